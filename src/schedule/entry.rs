@@ -1,0 +1,130 @@
+//! One named item of a schedule, checked: nothing in it can be missing or invalid.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::timing::Timing;
+use super::unix_ms::UnixMs;
+use super::zone::Zone;
+
+/// When to send which task to which queue.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Unique over all schedule files; the identity under which progress is kept.
+    pub name: Arc<str>,
+    /// Which instants are slots.
+    pub timing: Timing,
+    /// The zone whose clock `timing` reads.
+    pub zone: Arc<Zone>,
+    /// What is sent.
+    pub message: Message,
+    /// What happens to slots that nobody sent in time.
+    pub catch_up: CatchUp,
+    /// How old a slot may be and still be sent, counted from its due time.
+    pub within: Duration,
+    /// `false`: shown in listings, never sent.
+    pub enabled: bool,
+    /// For people; not used otherwise.
+    pub about: Option<Box<About>>,
+}
+
+/// What the schedule file says for readers only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Free text.
+    pub description: Option<Box<str>>,
+    /// Labels to select entries by.
+    pub tags: Vec<Box<str>>,
+}
+
+/// The part of a task message that does not depend on the slot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The task's registered name.
+    pub task: Box<str>,
+    /// The named list a worker takes it from.
+    pub queue: Arc<str>,
+    /// A JSON array, as compact text.
+    pub args: Box<str>,
+    /// A JSON object, as compact text.
+    pub kwargs: Box<str>,
+    /// A JSON object with the user's own headers, as compact text; `None` when there are none.
+    pub headers: Option<Box<str>>,
+    /// 0 to 255, as the worker kind reads it.
+    pub priority: Option<u8>,
+    /// How long the message may wait for a worker.
+    pub expires: Option<Expires>,
+    /// Settings of the worker kind; `None` when all are left to the worker.
+    pub options: Option<Box<CeleryOptions>>,
+}
+
+/// Lifetime of a message, counted from the slot's due time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expires {
+    /// A fixed length.
+    After(Duration),
+    /// Until the entry's next slot.
+    Next,
+}
+
+/// `options:` of an entry on a Celery queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CeleryOptions {
+    /// Seconds until the worker kills the task.
+    pub time_limit: Option<f64>,
+    /// Seconds until the task gets `SoftTimeLimitExceeded`.
+    pub soft_time_limit: Option<f64>,
+    /// Overrides the task's own setting.
+    pub ignore_result: Option<bool>,
+    /// Name to show instead of the task's.
+    pub shadow: Option<Box<str>>,
+}
+
+/// What to do with slots older than the grace when they are first planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatchUp {
+    /// Only the newest due slot is sent.
+    #[default]
+    Latest,
+    /// Every slot is sent, in order.
+    All,
+    /// None is sent.
+    None,
+}
+
+/// Every checked entry of the loaded files, in name order.
+#[derive(Clone, Debug, Default)]
+pub struct Schedule {
+    /// Sorted by name, names unique.
+    pub entries: Vec<Entry>,
+    /// Changes exactly when the content of the files does; equal on replicas with equal files.
+    pub hash: Uuid,
+}
+
+impl Schedule {
+    /// The entry of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        let found = self.entries.binary_search_by(|entry| (*entry.name).cmp(name));
+        found.ok().map(|index| &self.entries[index])
+    }
+}
+
+impl Entry {
+    /// The first slot strictly later than `after`, or `None` when there is none.
+    #[must_use]
+    pub fn next_slot(&self, after: UnixMs) -> Option<UnixMs> {
+        self.timing.next(&self.zone, after)
+    }
+
+    /// When a message of `slot` stops being worth running; `None`: never.
+    #[must_use]
+    pub fn expires_at(&self, slot: UnixMs) -> Option<UnixMs> {
+        match self.message.expires? {
+            Expires::After(length) => Some(slot + length),
+            Expires::Next => self.next_slot(slot),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Pure: what is due when. Nothing here reads a clock, a file or a socket.
+
+pub mod cron;
+pub mod entry;
+pub mod interval;
+pub mod task_id;
+pub mod timing;
+pub mod unix_ms;
+pub mod zone;
+
+pub use entry::{CatchUp, Entry, Message, Schedule};
+pub use task_id::TaskIds;
+pub use timing::Timing;
+pub use unix_ms::UnixMs;
+pub use zone::Zone;
