@@ -1,0 +1,224 @@
+//! What no Celery worker can be sent: some of it kills every worker that meets it.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::schedule::Message;
+
+/// Why a message cannot go to a Celery queue.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unsendable {
+    /// Workers delete a message without a task name.
+    #[error("the task has no name")]
+    NoTask,
+    /// The empty name, or kombu's separator in it, would be another queue's key.
+    #[error("{queue:?} cannot be the name of a queue")]
+    Queue {
+        /// The name as given.
+        queue: String,
+    },
+    /// Not the JSON value that the field must be.
+    #[error("{field} must be {expected}")]
+    Shape {
+        /// `args`, `kwargs` or `headers`.
+        field: &'static str,
+        /// `a list` or `a mapping`.
+        expected: &'static str,
+    },
+    /// The worker reads this header for itself.
+    #[error("the header {name:?} belongs to the message format")]
+    ReservedHeader {
+        /// The header's name.
+        name: String,
+    },
+    /// The worker would turn it into something else, or fail to.
+    #[error("{field} holds a mapping of \"__type__\" and \"__value__\", which the worker decodes")]
+    TypedValue {
+        /// `args` or `kwargs`.
+        field: &'static str,
+    },
+    /// Celery takes positive numbers of seconds.
+    #[error("{field} must be a positive number of seconds")]
+    TimeLimit {
+        /// `time_limit` or `soft_time_limit`.
+        field: &'static str,
+    },
+}
+
+/// Headers that the envelope or the worker's request object already has a use for.
+const RESERVED: &[&str] = &[
+    "lang",
+    "task",
+    "id",
+    "shadow",
+    "eta",
+    "expires",
+    "group",
+    "group_id",
+    "group_index",
+    "retries",
+    "timelimit",
+    "root_id",
+    "parent_id",
+    "argsrepr",
+    "kwargsrepr",
+    "origin",
+    "ignore_result",
+    "replaced_task_nesting",
+    "stamped_headers",
+    "stamps",
+    "celery_beat_task",
+    "periodic_task_name",
+    "traceparent",
+    "compression",
+    "headers",
+    "args",
+    "kwargs",
+    "callbacks",
+    "errbacks",
+    "chain",
+    "chord",
+    "hostname",
+    "delivery_info",
+    "correlation_id",
+    "reply_to",
+    "properties",
+    "redelivered",
+    "called_directly",
+    "is_eager",
+    "taskset",
+    "utc",
+];
+
+/// Accepts a message that every supported worker can read.
+///
+/// # Errors
+///
+/// The first thing found that a worker would choke on.
+pub fn check(message: &Message) -> Result<(), Unsendable> {
+    if message.task.is_empty() {
+        return Err(Unsendable::NoTask);
+    }
+    if message.queue.is_empty() || message.queue.contains("\u{6}\u{16}") {
+        return Err(Unsendable::Queue { queue: message.queue.to_string() });
+    }
+    check_values("args", "a list", &message.args, Value::is_array)?;
+    check_values("kwargs", "a mapping", &message.kwargs, Value::is_object)?;
+    check_headers(message.headers.as_deref().unwrap_or("{}"))?;
+    let options = message.options.as_deref();
+    check_limit("time_limit", options.and_then(|options| options.time_limit))?;
+    check_limit("soft_time_limit", options.and_then(|options| options.soft_time_limit))
+}
+
+fn check_values(
+    field: &'static str,
+    expected: &'static str,
+    json: &str,
+    has_shape: impl Fn(&Value) -> bool,
+) -> Result<(), Unsendable> {
+    let value = serde_json::from_str(json).ok().filter(has_shape);
+    let value = value.ok_or(Unsendable::Shape { field, expected })?;
+    if is_decoded(&value) { Err(Unsendable::TypedValue { field }) } else { Ok(()) }
+}
+
+/// Whether kombu's decoder would replace a part of `value`.
+fn is_decoded(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(is_decoded),
+        Value::Object(members) => {
+            let is_marked = members.len() == 2
+                && members.contains_key("__type__")
+                && members.contains_key("__value__");
+            is_marked || members.values().any(is_decoded)
+        }
+        _ => false,
+    }
+}
+
+fn check_headers(json: &str) -> Result<(), Unsendable> {
+    let shape = Unsendable::Shape { field: "headers", expected: "a mapping" };
+    let Ok(Value::Object(headers)) = serde_json::from_str(json) else { return Err(shape) };
+    let is_reserved = |name: &str| RESERVED.contains(&name) || name.starts_with("downbeat_");
+    match headers.keys().find(|name| is_reserved(name)) {
+        Some(name) => Err(Unsendable::ReservedHeader { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn check_limit(field: &'static str, seconds: Option<f64>) -> Result<(), Unsendable> {
+    match seconds {
+        Some(seconds) if !seconds.is_finite() || seconds <= 0.0 => {
+            Err(Unsendable::TimeLimit { field })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::entry::CeleryOptions;
+
+    fn message() -> Message {
+        Message {
+            task: "demo.add".into(),
+            queue: "q".into(),
+            args: "[]".into(),
+            kwargs: "{}".into(),
+            headers: None,
+            priority: None,
+            expires: None,
+            options: None,
+        }
+    }
+
+    fn refusal(message: Message) -> String {
+        check(&message).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_ordinary_message_is_accepted() {
+        assert_eq!(check(&message()), Ok(()));
+        let headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
+        assert_eq!(check(&Message { headers, ..message() }), Ok(()));
+    }
+
+    #[test]
+    fn what_a_worker_would_choke_on_is_refused() {
+        let refused = [
+            (Message { task: "".into(), ..message() }, "the task has no name"),
+            (Message { queue: "".into(), ..message() }, r#""" cannot be the name of a queue"#),
+            (Message { args: "null".into(), ..message() }, "args must be a list"),
+            (Message { args: "[NaN]".into(), ..message() }, "args must be a list"),
+            (Message { kwargs: "[]".into(), ..message() }, "kwargs must be a mapping"),
+            (Message { kwargs: "{1:2}".into(), ..message() }, "kwargs must be a mapping"),
+        ];
+        for (message, reason) in refused {
+            assert_eq!(refusal(message), reason);
+        }
+        assert!(refusal(Message { queue: "q\u{6}\u{16}3".into(), ..message() }).contains("queue"));
+    }
+
+    #[test]
+    fn values_that_the_worker_would_decode_are_refused() {
+        let args = r#"[[{"__type__":"uuid","__value__":{"hex":"00"}}]]"#;
+        assert!(refusal(Message { args: args.into(), ..message() }).contains("__type__"));
+    }
+
+    #[test]
+    fn headers_of_the_format_are_refused() {
+        for name in ["id", "compression", "downbeat_slot", "downbeat_anything"] {
+            let headers = Some(format!(r#"{{"{name}":1}}"#).into());
+            assert!(refusal(Message { headers, ..message() }).contains(name));
+        }
+    }
+
+    #[test]
+    fn time_limits_are_positive_and_finite() {
+        for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let options = CeleryOptions { soft_time_limit: Some(seconds), ..Default::default() };
+            let message = Message { options: Some(Box::new(options)), ..message() };
+            assert!(refusal(message).contains("soft_time_limit must be"));
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Celery's message protocol 2 in kombu's envelope, as the beat of Celery 5.7 writes it; workers
+//! from 5.2 on take it.
+//!
+//! The envelope is one JSON object: an element of a Redis list, or a file of the `filesystem://`
+//! transport. Beside the headers that beat writes, each message carries
+//!
+//! | header | value |
+//! | --- | --- |
+//! | `periodic_task_name`, `downbeat_entry` | the entry's name |
+//! | `downbeat_slot` | the slot as RFC 3339 in UTC with milliseconds: `2026-11-21T03:00:00.000Z` |
+//! | `downbeat_kind` | [`Kind::as_str`](super::Kind::as_str) |
+//! | `traceparent` | a W3C trace with a fresh root, sampled |
+//!
+//! and the entry's own `headers`, all of which a task finds in `request.headers`.
+
+mod check;
+mod keys;
+mod python_repr;
+
+pub use check::{Unsendable, check};
+pub use keys::{binding_keys, binding_member, list_key, list_keys};
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::Task;
+use super::json::Json;
+use crate::schedule::entry::CeleryOptions;
+use crate::schedule::{Message, UnixMs};
+use python_repr::python_repr;
+
+/// Nobody waits for an answer to a scheduled task, but the producer always names a place for it.
+const REPLY_TO: Uuid = Uuid::from_u128(0x6b1d_2a53_93f4_5a4e_8d0e_77c1_5e0b_c9a2);
+
+/// The third part of the body: nothing is to run after the task.
+const EMBED: &str = r#"{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"#;
+
+/// The envelope of one push, as UTF-8 JSON.
+///
+/// It is valid for every message that [`check`] accepts. A user's header that has the name of a
+/// standard one is written before it, so that the standard one holds.
+#[must_use]
+pub fn render(task: &Task<'_>) -> Vec<u8> {
+    let body = body(task.message);
+    let mut json = Json::with_capacity(capacity(task, body.len()));
+    json.raw(r#"{"body":""#).base64(&body);
+    json.raw(r#"","content-encoding":"utf-8","content-type":"application/json","headers":{"#);
+    write_headers(&mut json, task);
+    json.raw(r#"},"properties":{"#);
+    write_properties(&mut json, task);
+    json.raw("}}");
+    json.into_bytes()
+}
+
+/// Enough for nearly every message, so that the buffer seldom grows.
+fn capacity(task: &Task<'_>, body: usize) -> usize {
+    let message = task.message;
+    let headers = message.headers.as_ref().map_or(0, |headers| headers.len());
+    let names = 2 * task.entry_name.len() + message.task.len() + message.queue.len();
+    // The constant text has about 1,250 bytes; the arguments are in it twice, once in base64.
+    1400 + body * 8 / 3 + headers + names + task.origin.len()
+}
+
+/// `[args, kwargs, embed]`.
+fn body(message: &Message) -> Vec<u8> {
+    let parts = ["[", &message.args, ",", &message.kwargs, ",", EMBED, "]"];
+    parts.concat().into_bytes()
+}
+
+fn write_headers(json: &mut Json, task: &Task<'_>) {
+    let message = task.message;
+    let default = CeleryOptions::default();
+    let options = message.options.as_deref().unwrap_or(&default);
+    write_own_headers(json, message);
+    json.raw(r#""lang":"py","task":"#).string(&message.task);
+    json.raw(r#","id":""#).uuid(task.task_id);
+    json.raw(r#"","shadow":"#).string_or_null(options.shadow.as_deref());
+    json.raw(r#","eta":null,"expires":"#);
+    write_expires(json, task.expires_at);
+    json.raw(r#","group":null,"group_index":null,"retries":0,"timelimit":["#);
+    json.number_or_null(options.time_limit);
+    json.raw(",").number_or_null(options.soft_time_limit);
+    json.raw(r#"],"root_id":""#).uuid(task.task_id);
+    json.raw(r#"","parent_id":null,"argsrepr":"#).string(&args_repr(&message.args));
+    json.raw(r#","kwargsrepr":"#).string(&python_repr(&message.kwargs));
+    json.raw(r#","origin":"#).string(task.origin);
+    json.raw(r#","ignore_result":"#).raw(match options.ignore_result {
+        // Only the task's author knows better: `false` would override the task's own setting.
+        None => "null",
+        Some(true) => "true",
+        Some(false) => "false",
+    });
+    json.raw(r#","replaced_task_nesting":0,"stamped_headers":null,"stamps":{}"#);
+    write_scheduler_headers(json, task);
+}
+
+/// The user's headers and a comma, if there are any.
+fn write_own_headers(json: &mut Json, message: &Message) {
+    let Some(headers) = message.headers.as_deref() else { return };
+    let members = headers.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    if let Some(members) = members.map(str::trim).filter(|members| !members.is_empty()) {
+        json.raw(members).raw(",");
+    }
+}
+
+fn write_scheduler_headers(json: &mut Json, task: &Task<'_>) {
+    json.raw(r#","celery_beat_task":true,"periodic_task_name":"#).string(task.entry_name);
+    json.raw(r#","downbeat_entry":"#).string(task.entry_name);
+    json.raw(r#","downbeat_slot":""#).utc_reading(task.slot);
+    json.raw(r#"Z","downbeat_kind":""#).raw(task.kind.as_str());
+    json.raw(r#"","traceparent":"00-"#).hex(&task.fresh.trace_id.to_be_bytes());
+    json.raw("-").hex(&task.fresh.span_id.to_be_bytes()).raw(r#"-01""#);
+}
+
+fn write_properties(json: &mut Json, task: &Task<'_>) {
+    json.raw(r#""correlation_id":""#).uuid(task.task_id);
+    json.raw(r#"","reply_to":""#).uuid(REPLY_TO);
+    json.raw(r#"","delivery_mode":2,"#);
+    if let Some(expires_at) = task.expires_at {
+        let left = expires_at.since(task.now).as_millis();
+        json.raw(r#""expiration":""#).display(left).raw(r#"","#);
+    }
+    json.raw(r#""delivery_info":{"exchange":"","routing_key":"#).string(&task.message.queue);
+    json.raw(r#"},"priority":"#).display(task.message.priority.unwrap_or(0));
+    json.raw(r#","body_encoding":"base64","delivery_tag":""#).uuid(task.fresh.delivery_tag);
+    json.raw(r#"""#);
+}
+
+/// Exactly six fraction digits: what producers write and every version of the worker reads.
+fn write_expires(json: &mut Json, expires_at: Option<UnixMs>) {
+    match expires_at {
+        None => json.raw("null"),
+        Some(instant) => json.raw("\"").utc_reading(instant).raw(r#"000+00:00""#),
+    };
+}
+
+/// Beat shows no arguments as the empty tuple and all others as a list.
+fn args_repr(args: &str) -> Cow<'static, str> {
+    match args {
+        "[]" => Cow::Borrowed("()"),
+        args => Cow::Owned(python_repr(args)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use base64::Engine as _;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::envelope::{Fresh, Kind};
+
+fn message(args: &Value, kwargs: &Value) -> Message {
+    Message {
+        task: "demo.add".into(),
+        queue: "q".into(),
+        args: args.to_string().into(),
+        kwargs: kwargs.to_string().into(),
+        headers: None,
+        priority: None,
+        expires: None,
+        options: None,
+    }
+}
+
+fn task(message: &Message) -> Task<'_> {
+    Task {
+        entry_name: "nightly \"report\" ☃",
+        message,
+        task_id: Uuid::from_u128(1),
+        slot: UnixMs(1_795_230_000_000),
+        kind: Kind::CatchUp,
+        expires_at: None,
+        now: UnixMs(1_795_230_000_250),
+        origin: "downbeat@host",
+        fresh: Fresh { delivery_tag: Uuid::from_u128(2), trace_id: 0xabc, span_id: 0xd },
+    }
+}
+
+fn rendered(task: &Task<'_>) -> Value {
+    serde_json::from_slice(&render(task)).unwrap()
+}
+
+fn decoded_body(envelope: &Value) -> String {
+    let body = envelope["body"].as_str().unwrap();
+    String::from_utf8(base64::prelude::BASE64_STANDARD.decode(body).unwrap()).unwrap()
+}
+
+#[test]
+fn the_scheduler_says_what_it_sent_and_why() {
+    let message = message(&json!([]), &json!({}));
+    let headers = &rendered(&task(&message))["headers"];
+    assert_eq!(headers["downbeat_entry"], "nightly \"report\" ☃");
+    assert_eq!(headers["periodic_task_name"], "nightly \"report\" ☃");
+    assert_eq!(headers["downbeat_slot"], "2026-11-21T03:00:00.000Z");
+    assert_eq!(headers["downbeat_kind"], "catch_up");
+    assert_eq!(headers["traceparent"], "00-00000000000000000000000000000abc-000000000000000d-01");
+}
+
+#[test]
+fn expiry_is_an_instant_in_the_headers_and_a_length_in_the_properties() {
+    let message = message(&json!([]), &json!({}));
+    let expires_at = Some(UnixMs(1_795_230_060_000));
+    let envelope = rendered(&Task { expires_at, ..task(&message) });
+    assert_eq!(envelope["headers"]["expires"], "2026-11-21T03:01:00.000000+00:00");
+    assert_eq!(envelope["properties"]["expiration"], "59750");
+    let late = rendered(&Task { expires_at, now: UnixMs::MAX, ..task(&message) });
+    assert_eq!(late["properties"]["expiration"], "0");
+    assert!(rendered(&task(&message))["properties"].get("expiration").is_none());
+}
+
+#[test]
+fn equal_tasks_give_equal_bytes() {
+    let message = message(&json!([1]), &json!({"a": "b"}));
+    assert_eq!(render(&task(&message)), render(&task(&message)));
+}
+
+#[test]
+fn a_users_header_cannot_replace_a_standard_one() {
+    let own = r#"{"id":"mine","x-trace":"abc"}"#;
+    let message = Message { headers: Some(own.into()), ..message(&json!([]), &json!({})) };
+    let headers = &rendered(&task(&message))["headers"];
+    assert_eq!(headers["id"], Uuid::from_u128(1).to_string());
+    assert_eq!(headers["x-trace"], "abc");
+}
+
+#[test]
+fn the_first_buffer_is_large_enough() {
+    let args = json!(["daily", 42, {"ü": "日本"}]);
+    let message = Message {
+        headers: Some(r#"{"x-trace":"abc"}"#.into()),
+        options: Some(Box::new(CeleryOptions {
+            time_limit: Some(30.5),
+            soft_time_limit: Some(20.0),
+            ignore_result: Some(false),
+            shadow: Some("shown".into()),
+        })),
+        ..message(&args, &json!({"k": "v"}))
+    };
+    let task = Task { expires_at: Some(UnixMs(1_795_230_060_000)), ..task(&message) };
+    assert!(render(&task).len() <= capacity(&task, body(&message).len()));
+}
+
+#[test]
+fn numbers_keep_their_digits() {
+    let text = "[1180591620717411303424,-0.0,1e400,0.1]";
+    let message = Message { args: text.into(), ..message(&json!([]), &json!({})) };
+    assert_eq!(String::from_utf8(body(&message)).unwrap(), format!("[{text},{{}},{EMBED}]"));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(any::<String>(), inner, 0..4)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_body_is_args_kwargs_and_embed(
+        args in prop::collection::vec(any_json(), 0..4),
+        kwargs in prop::collection::hash_map(any::<String>(), any_json(), 0..4),
+        name in any::<String>(),
+    ) {
+        let (args, kwargs) = (Value::from(args), kwargs.into_iter().collect());
+        let message = message(&args, &kwargs);
+        let envelope = rendered(&Task { entry_name: &name, ..task(&message) });
+        let body = decoded_body(&envelope);
+        prop_assert_eq!(&body, &format!("[{args},{kwargs},{EMBED}]"));
+        let parts: [Value; 3] = serde_json::from_str(&body).unwrap();
+        let embed = json!({"callbacks": null, "errbacks": null, "chain": null, "chord": null});
+        prop_assert_eq!(&parts[2], &embed);
+        prop_assert_eq!(&envelope["headers"]["downbeat_entry"], &Value::from(name));
+    }
+}

@@ -1,0 +1,156 @@
+//! JSON written by hand into one buffer: envelopes are mostly constant text, and sending ten
+//! thousand of them at once should not build ten thousand trees.
+
+use jiff::tz::Offset;
+use uuid::Uuid;
+
+use crate::schedule::UnixMs;
+
+/// A growing JSON text; the caller keeps the grammar.
+pub(super) struct Json(Vec<u8>);
+
+impl Json {
+    pub(super) fn with_capacity(bytes: usize) -> Json {
+        Json(Vec::with_capacity(bytes))
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Text that already is JSON.
+    pub(super) fn raw(&mut self, json: &str) -> &mut Json {
+        self.0.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    /// A quoted string.
+    pub(super) fn string(&mut self, text: &str) -> &mut Json {
+        // Writing a string to a Vec cannot fail.
+        let _ = serde_json::to_writer(&mut self.0, text);
+        self
+    }
+
+    /// A quoted string, or `null`.
+    pub(super) fn string_or_null(&mut self, text: Option<&str>) -> &mut Json {
+        match text {
+            Some(text) => self.string(text),
+            None => self.raw("null"),
+        }
+    }
+
+    /// A number, without a fraction when it is whole, or `null` (also when it is not finite).
+    pub(super) fn number_or_null(&mut self, number: Option<f64>) -> &mut Json {
+        match number.filter(|number| number.is_finite()) {
+            Some(number) => self.display(number),
+            None => self.raw("null"),
+        }
+    }
+
+    /// Whatever shows itself in characters that need no escaping.
+    pub(super) fn display(&mut self, value: impl std::fmt::Display) -> &mut Json {
+        use std::io::Write as _;
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.0, "{value}");
+        self
+    }
+
+    /// The standard base64 of `bytes`, without quotes.
+    pub(super) fn base64(&mut self, bytes: &[u8]) -> &mut Json {
+        use base64::Engine as _;
+        let start = self.0.len();
+        self.0.resize(start + bytes.len().div_ceil(3) * 4, 0);
+        let encoded = base64::prelude::BASE64_STANDARD.encode_slice(bytes, &mut self.0[start..]);
+        debug_assert_eq!(encoded.ok(), Some(self.0.len() - start));
+        self
+    }
+
+    /// 36 characters with hyphens, without quotes.
+    pub(super) fn uuid(&mut self, id: Uuid) -> &mut Json {
+        let mut text = Uuid::encode_buffer();
+        self.0.extend_from_slice(id.hyphenated().encode_lower(&mut text).as_bytes());
+        self
+    }
+
+    /// Lower-case hexadecimal, most significant byte first, without quotes.
+    pub(super) fn hex(&mut self, bytes: &[u8]) -> &mut Json {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for byte in bytes {
+            self.0.push(DIGITS[usize::from(byte >> 4)]);
+            self.0.push(DIGITS[usize::from(byte & 15)]);
+        }
+        self
+    }
+
+    /// `2026-11-21T03:00:00.000`: the reading in UTC to the millisecond, without zone or quotes.
+    pub(super) fn utc_reading(&mut self, instant: UnixMs) -> &mut Json {
+        let reading = Offset::UTC.to_datetime(instant.to_jiff());
+        let (date, time) = (reading.date(), reading.time());
+        // RFC 3339 has no years before 0; no slot is there.
+        let year = u32::try_from(date.year()).unwrap_or(0);
+        self.digits(year, 4).raw("-").digits(small(date.month()), 2);
+        self.raw("-").digits(small(date.day()), 2);
+        self.raw("T").digits(small(time.hour()), 2);
+        self.raw(":").digits(small(time.minute()), 2);
+        self.raw(":").digits(small(time.second()), 2);
+        self.raw(".").digits(u32::from(time.millisecond().unsigned_abs()), 3)
+    }
+
+    /// The last `width` (up to 4) decimal digits of `number`.
+    fn digits(&mut self, number: u32, width: usize) -> &mut Json {
+        let mut text = [b'0'; 4];
+        let mut rest = number;
+        for digit in text[..width].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.0.extend_from_slice(&text[..width]);
+        self
+    }
+}
+
+/// A field of a date or time, none of which is negative.
+fn small(field: i8) -> u32 {
+    u32::from(field.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl Fn(&mut Json) -> &mut Json) -> String {
+        let mut json = Json::with_capacity(0);
+        write(&mut json);
+        String::from_utf8(json.into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn readings_have_a_fixed_width() {
+        let reading = |ms| written(|json| json.utc_reading(UnixMs(ms)));
+        assert_eq!(reading(0), "1970-01-01T00:00:00.000");
+        assert_eq!(reading(1_700_000_000_007), "2023-11-14T22:13:20.007");
+        assert_eq!(reading(-1), "1969-12-31T23:59:59.999");
+        assert_eq!(reading(i64::MAX), "9999-12-30T22:00:00.999");
+        assert_eq!(reading(-62_135_596_800_000), "0001-01-01T00:00:00.000");
+    }
+
+    #[test]
+    fn base64_is_padded() {
+        for (bytes, text) in [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj")] {
+            assert_eq!(written(|json| json.base64(bytes.as_bytes())), text);
+        }
+    }
+
+    #[test]
+    fn whole_numbers_have_no_fraction() {
+        assert_eq!(written(|json| json.number_or_null(Some(30.0))), "30");
+        assert_eq!(written(|json| json.number_or_null(Some(20.5))), "20.5");
+        assert_eq!(written(|json| json.number_or_null(Some(f64::NAN))), "null");
+        assert_eq!(written(|json| json.number_or_null(None)), "null");
+    }
+
+    #[test]
+    fn hexadecimal_keeps_leading_zeroes() {
+        assert_eq!(written(|json| json.hex(&0x0a_ff_u32.to_be_bytes())), "00000aff");
+    }
+}

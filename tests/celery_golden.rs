@@ -1,0 +1,217 @@
+//! Messages equal what Celery's own producer wrote for the same call.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::schedule::entry::CeleryOptions;
+use downbeat::schedule::{Message, UnixMs};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+const NOW: UnixMs = UnixMs(1_795_230_000_000);
+
+struct Capture(Value);
+
+impl Capture {
+    fn load(name: &str) -> Capture {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/celery");
+        let text = std::fs::read_to_string(folder.join(name).with_extension("json")).unwrap();
+        Capture(serde_json::from_str(&text).unwrap())
+    }
+}
+
+fn message(args: &Value, kwargs: &Value) -> Message {
+    Message {
+        task: "tasks.add".into(),
+        queue: "celery".into(),
+        args: args.to_string().into(),
+        kwargs: kwargs.to_string().into(),
+        headers: None,
+        priority: None,
+        expires: None,
+        options: None,
+    }
+}
+
+fn render(message: &Message, lifetime_ms: Option<i64>) -> Value {
+    assert_eq!(celery::check(message), Ok(()));
+    let bytes = celery::render(&Task {
+        entry_name: "entry",
+        message,
+        task_id: Uuid::from_u128(7),
+        slot: NOW,
+        kind: Kind::Scheduled,
+        expires_at: lifetime_ms.map(|lifetime| UnixMs(NOW.0 + lifetime)),
+        now: NOW,
+        origin: "downbeat@host",
+        fresh: Fresh::draw(&mut fastrand::Rng::with_seed(1)),
+    });
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+/// Replaces what differs from push to push by what kind of text it is.
+fn normalised(mut envelope: Value) -> Value {
+    let body = envelope["body"].as_str().unwrap();
+    let body = base64::prelude::BASE64_STANDARD.decode(body).unwrap();
+    envelope["body"] = serde_json::from_slice(&body).unwrap();
+    let id = envelope["headers"]["id"].clone();
+    for (part, name) in [("headers", "root_id"), ("properties", "correlation_id")] {
+        assert_eq!(envelope[part][name], id);
+        envelope[part][name] = json!("the id");
+    }
+    for (part, name) in
+        [("headers", "id"), ("properties", "reply_to"), ("properties", "delivery_tag")]
+    {
+        envelope[part][name] = uuid_shape(&envelope[part][name]);
+    }
+    envelope["headers"]["expires"] = time_shape(&envelope["headers"]["expires"]);
+    assert!(envelope["headers"]["origin"].as_str().unwrap().contains('@'));
+    envelope["headers"]["origin"] = json!("sender@host");
+    envelope
+}
+
+fn uuid_shape(id: &Value) -> Value {
+    let id = id.as_str().unwrap();
+    assert_eq!(id.parse::<Uuid>().unwrap().to_string(), id);
+    json!("a UUID")
+}
+
+fn time_shape(time: &Value) -> Value {
+    let Some(time) = time.as_str() else { return time.clone() };
+    let digits = |character: char| if character.is_ascii_digit() { '0' } else { character };
+    json!(time.chars().map(digits).collect::<String>())
+}
+
+/// Takes out what only a scheduler adds, which `names` must list in full.
+fn take_headers(envelope: &mut Value, names: &[&str]) {
+    let headers: &mut Map<String, Value> = envelope["headers"].as_object_mut().unwrap();
+    for name in names {
+        assert!(headers.shift_remove(*name).is_some(), "{name} is missing");
+    }
+}
+
+const OURS: &[&str] =
+    &["periodic_task_name", "downbeat_entry", "downbeat_slot", "downbeat_kind", "traceparent"];
+
+fn assert_equals_capture(name: &str, message: &Message, lifetime_ms: Option<i64>) {
+    let Capture(capture) = Capture::load(name);
+    let mut ours = render(message, lifetime_ms);
+    take_headers(&mut ours, OURS);
+    if !name.starts_with("beat") {
+        take_headers(&mut ours, &["celery_beat_task"]);
+    }
+    assert_eq!(normalised(ours), normalised(capture["envelope"].clone()), "{name}");
+    if !name.starts_with("filesystem") {
+        let list = celery::list_key(&message.queue, message.priority);
+        assert_eq!(capture["list"], list, "{name}");
+    }
+}
+
+#[test]
+fn a_beat_entry_with_arguments_only() {
+    assert_equals_capture("beat_plain", &message(&json!([1, 2]), &json!({})), None);
+}
+
+#[test]
+fn a_beat_entry_with_every_option() {
+    let message = Message {
+        task: "tasks.full".into(),
+        queue: "reports".into(),
+        headers: Some(r#"{"x-trace":"abc"}"#.into()),
+        priority: Some(5),
+        options: Some(Box::new(CeleryOptions {
+            time_limit: Some(30.0),
+            soft_time_limit: Some(20.0),
+            ignore_result: Some(true),
+            shadow: Some("shown".into()),
+        })),
+        ..message(&json!([1, "é"]), &json!({"k": "v", "ü": "日本"}))
+    };
+    assert_equals_capture("beat_everything", &message, Some(60_000));
+}
+
+#[test]
+fn the_binding_of_a_queue() {
+    let [key, permanent] = celery::binding_keys("reports");
+    let member = celery::binding_member("reports");
+    let Capture(capture) = Capture::load("beat_everything");
+    assert_eq!(capture["bindings"], json!([[key, member], [permanent, member]]));
+}
+
+#[test]
+fn a_beat_entry_with_the_tasks_own_options() {
+    let options =
+        CeleryOptions { time_limit: Some(12.0), ignore_result: Some(false), ..Default::default() };
+    let message = Message {
+        task: "tasks.registered".into(),
+        priority: Some(6),
+        options: Some(Box::new(options)),
+        ..message(&json!([1]), &json!({}))
+    };
+    assert_equals_capture("beat_task_defaults", &message, Some(33_000));
+}
+
+#[test]
+fn no_arguments() {
+    assert_equals_capture("send_minimal", &message(&json!([]), &json!({})), None);
+}
+
+#[test]
+fn arguments_in_other_scripts() {
+    let kwargs = json!({"naïve": "日本語", "emoji": "🎉", "n": {"a": [1, 2]}});
+    let message = message(&json!([1, "é☃", null, 2.5]), &kwargs);
+    assert_equals_capture("send_args_kwargs_unicode", &message, None);
+}
+
+#[test]
+fn headers_of_the_users() {
+    let headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
+    let message = Message { headers, ..message(&json!([1, 2]), &json!({})) };
+    assert_equals_capture("send_headers", &message, None);
+}
+
+#[test]
+fn another_name_to_show() {
+    let options = CeleryOptions { shadow: Some("display.name".into()), ..Default::default() };
+    let options = Some(Box::new(options));
+    let message = Message { options, ..message(&json!([1, 2]), &json!({})) };
+    assert_equals_capture("send_shadow", &message, None);
+}
+
+#[test]
+fn whole_and_broken_seconds_as_time_limits() {
+    let options = CeleryOptions {
+        time_limit: Some(30.0),
+        soft_time_limit: Some(20.5),
+        ..CeleryOptions::default()
+    };
+    let message =
+        Message { options: Some(Box::new(options)), ..message(&json!([1, 2]), &json!({})) };
+    assert_equals_capture("send_time_limits", &message, None);
+}
+
+#[test]
+fn an_expiry() {
+    let message = message(&json!([1, 2]), &json!({}));
+    assert_equals_capture("send_expires_float", &message, Some(60_500));
+}
+
+#[test]
+fn priorities_and_their_lists() {
+    for priority in [0, 3, 4, 9, 255] {
+        let message = Message { priority: Some(priority), ..message(&json!([1, 2]), &json!({})) };
+        assert_equals_capture(&format!("send_priority_{priority}"), &message, None);
+    }
+}
+
+#[test]
+fn a_message_file() {
+    let message = Message {
+        queue: "reports.daily".into(),
+        headers: Some(r#"{"x":"y"}"#.into()),
+        priority: Some(5),
+        ..message(&json!([1, "é"]), &json!({"ü": "日"}))
+    };
+    assert_equals_capture("filesystem_full", &message, Some(60_000));
+}

@@ -1,0 +1,5 @@
+//! downbeat against the programs it works with: one module a subject.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod celery_golden;
