@@ -16,6 +16,12 @@ pub enum Timing {
     At(UnixMs),
 }
 
+// There may be a million of them.
+const _: () = assert!(size_of::<Timing>() <= 32);
+
+/// Where the search for the newest slot begins to look back.
+const FIRST_WINDOW_MS: i64 = 60_000;
+
 impl Timing {
     /// The first slot strictly later than `after`, or `None` when there is none.
     ///
@@ -28,4 +34,90 @@ impl Timing {
             Timing::At(slot) => (*slot > after).then_some(*slot),
         }
     }
+
+    /// The newest slot that is later than `after` and not later than `until`.
+    ///
+    /// Costs a few dozen steps at most, however long the time between the two.
+    #[must_use]
+    pub fn last_between(&self, zone: &Zone, after: UnixMs, until: UnixMs) -> Option<UnixMs> {
+        match self {
+            Timing::Cron(cron) => {
+                let (slot, empty_from) = look_back(cron, zone, after, until)?;
+                Some(newest(cron, zone, slot, empty_from))
+            }
+            Timing::Every(interval) => interval.latest(until).filter(|slot| *slot > after),
+            Timing::At(slot) => (after < *slot && *slot <= until).then_some(*slot),
+        }
+    }
+
+    /// How many slots are later than `after` and not later than `until`, counted up to `cap`.
+    #[must_use]
+    pub fn count_between(&self, zone: &Zone, after: UnixMs, until: UnixMs, cap: u64) -> u64 {
+        if let Timing::Every(interval) = self {
+            return interval.count_between(after, until).min(cap);
+        }
+        let (mut count, mut slot) = (0, after);
+        while count < cap {
+            match self.next(zone, slot) {
+                Some(next) if next <= until => slot = next,
+                _ => break,
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// What decides the slots, in one versioned form for all ways of writing them: neither the
+    /// layout of a file nor new zone rules change it, and equal forms mean equal slots.
+    #[must_use]
+    pub fn canonical(&self, zone: &Zone) -> String {
+        match self {
+            Timing::Cron(cron) => format!("1 {} {}", cron.canonical(), zone.name()),
+            Timing::Every(interval) => format!("1 {}", interval.canonical()),
+            Timing::At(slot) => format!("1 at {}", slot.0),
+        }
+    }
+
+    /// In plain English: `at 03:00 on Monday to Friday`.
+    #[must_use]
+    pub fn describe(&self, zone: &Zone) -> String {
+        match self {
+            Timing::Cron(cron) => cron.describe(),
+            Timing::Every(interval) => interval.describe(),
+            Timing::At(slot) => format!("once, at {}", zone.to_rfc3339(*slot)),
+        }
+    }
 }
+
+/// A slot in `(after, until]`, and an instant from which on there is none; windows before `until`
+/// grow until one has a slot.
+fn look_back(cron: &Cron, zone: &Zone, after: UnixMs, until: UnixMs) -> Option<(UnixMs, UnixMs)> {
+    let (mut window_ms, mut empty_from) = (FIRST_WINDOW_MS, until);
+    loop {
+        let from = UnixMs(until.0.saturating_sub(window_ms)).max(after);
+        match cron.next(zone, from) {
+            Some(slot) if slot <= until => return Some((slot, empty_from)),
+            _ if from == after => return None,
+            _ => empty_from = from,
+        }
+        window_ms = window_ms.saturating_mul(8);
+    }
+}
+
+/// The newest slot, given one slot and an instant from which on there is none; halves the time in
+/// between.
+fn newest(cron: &Cron, zone: &Zone, mut slot: UnixMs, mut empty_from: UnixMs) -> UnixMs {
+    let next_until = |at, until| cron.next(zone, at).filter(|slot| *slot <= until);
+    while let Some(next) = next_until(slot, empty_from) {
+        slot = next;
+        let middle = UnixMs(slot.0 + (empty_from.0 - slot.0) / 2);
+        match next_until(middle, empty_from) {
+            Some(later) => slot = later,
+            None => empty_from = middle,
+        }
+    }
+    slot
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,226 @@
 //! A time zone as a table of stretches of constant offset.
+//!
+//! Within a stretch the wall clock is the instant plus an offset, so nobody who reads a zone has to
+//! know about gaps and repeated hours. The table is built once, from rules the caller brings, and
+//! is right from 1970 to the end of year 9999: a zone's yearly rule repeats with the calendar, every
+//! 400 years, so what lies beyond the table is looked up inside it. Instants before 1970 get the
+//! offset with which 1970 began.
+
+use std::fmt;
+
+use chrono_tz::Tz;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+
+use super::unix_ms::UnixMs;
+
+/// The Gregorian calendar, weekdays included, repeats after this many seconds.
+const CYCLE: i64 = 146_097 * 86_400;
+/// 2500-01-01T00:00:00Z, where the table ends. No zone has a rule of its own for a year past 2099
+/// (Morocco's list of Ramadans, the longest, ends in 2087), so the table's last 400 years are the
+/// yearly rule alone. A test holds every zone to this.
+const TABLE_END: i64 = 16_725_225_600;
+/// Where the first stretch begins and the last one ends: far outside every date, and far enough from
+/// the ends of `i64` to add offsets.
+const FAR: i64 = i64::MAX / 4;
+/// More than any offset, so that a wall reading this much before `TABLE_END` is inside the table.
+const MARGIN: i64 = 2 * 86_400;
 
 /// An IANA zone.
-#[derive(Debug)]
-pub struct Zone {}
+#[derive(Clone)]
+pub struct Zone {
+    iana: Tz,
+    /// In order of time; the first begins at `-FAR`.
+    table: Vec<Row>,
+    /// How many rows begin in the table's last 400 years: 0 when the zone's clock has come to rest.
+    cycle_rows: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    start: i64,
+    offset: i32,
+    /// See [`Stretch::fresh`].
+    fresh: i32,
+}
+
+/// A stretch of time with one offset; `start..end` are seconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) offset: i32,
+    /// The first reading that the clock has never shown before, counted from the reading at
+    /// `start`. Positive after the clock was set back: readings before it are repeated ones.
+    /// Negative after it was set forward: readings from there up to the start were jumped over.
+    fresh: i32,
+    /// How far the clock was set forward at `start`; negative when it was set back.
+    pub(super) jump: i32,
+}
+
+impl Stretch {
+    /// The wall reading at the start, in seconds since 1970-01-01T00:00:00 on the wall.
+    pub(super) fn wall_start(&self) -> i64 {
+        self.start + i64::from(self.offset)
+    }
+
+    /// The wall reading at which the stretch ends, which it never shows.
+    pub(super) fn wall_end(&self) -> i64 {
+        self.end + i64::from(self.offset)
+    }
+
+    /// The first reading that no earlier stretch has shown.
+    pub(super) fn wall_fresh(&self) -> i64 {
+        self.wall_start() + i64::from(self.fresh)
+    }
+}
+
+impl Row {
+    fn wall_fresh(&self) -> i64 {
+        self.start + i64::from(self.offset) + i64::from(self.fresh)
+    }
+}
+
+impl Zone {
+    /// The zone of that name with these rules.
+    #[must_use]
+    pub fn from_jiff(iana: Tz, rules: &TimeZone) -> Zone {
+        let first = rules.to_offset(Timestamp::UNIX_EPOCH).seconds();
+        let mut table = vec![Row { start: -FAR, offset: first, fresh: 0 }];
+        let (mut offset, mut newest_reading) = (first, -FAR);
+        for change in rules.following(Timestamp::UNIX_EPOCH) {
+            let (start, new) = (change.timestamp().as_second(), change.offset().seconds());
+            if start >= TABLE_END {
+                break;
+            }
+            if new == offset {
+                continue;
+            }
+            newest_reading = newest_reading.max(start + i64::from(offset));
+            // Less than the sum of all jumps, which is a few days.
+            let fresh = (newest_reading - start - i64::from(new)) as i32;
+            table.push(Row { start, offset: new, fresh });
+            offset = new;
+        }
+        table.shrink_to_fit();
+        let cycle_rows = table.iter().filter(|row| row.start >= TABLE_END - CYCLE).count();
+        Zone { iana, table, cycle_rows }
+    }
+
+    /// The zone whose clock shows UTC.
+    #[must_use]
+    pub fn utc() -> Zone {
+        Zone::from_jiff(Tz::UTC, &TimeZone::UTC)
+    }
+
+    /// The IANA name, as written in the schedule.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.iana.name()
+    }
+
+    /// The IANA name, typed.
+    #[must_use]
+    pub fn iana(&self) -> Tz {
+        self.iana
+    }
+
+    /// How far the zone's clock is ahead of UTC at `at`, in seconds.
+    #[must_use]
+    pub fn offset_at(&self, at: UnixMs) -> i32 {
+        self.row_at(fold(at.0.div_euclid(1000), TABLE_END).0).offset
+    }
+
+    /// What the zone's clock and calendar show at `at`, clamped to the years that `jiff` can show.
+    #[must_use]
+    pub fn to_local(&self, at: UnixMs) -> DateTime {
+        self.offset(at).to_datetime(at.to_jiff())
+    }
+
+    /// RFC 3339 with the zone's offset, with milliseconds only where there are some:
+    /// `2026-11-21T12:00:00+09:00`.
+    #[must_use]
+    pub fn to_rfc3339(&self, at: UnixMs) -> String {
+        at.to_jiff().display_with_offset(self.offset(at)).to_string()
+    }
+
+    /// The first instant at which the zone's clock shows `reading` or a later one.
+    ///
+    /// A reading that is shown twice is the first of the two; one that is jumped over is the instant
+    /// right after the jump.
+    #[must_use]
+    pub fn resolve(&self, reading: DateTime) -> UnixMs {
+        // The first and the last hours of the calendar are no instants to `jiff`.
+        let end = if reading.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let wall = Offset::UTC.to_timestamp(reading).unwrap_or(end);
+        let (wall_s, cycles) = fold(wall.as_second(), TABLE_END - MARGIN);
+        let index = self.table[1..].partition_point(|row| row.wall_fresh() <= wall_s);
+        let row = &self.table[index];
+        let started = cycles.saturating_add(row.start).saturating_mul(1000);
+        let shown = (wall_s + cycles - i64::from(row.offset)) * 1000;
+        UnixMs(started.max(shown + i64::from(wall.subsec_millisecond()))).min(Timestamp::MAX.into())
+    }
+
+    fn offset(&self, at: UnixMs) -> Offset {
+        Offset::from_seconds(self.offset_at(at)).unwrap_or(Offset::UTC)
+    }
+
+    fn row_at(&self, folded: i64) -> &Row {
+        &self.table[self.row_index(folded)]
+    }
+
+    fn row_index(&self, folded: i64) -> usize {
+        self.table[1..].partition_point(|row| row.start <= folded)
+    }
+
+    /// The number of the stretch that holds the second `at`; stretches are numbered in order of
+    /// time, also beyond the table.
+    pub(super) fn stretch_at(&self, at: i64) -> usize {
+        let (folded, shift) = fold(at, TABLE_END);
+        // `shift` is a whole, not negative number of cycles.
+        self.row_index(folded) + (shift / CYCLE) as usize * self.cycle_rows
+    }
+
+    /// The stretch of that number.
+    pub(super) fn stretch(&self, index: usize) -> Stretch {
+        let (row, start) = self.row(index);
+        let jump = match index {
+            0 => 0,
+            _ => row.offset - self.row(index - 1).0.offset,
+        };
+        let at_rest = self.cycle_rows == 0 && index + 1 >= self.table.len();
+        let end = if at_rest { FAR } else { self.row(index + 1).1 };
+        Stretch { start, end, offset: row.offset, fresh: row.fresh, jump }
+    }
+
+    /// A stretch's row and its true start.
+    fn row(&self, index: usize) -> (&Row, i64) {
+        if let Some(row) = self.table.get(index) {
+            return (row, row.start);
+        }
+        // Only zones with a yearly rule have stretches beyond the table.
+        let beyond = index - self.table.len();
+        let (cycles, row) = (beyond / self.cycle_rows + 1, beyond % self.cycle_rows);
+        let row = &self.table[self.table.len() - self.cycle_rows + row];
+        (row, row.start + cycles as i64 * CYCLE)
+    }
+}
+
+/// `at` moved into the table by whole cycles, if it lies at or after `end`; and by how much.
+fn fold(at: i64, end: i64) -> (i64, i64) {
+    if at < end {
+        return (at, 0);
+    }
+    let shift = ((at - end) / CYCLE + 1) * CYCLE;
+    (at - shift, shift)
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Zone").field(&self.name()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! What is wrong with an expression, where, and what to write instead.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::DayMatch;
+use super::field::{Field, Token};
+
+/// Why an expression is refused.
+///
+/// Shown as one line that fits after "failed to read the expression": what is wrong, then what to
+/// do next. The parts are there for a loader that points into the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CronError {
+    /// What is wrong.
+    pub problem: Problem,
+    /// The field it is in; `None` when it is about the whole line.
+    pub field: Option<Field>,
+    /// The offending text.
+    pub token: Box<str>,
+    /// Where the token stands, in bytes: of the line, or of the field's own text in a mapping.
+    pub span: Range<usize>,
+    /// The least and the greatest number that the field takes.
+    pub allowed: Option<(u32, u32)>,
+    /// What to write instead, if there is a good guess.
+    pub suggestion: Option<String>,
+}
+
+/// What can be wrong with an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Not five fields; 6 and 7 are [`Problem::ManyDialects`].
+    FieldCount(usize),
+    /// Six or seven fields, which mean different things in different places.
+    ManyDialects(usize),
+    /// A character that no crontab line has: a line break, say.
+    StrayCharacter,
+    /// An `@name` that does not exist.
+    UnknownNickname,
+    /// An `@name` that does not say when.
+    NoTimes,
+    /// Nothing where a value is expected.
+    Empty,
+    /// Neither a number nor a name.
+    NotAValue,
+    /// A number outside the field's range.
+    OutOfRange,
+    /// A word that is no name of the field.
+    UnknownName,
+    /// `*` with something other than a step after it.
+    StrayStar,
+    /// A step that is not a number.
+    BadStep,
+    /// A step of 0.
+    ZeroStep,
+    /// A step of which the field can't hold two.
+    StepTooLarge,
+    /// A step after a single value, where it is not clear how far it should run.
+    StepWithoutRange,
+    /// An extension of another cron, and what it means there.
+    Unsupported(&'static str),
+    /// No month has such a day.
+    NeverComes,
+}
+
+/// What an author should know about an expression that is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CronWarning {
+    /// Both day fields are restricted, and tools disagree on what that means.
+    AmbiguousDays(DayMatch),
+    /// A step of which the field can't hold two: only the range's first value matches.
+    StepTooLarge {
+        /// The field it is in.
+        field: Field,
+        /// As written.
+        step: Box<str>,
+        /// Where it stands in the field's text, in bytes.
+        span: Range<usize>,
+    },
+}
+
+impl CronError {
+    pub(super) fn of_line(problem: Problem, token: Token<'_>) -> CronError {
+        let (token, span) = (token.text.into(), token.span());
+        CronError { problem, field: None, token, span, allowed: None, suggestion: None }
+    }
+
+    pub(super) fn in_field(
+        problem: Problem,
+        field: Field,
+        allowed: (u32, u32),
+        token: Token<'_>,
+    ) -> CronError {
+        CronError {
+            field: Some(field),
+            allowed: Some(allowed),
+            suggestion: suggest(problem, field, token.text),
+            ..CronError::of_line(problem, token)
+        }
+    }
+}
+
+/// What the author most likely meant.
+fn suggest(problem: Problem, field: Field, token: &str) -> Option<String> {
+    match (problem, field, token) {
+        (Problem::OutOfRange, Field::Hour, "24") => Some("0".into()),
+        (Problem::OutOfRange, Field::Minute, "60") => Some("0".into()),
+        (Problem::OutOfRange, Field::Weekday, "7") => Some("0".into()),
+        (Problem::UnknownName, ..) => near(token, field.names()),
+        (Problem::StepWithoutRange, Field::Weekday, _) => {
+            let (value, step) = token.split_once('/')?;
+            Some(format!(
+                "{value}-{}/{step}",
+                if value.parse::<u8>().is_ok() { "6" } else { "sat" }
+            ))
+        }
+        (Problem::StepWithoutRange, ..) => {
+            let (value, step) = token.split_once('/')?;
+            let last = field.full_mask().ilog2();
+            Some(format!("{value}-{last}/{step}"))
+        }
+        _ => None,
+    }
+}
+
+/// The one of `names` that `token` is most likely a slip of.
+pub(super) fn near(token: &str, names: &[&str]) -> Option<String> {
+    let token = token.to_ascii_lowercase();
+    let score = |name: &&&str| {
+        let head = name.get(..token.len()).unwrap_or(name);
+        strsim::damerau_levenshtein(&token, name).min(strsim::damerau_levenshtein(&token, head))
+    };
+    let best = names.iter().min_by_key(score)?;
+    (score(&best) <= 2 && score(&best) < token.len()).then(|| (*best).to_string())
+}
+
+impl std::error::Error for CronError {}
+
+impl fmt::Display for CronError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_problem(f)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
+            None => self.write_advice(f),
+        }
+    }
+}
+
+impl CronError {
+    fn write_problem(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.escape_debug();
+        let field = self.field.map_or("field", Field::name);
+        match self.problem {
+            Problem::FieldCount(found) => write!(f, "found {found} of five fields"),
+            Problem::ManyDialects(found) => write!(
+                f,
+                "{found} fields have three meanings in the wild: seconds first with 1 for Sunday \
+                 (Quartz), seconds first with 0 for Sunday (Spring), year last (EventBridge)"
+            ),
+            Problem::StrayCharacter => write!(f, "`{token}` is not part of a crontab line"),
+            Problem::UnknownNickname => write!(f, "`{token}` is not a known name"),
+            Problem::NoTimes => write!(f, "`{token}` names no times of its own"),
+            Problem::Empty => write!(f, "a {field} is missing here"),
+            Problem::NotAValue => write!(f, "`{token}` is not a {field}"),
+            Problem::OutOfRange => write!(f, "{field} `{token}` is out of range"),
+            Problem::UnknownName => write!(f, "`{token}` is not the name of a {field}"),
+            Problem::StrayStar => {
+                write!(f, "`*` stands alone or before a `/step`, not in `{token}`")
+            }
+            Problem::BadStep => write!(f, "step `{token}` of the {field} is not a number"),
+            Problem::ZeroStep => write!(f, "a step of the {field} can't be {token}"),
+            Problem::StepTooLarge => {
+                write!(f, "step `{token}` is larger than the range of the {field}")
+            }
+            Problem::StepWithoutRange => {
+                write!(f, "`{token}` does not say how far the steps of the {field} run")
+            }
+            Problem::Unsupported(meaning) => {
+                write!(f, "`{token}` ({meaning}) is not supported yet")
+            }
+            Problem::NeverComes => write!(f, "the date `{token}` never comes"),
+        }
+    }
+
+    fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (least, greatest) = self.allowed.unwrap_or_default();
+        match self.problem {
+            Problem::FieldCount(_) => {
+                f.write_str("; write minute, hour, day of month, month and weekday")
+            }
+            Problem::ManyDialects(_) => {
+                f.write_str("; write five fields, beginning with the minute")
+            }
+            Problem::StrayCharacter => f.write_str("; write one line, with blanks between fields"),
+            Problem::UnknownNickname => f.write_str(
+                "; write @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually, or \
+                 five fields",
+            ),
+            Problem::NoTimes => f.write_str("; write five fields, or use `every`"),
+            Problem::UnknownName if self.field.is_some_and(|field| !field.names().is_empty()) => {
+                write!(f, "; write {least} to {greatest}, or three letters or more of its name")
+            }
+            Problem::Empty | Problem::NotAValue | Problem::OutOfRange | Problem::UnknownName => {
+                write!(f, "; write {least} to {greatest}")
+            }
+            Problem::StrayStar => f.write_str("; write `*`, `*/step` or a range"),
+            Problem::BadStep | Problem::ZeroStep | Problem::StepTooLarge => {
+                write!(f, "; write 1 to {greatest}")
+            }
+            Problem::StepWithoutRange => f.write_str("; write a range before the step"),
+            Problem::Unsupported(_) => f.write_str("; write the values out"),
+            Problem::NeverComes => f.write_str("; write a day that one of the months has"),
+        }
+    }
+}
+
+impl fmt::Display for CronWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CronWarning::AmbiguousDays(DayMatch::Or) => f.write_str(
+                "day of month and weekday are both restricted: one of them is enough; \
+                 `day_match: and` asks for both, `day_match: or` silences this",
+            ),
+            CronWarning::AmbiguousDays(DayMatch::And) => f.write_str(
+                "day of month and weekday are both restricted: both must match, because one begins \
+                 with `*`; `day_match: or` asks for either, `day_match: and` silences this",
+            ),
+            CronWarning::StepTooLarge { field, step, .. } => write!(
+                f,
+                "step `{step}` is larger than the range of {}: only the first value matches",
+                field.key()
+            ),
+        }
+    }
+}

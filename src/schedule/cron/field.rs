@@ -1,0 +1,305 @@
+//! One field of an expression, in either dialect: from text to a bit mask.
+
+use std::ops::Range;
+
+use super::error::{CronError, CronWarning, Problem};
+
+/// Which of the five fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// 0 to 59.
+    Minute,
+    /// 0 to 23.
+    Hour,
+    /// Day of the month, 1 to 31.
+    Day,
+    /// 1 to 12 or a name.
+    Month,
+    /// 0 (Sunday) to 6 or a name; 7 is Sunday too in a crontab line.
+    Weekday,
+}
+
+/// Month names begin at 1.
+pub(super) const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// Weekday names begin at 0.
+pub(super) const WEEKDAYS: [&str; 7] =
+    ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+
+impl Field {
+    /// As messages call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::Minute => "minute",
+            Field::Hour => "hour",
+            Field::Day => "day of month",
+            Field::Month => "month",
+            Field::Weekday => "weekday",
+        }
+    }
+
+    /// The key of Celery's `crontab(…)`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Field::Minute => "minute",
+            Field::Hour => "hour",
+            Field::Day => "day_of_month",
+            Field::Month => "month_of_year",
+            Field::Weekday => "day_of_week",
+        }
+    }
+
+    fn first(self) -> u32 {
+        u32::from(matches!(self, Field::Day | Field::Month))
+    }
+
+    fn last(self) -> u32 {
+        match self {
+            Field::Minute => 59,
+            Field::Hour => 23,
+            Field::Day => 31,
+            Field::Month => 12,
+            Field::Weekday => 6,
+        }
+    }
+
+    pub(super) fn full_mask(self) -> u64 {
+        (2 << self.last()) - (1 << self.first())
+    }
+
+    pub(super) fn names(self) -> &'static [&'static str] {
+        match self {
+            Field::Month => &MONTHS,
+            Field::Weekday => &WEEKDAYS,
+            _ => &[],
+        }
+    }
+}
+
+/// Whose rules a field is read by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// 7 is Sunday, `N/step` runs to the end of the field, a step that is too large is an error.
+    Crontab,
+    /// As Celery's `crontab(…)`, less what it accepts without understanding.
+    Celery,
+}
+
+/// What a field matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Set {
+    pub(super) mask: u64,
+    /// The text begins with `*`.
+    pub(super) star: bool,
+}
+
+/// A part of an expression that knows where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Token<'a> {
+    pub(super) text: &'a str,
+    /// Byte offset in the whole text.
+    pub(super) at: usize,
+}
+
+impl<'a> Token<'a> {
+    pub(super) fn span(self) -> Range<usize> {
+        self.at..self.at + self.text.len()
+    }
+
+    fn split_once(self, separator: char) -> (Token<'a>, Option<Token<'a>>) {
+        match self.text.split_once(separator) {
+            None => (self, None),
+            Some((head, tail)) => {
+                let at = self.at + head.len() + separator.len_utf8();
+                (Token { text: head, at: self.at }, Some(Token { text: tail, at }))
+            }
+        }
+    }
+
+    fn trim(self) -> Token<'a> {
+        let blank = [' ', '\t'];
+        let start = self.text.len() - self.text.trim_start_matches(blank).len();
+        Token { text: self.text.trim_matches(blank), at: self.at + start }
+    }
+}
+
+/// Reads one field.
+pub(super) struct FieldReader<'w> {
+    pub(super) field: Field,
+    pub(super) dialect: Dialect,
+    pub(super) warnings: &'w mut Vec<CronWarning>,
+}
+
+impl FieldReader<'_> {
+    pub(super) fn read(&mut self, token: Token<'_>) -> Result<Set, CronError> {
+        let (mut mask, mut rest) = (0, Some(token));
+        while let Some(list) = rest {
+            let (item, tail) = list.split_once(',');
+            // Celery's own reader takes the blanks of `1, 15`; between crontab fields they divide.
+            let item = if self.dialect == Dialect::Celery { item.trim() } else { item };
+            mask |= self.item(item)?;
+            rest = tail;
+        }
+        Ok(Set { mask, star: token.text.starts_with('*') })
+    }
+
+    fn item(&mut self, item: Token<'_>) -> Result<u64, CronError> {
+        if item.text.is_empty() {
+            return Err(self.error(Problem::Empty, item));
+        }
+        if let Some(meaning) = unsupported(item.text) {
+            return Err(self.error(Problem::Unsupported(meaning), item));
+        }
+        let (range, step) = item.split_once('/');
+        let (first, tail) = range.split_once('-');
+        let step_value = step.map_or(Ok(1), |step| self.step(step))?;
+        if range.text == "*" {
+            return Ok(self.walk(self.field.first(), self.field.last(), step_value));
+        }
+        if range.text.starts_with('*') {
+            return Err(self.error(Problem::StrayStar, item));
+        }
+        let from = self.value(first)?;
+        match tail {
+            Some(to) => {
+                let to = self.value(to)?;
+                let (from, to) = self.sunday_at_both_ends(from, to);
+                Ok(self.walk(from, to, step_value))
+            }
+            None if step.is_none() => Ok(self.walk(from, from, 1)),
+            None if self.field == Field::Weekday || self.dialect == Dialect::Celery => {
+                Err(self.error(Problem::StepWithoutRange, item))
+            }
+            None => Ok(self.walk(from, self.field.last(), step_value)),
+        }
+    }
+
+    /// 7 is Sunday at the end of a range (`5-7`), and 0 where it begins one (`7-2`).
+    fn sunday_at_both_ends(&self, from: u32, to: u32) -> (u32, u32) {
+        match (from, to) {
+            (7, 7) if self.field == Field::Weekday => (0, 0),
+            (7, to) if self.field == Field::Weekday => (0, to),
+            ends => ends,
+        }
+    }
+
+    /// Every `step`-th value of the range, which may wrap around the end of the field.
+    fn walk(&self, from: u32, to: u32, step: u32) -> u64 {
+        let length = self.field.last() - self.field.first() + 1;
+        let to = if from <= to { to } else { to + length };
+        (from..=to).step_by(step as usize).fold(0, |mask, value| {
+            let wrapped = (value - self.field.first()) % length + self.field.first();
+            mask | 1 << wrapped
+        })
+    }
+
+    fn step(&mut self, token: Token<'_>) -> Result<u32, CronError> {
+        let Some(step) = number(token.text) else {
+            return Err(self.error(Problem::BadStep, token));
+        };
+        if step == 0 {
+            return Err(self.error(Problem::ZeroStep, token));
+        }
+        if step > self.greatest() {
+            match self.dialect {
+                Dialect::Crontab => return Err(self.error(Problem::StepTooLarge, token)),
+                Dialect::Celery => self.warnings.push(CronWarning::StepTooLarge {
+                    field: self.field,
+                    step: token.text.into(),
+                    span: token.span(),
+                }),
+            }
+        }
+        // A step above the range has one value, whatever its size.
+        Ok(step.min(64))
+    }
+
+    fn value(&self, token: Token<'_>) -> Result<u32, CronError> {
+        if let Some(value) = number(token.text) {
+            let allowed = self.field.first()..=self.greatest();
+            return if allowed.contains(&value) {
+                Ok(value)
+            } else {
+                Err(self.error(Problem::OutOfRange, token))
+            };
+        }
+        if token.text.is_empty() {
+            return Err(self.error(Problem::Empty, token));
+        }
+        if !token.text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return Err(self.error(Problem::NotAValue, token));
+        }
+        self.named(token.text).ok_or_else(|| self.error(Problem::UnknownName, token))
+    }
+
+    /// The value whose English name begins with these letters, three at least.
+    fn named(&self, text: &str) -> Option<u32> {
+        let matches = |name: &&str| {
+            text.len() >= 3
+                && name.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text))
+        };
+        let index = self.field.names().iter().position(matches)?;
+        Some(index as u32 + self.field.first())
+    }
+
+    /// The greatest number that may be written.
+    fn greatest(&self) -> u32 {
+        let seven = self.field == Field::Weekday && self.dialect == Dialect::Crontab;
+        self.field.last() + u32::from(seven)
+    }
+
+    fn error(&self, problem: Problem, token: Token<'_>) -> CronError {
+        let allowed = (self.field.first(), self.greatest());
+        CronError::in_field(problem, self.field, allowed, token)
+    }
+}
+
+/// Decimal digits only: no sign, no blank, no other script's digits.
+fn number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u32::MAX))
+}
+
+/// What an extension of other crons means, if the item is one.
+fn unsupported(item: &str) -> Option<&'static str> {
+    let upper = |index: usize| item.as_bytes().get(index).map(u8::to_ascii_uppercase);
+    let last = item.as_bytes().last().map(u8::to_ascii_uppercase);
+    let all_but_last = &item.as_bytes()[..item.len() - 1];
+    let digits = !all_but_last.is_empty() && all_but_last.iter().all(u8::is_ascii_digit);
+    if item.contains('#') {
+        Some("the nth weekday of the month")
+    } else if item.contains('?') {
+        Some("no particular day")
+    } else if item.contains('~') {
+        Some("a random value")
+    } else if upper(0) == Some(b'H') && matches!(item.as_bytes().get(1), None | Some(b'(' | b'/')) {
+        Some("a value hashed from the name")
+    } else if item.eq_ignore_ascii_case("LW") || (digits && last == Some(b'W')) {
+        Some("the nearest working day")
+    } else if upper(0) == Some(b'L') && matches!(item.as_bytes().get(1), None | Some(b'-')) {
+        Some("the last day")
+    } else if last == Some(b'L') && (digits || is_weekday(&item[..item.len() - 1])) {
+        Some("the last such weekday of the month")
+    } else {
+        None
+    }
+}
+
+fn is_weekday(text: &str) -> bool {
+    text.len() >= 3 && WEEKDAYS.iter().any(|name| name.starts_with(&text.to_ascii_lowercase()))
+}

@@ -1,0 +1,167 @@
+//! The next slot of an expression.
+//!
+//! `reading_from` finds the next matching reading as if every day had 24 hours; `next` walks the
+//! zone's stretches to find when, and whether, the clock shows it. Nothing here knows of gaps or
+//! repeated hours: a stretch says which of its readings are new.
+
+use super::calendar::{Date, date_of, day_of, days_up_to, month_length, weekday_of};
+use super::{Class, Cron, DayMatch};
+use crate::schedule::unix_ms::UnixMs;
+use crate::schedule::zone::{Stretch, Zone};
+
+/// A clock set forward by more than this moved to another time zone, or over the date line: readings
+/// it jumped over belong to no day that people there lived through.
+const LONGEST_GAP_S: i32 = 3 * 3600;
+/// The last second that `jiff` can show: 9999-12-30T22:00:00Z.
+const LAST_S: i64 = 253_402_207_200;
+const DAY_MIN: i64 = 24 * 60;
+
+impl Cron {
+    /// The first slot strictly later than `after`, or `None` when year 9999 ends before it.
+    ///
+    /// Depends on nothing but its arguments, and takes about as long for far slots as for near ones.
+    #[must_use]
+    pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
+        let after_s = after.0.div_euclid(1000).max(-1);
+        if after_s >= LAST_S {
+            return None;
+        }
+        let slot_s = match self.class {
+            Class::Wildcard => self.next_wildcard(zone, after_s),
+            Class::Fixed => self.next_fixed(zone, after_s),
+        }?;
+        (slot_s <= LAST_S).then_some(UnixMs::from_secs(slot_s))
+    }
+
+    /// The next instant that shows a matching reading.
+    fn next_wildcard(&self, zone: &Zone, after_s: i64) -> Option<i64> {
+        let mut index = zone.stretch_at(after_s);
+        let mut stretch = zone.stretch(index);
+        let mut from = minutes_from(after_s + 1 + i64::from(stretch.offset));
+        let mut reading = self.reading_from(from)?;
+        while reading * 60 >= stretch.wall_end() {
+            index += 1;
+            stretch = zone.stretch(index);
+            let start = minutes_from(stretch.wall_start());
+            // Either readings come back that were past when the search began, or the one that was
+            // found is jumped over.
+            if start < from || start > reading {
+                from = start;
+                reading = self.reading_from(from)?;
+            }
+        }
+        Some(instant_of(reading, &stretch))
+    }
+
+    /// The next instant at which the clock is for the first time at or past a matching reading.
+    fn next_fixed(&self, zone: &Zone, after_s: i64) -> Option<i64> {
+        let mut index = zone.stretch_at(after_s);
+        let mut stretch = zone.stretch(index);
+        let unseen = (after_s + 1 + i64::from(stretch.offset)).max(stretch.wall_fresh());
+        let mut reading = self.reading_from(minutes_from(unseen))?;
+        loop {
+            while reading * 60 >= stretch.wall_end() {
+                index += 1;
+                stretch = zone.stretch(index);
+            }
+            if reading * 60 >= stretch.wall_start() {
+                return Some(instant_of(reading, &stretch));
+            }
+            if stretch.jump <= LONGEST_GAP_S {
+                return Some(stretch.start);
+            }
+            reading = self.reading_from(minutes_from(stretch.wall_start()))?;
+        }
+    }
+
+    /// The first matching reading at or after `from`, both in minutes since 1970 on the wall.
+    fn reading_from(&self, from: i64) -> Option<i64> {
+        let (day, minute) = (from.div_euclid(DAY_MIN), from.rem_euclid(DAY_MIN) as u32);
+        let date = date_of(day);
+        let first_of_month = day - i64::from(date.day - 1);
+        let days = self.days_of(date, first_of_month);
+        if days >> date.day & 1 == 1
+            && let Some(time) = self.time_from(minute)
+        {
+            return Some(day * DAY_MIN + time);
+        }
+        let later_days = days & !days_up_to(date.day);
+        let day = match later_days {
+            0 => self.day_after_month(date)?,
+            _ => first_of_month - 1 + i64::from(later_days.trailing_zeros()),
+        };
+        Some(day * DAY_MIN + self.first_time())
+    }
+
+    /// The first matching day in a later month.
+    ///
+    /// The rarest dates that come at all, such as a Monday the 29th of February, come every 40
+    /// years, so this looks at no more than 40 months that have been found by mask.
+    fn day_after_month(&self, date: Date) -> Option<i64> {
+        let Date { mut year, mut month, .. } = date;
+        loop {
+            let later_months = u32::from(self.months) & (!0 << (month + 1));
+            if later_months == 0 {
+                year += 1;
+                month = 0;
+                if year > 9999 {
+                    return None;
+                }
+                continue;
+            }
+            month = later_months.trailing_zeros();
+            let first = Date { year, month, day: 1 };
+            let first_of_month = day_of(first);
+            let days = self.days_of(first, first_of_month);
+            if days != 0 {
+                return Some(first_of_month - 1 + i64::from(days.trailing_zeros()));
+            }
+        }
+    }
+
+    /// The matching days of the date's month, as bits 1 to 31.
+    fn days_of(&self, date: Date, first_of_month: i64) -> u32 {
+        if self.months >> date.month & 1 == 0 {
+            return 0;
+        }
+        let weekdays = self.weekdays_from(weekday_of(first_of_month));
+        let matching = match self.day_match {
+            DayMatch::And => self.days & weekdays,
+            DayMatch::Or => self.days | weekdays,
+        };
+        matching & days_up_to(month_length(date.year, date.month))
+    }
+
+    /// The matching weekdays of a month whose 1st is a `first`, as bits 1 to 31 and more.
+    fn weekdays_from(&self, first: u32) -> u32 {
+        let week = u32::from(self.weekdays);
+        let rotated = u64::from((week >> first | week << (7 - first)) & 0x7f);
+        // Five copies side by side, from bit 1 on.
+        (rotated * 0x2040_8102) as u32
+    }
+
+    /// The first matching time of day at or after `minute`, in minutes.
+    fn time_from(&self, minute: u32) -> Option<i64> {
+        let (hour, minute) = (minute / 60, minute % 60);
+        let later_minutes = self.minutes >> minute;
+        if self.hours >> hour & 1 == 1 && later_minutes != 0 {
+            return Some(i64::from(hour * 60 + minute + later_minutes.trailing_zeros()));
+        }
+        let later_hours = self.hours >> (hour + 1);
+        let hours = hour + 1 + later_hours.trailing_zeros();
+        (later_hours != 0).then(|| i64::from(hours * 60 + self.minutes.trailing_zeros()))
+    }
+
+    fn first_time(&self) -> i64 {
+        i64::from(self.hours.trailing_zeros() * 60 + self.minutes.trailing_zeros())
+    }
+}
+
+/// The first whole minute at or after a reading in seconds.
+fn minutes_from(reading_s: i64) -> i64 {
+    (reading_s + 59).div_euclid(60)
+}
+
+fn instant_of(reading: i64, stretch: &Stretch) -> i64 {
+    reading * 60 - i64::from(stretch.offset)
+}

@@ -1,0 +1,198 @@
+//! A brute force that shares nothing with the evaluator: it walks every real minute around a clock
+//! change, reads the wall clock with `jiff` and applies the rule as it is written. Expressions are
+//! drawn as sets of values together with their text, so the parser is judged too.
+//!
+//! `DOWNBEAT_ORACLE_CHANGES=all cargo test --release --lib oracle` takes every change of every zone
+//! instead of some hundred.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::rules;
+use crate::schedule::cron::{Cron, DayMatch};
+use crate::schedule::unix_ms::UnixMs;
+use crate::schedule::zone::Zone;
+
+const EXPRESSIONS_A_CHANGE: usize = 8;
+
+/// One field: its text and what it matches.
+struct Drawn {
+    text: String,
+    values: Vec<u32>,
+}
+
+impl Drawn {
+    fn has(&self, value: i8) -> bool {
+        self.values.contains(&(value as u32))
+    }
+
+    fn star(&self) -> bool {
+        self.text.starts_with('*')
+    }
+}
+
+/// An expression drawn around a date, so that it often fires near it.
+struct Expression {
+    minute: Drawn,
+    hour: Drawn,
+    day: Drawn,
+    month: Drawn,
+    weekday: Drawn,
+}
+
+impl Expression {
+    fn draw(random: &mut fastrand::Rng, near: DateTime) -> Expression {
+        let hour = near.hour() as u32;
+        let weekday = near.weekday().to_sunday_zero_offset() as u32;
+        Expression {
+            minute: field(random, 0, 59, near.minute() as u32),
+            hour: field(random, 0, 23, hour),
+            day: field(random, 1, 31, near.day() as u32),
+            month: if random.u8(..4) == 0 {
+                field(random, 1, 12, near.month() as u32)
+            } else {
+                Drawn { text: "*".into(), values: (1..=12).collect() }
+            },
+            weekday: field(random, 0, 6, weekday),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Expression { minute, hour, day, month, weekday } = self;
+        [minute, hour, day, month, weekday].map(|field| field.text.as_str()).join(" ")
+    }
+
+    fn wildcard(&self) -> bool {
+        self.minute.star() || self.hour.star()
+    }
+
+    fn matches(&self, reading: DateTime) -> bool {
+        let day = self.day.has(reading.day());
+        let weekday = self.weekday.has(reading.weekday().to_sunday_zero_offset());
+        let day_matches =
+            if self.day.star() || self.weekday.star() { day && weekday } else { day || weekday };
+        self.minute.has(reading.minute())
+            && self.hour.has(reading.hour())
+            && self.month.has(reading.month())
+            && day_matches
+    }
+}
+
+/// A random field; lists hold the value `near` half of the time.
+fn field(random: &mut fastrand::Rng, first: u32, last: u32, near: u32) -> Drawn {
+    let length = last - first + 1;
+    let step = random.u32(1..=last.min(30));
+    let wrap = |value: u32| (value - first) % length + first;
+    let (from, span) = (random.u32(first..=last), random.u32(0..length));
+    let (text, values): (String, Vec<u32>) = match random.u8(..6) {
+        0 | 1 => ("*".into(), (first..=last).collect()),
+        2 => (format!("*/{step}"), (first..=last).step_by(step as usize).collect()),
+        3 => {
+            let values = (from..=from + span).step_by(step as usize).map(wrap).collect();
+            (format!("{from}-{}/{step}", wrap(from + span)), values)
+        }
+        4 => (format!("{near}"), vec![near]),
+        _ => (format!("{from},{near}"), vec![from, near]),
+    };
+    Drawn { text, values }
+}
+
+/// The minutes of two days and what the clock shows at each.
+struct Walk {
+    minutes: Vec<(Timestamp, DateTime)>,
+}
+
+impl Walk {
+    fn around(change: Timestamp, rules: &TimeZone) -> Walk {
+        let start = change - SignedDuration::from_hours(27);
+        let shown = |minute| {
+            let at = start + SignedDuration::from_mins(minute);
+            (at, rules.to_datetime(at))
+        };
+        Walk { minutes: (0..54 * 60).map(shown).collect() }
+    }
+
+    /// Every slot on the walk, by the rule. A day's run-up lets the oracle see what the clock has
+    /// shown before; slots in it are not to be trusted.
+    fn slots(&self, expression: &Expression) -> Vec<UnixMs> {
+        let mut newest = self.minutes[0].1;
+        let mut previous = self.minutes[0].1;
+        let mut slots = Vec::new();
+        for (at, reading) in &self.minutes[1..] {
+            let fires = if expression.wildcard() {
+                expression.matches(*reading)
+            } else {
+                let jump = previous.duration_until(*reading).as_mins() - 1;
+                let mut unseen = newest + SignedDuration::from_mins(1);
+                if jump > 180 {
+                    unseen = unseen.max(*reading);
+                }
+                let mut fires = false;
+                while unseen <= *reading {
+                    fires |= expression.matches(unseen);
+                    unseen += SignedDuration::from_mins(1);
+                }
+                fires
+            };
+            newest = newest.max(*reading);
+            previous = *reading;
+            if fires {
+                slots.push(UnixMs::from(*at));
+            }
+        }
+        slots
+    }
+}
+
+fn judge(name: &str, zone: &Zone, change: Timestamp, walk: &Walk, random: &mut fastrand::Rng) {
+    for _ in 0..EXPRESSIONS_A_CHANGE {
+        let near = walk.minutes[random.usize(26 * 60..29 * 60)].1;
+        let expression = Expression::draw(random, near);
+        let slots = walk.slots(&expression);
+        // A date that never comes is refused, and some draws have one.
+        let Ok(parsed) = Cron::parse(&expression.text(), None) else { continue };
+        let end = UnixMs::from(walk.minutes[walk.minutes.len() - 1].0);
+        let mut asks: Vec<i64> = (0..4).map(|_| random.i64(-150 * 60_000..150 * 60_000)).collect();
+        asks.push(-60_000 * 180);
+        for ask in asks {
+            let after = UnixMs(UnixMs::from(change).0 + ask);
+            let expected = slots.iter().find(|slot| **slot > after).copied();
+            let found = parsed.cron.next(zone, after).filter(|slot| *slot <= end);
+            let text = expression.text();
+            assert_eq!(found, expected, "`{text}` in {name} after {after}, change at {change}");
+        }
+    }
+}
+
+#[test]
+fn the_evaluator_equals_a_walk_over_every_minute_around_clock_changes() {
+    let all = std::env::var("DOWNBEAT_ORACLE_CHANGES").is_ok_and(|text| text == "all");
+    let mut random = fastrand::Rng::with_seed(20_261_121);
+    let from: Timestamp = "1973-01-01T00:00:00Z".parse().unwrap();
+    let until: Timestamp = "2040-01-01T00:00:00Z".parse().unwrap();
+    for tz in chrono_tz::TZ_VARIANTS {
+        let rules = rules(tz.name());
+        let changes = rules.following(from).map(|change| change.timestamp());
+        let changes: Vec<Timestamp> = changes.take_while(|change| *change < until).collect();
+        let zone = Zone::from_jiff(tz, &rules);
+        let chosen = match random.choice(&changes) {
+            Some(change) if !all => std::slice::from_ref(change),
+            _ => &changes,
+        };
+        for change in chosen {
+            let walk = Walk::around(*change, &rules);
+            judge(tz.name(), &zone, *change, &walk, &mut random);
+        }
+    }
+}
+
+#[test]
+fn the_day_rule_is_what_was_asked_for() {
+    let parse = |text, rule| Cron::parse(text, rule).unwrap().cron.day_match;
+    assert_eq!(parse("0 0 13 * fri", None), DayMatch::Or);
+    assert_eq!(parse("0 0 13 * fri", Some(DayMatch::And)), DayMatch::And);
+    assert_eq!(parse("0 0 */2 * fri", None), DayMatch::And);
+    assert_eq!(parse("0 0 */2 * fri", Some(DayMatch::Or)), DayMatch::Or);
+    assert_eq!(parse("0 0 * * fri", Some(DayMatch::Or)), DayMatch::And);
+}
