@@ -10,7 +10,7 @@ use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
 /// When to send which task to which queue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Unique over all schedule files; the identity under which progress is kept.
     pub name: Arc<str>,

@@ -3,13 +3,19 @@
 pub mod cron;
 pub mod entry;
 pub mod interval;
+pub mod planner;
+pub mod progress;
 pub mod task_id;
 pub mod timing;
 pub mod unix_ms;
 pub mod zone;
 
 pub use entry::{CatchUp, Entry, Message, Schedule};
+pub use planner::Planner;
 pub use task_id::TaskIds;
 pub use timing::Timing;
 pub use unix_ms::UnixMs;
 pub use zone::Zone;
+
+#[cfg(test)]
+pub(crate) mod sample;

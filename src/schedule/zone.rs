@@ -6,6 +6,8 @@
 //! 400 years, so what lies beyond the table is looked up inside it. Instants before 1970 get the
 //! offset with which 1970 began.
 
+mod parse;
+
 use std::fmt;
 
 use chrono_tz::Tz;
@@ -28,7 +30,7 @@ const FAR: i64 = i64::MAX / 4;
 const MARGIN: i64 = 2 * 86_400;
 
 /// An IANA zone.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Zone {
     iana: Tz,
     /// In order of time; the first begins at `-FAR`.
@@ -37,7 +39,7 @@ pub struct Zone {
     cycle_rows: usize,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Row {
     start: i64,
     offset: i32,

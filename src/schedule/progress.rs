@@ -1,0 +1,96 @@
+//! What is known of each entry: since when it is live, and how far it has come.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::unix_ms::UnixMs;
+
+/// Records of entries that left the schedule are kept this long, so that an entry which comes back
+/// is not taken for one whose slots were never sent.
+pub const RETIRED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Why a slot is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// Older than the entry's `within` (with `catch_up: none`: than the grace).
+    TooLate,
+    /// A newer missed slot of the same entry goes instead.
+    Superseded,
+    /// Its message's own `expires` has passed.
+    Expired,
+    /// The entry's timing was edited while the slot was due.
+    Retimed,
+}
+
+impl SkipReason {
+    /// The word in records, logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SkipReason::TooLate => "too_late",
+            SkipReason::Superseded => "superseded",
+            SkipReason::Expired => "expired",
+            SkipReason::Retimed => "retimed",
+        }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One stay of an entry in the schedule with one timing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// The timing in its canonical form; `None` once the entry has left the schedule.
+    pub timing: Option<Box<str>>,
+    /// No slot at or before this instant fires. Of a retired entry: when it left.
+    pub since: UnixMs,
+}
+
+/// Everything the broker holds of a namespace's schedule, read in one go.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The broker's clock at the moment of reading.
+    pub now: UnixMs,
+    /// The sequence number that the next fenced write must name.
+    pub sequence: u64,
+    /// `false` when the namespace was never used here or its keys were flushed.
+    pub marked: bool,
+    /// By entry name.
+    pub lives: HashMap<Box<str>, Life>,
+    /// The last slot settled (dispatched or skipped), by entry name.
+    pub progress: HashMap<Box<str>, UnixMs>,
+}
+
+/// One fenced write that changes which entries are live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LifeChange {
+    /// A life begins, or a remembered one is written down again.
+    Begin {
+        /// The entry's name.
+        entry: Box<str>,
+        /// Its timing in canonical form.
+        timing: Box<str>,
+        /// No slot at or before this instant fires; the broker raises it to the entry's last
+        /// progress.
+        since: UnixMs,
+        /// Progress to write along with it, when the broker has lost its own.
+        settled: Option<UnixMs>,
+    },
+    /// The entry left the schedule or was disabled.
+    Retire {
+        /// The entry's name.
+        entry: Box<str>,
+        /// When.
+        at: UnixMs,
+    },
+    /// The records of an entry that left long ago are dropped.
+    Forget {
+        /// The entry's name.
+        entry: Box<str>,
+    },
+}

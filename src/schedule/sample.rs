@@ -1,0 +1,57 @@
+//! Entries for tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::cron::Cron;
+use super::entry::{CatchUp, Entry, Message, Schedule};
+use super::interval::Interval;
+use super::timing::Timing;
+use super::zone::Zone;
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
+/// An entry with the defaults of a schedule file.
+pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
+    Entry {
+        name: name.into(),
+        timing,
+        zone: Arc::new(Zone::utc()),
+        message: Message {
+            task: "demo.task".into(),
+            queue: "celery".into(),
+            args: "[]".into(),
+            kwargs: "{}".into(),
+            headers: None,
+            priority: None,
+            expires: None,
+            options: None,
+        },
+        catch_up: CatchUp::Latest,
+        within: DAY,
+        enabled: true,
+        about: None,
+    }
+}
+
+pub(crate) fn every(name: &str, secs: u64) -> Entry {
+    entry(name, period(secs))
+}
+
+pub(crate) fn period(secs: u64) -> Timing {
+    let interval = Interval::new(Duration::from_secs(secs), Duration::ZERO, None);
+    Timing::Every(interval.unwrap())
+}
+
+pub(crate) fn cron(name: &str, line: &str) -> Entry {
+    entry(name, Timing::Cron(Cron::parse(line, None).unwrap().cron))
+}
+
+pub(crate) fn schedule(entries: impl IntoIterator<Item = Entry>) -> Arc<Schedule> {
+    let mut entries: Vec<Entry> = entries.into_iter().collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Arc::new(Schedule { entries, hash: Uuid::nil() })
+}
