@@ -3,3 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod celery_golden;
+mod celery_worker;
+mod python_repr;
+mod support;
+mod support_itself;

@@ -1,0 +1,166 @@
+//! Messages are run by a real Celery worker, with what the entry says.
+
+use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::schedule::{Message, UnixMs};
+use redis::Commands as _;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::celery::{CeleryWorker, Event};
+use crate::support::redis::RedisServer;
+use crate::support::spool::Folder;
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually, wall_clock};
+
+const SLOT: UnixMs = UnixMs(1_795_230_000_000);
+
+fn message(task: &str, queue: &str, args: &Value, kwargs: &Value) -> Message {
+    Message {
+        task: task.into(),
+        queue: queue.into(),
+        args: args.to_string().into(),
+        kwargs: kwargs.to_string().into(),
+        headers: None,
+        priority: None,
+        expires: None,
+        options: None,
+    }
+}
+
+fn task(message: &Message, id: u128) -> Task<'_> {
+    Task {
+        entry_name: "nightly-report",
+        message,
+        task_id: Uuid::from_u128(id),
+        slot: SLOT,
+        kind: Kind::Scheduled,
+        expires_at: None,
+        now: wall_clock(),
+        origin: "downbeat@test",
+        fresh: Fresh::draw(&mut fastrand::Rng::new()),
+    }
+}
+
+fn push(server: &RedisServer, task: &Task<'_>) {
+    assert_eq!(celery::check(task.message), Ok(()));
+    let list = celery::list_key(&task.message.queue, task.message.priority);
+    server.connect().lpush::<_, _, ()>(list, celery::render(task)).unwrap();
+}
+
+fn id(number: u128) -> String {
+    Uuid::from_u128(number).to_string()
+}
+
+fn odd_arguments() -> (Value, Value) {
+    let args = json!([1, "é☃ \"quoted\" \\ \n\u{0}", null, 2.5, -0.0, [true, {"deep": [[]]}]]);
+    let kwargs = json!({"ü": "日本語 🎉", "big": 9_007_199_254_740_993_i64, "n": {"a": [1, 2]}});
+    (args, kwargs)
+}
+
+#[test]
+fn a_task_runs_with_its_id_arguments_and_headers() {
+    needs!(Redis, Celery);
+    let server = RedisServer::start();
+    let (args, kwargs) = odd_arguments();
+    let headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
+    let message = Message { headers, ..message("demo.echo", "reports", &args, &kwargs) };
+    // Waits for a worker that has never run before.
+    push(&server, &task(&message, 1));
+    let [waiting] = &server.queue("reports")[..] else { panic!("not one message") };
+    assert_eq!((&waiting.args, &waiting.kwargs), (&args, &kwargs));
+    assert_eq!((waiting.kind.as_str(), waiting.entry.as_str()), ("scheduled", "nightly-report"));
+
+    let mut worker = CeleryWorker::start(&server.celery_url(), &["reports"]);
+    let run = &worker.wait_for_runs(1)[0];
+    assert_eq!(run.id, id(1));
+    assert_eq!(run.task, "demo.echo");
+    assert_eq!((&run.args, &run.kwargs), (&args, &kwargs));
+    assert_eq!((run.queue.as_str(), run.priority), ("reports", Some(0)));
+    assert_eq!(run.origin, "downbeat@test");
+    assert_eq!(run.headers["x-trace"], "abc");
+    assert_eq!(run.headers["n"], 5);
+    assert_eq!(run.headers["downbeat_entry"], "nightly-report");
+    assert_eq!(run.headers["downbeat_slot"], "2026-11-21T03:00:00.000Z");
+    assert_eq!(run.headers["downbeat_kind"], "scheduled");
+    assert_eq!(run.headers["periodic_task_name"], "nightly-report");
+    assert!(run.headers["traceparent"].as_str().unwrap().starts_with("00-"));
+    assert!(server.queue("reports").is_empty());
+}
+
+#[test]
+fn big_integers_arrive_whole() {
+    needs!(Redis, Celery);
+    let server = RedisServer::start();
+    let worker = CeleryWorker::start(&server.celery_url(), &["q"]);
+    let args = "[1180591620717411303424, 1]".into();
+    let message = Message { args, ..message("demo.add", "q", &json!([]), &json!({})) };
+    push(&server, &task(&message, 1));
+    // The journal's numbers are read as floats here; the worker logs the sum itself.
+    eventually(SOON, "the sum is logged", || {
+        worker.log().contains("1180591620717411303425").then_some(())
+    });
+}
+
+#[test]
+fn every_priority_is_taken_most_urgent_first() {
+    needs!(Redis, Celery);
+    let server = RedisServer::start();
+    for priority in [255, 9, 8, 6, 5, 3, 2, 0] {
+        let message = message("demo.echo", "q", &json!([]), &json!({}));
+        let message = Message { priority: Some(priority), ..message };
+        push(&server, &task(&message, priority.into()));
+    }
+    let mut worker = CeleryWorker::start(&server.celery_url(), &["q"]);
+    let runs = worker.wait_for_runs(8);
+    let priorities: Vec<u8> = runs.iter().filter_map(|run| run.priority).collect();
+    assert_eq!(priorities, [2, 0, 5, 3, 8, 6, 255, 9]);
+}
+
+#[test]
+fn an_expired_task_is_revoked_and_a_lasting_one_is_run() {
+    needs!(Redis, Celery);
+    let server = RedisServer::start();
+    let mut worker = CeleryWorker::start(&server.celery_url(), &["q"]);
+    let message = message("demo.echo", "q", &json!([]), &json!({}));
+    let now = wall_clock();
+    let expired = Some(UnixMs(now.0 - 1));
+    let lasting = Some(UnixMs(now.0 + 3_600_000));
+    push(&server, &Task { expires_at: expired, ..task(&message, 1) });
+    push(&server, &Task { expires_at: lasting, ..task(&message, 2) });
+    let runs = worker.wait_for_runs(1);
+    assert_eq!(runs[0].id, id(2));
+    assert!(runs[0].expires.is_some());
+    worker.wait_for("the expired one is revoked", |events| {
+        let is_revoked =
+            |event: &Event| matches!(event, Event::Revoked { id: revoked } if *revoked == id(1));
+        events.iter().any(is_revoked).then_some(())
+    });
+    assert_eq!(worker.runs().len(), 1);
+}
+
+#[test]
+fn files_are_run_in_order_and_expired_ones_are_not() {
+    needs!(Celery);
+    let mut folder = Folder::new();
+    let (args, kwargs) = odd_arguments();
+    let echo = message("demo.echo", "reports.daily", &args, &kwargs);
+    let other = message("anything.at.all", "reports.daily", &json!([]), &json!({}));
+    let expired = Some(UnixMs(wall_clock().0 - 1));
+    folder.drop_message("reports.daily", &celery::render(&task(&echo, 1)));
+    let late = Task { expires_at: expired, ..task(&echo, 2) };
+    folder.drop_message("reports.daily", &celery::render(&late));
+    folder.drop_message("reports.daily", &celery::render(&task(&other, 3)));
+    assert_eq!(folder.files().len(), 3);
+
+    let mut worker = CeleryWorker::start(&folder.celery_url(), &["reports.daily"]);
+    let runs = worker.wait_for_runs(2);
+    assert_eq!(runs.iter().map(|run| run.id.clone()).collect::<Vec<_>>(), [id(1), id(3)]);
+    assert_eq!((&runs[0].args, &runs[0].kwargs), (&args, &kwargs));
+    assert_eq!(runs[0].headers["downbeat_slot"], "2026-11-21T03:00:00.000Z");
+    assert_eq!(runs[0].queue, "reports.daily");
+    assert_eq!(runs[1].task, "anything.at.all");
+    // Dropped under the running worker as well.
+    folder.drop_message("reports.daily", &celery::render(&task(&other, 4)));
+    worker.wait_for_runs(3);
+    assert!(folder.files().is_empty());
+}

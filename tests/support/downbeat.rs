@@ -1,0 +1,157 @@
+//! The real binary, in folders of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::lines::Lines;
+use super::process::Process;
+use super::wait::SOON;
+
+/// A machine for downbeat: its schedule files, its state, its control socket.
+///
+/// What is started in one place, one after the other or at the same time, shares them all.
+#[derive(Debug)]
+pub(crate) struct Place {
+    folder: TempDir,
+    env: Vec<(String, String)>,
+}
+
+impl Place {
+    /// A place with no schedule files, whose working directory holds the folder `schedules`.
+    pub(crate) fn new() -> Place {
+        let folder = tempfile::Builder::new().prefix("downbeat").tempdir().unwrap();
+        for name in ["schedules", "state", "runtime"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Place { folder, env: Vec::new() }
+    }
+
+    /// Sets a variable for everything that is started here.
+    #[must_use]
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Place {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The working directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where the schedule files are.
+    pub(crate) fn schedules(&self) -> PathBuf {
+        self.path().join("schedules")
+    }
+
+    /// `$STATE_DIRECTORY`.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    /// `$RUNTIME_DIRECTORY`.
+    pub(crate) fn runtime(&self) -> PathBuf {
+        self.path().join("runtime")
+    }
+
+    /// Writes a schedule file aside and renames it into place, as an editor does.
+    pub(crate) fn write_schedule(&self, name: &str, text: &str) {
+        let staged = self.path().join(format!("{name}.staged"));
+        fs::write(&staged, text).unwrap();
+        fs::rename(staged, self.schedules().join(name)).unwrap();
+    }
+
+    /// The binary with `args`, not started; knows nothing of the caller's environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_downbeat"));
+        command.args(args).current_dir(self.path()).env_clear();
+        command.env("STATE_DIRECTORY", self.state()).env("RUNTIME_DIRECTORY", self.runtime());
+        command.env("HOME", self.path()).envs(self.env.iter().cloned());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Finished {
+        let output = self.command(args).stdin(Stdio::null()).output().unwrap();
+        Finished::from(output)
+    }
+
+    /// Starts a command that goes on, such as `run`.
+    pub(crate) fn start(&self, args: &[&str]) -> Downbeat {
+        Downbeat::spawn(&mut self.command(args))
+    }
+}
+
+/// What a command came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Finished {
+    /// The exit code; `None` after a signal.
+    pub(crate) code: Option<i32>,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Finished {
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A command that is running; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Downbeat {
+    process: Process,
+    log: Lines,
+    out: Lines,
+}
+
+impl Downbeat {
+    /// Starts `command`, which need not come from a [`Place`].
+    pub(crate) fn spawn(command: &mut Command) -> Downbeat {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::spawn("downbeat", command);
+        let log = Lines::of(process.child().stderr.take().unwrap());
+        let out = Lines::of(process.child().stdout.take().unwrap());
+        Downbeat { process, log, out }
+    }
+
+    /// The process: `kill`, `pause`, `resume`, `terminate`, `signal`.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// All lines on standard error so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.all()
+    }
+
+    /// All lines on standard output so far.
+    pub(crate) fn out(&self) -> Vec<String> {
+        self.out.all()
+    }
+
+    /// Waits for a line on standard error with `text` in it, and gives the line.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        self.wait_for_log_from(0, text).1
+    }
+
+    /// The same among the lines from number `from` on; gives the line's number too, so that the
+    /// next search can begin after it.
+    pub(crate) fn wait_for_log_from(&self, from: usize, text: &str) -> (usize, String) {
+        self.log.wait_for(from, SOON, text, |line| line.contains(text))
+    }
+
+    /// Waits for the end; panics when there is none after `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        self.process.wait(limit)
+    }
+}

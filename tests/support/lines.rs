@@ -1,0 +1,59 @@
+//! The lines that a program writes, as they come.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Lines read by a thread of their own; clones show the same lines.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines {
+    shared: Arc<(Mutex<Vec<String>>, Condvar)>,
+}
+
+impl Lines {
+    /// Reads `stream` to its end.
+    pub(crate) fn of(stream: impl Read + Send + 'static) -> Lines {
+        let lines = Lines::default();
+        let ours = lines.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                ours.lock().push(String::from_utf8_lossy(&line).into_owned());
+                ours.shared.1.notify_all();
+            }
+        });
+        lines
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.shared.0.lock().unwrap()
+    }
+
+    /// All lines so far.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
+    /// The first line at or after number `from` that `is_wanted`, with its number.
+    ///
+    /// Panics with every line so far when none comes within `limit`.
+    pub(crate) fn wait_for(
+        &self,
+        from: usize,
+        limit: Duration,
+        what: &str,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> (usize, String) {
+        let find = |lines: &[String]| {
+            let number = (from..lines.len()).find(|number| is_wanted(&lines[*number]));
+            number.map(|number| (number, lines[number].clone()))
+        };
+        let guard = self.lock();
+        let changed = &self.shared.1;
+        let (guard, _) =
+            changed.wait_timeout_while(guard, limit, |lines| find(lines).is_none()).unwrap();
+        let found = find(&guard);
+        let seen = guard.join("\n");
+        drop(guard);
+        found.unwrap_or_else(|| panic!("no line within {limit:?}: {what}\n{seen}"))
+    }
+}

@@ -1,0 +1,13 @@
+//! The programs that tests run against, each started fresh and ended by its own process id.
+
+#![allow(dead_code, reason = "a toolbox: not every test needs every tool")]
+
+pub(crate) mod celery;
+pub(crate) mod downbeat;
+mod lines;
+pub(crate) mod process;
+pub(crate) mod redis;
+pub(crate) mod sent;
+pub(crate) mod spool;
+pub(crate) mod tools;
+pub(crate) mod wait;

@@ -1,0 +1,81 @@
+//! A child process: watched, signalled by its own process id, and gone when the test is.
+
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::wait::eventually;
+
+/// A running child; killed and reaped when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+}
+
+impl Process {
+    /// Starts `command`.
+    pub(crate) fn spawn(name: &str, command: &mut Command) -> Process {
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
+        Process { name: name.to_owned(), child }
+    }
+
+    /// The pipes, if any were asked for.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends `signal`; does nothing once the process has been reaped.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        if self.exited().is_none() {
+            let id = i32::try_from(self.child.id()).unwrap();
+            // It may end on its own between the question and the signal.
+            let _ = kill_process(Pid::from_raw(id).unwrap(), signal);
+        }
+    }
+
+    /// How it ended, or `None` while it runs.
+    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits for the end; panics when there is none after `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let what = format!("{} (pid {}) ends", self.name, self.child.id());
+        eventually(limit, &what, || self.exited())
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        // The process may be gone already, which is as good.
+        let _ = self.child.wait();
+    }
+
+    /// SIGSTOP: alive, but nothing of it moves.
+    pub(crate) fn pause(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,216 @@
+//! A private redis-server on a socket of its own.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use downbeat::envelope::celery;
+use redis::{Client, Commands as _, Connection};
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::sent::Sent;
+use super::wait::{SOON, eventually};
+
+/// What a test may want to be different.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Keep every write in an append-only file, synced each time.
+    pub(crate) appendonly: bool,
+    /// Refuse writes beyond this, as `maxmemory` has it (`10mb`); nothing is evicted.
+    pub(crate) maxmemory: Option<&'static str>,
+    /// Also listen on a free port of 127.0.0.1.
+    pub(crate) tcp: bool,
+    /// Further arguments of redis-server.
+    pub(crate) args: Vec<String>,
+}
+
+/// A server with its data; both are gone when it is dropped.
+#[derive(Debug)]
+pub(crate) struct RedisServer {
+    // Dropped before the folder that it writes to.
+    process: Process,
+    options: Options,
+    port: u16,
+    folder: TempDir,
+}
+
+/// Everything a server had on disk at some instant.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    folder: TempDir,
+}
+
+impl RedisServer {
+    /// An empty server that keeps nothing on disk by itself.
+    pub(crate) fn start() -> RedisServer {
+        RedisServer::start_with(Options::default())
+    }
+
+    /// An empty server; answers when this returns.
+    pub(crate) fn start_with(options: Options) -> RedisServer {
+        let folder = tempfile::Builder::new().prefix("redis").tempdir().unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        let port = if options.tcp { free_port() } else { 0 };
+        let process = spawn(folder.path(), port, &options);
+        let mut server = RedisServer { process, options, port, folder };
+        server.wait_until_ready();
+        server
+    }
+
+    /// The server's process, to pause or to signal.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("redis.sock")
+    }
+
+    /// For downbeat and the redis crate, over the socket.
+    pub(crate) fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    /// For Celery, over the socket.
+    pub(crate) fn celery_url(&self) -> String {
+        format!("redis+socket://{}", self.socket().display())
+    }
+
+    /// For everybody, over TCP; needs [`Options::tcp`].
+    pub(crate) fn tcp_url(&self) -> String {
+        assert!(self.options.tcp, "started without a port");
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// A blocking connection for assertions.
+    pub(crate) fn connect(&self) -> Connection {
+        Client::open(self.url()).unwrap().get_connection().unwrap()
+    }
+
+    /// The messages that wait in `queue`, in the order in which a worker would take them.
+    pub(crate) fn queue(&self, queue: &str) -> Vec<Sent> {
+        let mut connection = self.connect();
+        let mut list = |key: String| -> Vec<Vec<u8>> { connection.lrange(key, 0, -1).unwrap() };
+        let keys = celery::list_keys(queue).into_iter();
+        keys.flat_map(|key| list(key).into_iter().rev()).map(|item| Sent::decode(&item)).collect()
+    }
+
+    /// Waits until at least `count` messages are in `queue`, and gives them all.
+    pub(crate) fn wait_for_queue(&self, queue: &str, count: usize) -> Vec<Sent> {
+        let what = format!("{count} messages in {queue}");
+        eventually(SOON, &what, || Some(self.queue(queue)).filter(|sent| sent.len() >= count))
+    }
+
+    /// Saves everything and ends the server.
+    pub(crate) fn stop_cleanly(&mut self) -> ExitStatus {
+        // The server closes the connection instead of answering.
+        let _ = redis::cmd("SHUTDOWN").arg("SAVE").query::<()>(&mut self.connect());
+        self.process.wait(SOON)
+    }
+
+    /// Ends the server at once: what was not on disk is lost.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again, after [`stop_cleanly`](Self::stop_cleanly) or [`kill`](Self::kill), with
+    /// what is on disk.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.process.exited().is_some(), "still running");
+        // A killed server leaves its socket behind.
+        let _ = fs::remove_file(self.socket());
+        self.process = spawn(self.folder.path(), self.port, &self.options);
+        self.wait_until_ready();
+    }
+
+    /// Ends it cleanly and starts it with the same data.
+    pub(crate) fn restart_with_data(&mut self) {
+        self.stop_cleanly();
+        self.start_again();
+    }
+
+    /// Ends it and starts it with nothing.
+    pub(crate) fn restart_empty(&mut self) {
+        self.kill();
+        empty(&self.data());
+        self.start_again();
+    }
+
+    /// What is in the server now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        redis::cmd("SAVE").query::<()>(&mut self.connect()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        copy(&self.data(), folder.path());
+        Snapshot { folder }
+    }
+
+    /// Ends it and starts it with the data of then, as a failover to an old replica does.
+    pub(crate) fn restore(&mut self, snapshot: &Snapshot) {
+        self.kill();
+        empty(&self.data());
+        copy(snapshot.folder.path(), &self.data());
+        self.start_again();
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn wait_until_ready(&mut self) {
+        let url = self.url();
+        let process = &mut self.process;
+        let log = self.folder.path().join("redis.log");
+        eventually(SOON, "redis-server answers", || {
+            if let Some(status) = process.exited() {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                panic!("redis-server ended with {status}:\n{log}");
+            }
+            let mut connection = Client::open(url.as_str()).unwrap().get_connection().ok()?;
+            // Refused while a large data set is being loaded.
+            redis::cmd("PING").query::<String>(&mut connection).ok()
+        });
+    }
+}
+
+fn spawn(folder: &Path, port: u16, options: &Options) -> Process {
+    let log = File::options().create(true).append(true).open(folder.join("redis.log")).unwrap();
+    let mut command = Command::new("redis-server");
+    command.arg("--unixsocket").arg(folder.join("redis.sock"));
+    command.arg("--dir").arg(folder.join("data"));
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+    command.args(["--appendonly", if options.appendonly { "yes" } else { "no" }]);
+    command.args(["--appendfsync", "always"]);
+    if let Some(maxmemory) = options.maxmemory {
+        command.args(["--maxmemory", maxmemory, "--maxmemory-policy", "noeviction"]);
+    }
+    command.args(&options.args);
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    Process::spawn("redis-server", &mut command)
+}
+
+/// A port that nobody listens on. Somebody else may take it before the server does, which then
+/// fails to start; that is rarer than any port chosen beforehand being taken.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn empty(folder: &Path) {
+    fs::remove_dir_all(folder).unwrap();
+    fs::create_dir(folder).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            fs::create_dir(&target).unwrap();
+            copy(&item.path(), &target);
+        } else {
+            fs::copy(item.path(), &target).unwrap();
+        }
+    }
+}

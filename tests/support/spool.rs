@@ -1,0 +1,53 @@
+//! Messages as files, where a worker of kombu's `filesystem://` transport takes them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// A folder that is a broker.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    folder: TempDir,
+    dropped: u32,
+}
+
+impl Folder {
+    /// Without messages.
+    pub(crate) fn new() -> Folder {
+        let folder = tempfile::Builder::new().prefix("spool").tempdir().unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        Folder { folder, dropped: 0 }
+    }
+
+    /// For [`CeleryWorker`](super::celery::CeleryWorker).
+    pub(crate) fn celery_url(&self) -> String {
+        format!("filesystem://{}", self.folder.path().display())
+    }
+
+    /// Where the messages are.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Puts one message in at once: a worker dies of half a file.
+    pub(crate) fn drop_message(&mut self, queue: &str, envelope: &[u8]) {
+        let staged = self.data().join(format!(".stage-{}", Uuid::new_v4()));
+        fs::write(&staged, envelope).unwrap();
+        self.dropped += 1;
+        let name = format!("{:013}_{}.{queue}.msg", self.dropped, Uuid::new_v4());
+        fs::rename(&staged, self.data().join(name)).unwrap();
+    }
+
+    /// The names of the message files, in the order in which a worker takes them.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.data())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "msg"))
+            .collect();
+        names.sort();
+        names
+    }
+}

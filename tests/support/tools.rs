@@ -1,0 +1,63 @@
+//! Programs that are not built here: `tests/run` installs them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+/// A program that a test cannot do without.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tool {
+    /// `redis-server` on the search path.
+    Redis,
+    /// Celery in `tests/.venv`.
+    Celery,
+}
+
+impl Tool {
+    fn is_there(self) -> bool {
+        static REDIS: LazyLock<bool> =
+            LazyLock::new(|| runs(Command::new("redis-server").arg("--version")));
+        static CELERY: LazyLock<bool> =
+            LazyLock::new(|| runs(Command::new(python()).args(["-c", "import celery, redis"])));
+        match self {
+            Tool::Redis => *REDIS,
+            Tool::Celery => *CELERY,
+        }
+    }
+}
+
+/// Ends the test early when a tool is missing and the run was told to put up with that.
+macro_rules! needs {
+    ($($tool:ident),+) => {
+        if !$crate::support::tools::all_there(&[$($crate::support::tools::Tool::$tool),+]) {
+            return;
+        }
+    };
+}
+pub(crate) use needs;
+
+/// Whether the test can go on. `false` only with `DOWNBEAT_TESTS_SKIP_MISSING=1`.
+///
+/// Panics when a tool is missing otherwise: a test that did not run must not look like a pass.
+pub(crate) fn all_there(tools: &[Tool]) -> bool {
+    let Some(missing) = tools.iter().find(|tool| !tool.is_there()) else { return true };
+    let may_skip = std::env::var("DOWNBEAT_TESTS_SKIP_MISSING").is_ok_and(|value| value == "1");
+    assert!(may_skip, "{missing:?} is missing: run tests/run, which installs it");
+    eprintln!("skipped: {missing:?} is missing (tests/run installs it)");
+    false
+}
+
+/// The interpreter of the virtual environment that `tests/run` makes.
+pub(crate) fn python() -> PathBuf {
+    tests_folder().join(".venv/bin/python")
+}
+
+/// Where the integration tests are.
+pub(crate) fn tests_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+fn runs(command: &mut Command) -> bool {
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}

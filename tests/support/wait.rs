@@ -1,0 +1,31 @@
+//! Waiting for something to be so, with a deadline.
+
+use std::time::Duration;
+
+use downbeat::schedule::UnixMs;
+// As good a clock as any, and the one that the project allows.
+use tokio::time::Instant;
+
+/// How long a program on a busy machine may take for anything that needs no waiting.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// The first value that `look` gives; asks every few milliseconds.
+///
+/// Panics with `what` when there is none after `limit`.
+pub(crate) fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(value) = look() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The wall clock, for messages that must expire in the past or the future.
+#[expect(clippy::disallowed_methods, reason = "the workers under test read the same clock")]
+pub(crate) fn wall_clock() -> UnixMs {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    UnixMs(i64::try_from(since.as_millis()).unwrap())
+}

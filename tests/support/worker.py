@@ -1,0 +1,121 @@
+"""A Celery application that writes a line of JSON for each thing that happens to a message.
+
+DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER; DOWNBEAT_TEST_JOURNAL the file to write to.
+"""
+
+import json
+import os
+import time
+
+from celery import Celery, signals
+from celery.app.trace import build_tracer
+from celery.worker.consumer import Consumer
+
+FILESYSTEM = "filesystem://"
+
+
+def anything(*args, **kwargs):
+    pass
+
+
+class Strategies(dict):
+    """Gives every task name that a message has a task that only writes it down."""
+
+    consumer = None
+
+    def __missing__(self, name):
+        app.task(name=name)(anything)
+        task = app.tasks[name]
+        task.__trace__ = build_tracer(
+            name, task, app.loader, self.consumer.hostname, app=app
+        )
+        self[name] = task.start_strategy(app, self.consumer)
+        return self[name]
+
+
+class AcceptingConsumer(Consumer):
+    Strategies = Strategies
+
+    def update_strategies(self):
+        self.strategies.consumer = self
+        super().update_strategies()
+
+
+def settings(broker):
+    common = {
+        "broker_url": broker,
+        "broker_connection_retry_on_startup": True,
+        "worker_consumer": "worker:AcceptingConsumer",
+        "worker_enable_remote_control": False,
+        "worker_prefetch_multiplier": 1,
+    }
+    if broker.startswith(FILESYSTEM):
+        folder = broker.removeprefix(FILESYSTEM)
+        common["broker_url"] = FILESYSTEM
+        common["broker_transport_options"] = {
+            "data_folder_in": f"{folder}/data",
+            "data_folder_out": f"{folder}/data",
+            "control_folder": f"{folder}/control",
+            "polling_interval": 0.05,
+        }
+    return common
+
+
+def write(event, **fields):
+    line = json.dumps({"event": event, **fields}) + "\n"
+    # One write, so that a reader never sees half of a line but at the end of the file.
+    with open(os.environ["DOWNBEAT_TEST_JOURNAL"], "ab", buffering=0) as journal:
+        journal.write(line.encode())
+
+
+app = Celery("downbeat-tests")
+app.conf.update(settings(os.environ["DOWNBEAT_TEST_BROKER"]))
+
+
+@app.task(name="demo.add")
+def add(a, b):
+    return a + b
+
+
+@app.task(name="demo.echo")
+def echo(*args, **kwargs):
+    return [args, kwargs]
+
+
+@signals.worker_ready.connect
+def on_ready(**_):
+    write("ready")
+
+
+@signals.task_prerun.connect
+def on_run(task_id, task, args, kwargs, **_):
+    request = task.request
+    delivery = request.delivery_info or {}
+    write(
+        "run",
+        id=task_id,
+        task=task.name,
+        args=args,
+        kwargs=kwargs,
+        headers=request.headers,
+        queue=delivery.get("routing_key"),
+        priority=delivery.get("priority"),
+        expires=request.expires and str(request.expires),
+        origin=request.origin,
+        received=time.time(),
+    )
+
+
+@signals.task_revoked.connect
+def on_revoked(request, **_):
+    write("revoked", id=request.id)
+
+
+@signals.task_rejected.connect
+def on_rejected(exc, **_):
+    write("rejected", reason=repr(exc))
+
+
+@signals.task_unknown.connect
+def on_unknown(exc, **_):
+    write("rejected", reason=repr(exc))
