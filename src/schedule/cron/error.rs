@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use super::DayMatch;
-use super::field::{Field, Token};
+use super::field::Field;
+use super::token::Token;
 
 /// Why an expression is refused.
 ///
@@ -131,7 +132,8 @@ pub(super) fn near(token: &str, names: &[&str]) -> Option<String> {
         strsim::damerau_levenshtein(&token, name).min(strsim::damerau_levenshtein(&token, head))
     };
     let best = names.iter().min_by_key(score)?;
-    (score(&best) <= 2 && score(&best) < token.len()).then(|| (*best).to_string())
+    (token.len() > 1 && score(&best) <= 2 && score(&best) < token.len())
+        .then(|| (*best).to_string())
 }
 
 impl std::error::Error for CronError {}

@@ -6,7 +6,8 @@
 //! program's own rule, with the same test of the text of minute and hour.
 
 use super::error::{CronError, Problem};
-use super::field::{Dialect, Field, FieldReader, Set, Token};
+use super::field::{Dialect, Field, FieldReader, Set};
+use super::token::Token;
 use super::{Cron, DayMatch, Parsed, Sets};
 
 /// The text of each argument; `None` when it is left out.

@@ -25,6 +25,7 @@ mod field;
 mod mapping;
 mod next;
 mod parse;
+mod token;
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +51,7 @@ pub struct Cron {
     months: u16,
     /// Bits 0 (Sunday) to 6.
     weekdays: u8,
-    /// A day must match both day fields, not only one.
+    /// [`DayMatch::And`] unless both day fields are restricted.
     day_match: DayMatch,
     class: Class,
 }

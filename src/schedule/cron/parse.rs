@@ -2,7 +2,8 @@
 //! English names, ranges that wrap, `N/step`).
 
 use super::error::{CronError, CronWarning, Problem, near};
-use super::field::{Dialect, Field, FieldReader, Set, Token};
+use super::field::{Dialect, Field, FieldReader, Set};
+use super::token::Token;
 use super::{Cron, DayMatch, Parsed, Sets};
 
 const NICKNAMES: [(&str, &str); 7] = [

