@@ -1,6 +1,8 @@
 //! Hand-written vectors of the rule of clock changes.
 
-use super::{cron, slots, utc, zone};
+use jiff::tz::TimeZone;
+
+use super::{Zone, cron, slots, utc, zone};
 
 #[track_caller]
 fn check(zone: &str, after: &str, line: &str, expected: &[&str]) {
@@ -169,4 +171,18 @@ fn nothing_comes_after_the_year_9999() {
 fn nothing_comes_before_the_epoch() {
     let first = cron("* * * * *").next(&zone("UTC"), crate::schedule::UnixMs::MIN);
     assert_eq!(first, Some(crate::schedule::UnixMs(0)));
+}
+
+#[test]
+fn a_reading_that_is_repeated_and_then_jumped_over_fires_once() {
+    // A made-up zone whose clock goes from 02:00 back to 01:00, and from 01:30 on to 02:30.
+    let rules = TimeZone::posix("AAA0BBB-1,M3.2.0/1:30,M3.2.0/2").unwrap();
+    let zone = Zone::from_jiff(chrono_tz::UTC, &rules);
+    let slot = |line, after| cron(line).next(&zone, utc(after)).unwrap();
+    let before = "2025-03-09T00:00:00Z";
+    assert_eq!(slot("45 1 * * *", before), utc("2025-03-09T00:45:00Z"));
+    assert_eq!(slot("45 1 * * *", "2025-03-09T00:45:00Z"), utc("2025-03-10T00:45:00Z"));
+    assert_eq!(slot("15 2 * * *", before), utc("2025-03-09T01:30:00Z"));
+    assert_eq!(slot("*/15 1 * * *", "2025-03-09T00:45:00Z"), utc("2025-03-09T01:00:00Z"));
+    assert_eq!(slot("*/15 1 * * *", "2025-03-09T01:15:00Z"), utc("2025-03-10T00:00:00Z"));
 }
