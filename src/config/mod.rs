@@ -1,1 +1,44 @@
-//! Schedule files and the service configuration: text in, checked values or every problem out.
+//! Schedule files: text in, checked values or every problem out.
+//!
+//! A schedule is loaded in one direction: `files` finds and reads the texts, `reader` (`yaml`,
+//! `json`) gives their values one by one, each with its place, `schedule_file` and `entry` check
+//! them and build [`Entry`](crate::schedule::Entry)s, and `problem` tells people what is wrong and
+//! where. YAML is that of version 1.2, core schema: `no` and `on` are text.
+//!
+//! Hostile input costs time and memory in proportion to its length: files, nesting, names,
+//! arguments and the number of problems told are bounded by the constants exported here.
+
+pub mod duration;
+mod entry;
+mod expect;
+mod fields;
+mod files;
+pub mod instant;
+mod json;
+mod json_text;
+mod load;
+mod node;
+mod problem;
+mod reader;
+mod report;
+mod schedule_file;
+mod settings;
+mod syntax;
+mod when;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use entry::{
+    DEFAULT_QUEUE, DEFAULT_WITHIN, MAX_DESCRIPTION, MAX_ENTRY_NAME, MAX_TAG, MAX_TAGS,
+};
+pub use files::MAX_FILE_BYTES;
+pub use json_text::{MAX_ARGUMENTS, MAX_HEADERS};
+pub use load::{Loaded, OneOff, load, warnings};
+pub use node::MAX_DEPTH;
+pub use problem::{Excerpt, Problem, Severity};
+pub use report::MAX_PROBLEMS;
+pub use schedule_file::MAX_FILE_ENTRIES;
+pub use settings::MAX_NAME;
+pub use when::MAX_CRON;

@@ -1,0 +1,175 @@
+//! Lengths of time as people write them: `90s`, `5m`, `1h30m`, `2d`, `1w`, `500ms`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// The longest length that is accepted: 100 years of 365 days.
+pub const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Units from the longest to the shortest, with their milliseconds.
+const UNITS: [(&str, u64); 6] = [
+    ("w", 7 * 86_400_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+];
+
+/// Why a text is not a length of time.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DurationError {
+    /// A bare number.
+    #[error("the duration `{0}` has no unit")]
+    NoUnit(String),
+    /// Letters that are no unit.
+    #[error("unknown unit `{0}` in a duration")]
+    UnknownUnit(String),
+    /// `1.5h`
+    #[error("a duration is written with whole numbers")]
+    Fraction,
+    /// `30m1h`, `1h1h`
+    #[error("units of a duration go from long to short, each once")]
+    Order,
+    /// Over [`MAX_DURATION`].
+    #[error("a duration of over 100 years")]
+    TooLong,
+    /// Anything else.
+    #[error("`{0}` is not a duration")]
+    NotOne(String),
+}
+
+impl DurationError {
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            DurationError::NoUnit(number) => {
+                format!("write `{number}s` for seconds; units are w, d, h, m, s and ms")
+            }
+            DurationError::Fraction => "write `1h30m` for one hour and a half".to_owned(),
+            DurationError::TooLong => String::from("leave the key out"),
+            _ => "write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`".to_owned(),
+        }
+    }
+}
+
+/// Reads a length of time in whole milliseconds.
+///
+/// # Errors
+///
+/// When a number has no unit, a unit is unknown or out of order, or the sum is over
+/// [`MAX_DURATION`].
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(DurationError::NoUnit(text.to_owned()));
+    }
+    let (mut rest, mut total, mut shorter_than) = (text, 0_u64, u64::MAX);
+    loop {
+        let (number, after) = split(rest, |c| c.is_ascii_digit());
+        let (unit, after) = split(after, char::is_alphabetic);
+        if after.starts_with('.') && rest.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(DurationError::Fraction);
+        }
+        if number.is_empty() || unit.is_empty() {
+            return Err(DurationError::NotOne(text.chars().take(40).collect()));
+        }
+        let known = UNITS.iter().find(|(name, _)| *name == unit);
+        let Some(&(_, millis)) = known else {
+            return Err(DurationError::UnknownUnit(unit.chars().take(40).collect()));
+        };
+        if millis >= shorter_than {
+            return Err(DurationError::Order);
+        }
+        shorter_than = millis;
+        total = add(total, number, millis).ok_or(DurationError::TooLong)?;
+        if after.is_empty() {
+            return Ok(Duration::from_millis(total));
+        }
+        rest = after;
+    }
+}
+
+fn split(text: &str, belongs: fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
+}
+
+fn add(total: u64, number: &str, millis: u64) -> Option<u64> {
+    let sum = number.parse::<u64>().ok()?.checked_mul(millis)?.checked_add(total)?;
+    (u128::from(sum) <= MAX_DURATION.as_millis()).then_some(sum)
+}
+
+/// The shortest way to write a length that [`parse`] reads back; parts below a millisecond are
+/// dropped.
+#[must_use]
+pub fn format(length: Duration) -> String {
+    let mut rest = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (unit, millis) in UNITS {
+        // 8 days read better than 1w1d.
+        let fits = if unit == "w" { rest.is_multiple_of(millis) } else { rest >= millis };
+        if fits && rest > 0 {
+            let _ = write!(text, "{}{unit}", rest / millis);
+            rest %= millis;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_read_and_written() {
+        let table = [
+            ("500ms", 500),
+            ("90s", 90_000),
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+            ("2d", 172_800_000),
+            ("1w", 604_800_000),
+            ("1w2d3h4m5s6ms", 788_645_006),
+            ("0s", 0),
+        ];
+        for (text, millis) in table {
+            let length = parse(text).unwrap();
+            assert_eq!(length.as_millis(), millis, "{text}");
+            assert_eq!(parse(&format(length)).unwrap(), length, "{text}");
+        }
+        assert_eq!(format(Duration::from_secs(90)), "1m30s");
+        assert_eq!(format(Duration::from_secs(8 * 86_400)), "8d");
+        assert_eq!(format(Duration::from_secs(14 * 86_400)), "2w");
+        assert_eq!(format(Duration::ZERO), "0s");
+    }
+
+    #[test]
+    fn a_bad_length_says_what_to_write() {
+        let table = [
+            ("30", "the duration `30` has no unit"),
+            ("5 m", "`5 m` is not a duration"),
+            ("", "`` is not a duration"),
+            ("-5m", "`-5m` is not a duration"),
+            ("h", "`h` is not a duration"),
+            ("1h30", "`1h30` is not a duration"),
+            ("5min", "unknown unit `min` in a duration"),
+            ("5M", "unknown unit `M` in a duration"),
+            ("1.5h", "a duration is written with whole numbers"),
+            ("30m1h", "units of a duration go from long to short, each once"),
+            ("1h1h", "units of a duration go from long to short, each once"),
+            ("5221w", "a duration of over 100 years"),
+            ("99999999999999999999s", "a duration of over 100 years"),
+        ];
+        for (text, message) in table {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.to_string(), message);
+            assert!(!error.hint().is_empty());
+        }
+        assert_eq!(
+            parse("30").unwrap_err().hint().split(';').next(),
+            Some("write `30s` for seconds")
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! One entry: its mapping in, a checked [`Entry`] or problems out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::expect;
+use super::fields::{Fields, Keys};
+use super::node::{Node, Span};
+use super::report::Report;
+use super::settings::{MAX_NAME, Queues, Settings};
+use super::{duration, when};
+use crate::schedule::entry::{About, Expires};
+use crate::schedule::{Entry, Message, Timing, Zone};
+use crate::tzdata::{self, Tzdata};
+
+/// Bytes of an entry's name.
+pub const MAX_ENTRY_NAME: usize = 200;
+/// Bytes of a `description`.
+pub const MAX_DESCRIPTION: usize = 4096;
+/// Number of `tags` of an entry.
+pub const MAX_TAGS: usize = 32;
+/// Bytes of a tag.
+pub const MAX_TAG: usize = 64;
+/// The queue of entries that name none: Celery's own default.
+pub const DEFAULT_QUEUE: &str = "celery";
+/// How old a slot may be and still be sent, for entries that do not say.
+pub const DEFAULT_WITHIN: Duration = Duration::from_secs(86_400);
+
+/// Keys of an entry.
+pub(super) static ENTRY: Keys = Keys {
+    of: "an entry",
+    known: &[
+        "task",
+        "args",
+        "kwargs",
+        "headers",
+        "queue",
+        "priority",
+        "expires",
+        "options",
+        "cron",
+        "every",
+        "at",
+        "timezone",
+        "day_match",
+        "phase",
+        "anchor",
+        "catch_up",
+        "within",
+        "enabled",
+        "description",
+        "tags",
+    ],
+    later: &[
+        "rrule",
+        "solar",
+        "start",
+        "end",
+        "limit",
+        "except",
+        "jitter",
+        "spread",
+        "max_queued",
+        "overlap",
+        "routing_key",
+        "exchange",
+    ],
+    elsewhere: &[
+        ("schedule", "cron"),
+        ("crontab", "cron"),
+        ("interval", "every"),
+        ("tz", "timezone"),
+        ("kwarg", "kwargs"),
+        ("soft_time_limit", "options: {soft_time_limit: …}"),
+        ("time_limit", "options: {time_limit: …}"),
+    ],
+};
+
+/// What the entries of one file have in common.
+pub(super) struct Common<'z> {
+    pub(super) tzdata: &'z Tzdata,
+    pub(super) zone: Arc<Zone>,
+    pub(super) defaults: Settings,
+    pub(super) queues: Queues,
+}
+
+/// The zone that a value names.
+pub(super) fn zone(node: &Node<'_>, tzdata: &Tzdata, report: &mut Report<'_>) -> Option<Arc<Zone>> {
+    let name = expect::name(node, "the zone's name", MAX_NAME, report)?;
+    let tz = match tzdata::parse_name(name) {
+        Ok(tz) => tz,
+        Err(error) => {
+            when::tell(&error.to_string(), |message| report.error(node.span, message));
+            return None;
+        }
+    };
+    let zone = tzdata.zone(tz);
+    if zone.is_none() {
+        report
+            .error(node.span, format!("no rules for the zone `{name}`"))
+            .hint("install the system's tzdata package");
+    }
+    zone
+}
+
+/// Reads one entry; `None` when anything in it is wrong, which is then reported.
+pub(super) fn read(
+    key: &Node<'_>,
+    body: &Node<'_>,
+    common: &mut Common<'_>,
+    report: &mut Report<'_>,
+) -> Option<Entry> {
+    let before = report.errors();
+    let name = key.as_written()?;
+    expect::check_name(name, key.span, "the entry's name", MAX_ENTRY_NAME, report);
+    let fields = ENTRY.sort(body, report)?;
+    let task = task(&fields, key.span, report);
+    let settings = Settings::read(&fields, &mut common.queues, report);
+    let zone = match fields.value("timezone") {
+        Some(node) => self::zone(node, common.tzdata, report),
+        None => Some(Arc::clone(&common.zone)),
+    };
+    // Without its zone a timing can't be told, but its own mistakes can.
+    let reading_zone = zone.clone().unwrap_or_else(|| Arc::clone(&common.zone));
+    let timing = when::read(&fields, &reading_zone, key.span, report);
+    let enabled = fields.value("enabled").map_or(Some(true), |node| expect::boolean(node, report));
+    let about = about(&fields, report);
+    let settings = settings.or(&common.defaults);
+    let timing = timing?;
+    warn_of_long_expiry(&fields, &timing, settings.expires, report);
+    if report.errors() > before {
+        return None;
+    }
+    Some(Entry {
+        name: name.into(),
+        timing,
+        zone: zone?,
+        catch_up: settings.catch_up.unwrap_or_default(),
+        within: settings.within.unwrap_or(DEFAULT_WITHIN),
+        message: message(task?, settings, &mut common.queues),
+        enabled: enabled?,
+        about,
+    })
+}
+
+fn task<'n>(fields: &Fields<'n, '_>, name: Span, report: &mut Report<'_>) -> Option<&'n str> {
+    let Some(node) = fields.value("task") else {
+        if fields.was_meant("task") {
+            return None;
+        }
+        report
+            .error(name, "this entry has no `task`")
+            .hint("add the name under which the worker registers it: `task: shop.tasks.report`");
+        return None;
+    };
+    expect::name(node, "the task's name", MAX_NAME, report)
+}
+
+fn message(task: &str, settings: Settings, queues: &mut Queues) -> Message {
+    Message {
+        task: task.into(),
+        queue: settings.queue.unwrap_or_else(|| queues.share(DEFAULT_QUEUE)),
+        args: settings.args.unwrap_or_else(|| "[]".into()),
+        kwargs: settings.kwargs.unwrap_or_else(|| "{}".into()),
+        headers: settings.headers.filter(|headers| &**headers != "{}"),
+        priority: settings.priority,
+        expires: settings.expires,
+        options: settings.options.filter(|options| **options != Default::default()),
+    }
+}
+
+fn about(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Box<About>> {
+    let description = fields.value("description").and_then(|node| description(node, report));
+    let tags = fields.value("tags").map(|node| tags(node, report)).unwrap_or_default();
+    let about = About { description, tags };
+    (about != About::default()).then(|| Box::new(about))
+}
+
+fn description(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
+    let text = expect::text(node, report)?.trim();
+    if text.len() > MAX_DESCRIPTION {
+        report.error(node.span, format!("a description of more than {MAX_DESCRIPTION} bytes"));
+        return None;
+    }
+    (!text.is_empty()).then(|| text.into())
+}
+
+fn tags(node: &Node<'_>, report: &mut Report<'_>) -> Vec<Box<str>> {
+    let Some(items) = node.list() else {
+        report
+            .error(node.span, format!("`tags` is a list, found {}", node.found()))
+            .hint("write `tags: [one, two]`");
+        return Vec::new();
+    };
+    if items.len() > MAX_TAGS {
+        report.error(node.span, format!("more than {MAX_TAGS} tags"));
+        return Vec::new();
+    }
+    let names = items.iter().filter_map(|item| expect::name(item, "a tag", MAX_TAG, report));
+    names.map(Into::into).collect()
+}
+
+fn warn_of_long_expiry(
+    fields: &Fields<'_, '_>,
+    timing: &Timing,
+    expires: Option<Expires>,
+    report: &mut Report<'_>,
+) {
+    let (Timing::Every(interval), Some(Expires::After(expires))) = (timing, expires) else {
+        return;
+    };
+    let period = interval.period();
+    let place = fields.value("expires").or_else(|| fields.value("every"));
+    if expires <= period {
+        return;
+    }
+    let Some(node) = place else { return };
+    let (expires, period) = (duration::format(expires), duration::format(period));
+    report
+        .warning(
+            node.span,
+            format!("messages live {expires}, longer than the {period} to the next one"),
+        )
+        .hint("without a worker they pile up; `expires: next` keeps one at a time");
+}

@@ -1,0 +1,120 @@
+//! Takes a value as the type that its key asks for, or reports what stands there instead.
+
+use std::time::Duration;
+
+use super::duration;
+use super::node::{Node, Scalar, Span};
+use super::report::Report;
+
+/// Text. Numbers, booleans and nothing must be quoted to be meant as text.
+pub(super) fn text<'n>(node: &'n Node<'_>, report: &mut Report<'_>) -> Option<&'n str> {
+    if let Some(Scalar::Text(text)) = node.scalar() {
+        return Some(text);
+    }
+    let problem = report.error(node.span, format!("expected text, found {}", node.found()));
+    if let (Some(written), false) = (node.as_written(), node.scalar() == Some(Scalar::Null)) {
+        problem.hint(format!("quote it: `\"{written}\"`"));
+    }
+    None
+}
+
+/// Text of 1 to `limit` bytes without control characters.
+pub(super) fn name<'n>(
+    node: &'n Node<'_>,
+    what: &str,
+    limit: usize,
+    report: &mut Report<'_>,
+) -> Option<&'n str> {
+    let text = text(node, report)?;
+    check_name(text, node.span, what, limit, report).then_some(text)
+}
+
+/// Whether a name can be used: not empty, not too long, nothing that a terminal would act on.
+pub(super) fn check_name(
+    text: &str,
+    span: Span,
+    what: &str,
+    limit: usize,
+    report: &mut Report<'_>,
+) -> bool {
+    let message = if text.is_empty() {
+        format!("{what} is empty")
+    } else if text.len() > limit {
+        format!("{what} is {} bytes long, more than {limit}", text.len())
+    } else if text.chars().any(char::is_control) {
+        format!("{what} holds a control character")
+    } else if text.trim() != text {
+        format!("{what} begins or ends with white space")
+    } else {
+        return true;
+    };
+    report.error(span, message);
+    false
+}
+
+pub(super) fn boolean(node: &Node<'_>, report: &mut Report<'_>) -> Option<bool> {
+    match node.scalar() {
+        Some(Scalar::Bool(value)) => return Some(value),
+        Some(Scalar::Text(text)) => {
+            let meant = match text.to_ascii_lowercase().as_str() {
+                "yes" | "on" | "y" | "true" => Some("true"),
+                "no" | "off" | "n" | "false" => Some("false"),
+                _ => None,
+            };
+            let message = format!("expected true or false, found {}", node.found());
+            let problem = report.error(node.span, message);
+            if let Some(meant) = meant {
+                problem.hint(format!("write `{meant}`, without quotes"));
+            }
+        }
+        _ => {
+            report.error(node.span, format!("expected true or false, found {}", node.found()));
+        }
+    }
+    None
+}
+
+/// A whole number from 0 to `greatest`.
+pub(super) fn whole(node: &Node<'_>, greatest: u8, report: &mut Report<'_>) -> Option<u8> {
+    if let Some(Scalar::Int(number)) = node.scalar()
+        && let Ok(number) = u8::try_from(number)
+        && number <= greatest
+    {
+        return Some(number);
+    }
+    let found = node.found();
+    report.error(node.span, format!("expected a whole number from 0 to {greatest}, found {found}"));
+    None
+}
+
+/// A length of time above zero.
+pub(super) fn length(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration> {
+    let length = length_or_zero(node, report)?;
+    if length.is_zero() {
+        report.error(node.span, "a duration of zero");
+        return None;
+    }
+    Some(length)
+}
+
+pub(super) fn length_or_zero(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration> {
+    let written = match node.scalar() {
+        Some(Scalar::Text(text)) => text,
+        Some(Scalar::Int(_) | Scalar::Huge | Scalar::Float(_)) => {
+            node.as_written().unwrap_or_default()
+        }
+        _ => {
+            report
+                .error(node.span, format!("expected a duration, found {}", node.found()))
+                .hint("write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`");
+            return None;
+        }
+    };
+    match duration::parse(written) {
+        Ok(length) => Some(length),
+        Err(error) => {
+            report.error(node.span, error.to_string()).hint(error.hint());
+            None
+        }
+    }
+}

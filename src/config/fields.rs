@@ -1,0 +1,120 @@
+//! The keys of a mapping: known, not known yet, or a slip of the pen.
+
+use super::node::{Node, Pair, Span, Value, shortened};
+use super::report::Report;
+
+/// Which keys a mapping may have.
+pub(super) struct Keys {
+    /// Where these keys stand, for messages: `an entry`.
+    pub(super) of: &'static str,
+    /// Keys that mean something.
+    pub(super) known: &'static [&'static str],
+    /// Keys that the contract names and this version does not implement.
+    pub(super) later: &'static [&'static str],
+    /// What other schedulers call a key, and ours.
+    pub(super) elsewhere: &'static [(&'static str, &'static str)],
+}
+
+/// The pairs of one mapping, by known key.
+pub(super) struct Fields<'n, 't> {
+    keys: &'static Keys,
+    pairs: [Option<&'n Pair<'t>>; MOST_KEYS],
+    /// Keys that refused ones were probably meant to be.
+    meant: Vec<&'static str>,
+    /// It holds a merge key, which the reader has refused; any key could be behind it.
+    merged: bool,
+}
+
+const MOST_KEYS: usize = 24;
+
+impl Keys {
+    /// Sorts the pairs of a mapping; unknown keys and values that are no mapping are reported.
+    pub(super) fn sort<'n, 't>(
+        &'static self,
+        node: &'n Node<'t>,
+        report: &mut Report<'_>,
+    ) -> Option<Fields<'n, 't>> {
+        let Some(map) = node.map() else {
+            let message = format!("expected the mapping of {}, found {}", self.of, node.found());
+            report.error(node.span, message);
+            return None;
+        };
+        let (pairs, meant) = ([None; MOST_KEYS], Vec::new());
+        let mut fields = Fields { keys: self, pairs, meant, merged: false };
+        for pair in map {
+            match self.known.iter().position(|key| *key == pair.name()) {
+                Some(index) => fields.pairs[index] = Some(pair),
+                None if is_merge(&pair.key) => fields.merged = true,
+                None => fields.meant.extend(self.refuse(pair.name(), pair.key.span, report)),
+            }
+        }
+        Some(fields)
+    }
+
+    /// Reports a key that is not known; which one it was probably meant to be.
+    pub(super) fn refuse(
+        &self,
+        name: &str,
+        span: Span,
+        report: &mut Report<'_>,
+    ) -> Option<&'static str> {
+        if let Some(later) = self.later.iter().find(|later| **later == name) {
+            report.error(span, format!("`{name}` is not supported by this version"));
+            return Some(later);
+        }
+        let near = self.near(name);
+        let message = format!("unknown key `{}` in {}", shortened(name), self.of);
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known keys: {}", self.known.join(", ")),
+        };
+        report.error(span, message).hint(hint);
+        near
+    }
+
+    fn near(&self, name: &str) -> Option<&'static str> {
+        let lower = name.to_lowercase().replace('-', "_");
+        if let Some((_, ours)) = self.elsewhere.iter().find(|(theirs, _)| *theirs == lower) {
+            return Some(ours);
+        }
+        nearest(&lower, self.known)
+    }
+}
+
+/// A merge key of YAML 1.1.
+pub(super) fn is_merge(key: &Node<'_>) -> bool {
+    matches!(&key.value, Value::Plain(text) if text == "<<")
+}
+
+/// The name that `name` is most likely a slip of.
+pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    // Longer names would only be slow to compare.
+    if name.len() > 40 {
+        return None;
+    }
+    let distance = |key: &&&str| strsim::damerau_levenshtein(name, key);
+    let best = known.iter().min_by_key(distance)?;
+    (distance(&best) <= (best.len() / 3).max(1)).then_some(best)
+}
+
+impl<'n, 't> Fields<'n, 't> {
+    pub(super) fn pair(&self, key: &str) -> Option<&'n Pair<'t>> {
+        let index = self.keys.known.iter().position(|known| *known == key);
+        debug_assert!(index.is_some(), "`{key}` is asked for but not listed");
+        self.pairs[index?]
+    }
+
+    pub(super) fn value(&self, key: &str) -> Option<&'n Node<'t>> {
+        self.pair(key).map(|pair| &pair.value)
+    }
+
+    /// Whether a key that is not there was most likely meant by one that was refused.
+    pub(super) fn was_meant(&self, key: &str) -> bool {
+        self.merged || self.meant.contains(&key)
+    }
+
+    /// Where the key itself stands.
+    pub(super) fn key_span(&self, key: &str) -> Option<Span> {
+        self.pair(key).map(|pair| pair.key.span)
+    }
+}

@@ -1,0 +1,149 @@
+//! Finds and reads schedule files.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::problem::Problem;
+
+/// Bytes of one schedule file. A million entries fit into eight such files.
+pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
+
+/// The schedule files that the paths stand for, in the order of the paths and, in a directory, of
+/// the names; and what is wrong with the paths.
+///
+/// Of a directory these are the files `*.yaml`, `*.yml` and `*.json` directly in it that are not
+/// hidden. Symbolic links are followed, so a mounted Kubernetes ConfigMap reads as its files.
+pub(super) fn list(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => match list_directory(path) {
+                Ok(found) if found.is_empty() => problems.push(no_files(path)),
+                Ok(found) => files.extend(found),
+                Err(error) => problems.push(unreadable(path, &error)),
+            },
+            // Whatever it is, reading it will tell.
+            Ok(_) => files.push(path.clone()),
+            Err(error) => problems.push(unreadable(path, &error)),
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    (files, problems)
+}
+
+fn list_directory(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for item in fs::read_dir(path)? {
+        let file = item?.path();
+        let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let named =
+            file.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
+        if named && !hidden && !file.is_dir() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn no_files(path: &Path) -> Problem {
+    Problem::whole(path.display().to_string(), "no schedule files in this directory")
+        .with_hint("add a file `*.yaml`, `*.yml` or `*.json` with at least `entries: {}`")
+}
+
+/// The text of a file, without a byte order mark.
+pub(super) fn read(path: &Path) -> Result<String, Problem> {
+    let name = path.display().to_string();
+    let bytes = read_bytes(path).map_err(|error| unreadable(path, &error))?;
+    if bytes.len() > MAX_FILE_BYTES {
+        let limit = MAX_FILE_BYTES / (1024 * 1024);
+        return Err(Problem::whole(name, format!("the file is larger than {limit} MiB"))
+            .with_hint("split it into several files"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        }),
+        Err(error) => Err(not_utf8(name, error.as_bytes(), error.utf8_error().valid_up_to())),
+    }
+}
+
+/// At most one byte more than a file may have. Only regular files are opened: a pipe would block.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    if found.len() > MAX_FILE_BYTES as u64 {
+        bytes.resize(MAX_FILE_BYTES + 1, 0);
+        return Ok(bytes);
+    }
+    File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn not_utf8(name: String, bytes: &[u8], at: usize) -> Problem {
+    let before = &bytes[..at];
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    // All bytes before the first bad one are UTF-8.
+    let column = 1 + String::from_utf8_lossy(&before[line_start..]).chars().count();
+    let message = format!("byte 0x{:02x} at offset {at} is not UTF-8", bytes[at]);
+    let mut problem = Problem::whole(name, message).with_hint("save the file as UTF-8");
+    problem.line = u32::try_from(line).unwrap_or(u32::MAX);
+    problem.column = u32::try_from(column).unwrap_or(u32::MAX);
+    problem
+}
+
+/// Names the path, the reason with its number, and who asked.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let mut reason = error.to_string();
+    if let Some(first) = reason.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    let problem = Problem::whole(path.display().to_string(), format!("cannot be read: {reason}"));
+    match error.kind() {
+        io::ErrorKind::NotFound => problem.with_hint("create it, or name another path"),
+        io::ErrorKind::PermissionDenied => problem.with_hint(format!(
+            "downbeat runs as {}; let that user read the file and enter the directories above it",
+            user()
+        )),
+        _ => problem,
+    }
+}
+
+/// The effective user, by name where the system's user list has it.
+fn user() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let list = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    match user_name(&list, uid) {
+        Some(name) => format!("user `{name}` (uid {uid})"),
+        None => format!("uid {uid}"),
+    }
+}
+
+fn user_name(list: &str, uid: u32) -> Option<&str> {
+    list.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        (id == uid.to_string()).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_read_names_path_user_and_error() {
+        let error = io::Error::from_raw_os_error(13);
+        let problem = unreadable(Path::new("/etc/x.yaml"), &error);
+        assert_eq!(problem.message, "cannot be read: permission denied (os error 13)");
+        assert!(problem.hint.unwrap().starts_with("downbeat runs as user `"));
+        assert_eq!(user_name("root:x:0:0::/root:/bin/sh\nme:x:7:7::/:/bin/sh\n", 7), Some("me"));
+    }
+}

@@ -1,0 +1,261 @@
+//! A value as it is written: what it says and which bytes of the text say it.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// How deep collections may be nested, aliases followed.
+pub const MAX_DEPTH: usize = 64;
+
+/// Some bytes of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    /// Texts are bounded far below 4 GiB, so offsets fit.
+    pub(super) fn new(start: usize, end: usize) -> Span {
+        let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Span { start: short(start), len: short(end.saturating_sub(start)) }
+    }
+
+    pub(super) fn start(self) -> usize {
+        self.start as usize
+    }
+
+    pub(super) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    pub(super) fn end(self) -> usize {
+        self.start() + self.len()
+    }
+}
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(super) struct Node<'t> {
+    pub(super) span: Span,
+    pub(super) value: Value<'t>,
+}
+
+#[derive(Debug)]
+pub(super) enum Value<'t> {
+    /// Unquoted: its text tells its type.
+    Plain(Cow<'t, str>),
+    /// Quoted, or a block of text.
+    Text(Cow<'t, str>),
+    List(Vec<Node<'t>>),
+    /// In the order of the file; keys are scalars and unique.
+    Map(Vec<Pair<'t>>),
+    /// An anchored value, or an alias of one. Shared, so that aliases cost no memory.
+    Shared(Rc<Node<'t>>),
+}
+
+#[derive(Debug)]
+pub(super) struct Pair<'t> {
+    pub(super) key: Node<'t>,
+    pub(super) value: Node<'t>,
+}
+
+impl<'t> Pair<'t> {
+    pub(super) fn name(&self) -> &str {
+        self.key.as_written().unwrap_or_default()
+    }
+}
+
+/// What a scalar means under the core schema of YAML 1.2.
+///
+/// Unlike in YAML 1.1, `no` and `on` are text, `0o17` is fifteen, and neither `1_000` nor `12:30`
+/// is a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Int(i128),
+    /// An integer beyond 64 bits.
+    Huge,
+    Float(f64),
+    Text(&'a str),
+}
+
+impl<'t> Node<'t> {
+    /// The value itself, aliases followed.
+    pub(super) fn target(&self) -> &Node<'t> {
+        let mut node = self;
+        while let Value::Shared(shared) = &node.value {
+            node = shared;
+        }
+        node
+    }
+
+    /// The text of a scalar, whatever its type.
+    pub(super) fn as_written(&self) -> Option<&str> {
+        match &self.target().value {
+            Value::Plain(text) | Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn scalar(&self) -> Option<Scalar<'_>> {
+        match &self.target().value {
+            Value::Plain(text) => Some(Scalar::core(text)),
+            Value::Text(text) => Some(Scalar::Text(text)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn map(&self) -> Option<&[Pair<'t>]> {
+        match &self.target().value {
+            Value::Map(pairs) => Some(pairs),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list(&self) -> Option<&[Node<'t>]> {
+        match &self.target().value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// For "expected …, found …".
+    pub(super) fn found(&self) -> String {
+        match &self.target().value {
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a mapping".to_owned(),
+            _ => match self.scalar() {
+                Some(Scalar::Null) | None => "nothing".to_owned(),
+                Some(Scalar::Bool(value)) => value.to_string(),
+                Some(Scalar::Text(text)) => format!("the text `{}`", shortened(text)),
+                _ => format!("the number {}", shortened(self.as_written().unwrap_or_default())),
+            },
+        }
+    }
+
+    /// Where a part of a scalar's text stands: exactly, unless escapes or line folding intervene.
+    pub(super) fn part(&self, source: &str, part: std::ops::Range<usize>) -> Span {
+        let node = self.target();
+        let (Some(text), Some(written)) =
+            (node.as_written(), source.get(node.span.start()..node.span.end()))
+        else {
+            return node.span;
+        };
+        let quote = usize::from(written.starts_with(['"', '\'']));
+        if written.get(quote..quote + text.len()) != Some(text) || text.contains('\n') {
+            return node.span;
+        }
+        let start = node.span.start() + quote;
+        Span::new(start + part.start, start + part.end.min(text.len()))
+    }
+}
+
+/// At most 40 characters of a text, for use in a message.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(40) {
+        None => Cow::Borrowed(text),
+        Some((cut, _)) => Cow::Owned(format!("{}…", &text[..cut])),
+    }
+}
+
+impl<'a> Scalar<'a> {
+    /// Section 10.3.2 of the YAML 1.2.2 specification. JSON's scalars mean the same.
+    pub(super) fn core(text: &'a str) -> Scalar<'a> {
+        match text {
+            "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
+            "true" | "True" | "TRUE" => Scalar::Bool(true),
+            "false" | "False" | "FALSE" => Scalar::Bool(false),
+            _ => Scalar::number(text).unwrap_or(Scalar::Text(text)),
+        }
+    }
+
+    fn number(text: &'a str) -> Option<Scalar<'a>> {
+        // Most scalars are names; the first byte settles those.
+        if !text.as_bytes()[0].is_ascii_digit() && !matches!(text.as_bytes()[0], b'-' | b'+' | b'.')
+        {
+            return None;
+        }
+        if let Some(digits) = text.strip_prefix("0o") {
+            return radix(digits, 8, |b| matches!(b, b'0'..=b'7'));
+        }
+        if let Some(digits) = text.strip_prefix("0x") {
+            return radix(digits, 16, |b| b.is_ascii_hexdigit());
+        }
+        let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+        if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
+            return Some(integer(text.parse().ok()));
+        }
+        match unsigned {
+            ".inf" | ".Inf" | ".INF" if text.starts_with('-') => {
+                Some(Scalar::Float(f64::NEG_INFINITY))
+            }
+            ".inf" | ".Inf" | ".INF" => Some(Scalar::Float(f64::INFINITY)),
+            ".nan" | ".NaN" | ".NAN" if unsigned == text => Some(Scalar::Float(f64::NAN)),
+            _ if is_decimal(unsigned) => text.parse().ok().map(Scalar::Float),
+            _ => None,
+        }
+    }
+}
+
+fn radix(digits: &str, radix: u32, is_digit: fn(u8) -> bool) -> Option<Scalar<'static>> {
+    let valid = !digits.is_empty() && digits.bytes().all(is_digit);
+    valid.then(|| integer(i128::from_str_radix(digits, radix).ok()))
+}
+
+fn integer(value: Option<i128>) -> Scalar<'static> {
+    let range = i128::from(i64::MIN)..=i128::from(u64::MAX);
+    value.filter(|value| range.contains(value)).map_or(Scalar::Huge, Scalar::Int)
+}
+
+/// `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
+fn is_decimal(text: &str) -> bool {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let exponent = exponent.is_none_or(|exponent| {
+        let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+        !exponent.is_empty() && digits(exponent)
+    });
+    digits(whole) && digits(fraction) && whole.len() + fraction.len() > 0 && exponent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_follow_the_core_schema_of_yaml_1_2() {
+        let table = [
+            ("", Scalar::Null),
+            ("~", Scalar::Null),
+            ("null", Scalar::Null),
+            ("True", Scalar::Bool(true)),
+            ("FALSE", Scalar::Bool(false)),
+            ("12", Scalar::Int(12)),
+            ("-3", Scalar::Int(-3)),
+            ("+3", Scalar::Int(3)),
+            ("010", Scalar::Int(10)),
+            ("0o17", Scalar::Int(15)),
+            ("0xff", Scalar::Int(255)),
+            ("18446744073709551615", Scalar::Int(u64::MAX.into())),
+            ("18446744073709551616", Scalar::Huge),
+            ("-9223372036854775809", Scalar::Huge),
+            ("1.5", Scalar::Float(1.5)),
+            (".5", Scalar::Float(0.5)),
+            ("1.", Scalar::Float(1.0)),
+            ("1e3", Scalar::Float(1000.0)),
+            ("-.inf", Scalar::Float(f64::NEG_INFINITY)),
+        ];
+        for (text, meaning) in table {
+            assert_eq!(Scalar::core(text), meaning, "{text}");
+        }
+        let texts = ["no", "on", "Yes", "1_000", "12:30", "2026-12-24", "1h", ".", "-", "e1", "1e"];
+        for text in texts.into_iter().chain(["+.nan", "0o", "0x", "0o8", "-0o7", "1.5.2", "--1"]) {
+            assert_eq!(Scalar::core(text), Scalar::Text(text));
+        }
+    }
+}

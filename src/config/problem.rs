@@ -1,0 +1,307 @@
+//! What is wrong with the input, and where: `file:line:column: message`, the line, a caret, a hint.
+
+use std::fmt::{self, Write as _};
+
+use unicode_width::UnicodeWidthChar;
+
+/// Whether the input can be used all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing is loaded.
+    Error,
+    /// Loaded, but probably not what was meant.
+    Warning,
+}
+
+/// One thing wrong with the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Whether the input can be used all the same.
+    pub severity: Severity,
+    /// The file, or `environment:DOWNBEAT_GRACE`, or `--grace`.
+    pub file: String,
+    /// From 1; 0 when the problem is the file as a whole.
+    pub line: u32,
+    /// In characters, from 1; 0 when the problem is the file as a whole.
+    pub column: u32,
+    /// One line, in lower case.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The line it is about.
+    pub excerpt: Option<Box<Excerpt>>,
+}
+
+/// A source line as it is shown, cut around the caret when it is long.
+///
+/// Tabs are widened, control characters replaced and passwords in URLs masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// What is shown of the line.
+    pub line: String,
+    /// Terminal columns left of the caret.
+    pub caret: usize,
+    /// Terminal columns under which the caret runs, at least 1.
+    pub width: usize,
+}
+
+impl Problem {
+    /// An error about a file as a whole, or about a setting that comes from no file.
+    pub(super) fn whole(file: impl Into<String>, message: impl Into<String>) -> Problem {
+        Problem {
+            severity: Severity::Error,
+            file: file.into(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            hint: None,
+            excerpt: None,
+        }
+    }
+
+    /// Says what to do about it.
+    pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same problem with a hint, for building one in an expression.
+    #[must_use]
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Several lines of text for people, without a line end at the end.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let paint = Paint { colour, severity: self.severity };
+        let mut out = paint.place(&self.place());
+        if self.severity == Severity::Warning {
+            out += &paint.accent("warning: ");
+        }
+        out += &printable(&self.message);
+        if let Some(excerpt) = &self.excerpt {
+            // `~` runs under the rest of what the caret points at.
+            let caret = format!("^{}", "~".repeat(excerpt.width.saturating_sub(1)));
+            let _ = write!(out, "\n    {}\n    ", excerpt.line);
+            let _ = write!(out, "{}{}", " ".repeat(excerpt.caret), paint.accent(&caret));
+        }
+        if let Some(hint) = &self.hint {
+            let _ = write!(out, "\n{}{}", paint.accent("hint: "), printable(hint));
+        }
+        out
+    }
+
+    fn place(&self) -> String {
+        match self.line {
+            0 => format!("{}: ", self.file),
+            line => format!("{}:{line}:{}: ", self.file, self.column),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Problem {}
+
+struct Paint {
+    colour: bool,
+    severity: Severity,
+}
+
+impl Paint {
+    fn place(&self, text: &str) -> String {
+        if self.colour { format!("\x1b[1m{}\x1b[0m", printable(text)) } else { printable(text) }
+    }
+
+    fn accent(&self, text: &str) -> String {
+        let code = if self.severity == Severity::Error { 31 } else { 33 };
+        if self.colour { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// File contents and names reach the terminal through here, so no escape sequence of theirs may.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Lines up to this many characters are shown whole.
+const SHOWN_WHOLE: usize = 160;
+/// Of longer ones, characters shown on either side of the caret's start.
+const SHOWN_BEFORE: usize = 60;
+const SHOWN_AFTER: usize = 100;
+/// How far the search for a password looks beyond what is shown.
+const MASK_MARGIN: usize = 1000;
+
+impl Excerpt {
+    /// The line of `text` that holds byte `start`, pointing at `len` bytes from there.
+    pub(super) fn of(text: &str, start: usize, len: usize) -> Excerpt {
+        let (before, after) = text.split_at(start);
+        let before = before.rsplit(is_line_end).next().unwrap_or_default();
+        let pointed = text.get(start..start + len).unwrap_or_default();
+        let pointed = pointed.split(is_line_end).next().unwrap_or_default().chars().count();
+        let left = before.chars().rev().take(SHOWN_BEFORE + MASK_MARGIN).collect::<Vec<_>>();
+        let right = after.chars().take_while(|c| !is_line_end(*c)).take(SHOWN_AFTER + MASK_MARGIN);
+        let at = left.len();
+        let mut line: Vec<char> = left.into_iter().rev().chain(right).collect();
+        mask_passwords(&mut line);
+        Excerpt::cut(&line, at, pointed)
+    }
+
+    fn cut(line: &[char], at: usize, pointed: usize) -> Excerpt {
+        let short = line.len() <= SHOWN_WHOLE;
+        let from = if short { 0 } else { at.saturating_sub(SHOWN_BEFORE) };
+        let to = if short { line.len() } else { line.len().min(at + SHOWN_AFTER) };
+        let mut shown = Excerpt { line: String::new(), caret: 0, width: 0 };
+        if from > 0 {
+            shown.line.push('…');
+            shown.caret = 1;
+        }
+        for (index, &c) in line.iter().enumerate().take(to).skip(from) {
+            let columns = push_shown(&mut shown.line, c);
+            if index < at {
+                shown.caret += columns;
+            } else if index < at + pointed {
+                shown.width += columns;
+            }
+        }
+        if to < line.len() {
+            shown.line.push('…');
+        }
+        shown.line.truncate(shown.line.trim_end().len());
+        shown.width = shown.width.max(1);
+        shown
+    }
+}
+
+/// Appends a character as it is shown; how many terminal columns it takes.
+fn push_shown(line: &mut String, c: char) -> usize {
+    match (c, c.width()) {
+        ('\t', _) => {
+            line.push_str("    ");
+            4
+        }
+        (_, None) => {
+            line.push('\u{fffd}');
+            1
+        }
+        (_, Some(columns)) => {
+            line.push(c);
+            columns
+        }
+    }
+}
+
+fn is_line_end(c: char) -> bool {
+    c == '\n' || c == '\r'
+}
+
+/// `redis://user:secret@host` is shown as `redis://user:******@host`, and `?pass=secret` likewise.
+fn mask_passwords(line: &mut [char]) {
+    let mut index = 0;
+    while index + 3 <= line.len() {
+        if line[index..index + 3] != [':', '/', '/'] {
+            index += 1;
+            continue;
+        }
+        index += 3;
+        let word = line[index..].iter().position(|c| c.is_whitespace());
+        let end = word.map_or(line.len(), |length| index + length);
+        mask_url(line, index, end);
+        index = end;
+    }
+}
+
+/// Masks what is secret in the URL whose scheme ends at `start`.
+fn mask_url(line: &mut [char], start: usize, end: usize) {
+    let colon = line[start..end].iter().position(|c| *c == ':').map(|colon| start + colon + 1);
+    let mut host = line[start..end].iter().rposition(|c| *c == '@');
+    if host.is_none() && colon.is_some() {
+        // A password with white space in it is wrong, and still nobody else's business.
+        host = line[start..].iter().rposition(|c| *c == '@');
+    }
+    if let Some(host) = host.map(|host| start + host) {
+        line[colon.filter(|colon| *colon <= host).unwrap_or(start)..host].fill('*');
+    }
+    for index in start..end.saturating_sub(5) {
+        if line[index..index + 4].iter().collect::<String>() == "pass" {
+            let is_end = |c: &char| matches!(c, '&' | '"' | '\'' | ',' | '}');
+            let Some(equals) = line[index..end].iter().position(|c| *c == '=') else { return };
+            let secret = index + equals + 1;
+            let length = line[secret..end].iter().position(is_end).unwrap_or(end - secret);
+            line[secret..secret + length].fill('*');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, start: usize, len: usize) -> String {
+        let mut problem = Problem::whole("a.yaml", "bad");
+        (problem.line, problem.column) = (3, 5);
+        problem.excerpt = Some(Box::new(Excerpt::of(text, start, len)));
+        problem.with_hint("do better").render(false)
+    }
+
+    #[test]
+    fn a_problem_shows_place_line_caret_and_hint() {
+        let text = "a: 1\n  crom: x\n";
+        assert_eq!(at(text, 7, 4), "a.yaml:3:5: bad\n      crom: x\n      ^~~~\nhint: do better");
+    }
+
+    #[test]
+    fn carets_stand_under_wide_characters_and_tabs() {
+        let line = "\t이름: crom";
+        let start = line.find("crom").unwrap();
+        assert_eq!(
+            at(line, start, 4),
+            "a.yaml:3:5: bad\n        이름: crom\n              ^~~~\nhint: do better"
+        );
+        let excerpt = Excerpt::of("이름", 0, 6);
+        assert_eq!((excerpt.caret, excerpt.width), (0, 4));
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_caret() {
+        let line = format!("{}X{}", "a".repeat(10_000), "b".repeat(10_000));
+        let excerpt = Excerpt::of(&line, 10_000, 1);
+        assert_eq!(excerpt.line.chars().count(), 162);
+        assert_eq!(excerpt.line.chars().nth(excerpt.caret), Some('X'));
+    }
+
+    #[test]
+    fn a_caret_does_not_run_over_the_line_end() {
+        let excerpt = Excerpt::of("ab\ncd", 1, 4);
+        assert_eq!((excerpt.line.as_str(), excerpt.caret, excerpt.width), ("ab", 1, 1));
+        assert_eq!(Excerpt::of("", 0, 0).width, 1);
+    }
+
+    #[test]
+    fn neither_passwords_nor_escape_sequences_reach_the_terminal() {
+        let line = "broker: redis://me:s3:cr@t@host/0 # \x1b[31m";
+        let excerpt = Excerpt::of(line, 0, 6);
+        assert_eq!(excerpt.line, "broker: redis://me:*******@host/0 # \u{fffd}[31m");
+        let shown = |line: &str| Excerpt::of(line, 0, 1).line;
+        assert_eq!(shown("a: redis://:s3 cret@host"), "a: redis://:*******@host");
+        assert_eq!(
+            shown("{a: unix:///s?db=1&pass=s3cret&x=1}"),
+            "{a: unix:///s?db=1&pass=******&x=1}"
+        );
+        assert_eq!(shown("a: [http://x/, me@mail.com]"), "a: [http://x/, me@mail.com]");
+    }
+
+    #[test]
+    fn a_warning_says_so_and_colour_is_the_callers_choice() {
+        let mut problem = Problem::whole("a.yaml", "odd");
+        problem.severity = Severity::Warning;
+        assert_eq!(problem.render(false), "a.yaml: warning: odd");
+        assert_eq!(problem.render(true), "\x1b[1ma.yaml: \x1b[0m\x1b[1;33mwarning: \x1b[0modd");
+    }
+}

@@ -1,0 +1,186 @@
+//! Collects the problems of one text while it is read.
+
+use super::node::Span;
+use super::problem::{Excerpt, Problem, Severity};
+
+/// Problems kept of one file; of the rest only the number is told.
+pub const MAX_PROBLEMS: usize = 100;
+
+/// The problems of one text, each located by its bytes.
+pub(super) struct Report<'t> {
+    file: String,
+    text: &'t str,
+    problems: Vec<Problem>,
+    /// Takes the problems beyond [`MAX_PROBLEMS`].
+    spare: Problem,
+    dropped: usize,
+    errors: usize,
+    /// A byte offset with its line and column, so that neither is counted anew each time.
+    counted: (usize, u32, u32),
+    /// Bytes built so far from values, whether or not they were used.
+    spent: usize,
+}
+
+impl<'t> Report<'t> {
+    pub(super) fn new(file: impl Into<String>, text: &'t str) -> Report<'t> {
+        Report {
+            file: file.into(),
+            text,
+            problems: Vec::new(),
+            spare: Problem::whole("", ""),
+            dropped: 0,
+            errors: 0,
+            counted: (0, 1, 1),
+            spent: 0,
+        }
+    }
+
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// How many errors were reported so far.
+    pub(super) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// How many problems are kept so far.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Drops the problems after the first `count`, except the very last one.
+    pub(super) fn forget_between(&mut self, count: usize) {
+        if let Some(last) = self.problems.len().checked_sub(1)
+            && count < last
+        {
+            self.problems.drain(count..last);
+        }
+    }
+
+    pub(super) fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Problem {
+        self.errors += 1;
+        self.add(Severity::Error, span, message.into())
+    }
+
+    pub(super) fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Problem {
+        self.add(Severity::Warning, span, message.into())
+    }
+
+    /// An error about the text as a whole.
+    pub(super) fn error_in_whole(&mut self, message: impl Into<String>) -> &mut Problem {
+        self.errors += 1;
+        self.keep(Problem::whole(self.file.clone(), message))
+    }
+
+    fn add(&mut self, severity: Severity, span: Span, message: String) -> &mut Problem {
+        if self.problems.len() >= MAX_PROBLEMS {
+            return self.keep(Problem::whole("", message));
+        }
+        let (line, column) = self.position(span);
+        // An aliased value is read once for each alias, but it is wrong only once.
+        let same = |p: &Problem| (p.line, p.column) == (line, column) && p.message == message;
+        if let Some(index) = self.problems.iter().position(same) {
+            return &mut self.problems[index];
+        }
+        let start = self.start(span);
+        let excerpt = Excerpt::of(self.text, start, span.len());
+        let mut problem = Problem::whole(self.file.clone(), message);
+        (problem.severity, problem.line, problem.column) = (severity, line, column);
+        problem.excerpt = Some(Box::new(excerpt));
+        self.keep(problem)
+    }
+
+    fn keep(&mut self, problem: Problem) -> &mut Problem {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+            self.problems.last_mut().expect("one was just pushed")
+        } else {
+            self.dropped += 1;
+            self.spare = problem;
+            &mut self.spare
+        }
+    }
+
+    /// Line and column of a place, both from 1, the column in characters.
+    pub(super) fn position(&mut self, span: Span) -> (u32, u32) {
+        let start = self.start(span);
+        let (mut from, mut line, mut column) = self.counted;
+        if start < from {
+            (from, line, column) = (0, 1, 1);
+        }
+        let between = &self.text[from..start];
+        let ends = between.bytes().filter(|byte| *byte == b'\n').count();
+        let last = between.rfind('\n').map_or(0, |end| end + 1);
+        let characters = between[last..].chars().count();
+        let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        line = line.saturating_add(short(ends));
+        column = if ends > 0 { 1 } else { column }.saturating_add(short(characters));
+        self.counted = (start, line, column);
+        (line, column)
+    }
+
+    /// A place for use in a message about another one: `line 3, column 5`.
+    ///
+    /// Once problems are no longer shown they are no longer looked up, either: each would cost a
+    /// walk through the text.
+    pub(super) fn place(&mut self, span: Span) -> String {
+        if self.problems.len() >= MAX_PROBLEMS {
+            return String::from("an earlier line");
+        }
+        let (line, column) = self.position(span);
+        format!("line {line}, column {column}")
+    }
+
+    /// Counts bytes that were built from a value.
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.spent += bytes;
+    }
+
+    /// Bytes built from values so far.
+    pub(super) fn spent(&self) -> usize {
+        self.spent
+    }
+
+    /// The end of a text may be reported from just beyond it.
+    fn start(&self, span: Span) -> usize {
+        let mut start = span.start().min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        start
+    }
+
+    /// What was found so far, without the text.
+    pub(super) fn pause(self) -> Paused {
+        Paused { problems: self.problems, dropped: self.dropped, errors: self.errors }
+    }
+
+    /// Goes on with a text that was read before.
+    pub(super) fn resume(file: impl Into<String>, text: &'t str, paused: Paused) -> Report<'t> {
+        let Paused { problems, dropped, errors } = paused;
+        Report { problems, dropped, errors, ..Report::new(file, text) }
+    }
+
+    /// The problems in line order.
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|problem| (problem.line, problem.column));
+        if self.dropped > 0 {
+            let more = format!("{} more problems in this file are not shown", self.dropped);
+            let mut more = Problem::whole(self.file, more);
+            if self.errors == 0 {
+                more.severity = Severity::Warning;
+            }
+            self.problems.push(more);
+        }
+        self.problems
+    }
+}
+
+/// The problems of a text that is looked at again later.
+#[derive(Default)]
+pub(super) struct Paused {
+    problems: Vec<Problem>,
+    dropped: usize,
+    errors: usize,
+}

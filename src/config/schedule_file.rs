@@ -1,0 +1,252 @@
+//! One schedule file: `timezone`, `defaults` and `entries`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+
+use super::entry::{self, Common};
+use super::fields::{Keys, is_merge};
+use super::node::{Node, Span, shortened};
+use super::reader::{Broken, Opened, Reader, report_duplicate};
+use super::report::{Paused, Report};
+use super::settings::{DEFAULTS, Queues, Settings};
+use crate::schedule::{Entry, Zone};
+use crate::tzdata::Tzdata;
+
+/// Bytes of memory that the entries of one file may take.
+///
+/// Aliases and defaults let a small file stand for far more than it holds.
+pub const MAX_FILE_ENTRIES: usize = 256 * 1024 * 1024;
+
+static FILE: Keys = Keys {
+    of: "a schedule file",
+    known: &["timezone", "defaults", "entries"],
+    later: &["calendars", "spread"],
+    elsewhere: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
+};
+
+/// What one file holds.
+pub(super) struct Contents {
+    /// In the order of the file, without those that have errors.
+    pub(super) entries: Vec<Entry>,
+    /// Where the name of each stands.
+    pub(super) places: Vec<Span>,
+    pub(super) found: Paused,
+}
+
+/// Reads a file's text.
+pub(super) fn read(file: &str, text: &str, json: bool, tzdata: &Tzdata) -> Contents {
+    let mut first = Pass::new(Report::new(file, text), tzdata, None);
+    let broken = first.read(json).is_err();
+    let Some(head) = first.late_head.take().filter(|_| !broken) else {
+        return first.finish();
+    };
+    // Entries are read one by one, with what stands above them. When `timezone` or `defaults` turn
+    // up below, the whole file is read once more.
+    let mut second = Pass::new(Report::new(file, text), tzdata, Some(head));
+    // Whatever is broken is in the report.
+    let _ = second.read(json);
+    second.finish()
+}
+
+/// What a file says once for all its entries.
+#[derive(Clone, Default)]
+struct Head {
+    zone: Option<Arc<Zone>>,
+    defaults: Settings,
+}
+
+struct Pass<'t, 'z> {
+    report: Report<'t>,
+    common: Common<'z>,
+    seen: HashMap<&'static str, Span>,
+    names: HashMap<Arc<str>, Span>,
+    entries: Vec<Entry>,
+    places: Vec<Span>,
+    entry_bytes: usize,
+    /// How many problems there were before the last entry.
+    last_entry: usize,
+    /// `timezone` and `defaults` are known from an earlier pass.
+    knows_head: bool,
+    late_head: Option<Head>,
+}
+
+impl<'t, 'z> Pass<'t, 'z> {
+    fn new(report: Report<'t>, tzdata: &'z Tzdata, head: Option<Head>) -> Pass<'t, 'z> {
+        let knows_head = head.is_some();
+        let head = head.unwrap_or_default();
+        let zone = head
+            .zone
+            .unwrap_or_else(|| tzdata.zone(Tz::UTC).unwrap_or_else(|| Arc::new(Zone::utc())));
+        Pass {
+            report,
+            common: Common { tzdata, zone, defaults: head.defaults, queues: Queues::default() },
+            seen: HashMap::new(),
+            names: HashMap::new(),
+            entries: Vec::new(),
+            places: Vec::new(),
+            entry_bytes: 0,
+            last_entry: 0,
+            knows_head,
+            late_head: None,
+        }
+    }
+
+    fn finish(self) -> Contents {
+        let Pass { entries, places, report, .. } = self;
+        Contents { entries, places, found: report.pause() }
+    }
+
+    fn read(&mut self, json: bool) -> Result<(), Broken> {
+        let result = self.document(json);
+        if result.is_err() {
+            // What was cut off by a syntax error is not to blame for what it lacks.
+            self.report.forget_between(self.last_entry);
+        }
+        result
+    }
+
+    fn document(&mut self, json: bool) -> Result<(), Broken> {
+        let Some(mut reader) = Reader::new(json, &mut self.report)? else {
+            self.report
+                .error_in_whole("the file is empty")
+                .hint("write at least `entries: {}`, or remove the file");
+            return Err(Broken);
+        };
+        match reader.open(&mut self.report)? {
+            Opened::Map => {
+                while let Some(key) = reader.key(&mut self.report)? {
+                    self.last_entry = self.report.count();
+                    self.section(&key, &mut reader)?;
+                }
+            }
+            Opened::Other(node) => {
+                let message = format!("expected a mapping, found {}", node.found());
+                self.report
+                    .error(node.span, message)
+                    .hint("a schedule file begins with `entries:`");
+                return Err(Broken);
+            }
+        }
+        reader.finish(&mut self.report)?;
+        if !self.seen.contains_key("entries") {
+            self.report
+                .error_in_whole("the file has no `entries`")
+                .hint("write at least `entries: {}`, or remove the file");
+        }
+        Ok(())
+    }
+
+    /// One key of the file and its value.
+    fn section(&mut self, key: &Node<'t>, reader: &mut Reader<'t>) -> Result<(), Broken> {
+        let name = key.as_written().unwrap_or_default();
+        let Some(known) = FILE.known.iter().find(|known| **known == name) else {
+            if !is_merge(key) {
+                FILE.refuse(name, key.span, &mut self.report);
+            }
+            return reader.node(&mut self.report).map(drop);
+        };
+        if let Some(first) = self.seen.get(known) {
+            report_duplicate(name, key.span, *first, &mut self.report);
+            return reader.node(&mut self.report).map(drop);
+        }
+        self.seen.insert(known, key.span);
+        match *known {
+            "timezone" => {
+                let node = reader.node(&mut self.report)?;
+                if let Some(zone) = entry::zone(&node, self.common.tzdata, &mut self.report) {
+                    self.common.zone = zone;
+                }
+                self.note_late_head();
+            }
+            "defaults" => {
+                let node = reader.node(&mut self.report)?;
+                if let Some(fields) = DEFAULTS.sort(&node, &mut self.report) {
+                    let (queues, report) = (&mut self.common.queues, &mut self.report);
+                    self.common.defaults = Settings::read(&fields, queues, report);
+                }
+                self.note_late_head();
+            }
+            _ => self.section_entries(reader)?,
+        }
+        Ok(())
+    }
+
+    fn note_late_head(&mut self) {
+        if self.knows_head || !self.seen.contains_key("entries") {
+            return;
+        }
+        let (zone, defaults) = (Arc::clone(&self.common.zone), self.common.defaults.clone());
+        self.late_head = Some(Head { zone: Some(zone), defaults });
+    }
+
+    fn section_entries(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+        match reader.open(&mut self.report)? {
+            Opened::Map => {
+                while let Some(key) = reader.key(&mut self.report)? {
+                    let body = reader.node(&mut self.report)?;
+                    self.entry(&key, &body)?;
+                }
+            }
+            Opened::Other(node) => match node.map() {
+                Some(pairs) => {
+                    for pair in pairs {
+                        self.entry(&pair.key, &pair.value)?;
+                    }
+                }
+                None => {
+                    let message =
+                        format!("`entries` is a mapping of names, found {}", node.found());
+                    self.report
+                        .error(node.span, message)
+                        .hint("write `name:` and below it, indented, `task:` and the rest");
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, key: &Node<'t>, body: &Node<'t>) -> Result<(), Broken> {
+        let name = key.as_written().unwrap_or_default();
+        if let Some(&first) = self.names.get(name) {
+            let first = self.report.place(first);
+            let message = format!("duplicate entry `{}`, first at {first}", shortened(name));
+            self.report.error(key.span, message).hint("rename one of the two");
+            return Ok(());
+        }
+        self.last_entry = self.report.count();
+        let entry = entry::read(key, body, &mut self.common, &mut self.report);
+        let shared = entry.as_ref().map_or_else(|| name.into(), |entry| Arc::clone(&entry.name));
+        self.names.insert(shared, key.span);
+        self.check_size(key.span)?;
+        let Some(entry) = entry else { return Ok(()) };
+        self.entry_bytes += size(&entry);
+        self.entries.push(entry);
+        self.places.push(key.span);
+        Ok(())
+    }
+
+    fn check_size(&mut self, span: Span) -> Result<(), Broken> {
+        if self.entry_bytes.max(self.report.spent()) <= MAX_FILE_ENTRIES {
+            return Ok(());
+        }
+        let limit = MAX_FILE_ENTRIES / (1024 * 1024);
+        self.report
+            .error(span, format!("the entries of this file take more than {limit} MiB"))
+            .hint("aliases and defaults count each time they are used");
+        Err(Broken)
+    }
+}
+
+/// About how many bytes an entry takes.
+fn size(entry: &Entry) -> usize {
+    let message = &entry.message;
+    let texts = message.task.len() + message.args.len() + message.kwargs.len();
+    let headers = message.headers.as_ref().map_or(0, |headers| headers.len());
+    let about = entry.about.as_ref().map_or(0, |about| {
+        let tags: usize = about.tags.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum();
+        tags + about.description.as_ref().map_or(0, |text| text.len())
+    });
+    size_of::<Entry>() + entry.name.len() + texts + headers + about
+}

@@ -1,0 +1,253 @@
+//! An entry's timing: one of `cron`, `every` and `at`, and what goes with each.
+
+use std::time::Duration;
+
+use super::duration;
+use super::expect;
+use super::fields::{Fields, Keys};
+use super::instant;
+use super::node::{Node, Span};
+use super::report::Report;
+use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, MappingFields};
+use crate::schedule::interval::{Interval, SHORTEST};
+use crate::schedule::{Timing, UnixMs, Zone};
+
+const KINDS: [&str; 3] = ["cron", "every", "at"];
+const LATER_KINDS: [&str; 2] = ["rrule", "solar"];
+
+/// Bytes of a crontab line, or of one field in a mapping: all 60 minutes written out, twice over.
+pub const MAX_CRON: usize = 400;
+
+static CRONTAB: Keys = Keys {
+    of: "`cron` as a mapping",
+    known: &["minute", "hour", "day_of_week", "day_of_month", "month_of_year"],
+    later: &["quartz"],
+    elsewhere: &[
+        ("month", "month_of_year"),
+        ("weekday", "day_of_week"),
+        ("day", "day_of_month"),
+        ("dow", "day_of_week"),
+        ("dom", "day_of_month"),
+    ],
+};
+
+/// Reads the timing of an entry; `name` is where to complain when there is none.
+pub(super) fn read(
+    fields: &Fields<'_, '_>,
+    zone: &Zone,
+    name: Span,
+    report: &mut Report<'_>,
+) -> Option<Timing> {
+    let kind = kind(fields, name, report)?;
+    let before = report.errors();
+    refuse_strays(fields, kind, report);
+    let node = fields.value(kind)?;
+    let timing = match kind {
+        "cron" if node.map().is_some() => crontab(node, report).map(Timing::Cron),
+        "cron" => line(node, day_match(fields, report), report).map(Timing::Cron),
+        "every" => every(node, fields, zone, report).map(Timing::Every),
+        _ => at(node, zone, report).map(Timing::At),
+    };
+    timing.filter(|_| report.errors() == before)
+}
+
+/// The one kind of timing that the entry has.
+fn kind(fields: &Fields<'_, '_>, name: Span, report: &mut Report<'_>) -> Option<&'static str> {
+    let mut present = KINDS.into_iter().filter(|kind| fields.value(kind).is_some());
+    let Some(first) = present.next() else {
+        if KINDS.iter().chain(&LATER_KINDS).any(|kind| fields.was_meant(kind)) {
+            return None;
+        }
+        report
+            .error(name, "this entry does not say when")
+            .hint("add `cron: \"0 3 * * *\"`, `every: 10m` or `at: 2026-12-24 18:00`");
+        return None;
+    };
+    let Some(second) = present.next() else { return Some(first) };
+    let (first, second) = in_order(fields, first, second);
+    contradict(fields, second, first, "keep one of the two", report);
+    None
+}
+
+fn in_order<'k>(fields: &Fields<'_, '_>, a: &'k str, b: &'k str) -> (&'k str, &'k str) {
+    let start = |key| fields.key_span(key).unwrap_or_default().start();
+    if start(a) <= start(b) { (a, b) } else { (b, a) }
+}
+
+/// Reports at `key` that it does not go with `other`, and where that stands.
+fn contradict(
+    fields: &Fields<'_, '_>,
+    key: &str,
+    other: &str,
+    hint: &str,
+    report: &mut Report<'_>,
+) {
+    let (Some(here), Some(there)) = (fields.key_span(key), fields.key_span(other)) else { return };
+    let there = report.place(there);
+    let message = format!("`{key}` contradicts `{other}` at {there}");
+    report.error(here, message).hint(hint);
+}
+
+/// Keys that belong to another kind of timing.
+fn refuse_strays(fields: &Fields<'_, '_>, kind: &str, report: &mut Report<'_>) {
+    for (key, owner) in [("phase", "every"), ("anchor", "every"), ("day_match", "cron")] {
+        if fields.value(key).is_some() && kind != owner {
+            contradict(fields, key, kind, &format!("`{key}` goes with `{owner}` only"), report);
+        }
+    }
+    let mapping = fields.value("cron").is_some_and(|node| node.map().is_some());
+    if mapping && fields.value("day_match").is_some() {
+        let hint = "in a mapping both day fields must match, as in Celery; write a crontab line";
+        contradict(fields, "day_match", "cron", hint, report);
+    }
+}
+
+/// `day_match`, if it is there. A wrong one is reported and then passes for `or`, so that nothing
+/// else is said of it.
+fn day_match(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<DayMatch> {
+    let node = fields.value("day_match")?;
+    match node.as_written() {
+        Some("and") => Some(DayMatch::And),
+        Some("or") => Some(DayMatch::Or),
+        _ => {
+            let message = format!("expected `and` or `or`, found {}", node.found());
+            report.error(node.span, message);
+            Some(DayMatch::Or)
+        }
+    }
+}
+
+/// A crontab line.
+fn line(node: &Node<'_>, days: Option<DayMatch>, report: &mut Report<'_>) -> Option<Cron> {
+    let text = expect::text(node, report)?;
+    if text.len() > MAX_CRON {
+        report.error(node.span, format!("a crontab line of more than {MAX_CRON} bytes"));
+        return None;
+    }
+    match Cron::parse(text, days) {
+        Ok(parsed) => {
+            for warning in &parsed.warnings {
+                warn(node, warning, report);
+            }
+            Some(parsed.cron)
+        }
+        Err(error) => refuse(node, &error, report),
+    }
+}
+
+/// The arguments of Celery's `crontab(…)`.
+fn crontab(node: &Node<'_>, report: &mut Report<'_>) -> Option<Cron> {
+    let before = report.errors();
+    let fields = CRONTAB.sort(node, report)?;
+    for key in CRONTAB.known {
+        if let Some(value) = fields.value(key)
+            && value.as_written().is_none_or(|text| text.is_empty() || text.len() > MAX_CRON)
+        {
+            let message = format!("expected a number or text, found {}", value.found());
+            report.error(value.span, message).hint("write it like `*/5`, `\"1,15\"` or `mon-fri`");
+        }
+    }
+    if report.errors() > before {
+        return None;
+    }
+    let text = |key| fields.value(key).and_then(Node::as_written);
+    let parsed = Cron::from_mapping(
+        MappingFields {
+            minute: text("minute"),
+            hour: text("hour"),
+            day_of_week: text("day_of_week"),
+            day_of_month: text("day_of_month"),
+            month_of_year: text("month_of_year"),
+        },
+        None,
+    );
+    match parsed {
+        Ok(parsed) => {
+            for warning in &parsed.warnings {
+                let field = match warning {
+                    CronWarning::StepTooLarge { field, .. } => fields.value(field.key()),
+                    CronWarning::AmbiguousDays(_) => None,
+                };
+                warn(field.unwrap_or(node), warning, report);
+            }
+            Some(parsed.cron)
+        }
+        Err(error) => {
+            let field = error.field.and_then(|field| fields.value(field.key()));
+            refuse(field.unwrap_or(node), &error, report)
+        }
+    }
+}
+
+fn refuse(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Option<Cron> {
+    let span = match node.map() {
+        Some(_) => node.span,
+        None => node.part(report.text(), error.span.clone()),
+    };
+    tell(&error.to_string(), |message| report.error(span, message));
+    None
+}
+
+fn warn(node: &Node<'_>, warning: &CronWarning, report: &mut Report<'_>) {
+    let span = match warning {
+        CronWarning::StepTooLarge { span, .. } => node.part(report.text(), span.clone()),
+        CronWarning::AmbiguousDays(_) => node.span,
+    };
+    tell(&warning.to_string(), |message| report.warning(span, message));
+}
+
+/// The time engine says what is wrong and what to write in one line, with `; ` between.
+pub(super) fn tell<'r>(text: &str, add: impl FnOnce(String) -> &'r mut super::problem::Problem) {
+    match text.split_once("; ") {
+        Some((message, hint)) => add(message.to_owned()).hint(hint),
+        None => add(text.to_owned()),
+    };
+}
+
+fn every(
+    node: &Node<'_>,
+    fields: &Fields<'_, '_>,
+    zone: &Zone,
+    report: &mut Report<'_>,
+) -> Option<Interval> {
+    let period = expect::length(node, report);
+    let phase_node = fields.value("phase");
+    let phase =
+        phase_node.map_or(Some(Duration::ZERO), |node| expect::length_or_zero(node, report));
+    let anchor = match fields.value("anchor") {
+        Some(node) => Some(at(node, zone, report)?),
+        None => None,
+    };
+    let (period, phase) = (period?, phase?);
+    if period < SHORTEST {
+        let message = format!("`every` is at least {}", duration::format(SHORTEST));
+        report.error(node.span, message);
+        return None;
+    }
+    if phase >= period {
+        let message =
+            format!("`phase` is not below `every`, which is {}", duration::format(period));
+        report
+            .error(phase_node.map_or(node.span, |node| node.span), message)
+            .hint("write the remainder");
+        return None;
+    }
+    match Interval::new(period, phase, anchor) {
+        Ok(interval) => Some(interval),
+        Err(error) => {
+            tell(&error.to_string(), |message| report.error(node.span, message));
+            None
+        }
+    }
+}
+
+fn at(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<UnixMs> {
+    let text = expect::text(node, report)?;
+    match instant::parse(text, zone) {
+        Ok(at) => Some(at),
+        Err(error) => {
+            report.error(node.span, error.to_string()).hint(instant::HINT);
+            None
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Reads YAML with the event parser of `serde_yaml`, keeping the place of every key and value.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use serde_yaml::granit_parser::{
+    Event, Options, Parser, ScalarStyle, Span as Place, StrInput, Tag,
+};
+
+use super::fields::is_merge;
+use super::node::{MAX_DEPTH, Node, Span, Value};
+use super::reader::{Broken, MapBuilder, Opened};
+use super::report::Report;
+use super::syntax;
+
+/// One YAML document.
+pub(super) struct Yaml<'t> {
+    parser: Parser<'t, StrInput<'t>>,
+    /// Anchored values by the parser's number, each with its depth.
+    anchors: HashMap<usize, (Rc<Node<'t>>, usize)>,
+    /// Read ahead, by `open`.
+    ahead: Option<(Event<'t>, Span)>,
+}
+
+impl<'t> Yaml<'t> {
+    /// `None` when the text holds no document.
+    pub(super) fn new(report: &mut Report<'t>) -> Result<Option<Yaml<'t>>, Broken> {
+        let mut options = Options::default();
+        options.set_emit_comments(false);
+        options.flow_nesting_limit = MAX_DEPTH;
+        options.block_nesting_limit = MAX_DEPTH;
+        let parser = Parser::new_from_str_with_options(report.text(), options);
+        let mut yaml = Yaml { parser, anchors: HashMap::new(), ahead: None };
+        yaml.event(report)?;
+        if let (Event::StreamEnd, _) = yaml.event(report)? {
+            return Ok(None);
+        }
+        Ok(Some(yaml))
+    }
+
+    pub(super) fn open(&mut self, report: &mut Report<'t>) -> Result<Opened<'t>, Broken> {
+        let (event, span) = self.event(report)?;
+        if matches!(event, Event::MappingStart(_, 0, None)) {
+            return Ok(Opened::Map);
+        }
+        self.ahead = Some((event, span));
+        self.node(report).map(Opened::Other)
+    }
+
+    pub(super) fn key(&mut self, report: &mut Report<'t>) -> Result<Option<Node<'t>>, Broken> {
+        let (event, span) = self.event(report)?;
+        if matches!(event, Event::MappingEnd) {
+            return Ok(None);
+        }
+        let (key, _) = self.compose(event, span, 0, report)?;
+        if key.as_written().is_none() {
+            report.error(key.span, format!("a key must be text, not {}", key.found()));
+            return Err(Broken);
+        }
+        if is_merge(&key) {
+            report
+                .error(key.span, "merge keys (`<<`) are not part of YAML 1.2")
+                .hint("use `defaults:`, or alias whole values: `kwargs: *common`");
+        }
+        Ok(Some(key))
+    }
+
+    pub(super) fn node(&mut self, report: &mut Report<'t>) -> Result<Node<'t>, Broken> {
+        let (event, span) = self.event(report)?;
+        self.compose(event, span, 0, report).map(|(node, _)| node)
+    }
+
+    pub(super) fn finish(&mut self, report: &mut Report<'t>) -> Result<(), Broken> {
+        loop {
+            match self.event(report)? {
+                (Event::StreamEnd, _) => return Ok(()),
+                (Event::DocumentStart(..), span) => {
+                    report
+                        .error(span, "a second YAML document in one file")
+                        .hint("put it into a file of its own");
+                    return Err(Broken);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn event(&mut self, report: &mut Report<'t>) -> Result<(Event<'t>, Span), Broken> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(ahead);
+        }
+        match self.parser.next_event() {
+            Some(Ok((event, place))) => {
+                refuse_tag(&event, &place, report);
+                Ok((event, bytes(&place)))
+            }
+            Some(Err(error)) => {
+                syntax::report_yaml(&error, report);
+                Err(Broken)
+            }
+            None => Ok((Event::StreamEnd, Span::new(report.text().len(), report.text().len()))),
+        }
+    }
+
+    /// The value that begins with `event`, and how deep it is.
+    fn compose(
+        &mut self,
+        event: Event<'t>,
+        span: Span,
+        depth: usize,
+        report: &mut Report<'t>,
+    ) -> Result<(Node<'t>, usize), Broken> {
+        let (anchor, value, height) = match event {
+            Event::Alias(id) => return self.alias(id, span, depth, report),
+            Event::Scalar(text, style, anchor, tag) => {
+                // The parser gives an absent value as `~`.
+                let value = match style {
+                    ScalarStyle::Plain if tag.is_none() && span.len() == 0 => {
+                        Value::Plain("".into())
+                    }
+                    ScalarStyle::Plain if tag.is_none() => Value::Plain(text),
+                    _ => Value::Text(text),
+                };
+                (anchor, value, 0)
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                let (value, height) = self.list(span, depth + 1, report)?;
+                (anchor, value, height)
+            }
+            Event::MappingStart(_, anchor, _) => {
+                let (value, height) = self.map(span, depth + 1, report)?;
+                (anchor, value, height)
+            }
+            // Only nodes stand where a node is asked for.
+            _ => (0, Value::Plain("".into()), 0),
+        };
+        let node = Node { span, value };
+        if anchor == 0 {
+            return Ok((node, height));
+        }
+        let shared = Rc::new(node);
+        self.anchors.insert(anchor, (Rc::clone(&shared), height));
+        Ok((Node { span, value: Value::Shared(shared) }, height))
+    }
+
+    fn alias(
+        &mut self,
+        id: usize,
+        span: Span,
+        depth: usize,
+        report: &mut Report<'t>,
+    ) -> Result<(Node<'t>, usize), Broken> {
+        let Some((shared, height)) = self.anchors.get(&id) else {
+            report.error(span, "an alias inside the value that it stands for");
+            return Err(Broken);
+        };
+        check_depth(depth + height, span, report)?;
+        Ok((Node { span, value: Value::Shared(Rc::clone(shared)) }, *height))
+    }
+
+    fn list(
+        &mut self,
+        span: Span,
+        depth: usize,
+        report: &mut Report<'t>,
+    ) -> Result<(Value<'t>, usize), Broken> {
+        check_depth(depth, span, report)?;
+        let (mut items, mut height) = (Vec::new(), 0);
+        loop {
+            let (event, span) = self.event(report)?;
+            if matches!(event, Event::SequenceEnd) {
+                return Ok((Value::List(items), height + 1));
+            }
+            let (item, below) = self.compose(event, span, depth, report)?;
+            items.push(item);
+            height = height.max(below);
+        }
+    }
+
+    fn map(
+        &mut self,
+        span: Span,
+        depth: usize,
+        report: &mut Report<'t>,
+    ) -> Result<(Value<'t>, usize), Broken> {
+        check_depth(depth, span, report)?;
+        let (mut map, mut height) = (MapBuilder::default(), 0);
+        while let Some(key) = self.key(report)? {
+            let (event, span) = self.event(report)?;
+            let (value, below) = self.compose(event, span, depth, report)?;
+            map.add(key, value, report);
+            height = height.max(below);
+        }
+        Ok((map.finish(), height + 1))
+    }
+}
+
+/// Aliases can nest values deeper than any text shows.
+fn check_depth(depth: usize, span: Span, report: &mut Report<'_>) -> Result<(), Broken> {
+    if depth <= MAX_DEPTH {
+        return Ok(());
+    }
+    syntax::report_depth(span, report);
+    Err(Broken)
+}
+
+fn bytes(place: &Place) -> Span {
+    let range = place.byte_range().unwrap_or_default();
+    Span::new(range.start, range.end)
+}
+
+/// `!!str` is the only tag with a use here: anything else would promise a type that JSON lacks.
+fn refuse_tag(event: &Event<'_>, place: &Place, report: &mut Report<'_>) {
+    let Some(tag) = event.tag() else { return };
+    let plain_text = tag.core_suffix() == Some("str") && matches!(event, Event::Scalar(..));
+    if plain_text {
+        return;
+    }
+    let span = place.tag_span().map_or_else(|| bytes(place), |tag| bytes(&tag));
+    report
+        .error(span, format!("the tag `{}` is not supported", Tag::original(tag)))
+        .hint("write the value without a tag; only `!!str` is known");
+}
