@@ -1,4 +1,4 @@
-//! Schedule files: text in, checked values or every problem out.
+//! Schedule files and the service configuration: text in, checked values or every problem out.
 //!
 //! A schedule is loaded in one direction: `files` finds and reads the texts, `reader` (`yaml`,
 //! `json`) gives their values one by one, each with its place, `schedule_file` and `entry` check
@@ -22,6 +22,7 @@ mod problem;
 mod reader;
 mod report;
 mod schedule_file;
+pub mod service;
 mod settings;
 mod syntax;
 mod when;
@@ -40,5 +41,6 @@ pub use node::MAX_DEPTH;
 pub use problem::{Excerpt, Problem, Severity};
 pub use report::MAX_PROBLEMS;
 pub use schedule_file::MAX_FILE_ENTRIES;
+pub use service::{Broker, BrokerUrl, LogFormat, Overrides, ServiceConfig};
 pub use settings::MAX_NAME;
 pub use when::MAX_CRON;

@@ -70,6 +70,17 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// Reads the whole document as one tree, for texts that are known to be small.
+pub(super) fn read_all<'t>(
+    json: bool,
+    report: &mut Report<'t>,
+) -> Result<Option<Node<'t>>, Broken> {
+    let Some(mut reader) = Reader::new(json, report)? else { return Ok(None) };
+    let node = reader.node(report)?;
+    reader.finish(report)?;
+    Ok(Some(node))
+}
+
 /// Builds a mapping, refusing keys that it has already.
 #[derive(Default)]
 pub(super) struct MapBuilder<'t> {

@@ -39,6 +39,10 @@ impl<'t> Report<'t> {
         self.text
     }
 
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
     /// How many errors were reported so far.
     pub(super) fn errors(&self) -> usize {
         self.errors

@@ -1,0 +1,224 @@
+//! The broker's address: which kinds there are, and never a password in any message.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where messages go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broker {
+    /// A Redis or Valkey server.
+    Redis(BrokerUrl),
+    /// A directory on this machine.
+    Spool(PathBuf),
+}
+
+/// The address of a Redis server, with the password that may be in it.
+///
+/// Shown with the password replaced by `***`, so that it can be logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BrokerUrl(String);
+
+type Refusal = (String, String);
+
+const SCHEMES: &str =
+    "write `redis://HOST:6379/0`, `rediss://…` for TLS, `unix:///PATH` or `spool:PATH`";
+
+impl Broker {
+    /// Reads an address; relative spool paths count from `base`.
+    ///
+    /// What is wrong and what to write instead never hold the password.
+    pub(super) fn parse(text: &str, base: &Path) -> Result<Broker, Refusal> {
+        if let Some(path) = text.strip_prefix("spool:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return refuse("a spool needs a path", "write `spool:/var/spool/downbeat`");
+            }
+            return Ok(Broker::Spool(base.join(path)));
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return refuse("this is not a broker's address", SCHEMES);
+        };
+        match scheme {
+            "redis" | "rediss" => check_server(rest)?,
+            "unix" | "redis+unix" => check_socket(rest)?,
+            "amqp" | "amqps" | "sentinel" | "redis+sentinel" | "redis-sentinel"
+            | "rediss+sentinel" | "redis+cluster" => {
+                return refuse(&format!("`{scheme}://` is not supported by this version"), SCHEMES);
+            }
+            _ => return refuse("an unknown kind of broker", SCHEMES),
+        }
+        Ok(Broker::Redis(BrokerUrl(text.to_owned())))
+    }
+}
+
+fn refuse<T>(message: &str, hint: &str) -> Result<T, Refusal> {
+    Err((message.to_owned(), hint.to_owned()))
+}
+
+/// `[user:password@]host[:port][/database][?options]`
+fn check_server(rest: &str) -> Result<(), Refusal> {
+    if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return refuse("white space in a broker's address", "percent-encode it: a space is `%20`");
+    }
+    let (login, server) = match rest.rsplit_once('@') {
+        Some((login, server)) => (login, server),
+        None => ("", rest),
+    };
+    if login.contains(['/', '?', '#', '@']) {
+        let hint =
+            "in a user or password, `/` is `%2F`, `?` is `%3F`, `#` is `%23` and `@` is `%40`";
+        return refuse("a character in the password must be percent-encoded", hint);
+    }
+    let (server, _options) = server.split_once(['?', '#']).unwrap_or((server, ""));
+    let (address, database) = server.split_once('/').unwrap_or((server, ""));
+    check_address(address)?;
+    let database = database.trim_end_matches('/');
+    if !database.is_empty() && database.parse::<u32>().is_err() {
+        return refuse(&format!("`{database}` is not a database number"), "write `/0` at the end");
+    }
+    Ok(())
+}
+
+fn check_address(address: &str) -> Result<(), Refusal> {
+    if address.contains(',') {
+        return refuse("more than one server in a broker's address", "name one of them");
+    }
+    // An IPv6 address stands in brackets.
+    let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => match address.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (address, None),
+        },
+    };
+    if host.is_empty() {
+        return refuse("a broker's address without a host", "write `redis://HOST:6379/0`");
+    }
+    match port.map(str::parse::<u16>) {
+        None | Some(Ok(1..)) => Ok(()),
+        _ => refuse("the port of a broker's address is not a number", "write it like `:6379`"),
+    }
+}
+
+/// `/path/to/socket[?db=0&user=…&pass=…]`
+fn check_socket(rest: &str) -> Result<(), Refusal> {
+    let (path, _options) = rest.split_once('?').unwrap_or((rest, ""));
+    if path.starts_with('/') && path.len() > 1 {
+        return Ok(());
+    }
+    refuse("a socket needs an absolute path", "write three slashes: `unix:///run/redis/redis.sock`")
+}
+
+impl BrokerUrl {
+    /// The whole address, for the Redis client only: it holds the password.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `redis://user:***@host:6379/0`
+impl fmt::Display for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("redis", ""));
+        write!(f, "{scheme}://")?;
+        let rest = match rest.rsplit_once('@') {
+            Some((login, server)) => {
+                let user = login.split_once(':').map_or("", |(user, _)| user);
+                write!(f, "{user}:***@")?;
+                server
+            }
+            None => rest,
+        };
+        let Some((server, options)) = rest.split_once('?') else { return f.write_str(rest) };
+        write!(f, "{server}?")?;
+        for (index, option) in options.split('&').enumerate() {
+            let separator = if index > 0 { "&" } else { "" };
+            match option.split_once('=') {
+                Some((name, _)) if name.starts_with("pass") => write!(f, "{separator}{name}=***")?,
+                _ => write!(f, "{separator}{option}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same as when displayed.
+impl fmt::Debug for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The address as it may be shown.
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broker::Redis(url) => url.fmt(f),
+            Broker::Spool(path) => write!(f, "spool:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Broker, Refusal> {
+        Broker::parse(text, Path::new("/base"))
+    }
+
+    #[test]
+    fn addresses_are_shown_without_passwords() {
+        let table = [
+            ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+            ("redis://localhost", "redis://localhost"),
+            ("rediss://:s3cret@host:6380", "rediss://:***@host:6380"),
+            (
+                "redis://me:s%40t@[::1]:6379/2?protocol=resp3",
+                "redis://me:***@[::1]:6379/2?protocol=resp3",
+            ),
+            ("unix:///run/redis.sock?db=1&pass=s3cret", "unix:///run/redis.sock?db=1&pass=***"),
+            ("redis+unix:///run/redis.sock", "redis+unix:///run/redis.sock"),
+            ("spool:mail", "spool:/base/mail"),
+            ("spool:/var/spool/x", "spool:/var/spool/x"),
+        ];
+        for (text, shown) in table {
+            let broker = parse(text).unwrap();
+            assert_eq!(broker.to_string(), shown);
+            assert!(!format!("{broker:?}").contains("s3cret"));
+            if let Broker::Redis(url) = broker {
+                assert_eq!(url.expose(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn bad_addresses_say_why_and_keep_the_password() {
+        let table = [
+            ("", "this is not a broker's address"),
+            ("localhost:6379", "this is not a broker's address"),
+            ("http://host", "an unknown kind of broker"),
+            ("amqp://u:s3cret@host", "`amqp://` is not supported by this version"),
+            (
+                "redis+sentinel://host/s3cret",
+                "`redis+sentinel://` is not supported by this version",
+            ),
+            ("redis://", "a broker's address without a host"),
+            ("redis://:s3cret@", "a broker's address without a host"),
+            ("redis://host:port", "the port of a broker's address is not a number"),
+            ("redis://host:0", "the port of a broker's address is not a number"),
+            ("redis://host/x", "`x` is not a database number"),
+            ("redis://a,b/0", "more than one server in a broker's address"),
+            ("redis://:s3/cret@host", "a character in the password must be percent-encoded"),
+            ("redis://:s3 cret@host", "white space in a broker's address"),
+            ("unix://run/redis.sock", "a socket needs an absolute path"),
+            ("spool:", "a spool needs a path"),
+        ];
+        for (text, message) in table {
+            let (told, hint) = parse(text).unwrap_err();
+            assert_eq!(told, message, "{text}");
+            assert!(!(told + &hint).contains("cret"));
+        }
+    }
+}

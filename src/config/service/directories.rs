@@ -1,0 +1,92 @@
+//! Where things are when nobody says so.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// `./schedules` if it exists, else the system's.
+pub(super) fn schedules() -> Vec<PathBuf> {
+    let here = PathBuf::from("./schedules");
+    vec![if here.is_dir() { here } else { PathBuf::from("/etc/downbeat/schedules") }]
+}
+
+pub(super) fn state(env: Env<'_>) -> PathBuf {
+    state_or(Path::new("/var/lib/downbeat"), env)
+}
+
+pub(super) fn runtime(env: Env<'_>) -> PathBuf {
+    runtime_or(Path::new("/run/downbeat"), env)
+}
+
+fn state_or(system: &Path, env: Env<'_>) -> PathBuf {
+    if let Some(given) = of_service_manager("STATE_DIRECTORY", env) {
+        return given;
+    }
+    if is_writable(system) {
+        return system.to_owned();
+    }
+    match (absolute("XDG_STATE_HOME", env), absolute("HOME", env)) {
+        (Some(state), _) => state.join("downbeat"),
+        (None, Some(home)) => home.join(".local/state/downbeat"),
+        // Whoever needs it will fail with this path in the message.
+        (None, None) => system.to_owned(),
+    }
+}
+
+fn runtime_or(system: &Path, env: Env<'_>) -> PathBuf {
+    if let Some(given) = of_service_manager("RUNTIME_DIRECTORY", env) {
+        return given;
+    }
+    if is_writable(system) {
+        return system.to_owned();
+    }
+    match absolute("XDG_RUNTIME_DIR", env) {
+        Some(runtime) => runtime.join("downbeat"),
+        None => {
+            let user = rustix::process::geteuid().as_raw();
+            let temporary = absolute("TMPDIR", env).unwrap_or_else(|| PathBuf::from("/tmp"));
+            temporary.join(format!("downbeat-{user}"))
+        }
+    }
+}
+
+/// systemd separates several directories by colons; the first is the unit's main one.
+fn of_service_manager(name: &str, env: Env<'_>) -> Option<PathBuf> {
+    let list = env(name)?;
+    list.split(':').find(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// XDG says that relative paths are to be ignored.
+fn absolute(name: &str, env: Env<'_>) -> Option<PathBuf> {
+    env(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn is_writable(path: &Path) -> bool {
+    path.is_dir() && access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_manager_wins_then_the_system_then_the_user() {
+        let system = tempfile::tempdir().unwrap();
+        let env = |name: &str| match name {
+            "STATE_DIRECTORY" => Some("/var/lib/downbeat-a:/other".to_owned()),
+            "XDG_RUNTIME_DIR" => Some("/run/user/7".to_owned()),
+            "HOME" => Some("/home/me".to_owned()),
+            _ => None,
+        };
+        let nowhere = Path::new("/nowhere/downbeat");
+        assert_eq!(state_or(system.path(), &env), Path::new("/var/lib/downbeat-a"));
+        assert_eq!(runtime_or(system.path(), &env), system.path());
+        assert_eq!(runtime_or(nowhere, &env), Path::new("/run/user/7/downbeat"));
+        let home = |name: &str| env(name).filter(|_| name == "HOME");
+        assert_eq!(state_or(nowhere, &home), Path::new("/home/me/.local/state/downbeat"));
+        assert!(runtime_or(nowhere, &home).to_string_lossy().starts_with("/tmp/downbeat-"));
+        assert_eq!(state_or(nowhere, &|_| None), nowhere);
+    }
+}

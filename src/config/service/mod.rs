@@ -1,0 +1,306 @@
+//! The service configuration: flags win over the environment, the environment over the file.
+//!
+//! Environment variables that are set but empty count as not set. Relative paths of the file are
+//! taken from the file's own directory, all others from the working directory.
+
+mod broker;
+mod directories;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::duration;
+use super::fields::Keys;
+use super::files;
+use super::problem::{Problem, Severity};
+use super::reader;
+use super::report::Report;
+
+pub use broker::{Broker, BrokerUrl};
+use sources::{Given, Names, Place, Sources};
+
+/// Where the file is looked for when nothing names one.
+pub const DEFAULT_FILE: &str = "/etc/downbeat/downbeat.yaml";
+/// The scheduler's name on its Redis when nothing names one.
+pub const DEFAULT_NAMESPACE: &str = "downbeat";
+/// How long the leader's lease lives when nothing says.
+pub const DEFAULT_TTL: Duration = Duration::from_secs(6);
+/// Shorter leases would be lost to a slow network, longer ones leave the service without leader.
+pub const TTL_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+static SERVICE: Keys = Keys {
+    of: "the configuration",
+    known: &[
+        "broker",
+        "broker_file",
+        "schedules",
+        "namespace",
+        "leader",
+        "grace",
+        "log",
+        "state_dir",
+        "runtime_dir",
+    ],
+    later: &["queues", "http", "state"],
+    elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
+};
+
+static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], later: &[], elsewhere: &[] };
+static LOG: Keys = Keys { of: "`log`", known: &["format"], later: &[], elsewhere: &[] };
+
+/// What the command line says; `None` where it says nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--broker`
+    pub broker: Option<String>,
+    /// `--broker-file`
+    pub broker_file: Option<PathBuf>,
+    /// `--schedules`, as often as it is given.
+    pub schedules: Vec<PathBuf>,
+    /// `--namespace`
+    pub namespace: Option<String>,
+    /// `--leader-ttl`
+    pub leader_ttl: Option<String>,
+    /// `--grace`
+    pub grace: Option<String>,
+    /// `--log-format`
+    pub log_format: Option<String>,
+    /// `--state-dir`
+    pub state_dir: Option<PathBuf>,
+    /// `--runtime-dir`
+    pub runtime_dir: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines, an object a line.
+    Json,
+}
+
+/// How the service runs, checked.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// Where messages go; `None` when nothing names a broker.
+    pub broker: Option<Broker>,
+    /// Files and directories to load the schedule from.
+    pub schedules: Vec<PathBuf>,
+    /// Begins every key on Redis: 1 to 64 of `A-Z a-z 0-9 _ . -`.
+    pub namespace: String,
+    /// How long the leader's lease lives.
+    pub ttl: Duration,
+    /// How late a slot may be sent before it counts as missed: at least `ttl` and 2 s.
+    pub grace: Duration,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// For files that outlive the process. Not created here.
+    pub state_dir: PathBuf,
+    /// For the control socket. Not created here.
+    pub runtime_dir: PathBuf,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    /// Which settings do not have their default, and what set each: `--grace`,
+    /// `environment:DOWNBEAT_GRACE` or `FILE:LINE:COLUMN`.
+    pub sources: Vec<(&'static str, String)>,
+}
+
+impl ServiceConfig {
+    /// Puts the configuration together. Files are read, nothing is created.
+    ///
+    /// # Errors
+    ///
+    /// All problems of flags, environment and file, in that order. The file is the one that
+    /// `--config` or `DOWNBEAT_CONFIG` names, else [`DEFAULT_FILE`] if it exists.
+    pub fn load(
+        overrides: Overrides,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<ServiceConfig, Vec<Problem>> {
+        let file = config_file(&overrides, env);
+        let text = match &file {
+            Some(path) => files::read(path).map_err(|problem| vec![problem])?,
+            None => String::new(),
+        };
+        let name = file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let mut report = Report::new(name, &text);
+        let json = file.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e == "json"));
+        // A file in which everything is commented out sets nothing.
+        let root = match &file {
+            Some(_) => match reader::read_all(json, &mut report) {
+                Ok(root) => root,
+                Err(reader::Broken) => return Err(report.finish()),
+            },
+            None => None,
+        };
+        let fields = root.as_ref().and_then(|root| SERVICE.sort(root, &mut report));
+        let base = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let sources = Sources::new(env, fields, base, report);
+        read(overrides, sources, file.clone())
+    }
+}
+
+fn config_file(overrides: &Overrides, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let named = overrides.config.clone();
+    let named =
+        named.or_else(|| env("DOWNBEAT_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
+    named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()))
+}
+
+fn read(
+    overrides: Overrides,
+    mut from: Sources<'_, '_, '_>,
+    file: Option<PathBuf>,
+) -> Result<ServiceConfig, Vec<Problem>> {
+    let broker = broker(&overrides, &mut from);
+    let schedules = schedules(&overrides, &mut from);
+    let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
+    let namespace = from.setting(names, overrides.namespace);
+    let namespace = from.check(namespace, namespace_of);
+    let ttl = ttl(overrides.leader_ttl, &mut from);
+    let grace = grace(overrides.grace, ttl, &mut from);
+    let log_format = log_format(overrides.log_format, &mut from);
+    let names = Names { key: "state_dir", flag: "--state-dir", env: "DOWNBEAT_STATE_DIR" };
+    let state_dir = directory(names, overrides.state_dir, &mut from);
+    let names = Names { key: "runtime_dir", flag: "--runtime-dir", env: "DOWNBEAT_RUNTIME_DIR" };
+    let runtime_dir = directory(names, overrides.runtime_dir, &mut from);
+
+    let env = from.env;
+    let (problems, sources) = from.finish();
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(problems);
+    }
+    Ok(ServiceConfig {
+        broker,
+        schedules: schedules.unwrap_or_else(directories::schedules),
+        namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+        ttl,
+        grace,
+        log_format: log_format.unwrap_or_default(),
+        state_dir: state_dir.unwrap_or_else(|| directories::state(env)),
+        runtime_dir: runtime_dir.unwrap_or_else(|| directories::runtime(env)),
+        file,
+        sources,
+    })
+}
+
+/// The broker of the strongest source that names one, as a URL or as a file that holds it.
+fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Broker> {
+    let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
+    let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
+    let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
+    let url = from.setting(url, overrides.broker.clone());
+    let path = from.setting(path, in_file);
+    let chosen = match (url, path) {
+        (Some(url), Some(path)) if url.place.rank() == path.place.rank() => {
+            from.error(&path.place, "`broker` and `broker_file` are both set", "keep one of them");
+            return None;
+        }
+        (Some(url), Some(path)) if url.place.rank() < path.place.rank() => Some(url),
+        (_, Some(path)) => from.content(path),
+        (url, None) => url,
+    };
+    let chosen = chosen.or_else(|| from.last_resort("broker", "REDIS_URL"));
+    let base = from.base_of(chosen.as_ref());
+    from.check(chosen, |text| Broker::parse(text, &base))
+}
+
+fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Vec<PathBuf>> {
+    if !overrides.schedules.is_empty() {
+        from.note("schedules", &Place::Flag("--schedules"));
+        return Some(overrides.schedules.clone());
+    }
+    if let Some(list) = from.variable("schedules", "DOWNBEAT_SCHEDULES") {
+        return Some(
+            list.text.split(':').filter(|path| !path.is_empty()).map(Into::into).collect(),
+        );
+    }
+    from.paths("schedules")
+}
+
+fn namespace_of(text: &str) -> Result<String, (String, String)> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    let shown = super::node::shortened(text);
+    let message = format!("`{shown}` cannot be a namespace");
+    Err((message, "use 1 to 64 letters, digits, `_`, `.` and `-`".to_owned()))
+}
+
+fn ttl(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Duration {
+    let names = Names { key: "leader.ttl", flag: "--leader-ttl", env: "DOWNBEAT_LEADER_TTL" };
+    let inner = from.inner("leader", &LEADER, "ttl");
+    let given = from.setting_at(names, flag, inner);
+    let (least, greatest) = TTL_RANGE;
+    let ttl = from.check(given, |text| {
+        let ttl = length(text)?;
+        if (least..=greatest).contains(&ttl) {
+            return Ok(ttl);
+        }
+        let (least, greatest) = (duration::format(least), duration::format(greatest));
+        let message = format!("a lease of {}", duration::format(ttl));
+        Err((message, format!("choose one from {least} to {greatest}")))
+    });
+    ttl.unwrap_or(DEFAULT_TTL)
+}
+
+/// A slot that is due just after a leader died must still count as in time when the next one has
+/// taken over, which takes up to the lease and 2 s.
+fn grace(flag: Option<String>, ttl: Duration, from: &mut Sources<'_, '_, '_>) -> Duration {
+    let names = Names { key: "grace", flag: "--grace", env: "DOWNBEAT_GRACE" };
+    let least = ttl + Duration::from_secs(2);
+    let given = from.setting(names, flag);
+    let grace = from.check(given, |text| {
+        let grace = length(text)?;
+        if grace >= least {
+            return Ok(grace);
+        }
+        let message = format!(
+            "a grace of {} is shorter than a takeover, which can take {}",
+            duration::format(grace),
+            duration::format(least)
+        );
+        Err((message, "raise `grace`, or lower `leader: {ttl: …}`".to_owned()))
+    });
+    grace.unwrap_or(Duration::from_secs(15).max(2 * ttl + Duration::from_secs(3)))
+}
+
+fn log_format(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<LogFormat> {
+    let names = Names { key: "log.format", flag: "--log-format", env: "DOWNBEAT_LOG_FORMAT" };
+    let inner = from.inner("log", &LOG, "format");
+    let given = from.setting_at(names, flag, inner);
+    from.check(given, |text| match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => {
+            let shown = super::node::shortened(text);
+            Err((format!("unknown log format `{shown}`"), "write `text` or `json`".to_owned()))
+        }
+    })
+}
+
+fn directory(
+    names: Names,
+    flag: Option<PathBuf>,
+    from: &mut Sources<'_, '_, '_>,
+) -> Option<PathBuf> {
+    // A path need not be UTF-8, so the flag's does not pass through text.
+    if let Some(path) = flag {
+        from.note(names.key, &Place::Flag(names.flag));
+        return Some(path);
+    }
+    let given = from.setting(names, None);
+    let base = from.base_of(given.as_ref());
+    given.map(|Given { text, .. }| base.join(text))
+}
+
+fn length(text: &str) -> Result<Duration, (String, String)> {
+    duration::parse(text).map_err(|error| (error.to_string(), error.hint()))
+}

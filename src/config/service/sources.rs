@@ -1,0 +1,214 @@
+//! Where settings come from, and how a problem with one says so.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::fields::{Fields, Keys};
+use crate::config::files;
+use crate::config::node::{Node, Scalar, Span};
+use crate::config::problem::Problem;
+use crate::config::report::Report;
+
+/// What a setting is called in each source.
+#[derive(Clone, Copy)]
+pub(super) struct Names {
+    pub(super) key: &'static str,
+    pub(super) flag: &'static str,
+    pub(super) env: &'static str,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    Flag(&'static str),
+    Env(&'static str),
+    File(Span),
+}
+
+impl Place {
+    /// Smaller wins.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Place::Flag(_) => 0,
+            Place::Env(_) => 1,
+            Place::File(_) => 2,
+        }
+    }
+}
+
+/// A value as it is written, and where.
+pub(super) struct Given {
+    pub(super) text: String,
+    pub(super) place: Place,
+}
+
+/// The three sources, and what was wrong in them.
+pub(super) struct Sources<'e, 'n, 't> {
+    pub(super) env: &'e dyn Fn(&str) -> Option<String>,
+    fields: Option<Fields<'n, 't>>,
+    base: PathBuf,
+    report: Report<'t>,
+    /// Of flags and environment.
+    problems: Vec<Problem>,
+    notes: Vec<(&'static str, String)>,
+}
+
+impl<'e, 'n, 't> Sources<'e, 'n, 't> {
+    pub(super) fn new(
+        env: &'e dyn Fn(&str) -> Option<String>,
+        fields: Option<Fields<'n, 't>>,
+        base: &Path,
+        report: Report<'t>,
+    ) -> Sources<'e, 'n, 't> {
+        let (problems, notes) = (Vec::new(), Vec::new());
+        Sources { env, fields, base: base.to_owned(), report, problems, notes }
+    }
+
+    pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<(&'static str, String)>) {
+        self.problems.extend(self.report.finish());
+        (self.problems, self.notes)
+    }
+
+    /// A setting whose key stands at the top of the file.
+    pub(super) fn setting(&mut self, names: Names, flag: Option<String>) -> Option<Given> {
+        let node = self.fields.as_ref().and_then(|fields| fields.value(names.key));
+        self.setting_at(names, flag, node)
+    }
+
+    /// The strongest source's value. The file's is checked for its type in any case.
+    pub(super) fn setting_at(
+        &mut self,
+        names: Names,
+        flag: Option<String>,
+        node: Option<&'n Node<'t>>,
+    ) -> Option<Given> {
+        let in_file = node.and_then(|node| self.text_of(node));
+        let flag = flag.map(|text| Given { text, place: Place::Flag(names.flag) });
+        let given = flag.or_else(|| self.read_variable(names.env)).or(in_file)?;
+        self.note(names.key, &given.place);
+        Some(given)
+    }
+
+    fn text_of(&mut self, node: &Node<'_>) -> Option<Given> {
+        let text = node.as_written().filter(|_| node.scalar() != Some(Scalar::Null));
+        if text.is_none_or(str::is_empty) {
+            let message = format!("expected text, found {}", node.found());
+            self.report.error(node.span, message);
+            return None;
+        }
+        Some(Given { text: text?.to_owned(), place: Place::File(node.span) })
+    }
+
+    /// A key one level down: `leader: {ttl: …}`.
+    pub(super) fn inner(
+        &mut self,
+        outer: &str,
+        keys: &'static Keys,
+        key: &str,
+    ) -> Option<&'n Node<'t>> {
+        let node = self.fields.as_ref()?.value(outer)?;
+        keys.sort(node, &mut self.report)?.value(key)
+    }
+
+    /// A list of paths in the file, or a single one.
+    pub(super) fn paths(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
+        let node = self.fields.as_ref()?.value(key)?;
+        let items = node.list().unwrap_or(std::slice::from_ref(node));
+        if items.is_empty() {
+            self.report.error(node.span, format!("`{key}` is empty"));
+            return None;
+        }
+        self.note(key, &Place::File(node.span));
+        let paths = items.iter().filter_map(|item| self.text_of(item));
+        let paths: Vec<String> = paths.map(|given| given.text).collect();
+        Some(paths.iter().map(|path| self.base.join(path)).collect())
+    }
+
+    pub(super) fn variable(&mut self, key: &'static str, name: &'static str) -> Option<Given> {
+        let given = self.read_variable(name)?;
+        self.note(key, &given.place);
+        Some(given)
+    }
+
+    /// A variable that is not ours, so it yields to everything that is.
+    pub(super) fn last_resort(&mut self, key: &'static str, name: &'static str) -> Option<Given> {
+        self.variable(key, name)
+    }
+
+    fn read_variable(&self, name: &'static str) -> Option<Given> {
+        let text = (self.env)(name).filter(|text| !text.is_empty())?;
+        Some(Given { text, place: Place::Env(name) })
+    }
+
+    /// The first line of a file that holds a secret.
+    pub(super) fn content(&mut self, given: Given) -> Option<Given> {
+        let path = self.base_of(Some(&given)).join(&given.text);
+        match files::read(&path) {
+            Ok(text) => match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
+                Some(line) => Some(Given { text: line.to_owned(), place: given.place }),
+                None => {
+                    let message = format!("{} holds no broker on its first line", path.display());
+                    self.error(&given.place, &message, "write `redis://…` into it");
+                    None
+                }
+            },
+            Err(problem) => {
+                let message = format!("{} {}", problem.file, problem.message);
+                self.error(&given.place, &message, problem.hint.as_deref().unwrap_or_default());
+                None
+            }
+        }
+    }
+
+    /// What relative paths of a value count from.
+    pub(super) fn base_of(&self, given: Option<&Given>) -> PathBuf {
+        match given.map(|given| given.place) {
+            Some(Place::File(_)) => self.base.clone(),
+            _ => PathBuf::new(),
+        }
+    }
+
+    /// Turns a value into what it means, or reports what is wrong and with what to write instead.
+    pub(super) fn check<T>(
+        &mut self,
+        given: Option<Given>,
+        read: impl FnOnce(&str) -> Result<T, (String, String)>,
+    ) -> Option<T> {
+        let Given { text, place } = given?;
+        match read(&text) {
+            Ok(value) => Some(value),
+            Err((message, hint)) => {
+                self.error(&place, &message, &hint);
+                None
+            }
+        }
+    }
+
+    pub(super) fn error(&mut self, place: &Place, message: &str, hint: &str) {
+        let problem = match place {
+            Place::File(span) => self.report.error(*span, message),
+            Place::Flag(flag) => self.push(Problem::whole(*flag, message)),
+            Place::Env(name) => self.push(Problem::whole(format!("environment:{name}"), message)),
+        };
+        if !hint.is_empty() {
+            problem.hint(hint);
+        }
+    }
+
+    fn push(&mut self, problem: Problem) -> &mut Problem {
+        self.problems.push(problem);
+        self.problems.last_mut().expect("one was just pushed")
+    }
+
+    /// Remembers what set a key.
+    pub(super) fn note(&mut self, key: &'static str, place: &Place) {
+        let source = match place {
+            Place::Flag(flag) => (*flag).to_owned(),
+            Place::Env(name) => format!("environment:{name}"),
+            Place::File(span) => {
+                let (line, column) = self.report.position(*span);
+                format!("{}:{line}:{column}", self.report.file())
+            }
+        };
+        self.notes.push((key, source));
+    }
+}

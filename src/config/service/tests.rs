@@ -1,0 +1,180 @@
+//! Rules of the service configuration.
+
+use std::fs;
+
+use super::*;
+
+fn load_with(
+    overrides: Overrides,
+    variables: &[(&str, &str)],
+) -> Result<ServiceConfig, Vec<Problem>> {
+    let env = |name: &str| {
+        let found = variables.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    ServiceConfig::load(overrides, &env)
+}
+
+/// Loads a file's text; problems are shown with the file as `c.yaml`.
+fn load_file(text: &str, variables: &[(&str, &str)]) -> Result<ServiceConfig, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.yaml");
+    fs::write(&path, text).unwrap();
+    let overrides = Overrides { config: Some(path), ..Overrides::default() };
+    load_with(overrides, variables).map_err(|problems| {
+        let shown: Vec<String> = problems.iter().map(|p| p.render(false)).collect();
+        shown.join("\n").replace(&format!("{}/", directory.path().display()), "")
+    })
+}
+
+#[test]
+fn everything_has_a_default() {
+    let config = load_with(Overrides::default(), &[("HOME", "/home/me")]).unwrap();
+    assert_eq!((config.broker, config.namespace.as_str()), (None, "downbeat"));
+    assert_eq!(config.ttl, Duration::from_secs(6));
+    assert_eq!(config.grace, Duration::from_secs(15));
+    assert_eq!(config.log_format, LogFormat::Text);
+    assert_eq!(config.schedules.len(), 1);
+    assert_eq!(config.sources, []);
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.yaml");
+    fs::write(
+        &path,
+        "namespace: from-file\ngrace: 1m\nlog: {format: json}\nbroker: redis://file\n",
+    )
+    .unwrap();
+    let overrides = Overrides {
+        config: Some(path.clone()),
+        namespace: Some("from-flag".into()),
+        ..Overrides::default()
+    };
+    let variables = [
+        ("DOWNBEAT_NAMESPACE", "from-env"),
+        ("DOWNBEAT_GRACE", "2m"),
+        ("DOWNBEAT_LOG_FORMAT", ""),
+        ("REDIS_URL", "redis://heroku"),
+    ];
+    let config = load_with(overrides, &variables).unwrap();
+    assert_eq!(config.namespace, "from-flag");
+    assert_eq!(config.grace, Duration::from_secs(120));
+    assert_eq!(config.log_format, LogFormat::Json);
+    assert_eq!(config.broker.unwrap().to_string(), "redis://file");
+    let sources: Vec<String> =
+        config.sources.iter().map(|(key, source)| format!("{key} {source}")).collect();
+    let file = path.display();
+    assert_eq!(
+        sources,
+        [
+            format!("broker {file}:4:9"),
+            "namespace --namespace".to_owned(),
+            "grace environment:DOWNBEAT_GRACE".to_owned(),
+            format!("log.format {file}:3:15"),
+        ]
+    );
+}
+
+#[test]
+fn the_broker_comes_from_the_strongest_source_that_names_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("broker");
+    fs::write(&secret, "redis://:s3cret@from-file/1\n").unwrap();
+    let secret = secret.to_str().unwrap();
+    let shown = |text: &str, variables: &[(&str, &str)]| {
+        load_file(text, variables).unwrap().broker.unwrap().to_string()
+    };
+    let heroku = ("REDIS_URL", "redis://heroku");
+    assert_eq!(shown("# nothing\n", &[heroku]), "redis://heroku");
+    assert_eq!(shown(&format!("broker_file: {secret}"), &[heroku]), "redis://:***@from-file/1");
+    let env = ("DOWNBEAT_BROKER", "redis://env");
+    assert_eq!(shown(&format!("broker_file: {secret}"), &[heroku, env]), "redis://env");
+    let env = ("DOWNBEAT_BROKER_FILE", secret);
+    assert_eq!(shown("broker: redis://file", &[heroku, env]), "redis://:***@from-file/1");
+}
+
+#[test]
+fn relative_paths_of_the_file_count_from_the_file() {
+    let config = load_file("schedules: [a, /b]\nstate_dir: state\nbroker: spool:s\n", &[]).unwrap();
+    let base = config.file.as_ref().unwrap().parent().unwrap();
+    assert_eq!(config.schedules, [base.join("a"), "/b".into()]);
+    assert_eq!(config.state_dir, base.join("state"));
+    assert_eq!(config.broker, Some(Broker::Spool(base.join("s"))));
+    let config = load_file("schedules: a\n", &[("DOWNBEAT_SCHEDULES", "x:/y")]).unwrap();
+    assert_eq!(config.schedules, [Path::new("x"), Path::new("/y")]);
+}
+
+#[test]
+fn grace_follows_the_lease_and_cannot_be_shorter_than_a_takeover() {
+    let grace = |text: &str| load_file(text, &[]).unwrap().grace;
+    assert_eq!(grace("leader: {ttl: 10s}"), Duration::from_secs(23));
+    assert_eq!(grace("leader: {ttl: 2s}"), Duration::from_secs(15));
+    assert_eq!(grace("grace: 8s"), Duration::from_secs(8));
+    assert_eq!(
+        load_file("leader:\n  ttl: 10s\ngrace: 11s\n", &[]).unwrap_err(),
+        "c.yaml:3:8: a grace of 11s is shorter than a takeover, which can take 12s\n    \
+         grace: 11s\n           ^~~\nhint: raise `grace`, or lower `leader: {ttl: …}`"
+    );
+}
+
+#[test]
+fn every_problem_is_told_where_it_stands() {
+    let variables = [("DOWNBEAT_LEADER_TTL", "6"), ("DOWNBEAT_BROKER", "redis://:s3cret@")];
+    let text = "brokr: x\nnamespace: a b\nlog: {format: xml, colour: true}\nqueues: {}\n\
+                schedules: []\nstate_dir:\n";
+    assert_eq!(
+        load_file(text, &variables).unwrap_err(),
+        "environment:DOWNBEAT_BROKER: a broker's address without a host\n\
+         hint: write `redis://HOST:6379/0`\n\
+         environment:DOWNBEAT_LEADER_TTL: the duration `6` has no unit\n\
+         hint: write `6s` for seconds; units are w, d, h, m, s and ms\n\
+         c.yaml:1:1: unknown key `brokr` in the configuration\n    brokr: x\n    ^~~~~\n\
+         hint: did you mean `broker`?\n\
+         c.yaml:2:12: `a b` cannot be a namespace\n    namespace: a b\n               ^~~\n\
+         hint: use 1 to 64 letters, digits, `_`, `.` and `-`\n\
+         c.yaml:3:15: unknown log format `xml`\n    log: {format: xml, colour: true}\n                  ^~~\n\
+         hint: write `text` or `json`\n\
+         c.yaml:3:20: unknown key `colour` in `log`\n    log: {format: xml, colour: true}\n                       ^~~~~~\n\
+         hint: known keys: format\n\
+         c.yaml:4:1: `queues` is not supported by this version\n    queues: {}\n    ^~~~~~\n\
+         c.yaml:5:12: `schedules` is empty\n    schedules: []\n               ^\n\
+         c.yaml:6:10: expected text, found nothing\n    state_dir:\n             ^"
+    );
+}
+
+#[test]
+fn a_flag_is_named_as_it_is_typed() {
+    let overrides = Overrides { grace: Some("3s".into()), ..Overrides::default() };
+    let problems = load_with(overrides, &[]).unwrap_err();
+    assert_eq!(
+        problems[0].render(false),
+        "--grace: a grace of 3s is shorter than a takeover, which can take 8s\n\
+         hint: raise `grace`, or lower `leader: {ttl: …}`"
+    );
+}
+
+#[test]
+fn no_password_is_shown_with_the_line_it_stands_on() {
+    let shown = load_file("broker: redis://me:s3cret@host:x/0\n", &[]).unwrap_err();
+    assert_eq!(
+        shown,
+        "c.yaml:1:9: the port of a broker's address is not a number\n    \
+         broker: redis://me:******@host:x/0\n            ^~~~~~~~~~~~~~~~~~~~~~~~~~\n\
+         hint: write it like `:6379`"
+    );
+    assert!(!load_file("broker: \"redis://me:s3cret@host\n", &[]).unwrap_err().contains("s3cret"));
+    let both = load_file("broker: redis://a\nbroker_file: b\n", &[]).unwrap_err();
+    assert!(both.starts_with("c.yaml:2:14: `broker` and `broker_file` are both set"));
+}
+
+#[test]
+fn a_missing_file_that_was_asked_for_is_an_error() {
+    let overrides = Overrides { config: Some("/nowhere/c.yaml".into()), ..Overrides::default() };
+    let problems = load_with(overrides, &[]).unwrap_err();
+    assert!(problems[0].render(false).starts_with("/nowhere/c.yaml: cannot be read: no such file"));
+    let overrides = Overrides { broker_file: Some("/nowhere/b".into()), ..Overrides::default() };
+    let problems = load_with(overrides, &[]).unwrap_err();
+    assert!(problems[0].render(false).starts_with("--broker-file: /nowhere/b cannot be read: no"));
+}
