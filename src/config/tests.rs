@@ -437,3 +437,17 @@ fn damage(text: &mut Vec<u8>, random: &mut fastrand::Rng) {
         _ => {}
     }
 }
+
+#[test]
+fn the_examples_load_without_a_word() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    let loaded = load(&[examples], &Tzdata::bundled());
+    assert_eq!(loaded.problems, []);
+    // They must not go stale, either.
+    assert_eq!(warnings(&loaded, UnixMs::from_secs(1_830_000_000)), []);
+    let schedule = loaded.schedule.unwrap();
+    assert!(schedule.entries.len() >= 10);
+    let heartbeat = schedule.get("heartbeat").unwrap();
+    let now = UnixMs::from_secs(1_800_000_001);
+    assert!(heartbeat.next_slot(now).unwrap().since(now) < Duration::from_secs(10));
+}

@@ -1,0 +1,61 @@
+//! How long it takes to load a schedule: text in, checked entries out.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use downbeat::config::load;
+use downbeat::tzdata::Tzdata;
+
+const ENTRIES: usize = 10_000;
+
+fn yaml() -> String {
+    let mut text = String::from("timezone: Asia/Seoul\ndefaults: {queue: reports}\nentries:\n");
+    for n in 0..ENTRIES {
+        let (minute, hour, job) = (n % 60, n % 24, n % 100);
+        let _ = write!(
+            text,
+            "  entry-{n}:\n    task: shop.tasks.job_{job}\n    cron: \"{minute} {hour} * * mon-fri\"\n    \
+             args: [daily, {n}]\n    kwargs: {{tenant: {n}}}\n    expires: next\n"
+        );
+    }
+    text
+}
+
+fn json() -> String {
+    let mut text = String::from("{\"timezone\": \"Asia/Seoul\", \"entries\": {");
+    for n in 0..ENTRIES {
+        let (comma, minute, hour, job) = (if n > 0 { "," } else { "" }, n % 60, n % 24, n % 100);
+        let _ = write!(
+            text,
+            "{comma}\n\"entry-{n}\": {{\"task\": \"shop.tasks.job_{job}\", \
+             \"cron\": \"{minute} {hour} * * mon-fri\", \"args\": [\"daily\", {n}], \
+             \"kwargs\": {{\"tenant\": {n}}}, \"queue\": \"reports\", \"expires\": \"next\"}}"
+        );
+    }
+    text + "}}\n"
+}
+
+fn loading(c: &mut Criterion) {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let tzdata = Tzdata::load();
+    for (kind, text) in [("yaml", yaml()), ("json", json())] {
+        let path = directory.path().join(format!("schedule.{kind}"));
+        fs::write(&path, text).expect("the temporary directory can be written to");
+        let paths = [path];
+        c.bench_function(&format!("load/{kind}/{ENTRIES}"), |b| {
+            b.iter(|| {
+                let schedule = load(black_box(&paths), &tzdata).schedule;
+                assert_eq!(schedule.map(|schedule| schedule.entries.len()), Some(ENTRIES));
+            });
+        });
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20);
+    targets = loading
+}
+criterion_main!(benches);
