@@ -1,6 +1,41 @@
 //! downbeat publishes each due slot of a YAML schedule exactly once to a task queue.
+//!
+//! - [`config`]: schedule files and settings in, checked values or every problem out.
+//! - [`schedule`]: pure; entries, their slots, and the planner that says what is due.
+//! - [`tzdata`]: zone rules, from the newer of the system's and the bundled ones.
+//! - [`envelope`]: pure; a slot becomes the bytes a worker takes.
+//! - [`broker`]: where messages and records go, in one step: Redis, or a spool of files.
+//! - [`leader`]: one leader among any number of replicas.
+//! - [`service`]: the loop that waits, decides and acts.
+//! - [`trigger`]: one message by hand, on the same path.
+//! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
+//! - [`clock`], [`signals`], [`watch`], [`telemetry`], [`host`]: the edges of the process.
+//!
+//! The path of one task:
+//!
+//! ```text
+//! schedule files ─ config ─► Schedule ─ Planner::plan(now) ─► items ─ render ─► writes
+//!                               ▲ reload                                         │ one script:
+//!                                                                                ▼ fence? new? push, record
+//!                           leader's lease ──────────────────────────────►  queue ─► worker
+//! ```
 
+pub mod broker;
+pub mod cli;
+pub mod clock;
+pub mod commands;
 pub mod config;
+pub mod control;
 pub mod envelope;
+pub mod host;
+pub mod leader;
 pub mod schedule;
+pub mod service;
+pub mod signals;
+pub mod telemetry;
+pub mod trigger;
 pub mod tzdata;
+pub mod watch;
+
+#[cfg(test)]
+mod simulation;

@@ -1,3 +1,11 @@
-//! The `downbeat` command.
+//! Arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use downbeat::cli::Cli;
+use downbeat::commands;
+
+fn main() -> ExitCode {
+    commands::execute(Cli::parse()).into()
+}

@@ -4,6 +4,7 @@
 
 mod celery_golden;
 mod celery_worker;
+mod dispatch_script;
 mod python_repr;
 mod support;
 mod support_itself;

@@ -86,7 +86,7 @@ entries:
     assert!(!entry.enabled);
     let about = entry.about.as_ref().unwrap();
     assert_eq!(about.description.as_deref(), Some("Builds the report."));
-    assert_eq!(about.tags, ["finance".into(), "nightly".into()]);
+    assert_eq!(about.tags, ["finance", "nightly"].map(Box::<str>::from));
     let message = &entry.message;
     assert_eq!((&*message.task, &*message.queue), ("shop.report", "reports"));
     assert_eq!(

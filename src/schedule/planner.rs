@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use self::judge::{Judgement, Verdict};
 use super::entry::{CatchUp, Entry, Schedule};
-use super::progress::{LifeChange, RETIRED_FOR, SkipReason, State};
+use super::progress::{Life, LifeChange, RETIRED_FOR, SkipReason, State};
 use super::unix_ms::UnixMs;
 use crate::envelope::Kind;
 
@@ -72,7 +72,8 @@ impl Track {
 pub struct Plan {
     /// In order of need; the items of one entry stand together, oldest slot first.
     pub items: Vec<Item>,
-    /// The next instant at which a plan can hold anything new; `MAX` if never.
+    /// The next instant at which a plan can hold anything; `MAX` if never. With items it is now:
+    /// what comes after them shows when they are settled.
     pub wake_at: UnixMs,
 }
 
@@ -306,7 +307,6 @@ impl Planner {
                 break;
             }
             if items.len() >= limit {
-                wake_at = now;
                 break;
             }
             let entry = &self.schedule.entries[index as usize];
@@ -317,13 +317,10 @@ impl Planner {
                 wake_at = wake_at.min(*until);
                 continue;
             }
-            let before = items.len();
             let entry = (index, entry);
             judge::unroll(entry, cursor, judgements, now, self.grace, per_entry, &mut items);
-            if items.len() == before + per_entry {
-                wake_at = now;
-            }
         }
+        let wake_at = if items.is_empty() { wake_at } else { now };
         Plan { items, wake_at }
     }
 
@@ -391,8 +388,8 @@ fn same_timing(old: &Entry, new: &Entry) -> bool {
 
 fn retirements(schedule: &Schedule, state: &State) -> Vec<LifeChange> {
     let left = |name: &str| !schedule.get(name).is_some_and(|entry| entry.enabled);
-    let change = |(name, life): (&Box<str>, &super::progress::Life)| {
-        let entry = name.clone();
+    let change = |(name, life): (&str, &Life)| {
+        let entry = name.into();
         match life.timing {
             Some(_) if left(name) => Some(LifeChange::Retire { entry, at: state.now }),
             None if left(name) && state.now.since(life.since) > RETIRED_FOR => {
@@ -401,7 +398,8 @@ fn retirements(schedule: &Schedule, state: &State) -> Vec<LifeChange> {
             _ => None,
         }
     };
-    let mut changes: Vec<_> = state.lives.iter().filter_map(change).collect();
+    let mut changes: Vec<_> =
+        state.lives.iter().map(|(name, life)| (&**name, life)).filter_map(change).collect();
     changes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
     changes
 }

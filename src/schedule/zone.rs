@@ -6,8 +6,6 @@
 //! 400 years, so what lies beyond the table is looked up inside it. Instants before 1970 get the
 //! offset with which 1970 began.
 
-mod parse;
-
 use std::fmt;
 
 use chrono_tz::Tz;

@@ -126,10 +126,7 @@ fn all_sends_every_missed_slot_in_order() {
 #[test]
 fn none_sends_no_missed_slot() {
     let planner = &mut at_noon([Entry { catch_up: CatchUp::None, ..every("a", 3600) }]);
-    assert_eq!(
-        run(planner, NOON + secs(3 * 3600 + 600)),
-        [skip(3 * 3600, SkipReason::TooLate, 3)]
-    );
+    assert_eq!(run(planner, NOON + secs(3 * 3600 + 600)), [skip(3 * 3600, SkipReason::TooLate, 3)]);
     assert_eq!(run(planner, NOON + secs(4 * 3600 + 10)), [send(4 * 3600)]);
 }
 
@@ -138,8 +135,12 @@ fn slots_older_than_within_are_too_late() {
     let within = HOUR * 3;
     let all = &mut at_noon([Entry { catch_up: CatchUp::All, within, ..every("a", 3600) }]);
     let now = NOON + secs(5 * 3600 + 600);
-    let expected =
-        [skip(2 * 3600, SkipReason::TooLate, 2), caught_up(10800), caught_up(14400), caught_up(18000)];
+    let expected = [
+        skip(2 * 3600, SkipReason::TooLate, 2),
+        caught_up(10800),
+        caught_up(14400),
+        caught_up(18000),
+    ];
     assert_eq!(run(all, now), expected);
     let latest = &mut at_noon([Entry { within: secs(60), ..every("a", 3600) }]);
     assert_eq!(run(latest, now), [skip(5 * 3600, SkipReason::TooLate, 5)]);

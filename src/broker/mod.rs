@@ -1,0 +1,140 @@
+//! Where messages and records go. A broker keeps, of one namespace, what is live and how far each
+//! entry has come, and takes messages and their records in one step.
+
+#[cfg(test)]
+pub(crate) mod memory;
+pub mod redis;
+pub mod spool;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::schedule::UnixMs;
+use crate::schedule::progress::{LifeChange, SkipReason, State};
+
+/// What a fenced write must match to be done at all.
+#[derive(Clone, Debug)]
+pub struct Fence {
+    /// `"<term> <holder>"`, as the lease holds it.
+    pub lease: Arc<str>,
+    /// The number of fenced writes that the caller knows of.
+    pub sequence: u64,
+}
+
+/// A message for a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// As the worker kind reads it.
+    pub priority: Option<u8>,
+    /// The bytes a worker takes.
+    pub payload: Vec<u8>,
+}
+
+/// What is recorded of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its message, with this id, is in the queue.
+    Dispatched(Uuid),
+    /// It was left out.
+    Skipped(SkipReason),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Dispatched(task_id) => write!(f, "dispatched {task_id}"),
+            Outcome::Skipped(reason) => write!(f, "{reason} -"),
+        }
+    }
+}
+
+/// One slot to record, with its message if it is sent.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The entry's name.
+    pub entry: Arc<str>,
+    /// The slot.
+    pub slot: UnixMs,
+    /// What to record.
+    pub outcome: Outcome,
+    /// What to send first.
+    pub message: Option<Outgoing>,
+}
+
+/// Slots that are published and recorded together; those of one entry stand in order.
+pub type Batch = Vec<Write>;
+
+/// What a fenced write did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing: the lease is another's or has run out.
+    Fenced,
+    /// Nothing: there were writes the caller does not know of; it must read all state anew.
+    Stale,
+    /// Everything but the exceptions.
+    Written {
+        /// The broker's clock.
+        now: UnixMs,
+        /// The number of fenced writes, this one included.
+        sequence: u64,
+        /// Indexes in the batch, and what became of them instead.
+        exceptions: Vec<(usize, Exception)>,
+    },
+}
+
+/// Why one slot of a batch was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exception {
+    /// It was recorded before.
+    AlreadyDone,
+    /// The slot is more than a second ahead of the broker's clock.
+    Early,
+    /// The queue did not take the message; the broker's words.
+    Refused(String),
+}
+
+/// Why the broker did not answer a call; it may or may not have carried it out.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// No connection, no answer in time, or an answer that says "not now".
+    #[error("{0}")]
+    Unavailable(String),
+    /// A configuration that no retry can cure.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// Keeps one namespace's state and takes its messages.
+pub trait Broker: Send + 'static {
+    /// Everything known of the namespace, as of one instant.
+    fn read(&mut self) -> impl Future<Output = Result<State, BrokerError>> + Send;
+
+    /// Writes which entries are live; all of it or nothing.
+    fn adopt(
+        &mut self,
+        fence: &Fence,
+        changes: &[LifeChange],
+    ) -> impl Future<Output = Result<Reply, BrokerError>> + Send;
+
+    /// Publishes and records a batch.
+    ///
+    /// The future does not borrow the broker, so that the next batch can be rendered meanwhile. It
+    /// may not be sent before this one's reply is there: were this one lost, the sequence number
+    /// that it leaves behind could not be told from one of the past.
+    fn dispatch(
+        &mut self,
+        fence: &Fence,
+        batch: Batch,
+    ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static;
+
+    /// Publishes one message by hand: unfenced, unrecorded.
+    fn publish(
+        &mut self,
+        message: Outgoing,
+    ) -> impl Future<Output = Result<(), BrokerError>> + Send;
+}

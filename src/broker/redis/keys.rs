@@ -1,0 +1,57 @@
+//! The names of all keys; every one begins with the namespace.
+
+/// The keys of one namespace.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    namespace: String,
+}
+
+impl Keys {
+    pub(super) fn new(namespace: &str) -> Keys {
+        Keys { namespace: namespace.to_owned() }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}:{name}", self.namespace)
+    }
+
+    /// String `"<term> <holder>"` with a TTL: who leads.
+    pub(super) fn lease(&self) -> String {
+        self.key("lease")
+    }
+
+    /// Counter: the newest term.
+    pub(super) fn term(&self) -> String {
+        self.key("term")
+    }
+
+    /// Counter of fenced writes.
+    pub(super) fn sequence(&self) -> String {
+        self.key("sequence")
+    }
+
+    /// Hash: entry → `"<slot> <outcome> <task id>"` of the last slot settled.
+    pub(super) fn progress(&self) -> String {
+        self.key("progress")
+    }
+
+    /// Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has left.
+    pub(super) fn lives(&self) -> String {
+        self.key("lives")
+    }
+
+    /// String: there while the namespace's records are whole.
+    pub(super) fn marker(&self) -> String {
+        self.key("marker")
+    }
+
+    /// Hash: holder → `"<seen at> <JSON>"`.
+    pub(super) fn replicas(&self) -> String {
+        self.key("replicas")
+    }
+
+    /// Channel: a leader has resigned.
+    pub(super) fn resigned(&self) -> String {
+        self.key("resigned")
+    }
+}

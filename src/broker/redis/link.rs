@@ -1,0 +1,111 @@
+//! A connection that is made when needed, and a deadline on every call.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, ProtocolVersion,
+};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::scripts;
+use crate::broker::BrokerError;
+
+/// One server, reached over at most one connection at a time.
+#[derive(Debug)]
+pub(super) struct Link {
+    client: Client,
+    deadline: Duration,
+    pushes: Option<(UnboundedSender<redis::PushInfo>, String)>,
+    connection: Option<MultiplexedConnection>,
+}
+
+impl Link {
+    /// No call takes longer than about `deadline`, connecting included twice that.
+    pub(super) fn new(url: &str, deadline: Duration) -> Result<Link, BrokerError> {
+        let client = client(url)?;
+        Ok(Link { client, deadline, pushes: None, connection: None })
+    }
+
+    /// Subscribes every connection to `channel`; what is told there goes to `sender`.
+    pub(super) fn listen(
+        mut self,
+        channel: String,
+        sender: UnboundedSender<redis::PushInfo>,
+    ) -> Link {
+        self.pushes = Some((sender, channel));
+        self
+    }
+
+    /// The connection, made now if there is none; the scripts are loaded in it.
+    pub(super) async fn connection(&mut self) -> Result<MultiplexedConnection, BrokerError> {
+        if let Some(connection) = &self.connection {
+            return Ok(connection.clone());
+        }
+        let mut config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.deadline))
+            .set_response_timeout(Some(self.deadline));
+        if let Some((sender, _)) = &self.pushes {
+            config = config.set_push_sender(sender.clone());
+        }
+        let connect = self.client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = connect.await.map_err(explain)?;
+        let mut setup = scripts::load_all();
+        if let Some((_, channel)) = &self.pushes {
+            setup.cmd("SUBSCRIBE").arg(channel).ignore();
+        }
+        let () = setup.query_async(&mut connection).await.map_err(explain)?;
+        Ok(self.connection.insert(connection).clone())
+    }
+
+    /// Sends a pipeline and waits for its answers; after an error the next call connects anew.
+    pub(super) async fn ask<T: FromRedisValue>(
+        &mut self,
+        pipeline: &Pipeline,
+    ) -> Result<T, BrokerError> {
+        let mut connection = self.connection().await?;
+        let answer = pipeline.query_async(&mut connection).await.map_err(explain);
+        if answer.is_err() {
+            self.drop_connection();
+        }
+        answer
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn current(&self) -> Option<MultiplexedConnection> {
+        self.connection.clone()
+    }
+
+    /// The next call connects anew.
+    pub(super) fn drop_connection(&mut self) {
+        self.connection = None;
+    }
+}
+
+fn client(url: &str) -> Result<Client, BrokerError> {
+    // The message of a refused URL could hold the URL, and with it a password.
+    let invalid = |_| BrokerError::Unusable("the broker's URL is not a valid Redis URL".to_owned());
+    let info = url.into_connection_info().map_err(invalid)?;
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Client::open(info.set_redis_settings(settings)).map_err(invalid)
+}
+
+/// Says what went wrong; nothing in it names a password.
+pub(super) fn explain(error: redis::RedisError) -> BrokerError {
+    use redis::ErrorKind::{AuthenticationFailed, Extension, InvalidClientConfig};
+    let text = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
+    match error.kind() {
+        InvalidClientConfig => BrokerError::Unusable(text),
+        AuthenticationFailed => {
+            BrokerError::Unavailable(format!("redis refused the login: {text}"))
+        }
+        Extension => BrokerError::Unavailable(format!("redis answered {text}")),
+        _ if error.is_timeout() => {
+            BrokerError::Unavailable("redis did not answer in time".to_owned())
+        }
+        _ => BrokerError::Unavailable(text),
+    }
+}

@@ -1,0 +1,271 @@
+//! Redis: lists that workers read, and beside them the lease and the progress, so that one script
+//! can check, push and record in one step.
+
+mod inspect;
+mod keys;
+mod link;
+mod lock;
+mod scripts;
+
+use std::future::Future;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, Value};
+
+use self::keys::Keys;
+use self::link::{Link, explain};
+pub use self::lock::{Attempt, Lock};
+use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Reply, Write};
+use crate::envelope::celery;
+use crate::schedule::UnixMs;
+use crate::schedule::progress::{Life, LifeChange, State};
+
+/// Changes to lives are written in parts of this size, so that no script holds Redis for long.
+const ADOPT_AT_ONCE: usize = 2_000;
+
+/// The state and the queues of one namespace on one Redis server.
+#[derive(Debug)]
+pub struct RedisBroker {
+    link: Link,
+    keys: Keys,
+    inspected: bool,
+}
+
+impl RedisBroker {
+    /// Connects later, when first asked.
+    ///
+    /// # Errors
+    /// When `url` is not a Redis URL.
+    pub fn new(url: &str, namespace: &str, deadline: Duration) -> Result<RedisBroker, BrokerError> {
+        let link = Link::new(url, deadline)?;
+        Ok(RedisBroker { link, keys: Keys::new(namespace), inspected: false })
+    }
+
+    async fn inspect(&mut self) -> Result<(), BrokerError> {
+        if self.inspected {
+            return Ok(());
+        }
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("INFO").ignore_errors();
+        // An ACL may forbid INFO; that is not our business.
+        let answers: Vec<Value> = self.link.ask(&pipeline).await?;
+        if let Some(Ok(info)) = answers.into_iter().next().map(redis::from_redis_value::<String>) {
+            for warning in inspect::inspect(&info).map_err(BrokerError::Unusable)? {
+                tracing::warn!("{warning}");
+            }
+        }
+        self.inspected = true;
+        Ok(())
+    }
+
+    /// The holder of the lease as `"<term> <holder>"`, and how long it is still good for.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn leader(&mut self) -> Result<Option<(String, Duration)>, BrokerError> {
+        let key = self.keys.lease();
+        let mut pipeline = Pipeline::new();
+        pipeline.atomic().cmd("GET").arg(&key).cmd("PTTL").arg(&key);
+        let (lease, ttl): (Option<String>, i64) = self.link.ask(&pipeline).await?;
+        let ttl = Duration::from_millis(u64::try_from(ttl).unwrap_or(0));
+        Ok(lease.map(|lease| (lease, ttl)))
+    }
+
+    /// What the replicas say of themselves: holder and JSON.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn replicas(&mut self) -> Result<Vec<(String, String)>, BrokerError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("HGETALL").arg(self.keys.replicas());
+        let (all,): (Vec<(String, String)>,) = self.link.ask(&pipeline).await?;
+        let said = |(holder, text): (String, String)| {
+            let json = text.split_once(' ').map_or("", |(_, json)| json).to_owned();
+            (holder, json)
+        };
+        Ok(all.into_iter().map(said).collect())
+    }
+}
+
+impl Broker for RedisBroker {
+    async fn read(&mut self) -> Result<State, BrokerError> {
+        // Whoever reads everything anew may do so because the old connection is of no use.
+        self.link.drop_connection();
+        self.inspect().await?;
+        let mut pipeline = Pipeline::new();
+        pipeline.atomic();
+        pipeline.cmd("TIME").cmd("GET").arg(self.keys.sequence());
+        pipeline.cmd("EXISTS").arg(self.keys.marker());
+        pipeline.cmd("HGETALL").arg(self.keys.lives());
+        pipeline.cmd("HGETALL").arg(self.keys.progress());
+        type Hash = Vec<(String, String)>;
+        type Answer = ((i64, i64), Option<u64>, bool, Hash, Hash);
+        let (time, sequence, marked, lives, progress): Answer = self.link.ask(&pipeline).await?;
+        Ok(State {
+            now: UnixMs(time.0 * 1000 + time.1 / 1000),
+            sequence: sequence.unwrap_or(0),
+            marked,
+            lives: lives
+                .into_iter()
+                .filter_map(|(name, text)| Some((name.into(), life(&text)?)))
+                .collect(),
+            progress: progress
+                .into_iter()
+                .filter_map(|(name, record)| Some((name.into(), recorded_slot(&record)?)))
+                .collect(),
+        })
+    }
+
+    async fn adopt(&mut self, fence: &Fence, changes: &[LifeChange]) -> Result<Reply, BrokerError> {
+        let mut fence = fence.clone();
+        // Also when nothing changes: the marker is written with the last part.
+        let mut rest = changes;
+        loop {
+            let (part, after) = rest.split_at(rest.len().min(ADOPT_AT_ONCE));
+            let call = self.adopt_call(&fence, part, after.is_empty());
+            let mut pipeline = Pipeline::new();
+            pipeline.add_command(call);
+            let (answer,): (Value,) = self.link.ask(&pipeline).await?;
+            let reply = parse(answer)?;
+            let Reply::Written { sequence, .. } = reply else { return Ok(reply) };
+            if after.is_empty() {
+                return Ok(reply);
+            }
+            (fence.sequence, rest) = (sequence, after);
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        fence: &Fence,
+        batch: Batch,
+    ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static {
+        let call = self.dispatch_call(fence, &batch);
+        let connection = self.link.current();
+        async move { send(connection, call).await }
+    }
+
+    async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
+        let mut pipeline = Pipeline::new();
+        let key = celery::list_key(&message.queue, message.priority);
+        pipeline.cmd("LPUSH").arg(key).arg(message.payload).ignore();
+        self.link.ask(&pipeline).await
+    }
+}
+
+impl RedisBroker {
+    fn dispatch_call(&self, fence: &Fence, batch: &Batch) -> Cmd {
+        let mut lists: Vec<String> = Vec::new();
+        let mut number_of = |message: &Outgoing| {
+            let key = celery::list_key(&message.queue, message.priority);
+            let known = lists.iter().position(|list| *list == key);
+            1 + known.unwrap_or_else(|| {
+                lists.push(key);
+                lists.len() - 1
+            })
+        };
+        let number = |write: &Write| write.message.as_ref().map_or(0, &mut number_of);
+        let numbers: Vec<usize> = batch.iter().map(number).collect();
+        let keys = [self.keys.lease(), self.keys.sequence(), self.keys.progress()];
+        let mut call = scripts::call(&scripts::DISPATCH, &keys);
+        call.arg(&*fence.lease).arg(fence.sequence).arg(lists.len()).arg(lists);
+        for (write, number) in batch.iter().zip(numbers) {
+            let record = format!("{} {}", write.slot.0, write.outcome);
+            call.arg(&*write.entry).arg(write.slot.0).arg(record).arg(number);
+            call.arg(write.message.as_ref().map_or(&[][..], |message| &message.payload));
+        }
+        call
+    }
+
+    fn adopt_call(&self, fence: &Fence, changes: &[LifeChange], last: bool) -> Cmd {
+        let keys = &self.keys;
+        let keys = [keys.lease(), keys.sequence(), keys.progress(), keys.lives(), keys.marker()];
+        let mut call = scripts::call(&scripts::ADOPT, &keys);
+        call.arg(&*fence.lease).arg(fence.sequence).arg(i32::from(last));
+        for change in changes {
+            match change {
+                LifeChange::Begin { entry, timing, since, settled } => {
+                    let record = settled.map(|slot| format!("{} restored -", slot.0));
+                    call.arg("begin").arg(&**entry).arg(since.0).arg(&**timing);
+                    call.arg(record.unwrap_or_default());
+                }
+                LifeChange::Retire { entry, at } => {
+                    call.arg("retire").arg(&**entry).arg(at.0).arg("").arg("");
+                }
+                LifeChange::Forget { entry } => {
+                    call.arg("forget").arg(&**entry).arg("").arg("").arg("");
+                }
+            }
+        }
+        call
+    }
+}
+
+async fn send(connection: Option<MultiplexedConnection>, call: Cmd) -> Result<Reply, BrokerError> {
+    let lost = || BrokerError::Unavailable("the connection to redis was lost".to_owned());
+    let mut connection = connection.ok_or_else(lost)?;
+    parse(call.query_async(&mut connection).await.map_err(explain)?)
+}
+
+/// Reads the reply of the two fenced scripts.
+fn parse(answer: Value) -> Result<Reply, BrokerError> {
+    let odd = |answer: &Value| BrokerError::Unavailable(format!("redis answered {answer:?}"));
+    let Value::Array(fields) = &answer else { return Err(odd(&answer)) };
+    let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
+    match (fields.first().and_then(text).as_deref(), fields.as_slice()) {
+        (Some("fenced"), _) => Ok(Reply::Fenced),
+        (Some("stale"), _) => Ok(Reply::Stale),
+        (Some("written"), [_, Value::Int(now), Value::Int(sequence), exceptions @ ..]) => {
+            let exception = |pair: &[Value]| match pair {
+                [Value::Int(item), why] => {
+                    let why = match text(why)?.as_str() {
+                        "done" => Exception::AlreadyDone,
+                        "early" => Exception::Early,
+                        refusal => Exception::Refused(refusal.to_owned()),
+                    };
+                    Some((usize::try_from(*item).ok()?.checked_sub(1)?, why))
+                }
+                _ => None,
+            };
+            let exceptions: Option<_> = exceptions.chunks(2).map(exception).collect();
+            Ok(Reply::Written {
+                now: UnixMs(*now),
+                sequence: u64::try_from(*sequence).unwrap_or(0),
+                exceptions: exceptions.ok_or_else(|| odd(&answer))?,
+            })
+        }
+        _ => Err(odd(&answer)),
+    }
+}
+
+fn life(text: &str) -> Option<Life> {
+    let (since, timing) = text.split_once('\t')?;
+    let since = UnixMs(since.parse().ok()?);
+    Some(Life { since, timing: (timing != "-").then(|| timing.into()) })
+}
+
+fn recorded_slot(record: &str) -> Option<UnixMs> {
+    record.split(' ').next()?.parse().ok().map(UnixMs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_and_records_are_read_back() {
+        let live = Life { timing: Some("1 every 1000+0".into()), since: UnixMs(5) };
+        assert_eq!(life("5\t1 every 1000+0"), Some(live));
+        assert_eq!(life("7\t-"), Some(Life { timing: None, since: UnixMs(7) }));
+        assert_eq!(life("garbage"), None);
+        assert_eq!(recorded_slot("1700000000000 dispatched x"), Some(UnixMs(1_700_000_000_000)));
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_an_error_not_a_success() {
+        assert!(parse(Value::Okay).is_err());
+        let short = vec![Value::SimpleString("written".into()), Value::Int(1)];
+        assert!(parse(Value::Array(short)).is_err());
+    }
+}

@@ -1,0 +1,43 @@
+-- Writes which entries are live, or does nothing at all.
+--
+-- KEYS  1 lease, 2 sequence, 3 progress, 4 lives, 5 marker
+-- ARGV  1 the caller's lease, 2 the sequence number it last saw, 3 '1' when this is the last part
+--       of the change, then for each change one of
+--       'begin', entry, since (UTC ms), timing, record to restore ('' for none)
+--       'retire', entry, since, '', ''
+--       'forget', entry, '', '', ''
+-- Gives {'fenced', now} or {'stale', now}: nothing was done
+--       {'written', now, sequence}
+-- A life that begins never reaches back behind the entry's last progress.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return {'fenced', now}
+end
+if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[2] then
+  return {'stale', now}
+end
+local sequence = redis.call('INCR', KEYS[2])
+for at = 4, #ARGV, 5 do
+  local kind, entry, since, timing, record = unpack(ARGV, at, at + 4)
+  if kind == 'begin' then
+    if record ~= '' then
+      redis.call('HSET', KEYS[3], entry, record)
+    end
+    local last = redis.call('HGET', KEYS[3], entry)
+    local settled = last and string.match(last, '^-?%d+')
+    if settled and tonumber(settled) > tonumber(since) and record == '' then
+      since = settled
+    end
+    redis.call('HSET', KEYS[4], entry, since .. '\t' .. timing)
+  elseif kind == 'retire' then
+    redis.call('HSET', KEYS[4], entry, since .. '\t-')
+  else
+    redis.call('HDEL', KEYS[3], entry)
+    redis.call('HDEL', KEYS[4], entry)
+  end
+end
+if ARGV[3] == '1' then
+  redis.call('SETNX', KEYS[5], now)
+end
+return {'written', now, sequence}

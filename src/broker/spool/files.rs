@@ -1,0 +1,154 @@
+//! Message files: staged, queued, and the lock.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::FlockOperation;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{SpoolError, failed};
+use crate::broker::Outgoing;
+use crate::clock;
+use crate::schedule::UnixMs;
+
+/// A message in the stage; its name there is its name in the queue.
+#[derive(Debug)]
+pub(super) struct Staged {
+    name: String,
+}
+
+/// The folders of a spool.
+#[derive(Debug)]
+pub(super) struct Files {
+    stage: PathBuf,
+    queue: PathBuf,
+    /// Counts in the names, so that they sort in the order of publishing.
+    counter: AtomicU64,
+    /// `None` for a spool that is not held.
+    _lock: Option<File>,
+}
+
+impl Files {
+    /// Makes the folders and takes the lock.
+    pub(super) fn open(root: &Path) -> Result<Files, SpoolError> {
+        let mut files = Files::at(root)?;
+        let path = root.join("lock");
+        let lock = File::create(&path).map_err(failed("open", &path))?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+            if error == rustix::io::Errno::WOULDBLOCK {
+                SpoolError::Locked(root.to_owned())
+            } else {
+                failed("lock", &path)(error.into())
+            }
+        })?;
+        files._lock = Some(lock);
+        Ok(files)
+    }
+
+    /// Makes the folders.
+    pub(super) fn at(root: &Path) -> Result<Files, SpoolError> {
+        let (stage, queue) = (root.join("stage"), root.join("queue"));
+        for folder in [&stage, &queue] {
+            fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
+        }
+        Ok(Files { stage, queue, counter: AtomicU64::new(0), _lock: None })
+    }
+
+    /// Writes and syncs a message that no worker can see.
+    pub(super) fn stage(&self, message: &Outgoing) -> Result<Staged, SpoolError> {
+        let name = self.name(&message.queue);
+        let path = self.stage.join(&name);
+        let write = || {
+            let mut file = File::create_new(&path)?;
+            file.write_all(&message.payload)?;
+            file.sync_all()
+        };
+        write().map_err(|error| {
+            let _ = fs::remove_file(&path);
+            failed("write", &path)(error)
+        })?;
+        Ok(Staged { name })
+    }
+
+    /// `<13 digits of UTC ms><8 digits>_<uuid>.<queue>.msg`. Workers take files in the order of
+    /// their names, and want the first dot to stand in front of the queue's name.
+    fn name(&self, queue: &str) -> String {
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        format!("{:013}{number:08}_{}.{queue}.msg", clock::wall().0, Uuid::new_v4())
+    }
+
+    pub(super) fn unstage(&self, staged: &[Staged]) {
+        for file in staged {
+            // What stays is deleted at the next start: it is not recorded.
+            let _ = fs::remove_file(self.stage.join(&file.name));
+        }
+    }
+
+    /// Hands a staged message to the workers.
+    pub(super) fn enqueue(&self, file: &Staged) -> Result<(), SpoolError> {
+        let target = self.queue.join(&file.name);
+        fs::rename(self.stage.join(&file.name), &target).map_err(failed("rename to", &target))
+    }
+
+    /// Stages and enqueues one message of which nothing is recorded.
+    pub(super) fn publish(&self, message: &Outgoing) -> Result<(), SpoolError> {
+        let staged = self.stage(message)?;
+        self.enqueue(&staged)?;
+        self.sync_queue()
+    }
+
+    pub(super) fn sync_stage(&self) -> Result<(), SpoolError> {
+        sync(&self.stage)
+    }
+
+    pub(super) fn sync_queue(&self) -> Result<(), SpoolError> {
+        sync(&self.queue)
+    }
+
+    /// Finishes what a crash interrupted: staged messages are enqueued if they are recorded,
+    /// deleted if not.
+    pub(super) fn recover(
+        &self,
+        is_recorded: impl Fn(&str, UnixMs) -> bool,
+    ) -> Result<(), SpoolError> {
+        for item in fs::read_dir(&self.stage).map_err(failed("list", &self.stage))? {
+            let item = item.map_err(failed("list", &self.stage))?;
+            let path = item.path();
+            let recorded = slot_of(&path).is_some_and(|(entry, slot)| is_recorded(&entry, slot));
+            if recorded {
+                let target = self.queue.join(item.file_name());
+                fs::rename(&path, &target).map_err(failed("rename to", &target))?;
+            } else {
+                fs::remove_file(&path).map_err(failed("delete", &path))?;
+            }
+        }
+        self.sync_queue()?;
+        self.sync_stage()
+    }
+}
+
+pub(super) fn sync(folder: &Path) -> Result<(), SpoolError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
+}
+
+/// The entry and slot that a staged message was rendered for. `None` for a message by hand, and for
+/// one that a crash cut short: neither is recorded.
+fn slot_of(path: &Path) -> Option<(String, UnixMs)> {
+    #[derive(Deserialize)]
+    struct Message {
+        headers: Headers,
+    }
+    #[derive(Deserialize)]
+    struct Headers {
+        downbeat_entry: String,
+        downbeat_slot: String,
+        downbeat_kind: String,
+    }
+    let Message { headers } = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let slot: jiff::Timestamp = headers.downbeat_slot.parse().ok()?;
+    let by_hand = ["manual", "backfill"].contains(&headers.downbeat_kind.as_str());
+    (!by_hand).then(|| (headers.downbeat_entry, slot.into()))
+}

@@ -1,0 +1,230 @@
+//! The embedded broker: a folder of message files that a Celery worker reads as its
+//! `filesystem://` broker, and beside it a log of records. No server is needed; one process at a
+//! time holds it.
+//!
+//! ```text
+//! PATH/lock        held while a process uses the spool
+//! PATH/records     what is live and how far each entry has come, one JSON line a write
+//! PATH/stage/      messages that are not recorded yet
+//! PATH/queue/      messages for workers
+//! ```
+//!
+//! A message is staged (and synced), then recorded (and synced), then renamed into the queue. What
+//! a crash leaves in the stage is renamed if it is recorded and deleted if not, so it is in the
+//! queue exactly once, and nothing can be consumed before its record.
+
+mod files;
+mod records;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use self::files::{Files, Staged};
+use self::records::Records;
+use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Reply, Write};
+use crate::clock;
+use crate::schedule::progress::{LifeChange, State};
+
+/// Why a spool cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// Another process has it open.
+    #[error("the spool {0} is in use by another process; stop it, or name another spool")]
+    Locked(PathBuf),
+    /// A file or folder cannot be made, read or written.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
+    /// The log of records is damaged somewhere else than at its end.
+    #[error(
+        "{path}:{line}: not a record ({reason}); restore the file, or move it away to start every \
+         entry anew"
+    )]
+    Corrupt {
+        /// The log.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Turns an I/O error into one that says what was tried on which path.
+fn failed<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl Fn(std::io::Error) -> SpoolError + use<'a> {
+    move |source| SpoolError::Io { action, path: path.to_owned(), source }
+}
+
+impl From<SpoolError> for BrokerError {
+    fn from(error: SpoolError) -> BrokerError {
+        BrokerError::Unavailable(error.to_string())
+    }
+}
+
+/// An open spool.
+#[derive(Debug)]
+pub struct Spool {
+    shared: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    files: Files,
+    records: Records,
+    /// Recorded, but the rename failed; tried again before anything else.
+    unmoved: Vec<Staged>,
+}
+
+impl Spool {
+    /// Opens the spool at `path`, making it if need be, and finishes what a crash interrupted.
+    ///
+    /// # Errors
+    /// When another process has it open, a folder cannot be written, or the records are damaged.
+    pub fn open(path: &Path) -> Result<Spool, SpoolError> {
+        let files = Files::open(path)?;
+        let records = Records::open(&path.join("records"))?;
+        files.recover(|entry, slot| records.is_settled(entry, slot))?;
+        let inner = Inner { files, records, unmoved: Vec::new() };
+        Ok(Spool { shared: Arc::new(Mutex::new(inner)) })
+    }
+
+    /// What is live and how far each entry has come, read without holding the spool.
+    ///
+    /// # Errors
+    /// When the records cannot be read or are damaged.
+    pub fn peek(path: &Path) -> Result<State, SpoolError> {
+        records::read(&path.join("records")).map(|(state, _)| state)
+    }
+
+    /// Puts one message into the queue without opening the spool: for a message by hand, of which
+    /// nothing is recorded.
+    ///
+    /// # Errors
+    /// When the message cannot be written.
+    pub fn drop_in(path: &Path, message: &Outgoing) -> Result<(), SpoolError> {
+        Files::at(path)?.publish(message)
+    }
+
+    fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Inner) -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, BrokerError>> + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let work = move || work(&mut shared.lock().unwrap_or_else(PoisonError::into_inner));
+            let done = tokio::task::spawn_blocking(work).await;
+            done.map_err(|error| BrokerError::Unavailable(format!("the spool failed: {error}")))
+        }
+    }
+}
+
+impl Broker for Spool {
+    async fn read(&mut self) -> Result<State, BrokerError> {
+        self.with(|inner| State { now: clock::wall(), ..inner.records.state().clone() }).await
+    }
+
+    async fn adopt(&mut self, fence: &Fence, changes: &[LifeChange]) -> Result<Reply, BrokerError> {
+        let (sequence, changes) = (fence.sequence, changes.to_vec());
+        self.with(move |inner| {
+            if sequence != inner.records.state().sequence {
+                return Ok(Reply::Stale);
+            }
+            inner.records.adopt(&changes)?;
+            Ok(inner.written(Vec::new()))
+        })
+        .await?
+    }
+
+    fn dispatch(
+        &mut self,
+        fence: &Fence,
+        batch: Batch,
+    ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static {
+        let sequence = fence.sequence;
+        let done = self.with(move |inner| inner.dispatch(sequence, batch));
+        async move { done.await? }
+    }
+
+    async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
+        self.with(move |inner| inner.files.publish(&message).map_err(BrokerError::from)).await?
+    }
+}
+
+impl Inner {
+    fn written(&self, exceptions: Vec<(usize, Exception)>) -> Reply {
+        let sequence = self.records.state().sequence;
+        Reply::Written { now: clock::wall(), sequence, exceptions }
+    }
+
+    fn dispatch(&mut self, sequence: u64, batch: Batch) -> Result<Reply, BrokerError> {
+        if sequence != self.records.state().sequence {
+            return Ok(Reply::Stale);
+        }
+        self.move_staged()?;
+        let (staged, recorded, exceptions) = self.stage(batch)?;
+        if let Err(error) = self.records.settle(&recorded) {
+            self.files.unstage(&staged);
+            return Err(error.into());
+        }
+        self.unmoved = staged;
+        self.move_staged()?;
+        Ok(self.written(exceptions))
+    }
+
+    /// Writes and syncs the messages of what is new.
+    #[expect(clippy::type_complexity, reason = "three lists, taken apart at once")]
+    fn stage(
+        &self,
+        batch: Batch,
+    ) -> Result<(Vec<Staged>, Vec<Write>, Vec<(usize, Exception)>), SpoolError> {
+        let (mut staged, mut recorded, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut refused: Option<(Arc<str>, String)> = None;
+        for (index, mut write) in batch.into_iter().enumerate() {
+            if self.records.is_settled(&write.entry, write.slot) {
+                exceptions.push((index, Exception::AlreadyDone));
+                continue;
+            }
+            if let Some((entry, error)) = &refused
+                && *entry == write.entry
+            {
+                exceptions.push((index, Exception::Refused(error.clone())));
+                continue;
+            }
+            if let Some(message) = write.message.take() {
+                match self.files.stage(&message) {
+                    Ok(file) => staged.push(file),
+                    Err(error) => {
+                        let error = error.to_string();
+                        exceptions.push((index, Exception::Refused(error.clone())));
+                        refused = Some((write.entry, error));
+                        continue;
+                    }
+                }
+            }
+            recorded.push(write);
+        }
+        self.files.sync_stage()?;
+        Ok((staged, recorded, exceptions))
+    }
+
+    /// Renames what is recorded into the queue; what does not go stays for the next time.
+    fn move_staged(&mut self) -> Result<(), SpoolError> {
+        while let Some(file) = self.unmoved.pop() {
+            if let Err(error) = self.files.enqueue(&file) {
+                self.unmoved.push(file);
+                return Err(error);
+            }
+        }
+        self.files.sync_queue()
+    }
+}

@@ -1,0 +1,237 @@
+//! The log of records: appended and synced, one JSON line for each write, merged at the start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::files::sync;
+use super::{SpoolError, failed};
+use crate::broker::Write;
+use crate::schedule::UnixMs;
+use crate::schedule::progress::{Life, LifeChange, State};
+
+/// A log of this size is rewritten, if that makes it much smaller.
+const REWRITE_AT: u64 = 8 << 20;
+
+/// One write: what it changes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Line {
+    sequence: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lives: BTreeMap<Box<str>, (i64, Option<Box<str>>)>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    forgotten: BTreeSet<Box<str>>,
+    /// Slot and outcome.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    settled: BTreeMap<Box<str>, (i64, String)>,
+}
+
+/// The state and the file that holds it.
+#[derive(Debug)]
+pub(super) struct Records {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    compact_length: u64,
+    state: State,
+}
+
+impl Records {
+    /// Reads the log, or begins one, and rewrites it in its shortest form.
+    pub(super) fn open(path: &Path) -> Result<Records, SpoolError> {
+        let (state, _) = read(path)?;
+        Records::rewrite(path, state)
+    }
+
+    /// Writes the state as one line, aside, and puts it in the log's place.
+    fn rewrite(path: &Path, state: State) -> Result<Records, SpoolError> {
+        let aside = path.with_extension("new");
+        let mut file = File::create(&aside).map_err(failed("write", &aside))?;
+        let line = to_line(&snapshot(&state));
+        file.write_all(&line).map_err(failed("write", &aside))?;
+        file.sync_all().map_err(failed("sync", &aside))?;
+        fs::rename(&aside, path).map_err(failed("rename to", path))?;
+        sync(path.parent().unwrap_or(path))?;
+        let file = OpenOptions::new().append(true).open(path).map_err(failed("open", path))?;
+        let length = line.len() as u64;
+        Ok(Records { path: path.to_owned(), file, length, compact_length: length, state })
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(super) fn is_settled(&self, entry: &str, slot: UnixMs) -> bool {
+        self.state.progress.get(entry).is_some_and(|settled| *settled >= slot)
+    }
+
+    /// Records slots; those of one entry stand in order.
+    pub(super) fn settle(&mut self, writes: &[Write]) -> Result<(), SpoolError> {
+        let settled = writes
+            .iter()
+            .map(|write| ((&*write.entry).into(), (write.slot.0, write.outcome.to_string())));
+        self.append(Line { settled: settled.collect(), ..Line::default() })
+    }
+
+    /// Records which entries are live. A life never reaches back behind the entry's progress.
+    pub(super) fn adopt(&mut self, changes: &[LifeChange]) -> Result<(), SpoolError> {
+        let mut line = Line::default();
+        for change in changes {
+            match change.clone() {
+                LifeChange::Begin { entry, timing, since, settled } => {
+                    if let Some(slot) = settled {
+                        line.settled.insert(entry.clone(), (slot.0, "restored -".to_owned()));
+                    }
+                    let last = self.state.progress.get(&entry).copied();
+                    let since = since.max(last.unwrap_or(UnixMs::MIN));
+                    line.lives.insert(entry, (since.0, Some(timing)));
+                }
+                LifeChange::Retire { entry, at } => {
+                    line.lives.insert(entry, (at.0, None));
+                }
+                LifeChange::Forget { entry } => {
+                    line.forgotten.insert(entry);
+                }
+            }
+        }
+        self.append(line)
+    }
+
+    fn append(&mut self, mut line: Line) -> Result<(), SpoolError> {
+        line.sequence = self.state.sequence + 1;
+        let bytes = to_line(&line);
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // Nobody may find half a line, nor a record of what is not going to be sent.
+            self.file.set_len(self.length).map_err(failed("truncate", &self.path))?;
+            return Err(failed("write", &self.path)(error));
+        }
+        self.length += bytes.len() as u64;
+        merge(&mut self.state, line);
+        if self.length > REWRITE_AT.max(4 * self.compact_length) {
+            *self = Records::rewrite(&self.path, std::mem::take(&mut self.state))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a log: the state, and the length of what is whole. A last line without its end was being
+/// written when the machine stopped, and counts as not written.
+pub(super) fn read(path: &Path) -> Result<(State, usize), SpoolError> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
+        Err(error) => return Err(failed("read", path)(error)),
+    };
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let mut state = State::default();
+    for (number, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let line = serde_json::from_slice(line).map_err(|error| SpoolError::Corrupt {
+            path: path.to_owned(),
+            line: number + 1,
+            reason: error.to_string(),
+        })?;
+        merge(&mut state, line);
+    }
+    Ok((state, whole))
+}
+
+fn merge(state: &mut State, line: Line) {
+    state.sequence = line.sequence;
+    state.marked |= line.sequence > 0;
+    for (entry, (since, timing)) in line.lives {
+        state.lives.insert(entry, Life { since: UnixMs(since), timing });
+    }
+    for (entry, (slot, _)) in line.settled {
+        state.progress.insert(entry, UnixMs(slot));
+    }
+    for entry in line.forgotten {
+        state.lives.remove(&entry);
+        state.progress.remove(&entry);
+    }
+}
+
+fn snapshot(state: &State) -> Line {
+    let lives = state
+        .lives
+        .iter()
+        .map(|(entry, life)| (entry.clone(), (life.since.0, life.timing.clone())));
+    let settled = state
+        .progress
+        .iter()
+        .map(|(entry, slot)| (entry.clone(), (slot.0, "settled -".to_owned())));
+    Line {
+        sequence: state.sequence,
+        lives: lives.collect(),
+        forgotten: BTreeSet::new(),
+        settled: settled.collect(),
+    }
+}
+
+fn to_line(line: &Line) -> Vec<u8> {
+    // Maps with string keys, numbers and strings: nothing that JSON cannot hold.
+    let mut bytes = serde_json::to_vec(line).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Outcome;
+    use uuid::Uuid;
+
+    fn settled(slot: i64) -> Write {
+        Write {
+            entry: "a".into(),
+            slot: UnixMs(slot),
+            outcome: Outcome::Dispatched(Uuid::nil()),
+            message: None,
+        }
+    }
+
+    #[test]
+    fn a_line_cut_short_counts_as_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        let mut records = Records::open(&path).unwrap();
+        records.settle(&[settled(1), settled(2)]).unwrap();
+        let mut text = fs::read(&path).unwrap();
+        text.extend_from_slice(b"{\"sequence\":2,\"settled\":{\"a\":[3");
+        fs::write(&path, text).unwrap();
+        let records = Records::open(&path).unwrap();
+        assert!(records.is_settled("a", UnixMs(2)));
+        assert!(!records.is_settled("a", UnixMs(3)));
+        assert_eq!(records.state().sequence, 1);
+    }
+
+    #[test]
+    fn damage_in_the_middle_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        fs::write(&path, "{\"sequence\":1}\nnonsense\n{\"sequence\":2}\n").unwrap();
+        let error = Records::open(&path).unwrap_err().to_string();
+        assert!(error.contains("records:2: not a record"), "{error}");
+    }
+
+    #[test]
+    fn a_life_never_reaches_back_behind_progress() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = Records::open(&folder.path().join("records")).unwrap();
+        records.settle(&[settled(500)]).unwrap();
+        let begin = LifeChange::Begin {
+            entry: "a".into(),
+            timing: "t".into(),
+            since: UnixMs(100),
+            settled: None,
+        };
+        records.adopt(&[begin]).unwrap();
+        assert_eq!(records.state().lives["a"].since, UnixMs(500));
+    }
+}

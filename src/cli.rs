@@ -1,0 +1,165 @@
+//! What can be typed: types only.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Publishes each due slot of a YAML schedule exactly once to a task queue.
+#[derive(Debug, Parser)]
+#[command(name = "downbeat", version, about, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 fine; 1 the answer is no; 2 wrong usage; 3 neither the \
+    service nor the broker answered; 4 `run` failed; 78 `run` failed for what a restart cannot cure.")]
+pub struct Cli {
+    /// Settings of the service.
+    #[command(flatten)]
+    pub service: ServiceFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Settings of the service; they win over the environment (`DOWNBEAT_…`) and the file.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServiceFlags {
+    /// The service's configuration [default: /etc/downbeat/downbeat.yaml, if there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where messages go: redis://…, unix:///…, or spool:PATH
+    #[arg(long, global = true, value_name = "URL")]
+    pub broker: Option<String>,
+    /// A schedule file or a folder of them; may be repeated
+    #[arg(long, global = true, value_name = "PATH")]
+    pub schedules: Vec<PathBuf>,
+    /// Keeps several schedulers apart on one broker [default: downbeat]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// How long a silent leader keeps its office [default: 6s]
+    #[arg(long, global = true, value_name = "LENGTH")]
+    pub leader_ttl: Option<String>,
+    /// A slot up to this late is on time [default: the larger of 15s and twice the TTL + 3s]
+    #[arg(long, global = true, value_name = "LENGTH")]
+    pub grace: Option<String>,
+    /// For the spool
+    #[arg(long, global = true, value_name = "PATH")]
+    pub state_dir: Option<PathBuf>,
+    /// For the control socket
+    #[arg(long, global = true, value_name = "PATH")]
+    pub runtime_dir: Option<PathBuf>,
+    /// text or json
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service in the foreground
+    Run,
+    /// Report every problem of the schedule files and the configuration
+    Check {
+        /// Files or folders instead of the configured ones
+        paths: Vec<PathBuf>,
+    },
+    /// Show coming slots
+    Next(Next),
+    /// Say what one expression means, and its next times
+    Explain(Explain),
+    /// Show all entries with their last and next slots
+    List(Json),
+    /// Publish an entry's message now; the schedule does not move
+    Trigger(Trigger),
+    /// Show who leads and how the service fares; exits 1 when nobody leads
+    Status(Json),
+    /// Have the running service load its schedule files again
+    Reload {
+        /// Come back when the new schedule is live, or fail when it is refused
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Have the running service make way for another replica
+    Resign,
+}
+
+/// A command that prints facts.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `next`.
+#[derive(Debug, Args)]
+pub struct Next {
+    /// Only these entries
+    pub entries: Vec<String>,
+    /// From this time on, RFC 3339 or wall time in the entry's zone [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Up to but not including this time
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// How many slots in all
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub count: usize,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A crontab line ("0 3 * * mon-fri", "@daily") or a length ("10m")
+    #[arg(value_name = "EXPR")]
+    pub expression: String,
+    /// The zone whose clock it reads
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    pub timezone: String,
+    /// From this time on [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// How many slots
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub count: usize,
+    /// How two restricted day fields combine
+    #[arg(long, value_name = "RULE")]
+    pub day_match: Option<DayMatch>,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// How two restricted day fields of a cron line combine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DayMatch {
+    /// Both must match.
+    And,
+    /// Either may match.
+    Or,
+}
+
+/// `trigger`.
+#[derive(Debug, Args)]
+pub struct Trigger {
+    /// The entry to send
+    pub entry: String,
+    /// The slot the message speaks of, RFC 3339 or wall time in the entry's zone [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub slot: Option<String>,
+    /// Arguments instead of the entry's: a JSON array
+    #[arg(long, value_name = "JSON")]
+    pub args: Option<String>,
+    /// Keyword arguments instead of the entry's: a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub kwargs: Option<String>,
+    /// Queue instead of the entry's
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Print the exact message and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}

@@ -1,0 +1,164 @@
+//! One file a command; what it prints, and with which status it exits.
+
+mod check;
+mod explain;
+mod list;
+mod next;
+mod reload;
+mod resign;
+mod run;
+mod show;
+mod status;
+mod trigger;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::cli::{Cli, Command, ServiceFlags};
+use crate::config;
+use crate::config::{Broker, Overrides, Problem, ServiceConfig};
+use crate::control;
+use crate::schedule::Schedule;
+use crate::tzdata::Tzdata;
+
+/// How the process ends; the one list of exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Fine,
+    /// The answer is no: an invalid schedule, no such entry, nobody leads.
+    No,
+    /// Wrong usage.
+    Usage,
+    /// Neither the running service nor the broker answered.
+    Unreachable,
+    /// `run` failed.
+    Failed,
+    /// `run` failed for what a restart cannot cure.
+    Config,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Fine => 0,
+            Exit::No => 1,
+            Exit::Usage => 2,
+            Exit::Unreachable => 3,
+            Exit::Failed => 4,
+            Exit::Config => 78,
+        })
+    }
+}
+
+/// What a command could not do: how it exits, and why.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl ToString) -> Failure {
+        Failure { exit, message: message.to_string() }
+    }
+
+    fn usage(message: impl ToString) -> Failure {
+        Failure::new(Exit::Usage, message)
+    }
+}
+
+/// Does what was asked and says how it went.
+#[must_use]
+pub fn execute(cli: Cli) -> Exit {
+    let flags = cli.service;
+    let done = match cli.command {
+        Command::Run => run::run(flags),
+        Command::Check { paths } => check::check(flags, paths),
+        Command::Next(next) => next::next(flags, &next),
+        Command::Explain(explain) => explain::explain(&explain),
+        Command::List(output) => list::list(flags, output.json),
+        Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
+        Command::Status(output) => status::status(flags, output.json),
+        Command::Reload { wait } => reload::reload(flags, wait),
+        Command::Resign => resign::resign(flags),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("downbeat: {}", failure.message);
+        failure.exit
+    })
+}
+
+/// The effective configuration; its problems are a failure with `exit`.
+fn configuration(flags: ServiceFlags, exit: Exit) -> Result<ServiceConfig, Failure> {
+    let overrides = Overrides {
+        config: flags.config,
+        broker: flags.broker,
+        schedules: flags.schedules,
+        namespace: flags.namespace,
+        leader_ttl: flags.leader_ttl,
+        grace: flags.grace,
+        state_dir: flags.state_dir,
+        runtime_dir: flags.runtime_dir,
+        log_format: flags.log_format,
+        ..Overrides::default()
+    };
+    let env = |name: &str| std::env::var(name).ok();
+    ServiceConfig::load(overrides, &env).map_err(|problems| {
+        Failure::new(exit, format!("invalid configuration\n{}", render(&problems)))
+    })
+}
+
+/// Problems as shown on standard error.
+fn render(problems: &[Problem]) -> String {
+    use std::io::IsTerminal as _;
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let rendered: Vec<_> = problems.iter().map(|problem| problem.render(colour)).collect();
+    rendered.join("\n")
+}
+
+/// Asks the running service; `None` when none runs with this runtime directory.
+fn ask_service<T: DeserializeOwned, E: DeserializeOwned>(
+    service: &ServiceConfig,
+    command: &control::Command,
+    patience: Duration,
+) -> Result<Option<Result<T, E>>, Failure> {
+    let socket = control::socket_path(&service.runtime_dir);
+    control::ask(&socket, command, patience).map_err(|error| {
+        let message = format!("the service on {} did not answer: {error}", socket.display());
+        Failure::new(Exit::Unreachable, message)
+    })
+}
+
+/// Where messages go: the configured broker, else a spool of our own.
+fn broker_of(service: &ServiceConfig) -> Broker {
+    let own = || Broker::Spool(service.state_dir.join("spool"));
+    service.broker.clone().unwrap_or_else(own)
+}
+
+/// For commands that only a running service can carry out.
+fn no_service(service: &ServiceConfig) -> Failure {
+    let socket = control::socket_path(&service.runtime_dir);
+    let message = format!(
+        "no service listens on {}; is it running, with the same --runtime-dir?",
+        socket.display()
+    );
+    Failure::new(Exit::Unreachable, message)
+}
+
+/// The loaded schedule; its problems are a failure.
+fn load_schedule(service: &ServiceConfig) -> Result<Schedule, Failure> {
+    let loaded = config::load(&service.schedules, &Tzdata::load());
+    let invalid =
+        || Failure::new(Exit::No, format!("invalid schedule\n{}", render(&loaded.problems)));
+    loaded.schedule.ok_or_else(invalid)
+}
+
+/// A runtime for commands that talk to the broker.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, error))?;
+    Ok(runtime.block_on(work))
+}

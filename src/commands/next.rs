@@ -1,0 +1,81 @@
+//! `next`: coming slots.
+
+use std::collections::BinaryHeap;
+
+use serde::Serialize;
+
+use super::{Exit, Failure, configuration, load_schedule, show};
+use crate::cli::{self, ServiceFlags};
+use crate::clock;
+use crate::config::instant;
+use crate::schedule::{Entry, UnixMs};
+use crate::trigger;
+
+/// One slot, as printed.
+#[derive(Debug, Serialize)]
+struct Slot<'a> {
+    entry: &'a str,
+    slot: String,
+    slot_utc: String,
+}
+
+pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failure> {
+    let service = configuration(flags, Exit::Usage)?;
+    let schedule = load_schedule(&service)?;
+    let entries: Vec<&Entry> = if asked.entries.is_empty() {
+        schedule.entries.iter().filter(|entry| entry.enabled).collect()
+    } else {
+        let found = asked.entries.iter().map(|name| trigger::find(&schedule, name));
+        let found: Result<_, _> = found.collect();
+        found.map_err(|error| Failure::new(Exit::No, error))?
+    };
+    let slots = slots(&entries, asked)?;
+    if asked.output.json {
+        show::json(&slots)?;
+    } else {
+        let row =
+            |slot: &Slot<'_>| vec![slot.slot.clone(), slot.slot_utc.clone(), slot.entry.to_owned()];
+        let rows: Vec<_> = slots.iter().map(row).collect();
+        show::table(&["SLOT", "UTC", "ENTRY"], &rows)?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// The first slots of all entries together, in order.
+fn slots<'a>(entries: &[&'a Entry], asked: &cli::Next) -> Result<Vec<Slot<'a>>, Failure> {
+    use std::cmp::Reverse;
+    let now = clock::wall();
+    let mut coming = BinaryHeap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let from = time(entry, "--from", asked.from.as_deref())?.unwrap_or(now);
+        let to = time(entry, "--to", asked.to.as_deref())?.unwrap_or(UnixMs::MAX);
+        // `--from` itself counts.
+        if let Some(slot) = entry.next_slot(UnixMs(from.0.saturating_sub(1))) {
+            coming.push(Reverse((slot, index, to)));
+        }
+    }
+    let mut slots = Vec::new();
+    while let Some(Reverse((slot, index, to))) = coming.pop() {
+        if slots.len() == asked.count {
+            break;
+        }
+        if slot >= to {
+            continue;
+        }
+        let entry = entries[index];
+        slots.push(Slot {
+            entry: &entry.name,
+            slot: entry.zone.to_rfc3339(slot),
+            slot_utc: slot.to_string(),
+        });
+        if let Some(next) = entry.next_slot(slot) {
+            coming.push(Reverse((next, index, to)));
+        }
+    }
+    Ok(slots)
+}
+
+fn time(entry: &Entry, flag: &str, text: Option<&str>) -> Result<Option<UnixMs>, Failure> {
+    let parse = |text: &str| instant::parse(text, &entry.zone);
+    text.map(parse).transpose().map_err(|error| Failure::usage(format!("{flag}: {error}")))
+}

@@ -1,0 +1,25 @@
+//! `reload`: the running service loads its schedule files again.
+
+use std::time::Duration;
+
+use super::{Exit, Failure, ask_service, configuration, no_service, show};
+use crate::cli::ServiceFlags;
+use crate::control::Command;
+
+/// A schedule of a million entries takes seconds to load.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn reload(flags: ServiceFlags, wait: bool) -> Result<Exit, Failure> {
+    let service = configuration(flags, Exit::Usage)?;
+    match ask_service(&service, &Command::Reload { wait }, PATIENCE)? {
+        Some(Ok::<String, String>(difference)) => {
+            show::line(&difference)?;
+            Ok(Exit::Fine)
+        }
+        Some(Err(problems)) => {
+            let message = format!("reload refused; the old schedule goes on\n{problems}");
+            Err(Failure::new(Exit::No, message))
+        }
+        None => Err(no_service(&service)),
+    }
+}

@@ -1,0 +1,21 @@
+//! `resign`: the running service makes way for another replica.
+
+use std::time::Duration;
+
+use super::{Exit, Failure, ask_service, configuration, no_service, show};
+use crate::cli::ServiceFlags;
+use crate::control::Command;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn resign(flags: ServiceFlags) -> Result<Exit, Failure> {
+    let service = configuration(flags, Exit::Usage)?;
+    match ask_service(&service, &Command::Resign, PATIENCE)? {
+        Some(Ok::<(), String>(())) => {
+            show::line("resigned")?;
+            Ok(Exit::Fine)
+        }
+        Some(Err(reason)) => Err(Failure::new(Exit::No, reason)),
+        None => Err(no_service(&service)),
+    }
+}

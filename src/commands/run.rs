@@ -1,0 +1,161 @@
+//! `run`: the service, in the foreground.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use super::{Exit, Failure, broker_of, configuration, render};
+use crate::broker::redis::{Lock, RedisBroker};
+use crate::broker::spool::{Spool, SpoolError};
+use crate::broker::{Broker, BrokerError};
+use crate::cli::ServiceFlags;
+use crate::clock::SystemClock;
+use crate::config::service::{self, ServiceConfig};
+use crate::control::Server;
+use crate::leader::campaign::{self, Reports};
+use crate::leader::{Campaign, LeaseTimes, Peer};
+use crate::schedule::Schedule;
+use crate::service::reload::{Loader, short_hash};
+use crate::service::{Request, Service, Settings};
+use crate::signals::Signals;
+use crate::tzdata::Tzdata;
+use crate::{config, host, telemetry, watch as files};
+
+/// Leaving takes no longer than this, whatever the broker does.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+
+pub(super) fn run(flags: ServiceFlags) -> Result<Exit, Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Failed, error);
+    let signals = Signals::catch().map_err(failed)?;
+    let service = configuration(flags, Exit::Config)?;
+    telemetry::init(service.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let done = runtime.block_on(serve(service, signals));
+    // What still hangs in a blocking call must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    done.map(|()| Exit::Fine)
+}
+
+async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> {
+    let tzdata = Arc::new(Tzdata::load());
+    let (schedule, loader) = load(&service, &tzdata)?;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        entries = schedule.entries.len(),
+        schedule = short_hash(&schedule),
+        tzdata = %tzdata,
+        "started"
+    );
+    let (requests, requested) = mpsc::channel(64);
+    let (announced, announcing) = watch::channel(short_hash(&schedule));
+    tokio::spawn(signals.forward(requests.clone()));
+    tokio::spawn(files::watch(service.schedules.clone(), requests.clone()));
+    let control = listen(&service.runtime_dir, &requests).await;
+
+    let broker = broker(&service)?;
+    let settings = Settings {
+        namespace: service.namespace.clone(),
+        broker: broker.to_string(),
+        grace: service.grace,
+        host: host::name(),
+    };
+    let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
+    let (to_campaign, asked) = mpsc::channel(4);
+    let parts = (settings, clock, loader, schedule, announced, to_campaign.clone());
+    match broker {
+        service::Broker::Redis(url) => {
+            let times = LeaseTimes::new(service.ttl);
+            let unusable = |error: BrokerError| Failure::new(Exit::Config, error);
+            let (url, name) = (url.expose(), &*service.namespace);
+            let broker = RedisBroker::new(url, name, times.ttl).map_err(unusable)?;
+            let lock = Lock::new(url, name, times.ttl, times.deadline).map_err(unusable)?;
+            let myself = Peer::myself(&host::name());
+            let (campaign, reports) = Campaign::new(lock, times, myself, announcing, asked);
+            let campaign = tokio::spawn(campaign.run());
+            work(parts, broker, reports, requested).await;
+            let _ = to_campaign.send(campaign::Request::Leave).await;
+            if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
+                warn!("the lease could not be given up; it runs out by itself");
+            }
+        }
+        service::Broker::Spool(path) => {
+            let spool = open_spool(&path)?;
+            info!(queue = %path.join("queue").display(), "using a spool");
+            work(parts, spool, Reports::of_sole_leader(), requested).await;
+        }
+    }
+    drop(control);
+    Ok(())
+}
+
+type Parts<C> =
+    (Settings, C, Loader, Arc<Schedule>, watch::Sender<String>, mpsc::Sender<campaign::Request>);
+
+async fn work(
+    (settings, clock, loader, schedule, announced, campaign): Parts<SystemClock>,
+    broker: impl Broker,
+    reports: Reports,
+    requested: mpsc::Receiver<Request>,
+) {
+    Service::new(settings, broker, clock, loader, schedule, announced, reports, campaign)
+        .run(requested)
+        .await;
+}
+
+/// Loads the schedule for the first time; from then on the loader does so on demand.
+fn load(service: &ServiceConfig, tzdata: &Arc<Tzdata>) -> Result<(Arc<Schedule>, Loader), Failure> {
+    let (paths, zones) = (service.schedules.clone(), Arc::clone(tzdata));
+    let load = Arc::new(move || config::load(&paths, &zones));
+    let loaded = load();
+    if loaded.schedule.is_some() && !loaded.problems.is_empty() {
+        warn!("{}", render(&loaded.problems));
+    }
+    let invalid = || {
+        let problems = render(&loaded.problems);
+        Failure::new(Exit::Config, format!("invalid schedule\n{problems}"))
+    };
+    let schedule = loaded.schedule.ok_or_else(invalid)?;
+    Ok((Arc::new(schedule), Loader::new(load, tzdata.to_string())))
+}
+
+/// The configured broker; without one a spool of our own, but never behind an operator's back.
+fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
+    if service.broker.is_none() {
+        if std::env::var_os("NOTIFY_SOCKET").is_some() {
+            let message = "no broker is configured; set `broker: redis://…` in the configuration, \
+                           or DOWNBEAT_BROKER";
+            return Err(Failure::new(Exit::Config, message));
+        }
+        warn!("no broker is configured: messages go to a spool, for a worker on this machine");
+    }
+    Ok(broker_of(service))
+}
+
+fn open_spool(path: &Path) -> Result<Spool, Failure> {
+    Spool::open(path).map_err(|error| {
+        let exit = match error {
+            SpoolError::Locked(_) | SpoolError::Io { .. } => Exit::Config,
+            SpoolError::Corrupt { .. } => Exit::Config,
+        };
+        Failure::new(exit, error)
+    })
+}
+
+/// The control socket, if it can be had; the service works without.
+async fn listen(runtime_dir: &Path, requests: &mpsc::Sender<Request>) -> Option<impl Drop + use<>> {
+    match Server::bind(runtime_dir).await {
+        Ok(server) => Some(server.spawn(requests.clone())),
+        Err(error) => {
+            let path = runtime_dir.display();
+            warn!(%path, %error, "no control socket: `status`, `reload` and `resign` cannot ask here");
+            None
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `status`: who leads, and how the service fares.
+
+use std::time::Duration;
+
+use super::{Exit, Failure, ask_service, block_on, broker_of, configuration, show};
+use crate::broker::redis::RedisBroker;
+use crate::broker::spool::Spool;
+use crate::broker::{Broker as _, BrokerError};
+use crate::cli::ServiceFlags;
+use crate::config::{Broker, ServiceConfig};
+use crate::control::Command;
+use crate::leader::Peer;
+use crate::schedule::progress::State;
+use crate::service::status::Status;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn status(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
+    let service = configuration(flags, Exit::Usage)?;
+    let status = match ask_service::<Status, String>(&service, &Command::Status, PATIENCE)? {
+        Some(Ok(status)) => status,
+        Some(Err(error)) => return Err(Failure::new(Exit::Unreachable, error)),
+        None => block_on(async { open_broker(&service)?.status(&service).await })??,
+    };
+    if json {
+        show::json(&status)?;
+    } else {
+        print(&status)?;
+    }
+    Ok(if status.leader.is_some() { Exit::Fine } else { Exit::No })
+}
+
+/// A broker as a command sees it, without a running service.
+pub(super) enum Direct {
+    Redis(Box<RedisBroker>),
+    Spool(std::path::PathBuf),
+}
+
+/// The broker that the service would use.
+pub(super) fn open_broker(service: &ServiceConfig) -> Result<Direct, Failure> {
+    match broker_of(service) {
+        Broker::Redis(url) => {
+            let broker = RedisBroker::new(url.expose(), &service.namespace, PATIENCE);
+            let broker = broker.map_err(Failure::usage)?;
+            Ok(Direct::Redis(Box::new(broker)))
+        }
+        Broker::Spool(path) => Ok(Direct::Spool(path)),
+    }
+}
+
+impl Direct {
+    pub(super) async fn read(&mut self) -> Result<State, Failure> {
+        match self {
+            Direct::Redis(broker) => broker.read().await.map_err(unreachable),
+            Direct::Spool(path) => {
+                Spool::peek(path).map_err(|error| Failure::new(Exit::Unreachable, error))
+            }
+        }
+    }
+
+    async fn status(&mut self, service: &ServiceConfig) -> Result<Status, Failure> {
+        let mut status = Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            namespace: service.namespace.clone(),
+            broker: broker_of(service).to_string(),
+            ..Status::default()
+        };
+        if let Direct::Redis(broker) = self {
+            status.leader = broker.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
+            let replicas = broker.replicas().await.map_err(unreachable)?;
+            status.replicas = replicas.into_iter().filter_map(Peer::read).collect();
+        }
+        Ok(status)
+    }
+}
+
+fn unreachable(error: BrokerError) -> Failure {
+    Failure::new(Exit::Unreachable, format!("no service runs here, and the broker says: {error}"))
+}
+
+fn print(status: &Status) -> Result<(), Failure> {
+    let fact = |name: &str, value: &str| show::line(&format!("{name:<11}{value}"));
+    match (&status.role, status.pid) {
+        (Some(role), Some(pid)) => {
+            fact("downbeat", &format!("{}, {role}, pid {pid}", status.version))?;
+        }
+        _ => fact("downbeat", "no service runs here; the broker was asked")?,
+    }
+    fact("leader", status.leader.as_deref().unwrap_or("nobody"))?;
+    fact("broker", &format!("{} (namespace {})", status.broker, status.namespace))?;
+    if let Some(error) = &status.broker_error {
+        fact("", &format!("NOT ANSWERING: {error}"))?;
+    }
+    for replica in &status.replicas {
+        let Peer { holder, version, schedule, skew_ms, .. } = replica;
+        fact("replica", &format!("{holder} {version}, schedule {schedule}, clock {skew_ms:+} ms"))?;
+    }
+    if let Some(schedule) = &status.schedule {
+        let plural = if schedule.entries == 1 { "entry" } else { "entries" };
+        let text = format!(
+            "{}, {} {plural}, loaded {}",
+            schedule.hash, schedule.entries, schedule.loaded_at
+        );
+        fact("schedule", &text)?;
+        fact("tzdata", &schedule.tzdata)?;
+        if let Some(reload) = &schedule.reload {
+            let result = if reload.accepted { "accepted" } else { "REFUSED" };
+            fact("reload", &format!("{result} {}", reload.at))?;
+            reload.text.lines().try_for_each(|line| fact("", line))?;
+        }
+    }
+    for (outcome, slots) in &status.slots {
+        fact("slots", &format!("{slots} {outcome}"))?;
+    }
+    for (queue, error) in &status.refusing {
+        fact("queue", &format!("{queue} REFUSES: {error}"))?;
+    }
+    if let Some(next) = &status.next {
+        fact("next", &format!("{} at {} ({})", next.entry, next.slot, next.slot_utc))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,388 @@
+//! Acquire, renew, resign: a task of its own, so that no amount of work delays a renewal.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::lease::{Lease, LeaseTimes, Reading};
+use crate::broker::BrokerError;
+use crate::broker::redis::{Attempt, Lock};
+use crate::clock::{self, SinceBoot};
+
+/// From this skew on, replicas are warned of.
+const SKEW_WARNED_MS: i64 = 1_000;
+/// From this skew on, a leader makes way for a replica whose clock is right.
+const SKEW_RESIGNED_MS: i64 = 5_000;
+
+/// What a replica says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Host, pid and a random number for each stay in office.
+    #[serde(default, skip_serializing)]
+    pub holder: String,
+    /// The machine's name.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// Of downbeat.
+    pub version: String,
+    /// The content hash of its schedule.
+    pub schedule: String,
+    /// Its wall clock less the broker's.
+    pub skew_ms: i64,
+}
+
+impl Peer {
+    /// This process, before it has read any clock but its own.
+    #[must_use]
+    pub fn myself(host: &str) -> Peer {
+        let peer = Peer {
+            holder: String::new(),
+            host: host.to_owned(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            schedule: String::new(),
+            skew_ms: 0,
+        };
+        Peer { holder: peer.new_holder(), ..peer }
+    }
+
+    /// What a replica said under its name; `None` when it is not understood.
+    #[must_use]
+    pub fn read((holder, said): (String, String)) -> Option<Peer> {
+        let peer: Peer = serde_json::from_str(&said).ok()?;
+        Some(Peer { holder, ..peer })
+    }
+
+    /// Host, pid and a fresh random number.
+    fn new_holder(&self) -> String {
+        format!("{}:{}:{:08x}", self.host, self.pid, fastrand::u32(..))
+    }
+}
+
+/// What the service asks of its campaign.
+#[derive(Debug)]
+pub enum Request {
+    /// Make way for another replica; answered once the lease is given up.
+    Resign(oneshot::Sender<Result<(), String>>),
+    /// Resign if need be, and end.
+    Leave,
+}
+
+/// What a campaign tells the service.
+#[derive(Debug)]
+pub struct Reports {
+    /// The lease while we lead.
+    pub leadership: watch::Receiver<Option<Lease>>,
+    /// All replicas, this one included.
+    pub peers: watch::Receiver<Vec<Peer>>,
+    /// `"<term> <holder>"` of whoever leads, as far as we know.
+    pub leader: watch::Receiver<Option<String>>,
+    /// Why the broker does not answer, while it does not.
+    pub trouble: watch::Receiver<Option<String>>,
+}
+
+impl Reports {
+    /// For a broker that only one process can open: it leads as long as it runs.
+    #[must_use]
+    pub fn of_sole_leader() -> Reports {
+        let lease = Lease {
+            text: "1 sole".into(),
+            trusted_until: SinceBoot::NEVER,
+            continues: true,
+            broker_clock: None,
+        };
+        Reports {
+            leader: watch::channel(Some(lease.text.to_string())).1,
+            leadership: watch::channel(Some(lease)).1,
+            peers: watch::channel(Vec::new()).1,
+            trouble: watch::channel(None).1,
+        }
+    }
+}
+
+/// One replica's part in finding a leader.
+#[derive(Debug)]
+pub struct Campaign {
+    lock: Lock,
+    times: LeaseTimes,
+    myself: Peer,
+    schedule: watch::Receiver<String>,
+    requests: mpsc::Receiver<Request>,
+    leadership: watch::Sender<Option<Lease>>,
+    peers: watch::Sender<Vec<Peer>>,
+    trouble: watch::Sender<Option<String>>,
+    /// This replica's name from its start to its end, whatever its stays in office.
+    identity: String,
+    /// The lease of the last stay that we know of, ours or another's.
+    leader: watch::Sender<Option<String>>,
+    own_last: Option<String>,
+    unmarked_since: Option<Instant>,
+    hold_back_until: Option<Instant>,
+}
+
+/// What ends a stay in office.
+enum End {
+    Lost,
+    Resigned(Option<oneshot::Sender<Result<(), String>>>),
+    Left,
+}
+
+impl Campaign {
+    /// A campaign that runs once `run` is awaited; `schedule` tells the hash to announce.
+    #[must_use]
+    pub fn new(
+        lock: Lock,
+        times: LeaseTimes,
+        myself: Peer,
+        schedule: watch::Receiver<String>,
+        requests: mpsc::Receiver<Request>,
+    ) -> (Campaign, Reports) {
+        let (leadership, leadership_seen) = watch::channel(None);
+        let (peers, peers_seen) = watch::channel(Vec::new());
+        let (leader, leader_seen) = watch::channel(None);
+        let (trouble, trouble_seen) = watch::channel(None);
+        let reports = Reports {
+            leadership: leadership_seen,
+            peers: peers_seen,
+            leader: leader_seen,
+            trouble: trouble_seen,
+        };
+        let identity = myself.holder.clone();
+        let campaign = Campaign {
+            lock,
+            times,
+            myself,
+            schedule,
+            requests,
+            leadership,
+            peers,
+            trouble,
+            identity,
+            leader,
+            own_last: None,
+            unmarked_since: None,
+            hold_back_until: None,
+        };
+        (campaign, reports)
+    }
+
+    /// Follows and leads in turn until told to leave.
+    pub async fn run(mut self) {
+        while let Some(lease) = self.follow().await {
+            info!(term = lease.term(), holder = %self.myself.holder, "became leader");
+            self.own_last = Some(lease.text.to_string());
+            self.leadership.send_replace(Some(lease.clone()));
+            let end = self.lead(lease.clone()).await;
+            self.leadership.send_replace(None);
+            match end {
+                End::Lost => info!(term = lease.term(), "stepped down"),
+                End::Resigned(answer) => {
+                    let resigned = self.lock.resign(&lease.text).await;
+                    info!(term = lease.term(), "resigned");
+                    self.hold_back_until = Some(Instant::now() + self.times.ttl / 2);
+                    if let Some(answer) = answer {
+                        let _ = answer.send(resigned.map_err(|error| error.to_string()));
+                    }
+                }
+                End::Left => {
+                    if self.lock.resign(&lease.text).await.is_ok() {
+                        info!(term = lease.term(), "resigned");
+                    }
+                    break;
+                }
+            }
+        }
+        let _ = self.lock.announce(&self.identity, "").await;
+    }
+
+    /// Waits for the lease; `None` when told to leave.
+    async fn follow(&mut self) -> Option<Lease> {
+        let mut failures = 0;
+        loop {
+            let pause = match self.stand().await {
+                Ok(Ok(lease)) => return Some(lease),
+                Ok(Err(pause)) => {
+                    failures = 0;
+                    pause
+                }
+                Err(error) => {
+                    self.report(Some(&error));
+                    failures += 1;
+                    backoff(failures, self.times.renew_every)
+                }
+            };
+            let again_at = Instant::now() + pause;
+            tokio::select! {
+                () = sleep_until(again_at) => {}
+                () = self.lock.resigned() => {
+                    // A little apart from each other, so that one finds the lease taken.
+                    let apart = Duration::from_millis(fastrand::u64(0..30));
+                    tokio::time::sleep(apart).await;
+                }
+                request = self.requests.recv() => match request {
+                    Some(Request::Resign(answer)) => {
+                        let _ = answer.send(Err("this replica does not lead".to_owned()));
+                    }
+                    Some(Request::Leave) | None => return None,
+                },
+            }
+        }
+    }
+
+    /// Asks for the lease once: got it, or how long to wait before asking again.
+    async fn stand(&mut self) -> Result<Result<Lease, Duration>, BrokerError> {
+        if let Some(until) = self.hold_back_until.filter(|until| *until > Instant::now()) {
+            self.announce().await?;
+            let left = until.saturating_duration_since(Instant::now());
+            return Ok(Err(left.min(self.times.renew_every)));
+        }
+        let remembers = self.own_last.is_some() && *self.leader.borrow() == self.own_last;
+        let waited = self.unmarked_since.is_some_and(|since| since.elapsed() >= self.times.ttl);
+        self.myself.holder = self.myself.new_holder();
+        let asked_at = SinceBoot::now();
+        let (attempt, shown) = self.lock.acquire(&self.myself.holder, remembers || waited).await?;
+        let broker_clock = Some(self.read_clock(shown));
+        self.report(None);
+        match attempt {
+            Attempt::Acquired(text) => {
+                self.unmarked_since = None;
+                self.leader.send_replace(Some(text.to_string()));
+                let trusted_until = self.times.trusted_until(asked_at);
+                Ok(Ok(Lease { text, trusted_until, continues: remembers, broker_clock }))
+            }
+            Attempt::Held(lease, left) => {
+                self.unmarked_since = None;
+                self.leader.send_if_modified(|leader| {
+                    let changed = leader.as_ref() != Some(&lease);
+                    if changed {
+                        info!(leader = %lease, "following");
+                        *leader = Some(lease);
+                    }
+                    changed
+                });
+                self.announce().await?;
+                let jitter = Duration::from_millis(fastrand::u64(1..50));
+                Ok(Err(left.min(self.times.ttl) + jitter))
+            }
+            Attempt::Unmarked => {
+                let since = *self.unmarked_since.get_or_insert_with(|| {
+                    warn!(
+                        wait_ms = self.times.ttl.as_millis(),
+                        "the namespace is new or was flushed; waiting for a replica that remembers"
+                    );
+                    Instant::now()
+                });
+                Ok(Err((since + self.times.ttl).saturating_duration_since(Instant::now())))
+            }
+        }
+    }
+
+    /// Renews until the lease is lost, given up or no longer to be trusted.
+    async fn lead(&mut self, mut lease: Lease) -> End {
+        let mut failures = 0;
+        let mut pause = Duration::ZERO;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                request = self.requests.recv() => match request {
+                    Some(Request::Resign(answer)) => return End::Resigned(Some(answer)),
+                    Some(Request::Leave) | None => return End::Left,
+                },
+            }
+            let asked_at = SinceBoot::now();
+            match self.lock.renew(&lease.text).await {
+                Ok((true, shown)) => {
+                    failures = 0;
+                    pause = self.times.renew_every;
+                    lease.trusted_until = self.times.trusted_until(asked_at);
+                    lease.broker_clock = Some(self.read_clock(shown));
+                    self.leadership.send_replace(Some(lease.clone()));
+                    self.report(None);
+                    let _ = self.announce().await;
+                    if self.should_make_way() {
+                        warn!(skew_ms = self.myself.skew_ms, "made way: this clock is off");
+                        return End::Resigned(None);
+                    }
+                }
+                Ok((false, _)) => {
+                    warn!(term = lease.term(), "lost the lease");
+                    return End::Lost;
+                }
+                Err(error) => {
+                    self.report(Some(&error));
+                    failures += 1;
+                    pause = backoff(failures, self.times.renew_every / 2);
+                }
+            }
+            if !lease.is_trusted(SinceBoot::now()) {
+                warn!(term = lease.term(), "the lease could not be renewed in time");
+                return End::Lost;
+            }
+        }
+    }
+
+    fn read_clock(&mut self, shown: crate::schedule::UnixMs) -> Reading {
+        self.myself.skew_ms = clock::wall().0.saturating_sub(shown.0);
+        Reading { shown, at: SinceBoot::now() }
+    }
+
+    fn should_make_way(&self) -> bool {
+        let saner =
+            |peer: &Peer| peer.holder != self.identity && peer.skew_ms.abs() <= SKEW_WARNED_MS;
+        self.myself.skew_ms.abs() > SKEW_RESIGNED_MS && self.peers.borrow().iter().any(saner)
+    }
+
+    async fn announce(&mut self) -> Result<(), BrokerError> {
+        self.myself.schedule.clone_from(&self.schedule.borrow());
+        let said = serde_json::to_string(&self.myself).unwrap_or_default();
+        let peers = self.lock.announce(&self.identity, &said).await?;
+        let peers: Vec<Peer> = peers.into_iter().filter_map(Peer::read).collect();
+        self.warn_of(&peers);
+        self.peers.send_replace(peers);
+        Ok(())
+    }
+
+    /// One line for each change of what is wrong, not one for each look.
+    fn warn_of(&self, peers: &[Peer]) {
+        let known = self.peers.borrow();
+        for peer in peers {
+            let before = known.iter().find(|known| known.holder == peer.holder);
+            let differs = peer.schedule != self.myself.schedule;
+            if differs && before.is_none_or(|before| before.schedule != peer.schedule) {
+                warn!(replica = %peer.holder, theirs = %peer.schedule, ours = %self.myself.schedule,
+                    "another replica has a different schedule");
+            }
+            let skewed = |peer: &Peer| peer.skew_ms.abs() > SKEW_WARNED_MS;
+            if skewed(peer) && before.is_none_or(|before| !skewed(before)) {
+                warn!(replica = %peer.holder, skew_ms = peer.skew_ms,
+                    "a replica's clock differs from the broker's");
+            }
+        }
+    }
+
+    /// Logs the broker's coming and going, once each.
+    fn report(&self, error: Option<&BrokerError>) {
+        let error = error.map(ToString::to_string);
+        self.trouble.send_if_modified(|trouble| {
+            if trouble.is_some() == error.is_some() {
+                return false;
+            }
+            match &error {
+                Some(error) => warn!(%error, "the broker went away"),
+                None => info!("the broker is back"),
+            }
+            *trouble = error;
+            true
+        });
+    }
+}
+
+/// A pause that grows with each failure up to `most`, and is never the same on two replicas.
+pub(crate) fn backoff(failures: u32, most: Duration) -> Duration {
+    let full = Duration::from_millis(50).saturating_mul(1 << failures.min(10)).min(most);
+    full.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

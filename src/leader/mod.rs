@@ -1,0 +1,23 @@
+//! Who may dispatch: one leader among any number of replicas.
+//!
+//! ```text
+//!              acquired                       resign, or asked to
+//!  follower ──────────────► leader ─────────────────────────────► follower (holds back a while)
+//!     ▲                        │
+//!     └────────────────────────┘  lease lost, or no renewal before `trusted_until`
+//! ```
+//!
+//! The lease only saves work. What keeps slots from being sent twice is that every write names the
+//! lease and is refused by the broker itself when it is another's.
+//!
+//! - `trusted_until = asked at + ttl − margin`, on a clock that counts suspend.
+//! - A follower asks again when the lease can run out, or when told of a resignation.
+//! - Where nothing is known of the namespace (flushed, or new), a replica that led last stands at
+//!   once; others first leave it one TTL.
+//! - Losing the lease or the broker makes a leader a follower, and never ends the process.
+
+pub mod campaign;
+pub mod lease;
+
+pub use campaign::{Campaign, Peer};
+pub use lease::{Lease, LeaseTimes};

@@ -1,0 +1,307 @@
+//! The loop: wait, decide, act.
+//!
+//! It waits for the next due slot or for an event, plans what is due, and hands it to the broker in
+//! rounds. Every call it makes has a deadline; while the broker is away it goes on waiting, with
+//! growing pauses, and sends what is still in its window when the broker is back.
+
+pub mod reload;
+pub mod render;
+mod round;
+pub mod status;
+mod tally;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use self::reload::Loader;
+use self::render::Renderer;
+use self::status::{EntryStatus, NextSlot, Status};
+use self::tally::Tally;
+use crate::broker::{Broker, BrokerError, Fence};
+use crate::clock::{Clock, SinceBoot};
+use crate::leader::campaign::{self, Reports, backoff};
+use crate::leader::lease::{Lease, Reading};
+use crate::schedule::planner::Planner;
+use crate::schedule::{Schedule, UnixMs};
+use crate::trigger::{self, Trigger};
+
+/// The clock is looked at again after at most this long.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// The longest pause between attempts to reach the broker.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// We plan at most so far ahead of the broker's clock; the broker refuses what is further.
+const AHEAD_OF_BROKER: Duration = Duration::from_millis(900);
+
+/// What the service is asked from outside.
+#[derive(Debug)]
+pub enum Request {
+    /// Load the schedule files again; answered with what changed or why it was refused.
+    Reload(oneshot::Sender<Result<String, String>>),
+    /// Make way for another replica.
+    Resign(oneshot::Sender<Result<(), String>>),
+    /// What it knows of itself.
+    Status(oneshot::Sender<Status>),
+    /// What it knows of the entries.
+    List(oneshot::Sender<Vec<EntryStatus>>),
+    /// Publish a message by hand.
+    Trigger(Box<Trigger>, oneshot::Sender<Result<trigger::Triggered, trigger::TriggerError>>),
+    /// Say in the log what it knows of itself.
+    LogState,
+    /// Finish the publish in hand, resign and leave.
+    Stop,
+}
+
+/// What does not change while the service runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Keeps several schedulers apart on one broker.
+    pub namespace: String,
+    /// Its URL without secrets.
+    pub broker: String,
+    /// A slot up to this late is on time.
+    pub grace: Duration,
+    /// This machine's name.
+    pub host: String,
+}
+
+/// The running scheduler.
+pub struct Service<B, C> {
+    settings: Settings,
+    broker: B,
+    clock: C,
+    renderer: Renderer,
+    loader: Loader,
+    schedule: Arc<Schedule>,
+    announced: watch::Sender<String>,
+    reports: Reports,
+    campaign: mpsc::Sender<campaign::Request>,
+    /// The plans while in office; between stays, the memory of the last.
+    planner: Option<Planner>,
+    /// The lease under which `planner` is up to date.
+    office: Option<Arc<str>>,
+    broker_clock: Option<Reading>,
+    /// Items whose publish was not answered: the broker knows what became of them.
+    unanswered: Vec<round::Unanswered>,
+    failures: u32,
+    retry_at: Option<Instant>,
+    tally: Tally,
+}
+
+/// When there is something to do again.
+struct Wake {
+    at: UnixMs,
+    retry_at: Option<Instant>,
+}
+
+impl<B: Broker, C: Clock> Service<B, C> {
+    /// A service that runs once `run` is awaited.
+    #[expect(clippy::too_many_arguments, reason = "called once, from `commands::run`")]
+    pub fn new(
+        settings: Settings,
+        broker: B,
+        clock: C,
+        loader: Loader,
+        schedule: Arc<Schedule>,
+        announced: watch::Sender<String>,
+        reports: Reports,
+        campaign: mpsc::Sender<campaign::Request>,
+    ) -> Service<B, C> {
+        let renderer = Renderer::new(&settings.namespace, &settings.host);
+        Service {
+            settings,
+            broker,
+            clock,
+            renderer,
+            loader,
+            schedule,
+            announced,
+            reports,
+            campaign,
+            planner: None,
+            office: None,
+            broker_clock: None,
+            unanswered: Vec::new(),
+            failures: 0,
+            retry_at: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Serves until told to stop; then nothing is half done.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let (loaded_in, mut loaded) = mpsc::channel(4);
+        loop {
+            let wake = self.work().await;
+            let now = self.clock.now();
+            let sleep_until = self.on_wall_clock(wake.at).min(now + LONGEST_SLEEP);
+            let retry = async {
+                match wake.retry_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                request = requests.recv() => match request {
+                    None | Some(Request::Stop) => break,
+                    Some(Request::Reload(answer)) => self.loader.start(answer, &loaded_in),
+                    Some(request) => self.answer(request).await,
+                },
+                Some((result, answer)) = loaded.recv() => {
+                    let outcome = self.take_up(result).await;
+                    let _ = answer.send(outcome);
+                }
+                Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
+                () = retry => self.retry_at = None,
+                () = self.clock.sleep_until(sleep_until) => {}
+            }
+        }
+        info!("stopped");
+    }
+
+    /// Does what is due, one round of it, if we lead.
+    async fn work(&mut self) -> Wake {
+        let idle = |retry_at| Wake { at: UnixMs::MAX, retry_at };
+        let lease = self.reports.leadership.borrow().clone();
+        let Some(lease) = lease.filter(|lease| lease.is_trusted(SinceBoot::now())) else {
+            self.office = None;
+            return idle(None);
+        };
+        if lease.broker_clock.map(|reading| reading.at)
+            > self.broker_clock.map(|reading| reading.at)
+        {
+            self.broker_clock = lease.broker_clock;
+        }
+        if self.retry_at.is_some_and(|at| at > Instant::now()) {
+            return idle(self.retry_at);
+        }
+        let done = if self.office.as_ref() == Some(&lease.text) {
+            self.round(&lease).await
+        } else {
+            self.take_office(&lease).await.map(|()| self.clock.now())
+        };
+        match done {
+            Ok(at) => Wake { at, retry_at: None },
+            Err(error) => {
+                self.office = None;
+                self.failures += 1;
+                let pause = backoff(self.failures, LONGEST_PAUSE);
+                if self.failures == 1 {
+                    warn!(%error, pause_ms = pause.as_millis(), "could not publish");
+                }
+                self.tally.trouble = Some(error.to_string());
+                self.retry_at = Some(Instant::now() + pause);
+                idle(self.retry_at)
+            }
+        }
+    }
+
+    /// Reads what the broker knows, and writes which entries are live.
+    async fn take_office(&mut self, lease: &Lease) -> Result<(), BrokerError> {
+        use crate::broker::Reply;
+        let state = self.broker.read().await?;
+        if !state.marked && !lease.continues {
+            warn!("nothing is known of this namespace: every entry starts now");
+        }
+        let memory = self.planner.as_ref().filter(|_| state.marked || lease.continues);
+        if !state.marked && memory.is_some() {
+            warn!("the broker has lost all records; going on from memory");
+        }
+        if memory.is_some_and(|memory| state.sequence < memory.sequence()) && state.marked {
+            warn!("the broker has lost records; what it does not know of is sent again");
+        }
+        let schedule = Arc::clone(&self.schedule);
+        let (mut planner, changes) =
+            Planner::take_office(schedule, self.settings.grace, &state, memory);
+        let fence = Fence { lease: Arc::clone(&lease.text), sequence: state.sequence };
+        if let Reply::Written { sequence, .. } = self.broker.adopt(&fence, &changes).await? {
+            planner.advance(sequence);
+            self.planner = Some(planner);
+            self.settle_unanswered();
+            self.office = Some(Arc::clone(&lease.text));
+            info!(
+                term = lease.term(),
+                entries = self.schedule.entries.len(),
+                changes = changes.len(),
+                "took office"
+            );
+        }
+        // Fenced or stale: the campaign will tell, or we read again.
+        Ok(())
+    }
+
+    /// The instant to plan for: our clock's, but never far ahead of the broker's.
+    fn planning_time(&self) -> UnixMs {
+        let now = self.clock.now();
+        match self.broker_clock {
+            Some(reading) => now.min(reading.now(SinceBoot::now()) + AHEAD_OF_BROKER),
+            None => now,
+        }
+    }
+
+    /// What our own clock shows when planning time is `instant`.
+    fn on_wall_clock(&self, instant: UnixMs) -> UnixMs {
+        instant + self.clock.now().since(self.planning_time())
+    }
+
+    /// The broker's clock, or ours where it has none.
+    fn broker_now(&self) -> UnixMs {
+        self.broker_clock.map_or_else(|| self.clock.now(), |clock| clock.now(SinceBoot::now()))
+    }
+
+    async fn answer(&mut self, request: Request) {
+        match request {
+            Request::Resign(answer) => {
+                let _ = self.campaign.send(campaign::Request::Resign(answer)).await;
+            }
+            Request::Status(answer) => drop(answer.send(self.status())),
+            Request::List(answer) => drop(answer.send(self.list().await)),
+            Request::Trigger(trigger, answer) => {
+                let done =
+                    trigger::publish(&mut self.broker, &self.renderer, &self.schedule, &trigger);
+                let _ = answer.send(done.await);
+            }
+            Request::LogState => {
+                let status = serde_json::to_string(&self.status()).unwrap_or_default();
+                info!(%status, "state");
+            }
+            Request::Reload(_) | Request::Stop => {}
+        }
+    }
+
+    fn status(&self) -> Status {
+        let leads = self.office.is_some();
+        let next = self.planner.as_ref().filter(|_| leads).and_then(Planner::next_slot);
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: Some(std::process::id()),
+            role: Some(if leads { "leader" } else { "follower" }.to_owned()),
+            leader: self.reports.leader.borrow().clone(),
+            namespace: self.settings.namespace.clone(),
+            broker: self.settings.broker.clone(),
+            broker_error: self.reports.trouble.borrow().clone().or(self.tally.trouble.clone()),
+            replicas: self.reports.peers.borrow().clone(),
+            schedule: Some(self.loader.status(&self.schedule)),
+            slots: self.tally.slots(),
+            refusing: self.tally.refusing(),
+            next: next.map(|(slot, entry)| NextSlot {
+                entry: entry.name.to_string(),
+                slot: entry.zone.to_rfc3339(slot),
+                slot_utc: slot.to_string(),
+            }),
+        }
+    }
+
+    async fn list(&mut self) -> Vec<EntryStatus> {
+        let now = self.clock.now();
+        let known = match (&self.office, &self.planner) {
+            (Some(_), Some(planner)) => planner.progress(),
+            _ => self.broker.read().await.map(|state| state.progress).unwrap_or_default(),
+        };
+        self.schedule.entries.iter().map(|entry| status::entry_status(entry, &known, now)).collect()
+    }
+}

@@ -1,0 +1,160 @@
+//! A new schedule is loaded aside and taken up whole, or not at all.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::Service;
+use super::status::{ReloadStatus, ScheduleStatus};
+use crate::broker::{Broker, Fence, Reply};
+use crate::clock::{self, Clock};
+use crate::config::Loaded;
+use crate::schedule::{Entry, Schedule};
+
+/// Answers whoever asked for a reload: what changed, or why it was refused.
+pub(super) type Answer = oneshot::Sender<Result<String, String>>;
+
+/// Loads the schedule files, away from the loop.
+pub struct Loader {
+    load: Arc<dyn Fn() -> Loaded + Send + Sync>,
+    tzdata: String,
+    loaded_at: String,
+    last: Option<ReloadStatus>,
+}
+
+impl Loader {
+    /// `load` reads the files; `tzdata` names the zone rules in use.
+    #[must_use]
+    pub fn new(load: Arc<dyn Fn() -> Loaded + Send + Sync>, tzdata: String) -> Loader {
+        Loader { load, tzdata, loaded_at: clock::wall().to_string(), last: None }
+    }
+
+    /// Starts a load; what comes of it goes to `done`.
+    pub(super) fn start(&self, answer: Answer, done: &mpsc::Sender<(Loaded, Answer)>) {
+        let (load, done) = (Arc::clone(&self.load), done.clone());
+        tokio::task::spawn_blocking(move || {
+            // The loop is gone: so is the need for a schedule.
+            let _ = done.blocking_send((load(), answer));
+        });
+    }
+
+    pub(super) fn status(&self, schedule: &Schedule) -> ScheduleStatus {
+        ScheduleStatus {
+            hash: short_hash(schedule),
+            entries: schedule.entries.len(),
+            tzdata: self.tzdata.clone(),
+            loaded_at: self.loaded_at.clone(),
+            reload: self.last.clone(),
+        }
+    }
+
+    fn note(&mut self, accepted: bool, text: String) -> Result<String, String> {
+        let at = clock::wall().to_string();
+        if accepted {
+            self.loaded_at.clone_from(&at);
+        }
+        self.last = Some(ReloadStatus { at, accepted, text: text.clone() });
+        if accepted { Ok(text) } else { Err(text) }
+    }
+}
+
+/// The first eight digits of the content hash, as replicas announce it.
+#[must_use]
+pub fn short_hash(schedule: &Schedule) -> String {
+    schedule.hash.simple().to_string()[..8].to_owned()
+}
+
+impl<B: Broker, C: Clock> Service<B, C> {
+    /// Takes up a loaded schedule, or says why the old one goes on.
+    pub(super) async fn take_up(&mut self, loaded: Loaded) -> Result<String, String> {
+        let problems: Vec<_> = loaded.problems.iter().map(|p| p.render(false)).collect();
+        let Some(schedule) = loaded.schedule else {
+            let problems = problems.join("\n");
+            error!(
+                problems = loaded.problems.len(),
+                "reload refused; the old schedule goes on\n{problems}"
+            );
+            return self.loader.note(false, problems);
+        };
+        if schedule.hash == self.schedule.hash {
+            return self.loader.note(true, "nothing changed".to_owned());
+        }
+        let difference = Difference::between(&self.schedule, &schedule);
+        let schedule = Arc::new(schedule);
+        self.announced.send_replace(short_hash(&schedule));
+        self.schedule = Arc::clone(&schedule);
+        self.replace_plans(schedule).await;
+        info!(
+            added = difference.added.len(),
+            changed = difference.changed.len(),
+            removed = difference.removed.len(),
+            entries = self.schedule.entries.len(),
+            "reloaded: {difference}"
+        );
+        self.loader.note(true, difference.to_string())
+    }
+
+    /// In office, writes what the new schedule changes; where that fails, office is taken anew.
+    async fn replace_plans(&mut self, schedule: Arc<Schedule>) {
+        let (Some(lease), Some(planner)) = (&self.office, &self.planner) else { return };
+        let (mut replaced, changes, retimed) = planner.replace(schedule, self.broker_now());
+        let fence = Fence { lease: Arc::clone(lease), sequence: planner.sequence() };
+        for retimed in &retimed {
+            warn!(entry = %retimed.entry, reason = "retimed", count = retimed.count, "skipped");
+            self.tally.add("retimed", retimed.count);
+        }
+        match self.broker.adopt(&fence, &changes).await {
+            Ok(Reply::Written { sequence, .. }) => {
+                replaced.advance(sequence);
+                self.planner = Some(replaced);
+            }
+            Ok(_) | Err(_) => self.office = None,
+        }
+    }
+}
+
+/// What an edit did, by entry name.
+#[derive(Debug, PartialEq, Eq)]
+struct Difference {
+    added: Vec<Arc<str>>,
+    changed: Vec<Arc<str>>,
+    removed: Vec<Arc<str>>,
+}
+
+impl Difference {
+    fn between(old: &Schedule, new: &Schedule) -> Difference {
+        let names = |entries: &[Entry], keep: &dyn Fn(&Entry) -> bool| {
+            let kept = entries.iter().filter(|entry| keep(entry));
+            kept.map(|entry| Arc::clone(&entry.name)).collect()
+        };
+        Difference {
+            added: names(&new.entries, &|entry| old.get(&entry.name).is_none()),
+            changed: names(&new.entries, &|entry| {
+                old.get(&entry.name).is_some_and(|old| old != entry)
+            }),
+            removed: names(&old.entries, &|entry| new.get(&entry.name).is_none()),
+        }
+    }
+}
+
+/// `added a, b; changed c; removed d`; long lists are cut.
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 10;
+        let mut parts = Vec::new();
+        let lists =
+            [("added", &self.added), ("changed", &self.changed), ("removed", &self.removed)];
+        for (what, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
+            let mut part = format!("{what} {}", names[..names.len().min(SHOWN)].join(", "));
+            if names.len() > SHOWN {
+                part += &format!(" and {} more", names.len() - SHOWN);
+            }
+            parts.push(part);
+        }
+        if parts.is_empty() {
+            parts.push("only text that changes no entry".to_owned());
+        }
+        f.write_str(&parts.join("; "))
+    }
+}

@@ -1,0 +1,154 @@
+//! From a planned item to what the broker writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::broker::{Batch, Outcome, Outgoing, Write};
+use crate::clock;
+use crate::envelope::{Fresh, Kind, Task, celery};
+use crate::schedule::planner::{Action, Item};
+use crate::schedule::{Entry, Message, TaskIds, UnixMs};
+
+/// Slots that go in one script call: larger ones are no faster, and Redis is held for two
+/// milliseconds.
+pub const BATCH: usize = 500;
+/// A batch is cut when its messages reach this size.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Makes messages; the same for scheduled slots and for those triggered by hand.
+#[derive(Clone, Debug)]
+pub struct Renderer {
+    ids: TaskIds,
+    origin: Arc<str>,
+}
+
+impl Renderer {
+    /// For the schedulers that share `namespace`, on this host.
+    #[must_use]
+    pub fn new(namespace: &str, host: &str) -> Renderer {
+        Renderer { ids: TaskIds::new(namespace), origin: format!("downbeat@{host}").into() }
+    }
+
+    /// The id that the message of `slot` has on every replica.
+    #[must_use]
+    pub fn task_id(&self, entry: &Entry, slot: UnixMs) -> Uuid {
+        self.ids.id(&entry.name, slot)
+    }
+
+    /// The message of `slot`, with the entry's own text or, for a manual one, an edited text.
+    #[must_use]
+    pub fn message(
+        &self,
+        entry: &Entry,
+        message: &Message,
+        slot: UnixMs,
+        kind: Kind,
+        task_id: Uuid,
+        rng: &mut fastrand::Rng,
+    ) -> Outgoing {
+        let now = clock::wall();
+        let task = Task {
+            entry_name: &entry.name,
+            message,
+            task_id,
+            slot,
+            kind,
+            expires_at: expires_at(entry, slot, kind, now),
+            now,
+            origin: &self.origin,
+            fresh: Fresh::draw(rng),
+        };
+        Outgoing {
+            queue: Arc::clone(&message.queue),
+            priority: message.priority,
+            payload: celery::render(&task),
+        }
+    }
+
+    /// What to write for an item.
+    #[must_use]
+    pub fn write(&self, entry: &Entry, item: &Item, rng: &mut fastrand::Rng) -> Write {
+        let (outcome, message) = match item.action {
+            Action::Skip { reason, .. } => (Outcome::Skipped(reason), None),
+            Action::Send(kind) => {
+                let task_id = self.task_id(entry, item.slot);
+                let message = self.message(entry, &entry.message, item.slot, kind, task_id, rng);
+                (Outcome::Dispatched(task_id), Some(message))
+            }
+        };
+        Write { entry: Arc::clone(&entry.name), slot: item.slot, outcome, message }
+    }
+}
+
+/// When the message stops being worth running. A message by hand of a slot long past lives as long
+/// as one of the present would.
+fn expires_at(entry: &Entry, slot: UnixMs, kind: Kind, now: UnixMs) -> Option<UnixMs> {
+    let until = entry.expires_at(slot)?;
+    match kind {
+        Kind::Manual | Kind::Backfill => Some(now + until.since(slot).max(Duration::from_secs(1))),
+        Kind::Scheduled | Kind::CatchUp | Kind::Resent => Some(until),
+    }
+}
+
+/// Cuts a plan into batches; the items of one entry stay in one batch.
+#[must_use]
+pub fn batches(items: &[Item]) -> Vec<&[Item]> {
+    let mut batches = Vec::with_capacity(items.len() / BATCH + 1);
+    let mut start = 0;
+    let mut end = 0;
+    for run in items.chunk_by(|a, b| a.entry == b.entry) {
+        if end > start && end + run.len() - start > BATCH {
+            batches.push(&items[start..end]);
+            start = end;
+        }
+        end += run.len();
+    }
+    if end > start {
+        batches.push(&items[start..end]);
+    }
+    batches
+}
+
+/// Renders a batch. It ends early, in front of some item, where it would grow too large; what is
+/// left out stays due.
+#[must_use]
+pub fn render<'a>(renderer: &Renderer, items: &[Item], entry: impl Fn(u32) -> &'a Entry) -> Batch {
+    let mut rng = fastrand::Rng::new();
+    let mut size = 0;
+    let mut batch = Vec::with_capacity(items.len());
+    for item in items {
+        if size > BATCH_BYTES {
+            break;
+        }
+        let write = renderer.write(entry(item.entry), item, &mut rng);
+        size += write.message.as_ref().map_or(0, |message| message.payload.len());
+        batch.push(write);
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(runs: &[(u32, usize)]) -> Vec<Item> {
+        let item = |entry| {
+            move |n| Item {
+                entry,
+                slot: UnixMs(i64::try_from(n).unwrap_or(0)),
+                action: Action::Send(Kind::Scheduled),
+            }
+        };
+        runs.iter().flat_map(|(entry, count)| (0..*count).map(item(*entry))).collect()
+    }
+
+    #[test]
+    fn no_entry_is_spread_over_two_batches() {
+        let items = items(&[(0, 200), (1, 60), (2, BATCH), (3, 1)]);
+        let cut = batches(&items);
+        assert_eq!(cut.iter().map(|batch| batch.len()).collect::<Vec<_>>(), [260, BATCH, 1]);
+        assert!(batches(&[]).is_empty());
+    }
+}

@@ -1,0 +1,196 @@
+//! One round: plan, render, publish, settle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::render::{self, BATCH};
+use super::{Service, backoff};
+use crate::broker::{Broker, BrokerError, Exception, Fence, Outcome, Reply};
+use crate::clock::{Clock, SinceBoot};
+use crate::envelope::Kind;
+use crate::leader::lease::{Lease, Reading};
+use crate::schedule::planner::{Action, Item};
+use crate::schedule::{Planner, UnixMs};
+
+/// Slots planned at once; between rounds the loop looks at events.
+const ROUND: usize = 10_000;
+/// The longest pause before a queue that refuses is tried again.
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
+/// The pause before the broker is read again when somebody else wrote.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+
+/// A batch on its way.
+struct InFlight {
+    items: Vec<(Item, Outcome)>,
+    reply: JoinHandle<Result<Reply, BrokerError>>,
+}
+
+/// An item whose publish may or may not have happened.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    entry: Arc<str>,
+    item: Item,
+    outcome: Outcome,
+}
+
+impl<B: Broker, C: Clock> Service<B, C> {
+    /// Sends what is due, and says when there is something to do again.
+    pub(super) async fn round(&mut self, lease: &Lease) -> Result<UnixMs, BrokerError> {
+        let now = self.planning_time();
+        let Some(planner) = &mut self.planner else { return Ok(now) };
+        let plan = planner.plan(now, ROUND, BATCH);
+        let mut in_flight: Option<InFlight> = None;
+        for items in render::batches(&plan.items) {
+            let Some(planner) = &self.planner else { break };
+            // While the batch before this one is on its way.
+            let batch = render::render(&self.renderer, items, |index| planner.entry(index));
+            if let Some(sent) = in_flight.take()
+                && !self.finish(sent).await?
+            {
+                return Ok(now);
+            }
+            let outcomes = batch.iter().map(|write| write.outcome);
+            let items = items.iter().copied().zip(outcomes).collect();
+            let sequence = self.planner.as_ref().map_or(0, Planner::sequence);
+            let fence = Fence { lease: Arc::clone(&lease.text), sequence };
+            let reply = tokio::spawn(self.broker.dispatch(&fence, batch));
+            in_flight = Some(InFlight { items, reply });
+        }
+        if let Some(sent) = in_flight
+            && !self.finish(sent).await?
+        {
+            return Ok(now);
+        }
+        if !plan.items.is_empty() && self.failures > 0 {
+            info!("publishing again");
+            (self.failures, self.tally.trouble) = (0, None);
+        }
+        Ok(plan.wake_at)
+    }
+
+    /// Waits for the reply and settles what it says; `false` when we have to read anew.
+    async fn finish(&mut self, sent: InFlight) -> Result<bool, BrokerError> {
+        let reply = sent.reply.await.unwrap_or_else(|error| {
+            Err(BrokerError::Unavailable(format!("publishing failed: {error}")))
+        });
+        match reply {
+            Ok(Reply::Written { now, sequence, exceptions }) => {
+                if self.broker_clock.is_some() {
+                    self.broker_clock = Some(Reading { shown: now, at: SinceBoot::now() });
+                }
+                self.settle(sent.items, sequence, exceptions);
+                Ok(true)
+            }
+            Ok(reply) => {
+                let fenced = reply == Reply::Fenced;
+                warn!(slots = sent.items.len(), fenced, "wrote nothing: the broker knows better");
+                self.leave_unanswered(sent.items);
+                self.office = None;
+                self.retry_at = Some(Instant::now() + AFTER_CONFLICT);
+                Ok(false)
+            }
+            Err(error) => {
+                self.leave_unanswered(sent.items);
+                Err(error)
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        batch: Vec<(Item, Outcome)>,
+        sequence: u64,
+        exceptions: Vec<(usize, Exception)>,
+    ) {
+        let Some(planner) = &mut self.planner else { return };
+        planner.advance(sequence);
+        let mut exceptions = exceptions;
+        exceptions.sort_by_key(|(index, _)| *index);
+        let mut exceptions = exceptions.into_iter().peekable();
+        let dispatched_at = self.clock.now();
+        for (index, (item, outcome)) in batch.into_iter().enumerate() {
+            let entry = planner.entry(item.entry);
+            match exceptions.next_if(|(at, _)| *at == index) {
+                None => {
+                    if let Outcome::Dispatched(_) = outcome
+                        && let Some(queue) = self.tally.accepted(&entry.message.queue)
+                    {
+                        info!(%queue, "the queue takes messages again");
+                    }
+                    self.tally.count(&item);
+                    report(&item, outcome, entry, dispatched_at, false);
+                    planner.settle(&item);
+                }
+                Some((_, Exception::AlreadyDone)) => {
+                    debug!(entry = %entry.name, slot = %item.slot, "was already recorded");
+                    planner.settle(&item);
+                }
+                Some((_, Exception::Early)) => {
+                    debug!(entry = %entry.name, slot = %item.slot, "early by the broker's clock");
+                    planner.unjudge(&item);
+                }
+                Some((_, Exception::Refused(error))) => {
+                    let queue = Arc::clone(&entry.message.queue);
+                    if let Some(failures) = self.tally.refused(&queue, &error, sequence) {
+                        let pause = backoff(failures + 3, LONGEST_HOLD);
+                        if failures == 1 {
+                            warn!(%queue, %error, "the queue refuses messages; it is tried again");
+                        }
+                        planner.hold(&queue, dispatched_at + pause);
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave_unanswered(&mut self, items: Vec<(Item, Outcome)>) {
+        let Some(planner) = &self.planner else { return };
+        let named = |(item, outcome): (Item, Outcome)| {
+            let entry = Arc::clone(&planner.entry(item.entry).name);
+            Unanswered { entry, item, outcome }
+        };
+        self.unanswered.extend(items.into_iter().map(named));
+    }
+
+    /// Now that the broker was read: what it has recorded of the unanswered items is done.
+    pub(super) fn settle_unanswered(&mut self) {
+        let Some(planner) = &self.planner else { return };
+        let now = self.clock.now();
+        for Unanswered { entry, item, outcome } in self.unanswered.drain(..) {
+            if let Some((index, entry)) = planner.find(&entry)
+                && planner.settled_until(index).is_some_and(|until| until >= item.slot)
+            {
+                self.tally.count(&item);
+                report(&item, outcome, entry, now, true);
+            }
+        }
+    }
+}
+
+/// The one line in the log for each slot sent and each run of slots skipped.
+fn report(
+    item: &Item,
+    outcome: Outcome,
+    entry: &crate::schedule::Entry,
+    at: UnixMs,
+    recovered: bool,
+) {
+    let (name, slot) = (&*entry.name, item.slot);
+    let lateness_ms = at.0.saturating_sub(slot.0);
+    match (item.action, outcome) {
+        (Action::Send(kind), Outcome::Dispatched(task_id)) => {
+            let queue = &*entry.message.queue;
+            let kind = (kind != Kind::Scheduled).then(|| kind.as_str());
+            let recovered = recovered.then_some(true);
+            info!(entry = name, queue, %slot, lateness_ms, %task_id, kind, recovered, "dispatched");
+        }
+        (Action::Skip { reason, count }, _) => {
+            warn!(entry = name, %slot, %reason, count, "skipped");
+        }
+        (Action::Send(_), Outcome::Skipped(_)) => {}
+    }
+}

@@ -1,0 +1,131 @@
+//! What the service says of itself to `status`, `list` and the log.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::leader::Peer;
+use crate::schedule::{Entry, UnixMs};
+
+/// The state of one replica.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Of downbeat.
+    pub version: String,
+    /// The process; none when the broker was asked instead of a service.
+    pub pid: Option<u32>,
+    /// `leader` or `follower`; none when the broker was asked.
+    pub role: Option<String>,
+    /// `"<term> <holder>"` of whoever leads.
+    pub leader: Option<String>,
+    /// Keeps this scheduler apart from others.
+    pub namespace: String,
+    /// Its URL without secrets.
+    pub broker: String,
+    /// Why the broker does not answer.
+    pub broker_error: Option<String>,
+    /// All replicas.
+    pub replicas: Vec<Peer>,
+    /// The loaded schedule.
+    pub schedule: Option<ScheduleStatus>,
+    /// Slots by outcome since the start.
+    pub slots: BTreeMap<String, u64>,
+    /// Queues that refuse messages, and their words.
+    pub refusing: BTreeMap<String, String>,
+    /// The next due slot and its entry.
+    pub next: Option<NextSlot>,
+}
+
+/// The loaded schedule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ScheduleStatus {
+    /// Equal on replicas with equal files.
+    pub hash: String,
+    /// All entries, disabled ones included.
+    pub entries: usize,
+    /// Which tzdata is used.
+    pub tzdata: String,
+    /// When it was loaded, RFC 3339.
+    pub loaded_at: String,
+    /// The last reload, if there was one.
+    pub reload: Option<ReloadStatus>,
+}
+
+/// The outcome of a reload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadStatus {
+    /// RFC 3339.
+    pub at: String,
+    /// `false`: the old schedule goes on.
+    pub accepted: bool,
+    /// The difference in words, or the problems found.
+    pub text: String,
+}
+
+/// A slot to come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NextSlot {
+    /// The entry's name.
+    pub entry: String,
+    /// RFC 3339 in the entry's zone.
+    pub slot: String,
+    /// The same in UTC.
+    pub slot_utc: String,
+}
+
+/// One line of `list`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EntryStatus {
+    /// The entry's name.
+    pub entry: String,
+    /// The task's registered name.
+    pub task: String,
+    /// Where its messages go.
+    pub queue: String,
+    /// The timing in words.
+    pub timing: String,
+    /// IANA name.
+    pub timezone: String,
+    /// `false`: never sent.
+    pub enabled: bool,
+    /// The last slot settled, RFC 3339 in the entry's zone.
+    pub last: Option<String>,
+    /// The same in UTC.
+    pub last_utc: Option<String>,
+    /// The next slot, RFC 3339 in the entry's zone.
+    pub next: Option<String>,
+    /// The same in UTC.
+    pub next_utc: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+}
+
+/// What there is to say of an entry, given how far each has come.
+#[must_use]
+pub fn entry_status(
+    entry: &Entry,
+    progress: &HashMap<Box<str>, UnixMs>,
+    now: UnixMs,
+) -> EntryStatus {
+    let last = progress.get(&*entry.name).copied();
+    let next = entry.enabled.then(|| entry.next_slot(now.max(last.unwrap_or(now)))).flatten();
+    let local = |slot: UnixMs| entry.zone.to_rfc3339(slot);
+    let utc = |slot: UnixMs| slot.to_string();
+    EntryStatus {
+        entry: entry.name.to_string(),
+        task: entry.message.task.to_string(),
+        queue: entry.message.queue.to_string(),
+        timing: entry.timing.describe(&entry.zone),
+        timezone: entry.zone.name().to_owned(),
+        enabled: entry.enabled,
+        last: last.map(local),
+        last_utc: last.map(utc),
+        next: next.map(local),
+        next_utc: next.map(utc),
+        description: entry
+            .about
+            .as_ref()
+            .and_then(|about| about.description.as_deref())
+            .map(str::to_owned),
+    }
+}

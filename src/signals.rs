@@ -1,0 +1,70 @@
+//! Signals become requests to the service.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::{flag, low_level::pipe};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::service::Request;
+
+/// Signals that arrived and were not handled yet; none is lost from `catch` on.
+#[derive(Debug)]
+pub struct Signals {
+    stop: std::os::unix::net::UnixStream,
+    reload: std::os::unix::net::UnixStream,
+    log_state: std::os::unix::net::UnixStream,
+}
+
+impl Signals {
+    /// From here on TERM (systemd, init scripts, container runtimes) and INT (Ctrl-C) stop the
+    /// service cleanly, HUP reloads and USR1 logs the state. The second TERM or INT ends the
+    /// process at once, with status 128 + its number.
+    ///
+    /// # Errors
+    /// When the operating system refuses a handler.
+    pub fn catch() -> io::Result<Signals> {
+        let (stop, stop_in) = std::os::unix::net::UnixStream::pair()?;
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT] {
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
+            flag::register(signal, Arc::clone(&asked))?;
+            pipe::register(signal, stop_in.try_clone()?)?;
+        }
+        let (reload, reload_in) = std::os::unix::net::UnixStream::pair()?;
+        pipe::register(SIGHUP, reload_in)?;
+        let (log_state, log_state_in) = std::os::unix::net::UnixStream::pair()?;
+        pipe::register(SIGUSR1, log_state_in)?;
+        Ok(Signals { stop, reload, log_state })
+    }
+
+    /// Hands signals to the service, for ever.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch for them.
+    pub async fn forward(self, service: mpsc::Sender<Request>) -> io::Result<()> {
+        let (mut stop, mut reload, mut log_state) =
+            (watched(self.stop)?, watched(self.reload)?, watched(self.log_state)?);
+        loop {
+            // What arrived in a burst is one wish.
+            let (mut a, mut b, mut c) = ([0; 16], [0; 16], [0; 16]);
+            let request = tokio::select! {
+                _ = stop.read(&mut a) => Request::Stop,
+                _ = reload.read(&mut b) => Request::Reload(oneshot::channel().0),
+                _ = log_state.read(&mut c) => Request::LogState,
+            };
+            if service.send(request).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn watched(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
