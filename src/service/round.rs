@@ -15,6 +15,7 @@ use crate::envelope::Kind;
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Planner, UnixMs};
+use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.
 const ROUND: usize = 10_000;
@@ -43,6 +44,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let now = self.planning_time();
         let Some(planner) = &mut self.planner else { return Ok(now) };
         let plan = planner.plan(now, ROUND, BATCH);
+        let _gathering = (plan.items.len() > 1).then(Gathering::start);
         let mut in_flight: Option<InFlight> = None;
         for items in render::batches(&plan.items) {
             let Some(planner) = &self.planner else { break };
