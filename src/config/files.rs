@@ -56,12 +56,11 @@ fn no_files(path: &Path) -> Problem {
 /// The text of a file, without a byte order mark.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
     let name = path.display().to_string();
-    let bytes = read_bytes(path).map_err(|error| unreadable(path, &error))?;
-    if bytes.len() > MAX_FILE_BYTES {
+    let Some(bytes) = read_bytes(path).map_err(|error| unreadable(path, &error))? else {
         let limit = MAX_FILE_BYTES / (1024 * 1024);
         return Err(Problem::whole(name, format!("the file is larger than {limit} MiB"))
             .with_hint("split it into several files"));
-    }
+    };
     match String::from_utf8(bytes) {
         Ok(text) => Ok(match text.strip_prefix('\u{feff}') {
             Some(rest) => rest.to_owned(),
@@ -71,19 +70,20 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
     }
 }
 
-/// At most one byte more than a file may have. Only regular files are opened: a pipe would block.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// What a file holds; `None` when it is too large. Only regular files are opened: a pipe would
+/// block.
+fn read_bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let found = fs::metadata(path)?;
     if !found.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    let mut bytes = Vec::new();
     if found.len() > MAX_FILE_BYTES as u64 {
-        bytes.resize(MAX_FILE_BYTES + 1, 0);
-        return Ok(bytes);
+        return Ok(None);
     }
+    let mut bytes = Vec::with_capacity(found.len() as usize);
+    // It may have grown meanwhile, and files such as those in /proc do not tell their length.
     File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(Some(bytes).filter(|bytes| bytes.len() <= MAX_FILE_BYTES))
 }
 
 fn not_utf8(name: String, bytes: &[u8], at: usize) -> Problem {

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::entry::{self, Common};
 use super::fields::{Keys, is_merge};
-use super::node::{Node, Span, shortened};
+use super::node::{Node, Scalar, Span, shortened};
 use super::reader::{Broken, Opened, Reader, report_duplicate};
 use super::report::{Paused, Report};
 use super::settings::{DEFAULTS, Queues, Settings};
@@ -195,16 +195,19 @@ impl<'t, 'z> Pass<'t, 'z> {
                         self.entry(&pair.key, &pair.value)?;
                     }
                 }
-                None => {
-                    let message =
-                        format!("`entries` is a mapping of names, found {}", node.found());
-                    self.report
-                        .error(node.span, message)
-                        .hint("write `name:` and below it, indented, `task:` and the rest");
-                }
+                None => self.refuse_entries(&node),
             },
         }
         Ok(())
+    }
+
+    fn refuse_entries(&mut self, node: &Node<'t>) {
+        let message = format!("`entries` is a mapping of names, found {}", node.found());
+        let hint = match node.scalar() {
+            Some(Scalar::Null) => "write `entries: {}` for none",
+            _ => "write `name:` and below it, indented, `task:` and the rest",
+        };
+        self.report.error(node.span, message).hint(hint);
     }
 
     fn entry(&mut self, key: &Node<'t>, body: &Node<'t>) -> Result<(), Broken> {

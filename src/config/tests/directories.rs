@@ -1,0 +1,114 @@
+//! Rules of directories and of several files.
+
+use super::*;
+
+fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+const ONE: &str = "entries:\n  a: {task: t, every: 1h}\n";
+
+#[test]
+fn a_directory_is_its_visible_yaml_and_json_files_in_name_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    write(root, "b.yml", "entries:\n  b: {task: t, every: 1h}\n");
+    write(root, "a.yaml", ONE);
+    write(root, "c.json", r#"{"entries": {"c": {"task": "t", "every": "1h"}}}"#);
+    for ignored in [".hidden.yaml", "a.yaml~", "notes.txt", ".a.yaml.swp", "yaml"] {
+        write(root, ignored, "not: a schedule");
+    }
+    fs::create_dir(root.join("below.yaml")).unwrap();
+    // As Kubernetes mounts a ConfigMap.
+    fs::create_dir(root.join("..data")).unwrap();
+    write(&root.join("..data"), "d.yaml", "entries:\n  d: {task: t, every: 1h}\n");
+    std::os::unix::fs::symlink("..data/d.yaml", root.join("d.yaml")).unwrap();
+    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    assert_eq!(loaded.problems, []);
+    let names = ["a.yaml", "b.yml", "c.json", "d.yaml"].map(|name| root.join(name));
+    assert_eq!(loaded.files, names);
+    let entries = loaded.schedule.unwrap().entries;
+    assert_eq!(entries.iter().map(|e| &*e.name).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn names_are_unique_over_all_files_and_all_files_are_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    write(root, "a.yaml", ONE);
+    write(root, "b.yaml", "entries: [");
+    write(root, "c.yaml", "# again\nentries:\n  a: {task: t, every: 2h}\n  x: {}\n");
+    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    let shown: Vec<String> = loaded.problems.iter().map(|p| p.render(false)).collect();
+    let shown = shown.join("\n").replace(&format!("{}/", root.display()), "");
+    let starts: Vec<&str> = shown.lines().filter(|line| line.contains(".yaml:")).collect();
+    assert_eq!(
+        starts,
+        [
+            "b.yaml:1:10: `[` is never closed",
+            "c.yaml:3:3: duplicate entry `a`, first at a.yaml:2",
+            "c.yaml:4:3: this entry has no `task`",
+            "c.yaml:4:3: this entry does not say when",
+        ]
+    );
+}
+
+#[test]
+fn the_hash_depends_on_names_and_content_alone() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let hash = |root: &Path| load(&[root.to_owned()], &Tzdata::bundled()).schedule.unwrap().hash;
+    write(one.path(), "a.yaml", ONE);
+    write(two.path(), "a.yaml", ONE);
+    let first = hash(one.path());
+    assert_eq!(first, hash(two.path()));
+    assert_eq!(first.to_string(), "2604026f-9e2c-5d64-b323-45ffa34542cc");
+    write(two.path(), "a.yaml", &ONE.replace("1h", "2h"));
+    assert_ne!(first, hash(two.path()));
+    write(two.path(), "a.yaml", ONE);
+    write(two.path(), "b.yaml", "entries: {}\n");
+    assert_ne!(first, hash(two.path()));
+}
+
+#[test]
+fn paths_that_cannot_be_read_are_named_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let shown = |path: PathBuf| {
+        let loaded = load(&[path], &Tzdata::bundled());
+        assert!(loaded.schedule.is_none());
+        loaded.problems[0].render(false).replace(&root.display().to_string(), "DIR")
+    };
+    assert_eq!(
+        shown(root.join("none")),
+        "DIR/none: cannot be read: no such file or directory (os error 2)\n\
+         hint: create it, or name another path"
+    );
+    assert_eq!(
+        shown(root.to_owned()),
+        "DIR: no schedule files in this directory\n\
+         hint: add a file `*.yaml`, `*.yml` or `*.json` with at least `entries: {}`"
+    );
+    assert_eq!(shown("/dev/null".into()), "/dev/null: cannot be read: not a regular file");
+    std::os::unix::fs::symlink("nowhere", root.join("gone.yaml")).unwrap();
+    assert!(shown(root.to_owned()).starts_with("DIR/gone.yaml: cannot be read: no such file"));
+    let loaded = load(&[], &Tzdata::bundled());
+    assert_eq!(loaded.problems[0].message, "no schedule file or directory is named");
+}
+
+#[test]
+fn big_schedules_are_read_by_several_threads_with_the_same_result() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in 0..5 {
+        let entries: String = (0..2_000)
+            .map(|n| format!("  e{file}-{n}:\n    task: {:>90}\n    every: 1h\n", "t"))
+            .collect();
+        write(directory.path(), &format!("{file}.yaml"), &format!("entries:\n{entries}"));
+    }
+    let loaded = load(&[directory.path().to_owned()], &Tzdata::bundled());
+    assert_eq!(loaded.problems, []);
+    let schedule = loaded.schedule.unwrap();
+    assert_eq!(schedule.entries.len(), 10_000);
+    assert!(schedule.entries.is_sorted_by(|a, b| a.name < b.name));
+}
