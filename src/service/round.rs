@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::render::{self, BATCH};
 use super::{Service, backoff};
-use crate::broker::{Broker, BrokerError, Exception, Fence, Outcome, Reply};
+use crate::broker::{Batch, Broker, BrokerError, Exception, Fence, Outcome, Reply};
 use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Kind;
 use crate::leader::lease::{Lease, Reading};
@@ -23,6 +23,19 @@ const ROUND: usize = 10_000;
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
 /// The pause before the broker is read again when somebody else wrote.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+
+/// A batch, and what its items come to when it is written.
+struct Rendered {
+    items: Vec<(Item, Outcome)>,
+    batch: Batch,
+}
+
+/// A batch that was written, but for the exceptions.
+struct Answered {
+    items: Vec<(Item, Outcome)>,
+    sequence: u64,
+    exceptions: Vec<(usize, Exception)>,
+}
 
 /// A batch on its way.
 struct InFlight {
@@ -45,27 +58,15 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let Some(planner) = &mut self.planner else { return Ok(now) };
         let plan = planner.plan(now, ROUND, BATCH);
         let _gathering = (plan.items.len() > 1).then(Gathering::start);
-        let mut in_flight: Option<InFlight> = None;
-        for items in render::batches(&plan.items) {
-            let Some(planner) = &self.planner else { break };
-            // While the batch before this one is on its way.
-            let batch = render::render(&self.renderer, items, |index| planner.entry(index));
-            if let Some(sent) = in_flight.take()
-                && !self.finish(sent).await?
-            {
-                return Ok(now);
-            }
-            let outcomes = batch.iter().map(|write| write.outcome);
-            let items = items.iter().copied().zip(outcomes).collect();
-            let sequence = self.planner.as_ref().map_or(0, Planner::sequence);
-            let fence = Fence { lease: Arc::clone(&lease.text), sequence };
-            let reply = tokio::spawn(self.broker.dispatch(&fence, batch));
-            in_flight = Some(InFlight { items, reply });
-        }
-        if let Some(sent) = in_flight
-            && !self.finish(sent).await?
-        {
-            return Ok(now);
+        let mut batches = render::batches(&plan.items).into_iter();
+        let mut in_flight = self.render(batches.next()).map(|batch| self.send(lease, batch));
+        while let Some(sent) = in_flight {
+            // The broker never waits for us: one batch is rendered, and the one before it entered
+            // in the books, while another is on its way.
+            let upcoming = self.render(batches.next());
+            let Some(answered) = self.answer_to(sent).await? else { return Ok(now) };
+            in_flight = upcoming.map(|batch| self.send(lease, batch));
+            self.settle(answered);
         }
         if !plan.items.is_empty() && self.failures > 0 {
             info!("publishing again");
@@ -74,8 +75,21 @@ impl<B: Broker, C: Clock> Service<B, C> {
         Ok(plan.wake_at)
     }
 
-    /// Waits for the reply and settles what it says; `false` when we have to read anew.
-    async fn finish(&mut self, sent: InFlight) -> Result<bool, BrokerError> {
+    fn render(&self, items: Option<&[Item]>) -> Option<Rendered> {
+        let (items, planner) = (items?, self.planner.as_ref()?);
+        let batch = render::render(&self.renderer, items, |index| planner.entry(index));
+        let outcomes = batch.iter().map(|write| write.outcome);
+        Some(Rendered { items: items.iter().copied().zip(outcomes).collect(), batch })
+    }
+
+    fn send(&mut self, lease: &Lease, Rendered { items, batch }: Rendered) -> InFlight {
+        let sequence = self.planner.as_ref().map_or(0, Planner::sequence);
+        let fence = Fence { lease: Arc::clone(&lease.text), sequence };
+        InFlight { items, reply: tokio::spawn(self.broker.dispatch(&fence, batch)) }
+    }
+
+    /// Waits for the reply; `None` when nothing was written and we have to read anew.
+    async fn answer_to(&mut self, sent: InFlight) -> Result<Option<Answered>, BrokerError> {
         let reply = sent.reply.await.unwrap_or_else(|error| {
             Err(BrokerError::Unavailable(format!("publishing failed: {error}")))
         });
@@ -84,8 +98,10 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 if self.broker_clock.is_some() {
                     self.broker_clock = Some(Reading { shown: now, at: SinceBoot::now() });
                 }
-                self.settle(sent.items, sequence, exceptions);
-                Ok(true)
+                if let Some(planner) = &mut self.planner {
+                    planner.advance(sequence);
+                }
+                Ok(Some(Answered { items: sent.items, sequence, exceptions }))
             }
             Ok(reply) => {
                 let fenced = reply == Reply::Fenced;
@@ -93,7 +109,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 self.leave_unanswered(sent.items);
                 self.office = None;
                 self.retry_at = Some(Instant::now() + AFTER_CONFLICT);
-                Ok(false)
+                Ok(None)
             }
             Err(error) => {
                 self.leave_unanswered(sent.items);
@@ -102,19 +118,12 @@ impl<B: Broker, C: Clock> Service<B, C> {
         }
     }
 
-    fn settle(
-        &mut self,
-        batch: Vec<(Item, Outcome)>,
-        sequence: u64,
-        exceptions: Vec<(usize, Exception)>,
-    ) {
+    fn settle(&mut self, Answered { items, sequence, mut exceptions }: Answered) {
         let Some(planner) = &mut self.planner else { return };
-        planner.advance(sequence);
-        let mut exceptions = exceptions;
         exceptions.sort_by_key(|(index, _)| *index);
         let mut exceptions = exceptions.into_iter().peekable();
         let dispatched_at = self.clock.now();
-        for (index, (item, outcome)) in batch.into_iter().enumerate() {
+        for (index, (item, outcome)) in items.into_iter().enumerate() {
             let entry = planner.entry(item.entry);
             match exceptions.next_if(|(at, _)| *at == index) {
                 None => {

@@ -21,89 +21,63 @@ if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[2] then
   return {'stale', now}
 end
 
-local before = 3 + tonumber(ARGV[3])
-local count = (#ARGV - before) / 5
-local function first(item)
-  return before + item * 5 - 4
-end
+local first = 4 + ARGV[3]
 local names = {}
-for item = 1, count do
-  names[item] = ARGV[first(item)]
+for at = first, #ARGV, 5 do
+  names[#names + 1] = ARGV[at]
 end
 local recorded = redis.call('HMGET', KEYS[3], unpack(names))
 
--- Sort the new items by list. Of every entry keep the record to write when its list takes the
--- messages (`final`) and the one of the skips before the first message (`lead`).
-local exceptions = {}
-local lists, final, lead, blocked = {}, {}, {}, {}
-for item = 1, count do
-  local at = first(item)
-  local entry, slot, list = names[item], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 3])
+-- Sort the new items by list: what to push, and what to record once that is pushed. A skip goes
+-- with the messages of its entry that stand before it; `lead` are the skips that follow none.
+local reply = {'written', now, 0}
+local lead, messages, records, items, list_of, early = {}, {}, {}, {}, {}, {}
+for item = 1, #names do
+  local at = first + (item - 1) * 5
+  local entry, slot, list = names[item], tonumber(ARGV[at + 1]), ARGV[at + 3]
   local last = recorded[item]
   if last and slot <= tonumber(string.match(last, '^-?%d+')) then
-    exceptions[#exceptions + 1] = item
-    exceptions[#exceptions + 1] = 'done'
-  elseif blocked[entry] or slot > now + 1000 then
-    blocked[entry] = true
-    exceptions[#exceptions + 1] = item
-    exceptions[#exceptions + 1] = 'early'
+    reply[#reply + 1] = item
+    reply[#reply + 1] = 'done'
+  elseif early[entry] or slot > now + 1000 then
+    early[entry] = true
+    reply[#reply + 1] = item
+    reply[#reply + 1] = 'early'
   else
-    if list > 0 then
-      local group = lists[list]
-      if not group then
-        group = {messages = {}, items = {}}
-        lists[list] = group
-      end
-      group.messages[#group.messages + 1] = ARGV[at + 4]
-      group.items[#group.items + 1] = item
-      final[entry] = {list = list, record = ARGV[at + 2]}
-    elseif final[entry] then
-      final[entry].record = ARGV[at + 2]
-      final[entry].after = final[entry].after or {}
-      table.insert(final[entry].after, item)
+    if list == '0' then
+      list = list_of[entry]
     else
-      lead[entry] = ARGV[at + 2]
+      list_of[entry] = list
+      if not messages[list] then
+        messages[list], records[list], items[list] = {}, {}, {}
+      end
+      local pushed = messages[list]
+      pushed[#pushed + 1] = ARGV[at + 4]
     end
+    local record = lead
+    if list then
+      record = records[list]
+      items[list][#items[list] + 1] = item
+    end
+    record[#record + 1] = entry
+    record[#record + 1] = ARGV[at + 2]
   end
 end
 
 -- The first write: refused when memory is full, and then nothing has happened yet.
-local sequence = redis.call('INCR', KEYS[2])
-
-for list, group in pairs(lists) do
-  local pushed = redis.pcall('LPUSH', ARGV[3 + list], unpack(group.messages))
-  local records = {}
-  local seen = {}
-  for _, item in ipairs(group.items) do
-    local entry = names[item]
-    if type(pushed) == 'table' then
-      exceptions[#exceptions + 1] = item
-      exceptions[#exceptions + 1] = pushed.err
-    end
-    if not seen[entry] then
-      seen[entry] = true
-      if type(pushed) ~= 'table' then
-        records[#records + 1] = entry
-        records[#records + 1] = final[entry].record
-        lead[entry] = nil
-      else
-        for _, skip in ipairs(final[entry].after or {}) do
-          exceptions[#exceptions + 1] = skip
-          exceptions[#exceptions + 1] = pushed.err
-        end
-      end
+reply[3] = redis.call('INCR', KEYS[2])
+if #lead > 0 then
+  redis.call('HSET', KEYS[3], unpack(lead))
+end
+for list, pushed in pairs(messages) do
+  local answer = redis.pcall('LPUSH', ARGV[3 + list], unpack(pushed))
+  if type(answer) == 'number' then
+    redis.call('HSET', KEYS[3], unpack(records[list]))
+  else
+    for _, item in ipairs(items[list]) do
+      reply[#reply + 1] = item
+      reply[#reply + 1] = answer.err
     end
   end
-  if #records > 0 then
-    redis.call('HSET', KEYS[3], unpack(records))
-  end
-end
-for entry, record in pairs(lead) do
-  redis.call('HSET', KEYS[3], entry, record)
-end
-
-local reply = {'written', now, sequence}
-for index = 1, #exceptions do
-  reply[3 + index] = exceptions[index]
 end
 return reply
