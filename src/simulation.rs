@@ -135,7 +135,7 @@ impl World {
         let memory = replica.planner.as_ref();
         let (mut planner, changes) =
             Planner::take_office(Arc::clone(&self.schedule), GRACE, &state, memory);
-        let fence = Fence { lease: replica.lease.clone().unwrap(), sequence: state.sequence };
+        let fence = Fence::after(replica.lease.as_ref().unwrap(), state.sequence);
         match self.broker.adopt(now, &fence, &changes) {
             Reply::Written { sequence, .. } => {
                 planner.advance(sequence);
@@ -164,7 +164,7 @@ impl World {
             return;
         }
         let batch = plan.items.iter().map(|item| write(planner.entry(item.entry), item)).collect();
-        let fence = Fence { lease: replica.lease.clone().unwrap(), sequence: planner.sequence() };
+        let fence = Fence::after(replica.lease.as_ref().unwrap(), planner.sequence());
         let reply = self.broker.dispatch(now, &fence, &batch);
         if std::mem::take(&mut self.lose_reply) {
             // It does not know what happened, and reads anew.

@@ -37,8 +37,9 @@ impl Leader {
         Leader { server, broker, lease }
     }
 
+    /// A write numbered one above the one before it, for tests to name.
     fn fence(&self, sequence: u64) -> Fence {
-        Fence { lease: Arc::clone(&self.lease), sequence }
+        Fence { next: sequence + 1, ..Fence::after(&self.lease, sequence) }
     }
 
     async fn dispatch(&mut self, sequence: u64, batch: Batch) -> Reply {
@@ -164,6 +165,27 @@ async fn a_call_that_arrives_after_its_successor_does_nothing() {
     assert_eq!(written(leader.dispatch(0, vec![send("a", slot, "q")]).await).0, 1);
     assert_eq!(leader.dispatch(0, vec![send("a", slot, "q")]).await, Reply::Stale);
     assert_eq!(leader.queued("q").len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_sent_ahead_is_done_only_if_the_one_before_it_was() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    let slot = ago(1);
+    let first = Fence::after(&leader.lease, 0);
+    let second = Fence::after(&leader.lease, first.next);
+    let one = leader.broker.dispatch(&first, vec![send("a", slot, "q")]).await.unwrap();
+    let two = leader.broker.dispatch(&second, vec![send("b", slot, "q")]).await.unwrap();
+    assert_eq!((written(one).0, written(two).0), (first.next, second.next));
+    // Redis forgets both, and the first of the next two is lost on the way.
+    let third = Fence::after(&leader.lease, second.next);
+    let fourth = Fence::after(&leader.lease, third.next);
+    for number in [0, first.next, second.next] {
+        let _: () = leader.server.connect().set("test:sequence", number).unwrap();
+        let reply = leader.broker.dispatch(&fourth, vec![send("c", slot, "q")]).await.unwrap();
+        assert_eq!(reply, Reply::Stale);
+    }
+    assert_eq!(leader.queued("q").len(), 2);
 }
 
 #[tokio::test]
@@ -309,7 +331,7 @@ async fn many_changes_are_written_in_parts_and_read_back() {
     let changes: Vec<_> = (0..4500).map(begin).collect();
     let fence = leader.fence(0);
     let reply = leader.broker.adopt(&fence, &changes).await.unwrap();
-    assert_eq!(written(reply).0, 3);
+    let (sequence, _) = written(reply);
     let state = leader.state().await;
-    assert_eq!((state.lives.len(), state.sequence), (4500, 3));
+    assert_eq!((state.lives.len(), state.sequence), (4500, sequence));
 }

@@ -54,9 +54,9 @@ impl MemoryBroker {
         (self.state.sequence != fence.sequence).then_some(Reply::Stale)
     }
 
-    fn written(&mut self, now: UnixMs, exceptions: Vec<(usize, Exception)>) -> Reply {
-        self.state.sequence += 1;
-        Reply::Written { now, sequence: self.state.sequence, exceptions }
+    fn written(&mut self, now: UnixMs, next: u64, exceptions: Vec<(usize, Exception)>) -> Reply {
+        self.state.sequence = next;
+        Reply::Written { now, sequence: next, exceptions }
     }
 
     pub(crate) fn adopt(&mut self, now: UnixMs, fence: &Fence, changes: &[LifeChange]) -> Reply {
@@ -83,7 +83,7 @@ impl MemoryBroker {
             }
         }
         self.state.marked = true;
-        self.written(now, Vec::new())
+        self.written(now, fence.next, Vec::new())
     }
 
     pub(crate) fn dispatch(&mut self, now: UnixMs, fence: &Fence, batch: &Batch) -> Reply {
@@ -117,6 +117,6 @@ impl MemoryBroker {
             let (entry, slot, outcome) = (Arc::clone(&write.entry), write.slot, write.outcome);
             self.ledger.push(Settled { entry, after, slot, outcome, at: now });
         }
-        self.written(now, exceptions)
+        self.written(now, fence.next, exceptions)
     }
 }

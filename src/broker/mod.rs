@@ -20,8 +20,23 @@ use crate::schedule::progress::{LifeChange, SkipReason, State};
 pub struct Fence {
     /// `"<term> <holder>"`, as the lease holds it.
     pub lease: Arc<str>,
-    /// The number of fenced writes that the caller knows of.
+    /// The sequence number that the last write known to the caller has left behind.
     pub sequence: u64,
+    /// The sequence number that this write leaves behind.
+    pub next: u64,
+}
+
+impl Fence {
+    /// The write after the one that left `sequence` behind.
+    ///
+    /// Numbers grow by steps drawn at random. So the next call can be sent before the reply to this
+    /// one is there: should this one do nothing, or the broker forget it, the number that the next
+    /// one names is none that the broker could have by another way.
+    #[must_use]
+    pub fn after(lease: &Arc<str>, sequence: u64) -> Fence {
+        let next = sequence.saturating_add(fastrand::u64(1..1 << 20));
+        Fence { lease: Arc::clone(lease), sequence, next }
+    }
 }
 
 /// A message for a queue.
@@ -80,7 +95,7 @@ pub enum Reply {
     Written {
         /// The broker's clock.
         now: UnixMs,
-        /// The number of fenced writes, this one included.
+        /// The sequence number left behind.
         sequence: u64,
         /// Indexes in the batch, and what became of them instead.
         exceptions: Vec<(usize, Exception)>,
@@ -123,9 +138,9 @@ pub trait Broker: Send + 'static {
 
     /// Publishes and records a batch.
     ///
-    /// The future does not borrow the broker, so that the next batch can be rendered meanwhile. It
-    /// may not be sent before this one's reply is there: were this one lost, the sequence number
-    /// that it leaves behind could not be told from one of the past.
+    /// Calls are carried out in the order in which their futures are first polled. The future does
+    /// not borrow the broker, so that the next batch can be rendered and sent meanwhile; it must
+    /// hold no slots of this one's entries, and is not carried out when this one is not.
     fn dispatch(
         &mut self,
         fence: &Fence,

@@ -217,7 +217,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let schedule = Arc::clone(&self.schedule);
         let (mut planner, changes) =
             Planner::take_office(schedule, self.settings.grace, &state, memory);
-        let fence = Fence { lease: Arc::clone(&lease.text), sequence: state.sequence };
+        let fence = Fence::after(&lease.text, state.sequence);
         if let Reply::Written { sequence, .. } = self.broker.adopt(&fence, &changes).await? {
             planner.advance(sequence);
             self.planner = Some(planner);

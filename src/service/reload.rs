@@ -99,7 +99,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
     async fn replace_plans(&mut self, schedule: Arc<Schedule>) {
         let (Some(lease), Some(planner)) = (&self.office, &self.planner) else { return };
         let (mut replaced, changes, retimed) = planner.replace(schedule, self.broker_now());
-        let fence = Fence { lease: Arc::clone(lease), sequence: planner.sequence() };
+        let fence = Fence::after(lease, planner.sequence());
         for retimed in &retimed {
             warn!(entry = %retimed.entry, reason = "retimed", count = retimed.count, "skipped");
             self.tally.add("retimed", retimed.count);

@@ -1,15 +1,18 @@
 //! One round: plan, render, publish, settle.
 
+use std::collections::VecDeque;
+use std::future::{poll_fn, ready};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::render::{self, BATCH};
 use super::{Service, backoff};
-use crate::broker::{Batch, Broker, BrokerError, Exception, Fence, Outcome, Reply};
+use crate::broker::{Broker, BrokerError, Exception, Fence, Outcome, Reply};
 use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Kind;
 use crate::leader::lease::{Lease, Reading};
@@ -19,16 +22,12 @@ use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.
 const ROUND: usize = 10_000;
+/// Batches on their way at once: one is carried out while the next one travels.
+const IN_FLIGHT: usize = 2;
 /// The longest pause before a queue that refuses is tried again.
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
 /// The pause before the broker is read again when somebody else wrote.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
-
-/// A batch, and what its items come to when it is written.
-struct Rendered {
-    items: Vec<(Item, Outcome)>,
-    batch: Batch,
-}
 
 /// A batch that was written, but for the exceptions.
 struct Answered {
@@ -40,7 +39,7 @@ struct Answered {
 /// A batch on its way.
 struct InFlight {
     items: Vec<(Item, Outcome)>,
-    reply: JoinHandle<Result<Reply, BrokerError>>,
+    reply: Pin<Box<dyn Future<Output = Result<Reply, BrokerError>> + Send>>,
 }
 
 /// An item whose publish may or may not have happened.
@@ -59,14 +58,26 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let plan = planner.plan(now, ROUND, BATCH);
         let _gathering = (plan.items.len() > 1).then(Gathering::start);
         let mut batches = render::batches(&plan.items).into_iter();
-        let mut in_flight = self.render(batches.next()).map(|batch| self.send(lease, batch));
-        while let Some(sent) = in_flight {
-            // The broker never waits for us: one batch is rendered, and the one before it entered
-            // in the books, while another is on its way.
-            let upcoming = self.render(batches.next());
-            let Some(answered) = self.answer_to(sent).await? else { return Ok(now) };
-            in_flight = upcoming.map(|batch| self.send(lease, batch));
-            self.settle(answered);
+        let mut sequence = self.planner.as_ref().map_or(0, Planner::sequence);
+        let mut in_flight = VecDeque::new();
+        loop {
+            // While batches are on their way, the next is rendered and those before are settled.
+            while in_flight.len() < IN_FLIGHT
+                && let Some(items) = batches.next()
+            {
+                let fence = Fence::after(&lease.text, sequence);
+                sequence = fence.next;
+                in_flight.extend(self.send(&fence, items).await);
+            }
+            let Some(sent) = in_flight.pop_front() else { break };
+            match self.answer_to(sent).await {
+                Ok(Some(answered)) => self.settle(answered),
+                broken => {
+                    // Those behind it are not carried out, or their replies are lost as well.
+                    in_flight.into_iter().for_each(|sent| self.leave_unanswered(sent.items));
+                    return broken.map(|_| now);
+                }
+            }
         }
         if !plan.items.is_empty() && self.failures > 0 {
             info!("publishing again");
@@ -75,25 +86,18 @@ impl<B: Broker, C: Clock> Service<B, C> {
         Ok(plan.wake_at)
     }
 
-    fn render(&self, items: Option<&[Item]>) -> Option<Rendered> {
-        let (items, planner) = (items?, self.planner.as_ref()?);
+    /// Renders a batch and sets it on its way.
+    async fn send(&mut self, fence: &Fence, items: &[Item]) -> Option<InFlight> {
+        let planner = self.planner.as_ref()?;
         let batch = render::render(&self.renderer, items, |index| planner.entry(index));
         let outcomes = batch.iter().map(|write| write.outcome);
-        Some(Rendered { items: items.iter().copied().zip(outcomes).collect(), batch })
-    }
-
-    fn send(&mut self, lease: &Lease, Rendered { items, batch }: Rendered) -> InFlight {
-        let sequence = self.planner.as_ref().map_or(0, Planner::sequence);
-        let fence = Fence { lease: Arc::clone(&lease.text), sequence };
-        InFlight { items, reply: tokio::spawn(self.broker.dispatch(&fence, batch)) }
+        let items = items.iter().copied().zip(outcomes).collect();
+        Some(InFlight { items, reply: set_off(self.broker.dispatch(fence, batch)).await })
     }
 
     /// Waits for the reply; `None` when nothing was written and we have to read anew.
     async fn answer_to(&mut self, sent: InFlight) -> Result<Option<Answered>, BrokerError> {
-        let reply = sent.reply.await.unwrap_or_else(|error| {
-            Err(BrokerError::Unavailable(format!("publishing failed: {error}")))
-        });
-        match reply {
+        match sent.reply.await {
             Ok(Reply::Written { now, sequence, exceptions }) => {
                 if self.broker_clock.is_some() {
                     self.broker_clock = Some(Reading { shown: now, at: SinceBoot::now() });
@@ -179,6 +183,17 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 report(&item, outcome, entry, now, true);
             }
         }
+    }
+}
+
+/// Polls a call once, so that it is on its way, and in front of those that are set off later.
+async fn set_off<T: Send + 'static>(
+    call: impl Future<Output = T> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = T> + Send>> {
+    let mut call = Box::pin(call);
+    match poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {
+        Poll::Ready(answer) => Box::pin(ready(answer)),
+        Poll::Pending => call,
     }
 }
 

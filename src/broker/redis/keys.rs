@@ -25,7 +25,7 @@ impl Keys {
         self.key("term")
     }
 
-    /// Counter of fenced writes.
+    /// Number that each fenced write replaces by a larger one.
     pub(super) fn sequence(&self) -> String {
         self.key("sequence")
     }

@@ -10,13 +10,12 @@ mod scripts;
 use std::future::Future;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 
 use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
-use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Reply, Write};
+use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Reply};
 use crate::envelope::celery;
 use crate::schedule::UnixMs;
 use crate::schedule::progress::{Life, LifeChange, State};
@@ -127,12 +126,12 @@ impl Broker for RedisBroker {
             let mut pipeline = Pipeline::new();
             pipeline.add_command(call);
             let (answer,): (Value,) = self.link.ask(&pipeline).await?;
-            let reply = parse(answer)?;
+            let reply = parse(answer, fence.next)?;
             let Reply::Written { sequence, .. } = reply else { return Ok(reply) };
             if after.is_empty() {
                 return Ok(reply);
             }
-            (fence.sequence, rest) = (sequence, after);
+            (fence, rest) = (Fence::after(&fence.lease, sequence), after);
         }
     }
 
@@ -141,9 +140,20 @@ impl Broker for RedisBroker {
         fence: &Fence,
         batch: Batch,
     ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static {
-        let call = self.dispatch_call(fence, &batch);
+        let lists = by_list(&batch);
+        let (call, next) = (self.dispatch_call(fence, &batch, &lists), fence.next);
         let connection = self.link.current();
-        async move { send(connection, call).await }
+        async move {
+            let lost = || BrokerError::Unavailable("the connection to redis was lost".to_owned());
+            let answer = call.query_async(&mut connection.ok_or_else(lost)?).await;
+            let mut reply = parse(answer.map_err(explain)?, next)?;
+            if let Reply::Written { exceptions, .. } = &mut reply {
+                // The script counts in the order in which it got the items.
+                let order: Vec<usize> = lists.into_iter().flat_map(|(_, items)| items).collect();
+                exceptions.iter_mut().for_each(|(item, _)| *item = order[*item]);
+            }
+            Ok(reply)
+        }
     }
 
     async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
@@ -155,24 +165,16 @@ impl Broker for RedisBroker {
 }
 
 impl RedisBroker {
-    fn dispatch_call(&self, fence: &Fence, batch: &Batch) -> Cmd {
-        let mut lists: Vec<String> = Vec::new();
-        let mut number_of = |message: &Outgoing| {
-            let key = celery::list_key(&message.queue, message.priority);
-            let known = lists.iter().position(|list| *list == key);
-            1 + known.unwrap_or_else(|| {
-                lists.push(key);
-                lists.len() - 1
-            })
-        };
-        let number = |write: &Write| write.message.as_ref().map_or(0, &mut number_of);
-        let numbers: Vec<usize> = batch.iter().map(number).collect();
+    fn dispatch_call(&self, fence: &Fence, batch: &Batch, lists: &[ListItems]) -> Cmd {
         let keys = [self.keys.lease(), self.keys.sequence(), self.keys.progress()];
         let mut call = scripts::call(&scripts::DISPATCH, &keys);
-        call.arg(&*fence.lease).arg(fence.sequence).arg(lists.len()).arg(lists);
-        for (write, number) in batch.iter().zip(numbers) {
+        call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(lists.len());
+        for (list, items) in lists {
+            call.arg(list).arg(items.len());
+        }
+        for write in lists.iter().flat_map(|(_, items)| items).map(|item| &batch[*item]) {
             let record = format!("{} {}", write.slot.0, write.outcome);
-            call.arg(&*write.entry).arg(write.slot.0).arg(record).arg(number);
+            call.arg(&*write.entry).arg(write.slot.0).arg(record);
             call.arg(write.message.as_ref().map_or(&[][..], |message| &message.payload));
         }
         call
@@ -182,7 +184,7 @@ impl RedisBroker {
         let keys = &self.keys;
         let keys = [keys.lease(), keys.sequence(), keys.progress(), keys.lives(), keys.marker()];
         let mut call = scripts::call(&scripts::ADOPT, &keys);
-        call.arg(&*fence.lease).arg(fence.sequence).arg(i32::from(last));
+        call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(i32::from(last));
         for change in changes {
             match change {
                 LifeChange::Begin { entry, timing, since, settled } => {
@@ -202,21 +204,36 @@ impl RedisBroker {
     }
 }
 
-async fn send(connection: Option<MultiplexedConnection>, call: Cmd) -> Result<Reply, BrokerError> {
-    let lost = || BrokerError::Unavailable("the connection to redis was lost".to_owned());
-    let mut connection = connection.ok_or_else(lost)?;
-    parse(call.query_async(&mut connection).await.map_err(explain)?)
+/// The key of a list, and the indexes in the batch of what goes there.
+type ListItems = (String, Vec<usize>);
+
+/// Sorts a batch by list; an entry of which nothing is sent goes under the empty key.
+fn by_list(batch: &Batch) -> Vec<ListItems> {
+    let mut lists: Vec<ListItems> = Vec::new();
+    let mut start = 0;
+    for run in batch.chunk_by(|a, b| a.entry == b.entry) {
+        let message = run.iter().find_map(|write| write.message.as_ref());
+        let key = message
+            .map_or_else(String::new, |message| celery::list_key(&message.queue, message.priority));
+        let items = start..start + run.len();
+        match lists.iter_mut().find(|(list, _)| *list == key) {
+            Some((_, known)) => known.extend(items),
+            None => lists.push((key, items.collect())),
+        }
+        start += run.len();
+    }
+    lists
 }
 
-/// Reads the reply of the two fenced scripts.
-fn parse(answer: Value) -> Result<Reply, BrokerError> {
+/// Reads the reply of the two fenced scripts; `next` is the sequence number they were to leave.
+fn parse(answer: Value, next: u64) -> Result<Reply, BrokerError> {
     let odd = |answer: &Value| BrokerError::Unavailable(format!("redis answered {answer:?}"));
     let Value::Array(fields) = &answer else { return Err(odd(&answer)) };
     let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
     match (fields.first().and_then(text).as_deref(), fields.as_slice()) {
         (Some("fenced"), _) => Ok(Reply::Fenced),
         (Some("stale"), _) => Ok(Reply::Stale),
-        (Some("written"), [_, Value::Int(now), Value::Int(sequence), exceptions @ ..]) => {
+        (Some("written"), [_, Value::Int(now), exceptions @ ..]) => {
             let exception = |pair: &[Value]| match pair {
                 [Value::Int(item), why] => {
                     let why = match text(why)?.as_str() {
@@ -231,7 +248,7 @@ fn parse(answer: Value) -> Result<Reply, BrokerError> {
             let exceptions: Option<_> = exceptions.chunks(2).map(exception).collect();
             Ok(Reply::Written {
                 now: UnixMs(*now),
-                sequence: u64::try_from(*sequence).unwrap_or(0),
+                sequence: next,
                 exceptions: exceptions.ok_or_else(|| odd(&answer))?,
             })
         }
@@ -264,8 +281,8 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_form_is_an_error_not_a_success() {
-        assert!(parse(Value::Okay).is_err());
-        let short = vec![Value::SimpleString("written".into()), Value::Int(1)];
-        assert!(parse(Value::Array(short)).is_err());
+        assert!(parse(Value::Okay, 1).is_err());
+        let short = vec![Value::SimpleString("written".into())];
+        assert!(parse(Value::Array(short), 1).is_err());
     }
 }

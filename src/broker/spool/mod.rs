@@ -134,12 +134,12 @@ impl Broker for Spool {
     }
 
     async fn adopt(&mut self, fence: &Fence, changes: &[LifeChange]) -> Result<Reply, BrokerError> {
-        let (sequence, changes) = (fence.sequence, changes.to_vec());
+        let (fence, changes) = (fence.clone(), changes.to_vec());
         self.with(move |inner| {
-            if sequence != inner.records.state().sequence {
+            if fence.sequence != inner.records.state().sequence {
                 return Ok(Reply::Stale);
             }
-            inner.records.adopt(&changes)?;
+            inner.records.adopt(fence.next, &changes)?;
             Ok(inner.written(Vec::new()))
         })
         .await?
@@ -150,8 +150,8 @@ impl Broker for Spool {
         fence: &Fence,
         batch: Batch,
     ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static {
-        let sequence = fence.sequence;
-        let done = self.with(move |inner| inner.dispatch(sequence, batch));
+        let fence = fence.clone();
+        let done = self.with(move |inner| inner.dispatch(&fence, batch));
         async move { done.await? }
     }
 
@@ -166,13 +166,13 @@ impl Inner {
         Reply::Written { now: clock::wall(), sequence, exceptions }
     }
 
-    fn dispatch(&mut self, sequence: u64, batch: Batch) -> Result<Reply, BrokerError> {
-        if sequence != self.records.state().sequence {
+    fn dispatch(&mut self, fence: &Fence, batch: Batch) -> Result<Reply, BrokerError> {
+        if fence.sequence != self.records.state().sequence {
             return Ok(Reply::Stale);
         }
         self.move_staged()?;
         let (staged, recorded, exceptions) = self.stage(batch)?;
-        if let Err(error) = self.records.settle(&recorded) {
+        if let Err(error) = self.records.settle(fence.next, &recorded) {
             self.files.unstage(&staged);
             return Err(error.into());
         }

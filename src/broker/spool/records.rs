@@ -69,16 +69,16 @@ impl Records {
     }
 
     /// Records slots; those of one entry stand in order.
-    pub(super) fn settle(&mut self, writes: &[Write]) -> Result<(), SpoolError> {
+    pub(super) fn settle(&mut self, next: u64, writes: &[Write]) -> Result<(), SpoolError> {
         let settled = writes
             .iter()
             .map(|write| ((&*write.entry).into(), (write.slot.0, write.outcome.to_string())));
-        self.append(Line { settled: settled.collect(), ..Line::default() })
+        self.append(Line { sequence: next, settled: settled.collect(), ..Line::default() })
     }
 
     /// Records which entries are live. A life never reaches back behind the entry's progress.
-    pub(super) fn adopt(&mut self, changes: &[LifeChange]) -> Result<(), SpoolError> {
-        let mut line = Line::default();
+    pub(super) fn adopt(&mut self, next: u64, changes: &[LifeChange]) -> Result<(), SpoolError> {
+        let mut line = Line { sequence: next, ..Line::default() };
         for change in changes {
             match change.clone() {
                 LifeChange::Begin { entry, timing, since, settled } => {
@@ -100,8 +100,7 @@ impl Records {
         self.append(line)
     }
 
-    fn append(&mut self, mut line: Line) -> Result<(), SpoolError> {
-        line.sequence = self.state.sequence + 1;
+    fn append(&mut self, line: Line) -> Result<(), SpoolError> {
         let bytes = to_line(&line);
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
@@ -201,7 +200,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("records");
         let mut records = Records::open(&path).unwrap();
-        records.settle(&[settled(1), settled(2)]).unwrap();
+        records.settle(1, &[settled(1), settled(2)]).unwrap();
         let mut text = fs::read(&path).unwrap();
         text.extend_from_slice(b"{\"sequence\":2,\"settled\":{\"a\":[3");
         fs::write(&path, text).unwrap();
@@ -224,14 +223,14 @@ mod tests {
     fn a_life_never_reaches_back_behind_progress() {
         let folder = tempfile::tempdir().unwrap();
         let mut records = Records::open(&folder.path().join("records")).unwrap();
-        records.settle(&[settled(500)]).unwrap();
+        records.settle(1, &[settled(500)]).unwrap();
         let begin = LifeChange::Begin {
             entry: "a".into(),
             timing: "t".into(),
             since: UnixMs(100),
             settled: None,
         };
-        records.adopt(&[begin]).unwrap();
+        records.adopt(2, &[begin]).unwrap();
         assert_eq!(records.state().lives["a"].since, UnixMs(500));
     }
 }

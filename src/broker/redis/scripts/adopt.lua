@@ -1,13 +1,13 @@
 -- Writes which entries are live, or does nothing at all.
 --
 -- KEYS  1 lease, 2 sequence, 3 progress, 4 lives, 5 marker
--- ARGV  1 the caller's lease, 2 the sequence number it last saw, 3 '1' when this is the last part
---       of the change, then for each change one of
+-- ARGV  1 the caller's lease, 2 the sequence number it last saw, 3 the one to leave behind, 4 '1'
+--       when this is the last part of the change, then for each change one of
 --       'begin', entry, since (UTC ms), timing, record to restore ('' for none)
 --       'retire', entry, since, '', ''
 --       'forget', entry, '', '', ''
 -- Gives {'fenced', now} or {'stale', now}: nothing was done
---       {'written', now, sequence}
+--       {'written', now}
 -- A life that begins never reaches back behind the entry's last progress.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -17,8 +17,8 @@ end
 if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[2] then
   return {'stale', now}
 end
-local sequence = redis.call('INCR', KEYS[2])
-for at = 4, #ARGV, 5 do
+redis.call('SET', KEYS[2], ARGV[3])
+for at = 5, #ARGV, 5 do
   local kind, entry, since, timing, record = unpack(ARGV, at, at + 4)
   if kind == 'begin' then
     if record ~= '' then
@@ -37,7 +37,7 @@ for at = 4, #ARGV, 5 do
     redis.call('HDEL', KEYS[4], entry)
   end
 end
-if ARGV[3] == '1' then
+if ARGV[4] == '1' then
   redis.call('SETNX', KEYS[5], now)
 end
-return {'written', now, sequence}
+return {'written', now}
