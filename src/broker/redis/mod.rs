@@ -21,7 +21,7 @@ use crate::schedule::UnixMs;
 use crate::schedule::progress::{Life, LifeChange, State};
 
 /// Changes to lives are written in parts of this size, so that no script holds Redis for long.
-const ADOPT_AT_ONCE: usize = 2_000;
+const ADOPT_AT_ONCE: usize = 500;
 
 /// The state and the queues of one namespace on one Redis server.
 #[derive(Debug)]
