@@ -21,7 +21,7 @@ const SKEW_RESIGNED_MS: i64 = 5_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Host, pid and a random number for each stay in office.
-    #[serde(default, skip_serializing)]
+    #[serde(default)]
     pub holder: String,
     /// The machine's name.
     pub host: String,

@@ -20,8 +20,7 @@ pub struct BrokerUrl(String);
 
 type Refusal = (String, String);
 
-const SCHEMES: &str =
-    "write `redis://HOST:6379/0`, `rediss://…` for TLS, `unix:///PATH` or `spool:PATH`";
+const SCHEMES: &str = "write `redis://HOST:6379/0`, `unix:///PATH` or `spool:PATH`";
 
 impl Broker {
     /// Reads an address; relative spool paths count from `base`.
@@ -39,9 +38,9 @@ impl Broker {
             return refuse("this is not a broker's address", SCHEMES);
         };
         match scheme {
-            "redis" | "rediss" => check_server(rest)?,
+            "redis" => check_server(rest)?,
             "unix" | "redis+unix" => check_socket(rest)?,
-            "amqp" | "amqps" | "sentinel" | "redis+sentinel" | "redis-sentinel"
+            "rediss" | "amqp" | "amqps" | "sentinel" | "redis+sentinel" | "redis-sentinel"
             | "rediss+sentinel" | "redis+cluster" => {
                 return refuse(&format!("`{scheme}://` is not supported by this version"), SCHEMES);
             }
@@ -173,7 +172,7 @@ mod tests {
         let table = [
             ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
             ("redis://localhost", "redis://localhost"),
-            ("rediss://:s3cret@host:6380", "rediss://:***@host:6380"),
+            ("redis://:s3cret@host:6380", "redis://:***@host:6380"),
             (
                 "redis://me:s%40t@[::1]:6379/2?protocol=resp3",
                 "redis://me:***@[::1]:6379/2?protocol=resp3",
