@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::broker::{Broker, BrokerError, Outgoing};
 use crate::clock;
 use crate::config::instant;
-use crate::envelope::Kind;
+use crate::envelope::{Kind, celery};
 use crate::schedule::{Entry, Message, Schedule};
 use crate::service::render::Renderer;
 
@@ -57,7 +57,7 @@ pub enum TriggerError {
         /// A name much like it.
         suggestion: Option<String>,
     },
-    /// `args` is no array, `kwargs` no object.
+    /// What was given cannot be sent.
     #[error("{0}")]
     Invalid(String),
     /// The broker did not take it.
@@ -141,23 +141,14 @@ pub fn find<'a>(schedule: &'a Schedule, name: &str) -> Result<&'a Entry, Trigger
 fn edited(message: &Message, trigger: &Trigger) -> Result<Message, TriggerError> {
     let mut message = message.clone();
     if let Some(args) = &trigger.args {
-        if !args.is_array() {
-            return Err(TriggerError::Invalid(
-                "--args takes a JSON array, like '[1, \"a\"]'".into(),
-            ));
-        }
         message.args = args.to_string().into();
     }
     if let Some(kwargs) = &trigger.kwargs {
-        if !kwargs.is_object() {
-            return Err(TriggerError::Invalid(
-                "--kwargs takes a JSON object, like '{\"a\": 1}'".into(),
-            ));
-        }
         message.kwargs = kwargs.to_string().into();
     }
     if let Some(queue) = &trigger.queue {
         message.queue = queue.as_str().into();
     }
+    celery::check(&message).map_err(|error| TriggerError::Invalid(error.to_string()))?;
     Ok(message)
 }

@@ -9,6 +9,7 @@ use super::fields::{Fields, Keys};
 use super::json_text::{self, MAX_ARGUMENTS, MAX_HEADERS};
 use super::node::{Node, Scalar};
 use super::report::Report;
+use crate::envelope::celery;
 use crate::schedule::CatchUp;
 use crate::schedule::entry::{CeleryOptions, Expires};
 
@@ -32,32 +33,6 @@ static OPTIONS: Keys = Keys {
     later: &[],
     elsewhere: &[("timeout", "time_limit"), ("queue", "queue` beside `options")],
 };
-
-/// Headers that a Celery worker reads, and ours.
-const RESERVED_HEADERS: [&str; 22] = [
-    "lang",
-    "task",
-    "id",
-    "shadow",
-    "eta",
-    "expires",
-    "group",
-    "group_index",
-    "retries",
-    "timelimit",
-    "root_id",
-    "parent_id",
-    "argsrepr",
-    "kwargsrepr",
-    "origin",
-    "ignore_result",
-    "replaced_task_nesting",
-    "stamped_headers",
-    "stamps",
-    "celery_beat_task",
-    "periodic_task_name",
-    "traceparent",
-];
 
 /// One mapping's own values; `None` where it says nothing.
 #[derive(Clone, Default)]
@@ -153,7 +128,7 @@ fn headers(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     };
     for pair in pairs {
         let name = pair.name();
-        if RESERVED_HEADERS.contains(&name) || name.starts_with("downbeat_") {
+        if celery::is_reserved_header(name) {
             report
                 .error(pair.key.span, format!("the header `{name}` is set by downbeat itself"))
                 .hint("choose another name");

@@ -138,11 +138,16 @@ fn is_decoded(value: &Value) -> bool {
 fn check_headers(json: &str) -> Result<(), Unsendable> {
     let shape = Unsendable::Shape { field: "headers", expected: "a mapping" };
     let Ok(Value::Object(headers)) = serde_json::from_str(json) else { return Err(shape) };
-    let is_reserved = |name: &str| RESERVED.contains(&name) || name.starts_with("downbeat_");
-    match headers.keys().find(|name| is_reserved(name)) {
+    match headers.keys().find(|name| is_reserved_header(name)) {
         Some(name) => Err(Unsendable::ReservedHeader { name: name.clone() }),
         None => Ok(()),
     }
+}
+
+/// Whether a header of this name has a meaning of its own, to the worker or to us.
+#[must_use]
+pub fn is_reserved_header(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with("downbeat_")
 }
 
 fn check_limit(field: &'static str, seconds: Option<f64>) -> Result<(), Unsendable> {

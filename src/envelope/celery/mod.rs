@@ -17,7 +17,7 @@ mod check;
 mod keys;
 mod python_repr;
 
-pub use check::{Unsendable, check};
+pub use check::{Unsendable, check, is_reserved_header};
 pub use keys::{binding_keys, binding_member, list_key, list_keys};
 
 use std::borrow::Cow;
