@@ -49,6 +49,11 @@ impl Loader {
         }
     }
 
+    /// What was wrong at the last reload.
+    fn refusal(&self) -> Option<&String> {
+        self.last.as_ref().filter(|last| !last.accepted).map(|last| &last.text)
+    }
+
     fn note(&mut self, accepted: bool, text: String) -> Result<String, String> {
         let at = clock::wall().to_string();
         if accepted {
@@ -70,14 +75,18 @@ impl<B: Broker, C: Clock> Service<B, C> {
     pub(super) async fn take_up(&mut self, loaded: Loaded) -> Result<String, String> {
         let problems: Vec<_> = loaded.problems.iter().map(|p| p.render(false)).collect();
         let Some(schedule) = loaded.schedule else {
-            let problems = problems.join("\n");
-            error!(
-                problems = loaded.problems.len(),
-                "reload refused; the old schedule goes on\n{problems}"
-            );
-            return self.loader.note(false, problems);
+            let text = problems.join("\n");
+            // The watch sees the same files as whoever asked for a reload.
+            if self.loader.refusal() != Some(&text) {
+                error!(problems = problems.len(), "reload refused; the old schedule goes on");
+                error!("{text}");
+            }
+            return self.loader.note(false, text);
         };
         if schedule.hash == self.schedule.hash {
+            if self.loader.refusal().is_some() {
+                info!("nothing is wrong with the schedule any more, and nothing changed");
+            }
             return self.loader.note(true, "nothing changed".to_owned());
         }
         let difference = Difference::between(&self.schedule, &schedule);
