@@ -205,9 +205,16 @@ pub fn ask<T: DeserializeOwned, E: DeserializeOwned>(
     stream.write_all(&bytes)?;
     let mut line = String::new();
     io::BufReader::new(stream).read_line(&mut line)?;
+    if line.is_empty() {
+        return Err(io::Error::other("it hung up"));
+    }
     let answer = serde_json::from_str(&line)?;
     Ok(Some(match answer {
         Answer::Ok(value) => Ok(serde_json::from_value(value)?),
-        Answer::Error(error) => Err(serde_json::from_value(error)?),
+        // That it is stopping is said in words, whatever was asked.
+        Answer::Error(error) => {
+            let words = error.as_str().unwrap_or("an error of an unknown kind").to_owned();
+            Err(serde_json::from_value(error).map_err(|_| io::Error::other(words))?)
+        }
     }))
 }

@@ -1,5 +1,6 @@
 //! `explain`: what one expression means, and its next times.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,8 +8,8 @@ use serde::Serialize;
 use super::{Exit, Failure, show};
 use crate::cli;
 use crate::clock;
-use crate::config::{duration, instant};
-use crate::schedule::cron::{Cron, DayMatch};
+use crate::config::{Excerpt, duration, instant};
+use crate::schedule::cron::{Cron, CronError, DayMatch, Problem};
 use crate::schedule::interval::Interval;
 use crate::schedule::{Timing, UnixMs};
 use crate::tzdata::{self, Tzdata};
@@ -47,7 +48,9 @@ fn explained(asked: &cli::Explain) -> Result<Explained<'_>, Failure> {
     let from = match asked.from.as_deref().map(|text| instant::parse(text, &zone)) {
         None => clock::wall(),
         Some(Ok(from)) => UnixMs(from.0.saturating_sub(1)),
-        Some(Err(error)) => return Err(Failure::usage(format!("--from: {error}"))),
+        Some(Err(error)) => {
+            return Err(Failure::usage(format!("--from: {error}; {}", instant::HINT)));
+        }
     };
     let mut next = Vec::new();
     let mut slot = from;
@@ -73,5 +76,23 @@ fn timing(asked: &cli::Explain) -> Result<Timing, Failure> {
         return interval.map(Timing::Every).map_err(|error| Failure::new(Exit::No, error));
     }
     let parsed = Cron::parse(&asked.expression, day_match);
-    parsed.map(|parsed| Timing::Cron(parsed.cron)).map_err(|error| Failure::new(Exit::No, error))
+    parsed.map(|parsed| Timing::Cron(parsed.cron)).map_err(|error| refused(asked, &error))
+}
+
+/// The error with, for people, the expression and a caret under the token that is wrong.
+fn refused(asked: &cli::Explain, error: &CronError) -> Failure {
+    let expression = &asked.expression;
+    let message = match error.problem {
+        // One word could have been meant as a length.
+        Problem::FieldCount(1) => {
+            format!("`{expression}` is neither a crontab line nor a length: {error}, or `10m`")
+        }
+        _ => error.to_string(),
+    };
+    let Range { start, end } = error.span;
+    let excerpt = Excerpt::of(expression, start.min(expression.len()), end.saturating_sub(start));
+    let under = "~".repeat(excerpt.width.saturating_sub(1));
+    let picture = format!("    {}\n    {}^{under}", excerpt.line, " ".repeat(excerpt.caret));
+    let picture = (!expression.is_empty()).then_some(picture);
+    Failure { picture, ..Failure::new(Exit::No, message) }
 }

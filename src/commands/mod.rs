@@ -58,11 +58,13 @@ impl From<Exit> for ExitCode {
 struct Failure {
     exit: Exit,
     message: String,
+    /// Shown to people below the message.
+    picture: Option<String>,
 }
 
 impl Failure {
     fn new(exit: Exit, message: impl ToString) -> Failure {
-        Failure { exit, message: message.to_string() }
+        Failure { exit, message: message.to_string(), picture: None }
     }
 
     fn usage(message: impl ToString) -> Failure {
@@ -87,6 +89,9 @@ pub fn execute(cli: Cli) -> Exit {
     };
     done.unwrap_or_else(|failure| {
         eprintln!("downbeat: {}", failure.message);
+        if let Some(picture) = failure.picture {
+            eprintln!("{picture}");
+        }
         failure.exit
     })
 }
@@ -127,7 +132,11 @@ fn ask_service<T: DeserializeOwned, E: DeserializeOwned>(
 ) -> Result<Option<Result<T, E>>, Failure> {
     let socket = control::socket_path(&service.runtime_dir);
     control::ask(&socket, command, patience).map_err(|error| {
-        let message = format!("the service on {} did not answer: {error}", socket.display());
+        let why = match error.kind() {
+            std::io::ErrorKind::WouldBlock => format!(" within {} s", patience.as_secs()),
+            _ => format!(": {error}"),
+        };
+        let message = format!("the service on {} did not answer{why}", socket.display());
         Failure::new(Exit::Unreachable, message)
     })
 }

@@ -140,7 +140,7 @@ const MASK_MARGIN: usize = 1000;
 
 impl Excerpt {
     /// The line of `text` that holds byte `start`, pointing at `len` bytes from there.
-    pub(super) fn of(text: &str, start: usize, len: usize) -> Excerpt {
+    pub(crate) fn of(text: &str, start: usize, len: usize) -> Excerpt {
         let (before, after) = text.split_at(start);
         let before = before.rsplit(is_line_end).next().unwrap_or_default();
         let pointed = text.get(start..start + len).unwrap_or_default();
