@@ -8,7 +8,7 @@ use super::{Exit, Failure, configuration, load_schedule, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::instant;
-use crate::schedule::{Entry, UnixMs};
+use crate::schedule::{Entry, UnixMs, Zone};
 use crate::trigger;
 
 /// One slot, as printed.
@@ -17,6 +17,9 @@ struct Slot<'a> {
     entry: &'a str,
     slot: String,
     slot_utc: String,
+    /// What is unusual about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failure> {
@@ -33,8 +36,10 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
     if asked.output.json {
         show::json(&slots)?;
     } else {
-        let row =
-            |slot: &Slot<'_>| vec![slot.slot.clone(), slot.slot_utc.clone(), slot.entry.to_owned()];
+        let row = |slot: &Slot<'_>| {
+            let row = [slot.slot.clone(), slot.slot_utc.clone(), slot.entry.to_owned()];
+            row.into_iter().chain(slot.note.clone()).collect::<Vec<_>>()
+        };
         let rows: Vec<_> = slots.iter().map(row).collect();
         show::table(&["SLOT", "UTC", "ENTRY"], &rows)?;
     }
@@ -51,11 +56,11 @@ fn slots<'a>(entries: &[&'a Entry], asked: &cli::Next) -> Result<Vec<Slot<'a>>, 
         let to = time(entry, "--to", asked.to.as_deref())?.unwrap_or(UnixMs::MAX);
         // `--from` itself counts.
         if let Some(slot) = entry.next_slot(UnixMs(from.0.saturating_sub(1))) {
-            coming.push(Reverse((slot, index, to)));
+            coming.push(Reverse((slot, index, to, from)));
         }
     }
     let mut slots = Vec::new();
-    while let Some(Reverse((slot, index, to))) = coming.pop() {
+    while let Some(Reverse((slot, index, to, before))) = coming.pop() {
         if slots.len() == asked.count {
             break;
         }
@@ -67,15 +72,27 @@ fn slots<'a>(entries: &[&'a Entry], asked: &cli::Next) -> Result<Vec<Slot<'a>>, 
             entry: &entry.name,
             slot: entry.zone.to_rfc3339(slot),
             slot_utc: slot.to_string(),
+            note: clock_change(&entry.zone, before, slot),
         });
         if let Some(next) = entry.next_slot(slot) {
-            coming.push(Reverse((next, index, to)));
+            coming.push(Reverse((next, index, to, slot)));
         }
     }
     Ok(slots)
 }
 
+/// Between an entry's last slot and this one, its zone's clock was set.
+fn clock_change(zone: &Zone, before: UnixMs, slot: UnixMs) -> Option<String> {
+    let offset = |at: UnixMs| {
+        let shown = zone.to_rfc3339(at);
+        shown[shown.len() - "+00:00".len()..].to_owned()
+    };
+    let changed = zone.offset_at(before) != zone.offset_at(slot);
+    changed.then(|| format!("clock change: {} to {}", offset(before), offset(slot)))
+}
+
 fn time(entry: &Entry, flag: &str, text: Option<&str>) -> Result<Option<UnixMs>, Failure> {
     let parse = |text: &str| instant::parse(text, &entry.zone);
-    text.map(parse).transpose().map_err(|error| Failure::usage(format!("{flag}: {error}")))
+    let refuse = |error| Failure::usage(format!("{flag}: {error}; {}", instant::HINT));
+    text.map(parse).transpose().map_err(refuse)
 }
