@@ -9,7 +9,7 @@ use crate::broker::{Broker as _, BrokerError};
 use crate::cli::ServiceFlags;
 use crate::config::{Broker, ServiceConfig};
 use crate::control::Command;
-use crate::leader::Peer;
+use crate::leader::{Peer, campaign};
 use crate::schedule::progress::State;
 use crate::service::status::Status;
 
@@ -86,22 +86,20 @@ fn print(status: &Status) -> Result<(), Failure> {
         }
         _ => fact("downbeat", "no service runs here; the broker was asked")?,
     }
-    fact("leader", status.leader.as_deref().unwrap_or("nobody"))?;
-    fact("broker", &format!("{} (namespace {})", status.broker, status.namespace))?;
-    if let Some(error) = &status.broker_error {
-        fact("", &format!("NOT ANSWERING: {error}"))?;
+    for trouble in trouble(status) {
+        fact("TROUBLE", &trouble)?;
     }
+    fact("leader", &leader(status))?;
+    fact("broker", &status.broker)?;
+    fact("namespace", &status.namespace)?;
     for replica in &status.replicas {
         let Peer { holder, version, schedule, skew_ms, .. } = replica;
         fact("replica", &format!("{holder} {version}, schedule {schedule}, clock {skew_ms:+} ms"))?;
     }
     if let Some(schedule) = &status.schedule {
         let plural = if schedule.entries == 1 { "entry" } else { "entries" };
-        let text = format!(
-            "{}, {} {plural}, loaded {}",
-            schedule.hash, schedule.entries, schedule.loaded_at
-        );
-        fact("schedule", &text)?;
+        fact("schedule", &format!("{}, {} {plural}", schedule.hash, schedule.entries))?;
+        fact("loaded", &schedule.loaded_at)?;
         fact("tzdata", &schedule.tzdata)?;
         if let Some(reload) = &schedule.reload {
             let result = if reload.accepted { "accepted" } else { "REFUSED" };
@@ -112,11 +110,46 @@ fn print(status: &Status) -> Result<(), Failure> {
     for (outcome, slots) in &status.slots {
         fact("slots", &format!("{slots} {outcome}"))?;
     }
-    for (queue, error) in &status.refusing {
-        fact("queue", &format!("{queue} REFUSES: {error}"))?;
-    }
     if let Some(next) = &status.next {
-        fact("next", &format!("{} at {} ({})", next.entry, next.slot, next.slot_utc))?;
+        fact("next", &next.entry)?;
+        fact("", &format!("{} ({})", next.slot, next.slot_utc))?;
     }
     Ok(())
+}
+
+/// `"<term> <holder>"` in words.
+fn leader(status: &Status) -> String {
+    match status.leader.as_deref().map(|leader| leader.split_once(' ').unwrap_or(("?", leader))) {
+        None => "nobody".to_owned(),
+        Some((_, campaign::SOLE)) => "this process, as a spool has no other".to_owned(),
+        Some((term, holder)) => format!("{holder}, term {term}"),
+    }
+}
+
+/// Everything that somebody should do something about.
+fn trouble(status: &Status) -> Vec<String> {
+    let mut trouble = Vec::new();
+    if status.leader.is_none() {
+        trouble.push("nobody leads: nothing is sent".to_owned());
+    }
+    if let Some(error) = &status.broker_error {
+        trouble.push(format!("the broker does not answer: {error}"));
+    }
+    for (queue, error) in &status.refusing {
+        trouble.push(format!("queue `{queue}` refuses messages: {error}"));
+    }
+    let reload = status.schedule.as_ref().and_then(|schedule| schedule.reload.as_ref());
+    if reload.is_some_and(|reload| !reload.accepted) {
+        trouble.push("the last reload was refused: the schedule from before goes on".to_owned());
+    }
+    let mut hashes: Vec<_> = status.replicas.iter().map(|replica| &replica.schedule).collect();
+    hashes.sort();
+    hashes.dedup();
+    if hashes.len() > 1 {
+        trouble.push("replicas have different schedules".to_owned());
+    }
+    for replica in status.replicas.iter().filter(|replica| replica.is_skewed()) {
+        trouble.push(format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
+    }
+    trouble
 }

@@ -12,6 +12,8 @@ use crate::broker::BrokerError;
 use crate::broker::redis::{Attempt, Lock};
 use crate::clock::{self, SinceBoot};
 
+/// The holder where there can be only one.
+pub const SOLE: &str = "sole";
 /// From this skew on, replicas are warned of.
 const SKEW_WARNED_MS: i64 = 1_000;
 /// From this skew on, a leader makes way for a replica whose clock is right.
@@ -57,6 +59,12 @@ impl Peer {
         Some(Peer { holder, ..peer })
     }
 
+    /// Its clock is so far off that people should know.
+    #[must_use]
+    pub fn is_skewed(&self) -> bool {
+        self.skew_ms.abs() > SKEW_WARNED_MS
+    }
+
     /// Host, pid and a fresh random number.
     fn new_holder(&self) -> String {
         format!("{}:{}:{:08x}", self.host, self.pid, fastrand::u32(..))
@@ -90,7 +98,7 @@ impl Reports {
     #[must_use]
     pub fn of_sole_leader() -> Reports {
         let lease = Lease {
-            text: "1 sole".into(),
+            text: format!("1 {SOLE}").into(),
             trusted_until: SinceBoot::NEVER,
             continues: true,
             broker_clock: None,
@@ -122,6 +130,8 @@ pub struct Campaign {
     own_last: Option<String>,
     unmarked_since: Option<Instant>,
     hold_back_until: Option<Instant>,
+    /// The broker has answered before.
+    reached: bool,
 }
 
 /// What ends a stay in office.
@@ -166,6 +176,7 @@ impl Campaign {
             own_last: None,
             unmarked_since: None,
             hold_back_until: None,
+            reached: false,
         };
         (campaign, reports)
     }
@@ -356,8 +367,7 @@ impl Campaign {
                 warn!(replica = %peer.holder, theirs = %peer.schedule, ours = %self.myself.schedule,
                     "another replica has a different schedule");
             }
-            let skewed = |peer: &Peer| peer.skew_ms.abs() > SKEW_WARNED_MS;
-            if skewed(peer) && before.is_none_or(|before| !skewed(before)) {
+            if peer.is_skewed() && before.is_none_or(|before| !before.is_skewed()) {
                 warn!(replica = %peer.holder, skew_ms = peer.skew_ms,
                     "a replica's clock differs from the broker's");
             }
@@ -365,18 +375,24 @@ impl Campaign {
     }
 
     /// Logs the broker's coming and going, once each.
-    fn report(&self, error: Option<&BrokerError>) {
+    fn report(&mut self, error: Option<&BrokerError>) {
+        let reached = self.reached;
+        self.reached |= error.is_none();
         let error = error.map(ToString::to_string);
         self.trouble.send_if_modified(|trouble| {
-            if trouble.is_some() == error.is_some() {
-                return false;
+            match (&trouble, &error) {
+                (None, Some(error)) if reached => warn!(%error, "the broker went away"),
+                (None, Some(error)) => {
+                    warn!(%error, "the broker does not answer; it is asked again and again");
+                }
+                (Some(_), None) if reached => info!("the broker is back"),
+                (Some(_), None) => info!("the broker answers"),
+                // Another error of the same absence is for `status` only.
+                _ => {}
             }
-            match &error {
-                Some(error) => warn!(%error, "the broker went away"),
-                None => info!("the broker is back"),
-            }
+            let changed = *trouble != error;
             *trouble = error;
-            true
+            changed
         });
     }
 }

@@ -97,11 +97,11 @@ pub(super) fn explain(error: redis::RedisError) -> BrokerError {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
     };
+    let login = error.kind() == AuthenticationFailed
+        || matches!(error.code(), Some("WRONGPASS" | "NOAUTH"));
     match error.kind() {
         InvalidClientConfig => BrokerError::Unusable(text),
-        AuthenticationFailed => {
-            BrokerError::Unavailable(format!("redis refused the login: {text}"))
-        }
+        _ if login => BrokerError::Unavailable(format!("redis refused the login: {text}")),
         Extension => BrokerError::Unavailable(format!("redis answered {text}")),
         _ if error.is_timeout() => {
             BrokerError::Unavailable("redis did not answer in time".to_owned())
