@@ -46,6 +46,7 @@ pub(super) fn run(flags: ServiceFlags) -> Result<Exit, Failure> {
 async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> {
     let tzdata = Arc::new(Tzdata::load());
     let (schedule, loader) = load(&service, &tzdata)?;
+    let broker = broker(&service)?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
         entries = schedule.entries.len(),
@@ -59,7 +60,6 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
     tokio::spawn(files::watch(service.schedules.clone(), requests.clone()));
     let control = listen(&service.runtime_dir, &requests).await;
 
-    let broker = broker(&service)?;
     let settings = Settings {
         namespace: service.namespace.clone(),
         broker: broker.to_string(),
@@ -88,11 +88,22 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         service::Broker::Spool(path) => {
             let spool = open_spool(&path)?;
             info!(queue = %path.join("queue").display(), "using a spool");
+            tokio::spawn(refuse_to_resign(asked));
             work(parts, spool, Reports::of_sole_leader(), requested).await;
         }
     }
     drop(control);
     Ok(())
+}
+
+/// On a broker that only one process can use there is nobody to make way for.
+async fn refuse_to_resign(mut asked: mpsc::Receiver<campaign::Request>) {
+    while let Some(request) = asked.recv().await {
+        if let campaign::Request::Resign(answer) = request {
+            let reason = "only one process can use a spool; stop this one and start another";
+            let _ = answer.send(Err(reason.to_owned()));
+        }
+    }
 }
 
 type Parts<C> =
@@ -140,12 +151,21 @@ fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
 
 fn open_spool(path: &Path) -> Result<Spool, Failure> {
     Spool::open(path).map_err(|error| {
-        let exit = match error {
-            SpoolError::Locked(_) | SpoolError::Io { .. } => Exit::Config,
-            SpoolError::Corrupt { .. } => Exit::Config,
+        let exit = match &error {
+            // Somebody may make room, or mend the disk.
+            SpoolError::Io { source, .. } if is_passing(source) => Exit::Failed,
+            SpoolError::Io { .. } | SpoolError::Locked(_) | SpoolError::Corrupt { .. } => {
+                Exit::Config
+            }
         };
         Failure::new(exit, error)
     })
+}
+
+/// Whether what cannot be written now may be written later, with nothing configured anew.
+fn is_passing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    !matches!(error.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// The control socket, if it can be had; the service works without.
