@@ -34,8 +34,10 @@ pub struct Trigger {
 pub struct Triggered {
     /// The entry's name.
     pub entry: String,
-    /// The slot that the message speaks of, RFC 3339.
+    /// The slot that the message speaks of, RFC 3339 in the entry's zone.
     pub slot: String,
+    /// The same in UTC.
+    pub slot_utc: String,
     /// The message's id, drawn afresh.
     pub task_id: String,
     /// Where it went.
@@ -84,8 +86,9 @@ pub async fn publish(
     let (triggered, message) = compose(renderer, schedule, trigger)?;
     if !trigger.dry_run {
         broker.publish(message).await?;
-        tracing::info!(entry = %triggered.entry, queue = %triggered.queue, slot = %triggered.slot,
-            task_id = %triggered.task_id, kind = Kind::Manual.as_str(), "dispatched");
+        let Triggered { entry, queue, slot_utc, task_id, .. } = &triggered;
+        let kind = Kind::Manual.as_str();
+        tracing::info!(entry, queue, slot = %slot_utc, %task_id, kind, "dispatched");
     }
     Ok(triggered)
 }
@@ -104,7 +107,9 @@ pub fn compose(
     let slot = match trigger.slot.as_deref().map(|text| instant::parse(text, &entry.zone)) {
         None => clock::wall(),
         Some(Ok(slot)) => slot,
-        Some(Err(error)) => return Err(TriggerError::Invalid(format!("--slot: {error}"))),
+        Some(Err(error)) => {
+            return Err(TriggerError::Invalid(format!("--slot: {error}; {}", instant::HINT)));
+        }
     };
     let task_id = Uuid::new_v4();
     let rng = &mut fastrand::Rng::new();
@@ -112,6 +117,7 @@ pub fn compose(
     let triggered = Triggered {
         entry: entry.name.to_string(),
         slot: entry.zone.to_rfc3339(slot),
+        slot_utc: slot.to_string(),
         task_id: task_id.to_string(),
         queue: message.queue.to_string(),
         message: String::from_utf8_lossy(&outgoing.payload).into_owned(),
@@ -147,6 +153,9 @@ fn edited(message: &Message, trigger: &Trigger) -> Result<Message, TriggerError>
         message.kwargs = kwargs.to_string().into();
     }
     if let Some(queue) = &trigger.queue {
+        if queue.is_empty() {
+            return Err(TriggerError::Invalid("--queue takes the name of a queue".into()));
+        }
         message.queue = queue.as_str().into();
     }
     celery::check(&message).map_err(|error| TriggerError::Invalid(error.to_string()))?;

@@ -23,6 +23,7 @@ use self::status::{EntryStatus, NextSlot, Status};
 use self::tally::Tally;
 use crate::broker::{Broker, BrokerError, Fence};
 use crate::clock::{Clock, SinceBoot};
+use crate::envelope::Kind;
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::Planner;
@@ -262,8 +263,12 @@ impl<B: Broker, C: Clock> Service<B, C> {
             Request::List(answer) => drop(answer.send(self.list().await)),
             Request::Trigger(trigger, answer) => {
                 let done =
-                    trigger::publish(&mut self.broker, &self.renderer, &self.schedule, &trigger);
-                let _ = answer.send(done.await);
+                    trigger::publish(&mut self.broker, &self.renderer, &self.schedule, &trigger)
+                        .await;
+                if done.as_ref().is_ok_and(|triggered| triggered.sent) {
+                    self.tally.add(Kind::Manual.as_str(), 1);
+                }
+                let _ = answer.send(done);
             }
             Request::LogState => {
                 let status = serde_json::to_string(&self.status()).unwrap_or_default();
