@@ -4,7 +4,12 @@
 
 mod celery_golden;
 mod celery_worker;
+mod commands;
 mod dispatch_script;
+mod fresh_clone;
 mod python_repr;
+mod reload;
+mod schedules_on_workers;
+mod spool;
 mod support;
 mod support_itself;

@@ -65,7 +65,7 @@ pub(crate) struct CeleryWorker {
 }
 
 impl CeleryWorker {
-    /// Takes from `queues` of `broker`: a URL as Celery writes it, or `filesystem://FOLDER`.
+    /// Takes from `queues` of `broker`: a URL as Celery writes it, or `filesystem://FOLDER` of messages.
     ///
     /// It knows `demo.add`, which gives the sum, `demo.echo`, which gives its arguments, and runs
     /// a task of any other name as well. It is ready for messages when this returns.

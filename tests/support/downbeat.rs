@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::lines::Lines;
 use super::process::Process;
-use super::wait::SOON;
+use super::sent::instant;
+use super::wait::{SOON, eventually};
 
 /// A machine for downbeat: its schedule files, its state, its control socket.
 ///
@@ -96,6 +97,26 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
+impl Finished {
+    /// What it printed; panics unless it ended with 0.
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.stdout
+    }
+
+    /// What it complained of; panics unless it ended with `code`.
+    pub(crate) fn refused(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self.stderr
+    }
+
+    /// The one value of JSON that it printed; panics unless it ended with `code`.
+    pub(crate) fn json(self, code: i32) -> serde_json::Value {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
 impl From<Output> for Finished {
     fn from(output: Output) -> Finished {
         Finished {
@@ -153,5 +174,53 @@ impl Downbeat {
     /// Waits for the end; panics when there is none after `limit`.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         self.process.wait(limit)
+    }
+
+    /// Every `dispatched` line of the log so far.
+    pub(crate) fn dispatches(&self) -> Vec<Dispatch> {
+        self.log().iter().filter_map(|line| Dispatch::read(line)).collect()
+    }
+
+    /// Waits until `entry` was dispatched `count` times since `from`, and gives these dispatches.
+    pub(crate) fn wait_for_dispatches(
+        &self,
+        entry: &str,
+        from: i64,
+        count: usize,
+    ) -> Vec<Dispatch> {
+        eventually(SOON, &format!("{count} dispatches of {entry} since {from}"), || {
+            let mut dispatches = self.dispatches();
+            dispatches.retain(|dispatch| dispatch.entry == entry && dispatch.slot_ms >= from);
+            (dispatches.len() >= count).then_some(dispatches)
+        })
+    }
+}
+
+/// One `dispatched` line of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Dispatch {
+    /// The entry's name.
+    pub(crate) entry: String,
+    /// Its slot.
+    pub(crate) slot_ms: i64,
+    /// How late it went; of a message by hand, nothing.
+    pub(crate) lateness_ms: Option<i64>,
+    /// What it was, if not plainly scheduled.
+    pub(crate) kind: Option<String>,
+}
+
+impl Dispatch {
+    fn read(line: &str) -> Option<Dispatch> {
+        let (_, fields) = line.split_once(" dispatched ")?;
+        let field = |name: &str| {
+            let mut values = fields.split(' ').filter_map(|field| field.split_once('='));
+            values.find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
+        };
+        Some(Dispatch {
+            entry: field("entry")?.to_owned(),
+            slot_ms: instant(field("slot")?).0,
+            lateness_ms: field("lateness_ms").map(|text| text.parse().unwrap()),
+            kind: field("kind").map(str::to_owned),
+        })
     }
 }

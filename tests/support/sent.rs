@@ -1,6 +1,7 @@
 //! A Celery message as it lies in a queue, decoded for assertions.
 
 use base64::Engine as _;
+use downbeat::schedule::UnixMs;
 use serde_json::Value;
 
 /// One message of a queue.
@@ -50,4 +51,14 @@ impl Sent {
             headers,
         }
     }
+
+    /// The slot as an instant.
+    pub(crate) fn slot_ms(&self) -> i64 {
+        instant(&self.slot).0
+    }
+}
+
+/// An instant of RFC 3339.
+pub(crate) fn instant(text: &str) -> UnixMs {
+    text.parse::<jiff::Timestamp>().unwrap_or_else(|error| panic!("{text}: {error}")).into()
 }

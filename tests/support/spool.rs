@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::sent::Sent;
+
 /// A folder that is a broker.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -23,7 +25,7 @@ impl Folder {
 
     /// For [`CeleryWorker`](super::celery::CeleryWorker).
     pub(crate) fn celery_url(&self) -> String {
-        format!("filesystem://{}", self.folder.path().display())
+        celery_url(&self.data())
     }
 
     /// Where the messages are.
@@ -42,12 +44,27 @@ impl Folder {
 
     /// The names of the message files, in the order in which a worker takes them.
     pub(crate) fn files(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.data())
-            .unwrap()
-            .map(|file| file.unwrap().file_name().into_string().unwrap())
-            .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "msg"))
-            .collect();
-        names.sort();
-        names
+        files(&self.data())
     }
+}
+
+/// For [`CeleryWorker`](super::celery::CeleryWorker), given the folder of the messages.
+pub(crate) fn celery_url(messages: &Path) -> String {
+    format!("filesystem://{}", messages.display())
+}
+
+/// The names of the message files in a folder, in the order in which a worker takes them.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "msg"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The messages in a folder from which nobody takes any, in the order in which a worker would.
+pub(crate) fn messages(folder: &Path) -> Vec<Sent> {
+    files(folder).iter().map(|name| Sent::decode(&fs::read(folder.join(name)).unwrap())).collect()
 }

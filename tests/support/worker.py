@@ -1,6 +1,6 @@
 """A Celery application that writes a line of JSON for each thing that happens to a message.
 
-DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER; DOWNBEAT_TEST_JOURNAL the file to write to.
+DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER_OF_MESSAGES; DOWNBEAT_TEST_JOURNAL the file to write to.
 """
 
 import json
@@ -53,9 +53,9 @@ def settings(broker):
         folder = broker.removeprefix(FILESYSTEM)
         common["broker_url"] = FILESYSTEM
         common["broker_transport_options"] = {
-            "data_folder_in": f"{folder}/data",
-            "data_folder_out": f"{folder}/data",
-            "control_folder": f"{folder}/control",
+            "data_folder_in": folder,
+            "data_folder_out": folder,
+            "control_folder": f"{folder}-control",
             "polling_interval": 0.05,
         }
     return common

@@ -1,0 +1,246 @@
+//! `check`, `next`, `explain`, `list`: facts about a schedule, with no service around.
+
+use std::fs;
+
+use super::{place_with, place_with_three};
+use crate::support::downbeat::Place;
+
+#[test]
+fn check_counts_the_entries_of_a_valid_schedule() {
+    let place = place_with_three();
+    let checked = place.run(&["check"]);
+    assert_eq!((checked.stdout.as_str(), checked.stderr.as_str()), ("ok: 3 entries\n", ""));
+    assert_eq!(checked.code, Some(0));
+    place.write_schedule("jobs.yaml", "entries: {one: {task: t, every: 1h}}");
+    assert_eq!(place.run(&["check"]).ok(), "ok: 1 entry\n");
+    place.write_schedule("jobs.yaml", "entries: {}");
+    assert_eq!(place.run(&["check"]).ok(), "ok: 0 entries\n");
+}
+
+#[test]
+fn check_tells_every_problem_of_every_file_with_its_place() {
+    let place = place_with("entries:\n  a: {task: t, crom: '0 3 * * *'}\n  b: {every: 1h}\n");
+    place.write_schedule("more.yaml", "entries:\n  c: {task: t, cron: '0 24 * * *'}\n");
+    let checked = place.run(&["check"]);
+    assert_eq!(checked.stdout, "");
+    let told = checked.refused(1);
+    for part in [
+        "jobs.yaml:2:16: ",
+        "did you mean `cron`?",
+        "jobs.yaml:3:",
+        "`task`",
+        "more.yaml:2:25: hour `24` is out of range",
+        "      c: {task: t, cron: '0 24 * * *'}\n                            ^~\n",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
+
+#[test]
+fn check_warns_of_what_is_valid_but_odd_and_still_succeeds() {
+    let place = place_with("entries: {a: {task: t, cron: '0 3 1 * mon'}}");
+    let checked = place.run(&["check"]);
+    assert_eq!(checked.stdout, "ok: 1 entry, 1 warning\n");
+    assert!(checked.stderr.contains("jobs.yaml:1:"), "{}", checked.stderr);
+    assert!(checked.stderr.contains("warning: day of month and weekday"), "{}", checked.stderr);
+    assert_eq!(checked.code, Some(0));
+}
+
+#[test]
+fn check_takes_paths_and_looks_at_the_configuration_too() {
+    let place = place_with_three();
+    let other = place.path().join("other.yaml");
+    fs::write(&other, "entries: {a: {task: t, every: 1h}}").unwrap();
+    assert_eq!(place.run(&["check", "other.yaml"]).ok(), "ok: 1 entry\n");
+    assert_eq!(place.run(&["check", "other.yaml", "schedules"]).ok(), "ok: 4 entries\n");
+    let missing = place.run(&["check", "missing.yaml"]).refused(1);
+    assert!(missing.contains("missing.yaml: cannot be read: no such file"), "{missing}");
+    fs::write(place.path().join("downbeat.yaml"), "brokr: redis://localhost\n").unwrap();
+    let told = place.run(&["--config", "downbeat.yaml", "check"]).refused(1);
+    assert!(told.contains("downbeat.yaml:1:1: ") && told.contains("`broker`"), "{told}");
+}
+
+fn next(place: &Place, args: &[&str]) -> Vec<Vec<String>> {
+    let printed = place.run(&[&["next"], args].concat()).ok();
+    printed.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+fn column(rows: &[Vec<String>], column: usize) -> Vec<&str> {
+    rows.iter().map(|row| row[column].as_str()).collect()
+}
+
+#[test]
+fn next_begins_with_from_and_ends_before_to() {
+    let place = place_with_three();
+    let range = ["--from", "2027-01-01T18:00:00Z", "--to", "2027-01-03T18:00:00Z"];
+    let rows = next(&place, &[&["nightly"], &range[..]].concat());
+    assert_eq!(column(&rows, 0), ["2027-01-02T03:00:00+09:00", "2027-01-03T03:00:00+09:00"]);
+    assert_eq!(column(&rows, 1), ["2027-01-01T18:00:00Z", "2027-01-02T18:00:00Z"]);
+    assert_eq!(column(&rows, 2), ["nightly", "nightly"]);
+    let later = ["--from", "2027-01-01T18:00:00.001Z", "--to", "2027-01-02T18:00:00.001Z"];
+    let rows = next(&place, &[&["nightly"], &later[..]].concat());
+    assert_eq!(column(&rows, 1), ["2027-01-02T18:00:00Z"]);
+}
+
+#[test]
+fn next_reads_wall_time_in_each_entrys_own_zone() {
+    let place = place_with_three();
+    let range = ["--from", "2027-01-01 00:00", "--to", "2027-01-02 00:00"];
+    let rows = next(&place, &range);
+    // In order of time; what is switched off is left out unless it is asked for.
+    assert_eq!(column(&rows, 2), ["nightly", "digest-berlin"]);
+    assert_eq!(column(&rows, 0), ["2027-01-01T03:00:00+09:00", "2027-01-01T02:30:00+01:00"]);
+    let rows = next(&place, &[&["switched-off", "--count", "2"], &range[..]].concat());
+    assert_eq!(column(&rows, 0), ["2027-01-01T00:00:00+09:00", "2027-01-01T00:15:00+09:00"]);
+}
+
+#[test]
+fn next_shows_what_a_clock_change_does() {
+    let place = place_with_three();
+    let spring = ["digest-berlin", "--from", "2027-03-27 00:00", "--to", "2027-03-30 00:00"];
+    let rows = next(&place, &spring);
+    let slots =
+        ["2027-03-27T02:30:00+01:00", "2027-03-28T03:00:00+02:00", "2027-03-29T02:30:00+02:00"];
+    assert_eq!(column(&rows, 0), slots);
+    let notes: Vec<_> = rows.iter().map(|row| row.get(3).map(String::as_str)).collect();
+    assert_eq!(notes, [None, Some("clock change: +01:00 to +02:00"), None]);
+    let autumn = ["digest-berlin", "--from", "2027-10-31 00:00", "--to", "2027-11-02 00:00"];
+    let rows = next(&place, &autumn);
+    assert_eq!(column(&rows, 0), ["2027-10-31T02:30:00+02:00", "2027-11-01T02:30:00+01:00"]);
+    assert_eq!(rows[1][3], "clock change: +02:00 to +01:00");
+    let json = place.run(&[&["next", "--json"], &spring[..]].concat()).json(0);
+    assert_eq!(json[1]["note"], "clock change: +01:00 to +02:00");
+    assert!(json[0].get("note").is_none());
+}
+
+#[test]
+fn next_stops_after_count_and_prints_json() {
+    let place = place_with_three();
+    assert_eq!(next(&place, &[]).len(), 20);
+    assert_eq!(next(&place, &["--count", "3"]).len(), 3);
+    assert!(next(&place, &["--count", "0"]).is_empty());
+    let json =
+        place.run(&["next", "nightly", "--from", "2027-01-01 00:00", "--count", "1", "--json"]);
+    let expected = serde_json::json!([{
+        "entry": "nightly",
+        "slot": "2027-01-01T03:00:00+09:00",
+        "slot_utc": "2026-12-31T18:00:00Z",
+    }]);
+    assert_eq!(json.json(0), expected);
+    assert_eq!(place.run(&["next", "--count", "0", "--json"]).json(0), serde_json::json!([]));
+}
+
+#[test]
+fn next_says_what_it_did_not_understand() {
+    let place = place_with_three();
+    let told = place.run(&["next", "nightli"]).refused(1);
+    assert_eq!(told, "downbeat: no entry is named `nightli`; did you mean `nightly`?\n");
+    let told = place.run(&["next", "--from", "tomorrow"]).refused(2);
+    assert!(told.contains("--from: `tomorrow` is not a date and time"), "{told}");
+    assert!(told.contains("write `2026-12-24 18:00`"), "{told}");
+    place.run(&["next", "--count", "many"]).refused(2);
+    place.write_schedule("jobs.yaml", "entries: {a: {task: t, cron: '0 24 * * *'}}");
+    let told = place.run(&["next"]).refused(1);
+    assert!(told.contains("invalid schedule\n") && told.contains("jobs.yaml:1:"), "{told}");
+}
+
+#[test]
+fn explain_says_what_an_expression_means_and_when_it_comes() {
+    let place = Place::new();
+    let args = ["explain", "0 3 * * mon-fri", "--timezone", "Asia/Seoul"];
+    let from = ["--from", "2027-01-01 00:00", "--count", "2"];
+    let printed = place.run(&[&args[..], &from].concat()).ok();
+    let lines: Vec<_> = printed.lines().collect();
+    assert_eq!(lines[0], "at 03:00 on Monday to Friday (Asia/Seoul)");
+    assert_eq!(lines[1..], ["2027-01-01T03:00:00+09:00", "2027-01-04T03:00:00+09:00"]);
+    let json = place.run(&[&args[..], &from, &["--json"]].concat()).json(0);
+    assert_eq!(json["expr"], "0 3 * * mon-fri");
+    assert_eq!(json["timezone"], "Asia/Seoul");
+    let next = serde_json::json!(["2027-01-01T03:00:00+09:00", "2027-01-04T03:00:00+09:00"]);
+    assert_eq!(json["next"], next);
+    let printed = place.run(&["explain", "10m", "--from", "2027-01-01 00:01"]).ok();
+    assert!(printed.starts_with("every 10 minutes"), "{printed}");
+    assert_eq!(printed.lines().nth(1), Some("2027-01-01T00:10:00+00:00"));
+    assert_eq!(printed.lines().count(), 6);
+}
+
+#[test]
+fn explain_joins_two_day_fields_as_told() {
+    let place = Place::new();
+    let days = |rule: &[&str]| {
+        let args = ["explain", "0 0 1 * mon", "--from", "2027-01-01 00:00", "--count", "3"];
+        let printed = place.run(&[&args[..], rule].concat()).ok();
+        printed.lines().skip(1).map(|line| line[..10].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(days(&["--day-match", "or"]), ["2027-01-01", "2027-01-04", "2027-01-11"]);
+    assert_eq!(days(&[]), days(&["--day-match", "or"]));
+    assert_eq!(days(&["--day-match", "and"]), ["2027-02-01", "2027-03-01", "2027-11-01"]);
+}
+
+#[test]
+fn explain_points_at_what_is_wrong_with_an_expression() {
+    let place = Place::new();
+    let told = place.run(&["explain", "0 24 * * *"]).refused(1);
+    let expected =
+        "downbeat: hour `24` is out of range; did you mean `0`?\n    0 24 * * *\n      ^~\n";
+    assert_eq!(told, expected);
+    let json = place.run(&["explain", "0 24 * * *", "--json"]).json(1);
+    let expected = serde_json::json!({
+        "expr": "0 24 * * *",
+        "error": "hour `24` is out of range; did you mean `0`?",
+    });
+    assert_eq!(json, expected);
+    let told = place.run(&["explain", "0 3 * * mun"]).refused(1);
+    assert!(told.ends_with("\n    0 3 * * mun\n            ^~~\n"), "{told}");
+    let told = place.run(&["explain", "0 3 ☃ * *"]).refused(1);
+    assert!(told.ends_with("\n    0 3 ☃ * *\n        ^\n"), "{told}");
+    let told = place.run(&["explain", "0 0 3 * * *"]).refused(1);
+    assert!(told.contains("6 fields have three meanings"), "{told}");
+    let told = place.run(&["explain", "10x"]).refused(1);
+    assert!(told.contains("a length") && told.contains("`10m`"), "{told}");
+    assert!(told.ends_with("\n    10x\n    ^~~\n"), "{told}");
+    let told = place.run(&["explain", ""]).refused(1);
+    assert!(told.contains("found 0 of five fields"), "{told}");
+    let zone = ["explain", "0 3 * * *", "--timezone", "Asia/Soul"];
+    let told = place.run(&zone).refused(1);
+    assert!(told.contains("`Asia/Soul`; did you mean `Asia/Seoul`?"), "{told}");
+    let json = place.run(&[&zone[..], &["--json"]].concat()).json(1);
+    assert!(json["error"].as_str().unwrap().contains("Asia/Soul"));
+    place.run(&["explain", "0 3 * * *", "--from", "noon"]).refused(2);
+}
+
+#[test]
+fn list_shows_every_entry_and_whether_it_is_switched_off() {
+    let place = place_with_three();
+    let printed = place.run(&["list"]).ok();
+    let rows: Vec<Vec<&str>> = printed.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0][0], "digest-berlin");
+    assert_eq!((rows[1][0], rows[1][2], rows[1][3]), ("nightly", "-", "reports"));
+    assert!(rows[1][1].ends_with("T03:00:00+09:00"), "{printed}");
+    assert_eq!(rows[1][4], "at 03:00 every day");
+    assert_eq!(rows[2][..2], ["switched-off (disabled)", "-"]);
+    let json = place.run(&["list", "--json"]).json(0);
+    assert_eq!(json[1]["entry"], "nightly");
+    assert_eq!(json[1]["task"], "reports.build");
+    assert_eq!(json[1]["timezone"], "Asia/Seoul");
+    assert_eq!(json[1]["description"], "For the accountants.");
+    assert!(json[1]["next_utc"].as_str().unwrap().ends_with("T18:00:00Z"));
+    assert_eq!((&json[2]["enabled"], &json[2]["next"]), (&false.into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn list_shows_last_slots_with_and_without_the_service() {
+    let place = place_with("entries: {tick: {task: t, every: 1s}}");
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_dispatches("tick", 0, 1);
+    let last = |place: &Place| {
+        let json = place.run(&["list", "--json"]).json(0);
+        crate::support::sent::instant(json[0]["last_utc"].as_str().unwrap()).0
+    };
+    let shown = last(&place);
+    assert!(downbeat.dispatches().iter().any(|dispatch| dispatch.slot_ms == shown));
+    downbeat.process().terminate();
+    downbeat.wait(crate::support::wait::SOON);
+    assert_eq!(last(&place), downbeat.dispatches().last().unwrap().slot_ms);
+}

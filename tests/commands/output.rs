@@ -1,0 +1,96 @@
+//! How output looks: plain in a pipe, aligned on a terminal, and no fuss when the reader leaves.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use super::{place_with, place_with_three};
+use crate::support::downbeat::{Finished, Place};
+
+/// Five thousand lines: more than a pipe holds.
+fn place_with_many() -> Place {
+    let entry = |n| format!("  entry-number-{n}: {{task: t, cron: '0 3 * * *'}}\n");
+    place_with(&format!("entries:\n{}", (0..5000).map(entry).collect::<String>()))
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error() {
+    let place = place_with_many();
+    for args in [&["list"][..], &["next", "--count", "100000"], &["list", "--json"]] {
+        let mut command = place.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut first = [0; 10];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        let finished = Finished::from(child.wait_with_output().unwrap());
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let place = place_with_three();
+    let mut command = place.command(&["list"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let finished = Finished::from(command.stdout(full).output().unwrap());
+    let told = finished.refused(4);
+    assert!(told.contains("cannot write to standard output: No space left"), "{told}");
+}
+
+#[test]
+fn output_in_a_pipe_is_tab_separated_without_colour() {
+    let place = place_with("entries: {a: {task: t, every: 1h}, longer-name: {task: t, crom: 1}}");
+    let told = place.run(&["check"]).refused(1);
+    assert!(!told.contains('\x1b'), "{told:?}");
+    let place = place_with_three();
+    for args in [&["list"][..], &["next", "--count", "5"]] {
+        let printed = place.run(args).ok();
+        assert!(!printed.contains('\x1b') && !printed.contains("ENTRY"), "{printed:?}");
+        let columns: Vec<usize> = printed.lines().map(|line| line.matches('\t').count()).collect();
+        assert!(columns.iter().all(|tabs| *tabs == columns[0] && *tabs >= 2), "{printed:?}");
+    }
+}
+
+/// What a terminal of 80 columns shows; `None` without the program `script`.
+fn on_a_terminal(place: &Place, args: &str) -> Option<String> {
+    let downbeat = env!("CARGO_BIN_EXE_downbeat");
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("stty cols 80; {downbeat} {args}"), "/dev/null"]);
+    command.current_dir(place.path()).env("STATE_DIRECTORY", place.state());
+    command.env("RUNTIME_DIRECTORY", place.runtime()).env("SHELL", "/bin/sh");
+    command.env_remove("NO_COLOR").stdin(Stdio::null());
+    match command.output() {
+        Ok(output) => Some(String::from_utf8_lossy(&output.stdout).replace('\r', "")),
+        Err(error) => {
+            println!("skipped: cannot run script: {error}");
+            None
+        }
+    }
+}
+
+#[test]
+fn output_on_a_terminal_is_aligned_under_a_heading() {
+    let place = place_with_three();
+    let Some(shown) = on_a_terminal(&place, "list") else { return };
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(lines.len(), 4, "{shown}");
+    assert!(lines[0].starts_with("ENTRY "), "{shown}");
+    for heading in ["NEXT", "LAST", "QUEUE", "WHEN"] {
+        let at = lines[0].find(heading).unwrap();
+        for line in &lines[1..] {
+            assert!(!line[at..].starts_with(' ') && line[..at].ends_with("  "), "{shown}");
+        }
+    }
+    assert!(!shown.contains('\t'));
+    let shown = on_a_terminal(&place, "next --count 3").unwrap();
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["SLOT", "UTC", "ENTRY"]);
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown}");
+}
+
+#[test]
+fn problems_on_a_terminal_are_coloured() {
+    let place = place_with("entries: {a: {task: t, crom: 1}}");
+    let Some(shown) = on_a_terminal(&place, "check") else { return };
+    assert!(shown.contains("\x1b["), "{shown:?}");
+    assert!(shown.contains("jobs.yaml:1:"), "{shown:?}");
+}

@@ -1,0 +1,112 @@
+//! What `run` refuses to start with, and wrong usage.
+
+use std::fs;
+
+use super::{place_with, place_with_three};
+use crate::support::downbeat::Place;
+use crate::support::redis::{Options, RedisServer};
+use crate::support::tools::needs;
+use crate::support::wait::SOON;
+
+#[test]
+fn wrong_usage_ends_with_two_and_a_hint() {
+    let place = place_with_three();
+    for args in [&[][..], &["frob"], &["run", "--nope"], &["trigger"], &["explain"]] {
+        let told = place.run(args).refused(2);
+        assert!(told.contains("Usage: downbeat"), "{args:?}: {told}");
+    }
+    let told = place.run(&["--broker", "http://host", "list"]).refused(2);
+    assert!(told.contains("--broker: an unknown kind of broker"), "{told}");
+    let help = place.run(&["--help"]).ok();
+    assert!(help.contains("Exit status: "), "{help}");
+    assert!(place.run(&["--version"]).ok().starts_with("downbeat "));
+}
+
+#[test]
+fn run_refuses_an_invalid_schedule_with_all_problems() {
+    let place =
+        place_with("entries:\n  a: {task: t, crom: x}\n  b: {task: t, cron: '0 24 * * *'}\n");
+    let told = place.run(&["run"]).refused(78);
+    for part in ["invalid schedule\n", "jobs.yaml:2:16: ", "jobs.yaml:3:"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(fs::read_dir(place.state()).unwrap().next().is_none(), "nothing is left behind");
+}
+
+#[test]
+fn run_refuses_a_missing_and_an_empty_schedule_folder() {
+    let place = Place::new();
+    let told = place.run(&["run", "--schedules", "nowhere"]).refused(78);
+    assert!(told.contains("nowhere: cannot be read: no such file"), "{told}");
+    assert!(told.contains("hint: create it, or name another path"), "{told}");
+    let told = place.run(&["run"]).refused(78);
+    assert!(told.contains("./schedules: no schedule files in this directory"), "{told}");
+}
+
+#[test]
+fn run_refuses_an_invalid_configuration() {
+    let place = place_with_three();
+    let told = place.run(&["run", "--leader-ttl", "1", "--grace", "soon"]).refused(78);
+    assert!(told.contains("invalid configuration\n"), "{told}");
+    assert!(told.contains("--leader-ttl: ") && told.contains("--grace: "), "{told}");
+    let told = place.run(&["run", "--config", "nowhere.yaml"]).refused(78);
+    assert!(told.contains("nowhere.yaml: cannot be read"), "{told}");
+}
+
+#[test]
+fn run_under_a_service_manager_wants_a_broker() {
+    let place = place_with_three().env("NOTIFY_SOCKET", "@downbeat-test");
+    let refused = place.run(&["run"]);
+    assert!(!refused.stderr.contains("started"), "{refused:?}");
+    let told = refused.refused(78);
+    assert!(told.contains("no broker is configured; set `broker: redis://…`"), "{told}");
+}
+
+#[test]
+fn run_names_the_state_directory_that_it_cannot_write() {
+    let place = place_with_three();
+    let file = place.path().join("file");
+    fs::write(&file, "").unwrap();
+    let state = file.join("state");
+    let told = place.run(&["run", "--state-dir", state.to_str().unwrap()]).refused(78);
+    assert!(told.contains(&format!("cannot make the folder {}/spool", state.display())), "{told}");
+}
+
+#[test]
+fn no_password_is_shown_anywhere() {
+    needs!(Redis);
+    let server = RedisServer::start_with(Options { tcp: true, ..Options::default() });
+    let mut connection = server.connect();
+    let set = redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("right").to_owned();
+    set.query::<()>(&mut connection).unwrap();
+    let url = server.tcp_url().replace("127.0.0.1", "me:wr0ng-s3cret@127.0.0.1");
+    let place = place_with_three().env("DOWNBEAT_BROKER", &url).env("RUST_LOG", "trace");
+    let mut downbeat = place.start(&["run"]);
+    let line = downbeat.wait_for_log("redis refused the login");
+    assert!(line.contains("WARN"), "{line}");
+    let mut all = String::new();
+    for args in [
+        &["status"][..],
+        &["status", "--json"],
+        &["list"],
+        &["next", "--count", "1"],
+        &["trigger", "nightly"],
+        &["reload", "--wait"],
+        &["resign"],
+        &["check"],
+    ] {
+        let here = place.run(args);
+        let elsewhere = place.run(&[args, &["--runtime-dir", "none"]].concat());
+        for run in [here, elsewhere] {
+            all += &run.stdout;
+            all += &run.stderr;
+        }
+    }
+    downbeat.process().signal(rustix::process::Signal::USR1);
+    downbeat.wait_for_log(" state ");
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    all += &downbeat.log().join("\n");
+    assert!(all.contains("redis refused the login"), "{all}");
+    assert!(!all.contains("s3cret"), "{all}");
+}

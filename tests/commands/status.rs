@@ -1,0 +1,168 @@
+//! `status` and `resign`: who leads, whom one asks, and what is wrong.
+
+use std::time::Duration;
+
+use redis::Commands as _;
+use tokio::time::Instant;
+
+use super::{place_with, place_with_three};
+use crate::support::downbeat::Place;
+use crate::support::redis::{RedisServer, free_port};
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually};
+
+#[test]
+fn status_without_a_service_says_that_nobody_leads_a_spool() {
+    let place = place_with_three();
+    let status = place.run(&["status"]);
+    assert_eq!(status.code, Some(1));
+    assert!(status.stdout.contains("no service runs here"), "{status:?}");
+    assert!(status.stdout.contains("nobody"), "{status:?}");
+    let json = place.run(&["status", "--json"]).json(1);
+    assert!(json["leader"].is_null() && json["pid"].is_null(), "{json}");
+}
+
+#[test]
+fn status_of_a_service_on_a_spool_shows_its_leader_and_schedule() {
+    let place = place_with_three();
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    let json = place.run(&["status", "--json"]).json(0);
+    assert_eq!((&json["role"], &json["namespace"]), (&"leader".into(), &"downbeat".into()));
+    assert_eq!(json["pid"], downbeat.process().id());
+    assert_eq!(json["schedule"]["entries"], 3);
+    assert!(json["broker"].as_str().unwrap().starts_with("spool:"));
+    let shown = place.run(&["status"]).ok();
+    assert!(!shown.contains("TROUBLE"), "{shown}");
+    assert!(shown.contains("leader     this process"), "{shown}");
+    assert!(shown.contains("3 entries"), "{shown}");
+    let next = json["next"]["entry"].as_str().unwrap();
+    assert!(shown.lines().any(|line| line.starts_with("next ") && line.contains(next)), "{shown}");
+}
+
+#[test]
+fn status_fits_a_terminal_of_eighty_columns() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place_with_three().env("DOWNBEAT_BROKER", &server.url());
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    let shown = place.run(&["status"]).ok();
+    // Addresses are as long as they are.
+    let wide: Vec<_> = shown.lines().filter(|line| !line.starts_with("broker")).collect();
+    assert!(wide.iter().all(|line| line.chars().count() <= 80), "{shown}");
+}
+
+#[test]
+fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = |_| place_with_three().env("DOWNBEAT_BROKER", &server.url());
+    let [here, there, elsewhere] = [0, 1, 2].map(place);
+    let nobody = elsewhere.run(&["status"]);
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    let run = ["run", "--leader-ttl", "1s"];
+    let mut leader = here.start(&run);
+    leader.wait_for_log("took office");
+    let follower = there.start(&run);
+    follower.wait_for_log("following");
+
+    let led = here.run(&["status", "--json"]).json(0);
+    assert_eq!(led["role"], "leader");
+    let holder = led["leader"].clone();
+    let followed = there.run(&["status", "--json"]).json(0);
+    assert_eq!((&followed["role"], &followed["leader"]), (&"follower".into(), &holder));
+    assert!(followed["next"].is_null());
+    let asked = elsewhere.run(&["status", "--json"]).json(0);
+    assert_eq!((&asked["role"], &asked["leader"]), (&serde_json::Value::Null, &holder));
+    eventually(SOON, "both replicas are shown", || {
+        let asked = elsewhere.run(&["status", "--json"]).json(0);
+        (asked["replicas"].as_array().unwrap().len() == 2).then_some(())
+    });
+    let shown = elsewhere.run(&["status"]).ok();
+    assert!(shown.contains("no service runs here; the broker was asked"), "{shown}");
+
+    // A clean stop: the other one takes over, and nobody is left after it.
+    leader.process().terminate();
+    assert_eq!(leader.wait(SOON).code(), Some(0));
+    follower.wait_for_log("took office");
+    drop(follower);
+    eventually(SOON, "nobody leads", || (elsewhere.run(&["status"]).code == Some(1)).then_some(()));
+}
+
+#[test]
+fn status_says_when_the_broker_does_not_answer() {
+    let url = format!("redis://:s3cret@127.0.0.1:{}/0", free_port());
+    let place = place_with_three().env("DOWNBEAT_BROKER", &url);
+    let told = place.run(&["status"]).refused(3);
+    assert!(told.contains("the broker says: "), "{told}");
+    assert!(told.to_lowercase().contains("refused"), "{told}");
+    let downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("WARN");
+    let status = eventually(SOON, "the trouble is known", || {
+        let status = place.run(&["status"]);
+        status.stdout.contains("TROUBLE").then_some(status)
+    });
+    assert_eq!(status.code, Some(1), "{status:?}");
+    assert!(status.stdout.contains("nobody leads"), "{status:?}");
+    assert!(status.stdout.contains("the broker does not answer"), "{status:?}");
+    assert!(!status.stdout.contains("s3cret"), "{status:?}");
+}
+
+#[test]
+fn status_shows_a_queue_that_refuses_messages() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let _: () = server.connect().set("wrong", "not a list").unwrap();
+    let place = place_with("entries: {tick: {task: t, every: 1s, queue: wrong}}");
+    let place = place.env("DOWNBEAT_BROKER", &server.url());
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("the queue refuses messages");
+    let shown = place.run(&["status"]).ok();
+    let told = "TROUBLE    queue `wrong` refuses messages: ";
+    assert!(shown.contains(told) && shown.contains("WRONGTYPE"), "{shown}");
+}
+
+#[test]
+fn resign_hands_over_and_says_why_it_cannot() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = || place_with_three().env("DOWNBEAT_BROKER", &server.url());
+    let (here, there) = (place(), place());
+    let told = here.run(&["resign"]).refused(3);
+    assert!(told.contains("no service listens on "), "{told}");
+    assert!(told.contains(here.runtime().to_str().unwrap()), "{told}");
+    let run = ["run", "--leader-ttl", "2s"];
+    let first = here.start(&run);
+    first.wait_for_log("took office");
+    let second = there.start(&run);
+    second.wait_for_log("following");
+    let told = there.run(&["resign"]).refused(1);
+    assert!(told.contains("this replica does not lead"), "{told}");
+    assert_eq!(here.run(&["resign"]).ok(), "resigned\n");
+    second.wait_for_log("took office");
+    assert_eq!(here.run(&["status", "--json"]).json(0)["role"], "follower");
+}
+
+#[test]
+fn resign_on_a_spool_says_at_once_that_nobody_could_take_over() {
+    let place = place_with_three();
+    let downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    let asked_at = Instant::now();
+    let told = place.run(&["resign"]).refused(1);
+    assert!(asked_at.elapsed() < Duration::from_secs(5));
+    assert!(told.contains("only one process can use a spool"), "{told}");
+    place.run(&["status"]).ok();
+}
+
+#[test]
+fn a_service_that_hangs_is_told_from_one_that_does_not_run() {
+    let place: Place = place_with_three();
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    downbeat.process().pause();
+    let told = place.run(&["status"]).refused(3);
+    assert!(told.contains("did not answer within 5 s"), "{told}");
+    assert!(!told.contains("os error"), "{told}");
+}

@@ -1,0 +1,105 @@
+//! `trigger`: one message by hand, the same with and without a service, and no step of the schedule.
+
+use serde_json::{Value, json};
+
+use super::place_with_three;
+use crate::support::downbeat::Place;
+use crate::support::redis::{RedisServer, free_port};
+use crate::support::sent::Sent;
+use crate::support::tools::needs;
+
+fn place(server: &RedisServer) -> Place {
+    place_with_three().env("DOWNBEAT_BROKER", &server.url())
+}
+
+fn progress(place: &Place) -> Vec<(Value, Value)> {
+    let list = place.run(&["list", "--json"]).json(0);
+    let steps = |entry: &Value| (entry["last"].clone(), entry["next"].clone());
+    list.as_array().unwrap().iter().map(steps).collect()
+}
+
+/// Triggers in every way, which must not depend on whether a service runs.
+fn trigger_in_every_way(server: &RedisServer, place: &Place) {
+    let before = progress(place);
+    let printed = place.run(&["trigger", "nightly"]).ok();
+    let [plain] = &server.queue("reports")[..] else { panic!("not one message") };
+    assert!(printed.starts_with(&format!("sent nightly to reports as {} ", plain.id)), "{printed}");
+    assert_eq!((plain.entry.as_str(), plain.kind.as_str()), ("nightly", "manual"));
+    assert_eq!(plain.task, "reports.build");
+    assert_eq!(plain.args, json!(["daily"]));
+    assert_eq!(plain.kwargs, json!({"tenant": 42, "ü": "☃"}));
+
+    let edited = ["--args", "[1, {\"é\": null}]", "--kwargs", "{\"a\": []}", "--queue", "other"];
+    let slot = ["--slot", "2026-01-02 03:00", "--json"];
+    let json = place.run(&[&["trigger", "nightly"], &edited[..], &slot].concat()).json(0);
+    let [sent] = &server.queue("other")[..] else { panic!("not one message") };
+    assert_eq!((&json["task_id"], &json["queue"]), (&sent.id.clone().into(), &"other".into()));
+    assert_eq!(json["slot"], "2026-01-02T03:00:00+09:00");
+    assert_eq!(json["slot_utc"], "2026-01-01T18:00:00Z");
+    assert_eq!((&json["entry"], &json["sent"]), (&"nightly".into(), &true.into()));
+    assert_eq!(Sent::decode(json["message"].as_str().unwrap().as_bytes()), *sent);
+    assert_eq!(sent.slot, "2026-01-01T18:00:00.000Z");
+    assert_eq!((&sent.args, &sent.kwargs), (&json!([1, {"é": null}]), &json!({"a": []})));
+    assert_ne!(sent.id, plain.id);
+
+    // A slot is sent by hand as often as one likes, each time as a new task.
+    place.run(&[&["trigger", "nightly"], &edited[..], &slot].concat()).ok();
+    let [_, again] = &server.queue("other")[..] else { panic!("not two messages") };
+    assert_ne!(again.id, sent.id);
+    // Switched off means that it does not fire by itself.
+    place.run(&["trigger", "switched-off", "--queue", "off"]).ok();
+    assert_eq!(server.queue("off").len(), 1);
+
+    let printed = place.run(&["trigger", "digest-berlin", "--dry-run"]).ok();
+    let shown = Sent::decode(printed.trim_end().as_bytes());
+    assert_eq!((shown.entry.as_str(), shown.kind.as_str()), ("digest-berlin", "manual"));
+    assert!(server.queue("mail").is_empty(), "a dry run sends nothing");
+    assert_eq!(progress(place), before, "the schedule moved");
+
+    for (args, code, told) in [
+        (&["nightli"][..], 1, "no entry is named `nightli`; did you mean `nightly`?"),
+        (&["nightly", "--args", "[1,"], 2, "--args is not JSON"),
+        (&["nightly", "--args", "{}"], 2, "--args takes a JSON array"),
+        (&["nightly", "--kwargs", "[1]"], 2, "--kwargs takes a JSON object"),
+        (&["nightly", "--slot", "later"], 2, "--slot: `later` is not a date and time"),
+        (&["nightly", "--queue", ""], 2, "--queue"),
+        (&[], 2, "<ENTRY>"),
+    ] {
+        let refused = place.run(&[&["trigger"], args].concat()).refused(code);
+        assert!(refused.contains(told), "{args:?}: {refused}");
+    }
+    assert_eq!(server.queue("reports").len(), 1);
+}
+
+#[test]
+fn trigger_works_without_a_service() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    trigger_in_every_way(&server, &place(&server));
+}
+
+#[test]
+fn trigger_works_through_a_running_service_and_shows_in_its_log() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place(&server);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    trigger_in_every_way(&server, &place);
+    let manual = downbeat.dispatches();
+    assert_eq!(manual.len(), 4);
+    assert!(manual.iter().all(|dispatch| dispatch.kind.as_deref() == Some("manual")));
+    // Written like every other line: slots in UTC, names quoted.
+    let line = downbeat.wait_for_log("dispatched entry=\"nightly\" queue=\"other\"");
+    assert!(line.contains("slot=2026-01-01T18:00:00Z "), "{line}");
+    assert_eq!(place.run(&["status", "--json"]).json(0)["slots"], json!({"manual": 4}));
+}
+
+#[test]
+fn trigger_says_when_neither_service_nor_broker_answers() {
+    let url = format!("redis://127.0.0.1:{}/0", free_port());
+    let place = place_with_three().env("DOWNBEAT_BROKER", &url);
+    let told = place.run(&["trigger", "nightly"]).refused(3);
+    assert!(told.contains("the broker did not take the message: "), "{told}");
+    place.run(&["trigger", "nightly", "--dry-run"]).ok();
+}

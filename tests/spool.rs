@@ -1,0 +1,365 @@
+//! The embedded broker: every slot is in the queue folder exactly once, whatever is killed when,
+//! and messages by hand find their way in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use downbeat::broker::spool::{Spool, SpoolError};
+use downbeat::broker::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};
+use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::schedule::{Message, TaskIds, UnixMs};
+use tempfile::TempDir;
+
+use crate::support::downbeat::Place;
+use crate::support::sent::{Sent, instant};
+use crate::support::spool::{files, messages};
+use crate::support::wait::{SOON, eventually, wall_clock};
+
+const ENTRIES: usize = 20;
+const ROUNDS: usize = 12;
+const KILLS: usize = 3;
+
+fn every_second(count: usize) -> String {
+    let entry = |n| format!("  e{n}: {{task: demo.echo, every: 1s, args: [{n}]}}\n");
+    format!("entries:\n{}", (0..count).map(entry).collect::<String>())
+}
+
+/// By entry, how often each slot is in the queue.
+fn count_slots(queue: &Path) -> BTreeMap<String, BTreeMap<i64, usize>> {
+    let mut slots = BTreeMap::<String, BTreeMap<i64, usize>>::new();
+    for sent in messages(queue) {
+        *slots.entry(sent.entry.clone()).or_default().entry(sent.slot_ms()).or_default() += 1;
+        let id = TaskIds::new("downbeat").id(&sent.entry, instant(&sent.slot));
+        assert_eq!(sent.id, id.to_string());
+    }
+    slots
+}
+
+#[test]
+fn no_slot_is_lost_or_doubled_by_kill_9_at_any_instant() {
+    let seed = std::env::var("DOWNBEAT_TEST_SEED").map_or_else(
+        |_| fastrand::u64(..),
+        |seed| seed.parse().expect("DOWNBEAT_TEST_SEED is a number"),
+    );
+    println!("DOWNBEAT_TEST_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let place = Place::new();
+    place.write_schedule("all.yaml", &every_second(ENTRIES));
+    let queue = place.state().join("spool/queue");
+    let (mut cut_short, mut unfinished) = (0, 0);
+    for kill in 0..ROUNDS * KILLS {
+        let mut downbeat = place.start(&["run"]);
+        downbeat.wait_for_log("started");
+        // In each round once while the slots of a second are written, and then while what that
+        // kill has left is put right.
+        let until_slots = if kill % KILLS == 0 { 1000 - wall_clock().0 % 1000 } else { 0 };
+        let pause = 1000 * u64::try_from(until_slots).unwrap() + random.u64(..20_000);
+        std::thread::sleep(Duration::from_micros(pause));
+        downbeat.process().kill();
+        cut_short += files_in(&place.state().join("spool/stage"));
+        unfinished += usize::from(!downbeat.log().join("\n").contains("took office"));
+    }
+    println!("{cut_short} messages were staged and {unfinished} starts unfinished when killed");
+
+    let mut downbeat = place.start(&["run"]);
+    let now = wall_clock().0;
+    for entry in 0..ENTRIES {
+        downbeat.wait_for_dispatches(&format!("e{entry}"), now, 1);
+    }
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    assert_eq!(files_in(&place.state().join("spool/stage")), 0);
+    let slots = count_slots(&queue);
+    assert_eq!(slots.len(), ENTRIES);
+    for (entry, slots) in slots {
+        let (first, last) = (slots.keys().next().unwrap(), slots.keys().last().unwrap());
+        assert!(last - first >= 5_000, "{entry}: {slots:?}");
+        for slot in (*first..=*last).step_by(1000) {
+            assert_eq!(slots.get(&slot), Some(&1), "{entry} at {slot}, seed {seed}: {slots:?}");
+        }
+        assert_eq!(i64::try_from(slots.len()).unwrap(), (last - first) / 1000 + 1);
+    }
+}
+
+fn files_in(folder: &Path) -> usize {
+    fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+/// A spool in a folder of its own, used through the library.
+struct Bench {
+    folder: TempDir,
+    runtime: tokio::runtime::Runtime,
+}
+
+fn message(entry: &str, slot: i64, kind: Kind) -> Outgoing {
+    let message = Message {
+        task: "demo.echo".into(),
+        queue: "q".into(),
+        args: "[]".into(),
+        kwargs: "{}".into(),
+        headers: None,
+        priority: None,
+        expires: None,
+        options: None,
+    };
+    let slot = UnixMs(slot);
+    let task = Task {
+        entry_name: entry,
+        message: &message,
+        task_id: TaskIds::new("downbeat").id(entry, slot),
+        slot,
+        kind,
+        expires_at: None,
+        now: wall_clock(),
+        origin: "downbeat@test",
+        fresh: Fresh::draw(&mut fastrand::Rng::new()),
+    };
+    Outgoing { queue: "q".into(), priority: None, payload: celery::render(&task) }
+}
+
+fn write(entry: &str, slot: i64) -> Write {
+    let id = TaskIds::new("downbeat").id(entry, UnixMs(slot));
+    Write {
+        entry: entry.into(),
+        slot: UnixMs(slot),
+        outcome: Outcome::Dispatched(id),
+        message: Some(message(entry, slot, Kind::Scheduled)),
+    }
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench::at(tempfile::tempdir().unwrap())
+    }
+
+    fn at(folder: TempDir) -> Bench {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Bench { folder, runtime }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn open(&self) -> Spool {
+        Spool::open(self.folder.path()).unwrap()
+    }
+
+    /// Dispatches as the service does: from what the spool says it has seen.
+    fn dispatch(&self, spool: &mut Spool, batch: Batch) -> Result<Vec<(usize, Exception)>, String> {
+        self.runtime.block_on(async {
+            let sequence = spool.read().await.unwrap().sequence;
+            let fence = Fence { lease: Arc::from("1 sole"), sequence };
+            match spool.dispatch(&fence, batch).await {
+                Ok(Reply::Written { exceptions, .. }) => Ok(exceptions),
+                Ok(reply) => panic!("{reply:?}"),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    }
+
+    fn queue(&self) -> Vec<Sent> {
+        messages(&self.path("queue"))
+    }
+
+    fn slots(&self) -> Vec<(String, i64)> {
+        self.queue().into_iter().map(|sent| (sent.entry.clone(), sent.slot_ms())).collect()
+    }
+}
+
+#[test]
+fn what_is_staged_but_not_recorded_is_deleted_when_the_spool_is_opened() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
+    drop(spool);
+    // Killed after staging the next slot, another one half, and a message by hand.
+    let staged = message("a", 2000, Kind::Scheduled).payload;
+    fs::write(bench.path("stage/1_x.q.msg"), &staged).unwrap();
+    fs::write(bench.path("stage/2_x.q.msg"), &staged[..staged.len() / 2]).unwrap();
+    fs::write(bench.path("stage/3_x.q.msg"), message("a", 500, Kind::Manual).payload).unwrap();
+    let mut spool = bench.open();
+    assert_eq!(files_in(&bench.path("stage")), 0);
+    assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
+    // The slot itself is not lost: it is still to be sent.
+    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 2000)]), Ok(vec![]));
+    assert_eq!(bench.slots(), [("a".to_owned(), 1000), ("a".to_owned(), 2000)]);
+}
+
+#[test]
+fn what_is_staged_and_recorded_is_in_the_queue_once_the_spool_is_opened() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    let batch = vec![write("a", 1000), write("a", 2000), write("b", 1500)];
+    assert_eq!(bench.dispatch(&mut spool, batch), Ok(vec![]));
+    drop(spool);
+    // Killed between the record and the renaming of two of three files.
+    let names = files(&bench.path("queue"));
+    for name in &names[1..] {
+        fs::rename(bench.path("queue").join(name), bench.path("stage").join(name)).unwrap();
+    }
+    let mut spool = bench.open();
+    assert_eq!(files(&bench.path("queue")), names);
+    assert_eq!(files_in(&bench.path("stage")), 0);
+    let again = bench.dispatch(&mut spool, vec![write("a", 2000), write("b", 1500)]);
+    assert_eq!(again, Ok(vec![(0, Exception::AlreadyDone), (1, Exception::AlreadyDone)]));
+    assert_eq!(bench.slots().len(), 3);
+}
+
+#[test]
+fn a_record_cut_short_counts_as_not_written() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
+    drop(spool);
+    // The machine stopped while the next slot was being recorded.
+    let mut records = fs::read(bench.path("records")).unwrap();
+    records.extend_from_slice(br#"{"sequence":2,"settled":{"a":[2000,"dispa"#);
+    fs::write(bench.path("records"), records).unwrap();
+    let staged = message("a", 2000, Kind::Scheduled).payload;
+    fs::write(bench.path("stage/1_x.q.msg"), &staged).unwrap();
+    let mut spool = bench.open();
+    assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
+    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 2000)]), Ok(vec![]));
+    drop(spool);
+    let mut spool = bench.open();
+    let again = bench.dispatch(&mut spool, vec![write("a", 2000)]);
+    assert_eq!(again, Ok(vec![(0, Exception::AlreadyDone)]));
+    assert_eq!(bench.slots(), [("a".to_owned(), 1000), ("a".to_owned(), 2000)]);
+}
+
+#[test]
+fn a_write_that_was_planned_on_old_records_does_nothing() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
+    let fence = Fence { lease: Arc::from("1 sole"), sequence: 0 };
+    let reply = bench.runtime.block_on(spool.dispatch(&fence, vec![write("a", 2000)]));
+    assert_eq!(reply.unwrap(), Reply::Stale);
+    assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
+}
+
+#[test]
+fn a_second_process_is_kept_out_and_told_so() {
+    let place = Place::new();
+    place.write_schedule("all.yaml", &every_second(1));
+    let mut first = place.start(&["run"]);
+    first.wait_for_log("took office");
+    let spool = place.state().join("spool");
+    assert!(matches!(Spool::open(&spool), Err(SpoolError::Locked(path)) if path == spool));
+    let runtime = place.path().join("another");
+    let second = place.run(&["run", "--runtime-dir", runtime.to_str().unwrap()]).refused(78);
+    let told = format!("the spool {} is in use by another process", spool.display());
+    assert!(second.contains(&told), "{second}");
+    assert!(first.process().exited().is_none());
+    first.process().kill();
+    // What a killed process held is free at once.
+    drop(Spool::open(&spool).unwrap());
+}
+
+/// A file system of `size`, unmounted when dropped.
+struct Tmpfs {
+    folder: TempDir,
+}
+
+impl Tmpfs {
+    fn mount(size: &str) -> Option<Tmpfs> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "downbeat-test"]);
+        let output = mount.arg(folder.path()).output().ok()?;
+        if output.status.success() {
+            return Some(Tmpfs { folder });
+        }
+        println!("skipped: cannot mount: {}", String::from_utf8_lossy(&output.stderr).trim());
+        None
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        // Lazily: a process that is being killed may still hold it.
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.folder.path()).status();
+    }
+}
+
+/// Leaves no room on the file system.
+fn fill(folder: &Path) -> PathBuf {
+    use std::io::Write as _;
+    let path = folder.join("ballast");
+    let mut file = fs::File::create(&path).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    path
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_the_queue_goes_on_when_there_is_room() {
+    let Some(disk) = Tmpfs::mount("1m") else { return };
+    let place = Place::new().env("DOWNBEAT_STATE_DIR", disk.folder.path().to_str().unwrap());
+    place.write_schedule("all.yaml", &every_second(3));
+    let mut downbeat = place.start(&["run", "--grace", "5m"]);
+    downbeat.wait_for_dispatches("e0", 0, 1);
+    let ballast = fill(disk.folder.path());
+    downbeat.wait_for_log("No space left on device");
+    let status = place.run(&["status"]);
+    assert!(status.stdout.contains("No space left on device"), "{status:?}");
+    // Not only the first second of it.
+    let full_at = wall_clock().0;
+    eventually(SOON, "two seconds more", || (wall_clock().0 > full_at + 2000).then_some(()));
+    fs::remove_file(ballast).unwrap();
+    let room_at = wall_clock().0;
+    for entry in ["e0", "e1", "e2"] {
+        downbeat.wait_for_dispatches(entry, room_at, 1);
+    }
+    let status = place.run(&["status"]).ok();
+    assert!(!status.contains("No space left on device"), "{status}");
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    for (entry, slots) in count_slots(&disk.folder.path().join("spool/queue")) {
+        let (first, last) = (slots.keys().next().unwrap(), slots.keys().last().unwrap());
+        assert!(*first < full_at && *last >= room_at);
+        for slot in (*first..=*last).step_by(1000) {
+            assert_eq!(slots.get(&slot), Some(&1), "{entry} at {slot}: {slots:?}");
+        }
+    }
+}
+
+#[test]
+fn starting_on_a_full_disk_may_be_cured_by_starting_again() {
+    let Some(disk) = Tmpfs::mount("256k") else { return };
+    let place = Place::new().env("DOWNBEAT_STATE_DIR", disk.folder.path().to_str().unwrap());
+    place.write_schedule("all.yaml", &every_second(1));
+    fs::create_dir(disk.folder.path().join("spool")).unwrap();
+    let ballast = fill(disk.folder.path());
+    let refused = place.run(&["run"]).refused(4);
+    assert!(refused.contains("No space left on device"), "{refused}");
+    assert!(refused.contains("/spool/"), "{refused}");
+    fs::remove_file(ballast).unwrap();
+    place.start(&["run"]).wait_for_log("took office");
+}
+
+#[test]
+fn trigger_puts_a_message_in_with_and_without_a_running_service() {
+    let place = Place::new();
+    place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}");
+    let queue = place.state().join("spool/queue");
+    let printed = place.run(&["trigger", "yearly"]).ok();
+    let [sent] = &messages(&queue)[..] else { panic!("not one message") };
+    assert!(printed.contains(&sent.id), "{printed}");
+    assert_eq!((sent.entry.as_str(), sent.kind.as_str()), ("yearly", "manual"));
+
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    let printed = place.run(&["trigger", "yearly", "--queue", "other"]).ok();
+    let [_, second] = &messages(&queue)[..] else { panic!("not two messages") };
+    assert!(printed.contains(&second.id), "{printed}");
+    assert!(files(&queue)[1].ends_with(".other.msg"));
+    downbeat.wait_for_log("kind=\"manual\"");
+    assert_eq!(files_in(&place.state().join("spool/stage")), 0);
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    assert_eq!(messages(&queue).len(), 2);
+}
