@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::broker::{Broker, BrokerError, Outgoing};
 use crate::clock;
 use crate::config::instant;
-use crate::envelope::{Kind, celery};
+use crate::envelope::Kind;
+use crate::envelope::celery::{self, Unsendable};
 use crate::schedule::{Entry, Message, Schedule};
 use crate::service::render::Renderer;
 
@@ -153,11 +154,20 @@ fn edited(message: &Message, trigger: &Trigger) -> Result<Message, TriggerError>
         message.kwargs = kwargs.to_string().into();
     }
     if let Some(queue) = &trigger.queue {
-        if queue.is_empty() {
-            return Err(TriggerError::Invalid("--queue takes the name of a queue".into()));
-        }
         message.queue = queue.as_str().into();
     }
-    celery::check(&message).map_err(|error| TriggerError::Invalid(error.to_string()))?;
+    // The entry itself was checked when it was loaded: what is wrong was typed here.
+    celery::check(&message).map_err(|error| {
+        TriggerError::Invalid(match error {
+            Unsendable::Shape { field: "args", .. } => {
+                "--args takes a JSON array, like '[1, \"a\"]'".to_owned()
+            }
+            Unsendable::Shape { .. } => {
+                "--kwargs takes a JSON object, like '{\"a\": 1}'".to_owned()
+            }
+            Unsendable::Queue { .. } => format!("--queue: {error}"),
+            _ => error.to_string(),
+        })
+    })?;
     Ok(message)
 }

@@ -152,7 +152,7 @@ impl Bench {
     fn dispatch(&self, spool: &mut Spool, batch: Batch) -> Result<Vec<(usize, Exception)>, String> {
         self.runtime.block_on(async {
             let sequence = spool.read().await.unwrap().sequence;
-            let fence = Fence { lease: Arc::from("1 sole"), sequence };
+            let fence = Fence::after(&Arc::from("1 sole"), sequence);
             match spool.dispatch(&fence, batch).await {
                 Ok(Reply::Written { exceptions, .. }) => Ok(exceptions),
                 Ok(reply) => panic!("{reply:?}"),
@@ -236,7 +236,7 @@ fn a_write_that_was_planned_on_old_records_does_nothing() {
     let bench = Bench::new();
     let mut spool = bench.open();
     assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
-    let fence = Fence { lease: Arc::from("1 sole"), sequence: 0 };
+    let fence = Fence::after(&Arc::from("1 sole"), 0);
     let reply = bench.runtime.block_on(spool.dispatch(&fence, vec![write("a", 2000)]));
     assert_eq!(reply.unwrap(), Reply::Stale);
     assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
