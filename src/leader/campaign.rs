@@ -247,7 +247,7 @@ impl Campaign {
     /// Asks for the lease once: got it, or how long to wait before asking again.
     async fn stand(&mut self) -> Result<Result<Lease, Duration>, BrokerError> {
         if let Some(until) = self.hold_back_until.filter(|until| *until > Instant::now()) {
-            self.announce().await?;
+            let _ = self.announce().await;
             let left = until.saturating_duration_since(Instant::now());
             return Ok(Err(left.min(self.times.renew_every)));
         }
@@ -275,7 +275,8 @@ impl Campaign {
                     }
                     changed
                 });
-                self.announce().await?;
+                // A full Redis refuses this, and is not away.
+                let _ = self.announce().await;
                 let jitter = Duration::from_millis(fastrand::u64(1..50));
                 Ok(Err(left.min(self.times.ttl) + jitter))
             }
