@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level::pipe};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::service::Request;
 
@@ -42,11 +42,15 @@ impl Signals {
         Ok(Signals { stop, reload, log_state })
     }
 
-    /// Hands signals to the service, for ever.
+    /// Hands signals to the service, for ever; `stopping` is notified of a stop as well.
     ///
     /// # Errors
     /// When the runtime cannot watch for them.
-    pub async fn forward(self, service: mpsc::Sender<Request>) -> io::Result<()> {
+    pub async fn forward(
+        self,
+        service: mpsc::Sender<Request>,
+        stopping: Arc<Notify>,
+    ) -> io::Result<()> {
         let (mut stop, mut reload, mut log_state) =
             (watched(self.stop)?, watched(self.reload)?, watched(self.log_state)?);
         loop {
@@ -57,6 +61,9 @@ impl Signals {
                 _ = reload.read(&mut b) => Request::Reload(oneshot::channel().0),
                 _ = log_state.read(&mut c) => Request::LogState,
             };
+            if matches!(request, Request::Stop) {
+                stopping.notify_one();
+            }
             if service.send(request).await.is_err() {
                 return Ok(());
             }

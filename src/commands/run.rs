@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
 use super::{Exit, Failure, broker_of, configuration, render};
@@ -24,7 +24,7 @@ use crate::signals::Signals;
 use crate::tzdata::Tzdata;
 use crate::{config, host, telemetry, watch as files};
 
-/// Leaving takes no longer than this, whatever the broker does.
+/// Neither finishing what is being sent nor leaving takes longer, whatever the broker does.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) fn run(flags: ServiceFlags) -> Result<Exit, Failure> {
@@ -56,7 +56,8 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
     );
     let (requests, requested) = mpsc::channel(64);
     let (announced, announcing) = watch::channel(short_hash(&schedule));
-    tokio::spawn(signals.forward(requests.clone()));
+    let stopping = Arc::new(Notify::new());
+    tokio::spawn(signals.forward(requests.clone(), Arc::clone(&stopping)));
     tokio::spawn(files::watch(service.schedules.clone(), requests.clone()));
     let control = listen(&service.runtime_dir, &requests).await;
 
@@ -68,7 +69,7 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
     };
     let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
     let (to_campaign, asked) = mpsc::channel(4);
-    let parts = (settings, clock, loader, schedule, announced, to_campaign.clone());
+    let parts = (settings, clock, loader, schedule, announced, to_campaign.clone(), stopping);
     match broker {
         service::Broker::Redis(url) => {
             let times = LeaseTimes::new(service.ttl);
@@ -106,18 +107,32 @@ async fn refuse_to_resign(mut asked: mpsc::Receiver<campaign::Request>) {
     }
 }
 
-type Parts<C> =
-    (Settings, C, Loader, Arc<Schedule>, watch::Sender<String>, mpsc::Sender<campaign::Request>);
+type Parts<C> = (
+    Settings,
+    C,
+    Loader,
+    Arc<Schedule>,
+    watch::Sender<String>,
+    mpsc::Sender<campaign::Request>,
+    Arc<Notify>,
+);
 
 async fn work(
-    (settings, clock, loader, schedule, announced, campaign): Parts<SystemClock>,
+    (settings, clock, loader, schedule, announced, campaign, stopping): Parts<SystemClock>,
     broker: impl Broker,
     reports: Reports,
     requested: mpsc::Receiver<Request>,
 ) {
-    Service::new(settings, broker, clock, loader, schedule, announced, reports, campaign)
-        .run(requested)
-        .await;
+    let service =
+        Service::new(settings, broker, clock, loader, schedule, announced, reports, campaign);
+    let too_long = async {
+        stopping.notified().await;
+        tokio::time::sleep(LEAVE_WITHIN).await;
+    };
+    tokio::select! {
+        () = service.run(requested) => {}
+        () = too_long => warn!("stopped without an answer to what was being sent"),
+    }
 }
 
 /// Loads the schedule for the first time; from then on the loader does so on demand.
