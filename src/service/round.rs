@@ -56,7 +56,6 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let now = self.planning_time();
         let Some(planner) = &mut self.planner else { return Ok(now) };
         let plan = planner.plan(now, ROUND, BATCH);
-        let _gathering = (plan.items.len() > 1).then(Gathering::start);
         let mut batches = render::batches(&plan.items).into_iter();
         let mut sequence = self.planner.as_ref().map_or(0, Planner::sequence);
         let mut in_flight = VecDeque::new();
@@ -124,6 +123,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
 
     fn settle(&mut self, Answered { items, sequence, mut exceptions }: Answered) {
         let Some(planner) = &mut self.planner else { return };
+        let _gathering = (items.len() > 1).then(Gathering::start);
         exceptions.sort_by_key(|(index, _)| *index);
         let mut exceptions = exceptions.into_iter().peekable();
         let dispatched_at = self.clock.now();
