@@ -169,7 +169,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let idle = |retry_at| Wake { at: UnixMs::MAX, retry_at };
         let lease = self.reports.leadership.borrow().clone();
         let Some(lease) = lease.filter(|lease| lease.is_trusted(SinceBoot::now())) else {
-            self.office = None;
+            (self.office, self.retry_at, self.failures) = (None, None, 0);
+            self.tally.forget_troubles();
             return idle(None);
         };
         if lease.broker_clock.map(|reading| reading.at)

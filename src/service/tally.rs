@@ -63,6 +63,12 @@ impl Tally {
         self.refusals.remove_entry(queue).map(|(queue, _)| queue)
     }
 
+    /// Out of office, nothing is known of how queues and broker fare.
+    pub(super) fn forget_troubles(&mut self) {
+        self.refusals.clear();
+        self.trouble = None;
+    }
+
     pub(super) fn slots(&self) -> BTreeMap<String, u64> {
         self.slots.iter().map(|(outcome, slots)| ((*outcome).to_owned(), *slots)).collect()
     }
