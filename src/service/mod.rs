@@ -21,7 +21,7 @@ use self::reload::Loader;
 use self::render::Renderer;
 use self::status::{EntryStatus, NextSlot, Status};
 use self::tally::Tally;
-use crate::broker::{Broker, BrokerError, Fence};
+use crate::broker::{Broker, BrokerError, Fence, Reply};
 use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Kind;
 use crate::leader::campaign::{self, Reports, backoff};
@@ -34,6 +34,8 @@ use crate::trigger::{self, Trigger};
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// The longest pause between attempts to reach the broker.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The pause before the broker is read again when somebody else wrote.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 /// We plan at most so far ahead of the broker's clock; the broker refuses what is further.
 const AHEAD_OF_BROKER: Duration = Duration::from_millis(900);
 
@@ -204,36 +206,49 @@ impl<B: Broker, C: Clock> Service<B, C> {
 
     /// Reads what the broker knows, and writes which entries are live.
     async fn take_office(&mut self, lease: &Lease) -> Result<(), BrokerError> {
-        use crate::broker::Reply;
         let state = self.broker.read().await?;
-        if !state.marked && !lease.continues {
-            warn!("nothing is known of this namespace: every entry starts now");
-        }
         let memory = self.planner.as_ref().filter(|_| state.marked || lease.continues);
-        if !state.marked && memory.is_some() {
-            warn!("the broker has lost all records; going on from memory");
-        }
-        if memory.is_some_and(|memory| state.sequence < memory.sequence()) && state.marked {
-            warn!("the broker has lost records; what it does not know of is sent again");
-        }
+        let remembered = memory.map(Planner::sequence);
         let schedule = Arc::clone(&self.schedule);
         let (mut planner, changes) =
             Planner::take_office(schedule, self.settings.grace, &state, memory);
         let fence = Fence::after(&lease.text, state.sequence);
-        if let Reply::Written { sequence, .. } = self.broker.adopt(&fence, &changes).await? {
-            planner.advance(sequence);
-            self.planner = Some(planner);
-            self.settle_unanswered();
-            self.office = Some(Arc::clone(&lease.text));
-            info!(
-                term = lease.term(),
-                entries = self.schedule.entries.len(),
-                changes = changes.len(),
-                "took office"
-            );
+        let reply = self.broker.adopt(&fence, &changes).await?;
+        let Reply::Written { sequence, .. } = reply else {
+            self.stand_back(&reply);
+            return Ok(());
+        };
+        planner.advance(sequence);
+        self.planner = Some(planner);
+        self.settle_unanswered(lease);
+        self.office = Some(Arc::clone(&lease.text));
+        match remembered {
+            None if !state.marked => {
+                warn!("nothing is known of this namespace: every entry starts now");
+            }
+            Some(_) if !state.marked => {
+                warn!("the broker has lost all records; going on from memory");
+            }
+            Some(sequence) if state.sequence < sequence => {
+                warn!("the broker has lost records; what it does not know of is sent again");
+            }
+            _ => {}
         }
-        // Fenced or stale: the campaign will tell, or we read again.
+        info!(
+            term = lease.term(),
+            entries = self.schedule.entries.len(),
+            changes = changes.len(),
+            "took office"
+        );
         Ok(())
+    }
+
+    /// A write was refused: reads everything anew after a moment or, if the lease is another's by
+    /// now, when the campaign has heard of that, too.
+    fn stand_back(&mut self, refusal: &Reply) {
+        let pause = if *refusal == Reply::Fenced { LONGEST_PAUSE } else { AFTER_CONFLICT };
+        self.office = None;
+        self.retry_at = Some(Instant::now() + pause);
     }
 
     /// The instant to plan for: our clock's, but never far ahead of the broker's.

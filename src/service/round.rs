@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::render::{self, BATCH};
@@ -26,8 +25,6 @@ const ROUND: usize = 10_000;
 const IN_FLIGHT: usize = 2;
 /// The longest pause before a queue that refuses is tried again.
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
-/// The pause before the broker is read again when somebody else wrote.
-const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 
 /// A batch that was written, but for the exceptions.
 struct Answered {
@@ -38,6 +35,7 @@ struct Answered {
 
 /// A batch on its way.
 struct InFlight {
+    lease: Arc<str>,
     items: Vec<(Item, Outcome)>,
     reply: Pin<Box<dyn Future<Output = Result<Reply, BrokerError>> + Send>>,
 }
@@ -45,6 +43,8 @@ struct InFlight {
 /// An item whose publish may or may not have happened.
 #[derive(Debug)]
 pub(super) struct Unanswered {
+    /// The lease under which it was sent.
+    lease: Arc<str>,
     entry: Arc<str>,
     item: Item,
     outcome: Outcome,
@@ -71,10 +71,12 @@ impl<B: Broker, C: Clock> Service<B, C> {
             let Some(sent) = in_flight.pop_front() else { break };
             match self.answer_to(sent).await {
                 Ok(Some(answered)) => self.settle(answered),
-                broken => {
+                // Those behind it are refused, too.
+                Ok(None) => return Ok(now),
+                Err(error) => {
                     // Those behind it are not carried out, or their replies are lost as well.
-                    in_flight.into_iter().for_each(|sent| self.leave_unanswered(sent.items));
-                    return broken.map(|_| now);
+                    in_flight.into_iter().for_each(|sent| self.leave_unanswered(sent));
+                    return Err(error);
                 }
             }
         }
@@ -91,12 +93,13 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let batch = render::render(&self.renderer, items, |index| planner.entry(index));
         let outcomes = batch.iter().map(|write| write.outcome);
         let items = items.iter().copied().zip(outcomes).collect();
-        Some(InFlight { items, reply: set_off(self.broker.dispatch(fence, batch)).await })
+        let reply = set_off(self.broker.dispatch(fence, batch)).await;
+        Some(InFlight { lease: Arc::clone(&fence.lease), items, reply })
     }
 
     /// Waits for the reply; `None` when nothing was written and we have to read anew.
-    async fn answer_to(&mut self, sent: InFlight) -> Result<Option<Answered>, BrokerError> {
-        match sent.reply.await {
+    async fn answer_to(&mut self, mut sent: InFlight) -> Result<Option<Answered>, BrokerError> {
+        match sent.reply.as_mut().await {
             Ok(Reply::Written { now, sequence, exceptions }) => {
                 if self.broker_clock.is_some() {
                     self.broker_clock = Some(Reading { shown: now, at: SinceBoot::now() });
@@ -109,13 +112,11 @@ impl<B: Broker, C: Clock> Service<B, C> {
             Ok(reply) => {
                 let fenced = reply == Reply::Fenced;
                 warn!(slots = sent.items.len(), fenced, "wrote nothing: the broker knows better");
-                self.leave_unanswered(sent.items);
-                self.office = None;
-                self.retry_at = Some(Instant::now() + AFTER_CONFLICT);
+                self.stand_back(&reply);
                 Ok(None)
             }
             Err(error) => {
-                self.leave_unanswered(sent.items);
+                self.leave_unanswered(sent);
                 Err(error)
             }
         }
@@ -162,21 +163,24 @@ impl<B: Broker, C: Clock> Service<B, C> {
         }
     }
 
-    fn leave_unanswered(&mut self, items: Vec<(Item, Outcome)>) {
+    fn leave_unanswered(&mut self, sent: InFlight) {
         let Some(planner) = &self.planner else { return };
         let named = |(item, outcome): (Item, Outcome)| {
             let entry = Arc::clone(&planner.entry(item.entry).name);
-            Unanswered { entry, item, outcome }
+            Unanswered { lease: Arc::clone(&sent.lease), entry, item, outcome }
         };
-        self.unanswered.extend(items.into_iter().map(named));
+        self.unanswered.extend(sent.items.into_iter().map(named));
     }
 
-    /// Now that the broker was read: what it has recorded of the unanswered items is done.
-    pub(super) fn settle_unanswered(&mut self) {
+    /// Now that the broker was read: what it has recorded of the unanswered items is done. If
+    /// another replica led meanwhile, it may have been the one who sent them, and has said so.
+    pub(super) fn settle_unanswered(&mut self, lease: &Lease) {
         let Some(planner) = &self.planner else { return };
         let now = self.clock.now();
-        for Unanswered { entry, item, outcome } in self.unanswered.drain(..) {
-            if let Some((index, entry)) = planner.find(&entry)
+        for Unanswered { lease: sent_under, entry, item, outcome } in self.unanswered.drain(..) {
+            let nobody_led_since = lease.continues || sent_under == lease.text;
+            if nobody_led_since
+                && let Some((index, entry)) = planner.find(&entry)
                 && planner.settled_until(index).is_some_and(|until| until >= item.slot)
             {
                 self.tally.count(&item);
