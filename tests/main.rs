@@ -6,6 +6,7 @@ mod celery_golden;
 mod celery_worker;
 mod commands;
 mod dispatch_script;
+mod failover;
 mod fresh_clone;
 mod python_repr;
 mod reload;

@@ -155,6 +155,11 @@ impl Downbeat {
         self.log.all()
     }
 
+    /// The last line on standard error so far that `is_wanted`.
+    pub(crate) fn last_log(&self, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
+        self.log.last(is_wanted)
+    }
+
     /// All lines on standard output so far.
     pub(crate) fn out(&self) -> Vec<String> {
         self.out.all()

@@ -33,6 +33,11 @@ impl Lines {
         self.lock().clone()
     }
 
+    /// The last line so far that `is_wanted`.
+    pub(crate) fn last(&self, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
+        self.lock().iter().rev().find(|line| is_wanted(line)).cloned()
+    }
+
     /// The first line at or after number `from` that `is_wanted`, with its number.
     ///
     /// Panics with every line so far when none comes within `limit`.

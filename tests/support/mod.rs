@@ -3,9 +3,11 @@
 #![allow(dead_code, reason = "a toolbox: not every test needs every tool")]
 
 pub(crate) mod celery;
+pub(crate) mod cluster;
 pub(crate) mod downbeat;
 mod lines;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod sent;
 pub(crate) mod spool;

@@ -1,0 +1,249 @@
+//! Several replicas of one schedule on one broker, and the rule that no fault may break: every slot
+//! once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use downbeat::schedule::{TaskIds, UnixMs};
+use redis::Commands as _;
+
+use super::downbeat::{Downbeat, Finished, Place};
+use super::redis::RedisServer;
+use super::sent::Sent;
+use super::wait::{SOON, eventually, wall_clock};
+
+/// The shortest lease there is, so that tests are short, too.
+pub(crate) const TTL: Duration = Duration::from_secs(1);
+/// What is promised after a crash.
+pub(crate) const TAKEOVER: Duration = Duration::from_secs(3);
+/// The queue of [`busy_schedule`].
+pub(crate) const QUEUE: &str = "tasks";
+/// Every entry of [`busy_schedule`] fires so often.
+pub(crate) const STEP: Duration = Duration::from_secs(1);
+/// 200 messages a second: half of them at the same instant, half of them spread evenly.
+pub(crate) fn busy_schedule() -> String {
+    bursting_schedule(100)
+}
+
+/// So many messages at each full second, and a hundred more spread evenly.
+pub(crate) fn bursting_schedule(burst: usize) -> String {
+    let mut text = format!("defaults: {{queue: {QUEUE}}}\nentries:\n");
+    for number in 0..burst + 100 {
+        let phase = 10 * number.saturating_sub(burst);
+        text += &format!("  entry-{number:04}: {{task: demo.echo, every: 1s, phase: {phase}ms}}\n");
+    }
+    text
+}
+
+/// Replicas, each as on a machine of its own.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    replicas: Vec<Replica>,
+    /// How many entries the busy queue has.
+    entries: usize,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    place: Place,
+    downbeat: Downbeat,
+}
+
+impl Replica {
+    fn start(url: &str, schedule: &str) -> Replica {
+        let ttl = format!("{}ms", TTL.as_millis());
+        let place = Place::new().env("DOWNBEAT_BROKER", url).env("DOWNBEAT_LEADER_TTL", &ttl);
+        place.write_schedule("all.yaml", schedule);
+        let downbeat = run(&place);
+        Replica { place, downbeat }
+    }
+
+    /// The running binary.
+    pub(crate) fn downbeat(&mut self) -> &mut Downbeat {
+        &mut self.downbeat
+    }
+
+    /// Starts it once more, after it has ended or been killed. Its log starts anew.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.downbeat.process().exited().is_some(), "still running");
+        self.downbeat = run(&self.place);
+    }
+
+    /// SIGTERM, and the exit code must be 0.
+    pub(crate) fn stop(&mut self) {
+        self.downbeat.process().terminate();
+        assert_eq!(self.downbeat.wait(SOON).code(), Some(0), "{:?}", self.downbeat.log());
+    }
+
+    /// Runs a command on its machine.
+    pub(crate) fn command(&self, args: &[&str]) -> Finished {
+        self.place.run(args)
+    }
+
+    /// Whether it leads, as far as its log tells.
+    pub(crate) fn leads(&self) -> bool {
+        let changes = ["took office", "stepped down", " resigned ", "lost the lease"];
+        let is_change = |line: &str| changes.iter().any(|change| line.contains(change));
+        self.downbeat.last_log(is_change).is_some_and(|line| line.contains("took office"))
+    }
+
+    /// How many lines of its log hold `text`.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        self.downbeat.log().iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// The slots of each entry that it has logged as dispatched, in that order.
+    pub(crate) fn dispatched(&self) -> BTreeMap<String, Vec<UnixMs>> {
+        let mut slots: BTreeMap<String, Vec<UnixMs>> = BTreeMap::new();
+        for line in self.downbeat.log().iter().filter(|line| line.contains(" dispatched entry=")) {
+            let entry = field(line, "entry").trim_matches('"').to_owned();
+            slots.entry(entry).or_default().push(instant(field(line, "slot")));
+        }
+        slots
+    }
+}
+
+fn run(place: &Place) -> Downbeat {
+    place.start(&["run", "--schedules", "schedules"])
+}
+
+/// The value of a field in a line of the log.
+pub(crate) fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let value = line.split_once(&format!(" {name}=")).unwrap_or_else(|| panic!("{name}: {line}")).1;
+    value.split(' ').next().unwrap()
+}
+
+/// When a line was logged.
+pub(crate) fn time_of(line: &str) -> UnixMs {
+    instant(line.split(' ').next().unwrap())
+}
+
+fn instant(text: &str) -> UnixMs {
+    text.parse::<jiff::Timestamp>().unwrap().into()
+}
+
+impl Cluster {
+    /// Replicas with the [`busy_schedule`], all on `server`.
+    pub(crate) fn start(server: &RedisServer, replicas: usize) -> Cluster {
+        Cluster::start_with(&vec![server.url(); replicas], &busy_schedule())
+    }
+
+    /// A replica for each of `urls`; with the first of them in office when this returns.
+    ///
+    /// The namespace must be [`known`], or the first takes office only after one TTL.
+    pub(crate) fn start_with(urls: &[String], schedule: &str) -> Cluster {
+        let first = Replica::start(&urls[0], schedule);
+        first.downbeat.wait_for_log("took office");
+        let others = urls[1..].iter().map(|url| Replica::start(url, schedule));
+        let replicas = std::iter::once(first).chain(others).collect();
+        let cluster = Cluster { replicas, entries: schedule.matches("  entry-").count() };
+        for follower in &cluster.replicas[1..] {
+            follower.downbeat.wait_for_log("following");
+        }
+        cluster
+    }
+
+    /// A replica by number.
+    pub(crate) fn replica(&mut self, number: usize) -> &mut Replica {
+        &mut self.replicas[number]
+    }
+
+    /// All of them.
+    pub(crate) fn replicas(&mut self) -> &mut [Replica] {
+        &mut self.replicas
+    }
+
+    /// Who leads, by their logs.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        self.replicas.iter().position(Replica::leads)
+    }
+
+    /// Waits until one leads, and gives its number.
+    pub(crate) fn wait_for_leader(&self) -> usize {
+        eventually(SOON, "a leader", || self.leader())
+    }
+
+    /// Waits until some other one than `old` leads, and gives its number.
+    pub(crate) fn wait_for_leader_after(&self, old: usize) -> usize {
+        let others = || (0..self.replicas.len()).filter(|number| *number != old);
+        eventually(SOON, "another leader", || {
+            others().find(|number| self.replicas[*number].leads())
+        })
+    }
+
+    /// Lets everything go on until now is dealt with, stops all replicas cleanly, and checks and
+    /// gives the messages of the busy queue.
+    pub(crate) fn finish(&mut self, server: &RedisServer) -> Vec<Sent> {
+        let until = wall_clock();
+        go_on(server);
+        for replica in &mut self.replicas {
+            replica.stop();
+        }
+        let sent = server.queue(QUEUE);
+        assert_every_slot_once(&sent, self.entries, until);
+        sent
+    }
+}
+
+/// Makes the namespace look as if it had been used before: its first leader then need not wait for
+/// a replica that remembers more.
+pub(crate) fn known(server: RedisServer) -> RedisServer {
+    server.connect().set::<_, _, ()>("downbeat:marker", "1").unwrap();
+    server
+}
+
+/// Waits until every entry has come further than now.
+pub(crate) fn go_on(server: &RedisServer) {
+    // The entries take turns within one step: after the next, each has had its turn.
+    wait_for_slot(server, wall_clock() + STEP);
+}
+
+/// Waits until the newest message is of this slot or a later one.
+pub(crate) fn wait_for_slot(server: &RedisServer, slot: UnixMs) {
+    let mut connection = server.connect();
+    eventually(SOON, &format!("the slot {slot}"), || {
+        let newest: Option<Vec<u8>> = connection.lindex(QUEUE, 0).unwrap();
+        newest.filter(|message| slot_of(&Sent::decode(message)) >= slot)
+    });
+}
+
+/// The slot of a message.
+pub(crate) fn slot_of(sent: &Sent) -> UnixMs {
+    instant(&sent.slot)
+}
+
+/// The messages of each entry, in the order of the queue.
+pub(crate) fn by_entry(sent: &[Sent]) -> BTreeMap<&str, Vec<&Sent>> {
+    let mut entries: BTreeMap<&str, Vec<&Sent>> = BTreeMap::new();
+    for message in sent {
+        entries.entry(&message.entry).or_default().push(message);
+    }
+    entries
+}
+
+/// All `count` entries of the busy queue began together and, from there on, every slot that had come
+/// before `until` is in the queue, once, in order, with its own id.
+pub(crate) fn assert_every_slot_once(sent: &[Sent], count: usize, until: UnixMs) {
+    let entries = by_entry(sent);
+    assert_eq!(entries.len(), count, "entries that were sent at all");
+    let began = entries.values().map(|messages| slot_of(messages[0])).min().unwrap();
+    let ids = TaskIds::new("downbeat");
+    for (entry, messages) in entries {
+        let slots: Vec<UnixMs> = messages.iter().map(|sent| slot_of(sent)).collect();
+        assert!(slots[0] < began + STEP, "{entry} began at {}, others at {began}", slots[0]);
+        assert_no_gap(entry, &slots);
+        let last = slots[slots.len() - 1];
+        assert!(last + STEP > until, "{entry} stopped at {last}, before {until}");
+        for (message, slot) in messages.iter().zip(slots) {
+            assert_eq!(message.id, ids.id(entry, slot).to_string(), "{entry} at {slot}");
+        }
+    }
+}
+
+/// Each slot comes one step after the one before.
+pub(crate) fn assert_no_gap(entry: &str, slots: &[UnixMs]) {
+    for pair in slots.windows(2) {
+        assert_eq!(pair[1], pair[0] + STEP, "{entry}: after {}", pair[0]);
+    }
+}

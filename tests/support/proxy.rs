@@ -1,0 +1,163 @@
+//! A network between downbeat and Redis that can be made to fail.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use super::redis::RedisServer;
+
+/// A port of 127.0.0.1 that leads to a server's socket.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    port: u16,
+    line: Arc<Line>,
+}
+
+/// What all connections of a proxy share.
+#[derive(Debug)]
+struct Line {
+    socket: PathBuf,
+    silent: Mutex<bool>,
+    changed: Condvar,
+    replies_to_lose: AtomicUsize,
+    replies_lost: AtomicUsize,
+    is_closing: AtomicBool,
+}
+
+impl Proxy {
+    /// Passes everything on to `server`, which may be restarted meanwhile.
+    pub(crate) fn start(server: &RedisServer) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let line = Arc::new(Line {
+            socket: server.socket(),
+            silent: Mutex::new(false),
+            changed: Condvar::new(),
+            replies_to_lose: AtomicUsize::new(0),
+            replies_lost: AtomicUsize::new(0),
+            is_closing: AtomicBool::new(false),
+        });
+        let ours = Arc::clone(&line);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if ours.is_closing.load(Ordering::SeqCst) {
+                    break;
+                }
+                let line = Arc::clone(&ours);
+                thread::spawn(move || line.connect(client));
+            }
+        });
+        Proxy { port, line }
+    }
+
+    /// For downbeat.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Nothing gets through any more, either way, and no connection is closed: what is sent
+    /// meanwhile arrives after [`mend`](Self::mend), as over a network that was cut.
+    pub(crate) fn cut(&self) {
+        self.line.set_silent(true);
+    }
+
+    /// Everything gets through again.
+    pub(crate) fn mend(&self) {
+        self.line.set_silent(false);
+    }
+
+    /// The next batch of slots is carried out, but its reply is lost with the connection.
+    pub(crate) fn lose_a_reply(&self) {
+        self.line.replies_to_lose.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many replies were lost so far.
+    pub(crate) fn replies_lost(&self) -> usize {
+        self.line.replies_lost.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.line.is_closing.store(true, Ordering::SeqCst);
+        self.mend();
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+/// The two ends of one connection.
+struct Pair {
+    client: TcpStream,
+    server: UnixStream,
+    loses_replies: AtomicBool,
+}
+
+impl Pair {
+    fn close(&self) {
+        // Either end may be gone already.
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
+    }
+}
+
+impl Line {
+    fn set_silent(&self, silent: bool) {
+        *self.silent.lock().unwrap() = silent;
+        self.changed.notify_all();
+    }
+
+    fn wait_while_silent(&self) {
+        let silent = self.silent.lock().unwrap();
+        drop(self.changed.wait_while(silent, |silent| *silent).unwrap());
+    }
+
+    fn connect(self: Arc<Line>, client: TcpStream) {
+        self.wait_while_silent();
+        // Without a server the client's connection is closed, which is what it would see.
+        let Ok(server) = UnixStream::connect(&self.socket) else { return };
+        let pair = Arc::new(Pair { client, server, loses_replies: AtomicBool::new(false) });
+        let (line, requests) = (Arc::clone(&self), Arc::clone(&pair));
+        thread::spawn(move || {
+            line.pass(&requests.client, &requests.server, |request| {
+                if is_batch(request) && line.takes_one_to_lose() {
+                    requests.loses_replies.store(true, Ordering::SeqCst);
+                }
+                true
+            });
+            requests.close();
+        });
+        self.pass(&pair.server, &pair.client, |_| {
+            let loses = pair.loses_replies.load(Ordering::SeqCst);
+            self.replies_lost.fetch_add(usize::from(loses), Ordering::SeqCst);
+            !loses
+        });
+        pair.close();
+    }
+
+    fn takes_one_to_lose(&self) -> bool {
+        let less = |left: usize| left.checked_sub(1);
+        self.replies_to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+    }
+
+    /// Until one side closes, or `look` says that it has seen enough.
+    fn pass(&self, mut from: impl Read, mut to: impl Write, mut look: impl FnMut(&[u8]) -> bool) {
+        let mut bytes = vec![0; 64 << 10];
+        while let Ok(length @ 1..) = from.read(&mut bytes) {
+            self.wait_while_silent();
+            if !look(&bytes[..length]) || to.write_all(&bytes[..length]).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A call of the dispatch script has records in it: `<slot> dispatched <task id>`.
+fn is_batch(request: &[u8]) -> bool {
+    let mark = b" dispatched ";
+    request.windows(mark.len()).any(|bytes| bytes == mark)
+}
