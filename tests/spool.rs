@@ -243,6 +243,30 @@ fn a_write_that_was_planned_on_old_records_does_nothing() {
 }
 
 #[test]
+fn writes_are_carried_out_in_the_order_in_which_they_were_sent() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    let lease: Arc<str> = Arc::from("1 sole");
+    let replies = bench.runtime.block_on(async {
+        let mut sequence = spool.read().await.unwrap().sequence;
+        let mut replies = Vec::new();
+        for slot in 1..=200 {
+            let fence = Fence::after(&lease, sequence);
+            sequence = fence.next;
+            // A task is polled for the first time in the order of spawning.
+            replies.push(tokio::spawn(spool.dispatch(&fence, vec![write("a", slot)])));
+        }
+        let mut written = 0;
+        for reply in replies {
+            written += u32::from(matches!(reply.await, Ok(Ok(Reply::Written { .. }))));
+        }
+        written
+    });
+    assert_eq!(replies, 200);
+    assert_eq!(bench.slots().len(), 200);
+}
+
+#[test]
 fn a_second_process_is_kept_out_and_told_so() {
     let place = Place::new();
     place.write_schedule("all.yaml", &every_second(1));

@@ -18,7 +18,9 @@ mod records;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 use self::files::{Files, Staged};
 use self::records::Records;
@@ -121,8 +123,9 @@ impl Spool {
     ) -> impl Future<Output = Result<T, BrokerError>> + Send + 'static {
         let shared = Arc::clone(&self.shared);
         async move {
-            let work = move || work(&mut shared.lock().unwrap_or_else(PoisonError::into_inner));
-            let done = tokio::task::spawn_blocking(work).await;
+            // Handed on in the order of asking, which threads that wait for it would not keep.
+            let mut inner = shared.lock_owned().await;
+            let done = tokio::task::spawn_blocking(move || work(&mut inner)).await;
             done.map_err(|error| BrokerError::Unavailable(format!("the spool failed: {error}")))
         }
     }
