@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use super::files::sync;
 use super::{SpoolError, failed};
@@ -35,7 +36,7 @@ pub(super) struct Records {
     path: PathBuf,
     file: File,
     length: u64,
-    compact_length: u64,
+    rewrite_at: u64,
     state: State,
 }
 
@@ -43,21 +44,27 @@ impl Records {
     /// Reads the log, or begins one, and rewrites it in its shortest form.
     pub(super) fn open(path: &Path) -> Result<Records, SpoolError> {
         let (state, _) = read(path)?;
-        Records::rewrite(path, state)
+        let (file, length) = replace(path, &state)?;
+        sync(path.parent().unwrap_or(path))?;
+        let rewrite_at = REWRITE_AT.max(4 * length);
+        Ok(Records { path: path.to_owned(), file, length, rewrite_at, state })
     }
 
-    /// Writes the state as one line, aside, and puts it in the log's place.
-    fn rewrite(path: &Path, state: State) -> Result<Records, SpoolError> {
-        let aside = path.with_extension("new");
-        let mut file = File::create(&aside).map_err(failed("write", &aside))?;
-        let line = to_line(&snapshot(&state));
-        file.write_all(&line).map_err(failed("write", &aside))?;
-        file.sync_all().map_err(failed("sync", &aside))?;
-        fs::rename(&aside, path).map_err(failed("rename to", path))?;
-        sync(path.parent().unwrap_or(path))?;
-        let file = OpenOptions::new().append(true).open(path).map_err(failed("open", path))?;
-        let length = line.len() as u64;
-        Ok(Records { path: path.to_owned(), file, length, compact_length: length, state })
+    /// Makes the log short. Where that fails the long one goes on: it holds everything.
+    fn rewrite(&mut self) {
+        match replace(&self.path, &self.state) {
+            Ok((file, length)) => {
+                (self.file, self.length) = (file, length);
+                self.rewrite_at = REWRITE_AT.max(4 * length);
+                if let Err(error) = sync(self.path.parent().unwrap_or(&self.path)) {
+                    warn!(%error, "could not sync the spool's folder");
+                }
+            }
+            Err(error) => {
+                self.rewrite_at = self.length + REWRITE_AT / 8;
+                warn!(%error, "could not shorten the log of records");
+            }
+        }
     }
 
     pub(super) fn state(&self) -> &State {
@@ -110,11 +117,26 @@ impl Records {
         }
         self.length += bytes.len() as u64;
         merge(&mut self.state, line);
-        if self.length > REWRITE_AT.max(4 * self.compact_length) {
-            *self = Records::rewrite(&self.path, std::mem::take(&mut self.state))?;
+        if self.length > self.rewrite_at {
+            self.rewrite();
         }
         Ok(())
     }
+}
+
+/// Writes the state as one line, aside, and puts it in the log's place; gives the file to go on
+/// with, and its length.
+fn replace(path: &Path, state: &State) -> Result<(File, u64), SpoolError> {
+    let aside = path.with_extension("new");
+    // Left by a crash, perhaps; what really stands in the way is told of by the next line.
+    let _ = fs::remove_file(&aside);
+    let file = OpenOptions::new().append(true).create_new(true).open(&aside);
+    let mut file = file.map_err(failed("write", &aside))?;
+    let line = to_line(&snapshot(state));
+    file.write_all(&line).map_err(failed("write", &aside))?;
+    file.sync_all().map_err(failed("sync", &aside))?;
+    fs::rename(&aside, path).map_err(failed("rename to", path))?;
+    Ok((file, line.len() as u64))
 }
 
 /// Reads a log: the state, and the length of what is whole. A last line without its end was being
@@ -208,6 +230,39 @@ mod tests {
         assert!(records.is_settled("a", UnixMs(2)));
         assert!(!records.is_settled("a", UnixMs(3)));
         assert_eq!(records.state().sequence, 1);
+    }
+
+    #[test]
+    fn a_rewrite_that_fails_loses_no_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        let mut records = Records::open(&path).unwrap();
+        // Nothing can be written aside, as on a disk that is full but for the log's last block.
+        fs::create_dir(path.with_extension("new")).unwrap();
+        let begin = |n| LifeChange::Begin {
+            entry: format!("{n}-{}", "x".repeat(1000)).into(),
+            timing: "t".into(),
+            since: UnixMs(0),
+            settled: None,
+        };
+        let lives: Vec<LifeChange> = (0..1000).map(begin).collect();
+        let mut sequence = 0;
+        while records.length <= REWRITE_AT + 2 * (1 << 20) {
+            sequence += 1;
+            records.adopt(sequence, &lives).unwrap();
+        }
+        records.settle(sequence + 1, &[settled(7)]).unwrap();
+        assert!(records.is_settled("a", UnixMs(7)));
+        assert_eq!(records.state().lives.len(), 1000);
+        fs::remove_dir(path.with_extension("new")).unwrap();
+        for more in 2..5 {
+            records.adopt(sequence + more, &lives).unwrap();
+        }
+        assert!(records.length < REWRITE_AT, "it is rewritten once that is possible");
+        assert!(records.is_settled("a", UnixMs(7)));
+        drop(records);
+        let records = Records::open(&path).unwrap();
+        assert!(records.is_settled("a", UnixMs(7)));
     }
 
     #[test]
