@@ -80,11 +80,10 @@ impl Files {
         format!("{:013}{number:08}_{}.{queue}.msg", clock::wall().0, Uuid::new_v4())
     }
 
-    pub(super) fn unstage(&self, staged: &[Staged]) {
-        for file in staged {
-            // What stays is deleted at the next start: it is not recorded.
-            let _ = fs::remove_file(self.stage.join(&file.name));
-        }
+    /// Deletes a staged message.
+    pub(super) fn unstage(&self, file: &Staged) -> Result<(), SpoolError> {
+        let path = self.stage.join(&file.name);
+        fs::remove_file(&path).map_err(failed("delete", &path))
     }
 
     /// Hands a staged message to the workers.

@@ -16,6 +16,7 @@
 mod files;
 mod records;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +85,9 @@ struct Inner {
     files: Files,
     records: Records,
     /// Recorded, but the rename failed; tried again before anything else.
-    unmoved: Vec<Staged>,
+    unmoved: VecDeque<Staged>,
+    /// Staged, but not recorded.
+    unwanted: Vec<Staged>,
 }
 
 impl Spool {
@@ -96,7 +99,7 @@ impl Spool {
         let files = Files::open(path)?;
         let records = Records::open(&path.join("records"))?;
         files.recover(|entry, slot| records.is_settled(entry, slot))?;
-        let inner = Inner { files, records, unmoved: Vec::new() };
+        let inner = Inner { files, records, unmoved: VecDeque::new(), unwanted: Vec::new() };
         Ok(Spool { shared: Arc::new(Mutex::new(inner)) })
     }
 
@@ -174,22 +177,23 @@ impl Inner {
             return Ok(Reply::Stale);
         }
         self.move_staged()?;
-        let (staged, recorded, exceptions) = self.stage(batch)?;
-        if let Err(error) = self.records.settle(fence.next, &recorded) {
-            self.files.unstage(&staged);
+        self.delete_unwanted()?;
+        let (staged, recorded, exceptions) = self.stage(batch);
+        let settled = self.files.sync_stage();
+        let settled = settled.and_then(|()| self.records.settle(fence.next, &recorded));
+        if let Err(error) = settled {
+            self.unwanted = staged;
+            // What cannot be deleted now must be before its slots are recorded with other files.
+            let _ = self.delete_unwanted();
             return Err(error.into());
         }
-        self.unmoved = staged;
+        self.unmoved = staged.into();
         self.move_staged()?;
         Ok(self.written(exceptions))
     }
 
-    /// Writes and syncs the messages of what is new.
-    #[expect(clippy::type_complexity, reason = "three lists, taken apart at once")]
-    fn stage(
-        &self,
-        batch: Batch,
-    ) -> Result<(Vec<Staged>, Vec<Write>, Vec<(usize, Exception)>), SpoolError> {
+    /// Writes and syncs the messages of what is new, though not the folder.
+    fn stage(&self, batch: Batch) -> (Vec<Staged>, Vec<Write>, Vec<(usize, Exception)>) {
         let (mut staged, mut recorded, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
         let mut refused: Option<(Arc<str>, String)> = None;
         for (index, mut write) in batch.into_iter().enumerate() {
@@ -216,18 +220,24 @@ impl Inner {
             }
             recorded.push(write);
         }
-        self.files.sync_stage()?;
-        Ok((staged, recorded, exceptions))
+        (staged, recorded, exceptions)
     }
 
     /// Renames what is recorded into the queue; what does not go stays for the next time.
     fn move_staged(&mut self) -> Result<(), SpoolError> {
-        while let Some(file) = self.unmoved.pop() {
-            if let Err(error) = self.files.enqueue(&file) {
-                self.unmoved.push(file);
-                return Err(error);
-            }
+        while let Some(file) = self.unmoved.front() {
+            self.files.enqueue(file)?;
+            self.unmoved.pop_front();
         }
         self.files.sync_queue()
+    }
+
+    /// Deletes what was staged in vain.
+    fn delete_unwanted(&mut self) -> Result<(), SpoolError> {
+        while let Some(file) = self.unwanted.last() {
+            self.files.unstage(file)?;
+            self.unwanted.pop();
+        }
+        Ok(())
     }
 }
