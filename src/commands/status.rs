@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn status(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
     let service = configuration(flags, Exit::Usage)?;
     let status = match ask_service::<Status, String>(&service, &Command::Status, PATIENCE)? {
-        Some(Ok(status)) => status,
+        Some(Ok(status)) => look_for_a_leader(status, &service)?,
         Some(Err(error)) => return Err(Failure::new(Exit::Unreachable, error)),
         None => block_on(async { open_broker(&service)?.status(&service).await })??,
     };
@@ -28,6 +28,21 @@ pub(super) fn status(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
         print(&status)?;
     }
     Ok(if status.leader.is_some() { Exit::Fine } else { Exit::No })
+}
+
+/// A service that has just resigned holds back, and does not look who came next.
+fn look_for_a_leader(mut status: Status, service: &ServiceConfig) -> Result<Status, Failure> {
+    let same =
+        status.namespace == service.namespace && status.broker == broker_of(service).to_string();
+    if same
+        && status.leader.is_none()
+        && status.broker_error.is_none()
+        && let Direct::Redis(mut broker) = open_broker(service)?
+        && let Ok(found) = block_on(broker.leader())?
+    {
+        status.leader = found.map(|(lease, _)| lease);
+    }
+    Ok(status)
 }
 
 /// A broker as a command sees it, without a running service.
@@ -120,6 +135,7 @@ fn print(status: &Status) -> Result<(), Failure> {
 /// `"<term> <holder>"` in words.
 fn leader(status: &Status) -> String {
     match status.leader.as_deref().map(|leader| leader.split_once(' ').unwrap_or(("?", leader))) {
+        None if status.broker_error.is_some() => "not known".to_owned(),
         None => "nobody".to_owned(),
         Some((_, campaign::SOLE)) => "this process, as a spool has no other".to_owned(),
         Some((term, holder)) => format!("{holder}, term {term}"),
@@ -129,7 +145,7 @@ fn leader(status: &Status) -> String {
 /// Everything that somebody should do something about.
 fn trouble(status: &Status) -> Vec<String> {
     let mut trouble = Vec::new();
-    if status.leader.is_none() {
+    if status.leader.is_none() && status.broker_error.is_none() {
         trouble.push("nobody leads: nothing is sent".to_owned());
     }
     if let Some(error) = &status.broker_error {

@@ -125,8 +125,10 @@ pub struct Campaign {
     trouble: watch::Sender<Option<String>>,
     /// This replica's name from its start to its end, whatever its stays in office.
     identity: String,
-    /// The lease of the last stay that we know of, ours or another's.
+    /// Who leads, as far as we can tell at present.
     leader: watch::Sender<Option<String>>,
+    /// The lease of the last stay that we know of, ours or another's.
+    last_known: Option<String>,
     own_last: Option<String>,
     unmarked_since: Option<Instant>,
     hold_back_until: Option<Instant>,
@@ -173,6 +175,7 @@ impl Campaign {
             trouble,
             identity,
             leader,
+            last_known: None,
             own_last: None,
             unmarked_since: None,
             hold_back_until: None,
@@ -189,6 +192,7 @@ impl Campaign {
             self.leadership.send_replace(Some(lease.clone()));
             let end = self.lead(lease.clone()).await;
             self.leadership.send_replace(None);
+            self.leader.send_replace(None);
             match end {
                 End::Lost => info!(term = lease.term(), "stepped down"),
                 End::Resigned(answer) => {
@@ -222,6 +226,7 @@ impl Campaign {
                 }
                 Err(error) => {
                     self.report(Some(&error));
+                    self.leader.send_replace(None);
                     failures += 1;
                     backoff(failures, self.times.renew_every)
                 }
@@ -251,7 +256,7 @@ impl Campaign {
             let left = until.saturating_duration_since(Instant::now());
             return Ok(Err(left.min(self.times.renew_every)));
         }
-        let remembers = self.own_last.is_some() && *self.leader.borrow() == self.own_last;
+        let remembers = self.own_last.is_some() && self.last_known == self.own_last;
         let waited = self.unmarked_since.is_some_and(|since| since.elapsed() >= self.times.ttl);
         self.myself.holder = self.myself.new_holder();
         let asked_at = SinceBoot::now();
@@ -261,26 +266,25 @@ impl Campaign {
         match attempt {
             Attempt::Acquired(text) => {
                 self.unmarked_since = None;
-                self.leader.send_replace(Some(text.to_string()));
+                self.last_known = Some(text.to_string());
+                self.leader.send_replace(self.last_known.clone());
                 let trusted_until = self.times.trusted_until(asked_at);
                 Ok(Ok(Lease { text, trusted_until, continues: remembers, broker_clock }))
             }
             Attempt::Held(lease, left) => {
                 self.unmarked_since = None;
-                self.leader.send_if_modified(|leader| {
-                    let changed = leader.as_ref() != Some(&lease);
-                    if changed {
-                        info!(leader = %lease, "following");
-                        *leader = Some(lease);
-                    }
-                    changed
-                });
+                if self.last_known.as_ref() != Some(&lease) {
+                    info!(leader = %lease, "following");
+                }
+                self.last_known = Some(lease);
+                self.leader.send_replace(self.last_known.clone());
                 // A full Redis refuses this, and is not away.
                 let _ = self.announce().await;
                 let jitter = Duration::from_millis(fastrand::u64(1..50));
                 Ok(Err(left.min(self.times.ttl) + jitter))
             }
             Attempt::Unmarked => {
+                self.leader.send_replace(None);
                 let since = *self.unmarked_since.get_or_insert_with(|| {
                     warn!(
                         wait_ms = self.times.ttl.as_millis(),

@@ -10,6 +10,7 @@ mod round;
 pub mod status;
 mod tally;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -321,7 +322,12 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let now = self.clock.now();
         let known = match (&self.office, &self.planner) {
             (Some(_), Some(planner)) => planner.progress(),
-            _ => self.broker.read().await.map(|state| state.progress).unwrap_or_default(),
+            (None, planner) => match self.broker.read().await {
+                Ok(state) => state.progress,
+                // What was known when it last answered.
+                Err(_) => planner.as_ref().map(Planner::progress).unwrap_or_default(),
+            },
+            (Some(_), None) => HashMap::new(),
         };
         self.schedule.entries.iter().map(|entry| status::entry_status(entry, &known, now)).collect()
     }

@@ -104,7 +104,7 @@ fn status_says_when_the_broker_does_not_answer() {
         status.stdout.contains("TROUBLE").then_some(status)
     });
     assert_eq!(status.code, Some(1), "{status:?}");
-    assert!(status.stdout.contains("nobody leads"), "{status:?}");
+    assert!(status.stdout.contains("leader     not known"), "{status:?}");
     assert!(status.stdout.contains("the broker does not answer"), "{status:?}");
     assert!(!status.stdout.contains("s3cret"), "{status:?}");
 }
@@ -142,6 +142,33 @@ fn resign_hands_over_and_says_why_it_cannot() {
     assert_eq!(here.run(&["resign"]).ok(), "resigned\n");
     second.wait_for_log("took office");
     assert_eq!(here.run(&["status", "--json"]).json(0)["role"], "follower");
+}
+
+#[test]
+fn a_leader_that_has_left_or_lost_its_broker_is_not_shown_as_one() {
+    needs!(Redis);
+    let mut server = RedisServer::start();
+    let place = place_with("entries: {tick: {task: t, every: 1s}}");
+    let place = place.env("DOWNBEAT_BROKER", &server.url());
+    let downbeat = place.start(&["run", "--leader-ttl", "3s"]);
+    downbeat.wait_for_dispatches("tick", 0, 1);
+    // Nobody else is there, and who resigns holds back for half a lease.
+    place.run(&["resign"]).ok();
+    let left = place.run(&["status"]);
+    assert_eq!(left.code, Some(1), "{left:?}");
+    assert!(left.stdout.contains("TROUBLE    nobody leads"), "{left:?}");
+    let from = downbeat.log().len();
+    downbeat.wait_for_log_from(from, "took office");
+    assert_eq!(place.run(&["status"]).code, Some(0));
+
+    server.kill();
+    let lost = eventually(SOON, "no leader is known", || {
+        Some(place.run(&["status"])).filter(|status| status.code == Some(1))
+    });
+    assert!(lost.stdout.contains("TROUBLE    the broker does not answer"), "{lost:?}");
+    assert!(lost.stdout.contains("leader     not known"), "{lost:?}");
+    let list = place.run(&["list", "--json"]).json(0);
+    assert!(list[0]["last"].is_string(), "what was known is shown: {list}");
 }
 
 #[test]
