@@ -209,8 +209,8 @@ fn slots_whose_records_were_rolled_back_are_sent_again_and_marked() {
     let mut server = server();
     let mut cluster = Cluster::start(&server, 1);
     go_on(&server);
-    let snapshot = server.snapshot();
     let kept = server.queue(QUEUE).len();
+    let snapshot = server.snapshot();
     go_on(&server);
     let logged_before = cluster.replica(0).dispatched().remove("entry-0000").unwrap();
     server.restore(&snapshot);

@@ -24,6 +24,8 @@ use crate::signals::Signals;
 use crate::tzdata::Tzdata;
 use crate::{config, host, telemetry, watch as files};
 
+/// The service answers nobody while it waits for the broker, so it never waits longer than this.
+const LONGEST_CALL: Duration = Duration::from_secs(5);
 /// Neither finishing what is being sent nor leaving takes longer, whatever the broker does.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -75,7 +77,8 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
             let times = LeaseTimes::new(service.ttl);
             let unusable = |error: BrokerError| Failure::new(Exit::Config, error);
             let (url, name) = (url.expose(), &*service.namespace);
-            let broker = RedisBroker::new(url, name, times.ttl).map_err(unusable)?;
+            let broker =
+                RedisBroker::new(url, name, times.ttl.min(LONGEST_CALL)).map_err(unusable)?;
             let lock = Lock::new(url, name, times.ttl, times.deadline).map_err(unusable)?;
             let myself = Peer::myself(&host::name());
             let (campaign, reports) = Campaign::new(lock, times, myself, announcing, asked);
