@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::{Event, EventKind, RecursiveMode, Watcher};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use crate::service::Request;
@@ -14,49 +15,78 @@ const QUIET: Duration = Duration::from_millis(100);
 /// …but not longer than this, where changes never cease.
 const AT_MOST: Duration = Duration::from_millis(500);
 
-/// Watches for ever. Content is compared afterwards, so a change too many costs one look.
+/// The watch over the schedule folders. Content is compared after a change, so one too many costs
+/// one look.
 ///
 /// A file is watched by its folder: editors replace files, and Kubernetes swaps a symbolic link
 /// beside them. A folder is watched by its parent as well: deployments replace it, or the link
 /// that leads to it.
-pub async fn watch(paths: Vec<PathBuf>, service: mpsc::Sender<Request>) {
-    let folders: Vec<PathBuf> = paths.iter().map(|path| folder_of(path)).collect();
-    let (changed_in, mut changed) = mpsc::unbounded_channel();
-    let watched = folders.clone();
-    let handler = move |event: notify::Result<Event>| {
-        if let Some(change) = change(event, &watched) {
-            let _ = changed_in.send(change);
-        }
-    };
-    let mut watcher = match notify::recommended_watcher(handler) {
-        Ok(watcher) => watcher,
-        Err(error) => {
-            return warn!(%error, "schedule files are not watched; SIGHUP reloads them");
-        }
-    };
-    for folder in &folders {
-        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-            warn!(path = %folder.display(), %error, "not watched; SIGHUP reloads it");
-        }
-        if let Some(parent) = folder.parent() {
-            // Where it may not be watched, replacing the folder takes a SIGHUP.
-            let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
+pub struct Watch {
+    folders: Vec<PathBuf>,
+    watcher: Option<RecommendedWatcher>,
+    changed: mpsc::UnboundedReceiver<Change>,
+}
+
+impl Watch {
+    /// Sees every change from here on; so what is loaded afterwards is never left outdated.
+    #[must_use]
+    pub fn begin(paths: &[PathBuf]) -> Watch {
+        let folders: Vec<PathBuf> = paths.iter().map(|path| folder_of(path)).collect();
+        let (changed_in, changed) = mpsc::unbounded_channel();
+        let watched = folders.clone();
+        let handler = move |event: notify::Result<Event>| {
+            if let Some(change) = change(event, &watched) {
+                let _ = changed_in.send(change);
+            }
+        };
+        let watcher = notify::recommended_watcher(handler)
+            .map_err(|error| warn!(%error, "schedule files are not watched; SIGHUP reloads them"));
+        let mut watch = Watch { folders, watcher: watcher.ok(), changed };
+        watch.start();
+        watch
+    }
+
+    fn start(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for folder in &self.folders {
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
+                && folder.exists()
+            {
+                warn!(path = %folder.display(), %error, "not watched; SIGHUP reloads it");
+            }
+            if let Some(parent) = folder.parent() {
+                // Where it may not be watched, replacing the folder takes a SIGHUP.
+                let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
+            }
         }
     }
-    while let Some(first) = changed.recv().await {
-        let latest = tokio::time::Instant::now() + AT_MOST;
-        let mut replaced = first == Change::Folder;
-        while let Ok(Some(next)) =
-            tokio::time::timeout_at(latest.min(tokio::time::Instant::now() + QUIET), changed.recv())
-                .await
-        {
-            replaced |= next == Change::Folder;
+
+    /// Asks the service for a reload after each change, for ever.
+    pub async fn forward(mut self, service: mpsc::Sender<Request>) {
+        while let Some(first) = self.changed.recv().await {
+            let latest = Instant::now() + AT_MOST;
+            let mut replaced = first == Change::Folder;
+            while let Ok(Some(next)) =
+                timeout_at(latest.min(Instant::now() + QUIET), self.changed.recv()).await
+            {
+                replaced |= next == Change::Folder;
+            }
+            if replaced {
+                self.start_anew();
+            }
+            if service.send(Request::Reload(oneshot::channel().0)).await.is_err() {
+                return;
+            }
         }
-        if replaced {
-            watch_anew(&mut watcher, &folders);
-        }
-        if service.send(Request::Reload(oneshot::channel().0)).await.is_err() {
-            return;
+    }
+
+    /// A watch stays with the folder that had the name; this gives it to the one that has it now.
+    fn start_anew(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for folder in &self.folders {
+            let _ = watcher.unwatch(folder);
+            // A folder that is gone is told of by the reload, and watched once it is back.
+            let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
         }
     }
 }
@@ -90,13 +120,4 @@ fn change(event: notify::Result<Event>, folders: &[PathBuf]) -> Option<Change> {
         path.parent().is_some_and(|parent| folders.iter().any(|folder| folder == parent))
     };
     (event.paths.is_empty() || event.paths.iter().any(is_in)).then_some(Change::Files)
-}
-
-/// A watch stays with the folder that had the name; this gives it to the one that has it now.
-fn watch_anew(watcher: &mut impl Watcher, folders: &[PathBuf]) {
-    for folder in folders {
-        let _ = watcher.unwatch(folder);
-        // A folder that is gone is told of by the reload, and watched once it is back.
-        let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
-    }
 }

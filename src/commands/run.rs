@@ -22,7 +22,8 @@ use crate::service::reload::{Loader, short_hash};
 use crate::service::{Request, Service, Settings};
 use crate::signals::Signals;
 use crate::tzdata::Tzdata;
-use crate::{config, host, telemetry, watch as files};
+use crate::watch::Watch;
+use crate::{config, host, telemetry};
 
 /// The service answers nobody while it waits for the broker, so it never waits longer than this.
 const LONGEST_CALL: Duration = Duration::from_secs(5);
@@ -47,6 +48,7 @@ pub(super) fn run(flags: ServiceFlags) -> Result<Exit, Failure> {
 
 async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> {
     let tzdata = Arc::new(Tzdata::load());
+    let watch = Watch::begin(&service.schedules);
     let (schedule, loader) = load(&service, &tzdata)?;
     let broker = broker(&service)?;
     info!(
@@ -60,7 +62,7 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
     let (announced, announcing) = watch::channel(short_hash(&schedule));
     let stopping = Arc::new(Notify::new());
     tokio::spawn(signals.forward(requests.clone(), Arc::clone(&stopping)));
-    tokio::spawn(files::watch(service.schedules.clone(), requests.clone()));
+    tokio::spawn(watch.forward(requests.clone()));
     let control = listen(&service.runtime_dir, &requests).await;
 
     let settings = Settings {
