@@ -4,6 +4,7 @@
 
 mod celery_golden;
 mod celery_worker;
+mod clocks;
 mod commands;
 mod dispatch_script;
 mod failover;

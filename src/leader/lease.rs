@@ -91,6 +91,18 @@ mod tests {
     }
 
     #[test]
+    fn a_suspend_ends_the_trust() {
+        let times = LeaseTimes::new(Duration::from_secs(6));
+        let asked_at = SinceBoot(Duration::from_secs(100));
+        let trusted_until = times.trusted_until(asked_at);
+        let text = "1 me".into();
+        let lease = Lease { text, trusted_until, continues: true, broker_clock: None };
+        assert!(lease.is_trusted(SinceBoot(Duration::from_secs(104))));
+        // The lid was closed for an hour; the clock since boot counts that.
+        assert!(!lease.is_trusted(SinceBoot(Duration::from_secs(3704))));
+    }
+
+    #[test]
     fn the_trust_outlives_a_renewal_that_has_to_be_tried_twice() {
         for ttl in [1, 6, 60].map(Duration::from_secs) {
             let times = LeaseTimes::new(ttl);

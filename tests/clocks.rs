@@ -1,0 +1,138 @@
+//! The service in this process, on a clock that is set while it runs, with a real Redis.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use downbeat::broker::redis::{Lock, RedisBroker};
+use downbeat::clock::Clock;
+use downbeat::config;
+use downbeat::leader::{Campaign, LeaseTimes, Peer};
+use downbeat::schedule::UnixMs;
+use downbeat::service::reload::Loader;
+use downbeat::service::{Request, Service, Settings};
+use downbeat::tzdata::Tzdata;
+use tokio::sync::{mpsc, watch};
+
+use crate::support::redis::RedisServer;
+use crate::support::sent::Sent;
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually, wall_clock};
+
+/// The machine's clock, put forward or back by some milliseconds.
+#[derive(Clone, Default)]
+struct SetClock(Arc<AtomicI64>);
+
+impl Clock for SetClock {
+    fn now(&self) -> UnixMs {
+        UnixMs(wall_clock().0 + self.0.load(Ordering::SeqCst))
+    }
+
+    async fn sleep_until(&self, wake_at: UnixMs) {
+        // As a kernel timer does, it notices when the clock is set.
+        let set_to = self.0.load(Ordering::SeqCst);
+        while self.now() < wake_at && self.0.load(Ordering::SeqCst) == set_to {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+/// A service with one entry a second; it stops when the sender is dropped.
+fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    std::fs::write(&path, "entries:\n  tick: {task: demo.tick, every: 1s, queue: q}\n").unwrap();
+    let load = move || config::load(std::slice::from_ref(&path), &Tzdata::bundled());
+    let schedule = Arc::new(load().schedule.unwrap());
+    let (url, times) = (server.url(), LeaseTimes::new(Duration::from_secs(1)));
+    let lock = Lock::new(&url, "clocks", times.ttl, times.deadline).unwrap();
+    let (announced, announcing) = watch::channel(String::new());
+    let (to_campaign, asked) = mpsc::channel(1);
+    let (campaign, reports) = Campaign::new(lock, times, Peer::myself("here"), announcing, asked);
+    let settings = Settings {
+        namespace: "clocks".into(),
+        broker: url.clone(),
+        grace: Duration::from_secs(15),
+        host: "here".into(),
+    };
+    let broker = RedisBroker::new(&url, "clocks", times.ttl).unwrap();
+    let loader = Loader::new(Arc::new(load), "bundled".into());
+    let service =
+        Service::new(settings, broker, clock, loader, schedule, announced, reports, to_campaign);
+    let (requests, requested) = mpsc::channel(1);
+    tokio::spawn(campaign.run());
+    tokio::spawn(service.run(requested));
+    requests
+}
+
+/// Waits for `more` further messages, and checks that all of them are of one slot each, in order.
+async fn further(server: &RedisServer, more: usize) -> Vec<Sent> {
+    let (socket, before) = (server.url(), server.queue("q").len());
+    let client = redis::Client::open(socket).unwrap();
+    tokio::task::spawn_blocking(move || {
+        let mut connection = client.get_connection().unwrap();
+        eventually(SOON, "further messages", || {
+            let queued: usize = redis::cmd("LLEN").arg("q").query(&mut connection).unwrap();
+            (queued >= before + more).then_some(())
+        });
+    })
+    .await
+    .unwrap();
+    let sent = server.queue("q");
+    let slots: Vec<i64> = sent.iter().map(slot).collect();
+    assert!(slots.windows(2).all(|pair| pair[1] == pair[0] + 1000), "{slots:?}");
+    assert!(sent.iter().all(|sent| sent.kind == "scheduled"));
+    sent
+}
+
+fn slot(sent: &Sent) -> i64 {
+    UnixMs::from(sent.slot.parse::<jiff::Timestamp>().unwrap()).0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_set_an_hour_ahead_neither_sends_the_hour_nor_drops_it() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let clock = SetClock::default();
+    let _service = start(&server, clock.clone());
+    further(&server, 2).await;
+    clock.0.store(3_600_000, Ordering::SeqCst);
+    let sent = further(&server, 3).await;
+    let ahead = sent.last().map(slot).unwrap() - wall_clock().0;
+    assert!(ahead <= 1000, "{ahead} ms ahead of redis");
+    clock.0.store(0, Ordering::SeqCst);
+    further(&server, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_set_back_sends_nothing_twice_and_makes_up_for_what_it_was_late_for() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let clock = SetClock::default();
+    let _service = start(&server, clock.clone());
+    further(&server, 2).await;
+    clock.0.store(-3_000, Ordering::SeqCst);
+    further(&server, 1).await;
+    clock.0.store(0, Ordering::SeqCst);
+    further(&server, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_with_different_clocks_send_each_slot_once() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let clocks = [SetClock::default(), SetClock::default()];
+    clocks[0].0.store(700, Ordering::SeqCst);
+    clocks[1].0.store(-1_500, Ordering::SeqCst);
+    let first = start(&server, clocks[0].clone());
+    further(&server, 2).await;
+    let second = start(&server, clocks[1].clone());
+    let mut leading = [Some(first), Some(second)];
+    for turn in 0..4 {
+        let service = leading[turn % 2].take().unwrap();
+        // It resigns and leaves; the other takes over, and a fresh one stands by.
+        drop(service);
+        further(&server, 2).await;
+        leading[turn % 2] = Some(start(&server, clocks[turn % 2].clone()));
+    }
+}
