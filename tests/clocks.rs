@@ -10,7 +10,7 @@ use downbeat::config;
 use downbeat::leader::{Campaign, LeaseTimes, Peer};
 use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
-use downbeat::service::{Request, Service, Settings};
+use downbeat::service::{Parts, Request, Service, Settings};
 use downbeat::tzdata::Tzdata;
 use tokio::sync::{mpsc, watch};
 
@@ -47,8 +47,7 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
     let (url, times) = (server.url(), LeaseTimes::new(Duration::from_secs(1)));
     let lock = Lock::new(&url, "clocks", times.ttl, times.deadline).unwrap();
     let (announced, announcing) = watch::channel(String::new());
-    let (to_campaign, asked) = mpsc::channel(1);
-    let (campaign, reports) = Campaign::new(lock, times, Peer::myself("here"), announcing, asked);
+    let (campaign, reports) = Campaign::new(lock, times, Peer::myself("here"), announcing);
     let settings = Settings {
         namespace: "clocks".into(),
         broker: url.clone(),
@@ -57,8 +56,8 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
     };
     let broker = RedisBroker::new(&url, "clocks", times.ttl).unwrap();
     let loader = Loader::new(Arc::new(load), "bundled".into());
-    let service =
-        Service::new(settings, broker, clock, loader, schedule, announced, reports, to_campaign);
+    let parts = Parts { settings, clock, loader, schedule, announced };
+    let service = Service::new(parts, broker, reports);
     let (requests, requested) = mpsc::channel(1);
     tokio::spawn(campaign.run());
     tokio::spawn(service.run(requested));

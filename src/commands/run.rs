@@ -19,7 +19,7 @@ use crate::leader::campaign::{self, Reports};
 use crate::leader::{Campaign, LeaseTimes, Peer};
 use crate::schedule::Schedule;
 use crate::service::reload::{Loader, short_hash};
-use crate::service::{Request, Service, Settings};
+use crate::service::{Parts, Request, Service, Settings};
 use crate::signals::Signals;
 use crate::tzdata::Tzdata;
 use crate::watch::Watch;
@@ -72,8 +72,7 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         host: host::name(),
     };
     let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let (to_campaign, asked) = mpsc::channel(4);
-    let parts = (settings, clock, loader, schedule, announced, to_campaign.clone(), stopping);
+    let parts = Parts { settings, clock, loader, schedule, announced };
     match broker {
         service::Broker::Redis(url) => {
             let times = LeaseTimes::new(service.ttl);
@@ -83,9 +82,10 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
                 RedisBroker::new(url, name, times.ttl.min(LONGEST_CALL)).map_err(unusable)?;
             let lock = Lock::new(url, name, times.ttl, times.deadline).map_err(unusable)?;
             let myself = Peer::myself(&host::name());
-            let (campaign, reports) = Campaign::new(lock, times, myself, announcing, asked);
+            let (campaign, reports) = Campaign::new(lock, times, myself, announcing);
+            let to_campaign = reports.requests.clone();
             let campaign = tokio::spawn(campaign.run());
-            work(parts, broker, reports, requested).await;
+            work(Service::new(parts, broker, reports), requested, &stopping).await;
             let _ = to_campaign.send(campaign::Request::Leave).await;
             if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
                 warn!("the lease could not be given up; it runs out by itself");
@@ -94,42 +94,20 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         service::Broker::Spool(path) => {
             let spool = open_spool(&path)?;
             info!(queue = %path.join("queue").display(), "using a spool");
-            tokio::spawn(refuse_to_resign(asked));
-            work(parts, spool, Reports::of_sole_leader(), requested).await;
+            let reports = Reports::of_sole_leader();
+            work(Service::new(parts, spool, reports), requested, &stopping).await;
         }
     }
     drop(control);
     Ok(())
 }
 
-/// On a broker that only one process can use there is nobody to make way for.
-async fn refuse_to_resign(mut asked: mpsc::Receiver<campaign::Request>) {
-    while let Some(request) = asked.recv().await {
-        if let campaign::Request::Resign(answer) = request {
-            let reason = "only one process can use a spool; stop this one and start another";
-            let _ = answer.send(Err(reason.to_owned()));
-        }
-    }
-}
-
-type Parts<C> = (
-    Settings,
-    C,
-    Loader,
-    Arc<Schedule>,
-    watch::Sender<String>,
-    mpsc::Sender<campaign::Request>,
-    Arc<Notify>,
-);
-
-async fn work(
-    (settings, clock, loader, schedule, announced, campaign, stopping): Parts<SystemClock>,
-    broker: impl Broker,
-    reports: Reports,
+/// Serves until stopped, and a little longer for what is being sent.
+async fn work<B: Broker>(
+    service: Service<B, SystemClock>,
     requested: mpsc::Receiver<Request>,
+    stopping: &Notify,
 ) {
-    let service =
-        Service::new(settings, broker, clock, loader, schedule, announced, reports, campaign);
     let too_long = async {
         stopping.notified().await;
         tokio::time::sleep(LEAVE_WITHIN).await;

@@ -80,9 +80,11 @@ pub enum Request {
     Leave,
 }
 
-/// What a campaign tells the service.
+/// What a campaign tells the service, and where the service asks something of it.
 #[derive(Debug)]
 pub struct Reports {
+    /// Goes to the campaign.
+    pub requests: mpsc::Sender<Request>,
     /// The lease while we lead.
     pub leadership: watch::Receiver<Option<Lease>>,
     /// All replicas, this one included.
@@ -94,9 +96,12 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// For a broker that only one process can open: it leads as long as it runs.
+    /// For a broker that only one process can open: it leads as long as it runs. To be called within
+    /// a tokio runtime.
     #[must_use]
     pub fn of_sole_leader() -> Reports {
+        let (requests, asked) = mpsc::channel(1);
+        tokio::spawn(refuse_to_resign(asked));
         let lease = Lease {
             text: format!("1 {SOLE}").into(),
             trusted_until: SinceBoot::NEVER,
@@ -104,10 +109,21 @@ impl Reports {
             broker_clock: None,
         };
         Reports {
+            requests,
             leader: watch::channel(Some(lease.text.to_string())).1,
             leadership: watch::channel(Some(lease)).1,
             peers: watch::channel(Vec::new()).1,
             trouble: watch::channel(None).1,
+        }
+    }
+}
+
+/// Where there is nobody to make way for.
+async fn refuse_to_resign(mut asked: mpsc::Receiver<Request>) {
+    while let Some(request) = asked.recv().await {
+        if let Request::Resign(answer) = request {
+            let reason = "only one process can use a spool; stop this one and start another";
+            let _ = answer.send(Err(reason.to_owned()));
         }
     }
 }
@@ -151,13 +167,14 @@ impl Campaign {
         times: LeaseTimes,
         myself: Peer,
         schedule: watch::Receiver<String>,
-        requests: mpsc::Receiver<Request>,
     ) -> (Campaign, Reports) {
+        let (to_campaign, requests) = mpsc::channel(4);
         let (leadership, leadership_seen) = watch::channel(None);
         let (peers, peers_seen) = watch::channel(Vec::new());
         let (leader, leader_seen) = watch::channel(None);
         let (trouble, trouble_seen) = watch::channel(None);
         let reports = Reports {
+            requests: to_campaign,
             leadership: leadership_seen,
             peers: peers_seen,
             leader: leader_seen,

@@ -72,6 +72,20 @@ pub struct Settings {
     pub host: String,
 }
 
+/// What a service is made of, whatever its broker.
+pub struct Parts<C> {
+    /// What does not change.
+    pub settings: Settings,
+    /// Decides what is due.
+    pub clock: C,
+    /// Loads the schedule again.
+    pub loader: Loader,
+    /// As loaded first.
+    pub schedule: Arc<Schedule>,
+    /// Tells the campaign the schedule's hash.
+    pub announced: watch::Sender<String>,
+}
+
 /// The running scheduler.
 pub struct Service<B, C> {
     settings: Settings,
@@ -82,7 +96,6 @@ pub struct Service<B, C> {
     schedule: Arc<Schedule>,
     announced: watch::Sender<String>,
     reports: Reports,
-    campaign: mpsc::Sender<campaign::Request>,
     /// The plans while in office; between stays, the memory of the last.
     planner: Option<Planner>,
     /// The lease under which `planner` is up to date.
@@ -103,17 +116,8 @@ struct Wake {
 
 impl<B: Broker, C: Clock> Service<B, C> {
     /// A service that runs once `run` is awaited.
-    #[expect(clippy::too_many_arguments, reason = "called once, from `commands::run`")]
-    pub fn new(
-        settings: Settings,
-        broker: B,
-        clock: C,
-        loader: Loader,
-        schedule: Arc<Schedule>,
-        announced: watch::Sender<String>,
-        reports: Reports,
-        campaign: mpsc::Sender<campaign::Request>,
-    ) -> Service<B, C> {
+    pub fn new(parts: Parts<C>, broker: B, reports: Reports) -> Service<B, C> {
+        let Parts { settings, clock, loader, schedule, announced } = parts;
         let renderer = Renderer::new(&settings.namespace, &settings.host);
         Service {
             settings,
@@ -124,7 +128,6 @@ impl<B: Broker, C: Clock> Service<B, C> {
             schedule,
             announced,
             reports,
-            campaign,
             planner: None,
             office: None,
             broker_clock: None,
@@ -274,7 +277,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
     async fn answer(&mut self, request: Request) {
         match request {
             Request::Resign(answer) => {
-                let _ = self.campaign.send(campaign::Request::Resign(answer)).await;
+                let _ = self.reports.requests.send(campaign::Request::Resign(answer)).await;
             }
             Request::Status(answer) => drop(answer.send(self.status())),
             Request::List(answer) => drop(answer.send(self.list().await)),
