@@ -2,74 +2,20 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use super::lease::{Lease, LeaseTimes, Reading};
+use super::peer::Peer;
 use crate::broker::BrokerError;
 use crate::broker::redis::{Attempt, Lock};
 use crate::clock::{self, SinceBoot};
 
 /// The holder where there can be only one.
 pub const SOLE: &str = "sole";
-/// From this skew on, replicas are warned of.
-const SKEW_WARNED_MS: i64 = 1_000;
 /// From this skew on, a leader makes way for a replica whose clock is right.
 const SKEW_RESIGNED_MS: i64 = 5_000;
-
-/// What a replica says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Peer {
-    /// Host, pid and a random number for each stay in office.
-    #[serde(default)]
-    pub holder: String,
-    /// The machine's name.
-    pub host: String,
-    /// The process.
-    pub pid: u32,
-    /// Of downbeat.
-    pub version: String,
-    /// The content hash of its schedule.
-    pub schedule: String,
-    /// Its wall clock less the broker's.
-    pub skew_ms: i64,
-}
-
-impl Peer {
-    /// This process, before it has read any clock but its own.
-    #[must_use]
-    pub fn myself(host: &str) -> Peer {
-        let peer = Peer {
-            holder: String::new(),
-            host: host.to_owned(),
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            schedule: String::new(),
-            skew_ms: 0,
-        };
-        Peer { holder: peer.new_holder(), ..peer }
-    }
-
-    /// What a replica said under its name; `None` when it is not understood.
-    #[must_use]
-    pub fn read((holder, said): (String, String)) -> Option<Peer> {
-        let peer: Peer = serde_json::from_str(&said).ok()?;
-        Some(Peer { holder, ..peer })
-    }
-
-    /// Its clock is so far off that people should know.
-    #[must_use]
-    pub fn is_skewed(&self) -> bool {
-        self.skew_ms.abs() > SKEW_WARNED_MS
-    }
-
-    /// Host, pid and a fresh random number.
-    fn new_holder(&self) -> String {
-        format!("{}:{}:{:08x}", self.host, self.pid, fastrand::u32(..))
-    }
-}
 
 /// What the service asks of its campaign.
 #[derive(Debug)]
@@ -364,8 +310,7 @@ impl Campaign {
     }
 
     fn should_make_way(&self) -> bool {
-        let saner =
-            |peer: &Peer| peer.holder != self.identity && peer.skew_ms.abs() <= SKEW_WARNED_MS;
+        let saner = |peer: &Peer| peer.holder != self.identity && !peer.is_skewed();
         self.myself.skew_ms.abs() > SKEW_RESIGNED_MS && self.peers.borrow().iter().any(saner)
     }
 

@@ -18,6 +18,8 @@
 
 pub mod campaign;
 pub mod lease;
+pub mod peer;
 
-pub use campaign::{Campaign, Peer};
+pub use campaign::Campaign;
 pub use lease::{Lease, LeaseTimes};
+pub use peer::Peer;
