@@ -59,6 +59,9 @@ pub enum Command {
     Check {
         /// Files or folders instead of the configured ones
         paths: Vec<PathBuf>,
+        /// Output
+        #[command(flatten)]
+        output: Json,
     },
     /// Show coming slots
     Next(Next),

@@ -78,7 +78,7 @@ pub fn execute(cli: Cli) -> Exit {
     let flags = cli.service;
     let done = match cli.command {
         Command::Run => run::run(flags),
-        Command::Check { paths } => check::check(flags, paths),
+        Command::Check { paths, output } => check::check(flags, paths, output.json),
         Command::Next(next) => next::next(flags, &next),
         Command::Explain(explain) => explain::explain(&explain),
         Command::List(output) => list::list(flags, output.json),
@@ -98,6 +98,13 @@ pub fn execute(cli: Cli) -> Exit {
 
 /// The effective configuration; its problems are a failure with `exit`.
 fn configuration(flags: ServiceFlags, exit: Exit) -> Result<ServiceConfig, Failure> {
+    load_configuration(flags).map_err(|problems| {
+        Failure::new(exit, format!("invalid configuration\n{}", render(&problems)))
+    })
+}
+
+/// The effective configuration, or all that is wrong with it.
+fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>> {
     let overrides = Overrides {
         config: flags.config,
         broker: flags.broker,
@@ -111,9 +118,7 @@ fn configuration(flags: ServiceFlags, exit: Exit) -> Result<ServiceConfig, Failu
         ..Overrides::default()
     };
     let env = |name: &str| std::env::var(name).ok();
-    ServiceConfig::load(overrides, &env).map_err(|problems| {
-        Failure::new(exit, format!("invalid configuration\n{}", render(&problems)))
-    })
+    ServiceConfig::load(overrides, &env)
 }
 
 /// Problems as shown on standard error.

@@ -2,10 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
+use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
 /// Whether the input can be used all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Nothing is loaded.
     Error,
@@ -14,7 +16,7 @@ pub enum Severity {
 }
 
 /// One thing wrong with the input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Whether the input can be used all the same.
     pub severity: Severity,
@@ -29,6 +31,7 @@ pub struct Problem {
     /// What to do about it.
     pub hint: Option<String>,
     /// The line it is about.
+    #[serde(skip)]
     pub excerpt: Option<Box<Excerpt>>,
 }
 

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use super::{place_with, place_with_three};
 use crate::support::downbeat::Place;
 
@@ -243,4 +245,21 @@ fn list_shows_last_slots_with_and_without_the_service() {
     downbeat.process().terminate();
     downbeat.wait(crate::support::wait::SOON);
     assert_eq!(last(&place), downbeat.dispatches().last().unwrap().slot_ms);
+}
+
+#[test]
+fn check_tells_programs_where_each_problem_is() {
+    let place = Place::new();
+    place.write_schedule("a.yaml", "entries:\n  a: {task: t, cron: \"61 * * * *\"}\n");
+    let checked = place.run(&["check", "--json"]);
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(1), ""));
+    let told: Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!(told["entries"], Value::Null);
+    let problem = &told["problems"][0];
+    assert_eq!((&problem["severity"], &problem["line"]), (&"error".into(), &2.into()));
+    place.write_schedule("a.yaml", "entries:\n  a: {task: t, cron: \"1 * * * *\"}\n");
+    let told = place.run(&["check", "--json"]).json(0);
+    assert_eq!((&told["entries"], &told["problems"]), (&1.into(), &Value::Array(Vec::new())));
+    let told = place.run(&["--grace", "1s", "check", "--json"]);
+    assert!(told.stdout.contains("--grace"), "{}", told.stdout);
 }
