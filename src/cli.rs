@@ -27,6 +27,9 @@ pub struct ServiceFlags {
     /// Where messages go: redis://…, unix:///…, or spool:PATH
     #[arg(long, global = true, value_name = "URL")]
     pub broker: Option<String>,
+    /// A file that holds the broker's URL, for one with a password
+    #[arg(long, global = true, value_name = "FILE")]
+    pub broker_file: Option<PathBuf>,
     /// A schedule file or a folder of them; may be repeated
     #[arg(long, global = true, value_name = "PATH")]
     pub schedules: Vec<PathBuf>,

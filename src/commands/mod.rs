@@ -108,6 +108,7 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
     let overrides = Overrides {
         config: flags.config,
         broker: flags.broker,
+        broker_file: flags.broker_file,
         schedules: flags.schedules,
         namespace: flags.namespace,
         leader_ttl: flags.leader_ttl,
@@ -115,7 +116,6 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
         state_dir: flags.state_dir,
         runtime_dir: flags.runtime_dir,
         log_format: flags.log_format,
-        ..Overrides::default()
     };
     let env = |name: &str| std::env::var(name).ok();
     ServiceConfig::load(overrides, &env)
