@@ -20,6 +20,7 @@ pub struct Cli {
 
 /// Settings of the service; they win over the environment (`DOWNBEAT_…`) and the file.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Settings")]
 pub struct ServiceFlags {
     /// The service's configuration [default: /etc/downbeat/downbeat.yaml, if there]
     #[arg(long, global = true, value_name = "FILE")]
