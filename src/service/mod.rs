@@ -228,7 +228,9 @@ impl<B: Broker, C: Clock> Service<B, C> {
         self.office = Some(Arc::clone(&lease.text));
         match remembered {
             None if !state.marked => {
-                warn!("nothing is known of this namespace: every entry starts now");
+                warn!(
+                    "nothing is known of this namespace, as at a first start: every entry starts now"
+                );
             }
             Some(_) if !state.marked => {
                 warn!("the broker has lost all records; going on from memory");
