@@ -8,9 +8,8 @@ use uuid::Uuid;
 use crate::broker::{Broker, BrokerError, Outgoing};
 use crate::clock;
 use crate::config::instant;
-use crate::envelope::Kind;
 use crate::envelope::celery::{self, Unsendable};
-use crate::schedule::{Entry, Message, Schedule};
+use crate::schedule::{Entry, Kind, Message, Schedule};
 use crate::service::render::Renderer;
 
 /// What to send.

@@ -115,6 +115,25 @@ async fn a_batch_is_pushed_in_order_and_recorded() {
 }
 
 #[tokio::test]
+async fn queues_are_bound_to_their_exchanges_as_the_producer_does() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    let _: () = leader.server.connect().set("_kombu.binding.wrong", "not a set").unwrap();
+    let batch = vec![send("a", ago(1), "q"), send("b", ago(1), "wrong")];
+    assert_eq!(written(leader.dispatch(0, batch).await).1, []);
+    // They are sent beside the batch, so they may come a moment after it.
+    for key in ["_kombu.binding.q", "_kombu.binding_permanent.q"] {
+        let mut members: Vec<String> = Vec::new();
+        let deadline = wall_clock() + DEADLINE;
+        while members.is_empty() && wall_clock() < deadline {
+            leader.broker.leader().await.unwrap();
+            members = leader.server.connect().smembers(key).unwrap();
+        }
+        assert_eq!(members, ["q\u{6}\u{16}\u{6}\u{16}q"], "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_leader_that_was_replaced_writes_nothing() {
     needs!(Redis);
     let mut leader = Leader::start().await;

@@ -3,6 +3,7 @@
 pub mod cron;
 pub mod entry;
 pub mod interval;
+pub mod kind;
 pub mod planner;
 pub mod progress;
 pub mod task_id;
@@ -11,6 +12,7 @@ pub mod unix_ms;
 pub mod zone;
 
 pub use entry::{CatchUp, Entry, Message, Schedule};
+pub use kind::Kind;
 pub use planner::Planner;
 pub use task_id::TaskIds;
 pub use timing::Timing;

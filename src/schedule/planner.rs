@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use self::judge::{Judgement, Verdict};
 use super::entry::{CatchUp, Entry, Schedule};
+use super::kind::Kind;
 use super::progress::{Life, LifeChange, RETIRED_FOR, SkipReason, State};
 use super::unix_ms::UnixMs;
-use crate::envelope::Kind;
 
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
 const COUNT_CAP: u64 = 10_000;

@@ -24,11 +24,10 @@ use self::status::{EntryStatus, NextSlot, Status};
 use self::tally::Tally;
 use crate::broker::{Broker, BrokerError, Fence, Reply};
 use crate::clock::{Clock, SinceBoot};
-use crate::envelope::Kind;
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::Planner;
-use crate::schedule::{Schedule, UnixMs};
+use crate::schedule::{Kind, Schedule, UnixMs};
 use crate::trigger::{self, Trigger};
 
 /// The clock is looked at again after at most this long.

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use crate::broker::{Batch, Outcome, Outgoing, Write};
 use crate::clock;
-use crate::envelope::{Fresh, Kind, Task, celery};
+use crate::envelope::{Fresh, Task, celery};
 use crate::schedule::planner::{Action, Item};
-use crate::schedule::{Entry, Message, TaskIds, UnixMs};
+use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 
 /// Slots that go in one script call: larger ones are no faster, and Redis is held for two
 /// milliseconds.

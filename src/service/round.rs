@@ -13,10 +13,9 @@ use super::render::{self, BATCH};
 use super::{Service, backoff};
 use crate::broker::{Broker, BrokerError, Exception, Fence, Outcome, Reply};
 use crate::clock::{Clock, SinceBoot};
-use crate::envelope::Kind;
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::{Action, Item};
-use crate::schedule::{Planner, UnixMs};
+use crate::schedule::{Kind, Planner, UnixMs};
 use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::schedule::Kind;
 use crate::schedule::planner::{Action, Item};
 
 /// Counts and complaints.
@@ -31,7 +32,7 @@ impl Tally {
         };
         self.add(outcome, slots);
         if let Action::Send(kind) = item.action
-            && kind != crate::envelope::Kind::Scheduled
+            && kind != Kind::Scheduled
         {
             self.add(kind.as_str(), 1);
         }

@@ -7,7 +7,9 @@ mod link;
 mod lock;
 mod scripts;
 
+use std::collections::HashSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
@@ -29,6 +31,8 @@ pub struct RedisBroker {
     link: Link,
     keys: Keys,
     inspected: bool,
+    /// Queues whose bindings were written over the present connection.
+    bound: HashSet<Arc<str>>,
 }
 
 impl RedisBroker {
@@ -38,7 +42,12 @@ impl RedisBroker {
     /// When `url` is not a Redis URL.
     pub fn new(url: &str, namespace: &str, deadline: Duration) -> Result<RedisBroker, BrokerError> {
         let link = Link::new(url, deadline)?;
-        Ok(RedisBroker { link, keys: Keys::new(namespace), inspected: false })
+        Ok(RedisBroker {
+            link,
+            keys: Keys::new(namespace),
+            inspected: false,
+            bound: HashSet::new(),
+        })
     }
 
     async fn inspect(&mut self) -> Result<(), BrokerError> {
@@ -91,6 +100,7 @@ impl Broker for RedisBroker {
     async fn read(&mut self) -> Result<State, BrokerError> {
         // Whoever reads everything anew may do so because the old connection is of no use.
         self.link.drop_connection();
+        self.bound.clear();
         self.inspect().await?;
         let mut pipeline = Pipeline::new();
         pipeline.atomic();
@@ -143,6 +153,7 @@ impl Broker for RedisBroker {
         let lists = by_list(&batch);
         let (call, next) = (self.dispatch_call(fence, &batch, &lists), fence.next);
         let connection = self.link.current();
+        self.bind(&batch);
         async move {
             let lost = || BrokerError::Unavailable("the connection to redis was lost".to_owned());
             let answer = call.query_async(&mut connection.ok_or_else(lost)?).await;
@@ -165,6 +176,24 @@ impl Broker for RedisBroker {
 }
 
 impl RedisBroker {
+    /// Notes each queue's binding to its exchange, once a connection, as kombu's producer does.
+    /// Workers do without, so nothing waits for it, and a refusal is nobody's trouble.
+    fn bind(&mut self, batch: &Batch) {
+        let mut pipeline = Pipeline::new();
+        for queue in batch.iter().filter_map(|write| Some(&write.message.as_ref()?.queue)) {
+            if self.bound.contains(queue) {
+                continue;
+            }
+            self.bound.insert(Arc::clone(queue));
+            for key in celery::binding_keys(queue) {
+                pipeline.sadd(key, celery::binding_member(queue)).ignore();
+            }
+        }
+        if let Some(mut connection) = self.link.current().filter(|_| !pipeline.is_empty()) {
+            tokio::spawn(async move { pipeline.query_async::<()>(&mut connection).await });
+        }
+    }
+
     fn dispatch_call(&self, fence: &Fence, batch: &Batch, lists: &[ListItems]) -> Cmd {
         let keys = [self.keys.lease(), self.keys.sequence(), self.keys.progress()];
         let mut call = scripts::call(&scripts::DISPATCH, &keys);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Action, COUNT_CAP, Item, window};
-use crate::envelope::Kind;
 use crate::schedule::entry::{CatchUp, Entry};
+use crate::schedule::kind::Kind;
 use crate::schedule::progress::SkipReason;
 use crate::schedule::unix_ms::UnixMs;
 
