@@ -1,5 +1,6 @@
 //! Pure: what is due when. Nothing here reads a clock, a file or a socket.
 
+mod calendar;
 pub mod cron;
 pub mod entry;
 pub mod interval;
@@ -9,6 +10,7 @@ pub mod progress;
 pub mod task_id;
 pub mod timing;
 pub mod unix_ms;
+mod wall;
 pub mod zone;
 
 pub use entry::{CatchUp, Entry, Message, Schedule};

@@ -18,7 +18,6 @@
 //!
 //! Slots lie between the epoch and the end of year 9999.
 
-mod calendar;
 mod describe;
 mod error;
 mod field;
@@ -36,6 +35,8 @@ pub use error::{CronError, CronWarning, Problem};
 pub use field::Field;
 pub use mapping::MappingFields;
 
+use super::calendar;
+use super::wall::Class;
 use field::Set;
 
 /// Minutes and hours are one mask each; a slot is a day that matches and a time that matches.
@@ -67,12 +68,6 @@ pub enum DayMatch {
     And,
     /// One of them is enough.
     Or,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    Wildcard,
-    Fixed,
 }
 
 /// A parsed expression and what its author should know.

@@ -1,19 +1,11 @@
-//! The next slot of an expression.
-//!
-//! `reading_from` finds the next matching reading as if every day had 24 hours; `next` walks the
-//! zone's stretches to find when, and whether, the clock shows it. Nothing here knows of gaps or
-//! repeated hours: a stretch says which of its readings are new.
+//! The next slot of an expression: which readings of the wall clock match.
 
-use super::calendar::{Date, date_of, day_of, days_up_to, month_length, weekday_of};
-use super::{Class, Cron, DayMatch};
+use super::{Cron, DayMatch};
+use crate::schedule::calendar::{Date, date_of, day_of, days_up_to, month_length, weekday_of};
 use crate::schedule::unix_ms::UnixMs;
-use crate::schedule::zone::{Stretch, Zone};
+use crate::schedule::wall;
+use crate::schedule::zone::Zone;
 
-/// A clock set forward by more than this moved to another time zone, or over the date line: readings
-/// it jumped over belong to no day that people there lived through.
-const LONGEST_GAP_S: i32 = 3 * 3600;
-/// The last second that `jiff` can show: 9999-12-30T22:00:00Z.
-const LAST_S: i64 = 253_402_207_200;
 const DAY_MIN: i64 = 24 * 60;
 
 impl Cron {
@@ -22,56 +14,9 @@ impl Cron {
     /// Depends on nothing but its arguments, and takes about as long for far slots as for near ones.
     #[must_use]
     pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
-        let after_s = after.0.div_euclid(1000).max(-1);
-        if after_s >= LAST_S {
-            return None;
-        }
-        let slot_s = match self.class {
-            Class::Wildcard => self.next_wildcard(zone, after_s),
-            Class::Fixed => self.next_fixed(zone, after_s),
-        }?;
-        (slot_s <= LAST_S).then_some(UnixMs::from_secs(slot_s))
-    }
-
-    /// The next instant that shows a matching reading.
-    fn next_wildcard(&self, zone: &Zone, after_s: i64) -> Option<i64> {
-        let mut index = zone.stretch_at(after_s);
-        let mut stretch = zone.stretch(index);
-        let mut from = minutes_from(after_s + 1 + i64::from(stretch.offset));
-        let mut reading = self.reading_from(from)?;
-        while reading * 60 >= stretch.wall_end() {
-            index += 1;
-            stretch = zone.stretch(index);
-            let start = minutes_from(stretch.wall_start());
-            // Either readings come back that were past when the search began, or the one that was
-            // found is jumped over.
-            if start < from || start > reading {
-                from = start;
-                reading = self.reading_from(from)?;
-            }
-        }
-        Some(instant_of(reading, &stretch))
-    }
-
-    /// The next instant at which the clock is for the first time at or past a matching reading.
-    fn next_fixed(&self, zone: &Zone, after_s: i64) -> Option<i64> {
-        let mut index = zone.stretch_at(after_s);
-        let mut stretch = zone.stretch(index);
-        let unseen = (after_s + 1 + i64::from(stretch.offset)).max(stretch.wall_fresh());
-        let mut reading = self.reading_from(minutes_from(unseen))?;
-        loop {
-            while reading * 60 >= stretch.wall_end() {
-                index += 1;
-                stretch = zone.stretch(index);
-            }
-            if reading * 60 >= stretch.wall_start() {
-                return Some(instant_of(reading, &stretch));
-            }
-            if zone.jump_at(index) <= LONGEST_GAP_S {
-                return Some(stretch.start);
-            }
-            reading = self.reading_from(minutes_from(stretch.wall_start()))?;
-        }
+        // The first whole minute at or after a reading.
+        let reading_from = |from_s: i64| self.reading_from((from_s + 59).div_euclid(60));
+        wall::next(self.class, zone, after, |from_s| reading_from(from_s).map(|minute| minute * 60))
     }
 
     /// The first matching reading at or after `from`, both in minutes since 1970 on the wall.
@@ -164,13 +109,4 @@ impl Cron {
     fn first_time(&self) -> i64 {
         i64::from(self.hours.trailing_zeros() * 60 + self.minutes.trailing_zeros())
     }
-}
-
-/// The first whole minute at or after a reading in seconds.
-fn minutes_from(reading_s: i64) -> i64 {
-    (reading_s + 59).div_euclid(60)
-}
-
-fn instant_of(reading: i64, stretch: &Stretch) -> i64 {
-    reading * 60 - i64::from(stretch.offset)
 }

@@ -1,0 +1,95 @@
+//! The rule of clock changes: when, and whether, a zone's clock shows the readings of a schedule.
+//!
+//! Whoever knows which readings match tells the first one at or after a reading, as if every day had
+//! 24 hours. Here the zone's stretches are walked to find the instant. Nothing knows of gaps or
+//! repeated hours: a stretch says which of its readings are new.
+//!
+//! Readings are seconds since 1970-01-01T00:00:00 on the wall.
+
+use super::unix_ms::UnixMs;
+use super::zone::{Stretch, Zone};
+
+/// A clock set forward by more than this moved to another time zone, or over the date line: readings
+/// it jumped over belong to no day that people there lived through.
+const LONGEST_GAP_S: i32 = 3 * 3600;
+/// The last second that `jiff` can show: 9999-12-30T22:00:00Z.
+const LAST_S: i64 = 253_402_207_200;
+
+/// Whether readings that the clock repeats or jumps over are slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Every instant that shows a matching reading: skipped readings do not exist, repeated ones
+    /// come again.
+    Wildcard,
+    /// Each matching reading once, at the first instant that shows it or a later one.
+    Fixed,
+}
+
+/// The first slot strictly later than `after`, or `None` when year 9999 ends before it.
+///
+/// `reading_from` gives the first matching reading at or after the one it is told.
+pub(super) fn next(
+    class: Class,
+    zone: &Zone,
+    after: UnixMs,
+    reading_from: impl Fn(i64) -> Option<i64>,
+) -> Option<UnixMs> {
+    let after_s = after.0.div_euclid(1000).max(-1);
+    if after_s >= LAST_S {
+        return None;
+    }
+    let slot_s = match class {
+        Class::Wildcard => next_wildcard(zone, after_s, reading_from),
+        Class::Fixed => next_fixed(zone, after_s, reading_from),
+    }?;
+    (slot_s <= LAST_S).then_some(UnixMs::from_secs(slot_s))
+}
+
+/// The next instant that shows a matching reading.
+fn next_wildcard(
+    zone: &Zone,
+    after_s: i64,
+    reading_from: impl Fn(i64) -> Option<i64>,
+) -> Option<i64> {
+    let mut index = zone.stretch_at(after_s);
+    let mut stretch = zone.stretch(index);
+    let mut from = after_s + 1 + i64::from(stretch.offset);
+    let mut reading = reading_from(from)?;
+    while reading >= stretch.wall_end() {
+        index += 1;
+        stretch = zone.stretch(index);
+        let start = stretch.wall_start();
+        // Either readings come back that were past when the search began, or the one that was
+        // found is jumped over.
+        if start < from || start > reading {
+            from = start;
+            reading = reading_from(from)?;
+        }
+    }
+    Some(instant_of(reading, &stretch))
+}
+
+/// The next instant at which the clock is for the first time at or past a matching reading.
+fn next_fixed(zone: &Zone, after_s: i64, reading_from: impl Fn(i64) -> Option<i64>) -> Option<i64> {
+    let mut index = zone.stretch_at(after_s);
+    let mut stretch = zone.stretch(index);
+    let unseen = (after_s + 1 + i64::from(stretch.offset)).max(stretch.wall_fresh());
+    let mut reading = reading_from(unseen)?;
+    loop {
+        while reading >= stretch.wall_end() {
+            index += 1;
+            stretch = zone.stretch(index);
+        }
+        if reading >= stretch.wall_start() {
+            return Some(instant_of(reading, &stretch));
+        }
+        if zone.jump_at(index) <= LONGEST_GAP_S {
+            return Some(stretch.start);
+        }
+        reading = reading_from(stretch.wall_start())?;
+    }
+}
+
+fn instant_of(reading: i64, stretch: &Stretch) -> i64 {
+    reading - i64::from(stretch.offset)
+}
