@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bounds::{self, CalendarRef};
 use super::expect;
 use super::fields::{Fields, Keys};
 use super::node::{Node, Span};
 use super::report::Report;
 use super::settings::{MAX_NAME, Queues, Settings};
 use super::{duration, when};
+use crate::schedule::delay::Delay;
 use crate::schedule::entry::{About, Expires};
 use crate::schedule::{Entry, Message, Timing, Zone};
 use crate::tzdata::{self, Tzdata};
@@ -45,32 +47,30 @@ pub(super) static ENTRY: Keys = Keys {
         "day_match",
         "phase",
         "anchor",
+        "start",
+        "end",
+        "except",
+        "jitter",
         "catch_up",
         "within",
         "enabled",
         "description",
         "tags",
     ],
-    later: &[
-        "rrule",
-        "solar",
-        "start",
-        "end",
-        "limit",
-        "except",
-        "jitter",
-        "spread",
-        "max_queued",
-        "overlap",
-        "routing_key",
-        "exchange",
-    ],
+    later: &["rrule", "solar", "limit", "max_queued", "overlap", "routing_key", "exchange"],
     elsewhere: &[
         ("schedule", "cron"),
         ("crontab", "cron"),
         ("interval", "every"),
         ("tz", "timezone"),
         ("kwarg", "kwargs"),
+        ("start_time", "start"),
+        ("starts_at", "start"),
+        ("end_time", "end"),
+        ("ends_at", "end"),
+        ("exclude", "except"),
+        ("holidays", "except"),
+        ("spread", "jitter` here, or `spread` for a tag beside `entries"),
         ("soft_time_limit", "options: {soft_time_limit: …}"),
         ("time_limit", "options: {time_limit: …}"),
     ],
@@ -82,6 +82,8 @@ pub(super) struct Common<'z> {
     pub(super) zone: Arc<Zone>,
     pub(super) defaults: Settings,
     pub(super) queues: Queues,
+    /// Calendars that the entry being read names.
+    pub(super) calendars: Vec<CalendarRef>,
 }
 
 /// The zone that a value names.
@@ -123,9 +125,11 @@ pub(super) fn read(
     // Without its zone a timing can't be told, but its own mistakes can.
     let reading_zone = zone.clone().unwrap_or_else(|| Arc::clone(&common.zone));
     let timing = when::read(&fields, &reading_zone, key.span, report);
+    let bounds = bounds::read(&fields, &reading_zone, &mut common.calendars, report);
     let enabled = fields.value("enabled").map_or(Some(true), |node| expect::boolean(node, report));
     let about = about(&fields, report);
     let settings = settings.or(&common.defaults);
+    let jitter = settings.jitter.filter(|window| !window.is_zero());
     let timing = timing?;
     warn_of_long_expiry(&fields, &timing, settings.expires, report);
     if report.errors() > before {
@@ -135,6 +139,8 @@ pub(super) fn read(
         name: name.into(),
         timing,
         zone: zone?,
+        bounds,
+        delay: jitter.map(|window| Box::new(Delay::jitter(window))),
         catch_up: settings.catch_up.unwrap_or_default(),
         within: settings.within.unwrap_or(DEFAULT_WITHIN),
         message: message(task?, settings, &mut common.queues),

@@ -11,6 +11,7 @@ use super::files;
 use super::problem::{Problem, Severity};
 use super::report::Report;
 use super::schedule_file::{self, Contents};
+use super::shared::{self, Shared};
 use crate::schedule::{Entry, Schedule, Timing, UnixMs};
 use crate::tzdata::Tzdata;
 
@@ -129,6 +130,7 @@ fn read(file: &Path, tzdata: &Tzdata) -> Result<ReadFile, Problem> {
 struct Merging {
     loaded: Loaded,
     entries: Vec<Entry>,
+    shared: Shared,
     /// File and line of every name.
     names: HashMap<Arc<str>, (u32, u32)>,
     /// Name and content of every file, hashed.
@@ -140,6 +142,7 @@ impl Merging {
         Merging {
             loaded: Loaded::default(),
             entries: Vec::new(),
+            shared: Shared::default(),
             names: HashMap::new(),
             hashes: Vec::new(),
         }
@@ -168,13 +171,17 @@ impl Merging {
                 self.loaded.one_offs.push(OneOff { entry, slot, file, line, column });
             }
         }
+        self.shared.add(contents.additions, self.entries.len(), &mut report);
         self.entries.extend(contents.entries);
         self.loaded.problems.extend(report.finish());
         self.loaded.files.push(path.to_owned());
     }
 
     fn finish(mut self) -> Loaded {
-        let fatal = self.loaded.problems.iter().any(|p| p.severity == Severity::Error);
+        let problems = &mut self.loaded.problems;
+        self.shared.apply(&mut self.entries, problems);
+        shared::sort(problems, &self.loaded.files);
+        let fatal = problems.iter().any(|p| p.severity == Severity::Error);
         if !fatal {
             drop(self.names);
             let mut entries = self.entries;

@@ -8,6 +8,7 @@
 //! Hostile input costs time and memory in proportion to its length: files, nesting, names,
 //! arguments and the number of problems told are bounded by the constants exported here.
 
+mod bounds;
 pub mod duration;
 mod entry;
 mod expect;
@@ -24,6 +25,7 @@ mod report;
 mod schedule_file;
 pub mod service;
 mod settings;
+mod shared;
 mod syntax;
 mod when;
 mod yaml;
@@ -31,6 +33,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use bounds::{MAX_CALENDAR_NAME, MAX_EXCEPT};
 pub use entry::{
     DEFAULT_QUEUE, DEFAULT_WITHIN, MAX_DESCRIPTION, MAX_ENTRY_NAME, MAX_TAG, MAX_TAGS,
 };

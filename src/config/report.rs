@@ -87,12 +87,18 @@ impl<'t> Report<'t> {
         if let Some(index) = self.problems.iter().position(same) {
             return &mut self.problems[index];
         }
-        let start = self.start(span);
-        let excerpt = Excerpt::of(self.text, start, span.len());
+        let problem = self.located(severity, span, message);
+        self.keep(problem)
+    }
+
+    /// A problem of this text that is not reported, or not yet.
+    pub(super) fn located(&mut self, severity: Severity, span: Span, message: String) -> Problem {
+        let (line, column) = self.position(span);
+        let excerpt = Excerpt::of(self.text, self.start(span), span.len());
         let mut problem = Problem::whole(self.file.clone(), message);
         (problem.severity, problem.line, problem.column) = (severity, line, column);
         problem.excerpt = Some(Box::new(excerpt));
-        self.keep(problem)
+        problem
     }
 
     fn keep(&mut self, problem: Problem) -> &mut Problem {

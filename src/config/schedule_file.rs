@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
+use super::bounds;
 use super::entry::{self, Common};
 use super::fields::{Keys, is_merge};
 use super::node::{Node, Scalar, Span, shortened};
 use super::reader::{Broken, Opened, Reader, report_duplicate};
 use super::report::{Paused, Report};
-use super::settings::{DEFAULTS, Queues, Settings};
+use super::settings::{self, DEFAULTS, Queues, Settings};
+use super::shared::Additions;
 use crate::schedule::{Entry, Zone};
 use crate::tzdata::Tzdata;
 
@@ -21,8 +23,8 @@ pub const MAX_FILE_ENTRIES: usize = 256 * 1024 * 1024;
 
 static FILE: Keys = Keys {
     of: "a schedule file",
-    known: &["timezone", "defaults", "entries"],
-    later: &["calendars", "spread"],
+    known: &["timezone", "defaults", "calendars", "spread", "entries"],
+    later: &[],
     elsewhere: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
 };
 
@@ -32,6 +34,8 @@ pub(super) struct Contents {
     pub(super) entries: Vec<Entry>,
     /// Where the name of each stands.
     pub(super) places: Vec<Span>,
+    /// What other files may use, and what this one uses of others.
+    pub(super) additions: Additions,
     pub(super) found: Paused,
 }
 
@@ -64,6 +68,7 @@ struct Pass<'t, 'z> {
     names: HashMap<Arc<str>, Span>,
     entries: Vec<Entry>,
     places: Vec<Span>,
+    additions: Additions,
     entry_bytes: usize,
     /// How many problems there were before the last entry.
     last_entry: usize,
@@ -81,11 +86,18 @@ impl<'t, 'z> Pass<'t, 'z> {
             .unwrap_or_else(|| tzdata.zone(Tz::UTC).unwrap_or_else(|| Arc::new(Zone::utc())));
         Pass {
             report,
-            common: Common { tzdata, zone, defaults: head.defaults, queues: Queues::default() },
+            common: Common {
+                tzdata,
+                zone,
+                defaults: head.defaults,
+                queues: Queues::default(),
+                calendars: Vec::new(),
+            },
             seen: HashMap::new(),
             names: HashMap::new(),
             entries: Vec::new(),
             places: Vec::new(),
+            additions: Additions::default(),
             entry_bytes: 0,
             last_entry: 0,
             knows_head,
@@ -94,8 +106,8 @@ impl<'t, 'z> Pass<'t, 'z> {
     }
 
     fn finish(self) -> Contents {
-        let Pass { entries, places, report, .. } = self;
-        Contents { entries, places, found: report.pause() }
+        let Pass { entries, places, additions, report, .. } = self;
+        Contents { entries, places, additions, found: report.pause() }
     }
 
     fn read(&mut self, json: bool) -> Result<(), Broken> {
@@ -168,9 +180,44 @@ impl<'t, 'z> Pass<'t, 'z> {
                 }
                 self.note_late_head();
             }
+            "calendars" => {
+                let node = reader.node(&mut self.report)?;
+                self.calendars(&node);
+            }
+            "spread" => {
+                let node = reader.node(&mut self.report)?;
+                self.spread(&node);
+            }
             _ => self.section_entries(reader)?,
         }
         Ok(())
+    }
+
+    fn calendars(&mut self, node: &Node<'t>) {
+        let Some(pairs) = node.map() else {
+            let message = format!("`calendars` is a mapping of names, found {}", node.found());
+            self.report.error(node.span, message).hint("write `calendars: {NAME: [2026-12-25]}`");
+            return;
+        };
+        for pair in pairs {
+            if bounds::calendar_name(&pair.key, &mut self.report) {
+                let except = bounds::days(&pair.value, None, &mut self.report);
+                self.additions.calendars.push((pair.name().into(), pair.key.span, except));
+            }
+        }
+    }
+
+    fn spread(&mut self, node: &Node<'t>) {
+        let Some(pairs) = node.map() else {
+            let message = format!("`spread` is a mapping of tags, found {}", node.found());
+            self.report.error(node.span, message).hint("write `spread: {TAG: 10m}`");
+            return;
+        };
+        for pair in pairs {
+            if let Some(window) = settings::delay(&pair.value, &mut self.report) {
+                self.additions.spreads.push((pair.name().into(), pair.key.span, window));
+            }
+        }
     }
 
     fn note_late_head(&mut self) {
@@ -220,6 +267,13 @@ impl<'t, 'z> Pass<'t, 'z> {
         }
         self.last_entry = self.report.count();
         let entry = entry::read(key, body, &mut self.common, &mut self.report);
+        let calendars = self.common.calendars.drain(..);
+        if entry.is_some() {
+            let index = self.entries.len();
+            self.additions.references.extend(calendars.map(|calendar| (index, calendar)));
+        } else {
+            drop(calendars);
+        }
         let shared = entry.as_ref().map_or_else(|| name.into(), |entry| Arc::clone(&entry.name));
         self.names.insert(shared, key.span);
         self.check_size(key.span)?;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::duration;
 use super::expect;
 use super::fields::{Fields, Keys};
 use super::json_text::{self, MAX_ARGUMENTS, MAX_HEADERS};
@@ -11,6 +12,7 @@ use super::node::{Node, Scalar};
 use super::report::Report;
 use crate::envelope::celery;
 use crate::schedule::CatchUp;
+use crate::schedule::delay;
 use crate::schedule::entry::{CeleryOptions, Expires};
 
 /// Bytes of a task's or queue's name.
@@ -20,10 +22,10 @@ pub const MAX_NAME: usize = 255;
 pub(super) static DEFAULTS: Keys = Keys {
     of: "`defaults`",
     known: &[
-        "args", "kwargs", "headers", "queue", "priority", "expires", "options", "catch_up",
-        "within",
+        "args", "kwargs", "headers", "queue", "priority", "expires", "options", "jitter",
+        "catch_up", "within",
     ],
-    later: &["routing_key", "exchange", "max_queued", "overlap", "jitter", "spread"],
+    later: &["routing_key", "exchange", "max_queued", "overlap"],
     elsewhere: &[],
 };
 
@@ -44,6 +46,7 @@ pub(super) struct Settings {
     pub(super) priority: Option<u8>,
     pub(super) expires: Option<Expires>,
     pub(super) options: Option<Box<CeleryOptions>>,
+    pub(super) jitter: Option<Duration>,
     pub(super) catch_up: Option<CatchUp>,
     pub(super) within: Option<Duration>,
 }
@@ -80,6 +83,7 @@ impl Settings {
             priority: fields.value("priority").and_then(|node| expect::whole(node, 255, report)),
             expires: fields.value("expires").and_then(|node| expires(node, report)),
             options: fields.value("options").and_then(|node| options(node, report)),
+            jitter: fields.value("jitter").and_then(|node| delay(node, report)),
             catch_up: fields.value("catch_up").and_then(|node| catch_up(node, report)),
             within: fields.value("within").and_then(|node| expect::length(node, report)),
         }
@@ -95,6 +99,7 @@ impl Settings {
             priority: self.priority.or(defaults.priority),
             expires: self.expires.or(defaults.expires),
             options: self.options.or_else(|| defaults.options.clone()),
+            jitter: self.jitter.or(defaults.jitter),
             catch_up: self.catch_up.or(defaults.catch_up),
             within: self.within.or(defaults.within),
         }
@@ -142,6 +147,18 @@ fn expires(node: &Node<'_>, report: &mut Report<'_>) -> Option<Expires> {
         return Some(Expires::Next);
     }
     expect::length(node, report).map(Expires::After)
+}
+
+/// A length that messages may be held back.
+pub(super) fn delay(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration> {
+    let window = expect::length_or_zero(node, report)?;
+    if window > delay::LONGEST {
+        let longest = duration::format(delay::LONGEST);
+        let message = format!("a delay of more than {longest}");
+        report.error(node.span, message).hint("move the slots themselves");
+        return None;
+    }
+    Some(window)
 }
 
 fn catch_up(node: &Node<'_>, report: &mut Report<'_>) -> Option<CatchUp> {

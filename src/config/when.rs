@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use super::bounds::instant;
 use super::duration;
 use super::expect;
 use super::fields::{Fields, Keys};
-use super::instant;
+
 use super::node::{Node, Span};
 use super::report::Report;
 use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, MappingFields};
 use crate::schedule::interval::{Interval, SHORTEST};
-use crate::schedule::{Timing, UnixMs, Zone};
+use crate::schedule::{Timing, Zone};
 
 const KINDS: [&str; 3] = ["cron", "every", "at"];
 const LATER_KINDS: [&str; 2] = ["rrule", "solar"];
@@ -46,7 +47,7 @@ pub(super) fn read(
         "cron" if node.map().is_some() => crontab(node, report).map(Timing::Cron),
         "cron" => line(node, day_match(fields, report), report).map(Timing::Cron),
         "every" => every(node, fields, zone, report).map(Timing::Every),
-        _ => at(node, zone, report).map(Timing::At),
+        _ => instant(node, zone, report).map(Timing::At),
     };
     timing.filter(|_| report.errors() == before)
 }
@@ -215,7 +216,7 @@ fn every(
     let phase =
         phase_node.map_or(Some(Duration::ZERO), |node| expect::length_or_zero(node, report));
     let anchor = match fields.value("anchor") {
-        Some(node) => Some(at(node, zone, report)?),
+        Some(node) => Some(instant(node, zone, report)?),
         None => None,
     };
     let (period, phase) = (period?, phase?);
@@ -236,17 +237,6 @@ fn every(
         Ok(interval) => Some(interval),
         Err(error) => {
             tell(&error.to_string(), |message| report.error(node.span, message));
-            None
-        }
-    }
-}
-
-fn at(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<UnixMs> {
-    let text = expect::text(node, report)?;
-    match instant::parse(text, zone) {
-        Ok(at) => Some(at),
-        Err(error) => {
-            report.error(node.span, error.to_string()).hint(instant::HINT);
             None
         }
     }

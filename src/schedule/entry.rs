@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::timing::Timing;
+use super::bounds::Bounds;
+use super::delay::Delay;
+use super::timing::{self, Timing};
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
@@ -18,6 +20,10 @@ pub struct Entry {
     pub timing: Timing,
     /// The zone whose clock `timing` reads.
     pub zone: Arc<Zone>,
+    /// What narrows `timing`; `None`: nothing.
+    pub bounds: Option<Box<Bounds>>,
+    /// How long after its slot a message is due; `None`: not at all.
+    pub delay: Option<Box<Delay>>,
     /// What is sent.
     pub message: Message,
     /// What happens to slots that nobody sent in time.
@@ -112,19 +118,85 @@ impl Schedule {
     }
 }
 
+/// The time between two slots at the least.
+const INSTANT: Duration = Duration::from_millis(1);
+
+/// To whoever plans, lists or counts, these are all there is to know of when.
 impl Entry {
     /// The first slot strictly later than `after`, or `None` when there is none.
+    ///
+    /// Depends on nothing but the entry and `after`.
     #[must_use]
     pub fn next_slot(&self, after: UnixMs) -> Option<UnixMs> {
-        self.timing.next(&self.zone, after)
+        let timing = |after| self.timing.next(&self.zone, after);
+        match &self.bounds {
+            None => timing(after),
+            Some(bounds) => bounds.next(&self.zone, after, timing),
+        }
+    }
+
+    /// The newest slot that is later than `after` and not later than `until`.
+    ///
+    /// Costs a few dozen steps at most, however long the time between the two.
+    #[must_use]
+    pub fn last_slot(&self, after: UnixMs, until: UnixMs) -> Option<UnixMs> {
+        let Some(bounds) = &self.bounds else {
+            return self.timing.last_between(&self.zone, after, until);
+        };
+        let (after, until) = (bounds.first_after(after), bounds.last_until(until));
+        timing::newest_between(|at| self.next_slot(at), after, until)
+    }
+
+    /// How many slots are later than `after` and not later than `until`, counted up to `cap`.
+    #[must_use]
+    pub fn count_slots(&self, after: UnixMs, until: UnixMs, cap: u64) -> u64 {
+        match &self.bounds {
+            None => self.timing.count_between(&self.zone, after, until, cap),
+            Some(_) => timing::count_between(|at| self.next_slot(at), after, until, cap),
+        }
+    }
+
+    /// When the message of `slot` is due: at the slot, or up to the jitter later, and always before
+    /// the next slot.
+    #[must_use]
+    pub fn due(&self, slot: UnixMs) -> UnixMs {
+        match &self.delay {
+            None => slot,
+            Some(delay) => delay.due(&self.name, slot, self.next_slot(slot)),
+        }
+    }
+
+    /// An instant that parts slots by their due times: of those after `after`, the ones up to it
+    /// are due by `now`, and the later ones are not.
+    #[must_use]
+    pub fn due_through(&self, after: UnixMs, now: UnixMs) -> UnixMs {
+        if self.delay.is_none() {
+            return now;
+        }
+        // Messages are due before the next slot, so all but the newest are.
+        match self.last_slot(after, now) {
+            Some(newest) if self.due(newest) > now => newest - INSTANT,
+            _ => now,
+        }
     }
 
     /// When a message of `slot` stops being worth running; `None`: never.
     #[must_use]
     pub fn expires_at(&self, slot: UnixMs) -> Option<UnixMs> {
         match self.message.expires? {
-            Expires::After(length) => Some(slot + length),
+            Expires::After(length) => Some(self.due(slot) + length),
             Expires::Next => self.next_slot(slot),
         }
+    }
+
+    /// What decides the slots, in one versioned form for all ways of writing them: neither the
+    /// layout of a file nor new zone rules change it, and equal forms mean equal slots.
+    #[must_use]
+    pub fn canonical_timing(&self) -> String {
+        let mut canonical = self.timing.canonical(&self.zone);
+        if let Some(bounds) = &self.bounds {
+            canonical += &bounds.canonical(&self.zone);
+        }
+        canonical
     }
 }

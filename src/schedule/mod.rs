@@ -1,8 +1,11 @@
 //! Pure: what is due when. Nothing here reads a clock, a file or a socket.
 
+pub mod bounds;
 mod calendar;
 pub mod cron;
+pub mod delay;
 pub mod entry;
+pub mod except;
 pub mod interval;
 pub mod kind;
 pub mod planner;

@@ -26,7 +26,7 @@ pub struct Planner {
     schedule: Arc<Schedule>,
     grace: Duration,
     tracks: Vec<Track>,
-    /// The first unsettled slot of every live entry that has one.
+    /// When the first unsettled slot of every live entry is due, if it has one.
     agenda: BTreeSet<(UnixMs, u32)>,
     /// Of entries with judged slots that are not settled yet.
     judgements: HashMap<u32, Vec<Judgement>>,
@@ -121,7 +121,7 @@ impl Planner {
         for (index, entry) in (0u32..).zip(&schedule.entries).filter(|(_, entry)| entry.enabled) {
             let remembered = memory.and_then(|memory| memory.remembered(entry));
             let settled = state.progress.get(&*entry.name).copied();
-            let timing = entry.timing.canonical(&entry.zone);
+            let timing = entry.canonical_timing();
             let life = state.lives.get(&*entry.name);
             let track = match life.filter(|life| life.timing.as_deref() == Some(&*timing)) {
                 Some(life) => Track::live(life.since, settled),
@@ -166,7 +166,7 @@ impl Planner {
                 || {
                     changes.push(LifeChange::Begin {
                         entry: (&*entry.name).into(),
-                        timing: entry.timing.canonical(&entry.zone).into(),
+                        timing: entry.canonical_timing().into(),
                         since: now,
                         settled: None,
                     });
@@ -186,7 +186,8 @@ impl Planner {
                 changes.push(LifeChange::Retire { entry: (&*old.name).into(), at: now });
             }
             if new.is_none_or(|new| !same_timing(old, new)) {
-                let due = old.timing.count_between(&old.zone, track.cursor, now, COUNT_CAP);
+                let due_through = old.due_through(track.cursor, now);
+                let due = old.count_slots(track.cursor, due_through, COUNT_CAP);
                 if due > 0 {
                     retimed.push(Retimed { entry: Arc::clone(&old.name), count: due });
                 }
@@ -242,8 +243,9 @@ impl Planner {
             }
         }
         self.tracks[index as usize] = track;
-        if let Some(slot) = self.schedule.entries[index as usize].next_slot(track.cursor) {
-            self.agenda.insert((slot, index));
+        let entry = &self.schedule.entries[index as usize];
+        if let Some(slot) = entry.next_slot(track.cursor) {
+            self.agenda.insert((entry.due(slot), index));
         }
     }
 
@@ -301,9 +303,9 @@ impl Planner {
         let mut items = Vec::new();
         let mut wake_at = UnixMs::MAX;
         self.held.retain(|_, until| *until > now);
-        for &(slot, index) in &self.agenda {
-            if slot > now {
-                wake_at = wake_at.min(slot);
+        for &(due, index) in &self.agenda {
+            if due > now {
+                wake_at = wake_at.min(due);
                 break;
             }
             if items.len() >= limit {
@@ -332,7 +334,7 @@ impl Planner {
         }
         let entry = &self.schedule.entries[item.entry as usize];
         if let Some(slot) = entry.next_slot(track.cursor) {
-            self.agenda.remove(&(slot, item.entry));
+            self.agenda.remove(&(entry.due(slot), item.entry));
         }
         track.cursor = item.slot;
         match item.action {
@@ -344,7 +346,7 @@ impl Planner {
         }
         let next = entry.next_slot(item.slot);
         if let Some(slot) = next {
-            self.agenda.insert((slot, item.entry));
+            self.agenda.insert((entry.due(slot), item.entry));
         }
         if let Some(judgements) = self.judgements.get_mut(&item.entry) {
             judgements.retain(|judgement| next.is_some_and(|slot| slot <= judgement.through));
@@ -365,11 +367,11 @@ impl Planner {
         self.held.insert(Arc::clone(queue), until);
     }
 
-    /// The first unsettled slot of all live entries; `None` when there is none.
+    /// When the first unsettled slot of all live entries is due; `None` when there is none.
     #[must_use]
-    pub fn next_slot(&self) -> Option<(UnixMs, &Entry)> {
-        let (slot, index) = self.agenda.first()?;
-        Some((*slot, self.entry(*index)))
+    pub fn next_due(&self) -> Option<(UnixMs, &Entry)> {
+        let (due, index) = self.agenda.first()?;
+        Some((*due, self.entry(*index)))
     }
 }
 
@@ -383,7 +385,7 @@ pub struct Retimed {
 }
 
 fn same_timing(old: &Entry, new: &Entry) -> bool {
-    old.timing == new.timing && old.timing.canonical(&old.zone) == new.timing.canonical(&new.zone)
+    old.timing == new.timing && old.canonical_timing() == new.canonical_timing()
 }
 
 fn retirements(schedule: &Schedule, state: &State) -> Vec<LifeChange> {

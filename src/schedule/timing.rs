@@ -41,10 +41,7 @@ impl Timing {
     #[must_use]
     pub fn last_between(&self, zone: &Zone, after: UnixMs, until: UnixMs) -> Option<UnixMs> {
         match self {
-            Timing::Cron(cron) => {
-                let (slot, empty_from) = look_back(cron, zone, after, until)?;
-                Some(newest(cron, zone, slot, empty_from))
-            }
+            Timing::Cron(cron) => newest_between(|at| cron.next(zone, at), after, until),
             Timing::Every(interval) => interval.latest(until).filter(|slot| *slot > after),
             Timing::At(slot) => (after < *slot && *slot <= until).then_some(*slot),
         }
@@ -56,15 +53,7 @@ impl Timing {
         if let Timing::Every(interval) = self {
             return interval.count_between(after, until).min(cap);
         }
-        let (mut count, mut slot) = (0, after);
-        while count < cap {
-            match self.next(zone, slot) {
-                Some(next) if next <= until => slot = next,
-                _ => break,
-            }
-            count += 1;
-        }
-        count
+        count_between(|at| self.next(zone, at), after, until, cap)
     }
 
     /// What decides the slots, in one versioned form for all ways of writing them: neither the
@@ -89,25 +78,16 @@ impl Timing {
     }
 }
 
-/// A slot in `(after, until]`, and an instant from which on there is none; windows before `until`
-/// grow until one has a slot.
-fn look_back(cron: &Cron, zone: &Zone, after: UnixMs, until: UnixMs) -> Option<(UnixMs, UnixMs)> {
-    let (mut window_ms, mut empty_from) = (FIRST_WINDOW_MS, until);
-    loop {
-        let from = UnixMs(until.0.saturating_sub(window_ms)).max(after);
-        match cron.next(zone, from) {
-            Some(slot) if slot <= until => return Some((slot, empty_from)),
-            _ if from == after => return None,
-            _ => empty_from = from,
-        }
-        window_ms = window_ms.saturating_mul(8);
-    }
-}
-
-/// The newest slot, given one slot and an instant from which on there is none; halves the time in
-/// between.
-fn newest(cron: &Cron, zone: &Zone, mut slot: UnixMs, mut empty_from: UnixMs) -> UnixMs {
-    let next_until = |at, until| cron.next(zone, at).filter(|slot| *slot <= until);
+/// The newest slot that is later than `after` and not later than `until`, of those that `next`
+/// gives; in a few dozen steps at most.
+pub(super) fn newest_between(
+    next: impl Fn(UnixMs) -> Option<UnixMs>,
+    after: UnixMs,
+    until: UnixMs,
+) -> Option<UnixMs> {
+    let next_until = |at, until| next(at).filter(|slot| *slot <= until);
+    let (mut slot, mut empty_from) = look_back(next_until, after, until)?;
+    // One slot is known, and an instant from which on there is none: halve the time in between.
     while let Some(next) = next_until(slot, empty_from) {
         slot = next;
         let middle = UnixMs(slot.0 + (empty_from.0 - slot.0) / 2);
@@ -116,7 +96,45 @@ fn newest(cron: &Cron, zone: &Zone, mut slot: UnixMs, mut empty_from: UnixMs) ->
             None => empty_from = middle,
         }
     }
-    slot
+    Some(slot)
+}
+
+/// A slot in `(after, until]`, and an instant from which on there is none; windows before `until`
+/// grow until one has a slot.
+fn look_back(
+    next_until: impl Fn(UnixMs, UnixMs) -> Option<UnixMs>,
+    after: UnixMs,
+    until: UnixMs,
+) -> Option<(UnixMs, UnixMs)> {
+    let (mut window_ms, mut empty_from) = (FIRST_WINDOW_MS, until);
+    loop {
+        let from = UnixMs(until.0.saturating_sub(window_ms)).max(after);
+        match next_until(from, until) {
+            Some(slot) => return Some((slot, empty_from)),
+            None if from == after => return None,
+            None => empty_from = from,
+        }
+        window_ms = window_ms.saturating_mul(8);
+    }
+}
+
+/// How many slots are later than `after` and not later than `until`, of those that `next` gives;
+/// counted up to `cap`.
+pub(super) fn count_between(
+    next: impl Fn(UnixMs) -> Option<UnixMs>,
+    after: UnixMs,
+    until: UnixMs,
+    cap: u64,
+) -> u64 {
+    let (mut count, mut slot) = (0, after);
+    while count < cap {
+        match next(slot) {
+            Some(next) if next <= until => slot = next,
+            _ => break,
+        }
+        count += 1;
+    }
+    count
 }
 
 #[cfg(test)]

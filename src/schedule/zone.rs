@@ -165,6 +165,17 @@ impl Zone {
         UnixMs(started.max(shown + i64::from(wall.subsec_millisecond()))).min(Timestamp::MAX.into())
     }
 
+    /// The day that the zone's calendar shows at `at`, counted from 1970-01-01.
+    pub(super) fn day_at(&self, at: UnixMs) -> i64 {
+        (at.0.div_euclid(1000) + i64::from(self.offset_at(at))).div_euclid(86_400)
+    }
+
+    /// The first instant at which the zone's calendar shows the day, or a later one.
+    pub(super) fn day_begins(&self, day: i64) -> UnixMs {
+        let reading = Offset::UTC.to_datetime(UnixMs::from_secs(day * 86_400).to_jiff());
+        self.resolve(reading)
+    }
+
     fn offset(&self, at: UnixMs) -> Offset {
         Offset::from_seconds(self.offset_at(at)).unwrap_or(Offset::UTC)
     }

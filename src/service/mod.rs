@@ -301,7 +301,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
 
     fn status(&self) -> Status {
         let leads = self.office.is_some();
-        let next = self.planner.as_ref().filter(|_| leads).and_then(Planner::next_slot);
+        let next = self.planner.as_ref().filter(|_| leads).and_then(Planner::next_due);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: Some(std::process::id()),

@@ -209,7 +209,7 @@ fn report(
     recovered: bool,
 ) {
     let (name, slot) = (&*entry.name, item.slot);
-    let lateness_ms = at.0.saturating_sub(slot.0);
+    let lateness_ms = at.0.saturating_sub(entry.due(slot).0);
     match (item.action, outcome) {
         (Action::Send(kind), Outcome::Dispatched(task_id)) => {
             let queue = &*entry.message.queue;

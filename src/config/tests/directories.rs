@@ -56,6 +56,66 @@ fn names_are_unique_over_all_files_and_all_files_are_checked() {
 }
 
 #[test]
+fn calendars_are_shared_by_all_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let using = "entries:\n  a: {task: t, every: 1d, except: [sat-sun, closed, 12-31]}\n";
+    write(root, "a.yaml", using);
+    write(root, "b.yaml", "calendars: {closed: [2026-12-24..2026-12-26]}\nentries: {}\n");
+    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    assert_eq!(loaded.problems, []);
+    let entry = &loaded.schedule.unwrap().entries[0];
+    let from = UnixMs::from_secs(1_798_066_800); // 2026-12-23 23:00
+    let slots = std::iter::successors(entry.next_slot(from), |slot| entry.next_slot(*slot));
+    let days: Vec<_> = slots.take(5).map(|slot| slot.to_string()[..10].to_owned()).collect();
+    assert_eq!(days, ["2026-12-28", "2026-12-29", "2026-12-30", "2027-01-01", "2027-01-04"]);
+}
+
+#[test]
+fn a_calendar_and_a_spread_are_defined_once_in_all_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let text = "calendars: {closed: [12-25]}\nspread: {x: 1m}\nentries: {}\n";
+    write(root, "a.yaml", text);
+    write(root, "b.yaml", text);
+    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    let messages: Vec<_> = loaded.problems.iter().map(|p| p.message.as_str()).collect();
+    let first = root.join("a.yaml").display().to_string();
+    let expected = [
+        format!("duplicate calendar `closed`, first at {first}:1"),
+        format!("duplicate spread of `x`, first at {first}:2"),
+    ];
+    assert_eq!(messages, expected);
+}
+
+#[test]
+fn a_spread_divides_its_window_among_the_entries_of_a_tag_in_name_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let entries = "entries:\n  b: {task: t, every: 1d, tags: [nightly]}\n  \
+                   d: {task: t, every: 1d, tags: [nightly], enabled: false}\n  \
+                   e: {task: t, every: 1d, tags: [nightly], jitter: 1s}\n";
+    write(root, "a.yaml", &format!("spread: {{nightly: 30m}}\n{entries}"));
+    let more = "entries:\n  a: {task: t, every: 1d, tags: [x, nightly]}\n  \
+                c: {task: t, every: 1d, tags: [nightly]}\n";
+    write(root, "b.yaml", more);
+    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    assert_eq!(loaded.problems, []);
+    let schedule = loaded.schedule.unwrap();
+    let minutes = |name| schedule.get(name).unwrap().due(UnixMs(0)).0 / 60_000;
+    assert_eq!(["a", "b", "c", "d", "e"].map(minutes), [0, 10, 20, 0, 0]);
+}
+
+#[test]
+fn an_entrys_own_jitter_goes_before_that_of_defaults_even_none() {
+    let text = "defaults: {jitter: 1h}\nentries:\n  a: {task: t, every: 1d}\n  \
+                b: {task: t, every: 1d, jitter: 0s}\n";
+    let schedule = schedule(text);
+    let jitters = |name| schedule.get(name).unwrap().delay.is_some();
+    assert_eq!(["a", "b"].map(jitters), [true, false]);
+}
+
+#[test]
 fn the_hash_depends_on_names_and_content_alone() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let hash = |root: &Path| load(&[root.to_owned()], &Tzdata::bundled()).schedule.unwrap().hash;

@@ -35,7 +35,7 @@ pub(super) const MONTHS: [&str; 12] = [
 ];
 
 /// Weekday names begin at 0.
-pub(super) const WEEKDAYS: [&str; 7] =
+pub const WEEKDAYS: [&str; 7] =
     ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
 impl Field {
@@ -88,6 +88,19 @@ impl Field {
             _ => &[],
         }
     }
+}
+
+/// The weekdays that English names stand for, as bits 0 (Sunday) to 6: `sat`, `mon-fri`.
+#[must_use]
+pub fn weekdays(text: &str) -> Option<u8> {
+    let named = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !text.split(['-', ',']).all(named) {
+        return None;
+    }
+    let mut warnings = Vec::new();
+    let (field, dialect) = (Field::Weekday, Dialect::Crontab);
+    let mut reader = FieldReader { field, dialect, warnings: &mut warnings };
+    reader.read(Token { text, at: 0 }).ok().map(|set| set.mask as u8)
 }
 
 /// Whose rules a field is read by.

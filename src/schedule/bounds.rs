@@ -1,0 +1,86 @@
+//! What narrows a timing: a first and a last instant, and days that are left out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::except::Except;
+use super::unix_ms::UnixMs;
+use super::zone::Zone;
+
+const INSTANT: Duration = Duration::from_millis(1);
+
+/// What narrows a timing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// No slot is earlier.
+    pub start: Option<UnixMs>,
+    /// No slot is later.
+    pub end: Option<UnixMs>,
+    /// No slot is on one of these days, by the zone's clock at the slot. Calendars are shared by
+    /// the entries that name them.
+    pub except: Vec<Arc<Except>>,
+}
+
+impl Bounds {
+    /// The first slot later than `after` of those that `timing` gives.
+    ///
+    /// However long a run of days is left out, it costs one step.
+    pub(super) fn next(
+        &self,
+        zone: &Zone,
+        after: UnixMs,
+        timing: impl Fn(UnixMs) -> Option<UnixMs>,
+    ) -> Option<UnixMs> {
+        let mut after = self.first_after(after);
+        loop {
+            let slot = timing(after).filter(|slot| self.end.is_none_or(|end| *slot <= end))?;
+            if self.except.is_empty() {
+                return Some(slot);
+            }
+            let day = zone.day_at(slot);
+            let free = self.free_from(day)?;
+            if free == day {
+                return Some(slot);
+            }
+            // Where the clock is set back over midnight a day begins twice.
+            after = slot.max(zone.day_begins(free) - INSTANT);
+        }
+    }
+
+    /// The first day at or after `day` that nothing leaves out.
+    fn free_from(&self, mut day: i64) -> Option<i64> {
+        loop {
+            let free = self.except.iter().try_fold(day, |day, except| except.free_from(day))?;
+            if free == day {
+                return Some(free);
+            }
+            day = free;
+        }
+    }
+
+    /// `after`, or the instant before the start.
+    pub(super) fn first_after(&self, after: UnixMs) -> UnixMs {
+        self.start.map_or(after, |start| after.max(start - INSTANT))
+    }
+
+    /// `until`, or the end.
+    pub(super) fn last_until(&self, until: UnixMs) -> UnixMs {
+        self.end.map_or(until, |end| until.min(end))
+    }
+
+    /// What decides the slots, the same for every way of writing it. Begins with a blank.
+    pub(super) fn canonical(&self, zone: &Zone) -> String {
+        let start = self.start.map(|start| format!(" from {}", start.0));
+        let end = self.end.map(|end| format!(" until {}", end.0));
+        let all = self.except.iter().fold(Except::default(), |mut all, except| {
+            all.add(except);
+            all
+        });
+        let left_out = || format!(" except {} {}", all.canonical(), zone.name());
+        let except = (!self.except.is_empty()).then(left_out);
+        [start, end, except].into_iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Slots within bounds, and when they are due.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::schedule::Entry;
+use crate::schedule::delay::Delay;
+use crate::schedule::except::Days;
+use crate::schedule::sample::{cron, every, zone};
+
+const DAY_MS: i64 = 86_400_000;
+
+fn bounded(entry: Entry, bounds: Bounds) -> Entry {
+    Entry { bounds: Some(Box::new(bounds)), ..entry }
+}
+
+fn except(days: impl IntoIterator<Item = Days>) -> Bounds {
+    Bounds { except: vec![Arc::new(days.into_iter().collect())], ..Bounds::default() }
+}
+
+fn slots(entry: &Entry, from: UnixMs, to: UnixMs) -> Vec<UnixMs> {
+    let next = |slot: &UnixMs| entry.next_slot(*slot).filter(|slot| *slot < to);
+    std::iter::successors(next(&(from - INSTANT)), next).collect()
+}
+
+#[test]
+fn start_and_end_are_slots_themselves() {
+    let (start, end) = (Some(UnixMs(120_000)), Some(UnixMs(240_000)));
+    let entry = bounded(every("a", 60), Bounds { start, end, except: vec![] });
+    let expected = [120_000, 180_000, 240_000].map(UnixMs);
+    assert_eq!(slots(&entry, UnixMs(0), UnixMs::MAX), expected);
+    assert_eq!(entry.last_slot(UnixMs(0), UnixMs::MAX), Some(UnixMs(240_000)));
+    assert_eq!(entry.last_slot(UnixMs(0), UnixMs(119_999)), None);
+    assert_eq!(entry.last_slot(UnixMs(240_000), UnixMs::MAX), None);
+    assert_eq!(entry.count_slots(UnixMs(0), UnixMs(200_000), 100), 2);
+}
+
+#[test]
+fn days_are_those_of_the_entrys_zone() {
+    // Day 1 in Seoul begins at 15:00 UTC of day 0.
+    let mut entry = bounded(every("a", 3600), except([Days::Run(1, 1)]));
+    entry.zone = Arc::new(zone("Asia/Seoul"));
+    let left_out: Vec<_> = (0..48)
+        .map(|hour| UnixMs::from_secs(hour * 3600))
+        .filter(|slot| entry.next_slot(*slot - INSTANT) != Some(*slot))
+        .collect();
+    let expected: Vec<_> = (15..39).map(|hour| UnixMs::from_secs(hour * 3600)).collect();
+    assert_eq!(left_out, expected);
+}
+
+#[test]
+fn leaving_out_a_day_leaves_out_the_whole_of_it_when_the_clock_is_set_back_over_midnight() {
+    // In Havana on 2026-11-01 the hour from 00:00 to 01:00 came twice.
+    let mut entry = bounded(every("a", 1800), except([Days::Run(20_758, 20_758)]));
+    entry.zone = Arc::new(zone("America/Havana"));
+    let kept = slots(&entry, UnixMs(20_757 * DAY_MS), UnixMs(20_761 * DAY_MS));
+    let shown = |slot: &UnixMs| entry.zone.to_rfc3339(*slot);
+    assert!(!kept.iter().any(|slot| shown(slot).starts_with("2026-11-01")));
+    assert!(kept.iter().any(|slot| shown(slot) == "2026-10-31T23:30:00-04:00"));
+    assert!(kept.iter().any(|slot| shown(slot) == "2026-11-02T00:00:00-05:00"));
+}
+
+#[test]
+fn a_million_left_out_slots_cost_one_step() {
+    let entry = bounded(every("a", 1), except([Days::Run(0, 20_000)]));
+    assert_eq!(entry.next_slot(UnixMs(0)), Some(UnixMs(20_001 * DAY_MS)));
+    assert_eq!(entry.last_slot(UnixMs(-DAY_MS), UnixMs(10_000 * DAY_MS)), Some(UnixMs(-1000)));
+}
+
+#[test]
+fn when_all_days_of_a_timing_are_left_out_it_never_comes() {
+    let entry = bounded(cron("a", "0 3 * * sun"), except([Days::Weekdays(1)]));
+    assert_eq!(entry.next_slot(UnixMs(0)), None);
+}
+
+#[test]
+fn days_of_several_calendars_are_left_out_as_if_they_were_one() {
+    let (weekend, closed) = (Days::Weekdays(0b100_0001), Days::Run(4, 8));
+    let apart = Bounds {
+        except: [except([weekend]), except([closed])].map(|b| b.except[0].clone()).into(),
+        ..Bounds::default()
+    };
+    let one = except([closed, weekend]);
+    assert_eq!(apart.canonical(&Zone::utc()), one.canonical(&Zone::utc()));
+    // Day 1 is a Friday, and the first free Monday is day 11.
+    assert_eq!([2, 4].map(|day| apart.free_from(day)), [Some(11), Some(11)]);
+    assert_eq!(
+        (0..30).map(|day| apart.free_from(day)).collect::<Vec<_>>(),
+        (0..30).map(|day| one.free_from(day)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn bounds_are_part_of_the_canonical_timing_and_their_absence_is_not() {
+    let plain = every("a", 60);
+    assert_eq!(plain.canonical_timing(), "1 every 60000+0");
+    let start = Bounds { start: Some(UnixMs(5)), ..Bounds::default() };
+    assert_eq!(bounded(plain, start).canonical_timing(), "1 every 60000+0 from 5");
+}
+
+proptest! {
+    #[test]
+    fn bounded_slots_are_the_timings_own_within_the_bounds(
+        runs in prop::collection::vec((0_i64..20, 0_i64..4), 0..4), weekdays in 0_u8..0x7f,
+        start in 0_i64..20, end in 0_i64..20, hours in 1_u64..40, after in 0_i64..20 * DAY_MS,
+    ) {
+        let days = runs.iter().map(|(first, more)| Days::Run(*first, first + more));
+        let bounds = Bounds {
+            start: Some(UnixMs(start * DAY_MS)),
+            end: Some(UnixMs(end * DAY_MS)),
+            ..except(days.chain([Days::Weekdays(weekdays)]))
+        };
+        let plain = every("a", hours * 3600);
+        let kept = |slot: &UnixMs| {
+            let day = slot.0.div_euclid(DAY_MS);
+            let free = bounds.free_from(day) == Some(day);
+            bounds.start.unwrap() <= *slot && *slot <= bounds.end.unwrap() && free
+        };
+        let (from, to) = (UnixMs(after), UnixMs(21 * DAY_MS));
+        let expected: Vec<_> = slots(&plain, from, to).into_iter().filter(kept).collect();
+        let entry = bounded(plain.clone(), bounds.clone());
+        prop_assert_eq!(&slots(&entry, from, to), &expected);
+        prop_assert_eq!(entry.last_slot(from - INSTANT, to), expected.last().copied());
+        prop_assert_eq!(entry.count_slots(from - INSTANT, to, 1000), expected.len() as u64);
+    }
+
+    #[test]
+    fn an_instant_parts_the_slots_that_are_due_from_those_that_are_not(
+        secs in 1_u64..100, window in 1_u64..100, now in 0_i64..1_000_000, after in 0_i64..1_000_000,
+    ) {
+        let delay = Delay::jitter(std::time::Duration::from_secs(window));
+        let entry = Entry { delay: Some(Box::new(delay)), ..every("a", secs) };
+        let through = entry.due_through(UnixMs(after), UnixMs(now));
+        for slot in slots(&entry, UnixMs(after + 1), UnixMs(2_000_000)) {
+            prop_assert_eq!(slot <= through, entry.due(slot) <= UnixMs(now));
+        }
+    }
+}

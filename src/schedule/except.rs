@@ -1,0 +1,165 @@
+//! Days that are left out of a schedule: holidays, closing days, weekends.
+
+use uuid::Uuid;
+
+use super::calendar::{Date, date_of, weekday_of};
+
+/// The last day of year 9999, counted from 1970-01-01.
+pub const LAST_DAY: i64 = 2_932_896;
+
+/// Drawn once; changing it would begin a new life for every entry with days left out.
+const ROOT: Uuid = Uuid::from_u128(0xb04e_7a91_3c5d_5f26_8d70_e2a8_16f4_9bc3);
+
+/// Days without slots. Days count from 1970-01-01 on the wall of the entry's zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Except {
+    /// First and last day of each run: in order, apart from each other.
+    runs: Vec<(i64, i64)>,
+    /// Bits 0 (Sunday) to 6.
+    weekdays: u8,
+    /// Days of every year, as month and day, in order.
+    yearly: Vec<(u8, u8)>,
+}
+
+/// One way to name days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Days {
+    /// From one day to another, both included.
+    Run(i64, i64),
+    /// Weekdays, as bits 0 (Sunday) to 6.
+    Weekdays(u8),
+    /// A month and a day of it, every year.
+    Yearly(u8, u8),
+}
+
+impl FromIterator<Days> for Except {
+    fn from_iter<T: IntoIterator<Item = Days>>(days: T) -> Except {
+        let mut except = Except::default();
+        for days in days {
+            match days {
+                Days::Run(first, last) => except.runs.push((first, last)),
+                Days::Weekdays(weekdays) => except.weekdays |= weekdays,
+                Days::Yearly(month, day) => except.yearly.push((month, day)),
+            }
+        }
+        except.tidy();
+        except
+    }
+}
+
+impl Except {
+    /// Leaves out the days of another one, too.
+    pub fn add(&mut self, other: &Except) {
+        self.runs.extend_from_slice(&other.runs);
+        self.weekdays |= other.weekdays;
+        self.yearly.extend_from_slice(&other.yearly);
+        self.tidy();
+    }
+
+    fn tidy(&mut self) {
+        self.runs.sort_unstable();
+        self.runs.dedup_by(|later, run| {
+            let joined = later.0 <= run.1 + 1;
+            if joined {
+                run.1 = run.1.max(later.1);
+            }
+            joined
+        });
+        self.yearly.sort_unstable();
+        self.yearly.dedup();
+    }
+
+    /// Whether no day at all is left.
+    #[must_use]
+    pub fn is_every_day(&self) -> bool {
+        self.weekdays == 0x7f
+    }
+
+    /// The first day at or after `day` that is not left out; `None` when year 9999 ends before it.
+    #[must_use]
+    pub fn free_from(&self, mut day: i64) -> Option<i64> {
+        if self.is_every_day() {
+            return None;
+        }
+        let mut runs = self.runs[self.runs.partition_point(|run| run.1 < day)..].iter().peekable();
+        while day <= LAST_DAY {
+            match runs.peek() {
+                Some((first, last)) if *first <= day => {
+                    day = day.max(last + 1);
+                    runs.next();
+                }
+                _ if self.repeats_on(day) => day += 1,
+                _ => return Some(day),
+            }
+        }
+        None
+    }
+
+    fn repeats_on(&self, day: i64) -> bool {
+        self.weekdays >> weekday_of(day) & 1 == 1
+            || !self.yearly.is_empty() && {
+                let Date { month, day, .. } = date_of(day);
+                self.yearly.binary_search(&(month as u8, day as u8)).is_ok()
+            }
+    }
+
+    /// The same for every way of naming the same days; short, however many there are.
+    pub(super) fn canonical(&self) -> Uuid {
+        let text = format!("{:?} {} {:?}", self.runs, self.weekdays, self.yearly);
+        Uuid::new_v5(&ROOT, text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn days_in_runs_on_weekdays_and_every_year_are_left_out() {
+        // Day 0 is a Thursday.
+        let except: Except =
+            [Days::Run(3, 4), Days::Run(0, 1), Days::Weekdays(1 << 6), Days::Yearly(1, 7)]
+                .into_iter()
+                .collect();
+        let free: Vec<_> = (0..10).filter(|day| except.free_from(*day) == Some(*day)).collect();
+        assert_eq!(free, [5, 7, 8]);
+        assert_eq!(except.free_from(0), Some(5));
+    }
+
+    #[test]
+    fn when_every_day_is_left_out_there_is_none() {
+        let all: Except = [Days::Weekdays(0x7f)].into_iter().collect();
+        assert_eq!(all.free_from(0), None);
+        let rest: Except = [Days::Run(5, LAST_DAY)].into_iter().collect();
+        assert_eq!((rest.free_from(4), rest.free_from(5)), (Some(4), None));
+    }
+
+    #[test]
+    fn the_order_and_overlap_of_what_is_named_does_not_matter() {
+        let one: Except =
+            [Days::Run(1, 5), Days::Run(6, 9), Days::Yearly(2, 3)].into_iter().collect();
+        let mut two: Except = [Days::Yearly(2, 3), Days::Run(4, 9)].into_iter().collect();
+        two.add(&[Days::Run(1, 7)].into_iter().collect());
+        assert_eq!(one.canonical(), two.canonical());
+        assert_ne!(one.canonical(), Except::default().canonical());
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_free_day_is_the_first_one_not_named(
+            runs in prop::collection::vec((0_i64..200, 0_i64..20), 0..6),
+            weekdays in 0_u8..0x7f, from in 0_i64..250,
+        ) {
+            let runs: Vec<_> = runs.into_iter().map(|(first, more)| (first, first + more)).collect();
+            let named = runs.iter().map(|(first, last)| Days::Run(*first, *last));
+            let except: Except = named.chain([Days::Weekdays(weekdays)]).collect();
+            let free = |day: &i64| {
+                !runs.iter().any(|(first, last)| first <= day && day <= last)
+                    && weekdays >> weekday_of(*day) & 1 == 0
+            };
+            prop_assert_eq!(except.free_from(from), (from..).find(free));
+        }
+    }
+}
