@@ -5,6 +5,8 @@
 //! off. Which of the two was taken is for the start-up log and `status` to say. This is the edge:
 //! it reads files, once for each zone.
 
+mod deprecated;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 use jiff::tz::TimeZone;
+
+pub use deprecated::current_name;
 
 use crate::schedule::Zone;
 

@@ -96,6 +96,11 @@ pub(super) fn zone(node: &Node<'_>, tzdata: &Tzdata, report: &mut Report<'_>) ->
             return None;
         }
     };
+    if let Some(current) = tzdata::current_name(name) {
+        report
+            .warning(node.span, format!("`{name}` is kept for old files only"))
+            .hint(format!("write `{current}`, the zone's present name"));
+    }
     let zone = tzdata.zone(tz);
     if zone.is_none() {
         report
