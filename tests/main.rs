@@ -9,6 +9,7 @@ mod commands;
 mod dispatch_script;
 mod failover;
 mod fresh_clone;
+mod fuzz;
 mod python_repr;
 mod reload;
 mod schedules_on_workers;
