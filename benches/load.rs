@@ -37,10 +37,29 @@ fn json() -> String {
     text + "}}\n"
 }
 
+/// Entries that have nothing but a timing.
+fn bare(timing: fn(usize) -> String) -> String {
+    let mut text = String::from("entries:\n");
+    for n in 0..ENTRIES {
+        let _ = writeln!(text, "  entry-{n}: {{task: shop.tasks.job, {}}}", timing(n));
+    }
+    text
+}
+
+fn cron(n: usize) -> String {
+    format!("cron: {} {} * * mon-fri", n % 60, n % 24)
+}
+
+fn at(n: usize) -> String {
+    format!("at: [2031-01-01 {:02}:{:02}, 2030-07-01 12:00, 2030-01-01 00:00]", n % 24, n % 60)
+}
+
 fn loading(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let tzdata = Tzdata::load();
-    for (kind, text) in [("yaml", yaml()), ("json", json())] {
+    let texts =
+        [("yaml", yaml()), ("json", json()), ("cron.yaml", bare(cron)), ("at.yaml", bare(at))];
+    for (kind, text) in texts {
         let path = directory.path().join(format!("schedule.{kind}"));
         fs::write(&path, text).expect("the temporary directory can be written to");
         let paths = [path];

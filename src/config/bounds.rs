@@ -61,7 +61,11 @@ pub(super) fn read(
 
 /// An instant, as `at`, `start` and `anchor` take it.
 pub(super) fn instant(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<UnixMs> {
-    let text = expect::text(node, report)?;
+    let Some(text) = node.as_written().filter(|text| !text.is_empty()) else {
+        let message = format!("expected a date and time, found {}", node.found());
+        report.error(node.span, message).hint(instant::HINT);
+        return None;
+    };
     match instant::parse(text, zone) {
         Ok(at) => Some(at),
         Err(error) => {

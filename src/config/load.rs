@@ -12,7 +12,7 @@ use super::problem::{Problem, Severity};
 use super::report::Report;
 use super::schedule_file::{self, Contents};
 use super::shared::{self, Shared};
-use crate::schedule::{Entry, Schedule, Timing, UnixMs};
+use crate::schedule::{Entry, Instants, Schedule, Timing, UnixMs};
 use crate::tzdata::Tzdata;
 
 /// Drawn once; changing it would change every schedule's hash.
@@ -31,16 +31,16 @@ pub struct Loaded {
     /// The files that were read, in that order.
     pub files: Vec<PathBuf>,
     /// Entries with `at`, for [`warnings`].
-    pub one_offs: Vec<OneOff>,
+    pub dated: Vec<Dated>,
 }
 
-/// An entry that fires once, and where it stands.
+/// An entry whose slots are written out, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OneOff {
+pub struct Dated {
     /// The entry's name.
     pub entry: Arc<str>,
-    /// Its only slot.
-    pub slot: UnixMs,
+    /// Its slots.
+    pub slots: Instants,
     /// Position in [`Loaded::files`].
     pub file: usize,
     /// The line of its name, from 1.
@@ -74,19 +74,36 @@ pub fn load(paths: &[PathBuf], tzdata: &Tzdata) -> Loaded {
     merging.finish()
 }
 
-/// Warnings that depend on the time: entries with `at` whose slot has passed.
+/// Warnings that depend on the time: entries with `at` of which slots have passed.
 #[must_use]
 pub fn warnings(loaded: &Loaded, now: UnixMs) -> Vec<Problem> {
-    let past = loaded.one_offs.iter().filter(|one_off| one_off.slot <= now);
-    past.map(|one_off| {
-        let message = format!("`at` of `{}` has passed: it never fires", one_off.entry);
-        let file = loaded.files[one_off.file].display().to_string();
-        let mut problem = Problem::whole(file, message).with_hint("set a later time, or remove it");
+    let warning = |dated: &Dated| {
+        let (message, hint) = passed(dated, now)?;
+        let file = loaded.files[dated.file].display().to_string();
+        let mut problem = Problem::whole(file, message).with_hint(hint);
         problem.severity = Severity::Warning;
-        (problem.line, problem.column) = (one_off.line, one_off.column);
-        problem
-    })
-    .collect()
+        (problem.line, problem.column) = (dated.line, dated.column);
+        Some(problem)
+    };
+    loaded.dated.iter().filter_map(warning).collect()
+}
+
+/// What to say of the slots that have passed, if there are any, and what to do.
+fn passed(dated: &Dated, now: UnixMs) -> Option<(String, &'static str)> {
+    let entry = &dated.entry;
+    let later = "set a later time, or remove it";
+    match (dated.slots.until(now), dated.slots.as_slice().len()) {
+        (0, _) => None,
+        (1, 1) => Some((format!("`at` of `{entry}` has passed: it never fires"), later)),
+        (past, all) if past == all => {
+            Some((format!("all {all} instants of `{entry}` have passed: it never fires"), later))
+        }
+        (past, all) => {
+            let have = if past == 1 { "has" } else { "have" };
+            let message = format!("{past} of {all} instants of `{entry}` {have} passed");
+            Some((message, "only later ones fire; remove what is past"))
+        }
+    }
 }
 
 /// One file, read.
@@ -166,9 +183,10 @@ impl Merging {
                 continue;
             }
             self.names.insert(Arc::clone(&entry.name), (self.loaded.files.len() as u32, line));
-            if let Timing::At(slot) = entry.timing {
-                let (entry, file) = (Arc::clone(&entry.name), self.loaded.files.len());
-                self.loaded.one_offs.push(OneOff { entry, slot, file, line, column });
+            if let Timing::At(slots) = &entry.timing {
+                let (entry, slots) = (Arc::clone(&entry.name), slots.clone());
+                let file = self.loaded.files.len();
+                self.loaded.dated.push(Dated { entry, slots, file, line, column });
             }
         }
         self.shared.add(contents.additions, self.entries.len(), &mut report);

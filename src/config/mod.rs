@@ -39,11 +39,11 @@ pub use entry::{
 };
 pub use files::MAX_FILE_BYTES;
 pub use json_text::{MAX_ARGUMENTS, MAX_HEADERS};
-pub use load::{Loaded, OneOff, load, warnings};
+pub use load::{Dated, Loaded, load, warnings};
 pub use node::MAX_DEPTH;
 pub use problem::{Excerpt, Problem, Severity};
 pub use report::MAX_PROBLEMS;
 pub use schedule_file::MAX_FILE_ENTRIES;
 pub use service::{Broker, BrokerUrl, LogFormat, Overrides, ServiceConfig};
 pub use settings::MAX_NAME;
-pub use when::MAX_CRON;
+pub use when::{MAX_CRON, MAX_INSTANTS};

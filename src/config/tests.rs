@@ -10,7 +10,7 @@ mod hostile;
 
 use super::*;
 use crate::schedule::entry::Expires;
-use crate::schedule::{CatchUp, Timing, UnixMs};
+use crate::schedule::{CatchUp, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
 
 /// Loads one text as if it stood in a file of that name.
@@ -132,7 +132,7 @@ fn defaults_fill_in_whole_values_wherever_they_stand_in_the_file() {
         assert_eq!(b.message.headers, None);
         assert_eq!((b.message.priority, b.message.expires), (Some(3), Some(Expires::Next)));
         assert_eq!((b.catch_up, b.within), (CatchUp::None, Duration::from_secs(3600)));
-        assert_eq!(a.timing, Timing::At(UnixMs::from_secs(1_893_456_000)));
+        assert_eq!(a.timing, Timing::At(UnixMs::from_secs(1_893_456_000).into()));
     }
 }
 
@@ -180,6 +180,50 @@ fn a_one_off_that_has_passed_is_warned_of() {
     let warned = &warnings(&loaded, new_year)[0];
     assert_eq!((warned.severity, warned.line, warned.column), (Severity::Warning, 2, 3));
     assert_eq!(warned.message, "`at` of `once` has passed: it never fires");
+}
+
+#[test]
+fn of_a_list_it_is_told_how_much_has_passed() {
+    let text =
+        "entries:\n  a: {task: t, at: [2026-01-01 00:00, 2026-01-03 00:00, 2026-01-02 00:00]}\n";
+    let (loaded, _) = load_text("a.yaml", text.as_bytes());
+    let told = |days: i64| {
+        let now = UnixMs::from_secs(1_767_225_600 + days * 86_400);
+        let told = warnings(&loaded, now).into_iter().map(|problem| problem.message);
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(-1), [""; 0]);
+    assert_eq!(told(0), ["1 of 3 instants of `a` has passed"]);
+    assert_eq!(told(1), ["2 of 3 instants of `a` have passed"]);
+    assert_eq!(told(2), ["all 3 instants of `a` have passed: it never fires"]);
+}
+
+#[test]
+fn a_list_of_instants_is_sorted_and_each_is_kept_once() {
+    let (loaded, shown) = load_text(
+        "a.yaml",
+        b"timezone: Asia/Seoul\nentries:\n  a:\n    task: t\n    at:\n      - 2030-01-02 09:00\n      \
+          - 2030-01-01 09:00\n      - 2030-01-01T00:00:00Z\n",
+    );
+    assert!(shown.starts_with(
+        "a.yaml:8:9: warning: this instant is in the list already, at line 7, column 9\n"
+    ));
+    let new_year = UnixMs::from_secs(1_893_456_000);
+    let instants = Instants::new(vec![new_year, UnixMs(new_year.0 + 86_400_000)]).unwrap();
+    assert_eq!(loaded.schedule.unwrap().get("a").unwrap().timing, Timing::At(instants));
+}
+
+#[test]
+fn a_thousand_instants_are_one_entry_and_one_more_is_too_many() {
+    let entry = |count: u32| {
+        let day =
+            |n: u32| format!("{}-01-{:02} 00:{:02}", 2030 + n / 1800, 1 + n / 60 % 30, n % 60);
+        let days: Vec<String> = (0..count).map(day).collect();
+        format!("entries:\n  a: {{task: t, at: [{}]}}\n", days.join(", "))
+    };
+    let timing = schedule(&entry(1000)).get("a").unwrap().timing.clone();
+    assert_eq!(timing.count_between(&Zone::utc(), UnixMs::MIN, UnixMs::MAX, u64::MAX), 1000);
+    assert!(refused("a.yaml", entry(1001)).contains("1001 instants, more than 1000"));
 }
 
 #[test]

@@ -6,18 +6,19 @@ use super::bounds::instant;
 use super::duration;
 use super::expect;
 use super::fields::{Fields, Keys};
-
 use super::node::{Node, Span};
 use super::report::Report;
 use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, MappingFields};
 use crate::schedule::interval::{Interval, SHORTEST};
-use crate::schedule::{Timing, Zone};
+use crate::schedule::{Instants, Timing, UnixMs, Zone};
 
 const KINDS: [&str; 3] = ["cron", "every", "at"];
 const LATER_KINDS: [&str; 2] = ["rrule", "solar"];
 
 /// Bytes of a crontab line, or of one field in a mapping: all 60 minutes written out, twice over.
 pub const MAX_CRON: usize = 400;
+/// Instants in a list of `at`.
+pub const MAX_INSTANTS: usize = 1000;
 
 static CRONTAB: Keys = Keys {
     of: "`cron` as a mapping",
@@ -47,7 +48,7 @@ pub(super) fn read(
         "cron" if node.map().is_some() => crontab(node, report).map(Timing::Cron),
         "cron" => line(node, day_match(fields, report), report).map(Timing::Cron),
         "every" => every(node, fields, zone, report).map(Timing::Every),
-        _ => instant(node, zone, report).map(Timing::At),
+        _ => at(node, zone, report).map(Timing::At),
     };
     timing.filter(|_| report.errors() == before)
 }
@@ -240,4 +241,38 @@ fn every(
             None
         }
     }
+}
+
+/// One instant, or a list of them in any order.
+fn at(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<Instants> {
+    let Some(items) = node.list() else {
+        return instant(node, zone, report).map(Instants::from);
+    };
+    if items.len() > MAX_INSTANTS {
+        report
+            .error(node.span, format!("{} instants, more than {MAX_INSTANTS}", items.len()))
+            .hint("write a rule that gives them, or several entries");
+        return None;
+    }
+    report.spend(size_of_val(items));
+    let read = |item| Some((instant(item, zone, report)?, item.span));
+    let mut read: Vec<(UnixMs, Span)> = items.iter().filter_map(read).collect();
+    read.sort_by_key(|(instant, span)| (*instant, span.start()));
+    for pair in read.windows(2) {
+        if let [(first, there), (second, here)] = pair
+            && first == second
+        {
+            let there = report.place(*there);
+            report
+                .warning(*here, format!("this instant is in the list already, at {there}"))
+                .hint("it makes one slot; remove one of the two");
+        }
+    }
+    let instants = Instants::new(read.into_iter().map(|(instant, _)| instant).collect());
+    if items.is_empty() {
+        report
+            .error(node.span, "a list of no instants: this entry would never fire")
+            .hint(super::instant::HINT);
+    }
+    instants
 }

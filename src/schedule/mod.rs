@@ -6,6 +6,7 @@ pub mod cron;
 pub mod delay;
 pub mod entry;
 pub mod except;
+pub mod instants;
 pub mod interval;
 pub mod kind;
 pub mod planner;
@@ -17,6 +18,7 @@ mod wall;
 pub mod zone;
 
 pub use entry::{CatchUp, Entry, Message, Schedule};
+pub use instants::Instants;
 pub use kind::Kind;
 pub use planner::Planner;
 pub use task_id::TaskIds;

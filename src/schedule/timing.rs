@@ -1,6 +1,7 @@
 //! When an entry fires: to everybody else a timing is only "the next slot after t".
 
 use super::cron::Cron;
+use super::instants::Instants;
 use super::interval::Interval;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
@@ -12,8 +13,8 @@ pub enum Timing {
     Cron(Cron),
     /// Equal steps of real time.
     Every(Interval),
-    /// One instant.
-    At(UnixMs),
+    /// Instants one by one.
+    At(Instants),
 }
 
 // There may be a million of them.
@@ -31,7 +32,7 @@ impl Timing {
         match self {
             Timing::Cron(cron) => cron.next(zone, after),
             Timing::Every(interval) => interval.next(after),
-            Timing::At(slot) => (*slot > after).then_some(*slot),
+            Timing::At(instants) => instants.next(after),
         }
     }
 
@@ -41,19 +42,20 @@ impl Timing {
     #[must_use]
     pub fn last_between(&self, zone: &Zone, after: UnixMs, until: UnixMs) -> Option<UnixMs> {
         match self {
-            Timing::Cron(cron) => newest_between(|at| cron.next(zone, at), after, until),
             Timing::Every(interval) => interval.latest(until).filter(|slot| *slot > after),
-            Timing::At(slot) => (after < *slot && *slot <= until).then_some(*slot),
+            Timing::At(instants) => instants.latest(until).filter(|slot| *slot > after),
+            Timing::Cron(_) => newest_between(|at| self.next(zone, at), after, until),
         }
     }
 
     /// How many slots are later than `after` and not later than `until`, counted up to `cap`.
     #[must_use]
     pub fn count_between(&self, zone: &Zone, after: UnixMs, until: UnixMs, cap: u64) -> u64 {
-        if let Timing::Every(interval) = self {
-            return interval.count_between(after, until).min(cap);
+        match self {
+            Timing::Every(interval) => interval.count_between(after, until).min(cap),
+            Timing::At(instants) => instants.count_between(after, until).min(cap),
+            Timing::Cron(_) => count_between(|at| self.next(zone, at), after, until, cap),
         }
-        count_between(|at| self.next(zone, at), after, until, cap)
     }
 
     /// What decides the slots, in one versioned form for all ways of writing them: neither the
@@ -63,7 +65,7 @@ impl Timing {
         match self {
             Timing::Cron(cron) => format!("1 {} {}", cron.canonical(), zone.name()),
             Timing::Every(interval) => format!("1 {}", interval.canonical()),
-            Timing::At(slot) => format!("1 at {}", slot.0),
+            Timing::At(instants) => format!("1 {}", instants.canonical()),
         }
     }
 
@@ -73,7 +75,7 @@ impl Timing {
         match self {
             Timing::Cron(cron) => cron.describe(),
             Timing::Every(interval) => interval.describe(),
-            Timing::At(slot) => format!("once, at {}", zone.to_rfc3339(*slot)),
+            Timing::At(instants) => instants.describe(zone),
         }
     }
 }

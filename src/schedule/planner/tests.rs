@@ -343,7 +343,7 @@ fn records_of_entries_that_left_are_dropped_after_a_week() {
 
 #[test]
 fn one_time_entries_fire_once_or_are_missed() {
-    let planner = &mut at_noon([entry("a", Timing::At(NOON + secs(10)))]);
+    let planner = &mut at_noon([entry("a", Timing::At((NOON + secs(10)).into()))]);
     assert_eq!(run(planner, NOON + secs(10)), [send(10)]);
     assert_eq!(planner.plan(NOON + DAY, 10, 10), Plan { items: vec![], wake_at: UnixMs::MAX });
 }

@@ -16,6 +16,10 @@ fn every(period: Duration) -> Timing {
     Timing::Every(Interval::new(period, Duration::ZERO, None).unwrap())
 }
 
+fn at<const N: usize>(instants: [i64; N]) -> Timing {
+    Timing::At(Instants::new(instants.map(UnixMs).into()).unwrap())
+}
+
 /// The newest slot by walking all of them.
 fn walk(timing: &Timing, zone: &Zone, mut at: UnixMs, until: UnixMs) -> (Option<UnixMs>, u64) {
     let (mut last, mut count) = (None, 0);
@@ -34,7 +38,8 @@ fn the_newest_slot_and_the_count_equal_a_walk_over_all_slots() {
         cron("0 0 29 2 *"),
         cron("30 1 * * sun"),
         every(Duration::from_secs(3_600)),
-        Timing::At(utc("2025-11-02T05:30:00Z")),
+        Timing::At(utc("2025-11-02T05:30:00Z").into()),
+        at([0, 1, 7, 90, 1700].map(|hours| utc("2025-10-24T00:00:00Z").0 + hours * 3_600_000)),
     ];
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..200 {
@@ -57,16 +62,16 @@ fn the_newest_slot_can_be_asked_for_over_all_of_time() {
     assert_eq!(last(cron("0 0 29 2 *")), Some(utc("2024-02-29T00:00:00Z")));
     assert_eq!(last(cron("* * * * *")), Some(now));
     assert_eq!(last(every(Duration::from_secs(86_400))), Some(utc("2026-11-21T00:00:00Z")));
-    assert_eq!(last(Timing::At(UnixMs(now.0 + 1))), None);
+    assert_eq!(last(Timing::At(UnixMs(now.0 + 1).into())), None);
     assert_eq!(cron("* * * * *").last_between(&zone, now, now), None);
     assert_eq!(cron("* * * * *").last_between(&zone, UnixMs::MIN, UnixMs(-1)), None);
 }
 
 #[test]
-fn one_slot_is_later_only_before_it() {
+fn a_written_slot_is_later_only_before_it() {
     let (zone, slot) = (Zone::utc(), UnixMs(1000));
-    assert_eq!(Timing::At(slot).next(&zone, UnixMs(999)), Some(slot));
-    assert_eq!(Timing::At(slot).next(&zone, slot), None);
+    assert_eq!(Timing::At(slot.into()).next(&zone, UnixMs(999)), Some(slot));
+    assert_eq!(Timing::At(slot.into()).next(&zone, slot), None);
 }
 
 #[test]
@@ -80,7 +85,8 @@ fn the_canonical_form_does_not_depend_on_how_a_timing_is_written() {
     let celery = Timing::Cron(Cron::from_mapping(mapping, None).unwrap().cron);
     assert_eq!(celery.canonical(&seoul), form("0 3 * * *"));
     assert_eq!(every(Duration::from_secs(60)).canonical(&seoul), "1 every 60000+0");
-    assert_eq!(Timing::At(UnixMs(1_700_000_000_000)).canonical(&seoul), "1 at 1700000000000");
+    assert_eq!(at([1_700_000_000_000]).canonical(&seoul), "1 at 1700000000000");
+    assert_eq!(at([2, 1, 2]).canonical(&seoul), "1 at 1 2");
 }
 
 #[test]
@@ -110,6 +116,10 @@ fn equal_slots_of_an_interval_have_one_canonical_form() {
 fn timings_are_described_in_words() {
     let seoul = zone("Asia/Seoul");
     assert_eq!(cron("0 3 * * *").describe(&seoul), "at 03:00 every day");
-    let at = Timing::At(utc("2026-11-21T03:00:00Z"));
-    assert_eq!(at.describe(&seoul), "once, at 2026-11-21T12:00:00+09:00");
+    let noon = utc("2026-11-21T03:00:00Z").0;
+    assert_eq!(at([noon]).describe(&seoul), "once, at 2026-11-21T12:00:00+09:00");
+    assert_eq!(
+        at([noon, noon + 1000, noon - 1000]).describe(&seoul),
+        "3 times, first at 2026-11-21T11:59:59+09:00 and last at 2026-11-21T12:00:01+09:00"
+    );
 }
