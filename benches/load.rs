@@ -50,6 +50,10 @@ fn cron(n: usize) -> String {
     format!("cron: {} {} * * mon-fri", n % 60, n % 24)
 }
 
+fn solar(n: usize) -> String {
+    format!("solar: {{event: dusk_civil, latitude: {}.25, longitude: -{}.5}}", n % 90, n % 180)
+}
+
 fn at(n: usize) -> String {
     format!("at: [2031-01-01 {:02}:{:02}, 2030-07-01 12:00, 2030-01-01 00:00]", n % 24, n % 60)
 }
@@ -57,8 +61,13 @@ fn at(n: usize) -> String {
 fn loading(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let tzdata = Tzdata::load();
-    let texts =
-        [("yaml", yaml()), ("json", json()), ("cron.yaml", bare(cron)), ("at.yaml", bare(at))];
+    let texts = [
+        ("yaml", yaml()),
+        ("json", json()),
+        ("cron.yaml", bare(cron)),
+        ("solar.yaml", bare(solar)),
+        ("at.yaml", bare(at)),
+    ];
     for (kind, text) in texts {
         let path = directory.path().join(format!("schedule.{kind}"));
         fs::write(&path, text).expect("the temporary directory can be written to");

@@ -2,6 +2,7 @@
 //! with the zone's rules, building a zone. Every benchmark first asserts what it times.
 //!
 //! `cron` gets each line in its own dialect (seconds first); both crates get `chrono-tz`'s zone.
+//! `solar-positioning` searches with its quickest formulas.
 
 use std::hint::black_box;
 use std::str::FromStr as _;
@@ -11,9 +12,11 @@ use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use downbeat::config::instant;
 use downbeat::schedule::cron::Cron;
+use downbeat::schedule::solar::{Event, Solar};
 use downbeat::schedule::{Instants, Timing, UnixMs, Zone};
 use downbeat::tzdata::Tzdata;
 use jiff::tz::TimeZone;
+use solar_positioning::{Horizon, Location, SolarEvents};
 
 /// A name, a crontab line, and the same line for the `cron` crate.
 const LINES: [(&str, &str, &str); 6] = [
@@ -119,6 +122,35 @@ fn last_between(c: &mut Criterion) {
     }
 }
 
+fn solar(c: &mut Criterion) {
+    let starts = starts();
+    let theirs = SolarEvents::grena3();
+    for (name, latitude, longitude) in [("seoul", 37.57, 126.98), ("tromso", 69.65, 18.96)] {
+        let ours = Solar::new(Event::Sunrise, latitude, longitude).expect("a place on Earth");
+        let location = Location { latitude, longitude };
+        let crate_next = |after: UnixMs| {
+            let day = after.0 as f64 / 86_400_000.0 + 2_440_587.5;
+            let sunrise = Horizon::SunriseSunset;
+            let found = theirs.next_rise_from_julian(day, day + 731.0, location, 69.0, sunrise);
+            let found = found.expect("in the formulas' range").expect("the sun rises once a year");
+            UnixMs(((found - 2_440_587.5) * 86_400_000.0) as i64)
+        };
+        // A minute and a half: the crate does not round, nor see the sun grow in winter.
+        let same = |after: &&UnixMs| {
+            let slot = ours.next(**after).expect("the sun rises once a year");
+            (slot.0 - crate_next(**after).0).abs() <= 90_000
+        };
+        assert!(starts.iter().filter(same).count() * 100 >= starts.len() * 99);
+        let path = |tool: &str| format!("solar/next/{name}/{tool}");
+        search(c, path("downbeat"), &starts, |after| ours.next(after));
+        search(c, path("solar-positioning"), &starts, crate_next);
+        let (timing, utc) = (Timing::Solar(ours), Zone::utc());
+        search(c, format!("solar/last_between/{name}/downbeat"), &starts, |until| {
+            timing.last_between(&utc, UnixMs::MIN, until)
+        });
+    }
+}
+
 /// A thousand instants against what anybody would write: `jiff`'s parser and a walk over all.
 fn at(c: &mut Criterion) {
     let (starts, zone) = (starts(), Zone::utc());
@@ -163,6 +195,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(150))
         .measurement_time(Duration::from_millis(400));
-    targets = parse, next, worst_case, last_between, at, zones
+    targets = parse, next, worst_case, last_between, solar, at, zones
 }
 criterion_main!(benches);

@@ -43,6 +43,7 @@ pub(super) static ENTRY: Keys = Keys {
         "cron",
         "every",
         "at",
+        "solar",
         "timezone",
         "day_match",
         "phase",
@@ -57,7 +58,7 @@ pub(super) static ENTRY: Keys = Keys {
         "description",
         "tags",
     ],
-    later: &["rrule", "solar", "limit", "max_queued", "overlap", "routing_key", "exchange"],
+    later: &["rrule", "limit", "max_queued", "overlap", "routing_key", "exchange"],
     elsewhere: &[
         ("schedule", "cron"),
         ("crontab", "cron"),

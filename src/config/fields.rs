@@ -25,7 +25,7 @@ pub(super) struct Fields<'n, 't> {
     merged: bool,
 }
 
-const MOST_KEYS: usize = 24;
+const MOST_KEYS: usize = 32;
 
 impl Keys {
     /// Sorts the pairs of a mapping; unknown keys and values that are no mapping are reported.

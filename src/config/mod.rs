@@ -26,6 +26,7 @@ mod schedule_file;
 pub mod service;
 mod settings;
 mod shared;
+mod solar;
 mod syntax;
 mod when;
 mod yaml;

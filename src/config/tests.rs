@@ -227,6 +227,14 @@ fn a_thousand_instants_are_one_entry_and_one_more_is_too_many() {
 }
 
 #[test]
+fn a_place_is_kept_as_it_is_written() {
+    let place = "latitude: -54.8019, longitude: 1.8e2";
+    let text = format!("entries:\n  a: {{task: t, solar: {{event: sunset, {place}}}}}\n");
+    let timing = schedule(&text).get("a").unwrap().timing.clone();
+    assert_eq!(timing.canonical(&Zone::utc()), "1 solar sunset -54801900 180000000");
+}
+
+#[test]
 fn the_examples_load_without_a_word() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
     let loaded = load(&[examples], &Tzdata::bundled());

@@ -1,4 +1,4 @@
-//! An entry's timing: one of `cron`, `every` and `at`, and what goes with each.
+//! An entry's timing: one of `cron`, `every`, `at` and `solar`, and what goes with each.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use super::expect;
 use super::fields::{Fields, Keys};
 use super::node::{Node, Span};
 use super::report::Report;
+use super::solar;
 use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, MappingFields};
 use crate::schedule::interval::{Interval, SHORTEST};
 use crate::schedule::{Instants, Timing, UnixMs, Zone};
 
-const KINDS: [&str; 3] = ["cron", "every", "at"];
-const LATER_KINDS: [&str; 2] = ["rrule", "solar"];
+const KINDS: [&str; 4] = ["cron", "every", "at", "solar"];
+const LATER_KINDS: [&str; 1] = ["rrule"];
 
 /// Bytes of a crontab line, or of one field in a mapping: all 60 minutes written out, twice over.
 pub const MAX_CRON: usize = 400;
@@ -48,6 +49,7 @@ pub(super) fn read(
         "cron" if node.map().is_some() => crontab(node, report).map(Timing::Cron),
         "cron" => line(node, day_match(fields, report), report).map(Timing::Cron),
         "every" => every(node, fields, zone, report).map(Timing::Every),
+        "solar" => solar::read(node, fields.key_span(kind)?, report).map(Timing::Solar),
         _ => at(node, zone, report).map(Timing::At),
     };
     timing.filter(|_| report.errors() == before)

@@ -3,6 +3,7 @@
 use super::cron::Cron;
 use super::instants::Instants;
 use super::interval::Interval;
+use super::solar::Solar;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
@@ -15,6 +16,8 @@ pub enum Timing {
     Every(Interval),
     /// Instants one by one.
     At(Instants),
+    /// What the sun does at a place.
+    Solar(Solar),
 }
 
 // There may be a million of them.
@@ -33,6 +36,7 @@ impl Timing {
             Timing::Cron(cron) => cron.next(zone, after),
             Timing::Every(interval) => interval.next(after),
             Timing::At(instants) => instants.next(after),
+            Timing::Solar(solar) => solar.next(after),
         }
     }
 
@@ -44,7 +48,9 @@ impl Timing {
         match self {
             Timing::Every(interval) => interval.latest(until).filter(|slot| *slot > after),
             Timing::At(instants) => instants.latest(until).filter(|slot| *slot > after),
-            Timing::Cron(_) => newest_between(|at| self.next(zone, at), after, until),
+            Timing::Cron(_) | Timing::Solar(_) => {
+                newest_between(|at| self.next(zone, at), after, until)
+            }
         }
     }
 
@@ -54,7 +60,9 @@ impl Timing {
         match self {
             Timing::Every(interval) => interval.count_between(after, until).min(cap),
             Timing::At(instants) => instants.count_between(after, until).min(cap),
-            Timing::Cron(_) => count_between(|at| self.next(zone, at), after, until, cap),
+            Timing::Cron(_) | Timing::Solar(_) => {
+                count_between(|at| self.next(zone, at), after, until, cap)
+            }
         }
     }
 
@@ -66,6 +74,7 @@ impl Timing {
             Timing::Cron(cron) => format!("1 {} {}", cron.canonical(), zone.name()),
             Timing::Every(interval) => format!("1 {}", interval.canonical()),
             Timing::At(instants) => format!("1 {}", instants.canonical()),
+            Timing::Solar(solar) => format!("1 {}", solar.canonical()),
         }
     }
 
@@ -76,6 +85,7 @@ impl Timing {
             Timing::Cron(cron) => cron.describe(),
             Timing::Every(interval) => interval.describe(),
             Timing::At(instants) => instants.describe(zone),
+            Timing::Solar(solar) => solar.describe(),
         }
     }
 }

@@ -17,8 +17,9 @@ impl Tool {
     fn is_there(self) -> bool {
         static REDIS: LazyLock<bool> =
             LazyLock::new(|| runs(Command::new("redis-server").arg("--version")));
-        static CELERY: LazyLock<bool> =
-            LazyLock::new(|| runs(Command::new(python()).args(["-c", "import celery, redis"])));
+        static CELERY: LazyLock<bool> = LazyLock::new(|| {
+            runs(Command::new(python()).args(["-c", "import celery, ephem, redis"]))
+        });
         match self {
             Tool::Redis => *REDIS,
             Tool::Celery => *CELERY,

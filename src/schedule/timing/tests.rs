@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::schedule::cron::{DayMatch, MappingFields};
 use crate::schedule::sample::zone;
+use crate::schedule::solar::Event;
 
 fn utc(text: &str) -> UnixMs {
     UnixMs::from(text.parse::<jiff::Timestamp>().unwrap())
@@ -40,6 +41,7 @@ fn the_newest_slot_and_the_count_equal_a_walk_over_all_slots() {
         every(Duration::from_secs(3_600)),
         Timing::At(utc("2025-11-02T05:30:00Z").into()),
         at([0, 1, 7, 90, 1700].map(|hours| utc("2025-10-24T00:00:00Z").0 + hours * 3_600_000)),
+        Timing::Solar(Solar::new(Event::DuskCivil, 69.65, 18.96).unwrap()),
     ];
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..200 {
@@ -87,6 +89,9 @@ fn the_canonical_form_does_not_depend_on_how_a_timing_is_written() {
     assert_eq!(every(Duration::from_secs(60)).canonical(&seoul), "1 every 60000+0");
     assert_eq!(at([1_700_000_000_000]).canonical(&seoul), "1 at 1700000000000");
     assert_eq!(at([2, 1, 2]).canonical(&seoul), "1 at 1 2");
+    let sunset = Timing::Solar(Solar::new(Event::Sunset, 37.57, 126.98).unwrap());
+    assert_eq!(sunset.canonical(&seoul), "1 solar sunset 37570000 126980000");
+    assert_eq!(sunset.canonical(&seoul), sunset.canonical(&Zone::utc()));
 }
 
 #[test]
