@@ -2,6 +2,7 @@
 //! crashes, pauses, lost replies, outages. Every slot must come out once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,16 @@ use uuid::Uuid;
 use crate::broker::memory::{MemoryBroker, Settled};
 use crate::broker::{Exception, Fence, Outcome, Outgoing, Reply, Write};
 use crate::schedule::planner::{Action, Item, Planner};
+use crate::schedule::progress::SkipReason;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule};
-use crate::schedule::{CatchUp, Entry, Schedule, Timing, UnixMs, Zone};
+use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs, Zone};
 
 const GRACE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(6);
 /// 2027-01-01T00:00:00Z
 const START: UnixMs = UnixMs::from_secs(1_798_761_600);
+/// How often a worker empties all queues.
+const SHIFT: Duration = Duration::from_secs(6 * 3600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// One scheduler process.
@@ -42,6 +46,7 @@ struct World {
     fault_at: UnixMs,
     broker_back_at: UnixMs,
     queue_mended_at: UnixMs,
+    emptied_at: UnixMs,
     lose_reply: bool,
     faults: BTreeMap<&'static str, u32>,
 }
@@ -58,6 +63,7 @@ impl World {
             fault_at: UnixMs::MAX,
             broker_back_at: START,
             queue_mended_at: UnixMs::MAX,
+            emptied_at: START + SHIFT,
             lose_reply: false,
             faults: BTreeMap::new(),
         };
@@ -83,6 +89,10 @@ impl World {
                 self.broker.refusing = None;
                 self.queue_mended_at = UnixMs::MAX;
             }
+            if self.emptied_at <= self.now {
+                self.broker.queued.clear();
+                self.emptied_at = self.emptied_at + SHIFT;
+            }
             if self.fault_at <= self.now {
                 self.fault();
                 self.fault_at = self.now + self.within(HOUR * 6);
@@ -97,7 +107,8 @@ impl World {
 
     fn next_event(&self) -> Option<UnixMs> {
         let wakes = self.replicas.iter().map(|replica| replica.wake_at);
-        wakes.chain([self.fault_at, self.expires_at, self.queue_mended_at]).min()
+        let others = [self.fault_at, self.expires_at, self.queue_mended_at, self.emptied_at];
+        wakes.chain(others).min()
     }
 
     /// What a replica does when it wakes; the service's loop in small.
@@ -184,7 +195,10 @@ impl World {
         let exceptions: BTreeMap<_, _> = exceptions.into_iter().collect();
         for (at, item) in plan.items.iter().enumerate() {
             match exceptions.get(&at) {
-                None | Some(Exception::AlreadyDone) => planner.settle(item),
+                None => planner.settle(item),
+                Some(Exception::QueueFull) => planner.settle(&item.skipped(SkipReason::QueueFull)),
+                Some(Exception::AlreadyDone) => planner.pass(item),
+                Some(Exception::Exhausted) => planner.exhaust(item.entry),
                 Some(Exception::Early) => planner.unjudge(item),
                 Some(Exception::Refused(_)) => {
                     let queue = Arc::clone(&planner.entry(item.entry).message.queue);
@@ -253,7 +267,8 @@ fn write(entry: &Entry, item: &Item) -> Write {
             (Outcome::Dispatched(Uuid::nil()), Some(message))
         }
     };
-    Write { entry: Arc::clone(&entry.name), slot: item.slot, outcome, message }
+    let name = Arc::clone(&entry.name);
+    Write { entry: name, slot: item.slot, outcome, message, guards: entry.guards }
 }
 
 /// Which readings of the wall clock an entry fires at; `fixed` as the clock-change rule has it.
@@ -293,6 +308,11 @@ fn minute_by_minute(zone: &TimeZone, rule: &Rule) -> BTreeSet<UnixMs> {
 fn minute_span() -> jiff::SignedDuration {
     jiff::SignedDuration::from_mins(1)
 }
+
+/// Of the entries that are done some day.
+const LIMIT: u32 = 1000;
+/// Of the entry whose queue is full at times: a shift has 36 slots.
+const ROOM: u32 = 20;
 
 /// The entries, with what they must do by brute force.
 fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
@@ -336,6 +356,20 @@ fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
         let slots = (first..=(START + YEAR).0).step_by(usize::try_from(step).unwrap());
         entries.push((entry, slots.map(UnixMs).collect()));
     }
+    let tens = |catch_up, guards| {
+        let name = format!("{guards:?} {catch_up:?}");
+        let mut entry = Entry { catch_up, guards, ..every(&name, 600) };
+        entry.message.queue = "small".into();
+        entry
+    };
+    let every_ten = (1..=365 * 144).map(|n| START + Duration::from_secs(600 * n));
+    let every_ten: BTreeSet<UnixMs> = every_ten.collect();
+    let limit = Guards { limit: NonZeroU32::new(LIMIT), ..Guards::default() };
+    let first = every_ten.iter().copied().take(LIMIT as usize).collect();
+    entries.push((tens(all, limit), first));
+    entries.push((tens(CatchUp::Latest, limit), every_ten.clone()));
+    let max_queued = Guards { max_queued: NonZeroU32::new(ROOM), ..Guards::default() };
+    entries.push((tens(all, max_queued), every_ten));
     let slot = START + DAY * 100;
     let once = Entry { catch_up: all, ..entry("once", Timing::At(slot.into())) };
     entries.push((once, BTreeSet::from([slot])));
@@ -353,15 +387,46 @@ fn check(entry: &Entry, slots: &BTreeSet<UnixMs>, ledger: &[&Settled], seed: u64
         if let Outcome::Dispatched(_) = settled.outcome {
             assert_eq!(between, 1, "seed {seed}: {} lost before {}", entry.name, settled.slot);
             sent += 1;
-        } else {
+        } else if entry.guards.max_queued.is_none() {
             assert_ne!(entry.catch_up, CatchUp::All, "seed {seed}: {:?}", settled);
         }
         last = settled.slot;
+    }
+    if entry.guards.limit.is_some() {
+        assert_eq!(sent, LIMIT as usize, "seed {seed}: {}", entry.name);
+        let done = matches!(ledger.last().unwrap().outcome, Outcome::Dispatched(_));
+        assert!(done, "seed {seed}: {} goes on", entry.name);
+        return sent;
     }
     let end = START + YEAR - HOUR;
     let left = slots.range(..end).next_back().filter(|slot| **slot > last);
     assert_eq!(left, None, "seed {seed}: {} stopped at {last}", entry.name);
     sent
+}
+
+/// Nothing is sent to the full queue, and nothing is left out before it is full: the worker's
+/// shifts and the ledger tell how many messages it held.
+fn check_room(entries: &[(Entry, BTreeSet<UnixMs>)], ledger: &[Settled], seed: u64) {
+    let (mut queued, mut shift, mut full) = (0, START, 0);
+    for settled in ledger {
+        let (entry, _) = entries.iter().find(|(entry, _)| entry.name == settled.entry).unwrap();
+        if &*entry.message.queue != "small" {
+            continue;
+        }
+        while shift + SHIFT <= settled.at {
+            (queued, shift) = (0, shift + SHIFT);
+        }
+        let sent = matches!(settled.outcome, Outcome::Dispatched(_));
+        if entry.guards.max_queued.is_some() {
+            assert_eq!(sent, queued < ROOM, "seed {seed}: {queued} queued, {settled:?}");
+            let why = Outcome::Skipped(SkipReason::QueueFull);
+            assert!(sent || settled.outcome == why, "seed {seed}: {settled:?}");
+            full += usize::from(!sent);
+        }
+        queued += u32::from(sent);
+    }
+    println!("{full} left out for a full queue");
+    assert!(full > 10_000);
 }
 
 #[test]
@@ -377,9 +442,15 @@ fn a_year_of_crashes_and_outages_settles_every_slot_once() {
         let ledger: Vec<_> = settled.filter(|settled| settled.entry == entry.name).collect();
         let sent = check(entry, slots, &ledger, seed);
         println!("{:20} {sent} sent of {}", entry.name, slots.len());
-        let most = if entry.catch_up == CatchUp::All { slots.len() } else { slots.len() * 9 / 10 };
+        let most = match (entry.catch_up, entry.guards) {
+            (_, Guards { limit: Some(_), .. }) => LIMIT as usize,
+            (_, Guards { max_queued: Some(room), .. }) => slots.len() * room.get() as usize / 40,
+            (CatchUp::All, _) => slots.len(),
+            _ => slots.len() * 9 / 10,
+        };
         assert!(sent >= most.saturating_sub(20), "seed {seed}: {} sent only {sent}", entry.name);
     }
+    check_room(&entries, &world.broker.ledger, seed);
     println!("{:?}", world.faults);
     assert!(world.faults.len() == 6 && world.faults.values().sum::<u32>() > 1000);
 }

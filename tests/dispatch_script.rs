@@ -1,5 +1,7 @@
 //! The dispatch script on a real Redis: each way in which a batch can meet the unexpected.
 
+mod guards;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use downbeat::broker::{
     Batch, Broker, BrokerError, Exception, Fence, Outcome, Outgoing, Reply, Write,
 };
 use downbeat::schedule::progress::{LifeChange, SkipReason, State};
-use downbeat::schedule::{TaskIds, UnixMs};
+use downbeat::schedule::{Guards, TaskIds, UnixMs};
 use redis::Commands as _;
 
 use crate::support::redis::{Options, RedisServer};
@@ -77,12 +79,13 @@ fn send(entry: &str, slot: UnixMs, queue: &str) -> Write {
         slot,
         outcome: Outcome::Dispatched(task_id),
         message: Some(Outgoing { queue: queue.into(), priority: None, payload }),
+        guards: Guards::default(),
     }
 }
 
 fn skip(entry: &str, slot: UnixMs) -> Write {
     let outcome = Outcome::Skipped(SkipReason::Superseded);
-    Write { entry: entry.into(), slot, outcome, message: None }
+    Write { entry: entry.into(), slot, outcome, message: None, guards: Guards::default() }
 }
 
 fn written(reply: Reply) -> (u64, Vec<(usize, Exception)>) {
@@ -323,6 +326,7 @@ async fn a_life_begins_behind_the_last_progress_and_under_the_fence() {
         timing: "1 every 1000+0".into(),
         since: ago(100),
         settled,
+        sent: 0,
     };
     let changes = [begin("a", None), begin("b", Some(ago(50)))];
     let stale = leader.fence(0);
@@ -346,6 +350,7 @@ async fn many_changes_are_written_in_parts_and_read_back() {
         timing: "1 every 1000+0".into(),
         since: UnixMs(5),
         settled: None,
+        sent: 0,
     };
     let changes: Vec<_> = (0..4500).map(begin).collect();
     let fence = leader.fence(0);

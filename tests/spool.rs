@@ -1,6 +1,8 @@
 //! The embedded broker: every slot is in the queue folder exactly once, whatever is killed when,
 //! and messages by hand find their way in.
 
+mod guards;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,8 @@ use std::time::Duration;
 use downbeat::broker::spool::{Spool, SpoolError};
 use downbeat::broker::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};
 use downbeat::envelope::{Fresh, Kind, Task, celery};
-use downbeat::schedule::{Message, TaskIds, UnixMs};
+use downbeat::schedule::progress::LifeChange;
+use downbeat::schedule::{Guards, Message, TaskIds, UnixMs};
 use tempfile::TempDir;
 
 use crate::support::downbeat::Place;
@@ -127,6 +130,7 @@ fn write(entry: &str, slot: i64) -> Write {
         slot: UnixMs(slot),
         outcome: Outcome::Dispatched(id),
         message: Some(message(entry, slot, Kind::Scheduled)),
+        guards: Guards::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Batch, Exception, Fence, Outcome, Reply};
 use crate::schedule::UnixMs;
-use crate::schedule::progress::{Life, LifeChange, State};
+use crate::schedule::progress::{Life, LifeChange, SkipReason, State};
 
 /// What became of the slots of an entry after `after`, up to `slot`.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub(crate) struct MemoryBroker {
     lease: Option<Arc<str>>,
     term: u64,
     pub(crate) ledger: Vec<Settled>,
+    /// The messages in each queue.
+    pub(crate) queued: HashMap<Arc<str>, u64>,
     /// A queue of this name refuses messages.
     pub(crate) refusing: Option<Arc<str>>,
 }
@@ -65,7 +67,8 @@ impl MemoryBroker {
         }
         for change in changes.iter().cloned() {
             match change {
-                LifeChange::Begin { entry, timing, since, settled } => {
+                LifeChange::Begin { entry, timing, since, settled, sent } => {
+                    self.state.sent.insert(entry.clone(), sent);
                     if let Some(slot) = settled {
                         self.state.progress.insert(entry.clone(), slot);
                     }
@@ -79,6 +82,7 @@ impl MemoryBroker {
                 LifeChange::Forget { entry } => {
                     self.state.lives.remove(&entry);
                     self.state.progress.remove(&entry);
+                    self.state.sent.remove(&entry);
                 }
             }
         }
@@ -95,26 +99,47 @@ impl MemoryBroker {
         for (index, write) in batch.iter().enumerate() {
             let after = self.state.progress.get(&*write.entry).copied();
             let queue = write.message.as_ref().map(|message| &message.queue);
+            let sent = self.state.sent.get(&*write.entry).copied().unwrap_or(0);
+            let queued = queue.and_then(|queue| self.queued.get(queue)).copied().unwrap_or(0);
+            let most = write.guards.max_queued.map_or(u64::MAX, |most| u64::from(most.get()));
             let why = if after.is_some_and(|after| write.slot <= after) {
                 Some(Exception::AlreadyDone)
             } else if let Some(why) = blocked.get(&*write.entry) {
                 Some(why.clone())
             } else if write.slot.since(now).as_millis() > 1000 {
                 Some(Exception::Early)
+            } else if write.guards.remaining(sent) == 0 {
+                Some(Exception::Exhausted)
             } else if queue.is_some() && queue == self.refusing.as_ref() {
                 Some(Exception::Refused("WRONGTYPE".to_owned()))
+            } else if queue.is_some() && queued >= most {
+                Some(Exception::QueueFull)
             } else {
                 None
             };
-            if let Some(why) = why {
-                if why != Exception::AlreadyDone {
-                    blocked.insert(&write.entry, why.clone());
+            let mut outcome = write.outcome;
+            match why {
+                None => {}
+                Some(Exception::QueueFull) => {
+                    exceptions.push((index, Exception::QueueFull));
+                    outcome = Outcome::Skipped(SkipReason::QueueFull);
                 }
-                exceptions.push((index, why));
-                continue;
+                Some(why) => {
+                    exceptions.push((index, why.clone()));
+                    if why != Exception::AlreadyDone {
+                        blocked.insert(&write.entry, why);
+                    }
+                    continue;
+                }
             }
             self.state.progress.insert((&*write.entry).into(), write.slot);
-            let (entry, slot, outcome) = (Arc::clone(&write.entry), write.slot, write.outcome);
+            if let (Outcome::Dispatched(_), Some(queue)) = (outcome, queue) {
+                *self.queued.entry(Arc::clone(queue)).or_default() += 1;
+                if write.guards.limit.is_some() {
+                    *self.state.sent.entry((&*write.entry).into()).or_default() += 1;
+                }
+            }
+            let (entry, slot) = (Arc::clone(&write.entry), write.slot);
             self.ledger.push(Settled { entry, after, slot, outcome, at: now });
         }
         self.written(now, fence.next, exceptions)

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::schedule::UnixMs;
 use crate::schedule::progress::{LifeChange, SkipReason, State};
+use crate::schedule::{Guards, UnixMs};
 
 /// What a fenced write must match to be done at all.
 #[derive(Clone, Debug)]
@@ -79,6 +79,8 @@ pub struct Write {
     pub outcome: Outcome,
     /// What to send first.
     pub message: Option<Outgoing>,
+    /// What must hold for it to be sent; the same in all writes of one entry.
+    pub guards: Guards,
 }
 
 /// Slots that are published and recorded together; those of one entry stand in order.
@@ -102,13 +104,17 @@ pub enum Reply {
     },
 }
 
-/// Why one slot of a batch was not written.
+/// Why one slot of a batch was not written as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exception {
     /// It was recorded before.
     AlreadyDone,
     /// The slot is more than a second ahead of the broker's clock.
     Early,
+    /// The entry has reached its limit: the slot is neither sent nor recorded.
+    Exhausted,
+    /// The queue is full: the slot is recorded as skipped for that.
+    QueueFull,
     /// The queue did not take the message; the broker's words.
     Refused(String),
 }

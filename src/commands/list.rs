@@ -14,19 +14,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn list(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
     let service = configuration(flags, Exit::Usage)?;
-    let entries = match ask_service::<Vec<EntryStatus>, String>(&service, &Command::List, PATIENCE)?
-    {
-        Some(Ok(entries)) => entries,
-        Some(Err(error)) => return Err(Failure::new(Exit::Unreachable, error)),
-        None => read_entries(&service)?,
-    };
+    let entries = entries(&service)?;
     if json {
         show::json(&entries)?;
         return Ok(Exit::Fine);
     }
     let row = |entry: &EntryStatus| {
-        let name =
-            if entry.enabled { entry.entry.clone() } else { format!("{} (disabled)", entry.entry) };
+        let name = match entry.reached_limit() {
+            _ if !entry.enabled => format!("{} (disabled)", entry.entry),
+            Some(limit) => format!("{} (done: limit of {limit} reached)", entry.entry),
+            None => entry.entry.clone(),
+        };
         let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
         vec![name, time(&entry.next), time(&entry.last), entry.queue.clone(), entry.timing.clone()]
     };
@@ -35,14 +33,24 @@ pub(super) fn list(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
+/// All entries in name order: from the running service, else from the files and the broker.
+pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
+    match ask_service::<Vec<EntryStatus>, String>(service, &Command::List, PATIENCE)? {
+        Some(Ok(entries)) => Ok(entries),
+        Some(Err(error)) => Err(Failure::new(Exit::Unreachable, error)),
+        None => read_entries(service),
+    }
+}
+
 /// Without a running service: the files here, and what the broker knows.
 fn read_entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
     let schedule = load_schedule(service)?;
     let known = block_on(async { open_broker(service)?.read().await })?;
     let known = known.unwrap_or_else(|failure| {
-        eprintln!("downbeat: last slots are not known: {}", failure.message);
+        eprintln!("downbeat: what was sent is not known: {}", failure.message);
         crate::schedule::progress::State::default()
     });
     let now = clock::wall();
-    Ok(schedule.entries.iter().map(|entry| entry_status(entry, &known.progress, now)).collect())
+    let status = |entry| entry_status(entry, known.progress_of(entry), now);
+    Ok(schedule.entries.iter().map(status).collect())
 }

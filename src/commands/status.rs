@@ -125,6 +125,10 @@ fn print(status: &Status) -> Result<(), Failure> {
     for (outcome, slots) in &status.slots {
         fact("slots", &format!("{slots} {outcome}"))?;
     }
+    if let Some(done @ 1..) = status.done {
+        let entries = if done == 1 { "entry has" } else { "entries have" };
+        fact("done", &format!("{done} {entries} reached the limit"))?;
+    }
     if let Some(next) = &status.next {
         fact("next", &next.entry)?;
         fact("", &format!("{} ({})", next.slot, next.slot_utc))?;

@@ -12,7 +12,7 @@ use super::settings::{MAX_NAME, Queues, Settings};
 use super::{duration, when};
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::{About, Expires};
-use crate::schedule::{Entry, Message, Timing, Zone};
+use crate::schedule::{Entry, Guards, Message, Timing, Zone};
 use crate::tzdata::{self, Tzdata};
 
 /// Bytes of an entry's name.
@@ -54,11 +54,13 @@ pub(super) static ENTRY: Keys = Keys {
         "jitter",
         "catch_up",
         "within",
+        "limit",
+        "max_queued",
         "enabled",
         "description",
         "tags",
     ],
-    later: &["rrule", "limit", "max_queued", "overlap", "routing_key", "exchange"],
+    later: &["rrule", "overlap", "routing_key", "exchange"],
     elsewhere: &[
         ("schedule", "cron"),
         ("crontab", "cron"),
@@ -132,6 +134,7 @@ pub(super) fn read(
     let reading_zone = zone.clone().unwrap_or_else(|| Arc::clone(&common.zone));
     let timing = when::read(&fields, &reading_zone, key.span, report);
     let bounds = bounds::read(&fields, &reading_zone, &mut common.calendars, report);
+    let limit = fields.value("limit").and_then(|node| expect::count(node, report));
     let enabled = fields.value("enabled").map_or(Some(true), |node| expect::boolean(node, report));
     let about = about(&fields, report);
     let settings = settings.or(&common.defaults);
@@ -141,6 +144,7 @@ pub(super) fn read(
     if report.errors() > before {
         return None;
     }
+    let guards = Guards { limit, max_queued: settings.max_queued };
     Some(Entry {
         name: name.into(),
         timing,
@@ -152,6 +156,7 @@ pub(super) fn read(
         message: message(task?, settings, &mut common.queues),
         enabled: enabled?,
         about,
+        guards,
     })
 }
 

@@ -1,10 +1,15 @@
 //! Takes a value as the type that its key asks for, or reports what stands there instead.
 
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::duration;
 use super::node::{Node, Scalar, Span};
 use super::report::Report;
+
+/// The largest `limit` and `max_queued`.
+pub const MAX_COUNT: u32 = 1_000_000_000;
 
 /// Text. Numbers, booleans and nothing must be quoted to be meant as text.
 pub(super) fn text<'n>(node: &'n Node<'_>, report: &mut Report<'_>) -> Option<&'n str> {
@@ -74,17 +79,27 @@ pub(super) fn boolean(node: &Node<'_>, report: &mut Report<'_>) -> Option<bool> 
     None
 }
 
-/// A whole number from 0 to `greatest`.
-pub(super) fn whole(node: &Node<'_>, greatest: u8, report: &mut Report<'_>) -> Option<u8> {
+/// A whole number in a range.
+pub(super) fn whole(
+    node: &Node<'_>,
+    range: RangeInclusive<u32>,
+    report: &mut Report<'_>,
+) -> Option<u32> {
     if let Some(Scalar::Int(number)) = node.scalar()
-        && let Ok(number) = u8::try_from(number)
-        && number <= greatest
+        && let Ok(number) = u32::try_from(number)
+        && range.contains(&number)
     {
         return Some(number);
     }
-    let found = node.found();
-    report.error(node.span, format!("expected a whole number from 0 to {greatest}, found {found}"));
+    let (least, greatest, found) = (range.start(), range.end(), node.found());
+    let message = format!("expected a whole number from {least} to {greatest}, found {found}");
+    report.error(node.span, message);
     None
+}
+
+/// A number of slots or messages.
+pub(super) fn count(node: &Node<'_>, report: &mut Report<'_>) -> Option<NonZeroU32> {
+    whole(node, 1..=MAX_COUNT, report).and_then(NonZeroU32::new)
 }
 
 /// A length of time above zero.

@@ -38,6 +38,7 @@ pub use bounds::{MAX_CALENDAR_NAME, MAX_EXCEPT};
 pub use entry::{
     DEFAULT_QUEUE, DEFAULT_WITHIN, MAX_DESCRIPTION, MAX_ENTRY_NAME, MAX_TAG, MAX_TAGS,
 };
+pub use expect::MAX_COUNT;
 pub use files::MAX_FILE_BYTES;
 pub use json_text::{MAX_ARGUMENTS, MAX_HEADERS};
 pub use load::{Dated, Loaded, load, warnings};

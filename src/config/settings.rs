@@ -1,6 +1,8 @@
-//! What an entry may leave to its file's `defaults`: the message and what happens to missed slots.
+//! What an entry may leave to its file's `defaults`: the message, what happens to missed slots, and
+//! how full its queue may be.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +24,19 @@ pub const MAX_NAME: usize = 255;
 pub(super) static DEFAULTS: Keys = Keys {
     of: "`defaults`",
     known: &[
-        "args", "kwargs", "headers", "queue", "priority", "expires", "options", "jitter",
-        "catch_up", "within",
+        "args",
+        "kwargs",
+        "headers",
+        "queue",
+        "priority",
+        "expires",
+        "options",
+        "jitter",
+        "catch_up",
+        "within",
+        "max_queued",
     ],
-    later: &["routing_key", "exchange", "max_queued", "overlap"],
+    later: &["routing_key", "exchange", "overlap"],
     elsewhere: &[],
 };
 
@@ -49,6 +60,7 @@ pub(super) struct Settings {
     pub(super) jitter: Option<Duration>,
     pub(super) catch_up: Option<CatchUp>,
     pub(super) within: Option<Duration>,
+    pub(super) max_queued: Option<NonZeroU32>,
 }
 
 /// Equal queue names are kept once.
@@ -80,12 +92,13 @@ impl Settings {
             kwargs: fields.value("kwargs").and_then(|node| kwargs(node, report)),
             headers: fields.value("headers").and_then(|node| headers(node, report)),
             queue: queue.map(|name| queues.share(name)),
-            priority: fields.value("priority").and_then(|node| expect::whole(node, 255, report)),
+            priority: fields.value("priority").and_then(|node| priority(node, report)),
             expires: fields.value("expires").and_then(|node| expires(node, report)),
             options: fields.value("options").and_then(|node| options(node, report)),
             jitter: fields.value("jitter").and_then(|node| delay(node, report)),
             catch_up: fields.value("catch_up").and_then(|node| catch_up(node, report)),
             within: fields.value("within").and_then(|node| expect::length(node, report)),
+            max_queued: fields.value("max_queued").and_then(|node| expect::count(node, report)),
         }
     }
 
@@ -102,6 +115,7 @@ impl Settings {
             jitter: self.jitter.or(defaults.jitter),
             catch_up: self.catch_up.or(defaults.catch_up),
             within: self.within.or(defaults.within),
+            max_queued: self.max_queued.or(defaults.max_queued),
         }
     }
 }
@@ -140,6 +154,11 @@ fn headers(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
         }
     }
     json_text::render(node, MAX_HEADERS, report)
+}
+
+fn priority(node: &Node<'_>, report: &mut Report<'_>) -> Option<u8> {
+    let number = expect::whole(node, 0..=u8::MAX.into(), report)?;
+    u8::try_from(number).ok()
 }
 
 fn expires(node: &Node<'_>, report: &mut Report<'_>) -> Option<Expires> {

@@ -10,7 +10,7 @@ mod hostile;
 
 use super::*;
 use crate::schedule::entry::Expires;
-use crate::schedule::{CatchUp, Instants, Timing, UnixMs, Zone};
+use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
 
 /// Loads one text as if it stood in a file of that name.
@@ -76,6 +76,8 @@ entries:
     options: {time_limit: 5m, soft_time_limit: 240.5, ignore_result: true, shadow: report}
     catch_up: all
     within: 2d
+    limit: 1000
+    max_queued: 1000000000
     enabled: false
     description: "  Builds the report.  "
     tags: [finance, nightly]
@@ -86,6 +88,8 @@ entries:
     assert_eq!(entry.zone.name(), "Europe/Berlin");
     assert_eq!(entry.catch_up, CatchUp::All);
     assert_eq!(entry.within, Duration::from_secs(2 * 86_400));
+    let number = std::num::NonZeroU32::new;
+    assert_eq!(entry.guards, Guards { limit: number(1000), max_queued: number(MAX_COUNT) });
     assert!(!entry.enabled);
     let about = entry.about.as_ref().unwrap();
     assert_eq!(about.description.as_deref(), Some("Builds the report."));
@@ -111,6 +115,7 @@ fn an_entry_that_says_little_gets_the_documented_defaults() {
     let entry = schedule.get("a").unwrap();
     assert_eq!((entry.zone.name(), entry.enabled, entry.catch_up), ("UTC", true, CatchUp::Latest));
     assert_eq!((entry.within, &entry.about), (DEFAULT_WITHIN, &None));
+    assert_eq!(entry.guards, Guards::default());
     let message = &entry.message;
     assert_eq!((&*message.queue, &*message.args, &*message.kwargs), ("celery", "[]", "{}"));
     assert_eq!((&message.headers, message.priority, message.expires), (&None, None, None));
@@ -120,9 +125,11 @@ fn an_entry_that_says_little_gets_the_documented_defaults() {
 #[test]
 fn defaults_fill_in_whole_values_wherever_they_stand_in_the_file() {
     let entries = "entries:\n  a: {task: t, at: 2030-01-01 09:00}\n  \
-                   b: {task: t, at: 2030-01-01 09:00, queue: own, kwargs: {x: 1}, headers: {}}\n";
+                   b: {task: t, at: 2030-01-01 09:00, queue: own, kwargs: {x: 1}, headers: {}, \
+                   max_queued: 9}\n";
     let head = "timezone: Asia/Seoul\ndefaults: {queue: shared, kwargs: {y: 2}, \
-                headers: {h: 1}, priority: 3, expires: next, catch_up: none, within: 1h}\n";
+                headers: {h: 1}, priority: 3, expires: next, catch_up: none, within: 1h, \
+                max_queued: 7}\n";
     for text in [format!("{head}{entries}"), format!("{entries}{head}")] {
         let schedule = schedule(&text);
         let (a, b) = (schedule.get("a").unwrap(), schedule.get("b").unwrap());
@@ -131,6 +138,8 @@ fn defaults_fill_in_whole_values_wherever_they_stand_in_the_file() {
         assert_eq!(a.message.headers.as_deref(), Some(r#"{"h":1}"#));
         assert_eq!(b.message.headers, None);
         assert_eq!((b.message.priority, b.message.expires), (Some(3), Some(Expires::Next)));
+        let room = |entry: &Entry| entry.guards.max_queued.map(|room| room.get());
+        assert_eq!((room(a), room(b)), (Some(7), Some(9)));
         assert_eq!((b.catch_up, b.within), (CatchUp::None, Duration::from_secs(3600)));
         assert_eq!(a.timing, Timing::At(UnixMs::from_secs(1_893_456_000).into()));
     }

@@ -1,5 +1,6 @@
 //! One named item of a schedule, checked: nothing in it can be missing or invalid.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,25 @@ pub struct Entry {
     pub enabled: bool,
     /// For people; not used otherwise.
     pub about: Option<Box<About>>,
+    /// What a slot must meet to be sent when it is due.
+    pub guards: Guards,
+}
+
+/// Conditions that the broker checks in the step in which it publishes and records a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guards {
+    /// So many slots of one life are dispatched; then the entry is done.
+    pub limit: Option<NonZeroU32>,
+    /// A slot is skipped while the queue holds so many messages or more, of all priorities.
+    pub max_queued: Option<NonZeroU32>,
+}
+
+impl Guards {
+    /// How many slots of a life that has dispatched `sent` may still be; `MAX` without a limit.
+    #[must_use]
+    pub fn remaining(self, sent: u64) -> u64 {
+        self.limit.map_or(u64::MAX, |limit| u64::from(limit.get()).saturating_sub(sent))
+    }
 }
 
 /// What the schedule file says for readers only.
@@ -196,6 +216,9 @@ impl Entry {
         let mut canonical = self.timing.canonical(&self.zone);
         if let Some(bounds) = &self.bounds {
             canonical += &bounds.canonical(&self.zone);
+        }
+        if let Some(limit) = self.guards.limit {
+            canonical += &format!(" limit {limit}");
         }
         canonical
     }

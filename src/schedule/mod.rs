@@ -18,7 +18,7 @@ pub mod unix_ms;
 mod wall;
 pub mod zone;
 
-pub use entry::{CatchUp, Entry, Message, Schedule};
+pub use entry::{CatchUp, Entry, Guards, Message, Schedule};
 pub use instants::Instants;
 pub use kind::Kind;
 pub use planner::Planner;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use self::judge::{Judgement, Verdict};
 use super::entry::{CatchUp, Entry, Schedule};
 use super::kind::Kind;
-use super::progress::{Life, LifeChange, RETIRED_FOR, SkipReason, State};
+use super::progress::{Life, LifeChange, Progress, RETIRED_FOR, SkipReason, State};
 use super::unix_ms::UnixMs;
 
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
@@ -30,6 +30,8 @@ pub struct Planner {
     agenda: BTreeSet<(UnixMs, u32)>,
     /// Of entries with judged slots that are not settled yet.
     judgements: HashMap<u32, Vec<Judgement>>,
+    /// How many slots of its life each live entry with a limit has dispatched.
+    sent: HashMap<u32, u64>,
     /// Queues that refused a message, and when to try them again.
     held: HashMap<Arc<str>, UnixMs>,
     /// The broker's sequence number after the last write we know of.
@@ -67,6 +69,14 @@ impl Track {
     }
 }
 
+/// What a planner knows of the present life of an entry.
+#[derive(Clone, Copy)]
+struct Memory<'a> {
+    track: &'a Track,
+    judgements: &'a [Judgement],
+    sent: u64,
+}
+
 /// What to do now, and when to plan again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -102,6 +112,14 @@ pub enum Action {
     },
 }
 
+impl Item {
+    /// The same slot, which the broker has recorded as skipped.
+    #[must_use]
+    pub fn skipped(self, reason: SkipReason) -> Item {
+        Item { action: Action::Skip { reason, count: 1 }, ..self }
+    }
+}
+
 impl Planner {
     /// Takes up the schedule: compares it with what the broker knows and with the memory of an
     /// earlier stay or an earlier schedule, and says what must be written before anything is sent.
@@ -123,25 +141,33 @@ impl Planner {
             let settled = state.progress.get(&*entry.name).copied();
             let timing = entry.canonical_timing();
             let life = state.lives.get(&*entry.name);
-            let track = match life.filter(|life| life.timing.as_deref() == Some(&*timing)) {
-                Some(life) => Track::live(life.since, settled),
+            let same_life = life.filter(|life| life.timing.as_deref() == Some(&*timing));
+            let (track, sent) = match same_life {
+                Some(life) => {
+                    let sent = state.sent.get(&*entry.name).copied();
+                    (Track::live(life.since, settled), sent.unwrap_or(0))
+                }
                 None => {
                     // Flushed: only our memory says what was sent. Rolled back: the life that we
                     // wrote goes on. Otherwise the timing is new, or back again: it starts now.
-                    let flushed = remembered.filter(|_| !state.marked).map(|(track, _)| track);
+                    // What a rolled back broker does not know of is sent again, and counted then.
+                    let flushed = remembered.filter(|_| !state.marked);
                     let lost = memory.is_some_and(|memory| state.sequence < memory.sequence);
-                    let begun = remembered.filter(|_| lost).map(|(track, _)| track.since);
-                    let since = begun.or(flushed.map(|track| track.since)).unwrap_or(state.now);
+                    let begun = remembered.filter(|_| lost).or(flushed);
+                    let since = begun.map_or(state.now, |memory| memory.track.since);
+                    let cursor = flushed.map(|memory| memory.track.cursor);
+                    let sent = flushed.map_or(0, |memory| memory.sent);
                     changes.push(LifeChange::Begin {
                         entry: (&*entry.name).into(),
                         timing: timing.into(),
                         since,
-                        settled: flushed.map(|track| track.cursor),
+                        settled: cursor,
+                        sent,
                     });
-                    Track::live(since, flushed.map(|track| track.cursor).or(settled))
+                    (Track::live(since, cursor.or(settled)), sent)
                 }
             };
-            planner.start_track(index, track, remembered);
+            planner.start_track(index, track, sent, remembered);
         }
         changes.extend(retirements(&schedule, state));
         (planner, changes)
@@ -162,22 +188,23 @@ impl Planner {
         let schedule = Arc::clone(&planner.schedule);
         for (index, entry) in (0u32..).zip(&schedule.entries).filter(|(_, entry)| entry.enabled) {
             let remembered = self.remembered(entry);
-            let track = remembered.map_or_else(
+            let (track, sent) = remembered.map_or_else(
                 || {
                     changes.push(LifeChange::Begin {
                         entry: (&*entry.name).into(),
                         timing: entry.canonical_timing().into(),
                         since: now,
                         settled: None,
+                        sent: 0,
                     });
-                    Track::live(now, None)
+                    (Track::live(now, None), 0)
                 },
-                |(track, _)| *track,
+                |memory| (*memory.track, memory.sent),
             );
-            planner.start_track(index, track, remembered);
+            planner.start_track(index, track, sent, remembered);
         }
         let mut retimed = Vec::new();
-        for (old, track) in self.schedule.entries.iter().zip(&self.tracks) {
+        for ((index, old), track) in (0u32..).zip(&self.schedule.entries).zip(&self.tracks) {
             if !track.is_live() {
                 continue;
             }
@@ -186,8 +213,9 @@ impl Planner {
                 changes.push(LifeChange::Retire { entry: (&*old.name).into(), at: now });
             }
             if new.is_none_or(|new| !same_timing(old, new)) {
+                let most = COUNT_CAP.min(self.remaining(index));
                 let due_through = old.due_through(track.cursor, now);
-                let due = old.count_slots(track.cursor, due_through, COUNT_CAP);
+                let due = old.count_slots(track.cursor, due_through, most);
                 if due > 0 {
                     retimed.push(Retimed { entry: Arc::clone(&old.name), count: due });
                 }
@@ -204,26 +232,32 @@ impl Planner {
             tracks,
             agenda: BTreeSet::new(),
             judgements: HashMap::new(),
+            sent: HashMap::new(),
             held: HashMap::new(),
             sequence: 0,
         }
     }
 
-    /// The track and judgements of a live entry of the same name and timing.
-    fn remembered(&self, entry: &Entry) -> Option<(&Track, &[Judgement])> {
+    /// What is known of a live entry of the same name and timing.
+    fn remembered(&self, entry: &Entry) -> Option<Memory<'_>> {
         let (index, old) = self.find(&entry.name)?;
         let track = &self.tracks[index as usize];
         let live = track.is_live() && same_timing(old, entry);
-        live.then(|| (track, self.judgements.get(&index).map_or(&[][..], Vec::as_slice)))
+        live.then(|| Memory {
+            track,
+            judgements: self.judgements.get(&index).map_or(&[][..], Vec::as_slice),
+            sent: self.sent_of(index),
+        })
     }
 
     fn start_track(
         &mut self,
         index: u32,
         mut track: Track,
-        remembered: Option<(&Track, &[Judgement])>,
+        sent: u64,
+        remembered: Option<Memory<'_>>,
     ) {
-        if let Some((memory, judgements)) = remembered {
+        if let Some(Memory { track: memory, judgements, .. }) = remembered {
             track.sent_from = track.sent_from.max(memory.sent_from);
             track.sent_until = track.sent_until.max(memory.sent_until);
             let mut judgements = judgements.to_vec();
@@ -244,9 +278,33 @@ impl Planner {
         }
         self.tracks[index as usize] = track;
         let entry = &self.schedule.entries[index as usize];
-        if let Some(slot) = entry.next_slot(track.cursor) {
+        if entry.guards.limit.is_some() {
+            self.sent.insert(index, sent);
+        }
+        if let Some(slot) = entry.next_slot(track.cursor).filter(|_| !self.is_done(index)) {
             self.agenda.insert((entry.due(slot), index));
         }
+    }
+
+    fn sent_of(&self, index: u32) -> u64 {
+        self.sent.get(&index).copied().unwrap_or(0)
+    }
+
+    /// How many slots of the entry's life may still be dispatched.
+    fn remaining(&self, index: u32) -> u64 {
+        self.entry(index).guards.remaining(self.sent_of(index))
+    }
+
+    /// Whether the entry has reached its limit: it has no more slots.
+    #[must_use]
+    pub fn is_done(&self, index: u32) -> bool {
+        self.remaining(index) == 0
+    }
+
+    /// How many entries have reached their limit.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.sent.keys().filter(|index| self.is_done(**index)).count()
     }
 
     /// The sequence number to name in the next fenced write.
@@ -280,12 +338,16 @@ impl Planner {
         Some((u32::try_from(index).ok()?, &entries[index]))
     }
 
-    /// How far each live entry has come, for listings.
+    /// How far the entry has come, for listings.
     #[must_use]
-    pub fn progress(&self) -> HashMap<Box<str>, UnixMs> {
-        let entries = self.schedule.entries.iter().zip(&self.tracks);
-        let settled = entries.filter(|(_, track)| track.is_live() && track.cursor > track.since);
-        settled.map(|(entry, track)| ((&*entry.name).into(), track.cursor)).collect()
+    pub fn progress_of(&self, entry: &Entry) -> Progress {
+        let track = self.find(&entry.name).map(|(index, _)| &self.tracks[index as usize]);
+        let settled = track.filter(|track| track.is_live() && track.cursor > track.since);
+        let limited = entry.guards.limit.and_then(|_| self.remembered(entry));
+        Progress {
+            last: settled.map(|track| track.cursor),
+            sent: limited.map_or(0, |memory| memory.sent),
+        }
     }
 
     /// The instant up to which every slot of the entry is settled; `None` when it is not live.
@@ -319,8 +381,12 @@ impl Planner {
                 wake_at = wake_at.min(*until);
                 continue;
             }
-            let entry = (index, entry);
-            judge::unroll(entry, cursor, judgements, now, self.grace, per_entry, &mut items);
+            let first = items.len();
+            let named = (index, entry);
+            judge::unroll(named, cursor, judgements, now, self.grace, per_entry, &mut items);
+            if entry.guards.limit.is_some() {
+                keep_sends(&mut items, first, self.remaining(index));
+            }
         }
         let wake_at = if items.is_empty() { wake_at } else { now };
         Plan { items, wake_at }
@@ -328,6 +394,18 @@ impl Planner {
 
     /// The broker has recorded the item: its slot and all before it are settled.
     pub fn settle(&mut self, item: &Item) {
+        if let Action::Send(_) = item.action
+            && item.slot > self.tracks[item.entry as usize].cursor
+            && let Some(sent) = self.sent.get_mut(&item.entry)
+        {
+            *sent += 1;
+        }
+        self.pass(item);
+    }
+
+    /// The broker had recorded the item's slot before, and counted it then if it was sent.
+    pub fn pass(&mut self, item: &Item) {
+        let done = self.is_done(item.entry);
         let track = &mut self.tracks[item.entry as usize];
         if item.slot <= track.cursor {
             return;
@@ -344,7 +422,7 @@ impl Planner {
             }
             Action::Skip { .. } => {}
         }
-        let next = entry.next_slot(item.slot);
+        let next = entry.next_slot(item.slot).filter(|_| !done);
         if let Some(slot) = next {
             self.agenda.insert((entry.due(slot), item.entry));
         }
@@ -354,6 +432,17 @@ impl Planner {
                 self.judgements.remove(&item.entry);
             }
         }
+    }
+
+    /// The broker says that the entry has reached its limit: it has no more slots.
+    pub fn exhaust(&mut self, index: u32) {
+        let entry = &self.schedule.entries[index as usize];
+        let Some(limit) = entry.guards.limit else { return };
+        self.sent.insert(index, u64::from(limit.get()));
+        if let Some(slot) = entry.next_slot(self.tracks[index as usize].cursor) {
+            self.agenda.remove(&(entry.due(slot), index));
+        }
+        self.judgements.remove(&index);
     }
 
     /// The broker's clock says that the slot is still to come: what was judged by our own clock
@@ -386,6 +475,15 @@ pub struct Retimed {
 
 fn same_timing(old: &Entry, new: &Entry) -> bool {
     old.timing == new.timing && old.canonical_timing() == new.canonical_timing()
+}
+
+/// Of the items from `first` on, leaves out all behind the last that the limit lets be sent.
+fn keep_sends(items: &mut Vec<Item>, first: usize, most: u64) {
+    let is_send = |at: &usize| matches!(items[*at].action, Action::Send(_));
+    let more = usize::try_from(most.saturating_sub(1)).unwrap_or(usize::MAX);
+    if let Some(last) = (first..items.len()).filter(is_send).nth(more) {
+        items.truncate(last + 1);
+    }
 }
 
 fn retirements(schedule: &Schedule, state: &State) -> Vec<LifeChange> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::entry::Entry;
 use super::unix_ms::UnixMs;
 
 /// Records of entries that left the schedule are kept this long, so that an entry which comes back
@@ -21,6 +22,8 @@ pub enum SkipReason {
     Expired,
     /// The entry's timing was edited while the slot was due.
     Retimed,
+    /// The queue held as many messages as the entry's `max_queued`, or more.
+    QueueFull,
 }
 
 impl SkipReason {
@@ -32,6 +35,7 @@ impl SkipReason {
             SkipReason::Superseded => "superseded",
             SkipReason::Expired => "expired",
             SkipReason::Retimed => "retimed",
+            SkipReason::QueueFull => "queue_full",
         }
     }
 }
@@ -64,6 +68,30 @@ pub struct State {
     pub lives: HashMap<Box<str>, Life>,
     /// The last slot settled (dispatched or skipped), by entry name.
     pub progress: HashMap<Box<str>, UnixMs>,
+    /// How many slots of its last life were dispatched, by name of an entry with a limit.
+    pub sent: HashMap<Box<str>, u64>,
+}
+
+impl State {
+    /// How far the entry has come with its present timing.
+    #[must_use]
+    pub fn progress_of(&self, entry: &Entry) -> Progress {
+        let name = &*entry.name;
+        let sent = self.sent.get(name).filter(|_| {
+            let timing = self.lives.get(name).and_then(|life| life.timing.as_deref());
+            timing == Some(&*entry.canonical_timing())
+        });
+        Progress { last: self.progress.get(name).copied(), sent: sent.copied().unwrap_or(0) }
+    }
+}
+
+/// How far one entry has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The last slot settled, in this life or one before it.
+    pub last: Option<UnixMs>,
+    /// Slots dispatched in this life, if the entry has a limit.
+    pub sent: u64,
 }
 
 /// One fenced write that changes which entries are live.
@@ -80,6 +108,8 @@ pub enum LifeChange {
         since: UnixMs,
         /// Progress to write along with it, when the broker has lost its own.
         settled: Option<UnixMs>,
+        /// The slots that this life has dispatched, of an entry with a limit.
+        sent: u64,
     },
     /// The entry left the schedule or was disabled.
     Retire {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::cron::Cron;
-use super::entry::{CatchUp, Entry, Message, Schedule};
+use super::entry::{CatchUp, Entry, Guards, Message, Schedule};
 use super::interval::Interval;
 use super::timing::Timing;
 use super::zone::Zone;
@@ -36,6 +36,7 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
         within: DAY,
         enabled: true,
         about: None,
+        guards: Guards::default(),
     }
 }
 

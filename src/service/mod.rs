@@ -10,7 +10,6 @@ mod round;
 pub mod status;
 mod tally;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +26,8 @@ use crate::clock::{Clock, SinceBoot};
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::Planner;
-use crate::schedule::{Kind, Schedule, UnixMs};
+use crate::schedule::progress::Progress;
+use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::trigger::{self, Trigger};
 
 /// The clock is looked at again after at most this long.
@@ -301,7 +301,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
 
     fn status(&self) -> Status {
         let leads = self.office.is_some();
-        let next = self.planner.as_ref().filter(|_| leads).and_then(Planner::next_due);
+        let planner = self.planner.as_ref().filter(|_| leads);
+        let next = planner.and_then(Planner::next_due);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: Some(std::process::id()),
@@ -314,6 +315,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             schedule: Some(self.loader.status(&self.schedule)),
             slots: self.tally.slots(),
             refusing: self.tally.refusing(),
+            done: planner.map(Planner::done),
             next: next.map(|(slot, entry)| NextSlot {
                 entry: entry.name.to_string(),
                 slot: entry.zone.to_rfc3339(slot),
@@ -324,15 +326,17 @@ impl<B: Broker, C: Clock> Service<B, C> {
 
     async fn list(&mut self) -> Vec<EntryStatus> {
         let now = self.clock.now();
-        let known = match (&self.office, &self.planner) {
-            (Some(_), Some(planner)) => planner.progress(),
-            (None, planner) => match self.broker.read().await {
-                Ok(state) => state.progress,
-                // What was known when it last answered.
-                Err(_) => planner.as_ref().map(Planner::progress).unwrap_or_default(),
-            },
-            (Some(_), None) => HashMap::new(),
+        let state = match self.office {
+            Some(_) => None,
+            None => self.broker.read().await.ok(),
         };
-        self.schedule.entries.iter().map(|entry| status::entry_status(entry, &known, now)).collect()
+        let progress_of = |entry: &Entry| match (&state, &self.planner) {
+            (Some(state), _) => state.progress_of(entry),
+            // Out of office: what was known when the broker last answered.
+            (None, Some(planner)) => planner.progress_of(entry),
+            (None, None) => Progress::default(),
+        };
+        let status = |entry| status::entry_status(entry, progress_of(entry), now);
+        self.schedule.entries.iter().map(status).collect()
     }
 }

@@ -78,7 +78,8 @@ impl Renderer {
                 (Outcome::Dispatched(task_id), Some(message))
             }
         };
-        Write { entry: Arc::clone(&entry.name), slot: item.slot, outcome, message }
+        let name = Arc::clone(&entry.name);
+        Write { entry: name, slot: item.slot, outcome, message, guards: entry.guards }
     }
 }
 

@@ -15,7 +15,8 @@ use crate::broker::{Broker, BrokerError, Exception, Fence, Outcome, Reply};
 use crate::clock::{Clock, SinceBoot};
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::{Action, Item};
-use crate::schedule::{Kind, Planner, UnixMs};
+use crate::schedule::progress::SkipReason;
+use crate::schedule::{Entry, Kind, Planner, UnixMs};
 use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.
@@ -129,8 +130,16 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let dispatched_at = self.clock.now();
         for (index, (item, outcome)) in items.into_iter().enumerate() {
             let entry = planner.entry(item.entry);
-            match exceptions.next_if(|(at, _)| *at == index) {
-                None => {
+            let exception = exceptions.next_if(|(at, _)| *at == index).map(|(_, why)| why);
+            let (item, outcome) = match exception {
+                Some(Exception::QueueFull) => {
+                    let reason = SkipReason::QueueFull;
+                    (item.skipped(reason), Outcome::Skipped(reason))
+                }
+                _ => (item, outcome),
+            };
+            match exception {
+                None | Some(Exception::QueueFull) => {
                     if let Outcome::Dispatched(_) = outcome
                         && let Some(queue) = self.tally.accepted(&entry.message.queue)
                     {
@@ -139,16 +148,25 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     self.tally.count(&item);
                     report(&item, outcome, entry, dispatched_at, false);
                     planner.settle(&item);
+                    if planner.is_done(item.entry) {
+                        report_done(planner.entry(item.entry));
+                    }
                 }
-                Some((_, Exception::AlreadyDone)) => {
+                Some(Exception::AlreadyDone) => {
                     debug!(entry = %entry.name, slot = %item.slot, "was already recorded");
-                    planner.settle(&item);
+                    planner.pass(&item);
                 }
-                Some((_, Exception::Early)) => {
+                Some(Exception::Exhausted) => {
+                    if !planner.is_done(item.entry) {
+                        report_done(entry);
+                        planner.exhaust(item.entry);
+                    }
+                }
+                Some(Exception::Early) => {
                     debug!(entry = %entry.name, slot = %item.slot, "early by the broker's clock");
                     planner.unjudge(&item);
                 }
-                Some((_, Exception::Refused(error))) => {
+                Some(Exception::Refused(error)) => {
                     let queue = Arc::clone(&entry.message.queue);
                     if let Some(failures) = self.tally.refused(&queue, &error, sequence) {
                         let pause = backoff(failures + 3, LONGEST_HOLD);
@@ -180,10 +198,21 @@ impl<B: Broker, C: Clock> Service<B, C> {
             let nobody_led_since = lease.continues || sent_under == lease.text;
             if nobody_led_since
                 && let Some((index, entry)) = planner.find(&entry)
-                && planner.settled_until(index).is_some_and(|until| until >= item.slot)
+                && let Some(until) = planner.settled_until(index)
+                && until >= item.slot
             {
-                self.tally.count(&item);
-                report(&item, outcome, entry, now, true);
+                if let (Action::Send(_), Some(_)) = (item.action, entry.guards.max_queued) {
+                    // Only the record of an entry's last slot is kept: which it was is not known.
+                    self.tally.add("unanswered", 1);
+                    let (entry, slot) = (&*entry.name, item.slot);
+                    warn!(entry, %slot, "the answer was lost: dispatched, or skipped as queue_full");
+                } else {
+                    self.tally.count(&item);
+                    report(&item, outcome, entry, now, true);
+                }
+                if until == item.slot && planner.is_done(index) {
+                    report_done(entry);
+                }
             }
         }
     }
@@ -200,14 +229,14 @@ async fn set_off<T: Send + 'static>(
     }
 }
 
+/// The one line in the log when an entry has reached its limit.
+fn report_done(entry: &Entry) {
+    let limit = entry.guards.limit;
+    info!(entry = &*entry.name, limit, "done: the limit is reached");
+}
+
 /// The one line in the log for each slot sent and each run of slots skipped.
-fn report(
-    item: &Item,
-    outcome: Outcome,
-    entry: &crate::schedule::Entry,
-    at: UnixMs,
-    recovered: bool,
-) {
+fn report(item: &Item, outcome: Outcome, entry: &Entry, at: UnixMs, recovered: bool) {
     let (name, slot) = (&*entry.name, item.slot);
     let lateness_ms = at.0.saturating_sub(entry.due(slot).0);
     match (item.action, outcome) {

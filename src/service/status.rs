@@ -1,10 +1,12 @@
 //! What the service says of itself to `status`, `list` and the log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
 use crate::leader::Peer;
+use crate::schedule::progress::Progress;
 use crate::schedule::{Entry, UnixMs};
 
 /// The state of one replica.
@@ -32,6 +34,8 @@ pub struct Status {
     pub slots: BTreeMap<String, u64>,
     /// Queues that refuse messages, and their words.
     pub refusing: BTreeMap<String, String>,
+    /// Entries that have reached their limit; known to the leader only.
+    pub done: Option<usize>,
     /// The next due slot and its entry.
     pub next: Option<NextSlot>,
 }
@@ -88,6 +92,10 @@ pub struct EntryStatus {
     pub timezone: String,
     /// `false`: never sent.
     pub enabled: bool,
+    /// So many slots of one life are dispatched.
+    pub limit: Option<u32>,
+    /// Slots dispatched in this life, of an entry with a limit.
+    pub sent: Option<u64>,
     /// The last slot settled, RFC 3339 in the entry's zone.
     pub last: Option<String>,
     /// The same in UTC.
@@ -100,15 +108,20 @@ pub struct EntryStatus {
     pub description: Option<String>,
 }
 
-/// What there is to say of an entry, given how far each has come.
+impl EntryStatus {
+    /// The limit, if it is reached: there are no more slots.
+    #[must_use]
+    pub fn reached_limit(&self) -> Option<u32> {
+        self.limit.filter(|limit| self.sent.is_some_and(|sent| sent >= u64::from(*limit)))
+    }
+}
+
+/// What there is to say of an entry, given how far it has come.
 #[must_use]
-pub fn entry_status(
-    entry: &Entry,
-    progress: &HashMap<Box<str>, UnixMs>,
-    now: UnixMs,
-) -> EntryStatus {
-    let last = progress.get(&*entry.name).copied();
-    let next = entry.enabled.then(|| entry.next_slot(now.max(last.unwrap_or(now)))).flatten();
+pub fn entry_status(entry: &Entry, progress: Progress, now: UnixMs) -> EntryStatus {
+    let Progress { last, sent } = progress;
+    let live = entry.enabled && entry.guards.remaining(sent) > 0;
+    let next = live.then(|| entry.next_slot(now.max(last.unwrap_or(now)))).flatten();
     let local = |slot: UnixMs| entry.zone.to_rfc3339(slot);
     let utc = |slot: UnixMs| slot.to_string();
     EntryStatus {
@@ -118,6 +131,8 @@ pub fn entry_status(
         timing: entry.timing.describe(&entry.zone),
         timezone: entry.zone.name().to_owned(),
         enabled: entry.enabled,
+        limit: entry.guards.limit.map(NonZeroU32::get),
+        sent: entry.guards.limit.map(|_| sent),
         last: last.map(local),
         last_utc: last.map(utc),
         next: next.map(local),

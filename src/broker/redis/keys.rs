@@ -35,6 +35,11 @@ impl Keys {
         self.key("progress")
     }
 
+    /// Hash: entry with a limit → how many slots of its life were dispatched.
+    pub(super) fn sent(&self) -> String {
+        self.key("sent")
+    }
+
     /// Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has left.
     pub(super) fn lives(&self) -> String {
         self.key("lives")

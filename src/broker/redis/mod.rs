@@ -9,6 +9,7 @@ mod scripts;
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use redis::{Cmd, Pipeline, Value};
 use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
-use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Reply};
+use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Reply, Write};
 use crate::envelope::celery;
-use crate::schedule::UnixMs;
 use crate::schedule::progress::{Life, LifeChange, State};
+use crate::schedule::{Guards, UnixMs};
 
 /// Changes to lives are written in parts of this size, so that no script holds Redis for long.
 const ADOPT_AT_ONCE: usize = 500;
@@ -108,9 +109,11 @@ impl Broker for RedisBroker {
         pipeline.cmd("EXISTS").arg(self.keys.marker());
         pipeline.cmd("HGETALL").arg(self.keys.lives());
         pipeline.cmd("HGETALL").arg(self.keys.progress());
+        pipeline.cmd("HGETALL").arg(self.keys.sent());
         type Hash = Vec<(String, String)>;
-        type Answer = ((i64, i64), Option<u64>, bool, Hash, Hash);
-        let (time, sequence, marked, lives, progress): Answer = self.link.ask(&pipeline).await?;
+        type Answer = ((i64, i64), Option<u64>, bool, Hash, Hash, Hash);
+        let answer: Answer = self.link.ask(&pipeline).await?;
+        let (time, sequence, marked, lives, progress, sent) = answer;
         Ok(State {
             now: UnixMs(time.0 * 1000 + time.1 / 1000),
             sequence: sequence.unwrap_or(0),
@@ -122,6 +125,10 @@ impl Broker for RedisBroker {
             progress: progress
                 .into_iter()
                 .filter_map(|(name, record)| Some((name.into(), recorded_slot(&record)?)))
+                .collect(),
+            sent: sent
+                .into_iter()
+                .filter_map(|(name, count)| Some((name.into(), count.parse().ok()?)))
                 .collect(),
         })
     }
@@ -195,7 +202,8 @@ impl RedisBroker {
     }
 
     fn dispatch_call(&self, fence: &Fence, batch: &Batch, lists: &[ListItems]) -> Cmd {
-        let keys = [self.keys.lease(), self.keys.sequence(), self.keys.progress()];
+        let keys = &self.keys;
+        let keys = [keys.lease(), keys.sequence(), keys.progress(), keys.sent()];
         let mut call = scripts::call(&scripts::DISPATCH, &keys);
         call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(lists.len());
         for (list, items) in lists {
@@ -206,31 +214,48 @@ impl RedisBroker {
             call.arg(&*write.entry).arg(write.slot.0).arg(record);
             call.arg(write.message.as_ref().map_or(&[][..], |message| &message.payload));
         }
+        for run in batch.chunk_by(|a, b| a.entry == b.entry) {
+            add_guards(&mut call, run);
+        }
         call
     }
 
     fn adopt_call(&self, fence: &Fence, changes: &[LifeChange], last: bool) -> Cmd {
         let keys = &self.keys;
-        let keys = [keys.lease(), keys.sequence(), keys.progress(), keys.lives(), keys.marker()];
+        let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
+        let keys = [lease, sequence, progress, keys.lives(), keys.marker(), keys.sent()];
         let mut call = scripts::call(&scripts::ADOPT, &keys);
         call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(i32::from(last));
         for change in changes {
             match change {
-                LifeChange::Begin { entry, timing, since, settled } => {
+                LifeChange::Begin { entry, timing, since, settled, sent } => {
                     let record = settled.map(|slot| format!("{} restored -", slot.0));
                     call.arg("begin").arg(&**entry).arg(since.0).arg(&**timing);
-                    call.arg(record.unwrap_or_default());
+                    call.arg(record.unwrap_or_default()).arg(sent);
                 }
                 LifeChange::Retire { entry, at } => {
-                    call.arg("retire").arg(&**entry).arg(at.0).arg("").arg("");
+                    call.arg("retire").arg(&**entry).arg(at.0).arg("").arg("").arg("");
                 }
                 LifeChange::Forget { entry } => {
-                    call.arg("forget").arg(&**entry).arg("").arg("").arg("");
+                    call.arg("forget").arg(&**entry).arg("").arg("").arg("").arg("");
                 }
             }
         }
         call
     }
+}
+
+/// Names the conditions of one entry, if it has any, and the lists that they ask for.
+fn add_guards(call: &mut Cmd, run: &[Write]) {
+    let (entry, Guards { limit, max_queued }) = (&*run[0].entry, run[0].guards);
+    if limit.is_none() && max_queued.is_none() {
+        return;
+    }
+    let message = run.iter().find_map(|write| write.message.as_ref());
+    let queue = message.filter(|_| max_queued.is_some()).map(|message| &message.queue);
+    let lists: Vec<_> = queue.into_iter().flat_map(|queue| celery::list_keys(queue)).collect();
+    let number = |number: Option<NonZeroU32>| number.map(|n| n.to_string()).unwrap_or_default();
+    call.arg(entry).arg(number(limit)).arg(number(max_queued)).arg(lists.len()).arg(lists);
 }
 
 /// The key of a list, and the indexes in the batch of what goes there.
@@ -268,6 +293,8 @@ fn parse(answer: Value, next: u64) -> Result<Reply, BrokerError> {
                     let why = match text(why)?.as_str() {
                         "done" => Exception::AlreadyDone,
                         "early" => Exception::Early,
+                        "exhausted" => Exception::Exhausted,
+                        "queue_full" => Exception::QueueFull,
                         refusal => Exception::Refused(refusal.to_owned()),
                     };
                     Some((usize::try_from(*item).ok()?.checked_sub(1)?, why))

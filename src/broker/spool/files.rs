@@ -1,5 +1,6 @@
 //! Message files: staged, queued, and the lock.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,18 @@ impl Files {
         fs::rename(self.stage.join(&file.name), &target).map_err(failed("rename to", &target))
     }
 
+    /// How many messages lie in each queue.
+    pub(super) fn count_queued(&self) -> Result<HashMap<Box<str>, u64>, SpoolError> {
+        let mut queues: HashMap<Box<str>, u64> = HashMap::new();
+        for item in fs::read_dir(&self.queue).map_err(failed("list", &self.queue))? {
+            let name = item.map_err(failed("list", &self.queue))?.file_name();
+            if let Some(queue) = name.to_str().and_then(queue_of) {
+                *queues.entry(queue.into()).or_default() += 1;
+            }
+        }
+        Ok(queues)
+    }
+
     /// Stages and enqueues one message of which nothing is recorded.
     pub(super) fn publish(&self, message: &Outgoing) -> Result<(), SpoolError> {
         let staged = self.stage(message)?;
@@ -131,6 +144,11 @@ impl Files {
 
 pub(super) fn sync(folder: &Path) -> Result<(), SpoolError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
+}
+
+/// The queue that a message file belongs to, whoever wrote it.
+fn queue_of(name: &str) -> Option<&str> {
+    name.strip_suffix(".msg")?.split_once('.').map(|(_, queue)| queue)
 }
 
 /// The entry and slot that a staged message was rendered for. `None` for a message by hand, and for

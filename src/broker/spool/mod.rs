@@ -16,7 +16,7 @@
 mod files;
 mod records;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use tokio::sync::Mutex;
 
 use self::files::{Files, Staged};
 use self::records::Records;
-use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Reply, Write};
+use super::{Batch, Broker, BrokerError, Exception, Fence, Outcome, Outgoing, Reply, Write};
 use crate::clock;
-use crate::schedule::progress::{LifeChange, State};
+use crate::schedule::progress::{LifeChange, SkipReason, State};
 
 /// Why a spool cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +88,21 @@ struct Inner {
     unmoved: VecDeque<Staged>,
     /// Staged, but not recorded.
     unwanted: Vec<Staged>,
+}
+
+/// A batch on its way into the queue.
+#[derive(Debug, Default)]
+struct Staging {
+    staged: Vec<Staged>,
+    /// What to record.
+    writes: Vec<Write>,
+    exceptions: Vec<(usize, Exception)>,
+    /// Slots dispatched once this batch is recorded, of entries with a limit.
+    sent: HashMap<Arc<str>, u64>,
+    /// Messages in each queue before this batch; listed when first asked for.
+    queued: Option<HashMap<Box<str>, u64>>,
+    /// Messages of this batch for each queue.
+    added: HashMap<Arc<str>, u64>,
 }
 
 impl Spool {
@@ -178,9 +193,9 @@ impl Inner {
         }
         self.move_staged()?;
         self.delete_unwanted()?;
-        let (staged, recorded, exceptions) = self.stage(batch);
+        let Staging { staged, writes, exceptions, .. } = self.stage(batch);
         let settled = self.files.sync_stage();
-        let settled = settled.and_then(|()| self.records.settle(fence.next, &recorded));
+        let settled = settled.and_then(|()| self.records.settle(fence.next, &writes));
         if let Err(error) = settled {
             self.unwanted = staged;
             // What cannot be deleted now must be before its slots are recorded with other files.
@@ -193,34 +208,55 @@ impl Inner {
     }
 
     /// Writes and syncs the messages of what is new, though not the folder.
-    fn stage(&self, batch: Batch) -> (Vec<Staged>, Vec<Write>, Vec<(usize, Exception)>) {
-        let (mut staged, mut recorded, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut refused: Option<(Arc<str>, String)> = None;
+    fn stage(&self, batch: Batch) -> Staging {
+        let mut staging = Staging::default();
+        let mut stopped: Option<(Arc<str>, Exception)> = None;
         for (index, mut write) in batch.into_iter().enumerate() {
             if self.records.is_settled(&write.entry, write.slot) {
-                exceptions.push((index, Exception::AlreadyDone));
+                staging.exceptions.push((index, Exception::AlreadyDone));
                 continue;
             }
-            if let Some((entry, error)) = &refused
-                && *entry == write.entry
-            {
-                exceptions.push((index, Exception::Refused(error.clone())));
-                continue;
-            }
-            if let Some(message) = write.message.take() {
-                match self.files.stage(&message) {
-                    Ok(file) => staged.push(file),
-                    Err(error) => {
-                        let error = error.to_string();
-                        exceptions.push((index, Exception::Refused(error.clone())));
-                        refused = Some((write.entry, error));
-                        continue;
-                    }
+            let why = match &stopped {
+                Some((entry, why)) if *entry == write.entry => Err(why.clone()),
+                _ => self.stage_one(&mut write, &mut staging),
+            };
+            if let Err(why) = why {
+                staging.exceptions.push((index, why.clone()));
+                if why != Exception::QueueFull {
+                    stopped = Some((write.entry, why));
+                    continue;
                 }
+                write.outcome = Outcome::Skipped(SkipReason::QueueFull);
             }
-            recorded.push(write);
+            staging.writes.push(write);
         }
-        (staged, recorded, exceptions)
+        staging
+    }
+
+    /// Stages a slot's message, if it has one and its entry's conditions hold.
+    fn stage_one(&self, write: &mut Write, staging: &mut Staging) -> Result<(), Exception> {
+        let refused = |error: SpoolError| Exception::Refused(error.to_string());
+        let sent = staging.sent.entry(Arc::clone(&write.entry));
+        let sent = sent.or_insert_with(|| self.records.sent(&write.entry));
+        if write.guards.remaining(*sent) == 0 {
+            return Err(Exception::Exhausted);
+        }
+        let Some(message) = write.message.take() else { return Ok(()) };
+        let added = staging.added.entry(Arc::clone(&message.queue)).or_default();
+        if let Some(most) = write.guards.max_queued {
+            let queued = match &mut staging.queued {
+                Some(queued) => queued,
+                none => none.insert(self.files.count_queued().map_err(refused)?),
+            };
+            let queued = queued.get(&*message.queue).copied().unwrap_or(0);
+            if queued + *added >= u64::from(most.get()) {
+                return Err(Exception::QueueFull);
+            }
+        }
+        staging.staged.push(self.files.stage(&message).map_err(refused)?);
+        *added += 1;
+        *sent += 1;
+        Ok(())
     }
 
     /// Renames what is recorded into the queue; what does not go stays for the next time.

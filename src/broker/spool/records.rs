@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::files::sync;
 use super::{SpoolError, failed};
-use crate::broker::Write;
+use crate::broker::{Outcome, Write};
 use crate::schedule::UnixMs;
 use crate::schedule::progress::{Life, LifeChange, State};
 
@@ -28,6 +28,9 @@ struct Line {
     /// Slot and outcome.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     settled: BTreeMap<Box<str>, (i64, String)>,
+    /// How many slots of its present life an entry with a limit has dispatched.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sent: BTreeMap<Box<str>, u64>,
 }
 
 /// The state and the file that holds it.
@@ -75,12 +78,22 @@ impl Records {
         self.state.progress.get(entry).is_some_and(|settled| *settled >= slot)
     }
 
+    /// How many slots of its present life an entry with a limit has dispatched.
+    pub(super) fn sent(&self, entry: &str) -> u64 {
+        self.state.sent.get(entry).copied().unwrap_or(0)
+    }
+
     /// Records slots; those of one entry stand in order.
     pub(super) fn settle(&mut self, next: u64, writes: &[Write]) -> Result<(), SpoolError> {
-        let settled = writes
-            .iter()
-            .map(|write| ((&*write.entry).into(), (write.slot.0, write.outcome.to_string())));
-        self.append(Line { sequence: next, settled: settled.collect(), ..Line::default() })
+        let mut line = Line { sequence: next, ..Line::default() };
+        for write in writes {
+            let entry = || Box::from(&*write.entry);
+            line.settled.insert(entry(), (write.slot.0, write.outcome.to_string()));
+            if let (Outcome::Dispatched(_), Some(_)) = (write.outcome, write.guards.limit) {
+                *line.sent.entry(entry()).or_insert_with(|| self.sent(&write.entry)) += 1;
+            }
+        }
+        self.append(line)
     }
 
     /// Records which entries are live. A life never reaches back behind the entry's progress.
@@ -88,7 +101,10 @@ impl Records {
         let mut line = Line { sequence: next, ..Line::default() };
         for change in changes {
             match change.clone() {
-                LifeChange::Begin { entry, timing, since, settled } => {
+                LifeChange::Begin { entry, timing, since, settled, sent } => {
+                    if sent > 0 || self.sent(&entry) > 0 {
+                        line.sent.insert(entry.clone(), sent);
+                    }
                     if let Some(slot) = settled {
                         line.settled.insert(entry.clone(), (slot.0, "restored -".to_owned()));
                     }
@@ -172,9 +188,11 @@ fn merge(state: &mut State, line: Line) {
     for (entry, (slot, _)) in line.settled {
         state.progress.insert(entry, UnixMs(slot));
     }
+    state.sent.extend(line.sent);
     for entry in line.forgotten {
         state.lives.remove(&entry);
         state.progress.remove(&entry);
+        state.sent.remove(&entry);
     }
 }
 
@@ -192,6 +210,7 @@ fn snapshot(state: &State) -> Line {
         lives: lives.collect(),
         forgotten: BTreeSet::new(),
         settled: settled.collect(),
+        sent: state.sent.iter().map(|(entry, sent)| (entry.clone(), *sent)).collect(),
     }
 }
 
@@ -205,7 +224,7 @@ fn to_line(line: &Line) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::Outcome;
+    use crate::schedule::Guards;
     use uuid::Uuid;
 
     fn settled(slot: i64) -> Write {
@@ -214,6 +233,7 @@ mod tests {
             slot: UnixMs(slot),
             outcome: Outcome::Dispatched(Uuid::nil()),
             message: None,
+            guards: Guards::default(),
         }
     }
 
@@ -244,6 +264,7 @@ mod tests {
             timing: "t".into(),
             since: UnixMs(0),
             settled: None,
+            sent: 0,
         };
         let lives: Vec<LifeChange> = (0..1000).map(begin).collect();
         let mut sequence = 0;
@@ -284,6 +305,7 @@ mod tests {
             timing: "t".into(),
             since: UnixMs(100),
             settled: None,
+            sent: 0,
         };
         records.adopt(2, &[begin]).unwrap();
         assert_eq!(records.state().lives["a"].since, UnixMs(500));

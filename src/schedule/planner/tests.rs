@@ -1,10 +1,12 @@
+use std::num::NonZeroU32;
+
 use super::*;
-use crate::schedule::Timing;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::Expires;
 use crate::schedule::progress::Life;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, period, schedule};
+use crate::schedule::{Guards, Timing};
 
 const GRACE: Duration = Duration::from_secs(15);
 const NOON: UnixMs = UnixMs::from_secs(1_800_014_400);
@@ -27,12 +29,16 @@ fn state_of(planner: &Planner, now: UnixMs) -> State {
         let timing = Some(entry.canonical_timing().into());
         ((&*entry.name).into(), Life { timing, since: track.since })
     };
+    let entries = || planner.schedule.entries.iter();
+    let settled = |entry: &Entry| Some(((&*entry.name).into(), planner.progress_of(entry).last?));
+    let sent = |entry: &Entry| ((&*entry.name).into(), planner.progress_of(entry).sent);
     State {
         now,
         sequence: planner.sequence,
         marked: true,
         lives: live.map(life).collect(),
-        progress: planner.progress(),
+        progress: entries().filter_map(settled).collect(),
+        sent: entries().filter(|entry| entry.guards.limit.is_some()).map(sent).collect(),
     }
 }
 
@@ -318,7 +324,7 @@ fn a_timing_edited_back_is_not_taken_for_the_life_it_once_had() {
     let mut planner = at_noon([every("a", 60)]);
     run(&mut planner, NOON + secs(60));
     let other = entry("a", period(7));
-    let timing = Some(other.timing.canonical(&other.zone).into());
+    let timing = Some(other.canonical_timing().into());
     let mut state = state_of(&planner, NOON + secs(600));
     state.sequence += 5;
     state.lives.insert("a".into(), Life { timing, since: NOON + secs(70) });
@@ -432,4 +438,168 @@ fn an_edit_of_the_bounds_starts_a_new_life() {
     let edited = Entry { bounds: Some(Box::new(bounds)), ..every("a", 60) };
     let (_, changes, _) = planner.replace(schedule([edited]), NOON + secs(30));
     assert!(matches!(&changes[..], [LifeChange::Begin { .. }]), "{changes:?}");
+}
+
+/// Every minute, so many times.
+fn limited(name: &str, limit: u32) -> Entry {
+    let guards = Guards { limit: NonZeroU32::new(limit), ..Guards::default() };
+    Entry { guards, ..every(name, 60) }
+}
+
+/// Runs at each of these minutes.
+fn minutes(planner: &mut Planner, minutes: std::ops::RangeInclusive<u64>) -> Vec<(u64, Action)> {
+    minutes.flat_map(|minute| run(planner, NOON + secs(60 * minute))).collect()
+}
+
+#[test]
+fn an_entry_that_reached_its_limit_has_no_more_slots() {
+    let mut planner = at_noon([limited("a", 3)]);
+    assert_eq!(minutes(&mut planner, 1..=1), [send(60)]);
+    assert_eq!(planner.progress_of(&limited("a", 3)).sent, 1);
+    assert_eq!(planner.next_due().unwrap().0, NOON + secs(120));
+    assert_eq!(minutes(&mut planner, 2..=5), [send(120), send(180)]);
+    assert_eq!((planner.next_due(), planner.done()), (None, 1));
+    // Neither sent nor counted as skipped, whatever comes.
+    assert_eq!(planner.plan(NOON + DAY, 10, 10), Plan { items: vec![], wake_at: UnixMs::MAX });
+}
+
+#[test]
+fn no_more_slots_are_planned_at_once_than_the_limit_leaves() {
+    let mut planner = at_noon([Entry { catch_up: CatchUp::All, ..limited("a", 3) }]);
+    let items = planner.plan(NOON + HOUR, 100, 50).items;
+    assert_eq!(items.len(), 3);
+    planner.settle(&items[0]);
+    assert_eq!(planner.plan(NOON + HOUR, 100, 50).items, items[1..]);
+}
+
+#[test]
+fn skips_do_not_count_and_none_is_counted_behind_the_last_slot() {
+    let none = Entry { catch_up: CatchUp::None, ..limited("a", 2) };
+    let mut planner = at_noon([none]);
+    let missed = skip(3540, SkipReason::TooLate, 59);
+    assert_eq!(run(&mut planner, NOON + secs(3610)), [missed, send(3600)]);
+    assert_eq!(run(&mut planner, NOON + secs(3670)), [send(3660)]);
+    assert_eq!(run(&mut planner, NOON + DAY), []);
+}
+
+#[test]
+fn a_slot_that_met_a_full_queue_is_not_one_of_those_sent() {
+    let mut planner = at_noon([limited("a", 2)]);
+    let older = state_of(&planner, NOON);
+    planner.advance(9);
+    let full = planner.plan(NOON + secs(60), 10, 10).items[0].skipped(SkipReason::QueueFull);
+    planner.settle(&full);
+    assert_eq!(planner.progress_of(&limited("a", 2)).sent, 0);
+    assert_eq!(run(&mut planner, NOON + secs(120)), [send(120)]);
+    // Where the records are lost, it is not sent again.
+    let (mut planner, _) =
+        Planner::take_office(schedule([limited("a", 2)]), GRACE, &older, Some(&planner));
+    let again = (120, Action::Send(Kind::Resent));
+    assert_eq!(run(&mut planner, NOON + secs(130)), [skip(60, SkipReason::TooLate, 1), again]);
+}
+
+#[test]
+fn a_slot_that_was_recorded_before_is_not_counted_twice() {
+    let mut planner = at_noon([limited("a", 2)]);
+    let item = planner.plan(NOON + secs(60), 10, 10).items[0];
+    planner.pass(&item);
+    assert_eq!(planner.progress_of(&limited("a", 2)).sent, 0);
+    planner.settle(&item);
+    assert_eq!(planner.progress_of(&limited("a", 2)).sent, 0);
+    assert_eq!(minutes(&mut planner, 2..=4), [send(120), send(180)]);
+}
+
+#[test]
+fn an_entry_whose_limit_the_broker_finds_reached_is_done() {
+    let mut planner = at_noon([limited("a", 3), every("b", 60)]);
+    assert_eq!(planner.plan(NOON + secs(60), 10, 10).items.len(), 2);
+    planner.exhaust(0);
+    assert!(planner.is_done(0) && !planner.is_done(1));
+    let items = planner.plan(NOON + secs(60), 10, 10).items;
+    assert_eq!((items.len(), items[0].entry), (1, 1));
+}
+
+#[test]
+fn the_next_leader_goes_on_with_the_count() {
+    let mut first = at_noon([limited("a", 3)]);
+    minutes(&mut first, 1..=2);
+    let state = state_of(&first, NOON + secs(125));
+    assert_eq!(state.progress_of(&limited("a", 3)).sent, 2);
+    let (mut second, changes) =
+        Planner::take_office(schedule([limited("a", 3)]), GRACE, &state, None);
+    assert!(changes.is_empty());
+    assert_eq!(minutes(&mut second, 3..=9), [send(180)]);
+    let state = state_of(&second, NOON + secs(185));
+    let (mut third, _) = Planner::take_office(schedule([limited("a", 3)]), GRACE, &state, None);
+    assert_eq!((run(&mut third, NOON + HOUR), third.done()), (vec![], 1));
+}
+
+#[test]
+fn what_the_broker_lost_is_sent_again_and_counted_again() {
+    let mut planner = at_noon([limited("a", 3)]);
+    run(&mut planner, NOON + secs(60));
+    let older = state_of(&planner, NOON + secs(181));
+    planner.advance(9);
+    run(&mut planner, NOON + secs(120));
+    run(&mut planner, NOON + secs(180));
+    assert!(planner.is_done(0));
+    let memory = Some(&planner);
+    let again = |slot| (slot, Action::Send(Kind::Resent));
+    let (mut rolled_back, _) =
+        Planner::take_office(schedule([limited("a", 3)]), GRACE, &older, memory);
+    assert_eq!(run(&mut rolled_back, NOON + HOUR), [again(120), again(180)]);
+    // Rolled back behind the life: of that the broker has sent nothing.
+    let nothing = State { now: NOON + secs(181), marked: true, ..State::default() };
+    let (mut rolled_back, changes) =
+        Planner::take_office(schedule([limited("a", 3)]), GRACE, &nothing, memory);
+    assert!(matches!(&changes[..], [LifeChange::Begin { sent: 0, .. }]));
+    assert_eq!(run(&mut rolled_back, NOON + HOUR), [again(60), again(120), again(180)]);
+}
+
+#[test]
+fn a_flushed_broker_gets_the_count_that_we_remember() {
+    let mut planner = at_noon([limited("a", 3)]);
+    minutes(&mut planner, 1..=2);
+    let empty = State { now: NOON + secs(185), ..State::default() };
+    let (mut going_on, changes) =
+        Planner::take_office(schedule([limited("a", 3)]), GRACE, &empty, Some(&planner));
+    assert!(matches!(&changes[..], [LifeChange::Begin { sent: 2, .. }]));
+    assert_eq!(minutes(&mut going_on, 3..=9), [send(180)]);
+}
+
+#[test]
+fn an_edit_of_the_limit_starts_a_new_life_and_any_other_keeps_the_count() {
+    let mut planner = at_noon([limited("a", 2)]);
+    run(&mut planner, NOON + secs(60));
+    let mut edited = limited("a", 2);
+    edited.message.queue = "other".into();
+    edited.guards.max_queued = NonZeroU32::new(5);
+    let now = NOON + secs(70);
+    let (mut same, changes, _) = planner.replace(schedule([edited]), now);
+    assert!(changes.is_empty());
+    assert_eq!(minutes(&mut same, 2..=5), [send(120)]);
+    let now_done = NOON + secs(300);
+    let (mut anew, changes, _) = same.replace(schedule([limited("a", 1)]), now_done);
+    assert!(matches!(&changes[..], [LifeChange::Begin { sent: 0, .. }]));
+    assert_eq!(minutes(&mut anew, 6..=9), [send(360)]);
+    let (_, changes, _) = planner.replace(schedule([every("a", 60)]), now);
+    assert!(matches!(&changes[..], [LifeChange::Begin { .. }]));
+}
+
+#[test]
+fn slots_behind_the_limit_are_not_counted_as_retimed() {
+    let mut planner = at_noon([limited("done", 1), limited("one-left", 2)]);
+    run(&mut planner, NOON + secs(60));
+    let (_, _, retimed) = planner.replace(schedule([]), NOON + secs(600));
+    let counts: Vec<_> = retimed.iter().map(|retimed| (&*retimed.entry, retimed.count)).collect();
+    assert_eq!(counts, [("one-left", 1)]);
+}
+
+#[test]
+fn the_limit_is_part_of_the_canonical_timing_and_the_room_is_not() {
+    let mut entry = every("a", 60);
+    assert_eq!(entry.canonical_timing(), "1 every 60000+0");
+    entry.guards.max_queued = NonZeroU32::new(5);
+    assert_eq!(entry.canonical_timing(), "1 every 60000+0");
+    assert_eq!(limited("a", 3).canonical_timing(), "1 every 60000+0 limit 3");
 }

@@ -1,9 +1,11 @@
 -- Publishes and records a batch of slots, or does nothing at all.
 --
--- KEYS  1 lease, 2 sequence, 3 progress
+-- KEYS  1 lease, 2 sequence, 3 progress, 4 sent
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote, 3 the one to leave behind,
 --       4 how many lists, then for each list its key and how many items it has, then for each item
---       entry, slot (UTC ms), record ("<slot> <outcome> <task id>"), message ('': skipped)
+--       entry, slot (UTC ms), record ("<slot> <outcome> <task id>"), message ('': skipped), then
+--       for each entry with conditions its name, limit ('': none), max_queued ('': none), and how
+--       many lists its queue has (with max_queued) and their keys
 --       The items of an entry share one list and stand in ascending order of their slots. The
 --       lists are not among KEYS: if an ACL forbids one, only its own messages shall be refused.
 -- Gives {'fenced', now}     the lease is another's or has run out; nothing was done
@@ -11,7 +13,8 @@
 --       {'written', now, item, why, item, why, ...}
 --                           all items are recorded but those named (counted from 1): 'done'
 --                           (already recorded), 'early' (more than a second ahead of this
---                           clock), or the error with which the list refused the message
+--                           clock), 'exhausted' (the entry's limit is reached), 'queue_full'
+--                           (recorded as that instead), or the error with which a list refused
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
@@ -23,11 +26,65 @@ end
 
 local lists = tonumber(ARGV[4])
 local first = 5 + lists * 2
+local items = 0
+for list = 1, lists do
+  items = items + ARGV[4 + list * 2]
+end
 local names = {}
-for at = first, #ARGV, 4 do
+for at = first, first + items * 4 - 1, 4 do
   names[#names + 1] = ARGV[at]
 end
 local recorded = redis.call('HMGET', KEYS[3], unpack(names))
+
+local guards, limited = {}, {}
+local at = first + items * 4
+while at <= #ARGV do
+  local entry, limit, max_queued, keys = unpack(ARGV, at, at + 3)
+  guards[entry] = {
+    limit = tonumber(limit),
+    max_queued = tonumber(max_queued),
+    queue = {unpack(ARGV, at + 4, at + 3 + keys)},
+  }
+  if limit ~= '' then
+    limited[#limited + 1] = entry
+  end
+  at = at + 4 + keys
+end
+if #limited > 0 then
+  for n, sent in ipairs(redis.call('HMGET', KEYS[4], unpack(limited))) do
+    guards[limited[n]].sent = tonumber(sent or 0)
+  end
+end
+
+-- How many messages lie in these lists, or the error of one of them.
+local function length(keys)
+  local total = 0
+  for _, key in ipairs(keys) do
+    local found = redis.pcall('LLEN', key)
+    if type(found) ~= 'number' then
+      return found
+    end
+    total = total + found
+  end
+  return total
+end
+
+-- What is to become of an item instead: 'exhausted', 'queue_full', an error, or nil. `queue` is
+-- kept for each list, and `pushed` are messages that go there first.
+local function instead_of(message, guard, queue, pushed)
+  if guard.limit and guard.sent >= guard.limit then
+    return 'exhausted'
+  end
+  if guard.max_queued and message ~= '' then
+    queue.length = queue.length or length(guard.queue)
+    if type(queue.length) ~= 'number' then
+      return queue.length
+    end
+    if queue.length + pushed >= guard.max_queued then
+      return 'queue_full'
+    end
+  end
+end
 
 -- The first write: refused when memory is full, and then nothing has happened yet.
 redis.call('SET', KEYS[2], ARGV[3])
@@ -40,43 +97,73 @@ end
 
 local item, at = 0, first
 for list = 1, lists do
-  -- What to push, and what to record once that is pushed. `lead` are skips that stand before the
-  -- first message of their entry, and need not wait for it.
-  local messages, records, waiting, lead = {}, {}, {}, {}
-  local sends, early = {}, {}
+  -- What to push, and what to record and to answer once that is pushed: a full queue may be so by
+  -- the messages in front, as a limit may be reached by them. `lead` are skips that stand before
+  -- anything of their entry that waits for the push, and need not wait.
+  local messages, records, sent, waiting, answers, lead = {}, {}, {}, {}, {}, {}
+  local waits, stopped, queue = {}, {}, {}
   for _ = 1, tonumber(ARGV[4 + list * 2]) do
     item = item + 1
     local entry, slot, last, message = names[item], tonumber(ARGV[at + 1]), recorded[item], ARGV[at + 3]
-    if last and slot <= tonumber(string.match(last, '^-?%d+')) then
+    local guard, stop, instead = guards[entry], stopped[entry], nil
+    local done = last and slot <= tonumber(string.match(last, '^-?%d+'))
+    if slot > now + 1000 then
+      stop = stop or 'early'
+    elseif guard and not done and not stop then
+      instead = instead_of(message, guard, queue, #messages)
+      if type(instead) == 'table' then
+        stop = instead.err
+      elseif instead == 'exhausted' and not waits[entry] then
+        stop = instead
+      end
+    end
+    if done then
       except(item, 'done')
-    elseif slot > now + 1000 or early[entry] then
-      early[entry] = true
-      except(item, 'early')
-    elseif message == '' and not sends[entry] then
+    elseif stop then
+      stopped[entry] = stop
+      except(item, stop)
+    elseif message == '' and not instead and not waits[entry] then
       lead[#lead + 1] = entry
       lead[#lead + 1] = ARGV[at + 2]
     else
-      if message ~= '' then
-        sends[entry] = true
-        messages[#messages + 1] = message
-      end
-      records[#records + 1] = entry
-      records[#records + 1] = ARGV[at + 2]
+      waits[entry] = true
       waiting[#waiting + 1] = item
+      answers[item] = instead
+      if instead ~= 'exhausted' then
+        records[#records + 1] = entry
+        records[#records + 1] = instead and ARGV[at + 1] .. ' ' .. instead .. ' -' or ARGV[at + 2]
+      end
+      if message ~= '' and not instead then
+        messages[#messages + 1] = message
+        if guard and guard.limit then
+          guard.sent = guard.sent + 1
+          sent[#sent + 1] = entry
+          sent[#sent + 1] = guard.sent
+        end
+      end
     end
     at = at + 4
   end
   if #lead > 0 then
     redis.call('HSET', KEYS[3], unpack(lead))
   end
-  if #messages > 0 then
-    local pushed = redis.pcall('LPUSH', ARGV[3 + list * 2], unpack(messages))
-    if type(pushed) == 'number' then
+  local pushed = #messages
+  if pushed > 0 then
+    pushed = redis.pcall('LPUSH', ARGV[3 + list * 2], unpack(messages))
+  end
+  if type(pushed) == 'number' then
+    if #records > 0 then
       redis.call('HSET', KEYS[3], unpack(records))
-    else
-      for _, refused in ipairs(waiting) do
-        except(refused, pushed.err)
-      end
+    end
+    if #sent > 0 then
+      redis.call('HSET', KEYS[4], unpack(sent))
+    end
+    for decided, why in pairs(answers) do
+      except(decided, why)
+    end
+  else
+    for _, refused in ipairs(waiting) do
+      except(refused, pushed.err)
     end
   end
 end
