@@ -11,6 +11,7 @@ mod dispatch_script;
 mod failover;
 mod fresh_clone;
 mod fuzz;
+mod guards;
 mod python_repr;
 mod reload;
 mod schedules_on_workers;

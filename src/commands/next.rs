@@ -1,14 +1,16 @@
 //! `next`: coming slots.
 
 use std::collections::BinaryHeap;
+use std::num::NonZeroU32;
 
 use serde::Serialize;
 
-use super::{Exit, Failure, configuration, load_schedule, show};
+use super::{Exit, Failure, configuration, list, load_schedule, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::instant;
+use crate::config::{ServiceConfig, instant};
 use crate::schedule::{Entry, UnixMs, Zone};
+use crate::service::status::EntryStatus;
 use crate::trigger;
 
 /// One slot, as printed.
@@ -32,7 +34,7 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
         let found: Result<_, _> = found.collect();
         found.map_err(|error| Failure::new(Exit::No, error))?
     };
-    let slots = slots(&entries, asked)?;
+    let slots = slots(&entries, left(&service, &entries)?, asked)?;
     if asked.output.json {
         show::json(&slots)?;
     } else {
@@ -46,8 +48,31 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
     Ok(Exit::Fine)
 }
 
-/// The first slots of all entries together, in order.
-fn slots<'a>(entries: &[&'a Entry], asked: &cli::Next) -> Result<Vec<Slot<'a>>, Failure> {
+/// How many slots each entry still has: those that its limit leaves, if it has one.
+fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure> {
+    if entries.iter().all(|entry| entry.guards.limit.is_none()) {
+        return Ok(vec![u64::MAX; entries.len()]);
+    }
+    let known = list::entries(service)?;
+    let left = |entry: &&Entry| {
+        let found = known.binary_search_by(|known| (*known.entry).cmp(&*entry.name));
+        let limit = entry.guards.limit.map(NonZeroU32::get);
+        // The service may not have taken up an edited limit yet, which starts a new life.
+        let same = found.ok().map(|at| &known[at]).filter(|known| known.limit == limit);
+        if let Some(limit) = same.and_then(EntryStatus::reached_limit) {
+            eprintln!("downbeat: `{}` is done: limit of {limit} reached", entry.name);
+        }
+        entry.guards.remaining(same.and_then(|known| known.sent).unwrap_or(0))
+    };
+    Ok(entries.iter().map(left).collect())
+}
+
+/// The first slots of all entries together, in order; after now as many as an entry has `left`.
+fn slots<'a>(
+    entries: &[&'a Entry],
+    mut left: Vec<u64>,
+    asked: &cli::Next,
+) -> Result<Vec<Slot<'a>>, Failure> {
     use std::cmp::Reverse;
     let now = clock::wall();
     let mut coming = BinaryHeap::new();
@@ -55,7 +80,11 @@ fn slots<'a>(entries: &[&'a Entry], asked: &cli::Next) -> Result<Vec<Slot<'a>>, 
         let from = time(entry, "--from", asked.from.as_deref())?.unwrap_or(now);
         let to = time(entry, "--to", asked.to.as_deref())?.unwrap_or(UnixMs::MAX);
         // `--from` itself counts.
-        if let Some(slot) = entry.next_slot(UnixMs(from.0.saturating_sub(1))) {
+        let before = UnixMs(from.0.saturating_sub(1));
+        if entry.guards.limit.is_some() {
+            left[index] -= entry.count_slots(now, before, left[index]);
+        }
+        if let Some(slot) = entry.next_slot(before) {
             coming.push(Reverse((slot, index, to, from)));
         }
     }
@@ -64,15 +93,18 @@ fn slots<'a>(entries: &[&'a Entry], asked: &cli::Next) -> Result<Vec<Slot<'a>>, 
         if slots.len() == asked.count {
             break;
         }
-        if slot >= to {
+        if slot >= to || (slot > now && left[index] == 0) {
             continue;
         }
         let entry = entries[index];
+        left[index] -= u64::from(slot > now);
+        let last = entry.guards.limit.filter(|_| slot > now && left[index] == 0);
+        let last = last.map(|limit| format!("the last: limit of {limit}"));
         slots.push(Slot {
             entry: &entry.name,
             slot: entry.zone.to_rfc3339(slot),
             slot_utc: slot.to_string(),
-            note: clock_change(&entry.zone, before, slot),
+            note: clock_change(&entry.zone, before, slot).or(last),
         });
         if let Some(next) = entry.next_slot(slot) {
             coming.push(Reverse((next, index, to, slot)));

@@ -1,0 +1,146 @@
+//! `limit` and `max_queued` on the real binary: what is sent, what is left out, and how both are
+//! shown.
+
+use std::collections::BTreeSet;
+
+use redis::Commands as _;
+
+use crate::support::downbeat::{Downbeat, Place};
+use crate::support::proxy::Proxy;
+use crate::support::redis::RedisServer;
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually};
+
+fn place_with(schedule: &str, broker: &str) -> Place {
+    let place = Place::new().env("DOWNBEAT_BROKER", broker);
+    place.write_schedule("jobs.yaml", schedule);
+    place
+}
+
+fn stop(mut downbeat: Downbeat) -> usize {
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    downbeat.dispatches().len()
+}
+
+#[test]
+fn a_restart_does_not_reset_a_limit() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let few = "entries: {few: {task: t, every: 1s, queue: q, limit: 3}}";
+    let place = place_with(few, &server.url());
+    let first = place.start(&["run", "--leader-ttl", "1s"]);
+    first.wait_for_dispatches("few", 0, 1);
+    let sent = stop(first);
+    let listed = place.run(&["list", "--json"]).json(0);
+    assert_eq!((&listed[0]["limit"], &listed[0]["sent"]), (&3.into(), &sent.into()));
+    let coming = place.run(&["next", "--count", "9"]).ok();
+    assert_eq!(coming.lines().count(), 3 - sent, "{coming}");
+    assert!(coming.ends_with("few\tthe last: limit of 3\n"), "{coming}");
+
+    let second = place.start(&["run", "--leader-ttl", "1s"]);
+    let line = second.wait_for_log("done: the limit is reached");
+    assert!(line.contains("entry=\"few\" limit=3"), "{line}");
+    // Also with the service.
+    for _ in 0..2 {
+        let listed = place.run(&["list"]).ok();
+        assert!(listed.starts_with("few (done: limit of 3 reached)\t-\t2"), "{listed}");
+        let next = place.run(&["next"]);
+        let told = "downbeat: `few` is done: limit of 3 reached\n";
+        assert_eq!((next.stdout.as_str(), next.stderr.as_str()), ("", told));
+    }
+    let status = place.run(&["status"]).ok();
+    assert!(status.contains("done       1 entry has reached the limit\n"), "{status}");
+    assert!(!status.contains("\nnext"), "{status}");
+    let messages = server.queue("q");
+    let slots: BTreeSet<i64> = messages.iter().map(|sent| sent.slot_ms()).collect();
+    assert_eq!((messages.len(), slots.len()), (3, 3));
+
+    // A run by hand is neither refused nor counted.
+    place.run(&["trigger", "few"]).ok();
+    assert_eq!(server.queue("q").len(), 4);
+    assert_eq!(place.run(&["list", "--json"]).json(0)[0]["sent"], 3);
+    // Another limit is another life.
+    place.write_schedule("jobs.yaml", &few.replace("limit: 3", "limit: 2"));
+    server.wait_for_queue("q", 6);
+    second.wait_for_log("limit=2");
+    stop(second);
+    assert_eq!(server.queue("q").len(), 6);
+}
+
+#[test]
+fn an_entry_that_is_done_stays_so_when_the_service_is_killed_or_redis_flushed() {
+    needs!(Redis);
+    let mut server = RedisServer::start();
+    let schedule = "entries: {few: {task: t, every: 100ms, queue: q, limit: 3}, \
+                    tick: {task: t, every: 100ms, queue: ticks}}";
+    let place = place_with(schedule, &server.url());
+    let run = ["run", "--leader-ttl", "1s"];
+    let mut downbeat = place.start(&run);
+    downbeat.wait_for_log("done: the limit is reached");
+    downbeat.process().kill();
+    let downbeat = place.start(&run);
+    downbeat.wait_for_dispatches("tick", 0, 3);
+    assert_eq!(server.queue("q").len(), 3);
+    server.restart_empty();
+    downbeat.wait_for_log("the broker has lost all records");
+    server.wait_for_queue("ticks", 3);
+    assert_eq!(server.queue("q").len(), 0);
+    assert_eq!(place.run(&["list", "--json"]).json(0)[0]["sent"], 3);
+}
+
+#[test]
+fn slots_are_left_out_and_counted_while_their_queue_is_full() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let schedule = "defaults: {queue: q, max_queued: 3}\n\
+                    entries:\n  a: {task: t, every: 100ms}\n  b: {task: t, every: 100ms, priority: 9}";
+    let place = place_with(schedule, &server.url());
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    let line = downbeat.wait_for_log("skipped");
+    assert!(line.contains("reason=queue_full count=1"), "{line}");
+    assert_eq!(server.queue("q").len(), 3);
+    let counted = |what: &str| {
+        let slots = &place.run(&["status", "--json"]).json(0)["slots"];
+        slots[what].as_u64().unwrap_or(0)
+    };
+    eventually(SOON, "more are left out", || (counted("queue_full") > 9).then_some(()));
+    assert_eq!((server.queue("q").len(), counted("dispatched")), (3, 3));
+    // By hand it goes, full or not; and what is due once there is room.
+    place.run(&["trigger", "a"]).ok();
+    assert_eq!(server.queue("q").len(), 4);
+    let _: () = server.connect().del("q").unwrap();
+    let _: () = server.connect().del("q\u{6}\u{16}9").unwrap();
+    eventually(SOON, "it is full again", || (counted("dispatched") == 6).then_some(()));
+    assert_eq!(server.queue("q").len(), 3);
+}
+
+#[test]
+fn a_lost_reply_counts_no_slot_twice_and_calls_none_sent_that_may_have_been_left_out() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let schedule = "entries:\n  few: {task: t, every: 300ms, queue: q, limit: 8}\n  \
+                    room: {task: t, every: 300ms, queue: r, max_queued: 1000}";
+    let place = place_with(schedule, &proxy.url());
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_dispatches("few", 0, 1);
+    for lost in 1..=2 {
+        let from = downbeat.log().len();
+        proxy.lose_a_reply();
+        eventually(SOON, "a reply is lost", || (proxy.replies_lost() == lost).then_some(()));
+        downbeat.wait_for_log_from(from, "publishing again");
+    }
+    let unknown = downbeat.wait_for_log("the answer was lost");
+    assert!(unknown.contains("entry=\"room\""), "{unknown}");
+    downbeat.wait_for_log("done: the limit is reached");
+    let log = downbeat.log();
+    let recovered: Vec<_> = log.iter().filter(|line| line.contains("recovered=true")).collect();
+    assert!(recovered.iter().all(|line| line.contains("entry=\"few\"")), "{recovered:?}");
+    assert_eq!(downbeat.dispatches().iter().filter(|sent| sent.entry == "few").count(), 8);
+    let slots: BTreeSet<i64> = server.queue("q").iter().map(|sent| sent.slot_ms()).collect();
+    assert_eq!((server.queue("q").len(), slots.len()), (8, 8));
+    let from = downbeat.log().len();
+    downbeat.wait_for_log_from(from, "entry=\"room\"");
+    assert_eq!(server.queue("q").len(), 8);
+}
