@@ -134,21 +134,40 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// Where a part of a scalar's text stands: exactly, unless escapes or line folding intervene.
+    /// Where a part of a scalar's text stands: exactly, unless other escapes than `\n` intervene.
     pub(super) fn part(&self, source: &str, part: std::ops::Range<usize>) -> Span {
         let node = self.target();
-        let (Some(text), Some(written)) =
-            (node.as_written(), source.get(node.span.start()..node.span.end()))
-        else {
-            return node.span;
+        let place = || {
+            let text = node.as_written()?.as_bytes();
+            let written = source.get(node.span.start()..node.span.end())?.as_bytes();
+            let quote = usize::from(matches!(written.first(), Some(b'"' | b'\'')));
+            let start = quote + written_len(text.get(..part.start)?, &written[quote..])?;
+            let end = start + written_len(text.get(part)?, &written[start..])?;
+            Some(Span::new(node.span.start() + start, node.span.start() + end))
         };
-        let quote = usize::from(written.starts_with(['"', '\'']));
-        if written.get(quote..quote + text.len()) != Some(text) || text.contains('\n') {
-            return node.span;
-        }
-        let start = node.span.start() + quote;
-        Span::new(start + part.start, start + part.end.min(text.len()))
+        place().unwrap_or(node.span)
     }
+}
+
+/// How many bytes of what is written say the `text`, if it is written as it is: line by line, where
+/// an end of line may be folded to a blank or be an escape, and lines may be indented.
+fn written_len(text: &[u8], written: &[u8]) -> Option<usize> {
+    let blanks = |rest: &[u8]| rest.iter().take_while(|byte| **byte == b' ').count();
+    let mut at = 0;
+    for (index, byte) in text.iter().enumerate() {
+        let rest = &written[at..];
+        at += match (byte, rest) {
+            (byte, [same, ..]) if same == byte && *byte != b'\n' => 1,
+            (b'\n', [b'\\', b'n', ..]) => 2,
+            (b'\n' | b' ', [b'\r', b'\n', ..]) => 2,
+            (b'\n' | b' ', [b'\n', ..]) => 1,
+            _ => return None,
+        };
+        if written[at - 1] == b'\n' {
+            at += blanks(&written[at..]).saturating_sub(blanks(&text[index + 1..]));
+        }
+    }
+    Some(at)
 }
 
 /// At most 40 characters of a text, for use in a message.
