@@ -43,6 +43,7 @@ pub(super) static ENTRY: Keys = Keys {
         "cron",
         "every",
         "at",
+        "rrule",
         "solar",
         "timezone",
         "day_match",
@@ -60,7 +61,7 @@ pub(super) static ENTRY: Keys = Keys {
         "description",
         "tags",
     ],
-    later: &["rrule", "overlap", "routing_key", "exchange"],
+    later: &["overlap", "routing_key", "exchange"],
     elsewhere: &[
         ("schedule", "cron"),
         ("crontab", "cron"),

@@ -13,7 +13,7 @@ use super::reader::{Broken, Opened, Reader, report_duplicate};
 use super::report::{Paused, Report};
 use super::settings::{self, DEFAULTS, Queues, Settings};
 use super::shared::Additions;
-use crate::schedule::{Entry, Timing, Zone};
+use crate::schedule::{Entry, Zone};
 use crate::tzdata::Tzdata;
 
 /// Bytes of memory that the entries of one file may take.
@@ -299,15 +299,12 @@ impl<'t, 'z> Pass<'t, 'z> {
 /// About how many bytes an entry takes.
 fn size(entry: &Entry) -> usize {
     let message = &entry.message;
-    let instants = match &entry.timing {
-        Timing::At(instants) => size_of_val(instants.as_slice()),
-        _ => 0,
-    };
     let texts = message.task.len() + message.args.len() + message.kwargs.len();
     let headers = message.headers.as_ref().map_or(0, |headers| headers.len());
     let about = entry.about.as_ref().map_or(0, |about| {
         let tags: usize = about.tags.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum();
         tags + about.description.as_ref().map_or(0, |text| text.len())
     });
-    size_of::<Entry>() + entry.name.len() + instants + texts + headers + about
+    let timing = entry.timing.boxed_size();
+    size_of::<Entry>() + entry.name.len() + timing + texts + headers + about
 }

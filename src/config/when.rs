@@ -1,4 +1,4 @@
-//! An entry's timing: one of `cron`, `every`, `at` and `solar`, and what goes with each.
+//! An entry's timing: one of `cron`, `every`, `at`, `rrule` and `solar`, and what goes with each.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::report::Report;
 use super::solar;
 use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, MappingFields};
 use crate::schedule::interval::{Interval, SHORTEST};
+use crate::schedule::rrule::Rrule;
 use crate::schedule::{Instants, Timing, UnixMs, Zone};
 
-const KINDS: [&str; 4] = ["cron", "every", "at", "solar"];
-const LATER_KINDS: [&str; 1] = ["rrule"];
+const KINDS: [&str; 5] = ["cron", "every", "at", "rrule", "solar"];
 
 /// Bytes of a crontab line, or of one field in a mapping: all 60 minutes written out, twice over.
 pub const MAX_CRON: usize = 400;
@@ -49,6 +49,7 @@ pub(super) fn read(
         "cron" if node.map().is_some() => crontab(node, report).map(Timing::Cron),
         "cron" => line(node, day_match(fields, report), report).map(Timing::Cron),
         "every" => every(node, fields, zone, report).map(Timing::Every),
+        "rrule" => rrule(node, fields, zone, report).map(Timing::Rrule),
         "solar" => solar::read(node, fields.key_span(kind)?, report).map(Timing::Solar),
         _ => at(node, zone, report).map(Timing::At),
     };
@@ -59,7 +60,7 @@ pub(super) fn read(
 fn kind(fields: &Fields<'_, '_>, name: Span, report: &mut Report<'_>) -> Option<&'static str> {
     let mut present = KINDS.into_iter().filter(|kind| fields.value(kind).is_some());
     let Some(first) = present.next() else {
-        if KINDS.iter().chain(&LATER_KINDS).any(|kind| fields.was_meant(kind)) {
+        if KINDS.iter().any(|kind| fields.was_meant(kind)) {
             return None;
         }
         report
@@ -277,4 +278,32 @@ fn at(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<Instants>
             .hint(super::instant::HINT);
     }
     instants
+}
+
+/// A recurrence; the reading of `start` stands in for its DTSTART.
+fn rrule(
+    node: &Node<'_>,
+    fields: &Fields<'_, '_>,
+    zone: &Zone,
+    report: &mut Report<'_>,
+) -> Option<Box<Rrule>> {
+    let text = expect::text(node, report)?;
+    let start = match fields.value("start") {
+        Some(node) => Some(instant(node, zone, report)?),
+        None => None,
+    };
+    match Rrule::parse(text, zone, start) {
+        Ok(parsed) => {
+            for warning in &parsed.warnings {
+                let span = node.part(report.text(), warning.span.clone());
+                tell(&warning.to_string(), |message| report.warning(span, message));
+            }
+            Some(parsed.rrule)
+        }
+        Err(error) => {
+            let span = node.part(report.text(), error.span.clone());
+            tell(&error.to_string(), |message| report.error(span, message));
+            None
+        }
+    }
 }

@@ -11,11 +11,14 @@ pub mod interval;
 pub mod kind;
 pub mod planner;
 pub mod progress;
+pub mod rrule;
 pub mod solar;
 pub mod task_id;
 pub mod timing;
+mod token;
 pub mod unix_ms;
 mod wall;
+mod words;
 pub mod zone;
 
 pub use entry::{CatchUp, Entry, Guards, Message, Schedule};

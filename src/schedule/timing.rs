@@ -3,6 +3,7 @@
 use super::cron::Cron;
 use super::instants::Instants;
 use super::interval::Interval;
+use super::rrule::Rrule;
 use super::solar::Solar;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
@@ -16,6 +17,8 @@ pub enum Timing {
     Every(Interval),
     /// Instants one by one.
     At(Instants),
+    /// A recurrence rule of RFC 5545 over the zone's wall clock.
+    Rrule(Box<Rrule>),
     /// What the sun does at a place.
     Solar(Solar),
 }
@@ -36,6 +39,7 @@ impl Timing {
             Timing::Cron(cron) => cron.next(zone, after),
             Timing::Every(interval) => interval.next(after),
             Timing::At(instants) => instants.next(after),
+            Timing::Rrule(rrule) => rrule.next(zone, after),
             Timing::Solar(solar) => solar.next(after),
         }
     }
@@ -48,7 +52,7 @@ impl Timing {
         match self {
             Timing::Every(interval) => interval.latest(until).filter(|slot| *slot > after),
             Timing::At(instants) => instants.latest(until).filter(|slot| *slot > after),
-            Timing::Cron(_) | Timing::Solar(_) => {
+            Timing::Cron(_) | Timing::Rrule(_) | Timing::Solar(_) => {
                 newest_between(|at| self.next(zone, at), after, until)
             }
         }
@@ -60,7 +64,7 @@ impl Timing {
         match self {
             Timing::Every(interval) => interval.count_between(after, until).min(cap),
             Timing::At(instants) => instants.count_between(after, until).min(cap),
-            Timing::Cron(_) | Timing::Solar(_) => {
+            Timing::Cron(_) | Timing::Rrule(_) | Timing::Solar(_) => {
                 count_between(|at| self.next(zone, at), after, until, cap)
             }
         }
@@ -74,6 +78,7 @@ impl Timing {
             Timing::Cron(cron) => format!("1 {} {}", cron.canonical(), zone.name()),
             Timing::Every(interval) => format!("1 {}", interval.canonical()),
             Timing::At(instants) => format!("1 {}", instants.canonical()),
+            Timing::Rrule(rrule) => format!("1 {} {}", rrule.canonical(), zone.name()),
             Timing::Solar(solar) => format!("1 {}", solar.canonical()),
         }
     }
@@ -85,7 +90,17 @@ impl Timing {
             Timing::Cron(cron) => cron.describe(),
             Timing::Every(interval) => interval.describe(),
             Timing::At(instants) => instants.describe(zone),
+            Timing::Rrule(rrule) => rrule.describe(),
             Timing::Solar(solar) => solar.describe(),
+        }
+    }
+
+    /// Bytes that it takes beyond its own size.
+    pub(crate) fn boxed_size(&self) -> usize {
+        match self {
+            Timing::Cron(_) | Timing::Every(_) | Timing::Solar(_) => 0,
+            Timing::At(instants) => size_of_val(instants.as_slice()),
+            Timing::Rrule(rrule) => rrule.size(),
         }
     }
 }

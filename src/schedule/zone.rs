@@ -117,6 +117,12 @@ impl Zone {
         Zone::from_jiff(Tz::UTC, &TimeZone::UTC)
     }
 
+    /// Whether the zone's clock shows UTC, whatever its name.
+    #[must_use]
+    pub fn is_utc(&self) -> bool {
+        matches!(self.table[..], [Row { offset: 0, .. }])
+    }
+
     /// The IANA name, as written in the schedule.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -165,9 +171,14 @@ impl Zone {
         UnixMs(started.max(shown + i64::from(wall.subsec_millisecond()))).min(Timestamp::MAX.into())
     }
 
+    /// What the zone's clock shows at `at`, in whole seconds since 1970-01-01T00:00:00 on the wall.
+    pub(super) fn reading_at(&self, at: UnixMs) -> i64 {
+        at.0.div_euclid(1000) + i64::from(self.offset_at(at))
+    }
+
     /// The day that the zone's calendar shows at `at`, counted from 1970-01-01.
     pub(super) fn day_at(&self, at: UnixMs) -> i64 {
-        (at.0.div_euclid(1000) + i64::from(self.offset_at(at))).div_euclid(86_400)
+        self.reading_at(at).div_euclid(86_400)
     }
 
     /// The first instant at which the zone's calendar shows the day, or a later one.

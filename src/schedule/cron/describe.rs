@@ -1,12 +1,13 @@
 //! An expression in plain English, from what it matches rather than from how it was written.
 
-use super::field::{MONTHS, WEEKDAYS};
 use super::{Cron, DayMatch};
+use crate::schedule::words::{
+    EVERY_MONTH, EVERY_WEEKDAY, and, around, is_run, list, months_in_words, ordinal, values,
+    weekdays_in_words,
+};
 
 const EVERY_HOUR: u64 = (1 << 24) - 1;
 const EVERY_DAY: u32 = !1;
-const EVERY_MONTH: u16 = 0x1ffe;
-const EVERY_WEEKDAY: u8 = 0x7f;
 /// More times a day than this are told by minute and hour.
 const MOST_TIMES: u32 = 6;
 
@@ -99,100 +100,6 @@ fn hours_in_words(hours: u64) -> String {
         }
         _ => format!("in the hours {}", list(&values(hours), ToString::to_string)),
     }
-}
-
-fn months_in_words(months: u16) -> String {
-    let around = around(u64::from(months) >> 1, u64::from(EVERY_MONTH) >> 1);
-    cyclic(&around, 12, |month| capital(MONTHS[*month as usize]))
-}
-
-fn weekdays_in_words(weekdays: u8) -> String {
-    let around = around(weekdays.into(), EVERY_WEEKDAY.into());
-    cyclic(&around, 7, |day| capital(WEEKDAYS[*day as usize]))
-}
-
-fn capital(name: &str) -> String {
-    let (head, tail) = name.split_at(1);
-    head.to_ascii_uppercase() + tail
-}
-
-/// The set bits, from the lowest.
-fn values(mask: u64) -> Vec<u32> {
-    (0..64).filter(|bit| mask >> bit & 1 == 1).collect()
-}
-
-/// The set bits, from the beginning of the run that crosses the end of the cycle, if one does.
-fn around(mask: u64, full: u64) -> Vec<u32> {
-    let mut values = values(mask);
-    let crosses = mask != full && mask & 1 == 1 && mask > full >> 1;
-    if crosses {
-        let run = (full & !mask).ilog2() + 1;
-        let start = values.iter().take_while(|value| **value < run).count();
-        values.rotate_left(start);
-    }
-    values
-}
-
-fn is_run(values: &[u32], length: u32) -> bool {
-    values.windows(2).all(|pair| (pair[0] + 1) % length == pair[1])
-}
-
-/// A run is its two ends, anything else a list.
-fn cyclic(values: &[u32], length: u32, name: impl Fn(&u32) -> String) -> String {
-    match (values, values.len()) {
-        ([first, .., last], 3..) if is_run(values, length) => {
-            format!("{} to {}", name(first), name(last))
-        }
-        _ => list(values, name),
-    }
-}
-
-/// `1, 2 and 3`; long runs and long equal steps are shortened.
-fn list(values: &[u32], name: impl Fn(&u32) -> String) -> String {
-    let equal_steps = || values.windows(3).all(|three| three[1] - three[0] == three[2] - three[1]);
-    match values {
-        [first, second, third, .., last]
-            if values.len() > 4 && *second > first + 1 && equal_steps() =>
-        {
-            format!(
-                "{}, {}, {} and so on to {}",
-                name(first),
-                name(second),
-                name(third),
-                name(last)
-            )
-        }
-        _ => {
-            let runs = values.chunk_by(|one, next| one + 1 == *next);
-            let parts: Vec<String> = runs.flat_map(|run| run_in_words(run, &name)).collect();
-            and(&parts)
-        }
-    }
-}
-
-fn run_in_words(run: &[u32], name: impl Fn(&u32) -> String) -> Vec<String> {
-    match run {
-        [first, _, .., last] if run.len() > 2 => vec![format!("{} to {}", name(first), name(last))],
-        _ => run.iter().map(name).collect(),
-    }
-}
-
-fn and(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [only] => only.clone(),
-        [head @ .., last] => format!("{} and {last}", head.join(", ")),
-    }
-}
-
-fn ordinal(day: u32) -> String {
-    let ending = match day {
-        1 | 21 | 31 => "st",
-        2 | 22 => "nd",
-        3 | 23 => "rd",
-        _ => "th",
-    };
-    format!("{day}{ending}")
 }
 
 #[cfg(test)]

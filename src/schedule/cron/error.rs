@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::DayMatch;
 use super::field::Field;
-use super::token::Token;
+use crate::schedule::token::{Token, near};
 
 /// Why an expression is refused.
 ///
@@ -122,18 +122,6 @@ fn suggest(problem: Problem, field: Field, token: &str) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// The one of `names` that `token` is most likely a slip of.
-pub(super) fn near(token: &str, names: &[&str]) -> Option<String> {
-    let token = token.to_ascii_lowercase();
-    let score = |name: &&&str| {
-        let head = name.get(..token.len()).unwrap_or(name);
-        strsim::damerau_levenshtein(&token, name).min(strsim::damerau_levenshtein(&token, head))
-    };
-    let best = names.iter().min_by_key(score)?;
-    (token.len() > 1 && score(&best) <= 2 && score(&best) < token.len())
-        .then(|| (*best).to_string())
 }
 
 impl std::error::Error for CronError {}

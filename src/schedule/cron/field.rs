@@ -1,7 +1,8 @@
 //! One field of an expression, in either dialect: from text to a bit mask.
 
 use super::error::{CronError, CronWarning, Problem};
-use super::token::{Token, number, unsupported};
+use super::token::unsupported;
+use crate::schedule::token::{Token, number};
 
 /// Which of the five fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Field {
 }
 
 /// Month names begin at 1.
-pub(super) const MONTHS: [&str; 12] = [
+pub(in crate::schedule) const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",

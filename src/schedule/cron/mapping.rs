@@ -7,8 +7,8 @@
 
 use super::error::{CronError, Problem};
 use super::field::{Dialect, Field, FieldReader, Set};
-use super::token::Token;
 use super::{Cron, DayMatch, Parsed, Sets};
+use crate::schedule::token::Token;
 
 /// The text of each argument; `None` when it is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

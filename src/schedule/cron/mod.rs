@@ -32,6 +32,7 @@ mod tests;
 use std::fmt;
 
 pub use error::{CronError, CronWarning, Problem};
+pub(super) use field::MONTHS;
 pub use field::{Field, WEEKDAYS, weekdays};
 pub use mapping::MappingFields;
 

@@ -1,10 +1,10 @@
 //! The crontab line: cronie's grammar, strictly, and what many users expect on top of it (whole
 //! English names, ranges that wrap, `N/step`).
 
-use super::error::{CronError, CronWarning, Problem, near};
+use super::error::{CronError, CronWarning, Problem};
 use super::field::{Dialect, Field, FieldReader, Set};
-use super::token::Token;
 use super::{Cron, DayMatch, Parsed, Sets};
+use crate::schedule::token::{Token, near};
 
 const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),

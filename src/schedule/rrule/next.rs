@@ -1,0 +1,185 @@
+//! The next slot of a rule: which readings of the wall clock match.
+//!
+//! A reading matches when it lies in a period that counts (`periods`), on a day (`days`) and at a
+//! time (`times`) that match. The search leaps from one to the other until they agree, and never
+//! walks through what does not match.
+
+use super::Rrule;
+use super::periods::{DAY_S, END_S};
+use super::times::nth_bit;
+use crate::schedule::calendar::{Date, date_of, day_of, days_up_to, month_length};
+use crate::schedule::unix_ms::UnixMs;
+use crate::schedule::wall::{self, Class};
+use crate::schedule::zone::Zone;
+
+/// Periods and months that one search looks at; with the next reading further away than that, a rule
+/// has ended.
+///
+/// The calendar repeats after 4,800 months, so no rule whose days alone are rare is cut short. It is
+/// for those whose INTERVAL hardly ever meets their days and times: 09:00:00 in steps of 86,399
+/// seconds, say.
+pub(super) const MAX_LOOKS: u32 = 5_000;
+
+impl Rrule {
+    /// The first slot strictly later than `after`, or `None` when there is none.
+    ///
+    /// Depends on nothing but its arguments, and takes about as long for far slots as for near ones.
+    #[must_use]
+    pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
+        let slot = |reading_from: &dyn Fn(i64) -> Option<i64>| {
+            wall::next(Class::Fixed, zone, after, reading_from)
+        };
+        let added = || slot(&|from| self.added_from(from));
+        let ruled = if after < self.until { slot(&|from| self.reading_from(from)) } else { None };
+        let ruled = ruled.filter(|slot| *slot <= self.until);
+        [ruled, if self.added.is_empty() { None } else { added() }].into_iter().flatten().min()
+    }
+
+    /// The first RDATE at or after `from`.
+    fn added_from(&self, from: i64) -> Option<i64> {
+        self.added.get(self.added.partition_point(|reading| *reading < from)).copied()
+    }
+
+    /// The first reading of the rule at or after `from` that is not an EXDATE.
+    fn reading_from(&self, from: i64) -> Option<i64> {
+        let mut reading = self.chosen_from(from)?;
+        while self.excluded.binary_search(&reading).is_ok() {
+            reading = self.chosen_from(reading + 1)?;
+        }
+        (reading <= self.last).then_some(reading)
+    }
+
+    /// The first reading at or after `from`, whatever ends the rule or is left out of it.
+    pub(super) fn chosen_from(&self, from: i64) -> Option<i64> {
+        let mut looks = MAX_LOOKS;
+        self.chosen_within(from, &mut looks)
+    }
+
+    /// The same with a number of looks of one's own; what is left of it tells what the search took.
+    pub(super) fn chosen_within(&self, from: i64, looks: &mut u32) -> Option<i64> {
+        let mut from = from.max(self.start);
+        loop {
+            let reading = self.matching_from(from, looks)?;
+            if self.positions.is_empty() {
+                return Some(reading);
+            }
+            let (start, end) = self.periods.around(reading);
+            match self.position_from(from, start, end) {
+                Some(reading) => return Some(reading),
+                None => from = end,
+            }
+        }
+    }
+
+    /// Whether `chosen_from` finds a reading.
+    pub(super) fn has(&self, reading: i64) -> bool {
+        let (start, end) = self.periods.around(reading);
+        let chosen = || {
+            self.positions.is_empty() || self.position_from(reading, start, end) == Some(reading)
+        };
+        // One look is enough to find what is there.
+        reading >= self.start && self.matching_from(reading, &mut 1) == Some(reading) && chosen()
+    }
+
+    /// The first reading at or after `from` that matches all but BYSETPOS.
+    fn matching_from(&self, from: i64, looks: &mut u32) -> Option<i64> {
+        let mut reading = from;
+        loop {
+            let counted = self.periods.counted_from(reading);
+            if counted >= END_S {
+                return None;
+            }
+            *looks = looks.checked_sub(1)?;
+            reading = self.on_the_calendar_from(counted, looks)?;
+            if reading == counted {
+                return Some(reading);
+            }
+        }
+    }
+
+    /// The first reading at or after `from` on a day and at a time that match, in whatever period.
+    fn on_the_calendar_from(&self, from: i64, looks: &mut u32) -> Option<i64> {
+        let (day, second) = (from.div_euclid(DAY_S), from.rem_euclid(DAY_S));
+        let date = date_of(day);
+        let first = day - i64::from(date.day - 1);
+        let days = self.days.of_month(date.year, date.month, first);
+        if days >> date.day & 1 == 1
+            && let Some(time) = self.times.from(second)
+        {
+            return Some(day * DAY_S + time);
+        }
+        let later_days = days & !days_up_to(date.day);
+        let day = match later_days {
+            0 => self.day_after_month(date, looks)?,
+            _ => first - 1 + i64::from(later_days.trailing_zeros()),
+        };
+        Some(day * DAY_S + self.times.first())
+    }
+
+    /// The first matching day in a later month.
+    fn day_after_month(&self, date: Date, looks: &mut u32) -> Option<i64> {
+        let Date { mut year, mut month, .. } = date;
+        loop {
+            let later_months = u32::from(self.days.months) & (!0 << (month + 1));
+            if later_months == 0 {
+                (year, month) = (year + 1, 0);
+                if year > 9999 {
+                    return None;
+                }
+                continue;
+            }
+            month = later_months.trailing_zeros();
+            *looks = looks.checked_sub(1)?;
+            let first = day_of(Date { year, month, day: 1 });
+            let days = self.days.of_month(year, month, first);
+            if days != 0 {
+                return Some(first - 1 + i64::from(days.trailing_zeros()));
+            }
+        }
+    }
+
+    /// The first reading at or after `from` that BYSETPOS chooses in a period that is not empty.
+    fn position_from(&self, from: i64, start: i64, end: i64) -> Option<i64> {
+        let months = self.months_of(start.div_euclid(DAY_S), (end - 1).div_euclid(DAY_S));
+        let times = self.times.within(self.periods.freq(), start);
+        let days: u32 = months.iter().map(|(_, days)| days.count_ones()).sum();
+        let total = i64::from(days) * i64::from(times.count());
+        let reading = |position: &i16| {
+            let position = i64::from(*position);
+            let index = if position > 0 { position - 1 } else { total + position };
+            let index = u32::try_from(index).ok().filter(|index| i64::from(*index) < total)?;
+            let day = nth_day(&months, index / times.count())?;
+            Some(day * DAY_S + times.nth(index % times.count()))
+        };
+        let readings = self.positions.iter().filter_map(reading);
+        readings.filter(|reading| *reading >= from).min()
+    }
+
+    /// The matching days from `from` to `until`: the day before each month, and bits 1 to 31.
+    fn months_of(&self, from: i64, until: i64) -> Vec<(i64, u32)> {
+        let mut months = Vec::new();
+        let mut day = from;
+        while day <= until {
+            let Date { year, month, day: of_month } = date_of(day);
+            let before = day - i64::from(of_month);
+            let first = before + 1;
+            let length = month_length(year, month);
+            let last = u32::try_from(until - before).unwrap_or(0).min(length);
+            let days = self.days.of_month(year, month, first);
+            months.push((before, days & days_up_to(last) & !days_up_to(of_month - 1)));
+            day = first + i64::from(length);
+        }
+        months
+    }
+}
+
+fn nth_day(months: &[(i64, u32)], mut index: u32) -> Option<i64> {
+    for (before, days) in months {
+        let count = days.count_ones();
+        if index < count {
+            return Some(before + i64::from(nth_bit(u64::from(*days), index)));
+        }
+        index -= count;
+    }
+    None
+}

@@ -1,0 +1,197 @@
+//! What holds for every rule; the values themselves are compared with `dateutil` elsewhere.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::schedule::rrule::periods::DAY_S;
+
+const FREQS: [&str; 7] = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"];
+
+/// A part that may be left out, with numbers of a range.
+fn part(name: &'static str, least: i16, greatest: i16) -> impl Strategy<Value = String> {
+    let numbers = prop::collection::vec(least..=greatest, 1..4).prop_map(move |numbers| {
+        let numbers: Vec<String> =
+            numbers.iter().filter(|n| **n != 0 || least == 0).map(i16::to_string).collect();
+        if numbers.is_empty() { String::new() } else { format!(";{name}={}", numbers.join(",")) }
+    });
+    prop_oneof![3 => Just(String::new()), 1 => numbers]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let dates = (
+        part("BYMONTH", 1, 12),
+        part("BYMONTHDAY", -31, 31),
+        part("BYYEARDAY", -366, 366),
+        part("BYWEEKNO", -53, 53),
+        prop_oneof![3 => Just(""), 1 => Just(";BYDAY=MO,WE,SA"), 1 => Just(";BYDAY=SU;WKST=SU")],
+        part("BYSETPOS", -4, 4),
+    );
+    let times = (part("BYHOUR", 0, 23), part("BYMINUTE", 0, 59), part("BYSECOND", 0, 59));
+    let start = 0..4_000_000_000_i64;
+    (0..7_usize, 1..40_u32, start, dates, times).prop_map(
+        |(freq, interval, start, dates, times)| {
+            let start = jiff::Timestamp::from_second(start).unwrap().strftime("%Y%m%dT%H%M%S");
+            let (months, month_days, year_days, weeks, weekdays, positions) = dates;
+            let (hours, minutes, seconds) = times;
+            let yearly = if freq == 0 { weeks } else { String::new() };
+            let year_days = if freq == 0 || freq > 3 { year_days } else { String::new() };
+            let month_days = if freq == 2 { String::new() } else { month_days };
+            format!(
+                "DTSTART={start};FREQ={};INTERVAL={interval}{months}{month_days}{year_days}{yearly}\
+             {weekdays}{hours}{minutes}{seconds}{positions}",
+                FREQS[freq]
+            )
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_search_from_anywhere_finds_what_a_walk_from_dtstart_meets(
+        text in text(), ahead in 0..4_000_000_000_i64,
+    ) {
+        let Ok(parsed) = Rrule::parse(&text, &Zone::utc(), None) else { return Ok(()) };
+        let rrule = parsed.rrule;
+        let mut reading = rrule.start;
+        let mut walked = Vec::new();
+        while let Some(found) = rrule.chosen_from(reading).filter(|_| walked.len() < 40) {
+            prop_assert!(found >= reading && rrule.has(found), "{} in {}", found, text);
+            walked.push(found);
+            reading = found + 1;
+        }
+        for pair in walked.windows(2) {
+            let between = pair[0] + 1 + ahead % (pair[1] - pair[0]);
+            prop_assert_eq!(rrule.chosen_from(between), Some(pair[1]), "{} from {}", &text, between);
+            prop_assert!(between == pair[1] || !rrule.has(between));
+        }
+        prop_assert_eq!(rrule.chosen_from(i64::MIN / 4), walked.first().copied());
+        // From far away, too: no later search finds anything before what an earlier one found.
+        let far = rrule.start + ahead;
+        if let Some(found) = rrule.chosen_from(far) {
+            prop_assert!(found >= far && rrule.has(found));
+            let between = far + (found - far) / 2;
+            prop_assert_eq!(rrule.chosen_from(between), Some(found), "{} from {}", &text, between);
+        }
+    }
+
+    #[test]
+    fn the_next_slot_is_later_and_is_found_again_from_just_before(
+        text in text(), after in 0..4_000_000_000_000_i64, zone_index in 0..4_usize,
+    ) {
+        thread_local! {
+            static ZONES: [Zone; 4] =
+                ["America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"].map(zone);
+        }
+        ZONES.with(|zones| {
+            let zone = &zones[zone_index];
+            let Ok(parsed) = Rrule::parse(&text, zone, None) else { return Ok(()) };
+            let mut at = UnixMs(after);
+            for _ in 0..4 {
+                let Some(slot) = parsed.rrule.next(zone, at) else { break };
+                prop_assert!(slot > at, "{} after {}", slot, at);
+                prop_assert_eq!(parsed.rrule.next(zone, UnixMs(slot.0 - 1)), Some(slot));
+                at = slot;
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn count_ends_a_rule_where_a_walk_does(text in text(), count in 1..60_usize) {
+        let Ok(endless) = Rrule::parse(&text, &Zone::utc(), None) else { return Ok(()) };
+        let counted = format!("{text};COUNT={count}");
+        let counted = Rrule::parse(&counted, &Zone::utc(), None).unwrap().rrule;
+        let walk = |rrule: &Rrule| {
+            let mut at = UnixMs::MIN;
+            let step = || { at = rrule.next(&Zone::utc(), at)?; Some(at) };
+            std::iter::from_fn(step).take(count + 1).collect::<Vec<_>>()
+        };
+        let mut expected = walk(&endless.rrule);
+        expected.truncate(count);
+        prop_assert_eq!(walk(&counted), expected);
+    }
+}
+
+#[test]
+fn weeks_are_those_of_iso_8601() {
+    let week_of = |week: i64| rrule(&format!("DTSTART=19700101;FREQ=YEARLY;BYWEEKNO={week}"));
+    let (forth, back): (Vec<_>, Vec<_>) =
+        (1..=53).map(|week| (week_of(week), week_of(-week))).unzip();
+    let mut date = jiff::civil::date(1970, 1, 1);
+    for day in 0..20_000 {
+        let week = date.iso_week_date();
+        let number = week.week() as usize - 1;
+        let from_end = (week.weeks_in_year() - week.week()) as usize;
+        let reading = day * DAY_S;
+        assert!(forth[number].has(reading) && back[from_end].has(reading), "{date}");
+        assert!(!forth[(number + 1) % 53].has(reading), "{date}");
+        assert!(!back[(from_end + 1) % 53].has(reading), "{date}");
+        date = date.tomorrow().unwrap();
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the clock measures the search, not a schedule")]
+fn far_counts_and_rare_readings_are_found_at_once() {
+    let utc_zone = Zone::utc();
+    let start = std::time::Instant::now();
+    let daily = rrule("DTSTART=20260101T090000;FREQ=DAILY;COUNT=500000");
+    // 499,999 days later.
+    let last = utc("3394-12-14T09:00:00Z");
+    assert_eq!(daily.next(&utc_zone, UnixMs(last.0 - 1)), Some(last));
+    assert_eq!(daily.next(&utc_zone, last), None);
+    let rare = [
+        "FREQ=YEARLY;INTERVAL=9;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO",
+        "FREQ=SECONDLY;BYMONTH=1;BYHOUR=3;BYMINUTE=0;BYSECOND=0",
+        "FREQ=SECONDLY;INTERVAL=3599;BYMINUTE=0;BYSECOND=0",
+        "FREQ=MINUTELY;INTERVAL=1439;BYHOUR=9;BYMINUTE=0",
+        "FREQ=SECONDLY;INTERVAL=1000000000",
+        "FREQ=YEARLY;BYWEEKNO=53;BYDAY=FR;BYMONTH=1",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=5;BYMONTH=2",
+        "FREQ=SECONDLY;COUNT=1000000000",
+        "FREQ=WEEKLY;BYDAY=MO,TU;COUNT=400000",
+    ];
+    let rare = rare.map(|rule| rrule(&format!("DTSTART=20260101T090000;{rule}")));
+    // A thousand searches in less than a millisecond each, even unoptimized.
+    for years in 0..100 {
+        let after = UnixMs(last.0 / 50 + years * 31_556_952_000);
+        for rule in &rare {
+            let _ = rule.next(&utc_zone, after);
+        }
+    }
+    for never in [
+        "FREQ=SECONDLY;INTERVAL=2;BYSECOND=1",
+        "FREQ=DAILY;INTERVAL=7;BYDAY=MO",
+        "FREQ=SECONDLY;BYMONTH=1;BYSETPOS=2",
+        "FREQ=YEARLY;BYDAY=MO;BYSETPOS=54",
+        "FREQ=HOURLY;INTERVAL=24;BYHOUR=8",
+    ] {
+        let never = refused(&format!("DTSTART=20260101T090000;{never}")).0;
+        assert!(never.starts_with("the rule never comes"), "{never}");
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_newest_slot_and_the_count_equal_a_walk_over_all_slots() {
+    let new_york = zone("America/New_York");
+    let rules = [
+        "DTSTART:20250901T013000 RRULE:FREQ=DAILY;UNTIL=20251115T000000Z EXDATE:20251103T013000",
+        "DTSTART:20251001T090000 RRULE:FREQ=MINUTELY;INTERVAL=90;BYDAY=SU,MO RDATE:20251021T120000",
+        "DTSTART:20250901T090000 RRULE:FREQ=WEEKLY;COUNT=9",
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    for text in rules {
+        let timing = Timing::Rrule(parse(text, &new_york));
+        for _ in 0..50 {
+            let after = UnixMs(utc("2025-10-20T00:00:00Z").0 + random.i64(0..1_728_000_000));
+            let until = UnixMs(after.0 + (1 << random.u32(..32)));
+            let (mut last, mut count, mut at) = (None, 0, after);
+            while let Some(slot) = timing.next(&new_york, at).filter(|slot| *slot <= until) {
+                (at, last, count) = (slot, Some(slot), count + 1);
+            }
+            assert_eq!(timing.last_between(&new_york, after, until), last, "{text}");
+            assert_eq!(timing.count_between(&new_york, after, until, u64::MAX), count);
+        }
+    }
+}

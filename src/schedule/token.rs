@@ -1,0 +1,66 @@
+//! The smallest parts of an expression: where they stand, and what they were most likely meant to be.
+
+use std::ops::Range;
+
+/// A part of an expression that knows where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Token<'a> {
+    pub(super) text: &'a str,
+    /// Byte offset in the whole text.
+    pub(super) at: usize,
+}
+
+impl<'a> Token<'a> {
+    pub(super) fn span(self) -> Range<usize> {
+        self.at..self.at + self.text.len()
+    }
+
+    pub(super) fn split_once(self, separator: char) -> (Token<'a>, Option<Token<'a>>) {
+        match self.text.split_once(separator) {
+            None => (self, None),
+            Some((head, tail)) => {
+                let at = self.at + head.len() + separator.len_utf8();
+                (Token { text: head, at: self.at }, Some(Token { text: tail, at }))
+            }
+        }
+    }
+
+    /// The parts between separators: at least one.
+    pub(super) fn split(self, separator: char) -> impl Iterator<Item = Token<'a>> {
+        let mut rest = Some(self);
+        std::iter::from_fn(move || {
+            let (head, tail) = rest?.split_once(separator);
+            rest = tail;
+            Some(head)
+        })
+    }
+
+    pub(super) fn trim(self) -> Token<'a> {
+        let blank = [' ', '\t'];
+        let start = self.text.len() - self.text.trim_start_matches(blank).len();
+        Token { text: self.text.trim_matches(blank), at: self.at + start }
+    }
+}
+
+/// Decimal digits only: no sign, no blank, no other script's digits.
+pub(super) fn number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u32::MAX))
+}
+
+/// The one of `names` that `token` is most likely a slip of.
+pub(super) fn near(token: &str, names: &[&str]) -> Option<String> {
+    // Longer ones would only be slow to compare.
+    if token.len() > 40 {
+        return None;
+    }
+    let token = token.to_ascii_lowercase();
+    let score = |name: &&&str| {
+        let name = name.to_ascii_lowercase();
+        let head = name.get(..token.len()).unwrap_or(&name);
+        strsim::damerau_levenshtein(&token, &name).min(strsim::damerau_levenshtein(&token, head))
+    };
+    let best = names.iter().min_by_key(score)?;
+    (token.len() > 1 && score(&best) <= 2 && score(&best) < token.len())
+        .then(|| (*best).to_string())
+}
