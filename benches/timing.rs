@@ -12,6 +12,7 @@ use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use downbeat::config::instant;
 use downbeat::schedule::cron::Cron;
+use downbeat::schedule::rrule::Rrule;
 use downbeat::schedule::solar::{Event, Solar};
 use downbeat::schedule::{Instants, Timing, UnixMs, Zone};
 use downbeat::tzdata::Tzdata;
@@ -122,6 +123,32 @@ fn last_between(c: &mut Criterion) {
     }
 }
 
+/// A name and a recurrence that goes on after 2026.
+const RECURRENCES: [(&str, &str); 6] = [
+    ("daily", "DTSTART:20240101T023000 RRULE:FREQ=DAILY"),
+    ("last_friday", "DTSTART:20240101T090000 RRULE:FREQ=MONTHLY;BYDAY=-1FR"),
+    ("last_workday", "DTSTART:20240101T090000 RRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"),
+    ("iso_week", "DTSTART:20240101T090000 RRULE:FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO"),
+    ("seconds_of_january", "DTSTART:20240101T000000 RRULE:FREQ=SECONDLY;INTERVAL=7;BYMONTH=1"),
+    ("far_count", "DTSTART:19700101T090000 RRULE:FREQ=DAILY;COUNT=500000"),
+];
+
+fn recurrences(c: &mut Criterion) {
+    let zone = Tzdata::bundled().zone(chrono_tz::America::New_York).expect("bundled");
+    let starts = starts();
+    for (name, text) in RECURRENCES {
+        let rrule = Rrule::parse(text, &zone, None).expect("the recurrence is valid").rrule;
+        let first = rrule.next(&zone, starts[0]).expect("it goes on");
+        assert!(first > starts[0] && rrule.next(&zone, UnixMs(first.0 - 1)) == Some(first));
+        c.bench_function(&format!("rrule/parse/{name}/downbeat"), |b| {
+            b.iter(|| Rrule::parse(black_box(text), &zone, None).is_ok());
+        });
+        let path = format!("rrule/next/new_york/{name}/downbeat");
+        search(c, path, &starts, |after| rrule.next(&zone, after));
+    }
+}
+
+
 fn solar(c: &mut Criterion) {
     let starts = starts();
     let theirs = SolarEvents::grena3();
@@ -195,6 +222,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(150))
         .measurement_time(Duration::from_millis(400));
-    targets = parse, next, worst_case, last_between, solar, at, zones
+    targets = parse, next, worst_case, last_between, recurrences, solar, at, zones
 }
 criterion_main!(benches);

@@ -88,7 +88,7 @@ fn is_barely(at: i64, noons: &[i64]) -> bool {
 
 #[test]
 fn a_year_of_every_event_at_twenty_places_is_that_of_celery() {
-    needs!(Celery);
+    needs!(Python);
     let celerys = celerys();
     let noon = Event::ALL.iter().position(|event| *event == Event::SolarNoon).unwrap();
     let places = celerys.chunks(Event::ALL.len());

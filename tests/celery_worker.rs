@@ -59,7 +59,7 @@ fn odd_arguments() -> (Value, Value) {
 
 #[test]
 fn a_task_runs_with_its_id_arguments_and_headers() {
-    needs!(Redis, Celery);
+    needs!(Redis, Python);
     let server = RedisServer::start();
     let (args, kwargs) = odd_arguments();
     let headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
@@ -89,7 +89,7 @@ fn a_task_runs_with_its_id_arguments_and_headers() {
 
 #[test]
 fn big_integers_arrive_whole() {
-    needs!(Redis, Celery);
+    needs!(Redis, Python);
     let server = RedisServer::start();
     let worker = CeleryWorker::start(&server.celery_url(), &["q"]);
     let args = "[1180591620717411303424, 1]".into();
@@ -103,7 +103,7 @@ fn big_integers_arrive_whole() {
 
 #[test]
 fn every_priority_is_taken_most_urgent_first() {
-    needs!(Redis, Celery);
+    needs!(Redis, Python);
     let server = RedisServer::start();
     for priority in [255, 9, 8, 6, 5, 3, 2, 0] {
         let message = message("demo.echo", "q", &json!([]), &json!({}));
@@ -118,7 +118,7 @@ fn every_priority_is_taken_most_urgent_first() {
 
 #[test]
 fn an_expired_task_is_revoked_and_a_lasting_one_is_run() {
-    needs!(Redis, Celery);
+    needs!(Redis, Python);
     let server = RedisServer::start();
     let mut worker = CeleryWorker::start(&server.celery_url(), &["q"]);
     let message = message("demo.echo", "q", &json!([]), &json!({}));
@@ -140,7 +140,7 @@ fn an_expired_task_is_revoked_and_a_lasting_one_is_run() {
 
 #[test]
 fn files_are_run_in_order_and_expired_ones_are_not() {
-    needs!(Celery);
+    needs!(Python);
     let mut folder = Folder::new();
     let (args, kwargs) = odd_arguments();
     let echo = message("demo.echo", "reports.daily", &args, &kwargs);

@@ -14,6 +14,7 @@ mod fuzz;
 mod guards;
 mod python_repr;
 mod reload;
+mod rrule_dateutil;
 mod schedules_on_workers;
 mod spool;
 mod support;

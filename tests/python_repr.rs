@@ -106,7 +106,7 @@ fn shown_by_python(lines: &[String]) -> Vec<String> {
 
 #[test]
 fn arguments_are_shown_as_python_shows_them() {
-    needs!(Celery);
+    needs!(Python);
     let mut runner = TestRunner::deterministic();
     let args = prop::collection::vec(any_value(), 1..8);
     let lines: Vec<String> = (0..2000)

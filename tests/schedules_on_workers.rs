@@ -124,7 +124,7 @@ fn stop(mut downbeat: Downbeat) {
 
 #[test]
 fn cron_interval_and_one_off_entries_run_on_a_worker_over_redis() {
-    needs!(Redis, Celery);
+    needs!(Redis, Python);
     let server = RedisServer::start();
     let place = Place::new().env("DOWNBEAT_BROKER", &server.url());
     let (one_off, last_minute) = one_off_soon();
@@ -145,7 +145,7 @@ fn cron_interval_and_one_off_entries_run_on_a_worker_over_redis() {
 
 #[test]
 fn cron_interval_and_one_off_entries_run_on_a_worker_over_a_spool() {
-    needs!(Celery);
+    needs!(Python);
     let place = Place::new();
     let (one_off, last_minute) = one_off_soon();
     place.write_schedule("all.yaml", &schedule(one_off));
@@ -173,7 +173,7 @@ fn cron_interval_and_one_off_entries_run_on_a_worker_over_a_spool() {
 
 #[test]
 fn the_heartbeat_of_the_examples_runs_on_a_worker() {
-    needs!(Redis, Celery);
+    needs!(Redis, Python);
     let server = RedisServer::start();
     let place = place_with_examples().env("DOWNBEAT_BROKER", &server.url());
     let _downbeat = start(&place);

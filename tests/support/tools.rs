@@ -9,20 +9,22 @@ use std::sync::LazyLock;
 pub(crate) enum Tool {
     /// `redis-server` on the search path.
     Redis,
-    /// Celery in `tests/.venv`.
-    Celery,
+    /// `tests/.venv` with Celery and all else in `tests/requirements.txt`.
+    Python,
 }
 
 impl Tool {
     fn is_there(self) -> bool {
         static REDIS: LazyLock<bool> =
             LazyLock::new(|| runs(Command::new("redis-server").arg("--version")));
-        static CELERY: LazyLock<bool> = LazyLock::new(|| {
-            runs(Command::new(python()).args(["-c", "import celery, ephem, redis"]))
+        static PYTHON: LazyLock<bool> = LazyLock::new(|| {
+            let wanted = std::fs::read(tests_folder().join("requirements.txt"));
+            let installed = std::fs::read(tests_folder().join(".venv/requirements.txt"));
+            wanted.is_ok_and(|wanted| installed.is_ok_and(|installed| wanted == installed))
         });
         match self {
             Tool::Redis => *REDIS,
-            Tool::Celery => *CELERY,
+            Tool::Python => *PYTHON,
         }
     }
 }
