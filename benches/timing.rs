@@ -148,7 +148,6 @@ fn recurrences(c: &mut Criterion) {
     }
 }
 
-
 fn solar(c: &mut Criterion) {
     let starts = starts();
     let theirs = SolarEvents::grena3();

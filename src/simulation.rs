@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 use crate::broker::memory::{MemoryBroker, Settled};
 use crate::broker::{Exception, Fence, Outcome, Outgoing, Reply, Write};
+use crate::schedule::bounds::Bounds;
+use crate::schedule::delay::Delay;
+use crate::schedule::except::Days;
 use crate::schedule::planner::{Action, Item, Planner};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule};
@@ -370,6 +373,27 @@ fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
     entries.push((tens(CatchUp::Latest, limit), every_ten.clone()));
     let max_queued = Guards { max_queued: NonZeroU32::new(ROOM), ..Guards::default() };
     entries.push((tens(all, max_queued), every_ten));
+    // Half of the days of Seoul, in half of the year, each message up to ten minutes late.
+    let (seoul, rules) = zone("Asia/Seoul");
+    let bounds = Bounds {
+        start: Some(START + DAY * 50),
+        end: Some(START + DAY * 200),
+        except: vec![Arc::new([Days::Weekdays(0b101_0101)].into_iter().collect())],
+    };
+    let delay = Some(Box::new(Delay::jitter(Duration::from_secs(600))));
+    let held = |slot: &UnixMs| {
+        let day = slot.to_jiff().to_zoned(rules.clone()).weekday().to_sunday_zero_offset();
+        (50 * 48..=200 * 48).contains(&(slot.since(START).as_secs() / 1800)) && day % 2 == 1
+    };
+    let half_hours = (1..=365 * 48).map(|n| START + Duration::from_secs(1800 * n));
+    let bounded = Entry {
+        zone: seoul,
+        bounds: Some(Box::new(bounds)),
+        delay,
+        catch_up: all,
+        ..every("bounded", 1800)
+    };
+    entries.push((bounded, half_hours.filter(held).collect()));
     let slot = START + DAY * 100;
     let once = Entry { catch_up: all, ..entry("once", Timing::At(slot.into())) };
     entries.push((once, BTreeSet::from([slot])));
@@ -390,6 +414,7 @@ fn check(entry: &Entry, slots: &BTreeSet<UnixMs>, ledger: &[&Settled], seed: u64
         } else if entry.guards.max_queued.is_none() {
             assert_ne!(entry.catch_up, CatchUp::All, "seed {seed}: {:?}", settled);
         }
+        assert!(entry.due(settled.slot) <= settled.at, "seed {seed}: early {settled:?}");
         last = settled.slot;
     }
     if entry.guards.limit.is_some() {
