@@ -75,6 +75,8 @@ pub enum Command {
     List(Json),
     /// Publish an entry's message now; the schedule does not move
     Trigger(Trigger),
+    /// Publish an entry's slots of the past, oldest first; the schedule does not move
+    Backfill(Backfill),
     /// Show who leads and how the service fares; exits 1 when nobody leads
     Status(Json),
     /// Have the running service load its schedule files again
@@ -164,6 +166,32 @@ pub struct Trigger {
     #[arg(long, value_name = "QUEUE")]
     pub queue: Option<String>,
     /// Print the exact message and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// `backfill`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "At most 10000 slots go at a time. It stops at the first slot that cannot be \
+    sent, and says from where to go on."
+)]
+pub struct Backfill {
+    /// The entry whose slots to send; it may be disabled
+    pub entry: String,
+    /// From this time on, RFC 3339 or wall time in the entry's zone
+    #[arg(long, value_name = "TIME")]
+    pub from: String,
+    /// Up to but not including this time, which is at most now
+    #[arg(long, value_name = "TIME")]
+    pub to: String,
+    /// Queue instead of the entry's
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Show all slots and send nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Output

@@ -1,4 +1,5 @@
-//! The control socket: `status`, `reload`, `resign`, `list` and `trigger` ask the running service.
+//! The control socket: `status`, `list`, `reload`, `resign`, `trigger` and `backfill` ask the running
+//! service.
 //!
 //! One JSON line goes in, one JSON line comes back.
 
@@ -14,8 +15,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
+use crate::by_hand::{Backfill, Trigger};
 use crate::service::Request;
-use crate::trigger::Trigger;
 
 /// No command is longer.
 const LONGEST_COMMAND: u64 = 1 << 20;
@@ -37,8 +38,10 @@ pub enum Command {
     },
     /// Answers once the lease is given up, or why it is not.
     Resign,
-    /// Answers [`crate::trigger::Triggered`] or [`crate::trigger::TriggerError`].
+    /// Answers [`crate::by_hand::Triggered`] or [`crate::by_hand::Refused`].
     Trigger(Box<Trigger>),
+    /// Answers [`crate::by_hand::Backfilled`] or [`crate::by_hand::Refused`].
+    Backfill(Box<Backfill>),
 }
 
 /// What comes back.
@@ -151,6 +154,9 @@ async fn ask_service(command: Command, service: &mpsc::Sender<Request>) -> Answe
         Command::Resign => result(forward(service, Request::Resign).await),
         Command::Trigger(trigger) => {
             result(forward(service, |answer| Request::Trigger(trigger, answer)).await)
+        }
+        Command::Backfill(backfill) => {
+            result(forward(service, |answer| Request::Backfill(backfill, answer)).await)
         }
     }
 }

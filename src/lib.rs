@@ -7,7 +7,7 @@
 //! - [`broker`]: where messages and records go, in one step: Redis, or a spool of files.
 //! - [`leader`]: one leader among any number of replicas.
 //! - [`service`]: the loop that waits, decides and acts.
-//! - [`trigger`]: one message by hand, on the same path.
+//! - [`by_hand`]: messages that somebody asks for, on the same path.
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
 //! - [`clock`], [`signals`], [`watch`], [`telemetry`], [`host`]: the edges of the process.
 //!
@@ -21,6 +21,7 @@
 //! ```
 
 pub mod broker;
+pub mod by_hand;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -33,7 +34,6 @@ pub mod schedule;
 pub mod service;
 pub mod signals;
 pub mod telemetry;
-pub mod trigger;
 pub mod tzdata;
 pub mod watch;
 

@@ -1,5 +1,6 @@
 //! What can be typed, and what comes of it: output, messages and exit codes.
 
+mod backfill;
 mod facts;
 mod output;
 mod refusals;

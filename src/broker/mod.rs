@@ -131,7 +131,7 @@ pub enum BrokerError {
 }
 
 /// Keeps one namespace's state and takes its messages.
-pub trait Broker: Send + 'static {
+pub trait Broker: Publish + 'static {
     /// Everything known of the namespace, as of one instant.
     fn read(&mut self) -> impl Future<Output = Result<State, BrokerError>> + Send;
 
@@ -152,8 +152,11 @@ pub trait Broker: Send + 'static {
         fence: &Fence,
         batch: Batch,
     ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static;
+}
 
-    /// Publishes one message by hand: unfenced, unrecorded.
+/// Takes messages by hand.
+pub trait Publish: Send {
+    /// Publishes one message, unfenced and unrecorded.
     fn publish(
         &mut self,
         message: Outgoing,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::status::open_broker;
+use super::direct::Direct;
 use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, show};
 use crate::cli::ServiceFlags;
 use crate::clock;
@@ -45,7 +45,7 @@ pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failu
 /// Without a running service: the files here, and what the broker knows.
 fn read_entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
     let schedule = load_schedule(service)?;
-    let known = block_on(async { open_broker(service)?.read().await })?;
+    let known = block_on(async { Direct::open(service)?.read().await })?;
     let known = known.unwrap_or_else(|failure| {
         eprintln!("downbeat: what was sent is not known: {}", failure.message);
         crate::schedule::progress::State::default()

@@ -1,6 +1,8 @@
 //! One file a command; what it prints, and with which status it exits.
 
+mod backfill;
 mod check;
+mod direct;
 mod explain;
 mod list;
 mod next;
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config;
 use crate::config::{Broker, Overrides, Problem, ServiceConfig};
@@ -72,6 +75,17 @@ impl Failure {
     }
 }
 
+impl From<Refused> for Failure {
+    fn from(error: Refused) -> Failure {
+        let exit = match &error {
+            Refused::NoSuchEntry { .. } => Exit::No,
+            Refused::Invalid(_) => Exit::Usage,
+            Refused::Broker(_) => Exit::Unreachable,
+        };
+        Failure::new(exit, error)
+    }
+}
+
 /// Does what was asked and says how it went.
 #[must_use]
 pub fn execute(cli: Cli) -> Exit {
@@ -83,6 +97,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Explain(explain) => explain::explain(&explain),
         Command::List(output) => list::list(flags, output.json),
         Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
+        Command::Backfill(backfill) => backfill::backfill(flags, &backfill),
         Command::Status(output) => status::status(flags, output.json),
         Command::Reload { wait } => reload::reload(flags, wait),
         Command::Resign => resign::resign(flags),

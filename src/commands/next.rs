@@ -6,12 +6,12 @@ use std::num::NonZeroU32;
 use serde::Serialize;
 
 use super::{Exit, Failure, configuration, list, load_schedule, show};
+use crate::by_hand;
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{ServiceConfig, instant};
 use crate::schedule::{Entry, UnixMs, Zone};
 use crate::service::status::EntryStatus;
-use crate::trigger;
 
 /// One slot, as printed.
 #[derive(Debug, Serialize)]
@@ -30,9 +30,8 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
     let entries: Vec<&Entry> = if asked.entries.is_empty() {
         schedule.entries.iter().filter(|entry| entry.enabled).collect()
     } else {
-        let found = asked.entries.iter().map(|name| trigger::find(&schedule, name));
-        let found: Result<_, _> = found.collect();
-        found.map_err(|error| Failure::new(Exit::No, error))?
+        let found = asked.entries.iter().map(|name| by_hand::find(&schedule, name));
+        found.collect::<Result<_, _>>()?
     };
     let slots = slots(&entries, left(&service, &entries)?, asked)?;
     if asked.output.json {

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
+use super::direct::{Direct, unreachable};
 use super::{Exit, Failure, ask_service, block_on, broker_of, configuration, show};
-use crate::broker::redis::RedisBroker;
-use crate::broker::spool::Spool;
-use crate::broker::{Broker as _, BrokerError};
 use crate::cli::ServiceFlags;
-use crate::config::{Broker, ServiceConfig};
+use crate::config::ServiceConfig;
 use crate::control::Command;
 use crate::leader::{Peer, campaign};
-use crate::schedule::progress::State;
 use crate::service::status::Status;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,7 +17,7 @@ pub(super) fn status(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
     let status = match ask_service::<Status, String>(&service, &Command::Status, PATIENCE)? {
         Some(Ok(status)) => look_for_a_leader(status, &service)?,
         Some(Err(error)) => return Err(Failure::new(Exit::Unreachable, error)),
-        None => block_on(async { open_broker(&service)?.status(&service).await })??,
+        None => block_on(async { Direct::open(&service)?.status(&service).await })??,
     };
     if json {
         show::json(&status)?;
@@ -37,7 +34,7 @@ fn look_for_a_leader(mut status: Status, service: &ServiceConfig) -> Result<Stat
     if same
         && status.leader.is_none()
         && status.broker_error.is_none()
-        && let Direct::Redis(mut broker) = open_broker(service)?
+        && let Direct::Redis(mut broker) = Direct::open(service)?
         && let Ok(found) = block_on(broker.leader())?
     {
         status.leader = found.map(|(lease, _)| lease);
@@ -45,34 +42,7 @@ fn look_for_a_leader(mut status: Status, service: &ServiceConfig) -> Result<Stat
     Ok(status)
 }
 
-/// A broker as a command sees it, without a running service.
-pub(super) enum Direct {
-    Redis(Box<RedisBroker>),
-    Spool(std::path::PathBuf),
-}
-
-/// The broker that the service would use.
-pub(super) fn open_broker(service: &ServiceConfig) -> Result<Direct, Failure> {
-    match broker_of(service) {
-        Broker::Redis(url) => {
-            let broker = RedisBroker::new(url.expose(), &service.namespace, PATIENCE);
-            let broker = broker.map_err(Failure::usage)?;
-            Ok(Direct::Redis(Box::new(broker)))
-        }
-        Broker::Spool(path) => Ok(Direct::Spool(path)),
-    }
-}
-
 impl Direct {
-    pub(super) async fn read(&mut self) -> Result<State, Failure> {
-        match self {
-            Direct::Redis(broker) => broker.read().await.map_err(unreachable),
-            Direct::Spool(path) => {
-                Spool::peek(path).map_err(|error| Failure::new(Exit::Unreachable, error))
-            }
-        }
-    }
-
     async fn status(&mut self, service: &ServiceConfig) -> Result<Status, Failure> {
         let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -87,10 +57,6 @@ impl Direct {
         }
         Ok(status)
     }
-}
-
-fn unreachable(error: BrokerError) -> Failure {
-    Failure::new(Exit::Unreachable, format!("no service runs here, and the broker says: {error}"))
 }
 
 fn print(status: &Status) -> Result<(), Failure> {

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use super::status::{Direct, open_broker};
+use super::direct::Direct;
 use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, show};
-use crate::broker::spool::Spool;
+use crate::by_hand::{self, Refused, Trigger, Triggered};
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::config::ServiceConfig;
 use crate::control::Command;
 use crate::service::render::Renderer;
-use crate::trigger::{self, Trigger, TriggerError, Triggered};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -29,14 +28,7 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
         Some(done) => done,
         None => publish(&service, &trigger)?,
     };
-    let triggered: Triggered = done.map_err(|error| {
-        let exit = match &error {
-            TriggerError::NoSuchEntry { .. } => Exit::No,
-            TriggerError::Invalid(_) => Exit::Usage,
-            TriggerError::Broker(_) => Exit::Unreachable,
-        };
-        Failure::new(exit, error)
-    })?;
+    let triggered: Triggered = done?;
     if asked.output.json {
         show::json(&triggered)?;
     } else if triggered.sent {
@@ -57,25 +49,9 @@ fn json(flag: &str, text: &str) -> Result<serde_json::Value, Failure> {
 fn publish(
     service: &ServiceConfig,
     asked: &Trigger,
-) -> Result<Result<Triggered, TriggerError>, Failure> {
+) -> Result<Result<Triggered, Refused>, Failure> {
     let schedule = load_schedule(service)?;
     let renderer = Renderer::new(&service.namespace, &crate::host::name());
-    block_on(async {
-        match open_broker(service)? {
-            Direct::Redis(mut broker) => {
-                Ok(trigger::publish(&mut *broker, &renderer, &schedule, asked).await)
-            }
-            Direct::Spool(path) => Ok(trigger::compose(&renderer, &schedule, asked).and_then(
-                |(triggered, message)| {
-                    if !asked.dry_run {
-                        let broker = |error: crate::broker::spool::SpoolError| {
-                            TriggerError::Broker(error.to_string())
-                        };
-                        Spool::drop_in(&path, &message).map_err(broker)?;
-                    }
-                    Ok(triggered)
-                },
-            )),
-        }
-    })?
+    let mut broker = Direct::open(service)?;
+    block_on(by_hand::trigger(&mut broker, &renderer, &schedule, asked))
 }

@@ -22,13 +22,13 @@ use self::render::Renderer;
 use self::status::{EntryStatus, NextSlot, Status};
 use self::tally::Tally;
 use crate::broker::{Broker, BrokerError, Fence, Reply};
+use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::clock::{Clock, SinceBoot};
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::Planner;
 use crate::schedule::progress::Progress;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
-use crate::trigger::{self, Trigger};
 
 /// The clock is looked at again after at most this long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -51,7 +51,9 @@ pub enum Request {
     /// What it knows of the entries.
     List(oneshot::Sender<Vec<EntryStatus>>),
     /// Publish a message by hand.
-    Trigger(Box<Trigger>, oneshot::Sender<Result<trigger::Triggered, trigger::TriggerError>>),
+    Trigger(Box<Trigger>, oneshot::Sender<Result<Triggered, Refused>>),
+    /// Publish the first few slots of a stretch of the past.
+    Backfill(Box<Backfill>, oneshot::Sender<Result<Backfilled, Refused>>),
     /// Say in the log what it knows of itself.
     LogState,
     /// Finish the publish in hand, resign and leave.
@@ -282,12 +284,29 @@ impl<B: Broker, C: Clock> Service<B, C> {
             }
             Request::Status(answer) => drop(answer.send(self.status())),
             Request::List(answer) => drop(answer.send(self.list().await)),
-            Request::Trigger(trigger, answer) => {
+            Request::Trigger(asked, answer) => {
                 let done =
-                    trigger::publish(&mut self.broker, &self.renderer, &self.schedule, &trigger)
+                    by_hand::trigger(&mut self.broker, &self.renderer, &self.schedule, &asked)
                         .await;
                 if done.as_ref().is_ok_and(|triggered| triggered.sent) {
                     self.tally.add(Kind::Manual.as_str(), 1);
+                }
+                let _ = answer.send(done);
+            }
+            Request::Backfill(asked, answer) => {
+                let now = self.clock.now();
+                let done = by_hand::backfill(
+                    &mut self.broker,
+                    &self.renderer,
+                    &self.schedule,
+                    &asked,
+                    now,
+                )
+                .await;
+                if let Ok(done) = &done
+                    && !asked.dry_run
+                {
+                    self.tally.add(Kind::Backfill.as_str(), done.slots.len() as u64);
                 }
                 let _ = answer.send(done);
             }

@@ -18,7 +18,7 @@ use redis::{Cmd, Pipeline, Value};
 use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
-use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Reply, Write};
+use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Publish, Reply, Write};
 use crate::envelope::celery;
 use crate::schedule::progress::{Life, LifeChange, State};
 use crate::schedule::{Guards, UnixMs};
@@ -173,7 +173,9 @@ impl Broker for RedisBroker {
             Ok(reply)
         }
     }
+}
 
+impl Publish for RedisBroker {
     async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
         let mut pipeline = Pipeline::new();
         let key = celery::list_key(&message.queue, message.priority);

@@ -25,7 +25,9 @@ use tokio::sync::Mutex;
 
 use self::files::{Files, Staged};
 use self::records::Records;
-use super::{Batch, Broker, BrokerError, Exception, Fence, Outcome, Outgoing, Reply, Write};
+use super::{
+    Batch, Broker, BrokerError, Exception, Fence, Outcome, Outgoing, Publish, Reply, Write,
+};
 use crate::clock;
 use crate::schedule::progress::{LifeChange, SkipReason, State};
 
@@ -175,7 +177,9 @@ impl Broker for Spool {
         let done = self.with(move |inner| inner.dispatch(&fence, batch));
         async move { done.await? }
     }
+}
 
+impl Publish for Spool {
     async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
         self.with(move |inner| inner.files.publish(&message).map_err(BrokerError::from)).await?
     }

@@ -1,0 +1,138 @@
+//! Publishing by hand: one message now ([`Trigger`]), or the slots of a stretch of the past
+//! ([`Backfill`]), through the same rendering and routing as scheduled ones.
+//!
+//! Neither moves the schedule. Each message has a fresh id, and lives as long from now on as one of
+//! the present would from its slot on: an old slot is not expired at birth.
+
+pub mod backfill;
+pub mod trigger;
+
+pub use backfill::{Backfill, Backfilled, backfill};
+pub use trigger::{Trigger, Triggered, trigger};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::broker::{BrokerError, Outgoing, Publish};
+use crate::config::instant;
+use crate::envelope::celery::{self, Unsendable};
+use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
+use crate::service::render::Renderer;
+
+/// Why nothing was sent.
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
+pub enum Refused {
+    /// No entry of that name.
+    #[error("no entry is named `{name}`{}", suggestion.as_ref().map_or(String::new(), |near| format!("; did you mean `{near}`?")))]
+    NoSuchEntry {
+        /// What was asked for.
+        name: String,
+        /// A name much like it.
+        suggestion: Option<String>,
+    },
+    /// What was given cannot be sent.
+    #[error("{0}")]
+    Invalid(String),
+    /// The broker did not take it.
+    #[error("the broker did not take the message: {0}")]
+    Broker(String),
+}
+
+impl From<BrokerError> for Refused {
+    fn from(error: BrokerError) -> Refused {
+        Refused::Broker(error.to_string())
+    }
+}
+
+/// The entry of that name, or the error that suggests another.
+///
+/// # Errors
+/// When there is none.
+pub fn find<'a>(schedule: &'a Schedule, name: &str) -> Result<&'a Entry, Refused> {
+    schedule.get(name).ok_or_else(|| {
+        let names = schedule.entries.iter().map(|entry| &*entry.name);
+        let near = names
+            .map(|known| (strsim::damerau_levenshtein(known, name), known))
+            .min()
+            .filter(|(distance, _)| *distance <= 1 + name.chars().count() / 3);
+        Refused::NoSuchEntry {
+            name: name.to_owned(),
+            suggestion: near.map(|(_, known)| known.to_owned()),
+        }
+    })
+}
+
+/// A time as it was typed after `flag`.
+fn time(entry: &Entry, flag: &str, text: &str) -> Result<UnixMs, Refused> {
+    instant::parse(text, &entry.zone)
+        .map_err(|error| Refused::Invalid(format!("{flag}: {error}; {}", instant::HINT)))
+}
+
+/// What is sent instead of the entry's own.
+#[derive(Clone, Copy, Debug, Default)]
+struct Edits<'a> {
+    args: Option<&'a Value>,
+    kwargs: Option<&'a Value>,
+    queue: Option<&'a str>,
+}
+
+fn edited(message: &Message, edits: Edits<'_>) -> Result<Message, Refused> {
+    let mut message = message.clone();
+    if let Some(args) = edits.args {
+        message.args = args.to_string().into();
+    }
+    if let Some(kwargs) = edits.kwargs {
+        message.kwargs = kwargs.to_string().into();
+    }
+    if let Some(queue) = edits.queue {
+        message.queue = queue.into();
+    }
+    // The entry itself was checked when it was loaded: what is wrong was typed here.
+    celery::check(&message).map_err(|error| {
+        Refused::Invalid(match error {
+            Unsendable::Shape { field: "args", .. } => {
+                "--args takes a JSON array, like '[1, \"a\"]'".to_owned()
+            }
+            Unsendable::Shape { .. } => {
+                "--kwargs takes a JSON object, like '{\"a\": 1}'".to_owned()
+            }
+            Unsendable::Queue { .. } => format!("--queue: {error}"),
+            _ => error.to_string(),
+        })
+    })?;
+    Ok(message)
+}
+
+/// A message that is ready to go.
+struct Ready<'a> {
+    entry: &'a Entry,
+    slot: UnixMs,
+    kind: Kind,
+    task_id: Uuid,
+    outgoing: Outgoing,
+}
+
+impl<'a> Ready<'a> {
+    fn new(
+        renderer: &Renderer,
+        entry: &'a Entry,
+        message: &Message,
+        slot: UnixMs,
+        kind: Kind,
+    ) -> Ready<'a> {
+        let task_id = Uuid::new_v4();
+        let rng = &mut fastrand::Rng::new();
+        let outgoing = renderer.message(entry, message, slot, kind, task_id, rng);
+        Ready { entry, slot, kind, task_id, outgoing }
+    }
+
+    async fn publish(self, broker: &mut impl Publish) -> Result<(), BrokerError> {
+        let Ready { entry, slot, kind, task_id, outgoing } = self;
+        let queue = outgoing.queue.clone();
+        broker.publish(outgoing).await?;
+        let (entry, kind) = (&*entry.name, kind.as_str());
+        tracing::info!(entry, queue = &*queue, %slot, %task_id, kind, "dispatched");
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! One message, now.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Edits, Ready, Refused, edited, find, time};
+use crate::broker::Publish;
+use crate::clock;
+use crate::schedule::{Kind, Schedule};
+use crate::service::render::Renderer;
+
+/// What to send.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The entry's name.
+    pub entry: String,
+    /// The slot that the message speaks of, RFC 3339 or wall time in the entry's zone; now if none.
+    pub slot: Option<String>,
+    /// Instead of the entry's own.
+    pub args: Option<Value>,
+    /// Instead of the entry's own.
+    pub kwargs: Option<Value>,
+    /// Instead of the entry's own.
+    pub queue: Option<String>,
+    /// Show the message, send nothing.
+    pub dry_run: bool,
+}
+
+/// What was sent, or would have been.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Triggered {
+    /// The entry's name.
+    pub entry: String,
+    /// The slot that the message speaks of, RFC 3339 in the entry's zone.
+    pub slot: String,
+    /// The same in UTC.
+    pub slot_utc: String,
+    /// The message's id, drawn afresh.
+    pub task_id: String,
+    /// Where it went.
+    pub queue: String,
+    /// The exact message.
+    pub message: String,
+    /// `false` for a dry run.
+    pub sent: bool,
+}
+
+/// Publishes the message, unless it is a dry run.
+///
+/// # Errors
+/// When there is no such entry, the arguments do not fit, or the broker does not take it.
+pub async fn trigger(
+    broker: &mut impl Publish,
+    renderer: &Renderer,
+    schedule: &Schedule,
+    asked: &Trigger,
+) -> Result<Triggered, Refused> {
+    let entry = find(schedule, &asked.entry)?;
+    let Trigger { args, kwargs, queue, .. } = asked;
+    let edits = Edits { args: args.as_ref(), kwargs: kwargs.as_ref(), queue: queue.as_deref() };
+    let message = edited(&entry.message, edits)?;
+    let slot = match asked.slot.as_deref() {
+        None => clock::wall(),
+        Some(text) => time(entry, "--slot", text)?,
+    };
+    let ready = Ready::new(renderer, entry, &message, slot, Kind::Manual);
+    let triggered = Triggered {
+        entry: entry.name.to_string(),
+        slot: entry.zone.to_rfc3339(slot),
+        slot_utc: slot.to_string(),
+        task_id: ready.task_id.to_string(),
+        queue: message.queue.to_string(),
+        message: String::from_utf8_lossy(&ready.outgoing.payload).into_owned(),
+        sent: !asked.dry_run,
+    };
+    if !asked.dry_run {
+        ready.publish(broker).await?;
+    }
+    Ok(triggered)
+}

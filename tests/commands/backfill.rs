@@ -1,0 +1,198 @@
+//! `backfill`: slots of the past by hand, the same with and without a service.
+
+use serde_json::json;
+
+use super::{place_with, place_with_three};
+use crate::support::downbeat::Place;
+use crate::support::redis::{RedisServer, free_port};
+use crate::support::sent::Sent;
+use crate::support::spool;
+use crate::support::tools::needs;
+
+/// Three nights of 2026, two of them asked for.
+const NIGHTS: [&str; 4] = ["--from", "2026-01-02 03:00", "--to", "2026-01-04 03:00"];
+
+fn place(server: &RedisServer) -> Place {
+    place_with_three().env("DOWNBEAT_BROKER", &server.url())
+}
+
+fn backfill(entry: &str, more: &[&str]) -> Vec<String> {
+    let args = [&["backfill", entry], &NIGHTS[..], more].concat();
+    args.into_iter().map(str::to_owned).collect()
+}
+
+fn run(place: &Place, args: &[String]) -> crate::support::downbeat::Finished {
+    place.run(&args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Backfills in every way, which must not depend on whether a service runs.
+fn backfill_in_every_way(server: &RedisServer, place: &Place) {
+    let before = place.run(&["list", "--json"]).json(0);
+    let printed = run(place, &backfill("nightly", &[])).ok();
+    let sent = server.queue("reports");
+    let slots: Vec<&str> = sent.iter().map(|sent| sent.slot.as_str()).collect();
+    assert_eq!(slots, ["2026-01-01T18:00:00.000Z", "2026-01-02T18:00:00.000Z"]);
+    for sent in &sent {
+        assert_eq!(sent.headers["downbeat_kind"], "backfill");
+        assert_eq!((&*sent.entry, &*sent.task), ("nightly", "reports.build"));
+        assert_eq!((&sent.args, &sent.kwargs["tenant"]), (&json!(["daily"]), &json!(42)));
+    }
+    let expected = [
+        format!("sent nightly to reports as {} (slot 2026-01-02T03:00:00+09:00)\n", sent[0].id),
+        format!("sent nightly to reports as {} (slot 2026-01-03T03:00:00+09:00)\n", sent[1].id),
+    ];
+    assert_eq!(printed, expected.concat());
+
+    // As often as one likes, each time as new tasks.
+    let again = run(place, &backfill("nightly", &["--queue", "other", "--json"])).json(0);
+    let others = server.queue("other");
+    let [first, _] = &others[..] else { panic!("not two messages") };
+    assert_ne!(first.id, sent[0].id);
+    let slot = json!({
+        "entry": "nightly",
+        "slot": "2026-01-02T03:00:00+09:00",
+        "slot_utc": "2026-01-01T18:00:00Z",
+        "queue": "other",
+        "task_id": first.id,
+    });
+    assert_eq!((&again[0], again.as_array().unwrap().len()), (&slot, 2));
+
+    let shown = run(place, &backfill("digest-berlin", &["--dry-run"])).ok();
+    let expected = "would send digest-berlin to mail (slot 2026-01-03T02:30:00+01:00)\n\
+                    would send digest-berlin to mail (slot 2026-01-04T02:30:00+01:00)\n";
+    assert_eq!(shown, expected);
+    let json = run(place, &backfill("digest-berlin", &["--dry-run", "--json"])).json(0);
+    assert_eq!(
+        (&json[1]["slot"], &json[1]["task_id"]),
+        (&"2026-01-04T02:30:00+01:00".into(), &json!(null))
+    );
+    assert!(server.queue("mail").is_empty(), "a dry run sends nothing");
+
+    // Switched off means that it does not fire by itself; a long stretch goes in several calls.
+    let day = ["--from", "2026-01-02 00:00", "--to", "2026-01-03 00:00", "--queue", "off"];
+    let printed = place.run(&[&["backfill", "switched-off"], &day[..]].concat());
+    assert_eq!((printed.stderr.as_str(), printed.code), ("", Some(0)));
+    let off: Vec<Sent> = server.queue("off");
+    assert_eq!((off.len(), printed.stdout.lines().count()), (96, 96));
+    assert!(off.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));
+
+    let none = ["--from", "2026-01-02 04:00", "--to", "2026-01-02 05:00"];
+    let nothing = place.run(&[&["backfill", "nightly"], &none[..]].concat());
+    assert_eq!(
+        nothing.stderr,
+        "downbeat: nightly has no slots from 2026-01-02 04:00 to 2026-01-02 05:00\n"
+    );
+    assert_eq!(nothing.ok(), "");
+    assert_eq!(place.run(&["list", "--json"]).json(0), before, "the schedule moved");
+
+    for (args, code, told) in [
+        (
+            &["nightli", "--from", "2026-01-02 03:00", "--to", "2026-01-04 03:00"][..],
+            1,
+            "did you mean `nightly`?",
+        ),
+        (
+            &["nightly", "--from", "then", "--to", "2026-01-04 03:00"],
+            2,
+            "--from: `then` is not a date and time",
+        ),
+        (
+            &["nightly", "--from", "2026-01-02 03:00", "--to", "2999-01-04 03:00"],
+            2,
+            "--to: 2999-01-04T03:00:00+09:00 is still to come",
+        ),
+        (
+            &["switched-off", "--from", "2020-01-01 00:00", "--to", "2026-01-01 00:00"],
+            2,
+            "over 100000 slots from ",
+        ),
+        (&["nightly", "--from", "2026-01-02 03:00"], 2, "--to <TIME>"),
+    ] {
+        let refused = place.run(&[&["backfill"], args].concat()).refused(code);
+        assert!(refused.contains(told), "{args:?}: {refused}");
+    }
+    assert_eq!(server.queue("reports").len(), 2);
+}
+
+#[test]
+fn backfill_works_without_a_service() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    backfill_in_every_way(&server, &place(&server));
+}
+
+#[test]
+fn backfill_works_through_a_running_service_and_shows_in_its_log() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place(&server);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    backfill_in_every_way(&server, &place);
+    let line = downbeat.wait_for_log("dispatched entry=\"nightly\" queue=\"other\"");
+    assert!(
+        line.contains("slot=2026-01-01T18:00:00Z ") && line.contains("kind=\"backfill\""),
+        "{line}"
+    );
+    assert_eq!(place.run(&["status", "--json"]).json(0)["slots"], json!({"backfill": 100}));
+}
+
+#[test]
+fn backfill_sends_messages_that_expire_as_late_as_those_of_the_present() {
+    let place = place_with("entries: {a: {task: t, every: 1h, expires: 10m}}");
+    let stretch = ["--from", "2026-01-02 00:00", "--to", "2026-01-02 01:00"];
+    place.run(&[&["backfill", "a"], &stretch[..]].concat()).ok();
+    let [sent] = &spool::messages(&place.state().join("spool/queue"))[..] else {
+        panic!("not one message")
+    };
+    let left: i64 = sent.properties["expiration"].as_str().unwrap().parse().unwrap();
+    assert_eq!(left, 600_000);
+}
+
+#[test]
+fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let mut connection = server.connect();
+    // Room for some of the messages.
+    let used: String = redis::cmd("INFO").arg("memory").query(&mut connection).unwrap();
+    let used = used.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+    let limit = used.trim().parse::<u64>().unwrap() + 200_000;
+    let set = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(limit).to_owned();
+    set.query::<()>(&mut connection).unwrap();
+    let place = place(&server);
+    let stretch = ["--from", "2025-01-01 00:00", "--to", "2025-03-01 00:00"];
+    let args = [&["backfill", "switched-off", "--json"], &stretch[..]].concat();
+    let stopped = place.run(&args);
+    let slots = stopped.clone().json(3);
+    let sent = server.queue("reports");
+    assert!(!sent.is_empty() && sent.len() < 5000, "{} messages", sent.len());
+    assert_eq!(slots.as_array().unwrap().len(), sent.len());
+    let (_, from) = stopped.stderr.trim_end().split_once("go on with --from ").unwrap();
+    let told = format!("downbeat: the broker did not take the slot {from}: ");
+    assert!(stopped.stderr.starts_with(&told) && stopped.stderr.contains("OOM"), "{stopped:?}");
+    assert!(
+        stopped.stderr.contains(&format!("slots sent before it: {};", sent.len())),
+        "{stopped:?}"
+    );
+
+    let unset = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(0).to_owned();
+    unset.query::<()>(&mut connection).unwrap();
+    place.run(&["backfill", "switched-off", "--from", from, "--to", stretch[3]]).ok();
+    let sent = server.queue("reports");
+    assert_eq!(sent.len(), 59 * 96);
+    assert!(sent.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));
+}
+
+#[test]
+fn backfill_says_when_neither_service_nor_broker_answers() {
+    let url = format!("redis://127.0.0.1:{}/0", free_port());
+    let place = place_with_three().env("DOWNBEAT_BROKER", &url);
+    let told = run(&place, &backfill("nightly", &[])).refused(3);
+    assert!(
+        told.contains("the broker did not take the slot 2026-01-02T03:00:00+09:00: "),
+        "{told}"
+    );
+    assert!(told.contains("slots sent before it: 0; go on with --from 2026-01-02T03:00"), "{told}");
+    run(&place, &backfill("nightly", &["--dry-run"])).ok();
+}
