@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Publishes each due slot of a YAML schedule exactly once to a task queue.
@@ -99,6 +100,10 @@ pub struct Json {
 
 /// `next`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Notes say what a change of the zone's clock does to a slot, when its message is \
+    due if it is held back, and how many slots before it are left out."
+)]
 pub struct Next {
     /// Only these entries
     pub entries: Vec<String>,
@@ -108,9 +113,9 @@ pub struct Next {
     /// Up to but not including this time
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// How many slots in all
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    pub count: usize,
+    /// How many slots in all [default: 20, or with --to all, up to 10000]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(..=1_000_000))]
+    pub count: Option<usize>,
     /// Output
     #[command(flatten)]
     pub output: Json,
@@ -125,7 +130,7 @@ pub struct Explain {
     /// The zone whose clock it reads
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
-    /// From this time on [default: now]
+    /// As seen at this time [default: now]
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
     /// How many slots

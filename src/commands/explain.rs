@@ -1,14 +1,15 @@
 //! `explain`: what one expression means, and its next times.
 
+use std::iter;
 use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Exit, Failure, show};
-use crate::cli;
+use super::{Exit, Failure, load_configuration, show};
+use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::{Excerpt, duration, instant};
+use crate::config::{self, Excerpt, duration, instant};
 use crate::schedule::cron::{Cron, CronError, DayMatch, Problem};
 use crate::schedule::interval::Interval;
 use crate::schedule::{Timing, UnixMs};
@@ -21,13 +22,16 @@ struct Explained<'a> {
     timezone: &'a str,
     meaning: String,
     next: Vec<String>,
+    /// For people: the meaning, whose clock it is, and how long until it comes.
+    #[serde(skip)]
+    in_words: String,
 }
 
-pub(super) fn explain(asked: &cli::Explain) -> Result<Exit, Failure> {
-    match explained(asked) {
+pub(super) fn explain(flags: ServiceFlags, asked: &cli::Explain) -> Result<Exit, Failure> {
+    match explained(flags, asked) {
         Ok(explained) if asked.output.json => show::json(&explained)?,
         Ok(explained) => {
-            show::line(&format!("{} ({})", explained.meaning, explained.timezone))?;
+            show::line(&explained.in_words)?;
             explained.next.iter().try_for_each(|slot| show::line(slot))?;
         }
         Err(failure) if asked.output.json => {
@@ -39,30 +43,33 @@ pub(super) fn explain(asked: &cli::Explain) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-fn explained(asked: &cli::Explain) -> Result<Explained<'_>, Failure> {
+fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>, Failure> {
     let no = |error: &dyn std::fmt::Display| Failure::new(Exit::No, error);
     let name = tzdata::parse_name(&asked.timezone).map_err(|error| no(&error))?;
     let unknown = || no(&format!("no tzdata has the zone {}", asked.timezone));
     let zone = Tzdata::load().zone(name).ok_or_else(unknown)?;
-    let timing = timing(asked)?;
+    let timing = timing(asked).map_err(|failure| with_hint(flags, asked, failure))?;
     let from = match asked.from.as_deref().map(|text| instant::parse(text, &zone)) {
         None => clock::wall(),
-        Some(Ok(from)) => UnixMs(from.0.saturating_sub(1)),
+        Some(Ok(from)) => from,
         Some(Err(error)) => {
             return Err(Failure::usage(format!("--from: {error}; {}", instant::HINT)));
         }
     };
-    let mut next = Vec::new();
-    let mut slot = from;
-    while next.len() < asked.count
-        && let Some(found) = timing.next(&zone, slot)
-    {
-        next.push(zone.to_rfc3339(found));
-        slot = found;
-    }
+    // `--from` itself counts.
+    let first = timing.next(&zone, UnixMs(from.0.saturating_sub(1)));
+    let slots = iter::successors(first, |slot| timing.next(&zone, *slot)).take(asked.count);
+    let next = slots.map(|slot| zone.to_rfc3339(slot)).collect();
     let timezone = zone.name();
     let meaning = timing.describe(&zone);
-    Ok(Explained { expr: &asked.expression, timezone, meaning, next })
+    let clock = if timing.reads_wall_clock() { format!(", {timezone}") } else { String::new() };
+    let coming = match first {
+        Some(slot) if slot == from => "next now".to_owned(),
+        Some(slot) => format!("next in {}", show::length(slot.since(from))),
+        None => "never again".to_owned(),
+    };
+    let in_words = format!("{meaning}{clock}; {coming}");
+    Ok(Explained { expr: &asked.expression, timezone, meaning, next, in_words })
 }
 
 /// A length, or else a crontab line.
@@ -77,6 +84,18 @@ fn timing(asked: &cli::Explain) -> Result<Timing, Failure> {
     }
     let parsed = Cron::parse(&asked.expression, day_match);
     parsed.map(|parsed| Timing::Cron(parsed.cron)).map_err(|error| refused(asked, &error))
+}
+
+/// The failure; when the expression is the name of an entry, with the command that was meant.
+fn with_hint(flags: ServiceFlags, asked: &cli::Explain, failure: Failure) -> Failure {
+    let name = &asked.expression;
+    let service = load_configuration(flags).ok();
+    let schedule = service.and_then(|s| config::load(&s.schedules, &Tzdata::load()).schedule);
+    if schedule.is_none_or(|schedule| schedule.get(name).is_none()) {
+        return failure;
+    }
+    let hint = format!("for the entry of that name: downbeat next {name}");
+    Failure { message: format!("{}; {hint}", failure.message), ..failure }
 }
 
 /// The error with, for people, the expression and a caret under the token that is wrong.

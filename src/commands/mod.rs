@@ -94,7 +94,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Run => run::run(flags),
         Command::Check { paths, output } => check::check(flags, paths, output.json),
         Command::Next(next) => next::next(flags, &next),
-        Command::Explain(explain) => explain::explain(&explain),
+        Command::Explain(explain) => explain::explain(flags, &explain),
         Command::List(output) => list::list(flags, output.json),
         Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
         Command::Backfill(backfill) => backfill::backfill(flags, &backfill),

@@ -2,6 +2,7 @@
 
 use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,8 +11,17 @@ use crate::by_hand;
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{ServiceConfig, instant};
-use crate::schedule::{Entry, UnixMs, Zone};
+use crate::schedule::{ClockChange, Entry, UnixMs};
 use crate::service::status::EntryStatus;
+
+/// Shown without `--count` and `--to`.
+const FEW: usize = 20;
+/// Shown without `--count`.
+const MOST: usize = 10_000;
+/// Slots left out are counted up to here.
+const MOST_LEFT_OUT: u64 = 1000;
+/// The time between two slots at the least.
+const INSTANT: Duration = Duration::from_millis(1);
 
 /// One slot, as printed.
 #[derive(Debug, Serialize)]
@@ -19,9 +29,8 @@ struct Slot<'a> {
     entry: &'a str,
     slot: String,
     slot_utc: String,
-    /// What is unusual about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
+    /// What is special about it, in words.
+    notes: Vec<String>,
 }
 
 pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failure> {
@@ -33,18 +42,32 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
         let found = asked.entries.iter().map(|name| by_hand::find(&schedule, name));
         found.collect::<Result<_, _>>()?
     };
-    let slots = slots(&entries, left(&service, &entries)?, asked)?;
-    if asked.output.json {
-        show::json(&slots)?;
-    } else {
-        let row = |slot: &Slot<'_>| {
-            let row = [slot.slot.clone(), slot.slot_utc.clone(), slot.entry.to_owned()];
-            row.into_iter().chain(slot.note.clone()).collect::<Vec<_>>()
-        };
-        let rows: Vec<_> = slots.iter().map(row).collect();
-        show::table(&["SLOT", "UTC", "ENTRY"], &rows)?;
+    let few = if asked.to.is_some() { MOST } else { FEW };
+    let left = left(&service, &entries)?;
+    let (slots, rest) = slots(&entries, left, asked, asked.count.unwrap_or(few))?;
+    print(&slots, asked.output.json)?;
+    if asked.to.is_some()
+        && asked.count.is_none()
+        && let Some(rest) = rest
+    {
+        eprintln!("downbeat: cut after {MOST} slots; go on with --from {rest}, or set --count");
     }
     Ok(Exit::Fine)
+}
+
+fn print(slots: &[Slot<'_>], json: bool) -> Result<(), Failure> {
+    if json {
+        return show::json(&slots);
+    }
+    let row = |slot: &Slot<'_>| {
+        let row = [slot.slot.clone(), slot.slot_utc.clone(), slot.entry.to_owned()];
+        let notes = (!slot.notes.is_empty()).then(|| slot.notes.join("; "));
+        row.into_iter().chain(notes).collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = slots.iter().map(row).collect();
+    let heading = ["SLOT", "UTC", "ENTRY", "NOTES"];
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(3);
+    show::table(&heading[..columns], &rows)
 }
 
 /// How many slots each entry still has: those that its limit leaves, if it has one.
@@ -66,12 +89,14 @@ fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure
     Ok(entries.iter().map(left).collect())
 }
 
-/// The first slots of all entries together, in order; after now as many as an entry has `left`.
+/// The first slots of all entries together, in order, after now as many as an entry has `left`; and
+/// when the one after them comes.
 fn slots<'a>(
     entries: &[&'a Entry],
     mut left: Vec<u64>,
     asked: &cli::Next,
-) -> Result<Vec<Slot<'a>>, Failure> {
+    count: usize,
+) -> Result<(Vec<Slot<'a>>, Option<UnixMs>), Failure> {
     use std::cmp::Reverse;
     let now = clock::wall();
     let mut coming = BinaryHeap::new();
@@ -79,47 +104,70 @@ fn slots<'a>(
         let from = time(entry, "--from", asked.from.as_deref())?.unwrap_or(now);
         let to = time(entry, "--to", asked.to.as_deref())?.unwrap_or(UnixMs::MAX);
         // `--from` itself counts.
-        let before = UnixMs(from.0.saturating_sub(1));
+        let before = from - INSTANT;
         if entry.guards.limit.is_some() {
             left[index] -= entry.count_slots(now, before, left[index]);
         }
-        if let Some(slot) = entry.next_slot(before) {
-            coming.push(Reverse((slot, index, to, from)));
+        if let Some(slot) = entry.next_slot(before).filter(|slot| *slot < to) {
+            coming.push(Reverse((slot, index, to)));
         }
     }
     let mut slots = Vec::new();
-    while let Some(Reverse((slot, index, to, before))) = coming.pop() {
-        if slots.len() == asked.count {
-            break;
-        }
-        if slot >= to || (slot > now && left[index] == 0) {
+    while let Some(Reverse((slot, index, to))) = coming.pop() {
+        if slot > now && left[index] == 0 {
             continue;
+        }
+        if slots.len() == count {
+            return Ok((slots, Some(slot)));
         }
         let entry = entries[index];
         left[index] -= u64::from(slot > now);
-        let last = entry.guards.limit.filter(|_| slot > now && left[index] == 0);
-        let last = last.map(|limit| format!("the last: limit of {limit}"));
+        let is_last = slot > now && left[index] == 0;
         slots.push(Slot {
             entry: &entry.name,
             slot: entry.zone.to_rfc3339(slot),
             slot_utc: slot.to_string(),
-            note: clock_change(&entry.zone, before, slot).or(last),
+            notes: notes(entry, slot, is_last),
         });
-        if let Some(next) = entry.next_slot(slot) {
-            coming.push(Reverse((next, index, to, slot)));
+        if let Some(next) = entry.next_slot(slot).filter(|next| *next < to) {
+            coming.push(Reverse((next, index, to)));
         }
     }
-    Ok(slots)
+    Ok((slots, None))
 }
 
-/// Between an entry's last slot and this one, its zone's clock was set.
-fn clock_change(zone: &Zone, before: UnixMs, slot: UnixMs) -> Option<String> {
-    let offset = |at: UnixMs| {
-        let shown = zone.to_rfc3339(at);
-        shown[shown.len() - "+00:00".len()..].to_owned()
-    };
-    let changed = zone.offset_at(before) != zone.offset_at(slot);
-    changed.then(|| format!("clock change: {} to {}", offset(before), offset(slot)))
+/// What is special about a slot; after the last one its entry's limit is reached.
+fn notes(entry: &Entry, slot: UnixMs, is_last: bool) -> Vec<String> {
+    let limit = entry.guards.limit.filter(|_| is_last);
+    let notes = [
+        ClockChange::at(entry, slot).map(|change| change.to_string()),
+        left_out(entry, slot),
+        held_back(entry, slot),
+        limit.map(|limit| format!("the last: limit of {limit}")),
+    ];
+    notes.into_iter().flatten().collect()
+}
+
+/// How many slots before this one fall on days that the entry leaves out.
+fn left_out(entry: &Entry, slot: UnixMs) -> Option<String> {
+    let bounds = entry.bounds.as_ref().filter(|bounds| !bounds.except.is_empty())?;
+    let until = slot - INSTANT;
+    let start = bounds.start.map_or(UnixMs::MIN, |start| start - INSTANT);
+    let after = entry.last_slot(start, until).unwrap_or(start);
+    match entry.timing.count_between(&entry.zone, after, until, MOST_LEFT_OUT) {
+        0 => None,
+        1 => Some("1 slot before it left out".to_owned()),
+        MOST_LEFT_OUT => Some(format!("{MOST_LEFT_OUT} slots or more before it left out")),
+        count => Some(format!("{count} slots before it left out")),
+    }
+}
+
+/// When its message is due, if that is later.
+fn held_back(entry: &Entry, slot: UnixMs) -> Option<String> {
+    let due = entry.due(slot);
+    let (local, day) = (entry.zone.to_local(due), entry.zone.to_local(slot).date());
+    let date = if local.date() == day { String::new() } else { format!("{} ", local.date()) };
+    (due > slot).then(|| format!("due {date}{}", local.time()))
 }
 
 fn time(entry: &Entry, flag: &str, text: Option<&str>) -> Result<Option<UnixMs>, Failure> {

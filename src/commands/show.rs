@@ -1,8 +1,11 @@
 //! Printing: columns on a terminal, tab-separated lines in a pipe.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::iter;
+use std::time::Duration;
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{Exit, Failure};
 
@@ -22,20 +25,124 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Columns of the terminal, or 80 where there is none.
+pub(super) fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
+}
+
 /// Prints rows under a heading: aligned on a terminal, else tab-separated and without heading.
 pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     if !io::stdout().is_terminal() {
         return rows.iter().try_for_each(|row| line(&row.join("\t")));
     }
-    let heading: Vec<String> = heading.iter().map(ToString::to_string).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().chain([&heading]).filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let heading = heading.iter().map(ToString::to_string).collect();
+    aligned(heading, rows, width()).iter().try_for_each(|text| line(text))
+}
+
+/// Between columns, and before those that go on below.
+const GAP: &str = "  ";
+
+/// The lines of a table. Columns that do not fit beside the others go on to a line of their own
+/// below, indented, so that nothing is cut.
+fn aligned(heading: Vec<String>, rows: &[Vec<String>], width: usize) -> Vec<String> {
+    let columns = columns(&heading, rows, width);
+    let mut lines = Vec::new();
     for row in [&heading].into_iter().chain(rows) {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        let mut text = String::new();
+        for (column, (cell, place)) in row.iter().zip(&columns).enumerate() {
+            if place.is_below {
+                lines.push(text.trim_end().to_owned());
+                text.clear();
+            }
+            text += if column > 0 { GAP } else { "" };
+            text += cell;
+            text.extend(iter::repeat_n(' ', place.width - cell.width()));
+        }
+        lines.push(text.trim_end().to_owned());
     }
-    Ok(())
+    lines
+}
+
+/// Where a column of a table is.
+struct Column {
+    width: usize,
+    /// It begins a further line.
+    is_below: bool,
+}
+
+fn columns(heading: &[String], rows: &[Vec<String>], width: usize) -> Vec<Column> {
+    let mut end = 0;
+    let place = |column: usize| {
+        let cells = rows.iter().map(Vec::as_slice).chain([heading]);
+        let widest = cells.filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
+        let widest = widest.unwrap_or(0);
+        let gap = if column > 0 { GAP.len() } else { 0 };
+        let is_below = column > 0 && end + gap + widest > width;
+        end = gap + widest + if is_below { 0 } else { end };
+        Column { width: widest, is_below }
+    };
+    (0..heading.len()).map(place).collect()
+}
+
+/// How long it is until something comes, in its two largest units: `3 d 4 h`, `5 h`, `10 s`.
+pub(super) fn length(length: Duration) -> String {
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let secs = length.as_secs();
+    let Some(first) = UNITS.iter().position(|(_, unit)| secs >= *unit) else {
+        return "less than 1 s".to_owned();
+    };
+    let mut rest = secs;
+    let mut words = Vec::new();
+    for (name, unit) in UNITS.iter().skip(first).take(2) {
+        if rest >= *unit {
+            words.push(format!("{} {name}", rest / unit));
+        }
+        rest %= unit;
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(width: usize) -> Vec<String> {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let rows = [row(["a", "전화", "three words long"]), row(["longer", "b", "-"])];
+        aligned(row(["ONE", "TWO", "THREE"]), &rows, width)
+    }
+
+    #[test]
+    fn columns_are_aligned_by_what_a_terminal_shows() {
+        let wide = ["ONE     TWO   THREE", "a       전화  three words long", "longer  b     -"];
+        assert_eq!(lines(80), wide);
+        assert_eq!(lines(30), wide);
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_go_on_below() {
+        let narrow =
+            ["ONE     TWO", "  THREE", "a       전화", "  three words long", "longer  b", "  -"];
+        assert_eq!(lines(29), narrow);
+        assert_eq!(lines(12), narrow);
+    }
+
+    #[test]
+    fn lengths_are_told_in_their_two_largest_units() {
+        let table = [
+            (0, "less than 1 s"),
+            (1, "1 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3599, "59 min 59 s"),
+            (18_000, "5 h"),
+            (18_059, "5 h"),
+            (273_600, "3 d 4 h"),
+            (86_400 * 400 + 3599, "400 d"),
+        ];
+        for (secs, words) in table {
+            assert_eq!(length(Duration::from_secs(secs)), words, "{secs}");
+        }
+    }
 }

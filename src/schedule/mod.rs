@@ -2,6 +2,7 @@
 
 pub mod bounds;
 mod calendar;
+mod clock_change;
 pub mod cron;
 pub mod delay;
 pub mod entry;
@@ -21,6 +22,7 @@ mod wall;
 mod words;
 pub mod zone;
 
+pub use clock_change::ClockChange;
 pub use entry::{CatchUp, Entry, Guards, Message, Schedule};
 pub use instants::Instants;
 pub use kind::Kind;

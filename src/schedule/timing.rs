@@ -83,6 +83,15 @@ impl Timing {
         }
     }
 
+    /// Whether slots are readings of the zone's clock, which may jump over some and show others twice.
+    #[must_use]
+    pub fn reads_wall_clock(&self) -> bool {
+        match self {
+            Timing::Cron(_) => true,
+            Timing::Every(_) | Timing::At(_) | Timing::Solar(_) => false,
+        }
+    }
+
     /// In plain English: `at 03:00 on Monday to Friday`.
     #[must_use]
     pub fn describe(&self, zone: &Zone) -> String {

@@ -97,22 +97,57 @@ fn next_reads_wall_time_in_each_entrys_own_zone() {
 }
 
 #[test]
-fn next_shows_what_a_clock_change_does() {
+fn next_notes_what_a_clock_change_does() {
     let place = place_with_three();
     let spring = ["digest-berlin", "--from", "2027-03-27 00:00", "--to", "2027-03-30 00:00"];
-    let rows = next(&place, &spring);
-    let slots =
-        ["2027-03-27T02:30:00+01:00", "2027-03-28T03:00:00+02:00", "2027-03-29T02:30:00+02:00"];
-    assert_eq!(column(&rows, 0), slots);
-    let notes: Vec<_> = rows.iter().map(|row| row.get(3).map(String::as_str)).collect();
-    assert_eq!(notes, [None, Some("clock change: +01:00 to +02:00"), None]);
+    let printed = place.run(&[&["next"], &spring[..]].concat()).ok();
+    let expected = "\
+2027-03-27T02:30:00+01:00\t2027-03-27T01:30:00Z\tdigest-berlin
+2027-03-28T03:00:00+02:00\t2027-03-28T01:00:00Z\tdigest-berlin\tafter the gap 02:00–03:00
+2027-03-29T02:30:00+02:00\t2027-03-29T00:30:00Z\tdigest-berlin
+";
+    assert_eq!(printed, expected);
     let autumn = ["digest-berlin", "--from", "2027-10-31 00:00", "--to", "2027-11-02 00:00"];
     let rows = next(&place, &autumn);
     assert_eq!(column(&rows, 0), ["2027-10-31T02:30:00+02:00", "2027-11-01T02:30:00+01:00"]);
-    assert_eq!(rows[1][3], "clock change: +02:00 to +01:00");
+    assert_eq!(rows[0][3], "repeated 02:00–03:00, first time");
+    assert_eq!(rows[1].len(), 3);
     let json = place.run(&[&["next", "--json"], &spring[..]].concat()).json(0);
-    assert_eq!(json[1]["note"], "clock change: +01:00 to +02:00");
-    assert!(json[0].get("note").is_none());
+    assert_eq!(json[0]["notes"], serde_json::json!([]));
+    assert_eq!(json[1]["notes"], serde_json::json!(["after the gap 02:00–03:00"]));
+}
+
+#[test]
+fn next_notes_days_left_out_and_messages_held_back() {
+    let place = place_with(
+        "timezone: America/New_York
+entries:
+  held: {task: t, cron: '0 22 * * *', jitter: 4h, except: [2027-11-05, sat]}
+",
+    );
+    let rows = next(&place, &["--from", "2027-11-04 00:00", "--to", "2027-11-09 00:00"]);
+    let slots =
+        ["2027-11-04T22:00:00-04:00", "2027-11-07T22:00:00-05:00", "2027-11-08T22:00:00-05:00"];
+    assert_eq!(column(&rows, 0), slots);
+    let notes = [
+        "due 22:12:46.178",
+        "2 slots before it left out; due 22:54:37.794",
+        "due 2027-11-09 01:33:59.402",
+    ];
+    assert_eq!(column(&rows, 3), notes);
+}
+
+#[test]
+fn next_shows_all_slots_up_to_a_time_and_says_when_there_are_too_many() {
+    let place = place_with("entries: {minutely: {task: t, every: 1m}}");
+    let shown = |to: &str| place.run(&["next", "--from", "2027-01-01 00:00", "--to", to]);
+    let week = shown("2027-01-07 22:40");
+    assert_eq!((week.stdout.lines().count(), week.stderr.as_str()), (10_000, ""));
+    let more = shown("2027-01-07 22:41");
+    assert_eq!(more.stdout, week.stdout);
+    let told = "downbeat: cut after 10000 slots; go on with --from 2027-01-07T22:40:00Z, or set \
+                --count\n";
+    assert_eq!((more.stderr.as_str(), more.code), (told, Some(0)));
 }
 
 #[test]
@@ -127,6 +162,7 @@ fn next_stops_after_count_and_prints_json() {
         "entry": "nightly",
         "slot": "2027-01-01T03:00:00+09:00",
         "slot_utc": "2026-12-31T18:00:00Z",
+        "notes": [],
     }]);
     assert_eq!(json.json(0), expected);
     assert_eq!(place.run(&["next", "--count", "0", "--json"]).json(0), serde_json::json!([]));
@@ -141,6 +177,7 @@ fn next_says_what_it_did_not_understand() {
     assert!(told.contains("--from: `tomorrow` is not a date and time"), "{told}");
     assert!(told.contains("write `2026-12-24 18:00`"), "{told}");
     place.run(&["next", "--count", "many"]).refused(2);
+    place.run(&["next", "--count", "1000001"]).refused(2);
     place.write_schedule("jobs.yaml", "entries: {a: {task: t, cron: '0 24 * * *'}}");
     let told = place.run(&["next"]).refused(1);
     assert!(told.contains("invalid schedule\n") && told.contains("jobs.yaml:1:"), "{told}");
@@ -153,7 +190,7 @@ fn explain_says_what_an_expression_means_and_when_it_comes() {
     let from = ["--from", "2027-01-01 00:00", "--count", "2"];
     let printed = place.run(&[&args[..], &from].concat()).ok();
     let lines: Vec<_> = printed.lines().collect();
-    assert_eq!(lines[0], "at 03:00 on Monday to Friday (Asia/Seoul)");
+    assert_eq!(lines[0], "at 03:00 on Monday to Friday, Asia/Seoul; next in 3 h");
     assert_eq!(lines[1..], ["2027-01-01T03:00:00+09:00", "2027-01-04T03:00:00+09:00"]);
     let json = place.run(&[&args[..], &from, &["--json"]].concat()).json(0);
     assert_eq!(json["expr"], "0 3 * * mon-fri");
@@ -161,9 +198,42 @@ fn explain_says_what_an_expression_means_and_when_it_comes() {
     let next = serde_json::json!(["2027-01-01T03:00:00+09:00", "2027-01-04T03:00:00+09:00"]);
     assert_eq!(json["next"], next);
     let printed = place.run(&["explain", "10m", "--from", "2027-01-01 00:01"]).ok();
-    assert!(printed.starts_with("every 10 minutes"), "{printed}");
+    let words = "every 10 minutes, counted from the epoch; next in 9 min";
+    assert_eq!(printed.lines().next(), Some(words));
     assert_eq!(printed.lines().nth(1), Some("2027-01-01T00:10:00+00:00"));
     assert_eq!(printed.lines().count(), 6);
+}
+
+#[test]
+fn explain_tells_how_long_it_is_until_the_next_slot() {
+    let place = Place::new();
+    let words =
+        |expr: &str, from: &str| place.run(&["explain", expr, "--from", from, "--count", "0"]).ok();
+    let table = [
+        ("@daily", "2027-01-01 00:00", "at 00:00 every day, UTC; next now\n"),
+        ("@yearly", "2027-12-28 20:00", "at 00:00 on the 1st of January, UTC; next in 3 d 4 h\n"),
+        ("0 3 * * *", "9999-12-31 04:00", "at 03:00 every day, UTC; never again\n"),
+    ];
+    for (expr, from, expected) in table {
+        assert_eq!(words(expr, from), expected);
+    }
+}
+
+#[test]
+fn explain_of_an_entrys_name_says_how_to_see_its_slots() {
+    let place = place_with_three();
+    let told = place.run(&["explain", "nightly"]).refused(1);
+    let hint = "; for the entry of that name: downbeat next nightly\n    nightly\n    ^";
+    assert!(told.contains(hint), "{told}");
+    let json = place.run(&["explain", "nightly", "--json"]).json(1);
+    assert!(json["error"].as_str().unwrap().ends_with("downbeat next nightly"), "{json}");
+    // Neither a schedule nor a configuration is needed to explain what is no entry.
+    place.write_schedule("jobs.yaml", "entries: {nightly: {task: t, crom: 1}}");
+    let told = place.run(&["--config", "nowhere.yaml", "explain", "nightly"]).refused(1);
+    assert!(
+        told.contains("neither a crontab line nor a length") && !told.contains("entry"),
+        "{told}"
+    );
 }
 
 #[test]

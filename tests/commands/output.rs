@@ -68,23 +68,44 @@ fn on_a_terminal(place: &Place, args: &str) -> Option<String> {
 }
 
 #[test]
-fn output_on_a_terminal_is_aligned_under_a_heading() {
+fn output_on_a_terminal_is_aligned_under_a_heading_and_fits() {
     let place = place_with_three();
     let Some(shown) = on_a_terminal(&place, "list") else { return };
-    let lines: Vec<_> = shown.lines().collect();
-    assert_eq!(lines.len(), 4, "{shown}");
-    assert!(lines[0].starts_with("ENTRY "), "{shown}");
-    for heading in ["NEXT", "LAST", "QUEUE", "WHEN"] {
-        let at = lines[0].find(heading).unwrap();
-        for line in &lines[1..] {
-            assert!(!line[at..].starts_with(' ') && line[..at].ends_with("  "), "{shown}");
-        }
-    }
     assert!(!shown.contains('\t'));
-    let shown = on_a_terminal(&place, "next --count 3").unwrap();
     let lines: Vec<_> = shown.lines().collect();
-    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["SLOT", "UTC", "ENTRY"]);
-    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown}");
+    assert_eq!(lines.len(), 8, "{shown}");
+    let below = |lines: &[&str], headings: &[&str]| {
+        assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), headings, "{shown}");
+        for at in headings.iter().map(|heading| lines[0].find(heading).unwrap()) {
+            for line in lines {
+                assert!(!line[at..].starts_with(' '), "{shown}");
+                assert!(at == 0 || line[..at].ends_with("  "), "{shown}");
+                assert!(line.chars().count() <= 80, "{shown}");
+            }
+        }
+    };
+    let half = |from| lines.iter().skip(from).step_by(2).copied().collect::<Vec<_>>();
+    below(&half(0), &["ENTRY", "NEXT", "LAST", "QUEUE"]);
+    below(&half(1), &["WHEN"]);
+}
+
+#[test]
+fn notes_on_slots_are_shown_on_a_terminal() {
+    let place = place_with_three();
+    let args = "next digest-berlin --from 2027-03-27T02:30+01:00 --count 2";
+    let Some(shown) = on_a_terminal(&place, args) else { return };
+    let expected = "\
+SLOT                       UTC                   ENTRY
+  NOTES
+2027-03-27T02:30:00+01:00  2027-03-27T01:30:00Z  digest-berlin
+2027-03-28T03:00:00+02:00  2027-03-28T01:00:00Z  digest-berlin
+  after the gap 02:00–03:00
+";
+    assert_eq!(shown, expected);
+    let shown = on_a_terminal(&place, "next --count 3").unwrap();
+    let heading = shown.lines().next().unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(heading, ["SLOT", "UTC", "ENTRY"]);
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
 }
 
 #[test]

@@ -1,0 +1,241 @@
+//! What a change of its zone's clock has to do with a slot, for people to read.
+
+use std::fmt;
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::Offset;
+
+use super::entry::Entry;
+use super::unix_ms::UnixMs;
+use super::zone::Zone;
+
+/// No clock is set back by more, except once, over the date line.
+const DAY_S: i64 = 86_400;
+
+/// A change of the clock that a slot was touched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockChange {
+    kind: Kind,
+    /// The first reading that is jumped over or shown twice.
+    from: DateTime,
+    /// The first one after it that is neither.
+    to: DateTime,
+    /// On the zone's calendar.
+    slot_day: Date,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The clock jumped over readings of the entry: this slot is made up for them, or the first one
+    /// after those that do not exist.
+    Gap,
+    /// The clock shows the slot's reading for the first of two times.
+    FirstTime,
+    /// It was shown before.
+    SecondTime,
+}
+
+impl ClockChange {
+    /// The change that the entry's slot was touched by, if any.
+    #[must_use]
+    pub fn at(entry: &Entry, slot: UnixMs) -> Option<ClockChange> {
+        let (zone, slot_s) = (&entry.zone, slot.0.div_euclid(1000));
+        let index = zone.stretch_at(slot_s);
+        let stretch = zone.stretch(index);
+        let reading = slot_s + i64::from(stretch.offset);
+        let (start, fresh) = (stretch.wall_start(), stretch.wall_fresh());
+        let change = |kind, from, to| {
+            let slot_day = show(reading).date();
+            Some(ClockChange { kind, from: show(from), to: show(to), slot_day })
+        };
+        if reading < fresh {
+            return change(Kind::SecondTime, start, fresh);
+        }
+        // A clock that has come to rest ends far later, and has no next stretch.
+        if stretch.end - slot_s <= DAY_S {
+            let back_to = zone.stretch(index + 1).wall_start();
+            if back_to <= reading {
+                return change(Kind::FirstTime, back_to, stretch.wall_end());
+            }
+        }
+        let is_first = || next_after(entry, zone, stretch.start) == Some(slot);
+        // Within a zone without changes every reading is an instant.
+        let first_reading = || next_after(entry, &Zone::utc(), fresh);
+        let is_touched =
+            || first_reading().is_some_and(|reading| reading < UnixMs::from_secs(start));
+        if fresh < start && entry.timing.reads_wall_clock() && is_first() && is_touched() {
+            return change(Kind::Gap, fresh, start);
+        }
+        None
+    }
+}
+
+/// The first slot at or after a second.
+fn next_after(entry: &Entry, zone: &Zone, from_s: i64) -> Option<UnixMs> {
+    entry.timing.next(zone, UnixMs(from_s * 1000 - 1))
+}
+
+fn show(reading_s: i64) -> DateTime {
+    Offset::UTC.to_datetime(UnixMs::from_secs(reading_s).to_jiff())
+}
+
+/// `after the gap 02:00–03:00`, `repeated 01:00–02:00, first time`; with the date unless it is the
+/// slot's.
+impl fmt::Display for ClockChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (from, to) = (self.from, self.to);
+        f.write_str(if self.kind == Kind::Gap { "after the gap " } else { "repeated " })?;
+        if [from.date(), to.date()] != [self.slot_day; 2] {
+            write!(f, "{} ", from.date())?;
+        }
+        write!(f, "{}–", Clock(from.time()))?;
+        if from.date() != to.date() {
+            write!(f, "{} ", to.date())?;
+        }
+        write!(f, "{}", Clock(to.time()))?;
+        f.write_str(match self.kind {
+            Kind::Gap => "",
+            Kind::FirstTime => ", first time",
+            Kind::SecondTime => ", second time",
+        })
+    }
+}
+
+/// Hours and minutes, and seconds if there are any.
+struct Clock(Time);
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.0.hour(), self.0.minute())?;
+        match self.0.second() {
+            0 => Ok(()),
+            second => write!(f, ":{second:02}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter::successors;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::schedule::sample::{cron, every, zone};
+
+    /// Reading and note of the slots from `from` on; days are left out of the readings.
+    #[track_caller]
+    fn check(mut entry: Entry, zone_name: &str, from: &str, expected: &[(&str, &str)]) {
+        entry.zone = Arc::new(zone(zone_name));
+        let before = UnixMs(entry.zone.resolve(from.parse().unwrap()).0 - 1);
+        let slots = successors(entry.next_slot(before), |slot| entry.next_slot(*slot));
+        let shown = slots.take(expected.len()).map(|slot| {
+            let note = ClockChange::at(&entry, slot).map(|change| change.to_string());
+            let reading = entry.zone.to_rfc3339(slot);
+            (reading[11..16].to_owned() + &reading[19..], note.unwrap_or_default())
+        });
+        let shown: Vec<_> = shown.collect();
+        let shown: Vec<_> = shown.iter().map(|(at, note)| (at.as_str(), note.as_str())).collect();
+        assert_eq!(shown, expected, "{} in {zone_name}", entry.timing.describe(&entry.zone));
+    }
+
+    const NY: &str = "America/New_York";
+    const LONDON: &str = "Europe/London";
+    const LORD_HOWE: &str = "Australia/Lord_Howe";
+
+    #[test]
+    fn a_slot_made_up_for_a_gap_names_the_gap() {
+        let gap = "after the gap 02:00–03:00";
+        let days = [("02:30-05:00", ""), ("03:00-04:00", gap), ("02:30-04:00", "")];
+        check(cron("a", "30 2 * * *"), NY, "2027-03-13T00:00", &days);
+        // A reading of its own right after the gap is nothing special.
+        check(cron("a", "0 3 * * *"), NY, "2027-03-14T00:00", &[("03:00-04:00", "")]);
+        // Two readings, one of them in the gap, make one slot.
+        check(cron("a", "0 2,3 * * *"), NY, "2027-03-14T00:00", &[("03:00-04:00", gap)]);
+        let gap = "after the gap 01:00–02:00";
+        check(cron("a", "59 1 * * *"), LONDON, "2027-03-28T00:00", &[("02:00+01:00", gap)]);
+        let gap = "after the gap 02:00–02:30";
+        check(cron("a", "15 2 * * *"), LORD_HOWE, "2027-10-03T00:00", &[("02:30+11:00", gap)]);
+        check(cron("a", "45 2 * * *"), LORD_HOWE, "2027-10-03T00:00", &[("02:45+11:00", "")]);
+    }
+
+    #[test]
+    fn the_first_slot_after_readings_that_do_not_exist_names_the_gap() {
+        let gap = "after the gap 02:00–03:00";
+        let halves = [("01:30-05:00", ""), ("03:00-04:00", gap), ("03:30-04:00", "")];
+        check(cron("a", "*/30 * * * *"), NY, "2027-03-14T01:30", &halves);
+        check(
+            cron("a", "0 */4 * * *"),
+            NY,
+            "2027-03-14T00:00",
+            &[("00:00-05:00", ""), ("04:00-04:00", "")],
+        );
+        let gap = "after the gap 2027-03-14 02:00–03:00";
+        let days = [("02:00-05:00", ""), ("02:59-05:00", ""), ("02:00-04:00", gap)];
+        check(cron("a", "*/59 2 * * sun"), NY, "2027-03-07T00:00", &days);
+    }
+
+    #[test]
+    fn readings_shown_twice_say_which_time_it_is() {
+        let (first, second) =
+            ("repeated 01:00–02:00, first time", "repeated 01:00–02:00, second time");
+        let hours = [
+            ("00:00-04:00", ""),
+            ("01:00-04:00", first),
+            ("01:00-05:00", second),
+            ("02:00-05:00", ""),
+        ];
+        check(cron("a", "0 * * * *"), NY, "2027-11-07T00:00", &hours);
+        // A fixed reading fires the first time only.
+        let days = [("01:30-04:00", first), ("01:30-05:00", "")];
+        check(cron("a", "30 1 * * *"), NY, "2027-11-07T00:00", &days);
+        let hours = [
+            ("00:00+01:00", ""),
+            ("01:00+01:00", first),
+            ("01:00+00:00", second),
+            ("02:00+00:00", ""),
+        ];
+        check(cron("a", "0 * * * *"), LONDON, "2027-10-31T00:00", &hours);
+        // What counts real time is shown twice, too, though no change moves it.
+        check(every("a", 3600), LONDON, "2027-10-31T00:00", &hours);
+        check(
+            every("a", 3600),
+            LONDON,
+            "2027-03-28T00:00",
+            &[("00:00+00:00", ""), ("02:00+01:00", "")],
+        );
+    }
+
+    #[test]
+    fn half_an_hour_is_repeated_on_lord_howe() {
+        let (first, second) =
+            ("repeated 01:30–02:00, first time", "repeated 01:30–02:00, second time");
+        let quarters = [
+            ("01:15+11:00", ""),
+            ("01:30+11:00", first),
+            ("01:45+11:00", first),
+            ("01:30+10:30", second),
+            ("01:45+10:30", second),
+            ("02:00+10:30", ""),
+        ];
+        check(cron("a", "*/15 * * * *"), LORD_HOWE, "2027-04-04T01:15", &quarters);
+        check(
+            cron("a", "45 1 * * *"),
+            LORD_HOWE,
+            "2027-04-04T00:00",
+            &[("01:45+11:00", first), ("01:45+10:30", "")],
+        );
+    }
+
+    #[test]
+    fn a_day_that_was_skipped_is_a_gap_with_dates() {
+        let gap = "after the gap 2011-12-30 00:00–2011-12-31 00:00";
+        let days = [("03:00-10:00", ""), ("03:00+14:00", gap), ("03:00+14:00", "")];
+        check(cron("a", "0 3 * * *"), "Pacific/Apia", "2011-12-29T00:00", &days);
+    }
+
+    #[test]
+    fn a_clock_at_rest_changes_nothing() {
+        check(cron("a", "0 3 * * *"), "Asia/Seoul", "2027-03-14T00:00", &[("03:00+09:00", ""); 3]);
+        check(cron("a", "0 3 * * *"), "UTC", "9999-12-29T00:00", &[("03:00+00:00", "")]);
+    }
+}
