@@ -70,6 +70,8 @@ pub enum Command {
     },
     /// Show coming slots
     Next(Next),
+    /// Show how many slots come when: a heat map, the busiest seconds, the load of each queue
+    Plan(Plan),
     /// Say what one expression means, and its next times
     Explain(Explain),
     /// Show all entries with their last and next slots
@@ -116,6 +118,31 @@ pub struct Next {
     /// How many slots in all [default: 20, or with --to all, up to 10000]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(..=1_000_000))]
     pub count: Option<usize>,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Slots count when their messages are due, so by `jitter` and `spread`. Disabled \
+    entries are left out. `limit`, `max_queued` and the like, which only show when the service \
+    runs, are not looked at."
+)]
+pub struct Plan {
+    /// From this whole minute on, RFC 3339 or wall time in the zone [default: the hour's beginning]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Up to but not including this whole minute [default: 24 h after --from]
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// The zone whose clock is shown [default: the one of most entries]
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Draw the heat map into a file, too
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
     /// Output
     #[command(flatten)]
     pub output: Json,
@@ -180,10 +207,8 @@ pub struct Trigger {
 
 /// `backfill`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "At most 10000 slots go at a time. It stops at the first slot that cannot be \
-    sent, and says from where to go on."
-)]
+#[command(after_help = "The messages are new tasks, and their `expires` counts from now. At most \
+    10000 slots go at a time; the first that cannot be sent ends it, and it says where to go on.")]
 pub struct Backfill {
     /// The entry whose slots to send; it may be disabled
     pub entry: String,

@@ -3,6 +3,7 @@
 mod backfill;
 mod facts;
 mod output;
+mod plan;
 mod refusals;
 mod status;
 mod trigger;

@@ -6,6 +6,7 @@ mod direct;
 mod explain;
 mod list;
 mod next;
+mod plan;
 mod reload;
 mod resign;
 mod run;
@@ -94,6 +95,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Run => run::run(flags),
         Command::Check { paths, output } => check::check(flags, paths, output.json),
         Command::Next(next) => next::next(flags, &next),
+        Command::Plan(plan) => plan::plan(flags, &plan),
         Command::Explain(explain) => explain::explain(flags, &explain),
         Command::List(output) => list::list(flags, output.json),
         Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
@@ -138,8 +140,7 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
 
 /// Problems as shown on standard error.
 fn render(problems: &[Problem]) -> String {
-    use std::io::IsTerminal as _;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = show::is_coloured(&std::io::stderr());
     let rendered: Vec<_> = problems.iter().map(|problem| problem.render(colour)).collect();
     rendered.join("\n")
 }

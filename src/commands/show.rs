@@ -1,6 +1,6 @@
 //! Printing: columns on a terminal, tab-separated lines in a pipe.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal, Write as _};
 use std::iter;
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether what is written there may have colours.
+pub(super) fn is_coloured(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Columns of the terminal, or 80 where there is none.

@@ -7,6 +7,7 @@ pub mod cron;
 pub mod delay;
 pub mod entry;
 pub mod except;
+pub mod forecast;
 pub mod instants;
 pub mod interval;
 pub mod kind;
@@ -24,6 +25,7 @@ pub mod zone;
 
 pub use clock_change::ClockChange;
 pub use entry::{CatchUp, Entry, Guards, Message, Schedule};
+pub use forecast::Forecast;
 pub use instants::Instants;
 pub use kind::Kind;
 pub use planner::Planner;

@@ -15,7 +15,9 @@ fn place_with_many() -> Place {
 #[test]
 fn a_reader_that_closes_the_pipe_is_no_error() {
     let place = place_with_many();
-    for args in [&["list"][..], &["next", "--count", "100000"], &["list", "--json"]] {
+    for args in
+        [&["list"][..], &["list", "--json"], &["next", "--count", "100000"], &["plan", "--json"]]
+    {
         let mut command = place.command(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -51,13 +53,15 @@ fn output_in_a_pipe_is_tab_separated_without_colour() {
 }
 
 /// What a terminal of 80 columns shows; `None` without the program `script`.
-fn on_a_terminal(place: &Place, args: &str) -> Option<String> {
+pub(super) fn on_a_terminal(place: &Place, args: &str) -> Option<String> {
     let downbeat = env!("CARGO_BIN_EXE_downbeat");
     let mut command = Command::new("script");
     command.args(["-qec", &format!("stty cols 80; {downbeat} {args}"), "/dev/null"]);
-    command.current_dir(place.path()).env("STATE_DIRECTORY", place.state());
-    command.env("RUNTIME_DIRECTORY", place.runtime()).env("SHELL", "/bin/sh");
-    command.env_remove("NO_COLOR").stdin(Stdio::null());
+    command.current_dir(place.path()).env("SHELL", "/bin/sh").env_remove("NO_COLOR");
+    for (name, value) in place.command(&[]).get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command.stdin(Stdio::null());
     match command.output() {
         Ok(output) => Some(String::from_utf8_lossy(&output.stdout).replace('\r', "")),
         Err(error) => {

@@ -90,6 +90,7 @@ fn no_password_is_shown_anywhere() {
         &["status", "--json"],
         &["list"],
         &["next", "--count", "1"],
+        &["plan"],
         &["trigger", "nightly"],
         &["backfill", "nightly", "--from", "2026-01-02 00:00", "--to", "2026-01-03 00:00"],
         &["reload", "--wait"],

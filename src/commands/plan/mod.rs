@@ -1,0 +1,248 @@
+//! `plan`: how many slots come when.
+
+mod grid;
+mod svg;
+mod text;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use self::grid::Grid;
+use self::text::Style;
+use super::{Exit, Failure, configuration, load_schedule, show};
+use crate::cli::{self, ServiceFlags};
+use crate::clock;
+use crate::config::instant;
+use crate::schedule::forecast::{Queue, Second};
+use crate::schedule::{Forecast, Schedule, UnixMs, Zone};
+use crate::tzdata::{self, Tzdata};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Cells of a row in JSON and in SVG: of a minute each, or of half an hour.
+const COLUMNS: usize = 60;
+
+/// What `--json` prints. Times are RFC 3339, in the zone and in UTC.
+#[derive(Debug, Serialize)]
+struct Planned<'a> {
+    from: String,
+    from_utc: String,
+    to: String,
+    to_utc: String,
+    timezone: &'a str,
+    /// In all.
+    slots: u64,
+    /// The first of those with most slots; none if there are no slots.
+    busiest_minute: Option<Minute>,
+    /// A row an hour for about a day, a row a day for more.
+    heat_map: HeatMap,
+    /// At most ten, the one with most slots first.
+    busiest_seconds: Vec<BusySecond<'a>>,
+    /// In name order.
+    queues: Vec<BusyQueue<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Minute {
+    minute: String,
+    minute_utc: String,
+    slots: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct HeatMap {
+    /// Minutes of a cell.
+    cell_minutes: usize,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    /// The row's first minute within the range.
+    from: String,
+    from_utc: String,
+    slots: u64,
+    /// The slots of each cell's busiest minute; null for a cell outside the range, or of readings
+    /// that the clock jumps over.
+    cells: Vec<Option<u64>>,
+}
+
+#[derive(Debug, Serialize)]
+struct BusySecond<'a> {
+    second: String,
+    second_utc: String,
+    slots: u64,
+    /// The first few by name.
+    entries: Vec<&'a str>,
+    /// How many entries are not named.
+    more_entries: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct BusyQueue<'a> {
+    queue: &'a str,
+    slots: u64,
+    /// In its busiest minute.
+    peak_per_minute: u64,
+}
+
+pub(super) fn plan(flags: ServiceFlags, asked: &cli::Plan) -> Result<Exit, Failure> {
+    let service = configuration(flags, Exit::Usage)?;
+    let schedule = load_schedule(&service)?;
+    let zone = zone(&schedule, asked.timezone.as_deref())?;
+    let (from, to) = range(asked, &zone)?;
+    let forecast = Forecast::of(&schedule.entries, from, to).map_err(Failure::usage)?;
+    if let Some(path) = &asked.svg {
+        let grid = Grid::new(&forecast, &zone, COLUMNS);
+        let picture = svg::draw(&grid, &heading(&forecast, &zone), &forecast.busiest);
+        write(path, &picture)?;
+    }
+    if asked.output.json {
+        show::json(&planned(&forecast, &zone))?;
+    } else {
+        print(&forecast, &zone)?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn write(path: &Path, picture: &str) -> Result<(), Failure> {
+    let cannot = |error| format!("--svg: cannot write {}: {error}", path.display());
+    fs::write(path, picture).map_err(|error| Failure::new(Exit::Failed, cannot(error)))
+}
+
+/// The zone asked for, or the one of most entries.
+fn zone(schedule: &Schedule, name: Option<&str>) -> Result<Zone, Failure> {
+    if let Some(name) = name {
+        let no = |error: String| Failure::usage(format!("--timezone: {error}"));
+        let iana = tzdata::parse_name(name).map_err(|error| no(error.to_string()))?;
+        let zone = Tzdata::load().zone(iana);
+        let zone = zone.ok_or_else(|| no(format!("no tzdata has the zone {name}")))?;
+        return Ok((*zone).clone());
+    }
+    let mut zones = BTreeMap::new();
+    for entry in &schedule.entries {
+        zones.entry(entry.zone.name()).or_insert((0, &entry.zone)).0 += 1;
+    }
+    let most = zones.into_values().rev().max_by_key(|(entries, _)| *entries);
+    Ok(most.map_or_else(Zone::utc, |(_, zone)| (**zone).clone()))
+}
+
+/// From the beginning of the present hour on, for a day.
+fn range(asked: &cli::Plan, zone: &Zone) -> Result<(UnixMs, UnixMs), Failure> {
+    let time = |flag: &str, text: &Option<String>| {
+        let parse = |text: &str| instant::parse(text, zone);
+        let refuse = |error| Failure::usage(format!("{flag}: {error}; {}", instant::HINT));
+        text.as_deref().map(parse).transpose().map_err(refuse)
+    };
+    let from = match time("--from", &asked.from)? {
+        Some(from) => from,
+        None => beginning_of_hour(clock::wall(), zone),
+    };
+    let to = time("--to", &asked.to)?.unwrap_or(from + DAY);
+    Ok((from, to))
+}
+
+fn beginning_of_hour(now: UnixMs, zone: &Zone) -> UnixMs {
+    let reading_ms = now.0 + i64::from(zone.offset_at(now)) * 1000;
+    UnixMs(now.0 - reading_ms.rem_euclid(3_600_000))
+}
+
+fn minute(forecast: &Forecast, index: usize) -> UnixMs {
+    forecast.from + Duration::from_secs(60 * index as u64)
+}
+
+/// The first of those with most slots.
+fn busiest_minute(forecast: &Forecast) -> Option<(UnixMs, u64)> {
+    let slots = forecast.minutes.iter().copied().max().filter(|slots| *slots > 0)?;
+    let index = forecast.minutes.iter().position(|minute| *minute == slots)?;
+    Some((minute(forecast, index), slots))
+}
+
+/// `480 slots from 2027-01-04 14:00 to 2027-01-05 14:00, Asia/Seoul`.
+fn heading(forecast: &Forecast, zone: &Zone) -> String {
+    let local = |at| zone.to_local(at).strftime("%Y-%m-%d %H:%M").to_string();
+    let to = minute(forecast, forecast.minutes.len());
+    let (slots, name) = (forecast.slots(), zone.name());
+    let plural = if slots == 1 { "" } else { "s" };
+    format!("{slots} slot{plural} from {} to {}, {name}", local(forecast.from), local(to))
+}
+
+/// The entries of a second in words: `a, b, c and 9 more`.
+fn names(second: &Second) -> String {
+    let names = second.entries.join(", ");
+    if second.more == 0 { names } else { format!("{names} and {} more", second.more) }
+}
+
+fn planned<'a>(forecast: &'a Forecast, zone: &'a Zone) -> Planned<'a> {
+    let (local, utc) = (|at| zone.to_rfc3339(at), |at: UnixMs| at.to_string());
+    let grid = Grid::new(forecast, zone, COLUMNS);
+    let (from, to) = (forecast.from, minute(forecast, forecast.minutes.len()));
+    let row = |row: grid::Row| Row {
+        from: local(row.from),
+        from_utc: utc(row.from),
+        slots: row.slots,
+        cells: row.cells,
+    };
+    let second = |second: &'a Second| BusySecond {
+        second: local(second.at),
+        second_utc: utc(second.at),
+        slots: second.slots,
+        entries: second.entries.iter().map(|name| &**name).collect(),
+        more_entries: second.more,
+    };
+    let queue = |Queue { name, slots, peak }: &'a Queue| BusyQueue {
+        queue: name,
+        slots: *slots,
+        peak_per_minute: *peak,
+    };
+    Planned {
+        from: local(from),
+        from_utc: utc(from),
+        to: local(to),
+        to_utc: utc(to),
+        timezone: zone.name(),
+        slots: forecast.slots(),
+        busiest_minute: busiest_minute(forecast).map(|(at, slots)| Minute {
+            minute: local(at),
+            minute_utc: utc(at),
+            slots,
+        }),
+        heat_map: HeatMap {
+            cell_minutes: grid.cell,
+            rows: grid.rows.into_iter().map(row).collect(),
+        },
+        busiest_seconds: forecast.busiest.iter().map(second).collect(),
+        queues: forecast.queues.iter().map(queue).collect(),
+    }
+}
+
+fn print(forecast: &Forecast, zone: &Zone) -> Result<(), Failure> {
+    let style = match (io::stdout().is_terminal(), show::is_coloured(&io::stdout())) {
+        (false, _) => Style::Plain,
+        (true, false) => Style::Shades,
+        (true, true) => Style::Colour,
+    };
+    let width = show::width();
+    let most = Grid::new(forecast, zone, 1).most();
+    let grid = Grid::new(forecast, zone, text::columns(width, most));
+    show::line(&heading(forecast, zone))?;
+    show::line("")?;
+    text::draw(&grid, style, width).iter().try_for_each(|line| show::line(line))?;
+    let Some((at, slots)) = busiest_minute(forecast) else { return Ok(()) };
+    show::line(&format!("busiest minute: {} with {slots}", zone.to_rfc3339(at)))?;
+    show::line("\nbusiest seconds")?;
+    let row =
+        |second: &Second| vec![zone.to_rfc3339(second.at), second.slots.to_string(), names(second)];
+    let rows: Vec<_> = forecast.busiest.iter().map(row).collect();
+    show::table(&["SECOND", "SLOTS", "ENTRIES"], &rows)?;
+    show::line("\nqueues, with their busiest minutes")?;
+    let row = |queue: &Queue| {
+        vec![queue.name.to_string(), queue.slots.to_string(), queue.peak.to_string()]
+    };
+    let rows: Vec<_> = forecast.queues.iter().map(row).collect();
+    show::table(&["QUEUE", "SLOTS", "PEAK"], &rows)
+}
