@@ -12,7 +12,7 @@ use super::settings::{MAX_NAME, Queues, Settings};
 use super::{duration, when};
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::{About, Expires};
-use crate::schedule::{Entry, Guards, Message, Timing, Zone};
+use crate::schedule::{Entry, Guards, Message, Timing, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
 
 /// Bytes of an entry's name.
@@ -141,7 +141,7 @@ pub(super) fn read(
     let settings = settings.or(&common.defaults);
     let jitter = settings.jitter.filter(|window| !window.is_zero());
     let timing = timing?;
-    warn_of_long_expiry(&fields, &timing, settings.expires, report);
+    warn_of_long_expiry(&fields, &timing, &reading_zone, settings.expires, report);
     if report.errors() > before {
         return None;
     }
@@ -221,23 +221,29 @@ fn tags(node: &Node<'_>, report: &mut Report<'_>) -> Vec<Box<str>> {
 fn warn_of_long_expiry(
     fields: &Fields<'_, '_>,
     timing: &Timing,
+    zone: &Zone,
     expires: Option<Expires>,
     report: &mut Report<'_>,
 ) {
-    let (Timing::Every(interval), Some(Expires::After(expires))) = (timing, expires) else {
+    let Some(Expires::After(expires)) = expires else { return };
+    let Some(period) = longest_period(timing, zone).filter(|period| expires > *period) else {
         return;
     };
-    let period = interval.period();
-    let place = fields.value("expires").or_else(|| fields.value("every"));
-    if expires <= period {
-        return;
-    }
-    let Some(node) = place else { return };
+    let place = fields.value("expires").map(|node| node.span);
+    let Some(span) = place.or_else(|| when::span(fields)) else { return };
     let (expires, period) = (duration::format(expires), duration::format(period));
     report
-        .warning(
-            node.span,
-            format!("messages live {expires}, longer than the {period} to the next one"),
-        )
+        .warning(span, format!("messages live {expires}, longer than the {period} to the next one"))
         .hint("without a worker they pile up; `expires: next` keeps one at a time");
+}
+
+/// The longest time between a few slots in a row.
+fn longest_period(timing: &Timing, zone: &Zone) -> Option<Duration> {
+    if let Timing::Every(interval) = timing {
+        return Some(interval.period());
+    }
+    const FEW: usize = 8;
+    let next = |slot: &UnixMs| timing.next(zone, *slot);
+    let slots: Vec<_> = std::iter::successors(next(&UnixMs::MIN), next).take(FEW).collect();
+    slots.windows(2).map(|pair| pair[1].since(pair[0])).max()
 }

@@ -12,7 +12,7 @@ use super::problem::{Problem, Severity};
 use super::report::Report;
 use super::schedule_file::{self, Contents};
 use super::shared::{self, Shared};
-use crate::schedule::{Entry, Instants, Schedule, Timing, UnixMs};
+use crate::schedule::{Entry, Schedule};
 use crate::tzdata::Tzdata;
 
 /// Drawn once; changing it would change every schedule's hash.
@@ -30,22 +30,18 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
     /// The files that were read, in that order.
     pub files: Vec<PathBuf>,
-    /// Entries with `at`, for [`warnings`].
-    pub dated: Vec<Dated>,
+    /// Where the name of each entry stands.
+    pub places: HashMap<Arc<str>, Place>,
 }
 
-/// An entry whose slots are written out, and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dated {
-    /// The entry's name.
-    pub entry: Arc<str>,
-    /// Its slots.
-    pub slots: Instants,
+/// Where something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
     /// Position in [`Loaded::files`].
-    pub file: usize,
-    /// The line of its name, from 1.
+    pub file: u32,
+    /// From 1.
     pub line: u32,
-    /// The column of its name in characters, from 1.
+    /// In characters, from 1.
     pub column: u32,
 }
 
@@ -72,38 +68,6 @@ pub fn load(paths: &[PathBuf], tzdata: &Tzdata) -> Loaded {
         }
     }
     merging.finish()
-}
-
-/// Warnings that depend on the time: entries with `at` of which slots have passed.
-#[must_use]
-pub fn warnings(loaded: &Loaded, now: UnixMs) -> Vec<Problem> {
-    let warning = |dated: &Dated| {
-        let (message, hint) = passed(dated, now)?;
-        let file = loaded.files[dated.file].display().to_string();
-        let mut problem = Problem::whole(file, message).with_hint(hint);
-        problem.severity = Severity::Warning;
-        (problem.line, problem.column) = (dated.line, dated.column);
-        Some(problem)
-    };
-    loaded.dated.iter().filter_map(warning).collect()
-}
-
-/// What to say of the slots that have passed, if there are any, and what to do.
-fn passed(dated: &Dated, now: UnixMs) -> Option<(String, &'static str)> {
-    let entry = &dated.entry;
-    let later = "set a later time, or remove it";
-    match (dated.slots.until(now), dated.slots.as_slice().len()) {
-        (0, _) => None,
-        (1, 1) => Some((format!("`at` of `{entry}` has passed: it never fires"), later)),
-        (past, all) if past == all => {
-            Some((format!("all {all} instants of `{entry}` have passed: it never fires"), later))
-        }
-        (past, all) => {
-            let have = if past == 1 { "has" } else { "have" };
-            let message = format!("{past} of {all} instants of `{entry}` {have} passed");
-            Some((message, "only later ones fire; remove what is past"))
-        }
-    }
 }
 
 /// One file, read.
@@ -148,8 +112,6 @@ struct Merging {
     loaded: Loaded,
     entries: Vec<Entry>,
     shared: Shared,
-    /// File and line of every name.
-    names: HashMap<Arc<str>, (u32, u32)>,
     /// Name and content of every file, hashed.
     hashes: Vec<u8>,
 }
@@ -160,7 +122,6 @@ impl Merging {
             loaded: Loaded::default(),
             entries: Vec::new(),
             shared: Shared::default(),
-            names: HashMap::new(),
             hashes: Vec::new(),
         }
     }
@@ -173,21 +134,17 @@ impl Merging {
         self.hashes.extend_from_slice(Uuid::new_v5(&HASH_ROOT, text.as_bytes()).as_bytes());
 
         let mut report = Report::resume(path.display().to_string(), &text, contents.found);
-        self.names.reserve(contents.entries.len());
+        self.loaded.places.reserve(contents.entries.len());
         for (entry, place) in contents.entries.iter().zip(contents.places) {
             let (line, column) = report.position(place);
-            if let Some((file, line)) = self.names.get(&entry.name) {
+            if let Some(Place { file, line, .. }) = self.loaded.places.get(&entry.name) {
                 let first = self.loaded.files[*file as usize].display();
                 let message = format!("duplicate entry `{}`, first at {first}:{line}", entry.name);
                 report.error(place, message).hint("rename one of the two");
                 continue;
             }
-            self.names.insert(Arc::clone(&entry.name), (self.loaded.files.len() as u32, line));
-            if let Timing::At(slots) = &entry.timing {
-                let (entry, slots) = (Arc::clone(&entry.name), slots.clone());
-                let file = self.loaded.files.len();
-                self.loaded.dated.push(Dated { entry, slots, file, line, column });
-            }
+            let place = Place { file: self.loaded.files.len() as u32, line, column };
+            self.loaded.places.insert(Arc::clone(&entry.name), place);
         }
         self.shared.add(contents.additions, self.entries.len(), &mut report);
         self.entries.extend(contents.entries);
@@ -201,7 +158,6 @@ impl Merging {
         shared::sort(problems, &self.loaded.files);
         let fatal = problems.iter().any(|p| p.severity == Severity::Error);
         if !fatal {
-            drop(self.names);
             let mut entries = self.entries;
             entries.shrink_to_fit();
             entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));

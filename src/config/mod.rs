@@ -8,6 +8,7 @@
 //! Hostile input costs time and memory in proportion to its length: files, nesting, names,
 //! arguments and the number of problems told are bounded by the constants exported here.
 
+mod advice;
 mod bounds;
 pub mod duration;
 mod entry;
@@ -34,6 +35,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use advice::warnings;
 pub use bounds::{MAX_CALENDAR_NAME, MAX_EXCEPT};
 pub use entry::{
     DEFAULT_QUEUE, DEFAULT_WITHIN, MAX_DESCRIPTION, MAX_ENTRY_NAME, MAX_TAG, MAX_TAGS,
@@ -41,7 +43,7 @@ pub use entry::{
 pub use expect::MAX_COUNT;
 pub use files::MAX_FILE_BYTES;
 pub use json_text::{MAX_ARGUMENTS, MAX_HEADERS};
-pub use load::{Dated, Loaded, load, warnings};
+pub use load::{Loaded, Place, load};
 pub use node::MAX_DEPTH;
 pub use problem::{Excerpt, Problem, Severity};
 pub use report::MAX_PROBLEMS;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod advice;
 mod directories;
 mod hostile;
 
@@ -179,32 +180,6 @@ fn equal_queues_and_zones_are_kept_once() {
     let (a, b) = (schedule.get("a").unwrap(), schedule.get("b").unwrap());
     assert!(Arc::ptr_eq(&a.message.queue, &b.message.queue));
     assert!(Arc::ptr_eq(&a.zone, &b.zone));
-}
-
-#[test]
-fn a_one_off_that_has_passed_is_warned_of() {
-    let (loaded, _) = load_text("a.yaml", b"entries:\n  once: {task: t, at: 2026-01-01 00:00}\n");
-    let new_year = UnixMs::from_secs(1_767_225_600);
-    assert_eq!(warnings(&loaded, UnixMs(new_year.0 - 1)), []);
-    let warned = &warnings(&loaded, new_year)[0];
-    assert_eq!((warned.severity, warned.line, warned.column), (Severity::Warning, 2, 3));
-    assert_eq!(warned.message, "`at` of `once` has passed: it never fires");
-}
-
-#[test]
-fn of_a_list_it_is_told_how_much_has_passed() {
-    let text =
-        "entries:\n  a: {task: t, at: [2026-01-01 00:00, 2026-01-03 00:00, 2026-01-02 00:00]}\n";
-    let (loaded, _) = load_text("a.yaml", text.as_bytes());
-    let told = |days: i64| {
-        let now = UnixMs::from_secs(1_767_225_600 + days * 86_400);
-        let told = warnings(&loaded, now).into_iter().map(|problem| problem.message);
-        told.collect::<Vec<_>>()
-    };
-    assert_eq!(told(-1), [""; 0]);
-    assert_eq!(told(0), ["1 of 3 instants of `a` has passed"]);
-    assert_eq!(told(1), ["2 of 3 instants of `a` have passed"]);
-    assert_eq!(told(2), ["all 3 instants of `a` have passed: it never fires"]);
 }
 
 #[test]

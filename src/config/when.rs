@@ -56,6 +56,11 @@ pub(super) fn read(
     timing.filter(|_| report.errors() == before)
 }
 
+/// Where the key that says when stands.
+pub(super) fn span(fields: &Fields<'_, '_>) -> Option<Span> {
+    KINDS.into_iter().find_map(|kind| fields.key_span(kind))
+}
+
 /// The one kind of timing that the entry has.
 fn kind(fields: &Fields<'_, '_>, name: Span, report: &mut Report<'_>) -> Option<&'static str> {
     let mut present = KINDS.into_iter().filter(|kind| fields.value(kind).is_some());

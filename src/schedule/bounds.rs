@@ -8,6 +8,9 @@ use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
 const INSTANT: Duration = Duration::from_millis(1);
+/// A timing of which so many slots in a row are left out, not counting those of one run of days, is
+/// taken to have no other: at one a week that is twenty years.
+const MOST_LEFT_OUT: usize = 1000;
 
 /// What narrows a timing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +35,7 @@ impl Bounds {
         timing: impl Fn(UnixMs) -> Option<UnixMs>,
     ) -> Option<UnixMs> {
         let mut after = self.first_after(after);
-        loop {
+        for _ in 0..MOST_LEFT_OUT {
             let slot = timing(after).filter(|slot| self.end.is_none_or(|end| *slot <= end))?;
             if self.except.is_empty() {
                 return Some(slot);
@@ -45,6 +48,7 @@ impl Bounds {
             // Where the clock is set back over midnight a day begins twice.
             after = slot.max(zone.day_begins(free) - INSTANT);
         }
+        None
     }
 
     /// The first day at or after `day` that nothing leaves out.

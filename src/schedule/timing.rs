@@ -87,7 +87,17 @@ impl Timing {
     #[must_use]
     pub fn reads_wall_clock(&self) -> bool {
         match self {
-            Timing::Cron(_) => true,
+            Timing::Cron(_) | Timing::Rrule(_) => true,
+            Timing::Every(_) | Timing::At(_) | Timing::Solar(_) => false,
+        }
+    }
+
+    /// Whether readings that the clock jumps over come right after the jump.
+    #[must_use]
+    pub fn makes_up_for_gaps(&self) -> bool {
+        match self {
+            Timing::Cron(cron) => cron.is_fixed(),
+            Timing::Rrule(_) => true,
             Timing::Every(_) | Timing::At(_) | Timing::Solar(_) => false,
         }
     }
@@ -144,7 +154,11 @@ fn look_back(
 ) -> Option<(UnixMs, UnixMs)> {
     let (mut window_ms, mut empty_from) = (FIRST_WINDOW_MS, until);
     loop {
-        let from = UnixMs(until.0.saturating_sub(window_ms)).max(after);
+        // The widest window reaches back to wherever `after` is.
+        let from = match window_ms {
+            i64::MAX => after,
+            _ => UnixMs(until.0.saturating_sub(window_ms)).max(after),
+        };
         match next_until(from, until) {
             Some(slot) => return Some((slot, empty_from)),
             None if from == after => return None,

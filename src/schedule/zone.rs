@@ -219,6 +219,15 @@ impl Zone {
         Stretch { start, end, offset: row.offset, fresh: row.fresh }
     }
 
+    /// The instants later than `from` and earlier than `to` at which the clock is set forward.
+    #[must_use]
+    pub fn jumps(&self, from: UnixMs, to: UnixMs) -> Vec<UnixMs> {
+        let first = self.stretch_at(from.0.div_euclid(1000)) + 1;
+        let starts = (first..).map(|index| (index, UnixMs::from_secs(self.stretch(index - 1).end)));
+        let coming = starts.take_while(|(_, start)| *start < to);
+        coming.filter(|(index, _)| self.jump_at(*index) > 0).map(|(_, start)| start).collect()
+    }
+
     /// How far the clock was set forward where the stretch begins; negative when it was set back.
     pub(super) fn jump_at(&self, index: usize) -> i32 {
         match index {

@@ -71,6 +71,7 @@ fn a_million_left_out_slots_cost_one_step() {
 fn when_all_days_of_a_timing_are_left_out_it_never_comes() {
     let entry = bounded(cron("a", "0 3 * * sun"), except([Days::Weekdays(1)]));
     assert_eq!(entry.next_slot(UnixMs(0)), None);
+    assert_eq!(entry.last_slot(UnixMs::MIN, UnixMs::from_secs(2_000_000_000)), None);
 }
 
 #[test]

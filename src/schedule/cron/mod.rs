@@ -121,6 +121,11 @@ impl Cron {
             || (1..=12).any(|month| self.months >> month & 1 == 1 && comes(month))
     }
 
+    /// Whether each reading comes once, wherever the clock is set.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.class == Class::Fixed
+    }
+
     /// What decides the slots, in one form for all ways of writing them: masks in hexadecimal
     /// (minutes, hours, days, months, weekdays), the day rule and the class.
     pub(super) fn canonical(&self) -> String {

@@ -1,0 +1,113 @@
+//! What is right and still deserves a look, seen from a given time on: `check` shows it, `run` does
+//! not.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::load::{Loaded, Place};
+use super::problem::{Problem, Severity};
+use super::report::MAX_PROBLEMS;
+use crate::schedule::{ClockChange, Entry, Timing, UnixMs};
+
+/// As many messages in one second are worth a look: workers may not be as quick.
+const CROWD: usize = 100;
+/// How far clock changes are looked ahead.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+const INSTANT: Duration = Duration::from_millis(1);
+
+/// Warnings that depend on the time: enabled entries without a coming slot, fixed times in the gaps
+/// of a year's clock changes, and many messages in one second.
+#[must_use]
+pub fn warnings(loaded: &Loaded, now: UnixMs) -> Vec<Problem> {
+    let Some(schedule) = &loaded.schedule else { return Vec::new() };
+    let (mut problems, mut dropped) = (Vec::new(), 0);
+    let mut gaps: HashMap<&str, Vec<UnixMs>> = HashMap::new();
+    let mut crowds: HashMap<i64, (usize, &Entry)> = HashMap::new();
+    for entry in schedule.entries.iter().filter(|entry| entry.enabled) {
+        let mut warn = |(message, hint): (String, String)| match loaded.places.get(&entry.name) {
+            Some(place) if problems.len() < MAX_PROBLEMS => {
+                problems.push(warning(loaded, place, message).with_hint(hint));
+            }
+            _ => dropped += 1,
+        };
+        passed(entry, now).map(&mut warn);
+        let in_year = || entry.zone.jumps(now, now + YEAR);
+        if entry.timing.makes_up_for_gaps() {
+            let gaps = gaps.entry(entry.zone.name()).or_insert_with(in_year);
+            gaps.iter().find_map(|gap| in_gap(entry, *gap)).map(&mut warn);
+        }
+        if let Some(next) = entry.next_slot(now) {
+            crowds.entry(entry.due(next).0.div_euclid(1000)).or_insert((0, entry)).0 += 1;
+        }
+    }
+    problems.extend(crowd(loaded, crowds));
+    if let Some(last) = problems.last().filter(|_| dropped > 0) {
+        let file = last.file.clone();
+        let mut more = Problem::whole(file, format!("{dropped} more warnings are not shown"));
+        more.severity = Severity::Warning;
+        problems.push(more);
+    }
+    problems
+}
+
+fn warning(loaded: &Loaded, place: &Place, message: String) -> Problem {
+    let file = loaded.files.get(place.file as usize).map(|file| file.display().to_string());
+    let mut problem = Problem::whole(file.unwrap_or_default(), message);
+    problem.severity = Severity::Warning;
+    (problem.line, problem.column) = (place.line, place.column);
+    problem
+}
+
+/// What to say of slots that have passed, if there is no other or they are written out; and what to
+/// do.
+fn passed(entry: &Entry, now: UnixMs) -> Option<(String, String)> {
+    let name = &entry.name;
+    let (past, all) = match &entry.timing {
+        Timing::At(instants) => (instants.until(now), instants.as_slice().len()),
+        _ => (0, 0),
+    };
+    let message = match (entry.next_slot(now), past, all) {
+        (Some(_), 0, _) => return None,
+        (Some(_), ..) => {
+            let have = if past == 1 { "has" } else { "have" };
+            let message = format!("{past} of {all} instants of `{name}` {have} passed");
+            return Some((message, "only later ones fire; remove what is past".to_owned()));
+        }
+        (None, 1, 1) => format!("`at` of `{name}` has passed: it never fires"),
+        (None, ..) if past == all && all > 0 => {
+            format!("all {all} instants of `{name}` have passed: it never fires")
+        }
+        (None, ..) => match entry.last_slot(UnixMs::MIN, now) {
+            Some(last) => {
+                let last = entry.zone.to_rfc3339(last);
+                format!("the last slot of `{name}` was at {last}: it never fires again")
+            }
+            None => format!("`{name}` has no slot: it never fires"),
+        },
+    };
+    Some((message, "set a later time, or remove it".to_owned()))
+}
+
+/// What to say of an entry whose slot comes where the clock is set forward, at `gap`, because the
+/// clock does not show its reading that day.
+fn in_gap(entry: &Entry, gap: UnixMs) -> Option<(String, String)> {
+    let slot = entry.next_slot(gap - INSTANT).filter(|slot| *slot == gap)?;
+    let change = ClockChange::at(entry, slot)?;
+    let local = entry.zone.to_local(slot);
+    let (name, zone) = (&entry.name, entry.zone.name());
+    let message = format!("on {} `{name}` fires {change} of {zone}", local.date());
+    let hint = format!("at {}: it is not lost, only not at its time", local.time());
+    Some((message, hint))
+}
+
+/// What to say of the fullest second, if it is full.
+fn crowd(loaded: &Loaded, crowds: HashMap<i64, (usize, &Entry)>) -> Option<Problem> {
+    // Of equally full ones the first.
+    let fullest = crowds.into_iter().max_by_key(|(second, (count, _))| (*count, -second));
+    let (second, (count, entry)) = fullest.filter(|(_, (count, _))| *count >= CROWD)?;
+    let at = entry.zone.to_rfc3339(UnixMs::from_secs(second));
+    let message = format!("{count} entries are due in the second {at}, `{}` first", entry.name);
+    let hint = "`spread` for a tag, `jitter`, `phase`, or `H` in a crontab line keep them apart; \
+                `downbeat plan` shows the load";
+    Some(warning(loaded, loaded.places.get(&entry.name)?, message).with_hint(hint))
+}
