@@ -1,8 +1,8 @@
 //! The next slot of a rule: which readings of the wall clock match.
 //!
 //! A reading matches when it lies in a period that counts (`periods`), on a day (`days`) and at a
-//! time (`times`) that match. The search leaps from one to the other until they agree, and never
-//! walks through what does not match.
+//! time (`times`) that match. The search leaps from one to the other until they agree, month by month
+//! at most, and never walks through what does not match.
 
 use super::Rrule;
 use super::periods::{DAY_S, END_S};
@@ -15,9 +15,9 @@ use crate::schedule::zone::Zone;
 /// Periods and months that one search looks at; with the next reading further away than that, a rule
 /// has ended.
 ///
-/// The calendar repeats after 4,800 months, so no rule whose days alone are rare is cut short. It is
-/// for those whose INTERVAL hardly ever meets their days and times: 09:00:00 in steps of 86,399
-/// seconds, say.
+/// The calendar repeats after 4,800 months, so no rule of years or months is cut short. It is for
+/// those whose INTERVAL hardly ever meets their days and times: 09:00:00 in steps of 86,399 seconds,
+/// say.
 pub(super) const MAX_LOOKS: u32 = 5_000;
 
 impl Rrule {
@@ -29,10 +29,11 @@ impl Rrule {
         let slot = |reading_from: &dyn Fn(i64) -> Option<i64>| {
             wall::next(Class::Fixed, zone, after, reading_from)
         };
+        let ruled = || slot(&|from| self.reading_from(from)).filter(|slot| *slot <= self.until);
+        let ruled = if after < self.until { ruled() } else { None };
         let added = || slot(&|from| self.added_from(from));
-        let ruled = if after < self.until { slot(&|from| self.reading_from(from)) } else { None };
-        let ruled = ruled.filter(|slot| *slot <= self.until);
-        [ruled, if self.added.is_empty() { None } else { added() }].into_iter().flatten().min()
+        let added = if self.added.is_empty() { None } else { added() };
+        ruled.into_iter().chain(added).min()
     }
 
     /// The first RDATE at or after `from`.
@@ -90,15 +91,16 @@ impl Rrule {
                 return None;
             }
             *looks = looks.checked_sub(1)?;
-            reading = self.on_the_calendar_from(counted, looks)?;
+            reading = self.leap_from(counted);
             if reading == counted {
                 return Some(reading);
             }
         }
     }
 
-    /// The first reading at or after `from` on a day and at a time that match, in whatever period.
-    fn on_the_calendar_from(&self, from: i64, looks: &mut u32) -> Option<i64> {
+    /// The first reading at or after `from` in the same month on a day and at a time that match; when
+    /// there is none, the beginning of the next month that BYMONTH has.
+    fn leap_from(&self, from: i64) -> i64 {
         let (day, second) = (from.div_euclid(DAY_S), from.rem_euclid(DAY_S));
         let date = date_of(day);
         let first = day - i64::from(date.day - 1);
@@ -106,36 +108,23 @@ impl Rrule {
         if days >> date.day & 1 == 1
             && let Some(time) = self.times.from(second)
         {
-            return Some(day * DAY_S + time);
+            return day * DAY_S + time;
         }
-        let later_days = days & !days_up_to(date.day);
-        let day = match later_days {
-            0 => self.day_after_month(date, looks)?,
-            _ => first - 1 + i64::from(later_days.trailing_zeros()),
-        };
-        Some(day * DAY_S + self.times.first())
+        match days & !days_up_to(date.day) {
+            0 => self.month_after(date) * DAY_S,
+            later => (first - 1 + i64::from(later.trailing_zeros())) * DAY_S + self.times.first(),
+        }
     }
 
-    /// The first matching day in a later month.
-    fn day_after_month(&self, date: Date, looks: &mut u32) -> Option<i64> {
-        let Date { mut year, mut month, .. } = date;
-        loop {
-            let later_months = u32::from(self.days.months) & (!0 << (month + 1));
-            if later_months == 0 {
-                (year, month) = (year + 1, 0);
-                if year > 9999 {
-                    return None;
-                }
-                continue;
-            }
-            month = later_months.trailing_zeros();
-            *looks = looks.checked_sub(1)?;
-            let first = day_of(Date { year, month, day: 1 });
-            let days = self.days.of_month(year, month, first);
-            if days != 0 {
-                return Some(first - 1 + i64::from(days.trailing_zeros()));
-            }
-        }
+    /// The first day of the next month that BYMONTH has.
+    fn month_after(&self, date: Date) -> i64 {
+        let Date { year, month, .. } = date;
+        let months = u32::from(self.days.months);
+        let (year, month) = match months & (!0 << (month + 1)) {
+            0 => (year + 1, months.trailing_zeros()),
+            later => (year, later.trailing_zeros()),
+        };
+        day_of(Date { year, month, day: 1 })
     }
 
     /// The first reading at or after `from` that BYSETPOS chooses in a period that is not empty.

@@ -173,6 +173,14 @@ fn far_counts_and_rare_readings_are_found_at_once() {
 }
 
 #[test]
+fn readings_that_are_centuries_apart_are_found() {
+    let thursdays = "DTSTART=20030215T130000;FREQ=MONTHLY;INTERVAL=82;BYMONTHDAY=-8;BYDAY=3TH";
+    let expected =
+        ["2126-02-21", "2413-02-21", "3315-02-21"].map(|day| format!("{day}T13:00:00+00:00"));
+    assert_eq!(slots(thursdays, "UTC", "2003-01-01T00:00:00Z", 3), expected);
+}
+
+#[test]
 fn the_newest_slot_and_the_count_equal_a_walk_over_all_slots() {
     let new_york = zone("America/New_York");
     let rules = [
