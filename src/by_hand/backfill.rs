@@ -76,13 +76,13 @@ pub async fn backfill(
 ) -> Result<Backfilled, Refused> {
     let entry = find(schedule, &asked.entry)?;
     let edits = Edits { queue: asked.queue.as_deref(), ..Edits::default() };
-    let message = edited(&entry.message, edits)?;
+    let queue = edited(entry.message.clone(), edits)?.queue;
     let slots = slots(entry, asked, now)?;
     let shown = |slot: UnixMs, task_id: Option<String>| Slot {
         entry: entry.name.to_string(),
         slot: entry.zone.to_rfc3339(slot),
         slot_utc: slot.to_string(),
-        queue: message.queue.to_string(),
+        queue: queue.to_string(),
         task_id,
     };
     if asked.dry_run {
@@ -91,7 +91,7 @@ pub async fn backfill(
     }
     let (mut sent, mut failure) = (Vec::new(), None);
     for slot in slots.iter().copied().take(AT_ONCE) {
-        let ready = Ready::new(renderer, entry, &message, slot, Kind::Backfill);
+        let ready = Ready::new(renderer, entry, edits, slot, Kind::Backfill)?;
         let task_id = ready.task_id.to_string();
         if let Err(error) = ready.publish(broker).await {
             failure = Some(error.to_string());

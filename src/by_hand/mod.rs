@@ -77,8 +77,8 @@ struct Edits<'a> {
     queue: Option<&'a str>,
 }
 
-fn edited(message: &Message, edits: Edits<'_>) -> Result<Message, Refused> {
-    let mut message = message.clone();
+/// What was typed stands as it is: templates are for schedule files.
+fn edited(mut message: Message, edits: Edits<'_>) -> Result<Message, Refused> {
     if let Some(args) = edits.args {
         message.args = args.to_string().into();
     }
@@ -117,14 +117,15 @@ impl<'a> Ready<'a> {
     fn new(
         renderer: &Renderer,
         entry: &'a Entry,
-        message: &Message,
+        edits: Edits<'_>,
         slot: UnixMs,
         kind: Kind,
-    ) -> Ready<'a> {
+    ) -> Result<Ready<'a>, Refused> {
         let task_id = Uuid::new_v4();
+        let message = edited(entry.message_of(slot, task_id).into_owned(), edits)?;
         let rng = &mut fastrand::Rng::new();
-        let outgoing = renderer.message(entry, message, slot, kind, task_id, rng);
-        Ready { entry, slot, kind, task_id, outgoing }
+        let outgoing = renderer.message(entry, &message, slot, kind, task_id, rng);
+        Ok(Ready { entry, slot, kind, task_id, outgoing })
     }
 
     async fn publish(self, broker: &mut impl Publish) -> Result<(), BrokerError> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Edits, Ready, Refused, edited, find, time};
+use super::{Edits, Ready, Refused, find, time};
 use crate::broker::Publish;
 use crate::clock;
 use crate::schedule::{Kind, Schedule};
@@ -58,18 +58,17 @@ pub async fn trigger(
     let entry = find(schedule, &asked.entry)?;
     let Trigger { args, kwargs, queue, .. } = asked;
     let edits = Edits { args: args.as_ref(), kwargs: kwargs.as_ref(), queue: queue.as_deref() };
-    let message = edited(&entry.message, edits)?;
     let slot = match asked.slot.as_deref() {
         None => clock::wall(),
         Some(text) => time(entry, "--slot", text)?,
     };
-    let ready = Ready::new(renderer, entry, &message, slot, Kind::Manual);
+    let ready = Ready::new(renderer, entry, edits, slot, Kind::Manual)?;
     let triggered = Triggered {
         entry: entry.name.to_string(),
         slot: entry.zone.to_rfc3339(slot),
         slot_utc: slot.to_string(),
         task_id: ready.task_id.to_string(),
-        queue: message.queue.to_string(),
+        queue: ready.outgoing.queue.to_string(),
         message: String::from_utf8_lossy(&ready.outgoing.payload).into_owned(),
         sent: !asked.dry_run,
     };

@@ -6,12 +6,14 @@ use std::time::Duration;
 use super::bounds::{self, CalendarRef};
 use super::expect;
 use super::fields::{Fields, Keys};
+use super::json_text::JsonText;
 use super::node::{Node, Span};
 use super::report::Report;
 use super::settings::{MAX_NAME, Queues, Settings};
-use super::{duration, when};
+use super::{duration, templates, when};
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::{About, Expires};
+use crate::schedule::template::Templates;
 use crate::schedule::{Entry, Guards, Message, Timing, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
 
@@ -146,15 +148,19 @@ pub(super) fn read(
         return None;
     }
     let guards = Guards { limit, max_queued: settings.max_queued };
+    let catch_up = settings.catch_up.unwrap_or_default();
+    let within = settings.within.unwrap_or(DEFAULT_WITHIN);
+    let (message, templates) = message(task?, settings, &mut common.queues);
     Some(Entry {
         name: name.into(),
         timing,
         zone: zone?,
         bounds,
         delay: jitter.map(|window| Box::new(Delay::jitter(window))),
-        catch_up: settings.catch_up.unwrap_or_default(),
-        within: settings.within.unwrap_or(DEFAULT_WITHIN),
-        message: message(task?, settings, &mut common.queues),
+        catch_up,
+        within,
+        message,
+        templates,
         enabled: enabled?,
         about,
         guards,
@@ -171,20 +177,31 @@ fn task<'n>(fields: &Fields<'n, '_>, name: Span, report: &mut Report<'_>) -> Opt
             .hint("add the name under which the worker registers it: `task: shop.tasks.report`");
         return None;
     };
-    expect::name(node, "the task's name", MAX_NAME, report)
+    templates::literal_name(node, "the task's name", MAX_NAME, report)
 }
 
-fn message(task: &str, settings: Settings, queues: &mut Queues) -> Message {
-    Message {
+fn message(
+    task: &str,
+    settings: Settings,
+    queues: &mut Queues,
+) -> (Message, Option<Box<Templates>>) {
+    let args = settings.args.unwrap_or_else(|| JsonText::of("[]"));
+    let kwargs = settings.kwargs.unwrap_or_else(|| JsonText::of("{}"));
+    let headers = settings.headers.filter(|headers| &*headers.json != "{}");
+    let (headers, in_headers) = headers.map(|headers| (headers.json, headers.holes)).unzip();
+    let message = Message {
         task: task.into(),
         queue: settings.queue.unwrap_or_else(|| queues.share(DEFAULT_QUEUE)),
-        args: settings.args.unwrap_or_else(|| "[]".into()),
-        kwargs: settings.kwargs.unwrap_or_else(|| "{}".into()),
-        headers: settings.headers.filter(|headers| &**headers != "{}"),
+        args: args.json,
+        kwargs: kwargs.json,
+        headers,
         priority: settings.priority,
         expires: settings.expires,
         options: settings.options.filter(|options| **options != Default::default()),
-    }
+    };
+    let headers = in_headers.unwrap_or_default();
+    let templates = Templates { args: args.holes, kwargs: kwargs.holes, headers };
+    (message, templates.some())
 }
 
 fn about(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Box<About>> {
@@ -195,11 +212,13 @@ fn about(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Box<About>>
 }
 
 fn description(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
-    let text = expect::text(node, report)?.trim();
+    let whole = expect::text(node, report)?;
+    let text = whole.trim();
     if text.len() > MAX_DESCRIPTION {
         report.error(node.span, format!("a description of more than {MAX_DESCRIPTION} bytes"));
         return None;
     }
+    templates::warn_of_unfilled(node, whole, report);
     (!text.is_empty()).then(|| text.into())
 }
 
@@ -214,7 +233,8 @@ fn tags(node: &Node<'_>, report: &mut Report<'_>) -> Vec<Box<str>> {
         report.error(node.span, format!("more than {MAX_TAGS} tags"));
         return Vec::new();
     }
-    let names = items.iter().filter_map(|item| expect::name(item, "a tag", MAX_TAG, report));
+    let names =
+        items.iter().filter_map(|item| templates::literal_name(item, "a tag", MAX_TAG, report));
     names.map(Into::into).collect()
 }
 

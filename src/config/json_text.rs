@@ -1,39 +1,62 @@
-//! Values as compact JSON text, as the message will carry them.
+//! Values as compact JSON text, as the message will carry them once its templates are filled in.
 
 use std::fmt::Write as _;
 
-use super::node::{Node, Pair, Scalar, Value};
+use super::entry::MAX_ENTRY_NAME;
+use super::node::{Node, Pair, Scalar, Value, shortened};
 use super::report::Report;
+use super::templates;
+use crate::schedule::template::{self, Form, Hole, Piece, Template};
 
-/// Bytes of the JSON text of one `args` or `kwargs`.
+/// Bytes of the JSON text of one `args` or `kwargs`, with the longest values of its templates.
 ///
 /// A schedule names work to do; what the work needs belongs into a store, and a message of this
 /// size already takes Redis several times as long as a usual one.
 pub const MAX_ARGUMENTS: usize = 64 * 1024;
 
-/// Bytes of the JSON text of one `headers`.
+/// Bytes of the JSON text of one `headers`, likewise.
 pub const MAX_HEADERS: usize = 8 * 1024;
 
+/// A list or mapping as JSON text, and the templates in it.
+#[derive(Clone)]
+pub(super) struct JsonText {
+    pub(super) json: Box<str>,
+    pub(super) holes: Box<[Hole]>,
+}
+
+impl JsonText {
+    pub(super) fn of(json: &str) -> JsonText {
+        JsonText { json: json.into(), holes: Box::default() }
+    }
+}
+
 /// The JSON text of a list or mapping, at most `limit` bytes of it.
-pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> Option<Box<str>> {
+pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> Option<JsonText> {
     let before = report.errors();
-    let mut writer = Writer { out: String::new(), limit, report };
+    let mut writer = Writer { out: String::new(), holes: Vec::new(), filled: 0, limit, report };
     let result = writer.value(node);
-    writer.report.spend(writer.out.len());
+    writer.report.spend(writer.out.len() + size_of_val(&*writer.holes));
     if result.is_err() {
-        let message = format!("more than {} KiB of JSON", limit / 1024);
+        let filled = match writer.filled {
+            0 => "",
+            _ => ", counting the longest values of its templates",
+        };
+        let message = format!("more than {} KiB of JSON{filled}", limit / 1024);
         writer
             .report
             .error(node.span, message)
             .hint("keep big values in a store and pass their keys");
         return None;
     }
-    let out = writer.out;
-    (report.errors() == before).then(|| out.into_boxed_str())
+    let (json, holes) = (writer.out.into_boxed_str(), writer.holes.into_boxed_slice());
+    (report.errors() == before).then_some(JsonText { json, holes })
 }
 
 struct Writer<'r, 't> {
     out: String,
+    holes: Vec<Hole>,
+    /// Bytes that the templates may come to.
+    filled: usize,
     limit: usize,
     report: &'r mut Report<'t>,
 }
@@ -49,7 +72,7 @@ impl Writer<'_, '_> {
             Value::Text(text) => self.text(node, text),
             Value::Shared(_) => {}
         }
-        if self.out.len() > self.limit { Err(TooLong) } else { Ok(()) }
+        if self.out.len() + self.filled > self.limit { Err(TooLong) } else { Ok(()) }
     }
 
     fn list(&mut self, items: &[Node<'_>]) -> Result<(), TooLong> {
@@ -86,7 +109,12 @@ impl Writer<'_, '_> {
 
     fn key(&mut self, key: &Node<'_>) {
         match key.scalar() {
-            Some(Scalar::Text(text)) => self.text(key, text),
+            Some(Scalar::Text(text)) if template::find_opener(text).is_some() => {
+                self.report
+                    .error(key.span, format!("a template in the key `{}`", shortened(text)))
+                    .hint("keys are names and stay as they are; put it into a value");
+            }
+            Some(Scalar::Text(text)) => self.quoted(text),
             _ => {
                 let written = key.as_written().unwrap_or_default();
                 self.report
@@ -97,11 +125,35 @@ impl Writer<'_, '_> {
     }
 
     fn text(&mut self, node: &Node<'_>, text: &str) {
-        if text.contains("{{") {
-            let message = "templates (`{{ … }}`) are not supported by this version";
-            self.report.error(node.span, message);
-            return;
+        if text.len() > self.limit || template::find_opener(text).is_none() {
+            return self.quoted(text);
         }
+        // What is refused will not be in `out`, but was read.
+        self.report.spend(text.len());
+        self.out.push('"');
+        for piece in template::pieces(text) {
+            match piece {
+                Ok(Piece::Plain(plain)) => template::push_escaped(&mut self.out, plain),
+                Ok(Piece::Template(source, template)) => {
+                    self.hole(source, source.len() == text.len(), template);
+                }
+                Err(error) => templates::refuse(node, &error, self.report),
+            }
+        }
+        self.out.push('"');
+    }
+
+    /// A template keeps its source as its place, so that the text is JSON with it as well.
+    fn hole(&mut self, source: &str, whole: bool, template: Template) {
+        let start = self.out.len();
+        template::push_escaped(&mut self.out, source);
+        let quotes = usize::from(whole);
+        self.filled += longest(&template);
+        let at = start - quotes..self.out.len() + quotes;
+        self.holes.push(Hole::new(at, whole, template));
+    }
+
+    fn quoted(&mut self, text: &str) {
         // Escaping text cannot fail.
         self.out += &serde_json::to_string(text).unwrap_or_default();
     }
@@ -161,5 +213,22 @@ impl Writer<'_, '_> {
         self.report
             .warning(node.span, format!("`{text}` is text here, unlike in YAML 1.1"))
             .hint(format!("write `\"{text}\"` for the text, or `{meant}`"));
+    }
+}
+
+/// Bytes of JSON that a template comes to at most, quotes included.
+fn longest(template: &Template) -> usize {
+    /// `"-009999-01-01T00:00:00.000+00:00"`, `-377705116800` or an id.
+    const FIXED: usize = 40;
+    /// What a directive of two bytes writes at most: the longest name of a zone has 32.
+    const PER_FORMAT_BYTE: usize = 16;
+    2 + match template {
+        Template::Slot(Form::Format(format)) | Template::PreviousSlot(Form::Format(format)) => {
+            PER_FORMAT_BYTE * format.len()
+        }
+        Template::Slot(_) | Template::PreviousSlot(_) | Template::TaskId => FIXED,
+        // Without control characters, which alone take more than two bytes for one.
+        Template::Entry => 2 * MAX_ENTRY_NAME,
+        Template::Text(text) => 6 * text.len(),
     }
 }

@@ -29,6 +29,7 @@ mod settings;
 mod shared;
 mod solar;
 mod syntax;
+mod templates;
 mod when;
 mod yaml;
 

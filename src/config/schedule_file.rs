@@ -13,6 +13,7 @@ use super::reader::{Broken, Opened, Reader, report_duplicate};
 use super::report::{Paused, Report};
 use super::settings::{self, DEFAULTS, Queues, Settings};
 use super::shared::Additions;
+use crate::schedule::template::{Hole, Templates};
 use crate::schedule::{Entry, Zone};
 use crate::tzdata::Tzdata;
 
@@ -301,10 +302,14 @@ fn size(entry: &Entry) -> usize {
     let message = &entry.message;
     let texts = message.task.len() + message.args.len() + message.kwargs.len();
     let headers = message.headers.as_ref().map_or(0, |headers| headers.len());
+    let templates = entry
+        .templates
+        .as_ref()
+        .map_or(0, |templates| size_of::<Templates>() + templates.count() * size_of::<Hole>());
     let about = entry.about.as_ref().map_or(0, |about| {
         let tags: usize = about.tags.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum();
         tags + about.description.as_ref().map_or(0, |text| text.len())
     });
     let timing = entry.timing.boxed_size();
-    size_of::<Entry>() + entry.name.len() + timing + texts + headers + about
+    size_of::<Entry>() + entry.name.len() + timing + texts + headers + templates + about
 }

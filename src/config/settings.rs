@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::duration;
 use super::expect;
 use super::fields::{Fields, Keys};
-use super::json_text::{self, MAX_ARGUMENTS, MAX_HEADERS};
+use super::json_text::{self, JsonText, MAX_ARGUMENTS, MAX_HEADERS};
 use super::node::{Node, Scalar};
 use super::report::Report;
+use super::templates::literal_name;
 use crate::envelope::celery;
 use crate::schedule::CatchUp;
 use crate::schedule::delay;
@@ -50,9 +51,9 @@ static OPTIONS: Keys = Keys {
 /// One mapping's own values; `None` where it says nothing.
 #[derive(Clone, Default)]
 pub(super) struct Settings {
-    pub(super) args: Option<Box<str>>,
-    pub(super) kwargs: Option<Box<str>>,
-    pub(super) headers: Option<Box<str>>,
+    pub(super) args: Option<JsonText>,
+    pub(super) kwargs: Option<JsonText>,
+    pub(super) headers: Option<JsonText>,
     pub(super) queue: Option<Arc<str>>,
     pub(super) priority: Option<u8>,
     pub(super) expires: Option<Expires>,
@@ -86,7 +87,7 @@ impl Settings {
         report: &mut Report<'_>,
     ) -> Settings {
         let queue = fields.value("queue");
-        let queue = queue.and_then(|node| expect::name(node, "the queue's name", MAX_NAME, report));
+        let queue = queue.and_then(|node| literal_name(node, "the queue's name", MAX_NAME, report));
         Settings {
             args: fields.value("args").and_then(|node| args(node, report)),
             kwargs: fields.value("kwargs").and_then(|node| kwargs(node, report)),
@@ -120,7 +121,7 @@ impl Settings {
     }
 }
 
-fn args(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
+fn args(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
     if node.list().is_none() {
         report
             .error(node.span, format!("`args` is a list, found {}", node.found()))
@@ -130,7 +131,7 @@ fn args(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     json_text::render(node, MAX_ARGUMENTS, report)
 }
 
-fn kwargs(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
+fn kwargs(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
     if node.map().is_none() {
         report
             .error(node.span, format!("`kwargs` is a mapping, found {}", node.found()))
@@ -140,7 +141,7 @@ fn kwargs(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     json_text::render(node, MAX_ARGUMENTS, report)
 }
 
-fn headers(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
+fn headers(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
     let Some(pairs) = node.map() else {
         report.error(node.span, format!("`headers` is a mapping, found {}", node.found()));
         return None;
@@ -206,7 +207,7 @@ fn options(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<CeleryOptions
             .hint("the soft limit comes first, to let the task clean up");
     }
     let shadow = fields.value("shadow");
-    let shadow = shadow.and_then(|node| expect::name(node, "`shadow`", MAX_NAME, report));
+    let shadow = shadow.and_then(|node| literal_name(node, "`shadow`", MAX_NAME, report));
     Some(Box::new(CeleryOptions {
         time_limit,
         soft_time_limit,

@@ -8,6 +8,7 @@ use std::time::Duration;
 mod advice;
 mod directories;
 mod hostile;
+mod templates;
 
 use super::*;
 use crate::schedule::entry::Expires;

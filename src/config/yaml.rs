@@ -8,7 +8,7 @@ use serde_yaml::granit_parser::{
 };
 
 use super::fields::is_merge;
-use super::node::{MAX_DEPTH, Node, Span, Value};
+use super::node::{MAX_DEPTH, Node, Span, Value, shortened};
 use super::reader::{Broken, MapBuilder, Opened};
 use super::report::Report;
 use super::syntax;
@@ -16,10 +16,18 @@ use super::syntax;
 /// One YAML document.
 pub(super) struct Yaml<'t> {
     parser: Parser<'t, StrInput<'t>>,
-    /// Anchored values by the parser's number, each with its depth.
-    anchors: HashMap<usize, (Rc<Node<'t>>, usize)>,
+    /// Anchored values by the parser's number.
+    anchors: HashMap<usize, Anchored<'t>>,
     /// Read ahead, by `open`.
     ahead: Option<(Event<'t>, Span)>,
+}
+
+struct Anchored<'t> {
+    node: Rc<Node<'t>>,
+    /// How deep it is.
+    height: usize,
+    /// Some alias stands for it.
+    used: bool,
 }
 
 impl<'t> Yaml<'t> {
@@ -54,7 +62,12 @@ impl<'t> Yaml<'t> {
         }
         let (key, _) = self.compose(event, span, 0, report)?;
         if key.as_written().is_none() {
-            report.error(key.span, format!("a key must be text, not {}", key.found()));
+            let in_braces = report.text()[..key.span.start()].ends_with('{');
+            let problem =
+                report.error(key.span, format!("a key must be text, not {}", key.found()));
+            if in_braces && key.map().is_some() {
+                problem.hint("quote a text that holds a template: `\"{{ slot }}\"`");
+            }
             return Err(Broken);
         }
         if is_merge(&key) {
@@ -73,7 +86,10 @@ impl<'t> Yaml<'t> {
     pub(super) fn finish(&mut self, report: &mut Report<'t>) -> Result<(), Broken> {
         loop {
             match self.event(report)? {
-                (Event::StreamEnd, _) => return Ok(()),
+                (Event::StreamEnd, _) => {
+                    self.warn_of_unused_anchors(report);
+                    return Ok(());
+                }
                 (Event::DocumentStart(..), span) => {
                     report
                         .error(span, "a second YAML document in one file")
@@ -139,7 +155,7 @@ impl<'t> Yaml<'t> {
             return Ok((node, height));
         }
         let shared = Rc::new(node);
-        self.anchors.insert(anchor, (Rc::clone(&shared), height));
+        self.anchors.insert(anchor, Anchored { node: Rc::clone(&shared), height, used: false });
         Ok((Node { span, value: Value::Shared(shared) }, height))
     }
 
@@ -150,12 +166,27 @@ impl<'t> Yaml<'t> {
         depth: usize,
         report: &mut Report<'t>,
     ) -> Result<(Node<'t>, usize), Broken> {
-        let Some((shared, height)) = self.anchors.get(&id) else {
+        let Some(anchored) = self.anchors.get_mut(&id) else {
             report.error(span, "an alias inside the value that it stands for");
             return Err(Broken);
         };
-        check_depth(depth + height, span, report)?;
-        Ok((Node { span, value: Value::Shared(Rc::clone(shared)) }, *height))
+        anchored.used = true;
+        check_depth(depth + anchored.height, span, report)?;
+        Ok((Node { span, value: Value::Shared(Rc::clone(&anchored.node)) }, anchored.height))
+    }
+
+    fn warn_of_unused_anchors(&self, report: &mut Report<'t>) {
+        for anchored in self.anchors.values().filter(|anchored| !anchored.used) {
+            // The parser does not tell where the anchor stands: right before its value.
+            let end = anchored.node.span.start();
+            let before = &report.text()[..end];
+            let start = before.rfind('&').unwrap_or(end);
+            let name = before[start..].split_ascii_whitespace().next().unwrap_or_default();
+            let span = Span::new(start, start + name.len());
+            report
+                .warning(span, format!("no alias uses the anchor `{}`", shortened(name)))
+                .hint("write `*name` where its value is wanted, or remove it");
+        }
     }
 
     fn list(

@@ -1,5 +1,6 @@
 //! One named item of a schedule, checked: nothing in it can be missing or invalid.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use uuid::Uuid;
 
 use super::bounds::Bounds;
 use super::delay::Delay;
+use super::template::{Facts, Templates};
 use super::timing::{self, Timing};
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
@@ -25,8 +27,10 @@ pub struct Entry {
     pub bounds: Option<Box<Bounds>>,
     /// How long after its slot a message is due; `None`: not at all.
     pub delay: Option<Box<Delay>>,
-    /// What is sent.
+    /// What is sent, with templates as they are written.
     pub message: Message,
+    /// The templates in `message`; `None` when there are none.
+    pub templates: Option<Box<Templates>>,
     /// What happens to slots that nobody sent in time.
     pub catch_up: CatchUp,
     /// How old a slot may be and still be sent, counted from its due time.
@@ -65,7 +69,7 @@ pub struct About {
     pub tags: Vec<Box<str>>,
 }
 
-/// The part of a task message that does not depend on the slot.
+/// What an entry sends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// The task's registered name.
@@ -197,6 +201,24 @@ impl Entry {
         match self.last_slot(after, now) {
             Some(newest) if self.due(newest) > now => newest - INSTANT,
             _ => now,
+        }
+    }
+
+    /// The last slot strictly earlier than `slot`, or `None` when there is none.
+    #[must_use]
+    pub fn previous_slot(&self, slot: UnixMs) -> Option<UnixMs> {
+        self.last_slot(UnixMs::MIN, slot - INSTANT)
+    }
+
+    /// The message of `slot`, templates filled in.
+    #[must_use]
+    pub fn message_of(&self, slot: UnixMs, task_id: Uuid) -> Cow<'_, Message> {
+        match &self.templates {
+            None => Cow::Borrowed(&self.message),
+            Some(templates) => {
+                let facts = Facts::new(self, slot, task_id);
+                Cow::Owned(templates.fill(&self.message, &facts))
+            }
         }
     }
 

@@ -16,6 +16,7 @@ pub mod progress;
 pub mod rrule;
 pub mod solar;
 pub mod task_id;
+pub mod template;
 pub mod timing;
 mod token;
 pub mod unix_ms;

@@ -32,6 +32,7 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
             expires: None,
             options: None,
         },
+        templates: None,
         catch_up: CatchUp::Latest,
         within: DAY,
         enabled: true,

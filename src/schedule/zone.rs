@@ -9,9 +9,10 @@
 use std::fmt;
 
 use chrono_tz::Tz;
-use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::fmt::strtime::{BrokenDownTime, Config, PosixCustom};
 use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, Zoned};
 
 use super::unix_ms::UnixMs;
 
@@ -33,6 +34,8 @@ const MARGIN: i64 = 2 * 86_400;
 #[derive(Clone, PartialEq)]
 pub struct Zone {
     iana: Tz,
+    /// Where the table is from; asked only for the abbreviations of [`Zone::strftime`].
+    rules: TimeZone,
     /// In order of time; the first begins at `-FAR`.
     table: Vec<Row>,
     /// The row that holds the beginning of each bucket of time, from the epoch to the last row: a
@@ -108,7 +111,7 @@ impl Zone {
         }
         table.shrink_to_fit();
         let cycle_rows = table.iter().filter(|row| row.start >= TABLE_END - CYCLE).count();
-        Zone { iana, buckets: buckets(&table), table, cycle_rows }
+        Zone { iana, rules: rules.clone(), buckets: buckets(&table), table, cycle_rows }
     }
 
     /// The zone whose clock shows UTC.
@@ -152,6 +155,20 @@ impl Zone {
     #[must_use]
     pub fn to_rfc3339(&self, at: UnixMs) -> String {
         at.to_jiff().display_with_offset(self.offset(at)).to_string()
+    }
+
+    /// What the zone's clock and calendar show at `at`, in a format of C's `strftime` with the names
+    /// of the C locale (English), as [`jiff::fmt::strtime`] extends and bounds it.
+    ///
+    /// # Errors
+    /// When the format has a directive that is not known.
+    pub fn strftime(&self, at: UnixMs, format: &str) -> Result<String, jiff::Error> {
+        let zoned = at.to_jiff().to_zoned(self.rules.clone());
+        if zoned.offset() == self.offset(at) {
+            return strftime(&zoned, format);
+        }
+        // Before 1970 the table has its own offset, and no abbreviation for it.
+        strftime(&at.to_jiff().to_zoned(TimeZone::fixed(self.offset(at))), format)
     }
 
     /// The first instant at which the zone's clock shows `reading` or a later one.
@@ -247,6 +264,11 @@ impl Zone {
         let row = &self.table[self.table.len() - self.cycle_rows + row];
         (row, row.start + cycles as i64 * CYCLE)
     }
+}
+
+pub(super) fn strftime(at: &Zoned, format: &str) -> Result<String, jiff::Error> {
+    let config = Config::new().custom(PosixCustom::new());
+    BrokenDownTime::from(at).to_string_with_config(&config, format)
 }
 
 fn buckets(table: &[Row]) -> Vec<u16> {

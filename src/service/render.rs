@@ -37,7 +37,8 @@ impl Renderer {
         self.ids.id(&entry.name, slot)
     }
 
-    /// The message of `slot`, with the entry's own text or, for a manual one, an edited text.
+    /// The message of `slot`, with the entry's own text (templates filled in) or, for a manual one,
+    /// an edited text.
     #[must_use]
     pub fn message(
         &self,
@@ -74,7 +75,8 @@ impl Renderer {
             Action::Skip { reason, .. } => (Outcome::Skipped(reason), None),
             Action::Send(kind) => {
                 let task_id = self.task_id(entry, item.slot);
-                let message = self.message(entry, &entry.message, item.slot, kind, task_id, rng);
+                let message = entry.message_of(item.slot, task_id);
+                let message = self.message(entry, &message, item.slot, kind, task_id, rng);
                 (Outcome::Dispatched(task_id), Some(message))
             }
         };

@@ -85,6 +85,21 @@ fn a_million_mistakes_on_one_line_take_no_time() {
     assert!(refused("a.yaml", line).contains("more problems in this file"));
 }
 
+#[test]
+fn aliases_of_mistakes_take_no_time() {
+    let mistakes = r#""{{x}}", "#.repeat(5000);
+    let mut text = format!("entries:\n  a: {{task: t, every: 1h, args: &a [{mistakes}]}}\n");
+    for n in 0..100_000 {
+        text += &format!("  e{n}: {{task: t, every: 1h, args: *a}}\n");
+    }
+    let shown = refused("a.yaml", text);
+    assert!(shown.contains("unknown name `x` in a template"));
+    assert!(shown.contains("more problems in this file"));
+    let text = "{{x}}".repeat(13_000);
+    let text = format!("entries:\n  a: {{task: t, every: 1h, args: ['{text}']}}\n");
+    assert!(refused("a.yaml", text).contains("more problems in this file"));
+}
+
 /// Damage in every form: none of it may panic or hang, and what loads must be whole.
 #[test]
 fn damaged_files_are_refused_or_read_but_never_panic() {

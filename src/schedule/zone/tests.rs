@@ -106,3 +106,23 @@ fn a_zone_takes_tens_of_kilobytes_at_most() {
         assert!(bytes < 24 * 1024, "{tz}: {bytes} bytes");
     }
 }
+
+#[test]
+fn strftime_knows_the_abbreviation_of_the_time_and_follows_the_table_before_1970() {
+    let shown = |name: &str, at: &str| zone(name).strftime(utc(at), "%F %T %Z %z %s %Q").unwrap();
+    // The same offset under another name, which jiff writes in capitals.
+    let guam = "2000-12-22T00:00:00Z";
+    assert_eq!(shown("Pacific/Guam", guam), "2000-12-22 10:00:00 GST +1000 977443200 Pacific/Guam");
+    let guam = "2001-01-01T00:00:00Z";
+    assert_eq!(
+        shown("Pacific/Guam", guam),
+        "2001-01-01 10:00:00 CHST +1000 978307200 Pacific/Guam"
+    );
+    let summer = "2500-07-01T00:00:00Z";
+    assert!(shown("Europe/Berlin", summer).contains("02:00:00 CEST +0200"));
+    // Seoul was at +08:30 for most of the fifties; the table begins with 1970.
+    let early = "1955-01-01T00:00:00Z";
+    assert_eq!(zone("Asia/Seoul").to_rfc3339(utc(early)), "1955-01-01T09:00:00+09:00");
+    assert_eq!(shown("Asia/Seoul", early), "1955-01-01 09:00:00 +09 +0900 -473385600 +0900");
+    assert_eq!(shown("UTC", early), "1955-01-01 00:00:00 UTC +0000 -473385600 UTC");
+}

