@@ -1,11 +1,15 @@
-//! How long one message takes to render; a burst renders thousands in a row.
+//! How long one message takes to render, without templates and with some; a burst renders
+//! thousands in a row.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use downbeat::config;
 use downbeat::envelope::{Fresh, Kind, Task, celery};
-use downbeat::schedule::{Message, TaskIds, UnixMs};
+use downbeat::schedule::{Message, Schedule, TaskIds, UnixMs};
+use downbeat::tzdata::Tzdata;
+use tokio::time::Instant;
 
 /// An ordinary entry: a few arguments and an expiry.
 fn message() -> Message {
@@ -49,11 +53,60 @@ fn render(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The same arguments three times: as they are, from the slot, and from the slot before it.
+const TEMPLATES: &str = r#"
+timezone: America/New_York
+defaults: {queue: reports, args: [daily]}
+entries:
+  plain: {task: reports.tasks.build, cron: "0 3 * * *", kwargs: {tenant: 42, day: "2026-11-21"}}
+  slot: {task: reports.tasks.build, cron: "0 3 * * *", kwargs: {tenant: 42, day: "{{ slot | date }}"}}
+  previous_slot:
+    task: reports.tasks.build
+    cron: "0 3 * * *"
+    kwargs: {tenant: 42, day: "{{ previous_slot | date }}"}
+"#;
+
+fn schedule() -> Schedule {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let path = directory.path().join("a.yaml");
+    std::fs::write(&path, TEMPLATES).expect("the temporary directory can be written to");
+    config::load(&[path], &Tzdata::bundled()).schedule.expect("the schedule is valid")
+}
+
+/// Runs alternate, for other programs' load to fall on all alike; the median of the ratios holds.
+fn templates(_: &mut Criterion) {
+    let schedule = schedule();
+    let test = std::env::args().any(|arg| arg == "--test");
+    let (rounds, count) = if test { (1, 1) } else { (201, 2000) };
+    for name in ["slot", "previous_slot"] {
+        let mut ratios: Vec<f64> = (0..rounds)
+            .map(|_| seconds(&schedule, name, count) / seconds(&schedule, "plain", count))
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        println!("templates/{name}: {:.2} times as long as without", ratios[rounds / 2]);
+    }
+}
+
+/// To render that many messages of one entry.
+fn seconds(schedule: &Schedule, name: &str, count: usize) -> f64 {
+    let entry = schedule.get(name).expect("it is one of the three");
+    let slot = UnixMs(1_795_248_000_000);
+    let id = TaskIds::new("downbeat").id(name, slot);
+    let day = if name == "previous_slot" { "2026-11-20" } else { "2026-11-21" };
+    assert!(entry.message_of(slot, id).kwargs.contains(day));
+    let begun = Instant::now();
+    for _ in 0..count {
+        let message = entry.message_of(black_box(slot), id);
+        black_box(celery::render(&task(&message)));
+    }
+    begun.elapsed().as_secs_f64()
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = render
+    targets = render, templates
 }
 criterion_main!(benches);

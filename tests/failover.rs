@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use redis::Commands as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::support::cluster::{
@@ -226,6 +226,8 @@ fn slots_whose_records_were_rolled_back_are_sent_again_and_marked() {
         let others = messages.iter().filter(|sent| !is_resent(sent));
         assert!(others.into_iter().all(|sent| sent.kind == "scheduled"), "{entry}");
     }
+    let seconds = |sent: &Sent| json!([sent.slot_ms().div_euclid(1000)]);
+    assert!(sent.iter().all(|sent| sent.args == seconds(sent)), "filled in from another slot");
     // What was in the snapshot's queue stands at its front, untouched.
     assert!(sent[..kept].iter().all(|sent| sent.kind == "scheduled"));
     let last_before = logged_before.iter().max().unwrap();

@@ -14,10 +14,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use downbeat::config;
+use downbeat::envelope::celery;
 use downbeat::schedule::cron::Cron;
+use downbeat::schedule::template::{self, Piece};
 use downbeat::schedule::{UnixMs, Zone};
 use downbeat::tzdata::Tzdata;
 use fastrand::Rng;
+use uuid::Uuid;
 
 /// Inputs are not grown beyond this.
 const LONGEST: usize = 256 * 1024;
@@ -203,6 +206,8 @@ fn loader() {
                 let next = entry.next_slot(now);
                 assert!(next.is_none_or(|next| next > now), "{entry:?}");
                 assert!(next.is_none_or(|next| entry.due(next) >= next), "{entry:?}");
+                let message = entry.message_of(next.unwrap_or(now), Uuid::nil());
+                assert_eq!(celery::check(&message), Ok(()), "{entry:?}");
             }
         }
     });
@@ -227,5 +232,24 @@ fn cron() {
                 assert!(!error.to_string().contains('\n'));
             }
         }
+    });
+}
+
+#[test]
+fn template() {
+    fuzz("template", &corpus("template"), |input| {
+        let text = String::from_utf8_lossy(input);
+        let (mut taken, mut refused) = (String::new(), false);
+        for piece in template::pieces(&text) {
+            match piece {
+                Ok(Piece::Plain(source) | Piece::Template(source, _)) => taken += source,
+                Err(error) => {
+                    refused = true;
+                    assert!(text.get(error.span.clone()).is_some(), "{error:?}");
+                    assert!(!error.to_string().is_empty() && !error.problem.hint().is_empty());
+                }
+            }
+        }
+        assert!(refused || taken == text, "{text}");
     });
 }

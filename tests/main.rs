@@ -19,3 +19,4 @@ mod schedules_on_workers;
 mod spool;
 mod support;
 mod support_itself;
+mod templates;

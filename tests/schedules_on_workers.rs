@@ -15,7 +15,7 @@ use crate::support::spool::{celery_url, files};
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, wall_clock};
 
-const QUEUES: [&str; 3] = ["ticks", "one.offs", "nightly"];
+const QUEUES: [&str; 4] = ["ticks", "one.offs", "nightly", "filled"];
 const MINUTE: i64 = 60_000;
 
 /// An interval, a one-off that comes soon, and a cron entry that comes every minute.
@@ -37,6 +37,7 @@ entries:
     at: "{at}"
     queue: one.offs
     args: [2, 3]
+    headers: {{x-previous: "{{{{ previous_slot }}}}"}}
   by-the-minute:
     task: anything.at.all
     cron: "* * * * *"
@@ -44,7 +45,44 @@ entries:
     priority: 6
     headers: {{x-from: entry}}
 "#
-    )
+    ) + FILLED
+}
+
+/// Values that differ from slot to slot, as themselves and within texts.
+const FILLED: &str = r#"
+  "filled \"in\"":
+    task: demo.echo
+    every: 1s
+    queue: filled
+    args: ["{{ slot }}", "{{ slot | unix }}", "{{ previous_slot | unix }}", "{{ slot | date }}"]
+    kwargs:
+      when: "{{ slot | format('%A, %-d %B %Y, %H:%M:%S %Z (%z)') }}"
+      names: ["{{ entry }}", "{{ task_id }}", 'as text: {{ "{{" }} entry }}']
+      text: "{{ entry }} at {{ slot | unix }}"
+    headers: {x-unix: "{{ slot | unix }}", x-text: "{{ slot | unix }}s"}
+"#;
+
+/// As Seoul's clock shows it, which has been nine hours ahead for long.
+fn in_seoul(slot: i64, format: &str) -> String {
+    let zone = chrono::FixedOffset::east_opt(9 * 3600).unwrap();
+    let slot = chrono::DateTime::from_timestamp_millis(slot).unwrap();
+    slot.with_timezone(&zone).format(format).to_string()
+}
+
+fn check_filled(runs: &[Run]) {
+    let runs = runs_of(runs, r#"filled "in""#);
+    assert!(!runs.is_empty());
+    for (slot, run) in runs {
+        let (unix, name) = (slot / 1000, r#"filled "in""#);
+        let (rfc3339, date) = (in_seoul(slot, "%FT%T%:z"), in_seoul(slot, "%Y-%m-%d"));
+        assert_eq!(run.args, json!([rfc3339, unix, unix - 1, date]));
+        let when = in_seoul(slot, "%A, %-d %B %Y, %H:%M:%S KST (%z)");
+        let names = json!([name, run.id, "as text: {{ entry }}"]);
+        let text = format!("{name} at {unix}");
+        assert_eq!(run.kwargs, json!({"when": when, "names": names, "text": text}));
+        assert_eq!(run.headers["x-unix"], unix);
+        assert_eq!(run.headers["x-text"], format!("{unix}s"));
+    }
 }
 
 /// The runs of one entry by slot, each checked against the id that its slot must have.
@@ -72,7 +110,8 @@ fn check_runs(worker: &mut CeleryWorker, one_off: UnixMs, last_minute: i64) {
         let runs: Vec<Run> = events.into_iter().filter_map(run).collect();
         let enough = have(&runs, "ticks") >= 3
             && have(&runs, "one.offs") >= 1
-            && have(&runs, "nightly") >= 1;
+            && have(&runs, "nightly") >= 1
+            && have(&runs, "filled") >= 2;
         enough.then_some(runs)
     });
 
@@ -94,6 +133,9 @@ fn check_runs(worker: &mut CeleryWorker, one_off: UnixMs, last_minute: i64) {
     let run = &one_offs[&one_off.0];
     assert_eq!((run.task.as_str(), run.queue.as_str()), ("demo.add", "one.offs"));
     assert_eq!((&run.args, &run.kwargs), (&json!([2, 3]), &json!({})));
+    assert_eq!(run.headers.get("x-previous"), Some(&Value::Null), "nothing comes before it");
+
+    check_filled(&runs);
 
     let minutes = runs_of(&runs, "by-the-minute");
     assert!(minutes.contains_key(&last_minute), "{minutes:?}");

@@ -134,7 +134,34 @@ pub fn render<'a>(renderer: &Renderer, items: &[Item], entry: impl Fn(u32) -> &'
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::schedule::sample::every;
+    use crate::schedule::template::{Form, Hole, Template, Templates};
+
+    #[test]
+    fn whenever_a_slot_is_sent_its_templates_are_filled_in_from_it() {
+        let mut entry = every("a", 60);
+        entry.message.args = r#"["{{ slot | unix }}","{{ task_id }}"]"#.into();
+        let slot = Hole::new(1..20, true, Template::Slot(Form::Unix));
+        let id = Hole::new(21..36, true, Template::TaskId);
+        entry.templates = Templates { args: [slot, id].into(), ..Templates::default() }.some();
+        let renderer = Renderer::new("n", "h");
+        for kind in [Kind::Scheduled, Kind::CatchUp, Kind::Resent] {
+            let slot = UnixMs::from_secs(1_800_000_000);
+            let item = Item { entry: 0, slot, action: Action::Send(kind) };
+            let write = renderer.write(&entry, &item, &mut fastrand::Rng::new());
+            let payload = write.message.unwrap().payload;
+            let envelope: Value = serde_json::from_slice(&payload).unwrap();
+            let body = base64::prelude::BASE64_STANDARD.decode(envelope["body"].as_str().unwrap());
+            let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+            let id = renderer.task_id(&entry, slot).to_string();
+            assert_eq!(body[0], json!([1_800_000_000, id]), "{kind:?}");
+            assert_eq!(envelope["headers"]["argsrepr"], format!("[1800000000, '{id}']"));
+        }
+    }
 
     fn items(runs: &[(u32, usize)]) -> Vec<Item> {
         let item = |entry| {

@@ -196,3 +196,17 @@ fn backfill_says_when_neither_service_nor_broker_answers() {
     assert!(told.contains("slots sent before it: 0; go on with --from 2026-01-02T03:00"), "{told}");
     run(&place, &backfill("nightly", &["--dry-run"])).ok();
 }
+
+#[test]
+fn each_slot_is_filled_in_from_its_own_time() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let text = "timezone: Asia/Seoul\nentries:\n  nightly: {task: t, cron: '0 3 * * *', queue: q, \
+                args: ['{{ slot | date }}', '{{ previous_slot | date }}', '{{ task_id }}']}\n";
+    let place = place_with(text).env("DOWNBEAT_BROKER", &server.url());
+    run(&place, &backfill("nightly", &[])).ok();
+    let args: Vec<_> = server.queue("q").into_iter().map(|sent| (sent.args, sent.id)).collect();
+    let [(first, first_id), (second, second_id)] = &args[..] else { panic!("not two messages") };
+    assert_eq!(*first, json!(["2026-01-02", "2026-01-01", first_id]));
+    assert_eq!(*second, json!(["2026-01-03", "2026-01-02", second_id]));
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::place_with_three;
+use super::{place_with, place_with_three};
 use crate::support::downbeat::Place;
 use crate::support::redis::{RedisServer, free_port};
 use crate::support::sent::Sent;
@@ -93,6 +93,53 @@ fn trigger_works_through_a_running_service_and_shows_in_its_log() {
     let line = downbeat.wait_for_log("dispatched entry=\"nightly\" queue=\"other\"");
     assert!(line.contains("slot=2026-01-01T18:00:00Z "), "{line}");
     assert_eq!(place.run(&["status", "--json"]).json(0)["slots"], json!({"manual": 4}));
+}
+
+/// Every template, and braces that are none.
+const TEMPLATES: &str = r#"
+timezone: Asia/Seoul
+entries:
+  filled:
+    task: t
+    cron: "0 3 * * mon-fri"
+    queue: filled
+    args: ["{{ slot }}", "{{ previous_slot | date }}", '{{ slot | format("%Y-%m") }}']
+    kwargs: {entry: "{{ entry }}", id: "{{ task_id }}", "at {}": ["{{ slot | unix }}", '{{ "{{" }}']}
+    headers: {x-text: "of {{ slot | date }}, after {{ previous_slot | unix }}"}
+  once: {task: t, at: 2030-01-01 00:00, queue: filled, args: ["{{ previous_slot }}", "{{ previous_slot }}."]}
+"#;
+
+fn check_filled(sent: &Sent) {
+    let args = json!(["2026-11-23T03:00:00+09:00", "2026-11-20", "2026-11"]);
+    assert_eq!((&sent.args, &sent.slot), (&args, &"2026-11-22T18:00:00.000Z".to_owned()));
+    let kwargs = json!({"entry": "filled", "id": sent.id, "at {}": [1_795_370_400, "{{"]});
+    assert_eq!(sent.kwargs, kwargs);
+    assert_eq!(sent.headers["x-text"], "of 2026-11-23, after 1795111200");
+}
+
+#[test]
+fn templates_are_filled_in_from_the_slot_that_is_asked_for() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place_with(TEMPLATES).env("DOWNBEAT_BROKER", &server.url());
+    let slot = ["trigger", "filled", "--slot", "2026-11-23 03:00"];
+    let decoded = |args: &[&str]| Sent::decode(place.run(args).ok().trim_end().as_bytes());
+    check_filled(&decoded(&[&slot[..], &["--dry-run"]].concat()));
+    let once = decoded(&["trigger", "once", "--slot", "2030-01-01 00:00", "--dry-run"]);
+    assert_eq!(once.args, json!([null, "."]));
+    // What is typed is meant as it is.
+    let typed = ["--args", r#"["{{ slot }}"]"#, "--dry-run"];
+    let typed = decoded(&[&slot[..], &typed].concat());
+    assert_eq!((&typed.args, &typed.kwargs["entry"]), (&json!(["{{ slot }}"]), &"filled".into()));
+
+    place.run(&slot).ok();
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    check_filled(&decoded(&[&slot[..], &["--dry-run"]].concat()));
+    place.run(&slot).ok();
+    let sent = server.queue("filled");
+    assert_eq!(sent.len(), 2);
+    sent.iter().for_each(check_filled);
 }
 
 #[test]

@@ -30,7 +30,9 @@ pub(crate) fn bursting_schedule(burst: usize) -> String {
     let mut text = format!("defaults: {{queue: {QUEUE}}}\nentries:\n");
     for number in 0..burst + 100 {
         let phase = 10 * number.saturating_sub(burst);
-        text += &format!("  entry-{number:04}: {{task: demo.echo, every: 1s, phase: {phase}ms}}\n");
+        let when = format!("every: 1s, phase: {phase}ms");
+        let args = "args: ['{{ slot | unix }}']";
+        text += &format!("  entry-{number:04}: {{task: demo.echo, {when}, {args}}}\n");
     }
     text
 }
