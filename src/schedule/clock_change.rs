@@ -120,7 +120,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::schedule::sample::{cron, every, zone};
+    use crate::schedule::Timing;
+    use crate::schedule::rrule::Rrule;
+    use crate::schedule::sample::{cron, entry, every, zone};
 
     /// Reading and note of the slots from `from` on; days are left out of the readings.
     #[track_caller]
@@ -172,6 +174,15 @@ mod tests {
         let gap = "after the gap 2027-03-14 02:00–03:00";
         let days = [("02:00-05:00", ""), ("02:59-05:00", ""), ("02:00-04:00", gap)];
         check(cron("a", "*/59 2 * * sun"), NY, "2027-03-07T00:00", &days);
+    }
+
+    #[test]
+    fn a_recurrence_reads_the_same_clock() {
+        let text = "DTSTART:20270312T023000 RRULE:FREQ=DAILY";
+        let days = Rrule::parse(text, &Zone::utc(), None).unwrap().rrule;
+        let gap = "after the gap 02:00–03:00";
+        let slots = [("02:30-05:00", ""), ("03:00-04:00", gap), ("02:30-04:00", "")];
+        check(entry("a", Timing::Rrule(days)), NY, "2027-03-13T00:00", &slots);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::output::on_a_terminal;
 use super::place_with;
 use crate::support::downbeat::Place;
+use crate::support::tools::{needs, python};
 
 /// A name that has to be escaped, and a queue that nothing goes to before Wednesday.
 const BUSY: &str = r#"
@@ -175,6 +176,7 @@ fn plan_on_a_terminal_has_colours_and_eighty_columns() {
 
 #[test]
 fn plan_draws_a_picture_that_is_well_formed() {
+    needs!(Python);
     let place = place();
     for args in [&DAY, &DAYS] {
         place.run(&[&args[..], &["--svg", "plan.svg"]].concat()).ok();
@@ -187,7 +189,7 @@ assert name(root) == 'svg', root.tag
 texts = [element.text for element in root.iter() if element.text and element.text.strip()]
 print('\\n'.join(texts))
 ";
-        let parsed = Command::new("python3").args(["-c", script]).arg(&path).output().unwrap();
+        let parsed = Command::new(python()).args(["-c", script]).arg(&path).output().unwrap();
         assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stderr));
         let texts = String::from_utf8(parsed.stdout).unwrap();
         let printed = place.run(args).ok();
