@@ -1,5 +1,5 @@
 //! The two clocks: wall time, which decides what is due, and time since boot, which decides how
-//! long a lease is trusted. Nothing else reads a clock.
+//! long a lease is trusted. Nothing else reads a clock, but for pauses and deadlines.
 
 use std::future::Future;
 use std::io;
@@ -79,6 +79,18 @@ pub fn wall() -> UnixMs {
     UnixMs(now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000))
 }
 
+/// Time since boot without suspend, as service managers count it.
+#[must_use]
+pub fn monotonic() -> Duration {
+    reading(ClockId::Monotonic)
+}
+
+fn reading(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
+    let secs = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::new(secs, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// Time since boot, suspend included; no setting of the wall clock moves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SinceBoot(pub Duration);
@@ -90,9 +102,7 @@ impl SinceBoot {
     /// The present reading.
     #[must_use]
     pub fn now() -> SinceBoot {
-        let now = clock_gettime(ClockId::Boottime);
-        let secs = u64::try_from(now.tv_sec).unwrap_or(0);
-        SinceBoot(Duration::new(secs, u32::try_from(now.tv_nsec).unwrap_or(0)))
+        SinceBoot(reading(ClockId::Boottime))
     }
 }
 

@@ -9,7 +9,8 @@
 //! - [`service`]: the loop that waits, decides and acts.
 //! - [`by_hand`]: messages that somebody asks for, on the same path.
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
-//! - [`clock`], [`signals`], [`watch`], [`telemetry`], [`host`]: the edges of the process.
+//! - [`clock`], [`signals`], [`supervisor`], [`watch`], [`telemetry`], [`host`]: the edges of the
+//!   process.
 //!
 //! The path of one task:
 //!
@@ -33,6 +34,7 @@ pub mod leader;
 pub mod schedule;
 pub mod service;
 pub mod signals;
+pub mod supervisor;
 pub mod telemetry;
 pub mod tzdata;
 pub mod watch;

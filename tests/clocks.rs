@@ -11,6 +11,7 @@ use downbeat::leader::{Campaign, LeaseTimes, Peer};
 use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
 use downbeat::service::{Parts, Request, Service, Settings};
+use downbeat::supervisor::Supervisor;
 use downbeat::tzdata::Tzdata;
 use tokio::sync::{mpsc, watch};
 
@@ -56,7 +57,8 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
     };
     let broker = RedisBroker::new(&url, "clocks", times.ttl).unwrap();
     let loader = Loader::new(Arc::new(load), "bundled".into());
-    let parts = Parts { settings, clock, loader, schedule, announced };
+    let supervisor = Supervisor::default();
+    let parts = Parts { settings, clock, loader, schedule, announced, supervisor };
     let service = Service::new(parts, broker, reports);
     let (requests, requested) = mpsc::channel(1);
     tokio::spawn(campaign.run());

@@ -17,6 +17,7 @@ mod reload;
 mod rrule_dateutil;
 mod schedules_on_workers;
 mod spool;
+mod supervised;
 mod support;
 mod support_itself;
 mod templates;

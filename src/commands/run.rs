@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
@@ -21,6 +22,7 @@ use crate::schedule::Schedule;
 use crate::service::reload::{Loader, short_hash};
 use crate::service::{Parts, Request, Service, Settings};
 use crate::signals::Signals;
+use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
 use crate::watch::Watch;
 use crate::{config, host, telemetry};
@@ -31,6 +33,19 @@ const LONGEST_CALL: Duration = Duration::from_secs(5);
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) fn run(flags: ServiceFlags) -> Result<Exit, Failure> {
+    let done = run_to_the_end(flags);
+    if let Err(failure) = &done {
+        let errno = if failure.exit == Exit::Config { Errno::INVAL } else { Errno::IO };
+        supervisor().failed(&failure.message, errno);
+    }
+    done
+}
+
+fn supervisor() -> Supervisor {
+    Supervisor::of(&|name| std::env::var_os(name))
+}
+
+fn run_to_the_end(flags: ServiceFlags) -> Result<Exit, Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, error);
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Exit::Config)?;
@@ -72,7 +87,7 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         host: host::name(),
     };
     let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let parts = Parts { settings, clock, loader, schedule, announced };
+    let parts = Parts { settings, clock, loader, schedule, announced, supervisor: supervisor() };
     match broker {
         service::Broker::Redis(url) => {
             let times = LeaseTimes::new(service.ttl);

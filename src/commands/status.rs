@@ -67,7 +67,7 @@ fn print(status: &Status) -> Result<(), Failure> {
         }
         _ => fact("downbeat", "no service runs here; the broker was asked")?,
     }
-    for trouble in trouble(status) {
+    for trouble in status.troubles() {
         fact("TROUBLE", &trouble)?;
     }
     fact("leader", &leader(status))?;
@@ -110,32 +110,4 @@ fn leader(status: &Status) -> String {
         Some((_, campaign::SOLE)) => "this process, as a spool has no other".to_owned(),
         Some((term, holder)) => format!("{holder}, term {term}"),
     }
-}
-
-/// Everything that somebody should do something about.
-fn trouble(status: &Status) -> Vec<String> {
-    let mut trouble = Vec::new();
-    if status.leader.is_none() && status.broker_error.is_none() {
-        trouble.push("nobody leads: nothing is sent".to_owned());
-    }
-    if let Some(error) = &status.broker_error {
-        trouble.push(format!("the broker does not answer: {error}"));
-    }
-    for (queue, error) in &status.refusing {
-        trouble.push(format!("queue `{queue}` refuses messages: {error}"));
-    }
-    let reload = status.schedule.as_ref().and_then(|schedule| schedule.reload.as_ref());
-    if reload.is_some_and(|reload| !reload.accepted) {
-        trouble.push("the last reload was refused: the schedule from before goes on".to_owned());
-    }
-    let mut hashes: Vec<_> = status.replicas.iter().map(|replica| &replica.schedule).collect();
-    hashes.sort();
-    hashes.dedup();
-    if hashes.len() > 1 {
-        trouble.push("replicas have different schedules".to_owned());
-    }
-    for replica in status.replicas.iter().filter(|replica| replica.is_skewed()) {
-        trouble.push(format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
-    }
-    trouble
 }

@@ -29,6 +29,7 @@ use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::Planner;
 use crate::schedule::progress::Progress;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
+use crate::supervisor::Supervisor;
 
 /// The clock is looked at again after at most this long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -85,6 +86,8 @@ pub struct Parts<C> {
     pub schedule: Arc<Schedule>,
     /// Tells the campaign the schedule's hash.
     pub announced: watch::Sender<String>,
+    /// Hears how the service fares.
+    pub supervisor: Supervisor,
 }
 
 /// The running scheduler.
@@ -96,6 +99,7 @@ pub struct Service<B, C> {
     loader: Loader,
     schedule: Arc<Schedule>,
     announced: watch::Sender<String>,
+    supervisor: Supervisor,
     reports: Reports,
     /// The plans while in office; between stays, the memory of the last.
     planner: Option<Planner>,
@@ -118,7 +122,7 @@ struct Wake {
 impl<B: Broker, C: Clock> Service<B, C> {
     /// A service that runs once `run` is awaited.
     pub fn new(parts: Parts<C>, broker: B, reports: Reports) -> Service<B, C> {
-        let Parts { settings, clock, loader, schedule, announced } = parts;
+        let Parts { settings, clock, loader, schedule, announced, supervisor } = parts;
         let renderer = Renderer::new(&settings.namespace, &settings.host);
         Service {
             settings,
@@ -128,6 +132,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             loader,
             schedule,
             announced,
+            supervisor,
             reports,
             planner: None,
             office: None,
@@ -142,10 +147,12 @@ impl<B: Broker, C: Clock> Service<B, C> {
     /// Serves until told to stop; then nothing is half done.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let (loaded_in, mut loaded) = mpsc::channel(4);
+        self.tell_supervisor();
         loop {
             let wake = self.work().await;
+            let longest = self.tell_supervisor().min(LONGEST_SLEEP);
             let now = self.clock.now();
-            let sleep_until = self.on_wall_clock(wake.at).min(now + LONGEST_SLEEP);
+            let sleep_until = self.on_wall_clock(wake.at).min(now + longest);
             let retry = async {
                 match wake.retry_at {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -156,19 +163,35 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 biased;
                 request = requests.recv() => match request {
                     None | Some(Request::Stop) => break,
-                    Some(Request::Reload(answer)) => self.loader.start(answer, &loaded_in),
+                    Some(Request::Reload(answer)) => {
+                        self.supervisor.reloading();
+                        self.loader.start(answer, &loaded_in);
+                    }
                     Some(request) => self.answer(request).await,
                 },
                 Some((result, answer)) = loaded.recv() => {
                     let outcome = self.take_up(result).await;
+                    // First: whoever waits for the answer may look at the status next.
+                    self.supervisor.reloaded();
+                    self.tell_supervisor();
                     let _ = answer.send(outcome);
                 }
                 Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
+                // Both are of interest to the supervisor only.
+                Ok(()) = self.reports.leader.changed() => {}
+                Ok(()) = self.reports.trouble.changed() => {}
                 () = retry => self.retry_at = None,
                 () = self.clock.sleep_until(sleep_until) => {}
             }
         }
+        self.supervisor.stopping();
         info!("stopped");
+    }
+
+    /// The loop has come round. Gives how long it may sleep for the supervisor's sake.
+    fn tell_supervisor(&mut self) -> Duration {
+        let status = self.supervisor.is_status_due().then(|| self.status().summary());
+        self.supervisor.turn(status.as_deref())
     }
 
     /// Does what is due, one round of it, if we lead.

@@ -69,7 +69,9 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 in_flight.extend(self.send(&fence, items).await);
             }
             let Some(sent) = in_flight.pop_front() else { break };
-            match self.answer_to(sent).await {
+            let answer = self.answer_to(sent).await;
+            self.supervisor.beat();
+            match answer {
                 Ok(Some(answered)) => self.settle(answered),
                 // Those behind it are refused, too.
                 Ok(None) => return Ok(now),

@@ -40,6 +40,52 @@ pub struct Status {
     pub next: Option<NextSlot>,
 }
 
+impl Status {
+    /// Everything that somebody should do something about.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if self.leader.is_none() && self.broker_error.is_none() {
+            troubles.push("nobody leads: nothing is sent".to_owned());
+        }
+        if let Some(error) = &self.broker_error {
+            troubles.push(format!("the broker does not answer: {error}"));
+        }
+        for (queue, error) in &self.refusing {
+            troubles.push(format!("queue `{queue}` refuses messages: {error}"));
+        }
+        let reload = self.schedule.as_ref().and_then(|schedule| schedule.reload.as_ref());
+        if let Some(reload) = reload.filter(|reload| !reload.accepted) {
+            let first = reload.text.lines().next().unwrap_or_default();
+            troubles.push(format!(
+                "the last reload was refused ({first}): the schedule from before goes on"
+            ));
+        }
+        let mut hashes: Vec<_> = self.replicas.iter().map(|replica| &replica.schedule).collect();
+        hashes.sort();
+        hashes.dedup();
+        if hashes.len() > 1 {
+            troubles.push("replicas have different schedules".to_owned());
+        }
+        for replica in self.replicas.iter().filter(|replica| replica.is_skewed()) {
+            troubles
+                .push(format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
+        }
+        troubles
+    }
+
+    /// On one line: what is wrong, the role, what comes next.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut parts = self.troubles();
+        parts.extend(self.role.clone());
+        if let Some(next) = &self.next {
+            parts.push(format!("next is {} at {}", next.entry, next.slot));
+        }
+        parts.join("; ")
+    }
+}
+
 /// The loaded schedule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ScheduleStatus {

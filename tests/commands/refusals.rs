@@ -73,6 +73,36 @@ fn run_names_the_state_directory_that_it_cannot_write() {
 }
 
 #[test]
+fn run_goes_on_without_a_control_socket_and_says_why() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place_with_three().env("DOWNBEAT_BROKER", &server.url());
+    let first = place.start(&["run"]);
+    first.wait_for_log("became leader");
+    let second = place.start(&["run"]);
+    let line = second.wait_for_log("no control socket");
+    let told = "another service listens there; give this one its own --runtime-dir";
+    assert!(line.contains(told) && line.contains("/runtime"), "{line}");
+    second.wait_for_log("following");
+    assert!(place.run(&["status"]).ok().contains(", leader, pid"), "the first one answers");
+    let file = place.path().join("file");
+    fs::write(&file, "").unwrap();
+    let third = place.start(&["run", "--runtime-dir", file.join("x").to_str().unwrap()]);
+    let line = third.wait_for_log("no control socket");
+    assert!(line.contains("Not a directory") && line.contains("file/x"), "{line}");
+    third.wait_for_log("following");
+}
+
+#[test]
+fn a_missing_runtime_directory_is_made() {
+    let place = place_with_three();
+    fs::remove_dir(place.runtime()).unwrap();
+    let downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    assert!(place.run(&["status"]).ok().contains(", leader, pid"));
+}
+
+#[test]
 fn no_password_is_shown_anywhere() {
     needs!(Redis);
     let server = RedisServer::start_with(Options { tcp: true, ..Options::default() });

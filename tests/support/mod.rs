@@ -5,7 +5,7 @@
 pub(crate) mod celery;
 pub(crate) mod cluster;
 pub(crate) mod downbeat;
-mod lines;
+pub(crate) mod lines;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;

@@ -1,0 +1,188 @@
+//! What a service manager hears: sd_notify over a socket of the test's own.
+
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use crate::support::downbeat::Place;
+use crate::support::lines::Lines;
+use crate::support::process::Process;
+use crate::support::redis::RedisServer;
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually};
+
+/// The listening end, and its name for `NOTIFY_SOCKET`.
+struct Manager {
+    socket: UnixDatagram,
+    name: String,
+}
+
+impl Manager {
+    fn of_path(place: &Place) -> Manager {
+        let path = place.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        Manager { socket, name: path.to_str().unwrap().to_owned() }
+    }
+
+    fn abstract_name() -> Manager {
+        let name = format!("downbeat/test/{}", uuid::Uuid::new_v4());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        Manager { socket: UnixDatagram::bind_addr(&address).unwrap(), name: format!("@{name}") }
+    }
+
+    fn supervises(&self, place: Place) -> Place {
+        place.env("NOTIFY_SOCKET", &self.name)
+    }
+
+    /// The next message, if one comes within `limit`.
+    fn next(&self, limit: Duration) -> Option<String> {
+        self.socket.set_read_timeout(Some(limit)).unwrap();
+        let mut bytes = [0; 4096];
+        let length = self.socket.recv(&mut bytes).ok()?;
+        Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
+    }
+
+    /// The next message that `is_wanted`, and what came before it.
+    fn wait_for(&self, what: &str, is_wanted: impl Fn(&str) -> bool) -> (Vec<String>, String) {
+        let mut before = Vec::new();
+        let found = eventually(SOON, what, || {
+            let message = self.next(Duration::from_secs(1))?;
+            if is_wanted(&message) {
+                return Some(message);
+            }
+            before.push(message);
+            None
+        });
+        (before, found)
+    }
+}
+
+const HOURLY: &str = "entries:\n  hourly: {task: t, every: 1h}\n";
+
+/// A place whose service publishes to a Redis at `broker`.
+fn place_with(text: &str, broker: &str) -> Place {
+    let place = Place::new().env("DOWNBEAT_BROKER", broker).env("DOWNBEAT_LEADER_TTL", "1s");
+    place.write_schedule("a.yaml", text);
+    place
+}
+
+#[test]
+fn ready_is_told_with_the_schedule_loaded_whether_or_not_redis_answers() {
+    let place = place_with(HOURLY, "redis://127.0.0.1:1");
+    let manager = Manager::of_path(&place);
+    let place = manager.supervises(place);
+    let mut downbeat = place.start(&["run"]);
+    let first = manager.next(SOON).unwrap();
+    assert!(
+        first.starts_with("READY=1\nSTATUS=nobody leads: nothing is sent; follower"),
+        "{first}"
+    );
+    // Whoever was told so can ask it.
+    assert!(place.run(&["list"]).ok().contains("hourly"));
+    let (_, trouble) = manager.wait_for("the trouble is told", |m| m.contains("does not answer"));
+    assert!(trouble.starts_with("READY=1\nSTATUS=the broker does not answer: "), "{trouble}");
+    downbeat.process().terminate();
+    let (_, last) = manager.wait_for("the stop is told", |m| m.contains("STOPPING=1"));
+    assert_eq!(last, "STOPPING=1\nSTATUS=stopping");
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn the_status_tells_role_and_next_slot_and_how_a_reload_went() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let manager = Manager::abstract_name();
+    let place = manager.supervises(place_with(HOURLY, &server.url()));
+    let mut downbeat = place.start(&["run"]);
+    manager.wait_for("the leader's status", |m| m.contains("STATUS=leader; next is hourly at 20"));
+
+    let reloaded = || {
+        manager.wait_for("the reload's begin", |m| {
+            let usec = m.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").map(str::parse::<u64>);
+            usec.is_some_and(|usec| usec.unwrap() > 0)
+        });
+        manager.wait_for("the reload's end", |m| m.starts_with("READY=1\n")).1
+    };
+    place.write_schedule("a.yaml", "entries: [");
+    let refused = reloaded();
+    let told = "STATUS=the last reload was refused (./schedules/a.yaml:1:10: `[` is never closed): \
+                the schedule from before goes on; leader; next is hourly";
+    assert!(refused.contains(told), "{refused}");
+    place.write_schedule("a.yaml", HOURLY);
+    let mended = reloaded();
+    assert!(mended.contains("STATUS=leader; next"), "{mended}");
+    place.run(&["reload", "--wait"]).ok();
+    assert!(reloaded().contains("STATUS=leader"));
+    downbeat.process().signal(Signal::HUP);
+    assert!(reloaded().contains("STATUS=leader"));
+}
+
+#[test]
+fn why_a_start_failed_is_told_so_that_nobody_waits_for_it() {
+    let place = place_with("entries:\n  a: {task: t, crom: x}\n", "redis://127.0.0.1:1");
+    let manager = Manager::of_path(&place);
+    let place = manager.supervises(place);
+    place.run(&["run"]).refused(78);
+    let told = manager.next(SOON).unwrap();
+    assert!(told.starts_with("STATUS=invalid schedule ./schedules/a.yaml:2:16: "), "{told}");
+    assert!(told.ends_with("\nERRNO=22"), "{told}");
+    let place = place.env("DOWNBEAT_BROKER_FILE", "/nowhere/broker").env("DOWNBEAT_BROKER", "");
+    place.run(&["run"]).refused(78);
+    let told = manager.next(SOON).unwrap();
+    assert!(told.contains("/nowhere/broker cannot be read: no such file"), "{told}");
+}
+
+/// A service that owes a sign of life every 300 ms.
+const LIMIT: Duration = Duration::from_millis(300);
+
+fn watched(place: Place) -> Place {
+    place.env("WATCHDOG_USEC", &LIMIT.as_micros().to_string())
+}
+
+fn is_alive(message: &str) -> bool {
+    message == "WATCHDOG=1"
+}
+
+#[test]
+fn an_idle_service_gives_signs_of_life_until_it_is_stopped_short() {
+    let place = watched(place_with(HOURLY, "redis://127.0.0.1:1"));
+    let manager = Manager::of_path(&place);
+    let place = manager.supervises(place);
+    let mut downbeat = place.start(&["run"]);
+    manager.wait_for("the first sign", is_alive);
+    let began = Instant::now();
+    for _ in 0..10 {
+        manager.wait_for("a sign of life", is_alive);
+    }
+    // Ten thirds, and no more of them than needed.
+    assert!(began.elapsed() > 2 * LIMIT, "{:?}", began.elapsed());
+    downbeat.process().pause();
+    while manager.next(Duration::from_millis(1)).is_some() {}
+    assert_eq!(manager.next(2 * LIMIT), None);
+    downbeat.process().resume();
+    manager.wait_for("a sign of life", is_alive);
+}
+
+#[test]
+fn a_loop_that_is_stuck_gives_no_signs_of_life() {
+    // Nobody reads the log, which this fills: the loop waits for room in the pipe.
+    let entries = |n: u32| format!("  e{n}: {{task: t, every: 100ms, phase: {n}ms}}\n");
+    let text = format!("entries:\n{}", (0..90).map(entries).collect::<String>());
+    let place = watched(Place::new().env("DOWNBEAT_BROKER", "spool:spool"));
+    place.write_schedule("a.yaml", &text);
+    let manager = Manager::of_path(&place);
+    let place = manager.supervises(place);
+    let mut command = place.command(&["run"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = Process::spawn("downbeat", &mut command);
+    manager.wait_for("the first sign", is_alive);
+    eventually(SOON, "no sign of life", || manager.next(2 * LIMIT).is_none().then_some(()));
+    assert!(process.exited().is_none());
+    // All else goes on: only the loop is stuck.
+    let _log = Lines::of(process.child().stderr.take().unwrap());
+    manager.wait_for("signs of life again", is_alive);
+}
