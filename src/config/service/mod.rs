@@ -190,13 +190,20 @@ fn read(
     })
 }
 
-/// The broker of the strongest source that names one, as a URL or as a file that holds it.
+/// The broker of the strongest source that names one, as a URL or as a file that holds it. A
+/// credential that the service manager hands over counts as such a file, named by the environment.
 fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Broker> {
     let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
     let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
     let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
     let url = from.setting(url, overrides.broker.clone());
     let path = from.setting(path, in_file);
+    let only_in_file =
+        [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Place::File(_)));
+    if only_in_file && let Some(credential) = from.credential("broker", "CREDENTIALS_DIRECTORY") {
+        let chosen = from.content(credential);
+        return from.check(chosen, |text| Broker::parse(text, Path::new("")));
+    }
     let chosen = match (url, path) {
         (Some(url), Some(path)) if url.place.rank() == path.place.rank() => {
             from.error(&path.place, "`broker` and `broker_file` are both set", "keep one of them");

@@ -134,6 +134,20 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         self.variable(key, name)
     }
 
+    /// The path of the secret `key`, if the service manager has handed one over in the directory that
+    /// the variable `directory` names (systemd's `LoadCredential=`).
+    pub(super) fn credential(
+        &mut self,
+        key: &'static str,
+        directory: &'static str,
+    ) -> Option<Given> {
+        let Given { text, place } = self.read_variable(directory)?;
+        let path = Path::new(&text).join(key);
+        let text = path.exists().then(|| path.display().to_string())?;
+        self.note(key, &place);
+        Some(Given { text, place })
+    }
+
     fn read_variable(&self, name: &'static str) -> Option<Given> {
         let text = (self.env)(name).filter(|text| !text.is_empty())?;
         Some(Given { text, place: Place::Env(name) })

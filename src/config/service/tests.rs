@@ -96,6 +96,35 @@ fn the_broker_comes_from_the_strongest_source_that_names_one() {
 }
 
 #[test]
+fn a_credential_is_a_broker_file_that_the_environment_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let credentials = ("CREDENTIALS_DIRECTORY", directory.path().to_str().unwrap());
+    let shown = |variables: &[(&str, &str)]| {
+        let config = load_file("broker: redis://file", &[&[credentials], variables].concat())?;
+        Ok::<_, String>((config.broker.unwrap().to_string(), config.sources.last().cloned()))
+    };
+    let broker = |variables| shown(variables).unwrap().0;
+    // Another service's credentials, or none.
+    assert_eq!(broker(&[]), "redis://file");
+    fs::write(directory.path().join("broker"), "redis://:s3cret@credential\n").unwrap();
+    let source = Some(("broker", "environment:CREDENTIALS_DIRECTORY".to_owned()));
+    assert_eq!(shown(&[]), Ok(("redis://:***@credential".to_owned(), source)));
+    assert_eq!(broker(&[("DOWNBEAT_BROKER", "redis://env")]), "redis://env");
+    let path = directory.path().join("broker");
+    assert_eq!(
+        broker(&[("DOWNBEAT_BROKER_FILE", path.to_str().unwrap())]),
+        "redis://:***@credential"
+    );
+    fs::write(&path, "").unwrap();
+    let told = format!(
+        "environment:CREDENTIALS_DIRECTORY: {} holds no broker on its first line\n\
+         hint: write `redis://…` into it",
+        path.display()
+    );
+    assert_eq!(shown(&[]), Err(told));
+}
+
+#[test]
 fn relative_paths_of_the_file_count_from_the_file() {
     let config = load_file("schedules: [a, /b]\nstate_dir: state\nbroker: spool:s\n", &[]).unwrap();
     let base = config.file.as_ref().unwrap().parent().unwrap();
