@@ -20,4 +20,5 @@ mod spool;
 mod supervised;
 mod support;
 mod support_itself;
+mod systemd;
 mod templates;

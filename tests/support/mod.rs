@@ -6,6 +6,7 @@ pub(crate) mod celery;
 pub(crate) mod cluster;
 pub(crate) mod downbeat;
 pub(crate) mod lines;
+pub(crate) mod machine;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;

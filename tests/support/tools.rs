@@ -11,6 +11,10 @@ pub(crate) enum Tool {
     Redis,
     /// `tests/.venv` with Celery and all else in `tests/requirements.txt`.
     Python,
+    /// systemd, though not as process 1, and what it takes to boot it in a machine of its own.
+    Systemd,
+    /// What init scripts of Debian are written with.
+    InitScripts,
 }
 
 impl Tool {
@@ -22,9 +26,12 @@ impl Tool {
             let installed = std::fs::read(tests_folder().join(".venv/requirements.txt"));
             wanted.is_ok_and(|wanted| installed.is_ok_and(|installed| wanted == installed))
         });
+        let are_there = |paths: &[&str]| paths.iter().all(|path| Path::new(path).exists());
         match self {
             Tool::Redis => *REDIS,
             Tool::Python => *PYTHON,
+            Tool::Systemd => are_there(&["/lib/systemd/systemd", "/sbin/ip"]),
+            Tool::InitScripts => are_there(&["/lib/lsb/init-functions", "/sbin/ip"]),
         }
     }
 }

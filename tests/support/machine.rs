@@ -1,0 +1,97 @@
+//! A throw-away copy of this machine, for tests that install services and users.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use super::downbeat::Finished;
+use super::process::Process;
+use super::tools::tests_folder;
+use super::wait::SOON;
+
+/// What runs as process 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// systemd, which has started nothing but its journal.
+    Systemd,
+    /// Nothing that manages services.
+    Bare,
+}
+
+/// A machine with the binary under test at `/usr/bin/downbeat` and the folder `systemd` at
+/// `/usr/share/downbeat`; gone with all that was started in it when dropped.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    // Dropped before the folder that it works in.
+    script: Process,
+    init: String,
+    _folder: TempDir,
+}
+
+impl Machine {
+    /// Boots one; `None`, with the reason printed, where the kernel does not allow it.
+    pub(crate) fn boot(init: Init) -> Option<Machine> {
+        let folder = tempfile::Builder::new().prefix("machine").tempdir().unwrap();
+        let mut command = Command::new("bash");
+        command.arg(tests_folder().join("support/machine.sh"));
+        command.arg(if init == Init::Systemd { "systemd" } else { "bare" });
+        command.arg(folder.path()).arg(env!("CARGO_BIN_EXE_downbeat")).arg(units_folder());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut script = Process::spawn("machine.sh", &mut command);
+        let mut init = String::new();
+        BufReader::new(script.child().stdout.take().unwrap()).read_line(&mut init).unwrap();
+        if init.is_empty() {
+            let status = script.wait(SOON);
+            let told = std::io::read_to_string(script.child().stderr.take().unwrap()).unwrap();
+            assert_eq!(status.code(), Some(77), "machine.sh: {told}");
+            println!("skipped: no machine of our own: {}", told.trim());
+            return None;
+        }
+        Some(Machine { script, init: init.trim().to_owned(), _folder: folder })
+    }
+
+    /// Runs a shell script in it, as root, to its end.
+    pub(crate) fn run(&self, script: &str) -> Finished {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.init]);
+        command.args([
+            "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--",
+        ]);
+        command.args(["sh", "-c", script]);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+        Finished::from(command.stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Where a file of it is for this process.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        Path::new("/proc").join(&self.init).join("root").join(path.trim_start_matches('/'))
+    }
+
+    /// Writes a file, and the folders above it.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Its standard input ends, so it takes everything down.
+        drop(self.script.child().stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.script.exited().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Units, init script and defaults of the project.
+pub(crate) fn units_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")
+}

@@ -1,0 +1,248 @@
+//! The units in `systemd/`, under a systemd that is process 1 of a machine of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::support::downbeat::Finished;
+use crate::support::machine::{Init, Machine, units_folder};
+use crate::support::sent::Sent;
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually};
+
+/// One message a second.
+const TICKING: &str = "entries:\n  tick: {task: t, every: 1s}\n";
+/// A lease short enough for a test to wait for its end.
+const DEFAULTS: &str = "DOWNBEAT_LEADER_TTL=1s\n";
+
+/// A machine on which the units, the user and a Redis are, and nothing has been started.
+fn machine() -> Option<Machine> {
+    let machine = Machine::boot(Init::Systemd)?;
+    let install = "cd /usr/share/downbeat && cp *.service /etc/systemd/system/ &&
+        cp downbeat.sysusers /usr/lib/sysusers.d/downbeat.conf && systemd-sysusers &&
+        systemctl daemon-reload";
+    machine.run(install).ok();
+    machine.write("/etc/systemd/system/redis.service", REDIS);
+    machine.write("/etc/default/downbeat", DEFAULTS);
+    machine.write("/etc/downbeat/schedules/a.yaml", TICKING);
+    Some(machine)
+}
+
+const REDIS: &str = "[Service]\nExecStart=/usr/bin/redis-server --save '' --port 6379\n";
+const URL: &str = "redis://127.0.0.1:6379/0\n";
+
+fn property(machine: &Machine, unit: &str, name: &str) -> String {
+    machine.run(&format!("systemctl show --value -p {name} {unit}")).ok().trim().to_owned()
+}
+
+/// Waits until the unit's status tells of `what`.
+fn wait_for_status(machine: &Machine, unit: &str, what: &str) -> String {
+    eventually(SOON, &format!("the status of {unit} tells: {what}"), || {
+        Some(property(machine, unit, "StatusText")).filter(|text| text.contains(what))
+    })
+}
+
+fn journal(machine: &Machine, unit: &str) -> String {
+    machine.run(&format!("journalctl --sync; journalctl -o cat --no-pager -u {unit}")).ok()
+}
+
+/// How often each slot of `tick` is in the queue.
+fn slots(machine: &Machine) -> BTreeMap<i64, usize> {
+    let mut slots = BTreeMap::new();
+    let list = machine.run("redis-cli --raw LRANGE celery 0 -1").ok();
+    // Of an empty list it prints an empty line.
+    for line in list.lines().filter(|line| !line.is_empty()) {
+        let sent = Sent::decode(line.as_bytes());
+        *slots.entry(sent.slot_ms()).or_default() += usize::from(sent.entry == "tick");
+    }
+    slots
+}
+
+fn wait_for_slots(machine: &Machine, more: usize) {
+    let before = slots(machine).len();
+    eventually(SOON, "more slots", || (slots(machine).len() >= before + more).then_some(()));
+}
+
+fn refused(finished: Finished) -> String {
+    assert_ne!(finished.code, Some(0), "{finished:?}");
+    finished.stderr
+}
+
+#[test]
+fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_slot_once() {
+    needs!(Redis, Systemd);
+    let Some(machine) = machine() else { return };
+    machine.write("/etc/credstore/downbeat.broker", URL);
+    // As shipped, but for patience.
+    machine.write(
+        "/etc/systemd/system/downbeat.service.d/test.conf",
+        "[Service]\nWatchdogSec=2\nRestartSec=1\n",
+    );
+    let main = || property(&machine, "downbeat", "MainPID");
+
+    // Ready without Redis, which is told of; then with it.
+    machine.run("systemctl daemon-reload && systemctl start downbeat").ok();
+    wait_for_status(&machine, "downbeat", "the broker does not answer");
+    machine.run("systemctl start redis").ok();
+    let status = wait_for_status(&machine, "downbeat", "leader; next is tick at 20");
+    assert!(!status.contains("broker"), "{status}");
+    wait_for_slots(&machine, 1);
+    let shown = machine.run("downbeat status; systemctl status downbeat | cat").ok();
+    assert!(shown.contains("leader, pid") && shown.contains("Status: \"leader"), "{shown}");
+    let user = machine.run(&format!("ps -o user= -p {} || stat -c %U /proc/{0}", main())).ok();
+    assert_eq!(user.trim(), "downbeat");
+
+    // A reload that is good, one that is not.
+    let first = main();
+    machine.write("/etc/downbeat/schedules/b.yaml", "entries: {more: {task: t, every: 1h}}\n");
+    machine.run("systemctl reload downbeat").ok();
+    assert!(machine.run("downbeat list").ok().contains("more"));
+    machine.write("/etc/downbeat/schedules/b.yaml", "entries: {more: {task: t, evry: 1h}}\n");
+    let told = refused(machine.run("systemctl reload downbeat"));
+    assert!(told.contains("Job for downbeat.service failed"), "{told}");
+    let status = property(&machine, "downbeat", "StatusText");
+    assert!(status.contains("the last reload was refused (/etc/downbeat/schedules/b.yaml:1:"));
+    assert!(journal(&machine, "downbeat").contains("reload refused; the old schedule goes on"));
+    assert_eq!(property(&machine, "downbeat", "ActiveState"), "active");
+    wait_for_slots(&machine, 1);
+    machine.run("rm /etc/downbeat/schedules/b.yaml; systemctl reload downbeat").ok();
+    wait_for_status(&machine, "downbeat", "leader; next is tick");
+    assert_eq!(main(), first);
+
+    // It hangs: killed and started anew. It is killed: started anew.
+    let restarted = |signal: &str, limit: Duration| {
+        let (before, began) = (main(), Instant::now());
+        machine.run(&format!("kill -{signal} {before}")).ok();
+        eventually(SOON, "it is active with another process", || {
+            let state = property(&machine, "downbeat", "ActiveState");
+            (state == "active" && main() != before).then_some(())
+        });
+        assert!(began.elapsed() < limit, "{signal}: {:?}", began.elapsed());
+        wait_for_slots(&machine, 1);
+    };
+    // The limit, the pause, and as long again for a busy machine.
+    restarted("STOP", Duration::from_secs(6));
+    assert!(journal(&machine, "downbeat").contains("Watchdog timeout"));
+    restarted("KILL", Duration::from_secs(6));
+    assert_eq!(property(&machine, "downbeat", "NRestarts"), "2");
+
+    let began = Instant::now();
+    machine.run("systemctl stop downbeat").ok();
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(property(&machine, "downbeat", "Result"), "success");
+    let slots = slots(&machine);
+    let (first, last) = (*slots.keys().next().unwrap(), *slots.keys().last().unwrap());
+    let expected: BTreeMap<i64, usize> = (first..=last).step_by(1000).map(|at| (at, 1)).collect();
+    assert_eq!(slots, expected);
+    println!("{} slots, each once", slots.len());
+}
+
+#[test]
+fn what_a_restart_cannot_cure_is_told_and_not_tried_again() {
+    needs!(Systemd);
+    let Some(machine) = machine() else { return };
+    let fails = |what: &str, told: &[&str]| {
+        machine.run("systemctl reset-failed downbeat; journalctl --rotate --vacuum-time=1us").ok();
+        refused(machine.run("systemctl start downbeat"));
+        let journal = journal(&machine, "downbeat");
+        for part in told {
+            assert!(journal.contains(part), "{what}: {part}: {journal}");
+        }
+        let shown = machine.run("systemctl show -p NRestarts,ExecMainStatus,ActiveState downbeat");
+        let expected = "NRestarts=0\nExecMainStatus=78\nActiveState=failed\n";
+        assert_eq!(shown.ok(), expected, "{what}: {journal}");
+    };
+    fails("no broker", &["no broker is configured; set `broker: redis://…`"]);
+    machine.write("/etc/downbeat/downbeat.yaml", "broker_file: broker\n");
+    fails("no secret", &["downbeat.yaml:1:14: /etc/downbeat/broker cannot be read: no such file"]);
+    machine.write("/etc/credstore/downbeat.broker", URL);
+    machine.run("chmod 600 /etc/downbeat/schedules/a.yaml").ok();
+    let unreadable = [
+        "/etc/downbeat/schedules/a.yaml: cannot be read: permission denied (os error 13)",
+        "downbeat runs as user `downbeat` (uid ",
+    ];
+    fails("a file of root's", &unreadable);
+    let status = property(&machine, "downbeat", "StatusText");
+    assert!(status.contains("a.yaml: cannot be read: permission denied"), "{status}");
+    machine.run("rm -r /etc/downbeat/schedules").ok();
+    fails("no schedule", &["/etc/downbeat/schedules: cannot be read: no such file"]);
+    machine.write("/etc/downbeat/schedules/a.yaml", TICKING);
+    // A spool where the sandbox allows no writing.
+    machine.write("/etc/default/downbeat", "DOWNBEAT_BROKER=spool:/var/spool/downbeat\n");
+    let read_only = "cannot make the folder /var/spool/downbeat/stage: Read-only file system";
+    fails("a read-only folder", &[read_only]);
+    machine.write("/etc/default/downbeat", "");
+    machine.run("systemctl start downbeat").ok();
+}
+
+#[test]
+fn instances_and_dynamic_users_have_everything_of_their_own() {
+    needs!(Redis, Systemd);
+    let Some(machine) = machine() else { return };
+    machine.run("systemctl start redis").ok();
+    for name in ["a", "b"] {
+        machine.write(&format!("/etc/default/downbeat-{name}"), DEFAULTS);
+        let entry = format!("entries:\n  of-{name}: {{task: t, every: 1s, queue: {name}}}\n");
+        machine.write(&format!("/etc/downbeat/{name}/schedules/x.yaml"), &entry);
+    }
+    machine.write("/etc/downbeat/a/downbeat.yaml", "grace: 20s\n");
+    machine.write("/etc/credstore/downbeat-a.broker", URL);
+    machine.write("/etc/downbeat/b/downbeat.yaml", &format!("broker: {URL}"));
+    // A user that nobody has made.
+    let dynamic = "[Service]\nDynamicUser=yes\nUser=downbeat-b\n";
+    machine.write("/etc/systemd/system/downbeat@b.service.d/user.conf", dynamic);
+    machine.run("systemctl daemon-reload && systemctl start downbeat@a downbeat@b").ok();
+    for name in ["a", "b"] {
+        let next = format!("leader; next is of-{name} at 20");
+        wait_for_status(&machine, &format!("downbeat@{name}"), &next);
+        let sent = format!("test $(redis-cli LLEN {name}) -gt 0");
+        eventually(SOON, "messages", || (machine.run(&sent).code == Some(0)).then_some(()));
+        let list = machine.run(&format!("downbeat list --runtime-dir /run/downbeat-{name}")).ok();
+        assert!(list.contains(&format!("of-{name}")), "{list}");
+        assert!(machine.path(&format!("/var/lib/downbeat-{name}")).exists());
+    }
+    let keys = machine.run("redis-cli --scan").ok();
+    let of = |name: &str| keys.lines().any(|key| key.contains(&format!("downbeat-{name}")));
+    assert!(of("a") && of("b") && !keys.contains("downbeat:"), "{keys}");
+    machine.run("systemctl reload downbeat@b && systemctl stop downbeat@a").ok();
+    assert_eq!(property(&machine, "downbeat@b", "ActiveState"), "active");
+}
+
+#[test]
+fn nothing_is_wrong_with_the_units_and_they_are_exposed_to_little() {
+    needs!(Systemd);
+    let folder = tempfile::tempdir().unwrap();
+    let analyze = |args: &[&str], unit: &std::path::Path| {
+        let mut command = Command::new("systemd-analyze");
+        Finished::from(command.args(args).arg(unit).env("SYSTEMD_COLORS", "0").output().unwrap())
+    };
+    for unit in ["downbeat.service", "downbeat@.service"] {
+        let text = fs::read_to_string(units_folder().join(unit)).unwrap();
+        let copy = folder.path().join(unit);
+        // The check wants the program to be there.
+        let binary = env!("CARGO_BIN_EXE_downbeat");
+        fs::write(&copy, text.replace("/usr/bin/downbeat ", &format!("{binary} "))).unwrap();
+        let verified = analyze(&["verify", "--man=no"], &copy);
+        assert_eq!(verified.stderr, "", "{unit}");
+        assert_eq!(verified.ok(), "");
+        let scored = analyze(&["security", "--offline=yes", "--threshold=12"], &copy);
+        let score = scored.stdout.lines().last().unwrap_or_default().to_owned();
+        println!("{unit}: {score}");
+        assert_eq!(scored.code, Some(0), "{unit}: {score}");
+    }
+}
+
+#[test]
+fn an_instance_differs_from_the_service_in_names_alone() {
+    let lines = |unit: &str| {
+        let text = fs::read_to_string(units_folder().join(unit)).unwrap();
+        let text = text.replace("downbeat-%i", "downbeat").replace("downbeat %i", "downbeat");
+        let settings = text.lines().filter(|line| !line.starts_with(['#']) && !line.is_empty());
+        let settings = settings.filter(|line| !line.starts_with("Environment=DOWNBEAT_"));
+        settings.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("downbeat.service"), lines("downbeat@.service"));
+}
