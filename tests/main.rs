@@ -12,6 +12,7 @@ mod failover;
 mod fresh_clone;
 mod fuzz;
 mod guards;
+mod init_script;
 mod python_repr;
 mod reload;
 mod rrule_dateutil;

@@ -1,0 +1,151 @@
+//! `/etc/init.d/downbeat` on a machine of its own without systemd: what the Linux Standard Base asks
+//! of an init script, and that it believes no number in a file.
+
+use std::time::Duration;
+
+use crate::support::downbeat::Finished;
+use crate::support::machine::{Init, Machine};
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually};
+
+const PIDFILE: &str = "/run/downbeat.pid";
+const HOURLY: &str = "entries:\n  hourly: {task: t, every: 1h}\n";
+
+/// The service is installed, and has never been started.
+fn machine() -> Option<Machine> {
+    let machine = Machine::boot(Init::Bare)?;
+    let install = "cd /usr/share/downbeat && cp init.d/downbeat /etc/init.d/ &&
+        cp default/downbeat /etc/default/ && systemd-sysusers $PWD/downbeat.sysusers";
+    machine.run(install).ok();
+    // A Redis that is not there is no reason not to start.
+    machine.write("/etc/downbeat/downbeat.yaml", "broker: redis://127.0.0.1:1\n");
+    machine.write("/etc/downbeat/schedules/a.yaml", HOURLY);
+    Some(machine)
+}
+
+/// Does `actions` one after the other; each must end as it says.
+fn act(machine: &Machine, actions: &[(&str, i32)]) -> Finished {
+    let mut last = None;
+    for (action, code) in actions {
+        let done = machine.run(&format!("/etc/init.d/downbeat {action}"));
+        assert_eq!(done.code, Some(*code), "{action} in {actions:?}: {done:?}");
+        last = Some(done);
+    }
+    last.unwrap()
+}
+
+fn pid(machine: &Machine) -> String {
+    machine.run(&format!("cat {PIDFILE}")).ok().trim().to_owned()
+}
+
+/// Processes that run the program.
+fn running(machine: &Machine) -> usize {
+    let command = "ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c /usr/bin/downbeat";
+    machine.run(command).stdout.trim().parse().unwrap()
+}
+
+#[test]
+fn every_action_ends_as_the_standard_says_whether_it_runs_or_not() {
+    needs!(Systemd, InitScripts);
+    let Some(machine) = machine() else { return };
+    act(&machine, &[("status", 3), ("stop", 0), ("try-restart", 0), ("reload", 7), ("status", 3)]);
+    act(&machine, &[("force-reload", 7), ("frobnicate", 2), ("", 2), ("status", 3)]);
+    act(&machine, &[("start", 0), ("status", 0)]);
+    // Ready means that it can be asked.
+    assert!(machine.run("downbeat list").ok().contains("hourly"));
+    let first = pid(&machine);
+    act(&machine, &[("start", 0), ("reload", 0), ("force-reload", 0), ("status", 0)]);
+    assert_eq!((pid(&machine), running(&machine)), (first.clone(), 1));
+    act(&machine, &[("restart", 0), ("status", 0)]);
+    let second = pid(&machine);
+    act(&machine, &[("try-restart", 0), ("status", 0)]);
+    assert!(second != first && second != pid(&machine) && running(&machine) == 1);
+    let process = machine.run(&format!("stat -c %U /proc/{}; ls -l {PIDFILE}", pid(&machine))).ok();
+    assert!(process.starts_with("downbeat\n-rw-r--r-- 1 root root"), "{process}");
+    act(&machine, &[("stop", 0), ("status", 3), ("stop", 0), ("restart", 0), ("stop", 0)]);
+    assert_eq!(running(&machine), 0);
+    assert!(!machine.path(PIDFILE).exists());
+    let log = machine.run("cat /var/log/downbeat.log").ok();
+    assert_eq!(log.matches(" stopped").count(), 4, "{log}");
+
+    // Cut short while it is written to, as logrotate does.
+    act(&machine, &[("start", 0)]);
+    machine.run(&format!(": >/var/log/downbeat.log; kill -USR1 {}", pid(&machine))).ok();
+    eventually(SOON, "a line in the log", || {
+        let log = std::fs::read_to_string(machine.path("/var/log/downbeat.log")).unwrap();
+        (!log.starts_with('\0') && log.contains(" state ")).then_some(())
+    });
+    act(&machine, &[("stop", 0)]);
+
+    let as_nobody = "setpriv --reuid nobody --regid nogroup --clear-groups /etc/init.d/downbeat";
+    assert_eq!(machine.run(&format!("{as_nobody} start")).code, Some(4));
+    act(&machine, &[("start", 0)]);
+    assert_eq!(machine.run(&format!("{as_nobody} status")).code, Some(0));
+    assert_eq!(machine.run(&format!("{as_nobody} stop")).code, Some(4));
+    act(&machine, &[("stop", 0)]);
+}
+
+#[test]
+fn bad_files_fail_a_start_and_a_reload_and_leave_what_runs_as_it_is() {
+    needs!(Systemd, InitScripts);
+    let Some(machine) = machine() else { return };
+    act(&machine, &[("start", 0)]);
+    let first = pid(&machine);
+    machine.write("/etc/downbeat/schedules/a.yaml", "entries:\n  hourly: {task: t, evry: 1h}\n");
+    let refused = act(&machine, &[("reload", 1)]);
+    assert!(refused.stderr.contains("schedules/a.yaml:2:21: "), "{refused:?}");
+    act(&machine, &[("status", 0)]);
+    assert_eq!(pid(&machine), first);
+    assert!(machine.run("downbeat status").stdout.contains("REFUSED"));
+
+    // It does not wait for what will never be ready.
+    let refused = act(&machine, &[("restart", 1)]);
+    assert!(refused.stdout.contains("see /var/log/downbeat.log"), "{refused:?}");
+    act(&machine, &[("status", 3)]);
+    let log = machine.run("cat /var/log/downbeat.log").ok();
+    assert!(log.contains("downbeat: invalid schedule\n"), "{log}");
+    machine.write("/etc/downbeat/schedules/a.yaml", HOURLY);
+    // A setting of the defaults reaches the program.
+    machine.write("/etc/default/downbeat", "DOWNBEAT_GRACE=soon\n");
+    act(&machine, &[("start", 1), ("status", 3)]);
+    assert!(machine.run("cat /var/log/downbeat.log").ok().contains("DOWNBEAT_GRACE: "));
+    machine.run("rm /etc/default/downbeat").ok();
+    act(&machine, &[("start", 0), ("reload", 0), ("stop", 0)]);
+}
+
+#[test]
+fn a_number_left_in_the_file_blocks_no_start_and_kills_no_stranger() {
+    needs!(Systemd, InitScripts);
+    let Some(machine) = machine() else { return };
+    act(&machine, &[("start", 0)]);
+    let process = machine.path(&format!("/proc/{}", pid(&machine)));
+    machine.run(&format!("kill -KILL {}", pid(&machine))).ok();
+    eventually(SOON, "it is dead", || (!process.exists()).then_some(()));
+    act(&machine, &[("status", 1), ("stop", 0), ("status", 3)]);
+    for rubbish in ["", "4194303", "rubbish", "-1"] {
+        machine.write(PIDFILE, rubbish);
+        act(&machine, &[("start", 0), ("status", 0), ("stop", 0)]);
+    }
+    // Someone else's by now: another program, and the program itself under another user.
+    for stranger in ["sleep 1000", "setpriv --reuid nobody --clear-groups downbeat run"] {
+        let env = "NOTIFY_SOCKET= DOWNBEAT_RUNTIME_DIR=/tmp/other";
+        let begin = format!("{env} setsid {stranger} >/tmp/log 2>&1 & echo $!");
+        let stranger = machine.run(&begin).ok().trim().to_owned();
+        let name = machine.path(&format!("/proc/{stranger}/comm"));
+        let is_alive = || name.exists();
+        eventually(Duration::from_secs(5), "it has begun", || {
+            let name = std::fs::read_to_string(&name).unwrap();
+            (name != "setsid\n" && name != "sh\n" && name != "setpriv\n").then_some(())
+        });
+        machine.write(PIDFILE, &stranger);
+        act(&machine, &[("status", 1), ("reload", 7), ("stop", 0)]);
+        for action in ["start", "restart"] {
+            machine.write(PIDFILE, &stranger);
+            act(&machine, &[(action, 0), ("status", 0)]);
+            assert_ne!(pid(&machine), stranger);
+            act(&machine, &[("stop", 0)]);
+        }
+        assert!(is_alive(), "{stranger}: {}", machine.run("cat /tmp/log").stdout);
+        machine.run(&format!("kill {stranger}")).ok();
+    }
+}
