@@ -149,7 +149,11 @@ impl Bench {
     }
 
     fn open(&self) -> Spool {
-        Spool::open(self.folder.path()).unwrap()
+        // A process that another test is just starting holds the lock until it is that program.
+        eventually(SOON, "the lock is free", || match Spool::open(self.folder.path()) {
+            Err(SpoolError::Locked(_)) => None,
+            opened => Some(opened.unwrap()),
+        })
     }
 
     /// Dispatches as the service does: from what the spool says it has seen.

@@ -77,14 +77,16 @@ fn ready_is_told_with_the_schedule_loaded_whether_or_not_redis_answers() {
     let place = manager.supervises(place);
     let mut downbeat = place.start(&["run"]);
     let first = manager.next(SOON).unwrap();
-    assert!(
-        first.starts_with("READY=1\nSTATUS=nobody leads: nothing is sent; follower"),
-        "{first}"
-    );
+    // Redis may have refused by then.
+    let told = ["nobody leads: nothing is sent; follower", "the broker does not answer: "];
+    let begins = |told: &str| first.starts_with(&format!("READY=1\nSTATUS={told}"));
+    assert!(told.into_iter().any(begins), "{first}");
     // Whoever was told so can ask it.
     assert!(place.run(&["list"]).ok().contains("hourly"));
-    let (_, trouble) = manager.wait_for("the trouble is told", |m| m.contains("does not answer"));
-    assert!(trouble.starts_with("READY=1\nSTATUS=the broker does not answer: "), "{trouble}");
+    let is_trouble = |m: &str| m.starts_with("READY=1\nSTATUS=the broker does not answer: ");
+    if !is_trouble(&first) {
+        manager.wait_for("the trouble is told", is_trouble);
+    }
     downbeat.process().terminate();
     let (_, last) = manager.wait_for("the stop is told", |m| m.contains("STOPPING=1"));
     assert_eq!(last, "STOPPING=1\nSTATUS=stopping");
