@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use downbeat::config::instant;
-use downbeat::schedule::cron::Cron;
+use downbeat::schedule::cron::{Cron, DayMatch, Line};
 use downbeat::schedule::rrule::Rrule;
 use downbeat::schedule::solar::{Event, Solar};
 use downbeat::schedule::{Instants, Timing, UnixMs, Zone};
@@ -38,7 +38,7 @@ const SPAN_S: i64 = 2 * 365 * 86_400;
 fn parse(c: &mut Criterion) {
     let mut group = c.benchmark_group("cron/parse");
     group.bench_function("downbeat", |b| {
-        b.iter(|| LINES.map(|(_, line, _)| Cron::parse(black_box(line), None).is_ok()));
+        b.iter(|| LINES.map(|(_, line, _)| Cron::parse(black_box(line)).is_ok()));
     });
     group.bench_function("cron", |b| {
         b.iter(|| LINES.map(|(.., line)| cron::Schedule::from_str(black_box(line)).is_ok()));
@@ -47,7 +47,7 @@ fn parse(c: &mut Criterion) {
         b.iter(|| LINES.map(|(_, line, _)| croner::Cron::from_str(black_box(line)).is_ok()));
     });
     group.finish();
-    assert!(LINES.iter().all(|(_, line, _)| Cron::parse(line, None).is_ok()));
+    assert!(LINES.iter().all(|(_, line, _)| Cron::parse(*line).is_ok()));
 }
 
 fn starts() -> Vec<UnixMs> {
@@ -76,7 +76,7 @@ fn next(c: &mut Criterion) {
             .collect();
         let theirs: Vec<_> = theirs.iter().collect();
         for (name, line, quartz) in LINES {
-            let ours = Cron::parse(line, None).expect("the line is valid").cron;
+            let ours = Cron::parse(line).expect("the line is valid").cron;
             let crate_cron = cron::Schedule::from_str(quartz).expect("the line is valid");
             let croner = croner::Cron::from_str(line).expect("the line is valid");
             agree(&ours, &crate_cron, &zone, &starts, tz);
@@ -100,8 +100,8 @@ fn agree(ours: &Cron, theirs: &cron::Schedule, zone: &Zone, starts: &[UnixMs], t
 
 fn worst_case(c: &mut Criterion) {
     let zone = Tzdata::bundled().zone(chrono_tz::America::New_York).expect("bundled");
-    let monday = Cron::parse("* 0 29 2 mon", Some(downbeat::schedule::cron::DayMatch::And));
-    let monday = monday.expect("the line is valid").cron;
+    let line = Line { day_match: Some(DayMatch::And), .."* 0 29 2 mon".into() };
+    let monday = Cron::parse(line).expect("the line is valid").cron;
     let after = UnixMs::from_secs(3_224_016_000);
     let slot = monday.next(&zone, after).expect("there is one");
     assert_eq!(zone.to_rfc3339(slot), "2112-02-29T00:00:00-05:00");
@@ -114,7 +114,7 @@ fn last_between(c: &mut Criterion) {
     let zone = Tzdata::bundled().zone(chrono_tz::America::New_York).expect("bundled");
     let until = UnixMs::from_secs(FROM_S + SPAN_S);
     for (name, line, _) in LINES {
-        let timing = Timing::Cron(Cron::parse(line, None).expect("the line is valid").cron);
+        let timing = Timing::Cron(Cron::parse(line).expect("the line is valid").cron);
         let slot = timing.last_between(&zone, UnixMs::MIN, until).expect("there is one");
         assert!(slot <= until && timing.next(&zone, slot).is_none_or(|next| next > until));
         c.bench_function(&format!("cron/last_between/new_york/{name}/downbeat"), |b| {

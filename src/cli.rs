@@ -166,6 +166,9 @@ pub struct Explain {
     /// How two restricted day fields combine
     #[arg(long, value_name = "RULE")]
     pub day_match: Option<DayMatch>,
+    /// The name that an `H` is hashed from
+    #[arg(long, value_name = "NAME")]
+    pub entry: Option<String>,
     /// Output
     #[command(flatten)]
     pub output: Json,

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use downbeat::config;
 use downbeat::envelope::celery;
-use downbeat::schedule::cron::Cron;
+use downbeat::schedule::cron::{Cron, Line};
 use downbeat::schedule::template::{self, Piece};
 use downbeat::schedule::{UnixMs, Zone};
 use downbeat::tzdata::Tzdata;
@@ -220,7 +220,7 @@ fn cron() {
     let zones = zones.map(|name| tzdata.zone(name.parse().unwrap()).unwrap());
     fuzz("cron", &corpus("cron"), |input| {
         let text = String::from_utf8_lossy(input);
-        match Cron::parse(&text, None) {
+        match Cron::parse(Line { entry: Some("a"), ..(&*text).into() }) {
             Ok(parsed) => {
                 let slots = |zone: &Zone| parsed.cron.next(zone, UnixMs::from_secs(1_700_000_000));
                 // What is accepted comes, and can be told in words.

@@ -10,7 +10,7 @@ use super::{Exit, Failure, load_configuration, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{self, Excerpt, duration, instant};
-use crate::schedule::cron::{Cron, CronError, DayMatch, Problem};
+use crate::schedule::cron::{Cron, CronError, DayMatch, Line, Problem};
 use crate::schedule::interval::Interval;
 use crate::schedule::{Timing, UnixMs};
 use crate::tzdata::{self, Tzdata};
@@ -21,6 +21,9 @@ struct Explained<'a> {
     expr: &'a str,
     timezone: &'a str,
     meaning: String,
+    /// The line with its hashes resolved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<Box<str>>,
     next: Vec<String>,
     /// For people: the meaning, whose clock it is, and how long until it comes.
     #[serde(skip)]
@@ -32,6 +35,9 @@ pub(super) fn explain(flags: ServiceFlags, asked: &cli::Explain) -> Result<Exit,
         Ok(explained) if asked.output.json => show::json(&explained)?,
         Ok(explained) => {
             show::line(&explained.in_words)?;
+            if let Some(resolved) = &explained.resolved {
+                show::line(&format!("{} is {resolved}", explained.expr))?;
+            }
             explained.next.iter().try_for_each(|slot| show::line(slot))?;
         }
         Err(failure) if asked.output.json => {
@@ -48,7 +54,7 @@ fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>,
     let name = tzdata::parse_name(&asked.timezone).map_err(|error| no(&error))?;
     let unknown = || no(&format!("no tzdata has the zone {}", asked.timezone));
     let zone = Tzdata::load().zone(name).ok_or_else(unknown)?;
-    let timing = timing(asked).map_err(|failure| with_hint(flags, asked, failure))?;
+    let (timing, resolved) = timing(asked).map_err(|failure| with_hint(flags, asked, failure))?;
     let from = match asked.from.as_deref().map(|text| instant::parse(text, &zone)) {
         None => clock::wall(),
         Some(Ok(from)) => from,
@@ -69,21 +75,23 @@ fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>,
         None => "never again".to_owned(),
     };
     let in_words = format!("{meaning}{clock}; {coming}");
-    Ok(Explained { expr: &asked.expression, timezone, meaning, next, in_words })
+    Ok(Explained { expr: &asked.expression, timezone, meaning, resolved, next, in_words })
 }
 
-/// A length, or else a crontab line.
-fn timing(asked: &cli::Explain) -> Result<Timing, Failure> {
+/// A length, or else a crontab line; of one with hashes, the line that it stands for.
+fn timing(asked: &cli::Explain) -> Result<(Timing, Option<Box<str>>), Failure> {
     let day_match = asked.day_match.map(|rule| match rule {
         cli::DayMatch::And => DayMatch::And,
         cli::DayMatch::Or => DayMatch::Or,
     });
     if let Ok(period) = duration::parse(&asked.expression) {
         let interval = Interval::new(period, Duration::ZERO, None);
-        return interval.map(Timing::Every).map_err(|error| Failure::new(Exit::No, error));
+        let timing = interval.map_err(|error| Failure::new(Exit::No, error))?;
+        return Ok((Timing::Every(timing), None));
     }
-    let parsed = Cron::parse(&asked.expression, day_match);
-    parsed.map(|parsed| Timing::Cron(parsed.cron)).map_err(|error| refused(asked, &error))
+    let line = Line { text: &asked.expression, day_match, entry: asked.entry.as_deref() };
+    let parsed = Cron::parse(line).map_err(|error| refused(asked, &error))?;
+    Ok((Timing::Cron(parsed.cron), parsed.resolved))
 }
 
 /// The failure; when the expression is the name of an entry, with the command that was meant.
@@ -106,6 +114,7 @@ fn refused(asked: &cli::Explain, error: &CronError) -> Failure {
         Problem::FieldCount(1) => {
             format!("`{expression}` is neither a crontab line nor a length: {error}, or `10m`")
         }
+        Problem::NoEntry => format!("{error} with `--entry NAME`"),
         _ => error.to_string(),
     };
     let Range { start, end } = error.span;

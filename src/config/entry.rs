@@ -135,7 +135,7 @@ pub(super) fn read(
     };
     // Without its zone a timing can't be told, but its own mistakes can.
     let reading_zone = zone.clone().unwrap_or_else(|| Arc::clone(&common.zone));
-    let timing = when::read(&fields, &reading_zone, key.span, report);
+    let timing = when::read(key, &fields, &reading_zone, report);
     let bounds = bounds::read(&fields, &reading_zone, &mut common.calendars, report);
     let limit = fields.value("limit").and_then(|node| expect::count(node, report));
     let enabled = fields.value("enabled").map_or(Some(true), |node| expect::boolean(node, report));

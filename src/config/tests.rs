@@ -162,6 +162,19 @@ fn json_and_yaml_say_the_same() {
 }
 
 #[test]
+fn a_hash_comes_from_the_name_of_the_entry() {
+    let text = |file: &str| format!("{file}  a: {{task: t, cron: H 3 * * *}}\n");
+    let alone = schedule(&text("entries:\n"));
+    let among = schedule(&text("entries:\n  0: &h {task: t, cron: H 3 * * *}\n  b: *h\n"));
+    let timing = |schedule: &crate::schedule::Schedule, name| {
+        schedule.get(name).unwrap().timing.describe(&crate::schedule::Zone::utc())
+    };
+    assert_eq!(timing(&alone, "a"), "at 03:54 every day");
+    assert_eq!(timing(&among, "a"), timing(&alone, "a"));
+    assert_ne!(timing(&among, "b"), timing(&among, "0"));
+}
+
+#[test]
 fn anchors_and_aliases_stand_for_whole_values() {
     let schedule = schedule(
         "entries:\n  a: {task: t, every: 1h, kwargs: &common {x: [1]}}\n  \

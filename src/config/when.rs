@@ -9,7 +9,7 @@ use super::fields::{Fields, Keys};
 use super::node::{Node, Span};
 use super::report::Report;
 use super::solar;
-use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, MappingFields};
+use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, Line, MappingFields};
 use crate::schedule::interval::{Interval, SHORTEST};
 use crate::schedule::rrule::Rrule;
 use crate::schedule::{Instants, Timing, UnixMs, Zone};
@@ -34,20 +34,23 @@ static CRONTAB: Keys = Keys {
     ],
 };
 
-/// Reads the timing of an entry; `name` is where to complain when there is none.
+/// Reads the timing of an entry; its name is where to complain when there is none.
 pub(super) fn read(
+    name: &Node<'_>,
     fields: &Fields<'_, '_>,
     zone: &Zone,
-    name: Span,
     report: &mut Report<'_>,
 ) -> Option<Timing> {
-    let kind = kind(fields, name, report)?;
+    let kind = kind(fields, name.span, report)?;
     let before = report.errors();
     refuse_strays(fields, kind, report);
     let node = fields.value(kind)?;
     let timing = match kind {
         "cron" if node.map().is_some() => crontab(node, report).map(Timing::Cron),
-        "cron" => line(node, day_match(fields, report), report).map(Timing::Cron),
+        "cron" => {
+            let entry = name.as_written().unwrap_or_default();
+            line(node, day_match(fields, report), entry, report).map(Timing::Cron)
+        }
         "every" => every(node, fields, zone, report).map(Timing::Every),
         "rrule" => rrule(node, fields, zone, report).map(Timing::Rrule),
         "solar" => solar::read(node, fields.key_span(kind)?, report).map(Timing::Solar),
@@ -128,13 +131,18 @@ fn day_match(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<DayMatc
 }
 
 /// A crontab line.
-fn line(node: &Node<'_>, days: Option<DayMatch>, report: &mut Report<'_>) -> Option<Cron> {
+fn line(
+    node: &Node<'_>,
+    day_match: Option<DayMatch>,
+    entry: &str,
+    report: &mut Report<'_>,
+) -> Option<Cron> {
     let text = expect::text(node, report)?;
     if text.len() > MAX_CRON {
         report.error(node.span, format!("a crontab line of more than {MAX_CRON} bytes"));
         return None;
     }
-    match Cron::parse(text, days) {
+    match Cron::parse(Line { text, day_match, entry: Some(entry) }) {
         Ok(parsed) => {
             for warning in &parsed.warnings {
                 warn(node, warning, report);

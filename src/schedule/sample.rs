@@ -58,7 +58,7 @@ pub(crate) fn period(secs: u64) -> Timing {
 }
 
 pub(crate) fn cron(name: &str, line: &str) -> Entry {
-    entry(name, Timing::Cron(Cron::parse(line, None).unwrap().cron))
+    entry(name, Timing::Cron(Cron::parse(line).unwrap().cron))
 }
 
 pub(crate) fn schedule(entries: impl IntoIterator<Item = Entry>) -> Arc<Schedule> {

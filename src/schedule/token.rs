@@ -35,6 +35,16 @@ impl<'a> Token<'a> {
         })
     }
 
+    /// What comes after this many bytes.
+    pub(super) fn after(self, bytes: usize) -> Token<'a> {
+        Token { text: &self.text[bytes..], at: self.at + bytes }
+    }
+
+    /// What comes before this many bytes at the end.
+    pub(super) fn before(self, bytes: usize) -> Token<'a> {
+        Token { text: &self.text[..self.text.len() - bytes], at: self.at }
+    }
+
     pub(super) fn trim(self) -> Token<'a> {
         let blank = [' ', '\t'];
         let start = self.text.len() - self.text.trim_start_matches(blank).len();

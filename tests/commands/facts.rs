@@ -251,6 +251,26 @@ fn explain_joins_two_day_fields_as_told() {
 }
 
 #[test]
+fn explain_resolves_hashes_for_the_entry_it_is_told() {
+    let place = Place::new();
+    let args = ["explain", "H H(1-4) * * mon#1", "--entry", "nightly-report"];
+    let from = ["--from", "2027-01-01 00:00", "--count", "1"];
+    let printed = place.run(&[&args[..], &from].concat()).ok();
+    let lines: Vec<_> = printed.lines().collect();
+    let words = "at 02:03 on the first Monday of every month, UTC; next in 3 d 2 h";
+    assert_eq!(lines[0], words);
+    assert_eq!(lines[1], "H H(1-4) * * mon#1 is 3 2 * * mon#1");
+    assert_eq!(lines[2..], ["2027-01-04T02:03:00+00:00"]);
+    let json = place.run(&[&args[..], &from, &["--json"]].concat()).json(0);
+    assert_eq!(json["resolved"], "3 2 * * mon#1");
+    let told = place.run(&["explain", "0 H * * *"]).refused(1);
+    assert!(told.contains("there is none; name an entry with `--entry NAME`\n"), "{told}");
+    assert!(told.ends_with("\n    0 H * * *\n      ^\n"), "{told}");
+    let json = place.run(&["explain", "0 3 * * *", "--entry", "a", "--json"]).json(0);
+    assert!(json.get("resolved").is_none());
+}
+
+#[test]
 fn explain_points_at_what_is_wrong_with_an_expression() {
     let place = Place::new();
     let told = place.run(&["explain", "0 24 * * *"]).refused(1);

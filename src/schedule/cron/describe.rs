@@ -61,22 +61,46 @@ impl Cron {
         let months = (self.months != EVERY_MONTH).then(|| months_in_words(self.months));
         let of = months.as_deref().unwrap_or("every month");
         let within = months.as_ref().map_or(String::new(), |months| format!(" in {months}"));
-        let (every_day, every_weekday) = (self.days == EVERY_DAY, self.weekdays == EVERY_WEEKDAY);
-        let days = list(&values(self.days.into()), |day| ordinal(*day));
-        let weekdays = weekdays_in_words(self.weekdays);
+        let every_day = self.days & EVERY_DAY == EVERY_DAY;
+        let every_weekday = self.weekdays == EVERY_WEEKDAY;
+        let (days, weekdays) = (self.dates_in_words(), self.weekdays_in_words());
         match (every_day, every_weekday, self.day_match) {
             (true, true, _) | (true, _, DayMatch::Or) | (_, true, DayMatch::Or) => {
                 months.map(|months| format!("every day in {months}"))
             }
+            (true, false, _) if self.nth != [0; 6] => Some(format!("on {weekdays} of {of}")),
             (true, false, _) => Some(format!("on {weekdays}{within}")),
-            (false, true, _) => Some(format!("on the {days} of {of}")),
+            (false, true, _) => Some(format!("on {days} of {of}")),
             (false, false, DayMatch::And) => {
-                Some(format!("on the {days} of {of}, if that is {weekdays}"))
+                Some(format!("on {days} of {of}, if that is {weekdays}"))
             }
             (false, false, DayMatch::Or) => {
-                Some(format!("on the {days} of {of}, and on {weekdays}{within}"))
+                Some(format!("on {days} of {of}, and on {weekdays}{within}"))
             }
         }
+    }
+
+    /// `the 1st and 15th, the last day and the weekday nearest the 20th`
+    fn dates_in_words(&self) -> String {
+        let dates = |mask: u32| list(&values((mask & EVERY_DAY).into()), |day| ordinal(*day));
+        let nearest = self.nearest & EVERY_DAY;
+        let s = if nearest.count_ones() > 1 { "s" } else { "" };
+        let parts = [
+            (self.days & EVERY_DAY != 0).then(|| format!("the {}", dates(self.days))),
+            (nearest != 0).then(|| format!("the weekday{s} nearest the {}", dates(nearest))),
+            (self.days & 1 != 0).then(|| "the last day".to_string()),
+            (self.nearest & 1 != 0).then(|| "the last weekday (Monday to Friday)".to_string()),
+        ];
+        and(&parts.into_iter().flatten().collect::<Vec<_>>())
+    }
+
+    /// `Monday to Thursday and the last Friday`
+    fn weekdays_in_words(&self) -> String {
+        const NTH: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "last"];
+        let weekly = (self.weekdays != 0).then(|| weekdays_in_words(self.weekdays));
+        let nth = NTH.into_iter().zip(self.nth).filter(|(_, week)| *week != 0);
+        let nth = nth.map(|(nth, week)| format!("the {nth} {}", weekdays_in_words(week)));
+        and(&weekly.into_iter().chain(nth).collect::<Vec<_>>())
     }
 }
 
@@ -138,15 +162,35 @@ mod tests {
             ("0 0 * nov-feb *", "at 00:00 every day in November to February"),
             ("0 0 1-31 * mon", "at 00:00 every day"),
             ("@yearly", "at 00:00 on the 1st of January"),
+            ("0 0 L * *", "at 00:00 on the last day of every month"),
+            ("0 0 LW 6 *", "at 00:00 on the last weekday (Monday to Friday) of June"),
+            ("0 0 15W * ?", "at 00:00 on the weekday nearest the 15th of every month"),
+            (
+                "0 0 1,15,10W,20W,L * *",
+                "at 00:00 on the 1st and 15th, the weekdays nearest the 10th and 20th and the last \
+                 day of every month",
+            ),
+            ("0 9 * * fri#2", "at 09:00 on the second Friday of every month"),
+            (
+                "0 9 * 1 mon#1,fri#1,friL",
+                "at 09:00 on the first Monday and Friday and the last Friday of January",
+            ),
+            ("0 9 * * sun,fri#2", "at 09:00 on Sunday and the second Friday of every month"),
+            ("0 9 L * fri#2", "at 09:00 on the last day of every month, and on the second Friday"),
+            (
+                "0 9 L */2 fri",
+                "at 09:00 on the last day of January, March, May and so on to November, and on Friday in January, March, May and so on to November",
+            ),
+            ("0 9 *,L * *", "at 09:00 every day"),
         ];
         for (line, words) in expected {
-            assert_eq!(Cron::parse(line, None).unwrap().cron.describe(), words, "{line}");
+            assert_eq!(Cron::parse(line).unwrap().cron.describe(), words, "{line}");
         }
     }
 
     #[test]
     fn constants_are_what_star_matches() {
-        let star = Cron::parse("* * * * *", None).unwrap().cron;
+        let star = Cron::parse("* * * * *").unwrap().cron;
         assert_eq!(u64::from(star.hours), EVERY_HOUR);
         let days = (star.days, star.months, star.weekdays);
         assert_eq!(days, (EVERY_DAY, EVERY_MONTH, EVERY_WEEKDAY));

@@ -60,6 +60,20 @@ pub enum Problem {
     StepWithoutRange,
     /// An extension of another cron, and what it means there.
     Unsupported(&'static str),
+    /// What only crontab lines can say, and what it means there.
+    CrontabOnly(&'static str),
+    /// A kind of day in a field that has none, and what it means.
+    Misplaced(&'static str),
+    /// A kind of day as part of a range, or with a step.
+    SpecialInRange,
+    /// A `W` without the day that it should be near.
+    NearestWhat,
+    /// After `#`, no number from 1 to 5.
+    BadNth,
+    /// An `H` with something other than a range or a step after it.
+    BadHash,
+    /// An `H`, and no entry whose name could be hashed.
+    NoEntry,
     /// No month has such a day.
     NeverComes,
 }
@@ -120,6 +134,10 @@ fn suggest(problem: Problem, field: Field, token: &str) -> Option<String> {
             let last = field.full_mask().ilog2();
             Some(format!("{value}-{last}/{step}"))
         }
+        (Problem::Misplaced(_), _, "?") => Some("*".into()),
+        (Problem::Unsupported(_), ..) => {
+            token.split_once('~').map(|(least, greatest)| format!("H({least}-{greatest})"))
+        }
         _ => None,
     }
 }
@@ -165,8 +183,19 @@ impl CronError {
             Problem::StepWithoutRange => {
                 write!(f, "`{token}` does not say how far the steps of the {field} run")
             }
-            Problem::Unsupported(meaning) => {
-                write!(f, "`{token}` ({meaning}) is not supported yet")
+            Problem::Unsupported(meaning) => write!(f, "`{token}` ({meaning}) is not supported"),
+            Problem::CrontabOnly(meaning) => {
+                write!(f, "`{token}` ({meaning}) is for crontab lines only")
+            }
+            Problem::Misplaced(meaning) => write!(f, "`{token}` ({meaning}) is not a {field}"),
+            Problem::SpecialInRange => {
+                write!(f, "`{token}` mixes a range or a step with a kind of day")
+            }
+            Problem::NearestWhat => write!(f, "`{token}` does not say which day it should be near"),
+            Problem::BadNth => write!(f, "`{token}` does not say which one of the month"),
+            Problem::BadHash => write!(f, "`{token}` is not a form of `H`"),
+            Problem::NoEntry => {
+                write!(f, "`{token}` is hashed from an entry's name, and there is none")
             }
             Problem::NeverComes => write!(f, "the date `{token}` never comes"),
         }
@@ -198,7 +227,26 @@ impl CronError {
                 write!(f, "; write 1 to {greatest}")
             }
             Problem::StepWithoutRange => f.write_str("; write a range before the step"),
-            Problem::Unsupported(_) => f.write_str("; write the values out"),
+            Problem::Unsupported(_) => {
+                f.write_str("; write `L` for the last day, or a day up to 28")
+            }
+            Problem::CrontabOnly(_) => {
+                f.write_str("; write one, minute first: `cron: \"30 9 L * *\"`")
+            }
+            Problem::Misplaced(_) if self.field == Some(Field::Weekday) => {
+                f.write_str("; write it as the day of month, or `friL` for the last Friday")
+            }
+            Problem::Misplaced(_) if self.field == Some(Field::Day) => {
+                f.write_str("; write it as the weekday, the fifth field")
+            }
+            Problem::Misplaced(_) => f.write_str("; days are the third and the fifth field"),
+            Problem::SpecialInRange => {
+                f.write_str("; write it by itself or in a list, such as `1,15,L`")
+            }
+            Problem::NearestWhat => f.write_str("; write `15W`, or `LW` for the last of the month"),
+            Problem::BadNth => f.write_str("; write `#1` to `#5`, or `friL` for the last"),
+            Problem::BadHash => f.write_str("; write `H`, `H(a-b)`, `H/n` or `H(a-b)/n`"),
+            Problem::NoEntry => f.write_str("; name an entry"),
             Problem::NeverComes => f.write_str("; write a day that one of the months has"),
         }
     }

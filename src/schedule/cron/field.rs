@@ -1,7 +1,9 @@
-//! One field of an expression, in either dialect: from text to a bit mask.
+//! One field of an expression, in either dialect: from text to bit masks.
+
+use std::ops::Range;
 
 use super::error::{CronError, CronWarning, Problem};
-use super::token::unsupported;
+use super::special::Special;
 use crate::schedule::token::{Token, number};
 
 /// Which of the five fields.
@@ -64,11 +66,11 @@ impl Field {
         }
     }
 
-    fn first(self) -> u32 {
+    pub(super) fn first(self) -> u32 {
         u32::from(matches!(self, Field::Day | Field::Month))
     }
 
-    fn last(self) -> u32 {
+    pub(super) fn last(self) -> u32 {
         match self {
             Field::Minute => 59,
             Field::Hour => 23,
@@ -98,50 +100,65 @@ pub fn weekdays(text: &str) -> Option<u8> {
     if !text.split(['-', ',']).all(named) {
         return None;
     }
-    let mut warnings = Vec::new();
-    let (field, dialect) = (Field::Weekday, Dialect::Crontab);
-    let mut reader = FieldReader { field, dialect, warnings: &mut warnings };
-    reader.read(Token { text, at: 0 }).ok().map(|set| set.mask as u8)
+    let (field, dialect, mut notes) = (Field::Weekday, Dialect::Crontab, Notes::default());
+    let mut reader = FieldReader { field, dialect, entry: None, notes: &mut notes };
+    let set = reader.read(Token { text, at: 0 }).ok()?;
+    (set.nth == [0; 6]).then_some(set.mask as u8)
 }
 
 /// Whose rules a field is read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// 7 is Sunday, `N/step` runs to the end of the field, a step that is too large is an error.
+    /// 7 is Sunday, `N/step` runs to the end of the field, a step that is too large is an error;
+    /// `L`, `W`, `#`, `?` and `H` mean something.
     Crontab,
     /// As Celery's `crontab(…)`, less what it accepts without understanding.
     Celery,
 }
 
 /// What a field matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Set {
+    /// Of days, bit 0 is the last one of a month.
     pub(super) mask: u64,
-    /// The text begins with `*`.
+    /// See [`super::Cron`].
+    pub(super) nearest: u32,
+    /// See [`super::Cron`].
+    pub(super) nth: [u8; 6],
+    /// The text begins with `*`, or with `?`, which says the same of a day.
     pub(super) star: bool,
 }
 
+/// What reading an expression brings to light besides its values.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) warnings: Vec<CronWarning>,
+    /// Where an `H` stands, and what it stands for.
+    pub(super) hashed: Vec<(Range<usize>, String)>,
+}
+
 /// Reads one field.
-pub(super) struct FieldReader<'w> {
+pub(super) struct FieldReader<'n> {
     pub(super) field: Field,
     pub(super) dialect: Dialect,
-    pub(super) warnings: &'w mut Vec<CronWarning>,
+    /// The name that `H` is hashed from.
+    pub(super) entry: Option<&'n str>,
+    pub(super) notes: &'n mut Notes,
 }
 
 impl FieldReader<'_> {
     pub(super) fn read(&mut self, token: Token<'_>) -> Result<Set, CronError> {
-        let (mut mask, mut rest) = (0, Some(token));
-        while let Some(list) = rest {
-            let (item, tail) = list.split_once(',');
+        let star = token.text.starts_with(['*', '?']);
+        let mut set = Set { star, ..Set::default() };
+        for item in token.split(',') {
             // Celery's own reader takes the blanks of `1, 15`; between crontab fields they divide.
             let item = if self.dialect == Dialect::Celery { item.trim() } else { item };
-            mask |= self.item(item).map_err(|error| match unsupported(item.text) {
-                Some(meaning) => self.error(Problem::Unsupported(meaning), item),
-                None => error,
-            })?;
-            rest = tail;
+            match Special::of(item) {
+                Some(special) => self.special(special, item, &mut set)?,
+                None => set.mask |= self.item(item)?,
+            }
         }
-        Ok(Set { mask, star: token.text.starts_with('*') })
+        Ok(set)
     }
 
     fn item(&mut self, item: Token<'_>) -> Result<u64, CronError> {
@@ -153,6 +170,11 @@ impl FieldReader<'_> {
         }
         let (range, step) = item.split_once('/');
         let (first, tail) = range.split_once('-');
+        for part in [Some(first), tail].into_iter().flatten() {
+            if let Some(special) = Special::of(part) {
+                return Err(self.error(special.in_a_range(), item));
+            }
+        }
         let step_value = step.map_or(Ok(1), |step| self.step(step))?;
         if range.text == "*" {
             return Ok(self.walk(self.field.first(), self.field.last(), step_value));
@@ -176,7 +198,7 @@ impl FieldReader<'_> {
     }
 
     /// 7 is Sunday at the end of a range (`5-7`), and 0 where it begins one (`7-2`).
-    fn sunday_at_both_ends(&self, from: u32, to: u32) -> (u32, u32) {
+    pub(super) fn sunday_at_both_ends(&self, from: u32, to: u32) -> (u32, u32) {
         match (from, to) {
             (7, 7) if self.field == Field::Weekday => (0, 0),
             (7, to) if self.field == Field::Weekday => (0, to),
@@ -185,16 +207,24 @@ impl FieldReader<'_> {
     }
 
     /// Every `step`-th value of the range, which may wrap around the end of the field.
-    fn walk(&self, from: u32, to: u32, step: u32) -> u64 {
-        let (first, last) = (self.field.first(), self.field.last());
-        let length = last + 1 - first;
-        let to = if from <= to { to } else { to + length };
-        // 7, for Sunday, wraps too.
-        let wrap = |at: u32| if at > last { at - length } else { at };
-        (from..=to).step_by(step as usize).fold(0, |mask, at| mask | 1 << wrap(at))
+    pub(super) fn walk(&self, from: u32, to: u32, step: u32) -> u64 {
+        let to = from + self.length(from, to) - 1;
+        (from..=to).step_by(step as usize).fold(0, |mask, at| mask | 1 << self.wrap(at))
     }
 
-    fn step(&mut self, token: Token<'_>) -> Result<u32, CronError> {
+    /// How many values the range has.
+    pub(super) fn length(&self, from: u32, to: u32) -> u32 {
+        let around = if from <= to { 0 } else { self.field.last() + 1 - self.field.first() };
+        around + to + 1 - from
+    }
+
+    /// The value in the field; 7, for Sunday, wraps too.
+    pub(super) fn wrap(&self, at: u32) -> u32 {
+        let (first, last) = (self.field.first(), self.field.last());
+        if at > last { at - (last + 1 - first) } else { at }
+    }
+
+    pub(super) fn step(&mut self, token: Token<'_>) -> Result<u32, CronError> {
         let Some(step) = number(token.text) else {
             return Err(self.error(Problem::BadStep, token));
         };
@@ -204,7 +234,7 @@ impl FieldReader<'_> {
         if step > self.greatest() {
             match self.dialect {
                 Dialect::Crontab => return Err(self.error(Problem::StepTooLarge, token)),
-                Dialect::Celery => self.warnings.push(CronWarning::StepTooLarge {
+                Dialect::Celery => self.notes.warnings.push(CronWarning::StepTooLarge {
                     field: self.field,
                     step: token.text.into(),
                     span: token.span(),
@@ -215,7 +245,7 @@ impl FieldReader<'_> {
         Ok(step.min(64))
     }
 
-    fn value(&self, token: Token<'_>) -> Result<u32, CronError> {
+    pub(super) fn value(&self, token: Token<'_>) -> Result<u32, CronError> {
         if let Some(value) = number(token.text) {
             let allowed = self.field.first()..=self.greatest();
             return if allowed.contains(&value) {
@@ -249,7 +279,7 @@ impl FieldReader<'_> {
         self.field.last() + u32::from(seven)
     }
 
-    fn error(&self, problem: Problem, token: Token<'_>) -> CronError {
+    pub(super) fn error(&self, problem: Problem, token: Token<'_>) -> CronError {
         let allowed = (self.field.first(), self.greatest());
         CronError::in_field(problem, self.field, allowed, token)
     }

@@ -2,11 +2,12 @@
 //!
 //! Taken as Celery takes them: a field left out is `*`, both day fields must match, ranges wrap and
 //! their steps run over the wrapped list. What Celery accepts without understanding it (`1-5-7`,
-//! `fri#2`, `monkey`, a month's name in another field) is refused. Clock changes follow this
+//! `fri#2`, `monkey`, a month's name in another field) is refused, and so is what only crontab lines
+//! have here (`L`, `H`). Clock changes follow this
 //! program's own rule, with the same test of the text of minute and hour.
 
 use super::error::{CronError, Problem};
-use super::field::{Dialect, Field, FieldReader, Set};
+use super::field::{Dialect, Field, FieldReader, Notes, Set};
 use super::{Cron, DayMatch, Parsed, Sets};
 use crate::schedule::token::Token;
 
@@ -36,10 +37,11 @@ impl Cron {
         fields: MappingFields<'_>,
         day_match: Option<DayMatch>,
     ) -> Result<Parsed, CronError> {
-        let mut warnings = Vec::new();
+        let mut notes = Notes::default();
         let mut read = |field: Field, text: Option<&str>| -> Result<Set, CronError> {
             let token = Token { text: text.unwrap_or("*"), at: 0 };
-            FieldReader { field, dialect: Dialect::Celery, warnings: &mut warnings }.read(token)
+            let dialect = Dialect::Celery;
+            FieldReader { field, dialect, entry: None, notes: &mut notes }.read(token)
         };
         let sets = Sets {
             minute: read(Field::Minute, fields.minute)?,
@@ -50,7 +52,7 @@ impl Cron {
         };
         let cron = sets.into_cron(day_match.unwrap_or(DayMatch::And));
         if cron.ever_comes() {
-            return Ok(Parsed { cron, warnings });
+            return Ok(Parsed { cron, warnings: notes.warnings, resolved: None });
         }
         let day = Token { text: fields.day_of_month.unwrap_or("*"), at: 0 };
         let error = CronError::of_line(Problem::NeverComes, day);

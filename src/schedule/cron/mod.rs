@@ -18,13 +18,15 @@
 //!
 //! Slots lie between the epoch and the end of year 9999.
 
+mod days;
 mod describe;
 mod error;
 mod field;
+mod hash;
 mod mapping;
 mod next;
 mod parse;
-mod token;
+mod special;
 
 #[cfg(test)]
 mod tests;
@@ -35,8 +37,8 @@ pub use error::{CronError, CronWarning, Problem};
 pub(super) use field::MONTHS;
 pub use field::{Field, WEEKDAYS, weekdays};
 pub use mapping::MappingFields;
+pub use parse::Line;
 
-use super::calendar;
 use super::wall::Class;
 use field::Set;
 
@@ -47,20 +49,24 @@ pub struct Cron {
     minutes: u64,
     /// Bits 0 to 23.
     hours: u32,
-    /// Bits 1 to 31.
+    /// Bits 1 to 31; bit 0 is the last day of a month.
     days: u32,
+    /// Bits 1 to 31: the day from Monday to Friday that is nearest that one, in the same month;
+    /// bit 0: nearest the last day.
+    nearest: u32,
     /// Bits 1 to 12.
     months: u16,
     /// Bits 0 (Sunday) to 6.
     weekdays: u8,
+    /// Weekdays of which only the first to the fifth in a month count, and the last.
+    nth: [u8; 6],
     /// [`DayMatch::And`] unless both day fields are restricted.
     day_match: DayMatch,
     class: Class,
 }
 
-// A million entries are kept in memory; three bytes and spare bits in each mask are left for days
-// like `L`, `15W` and `fri#2`.
-const _: () = assert!(size_of::<Cron>() <= 24);
+// A million entries are kept in memory.
+const _: () = assert!(size_of::<Cron>() <= 32);
 
 /// When a day matches that has to do with two restricted day fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +84,8 @@ pub struct Parsed {
     pub cron: Cron,
     /// Not errors, but `check` shows them; empty most of the time.
     pub warnings: Vec<CronWarning>,
+    /// The line with the values that its `H`s stand for; `None` when it has none.
+    pub resolved: Option<Box<str>>,
 }
 
 /// The five fields, read but not yet put together.
@@ -98,44 +106,47 @@ impl Sets {
             minutes: self.minute.mask,
             hours: self.hour.mask as u32,
             days: self.day.mask as u32,
+            nearest: self.day.nearest,
             months: self.month.mask as u16,
             weekdays: self.weekday.mask as u8,
+            nth: self.weekday.nth,
             day_match: if self.both_days_restricted() { day_match } else { DayMatch::And },
             class,
         }
     }
 
     fn both_days_restricted(&self) -> bool {
-        let unrestricted = |set: &Set, field: Field| set.star && set.mask == field.full_mask();
+        let unrestricted =
+            |set: &Set, field: Field| set.star && set.mask & field.full_mask() == field.full_mask();
         !unrestricted(&self.day, Field::Day) && !unrestricted(&self.weekday, Field::Weekday)
     }
 }
 
 impl Cron {
-    /// Whether some month of the expression has one of its days.
-    fn ever_comes(&self) -> bool {
-        let longest =
-            |month: u32| if month == 2 { 29 } else { calendar::month_length(2000, month) };
-        let comes = |month: u32| self.days & calendar::days_up_to(longest(month)) != 0;
-        self.day_match == DayMatch::Or
-            || (1..=12).any(|month| self.months >> month & 1 == 1 && comes(month))
-    }
-
     /// Whether each reading comes once, wherever the clock is set.
     pub(super) fn is_fixed(&self) -> bool {
         self.class == Class::Fixed
     }
 
     /// What decides the slots, in one form for all ways of writing them: masks in hexadecimal
-    /// (minutes, hours, days, months, weekdays), the day rule and the class.
+    /// (minutes, hours, days, months, weekdays), the day rule and the class, then what differs from
+    /// month to month, if anything (nearest days, first to fifth and last weekdays).
     pub(super) fn canonical(&self) -> String {
-        let Cron { minutes, hours, days, months, weekdays, .. } = self;
+        let Cron { minutes, hours, days, months, weekdays, nearest, .. } = self;
         let class = match self.class {
             Class::Wildcard => "wild",
             Class::Fixed => "fixed",
         };
         let day_match = self.day_match;
-        format!("cron {minutes:x} {hours:x} {days:x} {months:x} {weekdays:x} {day_match} {class}")
+        let line = format!(
+            "cron {minutes:x} {hours:x} {days:x} {months:x} {weekdays:x} {day_match} {class}"
+        );
+        match (nearest, self.nth) {
+            (0, [0, 0, 0, 0, 0, 0]) => line,
+            (_, [first, second, third, fourth, fifth, last]) => format!(
+                "{line} {nearest:x} {first:x}:{second:x}:{third:x}:{fourth:x}:{fifth:x}:{last:x}"
+            ),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The next slot of an expression: which readings of the wall clock match.
 
-use super::{Cron, DayMatch};
+use super::Cron;
+use super::days::Month;
 use crate::schedule::calendar::{Date, date_of, day_of, days_up_to, month_length, weekday_of};
 use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::wall;
@@ -55,7 +56,9 @@ impl Cron {
                 continue;
             }
             month = later_months.trailing_zeros();
-            if !self.may_match_in(year, month) {
+            // Saves a look at the weekdays of a month that is too short: most Februaries for the
+            // 29th.
+            if !self.may_match_in(month_length(year, month)) {
                 continue;
             }
             let first = Date { year, month, day: 1 };
@@ -67,31 +70,13 @@ impl Cron {
         }
     }
 
-    /// `false` saves a look at the weekdays of a month that is too short: most Februaries for the
-    /// 29th.
-    fn may_match_in(&self, year: u32, month: u32) -> bool {
-        self.day_match == DayMatch::Or || self.days & days_up_to(month_length(year, month)) != 0
-    }
-
     /// The matching days of the date's month, as bits 1 to 31.
     fn days_of(&self, date: Date, first_of_month: i64) -> u32 {
         if self.months >> date.month & 1 == 0 {
             return 0;
         }
-        let weekdays = self.weekdays_from(weekday_of(first_of_month));
-        let matching = match self.day_match {
-            DayMatch::And => self.days & weekdays,
-            DayMatch::Or => self.days | weekdays,
-        };
-        matching & days_up_to(month_length(date.year, date.month))
-    }
-
-    /// The matching weekdays of a month whose 1st is a `first`, as bits 1 to 31 and more.
-    fn weekdays_from(&self, first: u32) -> u32 {
-        let week = u32::from(self.weekdays);
-        let rotated = u64::from((week >> first | week << (7 - first)) & 0x7f);
-        // Five copies side by side, from bit 1 on.
-        (rotated * 0x2040_8102) as u32
+        let (first, length) = (weekday_of(first_of_month), month_length(date.year, date.month));
+        self.days_in(Month { first, length })
     }
 
     /// The first matching time of day at or after `minute`, in minutes.

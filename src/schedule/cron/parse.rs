@@ -1,8 +1,10 @@
-//! The crontab line: cronie's grammar, strictly, and what many users expect on top of it (whole
-//! English names, ranges that wrap, `N/step`).
+//! The crontab line: cronie's grammar, strictly, and what many users expect on top of it: whole
+//! English names, ranges that wrap, `N/step`, `L`, `LW`, `15W`, `friL`, `fri#2`, `?`, and `H`.
+
+use std::ops::Range;
 
 use super::error::{CronError, CronWarning, Problem};
-use super::field::{Dialect, Field, FieldReader, Set};
+use super::field::{Dialect, Field, FieldReader, Notes, Set};
 use super::{Cron, DayMatch, Parsed, Sets};
 use crate::schedule::token::{Token, near};
 
@@ -18,47 +20,70 @@ const NICKNAMES: [(&str, &str); 7] = [
 
 const ORDER: [Field; 5] = [Field::Minute, Field::Hour, Field::Day, Field::Month, Field::Weekday];
 
+/// A crontab line, and what its schedule says of it; a text alone says nothing more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Five fields, or one of the names `@hourly` to `@yearly`.
+    pub text: &'a str,
+    /// How two restricted day fields combine. Without it cronie's rule holds: one is enough, unless
+    /// the text of either begins with `*` (or `?`), then both must match; a warning says so.
+    pub day_match: Option<DayMatch>,
+    /// The name of the entry, which `H` is hashed from.
+    pub entry: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Line<'a> {
+    fn from(text: &'a str) -> Line<'a> {
+        Line { text, ..Line::default() }
+    }
+}
+
 impl Cron {
-    /// Reads a crontab line of five fields, or one of the names `@hourly` to `@yearly`.
-    ///
-    /// Where both day fields are restricted, `day_match` decides how they combine. Without it
-    /// cronie's rule holds: one is enough, unless the text of either begins with `*`, then both
-    /// must match; a warning says so.
+    /// Reads a crontab line.
     ///
     /// # Errors
     /// When any part of the line is not wholly understood, and when its dates never come.
-    pub fn parse(text: &str, day_match: Option<DayMatch>) -> Result<Parsed, CronError> {
-        let line = trim(text);
-        if line.text.starts_with('@') {
-            return Cron::parse(nickname(line)?, day_match);
+    pub fn parse<'a>(line: impl Into<Line<'a>>) -> Result<Parsed, CronError> {
+        let Line { text, day_match, entry } = line.into();
+        let trimmed = trim(text);
+        if trimmed.text.starts_with('@') {
+            return Cron::parse(nickname(trimmed)?);
         }
-        if let Some((at, stray)) = line.text.char_indices().find(|(_, c)| is_stray(*c)) {
-            let text = &line.text[at..at + stray.len_utf8()];
-            return Err(CronError::of_line(
-                Problem::StrayCharacter,
-                Token { text, at: line.at + at },
-            ));
-        }
-        let fields = split(line)?;
-        let mut warnings = Vec::new();
+        refuse_stray(trimmed)?;
+        let fields = split(trimmed)?;
+        let mut notes = Notes::default();
         let mut read = |index: usize| -> Result<Set, CronError> {
             let (field, dialect) = (ORDER[index], Dialect::Crontab);
-            FieldReader { field, dialect, warnings: &mut warnings }.read(fields[index])
+            FieldReader { field, dialect, entry, notes: &mut notes }.read(fields[index])
         };
         let (minute, hour, day) = (read(0)?, read(1)?, read(2)?);
         let sets = Sets { minute, hour, day, month: read(3)?, weekday: read(4)? };
         let cronie = if day.star || sets.weekday.star { DayMatch::And } else { DayMatch::Or };
         if day_match.is_none() && sets.both_days_restricted() {
-            warnings.push(CronWarning::AmbiguousDays(cronie));
+            notes.warnings.push(CronWarning::AmbiguousDays(cronie));
         }
         let cron = sets.into_cron(day_match.unwrap_or(cronie));
-        if cron.ever_comes() {
-            return Ok(Parsed { cron, warnings });
+        if !cron.ever_comes() {
+            let last = if cron.differs_by_month() { 4 } else { 3 };
+            let at = fields[2].at;
+            let dates = Token { text: &text[at..fields[last].span().end], at };
+            return Err(CronError::of_line(Problem::NeverComes, dates));
         }
-        let at = fields[2].at;
-        let dates = &text[at..fields[3].span().end];
-        Err(CronError::of_line(Problem::NeverComes, Token { text: dates, at }))
+        let resolved = (!notes.hashed.is_empty()).then(|| resolve(text, &notes.hashed));
+        Ok(Parsed { cron, warnings: notes.warnings, resolved })
     }
+}
+
+/// The line with each `H` replaced; they are in the order of the text.
+fn resolve(text: &str, hashed: &[(Range<usize>, String)]) -> Box<str> {
+    let (mut line, mut done) = (String::new(), 0);
+    for (span, value) in hashed {
+        line += &text[done..span.start];
+        line += value;
+        done = span.end;
+    }
+    line += &text[done..];
+    line.trim().into()
 }
 
 fn trim(text: &str) -> Token<'_> {
@@ -68,8 +93,15 @@ fn trim(text: &str) -> Token<'_> {
 }
 
 /// Line breaks and their like would otherwise hide in a message about a field.
-fn is_stray(c: char) -> bool {
-    c != '\t' && (c.is_control() || (c != ' ' && c.is_whitespace()))
+pub(super) fn refuse_stray(line: Token<'_>) -> Result<(), CronError> {
+    let is_stray = |c: char| c != '\t' && (c.is_control() || (c != ' ' && c.is_whitespace()));
+    match line.text.char_indices().find(|(_, c)| is_stray(*c)) {
+        None => Ok(()),
+        Some((at, stray)) => {
+            let stray = Token { text: &line.text[at..at + stray.len_utf8()], at: line.at + at };
+            Err(CronError::of_line(Problem::StrayCharacter, stray))
+        }
+    }
 }
 
 fn nickname(line: Token<'_>) -> Result<&'static str, CronError> {

@@ -3,8 +3,11 @@
 mod clock_changes;
 mod dialect;
 mod differential;
+mod hashed;
+mod mutations;
 mod oracle;
 mod properties;
+mod special_days;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -27,7 +30,12 @@ fn utc(text: &str) -> UnixMs {
 }
 
 fn cron(line: &str) -> Cron {
-    Cron::parse(line, None).unwrap_or_else(|error| panic!("{line}: {error}")).cron
+    Cron::parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).cron
+}
+
+/// A line with the rule for its two day fields.
+fn ruled(text: &str, day_match: DayMatch) -> Result<Parsed, CronError> {
+    Cron::parse(Line { day_match: Some(day_match), ..text.into() })
 }
 
 /// The first slots after an instant, as the zone's clock shows them.
@@ -39,4 +47,12 @@ fn slots(line: &str, zone_name: &str, after: &str, count: usize) -> Vec<String> 
         zone.to_rfc3339(at)
     };
     (0..count).map(step).collect()
+}
+
+/// The days (and times other than midnight) of an expression's first slots in UTC, in a year that
+/// begins on a Wednesday.
+fn days(line: &str, count: usize) -> String {
+    let short = |slot: &String| slot[5..16].replace("T00:00", "").replace('T', " ");
+    let slots = slots(line, "UTC", "2025-01-01T00:00:00Z", count);
+    slots.iter().map(short).collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::schedule::cron::{DayMatch, MappingFields};
+use crate::schedule::cron::{DayMatch, Line, MappingFields};
 use crate::schedule::sample::zone;
 use crate::schedule::solar::Event;
 
@@ -10,7 +10,7 @@ fn utc(text: &str) -> UnixMs {
 }
 
 fn cron(line: &str) -> Timing {
-    Timing::Cron(Cron::parse(line, None).unwrap().cron)
+    Timing::Cron(Cron::parse(line).unwrap().cron)
 }
 
 fn every(period: Duration) -> Timing {
@@ -99,8 +99,11 @@ fn the_canonical_form_tells_the_class_the_day_rule_and_the_zone() {
     let utc = Zone::utc();
     assert_ne!(cron("* * * * *").canonical(&utc), cron("0-59 0-23 * * *").canonical(&utc));
     assert_ne!(cron("* * * * *").canonical(&utc), cron("* * * * *").canonical(&zone("Etc/UTC")));
-    let or = Timing::Cron(Cron::parse("0 0 1 * mon", Some(DayMatch::Or)).unwrap().cron);
-    let and = Timing::Cron(Cron::parse("0 0 1 * mon", Some(DayMatch::And)).unwrap().cron);
+    let ruled = |rule| {
+        let line = Line { day_match: Some(rule), .."0 0 1 * mon".into() };
+        Timing::Cron(Cron::parse(line).unwrap().cron)
+    };
+    let (or, and) = (ruled(DayMatch::Or), ruled(DayMatch::And));
     assert_eq!(or.canonical(&utc), cron("0 0 1 * mon").canonical(&utc));
     assert_ne!(or.canonical(&utc), and.canonical(&utc));
 }

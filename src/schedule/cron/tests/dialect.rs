@@ -2,15 +2,6 @@
 
 use super::*;
 
-/// The year of the slots begins on a Wednesday.
-const NEW_YEAR: &str = "2025-01-01T00:00:00Z";
-
-/// The days (and times other than midnight) of an expression's first slots in UTC.
-fn days(line: &str, count: usize) -> String {
-    let short = |slot: &String| slot[5..16].replace("T00:00", "").replace('T', " ");
-    slots(line, "UTC", NEW_YEAR, count).iter().map(short).collect::<Vec<_>>().join(", ")
-}
-
 fn mapping(key: &str, text: &str) -> Result<Parsed, CronError> {
     let mut fields = MappingFields { minute: Some("0"), hour: Some("0"), ..Default::default() };
     let field = match key {
@@ -119,18 +110,6 @@ fn everything_not_wholly_understood_is_refused_with_advice() {
             "0 0 * * 1/2",
             "`1/2` does not say how far the steps of the weekday run; did you mean `1-6/2`?",
         ),
-        ("0 0 * * FRI#2", "`FRI#2` (the nth weekday of the month) is not supported yet"),
-        ("0 0 * * 5L", "`5L` (the last such weekday of the month) is not supported yet"),
-        ("0 0 * * friL", "`friL` (the last such weekday of the month) is not supported yet"),
-        ("0 0 L * *", "`L` (the last day) is not supported yet; write the values out"),
-        ("0 0 L-3 * *", "`L-3` (the last day) is not supported yet"),
-        ("0 0 lw * *", "`lw` (the nearest working day) is not supported yet"),
-        ("0 0 15W * *", "`15W` (the nearest working day) is not supported yet"),
-        ("0 0 ? * mon", "`?` (no particular day) is not supported yet"),
-        ("H H * * *", "`H` (a value hashed from the name) is not supported yet"),
-        ("H/15 * * * *", "`H/15` (a value hashed from the name) is not supported yet"),
-        ("h(0-29) * * * *", "`h(0-29)` (a value hashed from the name) is not supported yet"),
-        ("0~30 * * * *", "`0~30` (a random value) is not supported yet"),
         ("0 0 * * JAN", "`JAN` is not the name of a weekday"),
         ("0 0 MON * *", "`MON` is not the name of a day of month; write 1 to 31"),
         ("0 0 * * monkey", "`monkey` is not the name of a weekday; did you mean `monday`?"),
@@ -146,7 +125,7 @@ fn everything_not_wholly_understood_is_refused_with_advice() {
         ("0 0 30-31 feb */2", "the date `30-31 feb` never comes"),
     ];
     for (line, expected) in table {
-        let error = Cron::parse(line, None).expect_err(line).to_string();
+        let error = Cron::parse(line).expect_err(line).to_string();
         assert!(error.starts_with(expected), "{line}: {error}");
     }
 }
@@ -154,19 +133,20 @@ fn everything_not_wholly_understood_is_refused_with_advice() {
 #[test]
 fn an_error_points_at_its_token() {
     let line = " 0 3\t* * mon,fry-sun";
-    let error = Cron::parse(line, None).unwrap_err();
+    let error = Cron::parse(line).unwrap_err();
     assert_eq!((error.field, error.problem), (Some(Field::Weekday), Problem::UnknownName));
     assert_eq!((&line[error.span.clone()], &*error.token), ("fry", "fry"));
     assert_eq!((error.allowed, error.suggestion.as_deref()), (Some((0, 7)), Some("friday")));
     let never = "0 0 30  2 *";
-    assert_eq!(&never[Cron::parse(never, None).unwrap_err().span], "30  2");
+    assert_eq!(&never[Cron::parse(never).unwrap_err().span], "30  2");
     let many = "  1 2 3 4 5 6 ";
-    assert_eq!(&many[Cron::parse(many, None).unwrap_err().span], "1 2 3 4 5 6");
+    assert_eq!(&many[Cron::parse(many).unwrap_err().span], "1 2 3 4 5 6");
 }
 
 #[test]
 fn two_restricted_day_fields_are_noted_unless_the_rule_is_written() {
-    let warnings = |line, rule| Cron::parse(line, rule).unwrap().warnings;
+    let warnings =
+        |text, day_match| Cron::parse(Line { text, day_match, entry: None }).unwrap().warnings;
     let ambiguous = |rule| vec![CronWarning::AmbiguousDays(rule)];
     assert_eq!(warnings("0 0 13 * fri", None), ambiguous(DayMatch::Or));
     assert_eq!(warnings("0 0 */2 * fri", None), ambiguous(DayMatch::And));
@@ -205,7 +185,7 @@ fn a_mapping_matches_both_day_fields_unless_told_otherwise() {
         month_of_year: None,
     };
     let parse = |rule| Cron::from_mapping(fields, rule).unwrap();
-    let line = |rule| Cron::parse("0 0 13 * fri", Some(rule)).unwrap();
+    let line = |rule| ruled("0 0 13 * fri", rule).unwrap();
     assert_eq!(parse(None), line(DayMatch::And));
     assert_eq!(parse(Some(DayMatch::Or)), line(DayMatch::Or));
 }
@@ -223,7 +203,19 @@ fn a_mapping_refuses_what_celery_takes_without_understanding() {
         ),
         ("minute", "+1", "`+1` is not a minute"),
         ("minute", "", "a minute is missing here"),
-        ("day_of_week", "fri#2", "`fri#2` (the nth weekday of the month) is not supported yet"),
+        (
+            "day_of_week",
+            "fri#2",
+            "`fri#2` (the nth such weekday of the month) is for crontab lines only; write one, \
+             minute first: `cron: \"30 9 L * *\"`",
+        ),
+        ("day_of_week", "friL", "`friL` (the last such weekday of the month) is for crontab lines"),
+        ("day_of_month", "1, L", "`L` (the last day of the month) is for crontab lines only"),
+        ("day_of_month", "lw", "`lw` (the last day of the month from Monday to Friday) is for"),
+        ("day_of_month", "15W", "`15W` (the nearest day from Monday to Friday) is for crontab"),
+        ("day_of_month", "?", "`?` (any day) is for crontab lines only"),
+        ("minute", "H/5", "`H/5` (a value hashed from the entry's name) is for crontab lines only"),
+        ("minute", "0~30", "`0~30` (a random value) is for crontab lines only"),
         ("day_of_week", "monkey", "`monkey` is not the name of a weekday"),
         ("day_of_week", "jan", "`jan` is not the name of a weekday"),
         ("day_of_week", "7", "weekday `7` is out of range; did you mean `0`?"),

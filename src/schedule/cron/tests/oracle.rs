@@ -5,12 +5,13 @@
 //! `DOWNBEAT_ORACLE_CHANGES=all cargo test --release --lib oracle` takes every change of every zone
 //! instead of some hundred.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::rules;
-use crate::schedule::cron::{Cron, DayMatch};
+use super::special_days::is_nearest;
+use crate::schedule::cron::{Cron, DayMatch, Line};
 use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::zone::Zone;
 
@@ -32,35 +33,103 @@ impl Drawn {
     }
 }
 
+/// A day field: some values as drawn, or a kind of day.
+enum Days {
+    Values(Drawn),
+    Kind { text: String, is_one: fn(Date, u32) -> bool, wanted: u32 },
+}
+
+fn is_weekday(day: Date, wanted: u32) -> bool {
+    day.weekday().to_sunday_zero_offset() as u32 == wanted % 7
+}
+
+impl Days {
+    fn draw(random: &mut fastrand::Rng, near: Date) -> Days {
+        let length = near.days_in_month() as u32;
+        let day = near.day() as u32;
+        let (text, is_one, wanted): (_, fn(Date, u32) -> bool, _) = match random.u8(..8) {
+            0 => ("L".into(), |day, _| day.day() == day.days_in_month(), 0),
+            1 => {
+                let is_one = |day: Date, _| is_nearest(day, day.days_in_month());
+                ("LW".into(), is_one, 0)
+            }
+            2 => {
+                let wanted = (day + random.u32(..3)).clamp(2, length + 1) - 1;
+                (format!("{wanted}W"), |day, wanted| is_nearest(day, wanted as i8), wanted)
+            }
+            _ => return Days::Values(field(random, 1, 31, day)),
+        };
+        Days::Kind { text, is_one, wanted }
+    }
+
+    fn draw_weekdays(random: &mut fastrand::Rng, near: Date) -> Days {
+        let weekday = near.weekday().to_sunday_zero_offset() as u32;
+        let nth = (near.day() as u32).div_ceil(7);
+        let (text, is_one, wanted): (_, fn(Date, u32) -> bool, _) = match random.u8(..8) {
+            0 => {
+                let is_one = |day: Date, wanted: u32| {
+                    is_weekday(day, wanted) && day.day() + 7 > day.days_in_month()
+                };
+                (format!("{weekday}L"), is_one, weekday)
+            }
+            1 => {
+                let is_one = |day: Date, wanted: u32| {
+                    is_weekday(day, wanted) && (day.day() as u32).div_ceil(7) == wanted / 7
+                };
+                (format!("{weekday}#{nth}"), is_one, nth * 7 + weekday)
+            }
+            _ => return Days::Values(field(random, 0, 6, weekday)),
+        };
+        Days::Kind { text, is_one, wanted }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Days::Values(Drawn { text, .. }) | Days::Kind { text, .. } => text,
+        }
+    }
+
+    fn star(&self) -> bool {
+        self.text().starts_with('*')
+    }
+
+    fn has(&self, day: Date, value: i8) -> bool {
+        match self {
+            Days::Values(values) => values.has(value),
+            Days::Kind { is_one, wanted, .. } => is_one(day, *wanted),
+        }
+    }
+}
+
 /// An expression drawn around a date, so that it often fires near it.
 struct Expression {
     minute: Drawn,
     hour: Drawn,
-    day: Drawn,
+    day: Days,
     month: Drawn,
-    weekday: Drawn,
+    weekday: Days,
 }
 
 impl Expression {
     fn draw(random: &mut fastrand::Rng, near: DateTime) -> Expression {
         let hour = near.hour() as u32;
-        let weekday = near.weekday().to_sunday_zero_offset() as u32;
         Expression {
             minute: field(random, 0, 59, near.minute() as u32),
             hour: field(random, 0, 23, hour),
-            day: field(random, 1, 31, near.day() as u32),
+            day: Days::draw(random, near.date()),
             month: if random.u8(..4) == 0 {
                 field(random, 1, 12, near.month() as u32)
             } else {
                 Drawn { text: "*".into(), values: !0 }
             },
-            weekday: field(random, 0, 6, weekday),
+            weekday: Days::draw_weekdays(random, near.date()),
         }
     }
 
     fn text(&self) -> String {
         let Expression { minute, hour, day, month, weekday } = self;
-        [minute, hour, day, month, weekday].map(|field| field.text.as_str()).join(" ")
+        let (day, weekday) = (day.text(), weekday.text());
+        [&minute.text, &hour.text, day, &month.text, weekday].join(" ")
     }
 
     fn wildcard(&self) -> bool {
@@ -68,8 +137,9 @@ impl Expression {
     }
 
     fn matches(&self, reading: DateTime) -> bool {
-        let day = self.day.has(reading.day());
-        let weekday = self.weekday.has(reading.weekday().to_sunday_zero_offset());
+        let date = reading.date();
+        let day = self.day.has(date, date.day());
+        let weekday = self.weekday.has(date, date.weekday().to_sunday_zero_offset());
         let day_matches =
             if self.day.star() || self.weekday.star() { day && weekday } else { day || weekday };
         self.minute.has(reading.minute())
@@ -151,7 +221,7 @@ fn judge(name: &str, zone: &Zone, change: Timestamp, walk: &Walk, random: &mut f
         let expression = Expression::draw(random, near);
         let slots = walk.slots(&expression);
         // A date that never comes is refused, and some draws have one.
-        let Ok(parsed) = Cron::parse(&expression.text(), None) else { continue };
+        let Ok(parsed) = Cron::parse(&*expression.text()) else { continue };
         let end = UnixMs::from(walk.minutes[walk.minutes.len() - 1].0);
         let mut asks: Vec<i64> = (0..4).map(|_| random.i64(-150 * 60_000..150 * 60_000)).collect();
         asks.push(-60_000 * 180);
@@ -189,7 +259,9 @@ fn the_evaluator_equals_a_walk_over_every_minute_around_clock_changes() {
 
 #[test]
 fn the_day_rule_is_what_was_asked_for() {
-    let parse = |text, rule| Cron::parse(text, rule).unwrap().cron.day_match;
+    let parse = |text, day_match| {
+        Cron::parse(Line { text, day_match, entry: None }).unwrap().cron.day_match
+    };
     assert_eq!(parse("0 0 13 * fri", None), DayMatch::Or);
     assert_eq!(parse("0 0 13 * fri", Some(DayMatch::And)), DayMatch::And);
     assert_eq!(parse("0 0 */2 * fri", None), DayMatch::And);

@@ -1,0 +1,229 @@
+//! Lines that are nearly right: of these, the parsers take exactly what a second, plain reading of the
+//! grammar takes, and nothing makes them panic.
+//!
+//! `PROPTEST_CASES=1000000 cargo test --release --lib mutations` looks longer.
+
+use std::cell::Cell;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::*;
+
+const CASES: u32 = 20_000;
+
+const PIECES: [&str; 40] = [
+    "*",
+    "/",
+    "-",
+    ",",
+    " ",
+    "\t",
+    "0",
+    "1",
+    "7",
+    "31",
+    "60",
+    "99",
+    "mon",
+    "SUN",
+    "jan",
+    "L",
+    "W",
+    "#",
+    "?",
+    "H",
+    "H(",
+    ")",
+    "(1-5)",
+    "~",
+    "+",
+    ".",
+    "@",
+    "\n",
+    "é",
+    "999999999999999999999",
+    "x",
+    "LW",
+    "15W",
+    "fri#2",
+    "0L",
+    "#5",
+    "5",
+    "2027",
+    "tues",
+    "January",
+];
+
+/// One of `seeds` with up to three places written over.
+fn mutated(seeds: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let edit =
+        (any::<prop::sample::Index>(), 0..3_usize, prop::sample::select(&PIECES[..]), 0..3_u8);
+    (prop::sample::select(seeds), prop::collection::vec(edit, 1..=3)).prop_map(|(seed, edits)| {
+        let mut line: Vec<char> = seed.chars().collect();
+        for (at, length, piece, keep) in edits {
+            let at = at.index(line.len() + 1);
+            let end = (at + length).min(line.len());
+            // Nothing in its place, all of the piece, or its first character.
+            line.splice(at..end, piece.chars().take([0, usize::MAX, 1][usize::from(keep)]));
+        }
+        line.into_iter().collect()
+    })
+}
+
+/// Gives many mutated lines to `read` and holds its answer against `accepts`.
+fn compare(
+    seeds: &'static [&'static str],
+    read: impl Fn(&str) -> Result<(), CronError>,
+    accepts: impl Fn(&str) -> bool,
+) {
+    let config = ProptestConfig::default();
+    let cases = config.cases.max(CASES);
+    let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..config });
+    let (accepted, refused) = (Cell::new(0), Cell::new(0));
+    let compared = runner.run(&mutated(seeds), |line| {
+        match read(&line) {
+            Ok(()) => {
+                prop_assert!(accepts(&line), "{:?} is accepted", line);
+                accepted.set(accepted.get() + 1);
+            }
+            Err(error) => {
+                let never = error.problem == Problem::NeverComes;
+                prop_assert!(never || !accepts(&line), "{:?} is refused: {}", line, error);
+                prop_assert_eq!(line.get(error.span.clone()), Some(&*error.token));
+                refused.set(refused.get() + 1);
+            }
+        }
+        Ok(())
+    });
+    compared.unwrap_or_else(|error| panic!("{error}"));
+    let (accepted, refused) = (accepted.get(), refused.get());
+    assert!(accepted > cases / 20 && refused > cases / 4, "{accepted} accepted, {refused} refused");
+}
+
+/// What the grammars have in common.
+mod grammar {
+    pub(super) const MONTHS: &str = "january february march april may june july august september \
+                                     october november december";
+    pub(super) const WEEKDAYS: &str = "sunday monday tuesday wednesday thursday friday saturday";
+
+    pub(super) fn number(text: &str, first: u64, last: u64) -> bool {
+        let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+        digits && text.parse().is_ok_and(|number: u64| first <= number && number <= last)
+    }
+}
+
+mod crontab {
+    use super::grammar::{MONTHS, WEEKDAYS, number};
+    use super::*;
+
+    const SEEDS: [&str; 14] = [
+        "*/5 * * * *",
+        "0 3 * * mon-fri",
+        "30 9 1,15 1 *",
+        "0 22-4 * * *",
+        "5/15 0-6/2 * nov-feb 7",
+        "0 0 13 * fri",
+        "59 23 31 12 sunday",
+        "10-50/20,3 1 */2 jan,jul sat-sun",
+        "0 0 L * *",
+        "0 0 1,15W,LW * ?",
+        "0 0 ? * fri#2,monL",
+        "H H(0-6) * * *",
+        "H/15 H(22-4)/3 H H H",
+        "0 9 28W 2 0#4",
+    ];
+
+    fn accepts(line: &str) -> bool {
+        let fields: Vec<&str> = line.split([' ', '\t']).filter(|text| !text.is_empty()).collect();
+        let [minute, hour, day, month, weekday] = fields[..] else { return false };
+        field(minute, 0, 59, "", |_| false)
+            && field(hour, 0, 23, "", |_| false)
+            && field(day, 1, 31, "", kind_of_day)
+            && field(month, 1, 12, MONTHS, |_| false)
+            && field(weekday, 0, 7, WEEKDAYS, kind_of_weekday)
+    }
+
+    fn kind_of_day(item: &str) -> bool {
+        let nearest = |item: &str| item.strip_suffix('w').is_some_and(|day| number(day, 1, 31));
+        ["?", "l", "lw"].contains(&item) || nearest(item)
+    }
+
+    fn kind_of_weekday(item: &str) -> bool {
+        let weekday = |text: &str| value(text, 0, 7, WEEKDAYS);
+        let nth = |(day, nth): (&str, &str)| weekday(day) && number(nth, 1, 5);
+        item == "?"
+            || item.split_once('#').is_some_and(nth)
+            || item.strip_suffix('l').is_some_and(weekday)
+    }
+
+    fn field(text: &str, first: u64, last: u64, names: &str, kind: fn(&str) -> bool) -> bool {
+        text.split(',').all(|item| {
+            let lower = item.to_lowercase();
+            item.is_ascii()
+                && (kind(&lower)
+                    || lower.strip_prefix('h').is_some_and(|tail| hash(tail, first, last, names))
+                    || ordinary(&lower, first, last, names))
+        })
+    }
+
+    fn ordinary(item: &str, first: u64, last: u64, names: &str) -> bool {
+        let (range, step) = item.split_once('/').map_or((item, None), |(r, s)| (r, Some(s)));
+        let step_fits = step.is_none_or(|step| number(step, 1, last));
+        let ends: Vec<&str> = range.split('-').collect();
+        let range_fits = match ends[..] {
+            ["*"] => true,
+            [one] => value(one, first, last, names) && (step.is_none() || last != 7),
+            [one, two] => value(one, first, last, names) && value(two, first, last, names),
+            _ => false,
+        };
+        step_fits && range_fits
+    }
+
+    /// What follows an `H`.
+    fn hash(tail: &str, first: u64, last: u64, names: &str) -> bool {
+        let (range, step) = tail.split_once('/').map_or((tail, None), |(r, s)| (r, Some(s)));
+        let inner = range.strip_prefix('(').and_then(|range| range.strip_suffix(')'));
+        let length = match (range, inner) {
+            ("", _) if last == 31 => 28,
+            ("", _) => last.min(59) + 1 - first - u64::from(last == 7),
+            (_, Some(inner)) if inner.contains('-') && ordinary(inner, first, last, names) => {
+                values(inner, first, last, names)
+            }
+            _ => return false,
+        };
+        step.is_none_or(|step| number(step, 1, length.min(last)))
+    }
+
+    /// How many values a range has.
+    fn values(range: &str, first: u64, last: u64, names: &str) -> u64 {
+        let index = |text: &str| {
+            let named = names.split(' ').position(|name| name.starts_with(text));
+            text.parse().unwrap_or_else(|_| named.unwrap() as u64 + first)
+        };
+        let (one, two) = range.split_once('-').unwrap();
+        let (mut one, mut two) = (index(one), index(two));
+        let length = if last == 7 { 7 } else { last + 1 - first };
+        if last == 7 && one == 0 && two == 7 {
+            return 7;
+        }
+        if last == 7 {
+            (one, two) = (one % 7, two % 7);
+        }
+        if one > two {
+            two += length;
+        }
+        two - one + 1
+    }
+
+    fn value(text: &str, first: u64, last: u64, names: &str) -> bool {
+        let named = names.split(' ').any(|name| name.starts_with(text));
+        number(text, first, last) || (named && text.len() >= 3)
+    }
+
+    #[test]
+    fn of_mutated_lines_exactly_those_of_the_grammar_are_accepted() {
+        let read = |text: &str| Cron::parse(Line { entry: Some("a"), ..text.into() }).map(drop);
+        compare(&SEEDS, read, accepts);
+    }
+}
