@@ -151,7 +151,8 @@ pub struct Plan {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A crontab line ("0 3 * * mon-fri", "@daily") or a length ("10m")
+    /// A crontab line ("0 3 * * mon-fri", "@daily"), a length ("10m"), or with --quartz a Quartz
+    /// line ("0 30 9 * * MON-FRI")
     #[arg(value_name = "EXPR")]
     pub expression: String,
     /// The zone whose clock it reads
@@ -166,9 +167,12 @@ pub struct Explain {
     /// How two restricted day fields combine
     #[arg(long, value_name = "RULE")]
     pub day_match: Option<DayMatch>,
-    /// The name that an `H` is hashed from
+    /// The entry's name, which `H` is hashed from
     #[arg(long, value_name = "NAME")]
     pub entry: Option<String>,
+    /// The expression has six or seven fields, as Quartz reads them
+    #[arg(long, conflicts_with_all = ["day_match", "entry"])]
+    pub quartz: bool,
     /// Output
     #[command(flatten)]
     pub output: Json,

@@ -11,11 +11,12 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use downbeat::config;
 use downbeat::envelope::celery;
-use downbeat::schedule::cron::{Cron, Line};
+use downbeat::schedule::cron::{Cron, CronError, Line, Quartz};
 use downbeat::schedule::template::{self, Piece};
 use downbeat::schedule::{UnixMs, Zone};
 use downbeat::tzdata::Tzdata;
@@ -213,11 +214,38 @@ fn loader() {
     });
 }
 
+/// One whose clock never changes, one where it does, and one that has skipped a day.
+fn zones() -> [Arc<Zone>; 3] {
+    let tzdata = Tzdata::bundled();
+    let names = ["UTC", "America/New_York", "Pacific/Apia"];
+    names.map(|name| tzdata.zone(name.parse().unwrap()).unwrap())
+}
+
+/// What an error says fits on a line, and points into the text.
+fn check_error(error: &CronError, text: &str) {
+    assert!(text.get(error.span.clone()).is_some(), "{error:?}");
+    assert!(!error.to_string().contains('\n'));
+}
+
+#[test]
+fn quartz() {
+    let zones = zones();
+    fuzz("quartz", &corpus("quartz"), |input| {
+        let text = String::from_utf8_lossy(input);
+        match Quartz::parse(&text) {
+            Ok(quartz) => {
+                // What is accepted comes, and can be told in words.
+                assert!(zones.iter().all(|zone| quartz.next(zone, UnixMs(-1)).is_some()), "{text}");
+                assert!(!quartz.describe().is_empty());
+            }
+            Err(error) => check_error(&error, &text),
+        }
+    });
+}
+
 #[test]
 fn cron() {
-    let zones = ["UTC", "America/New_York", "Pacific/Apia"];
-    let tzdata = Tzdata::bundled();
-    let zones = zones.map(|name| tzdata.zone(name.parse().unwrap()).unwrap());
+    let zones = zones();
     fuzz("cron", &corpus("cron"), |input| {
         let text = String::from_utf8_lossy(input);
         match Cron::parse(Line { entry: Some("a"), ..(&*text).into() }) {
@@ -227,10 +255,7 @@ fn cron() {
                 assert!(zones.iter().all(|zone| slots(zone).is_some()), "{text}");
                 assert!(!parsed.cron.describe().is_empty());
             }
-            Err(error) => {
-                assert!(text.get(error.span.clone()).is_some(), "{error:?}");
-                assert!(!error.to_string().contains('\n'));
-            }
+            Err(error) => check_error(&error, &text),
         }
     });
 }

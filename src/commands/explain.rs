@@ -10,7 +10,7 @@ use super::{Exit, Failure, load_configuration, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{self, Excerpt, duration, instant};
-use crate::schedule::cron::{Cron, CronError, DayMatch, Line, Problem};
+use crate::schedule::cron::{Cron, CronError, DayMatch, Line, Problem, Quartz};
 use crate::schedule::interval::Interval;
 use crate::schedule::{Timing, UnixMs};
 use crate::tzdata::{self, Tzdata};
@@ -78,8 +78,13 @@ fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>,
     Ok(Explained { expr: &asked.expression, timezone, meaning, resolved, next, in_words })
 }
 
-/// A length, or else a crontab line; of one with hashes, the line that it stands for.
+/// A line of Quartz, a length, or else a crontab line; of one with hashes, the line that it stands
+/// for.
 fn timing(asked: &cli::Explain) -> Result<(Timing, Option<Box<str>>), Failure> {
+    if asked.quartz {
+        let quartz = Quartz::parse(&asked.expression).map_err(|error| refused(asked, &error))?;
+        return Ok((Timing::Quartz(Box::new(quartz)), None));
+    }
     let day_match = asked.day_match.map(|rule| match rule {
         cli::DayMatch::And => DayMatch::And,
         cli::DayMatch::Or => DayMatch::Or,
@@ -114,6 +119,7 @@ fn refused(asked: &cli::Explain, error: &CronError) -> Failure {
         Problem::FieldCount(1) => {
             format!("`{expression}` is neither a crontab line nor a length: {error}, or `10m`")
         }
+        Problem::ManyDialects(_) => format!("{error}; here that is `--quartz`"),
         Problem::NoEntry => format!("{error} with `--entry NAME`"),
         _ => error.to_string(),
     };

@@ -162,6 +162,18 @@ fn json_and_yaml_say_the_same() {
 }
 
 #[test]
+fn a_line_of_quartz_stands_in_a_mapping_of_its_own() {
+    let schedule = schedule(
+        "timezone: Asia/Seoul\nentries:\n  \
+         a: {task: t, cron: {quartz: &q \"15 30 9 ? * MON-FRI\"}}\n  b: {task: t, cron: {quartz: *q}}\n",
+    );
+    let (a, b) = (schedule.get("a").unwrap(), schedule.get("b").unwrap());
+    assert_eq!(a.timing, b.timing);
+    let slot = a.next_slot(UnixMs::from_secs(1_800_000_000)).unwrap();
+    assert_eq!(a.zone.to_rfc3339(slot), "2027-01-18T09:30:15+09:00");
+}
+
+#[test]
 fn a_hash_comes_from_the_name_of_the_entry() {
     let text = |file: &str| format!("{file}  a: {{task: t, cron: H 3 * * *}}\n");
     let alone = schedule(&text("entries:\n"));

@@ -9,7 +9,7 @@ use super::fields::{Fields, Keys};
 use super::node::{Node, Span};
 use super::report::Report;
 use super::solar;
-use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, Line, MappingFields};
+use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, Line, MappingFields, Quartz};
 use crate::schedule::interval::{Interval, SHORTEST};
 use crate::schedule::rrule::Rrule;
 use crate::schedule::{Instants, Timing, UnixMs, Zone};
@@ -21,10 +21,10 @@ pub const MAX_CRON: usize = 400;
 /// Instants in a list of `at`.
 pub const MAX_INSTANTS: usize = 1000;
 
-static CRONTAB: Keys = Keys {
+static MAPPING: Keys = Keys {
     of: "`cron` as a mapping",
-    known: &["minute", "hour", "day_of_week", "day_of_month", "month_of_year"],
-    later: &["quartz"],
+    known: &["minute", "hour", "day_of_week", "day_of_month", "month_of_year", "quartz"],
+    later: &[],
     elsewhere: &[
         ("month", "month_of_year"),
         ("weekday", "day_of_week"),
@@ -46,7 +46,7 @@ pub(super) fn read(
     refuse_strays(fields, kind, report);
     let node = fields.value(kind)?;
     let timing = match kind {
-        "cron" if node.map().is_some() => crontab(node, report).map(Timing::Cron),
+        "cron" if node.map().is_some() => mapping(node, report),
         "cron" => {
             let entry = name.as_written().unwrap_or_default();
             line(node, day_match(fields, report), entry, report).map(Timing::Cron)
@@ -110,7 +110,7 @@ fn refuse_strays(fields: &Fields<'_, '_>, kind: &str, report: &mut Report<'_>) {
     }
     let mapping = fields.value("cron").is_some_and(|node| node.map().is_some());
     if mapping && fields.value("day_match").is_some() {
-        let hint = "in a mapping both day fields must match, as in Celery; write a crontab line";
+        let hint = "in a mapping both day fields must match; write a crontab line";
         contradict(fields, "day_match", "cron", hint, report);
     }
 }
@@ -130,6 +130,16 @@ fn day_match(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<DayMatc
     }
 }
 
+/// The text of a line, if it is not too long.
+fn line_text<'n>(node: &'n Node<'_>, report: &mut Report<'_>) -> Option<&'n str> {
+    let text = expect::text(node, report)?;
+    if text.len() > MAX_CRON {
+        report.error(node.span, format!("a cron line of more than {MAX_CRON} bytes"));
+        return None;
+    }
+    Some(text)
+}
+
 /// A crontab line.
 fn line(
     node: &Node<'_>,
@@ -137,11 +147,7 @@ fn line(
     entry: &str,
     report: &mut Report<'_>,
 ) -> Option<Cron> {
-    let text = expect::text(node, report)?;
-    if text.len() > MAX_CRON {
-        report.error(node.span, format!("a crontab line of more than {MAX_CRON} bytes"));
-        return None;
-    }
+    let text = line_text(node, report)?;
     match Cron::parse(Line { text, day_match, entry: Some(entry) }) {
         Ok(parsed) => {
             for warning in &parsed.warnings {
@@ -153,11 +159,27 @@ fn line(
     }
 }
 
+/// A line of Quartz, which stands alone in its mapping, or the arguments of Celery's `crontab(…)`.
+fn mapping(node: &Node<'_>, report: &mut Report<'_>) -> Option<Timing> {
+    let fields = MAPPING.sort(node, report)?;
+    let Some(quartz) = fields.value("quartz") else {
+        return crontab(node, &fields, report).map(Timing::Cron);
+    };
+    for key in MAPPING.known {
+        if *key != "quartz" && fields.value(key).is_some() {
+            contradict(&fields, key, "quartz", "a Quartz line says it all", report);
+        }
+    }
+    match Quartz::parse(line_text(quartz, report)?) {
+        Ok(quartz) => Some(Timing::Quartz(Box::new(quartz))),
+        Err(error) => refuse(quartz, &error, report),
+    }
+}
+
 /// The arguments of Celery's `crontab(…)`.
-fn crontab(node: &Node<'_>, report: &mut Report<'_>) -> Option<Cron> {
+fn crontab(node: &Node<'_>, fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Cron> {
     let before = report.errors();
-    let fields = CRONTAB.sort(node, report)?;
-    for key in CRONTAB.known {
+    for key in MAPPING.known {
         if let Some(value) = fields.value(key)
             && value.as_written().is_none_or(|text| text.is_empty() || text.len() > MAX_CRON)
         {
@@ -197,7 +219,7 @@ fn crontab(node: &Node<'_>, report: &mut Report<'_>) -> Option<Cron> {
     }
 }
 
-fn refuse(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Option<Cron> {
+fn refuse<T>(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Option<T> {
     let span = match node.map() {
         Some(_) => node.span,
         None => node.part(report.text(), error.span.clone()),

@@ -1,6 +1,6 @@
 //! When an entry fires: to everybody else a timing is only "the next slot after t".
 
-use super::cron::Cron;
+use super::cron::{Cron, Quartz};
 use super::instants::Instants;
 use super::interval::Interval;
 use super::rrule::Rrule;
@@ -13,6 +13,8 @@ use super::zone::Zone;
 pub enum Timing {
     /// Readings of the zone's wall clock.
     Cron(Cron),
+    /// Readings of the zone's wall clock, down to the second, in some years.
+    Quartz(Box<Quartz>),
     /// Equal steps of real time.
     Every(Interval),
     /// Instants one by one.
@@ -37,6 +39,7 @@ impl Timing {
     pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
         match self {
             Timing::Cron(cron) => cron.next(zone, after),
+            Timing::Quartz(quartz) => quartz.next(zone, after),
             Timing::Every(interval) => interval.next(after),
             Timing::At(instants) => instants.next(after),
             Timing::Rrule(rrule) => rrule.next(zone, after),
@@ -52,7 +55,7 @@ impl Timing {
         match self {
             Timing::Every(interval) => interval.latest(until).filter(|slot| *slot > after),
             Timing::At(instants) => instants.latest(until).filter(|slot| *slot > after),
-            Timing::Cron(_) | Timing::Rrule(_) | Timing::Solar(_) => {
+            Timing::Cron(_) | Timing::Quartz(_) | Timing::Rrule(_) | Timing::Solar(_) => {
                 newest_between(|at| self.next(zone, at), after, until)
             }
         }
@@ -64,7 +67,7 @@ impl Timing {
         match self {
             Timing::Every(interval) => interval.count_between(after, until).min(cap),
             Timing::At(instants) => instants.count_between(after, until).min(cap),
-            Timing::Cron(_) | Timing::Rrule(_) | Timing::Solar(_) => {
+            Timing::Cron(_) | Timing::Quartz(_) | Timing::Rrule(_) | Timing::Solar(_) => {
                 count_between(|at| self.next(zone, at), after, until, cap)
             }
         }
@@ -76,6 +79,7 @@ impl Timing {
     pub fn canonical(&self, zone: &Zone) -> String {
         match self {
             Timing::Cron(cron) => format!("1 {} {}", cron.canonical(), zone.name()),
+            Timing::Quartz(quartz) => format!("1 {} {}", quartz.canonical(), zone.name()),
             Timing::Every(interval) => format!("1 {}", interval.canonical()),
             Timing::At(instants) => format!("1 {}", instants.canonical()),
             Timing::Rrule(rrule) => format!("1 {} {}", rrule.canonical(), zone.name()),
@@ -87,7 +91,7 @@ impl Timing {
     #[must_use]
     pub fn reads_wall_clock(&self) -> bool {
         match self {
-            Timing::Cron(_) | Timing::Rrule(_) => true,
+            Timing::Cron(_) | Timing::Quartz(_) | Timing::Rrule(_) => true,
             Timing::Every(_) | Timing::At(_) | Timing::Solar(_) => false,
         }
     }
@@ -107,6 +111,7 @@ impl Timing {
     pub fn describe(&self, zone: &Zone) -> String {
         match self {
             Timing::Cron(cron) => cron.describe(),
+            Timing::Quartz(quartz) => quartz.describe(),
             Timing::Every(interval) => interval.describe(),
             Timing::At(instants) => instants.describe(zone),
             Timing::Rrule(rrule) => rrule.describe(),
@@ -118,6 +123,7 @@ impl Timing {
     pub(crate) fn boxed_size(&self) -> usize {
         match self {
             Timing::Cron(_) | Timing::Every(_) | Timing::Solar(_) => 0,
+            Timing::Quartz(quartz) => quartz.size(),
             Timing::At(instants) => size_of_val(instants.as_slice()),
             Timing::Rrule(rrule) => rrule.size(),
         }
@@ -161,7 +167,8 @@ fn look_back(
         };
         match next_until(from, until) {
             Some(slot) => return Some((slot, empty_from)),
-            None if from == after => return None,
+            // The longest window reaches back before every slot.
+            None if from == after || window_ms == i64::MAX => return None,
             None => empty_from = from,
         }
         window_ms = window_ms.saturating_mul(8);

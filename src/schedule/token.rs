@@ -35,6 +35,17 @@ impl<'a> Token<'a> {
         })
     }
 
+    /// The parts between blanks.
+    pub(super) fn fields(self) -> impl Iterator<Item = Token<'a>> {
+        let mut at = self.at;
+        let parts = self.text.split([' ', '\t']).map(move |text| {
+            let part = Token { text, at };
+            at += text.len() + 1;
+            part
+        });
+        parts.filter(|part| !part.text.is_empty())
+    }
+
     /// What comes after this many bytes.
     pub(super) fn after(self, bytes: usize) -> Token<'a> {
         Token { text: &self.text[bytes..], at: self.at + bytes }

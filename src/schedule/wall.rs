@@ -12,6 +12,8 @@ use super::zone::{Stretch, Zone};
 /// A clock set forward by more than this moved to another time zone, or over the date line: readings
 /// it jumped over belong to no day that people there lived through.
 const LONGEST_GAP_S: i32 = 3 * 3600;
+/// More than any two offsets are apart: what was shown longer ago than this never comes again.
+const LONGEST_REPEAT_S: i64 = 2 * 86_400;
 /// The last second that `jiff` can show: 9999-12-30T22:00:00Z.
 const LAST_S: i64 = 253_402_207_200;
 
@@ -54,19 +56,26 @@ fn next_wildcard(
     let mut index = zone.stretch_at(after_s);
     let mut stretch = zone.stretch(index);
     let mut from = after_s + 1 + i64::from(stretch.offset);
-    let mut reading = reading_from(from)?;
-    while reading >= stretch.wall_end() {
+    let mut reading = reading_from(from);
+    loop {
+        match reading {
+            Some(reading) if reading < stretch.wall_end() => {
+                return Some(instant_of(reading, &stretch));
+            }
+            // Nothing is left but what a clock that is set back soon may show again.
+            None if stretch.end > after_s + LONGEST_REPEAT_S => return None,
+            _ => {}
+        }
         index += 1;
         stretch = zone.stretch(index);
         let start = stretch.wall_start();
         // Either readings come back that were past when the search began, or the one that was
         // found is jumped over.
-        if start < from || start > reading {
+        if start < from || reading.is_some_and(|reading| start > reading) {
             from = start;
-            reading = reading_from(from)?;
+            reading = reading_from(from);
         }
     }
-    Some(instant_of(reading, &stretch))
 }
 
 /// The next instant at which the clock is for the first time at or past a matching reading.

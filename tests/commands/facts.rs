@@ -271,6 +271,28 @@ fn explain_resolves_hashes_for_the_entry_it_is_told() {
 }
 
 #[test]
+fn explain_reads_lines_of_quartz() {
+    let place = Place::new();
+    let args = ["explain", "--quartz", "*/30 0 9 ? * MON-FRI 2027"];
+    let printed = place.run(&[&args[..], &["--from", "2027-01-01 00:00", "--count", "3"]].concat());
+    let printed = printed.ok();
+    let lines: Vec<_> = printed.lines().collect();
+    let words = "at 09:00:00 and 09:00:30 on Monday to Friday, in 2027, UTC; next in 9 h";
+    assert_eq!(lines[0], words);
+    assert_eq!(lines[1..3], ["2027-01-01T09:00:00+00:00", "2027-01-01T09:00:30+00:00"]);
+    assert_eq!(lines[3], "2027-01-04T09:00:00+00:00");
+    let past = place.run(&[&args[..], &["--from", "2028-01-01 00:00"]].concat()).ok();
+    assert_eq!(past.lines().count(), 1);
+    let told = place.run(&["explain", "--quartz", "0 0 9 ? * 0"]).refused(1);
+    assert!(told.contains("`0` does not fit the weekday of a Quartz line; write `?`, 1 (Sunday)"));
+    assert!(told.ends_with("\n    0 0 9 ? * 0\n              ^\n"), "{told}");
+    let told = place.run(&["explain", "--quartz", "0 9 * * MON"]).refused(1);
+    assert!(told.contains("write a crontab line without `quartz`"), "{told}");
+    place.run(&["explain", "--quartz", "0 0 9 ? * 2", "--day-match", "and"]).refused(2);
+    place.run(&["explain", "--quartz", "0 0 9 ? * 2", "--entry", "a"]).refused(2);
+}
+
+#[test]
 fn explain_points_at_what_is_wrong_with_an_expression() {
     let place = Place::new();
     let told = place.run(&["explain", "0 24 * * *"]).refused(1);
@@ -289,6 +311,7 @@ fn explain_points_at_what_is_wrong_with_an_expression() {
     assert!(told.ends_with("\n    0 3 ☃ * *\n        ^\n"), "{told}");
     let told = place.run(&["explain", "0 0 3 * * *"]).refused(1);
     assert!(told.contains("6 fields have three meanings"), "{told}");
+    assert!(told.contains("for Quartz; here that is `--quartz`\n"), "{told}");
     let told = place.run(&["explain", "10x"]).refused(1);
     assert!(told.contains("a length") && told.contains("`10m`"), "{told}");
     assert!(told.ends_with("\n    10x\n    ^~~\n"), "{told}");

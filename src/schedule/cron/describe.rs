@@ -1,6 +1,6 @@
 //! An expression in plain English, from what it matches rather than from how it was written.
 
-use super::{Cron, DayMatch};
+use super::{Cron, DayMatch, Quartz};
 use crate::schedule::words::{
     EVERY_MONTH, EVERY_WEEKDAY, and, around, is_run, list, months_in_words, ordinal, values,
     weekdays_in_words,
@@ -15,7 +15,10 @@ impl Cron {
     /// In plain English: `at 03:00 on Monday to Friday`, `every 2 hours at minute 0`.
     #[must_use]
     pub fn describe(&self) -> String {
-        let times = self.times_in_words();
+        self.with_days(self.times_in_words())
+    }
+
+    fn with_days(&self, times: String) -> String {
         match self.days_in_words() {
             Some(days) => format!("{times} {days}"),
             None if times.starts_with("at ") => format!("{times} every day"),
@@ -25,11 +28,7 @@ impl Cron {
 
     fn times_in_words(&self) -> String {
         let hours = u64::from(self.hours);
-        let minutes = match step_of(self.minutes, 60) {
-            Some(1) => Some("every minute".to_string()),
-            Some(step) => Some(format!("every {step} minutes")),
-            None => None,
-        };
+        let minutes = step_of(self.minutes, 60).map(|step| every(step, "minute"));
         match (minutes, step_of(hours, 24)) {
             (Some(minutes), Some(1)) => minutes,
             (Some(minutes), _) => format!("{minutes} {}", hours_in_words(hours)),
@@ -38,7 +37,7 @@ impl Cron {
                 format!("every {step} hours at {}", minutes_in_words(self.minutes))
             }
             (None, None) if self.hours.count_ones() * self.minutes.count_ones() <= MOST_TIMES => {
-                format!("at {}", and(&self.times()))
+                format!("at {}", and(&self.times(&[String::new()])))
             }
             (None, None) => {
                 format!(
@@ -50,10 +49,15 @@ impl Cron {
         }
     }
 
-    fn times(&self) -> Vec<String> {
-        let minutes = values(self.minutes);
-        let at = |hour| minutes.iter().map(move |minute| format!("{hour:02}:{minute:02}"));
-        values(self.hours.into()).into_iter().flat_map(at).collect()
+    /// Every time of day, once with each of these endings.
+    fn times(&self, endings: &[String]) -> Vec<String> {
+        let (hours, minutes) = (values(self.hours.into()), values(self.minutes));
+        let minutes =
+            hours.iter().flat_map(|hour| minutes.iter().map(move |minute| (hour, minute)));
+        let times = minutes.flat_map(|(hour, minute)| {
+            endings.iter().map(move |ending| format!("{hour:02}:{minute:02}{ending}"))
+        });
+        times.collect()
     }
 
     /// `None` when every day matches.
@@ -101,6 +105,52 @@ impl Cron {
         let nth = NTH.into_iter().zip(self.nth).filter(|(_, week)| *week != 0);
         let nth = nth.map(|(nth, week)| format!("the {nth} {}", weekdays_in_words(week)));
         and(&weekly.into_iter().chain(nth).collect::<Vec<_>>())
+    }
+}
+
+impl Quartz {
+    /// In plain English: `at 09:30:15 on Monday to Friday, in 2027 and 2028`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let years = |years: &[u16]| {
+            let years: Vec<u32> = years.iter().copied().map(u32::from).collect();
+            list(&years, ToString::to_string)
+        };
+        match &self.years {
+            None => self.any_year_in_words(),
+            Some(some) => format!("{}, in {}", self.any_year_in_words(), years(some)),
+        }
+    }
+
+    fn any_year_in_words(&self) -> String {
+        let Quartz { cron, seconds, .. } = self;
+        let times = cron.hours.count_ones() * cron.minutes.count_ones();
+        let every_minute =
+            step_of(cron.minutes, 60) == Some(1) && step_of(cron.hours.into(), 24) == Some(1);
+        let values = values(*seconds);
+        let plural = if values.len() == 1 { "" } else { "s" };
+        let at = || format!("at second{plural} {}", list(&values, ToString::to_string));
+        let step = step_of(*seconds, 60);
+        match step {
+            _ if *seconds == 1 => cron.describe(),
+            _ if times * seconds.count_ones() <= MOST_TIMES => {
+                let endings: Vec<String> =
+                    values.iter().map(|second| format!(":{second:02}")).collect();
+                cron.with_days(format!("at {}", and(&cron.times(&endings))))
+            }
+            Some(step) if every_minute => cron.with_days(every(step, "second")),
+            None if every_minute => cron.with_days(format!("every minute {}", at())),
+            Some(step) => format!("{} of the minute, {}", every(step, "second"), cron.describe()),
+            None => format!("{} of the minute, {}", at(), cron.describe()),
+        }
+    }
+}
+
+/// `every second`, `every 10 seconds`
+fn every(step: u32, unit: &str) -> String {
+    match step {
+        1 => format!("every {unit}"),
+        _ => format!("every {step} {unit}s"),
     }
 }
 

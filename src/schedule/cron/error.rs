@@ -34,6 +34,15 @@ pub enum Problem {
     FieldCount(usize),
     /// Six or seven fields, which mean different things in different places.
     ManyDialects(usize),
+    /// Neither six nor seven fields in a line of Quartz.
+    QuartzFieldCount(usize),
+    /// Nothing that this field of a Quartz line takes.
+    QuartzMisfit {
+        /// Its name.
+        field: &'static str,
+        /// What it takes.
+        takes: &'static str,
+    },
     /// A character that no crontab line has: a line break, say.
     StrayCharacter,
     /// An `@name` that does not exist.
@@ -165,6 +174,13 @@ impl CronError {
                 "{found} fields have three meanings in the wild: seconds first with 1 for Sunday \
                  (Quartz), seconds first with 0 for Sunday (Spring), year last (EventBridge)"
             ),
+            Problem::QuartzFieldCount(found) => write!(f, "found {found} of six or seven fields"),
+            Problem::QuartzMisfit { field, .. } if self.token.is_empty() => {
+                write!(f, "a {field} is missing here")
+            }
+            Problem::QuartzMisfit { field, .. } => {
+                write!(f, "`{token}` does not fit the {field} of a Quartz line")
+            }
             Problem::StrayCharacter => write!(f, "`{token}` is not part of a crontab line"),
             Problem::UnknownNickname => write!(f, "`{token}` is not a known name"),
             Problem::NoTimes => write!(f, "`{token}` names no times of its own"),
@@ -207,8 +223,17 @@ impl CronError {
             Problem::FieldCount(_) => {
                 f.write_str("; write minute, hour, day of month, month and weekday")
             }
-            Problem::ManyDialects(_) => {
-                f.write_str("; write five fields, beginning with the minute")
+            Problem::ManyDialects(_) => f.write_str(
+                "; write five fields, beginning with the minute, or `cron: {quartz: \"…\"}` for Quartz",
+            ),
+            Problem::QuartzFieldCount(5) => {
+                f.write_str("; write a crontab line without `quartz`, or begin with the second")
+            }
+            Problem::QuartzFieldCount(_) => f.write_str(
+                "; write second, minute, hour, day of month, month, weekday and perhaps year",
+            ),
+            Problem::QuartzMisfit { takes, .. } => {
+                write!(f, "; write {takes}, or ranges upwards, steps and lists of them")
             }
             Problem::StrayCharacter => f.write_str("; write one line, with blanks between fields"),
             Problem::UnknownNickname => f.write_str(

@@ -1,14 +1,15 @@
 //! Cron expressions: which readings of a wall clock are slots, and when they come.
 //!
-//! Two ways of writing one: a crontab line of five fields ([`Cron::parse`], in `parse`) and the
-//! arguments of Celery's `crontab(…)` ([`Cron::from_mapping`], in `mapping`). Both end in the same
-//! bit masks, and from there on nothing knows how it was written. Whatever is not wholly understood
-//! is refused, with the place and what to write instead (`error`).
+//! Three ways of writing one: a crontab line of five fields ([`Cron::parse`], in `parse`), the
+//! arguments of Celery's `crontab(…)` ([`Cron::from_mapping`], in `mapping`), and a line of Quartz,
+//! which has seconds and years too ([`Quartz::parse`], in `quartz`). All end in the same bit masks,
+//! and from there on nothing knows how it was written. Whatever is not wholly understood is refused,
+//! with the place and what to write instead (`error`).
 //!
 //! The rule of clock changes, which `next` keeps:
 //!
-//! - An expression is *wildcard* when the text of its minute or hour field begins with `*`, else
-//!   *fixed*.
+//! - An expression is *wildcard* when the text of its minute or hour field (or second, in Quartz)
+//!   begins with `*`, else *fixed*.
 //! - Wildcard: it fires at every real instant whose wall reading matches. Skipped readings do not
 //!   exist, repeated ones fire again.
 //! - Fixed: each matching reading fires once, at the first instant at which the zone's clock shows
@@ -26,6 +27,7 @@ mod hash;
 mod mapping;
 mod next;
 mod parse;
+mod quartz;
 mod special;
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ pub(super) use field::MONTHS;
 pub use field::{Field, WEEKDAYS, weekdays};
 pub use mapping::MappingFields;
 pub use parse::Line;
+pub use quartz::Quartz;
 
 use super::wall::Class;
 use field::Set;

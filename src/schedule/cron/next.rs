@@ -7,7 +7,7 @@ use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::wall;
 use crate::schedule::zone::Zone;
 
-const DAY_MIN: i64 = 24 * 60;
+pub(super) const DAY_MIN: i64 = 24 * 60;
 
 impl Cron {
     /// The first slot strictly later than `after`, or `None` when year 9999 ends before it.
@@ -21,7 +21,7 @@ impl Cron {
     }
 
     /// The first matching reading at or after `from`, both in minutes since 1970 on the wall.
-    fn reading_from(&self, from: i64) -> Option<i64> {
+    pub(super) fn reading_from(&self, from: i64) -> Option<i64> {
         let (day, minute) = (from.div_euclid(DAY_MIN), from.rem_euclid(DAY_MIN) as u32);
         let date = date_of(day);
         let first_of_month = day - i64::from(date.day - 1);

@@ -45,7 +45,7 @@ impl Cron {
     /// When any part of the line is not wholly understood, and when its dates never come.
     pub fn parse<'a>(line: impl Into<Line<'a>>) -> Result<Parsed, CronError> {
         let Line { text, day_match, entry } = line.into();
-        let trimmed = trim(text);
+        let trimmed = Token { text, at: 0 }.trim();
         if trimmed.text.starts_with('@') {
             return Cron::parse(nickname(trimmed)?);
         }
@@ -86,12 +86,6 @@ fn resolve(text: &str, hashed: &[(Range<usize>, String)]) -> Box<str> {
     line.trim().into()
 }
 
-fn trim(text: &str) -> Token<'_> {
-    let blank = [' ', '\t'];
-    let at = text.len() - text.trim_start_matches(blank).len();
-    Token { text: text.trim_matches(blank), at }
-}
-
 /// Line breaks and their like would otherwise hide in a message about a field.
 pub(super) fn refuse_stray(line: Token<'_>) -> Result<(), CronError> {
     let is_stray = |c: char| c != '\t' && (c.is_control() || (c != ' ' && c.is_whitespace()));
@@ -120,15 +114,12 @@ fn nickname(line: Token<'_>) -> Result<&'static str, CronError> {
 
 fn split(line: Token<'_>) -> Result<[Token<'_>; 5], CronError> {
     let mut fields = [Token { text: "", at: 0 }; 5];
-    let (mut count, mut at) = (0, line.at);
-    for text in line.text.split([' ', '\t']) {
-        if !text.is_empty() {
-            if let Some(slot) = fields.get_mut(count) {
-                *slot = Token { text, at };
-            }
-            count += 1;
+    let mut count = 0;
+    for field in line.fields() {
+        if let Some(slot) = fields.get_mut(count) {
+            *slot = field;
         }
-        at += text.len() + 1;
+        count += 1;
     }
     match count {
         5 => Ok(fields),

@@ -6,7 +6,9 @@ mod differential;
 mod hashed;
 mod mutations;
 mod oracle;
+mod oracle_of_seconds;
 mod properties;
+mod quartz;
 mod special_days;
 
 use jiff::Timestamp;

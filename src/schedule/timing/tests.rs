@@ -13,6 +13,10 @@ fn cron(line: &str) -> Timing {
     Timing::Cron(Cron::parse(line).unwrap().cron)
 }
 
+fn quartz(line: &str) -> Timing {
+    Timing::Quartz(Box::new(Quartz::parse(line).unwrap()))
+}
+
 fn every(period: Duration) -> Timing {
     Timing::Every(Interval::new(period, Duration::ZERO, None).unwrap())
 }
@@ -38,6 +42,9 @@ fn the_newest_slot_and_the_count_equal_a_walk_over_all_slots() {
         cron("*/7 1-2 * * *"),
         cron("0 0 29 2 *"),
         cron("30 1 * * sun"),
+        cron("30 1 LW * sun#1"),
+        quartz("5 30 1 ? * SUN 2025"),
+        quartz("*/20 7/15 0-1 * * ? 2025"),
         every(Duration::from_secs(3_600)),
         Timing::At(utc("2025-11-02T05:30:00Z").into()),
         at([0, 1, 7, 90, 1700].map(|hours| utc("2025-10-24T00:00:00Z").0 + hours * 3_600_000)),
@@ -63,6 +70,8 @@ fn the_newest_slot_can_be_asked_for_over_all_of_time() {
     let last = |timing: Timing| timing.last_between(&zone, UnixMs::MIN, now);
     assert_eq!(last(cron("0 0 29 2 *")), Some(utc("2024-02-29T00:00:00Z")));
     assert_eq!(last(cron("* * * * *")), Some(now));
+    assert_eq!(last(quartz("7 0 0 29 2 ? 2012-2023")), Some(utc("2020-02-29T00:00:07Z")));
+    assert_eq!(last(quartz("7 0 0 29 2 ? 2027-2040")), None);
     assert_eq!(last(every(Duration::from_secs(86_400))), Some(utc("2026-11-21T00:00:00Z")));
     assert_eq!(last(Timing::At(UnixMs(now.0 + 1).into())), None);
     assert_eq!(cron("* * * * *").last_between(&zone, now, now), None);
@@ -86,6 +95,9 @@ fn the_canonical_form_does_not_depend_on_how_a_timing_is_written() {
     let mapping = MappingFields { minute: Some("0"), hour: Some("3"), ..Default::default() };
     let celery = Timing::Cron(Cron::from_mapping(mapping, None).unwrap().cron);
     assert_eq!(celery.canonical(&seoul), form("0 3 * * *"));
+    assert_eq!(quartz("0 0 3 ? * *").canonical(&seoul), form("0 3 * * *"));
+    let first = quartz("30 0 3 ? * * 2027").canonical(&seoul);
+    assert_eq!(first, "1 quartz 40000000 2027 cron 1 8 fffffffe 1ffe 7f and fixed Asia/Seoul");
     assert_eq!(every(Duration::from_secs(60)).canonical(&seoul), "1 every 60000+0");
     assert_eq!(at([1_700_000_000_000]).canonical(&seoul), "1 at 1700000000000");
     assert_eq!(at([2, 1, 2]).canonical(&seoul), "1 at 1 2");
@@ -124,6 +136,7 @@ fn equal_slots_of_an_interval_have_one_canonical_form() {
 fn timings_are_described_in_words() {
     let seoul = zone("Asia/Seoul");
     assert_eq!(cron("0 3 * * *").describe(&seoul), "at 03:00 every day");
+    assert_eq!(quartz("5 0 3 ? * *").describe(&seoul), "at 03:00:05 every day");
     let noon = utc("2026-11-21T03:00:00Z").0;
     assert_eq!(at([noon]).describe(&seoul), "once, at 2026-11-21T12:00:00+09:00");
     assert_eq!(

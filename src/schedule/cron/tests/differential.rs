@@ -7,6 +7,7 @@ use std::str::FromStr as _;
 use chrono::{DateTime, Offset as _, TimeZone as _, Utc};
 
 use super::*;
+use crate::schedule::cron::field::{MONTHS, WEEKDAYS};
 
 const CASES: usize = 1_500;
 
@@ -58,6 +59,64 @@ fn slots_equal_those_of_the_cron_crate() {
     }
 }
 
+/// A line of Quartz, less years that the crate does not know.
+fn draw_quartz(random: &mut fastrand::Rng) -> String {
+    let fields = [(0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (1, 7)];
+    let mut fields = fields.map(|(first, last)| match random.u8(..8) {
+        0 => format!("{}/{}", random.u32(first..=last), random.u32(1..=last.min(9))),
+        _ => field(random, first, last),
+    });
+    let (month, weekday) = (random.usize(..12), random.usize(..6));
+    match random.u8(..8) {
+        0 => fields[3] = "?".into(),
+        1 => fields[4] = capital(MONTHS[month]),
+        2 => fields[5] = format!("{}-{}", &WEEKDAYS[weekday][..3], WEEKDAYS[weekday + 1]),
+        3 => fields[5] = "?".into(),
+        _ => {}
+    }
+    let year = random.u32(2020..2090);
+    let year = match random.u8(..6) {
+        0 => format!(" {year}"),
+        1 => format!(" {year}-{}", year + 9),
+        2 => format!(" {year}/7"),
+        3 => " *".into(),
+        _ => String::new(),
+    };
+    fields.join(" ") + &year
+}
+
+fn capital(name: &str) -> String {
+    name[..3].to_ascii_uppercase()
+}
+
+#[test]
+fn slots_of_quartz_equal_those_of_the_cron_crate() {
+    let (mut random, utc) = (fastrand::Rng::with_seed(3), Zone::utc());
+    let mut compared = 0;
+    for _ in 0..4 * CASES {
+        let line = draw_quartz(&mut random);
+        let theirs = cron::Schedule::from_str(&line).unwrap();
+        let from = random.i64(1_577_836_800..3_786_912_000);
+        let mut after = UnixMs(from * 1000 + random.i64(0..1000));
+        let ours = match Quartz::parse(&line) {
+            Ok(ours) => ours,
+            // The crate takes dates that never come.
+            Err(error) if error.problem == Problem::NeverComes => {
+                let epoch = DateTime::from_timestamp_millis(0).unwrap();
+                assert_eq!(theirs.after(&epoch).next(), None, "{line}");
+                continue;
+            }
+            Err(error) => panic!("{line}: {error}"),
+        };
+        for expected in theirs.after(&chrono_of(after)).take(3).map(of_chrono) {
+            assert_eq!(ours.next(&utc, after), Some(expected), "{line} after {after}");
+            after = expected;
+            compared += 1;
+        }
+    }
+    assert!(compared > 2 * CASES, "{compared} slots compared");
+}
+
 #[test]
 fn slots_equal_those_of_croner() {
     let (mut random, utc) = (fastrand::Rng::with_seed(2), Zone::utc());
@@ -65,10 +124,48 @@ fn slots_equal_those_of_croner() {
         let (fields, weekday, after) = draw(&mut random);
         let line = format!("{fields} {}", weekday.map_or("*".into(), |day| day.to_string()));
         let Ok(ours) = ruled(&line, DayMatch::Or) else { continue };
-        let theirs = croner::Cron::from_str(&line).unwrap();
-        let expected = theirs.find_next_occurrence(&chrono_of(after), false).ok().map(of_chrono);
-        assert_eq!(ours.cron.next(&utc, after), expected, "{line} after {after}");
+        agree_with_croner(&line, ours.cron, &utc, after);
     }
+}
+
+/// `L` and `W` never meet in one line: there `croner` takes `L` for `LW`.
+#[test]
+fn special_days_equal_those_of_croner() {
+    let (mut random, utc) = (fastrand::Rng::with_seed(4), Zone::utc());
+    for _ in 0..2 * CASES {
+        let day = random.u32(1..=31);
+        let days = match random.u8(..6) {
+            0 => "L".into(),
+            1 => format!("{day},L"),
+            2 => "LW".into(),
+            3 => format!("{day}W"),
+            4 => format!("1,{day}W,15W"),
+            _ => "*".to_string(),
+        };
+        let (weekday, nth) = (random.u32(0..=7), random.u32(1..=5));
+        let weekdays = match random.u8(..5) {
+            0 => format!("{weekday}L"),
+            1 => format!("{weekday}#{nth}"),
+            2 => format!("{weekday}#{nth},3L,1#1"),
+            3 => weekday.to_string(),
+            _ => "*".to_string(),
+        };
+        let month = field(&mut random, 1, 12);
+        let line = format!("0 3 {days} {month} {weekdays}");
+        let after = UnixMs::from_secs(random.i64(631_152_000..3_786_912_000));
+        let both = random.bool();
+        let rule = if both { DayMatch::And } else { DayMatch::Or };
+        let Ok(ours) = ruled(&line, rule) else { continue };
+        // `+` is how croner asks for both.
+        let plus = if both { "+" } else { "" };
+        agree_with_croner(&format!("0 3 {days} {month} {plus}{weekdays}"), ours.cron, &utc, after);
+    }
+}
+
+fn agree_with_croner(line: &str, ours: Cron, utc: &Zone, after: UnixMs) {
+    let theirs = croner::Cron::from_str(line).unwrap();
+    let expected = theirs.find_next_occurrence(&chrono_of(after), false).ok().map(of_chrono);
+    assert_eq!(ours.next(utc, after), expected, "{line} after {after}");
 }
 
 #[test]

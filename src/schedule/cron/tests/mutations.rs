@@ -113,6 +113,82 @@ mod grammar {
     }
 }
 
+mod quartz {
+    use super::grammar::number;
+    use super::*;
+
+    const SEEDS: [&str; 10] = [
+        "0 30 9 * * MON-FRI",
+        "0 0 12 ? * WED",
+        "*/10 * * * * ?",
+        "5,35 0/15 8-18/2 1,15 * ?",
+        "0 0 0 1 1 ? 2027-2030",
+        "59 59 23 31 DEC ? *",
+        "0 0 3 ? JAN-JUNE/2 2-6",
+        "0 */5 0-6,22 ?/2 february Tues,Sat 2026/3",
+        "0 15 10 * * ? 2026",
+        "* * * * * *",
+    ];
+    const MONTHS: &str = "jan january feb february mar march apr april may jun june jul july aug \
+                          august sep september oct october nov november dec december";
+    const WEEKDAYS: &str = "sun sunday mon monday tue tues tuesday wed wednesday thu thurs thursday \
+                            fri friday sat saturday";
+
+    fn accepts(line: &str) -> bool {
+        let fields: Vec<&str> = line.split([' ', '\t']).filter(|text| !text.is_empty()).collect();
+        let [second, minute, hour, day, month, weekday, ref year @ ..] = fields[..] else {
+            return false;
+        };
+        field(second, 0, 59, "", false)
+            && field(minute, 0, 59, "", false)
+            && field(hour, 0, 23, "", false)
+            && field(day, 1, 31, "", true)
+            && field(month, 1, 12, MONTHS, false)
+            && field(weekday, 1, 7, WEEKDAYS, true)
+            && match year {
+                [] => true,
+                [year] => field(year, 1970, 2100, "", false),
+                _ => false,
+            }
+    }
+
+    fn field(text: &str, first: u64, last: u64, names: &str, any: bool) -> bool {
+        text.to_ascii_lowercase().split(',').all(|item| {
+            let (range, step) = item.split_once('/').map_or((item, None), |(r, s)| (r, Some(s)));
+            let named =
+                |text: &str| names.split(' ').position(|name| name == text && !name.is_empty());
+            let ends: Vec<&str> = range.split('-').collect();
+            let range_fits = match ends[..] {
+                ["*"] => true,
+                ["?"] => any,
+                [one] => number(one, first, last) || (step.is_none() && named(one).is_some()),
+                [one, two] => match (named(one), named(two)) {
+                    (Some(one), Some(two)) if !names.is_empty() => {
+                        one <= two || same(names, one, two)
+                    }
+                    _ => {
+                        let fits = |text| number(text, first, last);
+                        fits(one) && fits(two) && one.parse::<u64>().ok() <= two.parse().ok()
+                    }
+                },
+                _ => false,
+            };
+            range_fits && step.is_none_or(|step| number(step, 1, last))
+        })
+    }
+
+    /// Whether two names in the list mean the same: one is the beginning of the other.
+    fn same(names: &str, one: usize, two: usize) -> bool {
+        let name = |index| names.split(' ').nth(index).unwrap();
+        name(one)[..3] == name(two)[..3]
+    }
+
+    #[test]
+    fn of_mutated_lines_exactly_those_of_the_grammar_are_accepted() {
+        compare(&SEEDS, |text| Quartz::parse(text).map(drop), accepts);
+    }
+}
+
 mod crontab {
     use super::grammar::{MONTHS, WEEKDAYS, number};
     use super::*;

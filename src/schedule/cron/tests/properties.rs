@@ -40,37 +40,66 @@ fn line() -> impl Strategy<Value = String> {
     })
 }
 
+fn quartz() -> impl Strategy<Value = String> {
+    let year = prop_oneof![Just("*"), Just("2027"), Just("2020-2090/3"), Just("2096-2100")];
+    let second = prop_oneof![1 => Just("0".to_owned()), 3 => field(0, 59)];
+    (second, field(0, 59), field(0, 23), field(1, 31), field(1, 12), field(1, 7), year).prop_map(
+        |(second, minute, hour, day, month, weekday, year)| {
+            format!("{second} {minute} {hour} {day} {month} {weekday} {year}")
+        },
+    )
+}
+
+thread_local! {
+    static ZONES: [Zone; 4] =
+        ["America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"].map(zone);
+}
+
+/// Slots come one after the other, whatever instant between them is asked from.
+fn check_order(
+    next: impl Fn(&Zone, UnixMs) -> Option<UnixMs>,
+    zone_index: usize,
+    after: i64,
+) -> Result<(), TestCaseError> {
+    ZONES.with(|zones| {
+        let (zone, mut at) = (&zones[zone_index], UnixMs(after));
+        for _ in 0..4 {
+            let Some(slot) = next(zone, at) else { break };
+            prop_assert!(slot > at, "{} after {}", slot, at);
+            prop_assert_eq!(next(zone, UnixMs(slot.0 - 1)), Some(slot));
+            let between = UnixMs(at.0 + (slot.0 - at.0) / 2);
+            if between < slot {
+                prop_assert_eq!(next(zone, between), Some(slot));
+            }
+            at = slot;
+        }
+        Ok(())
+    })
+}
+
 proptest! {
     #[test]
     fn the_next_slot_is_later_and_is_found_again_from_just_before(
         line in line(), after in 0..4_102_444_800_000_i64, zone_index in 0..4_usize,
     ) {
-        thread_local! {
-            static ZONES: [Zone; 4] =
-                ["America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"].map(zone);
-        }
         let line = Line { entry: Some("a"), ..(&*line).into() };
         let Ok(parsed) = Cron::parse(line) else { return Ok(()) };
-        ZONES.with(|zones| {
-            let zone = &zones[zone_index];
-            let mut at = UnixMs(after);
-            for _ in 0..4 {
-                let slot = parsed.cron.next(zone, at).unwrap();
-                prop_assert!(slot > at, "{} after {}", slot, at);
-                prop_assert_eq!(parsed.cron.next(zone, UnixMs(slot.0 - 1)), Some(slot));
-                let between = UnixMs(at.0 + (slot.0 - at.0) / 2);
-                if between < slot {
-                    prop_assert_eq!(parsed.cron.next(zone, between), Some(slot));
-                }
-                at = slot;
-            }
-            Ok(())
-        })?;
+        prop_assert!(parsed.cron.next(&Zone::utc(), UnixMs(after)).is_some());
+        check_order(|zone, at| parsed.cron.next(zone, at), zone_index, after)?;
+    }
+
+    #[test]
+    fn the_next_second_is_later_and_is_found_again_from_just_before(
+        line in quartz(), after in 0..4_102_444_800_000_i64, zone_index in 0..4_usize,
+    ) {
+        let Ok(quartz) = Quartz::parse(&line) else { return Ok(()) };
+        check_order(|zone, at| quartz.next(zone, at), zone_index, after)?;
     }
 
     #[test]
     fn no_text_makes_the_parser_panic_and_errors_point_inside_it(text in "\\PC{0,40}") {
-        if let Err(error) = Cron::parse(&*text) {
+        let line = Line { entry: Some("a"), ..(&*text).into() };
+        for error in [Cron::parse(line).err(), Quartz::parse(&text).err()].into_iter().flatten() {
             prop_assert!(text.get(error.span.clone()).is_some(), "{:?}", error);
             prop_assert!(!error.to_string().is_empty());
         }
