@@ -101,6 +101,7 @@ impl Timing {
     pub fn makes_up_for_gaps(&self) -> bool {
         match self {
             Timing::Cron(cron) => cron.is_fixed(),
+            Timing::Quartz(quartz) => quartz.is_fixed(),
             Timing::Rrule(_) => true,
             Timing::Every(_) | Timing::At(_) | Timing::Solar(_) => false,
         }

@@ -87,6 +87,11 @@ impl Quartz {
         Quartz { cron, seconds: mask(schedule.seconds()), years }
     }
 
+    /// Whether each reading comes once, wherever the clock is set.
+    pub(in crate::schedule) fn is_fixed(&self) -> bool {
+        self.cron.is_fixed()
+    }
+
     /// The first slot strictly later than `after`, or `None` when there is none, or year 9999 ends
     /// before it.
     ///
