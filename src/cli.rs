@@ -90,6 +90,8 @@ pub enum Command {
     },
     /// Have the running service make way for another replica
     Resign,
+    /// Print the JSON Schema of schedule files, for editors
+    Schema,
 }
 
 /// A command that prints facts.

@@ -17,6 +17,7 @@ mod python_repr;
 mod reload;
 mod rrule_dateutil;
 mod schedules_on_workers;
+mod schema;
 mod spool;
 mod supervised;
 mod support;

@@ -103,6 +103,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Status(output) => status::status(flags, output.json),
         Command::Reload { wait } => reload::reload(flags, wait),
         Command::Resign => resign::resign(flags),
+        Command::Schema => show::json(&config::reference::schema()).map(|()| Exit::Fine),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("downbeat: {}", failure.message);

@@ -22,6 +22,7 @@ mod load;
 mod node;
 mod problem;
 mod reader;
+pub mod reference;
 mod report;
 mod schedule_file;
 pub mod service;

@@ -22,7 +22,7 @@ use crate::tzdata::Tzdata;
 /// Aliases and defaults let a small file stand for far more than it holds.
 pub const MAX_FILE_ENTRIES: usize = 256 * 1024 * 1024;
 
-static FILE: Keys = Keys {
+pub(super) static FILE: Keys = Keys {
     of: "a schedule file",
     known: &["timezone", "defaults", "calendars", "spread", "entries"],
     later: &[],

@@ -41,7 +41,7 @@ pub(super) static DEFAULTS: Keys = Keys {
     elsewhere: &[],
 };
 
-static OPTIONS: Keys = Keys {
+pub(super) static OPTIONS: Keys = Keys {
     of: "`options`",
     known: &["time_limit", "soft_time_limit", "ignore_result", "shadow"],
     later: &[],

@@ -8,7 +8,7 @@ use super::report::Report;
 use crate::schedule::Solar;
 use crate::schedule::solar::Event;
 
-static SOLAR: Keys = Keys {
+pub(super) static SOLAR: Keys = Keys {
     of: "`solar`",
     known: &["event", "latitude", "longitude"],
     later: &[],

@@ -21,7 +21,7 @@ pub const MAX_CRON: usize = 400;
 /// Instants in a list of `at`.
 pub const MAX_INSTANTS: usize = 1000;
 
-static MAPPING: Keys = Keys {
+pub(super) static CRONTAB: Keys = Keys {
     of: "`cron` as a mapping",
     known: &["minute", "hour", "day_of_week", "day_of_month", "month_of_year", "quartz"],
     later: &[],
@@ -161,11 +161,11 @@ fn line(
 
 /// A line of Quartz, which stands alone in its mapping, or the arguments of Celery's `crontab(…)`.
 fn mapping(node: &Node<'_>, report: &mut Report<'_>) -> Option<Timing> {
-    let fields = MAPPING.sort(node, report)?;
+    let fields = CRONTAB.sort(node, report)?;
     let Some(quartz) = fields.value("quartz") else {
         return crontab(node, &fields, report).map(Timing::Cron);
     };
-    for key in MAPPING.known {
+    for key in CRONTAB.known {
         if *key != "quartz" && fields.value(key).is_some() {
             contradict(&fields, key, "quartz", "a Quartz line says it all", report);
         }
@@ -179,7 +179,7 @@ fn mapping(node: &Node<'_>, report: &mut Report<'_>) -> Option<Timing> {
 /// The arguments of Celery's `crontab(…)`.
 fn crontab(node: &Node<'_>, fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Cron> {
     let before = report.errors();
-    for key in MAPPING.known {
+    for key in CRONTAB.known {
         if let Some(value) = fields.value(key)
             && value.as_written().is_none_or(|text| text.is_empty() || text.len() > MAX_CRON)
         {
