@@ -1,8 +1,11 @@
 //! Programs that are not built here: `tests/run` installs them.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+
+use serde_json::Value;
 
 /// A program that a test cannot do without.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +63,24 @@ pub(crate) fn all_there(tools: &[Tool]) -> bool {
 /// The interpreter of the virtual environment that `tests/run` makes.
 pub(crate) fn python() -> PathBuf {
     tests_folder().join(".venv/bin/python")
+}
+
+/// What a Python script writes, a JSON value a line, when it is given lines of JSON.
+pub(crate) fn answers(script: &str, questions: &[Value]) -> Vec<Value> {
+    let mut command = Command::new(python());
+    command.args(["-c", script]).env("PYTHONIOENCODING", "utf-8");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
+    // On a thread of its own: neither side may wait for the other's full pipe.
+    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Value> =
+        output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), questions.len(), "the script stopped early");
+    answers
 }
 
 /// Where the integration tests are.
