@@ -8,7 +8,8 @@ use crate::cli::ServiceFlags;
 use crate::config::ServiceConfig;
 use crate::control::Command;
 use crate::leader::{Peer, campaign};
-use crate::service::status::Status;
+use crate::service::lateness::Lateness;
+use crate::service::status::{QueueStatus, Status};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -80,7 +81,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     if let Some(schedule) = &status.schedule {
         let plural = if schedule.entries == 1 { "entry" } else { "entries" };
         fact("schedule", &format!("{}, {} {plural}", schedule.hash, schedule.entries))?;
-        fact("loaded", &schedule.loaded_at)?;
+        fact("loaded", &schedule.loaded_at.to_string())?;
         fact("tzdata", &schedule.tzdata)?;
         if let Some(reload) = &schedule.reload {
             let result = if reload.accepted { "accepted" } else { "REFUSED" };
@@ -91,6 +92,22 @@ fn print(status: &Status) -> Result<(), Failure> {
     for (outcome, slots) in &status.slots {
         fact("slots", &format!("{slots} {outcome}"))?;
     }
+    for (queue, QueueStatus { dispatched, skipped, .. }) in &status.queues {
+        let counts = dispatched.iter().chain(skipped).filter(|(_, count)| **count > 0);
+        let counts: Vec<_> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        if !counts.is_empty() {
+            fact("queue", &format!("{queue}: {}", counts.join(", ")))?;
+        }
+    }
+    if status.lateness.slots > 0 {
+        fact("lateness", &lateness(&status.lateness))?;
+    }
+    if status.broker_errors > 0 {
+        fact("errors", &format!("{} calls of the broker failed", status.broker_errors))?;
+    }
+    if let Some(at) = status.last_tick {
+        fact("last tick", &at.to_string())?;
+    }
     if let Some(done @ 1..) = status.done {
         let entries = if done == 1 { "entry has" } else { "entries have" };
         fact("done", &format!("{done} {entries} reached the limit"))?;
@@ -100,6 +117,14 @@ fn print(status: &Status) -> Result<(), Failure> {
         fact("", &format!("{} ({})", next.slot, next.slot_utc))?;
     }
     Ok(())
+}
+
+fn lateness(lateness: &Lateness) -> String {
+    let half = |percent| match lateness.bound_of(percent) {
+        Some(bound) => format!("{percent} % within {bound} ms"),
+        None => format!("{percent} % later than a minute"),
+    };
+    format!("{}, {} of {} slots", half(50), half(99), lateness.slots)
 }
 
 /// `"<term> <holder>"` in words.

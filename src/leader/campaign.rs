@@ -1,5 +1,7 @@
 //! Acquire, renew, resign: a task of its own, so that no amount of work delays a renewal.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -27,8 +29,10 @@ pub enum Request {
 }
 
 /// What a campaign tells the service, and where the service asks something of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reports {
+    /// The name of this replica, if there can be others.
+    pub identity: Option<String>,
     /// Goes to the campaign.
     pub requests: mpsc::Sender<Request>,
     /// The lease while we lead.
@@ -39,6 +43,8 @@ pub struct Reports {
     pub leader: watch::Receiver<Option<String>>,
     /// Why the broker does not answer, while it does not.
     pub trouble: watch::Receiver<Option<String>>,
+    /// How many of the campaign's calls of the broker have failed.
+    pub errors: Arc<AtomicU64>,
 }
 
 impl Reports {
@@ -55,11 +61,13 @@ impl Reports {
             broker_clock: None,
         };
         Reports {
+            identity: None,
             requests,
             leader: watch::channel(Some(lease.text.to_string())).1,
             leadership: watch::channel(Some(lease)).1,
             peers: watch::channel(Vec::new()).1,
             trouble: watch::channel(None).1,
+            errors: Arc::default(),
         }
     }
 }
@@ -85,6 +93,7 @@ pub struct Campaign {
     leadership: watch::Sender<Option<Lease>>,
     peers: watch::Sender<Vec<Peer>>,
     trouble: watch::Sender<Option<String>>,
+    errors: Arc<AtomicU64>,
     /// This replica's name from its start to its end, whatever its stays in office.
     identity: String,
     /// Who leads, as far as we can tell at present.
@@ -119,14 +128,16 @@ impl Campaign {
         let (peers, peers_seen) = watch::channel(Vec::new());
         let (leader, leader_seen) = watch::channel(None);
         let (trouble, trouble_seen) = watch::channel(None);
+        let (identity, errors) = (myself.holder.clone(), Arc::default());
         let reports = Reports {
+            identity: Some(identity.clone()),
             requests: to_campaign,
             leadership: leadership_seen,
             peers: peers_seen,
             leader: leader_seen,
             trouble: trouble_seen,
+            errors: Arc::clone(&errors),
         };
-        let identity = myself.holder.clone();
         let campaign = Campaign {
             lock,
             times,
@@ -136,6 +147,7 @@ impl Campaign {
             leadership,
             peers,
             trouble,
+            errors,
             identity,
             leader,
             last_known: None,
@@ -345,6 +357,7 @@ impl Campaign {
     fn report(&mut self, error: Option<&BrokerError>) {
         let reached = self.reached;
         self.reached |= error.is_none();
+        self.errors.fetch_add(error.is_some().into(), Ordering::Relaxed);
         let error = error.map(ToString::to_string);
         self.trouble.send_if_modified(|trouble| {
             match (&trouble, &error) {

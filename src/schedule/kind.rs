@@ -16,6 +16,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 5] =
+        [Kind::Scheduled, Kind::CatchUp, Kind::Resent, Kind::Manual, Kind::Backfill];
+
     /// The name on the wire, in logs and in the history.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

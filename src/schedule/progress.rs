@@ -27,6 +27,15 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// All of them.
+    pub const ALL: [SkipReason; 5] = [
+        SkipReason::TooLate,
+        SkipReason::Superseded,
+        SkipReason::Expired,
+        SkipReason::Retimed,
+        SkipReason::QueueFull,
+    ];
+
     /// The word in records, logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

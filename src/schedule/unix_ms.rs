@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
 /// Slots, due times and wall-clock readings are all of this type; the name of the variable says
@@ -53,6 +56,21 @@ impl fmt::Display for UnixMs {
     }
 }
 
+/// As it is shown.
+impl Serialize for UnixMs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// RFC 3339, with whatever offset.
+impl<'de> Deserialize<'de> for UnixMs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<UnixMs, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse::<jiff::Timestamp>().map(UnixMs::from).map_err(D::Error::custom)
+    }
+}
+
 fn millis(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
@@ -89,5 +107,8 @@ mod tests {
     fn it_is_shown_as_rfc_3339() {
         assert_eq!(UnixMs::from_secs(1_700_000_000).to_string(), "2023-11-14T22:13:20Z");
         assert_eq!(UnixMs(1_700_000_000_250).to_string(), "2023-11-14T22:13:20.25Z");
+        let json = serde_json::to_string(&UnixMs(1_700_000_000_250)).unwrap();
+        assert_eq!(json, "\"2023-11-14T22:13:20.25Z\"");
+        assert_eq!(serde_json::from_str::<UnixMs>(&json).unwrap(), UnixMs(1_700_000_000_250));
     }
 }

@@ -4,6 +4,8 @@
 //! rounds. Every call it makes has a deadline; while the broker is away it goes on waiting, with
 //! growing pauses, and sends what is still in its window when the broker is back.
 
+pub mod heartbeat;
+pub mod lateness;
 pub mod reload;
 pub mod render;
 mod round;
@@ -17,9 +19,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use self::heartbeat::Heartbeat;
 use self::reload::Loader;
 use self::render::Renderer;
-use self::status::{EntryStatus, NextSlot, Status};
+use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use self::tally::Tally;
 use crate::broker::{Broker, BrokerError, Fence, Reply};
 use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
@@ -111,6 +114,28 @@ pub struct Service<B, C> {
     failures: u32,
     retry_at: Option<Instant>,
     tally: Tally,
+    heartbeat: Heartbeat,
+    /// For those who look without asking.
+    seen: watch::Sender<Arc<Status>>,
+}
+
+/// How the service fares, to be looked at without asking the loop.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// When the loop last got on with its work.
+    pub heartbeat: Heartbeat,
+    seen: watch::Receiver<Arc<Status>>,
+    reports: Reports,
+}
+
+impl View {
+    /// What the loop knew at its last turn, and all else as it is now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let mut status = Status::clone(&self.seen.borrow());
+        status.report(&self.reports, &self.heartbeat);
+        status
+    }
 }
 
 /// When there is something to do again.
@@ -124,6 +149,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
     pub fn new(parts: Parts<C>, broker: B, reports: Reports) -> Service<B, C> {
         let Parts { settings, clock, loader, schedule, announced, supervisor } = parts;
         let renderer = Renderer::new(&settings.namespace, &settings.host);
+        let mut tally = Tally::default();
+        tally.admit(&schedule);
         Service {
             settings,
             broker,
@@ -140,17 +167,26 @@ impl<B: Broker, C: Clock> Service<B, C> {
             unanswered: Vec::new(),
             failures: 0,
             retry_at: None,
-            tally: Tally::default(),
+            tally,
+            heartbeat: Heartbeat::new(),
+            seen: watch::Sender::default(),
         }
+    }
+
+    /// A view of the service, which goes on while it runs.
+    pub fn view(&self) -> View {
+        self.seen.send_replace(Arc::new(self.own_status()));
+        let (heartbeat, reports) = (self.heartbeat.clone(), self.reports.clone());
+        View { heartbeat, seen: self.seen.subscribe(), reports }
     }
 
     /// Serves until told to stop; then nothing is half done.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let (loaded_in, mut loaded) = mpsc::channel(4);
-        self.tell_supervisor();
+        self.come_round();
         loop {
             let wake = self.work().await;
-            let longest = self.tell_supervisor().min(LONGEST_SLEEP);
+            let longest = self.come_round().min(LONGEST_SLEEP);
             let now = self.clock.now();
             let sleep_until = self.on_wall_clock(wake.at).min(now + longest);
             let retry = async {
@@ -173,11 +209,11 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     let outcome = self.take_up(result).await;
                     // First: whoever waits for the answer may look at the status next.
                     self.supervisor.reloaded();
-                    self.tell_supervisor();
+                    self.come_round();
                     let _ = answer.send(outcome);
                 }
                 Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
-                // Both are of interest to the supervisor only.
+                // Both are of interest to those who watch only.
                 Ok(()) = self.reports.leader.changed() => {}
                 Ok(()) = self.reports.trouble.changed() => {}
                 () = retry => self.retry_at = None,
@@ -188,8 +224,13 @@ impl<B: Broker, C: Clock> Service<B, C> {
         info!("stopped");
     }
 
-    /// The loop has come round. Gives how long it may sleep for the supervisor's sake.
-    fn tell_supervisor(&mut self) -> Duration {
+    /// The loop has come round, which those who watch it are told. Gives how long it may sleep for
+    /// the supervisor's sake.
+    fn come_round(&mut self) -> Duration {
+        self.heartbeat.beat();
+        if self.seen.receiver_count() > 0 {
+            self.seen.send_replace(Arc::new(self.own_status()));
+        }
         let status = self.supervisor.is_status_due().then(|| self.status().summary());
         self.supervisor.turn(status.as_deref())
     }
@@ -225,6 +266,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 if self.failures == 1 {
                     warn!(%error, pause_ms = pause.as_millis(), "could not publish");
                 }
+                self.tally.broker_errors += 1;
                 self.tally.trouble = Some(error.to_string());
                 self.retry_at = Some(Instant::now() + pause);
                 idle(self.retry_at)
@@ -311,8 +353,10 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 let done =
                     by_hand::trigger(&mut self.broker, &self.renderer, &self.schedule, &asked)
                         .await;
-                if done.as_ref().is_ok_and(|triggered| triggered.sent) {
-                    self.tally.add(Kind::Manual.as_str(), 1);
+                if let Ok(triggered) = &done
+                    && triggered.sent
+                {
+                    self.tally.dispatched(&triggered.queue, Kind::Manual);
                 }
                 let _ = answer.send(done);
             }
@@ -329,7 +373,9 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 if let Ok(done) = &done
                     && !asked.dry_run
                 {
-                    self.tally.add(Kind::Backfill.as_str(), done.slots.len() as u64);
+                    for slot in &done.slots {
+                        self.tally.dispatched(&slot.queue, Kind::Backfill);
+                    }
                 }
                 let _ = answer.send(done);
             }
@@ -342,27 +388,36 @@ impl<B: Broker, C: Clock> Service<B, C> {
     }
 
     fn status(&self) -> Status {
+        let mut status = self.own_status();
+        status.report(&self.reports, &self.heartbeat);
+        status
+    }
+
+    /// What the loop itself knows.
+    fn own_status(&self) -> Status {
         let leads = self.office.is_some();
         let planner = self.planner.as_ref().filter(|_| leads);
         let next = planner.and_then(Planner::next_due);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: Some(std::process::id()),
-            role: Some(if leads { "leader" } else { "follower" }.to_owned()),
-            leader: self.reports.leader.borrow().clone(),
+            role: Some(if leads { LEADER } else { FOLLOWER }.to_owned()),
             namespace: self.settings.namespace.clone(),
             broker: self.settings.broker.clone(),
-            broker_error: self.reports.trouble.borrow().clone().or(self.tally.trouble.clone()),
-            replicas: self.reports.peers.borrow().clone(),
+            broker_error: self.tally.trouble.clone(),
+            broker_errors: self.tally.broker_errors,
             schedule: Some(self.loader.status(&self.schedule)),
             slots: self.tally.slots(),
+            queues: self.tally.queues(),
+            lateness: self.tally.lateness.clone(),
             refusing: self.tally.refusing(),
             done: planner.map(Planner::done),
             next: next.map(|(slot, entry)| NextSlot {
                 entry: entry.name.to_string(),
                 slot: entry.zone.to_rfc3339(slot),
-                slot_utc: slot.to_string(),
+                slot_utc: slot,
             }),
+            ..Status::default()
         }
     }
 

@@ -10,7 +10,8 @@ use super::status::{ReloadStatus, ScheduleStatus};
 use crate::broker::{Broker, Fence, Reply};
 use crate::clock::{self, Clock};
 use crate::config::Loaded;
-use crate::schedule::{Entry, Schedule};
+use crate::schedule::progress::SkipReason;
+use crate::schedule::{Entry, Schedule, UnixMs};
 
 /// Answers whoever asked for a reload: what changed, or why it was refused.
 pub(super) type Answer = oneshot::Sender<Result<String, String>>;
@@ -19,7 +20,7 @@ pub(super) type Answer = oneshot::Sender<Result<String, String>>;
 pub struct Loader {
     load: Arc<dyn Fn() -> Loaded + Send + Sync>,
     tzdata: String,
-    loaded_at: String,
+    loaded_at: UnixMs,
     last: Option<ReloadStatus>,
 }
 
@@ -27,7 +28,7 @@ impl Loader {
     /// `load` reads the files; `tzdata` names the zone rules in use.
     #[must_use]
     pub fn new(load: Arc<dyn Fn() -> Loaded + Send + Sync>, tzdata: String) -> Loader {
-        Loader { load, tzdata, loaded_at: clock::wall().to_string(), last: None }
+        Loader { load, tzdata, loaded_at: clock::wall(), last: None }
     }
 
     /// Starts a load; what comes of it goes to `done`.
@@ -44,7 +45,7 @@ impl Loader {
             hash: short_hash(schedule),
             entries: schedule.entries.len(),
             tzdata: self.tzdata.clone(),
-            loaded_at: self.loaded_at.clone(),
+            loaded_at: self.loaded_at,
             reload: self.last.clone(),
         }
     }
@@ -55,9 +56,9 @@ impl Loader {
     }
 
     fn note(&mut self, accepted: bool, text: String) -> Result<String, String> {
-        let at = clock::wall().to_string();
+        let at = clock::wall();
         if accepted {
-            self.loaded_at.clone_from(&at);
+            self.loaded_at = at;
         }
         self.last = Some(ReloadStatus { at, accepted, text: text.clone() });
         if accepted { Ok(text) } else { Err(text) }
@@ -92,6 +93,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let difference = Difference::between(&self.schedule, &schedule);
         let schedule = Arc::new(schedule);
         self.announced.send_replace(short_hash(&schedule));
+        self.tally.admit(&schedule);
         self.schedule = Arc::clone(&schedule);
         self.replace_plans(schedule).await;
         info!(
@@ -110,8 +112,11 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let (mut replaced, changes, retimed) = planner.replace(schedule, self.broker_now());
         let fence = Fence::after(lease, planner.sequence());
         for retimed in &retimed {
-            warn!(entry = %retimed.entry, reason = "retimed", count = retimed.count, "skipped");
-            self.tally.add("retimed", retimed.count);
+            let reason = SkipReason::Retimed;
+            warn!(entry = %retimed.entry, %reason, count = retimed.count, "skipped");
+            let old = planner.schedule().get(&retimed.entry);
+            let queue = old.map_or("", |entry| &entry.message.queue);
+            self.tally.skipped(queue, reason, retimed.count);
         }
         match self.broker.adopt(&fence, &changes).await {
             Ok(Reply::Written { sequence, .. }) => {

@@ -70,6 +70,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             }
             let Some(sent) = in_flight.pop_front() else { break };
             let answer = self.answer_to(sent).await;
+            self.heartbeat.beat();
             self.supervisor.beat();
             match answer {
                 Ok(Some(answered)) => self.settle(answered),
@@ -147,7 +148,13 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     {
                         info!(%queue, "the queue takes messages again");
                     }
-                    self.tally.count(&item);
+                    self.tally.count(&item, entry);
+                    if item.action == Action::Send(Kind::Scheduled) {
+                        let late = dispatched_at.since(entry.due(item.slot));
+                        self.tally
+                            .lateness
+                            .add(u64::try_from(late.as_millis()).unwrap_or(u64::MAX));
+                    }
                     report(&item, outcome, entry, dispatched_at, false);
                     planner.settle(&item);
                     if planner.is_done(item.entry) {
@@ -205,11 +212,11 @@ impl<B: Broker, C: Clock> Service<B, C> {
             {
                 if let (Action::Send(_), Some(_)) = (item.action, entry.guards.max_queued) {
                     // Only the record of an entry's last slot is kept: which it was is not known.
-                    self.tally.add("unanswered", 1);
+                    self.tally.unanswered(&entry.message.queue);
                     let (entry, slot) = (&*entry.name, item.slot);
                     warn!(entry, %slot, "the answer was lost: dispatched, or skipped as queue_full");
                 } else {
-                    self.tally.count(&item);
+                    self.tally.count(&item, entry);
                     report(&item, outcome, entry, now, true);
                 }
                 if until == item.slot && planner.is_done(index) {

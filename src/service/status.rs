@@ -1,23 +1,35 @@
 //! What the service says of itself to `status`, `list` and the log.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use super::heartbeat::Heartbeat;
+use super::lateness::Lateness;
+use crate::clock::{self, SinceBoot};
 use crate::leader::Peer;
+use crate::leader::campaign::Reports;
 use crate::schedule::progress::Progress;
 use crate::schedule::{Entry, UnixMs};
 
 /// The state of one replica.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Status {
     /// Of downbeat.
     pub version: String,
     /// The process; none when the broker was asked instead of a service.
     pub pid: Option<u32>,
-    /// `leader` or `follower`; none when the broker was asked.
+    /// Its name among the replicas; none on a spool, which has only one, and when the broker was
+    /// asked.
+    pub replica: Option<String>,
+    /// [`LEADER`] or [`FOLLOWER`]; none when the broker was asked.
     pub role: Option<String>,
+    /// When the loop last got on with its work.
+    pub last_tick: Option<UnixMs>,
     /// `"<term> <holder>"` of whoever leads.
     pub leader: Option<String>,
     /// Keeps this scheduler apart from others.
@@ -26,12 +38,19 @@ pub struct Status {
     pub broker: String,
     /// Why the broker does not answer.
     pub broker_error: Option<String>,
+    /// Calls of the broker that failed since the start.
+    pub broker_errors: u64,
     /// All replicas.
     pub replicas: Vec<Peer>,
     /// The loaded schedule.
     pub schedule: Option<ScheduleStatus>,
-    /// Slots by outcome since the start.
+    /// Slots by outcome since the start: `dispatched` ones (among them `catch_up` and `resent`),
+    /// those skipped by reason, `unanswered` ones, and messages sent by hand.
     pub slots: BTreeMap<String, u64>,
+    /// The same by queue.
+    pub queues: BTreeMap<String, QueueStatus>,
+    /// Of the slots that were sent in time.
+    pub lateness: Lateness,
     /// Queues that refuse messages, and their words.
     pub refusing: BTreeMap<String, String>,
     /// Entries that have reached their limit; known to the leader only.
@@ -61,10 +80,7 @@ impl Status {
                 "the last reload was refused ({first}): the schedule from before goes on"
             ));
         }
-        let mut hashes: Vec<_> = self.replicas.iter().map(|replica| &replica.schedule).collect();
-        hashes.sort();
-        hashes.dedup();
-        if hashes.len() > 1 {
+        if self.schedules() > 1 {
             troubles.push("replicas have different schedules".to_owned());
         }
         for replica in self.replicas.iter().filter(|replica| replica.is_skewed()) {
@@ -95,8 +111,8 @@ pub struct ScheduleStatus {
     pub entries: usize,
     /// Which tzdata is used.
     pub tzdata: String,
-    /// When it was loaded, RFC 3339.
-    pub loaded_at: String,
+    /// When it was loaded.
+    pub loaded_at: UnixMs,
     /// The last reload, if there was one.
     pub reload: Option<ReloadStatus>,
 }
@@ -104,8 +120,8 @@ pub struct ScheduleStatus {
 /// The outcome of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadStatus {
-    /// RFC 3339.
-    pub at: String,
+    /// When.
+    pub at: UnixMs,
     /// `false`: the old schedule goes on.
     pub accepted: bool,
     /// The difference in words, or the problems found.
@@ -120,7 +136,60 @@ pub struct NextSlot {
     /// RFC 3339 in the entry's zone.
     pub slot: String,
     /// The same in UTC.
-    pub slot_utc: String,
+    pub slot_utc: UnixMs,
+}
+
+/// What became of one queue's slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Messages by kind.
+    pub dispatched: BTreeMap<Cow<'static, str>, u64>,
+    /// Slots by reason.
+    pub skipped: BTreeMap<Cow<'static, str>, u64>,
+    /// Slots of which it is not known whether they were dispatched or skipped.
+    pub unanswered: u64,
+}
+
+/// The role of whoever sends.
+pub const LEADER: &str = "leader";
+/// The role of those who wait.
+pub const FOLLOWER: &str = "follower";
+
+impl Status {
+    /// Adds what others than the loop know by now.
+    pub(super) fn report(&mut self, reports: &Reports, heartbeat: &Heartbeat) {
+        let lease = reports.leadership.borrow().clone();
+        if !lease.is_some_and(|lease| lease.is_trusted(SinceBoot::now())) {
+            (self.role, self.next) = (Some(FOLLOWER.to_owned()), None);
+        }
+        self.replica.clone_from(&reports.identity);
+        self.leader.clone_from(&reports.leader.borrow());
+        self.replicas.clone_from(&reports.peers.borrow());
+        self.broker_error = reports.trouble.borrow().clone().or(self.broker_error.take());
+        self.broker_errors += reports.errors.load(Ordering::Relaxed);
+        self.last_tick = Some(clock::wall() - heartbeat.age());
+    }
+
+    /// Whether the replica leads.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.role.as_deref() == Some(LEADER)
+    }
+
+    /// How far this machine's clock is ahead of the broker's, as far as it has a clock that is known.
+    #[must_use]
+    pub fn skew_ms(&self) -> Option<i64> {
+        let myself = self.replica.as_ref()?;
+        let peer = self.replicas.iter().find(|peer| peer.holder == *myself)?;
+        Some(peer.skew_ms)
+    }
+
+    /// How many schedules the replicas have that differ.
+    #[must_use]
+    pub fn schedules(&self) -> usize {
+        let hashes: BTreeSet<_> = self.replicas.iter().map(|replica| &replica.schedule).collect();
+        hashes.len()
+    }
 }
 
 /// One line of `list`.

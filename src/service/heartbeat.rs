@@ -1,0 +1,36 @@
+//! When the loop last got on with its work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::SinceBoot;
+
+/// Beaten by the loop itself, at every turn and every answer of the broker; read by whoever has to
+/// know whether the loop hangs.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    /// Milliseconds since boot.
+    last: Arc<AtomicU64>,
+}
+
+impl Heartbeat {
+    /// One that beats now for the first time.
+    pub(crate) fn new() -> Heartbeat {
+        Heartbeat { last: Arc::new(AtomicU64::new(now())) }
+    }
+
+    pub(super) fn beat(&self) {
+        self.last.store(now(), Ordering::Relaxed);
+    }
+
+    /// How long ago the last beat was, suspend included.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        Duration::from_millis(now().saturating_sub(self.last.load(Ordering::Relaxed)))
+    }
+}
+
+fn now() -> u64 {
+    u64::try_from(SinceBoot::now().0.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,64 @@
+//! How late slots are sent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// From what a timer can do at best to a grace that was raised.
+const BOUNDS_MS: [u64; 15] =
+    [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
+
+/// A histogram of dispatch time − due time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lateness {
+    /// How many slots were measured.
+    pub slots: u64,
+    /// Their lateness put together.
+    pub sum_ms: u64,
+    /// How many of them were at most so many milliseconds late.
+    pub within_ms: BTreeMap<u64, u64>,
+}
+
+impl Default for Lateness {
+    fn default() -> Lateness {
+        let within_ms = BOUNDS_MS.into_iter().map(|bound| (bound, 0)).collect();
+        Lateness { slots: 0, sum_ms: 0, within_ms }
+    }
+}
+
+impl Lateness {
+    pub(super) fn add(&mut self, lateness_ms: u64) {
+        self.slots += 1;
+        self.sum_ms += lateness_ms;
+        for (_, slots) in self.within_ms.range_mut(lateness_ms..) {
+            *slots += 1;
+        }
+    }
+
+    /// The smallest bound that `percent` of the slots keep; `None` when no bound is so wide.
+    #[must_use]
+    pub fn bound_of(&self, percent: u64) -> Option<u64> {
+        let wanted = self.slots.saturating_mul(percent).div_ceil(100);
+        self.within_ms.iter().find(|(_, slots)| **slots >= wanted).map(|(bound, _)| *bound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_holds_what_is_exactly_as_late_and_all_that_is_less() {
+        let mut lateness = Lateness::default();
+        for lateness_ms in [0, 1, 2, 3, 70_000] {
+            lateness.add(lateness_ms);
+        }
+        assert_eq!((lateness.slots, lateness.sum_ms), (5, 70_006));
+        let within = |bound: u64| lateness.within_ms[&bound];
+        assert_eq!([1, 2, 5, 60_000].map(within), [2, 3, 4, 4]);
+        assert_eq!(
+            [40, 60, 80, 99].map(|p| lateness.bound_of(p)),
+            [Some(1), Some(2), Some(5), None]
+        );
+    }
+}
