@@ -50,9 +50,12 @@ pub struct ServiceFlags {
     /// For the control socket
     #[arg(long, global = true, value_name = "PATH")]
     pub runtime_dir: Option<PathBuf>,
-    /// text or json
+    /// text, logfmt or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<String>,
+    /// error, warn, info, debug or trace [default: info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
 }
 
 /// What to do.
@@ -90,6 +93,8 @@ pub enum Command {
     },
     /// Have the running service make way for another replica
     Resign,
+    /// Show every setting, and what set it
+    Config(Json),
     /// Print the JSON Schema of schedule files, for editors
     Schema,
 }

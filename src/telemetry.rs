@@ -1,31 +1,45 @@
 //! The log: one line an event, on standard error.
 
+mod logfmt;
+
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use self::logfmt::Logfmt;
 use crate::config::LogFormat;
 
-/// Sends events to standard error from here on. `RUST_LOG` chooses levels (default: `info`).
+/// Sends events to standard error from here on, those that `levels` chooses, as `RUST_LOG` has it.
 ///
-/// Under journald, which stamps each line itself, lines carry no time.
-pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Under journald, which stamps each line itself, lines carry no time; they begin with their
+/// priority (`<4>`), which it takes off (`SyslogLevelPrefix=` of systemd.exec).
+pub fn init(format: LogFormat, levels: &str) {
+    let journald = is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Stderr)
+        .with_env_filter(EnvFilter::new(levels))
+        .with_writer(Stderr { journald })
         .with_target(false)
-        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
-    let journald = std::env::var_os("JOURNAL_STREAM").is_some();
+        .with_ansi(colour);
     // A subscriber that is set already stays: only tests do that.
     let _ = match (format, journald) {
         (LogFormat::Json, true) => builder.json().flatten_event(true).without_time().try_init(),
         (LogFormat::Json, false) => builder.json().flatten_event(true).try_init(),
+        (LogFormat::Logfmt, _) => builder.event_format(Logfmt { time: !journald }).try_init(),
         (LogFormat::Text, true) => builder.without_time().try_init(),
         (LogFormat::Text, false) => builder.try_init(),
     };
+}
+
+/// Whether standard error is the stream that `JOURNAL_STREAM` names, by device and inode: the
+/// variable is passed on to children whose output goes elsewhere.
+fn is_journal(stream: Option<&str>) -> bool {
+    let Ok(stat) = rustix::fs::fstat(io::stderr()) else { return false };
+    stream.is_some_and(|stream| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
 /// While it lives, lines are gathered; they are written when it is dropped, or when there are many.
@@ -63,22 +77,63 @@ fn write_out(lines: &[u8]) {
 
 /// Standard error, or the gathered lines.
 #[derive(Clone, Copy, Debug)]
-struct Stderr;
+struct Stderr {
+    journald: bool,
+}
 
-impl Write for Stderr {
-    /// Takes whole lines: the formatter writes each event in one piece.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match &mut *GATHERED.lock().unwrap_or_else(PoisonError::into_inner) {
-            None => write_out(line),
-            Some(lines) => {
-                lines.extend_from_slice(line);
-                if lines.len() > GATHERED_BYTES {
-                    write_out(lines);
-                    lines.clear();
-                }
-            }
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Lines;
+
+    fn make_writer(&'a self) -> Lines {
+        Lines { priority: None }
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Lines {
+        Lines { priority: self.journald.then(|| Priority::of(*event.level())) }
+    }
+}
+
+/// How syslog and journald grade a line.
+#[derive(Clone, Copy, Debug)]
+struct Priority(u8);
+
+impl Priority {
+    fn of(level: Level) -> Priority {
+        match level {
+            Level::ERROR => Priority(3),
+            Level::WARN => Priority(4),
+            Level::INFO => Priority(6),
+            _ => Priority(7),
         }
-        Ok(line.len())
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.0)
+    }
+}
+
+/// Takes the lines of one event.
+#[derive(Clone, Copy, Debug)]
+struct Lines {
+    priority: Option<Priority>,
+}
+
+impl Write for Lines {
+    /// Takes whole lines: the formatter writes each event in one piece.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let Some(priority) = self.priority else {
+            write_or_gather(lines);
+            return Ok(lines.len());
+        };
+        let mut graded = Vec::with_capacity(lines.len() + 3);
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            write!(graded, "{priority}")?;
+            graded.extend_from_slice(line);
+        }
+        write_or_gather(&graded);
+        Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -86,10 +141,15 @@ impl Write for Stderr {
     }
 }
 
-impl<'a> MakeWriter<'a> for Stderr {
-    type Writer = Stderr;
-
-    fn make_writer(&'a self) -> Stderr {
-        Stderr
+fn write_or_gather(lines: &[u8]) {
+    match &mut *GATHERED.lock().unwrap_or_else(PoisonError::into_inner) {
+        None => write_out(lines),
+        Some(gathered) => {
+            gathered.extend_from_slice(lines);
+            if gathered.len() > GATHERED_BYTES {
+                write_out(gathered);
+                gathered.clear();
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What can be typed, and what comes of it: output, messages and exit codes.
 
 mod backfill;
+mod config;
 mod facts;
 mod output;
 mod plan;

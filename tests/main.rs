@@ -14,6 +14,7 @@ mod fresh_clone;
 mod fuzz;
 mod guards;
 mod init_script;
+mod logs;
 mod python_repr;
 mod reload;
 mod rrule_dateutil;

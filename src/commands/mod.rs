@@ -2,6 +2,7 @@
 
 mod backfill;
 mod check;
+mod config;
 mod direct;
 mod explain;
 mod list;
@@ -21,7 +22,6 @@ use serde::de::DeserializeOwned;
 
 use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
-use crate::config;
 use crate::config::{Broker, Overrides, Problem, ServiceConfig};
 use crate::control;
 use crate::schedule::Schedule;
@@ -103,6 +103,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Status(output) => status::status(flags, output.json),
         Command::Reload { wait } => reload::reload(flags, wait),
         Command::Resign => resign::resign(flags),
+        Command::Config(output) => config::config(flags, output.json),
         Command::Schema => show::json(&config::reference::schema()).map(|()| Exit::Fine),
     };
     done.unwrap_or_else(|failure| {
@@ -134,6 +135,7 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
         state_dir: flags.state_dir,
         runtime_dir: flags.runtime_dir,
         log_format: flags.log_format,
+        log_level: flags.log_level,
     };
     let env = |name: &str| std::env::var(name).ok();
     ServiceConfig::load(overrides, &env)
@@ -181,7 +183,7 @@ fn no_service(service: &ServiceConfig) -> Failure {
 
 /// The loaded schedule; its problems are a failure.
 fn load_schedule(service: &ServiceConfig) -> Result<Schedule, Failure> {
-    let loaded = config::load(&service.schedules, &Tzdata::load());
+    let loaded = crate::config::load(&service.schedules, &Tzdata::load());
     let invalid =
         || Failure::new(Exit::No, format!("invalid schedule\n{}", render(&loaded.problems)));
     loaded.schedule.ok_or_else(invalid)

@@ -49,7 +49,7 @@ fn run_to_the_end(flags: ServiceFlags) -> Result<Exit, Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, error);
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Exit::Config)?;
-    telemetry::init(service.log_format);
+    telemetry::init(service.log_format, &service.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

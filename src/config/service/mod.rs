@@ -12,6 +12,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+
 use super::duration;
 use super::fields::Keys;
 use super::files;
@@ -28,6 +31,8 @@ pub const DEFAULT_FILE: &str = "/etc/downbeat/downbeat.yaml";
 pub const DEFAULT_NAMESPACE: &str = "downbeat";
 /// How long the leader's lease lives when nothing says.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(6);
+/// What is logged when nothing says.
+pub const DEFAULT_LOG_LEVEL: &str = "info";
 /// Shorter leases would be lost to a slow network, longer ones leave the service without leader.
 pub const TTL_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
@@ -49,7 +54,7 @@ static SERVICE: Keys = Keys {
 };
 
 static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], later: &[], elsewhere: &[] };
-static LOG: Keys = Keys { of: "`log`", known: &["format"], later: &[], elsewhere: &[] };
+static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], later: &[], elsewhere: &[] };
 
 /// What the command line says; `None` where it says nothing.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +75,8 @@ pub struct Overrides {
     pub grace: Option<String>,
     /// `--log-format`
     pub log_format: Option<String>,
+    /// `--log-level`
+    pub log_level: Option<String>,
     /// `--state-dir`
     pub state_dir: Option<PathBuf>,
     /// `--runtime-dir`
@@ -82,8 +89,24 @@ pub enum LogFormat {
     /// For people.
     #[default]
     Text,
+    /// For both: `key=value` pairs.
+    Logfmt,
     /// For machines, an object a line.
     Json,
+}
+
+impl LogFormat {
+    const ALL: [LogFormat; 3] = [LogFormat::Text, LogFormat::Logfmt, LogFormat::Json];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogFormat::Text => "text",
+            LogFormat::Logfmt => "logfmt",
+            LogFormat::Json => "json",
+        }
+    }
 }
 
 /// How the service runs, checked.
@@ -101,6 +124,8 @@ pub struct ServiceConfig {
     pub grace: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// What is logged: a level, or directives as `RUST_LOG` has them.
+    pub log_level: String,
     /// For files that outlive the process. Not created here.
     pub state_dir: PathBuf,
     /// For the control socket. Not created here.
@@ -108,7 +133,7 @@ pub struct ServiceConfig {
     /// The file that was read.
     pub file: Option<PathBuf>,
     /// Which settings do not have their default, and what set each: `--grace`,
-    /// `environment:DOWNBEAT_GRACE` or `FILE:LINE:COLUMN`.
+    /// `environment:DOWNBEAT_GRACE` or `FILE:LINE:COLUMN`. See [`ServiceConfig::settings`].
     pub sources: Vec<(&'static str, String)>,
 }
 
@@ -123,7 +148,7 @@ impl ServiceConfig {
         overrides: Overrides,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<ServiceConfig, Vec<Problem>> {
-        let file = config_file(&overrides, env);
+        let (file, named) = config_file(&overrides, env);
         let text = match &file {
             Some(path) => files::read(path).map_err(|problem| vec![problem])?,
             None => String::new(),
@@ -141,16 +166,50 @@ impl ServiceConfig {
         };
         let fields = root.as_ref().and_then(|root| SERVICE.sort(root, &mut report));
         let base = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        let sources = Sources::new(env, fields, base, report);
+        let mut sources = Sources::new(env, fields, base, report);
+        if let Some(place) = named {
+            sources.note("config", &place);
+        }
         read(overrides, sources, file.clone())
+    }
+
+    /// Every setting by its key (`leader.ttl`), with its effective value and what set it:
+    /// `None` for a default. No value holds a secret.
+    #[must_use]
+    pub fn settings(&self) -> Vec<(&'static str, Value, Option<&str>)> {
+        let path = |path: &Path| json!(path.display().to_string());
+        let values = [
+            ("config", self.file.as_deref().map_or(Value::Null, path)),
+            ("broker", json!(self.broker.as_ref().map(ToString::to_string))),
+            ("schedules", self.schedules.iter().map(|schedules| path(schedules)).collect()),
+            ("namespace", json!(self.namespace)),
+            ("leader.ttl", json!(duration::format(self.ttl))),
+            ("grace", json!(duration::format(self.grace))),
+            ("log.format", json!(self.log_format.as_str())),
+            ("log.level", json!(self.log_level)),
+            ("state_dir", path(&self.state_dir)),
+            ("runtime_dir", path(&self.runtime_dir)),
+        ];
+        let source = |key: &str| {
+            let found = self.sources.iter().find(|(set, _)| *set == key);
+            found.map(|(_, source)| source.as_str())
+        };
+        values.into_iter().map(|(key, value)| (key, value, source(key))).collect()
     }
 }
 
-fn config_file(overrides: &Overrides, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let named = overrides.config.clone();
-    let named =
-        named.or_else(|| env("DOWNBEAT_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
-    named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()))
+/// The file to read, if any, and what named it.
+fn config_file(
+    overrides: &Overrides,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> (Option<PathBuf>, Option<Place>) {
+    if let Some(path) = &overrides.config {
+        return (Some(path.clone()), Some(Place::Flag("--config")));
+    }
+    if let Some(path) = env("DOWNBEAT_CONFIG").filter(|path| !path.is_empty()) {
+        return (Some(path.into()), Some(Place::Env("DOWNBEAT_CONFIG")));
+    }
+    (Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()), None)
 }
 
 fn read(
@@ -166,6 +225,7 @@ fn read(
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
     let log_format = log_format(overrides.log_format, &mut from);
+    let log_level = log_level(overrides.log_level, &mut from);
     let names = Names { key: "state_dir", flag: "--state-dir", env: "DOWNBEAT_STATE_DIR" };
     let state_dir = directory(names, overrides.state_dir, &mut from);
     let names = Names { key: "runtime_dir", flag: "--runtime-dir", env: "DOWNBEAT_RUNTIME_DIR" };
@@ -183,6 +243,7 @@ fn read(
         ttl,
         grace,
         log_format: log_format.unwrap_or_default(),
+        log_level: log_level.unwrap_or_else(|| DEFAULT_LOG_LEVEL.to_owned()),
         state_dir: state_dir.unwrap_or_else(|| directories::state(env)),
         runtime_dir: runtime_dir.unwrap_or_else(|| directories::runtime(env)),
         file,
@@ -210,7 +271,10 @@ fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Broke
             return None;
         }
         (Some(url), Some(path)) if url.place.rank() < path.place.rank() => Some(url),
-        (_, Some(path)) => from.content(path),
+        (_, Some(path)) => {
+            from.note("broker", &path.place);
+            from.content(path)
+        }
         (url, None) => url,
     };
     let chosen = chosen.or_else(|| from.last_resort("broker", "REDIS_URL"));
@@ -283,15 +347,37 @@ fn log_format(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<Lo
     let names = Names { key: "log.format", flag: "--log-format", env: "DOWNBEAT_LOG_FORMAT" };
     let inner = from.inner("log", &LOG, "format");
     let given = from.setting_at(names, flag, inner);
+    from.check(given, |text| {
+        LogFormat::ALL.into_iter().find(|format| format.as_str() == text).ok_or_else(|| {
+            let message = format!("unknown log format `{}`", super::node::shortened(text));
+            (message, "write `text`, `logfmt` or `json`".to_owned())
+        })
+    })
+}
+
+/// `RUST_LOG` is everybody's, so our own variable goes before it, and it before the file.
+fn log_level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<String> {
+    let names = Names { key: "log.level", flag: "--log-level", env: "DOWNBEAT_LOG_LEVEL" };
+    let inner = from.inner("log", &LOG, "level");
+    let given = from.setting_at(names, flag, inner);
+    if given.as_ref().is_none_or(|given| matches!(given.place, Place::File(_)))
+        && let Some(directives) = from.variable(names.key, "RUST_LOG")
+    {
+        return from.check(Some(directives), |text| match EnvFilter::try_new(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(error) => Err((error.to_string(), format!("write {LOG_LEVELS}"))),
+        });
+    }
     from.check(given, |text| match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
+        "error" | "warn" | "info" | "debug" | "trace" => Ok(text.to_owned()),
         _ => {
-            let shown = super::node::shortened(text);
-            Err((format!("unknown log format `{shown}`"), "write `text` or `json`".to_owned()))
+            let message = format!("unknown log level `{}`", super::node::shortened(text));
+            Err((message, format!("write {LOG_LEVELS}; finer choices go into RUST_LOG")))
         }
     })
 }
+
+const LOG_LEVELS: &str = "`error`, `warn`, `info`, `debug` or `trace`";
 
 fn directory(
     names: Names,

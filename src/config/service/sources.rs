@@ -213,8 +213,9 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         self.problems.last_mut().expect("one was just pushed")
     }
 
-    /// Remembers what set a key.
+    /// Remembers what set a key, in place of what was remembered before.
     pub(super) fn note(&mut self, key: &'static str, place: &Place) {
+        self.notes.retain(|(noted, _)| *noted != key);
         let source = match place {
             Place::Flag(flag) => (*flag).to_owned(),
             Place::Env(name) => format!("environment:{name}"),

@@ -69,6 +69,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(
         sources,
         [
+            "config --config".to_owned(),
             format!("broker {file}:4:9"),
             "namespace --namespace".to_owned(),
             "grace environment:DOWNBEAT_GRACE".to_owned(),
@@ -164,9 +165,9 @@ fn every_problem_is_told_where_it_stands() {
          c.yaml:2:12: `a b` cannot be a namespace\n    namespace: a b\n               ^~~\n\
          hint: use 1 to 64 letters, digits, `_`, `.` and `-`\n\
          c.yaml:3:15: unknown log format `xml`\n    log: {format: xml, colour: true}\n                  ^~~\n\
-         hint: write `text` or `json`\n\
+         hint: write `text`, `logfmt` or `json`\n\
          c.yaml:3:20: unknown key `colour` in `log`\n    log: {format: xml, colour: true}\n                       ^~~~~~\n\
-         hint: known keys: format\n\
+         hint: known keys: format, level\n\
          c.yaml:4:1: `queues` is not supported by this version\n    queues: {}\n    ^~~~~~\n\
          c.yaml:5:12: `schedules` is empty\n    schedules: []\n               ^\n\
          c.yaml:6:10: expected text, found nothing\n    state_dir:\n             ^"
@@ -206,4 +207,68 @@ fn a_missing_file_that_was_asked_for_is_an_error() {
     let overrides = Overrides { broker_file: Some("/nowhere/b".into()), ..Overrides::default() };
     let problems = load_with(overrides, &[]).unwrap_err();
     assert!(problems[0].render(false).starts_with("--broker-file: /nowhere/b cannot be read: no"));
+}
+
+/// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
+#[test]
+fn bad_files_are_told_exactly() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/service/fixtures");
+    let files = fs::read_dir(&fixtures).unwrap().map(|file| file.unwrap().path());
+    let files: Vec<_> =
+        files.filter(|file| file.extension().is_some_and(|e| e == "yaml")).collect();
+    for file in files {
+        let shown = load_file(&fs::read_to_string(&file).unwrap(), &[]).unwrap_err() + "\n";
+        let expected = file.with_extension("yaml.txt");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, shown).unwrap();
+        } else {
+            assert_eq!(shown, fs::read_to_string(&expected).unwrap(), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_log_level_is_ours_before_everybodys_before_the_files() {
+    let level = |variables: &[(&str, &str)]| {
+        let config = load_file("log: {level: warn}", variables).unwrap();
+        let sources = config.sources;
+        (config.log_level, sources.into_iter().find(|(key, _)| *key == "log.level").unwrap().1)
+    };
+    let (rust_log, ours) = (("RUST_LOG", "info,downbeat=debug"), ("DOWNBEAT_LOG_LEVEL", "error"));
+    let given = level(&[]);
+    assert!(given.0 == "warn" && given.1.ends_with("c.yaml:1:14"), "{given:?}");
+    let told = |level: &str, by: &str| (level.to_owned(), format!("environment:{by}"));
+    assert_eq!(level(&[rust_log]), told("info,downbeat=debug", "RUST_LOG"));
+    assert_eq!(level(&[rust_log, ours]), told("error", "DOWNBEAT_LOG_LEVEL"));
+    let refused = load_file("# nothing\n", &[("RUST_LOG", "downbeat=loud")]).unwrap_err();
+    assert!(refused.starts_with("environment:RUST_LOG: "), "{refused}");
+}
+
+#[test]
+fn every_setting_is_shown_with_what_set_it_and_without_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("broker");
+    fs::write(&secret, "redis://:s3cret@host/1\n").unwrap();
+    let variables =
+        [("DOWNBEAT_BROKER_FILE", secret.to_str().unwrap()), ("REDIS_URL", "redis://:s3cret@x")];
+    let config = load_file("broker: redis://:s3cret@file\ngrace: 1m\n", &variables).unwrap();
+    let file = config.file.as_ref().unwrap().display().to_string();
+    let settings = config.settings();
+    let shown = |key: &str| settings.iter().find(|setting| setting.0 == key).unwrap();
+    let (_, value, source) = shown("broker");
+    assert_eq!(value, "redis://:***@host/1");
+    assert_eq!(*source, Some("environment:DOWNBEAT_BROKER_FILE"));
+    assert_eq!(
+        (&shown("grace").1, shown("grace").2),
+        (&json!("1m"), Some(&*format!("{file}:2:8")))
+    );
+    assert_eq!((&shown("config").1, shown("config").2), (&json!(file), Some("--config")));
+    assert_eq!((&shown("leader.ttl").1, shown("leader.ttl").2), (&json!("6s"), None));
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    // The file may name the broker's file, which is shown as what set the broker.
+    for key in SERVICE.known.iter().filter(|key| **key != "broker_file") {
+        let inner = format!("{key}.");
+        let is_shown = |shown: &str| shown == *key || shown.starts_with(&inner);
+        assert!(settings.iter().any(|setting| is_shown(setting.0)), "`{key}` is not shown");
+    }
 }

@@ -1,0 +1,61 @@
+//! `config`: which settings are in force, and what set them.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::place_with_three;
+
+#[test]
+fn config_shows_every_setting_what_set_it_and_no_secret() {
+    let place = place_with_three()
+        .env("DOWNBEAT_GRACE", "20s")
+        .env("REDIS_URL", "redis://me:s3cret@host/1");
+    let file = place.path().join("downbeat.yaml");
+    fs::write(&file, "log:\n  format: logfmt\n").unwrap();
+    let file = file.to_str().unwrap();
+    let args = ["config", "--config", file, "--namespace", "shop"];
+    let shown = place.run(&args).ok();
+    let expected = [
+        format!("config\t{file}\t--config"),
+        "broker\tredis://me:***@host/1\tenvironment:REDIS_URL".to_owned(),
+        "schedules\t./schedules\tdefault".to_owned(),
+        "namespace\tshop\t--namespace".to_owned(),
+        "leader.ttl\t6s\tdefault".to_owned(),
+        "grace\t20s\tenvironment:DOWNBEAT_GRACE".to_owned(),
+        format!("log.format\tlogfmt\t{file}:2:11"),
+        "log.level\tinfo\tdefault".to_owned(),
+        format!("state_dir\t{}\tdefault", place.state().display()),
+        format!("runtime_dir\t{}\tdefault", place.runtime().display()),
+    ];
+    assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
+
+    let json = place.run(&[&args[..], &["--json"]].concat()).json(0);
+    assert_eq!(
+        (&json["log.level"]["value"], &json["log.level"]["source"]),
+        (&"info".into(), &Value::Null)
+    );
+    assert_eq!(json.as_object().unwrap().len(), expected.len());
+    assert!(!json.to_string().contains("s3cret"));
+}
+
+#[test]
+fn config_without_a_broker_shows_the_spool_that_is_used() {
+    let place = place_with_three();
+    let spool = place.state().join("spool");
+    let json = place.run(&["config", "--json"]).json(0);
+    assert_eq!(json["broker"]["value"], format!("spool:{}", spool.display()));
+    assert!(json["config"]["value"].is_null());
+}
+
+#[test]
+fn config_and_check_tell_what_is_wrong_with_a_setting_and_where() {
+    let place = place_with_three();
+    fs::write(place.path().join("c.yaml"), "log: {level: info}\ngrace: long\n").unwrap();
+    for args in [["config", "--config", "c.yaml"], ["check", "--config", "c.yaml"]] {
+        let told = place.run(&args).refused(1);
+        assert!(told.contains("c.yaml:2:8: "), "{told}");
+    }
+    let told = place.run(&["run", "--config", "c.yaml"]).refused(78);
+    assert!(told.contains("c.yaml:2:8: "), "{told}");
+}
