@@ -50,6 +50,9 @@ pub struct ServiceFlags {
     /// For the control socket
     #[arg(long, global = true, value_name = "PATH")]
     pub runtime_dir: Option<PathBuf>,
+    /// Serves health and metrics there: 127.0.0.1:9632, or a port alone [default: nowhere]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub http: Option<String>,
     /// text, logfmt or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<String>,

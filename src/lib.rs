@@ -9,6 +9,7 @@
 //! - [`service`]: the loop that waits, decides and acts.
 //! - [`by_hand`]: messages that somebody asks for, on the same path.
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
+//! - [`http`]: health, status and metrics, off the path of every task.
 //! - [`clock`], [`signals`], [`supervisor`], [`watch`], [`telemetry`], [`host`]: the edges of the
 //!   process.
 //!
@@ -30,6 +31,7 @@ pub mod config;
 pub mod control;
 pub mod envelope;
 pub mod host;
+pub mod http;
 pub mod leader;
 pub mod schedule;
 pub mod service;

@@ -13,6 +13,7 @@ mod failover;
 mod fresh_clone;
 mod fuzz;
 mod guards;
+mod http;
 mod init_script;
 mod logs;
 mod python_repr;

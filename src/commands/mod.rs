@@ -104,7 +104,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Reload { wait } => reload::reload(flags, wait),
         Command::Resign => resign::resign(flags),
         Command::Config(output) => config::config(flags, output.json),
-        Command::Schema => show::json(&config::reference::schema()).map(|()| Exit::Fine),
+        Command::Schema => show::json(&crate::config::reference::schema()).map(|()| Exit::Fine),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("downbeat: {}", failure.message);
@@ -134,6 +134,7 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
         grace: flags.grace,
         state_dir: flags.state_dir,
         runtime_dir: flags.runtime_dir,
+        http: flags.http,
         log_format: flags.log_format,
         log_level: flags.log_level,
     };

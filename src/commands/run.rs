@@ -1,5 +1,6 @@
 //! `run`: the service, in the foreground.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::signals::Signals;
 use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
 use crate::watch::Watch;
-use crate::{config, host, telemetry};
+use crate::{config, host, http, telemetry};
 
 /// The service answers nobody while it waits for the broker, so it never waits longer than this.
 const LONGEST_CALL: Duration = Duration::from_secs(5);
@@ -73,6 +74,7 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         tzdata = %tzdata,
         "started"
     );
+    let http = service.http.map(open_http).transpose()?;
     let (requests, requested) = mpsc::channel(64);
     let (announced, announcing) = watch::channel(short_hash(&schedule));
     let stopping = Arc::new(Notify::new());
@@ -100,17 +102,18 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
             let (campaign, reports) = Campaign::new(lock, times, myself, announcing);
             let to_campaign = reports.requests.clone();
             let campaign = tokio::spawn(campaign.run());
-            work(Service::new(parts, broker, reports), requested, &stopping).await;
+            let done = work(Service::new(parts, broker, reports), requested, &stopping, http).await;
             let _ = to_campaign.send(campaign::Request::Leave).await;
             if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
                 warn!("the lease could not be given up; it runs out by itself");
             }
+            done?;
         }
         service::Broker::Spool(path) => {
             let spool = open_spool(&path)?;
             info!(queue = %path.join("queue").display(), "using a spool");
             let reports = Reports::of_sole_leader();
-            work(Service::new(parts, spool, reports), requested, &stopping).await;
+            work(Service::new(parts, spool, reports), requested, &stopping, http).await?;
         }
     }
     drop(control);
@@ -122,7 +125,10 @@ async fn work<B: Broker>(
     service: Service<B, SystemClock>,
     requested: mpsc::Receiver<Request>,
     stopping: &Notify,
-) {
+    http: Option<http::Server>,
+) -> Result<(), Failure> {
+    let serving = http.map(|server| server.serve(service.view())).transpose();
+    let _serving = serving.map_err(|error| Failure::new(Exit::Failed, error))?;
     let too_long = async {
         stopping.notified().await;
         tokio::time::sleep(LEAVE_WITHIN).await;
@@ -131,6 +137,7 @@ async fn work<B: Broker>(
         () = service.run(requested) => {}
         () = too_long => warn!("stopped without an answer to what was being sent"),
     }
+    Ok(())
 }
 
 /// Loads the schedule for the first time; from then on the loader does so on demand.
@@ -179,6 +186,21 @@ fn open_spool(path: &Path) -> Result<Spool, Failure> {
 fn is_passing(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
     !matches!(error.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
+}
+
+/// The address for health and metrics, which somebody relies on once it is configured.
+fn open_http(address: SocketAddr) -> Result<http::Server, Failure> {
+    let opened = http::Server::bind(address).and_then(|server| Ok((server.address()?, server)));
+    let (address, server) = opened.map_err(|error| {
+        let exit = if is_passing(&error) { Exit::Failed } else { Exit::Config };
+        let message = format!(
+            "cannot serve health and metrics on {address}: {error}\nhint: stop what listens there, \
+             or choose another address with `http:` or --http"
+        );
+        Failure::new(exit, message)
+    })?;
+    info!(%address, "serving health and metrics");
+    Ok(server)
 }
 
 /// The control socket, if it can be had; the service works without.

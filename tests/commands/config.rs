@@ -12,7 +12,7 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
         .env("DOWNBEAT_GRACE", "20s")
         .env("REDIS_URL", "redis://me:s3cret@host/1");
     let file = place.path().join("downbeat.yaml");
-    fs::write(&file, "log:\n  format: logfmt\n").unwrap();
+    fs::write(&file, "http: 9632\nlog:\n  format: logfmt\n").unwrap();
     let file = file.to_str().unwrap();
     let args = ["config", "--config", file, "--namespace", "shop"];
     let shown = place.run(&args).ok();
@@ -23,7 +23,8 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
         "namespace\tshop\t--namespace".to_owned(),
         "leader.ttl\t6s\tdefault".to_owned(),
         "grace\t20s\tenvironment:DOWNBEAT_GRACE".to_owned(),
-        format!("log.format\tlogfmt\t{file}:2:11"),
+        format!("http\t127.0.0.1:9632\t{file}:1:7"),
+        format!("log.format\tlogfmt\t{file}:3:11"),
         "log.level\tinfo\tdefault".to_owned(),
         format!("state_dir\t{}\tdefault", place.state().display()),
         format!("runtime_dir\t{}\tdefault", place.runtime().display()),
@@ -31,6 +32,8 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
     assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
 
     let json = place.run(&[&args[..], &["--json"]].concat()).json(0);
+    assert_eq!(json["http"]["value"], "127.0.0.1:9632");
+    assert_eq!(json["http"]["source"], format!("{file}:1:7"));
     assert_eq!(
         (&json["log.level"]["value"], &json["log.level"]["source"]),
         (&"info".into(), &Value::Null)
@@ -45,17 +48,19 @@ fn config_without_a_broker_shows_the_spool_that_is_used() {
     let spool = place.state().join("spool");
     let json = place.run(&["config", "--json"]).json(0);
     assert_eq!(json["broker"]["value"], format!("spool:{}", spool.display()));
-    assert!(json["config"]["value"].is_null());
+    assert!(json["config"]["value"].is_null() && json["http"]["value"].is_null());
 }
 
 #[test]
 fn config_and_check_tell_what_is_wrong_with_a_setting_and_where() {
     let place = place_with_three();
-    fs::write(place.path().join("c.yaml"), "log: {level: info}\ngrace: long\n").unwrap();
+    fs::write(place.path().join("c.yaml"), "log: {level: info}\nhttp: everywhere\n").unwrap();
     for args in [["config", "--config", "c.yaml"], ["check", "--config", "c.yaml"]] {
         let told = place.run(&args).refused(1);
-        assert!(told.contains("c.yaml:2:8: "), "{told}");
+        assert!(told.contains("c.yaml:2:7: `everywhere` is not an address to listen on"), "{told}");
     }
     let told = place.run(&["run", "--config", "c.yaml"]).refused(78);
-    assert!(told.contains("c.yaml:2:8: "), "{told}");
+    assert!(told.contains("c.yaml:2:7: "), "{told}");
+    let told = place.run(&["check", "--http", "1.2.3.4"]).refused(1);
+    assert!(told.starts_with("--http: `1.2.3.4` is not an address to listen on\n"), "{told}");
 }

@@ -5,6 +5,7 @@
 pub(crate) mod celery;
 pub(crate) mod cluster;
 pub(crate) mod downbeat;
+pub(crate) mod http;
 pub(crate) mod lines;
 pub(crate) mod machine;
 pub(crate) mod process;

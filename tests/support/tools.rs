@@ -18,6 +18,8 @@ pub(crate) enum Tool {
     Systemd,
     /// What init scripts of Debian are written with.
     InitScripts,
+    /// Prometheus' `promtool`, on the search path or in `tests/.tools`.
+    Promtool,
 }
 
 impl Tool {
@@ -29,12 +31,15 @@ impl Tool {
             let installed = std::fs::read(tests_folder().join(".venv/requirements.txt"));
             wanted.is_ok_and(|wanted| installed.is_ok_and(|installed| wanted == installed))
         });
+        static PROMTOOL: LazyLock<bool> =
+            LazyLock::new(|| runs(Command::new(promtool()).arg("--version")));
         let are_there = |paths: &[&str]| paths.iter().all(|path| Path::new(path).exists());
         match self {
             Tool::Redis => *REDIS,
             Tool::Python => *PYTHON,
             Tool::Systemd => are_there(&["/lib/systemd/systemd", "/sbin/ip"]),
             Tool::InitScripts => are_there(&["/lib/lsb/init-functions", "/sbin/ip"]),
+            Tool::Promtool => *PROMTOOL,
         }
     }
 }
@@ -49,12 +54,14 @@ macro_rules! needs {
 }
 pub(crate) use needs;
 
-/// Whether the test can go on. `false` only with `DOWNBEAT_TESTS_SKIP_MISSING=1`.
+/// Whether the test can go on. `false` only if `DOWNBEAT_TESTS_SKIP_MISSING` is 1 or names the tool.
 ///
 /// Panics when a tool is missing otherwise: a test that did not run must not look like a pass.
 pub(crate) fn all_there(tools: &[Tool]) -> bool {
     let Some(missing) = tools.iter().find(|tool| !tool.is_there()) else { return true };
-    let may_skip = std::env::var("DOWNBEAT_TESTS_SKIP_MISSING").is_ok_and(|value| value == "1");
+    let may_skip = std::env::var("DOWNBEAT_TESTS_SKIP_MISSING").is_ok_and(|value| {
+        value == "1" || value.split(' ').any(|name| name == format!("{missing:?}"))
+    });
     assert!(may_skip, "{missing:?} is missing: run tests/run, which installs it");
     eprintln!("skipped: {missing:?} is missing (tests/run installs it)");
     false
@@ -63,6 +70,12 @@ pub(crate) fn all_there(tools: &[Tool]) -> bool {
 /// The interpreter of the virtual environment that `tests/run` makes.
 pub(crate) fn python() -> PathBuf {
     tests_folder().join(".venv/bin/python")
+}
+
+/// `promtool`: the one that `tests/run` unpacked, else that of the search path.
+pub(crate) fn promtool() -> PathBuf {
+    let unpacked = tests_folder().join(".tools/usr/bin/promtool");
+    if unpacked.exists() { unpacked } else { "promtool".into() }
 }
 
 /// What a Python script writes, a JSON value a line, when it is given lines of JSON.

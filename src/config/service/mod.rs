@@ -9,6 +9,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,11 +46,12 @@ static SERVICE: Keys = Keys {
         "namespace",
         "leader",
         "grace",
+        "http",
         "log",
         "state_dir",
         "runtime_dir",
     ],
-    later: &["queues", "http", "state"],
+    later: &["queues", "state"],
     elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
 };
 
@@ -73,6 +75,8 @@ pub struct Overrides {
     pub leader_ttl: Option<String>,
     /// `--grace`
     pub grace: Option<String>,
+    /// `--http`
+    pub http: Option<String>,
     /// `--log-format`
     pub log_format: Option<String>,
     /// `--log-level`
@@ -122,6 +126,8 @@ pub struct ServiceConfig {
     pub ttl: Duration,
     /// How late a slot may be sent before it counts as missed: at least `ttl` and 2 s.
     pub grace: Duration,
+    /// Where health and metrics are served, if anywhere.
+    pub http: Option<SocketAddr>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged: a level, or directives as `RUST_LOG` has them.
@@ -185,6 +191,7 @@ impl ServiceConfig {
             ("namespace", json!(self.namespace)),
             ("leader.ttl", json!(duration::format(self.ttl))),
             ("grace", json!(duration::format(self.grace))),
+            ("http", json!(self.http)),
             ("log.format", json!(self.log_format.as_str())),
             ("log.level", json!(self.log_level)),
             ("state_dir", path(&self.state_dir)),
@@ -224,6 +231,9 @@ fn read(
     let namespace = from.check(namespace, namespace_of);
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
+    let names = Names { key: "http", flag: "--http", env: "DOWNBEAT_HTTP" };
+    let http = from.setting(names, overrides.http);
+    let http = from.check(http, http_of);
     let log_format = log_format(overrides.log_format, &mut from);
     let log_level = log_level(overrides.log_level, &mut from);
     let names = Names { key: "state_dir", flag: "--state-dir", env: "DOWNBEAT_STATE_DIR" };
@@ -242,6 +252,7 @@ fn read(
         namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
         ttl,
         grace,
+        http,
         log_format: log_format.unwrap_or_default(),
         log_level: log_level.unwrap_or_else(|| DEFAULT_LOG_LEVEL.to_owned()),
         state_dir: state_dir.unwrap_or_else(|| directories::state(env)),
@@ -378,6 +389,19 @@ fn log_level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<Str
 }
 
 const LOG_LEVELS: &str = "`error`, `warn`, `info`, `debug` or `trace`";
+
+/// An address to listen on; a port alone is one of this machine only.
+fn http_of(text: &str) -> Result<SocketAddr, (String, String)> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse().map_err(|_| {
+        let message = format!("`{}` is not an address to listen on", super::node::shortened(text));
+        let hint = "write `127.0.0.1:9632`, `[::1]:9632`, or a port alone; `0.0.0.0:9632` listens \
+                    on every interface";
+        (message, hint.to_owned())
+    })
+}
 
 fn directory(
     names: Names,

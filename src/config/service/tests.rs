@@ -216,6 +216,7 @@ fn bad_files_are_told_exactly() {
     let files = fs::read_dir(&fixtures).unwrap().map(|file| file.unwrap().path());
     let files: Vec<_> =
         files.filter(|file| file.extension().is_some_and(|e| e == "yaml")).collect();
+    assert!(files.len() >= 8);
     for file in files {
         let shown = load_file(&fs::read_to_string(&file).unwrap(), &[]).unwrap_err() + "\n";
         let expected = file.with_extension("yaml.txt");
@@ -225,6 +226,17 @@ fn bad_files_are_told_exactly() {
             assert_eq!(shown, fs::read_to_string(&expected).unwrap(), "{}", file.display());
         }
     }
+}
+
+#[test]
+fn http_is_served_where_it_is_told_and_else_nowhere() {
+    let http = |text: &str| load_file(text, &[]).unwrap().http.map(|address| address.to_string());
+    assert_eq!(http("# nothing\n"), None);
+    assert_eq!(http("http: 9632").as_deref(), Some("127.0.0.1:9632"));
+    assert_eq!(http("http: 0.0.0.0:80").as_deref(), Some("0.0.0.0:80"));
+    assert_eq!(http("http: '[::1]:9632'").as_deref(), Some("[::1]:9632"));
+    let config = load_file("http: 1", &[("DOWNBEAT_HTTP", "2")]).unwrap();
+    assert_eq!(config.http.unwrap().port(), 2);
 }
 
 #[test]
@@ -251,19 +263,17 @@ fn every_setting_is_shown_with_what_set_it_and_without_secrets() {
     fs::write(&secret, "redis://:s3cret@host/1\n").unwrap();
     let variables =
         [("DOWNBEAT_BROKER_FILE", secret.to_str().unwrap()), ("REDIS_URL", "redis://:s3cret@x")];
-    let config = load_file("broker: redis://:s3cret@file\ngrace: 1m\n", &variables).unwrap();
+    let config = load_file("broker: redis://:s3cret@file\nhttp: 9632\n", &variables).unwrap();
     let file = config.file.as_ref().unwrap().display().to_string();
     let settings = config.settings();
     let shown = |key: &str| settings.iter().find(|setting| setting.0 == key).unwrap();
     let (_, value, source) = shown("broker");
     assert_eq!(value, "redis://:***@host/1");
     assert_eq!(*source, Some("environment:DOWNBEAT_BROKER_FILE"));
-    assert_eq!(
-        (&shown("grace").1, shown("grace").2),
-        (&json!("1m"), Some(&*format!("{file}:2:8")))
-    );
+    assert_eq!(shown("http").1, "127.0.0.1:9632");
+    assert_eq!(shown("http").2, Some(&*format!("{file}:2:7")));
     assert_eq!((&shown("config").1, shown("config").2), (&json!(file), Some("--config")));
-    assert_eq!((&shown("leader.ttl").1, shown("leader.ttl").2), (&json!("6s"), None));
+    assert_eq!((&shown("grace").1, shown("grace").2), (&json!("15s"), None));
     assert!(!format!("{settings:?}").contains("s3cret"));
     // The file may name the broker's file, which is shown as what set the broker.
     for key in SERVICE.known.iter().filter(|key| **key != "broker_file") {

@@ -1,0 +1,193 @@
+//! The status of a replica as Prometheus' metrics.
+//!
+//! Labels take few values: queues of the schedule, kinds and reasons; never entries.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use prometheus::TextEncoder;
+use prometheus::proto::{
+    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
+};
+
+use crate::schedule::UnixMs;
+use crate::service::lateness::Lateness;
+use crate::service::status::{QueueStatus, Status};
+
+/// All metrics, in the text format.
+pub(super) fn text(status: &Status) -> prometheus::Result<String> {
+    let mut families = Families(Vec::new());
+    families.of_the_process(status);
+    families.of_slots(status);
+    families.of_leadership(status);
+    families.of_the_schedule(status);
+    families.of_the_broker(status);
+    TextEncoder::new().encode_to_string(&families.0)
+}
+
+struct Families(Vec<MetricFamily>);
+
+type Labels<'a> = &'a [(&'a str, &'a str)];
+
+impl Families {
+    fn of_the_process(&mut self, status: &Status) {
+        let version = [("version", &*status.version)];
+        self.info("downbeat_build_info", "The version that runs.", &version);
+        let help = "When the loop last got on with its work; it turns at least every 30 seconds.";
+        self.instant("downbeat_last_tick_timestamp_seconds", help, status.last_tick);
+    }
+
+    fn of_slots(&mut self, status: &Status) {
+        fn counted<'a>(
+            status: &'a Status,
+            counts: impl Fn(&'a QueueStatus) -> &'a BTreeMap<Cow<'static, str>, u64>,
+            label: &str,
+        ) -> Vec<Metric> {
+            let queues = status.queues.iter().flat_map(|(queue, of_queue)| {
+                counts(of_queue).iter().map(move |(name, count)| (queue, name, count))
+            });
+            queues.map(|(queue, name, n)| counter(&[("queue", queue), (label, name)], *n)).collect()
+        }
+        let help =
+            "Messages sent, by queue and kind: scheduled, catch_up, resent, manual, backfill.";
+        let samples = counted(status, |queue| &queue.dispatched, "kind");
+        self.add("downbeat_slots_dispatched_total", help, MetricType::COUNTER, samples);
+        let help = "Slots not sent, by queue and reason.";
+        let samples = counted(status, |queue| &queue.skipped, "reason");
+        self.add("downbeat_slots_skipped_total", help, MetricType::COUNTER, samples);
+        let help = "Slots of which it is not known whether they were sent or skipped, by queue.";
+        let unanswered = |(queue, counts): (&String, &QueueStatus)| {
+            counter(&[("queue", queue)], counts.unanswered)
+        };
+        let samples = status.queues.iter().map(unanswered).collect();
+        self.add("downbeat_slots_unanswered_total", help, MetricType::COUNTER, samples);
+        let help =
+            "How long after its due time a slot was sent, of those sent in time (kind scheduled).";
+        let samples = vec![histogram(&status.lateness)];
+        self.add("downbeat_dispatch_lateness_seconds", help, MetricType::HISTOGRAM, samples);
+        let due = status.next.as_ref().map(|next| next.slot_utc);
+        let help = "When the next slot is due; only of a leader, and only if there is one.";
+        self.instant("downbeat_next_due_timestamp_seconds", help, due);
+    }
+
+    fn of_leadership(&mut self, status: &Status) {
+        let leads = Some(flag(status.leads()));
+        self.gauge("downbeat_leader", "1 when this replica leads, else 0.", leads);
+        let term = status.leader.as_ref().and_then(|leader| leader.split(' ').next()?.parse().ok());
+        let help = "The term of whoever leads, as far as this replica knows; it only grows.";
+        self.gauge("downbeat_leader_term", help, term);
+        let known = |count: usize| (count > 0).then_some(count as f64);
+        let help = "How many replicas this one knows of, itself included.";
+        self.gauge("downbeat_replicas", help, known(status.replicas.len()));
+        let help = "How many different schedules the replicas have; more than 1 can cost slots.";
+        self.gauge("downbeat_replica_schedules", help, known(status.schedules()));
+        let help = "How far this machine's clock is ahead of the broker's.";
+        let skew = status.skew_ms().map(|skew_ms| skew_ms as f64 / 1000.0);
+        self.gauge("downbeat_clock_skew_seconds", help, skew);
+    }
+
+    fn of_the_schedule(&mut self, status: &Status) {
+        let Some(schedule) = &status.schedule else { return };
+        let labels = [("hash", &*schedule.hash), ("tzdata", &*schedule.tzdata)];
+        let help =
+            "The schedule's hash, equal on replicas with equal files, and the zone rules in use.";
+        self.info("downbeat_schedule_info", help, &labels);
+        let help = "Entries of the schedule, disabled ones included.";
+        self.gauge("downbeat_schedule_entries", help, Some(schedule.entries as f64));
+        let help = "When the schedule that is in force was loaded.";
+        let loaded_at = schedule.loaded_at;
+        self.instant("downbeat_schedule_loaded_timestamp_seconds", help, Some(loaded_at));
+        let last = schedule.reload.as_ref();
+        let help = "1 when the last load of the files was accepted, 0 when it was refused.";
+        let accepted = last.is_none_or(|last| last.accepted);
+        self.gauge("downbeat_last_reload_successful", help, Some(flag(accepted)));
+        let help = "When the files were last loaded, accepted or not.";
+        let at = last.map_or(loaded_at, |last| last.at);
+        self.instant("downbeat_last_reload_timestamp_seconds", help, Some(at));
+    }
+
+    fn of_the_broker(&mut self, status: &Status) {
+        let answers = flag(status.broker_error.is_none());
+        self.gauge("downbeat_broker_up", "1 when the broker answers, else 0.", Some(answers));
+        let samples = vec![counter(&[], status.broker_errors)];
+        let help = "Calls of the broker that failed.";
+        self.add("downbeat_broker_errors_total", help, MetricType::COUNTER, samples);
+        let refuses = |queue: &String| flag(status.refusing.contains_key(queue));
+        let queues = status.queues.keys();
+        let samples = queues.map(|queue| gauge(&[("queue", queue)], refuses(queue))).collect();
+        let help = "1 while the queue refuses messages (wrong type, no permission), else 0.";
+        self.add("downbeat_queue_refusing", help, MetricType::GAUGE, samples);
+    }
+
+    fn info(&mut self, name: &str, help: &str, labels: Labels<'_>) {
+        self.add(name, help, MetricType::GAUGE, vec![gauge(labels, 1.0)]);
+    }
+
+    fn instant(&mut self, name: &str, help: &str, instant: Option<UnixMs>) {
+        self.gauge(name, help, instant.map(|instant| instant.0 as f64 / 1000.0));
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: Option<f64>) {
+        let samples = value.map(|value| gauge(&[], value)).into_iter().collect();
+        self.add(name, help, MetricType::GAUGE, samples);
+    }
+
+    /// What is not known is left out.
+    fn add(&mut self, name: &str, help: &str, kind: MetricType, samples: Vec<Metric>) {
+        if samples.is_empty() {
+            return;
+        }
+        let mut family = MetricFamily::default();
+        family.set_name(name.to_owned());
+        family.set_help(help.to_owned());
+        family.set_field_type(kind);
+        family.set_metric(samples);
+        self.0.push(family);
+    }
+}
+
+fn flag(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
+}
+
+fn labelled(labels: Labels<'_>) -> Metric {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    Metric::from_label(labels.iter().map(pair).collect())
+}
+
+fn counter(labels: Labels<'_>, count: u64) -> Metric {
+    let mut counter = Counter::default();
+    counter.set_value(count as f64);
+    let mut metric = labelled(labels);
+    metric.set_counter(counter);
+    metric
+}
+
+fn gauge(labels: Labels<'_>, value: f64) -> Metric {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut metric = labelled(labels);
+    metric.set_gauge(gauge);
+    metric
+}
+
+fn histogram(lateness: &Lateness) -> Metric {
+    let bucket = |(bound_ms, slots): (&u64, &u64)| {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(*bound_ms as f64 / 1000.0);
+        bucket.set_cumulative_count(*slots);
+        bucket
+    };
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(lateness.within_ms.iter().map(bucket).collect());
+    histogram.set_sample_count(lateness.slots);
+    histogram.set_sample_sum(lateness.sum_ms as f64 / 1000.0);
+    let mut metric = labelled(&[]);
+    metric.set_histogram(histogram);
+    metric
+}
