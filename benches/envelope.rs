@@ -7,6 +7,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use downbeat::config;
 use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::queue::{Queue, Queues};
 use downbeat::schedule::{Message, Schedule, TaskIds, UnixMs};
 use downbeat::tzdata::Tzdata;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 fn message() -> Message {
     Message {
         task: "reports.tasks.build".into(),
-        queue: "reports".into(),
+        queue: Queue::unconfigured("reports"),
         args: r#"["daily"]"#.into(),
         kwargs: r#"{"tenant":42,"day":"2026-11-21"}"#.into(),
         headers: None,
@@ -43,7 +44,7 @@ fn task(message: &Message) -> Task<'_> {
 fn render(criterion: &mut Criterion) {
     let message = message();
     let task = task(&message);
-    let bytes = celery::render(&task).len();
+    let bytes = celery::render(&task).size();
     assert!((900..1500).contains(&bytes), "not the size this bench is about: {bytes} bytes");
     let mut group = criterion.benchmark_group("celery");
     group.throughput(Throughput::Bytes(bytes as u64));
@@ -70,7 +71,9 @@ fn schedule() -> Schedule {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let path = directory.path().join("a.yaml");
     std::fs::write(&path, TEMPLATES).expect("the temporary directory can be written to");
-    config::load(&[path], &Tzdata::bundled()).schedule.expect("the schedule is valid")
+    config::load(&[path], &Queues::default(), &Tzdata::bundled())
+        .schedule
+        .expect("the schedule is valid")
 }
 
 /// Runs alternate, for other programs' load to fall on all alike; the median of the ratios holds.

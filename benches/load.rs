@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use downbeat::config::load;
+use downbeat::queue::Queues;
 use downbeat::tzdata::Tzdata;
 
 const ENTRIES: usize = 10_000;
@@ -60,7 +61,7 @@ fn at(n: usize) -> String {
 
 fn loading(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
-    let tzdata = Tzdata::load();
+    let (tzdata, queues) = (Tzdata::load(), Queues::default());
     let texts = [
         ("yaml", yaml()),
         ("json", json()),
@@ -74,7 +75,7 @@ fn loading(c: &mut Criterion) {
         let paths = [path];
         c.bench_function(&format!("load/{kind}/{ENTRIES}"), |b| {
             b.iter(|| {
-                let schedule = load(black_box(&paths), &tzdata).schedule;
+                let schedule = load(black_box(&paths), &queues, &tzdata).schedule;
                 assert_eq!(schedule.map(|schedule| schedule.entries.len()), Some(ENTRIES));
             });
         });

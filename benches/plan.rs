@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use downbeat::config;
+use downbeat::queue::Queues;
 use downbeat::schedule::progress::State;
 use downbeat::schedule::{Planner, Schedule, UnixMs};
 use downbeat::tzdata::Tzdata;
@@ -25,7 +26,7 @@ fn schedule() -> Arc<Schedule> {
     let text = format!("timezone: America/New_York\nentries:\n{entries}");
     let path = folder.path().join("a.yaml");
     std::fs::write(&path, text).unwrap();
-    Arc::new(config::load(&[path], &Tzdata::bundled()).schedule.unwrap())
+    Arc::new(config::load(&[path], &Queues::default(), &Tzdata::bundled()).schedule.unwrap())
 }
 
 fn planner(schedule: &Arc<Schedule>) -> Planner {

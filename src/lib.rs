@@ -3,7 +3,8 @@
 //! - [`config`]: schedule files and settings in, checked values or every problem out.
 //! - [`schedule`]: pure; entries, their slots, and the planner that says what is due.
 //! - [`tzdata`]: zone rules, from the newer of the system's and the bundled ones.
-//! - [`envelope`]: pure; a slot becomes the bytes a worker takes.
+//! - [`queue`]: which kind of worker takes from which queue.
+//! - [`envelope`]: pure; a slot becomes what such a worker takes.
 //! - [`broker`]: where messages and records go, in one step: Redis, or a spool of files.
 //! - [`leader`]: one leader among any number of replicas.
 //! - [`service`]: the loop that waits, decides and acts.
@@ -33,6 +34,7 @@ pub mod envelope;
 pub mod host;
 pub mod http;
 pub mod leader;
+pub mod queue;
 pub mod schedule;
 pub mod service;
 pub mod signals;

@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 use crate::broker::memory::{MemoryBroker, Settled};
 use crate::broker::{Exception, Fence, Outcome, Outgoing, Reply, Write};
+use crate::envelope::{Push, Writes};
+use crate::queue::Queue;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::except::Days;
@@ -204,7 +206,7 @@ impl World {
                 Some(Exception::Exhausted) => planner.exhaust(item.entry),
                 Some(Exception::Early) => planner.unjudge(item),
                 Some(Exception::Refused(_)) => {
-                    let queue = Arc::clone(&planner.entry(item.entry).message.queue);
+                    let queue = Arc::clone(&planner.entry(item.entry).message.queue.name);
                     planner.hold(&queue, now + Duration::from_secs(5));
                     replica.wake_at = now;
                 }
@@ -266,7 +268,13 @@ fn write(entry: &Entry, item: &Item) -> Write {
         Action::Skip { reason, .. } => (Outcome::Skipped(reason), None),
         Action::Send(_) => {
             let queue = Arc::clone(&entry.message.queue);
-            let message = Outgoing { queue, priority: None, payload: Vec::new() };
+            let writes = Writes {
+                before: Vec::new(),
+                push: Push::Left,
+                key: String::new(),
+                element: Vec::new(),
+            };
+            let message = Outgoing { queue, writes };
             (Outcome::Dispatched(Uuid::nil()), Some(message))
         }
     };
@@ -352,7 +360,7 @@ fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
     for (secs, catch_up) in [(420, all), (600, CatchUp::Latest), (3600, CatchUp::None)] {
         let mut entry = Entry { catch_up, ..every(&format!("every {secs}"), secs) };
         if secs == 420 {
-            entry.message.queue = "fragile".into();
+            entry.message.queue = Queue::unconfigured("fragile");
         }
         let step = i64::try_from(secs).unwrap() * 1000;
         let first = START.0 - START.0 % step + step;
@@ -362,7 +370,7 @@ fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
     let tens = |catch_up, guards| {
         let name = format!("{guards:?} {catch_up:?}");
         let mut entry = Entry { catch_up, guards, ..every(&name, 600) };
-        entry.message.queue = "small".into();
+        entry.message.queue = Queue::unconfigured("small");
         entry
     };
     let every_ten = (1..=365 * 144).map(|n| START + Duration::from_secs(600 * n));
@@ -435,7 +443,7 @@ fn check_room(entries: &[(Entry, BTreeSet<UnixMs>)], ledger: &[Settled], seed: u
     let (mut queued, mut shift, mut full) = (0, START, 0);
     for settled in ledger {
         let (entry, _) = entries.iter().find(|(entry, _)| entry.name == settled.entry).unwrap();
-        if &*entry.message.queue != "small" {
+        if &*entry.message.queue.name != "small" {
             continue;
         }
         while shift + SHIFT <= settled.at {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use downbeat::envelope::{Fresh, Kind, Task, celery};
-use downbeat::schedule::entry::CeleryOptions;
+use downbeat::queue::Queue;
+use downbeat::schedule::entry::{CeleryOptions, Options};
 use downbeat::schedule::{Message, UnixMs};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -24,7 +25,7 @@ impl Capture {
 fn message(args: &Value, kwargs: &Value) -> Message {
     Message {
         task: "tasks.add".into(),
-        queue: "celery".into(),
+        queue: Queue::unconfigured("celery"),
         args: args.to_string().into(),
         kwargs: kwargs.to_string().into(),
         headers: None,
@@ -47,7 +48,7 @@ fn render(message: &Message, lifetime_ms: Option<i64>) -> Value {
         origin: "downbeat@host",
         fresh: Fresh::draw(&mut fastrand::Rng::with_seed(1)),
     });
-    serde_json::from_slice(&bytes).unwrap()
+    serde_json::from_slice(&bytes.element).unwrap()
 }
 
 /// Replaces what differs from push to push by what kind of text it is.
@@ -103,7 +104,7 @@ fn assert_equals_capture(name: &str, message: &Message, lifetime_ms: Option<i64>
     }
     assert_eq!(normalised(ours), normalised(capture["envelope"].clone()), "{name}");
     if !name.starts_with("filesystem") {
-        let list = celery::list_key(&message.queue, message.priority);
+        let list = celery::list_key(&message.queue.name, message.priority);
         assert_eq!(capture["list"], list, "{name}");
     }
 }
@@ -117,15 +118,15 @@ fn a_beat_entry_with_arguments_only() {
 fn a_beat_entry_with_every_option() {
     let message = Message {
         task: "tasks.full".into(),
-        queue: "reports".into(),
+        queue: Queue::unconfigured("reports"),
         headers: Some(r#"{"x-trace":"abc"}"#.into()),
         priority: Some(5),
-        options: Some(Box::new(CeleryOptions {
+        options: Some(Box::new(Options::Celery(CeleryOptions {
             time_limit: Some(30.0),
             soft_time_limit: Some(20.0),
             ignore_result: Some(true),
             shadow: Some("shown".into()),
-        })),
+        }))),
         ..message(&json!([1, "é"]), &json!({"k": "v", "ü": "日本"}))
     };
     assert_equals_capture("beat_everything", &message, Some(60_000));
@@ -146,7 +147,7 @@ fn a_beat_entry_with_the_tasks_own_options() {
     let message = Message {
         task: "tasks.registered".into(),
         priority: Some(6),
-        options: Some(Box::new(options)),
+        options: Some(Box::new(Options::Celery(options))),
         ..message(&json!([1]), &json!({}))
     };
     assert_equals_capture("beat_task_defaults", &message, Some(33_000));
@@ -174,7 +175,7 @@ fn headers_of_the_users() {
 #[test]
 fn another_name_to_show() {
     let options = CeleryOptions { shadow: Some("display.name".into()), ..Default::default() };
-    let options = Some(Box::new(options));
+    let options = Some(Box::new(Options::Celery(options)));
     let message = Message { options, ..message(&json!([1, 2]), &json!({})) };
     assert_equals_capture("send_shadow", &message, None);
 }
@@ -186,8 +187,10 @@ fn whole_and_broken_seconds_as_time_limits() {
         soft_time_limit: Some(20.5),
         ..CeleryOptions::default()
     };
-    let message =
-        Message { options: Some(Box::new(options)), ..message(&json!([1, 2]), &json!({})) };
+    let message = Message {
+        options: Some(Box::new(Options::Celery(options))),
+        ..message(&json!([1, 2]), &json!({}))
+    };
     assert_equals_capture("send_time_limits", &message, None);
 }
 
@@ -208,7 +211,7 @@ fn priorities_and_their_lists() {
 #[test]
 fn a_message_file() {
     let message = Message {
-        queue: "reports.daily".into(),
+        queue: Queue::unconfigured("reports.daily"),
         headers: Some(r#"{"x":"y"}"#.into()),
         priority: Some(5),
         ..message(&json!([1, "é"]), &json!({"ü": "日"}))

@@ -1,6 +1,7 @@
 //! Messages are run by a real Celery worker, with what the entry says.
 
 use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::queue::Queue;
 use downbeat::schedule::{Message, UnixMs};
 use redis::Commands as _;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ const SLOT: UnixMs = UnixMs(1_795_230_000_000);
 fn message(task: &str, queue: &str, args: &Value, kwargs: &Value) -> Message {
     Message {
         task: task.into(),
-        queue: queue.into(),
+        queue: Queue::unconfigured(queue),
         args: args.to_string().into(),
         kwargs: kwargs.to_string().into(),
         headers: None,
@@ -43,8 +44,8 @@ fn task(message: &Message, id: u128) -> Task<'_> {
 
 fn push(server: &RedisServer, task: &Task<'_>) {
     assert_eq!(celery::check(task.message), Ok(()));
-    let list = celery::list_key(&task.message.queue, task.message.priority);
-    server.connect().lpush::<_, _, ()>(list, celery::render(task)).unwrap();
+    let writes = celery::render(task);
+    server.connect().lpush::<_, _, ()>(writes.key, writes.element).unwrap();
 }
 
 fn id(number: u128) -> String {
@@ -146,10 +147,10 @@ fn files_are_run_in_order_and_expired_ones_are_not() {
     let echo = message("demo.echo", "reports.daily", &args, &kwargs);
     let other = message("anything.at.all", "reports.daily", &json!([]), &json!({}));
     let expired = Some(UnixMs(wall_clock().0 - 1));
-    folder.drop_message("reports.daily", &celery::render(&task(&echo, 1)));
+    folder.drop_message("reports.daily", &celery::render(&task(&echo, 1)).element);
     let late = Task { expires_at: expired, ..task(&echo, 2) };
-    folder.drop_message("reports.daily", &celery::render(&late));
-    folder.drop_message("reports.daily", &celery::render(&task(&other, 3)));
+    folder.drop_message("reports.daily", &celery::render(&late).element);
+    folder.drop_message("reports.daily", &celery::render(&task(&other, 3)).element);
     assert_eq!(folder.files().len(), 3);
 
     let mut worker = CeleryWorker::start(&folder.celery_url(), &["reports.daily"]);
@@ -160,7 +161,7 @@ fn files_are_run_in_order_and_expired_ones_are_not() {
     assert_eq!(runs[0].queue, "reports.daily");
     assert_eq!(runs[1].task, "anything.at.all");
     // Dropped under the running worker as well.
-    folder.drop_message("reports.daily", &celery::render(&task(&other, 4)));
+    folder.drop_message("reports.daily", &celery::render(&task(&other, 4)).element);
     worker.wait_for_runs(3);
     assert!(folder.files().is_empty());
 }

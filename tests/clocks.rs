@@ -8,6 +8,7 @@ use downbeat::broker::redis::{Lock, RedisBroker};
 use downbeat::clock::Clock;
 use downbeat::config;
 use downbeat::leader::{Campaign, LeaseTimes, Peer};
+use downbeat::queue::Queues;
 use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
 use downbeat::service::{Parts, Request, Service, Settings};
@@ -43,7 +44,8 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.yaml");
     std::fs::write(&path, "entries:\n  tick: {task: demo.tick, every: 1s, queue: q}\n").unwrap();
-    let load = move || config::load(std::slice::from_ref(&path), &Tzdata::bundled());
+    let load =
+        move || config::load(std::slice::from_ref(&path), &Queues::default(), &Tzdata::bundled());
     let schedule = Arc::new(load().schedule.unwrap());
     let (url, times) = (server.url(), LeaseTimes::new(Duration::from_secs(1)));
     let lock = Lock::new(&url, "clocks", times.ttl, times.deadline).unwrap();
@@ -54,6 +56,7 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
         broker: url.clone(),
         grace: Duration::from_secs(15),
         host: "here".into(),
+        queues: Arc::default(),
     };
     let broker = RedisBroker::new(&url, "clocks", times.ttl).unwrap();
     let loader = Loader::new(Arc::new(load), "bundled".into());

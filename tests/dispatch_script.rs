@@ -9,6 +9,8 @@ use downbeat::broker::redis::{Attempt, Lock, RedisBroker};
 use downbeat::broker::{
     Batch, Broker, BrokerError, Exception, Fence, Outcome, Outgoing, Reply, Write,
 };
+use downbeat::envelope::{Command, Push, Writes};
+use downbeat::queue::Queue;
 use downbeat::schedule::progress::{LifeChange, SkipReason, State};
 use downbeat::schedule::{Guards, TaskIds, UnixMs};
 use redis::Commands as _;
@@ -71,14 +73,19 @@ async fn acquire(server: &RedisServer, holder: &str) -> Arc<str> {
     }
 }
 
+fn command(words: &[&str]) -> Command {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
 fn send(entry: &str, slot: UnixMs, queue: &str) -> Write {
-    let payload = format!("{entry}@{}", slot.0).into_bytes();
+    let element = format!("{entry}@{}", slot.0).into_bytes();
+    let writes = Writes { before: Vec::new(), push: Push::Left, key: queue.to_owned(), element };
     let task_id = TaskIds::new("test").id(entry, slot);
     Write {
         entry: entry.into(),
         slot,
         outcome: Outcome::Dispatched(task_id),
-        message: Some(Outgoing { queue: queue.into(), priority: None, payload }),
+        message: Some(Outgoing { queue: Queue::unconfigured(queue), writes }),
         guards: Guards::default(),
     }
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use downbeat::config;
 use downbeat::envelope::celery;
+use downbeat::queue::Queues;
 use downbeat::schedule::cron::{Cron, CronError, Line, Quartz};
 use downbeat::schedule::template::{self, Piece};
 use downbeat::schedule::{UnixMs, Zone};
@@ -199,7 +200,7 @@ fn loader() {
         // A mutated brace does not make JSON of YAML, but both readers see both.
         for path in &paths {
             fs::write(path, input).unwrap();
-            let loaded = config::load(std::slice::from_ref(path), &tzdata);
+            let loaded = config::load(std::slice::from_ref(path), &Queues::default(), &tzdata);
             let now = UnixMs::from_secs(1_800_000_000);
             drop(config::warnings(&loaded, now));
             loaded.problems.iter().for_each(|problem| drop(problem.render(true)));

@@ -1,6 +1,7 @@
 //! What log and Flower show as arguments is what Python itself would show.
 
 use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::queue::Queue;
 use downbeat::schedule::{Message, UnixMs};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -63,7 +64,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 fn shown(args: &str) -> String {
     let message = Message {
         task: "t".into(),
-        queue: "q".into(),
+        queue: Queue::unconfigured("q"),
         args: args.into(),
         kwargs: "{}".into(),
         headers: None,
@@ -82,7 +83,7 @@ fn shown(args: &str) -> String {
         origin: "downbeat@host",
         fresh: Fresh::draw(&mut fastrand::Rng::with_seed(1)),
     });
-    let envelope: Value = serde_json::from_slice(&envelope).unwrap();
+    let envelope: Value = serde_json::from_slice(&envelope.element).unwrap();
     envelope["headers"]["argsrepr"].as_str().unwrap().to_owned()
 }
 

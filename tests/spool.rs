@@ -12,6 +12,7 @@ use std::time::Duration;
 use downbeat::broker::spool::{Spool, SpoolError};
 use downbeat::broker::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};
 use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::queue::Queue;
 use downbeat::schedule::progress::LifeChange;
 use downbeat::schedule::{Guards, Message, TaskIds, UnixMs};
 use tempfile::TempDir;
@@ -100,7 +101,7 @@ struct Bench {
 fn message(entry: &str, slot: i64, kind: Kind) -> Outgoing {
     let message = Message {
         task: "demo.echo".into(),
-        queue: "q".into(),
+        queue: Queue::unconfigured("q"),
         args: "[]".into(),
         kwargs: "{}".into(),
         headers: None,
@@ -120,7 +121,7 @@ fn message(entry: &str, slot: i64, kind: Kind) -> Outgoing {
         origin: "downbeat@test",
         fresh: Fresh::draw(&mut fastrand::Rng::new()),
     };
-    Outgoing { queue: "q".into(), priority: None, payload: celery::render(&task) }
+    Outgoing { queue: Arc::clone(&message.queue), writes: celery::render(&task) }
 }
 
 fn write(entry: &str, slot: i64) -> Write {
@@ -185,10 +186,11 @@ fn what_is_staged_but_not_recorded_is_deleted_when_the_spool_is_opened() {
     assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
     drop(spool);
     // Killed after staging the next slot, another one half, and a message by hand.
-    let staged = message("a", 2000, Kind::Scheduled).payload;
+    let staged = message("a", 2000, Kind::Scheduled).writes.element;
     fs::write(bench.path("stage/1_x.q.msg"), &staged).unwrap();
     fs::write(bench.path("stage/2_x.q.msg"), &staged[..staged.len() / 2]).unwrap();
-    fs::write(bench.path("stage/3_x.q.msg"), message("a", 500, Kind::Manual).payload).unwrap();
+    fs::write(bench.path("stage/3_x.q.msg"), message("a", 500, Kind::Manual).writes.element)
+        .unwrap();
     let mut spool = bench.open();
     assert_eq!(files_in(&bench.path("stage")), 0);
     assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
@@ -227,7 +229,7 @@ fn a_record_cut_short_counts_as_not_written() {
     let mut records = fs::read(bench.path("records")).unwrap();
     records.extend_from_slice(br#"{"sequence":2,"settled":{"a":[2000,"dispa"#);
     fs::write(bench.path("records"), records).unwrap();
-    let staged = message("a", 2000, Kind::Scheduled).payload;
+    let staged = message("a", 2000, Kind::Scheduled).writes.element;
     fs::write(bench.path("stage/1_x.q.msg"), &staged).unwrap();
     let mut spool = bench.open();
     assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);

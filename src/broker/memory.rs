@@ -98,7 +98,7 @@ impl MemoryBroker {
         let mut blocked: HashMap<&str, Exception> = HashMap::new();
         for (index, write) in batch.iter().enumerate() {
             let after = self.state.progress.get(&*write.entry).copied();
-            let queue = write.message.as_ref().map(|message| &message.queue);
+            let queue = write.message.as_ref().map(|message| &message.queue.name);
             let sent = self.state.sent.get(&*write.entry).copied().unwrap_or(0);
             let queued = queue.and_then(|queue| self.queued.get(queue)).copied().unwrap_or(0);
             let most = write.guards.max_queued.map_or(u64::MAX, |most| u64::from(most.get()));

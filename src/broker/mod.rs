@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::envelope::Writes;
+use crate::queue::Queue;
 use crate::schedule::progress::{LifeChange, SkipReason, State};
 use crate::schedule::{Guards, UnixMs};
 
@@ -42,12 +44,10 @@ impl Fence {
 /// A message for a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// The queue's name.
-    pub queue: Arc<str>,
-    /// As the worker kind reads it.
-    pub priority: Option<u8>,
-    /// The bytes a worker takes.
-    pub payload: Vec<u8>,
+    /// Where it goes.
+    pub queue: Arc<Queue>,
+    /// What its workers take.
+    pub writes: Writes,
 }
 
 /// What is recorded of a slot.

@@ -76,13 +76,13 @@ pub async fn backfill(
 ) -> Result<Backfilled, Refused> {
     let entry = find(schedule, &asked.entry)?;
     let edits = Edits { queue: asked.queue.as_deref(), ..Edits::default() };
-    let queue = edited(entry.message.clone(), edits)?.queue;
+    let queue = edited(renderer, entry.message.clone(), edits)?.queue;
     let slots = slots(entry, asked, now)?;
     let shown = |slot: UnixMs, task_id: Option<String>| Slot {
         entry: entry.name.to_string(),
         slot: entry.zone.to_rfc3339(slot),
         slot_utc: slot.to_string(),
-        queue: queue.to_string(),
+        queue: queue.name.to_string(),
         task_id,
     };
     if asked.dry_run {

@@ -10,13 +10,15 @@ pub mod trigger;
 pub use backfill::{Backfill, Backfilled, backfill};
 pub use trigger::{Trigger, Triggered, trigger};
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::broker::{BrokerError, Outgoing, Publish};
 use crate::config::instant;
-use crate::envelope::celery::{self, Unsendable};
+use crate::envelope;
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
 use crate::service::render::Renderer;
 
@@ -78,28 +80,27 @@ struct Edits<'a> {
 }
 
 /// What was typed stands as it is: templates are for schedule files.
-fn edited(mut message: Message, edits: Edits<'_>) -> Result<Message, Refused> {
+fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result<Message, Refused> {
+    let invalid = |text: &str| Refused::Invalid(text.to_owned());
     if let Some(args) = edits.args {
+        if !args.is_array() {
+            return Err(invalid("--args takes a JSON array, like '[1, \"a\"]'"));
+        }
         message.args = args.to_string().into();
     }
     if let Some(kwargs) = edits.kwargs {
+        if !kwargs.is_object() {
+            return Err(invalid("--kwargs takes a JSON object, like '{\"a\": 1}'"));
+        }
         message.kwargs = kwargs.to_string().into();
     }
     if let Some(queue) = edits.queue {
-        message.queue = queue.into();
+        message.queue = renderer.queue(queue);
     }
     // The entry itself was checked when it was loaded: what is wrong was typed here.
-    celery::check(&message).map_err(|error| {
-        Refused::Invalid(match error {
-            Unsendable::Shape { field: "args", .. } => {
-                "--args takes a JSON array, like '[1, \"a\"]'".to_owned()
-            }
-            Unsendable::Shape { .. } => {
-                "--kwargs takes a JSON object, like '{\"a\": 1}'".to_owned()
-            }
-            Unsendable::Queue { .. } => format!("--queue: {error}"),
-            _ => error.to_string(),
-        })
+    envelope::check(&message).map_err(|error| match edits.queue {
+        Some(queue) => Refused::Invalid(format!("--queue {queue}: {error}")),
+        None => Refused::Invalid(error.to_string()),
     })?;
     Ok(message)
 }
@@ -122,7 +123,7 @@ impl<'a> Ready<'a> {
         kind: Kind,
     ) -> Result<Ready<'a>, Refused> {
         let task_id = Uuid::new_v4();
-        let message = edited(entry.message_of(slot, task_id).into_owned(), edits)?;
+        let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
         let rng = &mut fastrand::Rng::new();
         let outgoing = renderer.message(entry, &message, slot, kind, task_id, rng);
         Ok(Ready { entry, slot, kind, task_id, outgoing })
@@ -130,7 +131,7 @@ impl<'a> Ready<'a> {
 
     async fn publish(self, broker: &mut impl Publish) -> Result<(), BrokerError> {
         let Ready { entry, slot, kind, task_id, outgoing } = self;
-        let queue = outgoing.queue.clone();
+        let queue = Arc::clone(&outgoing.queue.name);
         broker.publish(outgoing).await?;
         let (entry, kind) = (&*entry.name, kind.as_str());
         tracing::info!(entry, queue = &*queue, %slot, %task_id, kind, "dispatched");

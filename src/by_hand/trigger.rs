@@ -68,8 +68,8 @@ pub async fn trigger(
         slot: entry.zone.to_rfc3339(slot),
         slot_utc: slot.to_string(),
         task_id: ready.task_id.to_string(),
-        queue: ready.outgoing.queue.to_string(),
-        message: String::from_utf8_lossy(&ready.outgoing.payload).into_owned(),
+        queue: ready.outgoing.queue.name.to_string(),
+        message: ready.outgoing.writes.to_string(),
         sent: !asked.dry_run,
     };
     if !asked.dry_run {

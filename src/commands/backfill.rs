@@ -1,6 +1,7 @@
 //! `backfill`: publish an entry's slots of the past.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::direct::Direct;
@@ -90,7 +91,11 @@ async fn send(
             }
             here.insert(Here {
                 schedule: load_schedule(service)?,
-                renderer: Renderer::new(&service.namespace, &crate::host::name()),
+                renderer: Renderer::new(
+                    &service.namespace,
+                    &crate::host::name(),
+                    Arc::clone(&service.queues),
+                ),
                 broker: Direct::open(service)?,
             })
         }

@@ -47,7 +47,7 @@ fn checked(flags: ServiceFlags, paths: Vec<PathBuf>) -> Checked {
         Err(problems) => return Checked { entries: None, problems },
     };
     let paths = if paths.is_empty() { service.schedules } else { paths };
-    let loaded = config::load(&paths, &Tzdata::load());
+    let loaded = config::load(&paths, &service.queues, &Tzdata::load());
     let warnings = config::warnings(&loaded, clock::wall());
     let problems = loaded.problems.into_iter().chain(warnings).collect();
     Checked { entries: loaded.schedule.map(|schedule| schedule.entries.len()), problems }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Exit, Failure, broker_of};
+use super::{Exit, Failure, usable_broker};
 use crate::broker::redis::RedisBroker;
 use crate::broker::spool::Spool;
 use crate::broker::{Broker as _, BrokerError, Outgoing, Publish};
@@ -20,7 +20,7 @@ pub(super) enum Direct {
 impl Direct {
     /// The broker that the service would use.
     pub(super) fn open(service: &ServiceConfig) -> Result<Direct, Failure> {
-        match broker_of(service) {
+        match usable_broker(service, Exit::Usage)? {
             Broker::Redis(url) => {
                 let broker = RedisBroker::new(url.expose(), &service.namespace, PATIENCE);
                 let broker = broker.map_err(Failure::usage)?;

@@ -103,7 +103,8 @@ fn timing(asked: &cli::Explain) -> Result<(Timing, Option<Box<str>>), Failure> {
 fn with_hint(flags: ServiceFlags, asked: &cli::Explain, failure: Failure) -> Failure {
     let name = &asked.expression;
     let service = load_configuration(flags).ok();
-    let schedule = service.and_then(|s| config::load(&s.schedules, &Tzdata::load()).schedule);
+    let schedule =
+        service.and_then(|s| config::load(&s.schedules, &s.queues, &Tzdata::load()).schedule);
     if schedule.is_none_or(|schedule| schedule.get(name).is_none()) {
         return failure;
     }

@@ -24,6 +24,7 @@ use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::{Broker, Overrides, Problem, ServiceConfig};
 use crate::control;
+use crate::queue::Worker;
 use crate::schedule::Schedule;
 use crate::tzdata::Tzdata;
 
@@ -172,6 +173,21 @@ fn broker_of(service: &ServiceConfig) -> Broker {
     service.broker.clone().unwrap_or_else(own)
 }
 
+/// The same, if it has a place for the messages of every queue; else a failure with `exit`.
+fn usable_broker(service: &ServiceConfig, exit: Exit) -> Result<Broker, Failure> {
+    let broker = broker_of(service);
+    let on_redis = service.queues.iter().find(|queue| queue.worker != Worker::Celery);
+    if let (Broker::Spool(_), Some(queue)) = (&broker, on_redis) {
+        let (name, kind) = (&queue.name, queue.worker.kind());
+        let message = format!(
+            "the queue `{name}` is for {kind} workers, which take nothing from a spool; set \
+             `broker: redis://…`"
+        );
+        return Err(Failure::new(exit, message));
+    }
+    Ok(broker)
+}
+
 /// For commands that only a running service can carry out.
 fn no_service(service: &ServiceConfig) -> Failure {
     let socket = control::socket_path(&service.runtime_dir);
@@ -184,7 +200,7 @@ fn no_service(service: &ServiceConfig) -> Failure {
 
 /// The loaded schedule; its problems are a failure.
 fn load_schedule(service: &ServiceConfig) -> Result<Schedule, Failure> {
-    let loaded = crate::config::load(&service.schedules, &Tzdata::load());
+    let loaded = crate::config::load(&service.schedules, &service.queues, &Tzdata::load());
     let invalid =
         || Failure::new(Exit::No, format!("invalid schedule\n{}", render(&loaded.problems)));
     loaded.schedule.ok_or_else(invalid)

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
-use super::{Exit, Failure, broker_of, configuration, render};
+use super::{Exit, Failure, configuration, render, usable_broker};
 use crate::broker::redis::{Lock, RedisBroker};
 use crate::broker::spool::{Spool, SpoolError};
 use crate::broker::{Broker, BrokerError};
@@ -87,6 +87,7 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         broker: broker.to_string(),
         grace: service.grace,
         host: host::name(),
+        queues: Arc::clone(&service.queues),
     };
     let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
     let parts = Parts { settings, clock, loader, schedule, announced, supervisor: supervisor() };
@@ -142,8 +143,9 @@ async fn work<B: Broker>(
 
 /// Loads the schedule for the first time; from then on the loader does so on demand.
 fn load(service: &ServiceConfig, tzdata: &Arc<Tzdata>) -> Result<(Arc<Schedule>, Loader), Failure> {
-    let (paths, zones) = (service.schedules.clone(), Arc::clone(tzdata));
-    let load = Arc::new(move || config::load(&paths, &zones));
+    let (paths, queues) = (service.schedules.clone(), Arc::clone(&service.queues));
+    let zones = Arc::clone(tzdata);
+    let load = Arc::new(move || config::load(&paths, &queues, &zones));
     let loaded = load();
     if loaded.schedule.is_some() && !loaded.problems.is_empty() {
         warn!("{}", render(&loaded.problems));
@@ -166,7 +168,7 @@ fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
         }
         warn!("no broker is configured: messages go to a spool, for a worker on this machine");
     }
-    Ok(broker_of(service))
+    usable_broker(service, Exit::Config)
 }
 
 fn open_spool(path: &Path) -> Result<Spool, Failure> {

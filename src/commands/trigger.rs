@@ -1,5 +1,6 @@
 //! `trigger`: publish an entry's message now.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::direct::Direct;
@@ -51,7 +52,8 @@ fn publish(
     asked: &Trigger,
 ) -> Result<Result<Triggered, Refused>, Failure> {
     let schedule = load_schedule(service)?;
-    let renderer = Renderer::new(&service.namespace, &crate::host::name());
+    let renderer =
+        Renderer::new(&service.namespace, &crate::host::name(), Arc::clone(&service.queues));
     let mut broker = Direct::open(service)?;
     block_on(by_hand::trigger(&mut broker, &renderer, &schedule, asked))
 }

@@ -9,8 +9,10 @@ use super::fields::{Fields, Keys};
 use super::json_text::JsonText;
 use super::node::{Node, Span};
 use super::report::Report;
-use super::settings::{MAX_NAME, Queues, Settings};
+use super::settings::{FileQueues, MAX_NAME, Settings};
 use super::{duration, templates, when};
+use crate::envelope::{self, Unsendable};
+use crate::queue::Queue;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::{About, Expires};
 use crate::schedule::template::Templates;
@@ -87,7 +89,7 @@ pub(super) struct Common<'z> {
     pub(super) tzdata: &'z Tzdata,
     pub(super) zone: Arc<Zone>,
     pub(super) defaults: Settings,
-    pub(super) queues: Queues,
+    pub(super) queues: FileQueues<'z>,
     /// Calendars that the entry being read names.
     pub(super) calendars: Vec<CalendarRef>,
 }
@@ -128,7 +130,11 @@ pub(super) fn read(
     expect::check_name(name, key.span, "the entry's name", MAX_ENTRY_NAME, report);
     let fields = ENTRY.sort(body, report)?;
     let task = task(&fields, key.span, report);
-    let settings = Settings::read(&fields, &mut common.queues, report);
+    let usual_queue = match &common.defaults.queue {
+        Some(queue) => Arc::clone(queue),
+        None => common.queues.get(DEFAULT_QUEUE),
+    };
+    let settings = Settings::read(&fields, &mut common.queues, &usual_queue, report);
     let zone = match fields.value("timezone") {
         Some(node) => self::zone(node, common.tzdata, report),
         None => Some(Arc::clone(&common.zone)),
@@ -150,7 +156,16 @@ pub(super) fn read(
     let guards = Guards { limit, max_queued: settings.max_queued };
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
-    let (message, templates) = message(task?, settings, &mut common.queues);
+    let (message, templates) = message(task?, settings, usual_queue);
+    if let Err(Unsendable { field, message: why }) = envelope::fits(&message) {
+        let own = fields.key_span(field);
+        let why = format!("`{}`: {why}", message.queue.name);
+        let problem = report.error(own.unwrap_or(key.span), why);
+        if own.is_none() {
+            problem.hint(format!("`{field}` comes from `defaults`: say it anew here"));
+        }
+        return None;
+    }
     Some(Entry {
         name: name.into(),
         timing,
@@ -183,7 +198,7 @@ fn task<'n>(fields: &Fields<'n, '_>, name: Span, report: &mut Report<'_>) -> Opt
 fn message(
     task: &str,
     settings: Settings,
-    queues: &mut Queues,
+    usual_queue: Arc<Queue>,
 ) -> (Message, Option<Box<Templates>>) {
     let args = settings.args.unwrap_or_else(|| JsonText::of("[]"));
     let kwargs = settings.kwargs.unwrap_or_else(|| JsonText::of("{}"));
@@ -191,13 +206,13 @@ fn message(
     let (headers, in_headers) = headers.map(|headers| (headers.json, headers.holes)).unzip();
     let message = Message {
         task: task.into(),
-        queue: settings.queue.unwrap_or_else(|| queues.share(DEFAULT_QUEUE)),
+        queue: settings.queue.unwrap_or(usual_queue),
         args: args.json,
         kwargs: kwargs.json,
         headers,
         priority: settings.priority,
         expires: settings.expires,
-        options: settings.options.filter(|options| **options != Default::default()),
+        options: settings.options.flatten(),
     };
     let headers = in_headers.unwrap_or_default();
     let templates = Templates { args: args.holes, kwargs: kwargs.holes, headers };

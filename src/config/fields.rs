@@ -66,6 +66,7 @@ impl Keys {
         let message = format!("unknown key `{}` in {}", shortened(name), self.of);
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
+            None if self.known.is_empty() => "there are none".to_owned(),
             None => format!("known keys: {}", self.known.join(", ")),
         };
         report.error(span, message).hint(hint);

@@ -12,6 +12,7 @@ use super::problem::{Problem, Severity};
 use super::report::Report;
 use super::schedule_file::{self, Contents};
 use super::shared::{self, Shared};
+use crate::queue::Queues;
 use crate::schedule::{Entry, Schedule};
 use crate::tzdata::Tzdata;
 
@@ -45,13 +46,13 @@ pub struct Place {
     pub column: u32,
 }
 
-/// Loads the schedule of these files and directories.
+/// Loads the schedule of these files and directories, for these queues and all others.
 ///
 /// Of a directory the files `*.yaml`, `*.yml` and `*.json` in it are read in name order, without
 /// hidden ones and directories below it. All problems of all files are reported, except that a
 /// file that is not valid YAML or JSON is given up at the first such place.
 #[must_use]
-pub fn load(paths: &[PathBuf], tzdata: &Tzdata) -> Loaded {
+pub fn load(paths: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Loaded {
     let (files, problems) = files::list(paths);
     let mut merging = Merging::new();
     merging.loaded.problems = problems;
@@ -60,7 +61,7 @@ pub fn load(paths: &[PathBuf], tzdata: &Tzdata) -> Loaded {
         merging.loaded.problems.push(problem);
     }
     for batch in files.chunks(threads(&files)) {
-        for (path, read) in batch.iter().zip(read_all(batch, tzdata)) {
+        for (path, read) in batch.iter().zip(read_all(batch, queues, tzdata)) {
             match read {
                 Ok(file) => merging.add(path, file),
                 Err(problem) => merging.loaded.problems.push(problem),
@@ -85,13 +86,13 @@ fn threads(files: &[PathBuf]) -> usize {
 }
 
 /// Reads a few files at the same time, so that only their texts are in memory at once.
-fn read_all(files: &[PathBuf], tzdata: &Tzdata) -> Vec<Result<ReadFile, Problem>> {
+fn read_all(files: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Vec<Result<ReadFile, Problem>> {
     if let [file] = files {
-        return vec![read(file, tzdata)];
+        return vec![read(file, queues, tzdata)];
     }
     thread::scope(|scope| {
         let threads: Vec<_> =
-            files.iter().map(|file| scope.spawn(move || read(file, tzdata))).collect();
+            files.iter().map(|file| scope.spawn(move || read(file, queues, tzdata))).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
             Ok(read) => read,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -100,10 +101,10 @@ fn read_all(files: &[PathBuf], tzdata: &Tzdata) -> Vec<Result<ReadFile, Problem>
     })
 }
 
-fn read(file: &Path, tzdata: &Tzdata) -> Result<ReadFile, Problem> {
+fn read(file: &Path, queues: &Queues, tzdata: &Tzdata) -> Result<ReadFile, Problem> {
     let text = files::read(file)?;
     let json = file.extension().is_some_and(|end| end == "json");
-    let contents = schedule_file::read(&file.display().to_string(), &text, json, tzdata);
+    let contents = schedule_file::read(&file.display().to_string(), &text, json, queues, tzdata);
     Ok(ReadFile { text, contents })
 }
 

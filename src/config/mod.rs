@@ -20,6 +20,7 @@ mod json;
 mod json_text;
 mod load;
 mod node;
+mod options;
 mod problem;
 mod reader;
 pub mod reference;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 
 use super::bounds;
-use super::entry::{self, Common};
+use super::entry::{self, Common, DEFAULT_QUEUE};
 use super::fields::{Keys, is_merge};
 use super::node::{Node, Scalar, Span, shortened};
 use super::reader::{Broken, Opened, Reader, report_duplicate};
 use super::report::{Paused, Report};
-use super::settings::{self, DEFAULTS, Queues, Settings};
+use super::settings::{self, DEFAULTS, FileQueues, Settings};
 use super::shared::Additions;
+use crate::queue::Queues;
 use crate::schedule::template::{Hole, Templates};
 use crate::schedule::{Entry, Zone};
 use crate::tzdata::Tzdata;
@@ -41,15 +42,21 @@ pub(super) struct Contents {
 }
 
 /// Reads a file's text.
-pub(super) fn read(file: &str, text: &str, json: bool, tzdata: &Tzdata) -> Contents {
-    let mut first = Pass::new(Report::new(file, text), tzdata, None);
+pub(super) fn read(
+    file: &str,
+    text: &str,
+    json: bool,
+    queues: &Queues,
+    tzdata: &Tzdata,
+) -> Contents {
+    let mut first = Pass::new(Report::new(file, text), queues, tzdata, None);
     let broken = first.read(json).is_err();
     let Some(head) = first.late_head.take().filter(|_| !broken) else {
         return first.finish();
     };
     // Entries are read one by one, with what stands above them. When `timezone` or `defaults` turn
     // up below, the whole file is read once more.
-    let mut second = Pass::new(Report::new(file, text), tzdata, Some(head));
+    let mut second = Pass::new(Report::new(file, text), queues, tzdata, Some(head));
     // Whatever is broken is in the report.
     let _ = second.read(json);
     second.finish()
@@ -79,7 +86,12 @@ struct Pass<'t, 'z> {
 }
 
 impl<'t, 'z> Pass<'t, 'z> {
-    fn new(report: Report<'t>, tzdata: &'z Tzdata, head: Option<Head>) -> Pass<'t, 'z> {
+    fn new(
+        report: Report<'t>,
+        queues: &'z Queues,
+        tzdata: &'z Tzdata,
+        head: Option<Head>,
+    ) -> Pass<'t, 'z> {
         let knows_head = head.is_some();
         let head = head.unwrap_or_default();
         let zone = head
@@ -91,7 +103,7 @@ impl<'t, 'z> Pass<'t, 'z> {
                 tzdata,
                 zone,
                 defaults: head.defaults,
-                queues: Queues::default(),
+                queues: FileQueues::new(queues),
                 calendars: Vec::new(),
             },
             seen: HashMap::new(),
@@ -177,7 +189,8 @@ impl<'t, 'z> Pass<'t, 'z> {
                 let node = reader.node(&mut self.report)?;
                 if let Some(fields) = DEFAULTS.sort(&node, &mut self.report) {
                     let (queues, report) = (&mut self.common.queues, &mut self.report);
-                    self.common.defaults = Settings::read(&fields, queues, report);
+                    let usual = queues.get(DEFAULT_QUEUE);
+                    self.common.defaults = Settings::read(&fields, queues, &usual, report);
                 }
                 self.note_late_head();
             }

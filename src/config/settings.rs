@@ -1,7 +1,7 @@
 //! What an entry may leave to its file's `defaults`: the message, what happens to missed slots, and
 //! how full its queue may be.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,14 @@ use super::expect;
 use super::fields::{Fields, Keys};
 use super::json_text::{self, JsonText, MAX_ARGUMENTS, MAX_HEADERS};
 use super::node::{Node, Scalar};
+use super::options;
 use super::report::Report;
 use super::templates::literal_name;
-use crate::envelope::celery;
+use crate::envelope;
+use crate::queue::{Queue, Queues};
 use crate::schedule::CatchUp;
 use crate::schedule::delay;
-use crate::schedule::entry::{CeleryOptions, Expires};
+use crate::schedule::entry::{Expires, Options};
 
 /// Bytes of a task's or queue's name.
 pub const MAX_NAME: usize = 255;
@@ -41,65 +43,69 @@ pub(super) static DEFAULTS: Keys = Keys {
     elsewhere: &[],
 };
 
-pub(super) static OPTIONS: Keys = Keys {
-    of: "`options`",
-    known: &["time_limit", "soft_time_limit", "ignore_result", "shadow"],
-    later: &[],
-    elsewhere: &[("timeout", "time_limit"), ("queue", "queue` beside `options")],
-};
-
 /// One mapping's own values; `None` where it says nothing.
 #[derive(Clone, Default)]
 pub(super) struct Settings {
     pub(super) args: Option<JsonText>,
     pub(super) kwargs: Option<JsonText>,
     pub(super) headers: Option<JsonText>,
-    pub(super) queue: Option<Arc<str>>,
+    pub(super) queue: Option<Arc<Queue>>,
     pub(super) priority: Option<u8>,
     pub(super) expires: Option<Expires>,
-    pub(super) options: Option<Box<CeleryOptions>>,
+    /// `Some(None)`: all is left to the worker.
+    pub(super) options: Option<Option<Box<Options>>>,
     pub(super) jitter: Option<Duration>,
     pub(super) catch_up: Option<CatchUp>,
     pub(super) within: Option<Duration>,
     pub(super) max_queued: Option<NonZeroU32>,
 }
 
-/// Equal queue names are kept once.
-#[derive(Default)]
-pub(super) struct Queues(HashSet<Arc<str>>);
+/// The queues of one file: those that are configured, and others, which are kept once.
+pub(super) struct FileQueues<'q> {
+    configured: &'q Queues,
+    others: HashMap<Arc<str>, Arc<Queue>>,
+}
 
-impl Queues {
-    pub(super) fn share(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(name) {
+impl<'q> FileQueues<'q> {
+    pub(super) fn new(configured: &'q Queues) -> FileQueues<'q> {
+        FileQueues { configured, others: HashMap::new() }
+    }
+
+    pub(super) fn get(&mut self, name: &str) -> Arc<Queue> {
+        if let Some(known) = self.configured.configured(name).or_else(|| self.others.get(name)) {
             return Arc::clone(known);
         }
-        let shared = Arc::<str>::from(name);
-        self.0.insert(Arc::clone(&shared));
-        shared
+        let queue = Queue::unconfigured(name);
+        self.others.insert(Arc::clone(&queue.name), Arc::clone(&queue));
+        queue
     }
 }
 
 impl Settings {
-    /// Reads all that is there; what is wrong is reported and left out.
+    /// Reads all that is there; what is wrong is reported and left out. What a queue's kind of
+    /// worker decides is read for `usual_queue` where no queue is named.
     pub(super) fn read(
         fields: &Fields<'_, '_>,
-        queues: &mut Queues,
+        queues: &mut FileQueues<'_>,
+        usual_queue: &Queue,
         report: &mut Report<'_>,
     ) -> Settings {
-        let queue = fields.value("queue");
-        let queue = queue.and_then(|node| literal_name(node, "the queue's name", MAX_NAME, report));
+        let named = fields.value("queue");
+        let named = named.and_then(|node| literal_name(node, "the queue's name", MAX_NAME, report));
+        let named = named.map(|name| queues.get(name));
+        let queue = named.as_deref().unwrap_or(usual_queue);
         Settings {
             args: fields.value("args").and_then(|node| args(node, report)),
             kwargs: fields.value("kwargs").and_then(|node| kwargs(node, report)),
-            headers: fields.value("headers").and_then(|node| headers(node, report)),
-            queue: queue.map(|name| queues.share(name)),
+            headers: fields.value("headers").and_then(|node| headers(node, queue, report)),
             priority: fields.value("priority").and_then(|node| priority(node, report)),
             expires: fields.value("expires").and_then(|node| expires(node, report)),
-            options: fields.value("options").and_then(|node| options(node, report)),
+            options: fields.value("options").and_then(|node| options::read(node, queue, report)),
             jitter: fields.value("jitter").and_then(|node| delay(node, report)),
             catch_up: fields.value("catch_up").and_then(|node| catch_up(node, report)),
             within: fields.value("within").and_then(|node| expect::length(node, report)),
             max_queued: fields.value("max_queued").and_then(|node| expect::count(node, report)),
+            queue: named,
         }
     }
 
@@ -141,14 +147,14 @@ fn kwargs(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
     json_text::render(node, MAX_ARGUMENTS, report)
 }
 
-fn headers(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
+fn headers(node: &Node<'_>, queue: &Queue, report: &mut Report<'_>) -> Option<JsonText> {
     let Some(pairs) = node.map() else {
         report.error(node.span, format!("`headers` is a mapping, found {}", node.found()));
         return None;
     };
     for pair in pairs {
         let name = pair.name();
-        if celery::is_reserved_header(name) {
+        if envelope::is_reserved_header(queue, name) {
             report
                 .error(pair.key.span, format!("the header `{name}` is set by downbeat itself"))
                 .hint("choose another name");
@@ -192,40 +198,4 @@ fn catch_up(node: &Node<'_>, report: &mut Report<'_>) -> Option<CatchUp> {
             None
         }
     }
-}
-
-fn options(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<CeleryOptions>> {
-    let fields = OPTIONS.sort(node, report)?;
-    let time_limit = fields.value("time_limit").and_then(|node| seconds(node, report));
-    let soft_time_limit = fields.value("soft_time_limit").and_then(|node| seconds(node, report));
-    if let (Some(hard), Some(soft), Some(span)) =
-        (time_limit, soft_time_limit, fields.key_span("soft_time_limit"))
-        && soft >= hard
-    {
-        report
-            .warning(span, "`soft_time_limit` is not below `time_limit`, so it never acts")
-            .hint("the soft limit comes first, to let the task clean up");
-    }
-    let shadow = fields.value("shadow");
-    let shadow = shadow.and_then(|node| literal_name(node, "`shadow`", MAX_NAME, report));
-    Some(Box::new(CeleryOptions {
-        time_limit,
-        soft_time_limit,
-        ignore_result: fields.value("ignore_result").and_then(|node| expect::boolean(node, report)),
-        shadow: shadow.map(Into::into),
-    }))
-}
-
-/// A length of time, or a number of seconds as Celery writes it.
-fn seconds(node: &Node<'_>, report: &mut Report<'_>) -> Option<f64> {
-    let seconds = match node.scalar() {
-        Some(Scalar::Int(number)) => number as f64,
-        Some(Scalar::Float(number)) => number,
-        _ => return expect::length(node, report).map(|length| length.as_secs_f64()),
-    };
-    if seconds.is_finite() && seconds > 0.0 {
-        return Some(seconds);
-    }
-    report.error(node.span, "a time limit is a number of seconds above zero, or like `5m`");
-    None
 }

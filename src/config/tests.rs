@@ -12,7 +12,8 @@ mod reference;
 mod templates;
 
 use super::*;
-use crate::schedule::entry::Expires;
+use crate::queue::{Queue, Queues, SidekiqQueue, Worker};
+use crate::schedule::entry::{CeleryOptions, Expires, Options, SidekiqOptions};
 use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
 
@@ -21,7 +22,7 @@ fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
     fs::write(&path, text).unwrap();
-    let loaded = load(&[path], &Tzdata::bundled());
+    let loaded = load(&[path], &Queues::default(), &Tzdata::bundled());
     let shown: Vec<String> = loaded.problems.iter().map(|p| p.render(false)).collect();
     let shown = shown.join("\n").replace(&format!("{}/", directory.path().display()), "");
     (loaded, shown)
@@ -98,7 +99,7 @@ entries:
     assert_eq!(about.description.as_deref(), Some("Builds the report."));
     assert_eq!(about.tags, ["finance", "nightly"].map(Box::<str>::from));
     let message = &entry.message;
-    assert_eq!((&*message.task, &*message.queue), ("shop.report", "reports"));
+    assert_eq!((&*message.task, &*message.queue.name), ("shop.report", "reports"));
     assert_eq!(
         &*message.args,
         r#"["daily",1,-2,1.5,31,3,0.5,true,null,null,"no","no-show","2026-01-01"]"#
@@ -107,7 +108,7 @@ entries:
     assert_eq!(message.headers.as_deref(), Some(r#"{"origin-app":"shop"}"#));
     assert_eq!(message.priority, Some(9));
     assert_eq!(message.expires, Some(Expires::After(Duration::from_secs(600))));
-    let options = message.options.as_ref().unwrap();
+    let Some(Options::Celery(options)) = message.options.as_deref() else { panic!("no options") };
     assert_eq!((options.time_limit, options.soft_time_limit), (Some(300.0), Some(240.5)));
     assert_eq!((options.ignore_result, options.shadow.as_deref()), (Some(true), Some("report")));
 }
@@ -120,7 +121,7 @@ fn an_entry_that_says_little_gets_the_documented_defaults() {
     assert_eq!((entry.within, &entry.about), (DEFAULT_WITHIN, &None));
     assert_eq!(entry.guards, Guards::default());
     let message = &entry.message;
-    assert_eq!((&*message.queue, &*message.args, &*message.kwargs), ("celery", "[]", "{}"));
+    assert_eq!((&*message.queue.name, &*message.args, &*message.kwargs), ("celery", "[]", "{}"));
     assert_eq!((&message.headers, message.priority, message.expires), (&None, None, None));
     assert_eq!(message.options, None);
 }
@@ -136,7 +137,7 @@ fn defaults_fill_in_whole_values_wherever_they_stand_in_the_file() {
     for text in [format!("{head}{entries}"), format!("{entries}{head}")] {
         let schedule = schedule(&text);
         let (a, b) = (schedule.get("a").unwrap(), schedule.get("b").unwrap());
-        assert_eq!((&*a.message.queue, &*b.message.queue), ("shared", "own"));
+        assert_eq!((&*a.message.queue.name, &*b.message.queue.name), ("shared", "own"));
         assert_eq!((&*a.message.kwargs, &*b.message.kwargs), (r#"{"y":2}"#, r#"{"x":1}"#));
         assert_eq!(a.message.headers.as_deref(), Some(r#"{"h":1}"#));
         assert_eq!(b.message.headers, None);
@@ -248,7 +249,7 @@ fn a_place_is_kept_as_it_is_written() {
 #[test]
 fn the_examples_load_without_a_word() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
-    let loaded = load(&[examples], &Tzdata::bundled());
+    let loaded = load(&[examples], &Queues::default(), &Tzdata::bundled());
     assert_eq!(loaded.problems, []);
     // They must not go stale, either.
     assert_eq!(warnings(&loaded, UnixMs::from_secs(1_830_000_000)), []);
@@ -257,4 +258,62 @@ fn the_examples_load_without_a_word() {
     let heartbeat = schedule.get("heartbeat").unwrap();
     let now = UnixMs::from_secs(1_800_000_001);
     assert!(heartbeat.next_slot(now).unwrap().since(now) < Duration::from_secs(10));
+}
+
+/// Loads `text` for a Sidekiq queue `mail` and a plain queue `jobs`; the entries or the problems.
+fn load_for_queues(text: &str) -> Result<Vec<Entry>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    fs::write(&path, text).unwrap();
+    let queue = |name: &str, worker| Queue { name: name.into(), worker };
+    let mail = queue("mail", Worker::Sidekiq(SidekiqQueue::default()));
+    let queues: Queues = [mail, queue("jobs", Worker::Json)].into_iter().collect();
+    let loaded = load(&[path], &queues, &Tzdata::bundled());
+    let problems: Vec<String> = loaded.problems.iter().map(|p| p.render(false)).collect();
+    let told = problems.join("\n").replace(&format!("{}/", folder.path().display()), "");
+    loaded.schedule.map(|schedule| schedule.entries).ok_or(told)
+}
+
+#[test]
+fn options_are_those_of_the_queues_workers() {
+    let entries = load_for_queues(
+        "defaults: {queue: mail, options: {retry: 3}}\nentries:\n  \
+         a: {task: T, every: 1h}\n  \
+         b: {task: T, every: 1h, options: {}}\n  \
+         c: {task: t, every: 1h, queue: celery, options: {time_limit: 5}}\n  \
+         d: {task: t, every: 1h, queue: jobs, options: {}}\n",
+    );
+    let options: Vec<_> =
+        entries.unwrap().into_iter().map(|entry| entry.message.options.map(|it| *it)).collect();
+    let sidekiq = Options::Sidekiq(SidekiqOptions { retry: Some(3) });
+    let celery = CeleryOptions { time_limit: Some(5.0), ..CeleryOptions::default() };
+    assert_eq!(options, [Some(sidekiq), None, Some(Options::Celery(celery)), None]);
+}
+
+#[test]
+fn what_means_nothing_to_the_queues_workers_is_refused() {
+    let told = load_for_queues(
+        "defaults: {queue: mail, options: {retry: 3}}\nentries:\n  \
+         a: {task: T, every: 1h, kwargs: {a: 1}}\n  \
+         b: {task: T, every: 1h, queue: jobs}\n  \
+         c: {task: T, every: 1h, options: {time_limit: 5}}\n  \
+         d: {task: T, every: 1h, headers: {jid: x}}\n",
+    );
+    let expected = "\
+a.yaml:3:27: `mail`: Sidekiq jobs have no kwargs, only args
+      a: {task: T, every: 1h, kwargs: {a: 1}}
+                              ^~~~~~
+a.yaml:4:3: `jobs`: the options are for sidekiq workers, the queue's are json
+      b: {task: T, every: 1h, queue: jobs}
+      ^
+hint: `options` comes from `defaults`: say it anew here
+a.yaml:5:37: unknown key `time_limit` in `options` of a Sidekiq queue
+      c: {task: T, every: 1h, options: {time_limit: 5}}
+                                        ^~~~~~~~~~
+hint: known keys: retry
+a.yaml:6:37: the header `jid` is set by downbeat itself
+      d: {task: T, every: 1h, headers: {jid: x}}
+                                        ^~~
+hint: choose another name";
+    assert_eq!(told.unwrap_err(), expected);
 }

@@ -4,6 +4,7 @@
 use jiff::tz::Offset;
 use uuid::Uuid;
 
+use super::Task;
 use crate::schedule::UnixMs;
 
 /// A growing JSON text; the caller keeps the grammar.
@@ -70,6 +71,25 @@ impl Json {
         let mut text = Uuid::encode_buffer();
         self.0.extend_from_slice(id.hyphenated().encode_lower(&mut text).as_bytes());
         self
+    }
+
+    /// The members of an object, each with a comma after it; nothing without an object or members.
+    pub(super) fn members(&mut self, object: Option<&str>) -> &mut Json {
+        let inner =
+            object.map(str::trim).and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));
+        match inner.map(str::trim).filter(|members| !members.is_empty()) {
+            Some(members) => self.raw(members).raw(","),
+            None => self,
+        }
+    }
+
+    /// What a message tells of its slot, in members that are the same for every kind of worker.
+    pub(super) fn provenance(&mut self, task: &Task<'_>) -> &mut Json {
+        self.raw(r#""downbeat_entry":"#).string(task.entry_name);
+        self.raw(r#","downbeat_slot":""#).utc_reading(task.slot);
+        self.raw(r#"Z","downbeat_kind":""#).raw(task.kind.as_str());
+        self.raw(r#"","traceparent":"00-"#).hex(&task.fresh.trace_id.to_be_bytes());
+        self.raw("-").hex(&task.fresh.span_id.to_be_bytes()).raw(r#"-01""#)
     }
 
     /// Lower-case hexadecimal, most significant byte first, without quotes.

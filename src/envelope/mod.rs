@@ -1,12 +1,20 @@
-//! Pure: a due slot becomes the bytes a worker takes. One file per worker kind.
+//! Pure: a due slot becomes what a worker takes. One file per kind of worker.
 //!
 //! Nothing here reads a clock or draws a random number: whatever changes from push to push comes
 //! in with the [`Task`], so equal tasks give equal bytes.
 
 pub mod celery;
 mod json;
+mod plain;
+#[cfg(test)]
+mod sample;
+mod sidekiq;
+
+use std::fmt;
 
 use uuid::Uuid;
+
+use crate::queue::{Queue, Worker};
 
 pub use crate::schedule::Kind;
 use crate::schedule::{Message, UnixMs};
@@ -59,6 +67,161 @@ impl Fresh {
             span_id: rng.u64(1..),
         }
     }
+}
+
+/// What one message writes into Redis, all of it in one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writes {
+    /// Whole commands that come first, such as that of a hash which the list's element names. They
+    /// can be repeated without harm.
+    pub before: Vec<Command>,
+    /// How the element gets into its list.
+    pub push: Push,
+    /// The list.
+    pub key: String,
+    /// What a worker takes off the list.
+    pub element: Vec<u8>,
+}
+
+/// A Redis command: its name and its arguments.
+pub type Command = Vec<Vec<u8>>;
+
+/// Where in its list an element goes; workers take from the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// In front: `LPUSH`.
+    Left,
+    /// At the end: `RPUSH`.
+    Right,
+}
+
+impl Push {
+    /// The Redis command.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Push::Left => "LPUSH",
+            Push::Right => "RPUSH",
+        }
+    }
+}
+
+impl Writes {
+    /// One element, and nothing beside it.
+    fn element(push: Push, key: String, element: Vec<u8>) -> Writes {
+        Writes { before: Vec::new(), push, key, element }
+    }
+
+    /// How many bytes it carries.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let before: usize = self.before.iter().flatten().map(Vec::len).sum();
+        before + self.element.len()
+    }
+}
+
+/// The commands as they could be typed, or the element alone where it is all there is.
+impl fmt::Display for Writes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.before.is_empty() {
+            return f.write_str(&String::from_utf8_lossy(&self.element));
+        }
+        for command in &self.before {
+            let words: Vec<_> = command.iter().map(|word| quoted(word)).collect();
+            writeln!(f, "{}", words.join(" "))?;
+        }
+        let key = quoted(self.key.as_bytes());
+        write!(f, "{} {key} {}", self.push.command(), quoted(&self.element))
+    }
+}
+
+/// A word as `redis-cli` reads it.
+fn quoted(word: &[u8]) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:/*+".contains(byte);
+    match std::str::from_utf8(word) {
+        Ok(text) if !word.is_empty() && word.iter().all(is_plain) => text.to_owned(),
+        Ok(text) if !text.contains(|c: char| c.is_control() || c == '\'') => format!("'{text}'"),
+        _ => format!("\"{}\"", word.escape_ascii()),
+    }
+}
+
+/// What `task` writes for the workers of its queue.
+///
+/// It is what they can read for every message that [`check`] accepts.
+#[must_use]
+pub fn render(task: &Task<'_>) -> Writes {
+    match &task.message.queue.worker {
+        Worker::Celery => celery::render(task),
+        Worker::Sidekiq(settings) => sidekiq::render(task, settings),
+        Worker::Json => plain::render(task),
+    }
+}
+
+/// Every list in which messages of `queue` wait for workers.
+#[must_use]
+pub fn lists(queue: &Queue) -> Vec<String> {
+    match &queue.worker {
+        Worker::Celery => celery::list_keys(&queue.name).into(),
+        Worker::Sidekiq(settings) => vec![sidekiq::list_key(&queue.name, settings)],
+        Worker::Json => vec![queue.name.to_string()],
+    }
+}
+
+/// Why a message cannot go to its queue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unsendable {
+    /// The key of the entry that is to blame.
+    pub field: &'static str,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Unsendable {
+    fn new(field: &'static str, message: impl Into<String>) -> Unsendable {
+        Unsendable { field, message: message.into() }
+    }
+}
+
+/// Accepts a message whose every key has a meaning to its queue's kind of worker.
+///
+/// # Errors
+/// The first key that has none.
+pub fn fits(message: &Message) -> Result<(), Unsendable> {
+    let kind = message.queue.worker.kind();
+    if let Some(options) = message.options.as_deref().filter(|options| options.kind() != kind) {
+        let why = format!("the options are for {} workers, the queue's are {kind}", options.kind());
+        return Err(Unsendable::new("options", why));
+    }
+    match &message.queue.worker {
+        Worker::Celery => Ok(()),
+        Worker::Sidekiq(_) => sidekiq::fits(message),
+        Worker::Json => plain::fits(message),
+    }
+}
+
+/// Accepts a message that every supported worker of its queue's kind can read. What comes from a
+/// schedule file was checked there, each value in its place; this is for all else.
+///
+/// # Errors
+/// The first thing found that a worker would choke on.
+pub fn check(message: &Message) -> Result<(), Unsendable> {
+    fits(message)?;
+    match &message.queue.worker {
+        Worker::Celery => celery::check(message),
+        Worker::Sidekiq(_) | Worker::Json => Ok(()),
+    }
+}
+
+/// Whether a header of this name would be taken for one of the kind's own.
+#[must_use]
+pub fn is_reserved_header(queue: &Queue, name: &str) -> bool {
+    name.starts_with("downbeat_")
+        || match &queue.worker {
+            Worker::Celery => celery::is_reserved_header(name),
+            Worker::Sidekiq(_) => sidekiq::is_reserved_header(name),
+            Worker::Json => name == "traceparent",
+        }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::template::{Facts, Templates};
 use super::timing::{self, Timing};
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
+use crate::queue::Queue;
 
 /// When to send which task to which queue.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,8 +75,8 @@ pub struct About {
 pub struct Message {
     /// The task's registered name.
     pub task: Box<str>,
-    /// The named list a worker takes it from.
-    pub queue: Arc<str>,
+    /// Where a worker takes it from.
+    pub queue: Arc<Queue>,
     /// A JSON array, as compact text.
     pub args: Box<str>,
     /// A JSON object, as compact text.
@@ -87,7 +88,7 @@ pub struct Message {
     /// How long the message may wait for a worker.
     pub expires: Option<Expires>,
     /// Settings of the worker kind; `None` when all are left to the worker.
-    pub options: Option<Box<CeleryOptions>>,
+    pub options: Option<Box<Options>>,
 }
 
 /// Lifetime of a message, counted from the slot's due time.
@@ -97,6 +98,33 @@ pub enum Expires {
     After(Duration),
     /// Until the entry's next slot.
     Next,
+}
+
+/// `options:` of an entry, by the kind of worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Options {
+    /// On a Celery queue.
+    Celery(CeleryOptions),
+    /// On a Sidekiq queue.
+    Sidekiq(SidekiqOptions),
+}
+
+impl Options {
+    /// The word for the kind of worker that they are for.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Options::Celery(_) => "celery",
+            Options::Sidekiq(_) => "sidekiq",
+        }
+    }
+}
+
+/// `options:` of an entry on a Sidekiq queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SidekiqOptions {
+    /// How often a job that fails is run again; `None`: as Sidekiq does by itself, 25 times.
+    pub retry: Option<u32>,
 }
 
 /// `options:` of an entry on a Celery queue.

@@ -37,7 +37,7 @@ pub struct Forecast {
     /// At most [`BUSIEST`], the one with most slots first; of equal ones the earliest.
     pub busiest: Vec<Second>,
     /// Of all entries counted, in name order.
-    pub queues: Vec<Queue>,
+    pub queues: Vec<QueueLoad>,
 }
 
 /// One second.
@@ -55,7 +55,7 @@ pub struct Second {
 
 /// What comes to one queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queue {
+pub struct QueueLoad {
     /// Its name.
     pub name: Arc<str>,
     /// Slots in all.
@@ -185,9 +185,9 @@ fn check(from: UnixMs, to: UnixMs) -> Result<(), ForecastError> {
 }
 
 /// The queues of courses that are sorted by queue.
-fn queues(courses: &[Course<'_>]) -> Vec<Queue> {
+fn queues(courses: &[Course<'_>]) -> Vec<QueueLoad> {
     let runs = courses.chunk_by(|a, b| a.queue() == b.queue());
-    runs.map(|run| Queue { name: Arc::clone(run[0].queue()), slots: 0, peak: 0 }).collect()
+    runs.map(|run| QueueLoad { name: Arc::clone(run[0].queue()), slots: 0, peak: 0 }).collect()
 }
 
 impl Second {
@@ -275,7 +275,7 @@ impl<'a> Course<'a> {
     }
 
     fn queue(&self) -> &'a Arc<str> {
-        &self.entry.message.queue
+        &self.entry.message.queue.name
     }
 
     /// Counts the slots that are due in the day, and says how many steps that took.

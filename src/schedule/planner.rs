@@ -377,7 +377,7 @@ impl Planner {
             let judgements = self.judgements.entry(index).or_default();
             let cursor = self.tracks[index as usize].cursor;
             judge::judge(entry, cursor, judgements, now, self.grace);
-            if let Some(until) = self.held.get(&entry.message.queue) {
+            if let Some(until) = self.held.get(&entry.message.queue.name) {
                 wake_at = wake_at.min(*until);
                 continue;
             }

@@ -10,6 +10,7 @@ use super::entry::{CatchUp, Entry, Guards, Message, Schedule};
 use super::interval::Interval;
 use super::timing::Timing;
 use super::zone::Zone;
+use crate::queue::Queue;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
@@ -24,7 +25,7 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
         delay: None,
         message: Message {
             task: "demo.task".into(),
-            queue: "celery".into(),
+            queue: Queue::unconfigured("celery"),
             args: "[]".into(),
             kwargs: "{}".into(),
             headers: None,

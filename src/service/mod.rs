@@ -29,6 +29,7 @@ use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::clock::{Clock, SinceBoot};
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
+use crate::queue::Queues;
 use crate::schedule::planner::Planner;
 use crate::schedule::progress::Progress;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
@@ -75,6 +76,8 @@ pub struct Settings {
     pub grace: Duration,
     /// This machine's name.
     pub host: String,
+    /// The queues that the configuration names.
+    pub queues: Arc<Queues>,
 }
 
 /// What a service is made of, whatever its broker.
@@ -148,7 +151,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
     /// A service that runs once `run` is awaited.
     pub fn new(parts: Parts<C>, broker: B, reports: Reports) -> Service<B, C> {
         let Parts { settings, clock, loader, schedule, announced, supervisor } = parts;
-        let renderer = Renderer::new(&settings.namespace, &settings.host);
+        let renderer =
+            Renderer::new(&settings.namespace, &settings.host, Arc::clone(&settings.queues));
         let mut tally = Tally::default();
         tally.admit(&schedule);
         Service {

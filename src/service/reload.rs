@@ -115,7 +115,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             let reason = SkipReason::Retimed;
             warn!(entry = %retimed.entry, %reason, count = retimed.count, "skipped");
             let old = planner.schedule().get(&retimed.entry);
-            let queue = old.map_or("", |entry| &entry.message.queue);
+            let queue = old.map_or("", |entry| &entry.message.queue.name);
             self.tally.skipped(queue, reason, retimed.count);
         }
         match self.broker.adopt(&fence, &changes).await {

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::broker::{Batch, Outcome, Outgoing, Write};
 use crate::clock;
-use crate::envelope::{Fresh, Task, celery};
+use crate::envelope::{self, Fresh, Task};
+use crate::queue::{Queue, Queues};
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 
@@ -22,13 +23,21 @@ const BATCH_BYTES: usize = 4 << 20;
 pub struct Renderer {
     ids: TaskIds,
     origin: Arc<str>,
+    queues: Arc<Queues>,
 }
 
 impl Renderer {
     /// For the schedulers that share `namespace`, on this host.
     #[must_use]
-    pub fn new(namespace: &str, host: &str) -> Renderer {
-        Renderer { ids: TaskIds::new(namespace), origin: format!("downbeat@{host}").into() }
+    pub fn new(namespace: &str, host: &str, queues: Arc<Queues>) -> Renderer {
+        let origin = format!("downbeat@{host}").into();
+        Renderer { ids: TaskIds::new(namespace), origin, queues }
+    }
+
+    /// The queue of that name, configured or not.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Arc<Queue> {
+        self.queues.get(name)
     }
 
     /// The id that the message of `slot` has on every replica.
@@ -61,11 +70,7 @@ impl Renderer {
             origin: &self.origin,
             fresh: Fresh::draw(rng),
         };
-        Outgoing {
-            queue: Arc::clone(&message.queue),
-            priority: message.priority,
-            payload: celery::render(&task),
-        }
+        Outgoing { queue: Arc::clone(&message.queue), writes: envelope::render(&task) }
     }
 
     /// What to write for an item.
@@ -126,7 +131,7 @@ pub fn render<'a>(renderer: &Renderer, items: &[Item], entry: impl Fn(u32) -> &'
             break;
         }
         let write = renderer.write(entry(item.entry), item, &mut rng);
-        size += write.message.as_ref().map_or(0, |message| message.payload.len());
+        size += write.message.as_ref().map_or(0, |message| message.writes.size());
         batch.push(write);
     }
     batch
@@ -148,12 +153,12 @@ mod tests {
         let slot = Hole::new(1..20, true, Template::Slot(Form::Unix));
         let id = Hole::new(21..36, true, Template::TaskId);
         entry.templates = Templates { args: [slot, id].into(), ..Templates::default() }.some();
-        let renderer = Renderer::new("n", "h");
+        let renderer = Renderer::new("n", "h", Arc::default());
         for kind in [Kind::Scheduled, Kind::CatchUp, Kind::Resent] {
             let slot = UnixMs::from_secs(1_800_000_000);
             let item = Item { entry: 0, slot, action: Action::Send(kind) };
             let write = renderer.write(&entry, &item, &mut fastrand::Rng::new());
-            let payload = write.message.unwrap().payload;
+            let payload = write.message.unwrap().writes.element;
             let envelope: Value = serde_json::from_slice(&payload).unwrap();
             let body = base64::prelude::BASE64_STANDARD.decode(envelope["body"].as_str().unwrap());
             let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();

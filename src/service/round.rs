@@ -144,7 +144,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             match exception {
                 None | Some(Exception::QueueFull) => {
                     if let Outcome::Dispatched(_) = outcome
-                        && let Some(queue) = self.tally.accepted(&entry.message.queue)
+                        && let Some(queue) = self.tally.accepted(&entry.message.queue.name)
                     {
                         info!(%queue, "the queue takes messages again");
                     }
@@ -176,7 +176,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     planner.unjudge(&item);
                 }
                 Some(Exception::Refused(error)) => {
-                    let queue = Arc::clone(&entry.message.queue);
+                    let queue = Arc::clone(&entry.message.queue.name);
                     if let Some(failures) = self.tally.refused(&queue, &error, sequence) {
                         let pause = backoff(failures + 3, LONGEST_HOLD);
                         if failures == 1 {
@@ -212,7 +212,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             {
                 if let (Action::Send(_), Some(_)) = (item.action, entry.guards.max_queued) {
                     // Only the record of an entry's last slot is kept: which it was is not known.
-                    self.tally.unanswered(&entry.message.queue);
+                    self.tally.unanswered(&entry.message.queue.name);
                     let (entry, slot) = (&*entry.name, item.slot);
                     warn!(entry, %slot, "the answer was lost: dispatched, or skipped as queue_full");
                 } else {
@@ -250,7 +250,7 @@ fn report(item: &Item, outcome: Outcome, entry: &Entry, at: UnixMs, recovered: b
     let lateness_ms = at.0.saturating_sub(entry.due(slot).0);
     match (item.action, outcome) {
         (Action::Send(kind), Outcome::Dispatched(task_id)) => {
-            let queue = &*entry.message.queue;
+            let queue = &*entry.message.queue.name;
             let kind = (kind != Kind::Scheduled).then(|| kind.as_str());
             let recovered = recovered.then_some(true);
             info!(entry = name, queue, %slot, lateness_ms, %task_id, kind, recovered, "dispatched");

@@ -242,7 +242,7 @@ pub fn entry_status(entry: &Entry, progress: Progress, now: UnixMs) -> EntryStat
     EntryStatus {
         entry: entry.name.to_string(),
         task: entry.message.task.to_string(),
-        queue: entry.message.queue.to_string(),
+        queue: entry.message.queue.name.to_string(),
         timing: entry.timing.describe(&entry.zone),
         timezone: entry.zone.name().to_owned(),
         enabled: entry.enabled,

@@ -50,7 +50,7 @@ impl Tally {
             if self.queues.len() >= MOST_QUEUES {
                 break;
             }
-            let queue = &entry.message.queue;
+            let queue = &entry.message.queue.name;
             if !self.queues.contains_key(queue) {
                 self.queues.insert(Arc::clone(queue), Counts::default());
             }
@@ -60,8 +60,10 @@ impl Tally {
     /// Counts a settled item under its outcome.
     pub(super) fn count(&mut self, item: &Item, entry: &Entry) {
         match item.action {
-            Action::Send(kind) => self.dispatched(&entry.message.queue, kind),
-            Action::Skip { reason, count } => self.skipped(&entry.message.queue, reason, count),
+            Action::Send(kind) => self.dispatched(&entry.message.queue.name, kind),
+            Action::Skip { reason, count } => {
+                self.skipped(&entry.message.queue.name, reason, count)
+            }
         }
     }
 
@@ -172,12 +174,13 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Queue;
     use crate::schedule::sample;
 
     fn schedule_of(queues: &[String]) -> Arc<Schedule> {
         sample::schedule(queues.iter().map(|queue| {
             let mut entry = sample::every(queue, 60);
-            entry.message.queue = queue.as_str().into();
+            entry.message.queue = Queue::unconfigured(queue);
             entry
         }))
     }

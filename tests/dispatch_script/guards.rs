@@ -173,9 +173,11 @@ async fn all_priorities_of_a_queue_count_as_one() {
     let mut leader = Leader::start().await;
     celery::list_keys("q").iter().for_each(|list| leader.push(list, 1));
     leader.push("q2", 9);
-    let urgent = |write: Write, priority| {
-        let message = write.message.map(|message| Outgoing { priority, ..message });
-        Write { message, ..write }
+    let urgent = |mut write: Write, priority| {
+        if let Some(message) = &mut write.message {
+            message.writes.key = celery::list_key("q", priority);
+        }
+        write
     };
     let mut batch = with(max_queued(6), vec![urgent(send("a", ago(9), "q"), Some(9))]);
     batch.extend(with(max_queued(6), vec![urgent(send("b", ago(9), "q"), Some(3))]));
@@ -271,9 +273,9 @@ async fn entries_without_conditions_leave_no_count() {
 struct Model {
     settled: BTreeMap<String, i64>,
     sent: BTreeMap<String, u32>,
-    /// Messages in each queue, by priority.
-    queued: BTreeMap<(String, Option<u8>), u32>,
-    wrong: BTreeSet<(String, Option<u8>)>,
+    /// Messages by queue and list.
+    queued: BTreeMap<(String, String), u32>,
+    wrong: BTreeSet<(String, String)>,
 }
 
 impl Model {
@@ -296,7 +298,7 @@ impl Model {
             return Some(Exception::Exhausted);
         }
         if let Some(message) = &write.message {
-            let list = (message.queue.to_string(), message.priority);
+            let list = (message.queue.name.to_string(), message.writes.key.clone());
             if let Some(most) = write.guards.max_queued {
                 let Some(queued) = self.length(&list.0) else { return refused };
                 if queued >= most.get() {
@@ -341,12 +343,12 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut leader = Leader::start().await;
     let (mut model, mut seen) = (Model::default(), BTreeSet::new());
-    let lists = [("q", None), ("q", Some(9)), ("r", None), ("s", Some(3))];
+    let lists = [("q", None), ("q", Some(9)), ("r", None), ("s", Some(3))]
+        .map(|(queue, priority)| (queue, celery::list_key(queue, priority)));
     let start = ago(100_000);
     for round in 0..300 {
-        for (queue, priority) in lists {
-            let key = celery::list_key(queue, priority);
-            let list = (queue.to_owned(), priority);
+        for (queue, key) in &lists {
+            let list = ((*queue).to_owned(), key.clone());
             let mut connection = leader.server.connect();
             match random.u8(..8) {
                 0 => {
@@ -364,7 +366,7 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
         }
         // Four entries for each list, by list: two of them guarded in one way or both.
         let mut batch = Batch::new();
-        for (at, (queue, priority)) in lists.into_iter().enumerate() {
+        for (at, (queue, key)) in lists.iter().enumerate() {
             for kind in 0..4 {
                 // Each starts anew at times, as an edit would make it.
                 let entry = format!("{at}/{kind}/{}", round / 20);
@@ -383,7 +385,10 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
                     }
                     let mut write = send(&entry, slot, queue);
                     if let Some(message) = &mut write.message {
-                        message.priority = priority;
+                        message.writes.key.clone_from(key);
+                        if *queue == "s" {
+                            message.writes.before = vec![command(&["SADD", "announced", &entry])];
+                        }
                     }
                     run.push(if random.u8(..4) == 0 { skip(&entry, slot) } else { write });
                 }
@@ -412,10 +417,10 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
         for (entry, sent) in &state.sent {
             assert_eq!(*sent, u64::from(model.sent[&**entry]), "seed {seed}: {entry}");
         }
-        for (queue, priority) in lists {
-            let list = (queue.to_owned(), priority);
+        for (queue, key) in &lists {
+            let list = ((*queue).to_owned(), key.clone());
             if !model.wrong.contains(&list) {
-                let queued = leader.queued(&celery::list_key(queue, priority)).len();
+                let queued = leader.queued(key).len();
                 assert_eq!(queued, model.queued.get(&list).copied().unwrap_or(0) as usize);
             }
         }

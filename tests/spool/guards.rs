@@ -44,7 +44,7 @@ fn a_slot_is_counted_with_its_record_whatever_a_crash_left() {
     // Killed in front of a rename, and after staging what is not recorded.
     let name = files(&bench.path("queue"))[1].clone();
     fs::rename(bench.path("queue").join(&name), bench.path("stage").join(&name)).unwrap();
-    let staged = message("a", 3, Kind::Scheduled).payload;
+    let staged = message("a", 3, Kind::Scheduled).writes.element;
     fs::write(bench.path("stage/1_x.q.msg"), staged).unwrap();
     let mut spool = bench.open();
     assert_eq!((bench.slots().len(), sent(bench.folder.path())), (2, 2));

@@ -7,6 +7,7 @@ mod link;
 mod lock;
 mod scripts;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -19,7 +20,8 @@ use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
 use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Publish, Reply, Write};
-use crate::envelope::celery;
+use crate::envelope::{self, Writes, celery};
+use crate::queue::Worker;
 use crate::schedule::progress::{Life, LifeChange, State};
 use crate::schedule::{Guards, UnixMs};
 
@@ -177,10 +179,13 @@ impl Broker for RedisBroker {
 
 impl Publish for RedisBroker {
     async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
+        let mut call = scripts::call(&scripts::PUBLISH, &[]);
+        add_list(&mut call, &message.writes);
+        call.arg(packed(&message.writes).as_ref());
         let mut pipeline = Pipeline::new();
-        let key = celery::list_key(&message.queue, message.priority);
-        pipeline.cmd("LPUSH").arg(key).arg(message.payload).ignore();
-        self.link.ask(&pipeline).await
+        pipeline.add_command(call);
+        let (refusal,): (String,) = self.link.ask(&pipeline).await?;
+        if refusal.is_empty() { Ok(()) } else { Err(BrokerError::Unavailable(refusal)) }
     }
 }
 
@@ -190,12 +195,12 @@ impl RedisBroker {
     fn bind(&mut self, batch: &Batch) {
         let mut pipeline = Pipeline::new();
         for queue in batch.iter().filter_map(|write| Some(&write.message.as_ref()?.queue)) {
-            if self.bound.contains(queue) {
+            if queue.worker != Worker::Celery || self.bound.contains(&queue.name) {
                 continue;
             }
-            self.bound.insert(Arc::clone(queue));
-            for key in celery::binding_keys(queue) {
-                pipeline.sadd(key, celery::binding_member(queue)).ignore();
+            self.bound.insert(Arc::clone(&queue.name));
+            for key in celery::binding_keys(&queue.name) {
+                pipeline.sadd(key, celery::binding_member(&queue.name)).ignore();
             }
         }
         if let Some(mut connection) = self.link.current().filter(|_| !pipeline.is_empty()) {
@@ -208,13 +213,19 @@ impl RedisBroker {
         let keys = [keys.lease(), keys.sequence(), keys.progress(), keys.sent()];
         let mut call = scripts::call(&scripts::DISPATCH, &keys);
         call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(lists.len());
-        for (list, items) in lists {
-            call.arg(list).arg(items.len());
+        for (first, items) in lists {
+            match first.and_then(|first| batch[first].message.as_ref()) {
+                Some(message) => add_list(&mut call, &message.writes),
+                // Nothing is pushed.
+                None => call.arg("").arg("").arg("plain"),
+            };
+            call.arg(items.len());
         }
         for write in lists.iter().flat_map(|(_, items)| items).map(|item| &batch[*item]) {
             let record = format!("{} {}", write.slot.0, write.outcome);
             call.arg(&*write.entry).arg(write.slot.0).arg(record);
-            call.arg(write.message.as_ref().map_or(&[][..], |message| &message.payload));
+            let message = write.message.as_ref().map(|message| packed(&message.writes));
+            call.arg(message.as_deref().unwrap_or_default());
         }
         for run in batch.chunk_by(|a, b| a.entry == b.entry) {
             add_guards(&mut call, run);
@@ -255,28 +266,61 @@ fn add_guards(call: &mut Cmd, run: &[Write]) {
     }
     let message = run.iter().find_map(|write| write.message.as_ref());
     let queue = message.filter(|_| max_queued.is_some()).map(|message| &message.queue);
-    let lists: Vec<_> = queue.into_iter().flat_map(|queue| celery::list_keys(queue)).collect();
+    let lists = queue.map(|queue| envelope::lists(queue)).unwrap_or_default();
     let number = |number: Option<NonZeroU32>| number.map(|n| n.to_string()).unwrap_or_default();
     call.arg(entry).arg(number(limit)).arg(number(max_queued)).arg(lists.len()).arg(lists);
 }
 
-/// The key of a list, and the indexes in the batch of what goes there.
-type ListItems = (String, Vec<usize>);
+/// How and where the messages of one list are pushed, and their form.
+fn add_list<'a>(call: &'a mut Cmd, writes: &Writes) -> &'a mut Cmd {
+    let form = if writes.before.is_empty() { "plain" } else { "packed" };
+    call.arg(writes.push.command()).arg(&writes.key).arg(form)
+}
 
-/// Sorts a batch by list; an entry of which nothing is sent goes under the empty key.
+/// A message in the form that `push.lua` reads.
+fn packed(writes: &Writes) -> Cow<'_, [u8]> {
+    if writes.before.is_empty() {
+        return Cow::Borrowed(&writes.element);
+    }
+    let mut packed = Vec::with_capacity(writes.size() + 16 * (writes.before.len() + 1));
+    // MessagePack: `array 32` and `str 32`, each with its length.
+    let begin = |packed: &mut Vec<u8>, kind: u8, length: usize| {
+        packed.push(kind);
+        packed.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    };
+    begin(&mut packed, 0xdd, writes.before.len() + 1);
+    for command in &writes.before {
+        begin(&mut packed, 0xdd, command.len());
+        for word in command {
+            begin(&mut packed, 0xdb, word.len());
+            packed.extend_from_slice(word);
+        }
+    }
+    begin(&mut packed, 0xdb, writes.element.len());
+    packed.extend_from_slice(&writes.element);
+    Cow::Owned(packed)
+}
+
+/// The indexes in the batch of what goes to one list, and that of the first with a message.
+type ListItems = (Option<usize>, Vec<usize>);
+
+/// Sorts a batch by list; entries of which nothing is sent go together.
 fn by_list(batch: &Batch) -> Vec<ListItems> {
+    let writes = |index: usize| batch[index].message.as_ref().map(|message| &message.writes);
+    let key = |first: Option<usize>| {
+        let writes = first.and_then(writes)?;
+        Some((writes.push, &*writes.key, writes.before.is_empty()))
+    };
     let mut lists: Vec<ListItems> = Vec::new();
     let mut start = 0;
     for run in batch.chunk_by(|a, b| a.entry == b.entry) {
-        let message = run.iter().find_map(|write| write.message.as_ref());
-        let key = message
-            .map_or_else(String::new, |message| celery::list_key(&message.queue, message.priority));
-        let items = start..start + run.len();
-        match lists.iter_mut().find(|(list, _)| *list == key) {
-            Some((_, known)) => known.extend(items),
-            None => lists.push((key, items.collect())),
+        let mut items = start..start + run.len();
+        start = items.end;
+        let first = items.clone().find(|index| writes(*index).is_some());
+        match lists.iter_mut().find(|(known, _)| key(*known) == key(first)) {
+            Some((_, known)) => known.extend(&mut items),
+            None => lists.push((first, items.collect())),
         }
-        start += run.len();
     }
     lists
 }

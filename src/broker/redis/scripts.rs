@@ -11,10 +11,13 @@ pub(super) struct Lua {
 }
 
 macro_rules! lua {
-    ($name:ident, $file:literal) => {
-        pub(super) static $name: Lua = Lua {
-            source: include_str!($file),
-            hash: LazyLock::new(|| Script::new(include_str!($file)).get_hash().to_owned()),
+    ($name:ident, $($file:literal),+) => {
+        pub(super) static $name: Lua = {
+            const SOURCE: &str = concat!($(include_str!($file)),+);
+            fn hash() -> String {
+                Script::new(SOURCE).get_hash().to_owned()
+            }
+            Lua { source: SOURCE, hash: LazyLock::new(hash) }
         };
     };
 }
@@ -24,12 +27,13 @@ lua!(RENEW, "scripts/renew.lua");
 lua!(RESIGN, "scripts/resign.lua");
 lua!(ANNOUNCE, "scripts/announce.lua");
 lua!(ADOPT, "scripts/adopt.lua");
-lua!(DISPATCH, "scripts/dispatch.lua");
+lua!(DISPATCH, "scripts/push.lua", "scripts/dispatch.lua");
+lua!(PUBLISH, "scripts/push.lua", "scripts/publish.lua");
 
 /// Loads every script; a connection does so once, and calls them by hash from then on.
 pub(super) fn load_all() -> Pipeline {
     let mut pipeline = Pipeline::new();
-    for script in [&ACQUIRE, &RENEW, &RESIGN, &ANNOUNCE, &ADOPT, &DISPATCH] {
+    for script in [&ACQUIRE, &RENEW, &RESIGN, &ANNOUNCE, &ADOPT, &DISPATCH, &PUBLISH] {
         pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source).ignore();
     }
     pipeline

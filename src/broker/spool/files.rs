@@ -60,11 +60,11 @@ impl Files {
 
     /// Writes and syncs a message that no worker can see.
     pub(super) fn stage(&self, message: &Outgoing) -> Result<Staged, SpoolError> {
-        let name = self.name(&message.queue);
+        let name = self.name(&message.queue.name);
         let path = self.stage.join(&name);
         let write = || {
             let mut file = File::create_new(&path)?;
-            file.write_all(&message.payload)?;
+            file.write_all(&message.writes.element)?;
             file.sync_all()
         };
         write().map_err(|error| {

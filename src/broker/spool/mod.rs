@@ -246,13 +246,13 @@ impl Inner {
             return Err(Exception::Exhausted);
         }
         let Some(message) = write.message.take() else { return Ok(()) };
-        let added = staging.added.entry(Arc::clone(&message.queue)).or_default();
+        let added = staging.added.entry(Arc::clone(&message.queue.name)).or_default();
         if let Some(most) = write.guards.max_queued {
             let queued = match &mut staging.queued {
                 Some(queued) => queued,
                 none => none.insert(self.files.count_queued().map_err(refused)?),
             };
-            let queued = queued.get(&*message.queue).copied().unwrap_or(0);
+            let queued = queued.get(&*message.queue.name).copied().unwrap_or(0);
             if queued + *added >= u64::from(most.get()) {
                 return Err(Exception::QueueFull);
             }

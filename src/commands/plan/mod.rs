@@ -18,7 +18,7 @@ use super::{Exit, Failure, configuration, load_schedule, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::instant;
-use crate::schedule::forecast::{Queue, Second};
+use crate::schedule::forecast::{QueueLoad, Second};
 use crate::schedule::{Forecast, Schedule, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
 
@@ -194,7 +194,7 @@ fn planned<'a>(forecast: &'a Forecast, zone: &'a Zone) -> Planned<'a> {
         entries: second.entries.iter().map(|name| &**name).collect(),
         more_entries: second.more,
     };
-    let queue = |Queue { name, slots, peak }: &'a Queue| BusyQueue {
+    let queue = |QueueLoad { name, slots, peak }: &'a QueueLoad| BusyQueue {
         queue: name,
         slots: *slots,
         peak_per_minute: *peak,
@@ -240,7 +240,7 @@ fn print(forecast: &Forecast, zone: &Zone) -> Result<(), Failure> {
     let rows: Vec<_> = forecast.busiest.iter().map(row).collect();
     show::table(&["SECOND", "SLOTS", "ENTRIES"], &rows)?;
     show::line("\nqueues, with their busiest minutes")?;
-    let row = |queue: &Queue| {
+    let row = |queue: &QueueLoad| {
         vec![queue.name.to_string(), queue.slots.to_string(), queue.peak.to_string()]
     };
     let rows: Vec<_> = forecast.queues.iter().map(row).collect();

@@ -5,12 +5,14 @@
 
 mod broker;
 mod directories;
+mod queues;
 mod sources;
 #[cfg(test)]
 mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -23,6 +25,7 @@ use super::problem::{Problem, Severity};
 use super::reader;
 use super::report::Report;
 
+use crate::queue::Queues;
 pub use broker::{Broker, BrokerUrl};
 use sources::{Given, Names, Place, Sources};
 
@@ -44,6 +47,7 @@ static SERVICE: Keys = Keys {
         "broker_file",
         "schedules",
         "namespace",
+        "queues",
         "leader",
         "grace",
         "http",
@@ -51,7 +55,7 @@ static SERVICE: Keys = Keys {
         "state_dir",
         "runtime_dir",
     ],
-    later: &["queues", "state"],
+    later: &["state"],
     elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
 };
 
@@ -122,6 +126,8 @@ pub struct ServiceConfig {
     pub schedules: Vec<PathBuf>,
     /// Begins every key on Redis: 1 to 64 of `A-Z a-z 0-9 _ . -`.
     pub namespace: String,
+    /// The queues that are not Celery's on the broker.
+    pub queues: Arc<Queues>,
     /// How long the leader's lease lives.
     pub ttl: Duration,
     /// How late a slot may be sent before it counts as missed: at least `ttl` and 2 s.
@@ -189,6 +195,7 @@ impl ServiceConfig {
             ("broker", json!(self.broker.as_ref().map(ToString::to_string))),
             ("schedules", self.schedules.iter().map(|schedules| path(schedules)).collect()),
             ("namespace", json!(self.namespace)),
+            ("queues", self.queues.iter().map(|queue| queues::show(queue)).collect()),
             ("leader.ttl", json!(duration::format(self.ttl))),
             ("grace", json!(duration::format(self.grace))),
             ("http", json!(self.http)),
@@ -229,6 +236,7 @@ fn read(
     let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
     let namespace = from.setting(names, overrides.namespace);
     let namespace = from.check(namespace, namespace_of);
+    let queues = from.node("queues", queues::read);
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
     let names = Names { key: "http", flag: "--http", env: "DOWNBEAT_HTTP" };
@@ -250,6 +258,7 @@ fn read(
         broker,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+        queues: Arc::new(queues.unwrap_or_default()),
         ttl,
         grace,
         http,

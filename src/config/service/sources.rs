@@ -109,6 +109,17 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         keys.sort(node, &mut self.report)?.value(key)
     }
 
+    /// A key that only the file has, and whose value is no single one.
+    pub(super) fn node<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Node<'_>, &mut Report<'_>) -> T,
+    ) -> Option<T> {
+        let node = self.fields.as_ref()?.value(key)?;
+        self.note(key, &Place::File(node.span));
+        Some(read(node, &mut self.report))
+    }
+
     /// A list of paths in the file, or a single one.
     pub(super) fn paths(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
         let node = self.fields.as_ref()?.value(key)?;

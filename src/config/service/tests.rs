@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::queue::{SidekiqQueue, Worker};
 
 fn load_with(
     overrides: Overrides,
@@ -152,7 +153,7 @@ fn grace_follows_the_lease_and_cannot_be_shorter_than_a_takeover() {
 #[test]
 fn every_problem_is_told_where_it_stands() {
     let variables = [("DOWNBEAT_LEADER_TTL", "6"), ("DOWNBEAT_BROKER", "redis://:s3cret@")];
-    let text = "brokr: x\nnamespace: a b\nlog: {format: xml, colour: true}\nqueues: {}\n\
+    let text = "brokr: x\nnamespace: a b\nlog: {format: xml, colour: true}\nstate: x\n\
                 schedules: []\nstate_dir:\n";
     assert_eq!(
         load_file(text, &variables).unwrap_err(),
@@ -168,7 +169,7 @@ fn every_problem_is_told_where_it_stands() {
          hint: write `text`, `logfmt` or `json`\n\
          c.yaml:3:20: unknown key `colour` in `log`\n    log: {format: xml, colour: true}\n                       ^~~~~~\n\
          hint: known keys: format, level\n\
-         c.yaml:4:1: `queues` is not supported by this version\n    queues: {}\n    ^~~~~~\n\
+         c.yaml:4:1: `state` is not supported by this version\n    state: x\n    ^~~~~\n\
          c.yaml:5:12: `schedules` is empty\n    schedules: []\n               ^\n\
          c.yaml:6:10: expected text, found nothing\n    state_dir:\n             ^"
     );
@@ -281,4 +282,21 @@ fn every_setting_is_shown_with_what_set_it_and_without_secrets() {
         let is_shown = |shown: &str| shown == *key || shown.starts_with(&inner);
         assert!(settings.iter().any(|setting| is_shown(setting.0)), "`{key}` is not shown");
     }
+}
+
+#[test]
+fn queues_say_who_works_on_them() {
+    let text =
+        "queues:\n  mail: {worker: sidekiq, options: {namespace: shop}}\n  jobs: {worker: json}\n";
+    let config = load_file(text, &[]).unwrap();
+    let worker = |name: &str| config.queues.get(name).worker.clone();
+    let namespace = Some("shop".into());
+    assert_eq!(worker("mail"), Worker::Sidekiq(SidekiqQueue { namespace }));
+    assert_eq!((worker("jobs"), worker("any other")), (Worker::Json, Worker::Celery));
+    let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues");
+    let expected = json!({
+        "jobs": {"worker": "json"},
+        "mail": {"worker": "sidekiq", "options": {"namespace": "shop"}},
+    });
+    assert_eq!(shown.map(|(_, value, _)| value), Some(expected));
 }

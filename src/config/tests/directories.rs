@@ -1,6 +1,7 @@
 //! Rules of directories and of several files.
 
 use super::*;
+use crate::queue::Queues;
 
 fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
     let path = directory.join(name);
@@ -25,7 +26,7 @@ fn a_directory_is_its_visible_yaml_and_json_files_in_name_order() {
     fs::create_dir(root.join("..data")).unwrap();
     write(&root.join("..data"), "d.yaml", "entries:\n  d: {task: t, every: 1h}\n");
     std::os::unix::fs::symlink("..data/d.yaml", root.join("d.yaml")).unwrap();
-    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    let loaded = load(&[root.to_owned()], &Queues::default(), &Tzdata::bundled());
     assert_eq!(loaded.problems, []);
     let names = ["a.yaml", "b.yml", "c.json", "d.yaml"].map(|name| root.join(name));
     assert_eq!(loaded.files, names);
@@ -40,7 +41,7 @@ fn names_are_unique_over_all_files_and_all_files_are_checked() {
     write(root, "a.yaml", ONE);
     write(root, "b.yaml", "entries: [");
     write(root, "c.yaml", "# again\nentries:\n  a: {task: t, every: 2h}\n  x: {}\n");
-    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    let loaded = load(&[root.to_owned()], &Queues::default(), &Tzdata::bundled());
     let shown: Vec<String> = loaded.problems.iter().map(|p| p.render(false)).collect();
     let shown = shown.join("\n").replace(&format!("{}/", root.display()), "");
     let starts: Vec<&str> = shown.lines().filter(|line| line.contains(".yaml:")).collect();
@@ -62,7 +63,7 @@ fn calendars_are_shared_by_all_files() {
     let using = "entries:\n  a: {task: t, every: 1d, except: [sat-sun, closed, 12-31]}\n";
     write(root, "a.yaml", using);
     write(root, "b.yaml", "calendars: {closed: [2026-12-24..2026-12-26]}\nentries: {}\n");
-    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    let loaded = load(&[root.to_owned()], &Queues::default(), &Tzdata::bundled());
     assert_eq!(loaded.problems, []);
     let entry = &loaded.schedule.unwrap().entries[0];
     let from = UnixMs::from_secs(1_798_066_800); // 2026-12-23 23:00
@@ -78,7 +79,7 @@ fn a_calendar_and_a_spread_are_defined_once_in_all_files() {
     let text = "calendars: {closed: [12-25]}\nspread: {x: 1m}\nentries: {}\n";
     write(root, "a.yaml", text);
     write(root, "b.yaml", text);
-    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    let loaded = load(&[root.to_owned()], &Queues::default(), &Tzdata::bundled());
     let messages: Vec<_> = loaded.problems.iter().map(|p| p.message.as_str()).collect();
     let first = root.join("a.yaml").display().to_string();
     let expected = [
@@ -99,7 +100,7 @@ fn a_spread_divides_its_window_among_the_entries_of_a_tag_in_name_order() {
     let more = "entries:\n  a: {task: t, every: 1d, tags: [x, nightly]}\n  \
                 c: {task: t, every: 1d, tags: [nightly]}\n";
     write(root, "b.yaml", more);
-    let loaded = load(&[root.to_owned()], &Tzdata::bundled());
+    let loaded = load(&[root.to_owned()], &Queues::default(), &Tzdata::bundled());
     assert_eq!(loaded.problems, []);
     let schedule = loaded.schedule.unwrap();
     let minutes = |name| schedule.get(name).unwrap().due(UnixMs(0)).0 / 60_000;
@@ -118,7 +119,9 @@ fn an_entrys_own_jitter_goes_before_that_of_defaults_even_none() {
 #[test]
 fn the_hash_depends_on_names_and_content_alone() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let hash = |root: &Path| load(&[root.to_owned()], &Tzdata::bundled()).schedule.unwrap().hash;
+    let hash = |root: &Path| {
+        load(&[root.to_owned()], &Queues::default(), &Tzdata::bundled()).schedule.unwrap().hash
+    };
     write(one.path(), "a.yaml", ONE);
     write(two.path(), "a.yaml", ONE);
     let first = hash(one.path());
@@ -136,7 +139,7 @@ fn paths_that_cannot_be_read_are_named_with_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     let shown = |path: PathBuf| {
-        let loaded = load(&[path], &Tzdata::bundled());
+        let loaded = load(&[path], &Queues::default(), &Tzdata::bundled());
         assert!(loaded.schedule.is_none());
         loaded.problems[0].render(false).replace(&root.display().to_string(), "DIR")
     };
@@ -153,7 +156,7 @@ fn paths_that_cannot_be_read_are_named_with_what_to_do() {
     assert_eq!(shown("/dev/null".into()), "/dev/null: cannot be read: not a regular file");
     std::os::unix::fs::symlink("nowhere", root.join("gone.yaml")).unwrap();
     assert!(shown(root.to_owned()).starts_with("DIR/gone.yaml: cannot be read: no such file"));
-    let loaded = load(&[], &Tzdata::bundled());
+    let loaded = load(&[], &Queues::default(), &Tzdata::bundled());
     assert_eq!(loaded.problems[0].message, "no schedule file or directory is named");
 }
 
@@ -166,7 +169,7 @@ fn big_schedules_are_read_by_several_threads_with_the_same_result() {
             .collect();
         write(directory.path(), &format!("{file}.yaml"), &format!("entries:\n{entries}"));
     }
-    let loaded = load(&[directory.path().to_owned()], &Tzdata::bundled());
+    let loaded = load(&[directory.path().to_owned()], &Queues::default(), &Tzdata::bundled());
     assert_eq!(loaded.problems, []);
     let schedule = loaded.schedule.unwrap();
     assert_eq!(schedule.entries.len(), 10_000);

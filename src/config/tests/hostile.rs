@@ -120,7 +120,7 @@ fn damaged_files_are_refused_or_read_but_never_panic() {
             damage(&mut text, &mut random);
         }
         let text = String::from_utf8_lossy(&text);
-        let contents = schedule_file::read("a", &text, json, &tzdata);
+        let contents = schedule_file::read("a", &text, json, &Queues::default(), &tzdata);
         let problems = report::Report::resume("a", &text, contents.found).finish();
         for problem in problems {
             assert!(!problem.render(true).is_empty());

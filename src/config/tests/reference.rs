@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config::reference::{self, CRONTAB, ENTRY, FILE, MESSAGE, OPTIONS, SOLAR, Section};
-use crate::config::{entry, schedule_file, settings, solar, when};
+use crate::config::{entry, options, schedule_file, settings, solar, when};
 
 fn names(sections: &[&Section]) -> BTreeSet<&'static str> {
     sections.iter().flat_map(|section| section.keys.iter().map(|key| key.name)).collect()
@@ -18,7 +18,7 @@ fn the_reference_has_exactly_the_keys_that_the_loader_knows() {
     assert_eq!(names(&[&MESSAGE]), known(settings::DEFAULTS.known));
     assert_eq!(names(&[&CRONTAB]), known(when::CRONTAB.known));
     assert_eq!(names(&[&SOLAR]), known(solar::SOLAR.known));
-    assert_eq!(names(&[&OPTIONS]), known(settings::OPTIONS.known));
+    assert_eq!(names(&[&OPTIONS]), known(options::CELERY.known));
 }
 
 #[test]

@@ -120,7 +120,8 @@ fn map(values: impl Strategy<Value = Tree>) -> impl Strategy<Value = Vec<(String
 /// The only entry of a JSON file.
 fn entry(name: &str, members: &Value) -> Entry {
     let text = json!({"timezone": "Europe/Berlin", "entries": {name: members}}).to_string();
-    let mut contents = schedule_file::read("a.json", &text, true, &Tzdata::bundled());
+    let mut contents =
+        schedule_file::read("a.json", &text, true, &Queues::default(), &Tzdata::bundled());
     let report = report::Report::resume("a.json", &text, std::mem::take(&mut contents.found));
     assert_eq!(report.finish(), [], "{text}");
     contents.entries.remove(0)
@@ -181,7 +182,9 @@ fn no_value_of_a_template_is_longer_than_what_is_counted_for_it() {
                 json!({name.clone(): {"task": "t", "every": "1h", "args": vec![&template; count]}});
             let text = json!({"timezone": "America/Argentina/ComodRivadavia", "entries": args})
                 .to_string();
-            schedule_file::read("a.json", &text, true, &Tzdata::bundled()).entries.pop()
+            schedule_file::read("a.json", &text, true, &Queues::default(), &Tzdata::bundled())
+                .entries
+                .pop()
         };
         // The shortest is counted as 42 bytes.
         let (mut least, mut most) = (1, MAX_ARGUMENTS / 40);

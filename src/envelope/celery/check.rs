@@ -1,49 +1,9 @@
 //! What no Celery worker can be sent: some of it kills every worker that meets it.
 
 use serde_json::Value;
-use thiserror::Error;
 
+use crate::envelope::Unsendable;
 use crate::schedule::Message;
-
-/// Why a message cannot go to a Celery queue.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unsendable {
-    /// Workers delete a message without a task name.
-    #[error("the task has no name")]
-    NoTask,
-    /// The empty name, or kombu's separator in it, would be another queue's key.
-    #[error("{queue:?} cannot be the name of a queue")]
-    Queue {
-        /// The name as given.
-        queue: String,
-    },
-    /// Not the JSON value that the field must be.
-    #[error("{field} must be {expected}")]
-    Shape {
-        /// `args`, `kwargs` or `headers`.
-        field: &'static str,
-        /// `a list` or `a mapping`.
-        expected: &'static str,
-    },
-    /// The worker reads this header for itself.
-    #[error("the header {name:?} belongs to the message format")]
-    ReservedHeader {
-        /// The header's name.
-        name: String,
-    },
-    /// The worker would turn it into something else, or fail to.
-    #[error("{field} holds a mapping of \"__type__\" and \"__value__\", which the worker decodes")]
-    TypedValue {
-        /// `args` or `kwargs`.
-        field: &'static str,
-    },
-    /// Celery takes positive numbers of seconds.
-    #[error("{field} must be a positive number of seconds")]
-    TimeLimit {
-        /// `time_limit` or `soft_time_limit`.
-        field: &'static str,
-    },
-}
 
 /// Headers that the envelope or the worker's request object already has a use for.
 const RESERVED: &[&str] = &[
@@ -97,15 +57,17 @@ const RESERVED: &[&str] = &[
 /// The first thing found that a worker would choke on.
 pub fn check(message: &Message) -> Result<(), Unsendable> {
     if message.task.is_empty() {
-        return Err(Unsendable::NoTask);
+        return Err(Unsendable::new("task", "the task has no name"));
     }
-    if message.queue.is_empty() || message.queue.contains("\u{6}\u{16}") {
-        return Err(Unsendable::Queue { queue: message.queue.to_string() });
+    let queue = &message.queue.name;
+    if queue.is_empty() || queue.contains("\u{6}\u{16}") {
+        let message = format!("{queue:?} cannot be the name of a queue");
+        return Err(Unsendable::new("queue", message));
     }
     check_values("args", "a list", &message.args, Value::is_array)?;
     check_values("kwargs", "a mapping", &message.kwargs, Value::is_object)?;
     check_headers(message.headers.as_deref().unwrap_or("{}"))?;
-    let options = message.options.as_deref();
+    let options = super::options(message);
     check_limit("time_limit", options.and_then(|options| options.time_limit))?;
     check_limit("soft_time_limit", options.and_then(|options| options.soft_time_limit))
 }
@@ -117,8 +79,16 @@ fn check_values(
     has_shape: impl Fn(&Value) -> bool,
 ) -> Result<(), Unsendable> {
     let value = serde_json::from_str(json).ok().filter(has_shape);
-    let value = value.ok_or(Unsendable::Shape { field, expected })?;
-    if is_decoded(&value) { Err(Unsendable::TypedValue { field }) } else { Ok(()) }
+    let value =
+        value.ok_or_else(|| Unsendable::new(field, format!("{field} must be {expected}")))?;
+    if is_decoded(&value) {
+        // Refused with both keys: the worker would turn it into something else, or fail to.
+        let message = format!(
+            "{field} holds a mapping of \"__type__\" and \"__value__\", which the worker decodes"
+        );
+        return Err(Unsendable::new(field, message));
+    }
+    Ok(())
 }
 
 /// Whether kombu's decoder would replace a part of `value`.
@@ -136,10 +106,14 @@ fn is_decoded(value: &Value) -> bool {
 }
 
 fn check_headers(json: &str) -> Result<(), Unsendable> {
-    let shape = Unsendable::Shape { field: "headers", expected: "a mapping" };
-    let Ok(Value::Object(headers)) = serde_json::from_str(json) else { return Err(shape) };
+    let Ok(Value::Object(headers)) = serde_json::from_str(json) else {
+        return Err(Unsendable::new("headers", "headers must be a mapping"));
+    };
     match headers.keys().find(|name| is_reserved_header(name)) {
-        Some(name) => Err(Unsendable::ReservedHeader { name: name.clone() }),
+        Some(name) => {
+            let message = format!("the header {name:?} belongs to the message format");
+            Err(Unsendable::new("headers", message))
+        }
         None => Ok(()),
     }
 }
@@ -150,10 +124,11 @@ pub fn is_reserved_header(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("downbeat_")
 }
 
-fn check_limit(field: &'static str, seconds: Option<f64>) -> Result<(), Unsendable> {
+fn check_limit(name: &str, seconds: Option<f64>) -> Result<(), Unsendable> {
     match seconds {
         Some(seconds) if !seconds.is_finite() || seconds <= 0.0 => {
-            Err(Unsendable::TimeLimit { field })
+            let message = format!("{name} must be a positive number of seconds");
+            Err(Unsendable::new("options", message))
         }
         _ => Ok(()),
     }
@@ -162,12 +137,13 @@ fn check_limit(field: &'static str, seconds: Option<f64>) -> Result<(), Unsendab
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::entry::CeleryOptions;
+    use crate::queue::Queue;
+    use crate::schedule::entry::{CeleryOptions, Options};
 
     fn message() -> Message {
         Message {
             task: "demo.add".into(),
-            queue: "q".into(),
+            queue: Queue::unconfigured("q"),
             args: "[]".into(),
             kwargs: "{}".into(),
             headers: None,
@@ -192,7 +168,10 @@ mod tests {
     fn what_a_worker_would_choke_on_is_refused() {
         let refused = [
             (Message { task: "".into(), ..message() }, "the task has no name"),
-            (Message { queue: "".into(), ..message() }, r#""" cannot be the name of a queue"#),
+            (
+                Message { queue: Queue::unconfigured(""), ..message() },
+                r#""" cannot be the name of a queue"#,
+            ),
             (Message { args: "null".into(), ..message() }, "args must be a list"),
             (Message { args: "[NaN]".into(), ..message() }, "args must be a list"),
             (Message { kwargs: "[]".into(), ..message() }, "kwargs must be a mapping"),
@@ -201,7 +180,10 @@ mod tests {
         for (message, reason) in refused {
             assert_eq!(refusal(message), reason);
         }
-        assert!(refusal(Message { queue: "q\u{6}\u{16}3".into(), ..message() }).contains("queue"));
+        assert!(
+            refusal(Message { queue: Queue::unconfigured("q\u{6}\u{16}3"), ..message() })
+                .contains("queue")
+        );
     }
 
     #[test]
@@ -222,7 +204,8 @@ mod tests {
     fn time_limits_are_positive_and_finite() {
         for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let options = CeleryOptions { soft_time_limit: Some(seconds), ..Default::default() };
-            let message = Message { options: Some(Box::new(options)), ..message() };
+            let message =
+                Message { options: Some(Box::new(Options::Celery(options))), ..message() };
             assert!(refusal(message).contains("soft_time_limit must be"));
         }
     }

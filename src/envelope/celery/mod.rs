@@ -17,16 +17,16 @@ mod check;
 mod keys;
 mod python_repr;
 
-pub use check::{Unsendable, check, is_reserved_header};
+pub use check::{check, is_reserved_header};
 pub use keys::{binding_keys, binding_member, list_key, list_keys};
 
 use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::Task;
 use super::json::Json;
-use crate::schedule::entry::CeleryOptions;
+use super::{Push, Task, Writes};
+use crate::schedule::entry::{CeleryOptions, Options};
 use crate::schedule::{Message, UnixMs};
 use python_repr::python_repr;
 
@@ -36,12 +36,18 @@ const REPLY_TO: Uuid = Uuid::from_u128(0x6b1d_2a53_93f4_5a4e_8d0e_77c1_5e0b_c9a2
 /// The third part of the body: nothing is to run after the task.
 const EMBED: &str = r#"{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"#;
 
+/// The envelope, in the list of the message's priority.
+#[must_use]
+pub fn render(task: &Task<'_>) -> Writes {
+    let Message { queue, priority, .. } = task.message;
+    Writes::element(Push::Left, list_key(&queue.name, *priority), envelope(task))
+}
+
 /// The envelope of one push, as UTF-8 JSON.
 ///
 /// It is valid for every message that [`check`] accepts. A user's header that has the name of a
 /// standard one is written before it, so that the standard one holds.
-#[must_use]
-pub fn render(task: &Task<'_>) -> Vec<u8> {
+fn envelope(task: &Task<'_>) -> Vec<u8> {
     let body = body(task.message);
     let mut json = Json::with_capacity(capacity(task, body.len()));
     json.raw(r#"{"body":""#).base64(&body);
@@ -53,11 +59,18 @@ pub fn render(task: &Task<'_>) -> Vec<u8> {
     json.into_bytes()
 }
 
+fn options(message: &Message) -> Option<&CeleryOptions> {
+    match message.options.as_deref() {
+        Some(Options::Celery(options)) => Some(options),
+        _ => None,
+    }
+}
+
 /// Enough for nearly every message, so that the buffer seldom grows.
 fn capacity(task: &Task<'_>, body: usize) -> usize {
     let message = task.message;
     let headers = message.headers.as_ref().map_or(0, |headers| headers.len());
-    let names = 2 * task.entry_name.len() + message.task.len() + message.queue.len();
+    let names = 2 * task.entry_name.len() + message.task.len() + message.queue.name.len();
     // The constant text has about 1,250 bytes; the arguments are in it twice, once in base64.
     1400 + body * 8 / 3 + headers + names + task.origin.len()
 }
@@ -71,8 +84,8 @@ fn body(message: &Message) -> Vec<u8> {
 fn write_headers(json: &mut Json, task: &Task<'_>) {
     let message = task.message;
     let default = CeleryOptions::default();
-    let options = message.options.as_deref().unwrap_or(&default);
-    write_own_headers(json, message);
+    let options = options(message).unwrap_or(&default);
+    json.members(message.headers.as_deref());
     json.raw(r#""lang":"py","task":"#).string(&message.task);
     json.raw(r#","id":""#).uuid(task.task_id);
     json.raw(r#"","shadow":"#).string_or_null(options.shadow.as_deref());
@@ -92,25 +105,8 @@ fn write_headers(json: &mut Json, task: &Task<'_>) {
         Some(false) => "false",
     });
     json.raw(r#","replaced_task_nesting":0,"stamped_headers":null,"stamps":{}"#);
-    write_scheduler_headers(json, task);
-}
-
-/// The user's headers and a comma, if there are any.
-fn write_own_headers(json: &mut Json, message: &Message) {
-    let Some(headers) = message.headers.as_deref() else { return };
-    let members = headers.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    if let Some(members) = members.map(str::trim).filter(|members| !members.is_empty()) {
-        json.raw(members).raw(",");
-    }
-}
-
-fn write_scheduler_headers(json: &mut Json, task: &Task<'_>) {
     json.raw(r#","celery_beat_task":true,"periodic_task_name":"#).string(task.entry_name);
-    json.raw(r#","downbeat_entry":"#).string(task.entry_name);
-    json.raw(r#","downbeat_slot":""#).utc_reading(task.slot);
-    json.raw(r#"Z","downbeat_kind":""#).raw(task.kind.as_str());
-    json.raw(r#"","traceparent":"00-"#).hex(&task.fresh.trace_id.to_be_bytes());
-    json.raw("-").hex(&task.fresh.span_id.to_be_bytes()).raw(r#"-01""#);
+    json.raw(",").provenance(task);
 }
 
 fn write_properties(json: &mut Json, task: &Task<'_>) {
@@ -121,7 +117,7 @@ fn write_properties(json: &mut Json, task: &Task<'_>) {
         let left = expires_at.since(task.now).as_millis();
         json.raw(r#""expiration":""#).display(left).raw(r#"","#);
     }
-    json.raw(r#""delivery_info":{"exchange":"","routing_key":"#).string(&task.message.queue);
+    json.raw(r#""delivery_info":{"exchange":"","routing_key":"#).string(&task.message.queue.name);
     json.raw(r#"},"priority":"#).display(task.message.priority.unwrap_or(0));
     json.raw(r#","body_encoding":"base64","delivery_tag":""#).uuid(task.fresh.delivery_tag);
     json.raw(r#"""#);

@@ -3,37 +3,16 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::envelope::{Fresh, Kind};
+use crate::envelope::sample::{self, task};
+use crate::queue::Worker;
 
 fn message(args: &Value, kwargs: &Value) -> Message {
-    Message {
-        task: "demo.add".into(),
-        queue: "q".into(),
-        args: args.to_string().into(),
-        kwargs: kwargs.to_string().into(),
-        headers: None,
-        priority: None,
-        expires: None,
-        options: None,
-    }
-}
-
-fn task(message: &Message) -> Task<'_> {
-    Task {
-        entry_name: "nightly \"report\" ☃",
-        message,
-        task_id: Uuid::from_u128(1),
-        slot: UnixMs(1_795_230_000_000),
-        kind: Kind::CatchUp,
-        expires_at: None,
-        now: UnixMs(1_795_230_000_250),
-        origin: "downbeat@host",
-        fresh: Fresh { delivery_tag: Uuid::from_u128(2), trace_id: 0xabc, span_id: 0xd },
-    }
+    let message = sample::message("q", Worker::Celery);
+    Message { args: args.to_string().into(), kwargs: kwargs.to_string().into(), ..message }
 }
 
 fn rendered(task: &Task<'_>) -> Value {
-    serde_json::from_slice(&render(task)).unwrap()
+    serde_json::from_slice(&render(task).element).unwrap()
 }
 
 fn decoded_body(envelope: &Value) -> String {
@@ -84,16 +63,16 @@ fn the_first_buffer_is_large_enough() {
     let args = json!(["daily", 42, {"ü": "日本"}]);
     let message = Message {
         headers: Some(r#"{"x-trace":"abc"}"#.into()),
-        options: Some(Box::new(CeleryOptions {
+        options: Some(Box::new(Options::Celery(CeleryOptions {
             time_limit: Some(30.5),
             soft_time_limit: Some(20.0),
             ignore_result: Some(false),
             shadow: Some("shown".into()),
-        })),
+        }))),
         ..message(&args, &json!({"k": "v"}))
     };
     let task = Task { expires_at: Some(UnixMs(1_795_230_060_000)), ..task(&message) };
-    assert!(render(&task).len() <= capacity(&task, body(&message).len()));
+    assert!(envelope(&task).len() <= capacity(&task, body(&message).len()));
 }
 
 #[test]

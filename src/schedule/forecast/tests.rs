@@ -4,6 +4,7 @@ use std::iter::successors;
 use proptest::prelude::*;
 
 use super::*;
+use crate::queue::Queue;
 use crate::schedule::delay::Delay;
 use crate::schedule::interval::Interval;
 use crate::schedule::sample::{HOUR, cron, entry, every, zone};
@@ -17,7 +18,7 @@ fn every_ms(name: &str, period: u64) -> Entry {
 }
 
 fn to_queue(mut entry: Entry, queue: &str) -> Entry {
-    entry.message.queue = queue.into();
+    entry.message.queue = Queue::unconfigured(queue);
     entry
 }
 
@@ -37,7 +38,7 @@ fn slots_are_counted_by_minute_second_and_queue() {
     assert_eq!((forecast.from, forecast.minutes.len()), (NEW_YEAR, 60));
     assert_eq!((forecast.minutes[0], forecast.minutes[1], forecast.minutes[30]), (7, 3, 7));
     assert_eq!(forecast.slots(), 60 * 3 + 8);
-    let queue = |name: &str, slots, peak| Queue { name: name.into(), slots, peak };
+    let queue = |name: &str, slots, peak| QueueLoad { name: name.into(), slots, peak };
     assert_eq!(forecast.queues, [queue("mail", 182, 4), queue("reports", 6, 3)]);
     let [first, second, third, ..] = &forecast.busiest[..] else { panic!("no three seconds") };
     assert_eq!((first.at, first.slots, first.more), (NEW_YEAR, 5, 2));

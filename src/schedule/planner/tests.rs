@@ -1,6 +1,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
+use crate::queue::Queue;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::Expires;
@@ -190,7 +191,7 @@ fn a_slot_judged_on_time_is_too_late_once_its_window_has_ended() {
 #[test]
 fn a_queue_that_refuses_holds_up_nobody_else() {
     let mut refused = every("refused", 60);
-    refused.message.queue = "wrong".into();
+    refused.message.queue = Queue::unconfigured("wrong");
     let planner = &mut at_noon([refused, every("fine", 60)]);
     planner.hold(&"wrong".into(), NOON + secs(65));
     let plan = planner.plan(NOON + secs(60), 10, 10);
@@ -228,7 +229,7 @@ fn an_edit_of_anything_else_keeps_progress() {
     let mut planner = at_noon([every("a", 60)]);
     assert_eq!(run(&mut planner, NOON + secs(60)), [send(60)]);
     let mut edited = every("a", 60);
-    edited.message.queue = "other".into();
+    edited.message.queue = Queue::unconfigured("other");
     edited.catch_up = CatchUp::All;
     let (mut planner, changes, retimed) = planner.replace(schedule([edited]), NOON + secs(130));
     assert!(changes.is_empty() && retimed.is_empty());
@@ -572,7 +573,7 @@ fn an_edit_of_the_limit_starts_a_new_life_and_any_other_keeps_the_count() {
     let mut planner = at_noon([limited("a", 2)]);
     run(&mut planner, NOON + secs(60));
     let mut edited = limited("a", 2);
-    edited.message.queue = "other".into();
+    edited.message.queue = Queue::unconfigured("other");
     edited.guards.max_queued = NonZeroU32::new(5);
     let now = NOON + secs(70);
     let (mut same, changes, _) = planner.replace(schedule([edited]), now);

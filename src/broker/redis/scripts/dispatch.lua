@@ -2,10 +2,11 @@
 --
 -- KEYS  1 lease, 2 sequence, 3 progress, 4 sent
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote, 3 the one to leave behind,
---       4 how many lists, then for each list its key and how many items it has, then for each item
---       entry, slot (UTC ms), record ("<slot> <outcome> <task id>"), message ('': skipped), then
---       for each entry with conditions its name, limit ('': none), max_queued ('': none), and how
---       many lists its queue has (with max_queued) and their keys
+--       4 how many lists, then for each list the command that pushes, its key, the form of its
+--       messages (see push.lua) and how many items it has, then for each item entry, slot (UTC ms),
+--       record ("<slot> <outcome> <task id>"), message ('': skipped), then for each entry with
+--       conditions its name, limit ('': none), max_queued ('': none), and how many lists its queue
+--       has (with max_queued) and their keys
 --       The items of an entry share one list and stand in ascending order of their slots. The
 --       lists are not among KEYS: if an ACL forbids one, only its own messages shall be refused.
 -- Gives {'fenced', now}     the lease is another's or has run out; nothing was done
@@ -25,10 +26,10 @@ if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[2] then
 end
 
 local lists = tonumber(ARGV[4])
-local first = 5 + lists * 2
+local first = 5 + lists * 4
 local items = 0
 for list = 1, lists do
-  items = items + ARGV[4 + list * 2]
+  items = items + ARGV[4 + list * 4]
 end
 local names = {}
 for at = first, first + items * 4 - 1, 4 do
@@ -97,12 +98,13 @@ end
 
 local item, at = 0, first
 for list = 1, lists do
+  local command, key, form, count = unpack(ARGV, 1 + list * 4, 4 + list * 4)
   -- What to push, and what to record and to answer once that is pushed: a full queue may be so by
   -- the messages in front, as a limit may be reached by them. `lead` are skips that stand before
   -- anything of their entry that waits for the push, and need not wait.
-  local messages, records, sent, waiting, answers, lead = {}, {}, {}, {}, {}, {}
+  local elements, records, sent, waiting, answers, lead = {}, {}, {}, {}, {}, {}
   local waits, stopped, queue = {}, {}, {}
-  for _ = 1, tonumber(ARGV[4 + list * 2]) do
+  for _ = 1, tonumber(count) do
     item = item + 1
     local entry, slot, last, message = names[item], tonumber(ARGV[at + 1]), recorded[item], ARGV[at + 3]
     local guard, stop, instead = guards[entry], stopped[entry], nil
@@ -110,12 +112,16 @@ for list = 1, lists do
     if slot > now + 1000 then
       stop = stop or 'early'
     elseif guard and not done and not stop then
-      instead = instead_of(message, guard, queue, #messages)
+      instead = instead_of(message, guard, queue, #elements)
       if type(instead) == 'table' then
         stop = instead.err
       elseif instead == 'exhausted' and not waits[entry] then
         stop = instead
       end
+    end
+    local element
+    if message ~= '' and not done and not stop and not instead then
+      element, stop = prepare(form, message)
     end
     if done then
       except(item, 'done')
@@ -133,8 +139,8 @@ for list = 1, lists do
         records[#records + 1] = entry
         records[#records + 1] = instead and ARGV[at + 1] .. ' ' .. instead .. ' -' or ARGV[at + 2]
       end
-      if message ~= '' and not instead then
-        messages[#messages + 1] = message
+      if element then
+        elements[#elements + 1] = element
         if guard and guard.limit then
           guard.sent = guard.sent + 1
           sent[#sent + 1] = entry
@@ -147,11 +153,8 @@ for list = 1, lists do
   if #lead > 0 then
     redis.call('HSET', KEYS[3], unpack(lead))
   end
-  local pushed = #messages
-  if pushed > 0 then
-    pushed = redis.pcall('LPUSH', ARGV[3 + list * 2], unpack(messages))
-  end
-  if type(pushed) == 'number' then
+  local refusal = #elements > 0 and push(command, key, elements)
+  if not refusal then
     if #records > 0 then
       redis.call('HSET', KEYS[3], unpack(records))
     end
@@ -163,7 +166,7 @@ for list = 1, lists do
     end
   else
     for _, refused in ipairs(waiting) do
-      except(refused, pushed.err)
+      except(refused, refusal)
     end
   end
 end

@@ -1,0 +1,34 @@
+//! Messages for tests.
+
+use uuid::Uuid;
+
+use super::{Fresh, Kind, Task};
+use crate::queue::{Queue, Worker};
+use crate::schedule::{Message, UnixMs};
+
+pub(super) fn message(queue: &str, worker: Worker) -> Message {
+    Message {
+        task: "demo.add".into(),
+        queue: Queue { name: queue.into(), worker }.into(),
+        args: r#"[1,"zwei"]"#.into(),
+        kwargs: r#"{"deep":{"ü":[null,true]}}"#.into(),
+        headers: None,
+        priority: None,
+        expires: None,
+        options: None,
+    }
+}
+
+pub(super) fn task(message: &Message) -> Task<'_> {
+    Task {
+        entry_name: "nightly \"report\" ☃",
+        message,
+        task_id: Uuid::from_u128(1),
+        slot: UnixMs(1_795_230_000_000),
+        kind: Kind::CatchUp,
+        expires_at: None,
+        now: UnixMs(1_795_230_000_250),
+        origin: "downbeat@host",
+        fresh: Fresh { delivery_tag: Uuid::from_u128(2), trace_id: 0xabc, span_id: 0xd },
+    }
+}

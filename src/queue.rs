@@ -1,0 +1,85 @@
+//! Queues: which kind of worker takes from each, and what its messages look like for that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A named queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// The name that entries use, and workers in most kinds.
+    pub name: Arc<str>,
+    /// Who takes messages from it.
+    pub worker: Worker,
+}
+
+/// A kind of worker, and what one queue's configuration says for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Worker {
+    /// Celery, protocol 2.
+    Celery,
+    /// Sidekiq.
+    Sidekiq(SidekiqQueue),
+    /// Whoever takes a JSON object off a list.
+    Json,
+}
+
+/// A queue of Sidekiq workers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SidekiqQueue {
+    /// Stands in front of every key, with a colon; `None`: nothing does.
+    pub namespace: Option<Box<str>>,
+}
+
+impl Worker {
+    /// The words for them in the configuration.
+    pub const KINDS: [&str; 3] = ["celery", "sidekiq", "json"];
+
+    /// The word for it in the configuration.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Worker::Celery => "celery",
+            Worker::Sidekiq(_) => "sidekiq",
+            Worker::Json => "json",
+        }
+    }
+}
+
+impl Queue {
+    /// A queue of which the configuration says nothing: Celery's.
+    #[must_use]
+    pub fn unconfigured(name: &str) -> Arc<Queue> {
+        Arc::new(Queue { name: name.into(), worker: Worker::Celery })
+    }
+}
+
+/// The queues that the service's configuration names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queues(BTreeMap<Arc<str>, Arc<Queue>>);
+
+impl Queues {
+    /// The configured queue of that name.
+    #[must_use]
+    pub fn configured(&self, name: &str) -> Option<&Arc<Queue>> {
+        self.0.get(name)
+    }
+
+    /// The queue of that name, configured or not.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Arc<Queue> {
+        let configured = self.configured(name).map(Arc::clone);
+        configured.unwrap_or_else(|| Queue::unconfigured(name))
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Queue>> {
+        self.0.values()
+    }
+}
+
+impl FromIterator<Queue> for Queues {
+    fn from_iter<I: IntoIterator<Item = Queue>>(queues: I) -> Queues {
+        let named = |queue: Queue| (Arc::clone(&queue.name), Arc::new(queue));
+        Queues(queues.into_iter().map(named).collect())
+    }
+}
