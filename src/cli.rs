@@ -100,6 +100,13 @@ pub enum Command {
     Config(Json),
     /// Print the JSON Schema of schedule files, for editors
     Schema,
+    /// Print what has a shell complete commands, flags and values
+    Completions {
+        /// The shell that reads it
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for `man -l -`
+    Man,
 }
 
 /// A command that prints facts.

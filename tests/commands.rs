@@ -1,8 +1,10 @@
 //! What can be typed, and what comes of it: output, messages and exit codes.
 
 mod backfill;
+mod completions;
 mod config;
 mod facts;
+mod man;
 mod output;
 mod plan;
 mod refusals;

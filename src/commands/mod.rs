@@ -2,10 +2,12 @@
 
 mod backfill;
 mod check;
+mod completions;
 mod config;
 mod direct;
 mod explain;
 mod list;
+mod man;
 mod next;
 mod plan;
 mod reload;
@@ -105,6 +107,8 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Reload { wait } => reload::reload(flags, wait),
         Command::Resign => resign::resign(flags),
         Command::Config(output) => config::config(flags, output.json),
+        Command::Completions { shell } => completions::completions(shell),
+        Command::Man => man::man(),
         Command::Schema => show::json(&crate::config::reference::schema()).map(|()| Exit::Fine),
     };
     done.unwrap_or_else(|failure| {

@@ -20,6 +20,14 @@ pub(crate) enum Tool {
     InitScripts,
     /// Prometheus' `promtool`, on the search path or in `tests/.tools`.
     Promtool,
+    /// What makes and installs packages of Debian: `cargo-deb` in `tests/.tools`, and dpkg.
+    Packages,
+    /// Debian's check of packages.
+    Lintian,
+    /// `man`, with the formatter that it calls.
+    Man,
+    /// The shell.
+    Zsh,
 }
 
 impl Tool {
@@ -40,6 +48,12 @@ impl Tool {
             Tool::Systemd => are_there(&["/lib/systemd/systemd", "/sbin/ip"]),
             Tool::InitScripts => are_there(&["/lib/lsb/init-functions", "/sbin/ip"]),
             Tool::Promtool => *PROMTOOL,
+            Tool::Packages => {
+                cargo_deb().exists() && are_there(&["/usr/bin/dpkg-shlibdeps", "/usr/sbin/adduser"])
+            }
+            Tool::Lintian => are_there(&["/usr/bin/lintian"]),
+            Tool::Man => are_there(&["/usr/bin/man", "/usr/bin/groff"]),
+            Tool::Zsh => are_there(&["/usr/bin/zsh"]),
         }
     }
 }
@@ -76,6 +90,11 @@ pub(crate) fn python() -> PathBuf {
 pub(crate) fn promtool() -> PathBuf {
     let unpacked = tests_folder().join(".tools/usr/bin/promtool");
     if unpacked.exists() { unpacked } else { "promtool".into() }
+}
+
+/// `cargo deb`, which `tests/run` compiles.
+pub(crate) fn cargo_deb() -> PathBuf {
+    tests_folder().join(".tools/bin/cargo-deb")
 }
 
 /// What a Python script writes, a JSON value a line, when it is given lines of JSON.

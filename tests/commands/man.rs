@@ -1,0 +1,47 @@
+//! The manual page.
+
+use std::process::Command;
+
+use crate::support::downbeat::{Finished, Place};
+use crate::support::tools::{needs, tests_folder};
+
+#[test]
+fn the_page_in_the_repository_is_what_the_program_prints() {
+    let page = tests_folder().join("../docs/downbeat.1");
+    let printed = Place::new().run(&["man"]).ok();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&page, &printed).unwrap();
+    }
+    let kept = std::fs::read_to_string(page).unwrap();
+    assert!(kept == printed, "docs/downbeat.1 is out of date; BLESS=1 with this test rewrites it");
+}
+
+#[test]
+fn the_page_has_no_mistakes_and_tells_of_every_command() {
+    needs!(Man);
+    let place = Place::new();
+    let page = place.path().join("downbeat.1");
+    std::fs::write(&page, place.run(&["man"]).ok()).unwrap();
+    let mut man = Command::new("man");
+    man.args(["--warnings", "--encoding=UTF-8", "--local-file"]).arg(page);
+    man.env("LC_ALL", "C.UTF-8").env("MANWIDTH", "80");
+    let shown = Finished::from(man.output().unwrap());
+    assert_eq!(shown.stderr, "");
+    let shown = shown.ok();
+    let help = place.run(&["--help"]).ok();
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    // Lines that go on are further in.
+    let first = commands.lines().filter_map(|line| line.strip_prefix("  "));
+    let names =
+        first.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
+    let names: Vec<&str> = names.filter(|name| *name != "help").collect();
+    assert!(names.contains(&"trigger") && names.contains(&"man"), "{names:?}");
+    for name in names {
+        assert!(shown.contains(&format!("\n   downbeat {name} [OPTIONS]")), "{name}: {shown}");
+    }
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    let words = words.join(" ");
+    assert!(
+        words.contains("--day-match RULE How two restricted day fields combine [one of and, or]")
+    );
+}
