@@ -16,6 +16,7 @@ mod guards;
 mod http;
 mod init_script;
 mod logs;
+mod package;
 mod python_repr;
 mod reload;
 mod rrule_dateutil;
