@@ -2,37 +2,42 @@
 //! memory stays in proportion to the input.
 //!
 //! Each target runs for `DOWNBEAT_FUZZ_SECONDS` (a fraction of a second unless told) and prints its
-//! seed; `DOWNBEAT_SEED` repeats a run. Alone and for long:
+//! seed; `DOWNBEAT_SEED` repeats a run. An input is timed by the processor's time that it takes, so
+//! what else the machine does is no hang. Alone and for long:
 //!
-//!     DOWNBEAT_FUZZ_SECONDS=3600 cargo test --release --test tests fuzz::cron -- --nocapture
+//!     DOWNBEAT_FUZZ_SECONDS=3600 cargo test --test tests -- --exact fuzz::cron --nocapture
 
 #![allow(clippy::disallowed_methods, reason = "a run is as long as it was told, by the real clock")]
 
+use std::error::Error;
 use std::fs;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use downbeat::config;
+use downbeat::config::{self, reference};
 use downbeat::envelope::celery;
 use downbeat::queue::Queues;
-use downbeat::schedule::cron::{Cron, CronError, Line, Quartz};
+use downbeat::schedule::cron::{Cron, Line, Quartz};
+use downbeat::schedule::rrule::Rrule;
 use downbeat::schedule::template::{self, Piece};
 use downbeat::schedule::{UnixMs, Zone};
 use downbeat::tzdata::Tzdata;
 use fastrand::Rng;
+use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
 /// Inputs are not grown beyond this.
 const LONGEST: usize = 256 * 1024;
-/// Far more than any input of that length takes, even unoptimized on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Far more of a processor's time than any input of that length takes, even unoptimized.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Resident bytes that the process may hold for each byte of the longest input.
 const MOST_GROWTH: usize = 400;
 
 /// Pieces that matter to one parser or another.
-const TOKENS: [&str; 64] = [
+const TOKENS: &[&str] = &[
     "*",
     "/",
     "-",
@@ -89,10 +94,17 @@ const TOKENS: [&str; 64] = [
     "cron: ",
     "every: ",
     "at: ",
-    "FREQ=",
+    "FREQ=SECONDLY",
+    "FREQ=YEARLY",
     "BYDAY=-1FR",
+    ";INTERVAL=7",
+    ";BYSETPOS=-1",
+    ";BYYEARDAY=366",
+    ";BYWEEKNO=53",
     ";COUNT=9",
+    ";UNTIL=99991231",
     "DTSTART:20260101T000000",
+    " EXDATE:19700101",
     "9999-12-31 23:59",
     "2026-02-30",
     "1e999",
@@ -104,28 +116,37 @@ fn seconds() -> f64 {
     told.map_or(0.3, |told| told.parse().expect("DOWNBEAT_FUZZ_SECONDS is a number"))
 }
 
-/// Feeds mutated seeds to `check` until time is up.
-fn fuzz(name: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8])) {
+/// Feeds mutated seeds to `check`, which says whether it was accepted, until time is up.
+fn fuzz(name: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8]) -> bool) {
     let told = std::env::var("DOWNBEAT_SEED").ok();
     let seed = told.map_or_else(|| fastrand::u64(..), |told| told.parse().expect("a number"));
     let mut rng = Rng::with_seed(seed);
     let until = Instant::now() + Duration::from_secs_f64(seconds());
-    let (mut runs, mut slowest) = (0_u64, Duration::ZERO);
+    let (mut runs, mut accepted, mut slowest) = (0_u64, 0_u64, (Duration::ZERO, String::new()));
     while Instant::now() < until {
         let mut input = rng.choice(seeds).cloned().unwrap_or_default();
-        for _ in 0..rng.usize(1..8) {
+        // Mostly one: what is refused at the first place hides the others.
+        for _ in 0..1 << rng.u8(0..8).saturating_sub(4) {
             mutate(&mut input, seeds, &mut rng);
         }
-        let started = Instant::now();
+        let started = spent();
         let outcome = catch_unwind(AssertUnwindSafe(|| check(&input)));
-        let took = started.elapsed();
-        let shown = || String::from_utf8_lossy(&input[..input.len().min(4000)]).into_owned();
-        assert!(outcome.is_ok(), "{name} panicked (seed {seed}, run {runs}) at {:?}", shown());
-        assert!(took < PATIENCE, "{name} took {took:?} (seed {seed}, run {runs}): {:?}", shown());
-        (runs, slowest) = (runs + 1, slowest.max(took));
+        let took = spent().saturating_sub(started);
+        let shown = |most| String::from_utf8_lossy(&input[..input.len().min(most)]).into_owned();
+        let which = || format!("seed {seed}, run {runs}: {:?}", shown(4000));
+        let Ok(outcome) = outcome else { panic!("{name} panicked ({})", which()) };
+        assert!(took < PATIENCE, "{name} took {took:?} ({})", which());
+        runs += 1;
+        accepted += u64::from(outcome);
+        if took > slowest.0 {
+            slowest = (took, format!("{} bytes: {:?}", input.len(), shown(80)));
+        }
     }
-    let peak = peak_resident();
-    println!("{name}: seed {seed}, {runs} inputs, slowest {slowest:?}, peak {peak} bytes resident");
+    let (peak, (took, slowest)) = (peak_resident(), slowest);
+    println!("{name}: seed {seed}, {runs} inputs, {accepted} accepted, {peak} bytes at the peak");
+    println!("{name}: the slowest took {took:?}, {slowest}");
+    // What is always refused at the first byte is not looked at.
+    assert!(accepted * 100 > runs, "{name}: {accepted} of {runs} accepted");
     if seconds() > 60.0 {
         // Only then the process has nothing else to do.
         assert!(peak < MOST_GROWTH * LONGEST, "{name}: {peak} bytes at the peak");
@@ -139,13 +160,14 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut Rng) {
         0 => drop(input.drain(at..end)),
         1 => input.truncate(at),
         2 => {
-            let token = rng.choice(TOKENS).unwrap_or_default();
+            let token = rng.choice(TOKENS.iter().copied()).unwrap_or_default();
             input.splice(at..at, token.bytes());
         }
         3 => {
-            let token = rng.choice(TOKENS).unwrap_or_default();
+            let token = rng.choice(TOKENS.iter().copied()).unwrap_or_default();
             input.splice(at..end, token.bytes());
         }
+        4 if at < input.len() && input[at].is_ascii_digit() => input[at] = rng.digit(10) as u8,
         4 if at < input.len() => input[at] ^= 1 << rng.u8(0..8),
         5 => {
             let other = rng.choice(seeds).cloned().unwrap_or_default();
@@ -165,6 +187,12 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut Rng) {
     input.truncate(LONGEST);
 }
 
+/// The processor's time that this thread has had.
+fn spent() -> Duration {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
+}
+
 /// The most bytes that this process has held so far.
 fn peak_resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -178,7 +206,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     text.unwrap().split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
-/// All schedule files of the repository, good and bad.
+/// All schedule files of the repository, good and bad, and an example of each key.
 fn files() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = ["schedules", "src/config/fixtures"].map(|folder| root.join(folder));
@@ -186,7 +214,9 @@ fn files() -> Vec<Vec<u8>> {
     let paths = listed.map(|file| file.unwrap().path());
     let schedule =
         |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "json");
-    paths.filter(schedule).map(|path| fs::read(path).unwrap()).collect()
+    let files = paths.filter(schedule).map(|path| fs::read(path).unwrap());
+    let examples = reference::examples().into_iter().map(|(_, file)| file.into_bytes());
+    files.chain(examples).collect()
 }
 
 #[test]
@@ -198,7 +228,7 @@ fn loader() {
     let paths = ["a.yaml", "a.json"].map(|name| folder.path().join(name));
     fuzz("loader", &files(), |input| {
         // A mutated brace does not make JSON of YAML, but both readers see both.
-        for path in &paths {
+        paths.iter().fold(false, |accepted, path| {
             fs::write(path, input).unwrap();
             let loaded = config::load(std::slice::from_ref(path), &Queues::default(), &tzdata);
             let now = UnixMs::from_secs(1_800_000_000);
@@ -211,7 +241,8 @@ fn loader() {
                 let message = entry.message_of(next.unwrap_or(now), Uuid::nil());
                 assert_eq!(celery::check(&message), Ok(()), "{entry:?}");
             }
-        }
+            accepted | loaded.schedule.is_some()
+        })
     });
 }
 
@@ -223,9 +254,10 @@ fn zones() -> [Arc<Zone>; 3] {
 }
 
 /// What an error says fits on a line, and points into the text.
-fn check_error(error: &CronError, text: &str) {
-    assert!(text.get(error.span.clone()).is_some(), "{error:?}");
-    assert!(!error.to_string().contains('\n'));
+fn check_error(error: &impl Error, span: &Range<usize>, text: &str) {
+    assert!(text.get(span.clone()).is_some(), "{error:?}");
+    let said = error.to_string();
+    assert!(!said.is_empty() && !said.contains('\n'), "{error:?}");
 }
 
 #[test]
@@ -233,14 +265,16 @@ fn quartz() {
     let zones = zones();
     fuzz("quartz", &corpus("quartz"), |input| {
         let text = String::from_utf8_lossy(input);
-        match Quartz::parse(&text) {
+        let parsed = Quartz::parse(&text);
+        match &parsed {
             Ok(quartz) => {
                 // What is accepted comes, and can be told in words.
                 assert!(zones.iter().all(|zone| quartz.next(zone, UnixMs(-1)).is_some()), "{text}");
                 assert!(!quartz.describe().is_empty());
             }
-            Err(error) => check_error(&error, &text),
+            Err(error) => check_error(error, &error.span, &text),
         }
+        parsed.is_ok()
     });
 }
 
@@ -249,15 +283,38 @@ fn cron() {
     let zones = zones();
     fuzz("cron", &corpus("cron"), |input| {
         let text = String::from_utf8_lossy(input);
-        match Cron::parse(Line { entry: Some("a"), ..(&*text).into() }) {
+        let parsed = Cron::parse(Line { entry: Some("a"), ..(&*text).into() });
+        match &parsed {
             Ok(parsed) => {
                 let slots = |zone: &Zone| parsed.cron.next(zone, UnixMs::from_secs(1_700_000_000));
                 // What is accepted comes, and can be told in words.
                 assert!(zones.iter().all(|zone| slots(zone).is_some()), "{text}");
                 assert!(!parsed.cron.describe().is_empty());
             }
-            Err(error) => check_error(&error, &text),
+            Err(error) => check_error(error, &error.span, &text),
         }
+        parsed.is_ok()
+    });
+}
+
+#[test]
+fn rrule() {
+    let zones = zones();
+    let start = UnixMs::from_secs(1_700_000_000);
+    fuzz("rrule", &corpus("rrule"), |input| {
+        let text = String::from_utf8_lossy(input);
+        zones.iter().fold(false, |accepted, zone| match Rrule::parse(&text, zone, Some(start)) {
+            Ok(parsed) => {
+                let next = parsed.rrule.next(zone, start);
+                assert!(next.is_none_or(|next| next > start), "{text}");
+                assert!(!parsed.rrule.describe().is_empty());
+                true
+            }
+            Err(error) => {
+                check_error(&error, &error.span, &text);
+                accepted
+            }
+        })
     });
 }
 
@@ -277,5 +334,6 @@ fn template() {
             }
         }
         assert!(refused || taken == text, "{text}");
+        !refused
     });
 }

@@ -100,7 +100,7 @@ proptest! {
     fn count_ends_a_rule_where_a_walk_does(text in text(), count in 1..60_usize) {
         let Ok(endless) = Rrule::parse(&text, &Zone::utc(), None) else { return Ok(()) };
         let counted = format!("{text};COUNT={count}");
-        let counted = Rrule::parse(&counted, &Zone::utc(), None).unwrap().rrule;
+        let counted = Rrule::parse(&counted, &Zone::utc(), None);
         let walk = |rrule: &Rrule| {
             let mut at = UnixMs::MIN;
             let step = || { at = rrule.next(&Zone::utc(), at)?; Some(at) };
@@ -108,7 +108,15 @@ proptest! {
         };
         let mut expected = walk(&endless.rrule);
         expected.truncate(count);
-        prop_assert_eq!(walk(&counted), expected);
+        match counted {
+            Ok(counted) => prop_assert_eq!(walk(&counted.rrule), expected),
+            // Only what hardly ever comes is not counted that far.
+            Err(error) => {
+                prop_assert_eq!(error.problem, Problem::CountTooLarge);
+                let years = expected[expected.len() - 1].since(expected[0]).as_secs() / 31_556_952;
+                prop_assert!(years > 500, "{} years", years);
+            }
+        }
     }
 }
 
