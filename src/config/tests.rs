@@ -9,6 +9,7 @@ mod advice;
 mod directories;
 mod hostile;
 mod reference;
+mod replicas;
 mod templates;
 
 use super::*;

@@ -69,8 +69,6 @@ fn hashed_share(entry: &str, slot: UnixMs) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -104,20 +102,5 @@ mod tests {
             tenths
         });
         assert!(tenths.iter().all(|count| (900..1100).contains(count)), "{tenths:?}");
-    }
-
-    proptest! {
-        #[test]
-        fn a_message_is_never_early_and_never_at_or_after_the_next_slot(
-            window_ms in 0_u64..10_000_000_000, slot in any::<i32>(), gap in 1_i64..10_000_000_000,
-            index in 0_usize..1000, name in "[a-z]{1,8}",
-        ) {
-            let (slot, next) = (UnixMs(slot.into()), UnixMs(i64::from(slot) + gap));
-            let window = Duration::from_millis(window_ms);
-            for delay in [Delay::jitter(window), Delay::spread(window, index, 1000)] {
-                let due = delay.due(&name, slot, Some(next));
-                prop_assert!(slot <= due && due < next && due.since(slot) <= window);
-            }
-        }
     }
 }

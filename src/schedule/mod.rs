@@ -37,4 +37,6 @@ pub use unix_ms::UnixMs;
 pub use zone::Zone;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(crate) mod sample;

@@ -1,5 +1,7 @@
 //! Entries for tests.
 
+pub(crate) mod any;
+
 use std::sync::Arc;
 use std::time::Duration;
 

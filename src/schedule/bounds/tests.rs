@@ -1,10 +1,7 @@
 //! Slots within bounds, and when they are due.
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::schedule::Entry;
-use crate::schedule::delay::Delay;
 use crate::schedule::except::Days;
 use crate::schedule::sample::{cron, every, zone};
 
@@ -97,43 +94,4 @@ fn bounds_are_part_of_the_canonical_timing_and_their_absence_is_not() {
     assert_eq!(plain.canonical_timing(), "1 every 60000+0");
     let start = Bounds { start: Some(UnixMs(5)), ..Bounds::default() };
     assert_eq!(bounded(plain, start).canonical_timing(), "1 every 60000+0 from 5");
-}
-
-proptest! {
-    #[test]
-    fn bounded_slots_are_the_timings_own_within_the_bounds(
-        runs in prop::collection::vec((0_i64..20, 0_i64..4), 0..4), weekdays in 0_u8..0x7f,
-        start in 0_i64..20, end in 0_i64..20, hours in 1_u64..40, after in 0_i64..20 * DAY_MS,
-    ) {
-        let days = runs.iter().map(|(first, more)| Days::Run(*first, first + more));
-        let bounds = Bounds {
-            start: Some(UnixMs(start * DAY_MS)),
-            end: Some(UnixMs(end * DAY_MS)),
-            ..except(days.chain([Days::Weekdays(weekdays)]))
-        };
-        let plain = every("a", hours * 3600);
-        let kept = |slot: &UnixMs| {
-            let day = slot.0.div_euclid(DAY_MS);
-            let free = bounds.free_from(day) == Some(day);
-            bounds.start.unwrap() <= *slot && *slot <= bounds.end.unwrap() && free
-        };
-        let (from, to) = (UnixMs(after), UnixMs(21 * DAY_MS));
-        let expected: Vec<_> = slots(&plain, from, to).into_iter().filter(kept).collect();
-        let entry = bounded(plain.clone(), bounds.clone());
-        prop_assert_eq!(&slots(&entry, from, to), &expected);
-        prop_assert_eq!(entry.last_slot(from - INSTANT, to), expected.last().copied());
-        prop_assert_eq!(entry.count_slots(from - INSTANT, to, 1000), expected.len() as u64);
-    }
-
-    #[test]
-    fn an_instant_parts_the_slots_that_are_due_from_those_that_are_not(
-        secs in 1_u64..100, window in 1_u64..100, now in 0_i64..1_000_000, after in 0_i64..1_000_000,
-    ) {
-        let delay = Delay::jitter(std::time::Duration::from_secs(window));
-        let entry = Entry { delay: Some(Box::new(delay)), ..every("a", secs) };
-        let through = entry.due_through(UnixMs(after), UnixMs(now));
-        for slot in slots(&entry, UnixMs(after + 1), UnixMs(2_000_000)) {
-            prop_assert_eq!(slot <= through, entry.due(slot) <= UnixMs(now));
-        }
-    }
 }

@@ -7,7 +7,6 @@ mod hashed;
 mod mutations;
 mod oracle;
 mod oracle_of_seconds;
-mod properties;
 mod quartz;
 mod special_days;
 

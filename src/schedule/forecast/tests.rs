@@ -7,7 +7,7 @@ use super::*;
 use crate::queue::Queue;
 use crate::schedule::delay::Delay;
 use crate::schedule::interval::Interval;
-use crate::schedule::sample::{HOUR, cron, entry, every, zone};
+use crate::schedule::sample::{HOUR, any, cron, entry, every};
 
 /// 2027-01-01T00:00:00Z
 const NEW_YEAR: UnixMs = UnixMs::from_secs(1_798_761_600);
@@ -107,8 +107,9 @@ fn work_is_bounded() {
 fn walk(entries: &[Entry], from: UnixMs, to: UnixMs) -> BTreeMap<i64, u64> {
     let mut seconds = BTreeMap::new();
     for entry in entries {
-        // No test entry is held back by more than a day.
-        let first = entry.next_slot(from - 2 * DAY);
+        // Messages are due before the next slot, so of those before the range only the newest can be.
+        let before = from - INSTANT;
+        let first = entry.last_slot(UnixMs::MIN, before).or_else(|| entry.next_slot(before));
         let slots = successors(first, |slot| entry.next_slot(*slot));
         for slot in slots.take_while(|slot| *slot < to) {
             let due = entry.due(slot);
@@ -120,29 +121,16 @@ fn walk(entries: &[Entry], from: UnixMs, to: UnixMs) -> BTreeMap<i64, u64> {
     seconds
 }
 
-fn any_entry() -> impl Strategy<Value = Entry> {
-    let lines = ["*/7 * * * *", "30 2 * * *", "0 0 * * *", "15 1-3 * * sun", "59 23 * * *"];
-    let timed = prop_oneof![
-        (100_u64..5000).prop_map(|period| every_ms("a", period * 20)),
-        prop_oneof![Just(500), Just(1000), Just(999)].prop_map(|period| every_ms("a", period)),
-        (0..lines.len()).prop_map(move |line| cron("a", lines[line])),
-    ];
-    (timed, 0_u64..86_400, any::<bool>()).prop_map(|(mut entry, jitter, delayed)| {
-        entry.zone = Arc::new(zone("America/New_York"));
-        entry.delay = delayed.then(|| Box::new(Delay::jitter(Duration::from_secs(jitter))));
-        entry
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn every_slot_is_counted_once(
-        entries in prop::collection::vec(any_entry(), 1..4),
-        from in 0_i64..500_000,
+        entries in prop::collection::vec(any::entry(), 1..4),
+        from in any::instant(),
         minutes in 1_i64..1800,
+        cut in 0.0..1.0,
     ) {
-        let from = UnixMs(NEW_YEAR.0 + from * MINUTE_MS);
+        let from = UnixMs(from.0 - from.0.rem_euclid(MINUTE_MS));
         let to = UnixMs(from.0 + minutes * MINUTE_MS);
         let forecast = Forecast::of(&entries, from, to).unwrap();
         let seconds = walk(&entries, from, to);
@@ -155,6 +143,11 @@ proptest! {
         busiest.sort_unstable();
         let told: Vec<_> = forecast.busiest.iter().map(|s| (s.slots, -s.at.0 / 1000)).collect();
         prop_assert_eq!(told, busiest.into_iter().rev().take(BUSIEST).collect::<Vec<_>>());
+        let cut = UnixMs(from.0 + (minutes as f64 * cut) as i64 * MINUTE_MS);
+        if from < cut {
+            let [first, rest] = [(from, cut), (cut, to)].map(|(a, b)| Forecast::of(&entries, a, b));
+            prop_assert_eq!([first.unwrap().minutes, rest.unwrap().minutes].concat(), expected.clone());
+        }
         prop_assert_eq!(forecast.queues[0].slots, forecast.slots());
         prop_assert_eq!(Some(&forecast.queues[0].peak), expected.iter().max());
     }
