@@ -168,8 +168,9 @@ pub struct Plan {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A crontab line ("0 3 * * mon-fri", "@daily"), a length ("10m"), or with --quartz a Quartz
-    /// line ("0 30 9 * * MON-FRI")
+    /// A crontab line ("0 3 * * mon-fri", "@daily"), a length ("10m"), a recurrence
+    /// ("DTSTART=20260101T090000;FREQ=MONTHLY;BYDAY=-1FR"), or with --quartz a Quartz line
+    /// ("0 30 9 * * MON-FRI")
     #[arg(value_name = "EXPR")]
     pub expression: String,
     /// The zone whose clock it reads
@@ -179,7 +180,7 @@ pub struct Explain {
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
     /// How many slots
-    #[arg(long, default_value_t = 5, value_name = "N")]
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(..=10_000))]
     pub count: usize,
     /// How two restricted day fields combine
     #[arg(long, value_name = "RULE")]

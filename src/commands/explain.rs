@@ -10,9 +10,10 @@ use super::{Exit, Failure, load_configuration, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{self, Excerpt, duration, instant};
-use crate::schedule::cron::{Cron, CronError, DayMatch, Line, Problem, Quartz};
+use crate::schedule::cron::{self, Cron, CronError, DayMatch, Line, Quartz};
 use crate::schedule::interval::Interval;
-use crate::schedule::{Timing, UnixMs};
+use crate::schedule::rrule::{self, Rrule, RruleError};
+use crate::schedule::{Timing, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
 
 /// What is printed for an expression that is understood.
@@ -54,7 +55,8 @@ fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>,
     let name = tzdata::parse_name(&asked.timezone).map_err(|error| no(&error))?;
     let unknown = || no(&format!("no tzdata has the zone {}", asked.timezone));
     let zone = Tzdata::load().zone(name).ok_or_else(unknown)?;
-    let (timing, resolved) = timing(asked).map_err(|failure| with_hint(flags, asked, failure))?;
+    let (timing, resolved) =
+        timing(asked, &zone).map_err(|failure| with_hint(flags, asked, failure))?;
     let from = match asked.from.as_deref().map(|text| instant::parse(text, &zone)) {
         None => clock::wall(),
         Some(Ok(from)) => from,
@@ -78,24 +80,32 @@ fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>,
     Ok(Explained { expr: &asked.expression, timezone, meaning, resolved, next, in_words })
 }
 
-/// A line of Quartz, a length, or else a crontab line; of one with hashes, the line that it stands
-/// for.
-fn timing(asked: &cli::Explain) -> Result<(Timing, Option<Box<str>>), Failure> {
+/// A line of Quartz, a recurrence, a length, or else a crontab line; of one with hashes, the line
+/// that it stands for.
+fn timing(asked: &cli::Explain, zone: &Zone) -> Result<(Timing, Option<Box<str>>), Failure> {
+    let expression = &asked.expression;
     if asked.quartz {
-        let quartz = Quartz::parse(&asked.expression).map_err(|error| refused(asked, &error))?;
+        let quartz = Quartz::parse(expression);
+        let quartz = quartz.map_err(|error| pointed(asked, error.to_string(), error.span))?;
         return Ok((Timing::Quartz(Box::new(quartz)), None));
+    }
+    // Every rule has one, and nothing else does.
+    if expression.contains('=') {
+        let parsed = Rrule::parse(expression, zone, None);
+        let parsed = parsed.map_err(|error| refused_rule(asked, error))?;
+        return Ok((Timing::Rrule(parsed.rrule), None));
     }
     let day_match = asked.day_match.map(|rule| match rule {
         cli::DayMatch::And => DayMatch::And,
         cli::DayMatch::Or => DayMatch::Or,
     });
-    if let Ok(period) = duration::parse(&asked.expression) {
+    if let Ok(period) = duration::parse(expression) {
         let interval = Interval::new(period, Duration::ZERO, None);
         let timing = interval.map_err(|error| Failure::new(Exit::No, error))?;
         return Ok((Timing::Every(timing), None));
     }
-    let line = Line { text: &asked.expression, day_match, entry: asked.entry.as_deref() };
-    let parsed = Cron::parse(line).map_err(|error| refused(asked, &error))?;
+    let line = Line { text: expression, day_match, entry: asked.entry.as_deref() };
+    let parsed = Cron::parse(line).map_err(|error| refused_line(asked, error))?;
     Ok((Timing::Cron(parsed.cron), parsed.resolved))
 }
 
@@ -112,19 +122,35 @@ fn with_hint(flags: ServiceFlags, asked: &cli::Explain, failure: Failure) -> Fai
     Failure { message: format!("{}; {hint}", failure.message), ..failure }
 }
 
-/// The error with, for people, the expression and a caret under the token that is wrong.
-fn refused(asked: &cli::Explain, error: &CronError) -> Failure {
-    let expression = &asked.expression;
+fn refused_line(asked: &cli::Explain, error: CronError) -> Failure {
     let message = match error.problem {
         // One word could have been meant as a length.
-        Problem::FieldCount(1) => {
+        cron::Problem::FieldCount(1) => {
+            let expression = &asked.expression;
             format!("`{expression}` is neither a crontab line nor a length: {error}, or `10m`")
         }
-        Problem::ManyDialects(_) => format!("{error}; here that is `--quartz`"),
-        Problem::NoEntry => format!("{error} with `--entry NAME`"),
+        cron::Problem::ManyDialects(_) => format!("{error}; here that is `--quartz`"),
+        cron::Problem::NoEntry => format!("{error} with `--entry NAME`"),
         _ => error.to_string(),
     };
-    let Range { start, end } = error.span;
+    pointed(asked, message, error.span)
+}
+
+fn refused_rule(asked: &cli::Explain, error: RruleError) -> Failure {
+    let message = match error.problem {
+        // An entry could have a `start`.
+        rrule::Problem::NoStart => "the rule does not say from when on it counts; begin with \
+                                    `DTSTART=20260101T090000;`"
+            .to_owned(),
+        _ => error.to_string(),
+    };
+    pointed(asked, message, error.span)
+}
+
+/// The message with, for people, the expression and a caret under the part that is wrong.
+fn pointed(asked: &cli::Explain, message: String, span: Range<usize>) -> Failure {
+    let expression = &asked.expression;
+    let Range { start, end } = span;
     let excerpt = Excerpt::of(expression, start.min(expression.len()), end.saturating_sub(start));
     let under = "~".repeat(excerpt.width.saturating_sub(1));
     let picture = format!("    {}\n    {}^{under}", excerpt.line, " ".repeat(excerpt.caret));

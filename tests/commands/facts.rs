@@ -293,6 +293,36 @@ fn explain_reads_lines_of_quartz() {
 }
 
 #[test]
+fn explain_reads_recurrences() {
+    let place = Place::new();
+    let explain = |rule, from| {
+        place.run(&["explain", rule, "--timezone", "Europe/London", "--from", from, "--count", "2"])
+    };
+    let rule = "DTSTART=20260101T170000;FREQ=MONTHLY;BYDAY=-1FR";
+    let printed = explain(rule, "2027-03-01 00:00").ok();
+    let lines: Vec<_> = printed.lines().collect();
+    let words = "every month on the last Friday at 17:00, from 2026-01-01, Europe/London; ";
+    assert_eq!(lines[0], format!("{words}next in 25 d 17 h"));
+    assert_eq!(lines[1..], ["2027-03-26T17:00:00+00:00", "2027-04-30T17:00:00+01:00"]);
+    let lines = "DTSTART:20260101T170000\nRRULE:FREQ=MONTHLY;BYDAY=-1FR;UNTIL=20260201T000000";
+    assert!(explain(lines, "2027-03-01 00:00").ok().ends_with("; never again\n"));
+    let told = explain("DTSTART=20260101;FREQ=MONTLY", "2027-03-01 00:00").refused(1);
+    assert!(told.contains("`MONTLY` is not a frequency; did you mean `MONTHLY`?\n"), "{told}");
+    assert!(told.ends_with("=MONTLY\n                          ^~~~~~\n"), "{told}");
+    let told = explain("FREQ=DAILY", "2027-03-01 00:00").refused(1);
+    assert!(told.contains("begin with `DTSTART=20260101T090000;`\n"), "{told}");
+}
+
+#[test]
+fn explain_and_next_show_no_more_slots_than_anybody_reads() {
+    let place = place_with_three();
+    place.run(&["explain", "@hourly", "--count", "10001"]).refused(2);
+    place.run(&["next", "--count", "1000001"]).refused(2);
+    let printed = place.run(&["explain", "@hourly", "--count", "10000"]).ok();
+    assert_eq!(printed.lines().count(), 10_001);
+}
+
+#[test]
 fn explain_points_at_what_is_wrong_with_an_expression() {
     let place = Place::new();
     let told = place.run(&["explain", "0 24 * * *"]).refused(1);
