@@ -34,6 +34,7 @@ fn in_words(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Object(members) if members.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }

@@ -12,7 +12,8 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
         .env("DOWNBEAT_GRACE", "20s")
         .env("REDIS_URL", "redis://me:s3cret@host/1");
     let file = place.path().join("downbeat.yaml");
-    fs::write(&file, "http: 9632\nlog:\n  format: logfmt\n").unwrap();
+    fs::write(&file, "http: 9632\nlog:\n  format: logfmt\nqueues: {mail: {worker: sidekiq}}\n")
+        .unwrap();
     let file = file.to_str().unwrap();
     let args = ["config", "--config", file, "--namespace", "shop"];
     let shown = place.run(&args).ok();
@@ -21,6 +22,7 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
         "broker\tredis://me:***@host/1\tenvironment:REDIS_URL".to_owned(),
         "schedules\t./schedules\tdefault".to_owned(),
         "namespace\tshop\t--namespace".to_owned(),
+        format!("queues\t{{\"mail\":{{\"worker\":\"sidekiq\"}}}}\t{file}:4:9"),
         "leader.ttl\t6s\tdefault".to_owned(),
         "grace\t20s\tenvironment:DOWNBEAT_GRACE".to_owned(),
         format!("http\t127.0.0.1:9632\t{file}:1:7"),
