@@ -120,8 +120,8 @@ pub struct Json {
 /// `next`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Notes say what a change of the zone's clock does to a slot, when its message is \
-    due if it is held back, and how many slots before it are left out."
+    after_help = "Notes say what a line with `H` stands for, what a change of the zone's clock does \
+    to a slot, when its message is due if it is held back, and how many slots before it are left out."
 )]
 pub struct Next {
     /// Only these entries

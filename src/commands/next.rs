@@ -140,6 +140,10 @@ fn slots<'a>(
 fn notes(entry: &Entry, slot: UnixMs, is_last: bool) -> Vec<String> {
     let limit = entry.guards.limit.filter(|_| is_last);
     let notes = [
+        entry
+            .about
+            .as_ref()
+            .and_then(|about| Some(format!("hashed: {}", about.resolved.as_ref()?))),
         ClockChange::at(entry, slot).map(|change| change.to_string()),
         left_out(entry, slot),
         held_back(entry, slot),

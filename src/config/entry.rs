@@ -148,7 +148,7 @@ pub(super) fn read(
     let about = about(&fields, report);
     let settings = settings.or(&common.defaults);
     let jitter = settings.jitter.filter(|window| !window.is_zero());
-    let timing = timing?;
+    let (timing, resolved) = timing?;
     warn_of_long_expiry(&fields, &timing, &reading_zone, settings.expires, report);
     if report.errors() > before {
         return None;
@@ -177,7 +177,7 @@ pub(super) fn read(
         message,
         templates,
         enabled: enabled?,
-        about,
+        about: About { resolved, ..about }.some(),
         guards,
     })
 }
@@ -219,11 +219,10 @@ fn message(
     (message, templates.some())
 }
 
-fn about(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Box<About>> {
+fn about(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> About {
     let description = fields.value("description").and_then(|node| description(node, report));
     let tags = fields.value("tags").map(|node| tags(node, report)).unwrap_or_default();
-    let about = About { description, tags };
-    (about != About::default()).then(|| Box::new(about))
+    About { description, tags, resolved: None }
 }
 
 fn description(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {

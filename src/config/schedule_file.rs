@@ -321,7 +321,8 @@ fn size(entry: &Entry) -> usize {
         .map_or(0, |templates| size_of::<Templates>() + templates.count() * size_of::<Hole>());
     let about = entry.about.as_ref().map_or(0, |about| {
         let tags: usize = about.tags.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum();
-        tags + about.description.as_ref().map_or(0, |text| text.len())
+        let texts = about.description.iter().chain(&about.resolved);
+        tags + texts.map(|text| text.len()).sum::<usize>()
     });
     let timing = entry.timing.boxed_size();
     size_of::<Entry>() + entry.name.len() + timing + texts + headers + templates + about

@@ -9,7 +9,9 @@ use super::fields::{Fields, Keys};
 use super::node::{Node, Span};
 use super::report::Report;
 use super::solar;
-use crate::schedule::cron::{Cron, CronError, CronWarning, DayMatch, Line, MappingFields, Quartz};
+use crate::schedule::cron::{
+    self, Cron, CronError, CronWarning, DayMatch, Line, MappingFields, Quartz,
+};
 use crate::schedule::interval::{Interval, SHORTEST};
 use crate::schedule::rrule::Rrule;
 use crate::schedule::{Instants, Timing, UnixMs, Zone};
@@ -34,29 +36,34 @@ pub(super) static CRONTAB: Keys = Keys {
     ],
 };
 
-/// Reads the timing of an entry; its name is where to complain when there is none.
+/// Reads the timing of an entry, and of a crontab line with hashes the line that it stands for; the
+/// entry's name is where to complain when there is none.
 pub(super) fn read(
     name: &Node<'_>,
     fields: &Fields<'_, '_>,
     zone: &Zone,
     report: &mut Report<'_>,
-) -> Option<Timing> {
+) -> Option<(Timing, Option<Box<str>>)> {
     let kind = kind(fields, name.span, report)?;
     let before = report.errors();
     refuse_strays(fields, kind, report);
     let node = fields.value(kind)?;
+    let mut resolved = None;
     let timing = match kind {
         "cron" if node.map().is_some() => mapping(node, report),
         "cron" => {
             let entry = name.as_written().unwrap_or_default();
-            line(node, day_match(fields, report), entry, report).map(Timing::Cron)
+            line(node, day_match(fields, report), entry, report).map(|parsed| {
+                resolved = parsed.resolved;
+                Timing::Cron(parsed.cron)
+            })
         }
         "every" => every(node, fields, zone, report).map(Timing::Every),
         "rrule" => rrule(node, fields, zone, report).map(Timing::Rrule),
         "solar" => solar::read(node, fields.key_span(kind)?, report).map(Timing::Solar),
         _ => at(node, zone, report).map(Timing::At),
     };
-    timing.filter(|_| report.errors() == before)
+    timing.filter(|_| report.errors() == before).map(|timing| (timing, resolved))
 }
 
 /// Where the key that says when stands.
@@ -146,14 +153,14 @@ fn line(
     day_match: Option<DayMatch>,
     entry: &str,
     report: &mut Report<'_>,
-) -> Option<Cron> {
+) -> Option<cron::Parsed> {
     let text = line_text(node, report)?;
     match Cron::parse(Line { text, day_match, entry: Some(entry) }) {
         Ok(parsed) => {
             for warning in &parsed.warnings {
                 warn(node, warning, report);
             }
-            Some(parsed.cron)
+            Some(parsed)
         }
         Err(error) => refuse(node, &error, report),
     }

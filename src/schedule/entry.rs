@@ -68,6 +68,15 @@ pub struct About {
     pub description: Option<Box<str>>,
     /// Labels to select entries by.
     pub tags: Vec<Box<str>>,
+    /// Of a crontab line with hashes, the line that it stands for.
+    pub resolved: Option<Box<str>>,
+}
+
+impl About {
+    /// Boxed, if it says anything.
+    pub(crate) fn some(self) -> Option<Box<About>> {
+        (self != About::default()).then(|| Box::new(self))
+    }
 }
 
 /// What an entry sends.

@@ -139,6 +139,14 @@ entries:
 }
 
 #[test]
+fn next_notes_what_a_line_with_hashes_stands_for() {
+    let place = place_with("entries: {nightly-report: {task: t, cron: H H(1-4) * * mon#1}}");
+    let rows = next(&place, &["--from", "2027-01-01 00:00", "--count", "1"]);
+    assert_eq!(column(&rows, 0), ["2027-01-04T02:03:00+00:00"]);
+    assert_eq!(column(&rows, 3), ["hashed: 3 2 * * mon#1"]);
+}
+
+#[test]
 fn next_shows_all_slots_up_to_a_time_and_says_when_there_are_too_many() {
     let place = place_with("entries: {minutely: {task: t, every: 1m}}");
     let shown = |to: &str| place.run(&["next", "--from", "2027-01-01 00:00", "--to", to]);
