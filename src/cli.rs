@@ -50,7 +50,7 @@ pub struct ServiceFlags {
     /// For the control socket
     #[arg(long, global = true, value_name = "PATH")]
     pub runtime_dir: Option<PathBuf>,
-    /// Serves health and metrics there: 127.0.0.1:9632, or a port alone [default: nowhere]
+    /// Serves health and metrics there: 127.0.0.1:9632, or a port alone [default: as PORT says, else nowhere]
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub http: Option<String>,
     /// text, logfmt or json [default: text]

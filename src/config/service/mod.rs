@@ -239,9 +239,7 @@ fn read(
     let queues = from.node("queues", queues::read);
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
-    let names = Names { key: "http", flag: "--http", env: "DOWNBEAT_HTTP" };
-    let http = from.setting(names, overrides.http);
-    let http = from.check(http, http_of);
+    let http = http(overrides.http, &mut from);
     let log_format = log_format(overrides.log_format, &mut from);
     let log_level = log_level(overrides.log_level, &mut from);
     let names = Names { key: "state_dir", flag: "--state-dir", env: "DOWNBEAT_STATE_DIR" };
@@ -398,6 +396,23 @@ fn log_level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<Str
 }
 
 const LOG_LEVELS: &str = "`error`, `warn`, `info`, `debug` or `trace`";
+
+/// Without a setting of ours, `PORT` counts: a host that sets it forwards requests to that port, from
+/// outside.
+fn http(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<SocketAddr> {
+    let names = Names { key: "http", flag: "--http", env: "DOWNBEAT_HTTP" };
+    if let Some(given) = from.setting(names, flag) {
+        return from.check(Some(given), http_of);
+    }
+    let port = from.last_resort(names.key, "PORT");
+    from.check(port, |text| match text.parse::<u16>() {
+        Ok(port) => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+        Err(_) => {
+            let message = format!("`{}` is not a port", super::node::shortened(text));
+            Err((message, "unset it, or set `http`, which goes before it".to_owned()))
+        }
+    })
+}
 
 /// An address to listen on; a port alone is one of this machine only.
 fn http_of(text: &str) -> Result<SocketAddr, (String, String)> {

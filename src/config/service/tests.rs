@@ -241,6 +241,30 @@ fn http_is_served_where_it_is_told_and_else_nowhere() {
 }
 
 #[test]
+fn the_port_of_a_host_counts_where_nothing_of_ours_names_an_address() {
+    let http = |text: &str, variables: &[(&str, &str)]| {
+        let config = load_file(text, variables)?;
+        let source = config.sources.into_iter().find(|(key, _)| *key == "http");
+        Ok((config.http.map(|address| address.to_string()), source.map(|(_, source)| source)))
+    };
+    let port = ("PORT", "8080");
+    let told = |address: &str, by: &str| Ok((Some(address.to_owned()), Some(by.to_owned())));
+    assert_eq!(http("# nothing\n", &[port]), told("0.0.0.0:8080", "environment:PORT"));
+    let (address, source) = http("http: 9632", &[port]).unwrap();
+    assert_eq!(address.as_deref(), Some("127.0.0.1:9632"));
+    assert!(source.unwrap().ends_with("c.yaml:1:7"));
+    let ours = ("DOWNBEAT_HTTP", "1.2.3.4:5");
+    assert_eq!(http("# nothing\n", &[port, ours]), told("1.2.3.4:5", "environment:DOWNBEAT_HTTP"));
+    assert_eq!(http("# nothing\n", &[("PORT", "")]), Ok((None, None)));
+    assert_eq!(
+        http("# nothing\n", &[("PORT", "tcp://10.0.0.1:80")]),
+        Err("environment:PORT: `tcp://10.0.0.1:80` is not a port\n\
+             hint: unset it, or set `http`, which goes before it"
+            .to_owned())
+    );
+}
+
+#[test]
 fn the_log_level_is_ours_before_everybodys_before_the_files() {
     let level = |variables: &[(&str, &str)]| {
         let config = load_file("log: {level: warn}", variables).unwrap();
