@@ -1,6 +1,5 @@
 //! The units in `systemd/`, under a systemd that is process 1 of a machine of its own.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -8,13 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::support::downbeat::Finished;
-use crate::support::machine::{Init, Machine, units_folder};
-use crate::support::sent::Sent;
+use crate::support::machine::{Init, Machine, TICKING, units_folder};
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 
-/// One message a second.
-const TICKING: &str = "entries:\n  tick: {task: t, every: 1s}\n";
 /// A lease short enough for a test to wait for its end.
 const DEFAULTS: &str = "DOWNBEAT_LEADER_TTL=1s\n";
 
@@ -49,23 +45,6 @@ fn journal(machine: &Machine, unit: &str) -> String {
     machine.run(&format!("journalctl --sync; journalctl -o cat --no-pager -u {unit}")).ok()
 }
 
-/// How often each slot of `tick` is in the queue.
-fn slots(machine: &Machine) -> BTreeMap<i64, usize> {
-    let mut slots = BTreeMap::new();
-    let list = machine.run("redis-cli --raw LRANGE celery 0 -1").ok();
-    // Of an empty list it prints an empty line.
-    for line in list.lines().filter(|line| !line.is_empty()) {
-        let sent = Sent::decode(line.as_bytes());
-        *slots.entry(sent.slot_ms()).or_default() += usize::from(sent.entry == "tick");
-    }
-    slots
-}
-
-fn wait_for_slots(machine: &Machine, more: usize) {
-    let before = slots(machine).len();
-    eventually(SOON, "more slots", || (slots(machine).len() >= before + more).then_some(()));
-}
-
 fn refused(finished: Finished) -> String {
     assert_ne!(finished.code, Some(0), "{finished:?}");
     finished.stderr
@@ -89,7 +68,7 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
     machine.run("systemctl start redis").ok();
     let status = wait_for_status(&machine, "downbeat", "leader; next is tick at 20");
     assert!(!status.contains("broker"), "{status}");
-    wait_for_slots(&machine, 1);
+    machine.wait_for_slots(1);
     let shown = machine.run("downbeat status; systemctl status downbeat | cat").ok();
     assert!(shown.contains("leader, pid") && shown.contains("Status: \"leader"), "{shown}");
     let user = machine.run(&format!("ps -o user= -p {} || stat -c %U /proc/{0}", main())).ok();
@@ -107,7 +86,7 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
     assert!(status.contains("the last reload was refused (/etc/downbeat/schedules/b.yaml:1:"));
     assert!(journal(&machine, "downbeat").contains("reload refused; the old schedule goes on"));
     assert_eq!(property(&machine, "downbeat", "ActiveState"), "active");
-    wait_for_slots(&machine, 1);
+    machine.wait_for_slots(1);
     machine.run("rm /etc/downbeat/schedules/b.yaml; systemctl reload downbeat").ok();
     wait_for_status(&machine, "downbeat", "leader; next is tick");
     assert_eq!(main(), first);
@@ -121,7 +100,7 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
             (state == "active" && main() != before).then_some(())
         });
         assert!(began.elapsed() < limit, "{signal}: {:?}", began.elapsed());
-        wait_for_slots(&machine, 1);
+        machine.wait_for_slots(1);
     };
     // The limit, the pause, and as long again for a busy machine.
     restarted("STOP", Duration::from_secs(6));
@@ -133,11 +112,7 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
     machine.run("systemctl stop downbeat").ok();
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert_eq!(property(&machine, "downbeat", "Result"), "success");
-    let slots = slots(&machine);
-    let (first, last) = (*slots.keys().next().unwrap(), *slots.keys().last().unwrap());
-    let expected: BTreeMap<i64, usize> = (first..=last).step_by(1000).map(|at| (at, 1)).collect();
-    assert_eq!(slots, expected);
-    println!("{} slots, each once", slots.len());
+    machine.assert_every_slot_once();
 }
 
 #[test]

@@ -211,7 +211,12 @@ async fn listen(runtime_dir: &Path, requests: &mpsc::Sender<Request>) -> Option<
         Ok(server) => Some(server.spawn(requests.clone())),
         Err(error) => {
             let path = runtime_dir.display();
-            warn!(%path, %error, "no control socket: `status`, `reload` and `resign` cannot ask here");
+            warn!(
+                %path,
+                %error,
+                "no control socket, so no command can ask this process; --runtime-dir names a \
+                 folder for it that can be written to"
+            );
             None
         }
     }

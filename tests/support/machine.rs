@@ -1,5 +1,6 @@
 //! A throw-away copy of this machine, for tests that install services and users.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,12 @@ use tokio::time::Instant;
 
 use super::downbeat::Finished;
 use super::process::Process;
+use super::sent::Sent;
 use super::tools::tests_folder;
-use super::wait::SOON;
+use super::wait::{SOON, eventually};
+
+/// One message a second.
+pub(crate) const TICKING: &str = "entries:\n  tick: {task: t, every: 1s}\n";
 
 /// What runs as process 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +70,34 @@ impl Machine {
         command.args(["sh", "-c", script]);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
         Finished::from(command.stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// How often each slot of [`TICKING`] is in the Redis on its usual port.
+    fn slots(&self) -> BTreeMap<i64, usize> {
+        let mut slots = BTreeMap::new();
+        let list = self.run("redis-cli --raw LRANGE celery 0 -1").ok();
+        // Of an empty list it prints an empty line.
+        for line in list.lines().filter(|line| !line.is_empty()) {
+            let sent = Sent::decode(line.as_bytes());
+            *slots.entry(sent.slot_ms()).or_default() += usize::from(sent.entry == "tick");
+        }
+        slots
+    }
+
+    /// Waits until `more` slots of [`TICKING`] have been sent.
+    pub(crate) fn wait_for_slots(&self, more: usize) {
+        let before = self.slots().len();
+        eventually(SOON, "more slots", || (self.slots().len() >= before + more).then_some(()));
+    }
+
+    /// Panics when a slot of [`TICKING`] was sent twice, or not at all.
+    pub(crate) fn assert_every_slot_once(&self) {
+        let slots = self.slots();
+        let (first, last) = (*slots.keys().next().unwrap(), *slots.keys().last().unwrap());
+        let expected: BTreeMap<i64, usize> =
+            (first..=last).step_by(1000).map(|at| (at, 1)).collect();
+        assert_eq!(slots, expected);
+        println!("{} slots, each once", slots.len());
     }
 
     /// Where a file of it is for this process.

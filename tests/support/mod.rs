@@ -4,6 +4,7 @@
 
 pub(crate) mod celery;
 pub(crate) mod cluster;
+pub(crate) mod container;
 pub(crate) mod downbeat;
 pub(crate) mod http;
 pub(crate) mod lines;

@@ -28,6 +28,8 @@ pub(crate) enum Tool {
     Man,
     /// The shell.
     Zsh,
+    /// Debian's package `supervisor`, unpacked.
+    Supervisor,
 }
 
 impl Tool {
@@ -54,6 +56,7 @@ impl Tool {
             Tool::Lintian => are_there(&["/usr/bin/lintian"]),
             Tool::Man => are_there(&["/usr/bin/man", "/usr/bin/groff"]),
             Tool::Zsh => are_there(&["/usr/bin/zsh"]),
+            Tool::Supervisor => supervisor().join("usr/bin/supervisord").exists(),
         }
     }
 }
@@ -95,6 +98,11 @@ pub(crate) fn promtool() -> PathBuf {
 /// `cargo deb`, which `tests/run` compiles.
 pub(crate) fn cargo_deb() -> PathBuf {
     tests_folder().join(".tools/bin/cargo-deb")
+}
+
+/// The tree of Debian's package `supervisor` and of what it needs beside Python.
+pub(crate) fn supervisor() -> PathBuf {
+    tests_folder().join(".tools/supervisor")
 }
 
 /// What a Python script writes, a JSON value a line, when it is given lines of JSON.

@@ -1,0 +1,262 @@
+//! What `docs/deploy` promises of containers: nothing that can be written to is needed.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::container::{Container, NOBODY};
+use crate::support::downbeat::{Finished, Place};
+use crate::support::http::{address, get};
+use crate::support::redis::{Options, RedisServer};
+use crate::support::tools::{answers, needs, python, tests_folder};
+
+const TICKING: &str = "entries:\n  tick: {task: t, every: 1s, queue: q}\n";
+
+fn redis() -> RedisServer {
+    RedisServer::start_with(Options { tcp: true, ..Options::default() })
+}
+
+/// A container with this schedule, which publishes to `server`.
+fn container(server: &RedisServer, place: &Place) -> Container {
+    place.write_schedule("a.yaml", TICKING);
+    Container::default()
+        .env("DOWNBEAT_BROKER", &server.tcp_url())
+        .env("DOWNBEAT_LEADER_TTL", "1s")
+        .mount(&place.schedules(), "/etc/downbeat/schedules")
+}
+
+#[test]
+fn nothing_need_be_writable_and_nothing_else_need_be_there() {
+    needs!(Redis);
+    let (server, place) = (redis(), Place::new());
+    let container = container(&server, &place).env("PORT", "0");
+    let Some(mut running) = container.start(&["run"]) else { return };
+    let line = running.downbeat.wait_for_log("no control socket");
+    for told in ["WARN", "/tmp/downbeat-65532", "Read-only file system", "--runtime-dir"] {
+        assert!(line.contains(told), "{told}: {line}");
+    }
+    let started = running.downbeat.wait_for_log("started");
+    assert!(started.contains("(bundled; system has none)"), "{started}");
+    server.wait_for_queue("q", 1);
+    let address = address(&running.downbeat);
+    assert!(address.starts_with("0.0.0.0:"), "{address}");
+    assert_eq!(get(&address, "/leaderz").code, 200);
+    // A command asks the broker instead.
+    let listed = running.exec(&container, &["downbeat", "list"]).ok();
+    assert!(listed.contains("tick"), "{listed}");
+
+    place.write_schedule("b.yaml", "entries: {more: {task: t, every: 1h}}\n");
+    running.downbeat.wait_for_log("reloaded: added more");
+    // Process 1 hears only the signals that it asks for.
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait().code(), Some(0));
+    let log = running.downbeat.log();
+    assert!(log.iter().any(|line| line.contains("resigned")), "{log:?}");
+    assert_eq!(running.downbeat.out(), [""; 0]);
+}
+
+const DEPLOY: &str = "../docs/deploy";
+
+fn dockerfile() -> PathBuf {
+    tests_folder().join(DEPLOY).join("Dockerfile")
+}
+
+/// What follows the word `instruction` on each line of the Dockerfile's last stage.
+fn instructions(instruction: &str) -> Vec<String> {
+    let text = fs::read_to_string(dockerfile()).unwrap();
+    let stage = &text[text.rfind("\nFROM ").unwrap()..];
+    let lines = stage.lines().filter_map(|line| line.strip_prefix(instruction)?.strip_prefix(' '));
+    lines.map(str::to_owned).collect()
+}
+
+/// The words of an instruction that is written as a list, without a shell.
+fn list(instruction: &str) -> Vec<String> {
+    let text = instructions(instruction).remove(0);
+    serde_json::from_str(&text[text.find('[').unwrap()..]).unwrap()
+}
+
+#[test]
+fn the_health_check_of_the_image_tells_whether_the_loop_turns() {
+    needs!(Redis);
+    let (server, place) = (redis(), Place::new());
+    let container = container(&server, &place).tmpfs("/run/downbeat");
+    let Some(mut running) = container.start(&["run"]) else { return };
+    running.downbeat.wait_for_log("took office");
+    let check = list("HEALTHCHECK");
+    let check: Vec<&str> = check.iter().map(String::as_str).collect();
+    let healthy = running.exec(&container, &check).ok();
+    assert!(healthy.contains(", leader, pid 1\n"), "{healthy}");
+    running.signal(Signal::STOP);
+    let told = running.exec(&container, &check).refused(3);
+    assert!(told.contains("/run/downbeat/control.sock did not answer within 5 s"), "{told}");
+    running.signal(Signal::CONT);
+    running.exec(&container, &check).ok();
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn what_a_container_lacks_is_named() {
+    let place = Place::new();
+    place.write_schedule("a.yaml", TICKING);
+    let container = Container::default().mount(&place.schedules(), "/etc/downbeat/schedules");
+    let Some(finished) = container.run(&["run"]) else { return };
+    let told = finished.refused(78);
+    let expected = "cannot make the folder /var/lib/downbeat/spool/stage: Read-only file system";
+    assert!(told.contains(expected), "{told}");
+    let file = place.schedules().join("a.yaml");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let told = container.run(&["run", "--broker", "redis://127.0.0.1:1"]).unwrap().refused(78);
+    for part in ["schedules/a.yaml: cannot be read: permission denied (os error 13)", "uid 65532;"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let told = container.run(&["run", "--broker-file", "/run/secrets/broker"]).unwrap();
+    let told = told.refused(78);
+    assert!(told.contains("--broker-file: /run/secrets/broker cannot be read: no such"), "{told}");
+}
+
+#[test]
+fn the_image_is_the_binary_alone_run_as_nobody() {
+    needs!(Python);
+    let linter = python().with_file_name("hadolint");
+    let linted = Command::new(linter).arg(dockerfile()).output().unwrap();
+    assert_eq!(Finished::from(linted).ok(), "");
+    assert_eq!(list("ENTRYPOINT"), ["/usr/bin/downbeat"]);
+    assert_eq!(list("CMD"), ["run"]);
+    assert_eq!(instructions("USER"), [format!("{NOBODY}:{NOBODY}")]);
+    // What it is built from is there, and let through.
+    let text = fs::read_to_string(dockerfile()).unwrap();
+    let let_through = fs::read_to_string(dockerfile().with_extension("dockerignore")).unwrap();
+    let copied = text.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let copied = copied.filter(|words| !words.starts_with("--from"));
+    let copied: Vec<&str> = copied
+        .flat_map(|words| words.rsplit_once(' ').unwrap().0.split(' '))
+        .inspect(|source| assert!(tests_folder().join("..").join(source).exists(), "{source}"))
+        .collect();
+    let expected: Vec<String> = copied.iter().map(|source| format!("!{source}")).collect();
+    assert_eq!(let_through.lines().skip(1).collect::<Vec<_>>(), expected);
+}
+
+/// Prints the documents of a YAML file, unless one of them is not valid.
+const VALIDATE: &str = r#"
+import json, sys, yaml, compose_spec, kubernetes_validate
+for line in sys.stdin:
+    path = json.loads(line)
+    text = open(path).read()
+    documents = list(yaml.safe_load_all(text))
+    if path.endswith("compose.yaml"):
+        compose_spec.PyCompose.from_yaml(text).validate()
+    else:
+        for document in documents:
+            newest = kubernetes_validate.latest_version()
+            kubernetes_validate.validate(document, newest, strict=True)
+    print(json.dumps(documents), flush=True)
+"#;
+
+fn documents(file: &str) -> Vec<Value> {
+    let path = tests_folder().join(DEPLOY).join(file);
+    let Value::Array(documents) = answers(VALIDATE, &[json!(path)]).remove(0) else { panic!() };
+    documents
+}
+
+#[test]
+fn the_compose_file_runs_replicas_that_can_write_to_nothing_but_their_socket() {
+    needs!(Python);
+    let compose = documents("compose.yaml").remove(0);
+    let service = &compose["services"]["downbeat"];
+    assert_eq!(service["deploy"]["replicas"], 2);
+    assert_eq!(service["read_only"], true);
+    let tmpfs = format!("/run/downbeat:mode=0700,uid={NOBODY},gid={NOBODY}");
+    assert_eq!(service["tmpfs"], json!([tmpfs]));
+    let build = &service["build"];
+    let root = tests_folder().join(DEPLOY).join(build["context"].as_str().unwrap());
+    let file = root.join(build["dockerfile"].as_str().unwrap());
+    assert_eq!(file.canonicalize().unwrap(), dockerfile().canonicalize().unwrap());
+    let mount = service["volumes"][0].as_str().unwrap();
+    let from = mount.strip_suffix(":/etc/downbeat/schedules:ro").unwrap();
+    assert!(tests_folder().join(DEPLOY).join(from).join("shop.yaml").exists());
+    // Each variable is one that the program knows.
+    let mut place = Place::new();
+    for (name, value) in service["environment"].as_object().unwrap() {
+        place = place.env(name, value.as_str().unwrap());
+    }
+    let settings = place.run(&["config", "--json"]).json(0);
+    let set =
+        settings.as_object().unwrap().values().filter_map(|setting| setting["source"].as_str());
+    assert_eq!(set.collect::<Vec<_>>().len(), service["environment"].as_object().unwrap().len());
+}
+
+fn find<'d>(list: &'d [Value], key: &str, value: &Value) -> &'d Value {
+    list.iter().find(|item| item[key] == *value).unwrap_or_else(|| panic!("no {key} {value}"))
+}
+
+/// Publishes files as a kubelet does: in a folder of their own, to which a link leads.
+fn publish(mount: &Path, version: &str, files: &Value) {
+    let folder = mount.join(version);
+    fs::create_dir_all(&folder).unwrap();
+    for (name, text) in files.as_object().unwrap() {
+        fs::write(folder.join(name), text.as_str().unwrap()).unwrap();
+        // Once there, the name leads to whatever version is in force.
+        let _ = symlink(format!("..data/{name}"), mount.join(name));
+    }
+    symlink(version, mount.join("..data_tmp")).unwrap();
+    fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+}
+
+#[test]
+fn the_deployment_runs_as_it_is_written_and_takes_up_an_edit_of_its_config_map() {
+    needs!(Redis, Python);
+    let manifest = documents("kubernetes.yaml");
+    let deployment = &find(&manifest, "kind", &json!("Deployment"))["spec"];
+    let pod = &deployment["template"]["spec"];
+    let spec = &pod["containers"][0];
+    assert_eq!(deployment["replicas"], 2);
+    assert_eq!(pod["securityContext"]["runAsUser"].to_string(), NOBODY);
+    assert_eq!(spec["securityContext"]["readOnlyRootFilesystem"], true);
+
+    // The same volumes in the same places, but for the Redis that there is.
+    let (server, volumes) = (redis(), tempfile::tempdir().unwrap());
+    let mut container = Container::default().env("DOWNBEAT_LEADER_TTL", "1s");
+    for mount in spec["volumeMounts"].as_array().unwrap() {
+        let volume = find(pod["volumes"].as_array().unwrap(), "name", &mount["name"]);
+        let path = mount["mountPath"].as_str().unwrap();
+        if volume.get("emptyDir").is_some() {
+            container = container.tmpfs(path);
+            continue;
+        }
+        let name = volume["configMap"].get("name").or(volume["secret"].get("secretName")).unwrap();
+        let named = manifest.iter().find(|document| document["metadata"]["name"] == *name).unwrap();
+        let files = match named["kind"].as_str().unwrap() {
+            "Secret" => json!({"url": server.tcp_url()}),
+            _ => named["data"].clone(),
+        };
+        let folder = volumes.path().join(mount["name"].as_str().unwrap());
+        publish(&folder, "..1", &files);
+        container = container.mount(&folder, path);
+    }
+    for variable in spec["env"].as_array().unwrap() {
+        // Others may use the port on this machine.
+        let value = variable["value"].as_str().unwrap().replace(":9632", ":0");
+        container = container.env(variable["name"].as_str().unwrap(), &value);
+    }
+    assert_eq!(spec["args"], json!(list("CMD")));
+    let Some(mut running) = container.start(&["run"]) else { return };
+    running.downbeat.wait_for_log("took office");
+    let address = address(&running.downbeat);
+    for probe in ["livenessProbe", "readinessProbe"] {
+        let path = spec[probe]["httpGet"]["path"].as_str().unwrap();
+        assert_eq!(get(&address, path).code, 200, "{probe}");
+    }
+    let status = running.exec(&container, &["downbeat", "status"]).ok();
+    assert!(status.contains(", leader, pid 1\n"), "{status}");
+    publish(&volumes.path().join("schedules"), "..2", &json!({"shop.yaml": TICKING}));
+    running.downbeat.wait_for_log("reloaded: added tick; removed nightly-report");
+    server.wait_for_queue("q", 1);
+    running.signal(Signal::TERM);
+    assert_eq!(running.wait().code(), Some(0));
+}
