@@ -46,15 +46,14 @@ pub(super) fn read(
         let message = format!("`end` is before `start` at {there}");
         report.error(here, message).hint("slots lie between the two, both included");
     }
-    let except = fields.value("except").map(|node| {
-        let except = days(node, Some(calendars), report);
-        if except.is_every_day() {
-            report.error(node.span, "no day is left").hint("leave out six weekdays at most");
-        }
-        except
-    });
+    let except = fields.value("except").map(|node| days(node, Some(calendars), report));
     let except = except.filter(|except| *except != Except::default());
-    let except = except.map(Arc::new).into_iter().collect();
+    let except: Vec<_> = except.map(Arc::new).into_iter().collect();
+    if Except::are_every_day(&except)
+        && let Some(node) = fields.value("except")
+    {
+        report.error(node.span, "no day is left").hint(NO_DAY_HINT);
+    }
     let bounds = Bounds { start, end, except };
     (bounds != Bounds::default()).then(|| Box::new(bounds))
 }
@@ -74,6 +73,9 @@ pub(super) fn instant(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> 
         }
     }
 }
+
+/// What to do when no day is left.
+pub(super) const NO_DAY_HINT: &str = "leave out six weekdays at most";
 
 /// The days of a list, or of a single item. Names of calendars are added to `calendars`, where
 /// there may be any.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bounds::CalendarRef;
+use super::bounds::{CalendarRef, NO_DAY_HINT};
 use super::fields::nearest;
 use super::node::Span;
 use super::problem::{Problem, Severity};
@@ -47,8 +47,8 @@ struct Spread {
 struct Reference {
     entry: usize,
     name: Box<str>,
-    /// What to say if there is no such calendar.
-    unknown: Problem,
+    /// Where to complain if there is no such calendar, or no day is left without it.
+    wrong: Problem,
 }
 
 impl Shared {
@@ -77,28 +77,31 @@ impl Shared {
             self.spreads.insert(tag, Spread { window, unused });
         }
         for (entry, CalendarRef { name, span }) in file.references {
-            let message = format!("there is no calendar `{name}`");
-            let unknown = report.located(Severity::Error, span, message);
-            self.references.push(Reference { entry: first_entry + entry, name, unknown });
+            let wrong = report.located(Severity::Error, span, String::new());
+            self.references.push(Reference { entry: first_entry + entry, name, wrong });
         }
     }
 
     /// Now that all files are read: gives the entries what they name.
     pub(super) fn apply(mut self, entries: &mut [Entry], problems: &mut Vec<Problem>) {
         let mut used: Vec<Box<str>> = Vec::new();
-        for Reference { entry, name, mut unknown } in self.references {
+        for Reference { entry, name, mut wrong } in self.references {
             let Some(calendar) = self.calendars.get(&name) else {
                 let names: Vec<&str> = self.calendars.keys().map(|name| &**name).collect();
                 let hint = match nearest(&name, &names) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "define it: `calendars: {NAME: [2026-12-25, …]}`".to_owned(),
                 };
-                unknown.hint(hint);
-                problems.push(unknown);
+                wrong.message = format!("there is no calendar `{name}`");
+                problems.push(wrong.with_hint(hint));
                 continue;
             };
             let bounds = entries[entry].bounds.get_or_insert_default();
             bounds.except.push(Arc::clone(&calendar.except));
+            if Except::are_every_day(&bounds.except) {
+                wrong.message = format!("no day is left without those of `{name}`");
+                problems.push(wrong.with_hint(NO_DAY_HINT));
+            }
             used.push(name);
         }
         let unspread = spread(self.spreads, entries);

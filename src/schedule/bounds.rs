@@ -62,9 +62,12 @@ impl Bounds {
         }
     }
 
-    /// `after`, or the instant before the start.
+    /// `after`, or the instant before the start. Where days are left out there is nothing before 1970:
+    /// the calendar does not reach back to where time begins.
     pub(super) fn first_after(&self, after: UnixMs) -> UnixMs {
-        self.start.map_or(after, |start| after.max(start - INSTANT))
+        let first = if self.except.is_empty() { UnixMs::MIN } else { UnixMs(0) };
+        let first = self.start.map_or(first, |start| start.max(first));
+        after.max(first - INSTANT)
     }
 
     /// `until`, or the end.

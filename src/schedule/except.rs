@@ -1,5 +1,7 @@
 //! Days that are left out of a schedule: holidays, closing days, weekends.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::calendar::{Date, date_of, weekday_of};
@@ -69,18 +71,22 @@ impl Except {
         self.yearly.dedup();
     }
 
-    /// Whether no day at all is left.
+    /// Whether all of these together leave no day at all.
     #[must_use]
-    pub fn is_every_day(&self) -> bool {
-        self.weekdays == 0x7f
+    pub fn are_every_day(all: &[Arc<Except>]) -> bool {
+        let weekdays = all.iter().fold(0, |days, except| days | except.weekdays);
+        let mut yearly: Vec<_> = all.iter().flat_map(|except| &except.yearly).collect();
+        yearly.sort_unstable();
+        yearly.dedup();
+        // Of the others each comes within 40 years, on whatever weekday.
+        weekdays == 0x7f || yearly.len() == 366
     }
 
     /// The first day at or after `day` that is not left out; `None` when year 9999 ends before it.
+    ///
+    /// Days are told apart from year 1 on. Walks day by day where every day but a few is left out.
     #[must_use]
     pub fn free_from(&self, mut day: i64) -> Option<i64> {
-        if self.is_every_day() {
-            return None;
-        }
         let mut runs = self.runs[self.runs.partition_point(|run| run.1 < day)..].iter().peekable();
         while day <= LAST_DAY {
             match runs.peek() {
@@ -115,6 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schedule::calendar::month_length;
 
     #[test]
     fn days_in_runs_on_weekdays_and_every_year_are_left_out() {
@@ -132,8 +139,27 @@ mod tests {
     fn when_every_day_is_left_out_there_is_none() {
         let all: Except = [Days::Weekdays(0x7f)].into_iter().collect();
         assert_eq!(all.free_from(0), None);
+        assert!(Except::are_every_day(&[Arc::new(all)]));
         let rest: Except = [Days::Run(5, LAST_DAY)].into_iter().collect();
         assert_eq!((rest.free_from(4), rest.free_from(5)), (Some(4), None));
+    }
+
+    #[test]
+    fn days_that_are_left_out_together_can_be_every_day() {
+        let both = |one: Days, two: Days| {
+            Except::are_every_day(&[one, two].map(|days| Arc::new([days].into_iter().collect())))
+        };
+        assert!(both(Days::Weekdays(0b011_1110), Days::Weekdays(0b100_0001)));
+        assert!(!both(Days::Weekdays(0b011_1110), Days::Weekdays(0b100_0000)));
+        let month = |month| (1..=month_length(2000, month)).map(move |day| (month, day));
+        let yearly = |(month, day)| Days::Yearly(month as u8, day as u8);
+        let year: Vec<_> = (1..=12).flat_map(month).map(yearly).collect();
+        let except = |days: &[Days]| [Arc::new(days.iter().copied().collect::<Except>())];
+        assert!(Except::are_every_day(&except(&year)));
+        let [leap_days] = except(&[&year[..59], &year[60..]].concat());
+        assert!(!Except::are_every_day(std::slice::from_ref(&leap_days)));
+        // 1972-02-29.
+        assert_eq!(leap_days.free_from(0), Some(789));
     }
 
     #[test]

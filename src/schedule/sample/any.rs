@@ -8,7 +8,7 @@ use super::*;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::cron::{Line, MappingFields, Quartz};
 use crate::schedule::delay::{self, Delay};
-use crate::schedule::except::Days;
+use crate::schedule::except::{Days, Except};
 use crate::schedule::rrule::Rrule;
 use crate::schedule::solar::Event;
 use crate::schedule::{Instants, Solar, UnixMs};
@@ -109,11 +109,14 @@ fn bounds() -> impl Strategy<Value = Bounds> {
         1 => (1..=12_u8, 1..=28_u8).prop_map(|(month, day)| Days::Yearly(month, day)),
         1 => (0..0x7f_u8).prop_map(Days::Weekdays),
     ];
-    let except = prop::collection::vec(prop::collection::vec(days, 1..5), 0..3);
+    let except =
+        prop::collection::vec(days, 1..5).prop_map(|days| Arc::new(days.into_iter().collect()));
+    let except = prop::collection::vec(except, 0..3)
+        .prop_filter("a day is left", |except| !Except::are_every_day(except));
     (day(-800..400), day(-400..1600), except).prop_map(|(start, end, except)| Bounds {
         start,
         end,
-        except: except.into_iter().map(|days| Arc::new(days.into_iter().collect())).collect(),
+        except,
     })
 }
 
