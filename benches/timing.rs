@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
-use downbeat::config::instant;
-use downbeat::schedule::cron::{Cron, DayMatch, Line};
+use downbeat::config::{duration, instant};
+use downbeat::schedule::cron::{Cron, DayMatch, Line, MappingFields, Quartz};
+use downbeat::schedule::interval::Interval;
 use downbeat::schedule::rrule::Rrule;
 use downbeat::schedule::solar::{Event, Solar};
 use downbeat::schedule::{Instants, Timing, UnixMs, Zone};
@@ -35,10 +36,25 @@ const STARTS: usize = 1024;
 const FROM_S: i64 = 1_735_689_600;
 const SPAN_S: i64 = 2 * 365 * 86_400;
 
+/// All the bytes that it takes: what can be copied has none elsewhere.
+fn bytes<T: Copy>(value: &T) -> usize {
+    size_of_val(value)
+}
+
 fn parse(c: &mut Criterion) {
     let mut group = c.benchmark_group("cron/parse");
     group.bench_function("downbeat", |b| {
         b.iter(|| LINES.map(|(_, line, _)| Cron::parse(black_box(line)).is_ok()));
+    });
+    let fields = || MappingFields {
+        minute: Some(black_box("*/15")),
+        hour: Some("8-18"),
+        day_of_week: Some("mon-fri"),
+        ..MappingFields::default()
+    };
+    assert!(Cron::from_mapping(fields(), None).is_ok());
+    group.bench_function("downbeat/one_mapping", |b| {
+        b.iter(|| Cron::from_mapping(fields(), None).is_ok());
     });
     group.bench_function("cron", |b| {
         b.iter(|| LINES.map(|(.., line)| cron::Schedule::from_str(black_box(line)).is_ok()));
@@ -47,7 +63,58 @@ fn parse(c: &mut Criterion) {
         b.iter(|| LINES.map(|(_, line, _)| croner::Cron::from_str(black_box(line)).is_ok()));
     });
     group.finish();
-    assert!(LINES.iter().all(|(_, line, _)| Cron::parse(*line).is_ok()));
+    let size = |line: &str| bytes(&Cron::parse(line).expect("the line is valid").cron);
+    assert!(LINES.iter().all(|(_, line, _)| size(line) <= 32) && size_of::<Timing>() <= 32);
+}
+
+/// A name and a line of Quartz, which both read.
+const QUARTZ: [(&str, &str); 3] = [
+    ("every_10_seconds", "*/10 * * * * ?"),
+    ("weekdays", "5 30 9 ? * MON-FRI"),
+    ("some_years", "0 0 12 1 1 ? 2027-2090/3"),
+];
+
+fn quartz(c: &mut Criterion) {
+    let (starts, tz) = (starts(), chrono_tz::America::New_York);
+    let zone = Tzdata::bundled().zone(tz).expect("bundled");
+    let at = |after: &UnixMs| {
+        DateTime::from_timestamp_millis(after.0).expect("in range").with_timezone(&tz)
+    };
+    let theirs: Vec<_> = starts.iter().map(at).collect();
+    let theirs: Vec<_> = theirs.iter().collect();
+    for (name, line) in QUARTZ {
+        let ours = Quartz::parse(line).expect("the line is valid");
+        let crate_cron = cron::Schedule::from_str(line).expect("the line is valid");
+        let same = |(ours_at, theirs_at): (&UnixMs, &&DateTime<chrono_tz::Tz>)| {
+            let expected = crate_cron.after(*theirs_at).next();
+            ours.next(&zone, *ours_at) == expected.map(|slot| UnixMs(slot.timestamp_millis()))
+        };
+        let agreed = starts.iter().zip(&theirs).filter(|pair| same(*pair)).count();
+        assert!(agreed * 100 >= STARTS * 99);
+        let path = |what: &str, tool: &str| format!("quartz/{what}/{name}/{tool}");
+        c.bench_function(&path("parse", "downbeat"), |b| {
+            b.iter(|| Quartz::parse(black_box(line)).is_ok());
+        });
+        c.bench_function(&path("parse", "cron"), |b| {
+            b.iter(|| cron::Schedule::from_str(black_box(line)).is_ok());
+        });
+        search(c, path("next/new_york", "downbeat"), &starts, |after| ours.next(&zone, after));
+        search(c, path("next/new_york", "cron"), &theirs, |after| crate_cron.after(after).next());
+    }
+}
+
+/// There is nothing to stand in for: what it takes to read a length, and to divide by it.
+fn every(c: &mut Criterion) {
+    let parse = || {
+        let period = duration::parse(black_box("1h30m")).ok()?;
+        Interval::new(period, Duration::from_secs(60), None).ok()
+    };
+    let interval = parse().expect("the period is valid");
+    let next = interval.next(UnixMs::from_secs(FROM_S)).expect("there is always one");
+    assert_eq!((next.0 - 60_000) % 5_400_000, 0);
+    assert!(bytes(&interval) <= 32);
+    c.bench_function("every/parse/downbeat", |b| b.iter(parse));
+    search(c, "every/next/downbeat".into(), &starts(), |after| interval.next(after));
 }
 
 fn starts() -> Vec<UnixMs> {
@@ -167,6 +234,9 @@ fn solar(c: &mut Criterion) {
             (slot.0 - crate_next(**after).0).abs() <= 90_000
         };
         assert!(starts.iter().filter(same).count() * 100 >= starts.len() * 99);
+        c.bench_function(&format!("solar/parse/{name}/downbeat"), |b| {
+            b.iter(|| Solar::new(Event::Sunrise, black_box(latitude), longitude));
+        });
         let path = |tool: &str| format!("solar/next/{name}/{tool}");
         search(c, path("downbeat"), &starts, |after| ours.next(after));
         search(c, path("solar-positioning"), &starts, crate_next);
@@ -221,6 +291,6 @@ criterion_group! {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(150))
         .measurement_time(Duration::from_millis(400));
-    targets = parse, next, worst_case, last_between, recurrences, solar, at, zones
+    targets = parse, next, worst_case, last_between, quartz, every, recurrences, solar, at, zones
 }
 criterion_main!(benches);
