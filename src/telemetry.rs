@@ -7,32 +7,37 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::logfmt::Logfmt;
 use crate::config::LogFormat;
 
-/// Sends events to standard error from here on, those that `levels` chooses, as `RUST_LOG` has it.
+/// Sends events to standard error from here on, those that `levels` chooses: a level, or
+/// directives such as `info,downbeat::leader=debug`.
 ///
 /// Under journald, which stamps each line itself, lines carry no time; they begin with their
 /// priority (`<4>`), which it takes off (`SyslogLevelPrefix=` of systemd.exec).
 pub fn init(format: LogFormat, levels: &str) {
+    let levels: Targets = levels.parse().expect("the configuration has checked it");
     let journald = is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(levels))
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(Stderr { journald })
         .with_target(false)
         .with_ansi(colour);
-    // A subscriber that is set already stays: only tests do that.
-    let _ = match (format, journald) {
-        (LogFormat::Json, true) => builder.json().flatten_event(true).without_time().try_init(),
-        (LogFormat::Json, false) => builder.json().flatten_event(true).try_init(),
-        (LogFormat::Logfmt, _) => builder.event_format(Logfmt { time: !journald }).try_init(),
-        (LogFormat::Text, true) => builder.without_time().try_init(),
-        (LogFormat::Text, false) => builder.try_init(),
+    let layer = match (format, journald) {
+        (LogFormat::Json, true) => layer.json().flatten_event(true).without_time().boxed(),
+        (LogFormat::Json, false) => layer.json().flatten_event(true).boxed(),
+        (LogFormat::Logfmt, _) => layer.event_format(Logfmt { time: !journald }).boxed(),
+        (LogFormat::Text, true) => layer.without_time().boxed(),
+        (LogFormat::Text, false) => layer.boxed(),
     };
+    // A subscriber that is set already stays: only tests do that.
+    let _ = tracing_subscriber::registry().with(levels).with(layer).try_init();
 }
 
 /// Whether standard error is the stream that `JOURNAL_STREAM` names, by device and inode: the

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::duration;
 use super::fields::Keys;
@@ -381,7 +381,7 @@ fn log_level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<Str
     if given.as_ref().is_none_or(|given| matches!(given.place, Place::File(_)))
         && let Some(directives) = from.variable(names.key, "RUST_LOG")
     {
-        return from.check(Some(directives), |text| match EnvFilter::try_new(text) {
+        return from.check(Some(directives), |text| match text.parse::<Targets>() {
             Ok(_) => Ok(text.to_owned()),
             Err(error) => Err((error.to_string(), format!("write {LOG_LEVELS}"))),
         });
