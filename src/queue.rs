@@ -17,10 +17,25 @@ pub struct Queue {
 pub enum Worker {
     /// Celery, protocol 2.
     Celery,
+    /// Dramatiq.
+    Dramatiq(DramatiqQueue),
     /// Sidekiq.
     Sidekiq(SidekiqQueue),
     /// Whoever takes a JSON object off a list.
     Json,
+}
+
+/// A queue of Dramatiq workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DramatiqQueue {
+    /// Stands in front of every key, with a colon.
+    pub namespace: Box<str>,
+}
+
+impl Default for DramatiqQueue {
+    fn default() -> DramatiqQueue {
+        DramatiqQueue { namespace: "dramatiq".into() }
+    }
 }
 
 /// A queue of Sidekiq workers.
@@ -32,13 +47,14 @@ pub struct SidekiqQueue {
 
 impl Worker {
     /// The words for them in the configuration.
-    pub const KINDS: [&str; 3] = ["celery", "sidekiq", "json"];
+    pub const KINDS: [&str; 4] = ["celery", "dramatiq", "sidekiq", "json"];
 
     /// The word for it in the configuration.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Worker::Celery => "celery",
+            Worker::Dramatiq(_) => "dramatiq",
             Worker::Sidekiq(_) => "sidekiq",
             Worker::Json => "json",
         }

@@ -10,6 +10,7 @@ mod clocks;
 mod commands;
 mod containers;
 mod dispatch_script;
+mod dramatiq;
 mod failover;
 mod fresh_clone;
 mod fuzz;

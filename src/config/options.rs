@@ -7,7 +7,10 @@ use super::report::Report;
 use super::settings::MAX_NAME;
 use super::templates::literal_name;
 use crate::queue::{Queue, Worker};
-use crate::schedule::entry::{CeleryOptions, Options, SidekiqOptions};
+use crate::schedule::entry::{CeleryOptions, DramatiqOptions, Options, SidekiqOptions};
+
+/// The largest number of times that a failed message is run again.
+const MAX_RETRIES: u32 = 1000;
 
 /// Keys for Celery workers.
 pub(super) static CELERY: Keys = Keys {
@@ -15,6 +18,14 @@ pub(super) static CELERY: Keys = Keys {
     known: &["time_limit", "soft_time_limit", "ignore_result", "shadow"],
     later: &[],
     elsewhere: &[("timeout", "time_limit"), ("queue", "queue` beside `options")],
+};
+
+/// Keys for Dramatiq workers.
+pub(super) static DRAMATIQ: Keys = Keys {
+    of: "`options` of a Dramatiq queue",
+    known: &["max_retries", "time_limit", "min_backoff", "max_backoff"],
+    later: &[],
+    elsewhere: &[("max_age", "expires` beside `options"), ("retries", "max_retries")],
 };
 
 /// Keys for Sidekiq workers.
@@ -32,6 +43,7 @@ pub(super) fn read(
 ) -> Option<Option<Box<Options>>> {
     let options = match queue.worker {
         Worker::Celery => said(celery(node, report)?).map(Options::Celery),
+        Worker::Dramatiq(_) => said(dramatiq(node, report)?).map(Options::Dramatiq),
         Worker::Sidekiq(_) => said(sidekiq(node, report)?).map(Options::Sidekiq),
         Worker::Json => NONE.sort(node, report).and(None),
     };
@@ -64,9 +76,22 @@ fn celery(node: &Node<'_>, report: &mut Report<'_>) -> Option<CeleryOptions> {
     })
 }
 
+fn dramatiq(node: &Node<'_>, report: &mut Report<'_>) -> Option<DramatiqOptions> {
+    let fields = DRAMATIQ.sort(node, report)?;
+    let times = fields.value("max_retries");
+    let max_retries = times.and_then(|node| expect::whole(node, 0..=MAX_RETRIES, report));
+    let mut length = |key| fields.value(key).and_then(|node| expect::length(node, report));
+    Some(DramatiqOptions {
+        max_retries,
+        time_limit: length("time_limit"),
+        min_backoff: length("min_backoff"),
+        max_backoff: length("max_backoff"),
+    })
+}
+
 fn sidekiq(node: &Node<'_>, report: &mut Report<'_>) -> Option<SidekiqOptions> {
     let fields = SIDEKIQ.sort(node, report)?;
-    let retry = fields.value("retry").and_then(|node| expect::whole(node, 0..=1000, report));
+    let retry = fields.value("retry").and_then(|node| expect::whole(node, 0..=MAX_RETRIES, report));
     Some(SidekiqOptions { retry })
 }
 

@@ -407,8 +407,11 @@ pub(super) static SOLAR: Section = Section {
     ],
 };
 
-/// Keys of `options`.
-pub(super) static OPTIONS: Section = Section {
+/// Keys of `options`, by the kind of worker that the queue has.
+pub(super) static OPTIONS: [(&str, Section); 3] =
+    [("celery", CELERY), ("dramatiq", DRAMATIQ), ("sidekiq", SIDEKIQ)];
+
+const CELERY: Section = Section {
     title: "`options` of a Celery queue",
     keys: &[
         Key {
@@ -446,8 +449,61 @@ pub(super) static OPTIONS: Section = Section {
     ],
 };
 
+const DRAMATIQ: Section = Section {
+    title: "`options` of a Dramatiq queue",
+    keys: &[
+        Key {
+            name: "max_retries",
+            schema: r#"{"type": "integer", "minimum": 0, "maximum": 1000}"#,
+            kind: "number",
+            default: "the actor's own",
+            meaning: "how often a message that fails is run again",
+            example: "max_retries: 3",
+        },
+        Key {
+            name: "time_limit",
+            schema: r##"{"$ref": "#/$defs/length"}"##,
+            kind: "length",
+            default: "the actor's own",
+            meaning: "after this the actor gets `TimeLimitExceeded`",
+            example: "time_limit: 30m",
+        },
+        Key {
+            name: "min_backoff",
+            schema: r##"{"$ref": "#/$defs/length"}"##,
+            kind: "length",
+            default: "the actor's own",
+            meaning: "the shortest pause before a message is run again",
+            example: "min_backoff: 15s",
+        },
+        Key {
+            name: "max_backoff",
+            schema: r##"{"$ref": "#/$defs/length"}"##,
+            kind: "length",
+            default: "the actor's own",
+            meaning: "the longest pause before a message is run again",
+            example: "max_backoff: 1h",
+        },
+    ],
+};
+
+const SIDEKIQ: Section = Section {
+    title: "`options` of a Sidekiq queue",
+    keys: &[Key {
+        name: "retry",
+        schema: r#"{"type": "integer", "minimum": 0, "maximum": 1000}"#,
+        kind: "number",
+        default: "`25`",
+        meaning: "how often a job that fails is run again",
+        example: "retry: 3",
+    }],
+};
+
 /// In the order of the page.
-pub(super) static SECTIONS: [&Section; 6] = [&FILE, &ENTRY, &MESSAGE, &CRONTAB, &SOLAR, &OPTIONS];
+fn sections() -> impl Iterator<Item = &'static Section> {
+    let files = [&FILE, &ENTRY, &MESSAGE, &CRONTAB, &SOLAR];
+    files.into_iter().chain(OPTIONS.iter().map(|(_, section)| section))
+}
 
 /// The JSON Schema (draft 2020-12) of a schedule file, for editors and other checkers.
 ///
@@ -473,7 +529,8 @@ pub fn schema() -> Value {
     definitions["crontab"] = object(&crontab, &[]);
     definitions["quartz"] = object(&quartz, &["quartz"]);
     definitions["solar"] = object(&all(&SOLAR), &["event", "latitude", "longitude"]);
-    definitions["options"] = object(&all(&OPTIONS), &[]);
+    let options = OPTIONS.iter().map(|(_, section)| object(&all(section), &[]));
+    definitions["options"] = json!({"anyOf": options.collect::<Vec<_>>()});
     schema["$defs"] = definitions;
     schema
 }
@@ -548,13 +605,14 @@ impl Section {
 /// The tables of the reference page, each with the title of its section.
 #[must_use]
 pub fn tables() -> Vec<(&'static str, String)> {
-    SECTIONS.iter().map(|section| (section.title, section.to_markdown())).collect()
+    sections().map(|section| (section.title, section.to_markdown())).collect()
 }
 
-/// The example of each key as a whole schedule file, with the key's name.
+/// The example of each key as a whole schedule file, with the key's name. Queues that are not
+/// Celery's are named after their kind of worker.
 #[must_use]
 pub fn examples() -> Vec<(&'static str, String)> {
-    let keys = SECTIONS.iter().flat_map(|section| section.keys.iter().map(|key| (*section, key)));
+    let keys = sections().flat_map(|section| section.keys.iter().map(move |key| (section, key)));
     keys.map(|(section, key)| (key.name, section.example_file(key))).collect()
 }
 
@@ -577,12 +635,14 @@ impl Section {
             entry =
                 if named("task") { indented(0, key.example) } else { entry + key.example + "\n" };
         } else {
-            let (of, rest) = match self.title {
-                title if title == CRONTAB.title => ("cron", ""),
-                title if title == SOLAR.title => {
-                    ("solar", "event: sunset\nlatitude: 0\nlongitude: 0\n")
+            let mut kinds = OPTIONS.iter().filter(|(_, section)| section.title == self.title);
+            let (of, rest) = match kinds.next() {
+                Some((kind, _)) => {
+                    entry += &format!("queue: {kind}\n");
+                    ("options", "")
                 }
-                _ => ("options", ""),
+                None if self.title == CRONTAB.title => ("cron", ""),
+                None => ("solar", "event: sunset\nlatitude: 0\nlongitude: 0\n"),
             };
             let other = |line: &&str| !line.starts_with(key.name);
             let rest: String = rest.lines().filter(other).map(|line| format!("{line}\n")).collect();

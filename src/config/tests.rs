@@ -13,17 +13,29 @@ mod replicas;
 mod templates;
 
 use super::*;
-use crate::queue::{Queue, Queues, SidekiqQueue, Worker};
+use crate::queue::{DramatiqQueue, Queue, Queues, SidekiqQueue, Worker};
 use crate::schedule::entry::{CeleryOptions, Expires, Options, SidekiqOptions};
 use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
 
-/// Loads one text as if it stood in a file of that name.
+/// Loads one text as if it stood in a file of that name. Of each kind of worker there is a queue
+/// that is called like it.
 fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
+    let queue = |worker: Worker| Queue { name: worker.kind().into(), worker };
+    let workers = [
+        Worker::Dramatiq(DramatiqQueue::default()),
+        Worker::Sidekiq(SidekiqQueue::default()),
+        Worker::Json,
+    ];
+    load_text_for(&workers.map(queue).into_iter().collect(), name, text)
+}
+
+/// The same for other queues.
+fn load_text_for(queues: &Queues, name: &str, text: &[u8]) -> (Loaded, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
     fs::write(&path, text).unwrap();
-    let loaded = load(&[path], &Queues::default(), &Tzdata::bundled());
+    let loaded = load(&[path], queues, &Tzdata::bundled());
     let shown: Vec<String> = loaded.problems.iter().map(|p| p.render(false)).collect();
     let shown = shown.join("\n").replace(&format!("{}/", directory.path().display()), "");
     (loaded, shown)
@@ -263,15 +275,10 @@ fn the_examples_load_without_a_word() {
 
 /// Loads `text` for a Sidekiq queue `mail` and a plain queue `jobs`; the entries or the problems.
 fn load_for_queues(text: &str) -> Result<Vec<Entry>, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.yaml");
-    fs::write(&path, text).unwrap();
     let queue = |name: &str, worker| Queue { name: name.into(), worker };
     let mail = queue("mail", Worker::Sidekiq(SidekiqQueue::default()));
     let queues: Queues = [mail, queue("jobs", Worker::Json)].into_iter().collect();
-    let loaded = load(&[path], &queues, &Tzdata::bundled());
-    let problems: Vec<String> = loaded.problems.iter().map(|p| p.render(false)).collect();
-    let told = problems.join("\n").replace(&format!("{}/", folder.path().display()), "");
+    let (loaded, told) = load_text_for(&queues, "a.yaml", text.as_bytes());
     loaded.schedule.map(|schedule| schedule.entries).ok_or(told)
 }
 

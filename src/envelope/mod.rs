@@ -4,6 +4,7 @@
 //! in with the [`Task`], so equal tasks give equal bytes.
 
 pub mod celery;
+mod dramatiq;
 mod json;
 mod plain;
 #[cfg(test)]
@@ -152,6 +153,7 @@ fn quoted(word: &[u8]) -> String {
 pub fn render(task: &Task<'_>) -> Writes {
     match &task.message.queue.worker {
         Worker::Celery => celery::render(task),
+        Worker::Dramatiq(settings) => dramatiq::render(task, settings),
         Worker::Sidekiq(settings) => sidekiq::render(task, settings),
         Worker::Json => plain::render(task),
     }
@@ -162,6 +164,7 @@ pub fn render(task: &Task<'_>) -> Writes {
 pub fn lists(queue: &Queue) -> Vec<String> {
     match &queue.worker {
         Worker::Celery => celery::list_keys(&queue.name).into(),
+        Worker::Dramatiq(settings) => vec![dramatiq::list_key(&queue.name, settings)],
         Worker::Sidekiq(settings) => vec![sidekiq::list_key(&queue.name, settings)],
         Worker::Json => vec![queue.name.to_string()],
     }
@@ -195,6 +198,7 @@ pub fn fits(message: &Message) -> Result<(), Unsendable> {
     }
     match &message.queue.worker {
         Worker::Celery => Ok(()),
+        Worker::Dramatiq(_) => dramatiq::fits(message),
         Worker::Sidekiq(_) => sidekiq::fits(message),
         Worker::Json => plain::fits(message),
     }
@@ -209,7 +213,7 @@ pub fn check(message: &Message) -> Result<(), Unsendable> {
     fits(message)?;
     match &message.queue.worker {
         Worker::Celery => celery::check(message),
-        Worker::Sidekiq(_) | Worker::Json => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -219,6 +223,7 @@ pub fn is_reserved_header(queue: &Queue, name: &str) -> bool {
     name.starts_with("downbeat_")
         || match &queue.worker {
             Worker::Celery => celery::is_reserved_header(name),
+            Worker::Dramatiq(_) => dramatiq::is_reserved_header(name),
             Worker::Sidekiq(_) => sidekiq::is_reserved_header(name),
             Worker::Json => name == "traceparent",
         }

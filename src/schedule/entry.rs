@@ -114,6 +114,8 @@ pub enum Expires {
 pub enum Options {
     /// On a Celery queue.
     Celery(CeleryOptions),
+    /// On a Dramatiq queue.
+    Dramatiq(DramatiqOptions),
     /// On a Sidekiq queue.
     Sidekiq(SidekiqOptions),
 }
@@ -124,9 +126,23 @@ impl Options {
     pub fn kind(&self) -> &'static str {
         match self {
             Options::Celery(_) => "celery",
+            Options::Dramatiq(_) => "dramatiq",
             Options::Sidekiq(_) => "sidekiq",
         }
     }
+}
+
+/// `options:` of an entry on a Dramatiq queue; `None`: as the actor says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DramatiqOptions {
+    /// How often a message that fails is run again.
+    pub max_retries: Option<u32>,
+    /// How long the actor may run.
+    pub time_limit: Option<Duration>,
+    /// The shortest pause before a message is run again.
+    pub min_backoff: Option<Duration>,
+    /// The longest pause before a message is run again.
+    pub max_backoff: Option<Duration>,
 }
 
 /// `options:` of an entry on a Sidekiq queue.

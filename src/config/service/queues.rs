@@ -7,10 +7,13 @@ use crate::config::fields::{Fields, Keys};
 use crate::config::node::{Node, Scalar};
 use crate::config::report::Report;
 use crate::config::settings::MAX_NAME;
-use crate::queue::{Queue, Queues, SidekiqQueue, Worker};
+use crate::queue::{DramatiqQueue, Queue, Queues, SidekiqQueue, Worker};
 
 static QUEUE: Keys =
     Keys { of: "a queue", known: &["worker", "options"], later: &["broker"], elsewhere: &[] };
+
+static DRAMATIQ: Keys =
+    Keys { of: "`options` of a Dramatiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
 
 static SIDEKIQ: Keys =
     Keys { of: "`options` of a Sidekiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
@@ -45,33 +48,43 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
             }
         },
     };
-    let options = fields.value("options");
-    let mut sort = |keys: &'static Keys| options.and_then(|node| keys.sort(node, report));
+    let keys = match kind {
+        "dramatiq" => &DRAMATIQ,
+        "sidekiq" => &SIDEKIQ,
+        _ => &NONE,
+    };
+    let options = fields.value("options").and_then(|node| keys.sort(node, report));
+    let mut name = |key: &str| {
+        let node = options.as_ref()?.value(key)?;
+        expect::name(node, &format!("`{key}`"), MAX_NAME, report).map(Into::into)
+    };
     Some(match kind {
-        "sidekiq" => {
-            let fields = sort(&SIDEKIQ);
-            let namespace = fields.and_then(|fields| fields.value("namespace"));
-            let namespace =
-                namespace.and_then(|node| expect::name(node, "the namespace", MAX_NAME, report));
-            Worker::Sidekiq(SidekiqQueue { namespace: namespace.map(Into::into) })
+        "dramatiq" => {
+            let default = DramatiqQueue::default();
+            Worker::Dramatiq(DramatiqQueue {
+                namespace: name("namespace").unwrap_or(default.namespace),
+            })
         }
-        "json" => {
-            sort(&NONE);
-            Worker::Json
-        }
-        _ => {
-            sort(&NONE);
-            Worker::Celery
-        }
+        "sidekiq" => Worker::Sidekiq(SidekiqQueue { namespace: name("namespace") }),
+        "json" => Worker::Json,
+        _ => Worker::Celery,
     })
 }
 
 /// A queue as `downbeat config` shows it.
 pub(super) fn show(queue: &Queue) -> (String, Value) {
+    let options = match &queue.worker {
+        Worker::Celery | Worker::Json => Value::Null,
+        Worker::Dramatiq(DramatiqQueue { namespace }) => json!({ "namespace": namespace }),
+        Worker::Sidekiq(SidekiqQueue { namespace }) => match namespace {
+            Some(namespace) => json!({ "namespace": namespace }),
+            None => Value::Null,
+        },
+    };
     let mut shown = Map::new();
     shown.insert("worker".to_owned(), json!(queue.worker.kind()));
-    if let Worker::Sidekiq(SidekiqQueue { namespace: Some(namespace) }) = &queue.worker {
-        shown.insert("options".to_owned(), json!({ "namespace": namespace }));
+    if !options.is_null() {
+        shown.insert("options".to_owned(), options);
     }
     (queue.name.to_string(), Value::Object(shown))
 }

@@ -324,3 +324,11 @@ fn queues_say_who_works_on_them() {
     });
     assert_eq!(shown.map(|(_, value, _)| value), Some(expected));
 }
+
+#[test]
+fn every_configuration_on_the_page_of_queues_loads() {
+    let page = include_str!("../../../docs/queues.md");
+    let files = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let queues = files.map(|file| load_file(file, &[]).unwrap().queues.iter().count());
+    assert!(queues.sum::<usize>() >= 3);
+}

@@ -1,0 +1,187 @@
+//! Dramatiq's messages on Redis: a JSON object in the queue's hash, under an id that is drawn for
+//! each push, and that id on the queue's list.
+//!
+//! `message_id` is the task id. What a message may carry beside the standard members stands in
+//! `options`, of which Dramatiq keeps every key: the entry's own headers, `downbeat_entry`,
+//! `downbeat_slot`, `downbeat_kind` and `traceparent`. `max_age`, after which a worker drops the
+//! message, counts from `message_timestamp`, which is the time of this push.
+
+use super::json::Json;
+use super::{Push, Task, Unsendable, Writes};
+use crate::queue::DramatiqQueue;
+use crate::schedule::Message;
+use crate::schedule::entry::{DramatiqOptions, Options};
+
+/// Options that have a meaning to Dramatiq or to its middleware.
+const RESERVED: &[&str] = &[
+    "redis_message_id",
+    "broker_priority",
+    "eta",
+    "delay",
+    "max_age",
+    "max_retries",
+    "min_backoff",
+    "max_backoff",
+    "retries",
+    "retry_when",
+    "throws",
+    "traceback",
+    "requeue_timestamp",
+    "on_retry_exhausted",
+    "on_success",
+    "on_failure",
+    "time_limit",
+    "notify_shutdown",
+    "store_results",
+    "result_ttl",
+    "pipe_ignore",
+    "pipe_target",
+    "group_completion_uuid",
+    "group_completion_callbacks",
+    "traceparent",
+];
+
+/// The list of ids that Dramatiq's workers take from.
+pub(super) fn list_key(queue: &str, settings: &DramatiqQueue) -> String {
+    format!("{}:{queue}", settings.namespace)
+}
+
+/// The message in its hash, and its id.
+pub(super) fn render(task: &Task<'_>, settings: &DramatiqQueue) -> Writes {
+    let key = list_key(&task.message.queue.name, settings);
+    let id = task.fresh.delivery_tag.to_string().into_bytes();
+    let store = [b"HSET".to_vec(), format!("{key}.msgs").into(), id.clone(), message(task)];
+    Writes { before: vec![store.into()], push: Push::Right, key, element: id }
+}
+
+fn message(task: &Task<'_>) -> Vec<u8> {
+    let message = task.message;
+    let mut json = Json::with_capacity(640 + message.args.len() + message.kwargs.len());
+    json.raw(r#"{"queue_name":"#).string(&message.queue.name);
+    json.raw(r#","actor_name":"#).string(&message.task);
+    json.raw(r#","args":"#).raw(&message.args);
+    json.raw(r#","kwargs":"#).raw(&message.kwargs);
+    json.raw(r#","options":{"#).members(message.headers.as_deref());
+    write_options(&mut json, task);
+    json.raw(r#"},"message_id":""#).uuid(task.task_id);
+    json.raw(r#"","message_timestamp":"#).display(task.now.0).raw("}");
+    json.into_bytes()
+}
+
+fn write_options(json: &mut Json, task: &Task<'_>) {
+    json.provenance(task);
+    if let Some(options) = options(task.message) {
+        let lengths = [
+            ("time_limit", options.time_limit),
+            ("min_backoff", options.min_backoff),
+            ("max_backoff", options.max_backoff),
+        ];
+        for (name, length) in lengths {
+            if let Some(length) = length {
+                json.raw(",\"").raw(name).raw("\":").display(length.as_millis());
+            }
+        }
+        if let Some(times) = options.max_retries {
+            json.raw(r#","max_retries":"#).display(times);
+        }
+    }
+    if let Some(expires_at) = task.expires_at {
+        // A worker takes 0 for no age at all.
+        let left = expires_at.since(task.now).as_millis().max(1);
+        json.raw(r#","max_age":"#).display(left);
+    }
+    json.raw(r#","redis_message_id":""#).uuid(task.fresh.delivery_tag).raw("\"");
+}
+
+fn options(message: &Message) -> Option<&DramatiqOptions> {
+    match message.options.as_deref() {
+        Some(Options::Dramatiq(options)) => Some(options),
+        _ => None,
+    }
+}
+
+/// Only priorities mean nothing: on Redis, actors have them and messages do not.
+pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+    match message.priority {
+        None => Ok(()),
+        Some(_) => {
+            let why = "Dramatiq's messages have no priority on Redis, only its actors have one";
+            Err(Unsendable::new("priority", why))
+        }
+    }
+}
+
+/// Whether a header of this name would be taken for one of Dramatiq's own options.
+pub(super) fn is_reserved_header(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::envelope::sample;
+    use crate::queue::Worker;
+    use crate::schedule::UnixMs;
+
+    fn settings() -> DramatiqQueue {
+        DramatiqQueue { namespace: "shop".into() }
+    }
+
+    fn stored(writes: &Writes) -> Value {
+        serde_json::from_slice(&writes.before[0][3]).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_what_the_producer_of_dramatiq_writes() {
+        let mut message = sample::message("images", Worker::Dramatiq(settings()));
+        message.headers = Some(r#"{"campaign":"spring"}"#.into());
+        message.options = Some(Box::new(Options::Dramatiq(DramatiqOptions {
+            max_retries: Some(0),
+            time_limit: Some(Duration::from_secs(60)),
+            min_backoff: Some(Duration::from_millis(1500)),
+            max_backoff: Some(Duration::from_secs(90)),
+        })));
+        let expires_at = Some(UnixMs(1_795_230_060_000));
+        let task = Task { expires_at, ..sample::task(&message) };
+        let writes = render(&task, &settings());
+        let rid = Uuid::from_u128(2).to_string();
+        let [command, key, id] = [0, 1, 2].map(|n| String::from_utf8_lossy(&writes.before[0][n]));
+        assert_eq!([&*command, &*key, &*id], ["HSET", "shop:images.msgs", &rid]);
+        assert_eq!((writes.push, writes.key.as_str()), (Push::Right, "shop:images"));
+        assert_eq!(writes.element, rid.as_bytes());
+        let expected = json!({
+            "queue_name": "images",
+            "actor_name": "demo.add",
+            "args": [1, "zwei"],
+            "kwargs": {"deep": {"ü": [null, true]}},
+            "options": {
+                "campaign": "spring",
+                "downbeat_entry": task.entry_name,
+                "downbeat_slot": "2026-11-21T03:00:00.000Z",
+                "downbeat_kind": "catch_up",
+                "traceparent": "00-00000000000000000000000000000abc-000000000000000d-01",
+                "max_retries": 0,
+                "time_limit": 60_000,
+                "min_backoff": 1500,
+                "max_backoff": 90_000,
+                "max_age": 59_750,
+                "redis_message_id": rid,
+            },
+            "message_id": task.task_id.to_string(),
+            "message_timestamp": 1_795_230_000_250_i64,
+        });
+        assert_eq!(stored(&writes), expected);
+    }
+
+    #[test]
+    fn what_has_expired_already_is_not_without_age() {
+        let message = sample::message("images", Worker::Dramatiq(settings()));
+        let task = Task { expires_at: Some(UnixMs(0)), ..sample::task(&message) };
+        assert_eq!(stored(&render(&task, &settings()))["options"]["max_age"], 1);
+    }
+}

@@ -1,0 +1,117 @@
+//! Messages are run by a real Dramatiq worker, with what the entry says.
+
+use std::process::Command;
+
+use redis::Commands as _;
+use serde_json::{Value, json};
+
+use crate::support::downbeat::Place;
+use crate::support::kind::{self, Ran};
+use crate::support::redis::RedisServer;
+use crate::support::tools::{needs, python, tests_folder};
+use crate::support::wait::{SOON, eventually};
+use crate::support::worker::Worker;
+
+const QUEUES: &str = "queues: {images: {worker: dramatiq, options: {namespace: shop}}}";
+
+const SCHEDULE: &str = r#"
+defaults: {queue: images}
+entries:
+  jede-sekunde-☃:
+    task: demo.echo
+    every: 1s
+    args: [1, "é☃ \"quoted\" \n", null, 2.5, [true, {deep: [[]]}]]
+    kwargs: {"ü": "日本語 🎉", n: {a: [1, 2]}}
+    headers: {campaign: spring}
+    expires: 1h
+    options: {max_retries: 2, time_limit: 1m}
+  short:
+    task: demo.echo
+    cron: "0 0 1 1 *"
+    expires: 1s
+  failing:
+    task: demo.fail
+    cron: "0 0 1 1 *"
+    options: {max_retries: 2, min_backoff: 1ms, max_backoff: 2ms}
+"#;
+
+fn place(server: &RedisServer) -> Place {
+    kind::place(server, QUEUES, SCHEDULE)
+}
+
+fn worker(server: &RedisServer) -> Worker {
+    let mut command = Command::new(python());
+    command.arg(tests_folder().join("support/dramatiq_worker.py"));
+    Worker::spawn("dramatiq worker", command.arg(server.socket()).args(["shop", "images"]))
+}
+
+fn ran(event: &Value) -> Ran<'_> {
+    Ran { id: event["message_id"].as_str().unwrap(), provenance: &event["options"] }
+}
+
+#[test]
+fn every_slot_runs_once_on_a_dramatiq_worker() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let mut worker = worker(&server);
+    let place = place(&server);
+    for event in kind::every_slot_runs_once(&place, &mut worker, ran, |id| id.to_string()) {
+        assert_eq!((&event["event"], &event["actor_name"]), (&json!("run"), &json!("demo.echo")));
+        let args = json!([1, "é☃ \"quoted\" \n", null, 2.5, [true, {"deep": [[]]}]]);
+        assert_eq!(event["args"], args);
+        assert_eq!(event["kwargs"], json!({"ü": "日本語 🎉", "n": {"a": [1, 2]}}));
+        let options = &event["options"];
+        assert_eq!(options["campaign"], "spring");
+        assert_eq!((&options["max_retries"], &options["time_limit"]), (&json!(2), &json!(60_000)));
+        let max_age = options["max_age"].as_i64().unwrap();
+        assert!((3_590_000..=3_600_000).contains(&max_age), "{max_age}");
+    }
+    // Acknowledged: nothing is left to be run again.
+    eventually(SOON, "nothing is left", || {
+        let left: usize = server.connect().exists(&["shop:images.msgs", "shop:images"]).unwrap();
+        (left == 0).then_some(())
+    });
+}
+
+#[test]
+fn an_expired_message_is_skipped_and_a_failing_one_is_run_again() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let place = place(&server);
+    place.run(&["trigger", "short"]).ok();
+    let stored: Vec<String> = server.connect().hvals("shop:images.msgs").unwrap();
+    let stored: Value = serde_json::from_str(&stored[0]).unwrap();
+    let (sent, max_age) = (&stored["message_timestamp"], &stored["options"]["max_age"]);
+    let gone = sent.as_i64().unwrap() + max_age.as_i64().unwrap();
+    eventually(SOON, "it is over", || (crate::support::wait::wall_clock().0 > gone).then_some(()));
+    place.run(&["trigger", "failing"]).ok();
+    let mut worker = worker(&server);
+    let events = worker.wait_for_events(4);
+    let told: Vec<_> =
+        events.iter().map(|event| [&event["event"], &event["options"]["downbeat_entry"]]).collect();
+    let (skip, run, short, failing) =
+        (json!("skip"), json!("run"), json!("short"), json!("failing"));
+    assert_eq!(told, [[&skip, &short], [&run, &failing], [&run, &failing], [&run, &failing]]);
+}
+
+#[test]
+fn a_dry_run_shows_both_writes_and_a_queue_of_wrong_type_is_told() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place(&server);
+    let shown = place.run(&["trigger", "short", "--dry-run"]).ok();
+    let [store, push] = shown.lines().collect::<Vec<_>>()[..] else { panic!("{shown}") };
+    let id = push.strip_prefix("RPUSH shop:images ").unwrap();
+    assert!(
+        store.starts_with(&format!("HSET shop:images.msgs {id} '{{\"queue_name\":")),
+        "{store}"
+    );
+    assert_eq!(redis::cmd("DBSIZE").query::<usize>(&mut server.connect()).unwrap(), 0);
+
+    let () = server.connect().set("shop:images", "not a list").unwrap();
+    let told = place.run(&["trigger", "short"]).refused(3);
+    assert!(told.contains("WRONGTYPE"), "{told}");
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    let line = downbeat.wait_for_log("WRONGTYPE");
+    assert!(line.contains("images"), "{line}");
+}
