@@ -1,6 +1,7 @@
 //! Queues: which kind of worker takes from each, and what its messages look like for that.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// A named queue.
@@ -23,6 +24,8 @@ pub enum Worker {
     Sidekiq(SidekiqQueue),
     /// Whoever takes a JSON object off a list.
     Json,
+    /// Whoever reads JSON objects from a stream, such as a consumer group.
+    Stream(StreamQueue),
 }
 
 /// A queue of Dramatiq workers.
@@ -45,9 +48,16 @@ pub struct SidekiqQueue {
     pub namespace: Option<Box<str>>,
 }
 
+/// A stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamQueue {
+    /// About how many entries are kept, read or not; `None`: all.
+    pub maxlen: Option<NonZeroU32>,
+}
+
 impl Worker {
     /// The words for them in the configuration.
-    pub const KINDS: [&str; 4] = ["celery", "dramatiq", "sidekiq", "json"];
+    pub const KINDS: [&str; 5] = ["celery", "dramatiq", "sidekiq", "json", "stream"];
 
     /// The word for it in the configuration.
     #[must_use]
@@ -57,6 +67,7 @@ impl Worker {
             Worker::Dramatiq(_) => "dramatiq",
             Worker::Sidekiq(_) => "sidekiq",
             Worker::Json => "json",
+            Worker::Stream(_) => "stream",
         }
     }
 }

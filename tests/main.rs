@@ -20,6 +20,7 @@ mod http;
 mod init_script;
 mod logs;
 mod package;
+mod plain;
 mod python_repr;
 mod reload;
 mod rrule_dateutil;

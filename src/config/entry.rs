@@ -157,7 +157,7 @@ pub(super) fn read(
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
     let (message, templates) = message(task?, settings, usual_queue);
-    if let Err(Unsendable { field, message: why }) = envelope::fits(&message) {
+    if let Err(Unsendable { field, message: why }) = envelope::fits(&message, guards) {
         let own = fields.key_span(field);
         let why = format!("`{}`: {why}", message.queue.name);
         let problem = report.error(own.unwrap_or(key.span), why);

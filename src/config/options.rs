@@ -45,7 +45,7 @@ pub(super) fn read(
         Worker::Celery => said(celery(node, report)?).map(Options::Celery),
         Worker::Dramatiq(_) => said(dramatiq(node, report)?).map(Options::Dramatiq),
         Worker::Sidekiq(_) => said(sidekiq(node, report)?).map(Options::Sidekiq),
-        Worker::Json => NONE.sort(node, report).and(None),
+        Worker::Json | Worker::Stream(_) => NONE.sort(node, report).and(None),
     };
     Some(options.map(Box::new))
 }

@@ -13,7 +13,7 @@ mod replicas;
 mod templates;
 
 use super::*;
-use crate::queue::{DramatiqQueue, Queue, Queues, SidekiqQueue, Worker};
+use crate::queue::{DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker};
 use crate::schedule::entry::{CeleryOptions, Expires, Options, SidekiqOptions};
 use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
@@ -26,6 +26,7 @@ fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
         Worker::Dramatiq(DramatiqQueue::default()),
         Worker::Sidekiq(SidekiqQueue::default()),
         Worker::Json,
+        Worker::Stream(StreamQueue::default()),
     ];
     load_text_for(&workers.map(queue).into_iter().collect(), name, text)
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::queue::{Queue, Worker};
 
 pub use crate::schedule::Kind;
-use crate::schedule::{Message, UnixMs};
+use crate::schedule::{Guards, Message, UnixMs};
 
 /// One message to be rendered: everything that decides its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -76,24 +76,26 @@ pub struct Writes {
     /// Whole commands that come first, such as that of a hash which the list's element names. They
     /// can be repeated without harm.
     pub before: Vec<Command>,
-    /// How the element gets into its list.
+    /// How the element gets into its list or stream.
     pub push: Push,
-    /// The list.
+    /// The list or stream.
     pub key: String,
-    /// What a worker takes off the list.
+    /// What a worker takes from there.
     pub element: Vec<u8>,
 }
 
 /// A Redis command: its name and its arguments.
 pub type Command = Vec<Vec<u8>>;
 
-/// Where in its list an element goes; workers take from the other end.
+/// How an element gets where workers take it from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
-    /// In front: `LPUSH`.
+    /// In front of a list, of which workers take the end: `LPUSH`.
     Left,
-    /// At the end: `RPUSH`.
+    /// At the end of a list, of which workers take the front: `RPUSH`.
     Right,
+    /// As the field `message` of a stream's entry: `XADD`.
+    Stream,
 }
 
 impl Push {
@@ -103,6 +105,7 @@ impl Push {
         match self {
             Push::Left => "LPUSH",
             Push::Right => "RPUSH",
+            Push::Stream => "XADD",
         }
     }
 }
@@ -156,6 +159,7 @@ pub fn render(task: &Task<'_>) -> Writes {
         Worker::Dramatiq(settings) => dramatiq::render(task, settings),
         Worker::Sidekiq(settings) => sidekiq::render(task, settings),
         Worker::Json => plain::render(task),
+        Worker::Stream(_) => plain::render_for_stream(task),
     }
 }
 
@@ -167,6 +171,8 @@ pub fn lists(queue: &Queue) -> Vec<String> {
         Worker::Dramatiq(settings) => vec![dramatiq::list_key(&queue.name, settings)],
         Worker::Sidekiq(settings) => vec![sidekiq::list_key(&queue.name, settings)],
         Worker::Json => vec![queue.name.to_string()],
+        // Its length tells nothing: what has been read stays in it.
+        Worker::Stream(_) => Vec::new(),
     }
 }
 
@@ -186,11 +192,16 @@ impl Unsendable {
     }
 }
 
-/// Accepts a message whose every key has a meaning to its queue's kind of worker.
+/// Accepts a message, and what must hold for it to be sent, of which every key has a meaning to its
+/// queue's kind of worker.
 ///
 /// # Errors
 /// The first key that has none.
-pub fn fits(message: &Message) -> Result<(), Unsendable> {
+pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
+    if guards.max_queued.is_some() && lists(&message.queue).is_empty() {
+        let why = "a stream keeps what has been read, so nobody can tell how much waits in it";
+        return Err(Unsendable::new("max_queued", why));
+    }
     let kind = message.queue.worker.kind();
     if let Some(options) = message.options.as_deref().filter(|options| options.kind() != kind) {
         let why = format!("the options are for {} workers, the queue's are {kind}", options.kind());
@@ -200,7 +211,8 @@ pub fn fits(message: &Message) -> Result<(), Unsendable> {
         Worker::Celery => Ok(()),
         Worker::Dramatiq(_) => dramatiq::fits(message),
         Worker::Sidekiq(_) => sidekiq::fits(message),
-        Worker::Json => plain::fits(message),
+        Worker::Json => plain::fits(message, "a plain list"),
+        Worker::Stream(_) => plain::fits(message, "a stream"),
     }
 }
 
@@ -210,7 +222,7 @@ pub fn fits(message: &Message) -> Result<(), Unsendable> {
 /// # Errors
 /// The first thing found that a worker would choke on.
 pub fn check(message: &Message) -> Result<(), Unsendable> {
-    fits(message)?;
+    fits(message, Guards::default())?;
     match &message.queue.worker {
         Worker::Celery => celery::check(message),
         _ => Ok(()),
@@ -225,7 +237,7 @@ pub fn is_reserved_header(queue: &Queue, name: &str) -> bool {
             Worker::Celery => celery::is_reserved_header(name),
             Worker::Dramatiq(_) => dramatiq::is_reserved_header(name),
             Worker::Sidekiq(_) => sidekiq::is_reserved_header(name),
-            Worker::Json => name == "traceparent",
+            Worker::Json | Worker::Stream(_) => name == "traceparent",
         }
 }
 

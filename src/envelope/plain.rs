@@ -1,4 +1,5 @@
-//! A JSON object on a list (LPUSH; consumers take from the right), for workers of one's own.
+//! A JSON object on a list (LPUSH; consumers take from the right) or in a stream (XADD, as the field
+//! `message`), for workers of one's own.
 //!
 //! | member | value |
 //! | --- | --- |
@@ -16,7 +17,11 @@ pub(super) fn render(task: &Task<'_>) -> Writes {
     Writes::element(Push::Left, task.message.queue.name.to_string(), object(task))
 }
 
-/// The object, for lists and for others that carry the same text.
+/// The object, in the stream of the queue's name.
+pub(super) fn render_for_stream(task: &Task<'_>) -> Writes {
+    Writes::element(Push::Stream, task.message.queue.name.to_string(), object(task))
+}
+
 fn object(task: &Task<'_>) -> Vec<u8> {
     let message = task.message;
     let mut json = Json::with_capacity(512 + message.args.len() + message.kwargs.len());
@@ -34,11 +39,11 @@ fn object(task: &Task<'_>) -> Vec<u8> {
     json.into_bytes()
 }
 
-/// Only priorities mean nothing: there is one list.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+/// Only priorities mean nothing: there is one place.
+pub(super) fn fits(message: &Message, place: &str) -> Result<(), Unsendable> {
     match message.priority {
         None => Ok(()),
-        Some(_) => Err(Unsendable::new("priority", "a plain list knows no priorities")),
+        Some(_) => Err(Unsendable::new("priority", format!("{place} knows no priorities"))),
     }
 }
 
@@ -56,7 +61,8 @@ mod tests {
         let mut message = sample::message("jobs", Worker::Json);
         message.headers = Some(r#"{"campaign":"spring"}"#.into());
         let task = sample::task(&message);
-        let writes = render(&super::Task { expires_at: Some(UnixMs(1_795_230_060_000)), ..task });
+        let task_expiry = Some(UnixMs(1_795_230_060_000));
+        let writes = render(&super::Task { expires_at: task_expiry, ..task });
         assert_eq!((writes.push, writes.key.as_str()), (Push::Left, "jobs"));
         let object: Value = serde_json::from_slice(&writes.element).unwrap();
         let expected = json!({
@@ -74,5 +80,7 @@ mod tests {
             "expires": "2026-11-21T03:01:00.000Z",
         });
         assert_eq!(object, expected);
+        let in_stream = Writes { push: Push::Stream, ..writes };
+        assert_eq!(render_for_stream(&super::Task { expires_at: task_expiry, ..task }), in_stream);
     }
 }

@@ -8,25 +8,29 @@ mod lock;
 mod scripts;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
+use tokio::time::Instant;
 
 use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
 use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Publish, Reply, Write};
 use crate::envelope::{self, Writes, celery};
-use crate::queue::Worker;
+use crate::queue::{StreamQueue, Worker};
 use crate::schedule::progress::{Life, LifeChange, State};
 use crate::schedule::{Guards, UnixMs};
 
 /// Changes to lives are written in parts of this size, so that no script holds Redis for long.
 const ADOPT_AT_ONCE: usize = 500;
+
+/// How long after a batch the streams that it went to are trimmed, and others with it.
+const TRIM_AFTER: Duration = Duration::from_secs(2);
 
 /// The state and the queues of one namespace on one Redis server.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub struct RedisBroker {
     inspected: bool,
     /// Queues whose bindings were written over the present connection.
     bound: HashSet<Arc<str>>,
+    /// When each stream is trimmed next, or was last.
+    trims: HashMap<Arc<str>, Instant>,
 }
 
 impl RedisBroker {
@@ -50,6 +56,7 @@ impl RedisBroker {
             keys: Keys::new(namespace),
             inspected: false,
             bound: HashSet::new(),
+            trims: HashMap::new(),
         })
     }
 
@@ -163,6 +170,7 @@ impl Broker for RedisBroker {
         let (call, next) = (self.dispatch_call(fence, &batch, &lists), fence.next);
         let connection = self.link.current();
         self.bind(&batch);
+        self.trim(&batch);
         async move {
             let lost = || BrokerError::Unavailable("the connection to redis was lost".to_owned());
             let answer = call.query_async(&mut connection.ok_or_else(lost)?).await;
@@ -205,6 +213,30 @@ impl RedisBroker {
         }
         if let Some(mut connection) = self.link.current().filter(|_| !pipeline.is_empty()) {
             tokio::spawn(async move { pipeline.query_async::<()>(&mut connection).await });
+        }
+    }
+
+    /// Sees to it that streams do not grow for ever, soon after each batch that went to them. An add
+    /// that trims as well takes five times as long; a trim of its own holds Redis for a millisecond.
+    fn trim(&mut self, batch: &Batch) {
+        for queue in batch.iter().filter_map(|write| Some(&write.message.as_ref()?.queue)) {
+            let Worker::Stream(StreamQueue { maxlen: Some(maxlen) }) = queue.worker else {
+                continue;
+            };
+            let now = Instant::now();
+            if self.trims.get(&queue.name).is_some_and(|at| *at > now) {
+                continue;
+            }
+            let Some(mut connection) = self.link.current() else { return };
+            let (key, at) = (Arc::clone(&queue.name), now + TRIM_AFTER);
+            self.trims.insert(Arc::clone(&key), at);
+            tokio::spawn(async move {
+                tokio::time::sleep_until(at).await;
+                let mut call = redis::cmd("XTRIM");
+                call.arg(&*key).arg("MAXLEN").arg("~").arg(maxlen.get());
+                // Each call removes ten thousand entries at the most.
+                while let Ok(1..) = call.query_async::<u64>(&mut connection).await {}
+            });
         }
     }
 

@@ -7,7 +7,7 @@ use crate::config::fields::{Fields, Keys};
 use crate::config::node::{Node, Scalar};
 use crate::config::report::Report;
 use crate::config::settings::MAX_NAME;
-use crate::queue::{DramatiqQueue, Queue, Queues, SidekiqQueue, Worker};
+use crate::queue::{DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker};
 
 static QUEUE: Keys =
     Keys { of: "a queue", known: &["worker", "options"], later: &["broker"], elsewhere: &[] };
@@ -17,6 +17,9 @@ static DRAMATIQ: Keys =
 
 static SIDEKIQ: Keys =
     Keys { of: "`options` of a Sidekiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
+
+static STREAM: Keys =
+    Keys { of: "`options` of a stream", known: &["maxlen"], later: &[], elsewhere: &[] };
 
 static NONE: Keys = Keys { of: "`options` of this queue", known: &[], later: &[], elsewhere: &[] };
 
@@ -51,12 +54,13 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
     let keys = match kind {
         "dramatiq" => &DRAMATIQ,
         "sidekiq" => &SIDEKIQ,
+        "stream" => &STREAM,
         _ => &NONE,
     };
     let options = fields.value("options").and_then(|node| keys.sort(node, report));
+    let value = |key: &str| options.as_ref()?.value(key);
     let mut name = |key: &str| {
-        let node = options.as_ref()?.value(key)?;
-        expect::name(node, &format!("`{key}`"), MAX_NAME, report).map(Into::into)
+        expect::name(value(key)?, &format!("`{key}`"), MAX_NAME, report).map(Into::into)
     };
     Some(match kind {
         "dramatiq" => {
@@ -67,6 +71,10 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
         }
         "sidekiq" => Worker::Sidekiq(SidekiqQueue { namespace: name("namespace") }),
         "json" => Worker::Json,
+        "stream" => {
+            let maxlen = value("maxlen").and_then(|node| expect::count(node, report));
+            Worker::Stream(StreamQueue { maxlen })
+        }
         _ => Worker::Celery,
     })
 }
@@ -78,6 +86,10 @@ pub(super) fn show(queue: &Queue) -> (String, Value) {
         Worker::Dramatiq(DramatiqQueue { namespace }) => json!({ "namespace": namespace }),
         Worker::Sidekiq(SidekiqQueue { namespace }) => match namespace {
             Some(namespace) => json!({ "namespace": namespace }),
+            None => Value::Null,
+        },
+        Worker::Stream(StreamQueue { maxlen }) => match maxlen {
+            Some(maxlen) => json!({ "maxlen": maxlen }),
             None => Value::Null,
         },
     };

@@ -1,6 +1,6 @@
--- How a message gets into its list; stands in front of the scripts that send.
+-- How a message gets into its list or stream; stands in front of the scripts that send.
 --
--- A message has one of two forms: 'plain', the element of the list itself, or 'packed', in which
+-- A message has one of two forms: 'plain', the element itself, or 'packed', in which
 -- MessagePack holds the commands that come first and, last, the element.
 
 -- Carries out what comes first. Gives the element, or nil and why it was refused.
@@ -20,6 +20,16 @@ end
 
 -- Pushes all of the elements or none. Gives why it was refused, or nil.
 local function push(command, key, elements)
+  if command == 'XADD' then
+    -- What refuses one refuses the first.
+    for _, element in ipairs(elements) do
+      local added = redis.pcall(command, key, '*', 'message', element)
+      if type(added) == 'table' and added.err then
+        return added.err
+      end
+    end
+    return nil
+  end
   local pushed = redis.pcall(command, key, unpack(elements))
   if type(pushed) ~= 'number' then
     return pushed.err
