@@ -6,7 +6,7 @@ use redis::Commands as _;
 use serde_json::{Value, json};
 
 use crate::support::downbeat::Place;
-use crate::support::kind::{self, Ran};
+use crate::support::kind::{self, Ran, fixture};
 use crate::support::redis::RedisServer;
 use crate::support::tools::{needs, python, tests_folder};
 use crate::support::wait::{SOON, eventually};
@@ -33,6 +33,20 @@ entries:
     task: demo.fail
     cron: "0 0 1 1 *"
     options: {max_retries: 2, min_backoff: 1ms, max_backoff: 2ms}
+  add: {task: add, cron: "0 0 1 1 *"}
+  add-unicode:
+    task: add
+    cron: "0 0 1 1 *"
+    args: [1, "é☃"]
+    kwargs: {k: "日本", n: {a: [1, 2.5, null, true]}}
+  rep:
+    task: rep
+    cron: "0 0 1 1 *"
+    args: [1]
+    kwargs: {k: v}
+    headers: {custom: x}
+    expires: 5s
+    options: {max_retries: 1, time_limit: 1s}
 "#;
 
 fn place(server: &RedisServer) -> Place {
@@ -92,6 +106,41 @@ fn an_expired_message_is_skipped_and_a_failing_one_is_run_again() {
     let (skip, run, short, failing) =
         (json!("skip"), json!("run"), json!("short"), json!("failing"));
     assert_eq!(told, [[&skip, &short], [&run, &failing], [&run, &failing], [&run, &failing]]);
+}
+
+/// Leaves out what differs from push to push and from queue to queue, and what we add; the id under
+/// which it is stored must be in it.
+fn normalised(message: &str, stored_as: &str) -> Value {
+    let mut message: Value = serde_json::from_str(message).unwrap();
+    let members = message.as_object_mut().unwrap();
+    members.remove("queue_name").unwrap();
+    assert!(members.remove("message_timestamp").unwrap().as_i64().unwrap() > 1_700_000_000_000);
+    assert_eq!(members.remove("message_id").unwrap().as_str().unwrap().len(), 36);
+    let options = members["options"].as_object_mut().unwrap();
+    assert_eq!(options.remove("redis_message_id").unwrap(), stored_as);
+    options.retain(|name, _| !name.starts_with("downbeat_") && name != "traceparent");
+    message
+}
+
+#[test]
+fn messages_equal_those_of_dramatiqs_own_producer() {
+    needs!(Redis);
+    let captures = fixture("dramatiq.json");
+    let pairs =
+        [("add", "minimal"), ("add-unicode", "args_kwargs_unicode"), ("rep", "actor_options")];
+    for (entry, capture) in pairs {
+        let server = RedisServer::start();
+        place(&server).run(&["trigger", entry]).ok();
+        let mut connection = server.connect();
+        let ours: Vec<(String, String)> = connection.hgetall("shop:images.msgs").unwrap();
+        let [(id, ours)] = &ours[..] else { panic!("{ours:?}") };
+        let pushed: Vec<String> = connection.lrange("shop:images", 0, -1).unwrap();
+        assert_eq!(pushed, [id.as_str()]);
+        let [hset, rpush] = [&captures[capture][0], &captures[capture][1]];
+        assert_eq!((&hset[0], &rpush[0], &hset[2]), (&json!("hset"), &json!("rpush"), &rpush[2]));
+        let captured = normalised(hset[3].as_str().unwrap(), rpush[2].as_str().unwrap());
+        assert_eq!(normalised(ours, id), captured, "{capture}");
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod reload;
 mod rrule_dateutil;
 mod schedules_on_workers;
 mod schema;
+mod sidekiq;
 mod spool;
 mod supervised;
 mod support;

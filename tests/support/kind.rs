@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::downbeat::Place;
 use super::redis::RedisServer;
 use super::sent::instant;
+use super::tools::tests_folder;
 use super::wait::SOON;
 use super::worker::Worker;
 
@@ -20,6 +21,12 @@ pub(crate) fn place(server: &RedisServer, configuration: &str, schedule: &str) -
     fs::write(&file, configuration).unwrap();
     place.write_schedule("kind.yaml", schedule);
     place.env("DOWNBEAT_CONFIG", file.to_str().unwrap())
+}
+
+/// What the kind's own client wrote, as it was captured.
+pub(crate) fn fixture(name: &str) -> Value {
+    let path = tests_folder().join("fixtures/kinds").join(name);
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// What a worker tells of a message that it ran.

@@ -18,6 +18,10 @@ pub(crate) enum Tool {
     Systemd,
     /// What init scripts of Debian are written with.
     InitScripts,
+    /// `sidekiq` on the search path.
+    Sidekiq,
+    /// Node.js, and in `tests/.tools` all of `tests/requirements-node.txt`.
+    Bullmq,
     /// Prometheus' `promtool`, on the search path or in `tests/.tools`.
     Promtool,
     /// What makes and installs packages of Debian: `cargo-deb` in `tests/.tools`, and dpkg.
@@ -36,10 +40,13 @@ impl Tool {
     fn is_there(self) -> bool {
         static REDIS: LazyLock<bool> =
             LazyLock::new(|| runs(Command::new("redis-server").arg("--version")));
-        static PYTHON: LazyLock<bool> = LazyLock::new(|| {
-            let wanted = std::fs::read(tests_folder().join("requirements.txt"));
-            let installed = std::fs::read(tests_folder().join(".venv/requirements.txt"));
-            wanted.is_ok_and(|wanted| installed.is_ok_and(|installed| wanted == installed))
+        static PYTHON: LazyLock<bool> =
+            LazyLock::new(|| are_installed("requirements.txt", ".venv/requirements.txt"));
+        static SIDEKIQ: LazyLock<bool> =
+            LazyLock::new(|| runs(Command::new("sidekiq").arg("--version")));
+        static BULLMQ: LazyLock<bool> = LazyLock::new(|| {
+            are_installed("requirements-node.txt", ".tools/requirements-node.txt")
+                && runs(Command::new("node").arg("--version"))
         });
         static PROMTOOL: LazyLock<bool> =
             LazyLock::new(|| runs(Command::new(promtool()).arg("--version")));
@@ -49,6 +56,8 @@ impl Tool {
             Tool::Python => *PYTHON,
             Tool::Systemd => are_there(&["/lib/systemd/systemd", "/sbin/ip"]),
             Tool::InitScripts => are_there(&["/lib/lsb/init-functions", "/sbin/ip"]),
+            Tool::Sidekiq => *SIDEKIQ,
+            Tool::Bullmq => *BULLMQ,
             Tool::Promtool => *PROMTOOL,
             Tool::Packages => {
                 cargo_deb().exists() && are_there(&["/usr/bin/dpkg-shlibdeps", "/usr/sbin/adduser"])
@@ -89,6 +98,11 @@ pub(crate) fn python() -> PathBuf {
     tests_folder().join(".venv/bin/python")
 }
 
+/// Where `tests/run` puts packages of Node.js.
+pub(crate) fn node_modules() -> PathBuf {
+    tests_folder().join(".tools/node_modules")
+}
+
 /// `promtool`: the one that `tests/run` unpacked, else that of the search path.
 pub(crate) fn promtool() -> PathBuf {
     let unpacked = tests_folder().join(".tools/usr/bin/promtool");
@@ -126,6 +140,13 @@ pub(crate) fn answers(script: &str, questions: &[Value]) -> Vec<Value> {
 /// Where the integration tests are.
 pub(crate) fn tests_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// Whether the copy of the requirements says that all of them are installed.
+fn are_installed(requirements: &str, copy: &str) -> bool {
+    let wanted = std::fs::read(tests_folder().join(requirements));
+    let installed = std::fs::read(tests_folder().join(copy));
+    wanted.is_ok_and(|wanted| installed.is_ok_and(|installed| wanted == installed))
 }
 
 fn runs(command: &mut Command) -> bool {
