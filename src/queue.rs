@@ -22,6 +22,8 @@ pub enum Worker {
     Dramatiq(DramatiqQueue),
     /// Sidekiq.
     Sidekiq(SidekiqQueue),
+    /// BullMQ.
+    Bullmq(BullmqQueue),
     /// Whoever takes a JSON object off a list.
     Json,
     /// Whoever reads JSON objects from a stream, such as a consumer group.
@@ -48,6 +50,19 @@ pub struct SidekiqQueue {
     pub namespace: Option<Box<str>>,
 }
 
+/// A queue of BullMQ workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BullmqQueue {
+    /// Stands in front of every key, with a colon.
+    pub prefix: Box<str>,
+}
+
+impl Default for BullmqQueue {
+    fn default() -> BullmqQueue {
+        BullmqQueue { prefix: "bull".into() }
+    }
+}
+
 /// A stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamQueue {
@@ -57,7 +72,7 @@ pub struct StreamQueue {
 
 impl Worker {
     /// The words for them in the configuration.
-    pub const KINDS: [&str; 5] = ["celery", "dramatiq", "sidekiq", "json", "stream"];
+    pub const KINDS: [&str; 6] = ["celery", "dramatiq", "sidekiq", "bullmq", "json", "stream"];
 
     /// The word for it in the configuration.
     #[must_use]
@@ -66,6 +81,7 @@ impl Worker {
             Worker::Celery => "celery",
             Worker::Dramatiq(_) => "dramatiq",
             Worker::Sidekiq(_) => "sidekiq",
+            Worker::Bullmq(_) => "bullmq",
             Worker::Json => "json",
             Worker::Stream(_) => "stream",
         }

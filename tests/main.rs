@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod bullmq;
 mod celery_crontab;
 mod celery_golden;
 mod celery_solar;

@@ -7,7 +7,9 @@ use super::report::Report;
 use super::settings::MAX_NAME;
 use super::templates::literal_name;
 use crate::queue::{Queue, Worker};
-use crate::schedule::entry::{CeleryOptions, DramatiqOptions, Options, SidekiqOptions};
+use crate::schedule::entry::{
+    Backoff, BullmqOptions, CeleryOptions, DramatiqOptions, Keep, Options, SidekiqOptions,
+};
 
 /// The largest number of times that a failed message is run again.
 const MAX_RETRIES: u32 = 1000;
@@ -32,6 +34,21 @@ pub(super) static DRAMATIQ: Keys = Keys {
 pub(super) static SIDEKIQ: Keys =
     Keys { of: "`options` of a Sidekiq queue", known: &["retry"], later: &[], elsewhere: &[] };
 
+/// Keys for BullMQ workers.
+pub(super) static BULLMQ: Keys = Keys {
+    of: "`options` of a BullMQ queue",
+    known: &["attempts", "backoff", "remove_on_complete", "remove_on_fail"],
+    later: &[],
+    elsewhere: &[
+        ("removeoncomplete", "remove_on_complete"),
+        ("removeonfail", "remove_on_fail"),
+        ("retries", "attempts"),
+    ],
+};
+
+static BACKOFF: Keys =
+    Keys { of: "`backoff`", known: &["type", "delay"], later: &[], elsewhere: &[] };
+
 /// Keys for workers without options.
 static NONE: Keys = Keys { of: "`options` of this queue", known: &[], later: &[], elsewhere: &[] };
 
@@ -45,6 +62,7 @@ pub(super) fn read(
         Worker::Celery => said(celery(node, report)?).map(Options::Celery),
         Worker::Dramatiq(_) => said(dramatiq(node, report)?).map(Options::Dramatiq),
         Worker::Sidekiq(_) => said(sidekiq(node, report)?).map(Options::Sidekiq),
+        Worker::Bullmq(_) => said(bullmq(node, report)?).map(Options::Bullmq),
         Worker::Json | Worker::Stream(_) => NONE.sort(node, report).and(None),
     };
     Some(options.map(Box::new))
@@ -93,6 +111,58 @@ fn sidekiq(node: &Node<'_>, report: &mut Report<'_>) -> Option<SidekiqOptions> {
     let fields = SIDEKIQ.sort(node, report)?;
     let retry = fields.value("retry").and_then(|node| expect::whole(node, 0..=MAX_RETRIES, report));
     Some(SidekiqOptions { retry })
+}
+
+fn bullmq(node: &Node<'_>, report: &mut Report<'_>) -> Option<BullmqOptions> {
+    let fields = BULLMQ.sort(node, report)?;
+    let attempts = fields.value("attempts");
+    Some(BullmqOptions {
+        attempts: attempts.and_then(|node| expect::whole(node, 1..=MAX_RETRIES, report)),
+        backoff: fields.value("backoff").and_then(|node| backoff(node, report)),
+        remove_on_complete: fields.value("remove_on_complete").and_then(|node| keep(node, report)),
+        remove_on_fail: fields.value("remove_on_fail").and_then(|node| keep(node, report)),
+    })
+}
+
+/// `10s`, or `{type: exponential, delay: 10s}`.
+fn backoff(node: &Node<'_>, report: &mut Report<'_>) -> Option<Backoff> {
+    if node.map().is_none() {
+        return Some(Backoff { exponential: false, delay: expect::length(node, report)? });
+    }
+    let fields = BACKOFF.sort(node, report)?;
+    let (Some(kind), Some(delay)) = (fields.value("type"), fields.value("delay")) else {
+        report
+            .error(node.span, "`backoff` needs a `type` and a `delay`")
+            .hint("write `backoff: {type: exponential, delay: 10s}`");
+        return None;
+    };
+    let exponential = match kind.scalar() {
+        Some(Scalar::Text("fixed")) => false,
+        Some(Scalar::Text("exponential")) => true,
+        _ => {
+            let message = format!("expected `fixed` or `exponential`, found {}", kind.found());
+            report.error(kind.span, message);
+            return None;
+        }
+    };
+    Some(Backoff { exponential, delay: expect::length(delay, report)? })
+}
+
+/// `true` or `false`, as BullMQ has them, a number of jobs, or an age.
+fn keep(node: &Node<'_>, report: &mut Report<'_>) -> Option<Keep> {
+    match node.scalar() {
+        Some(Scalar::Bool(true)) => Some(Keep::Nothing),
+        Some(Scalar::Bool(false)) => Some(Keep::All),
+        Some(Scalar::Int(_)) => expect::count(node, report).map(|most| Keep::Newest(most.get())),
+        Some(Scalar::Text(_)) => expect::length(node, report).map(Keep::Younger),
+        _ => {
+            let found = node.found();
+            report
+                .error(node.span, format!("expected true, a number or an age, found {found}"))
+                .hint("write `true`, how many jobs are kept, or for how long: `100`, `7d`");
+            None
+        }
+    }
 }
 
 /// A length of time, or a number of seconds as Celery writes it.

@@ -408,8 +408,8 @@ pub(super) static SOLAR: Section = Section {
 };
 
 /// Keys of `options`, by the kind of worker that the queue has.
-pub(super) static OPTIONS: [(&str, Section); 3] =
-    [("celery", CELERY), ("dramatiq", DRAMATIQ), ("sidekiq", SIDEKIQ)];
+pub(super) static OPTIONS: [(&str, Section); 4] =
+    [("celery", CELERY), ("dramatiq", DRAMATIQ), ("sidekiq", SIDEKIQ), ("bullmq", BULLMQ)];
 
 const CELERY: Section = Section {
     title: "`options` of a Celery queue",
@@ -499,6 +499,45 @@ const SIDEKIQ: Section = Section {
     }],
 };
 
+const BULLMQ: Section = Section {
+    title: "`options` of a BullMQ queue",
+    keys: &[
+        Key {
+            name: "attempts",
+            schema: r#"{"type": "integer", "minimum": 1, "maximum": 1000}"#,
+            kind: "number",
+            default: "`1`",
+            meaning: "how often a job that fails is run in all",
+            example: "attempts: 3",
+        },
+        Key {
+            name: "backoff",
+            schema: r##"{"anyOf": [{"$ref": "#/$defs/length"}, {"$ref": "#/$defs/backoff"}]}"##,
+            kind: "length or mapping",
+            default: "none",
+            meaning: "the pause between attempts; `exponential` doubles it each time",
+            example: "backoff: {type: exponential, delay: 10s}",
+        },
+        Key {
+            name: "remove_on_complete",
+            schema: r##"{"$ref": "#/$defs/keep"}"##,
+            kind: "`true`, number or age",
+            default: "`true`",
+            meaning: "what becomes of the job when it is done: removed, or kept among the newest so \
+                      many of its queue, or for so long; `false` keeps it for ever",
+            example: "remove_on_complete: 100",
+        },
+        Key {
+            name: "remove_on_fail",
+            schema: r##"{"$ref": "#/$defs/keep"}"##,
+            kind: "`true`, number or age",
+            default: "the worker's own, else `false`",
+            meaning: "the same, when its last attempt has failed",
+            example: "remove_on_fail: 7d",
+        },
+    ],
+};
+
 /// In the order of the page.
 fn sections() -> impl Iterator<Item = &'static Section> {
     let files = [&FILE, &ENTRY, &MESSAGE, &CRONTAB, &SOLAR];
@@ -552,6 +591,22 @@ fn definitions() -> Value {
         },
         "field": {"type": ["string", "integer"]},
         "seconds": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/$defs/length"}]},
+        "backoff": {
+            "type": "object",
+            "properties": {
+                "type": {"enum": ["fixed", "exponential"]},
+                "delay": {"$ref": "#/$defs/length"},
+            },
+            "required": ["type", "delay"],
+            "additionalProperties": false,
+        },
+        "keep": {
+            "anyOf": [
+                {"type": "boolean"},
+                {"type": "integer", "minimum": 1},
+                {"$ref": "#/$defs/length"},
+            ],
+        },
         "days": {
             "type": "string",
             "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}( *\\.\\. *[0-9]{4}-[0-9]{2}-[0-9]{2})?\

@@ -13,7 +13,7 @@ mod replicas;
 mod templates;
 
 use super::*;
-use crate::queue::{DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker};
+use crate::queue::{BullmqQueue, DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker};
 use crate::schedule::entry::{CeleryOptions, Expires, Options, SidekiqOptions};
 use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
@@ -25,6 +25,7 @@ fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
     let workers = [
         Worker::Dramatiq(DramatiqQueue::default()),
         Worker::Sidekiq(SidekiqQueue::default()),
+        Worker::Bullmq(BullmqQueue::default()),
         Worker::Json,
         Worker::Stream(StreamQueue::default()),
     ];

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock or draws a random number: whatever changes from push to push comes
 //! in with the [`Task`], so equal tasks give equal bytes.
 
+mod bullmq;
 pub mod celery;
 mod dramatiq;
 mod json;
@@ -94,16 +95,19 @@ pub enum Push {
     Left,
     /// At the end of a list, of which workers take the front: `RPUSH`.
     Right,
+    /// As an id of BullMQ's: in front of the list for the queue's state, after waking a worker.
+    Bullmq,
     /// As the field `message` of a stream's entry: `XADD`.
     Stream,
 }
 
 impl Push {
-    /// The Redis command.
+    /// The Redis command, or the script's own word.
     #[must_use]
     pub fn command(self) -> &'static str {
         match self {
             Push::Left => "LPUSH",
+            Push::Bullmq => "BULLMQ",
             Push::Right => "RPUSH",
             Push::Stream => "XADD",
         }
@@ -134,8 +138,13 @@ impl fmt::Display for Writes {
             let words: Vec<_> = command.iter().map(|word| quoted(word)).collect();
             writeln!(f, "{}", words.join(" "))?;
         }
-        let key = quoted(self.key.as_bytes());
-        write!(f, "{} {key} {}", self.push.command(), quoted(&self.element))
+        let (mut command, key) = (self.push.command(), quoted(self.key.as_bytes()));
+        if self.push == Push::Bullmq {
+            let marker = self.key.trim_end_matches(":wait").to_owned() + ":marker";
+            writeln!(f, "ZADD {} 0 0", quoted(marker.as_bytes()))?;
+            command = Push::Left.command();
+        }
+        write!(f, "{command} {key} {}", quoted(&self.element))
     }
 }
 
@@ -158,6 +167,7 @@ pub fn render(task: &Task<'_>) -> Writes {
         Worker::Celery => celery::render(task),
         Worker::Dramatiq(settings) => dramatiq::render(task, settings),
         Worker::Sidekiq(settings) => sidekiq::render(task, settings),
+        Worker::Bullmq(settings) => bullmq::render(task, settings),
         Worker::Json => plain::render(task),
         Worker::Stream(_) => plain::render_for_stream(task),
     }
@@ -170,6 +180,7 @@ pub fn lists(queue: &Queue) -> Vec<String> {
         Worker::Celery => celery::list_keys(&queue.name).into(),
         Worker::Dramatiq(settings) => vec![dramatiq::list_key(&queue.name, settings)],
         Worker::Sidekiq(settings) => vec![sidekiq::list_key(&queue.name, settings)],
+        Worker::Bullmq(settings) => bullmq::list_keys(&queue.name, settings).into(),
         Worker::Json => vec![queue.name.to_string()],
         // Its length tells nothing: what has been read stays in it.
         Worker::Stream(_) => Vec::new(),
@@ -211,6 +222,7 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
         Worker::Celery => Ok(()),
         Worker::Dramatiq(_) => dramatiq::fits(message),
         Worker::Sidekiq(_) => sidekiq::fits(message),
+        Worker::Bullmq(_) => bullmq::fits(message),
         Worker::Json => plain::fits(message, "a plain list"),
         Worker::Stream(_) => plain::fits(message, "a stream"),
     }
@@ -237,6 +249,7 @@ pub fn is_reserved_header(queue: &Queue, name: &str) -> bool {
             Worker::Celery => celery::is_reserved_header(name),
             Worker::Dramatiq(_) => dramatiq::is_reserved_header(name),
             Worker::Sidekiq(_) => sidekiq::is_reserved_header(name),
+            Worker::Bullmq(_) => bullmq::is_reserved_header(name),
             Worker::Json | Worker::Stream(_) => name == "traceparent",
         }
 }

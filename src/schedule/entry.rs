@@ -118,6 +118,8 @@ pub enum Options {
     Dramatiq(DramatiqOptions),
     /// On a Sidekiq queue.
     Sidekiq(SidekiqOptions),
+    /// On a BullMQ queue.
+    Bullmq(BullmqOptions),
 }
 
 impl Options {
@@ -128,6 +130,7 @@ impl Options {
             Options::Celery(_) => "celery",
             Options::Dramatiq(_) => "dramatiq",
             Options::Sidekiq(_) => "sidekiq",
+            Options::Bullmq(_) => "bullmq",
         }
     }
 }
@@ -150,6 +153,41 @@ pub struct DramatiqOptions {
 pub struct SidekiqOptions {
     /// How often a job that fails is run again; `None`: as Sidekiq does by itself, 25 times.
     pub retry: Option<u32>,
+}
+
+/// `options:` of an entry on a BullMQ queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BullmqOptions {
+    /// How often a job that fails is run in all; `None`: once.
+    pub attempts: Option<u32>,
+    /// What lies between attempts; `None`: nothing.
+    pub backoff: Option<Backoff>,
+    /// Which jobs are kept that were done; `None`: nothing of this one.
+    pub remove_on_complete: Option<Keep>,
+    /// Which jobs are kept that failed for good; `None`: as the worker says, else all.
+    pub remove_on_fail: Option<Keep>,
+}
+
+/// The pause before a job is attempted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// Whether it doubles each time.
+    pub exponential: bool,
+    /// The first pause.
+    pub delay: Duration,
+}
+
+/// What becomes of a job, and those before it in its queue, when it is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It is removed.
+    Nothing,
+    /// It is kept.
+    All,
+    /// The newest so many are kept.
+    Newest(u32),
+    /// Those are kept that finished so long ago at the most, in whole seconds.
+    Younger(Duration),
 }
 
 /// `options:` of an entry on a Celery queue.

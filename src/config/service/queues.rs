@@ -7,7 +7,7 @@ use crate::config::fields::{Fields, Keys};
 use crate::config::node::{Node, Scalar};
 use crate::config::report::Report;
 use crate::config::settings::MAX_NAME;
-use crate::queue::{DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker};
+use crate::queue::{BullmqQueue, DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker};
 
 static QUEUE: Keys =
     Keys { of: "a queue", known: &["worker", "options"], later: &["broker"], elsewhere: &[] };
@@ -17,6 +17,9 @@ static DRAMATIQ: Keys =
 
 static SIDEKIQ: Keys =
     Keys { of: "`options` of a Sidekiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
+
+static BULLMQ: Keys =
+    Keys { of: "`options` of a BullMQ queue", known: &["prefix"], later: &[], elsewhere: &[] };
 
 static STREAM: Keys =
     Keys { of: "`options` of a stream", known: &["maxlen"], later: &[], elsewhere: &[] };
@@ -54,6 +57,7 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
     let keys = match kind {
         "dramatiq" => &DRAMATIQ,
         "sidekiq" => &SIDEKIQ,
+        "bullmq" => &BULLMQ,
         "stream" => &STREAM,
         _ => &NONE,
     };
@@ -70,6 +74,10 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
             })
         }
         "sidekiq" => Worker::Sidekiq(SidekiqQueue { namespace: name("namespace") }),
+        "bullmq" => {
+            let default = BullmqQueue::default();
+            Worker::Bullmq(BullmqQueue { prefix: name("prefix").unwrap_or(default.prefix) })
+        }
         "json" => Worker::Json,
         "stream" => {
             let maxlen = value("maxlen").and_then(|node| expect::count(node, report));
@@ -88,6 +96,7 @@ pub(super) fn show(queue: &Queue) -> (String, Value) {
             Some(namespace) => json!({ "namespace": namespace }),
             None => Value::Null,
         },
+        Worker::Bullmq(BullmqQueue { prefix }) => json!({ "prefix": prefix }),
         Worker::Stream(StreamQueue { maxlen }) => match maxlen {
             Some(maxlen) => json!({ "maxlen": maxlen }),
             None => Value::Null,
