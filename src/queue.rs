@@ -18,6 +18,8 @@ pub struct Queue {
 pub enum Worker {
     /// Celery, protocol 2.
     Celery,
+    /// RQ.
+    Rq(RqQueue),
     /// Dramatiq.
     Dramatiq(DramatiqQueue),
     /// Sidekiq.
@@ -41,6 +43,23 @@ impl Default for DramatiqQueue {
     fn default() -> DramatiqQueue {
         DramatiqQueue { namespace: "dramatiq".into() }
     }
+}
+
+/// A queue of RQ workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RqQueue {
+    /// What the workers were told to read jobs with.
+    pub serializer: Serializer,
+}
+
+/// How Python values become bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Serializer {
+    /// Python's own pickles.
+    #[default]
+    Pickle,
+    /// JSON.
+    Json,
 }
 
 /// A queue of Sidekiq workers.
@@ -72,13 +91,15 @@ pub struct StreamQueue {
 
 impl Worker {
     /// The words for them in the configuration.
-    pub const KINDS: [&str; 6] = ["celery", "dramatiq", "sidekiq", "bullmq", "json", "stream"];
+    pub const KINDS: [&str; 7] =
+        ["celery", "rq", "dramatiq", "sidekiq", "bullmq", "json", "stream"];
 
     /// The word for it in the configuration.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Worker::Celery => "celery",
+            Worker::Rq(_) => "rq",
             Worker::Dramatiq(_) => "dramatiq",
             Worker::Sidekiq(_) => "sidekiq",
             Worker::Bullmq(_) => "bullmq",

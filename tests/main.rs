@@ -24,6 +24,7 @@ mod package;
 mod plain;
 mod python_repr;
 mod reload;
+mod rq;
 mod rrule_dateutil;
 mod schedules_on_workers;
 mod schema;

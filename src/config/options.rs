@@ -1,5 +1,7 @@
 //! `options:` of an entry: what they may say depends on who works on its queue.
 
+use super::duration;
+use super::entry::MAX_DESCRIPTION;
 use super::expect;
 use super::fields::Keys;
 use super::node::{Node, Scalar};
@@ -8,7 +10,8 @@ use super::settings::MAX_NAME;
 use super::templates::literal_name;
 use crate::queue::{Queue, Worker};
 use crate::schedule::entry::{
-    Backoff, BullmqOptions, CeleryOptions, DramatiqOptions, Keep, Options, SidekiqOptions,
+    Backoff, BullmqOptions, CeleryOptions, DramatiqOptions, Keep, Options, RqOptions,
+    SidekiqOptions,
 };
 
 /// The largest number of times that a failed message is run again.
@@ -20,6 +23,20 @@ pub(super) static CELERY: Keys = Keys {
     known: &["time_limit", "soft_time_limit", "ignore_result", "shadow"],
     later: &[],
     elsewhere: &[("timeout", "time_limit"), ("queue", "queue` beside `options")],
+};
+
+/// Keys for RQ workers.
+pub(super) static RQ: Keys = Keys {
+    of: "`options` of an RQ queue",
+    known: &["timeout", "result_ttl", "failure_ttl", "retry", "retry_intervals", "description"],
+    later: &[],
+    elsewhere: &[
+        ("job_timeout", "timeout"),
+        ("ttl", "expires` beside `options"),
+        ("meta", "headers` beside `options"),
+        ("retries", "retry"),
+        ("interval", "retry_intervals"),
+    ],
 };
 
 /// Keys for Dramatiq workers.
@@ -60,6 +77,7 @@ pub(super) fn read(
 ) -> Option<Option<Box<Options>>> {
     let options = match queue.worker {
         Worker::Celery => said(celery(node, report)?).map(Options::Celery),
+        Worker::Rq(_) => said(rq(node, report)?).map(Options::Rq),
         Worker::Dramatiq(_) => said(dramatiq(node, report)?).map(Options::Dramatiq),
         Worker::Sidekiq(_) => said(sidekiq(node, report)?).map(Options::Sidekiq),
         Worker::Bullmq(_) => said(bullmq(node, report)?).map(Options::Bullmq),
@@ -94,6 +112,32 @@ fn celery(node: &Node<'_>, report: &mut Report<'_>) -> Option<CeleryOptions> {
     })
 }
 
+fn rq(node: &Node<'_>, report: &mut Report<'_>) -> Option<RqOptions> {
+    let fields = RQ.sort(node, report)?;
+    let mut seconds = |key, refused: &str, fits: fn(i32) -> bool| {
+        fields.value(key).and_then(|node| whole_seconds(node, refused, fits, report))
+    };
+    let timeout = seconds("timeout", RUN_TIME, |seconds| seconds > 0 || seconds == -1);
+    let result_ttl = seconds("result_ttl", LIFETIME, |seconds| seconds >= -1);
+    let failure_ttl = seconds("failure_ttl", LIFETIME, |seconds| seconds >= -1);
+    let retry = fields.value("retry").and_then(|node| expect::whole(node, 1..=1000, report));
+    let intervals = fields.value("retry_intervals");
+    if let (Some(span), None) = (fields.key_span("retry_intervals"), fields.key_span("retry")) {
+        report.error(span, "`retry_intervals` without `retry`").hint("say how often: `retry: 3`");
+    }
+    let description = fields.value("description");
+    let description =
+        description.and_then(|node| literal_name(node, "`description`", MAX_DESCRIPTION, report));
+    Some(RqOptions {
+        timeout,
+        result_ttl,
+        failure_ttl,
+        retry,
+        retry_intervals: intervals.map(|node| retry_intervals(node, report)).unwrap_or_default(),
+        description: description.map(Into::into),
+    })
+}
+
 fn dramatiq(node: &Node<'_>, report: &mut Report<'_>) -> Option<DramatiqOptions> {
     let fields = DRAMATIQ.sort(node, report)?;
     let times = fields.value("max_retries");
@@ -111,6 +155,47 @@ fn sidekiq(node: &Node<'_>, report: &mut Report<'_>) -> Option<SidekiqOptions> {
     let fields = SIDEKIQ.sort(node, report)?;
     let retry = fields.value("retry").and_then(|node| expect::whole(node, 0..=MAX_RETRIES, report));
     Some(SidekiqOptions { retry })
+}
+
+const RUN_TIME: &str = "expected a length of whole seconds like `5m`, or -1 for no limit";
+const LIFETIME: &str =
+    "expected a length of whole seconds like `1h`, 0 for not at all, or -1 for ever";
+const PAUSE: &str = "expected a length of whole seconds like `30s`, or 0";
+
+/// How many `retry_intervals` there may be.
+const MAX_INTERVALS: usize = 100;
+
+/// One length, or a list of them.
+fn retry_intervals(node: &Node<'_>, report: &mut Report<'_>) -> Vec<i32> {
+    let pauses = node.list().unwrap_or(std::slice::from_ref(node));
+    if pauses.len() > MAX_INTERVALS {
+        report.error(node.span, format!("more than {MAX_INTERVALS} intervals"));
+        return Vec::new();
+    }
+    let pause = |node| whole_seconds(node, PAUSE, |seconds| seconds >= 0, report);
+    pauses.iter().filter_map(pause).collect()
+}
+
+/// A length of time in whole seconds, or their number as RQ writes it.
+fn whole_seconds(
+    node: &Node<'_>,
+    refused: &str,
+    fits: fn(i32) -> bool,
+    report: &mut Report<'_>,
+) -> Option<i32> {
+    let seconds = match node.scalar() {
+        Some(Scalar::Int(number)) => i32::try_from(number).ok(),
+        Some(Scalar::Text(text)) => match duration::parse(text) {
+            Ok(length) if length.subsec_nanos() == 0 => i32::try_from(length.as_secs()).ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    let seconds = seconds.filter(|seconds| fits(*seconds));
+    if seconds.is_none() {
+        report.error(node.span, format!("{refused}, found {}", node.found()));
+    }
+    seconds
 }
 
 fn bullmq(node: &Node<'_>, report: &mut Report<'_>) -> Option<BullmqOptions> {

@@ -408,8 +408,13 @@ pub(super) static SOLAR: Section = Section {
 };
 
 /// Keys of `options`, by the kind of worker that the queue has.
-pub(super) static OPTIONS: [(&str, Section); 4] =
-    [("celery", CELERY), ("dramatiq", DRAMATIQ), ("sidekiq", SIDEKIQ), ("bullmq", BULLMQ)];
+pub(super) static OPTIONS: [(&str, Section); 5] = [
+    ("celery", CELERY),
+    ("rq", RQ),
+    ("dramatiq", DRAMATIQ),
+    ("sidekiq", SIDEKIQ),
+    ("bullmq", BULLMQ),
+];
 
 const CELERY: Section = Section {
     title: "`options` of a Celery queue",
@@ -445,6 +450,60 @@ const CELERY: Section = Section {
             default: "the task's name",
             meaning: "the name that logs and Flower show",
             example: "shadow: nightly",
+        },
+    ],
+};
+
+const RQ: Section = Section {
+    title: "`options` of an RQ queue",
+    keys: &[
+        Key {
+            name: "timeout",
+            schema: r##"{"$ref": "#/$defs/whole_seconds"}"##,
+            kind: "length or seconds",
+            default: "`180`",
+            meaning: "after this the worker stops the job; `-1`: never",
+            example: "timeout: 1h",
+        },
+        Key {
+            name: "result_ttl",
+            schema: r##"{"$ref": "#/$defs/whole_seconds"}"##,
+            kind: "length or seconds",
+            default: "`500`",
+            meaning: "how long the result of a job that succeeded is kept; `0`: not at all, `-1`: for ever",
+            example: "result_ttl: 1d",
+        },
+        Key {
+            name: "failure_ttl",
+            schema: r##"{"$ref": "#/$defs/whole_seconds"}"##,
+            kind: "length or seconds",
+            default: "a year",
+            meaning: "how long a failed job is kept; `-1`: for ever",
+            example: "failure_ttl: 4w",
+        },
+        Key {
+            name: "retry",
+            schema: r##"{"type": "integer", "minimum": 1, "maximum": 1000}"##,
+            kind: "number",
+            default: "none",
+            meaning: "how often a job that fails is run again",
+            example: "retry: 3",
+        },
+        Key {
+            name: "retry_intervals",
+            schema: r##"{"anyOf": [{"$ref": "#/$defs/whole_seconds"}, {"type": "array", "items": {"$ref": "#/$defs/whole_seconds"}, "maxItems": 100}]}"##,
+            kind: "length, seconds or a list",
+            default: "`0`",
+            meaning: "pauses before each retry, the last one for all further; above `0` they need a worker with `--with-scheduler`",
+            example: "retry: 3\nretry_intervals: [10s, 5m]",
+        },
+        Key {
+            name: "description",
+            schema: r##"{"type": "string", "minLength": 1}"##,
+            kind: "text",
+            default: "the call",
+            meaning: "what dashboards and logs show",
+            example: "description: Nightly report",
         },
     ],
 };
@@ -591,6 +650,9 @@ fn definitions() -> Value {
         },
         "field": {"type": ["string", "integer"]},
         "seconds": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"$ref": "#/$defs/length"}]},
+        "whole_seconds": {
+            "anyOf": [{"type": "integer", "minimum": -1}, {"$ref": "#/$defs/length"}],
+        },
         "backoff": {
             "type": "object",
             "properties": {

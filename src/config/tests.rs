@@ -13,8 +13,10 @@ mod replicas;
 mod templates;
 
 use super::*;
-use crate::queue::{BullmqQueue, DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker};
-use crate::schedule::entry::{CeleryOptions, Expires, Options, SidekiqOptions};
+use crate::queue::{
+    BullmqQueue, DramatiqQueue, Queue, Queues, RqQueue, SidekiqQueue, StreamQueue, Worker,
+};
+use crate::schedule::entry::{CeleryOptions, Expires, Options, RqOptions, SidekiqOptions};
 use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
 
@@ -23,6 +25,7 @@ use crate::tzdata::Tzdata;
 fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
     let queue = |worker: Worker| Queue { name: worker.kind().into(), worker };
     let workers = [
+        Worker::Rq(RqQueue::default()),
         Worker::Dramatiq(DramatiqQueue::default()),
         Worker::Sidekiq(SidekiqQueue::default()),
         Worker::Bullmq(BullmqQueue::default()),
@@ -275,11 +278,13 @@ fn the_examples_load_without_a_word() {
     assert!(heartbeat.next_slot(now).unwrap().since(now) < Duration::from_secs(10));
 }
 
-/// Loads `text` for a Sidekiq queue `mail` and a plain queue `jobs`; the entries or the problems.
+/// Loads `text` for a Sidekiq queue `mail`, a plain queue `jobs` and an RQ queue `images`; the
+/// entries or the problems.
 fn load_for_queues(text: &str) -> Result<Vec<Entry>, String> {
     let queue = |name: &str, worker| Queue { name: name.into(), worker };
     let mail = queue("mail", Worker::Sidekiq(SidekiqQueue::default()));
-    let queues: Queues = [mail, queue("jobs", Worker::Json)].into_iter().collect();
+    let images = queue("images", Worker::Rq(RqQueue::default()));
+    let queues: Queues = [mail, queue("jobs", Worker::Json), images].into_iter().collect();
     let (loaded, told) = load_text_for(&queues, "a.yaml", text.as_bytes());
     loaded.schedule.map(|schedule| schedule.entries).ok_or(told)
 }
@@ -324,6 +329,89 @@ hint: known keys: retry
 a.yaml:6:37: the header `jid` is set by downbeat itself
       d: {task: T, every: 1h, headers: {jid: x}}
                                         ^~~
+hint: choose another name";
+    assert_eq!(told.unwrap_err(), expected);
+}
+
+#[test]
+fn options_of_rq_are_whole_seconds() {
+    let entries = load_for_queues(
+        "defaults: {queue: images}\nentries:\n  \
+         a:\n    task: t\n    every: 1h\n    options:\n      \
+         {timeout: 1h, result_ttl: 0, failure_ttl: -1, retry: 3, retry_intervals: [10, 5m],\n       \
+         description: Thumbnails}\n  \
+         b: {task: t, every: 1h, options: {timeout: -1, retry: 1, retry_intervals: 30s}}\n",
+    );
+    let options: Vec<_> =
+        entries.unwrap().into_iter().map(|entry| entry.message.options.map(|it| *it)).collect();
+    let all = RqOptions {
+        timeout: Some(3600),
+        result_ttl: Some(0),
+        failure_ttl: Some(-1),
+        retry: Some(3),
+        retry_intervals: vec![10, 300],
+        description: Some("Thumbnails".into()),
+    };
+    let few = RqOptions {
+        timeout: Some(-1),
+        retry: Some(1),
+        retry_intervals: vec![30],
+        ..RqOptions::default()
+    };
+    assert_eq!(options, [Some(Options::Rq(all)), Some(Options::Rq(few))]);
+}
+
+#[test]
+fn what_rq_would_choke_on_is_refused() {
+    let told = load_for_queues(
+        "defaults: {queue: images}\nentries:\n  \
+         a: {task: t, every: 1h, priority: 3}\n  \
+         b: {task: t, every: 1h, options: {timeout: 1500ms, result_ttl: 1.5, failure_ttl: -2}}\n  \
+         c: {task: t, every: 1h, options: {timeout: 0, retry: 0, ttl: 5m, meta: {}}}\n  \
+         d: {task: t, every: 1h, options: {retry_intervals: [1, -1], description: 5}}\n  \
+         e: {task: t, every: 1h, headers: {traceparent: x}}\n",
+    );
+    let expected = "\
+a.yaml:3:27: `images`: RQ's queues know no priorities
+      a: {task: t, every: 1h, priority: 3}
+                              ^~~~~~~~
+a.yaml:4:46: expected a length of whole seconds like `5m`, or -1 for no limit, found the text `1500ms`
+      b: {task: t, every: 1h, options: {timeout: 1500ms, result_ttl: 1.5, failure_ttl: -2}}
+                                                 ^~~~~~
+a.yaml:4:66: expected a length of whole seconds like `1h`, 0 for not at all, or -1 for ever, found the number 1.5
+      b: {task: t, every: 1h, options: {timeout: 1500ms, result_ttl: 1.5, failure_ttl: -2}}
+                                                                     ^~~
+a.yaml:4:84: expected a length of whole seconds like `1h`, 0 for not at all, or -1 for ever, found the number -2
+      b: {task: t, every: 1h, options: {timeout: 1500ms, result_ttl: 1.5, failure_ttl: -2}}
+                                                                                       ^~
+a.yaml:5:46: expected a length of whole seconds like `5m`, or -1 for no limit, found the number 0
+      c: {task: t, every: 1h, options: {timeout: 0, retry: 0, ttl: 5m, meta: {}}}
+                                                 ^
+a.yaml:5:56: expected a whole number from 1 to 1000, found the number 0
+      c: {task: t, every: 1h, options: {timeout: 0, retry: 0, ttl: 5m, meta: {}}}
+                                                           ^
+a.yaml:5:59: unknown key `ttl` in `options` of an RQ queue
+      c: {task: t, every: 1h, options: {timeout: 0, retry: 0, ttl: 5m, meta: {}}}
+                                                              ^~~
+hint: did you mean `expires` beside `options`?
+a.yaml:5:68: unknown key `meta` in `options` of an RQ queue
+      c: {task: t, every: 1h, options: {timeout: 0, retry: 0, ttl: 5m, meta: {}}}
+                                                                       ^~~~
+hint: did you mean `headers` beside `options`?
+a.yaml:6:37: `retry_intervals` without `retry`
+      d: {task: t, every: 1h, options: {retry_intervals: [1, -1], description: 5}}
+                                        ^~~~~~~~~~~~~~~
+hint: say how often: `retry: 3`
+a.yaml:6:58: expected a length of whole seconds like `30s`, or 0, found the number -1
+      d: {task: t, every: 1h, options: {retry_intervals: [1, -1], description: 5}}
+                                                             ^~
+a.yaml:6:76: expected text, found the number 5
+      d: {task: t, every: 1h, options: {retry_intervals: [1, -1], description: 5}}
+                                                                               ^
+hint: quote it: `\"5\"`
+a.yaml:7:37: the header `traceparent` is set by downbeat itself
+      e: {task: t, every: 1h, headers: {traceparent: x}}
+                                        ^~~~~~~~~~~
 hint: choose another name";
     assert_eq!(told.unwrap_err(), expected);
 }

@@ -7,7 +7,10 @@ mod bullmq;
 pub mod celery;
 mod dramatiq;
 mod json;
+mod pickle;
 mod plain;
+mod python_repr;
+mod rq;
 #[cfg(test)]
 mod sample;
 mod sidekiq;
@@ -165,6 +168,7 @@ fn quoted(word: &[u8]) -> String {
 pub fn render(task: &Task<'_>) -> Writes {
     match &task.message.queue.worker {
         Worker::Celery => celery::render(task),
+        Worker::Rq(settings) => rq::render(task, *settings),
         Worker::Dramatiq(settings) => dramatiq::render(task, settings),
         Worker::Sidekiq(settings) => sidekiq::render(task, settings),
         Worker::Bullmq(settings) => bullmq::render(task, settings),
@@ -178,6 +182,7 @@ pub fn render(task: &Task<'_>) -> Writes {
 pub fn lists(queue: &Queue) -> Vec<String> {
     match &queue.worker {
         Worker::Celery => celery::list_keys(&queue.name).into(),
+        Worker::Rq(_) => vec![rq::list_key(&queue.name)],
         Worker::Dramatiq(settings) => vec![dramatiq::list_key(&queue.name, settings)],
         Worker::Sidekiq(settings) => vec![sidekiq::list_key(&queue.name, settings)],
         Worker::Bullmq(settings) => bullmq::list_keys(&queue.name, settings).into(),
@@ -220,6 +225,7 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
     }
     match &message.queue.worker {
         Worker::Celery => Ok(()),
+        Worker::Rq(_) => rq::fits(message),
         Worker::Dramatiq(_) => dramatiq::fits(message),
         Worker::Sidekiq(_) => sidekiq::fits(message),
         Worker::Bullmq(_) => bullmq::fits(message),
@@ -237,6 +243,7 @@ pub fn check(message: &Message) -> Result<(), Unsendable> {
     fits(message, Guards::default())?;
     match &message.queue.worker {
         Worker::Celery => celery::check(message),
+        Worker::Rq(_) => rq::check(message),
         _ => Ok(()),
     }
 }
@@ -250,7 +257,7 @@ pub fn is_reserved_header(queue: &Queue, name: &str) -> bool {
             Worker::Dramatiq(_) => dramatiq::is_reserved_header(name),
             Worker::Sidekiq(_) => sidekiq::is_reserved_header(name),
             Worker::Bullmq(_) => bullmq::is_reserved_header(name),
-            Worker::Json | Worker::Stream(_) => name == "traceparent",
+            Worker::Rq(_) | Worker::Json | Worker::Stream(_) => name == "traceparent",
         }
 }
 

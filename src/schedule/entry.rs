@@ -114,6 +114,8 @@ pub enum Expires {
 pub enum Options {
     /// On a Celery queue.
     Celery(CeleryOptions),
+    /// On an RQ queue.
+    Rq(RqOptions),
     /// On a Dramatiq queue.
     Dramatiq(DramatiqOptions),
     /// On a Sidekiq queue.
@@ -128,11 +130,29 @@ impl Options {
     pub fn kind(&self) -> &'static str {
         match self {
             Options::Celery(_) => "celery",
+            Options::Rq(_) => "rq",
             Options::Dramatiq(_) => "dramatiq",
             Options::Sidekiq(_) => "sidekiq",
             Options::Bullmq(_) => "bullmq",
         }
     }
+}
+
+/// `options:` of an entry on an RQ queue. Lengths are in seconds, -1 is for ever.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RqOptions {
+    /// How long the job may run; `None`: 180 s, RQ's own default.
+    pub timeout: Option<i32>,
+    /// How long a result is kept; `None`: 500 s.
+    pub result_ttl: Option<i32>,
+    /// How long a failed job is kept; `None`: a year.
+    pub failure_ttl: Option<i32>,
+    /// How often a job that fails is run again; `None`: not at all.
+    pub retry: Option<u32>,
+    /// How long to wait before each retry; the last length holds for all further ones.
+    pub retry_intervals: Vec<i32>,
+    /// What dashboards show; `None`: the call.
+    pub description: Option<Box<str>>,
 }
 
 /// `options:` of an entry on a Dramatiq queue; `None`: as the actor says.

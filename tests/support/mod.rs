@@ -13,6 +13,7 @@ pub(crate) mod machine;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod rq;
 pub(crate) mod sent;
 pub(crate) mod spool;
 pub(crate) mod tools;

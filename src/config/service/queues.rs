@@ -7,10 +7,16 @@ use crate::config::fields::{Fields, Keys};
 use crate::config::node::{Node, Scalar};
 use crate::config::report::Report;
 use crate::config::settings::MAX_NAME;
-use crate::queue::{BullmqQueue, DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker};
+use crate::queue::{
+    BullmqQueue, DramatiqQueue, Queue, Queues, RqQueue, Serializer, SidekiqQueue, StreamQueue,
+    Worker,
+};
 
 static QUEUE: Keys =
     Keys { of: "a queue", known: &["worker", "options"], later: &["broker"], elsewhere: &[] };
+
+static RQ: Keys =
+    Keys { of: "`options` of an RQ queue", known: &["serializer"], later: &[], elsewhere: &[] };
 
 static DRAMATIQ: Keys =
     Keys { of: "`options` of a Dramatiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
@@ -55,6 +61,7 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
         },
     };
     let keys = match kind {
+        "rq" => &RQ,
         "dramatiq" => &DRAMATIQ,
         "sidekiq" => &SIDEKIQ,
         "bullmq" => &BULLMQ,
@@ -67,6 +74,10 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
         expect::name(value(key)?, &format!("`{key}`"), MAX_NAME, report).map(Into::into)
     };
     Some(match kind {
+        "rq" => {
+            let serializer = value("serializer").and_then(|node| serializer(node, report));
+            Worker::Rq(RqQueue { serializer: serializer.unwrap_or_default() })
+        }
         "dramatiq" => {
             let default = DramatiqQueue::default();
             Worker::Dramatiq(DramatiqQueue {
@@ -87,10 +98,24 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
     })
 }
 
+fn serializer(node: &Node<'_>, report: &mut Report<'_>) -> Option<Serializer> {
+    match node.scalar() {
+        Some(Scalar::Text("pickle")) => Some(Serializer::Pickle),
+        Some(Scalar::Text("json")) => Some(Serializer::Json),
+        _ => {
+            let message = format!("expected `pickle` or `json`, found {}", node.found());
+            report.error(node.span, message).hint("write what the workers' `--serializer` says");
+            None
+        }
+    }
+}
+
 /// A queue as `downbeat config` shows it.
 pub(super) fn show(queue: &Queue) -> (String, Value) {
     let options = match &queue.worker {
         Worker::Celery | Worker::Json => Value::Null,
+        Worker::Rq(RqQueue { serializer: Serializer::Pickle }) => Value::Null,
+        Worker::Rq(RqQueue { serializer: Serializer::Json }) => json!({ "serializer": "json" }),
         Worker::Dramatiq(DramatiqQueue { namespace }) => json!({ "namespace": namespace }),
         Worker::Sidekiq(SidekiqQueue { namespace }) => match namespace {
             Some(namespace) => json!({ "namespace": namespace }),

@@ -18,7 +18,8 @@ fn the_reference_has_exactly_the_keys_that_the_loader_knows() {
     assert_eq!(names(&[&MESSAGE]), known(settings::DEFAULTS.known));
     assert_eq!(names(&[&CRONTAB]), known(when::CRONTAB.known));
     assert_eq!(names(&[&SOLAR]), known(solar::SOLAR.known));
-    let of_options = [&options::CELERY, &options::DRAMATIQ, &options::SIDEKIQ, &options::BULLMQ];
+    let of_options =
+        [&options::CELERY, &options::RQ, &options::DRAMATIQ, &options::SIDEKIQ, &options::BULLMQ];
     assert_eq!(OPTIONS.len(), of_options.len());
     for ((kind, section), keys) in OPTIONS.iter().zip(of_options) {
         assert_eq!(names(&[section]), known(keys.known), "{kind}");

@@ -15,7 +15,6 @@
 
 mod check;
 mod keys;
-mod python_repr;
 
 pub use check::{check, is_reserved_header};
 pub use keys::{binding_keys, binding_member, list_key, list_keys};
@@ -25,10 +24,10 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::json::Json;
+use super::python_repr::python_repr;
 use super::{Push, Task, Writes};
 use crate::schedule::entry::{CeleryOptions, Options};
 use crate::schedule::{Message, UnixMs};
-use python_repr::python_repr;
 
 /// Nobody waits for an answer to a scheduled task, but the producer always names a place for it.
 const REPLY_TO: Uuid = Uuid::from_u128(0x6b1d_2a53_93f4_5a4e_8d0e_77c1_5e0b_c9a2);

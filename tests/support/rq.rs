@@ -1,0 +1,128 @@
+//! A real RQ worker whose jobs write down what they were called with.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::redis::RedisServer;
+use super::tools::{python, tests_folder};
+use super::wait::{SOON, eventually};
+
+/// One execution, as the job itself saw it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Run {
+    /// The job's id.
+    pub(crate) id: String,
+    /// Positional arguments.
+    pub(crate) args: Value,
+    /// Keyword arguments.
+    pub(crate) kwargs: Value,
+    /// `get_current_job().meta`.
+    pub(crate) meta: Value,
+    /// `origin`.
+    pub(crate) queue: String,
+    /// What dashboards show.
+    pub(crate) description: Value,
+    /// Seconds that it may run.
+    pub(crate) timeout: Value,
+}
+
+/// A worker that runs each job in a process of its own; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct RqWorker {
+    process: Process,
+    folder: TempDir,
+}
+
+impl RqWorker {
+    /// `rq worker` with `args`: options, such as `--serializer json`, and queues.
+    ///
+    /// It knows the jobs of `rq_jobs.py`: `rq_jobs.echo` gives its arguments, `rq_jobs.fail`
+    /// fails, `rq_jobs.nap` sleeps for so many seconds.
+    pub(crate) fn start(server: &RedisServer, args: &[&str]) -> RqWorker {
+        let url = rq_url(server);
+        RqWorker::spawn(server, &[&["rq.cli", "worker", "--url", &url], args].concat())
+    }
+
+    /// django-rq's `rqworker` on the queue `images`; its settings are in `rq_django.py`.
+    pub(crate) fn start_django(server: &RedisServer) -> RqWorker {
+        RqWorker::spawn(server, &["django", "rqworker", "images"])
+    }
+
+    fn spawn(server: &RedisServer, args: &[&str]) -> RqWorker {
+        let folder = tempfile::Builder::new().prefix("rq").tempdir().unwrap();
+        let log = File::create(folder.path().join("worker.log")).unwrap();
+        let mut command = rq_command(server, args);
+        command.env("DOWNBEAT_TEST_JOURNAL", folder.path().join("journal"));
+        command.current_dir(folder.path()).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let process = Process::spawn("rq worker", &mut command);
+        RqWorker { process, folder }
+    }
+
+    /// Every execution so far, in order.
+    pub(crate) fn runs(&self) -> Vec<Run> {
+        let journal = read(&self.folder.path().join("journal"));
+        // The last line may be half written.
+        let whole = journal.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits until it has run at least `count` jobs, and gives all executions.
+    ///
+    /// Panics with the worker's log when it does not, or when the worker ends.
+    pub(crate) fn wait_for_runs(&mut self, count: usize) -> Vec<Run> {
+        let deadline = tokio::time::Instant::now() + SOON;
+        eventually(2 * SOON, &format!("{count} runs"), || {
+            let runs = self.runs();
+            let has_ended = self.process.exited().is_some();
+            if runs.len() < count && (has_ended || tokio::time::Instant::now() > deadline) {
+                panic!("{} of {count} runs\n{}", runs.len(), self.log());
+            }
+            (runs.len() >= count).then_some(runs)
+        })
+    }
+
+    /// What the worker itself has logged.
+    pub(crate) fn log(&self) -> String {
+        read(&self.folder.path().join("worker.log"))
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn rq_url(server: &RedisServer) -> String {
+    format!("unix://{}?db=0", server.socket().display())
+}
+
+/// `python -m` with `args`, for a module that works with this server.
+fn rq_command(server: &RedisServer, args: &[&str]) -> Command {
+    let mut command = Command::new(python());
+    command.arg("-m").args(args);
+    command.env("DOWNBEAT_TEST_BROKER", rq_url(server));
+    command.env("DJANGO_SETTINGS_MODULE", "rq_django");
+    command.env("PYTHONPATH", tests_folder().join("support"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// What `rq info` prints of the queues, for programs.
+pub(crate) fn rq_info(server: &RedisServer) -> String {
+    let url = rq_url(server);
+    let output = rq_command(server, &["rq.cli", "info", "--raw", "-Q", "--url", &url]).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
+}
+
+/// What django-rq's `rqstats` tells of the queue `images`.
+pub(crate) fn django_stats(server: &RedisServer) -> Value {
+    let output = rq_command(server, &["django", "rqstats", "--json"]).output().unwrap();
+    let stats: Value = serde_json::from_slice(&output.stdout).unwrap();
+    stats["queues"][0].clone()
+}

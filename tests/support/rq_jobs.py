@@ -1,0 +1,38 @@
+"""Jobs for RQ's workers. DOWNBEAT_TEST_JOURNAL is the file where each run is written down as a line of JSON."""
+
+import json
+import os
+import time
+
+from rq import get_current_job
+
+
+def write_down(args, kwargs):
+    job = get_current_job()
+    run = {
+        "id": job.id,
+        "args": args,
+        "kwargs": kwargs,
+        "meta": job.meta,
+        "queue": job.origin,
+        "description": job.description,
+        "timeout": job.timeout,
+    }
+    # One write, so that a reader never sees half of a line but at the end of the file.
+    with open(os.environ["DOWNBEAT_TEST_JOURNAL"], "ab", buffering=0) as journal:
+        journal.write((json.dumps(run) + "\n").encode())
+
+
+def echo(*args, **kwargs):
+    write_down(args, kwargs)
+    return [args, kwargs]
+
+
+def fail(*args, **kwargs):
+    write_down(args, kwargs)
+    raise ValueError("no such ☃")
+
+
+def nap(seconds):
+    write_down([seconds], {})
+    time.sleep(seconds)
