@@ -100,7 +100,7 @@ fn a_validator_refuses_files_of_a_wrong_shape_by_the_schema() {
         "{task: t, every: 1m, except: {a: 1}}",
         "{task: t, every: 1m, except: [2026-1-1]}",
         "{task: t, every: 1m, enabled: \"yes\"}",
-        "{task: t, every: 1m, options: {timeout: 5}}",
+        "{task: t, every: 1m, options: {time_limits: 5}}",
         "{task: t, every: 1m, tags: nightly}",
     ];
     let entries = entries.map(|entry| format!("entries:\n  a: {entry}\n")).map(|file| {
