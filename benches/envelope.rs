@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use downbeat::config;
-use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::{Queue, Queues};
 use downbeat::schedule::{Message, Schedule, TaskIds, UnixMs};
 use downbeat::tzdata::Tzdata;
@@ -44,12 +44,12 @@ fn task(message: &Message) -> Task<'_> {
 fn render(criterion: &mut Criterion) {
     let message = message();
     let task = task(&message);
-    let bytes = celery::render(&task).size();
+    let bytes = envelope::render(&task).size();
     assert!((900..1500).contains(&bytes), "not the size this bench is about: {bytes} bytes");
     let mut group = criterion.benchmark_group("celery");
     group.throughput(Throughput::Bytes(bytes as u64));
     group.bench_function("render", |bencher| {
-        bencher.iter(|| celery::render(black_box(&task)));
+        bencher.iter(|| envelope::render(black_box(&task)));
     });
     group.finish();
 }
@@ -100,7 +100,7 @@ fn seconds(schedule: &Schedule, name: &str, count: usize) -> f64 {
     let begun = Instant::now();
     for _ in 0..count {
         let message = entry.message_of(black_box(slot), id);
-        black_box(celery::render(&task(&message)));
+        black_box(envelope::render(&task(&message)));
     }
     begun.elapsed().as_secs_f64()
 }

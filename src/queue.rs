@@ -17,7 +17,7 @@ pub struct Queue {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Worker {
     /// Celery, protocol 2.
-    Celery,
+    Celery(CeleryQueue),
     /// RQ.
     Rq(RqQueue),
     /// Dramatiq.
@@ -30,6 +30,28 @@ pub enum Worker {
     Json,
     /// Whoever reads JSON objects from a stream, such as a consumer group.
     Stream(StreamQueue),
+}
+
+/// A queue of Celery workers on Redis: their `broker_transport_options`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CeleryQueue {
+    /// Each has a list of its own, to which messages go from that priority on: ascending, from 0 to
+    /// 9, and 0 is among them.
+    pub priority_steps: Box<[u8]>,
+    /// Stands between the queue's name and a step above 0, and in bindings; `sep`.
+    pub separator: Box<str>,
+    /// Stands in front of every key; `global_keyprefix`.
+    pub key_prefix: Box<str>,
+}
+
+impl Default for CeleryQueue {
+    fn default() -> CeleryQueue {
+        CeleryQueue {
+            priority_steps: [0, 3, 6, 9].into(),
+            separator: "\u{6}\u{16}".into(),
+            key_prefix: "".into(),
+        }
+    }
 }
 
 /// A queue of Dramatiq workers.
@@ -98,7 +120,7 @@ impl Worker {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Worker::Celery => "celery",
+            Worker::Celery(_) => "celery",
             Worker::Rq(_) => "rq",
             Worker::Dramatiq(_) => "dramatiq",
             Worker::Sidekiq(_) => "sidekiq",
@@ -113,7 +135,7 @@ impl Queue {
     /// A queue of which the configuration says nothing: Celery's.
     #[must_use]
     pub fn unconfigured(name: &str) -> Arc<Queue> {
-        Arc::new(Queue { name: name.into(), worker: Worker::Celery })
+        Arc::new(Queue { name: name.into(), worker: Worker::Celery(CeleryQueue::default()) })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use downbeat::envelope::{Fresh, Kind, Task, celery};
-use downbeat::queue::Queue;
+use downbeat::envelope::{self, Fresh, Kind, Task, celery};
+use downbeat::queue::{CeleryQueue, Queue};
 use downbeat::schedule::entry::{CeleryOptions, Options};
 use downbeat::schedule::{Message, UnixMs};
 use serde_json::{Map, Value, json};
@@ -36,8 +36,8 @@ fn message(args: &Value, kwargs: &Value) -> Message {
 }
 
 fn render(message: &Message, lifetime_ms: Option<i64>) -> Value {
-    assert_eq!(celery::check(message), Ok(()));
-    let bytes = celery::render(&Task {
+    assert_eq!(envelope::check(message), Ok(()));
+    let bytes = envelope::render(&Task {
         entry_name: "entry",
         message,
         task_id: Uuid::from_u128(7),
@@ -104,7 +104,7 @@ fn assert_equals_capture(name: &str, message: &Message, lifetime_ms: Option<i64>
     }
     assert_eq!(normalised(ours), normalised(capture["envelope"].clone()), "{name}");
     if !name.starts_with("filesystem") {
-        let list = celery::list_key(&message.queue.name, message.priority);
+        let list = celery::list_key(&message.queue.name, &CeleryQueue::default(), message.priority);
         assert_eq!(capture["list"], list, "{name}");
     }
 }
@@ -134,8 +134,8 @@ fn a_beat_entry_with_every_option() {
 
 #[test]
 fn the_binding_of_a_queue() {
-    let [key, permanent] = celery::binding_keys("reports");
-    let member = celery::binding_member("reports");
+    let [key, permanent] = celery::binding_keys("reports", &CeleryQueue::default());
+    let member = celery::binding_member("reports", &CeleryQueue::default());
     let Capture(capture) = Capture::load("beat_everything");
     assert_eq!(capture["bindings"], json!([[key, member], [permanent, member]]));
 }

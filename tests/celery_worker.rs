@@ -1,6 +1,6 @@
 //! Messages are run by a real Celery worker, with what the entry says.
 
-use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;
 use downbeat::schedule::{Message, UnixMs};
 use redis::Commands as _;
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::celery::{CeleryWorker, Event};
+use crate::support::kind;
 use crate::support::redis::RedisServer;
 use crate::support::spool::Folder;
 use crate::support::tools::needs;
@@ -43,8 +44,8 @@ fn task(message: &Message, id: u128) -> Task<'_> {
 }
 
 fn push(server: &RedisServer, task: &Task<'_>) {
-    assert_eq!(celery::check(task.message), Ok(()));
-    let writes = celery::render(task);
+    assert_eq!(envelope::check(task.message), Ok(()));
+    let writes = envelope::render(task);
     server.connect().lpush::<_, _, ()>(writes.key, writes.element).unwrap();
 }
 
@@ -147,10 +148,10 @@ fn files_are_run_in_order_and_expired_ones_are_not() {
     let echo = message("demo.echo", "reports.daily", &args, &kwargs);
     let other = message("anything.at.all", "reports.daily", &json!([]), &json!({}));
     let expired = Some(UnixMs(wall_clock().0 - 1));
-    folder.drop_message("reports.daily", &celery::render(&task(&echo, 1)).element);
+    folder.drop_message("reports.daily", &envelope::render(&task(&echo, 1)).element);
     let late = Task { expires_at: expired, ..task(&echo, 2) };
-    folder.drop_message("reports.daily", &celery::render(&late).element);
-    folder.drop_message("reports.daily", &celery::render(&task(&other, 3)).element);
+    folder.drop_message("reports.daily", &envelope::render(&late).element);
+    folder.drop_message("reports.daily", &envelope::render(&task(&other, 3)).element);
     assert_eq!(folder.files().len(), 3);
 
     let mut worker = CeleryWorker::start(&folder.celery_url(), &["reports.daily"]);
@@ -161,7 +162,32 @@ fn files_are_run_in_order_and_expired_ones_are_not() {
     assert_eq!(runs[0].queue, "reports.daily");
     assert_eq!(runs[1].task, "anything.at.all");
     // Dropped under the running worker as well.
-    folder.drop_message("reports.daily", &celery::render(&task(&other, 4)).element);
+    folder.drop_message("reports.daily", &envelope::render(&task(&other, 4)).element);
     worker.wait_for_runs(3);
     assert!(folder.files().is_empty());
+}
+
+#[test]
+fn a_queue_with_steps_separator_and_prefix_of_its_own_is_read_by_a_worker_that_has_them() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let configuration = r#"
+queues:
+  q: {options: {priority_steps: [0, 2, 4, 6, 8], separator: ":", key_prefix: "shop-"}}
+"#;
+    let priorities = [9, 8, 7, 5, 3, 0];
+    let entry = |n| format!("  p{n}: {{task: t, cron: '0 0 1 1 *', queue: q, priority: {n}}}\n");
+    let schedule: String = priorities.iter().map(entry).collect();
+    let place = kind::place(&server, configuration, &format!("entries:\n{schedule}"));
+    for priority in priorities {
+        place.run(&["trigger", &format!("p{priority}")]).ok();
+    }
+    let mut keys: Vec<String> = server.connect().keys("*").unwrap();
+    keys.sort();
+    assert_eq!(keys, ["shop-q", "shop-q:2", "shop-q:4", "shop-q:6", "shop-q:8"]);
+    let transport =
+        json!({"priority_steps": [0, 2, 4, 6, 8], "sep": ":", "global_keyprefix": "shop-"});
+    let mut worker = CeleryWorker::start_with(&server.celery_url(), &["q"], &transport);
+    let ran: Vec<_> = worker.wait_for_runs(6).iter().filter_map(|run| run.priority).collect();
+    assert_eq!(ran, [0, 3, 5, 7, 9, 8], "by step, and first in, first out within a step");
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use downbeat::config::{self, reference};
-use downbeat::envelope::celery;
+use downbeat::envelope;
 use downbeat::queue::Queues;
 use downbeat::schedule::cron::{Cron, Line, Quartz};
 use downbeat::schedule::rrule::Rrule;
@@ -239,7 +239,7 @@ fn loader() {
                 assert!(next.is_none_or(|next| next > now), "{entry:?}");
                 assert!(next.is_none_or(|next| entry.due(next) >= next), "{entry:?}");
                 let message = entry.message_of(next.unwrap_or(now), Uuid::nil());
-                assert_eq!(celery::check(&message), Ok(()), "{entry:?}");
+                assert_eq!(envelope::check(&message), Ok(()), "{entry:?}");
             }
             accepted | loaded.schedule.is_some()
         })

@@ -1,6 +1,6 @@
 //! What log and Flower show as arguments is what Python itself would show.
 
-use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;
 use downbeat::schedule::{Message, UnixMs};
 use proptest::prelude::*;
@@ -72,7 +72,7 @@ fn shown(args: &str) -> String {
         expires: None,
         options: None,
     };
-    let envelope = celery::render(&Task {
+    let envelope = envelope::render(&Task {
         entry_name: "entry",
         message: &message,
         task_id: Uuid::nil(),

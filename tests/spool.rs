@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use downbeat::broker::spool::{Spool, SpoolError};
 use downbeat::broker::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};
-use downbeat::envelope::{Fresh, Kind, Task, celery};
+use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;
 use downbeat::schedule::progress::LifeChange;
 use downbeat::schedule::{Guards, Message, TaskIds, UnixMs};
@@ -121,7 +121,7 @@ fn message(entry: &str, slot: i64, kind: Kind) -> Outgoing {
         origin: "downbeat@test",
         fresh: Fresh::draw(&mut fastrand::Rng::new()),
     };
-    Outgoing { queue: Arc::clone(&message.queue), writes: celery::render(&task) }
+    Outgoing { queue: Arc::clone(&message.queue), writes: envelope::render(&task) }
 }
 
 fn write(entry: &str, slot: i64) -> Write {

@@ -180,7 +180,7 @@ fn broker_of(service: &ServiceConfig) -> Broker {
 /// The same, if it has a place for the messages of every queue; else a failure with `exit`.
 fn usable_broker(service: &ServiceConfig, exit: Exit) -> Result<Broker, Failure> {
     let broker = broker_of(service);
-    let on_redis = service.queues.iter().find(|queue| queue.worker != Worker::Celery);
+    let on_redis = service.queues.iter().find(|queue| !matches!(queue.worker, Worker::Celery(_)));
     if let (Broker::Spool(_), Some(queue)) = (&broker, on_redis) {
         let (name, kind) = (&queue.name, queue.worker.kind());
         let message = format!(

@@ -76,7 +76,7 @@ pub(super) fn read(
     report: &mut Report<'_>,
 ) -> Option<Option<Box<Options>>> {
     let options = match queue.worker {
-        Worker::Celery => said(celery(node, report)?).map(Options::Celery),
+        Worker::Celery(_) => said(celery(node, report)?).map(Options::Celery),
         Worker::Rq(_) => said(rq(node, report)?).map(Options::Rq),
         Worker::Dramatiq(_) => said(dramatiq(node, report)?).map(Options::Dramatiq),
         Worker::Sidekiq(_) => said(sidekiq(node, report)?).map(Options::Sidekiq),

@@ -167,7 +167,7 @@ fn quoted(word: &[u8]) -> String {
 #[must_use]
 pub fn render(task: &Task<'_>) -> Writes {
     match &task.message.queue.worker {
-        Worker::Celery => celery::render(task),
+        Worker::Celery(settings) => celery::render(task, settings),
         Worker::Rq(settings) => rq::render(task, *settings),
         Worker::Dramatiq(settings) => dramatiq::render(task, settings),
         Worker::Sidekiq(settings) => sidekiq::render(task, settings),
@@ -181,7 +181,7 @@ pub fn render(task: &Task<'_>) -> Writes {
 #[must_use]
 pub fn lists(queue: &Queue) -> Vec<String> {
     match &queue.worker {
-        Worker::Celery => celery::list_keys(&queue.name).into(),
+        Worker::Celery(settings) => celery::list_keys(&queue.name, settings),
         Worker::Rq(_) => vec![rq::list_key(&queue.name)],
         Worker::Dramatiq(settings) => vec![dramatiq::list_key(&queue.name, settings)],
         Worker::Sidekiq(settings) => vec![sidekiq::list_key(&queue.name, settings)],
@@ -224,7 +224,7 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
         return Err(Unsendable::new("options", why));
     }
     match &message.queue.worker {
-        Worker::Celery => Ok(()),
+        Worker::Celery(_) => Ok(()),
         Worker::Rq(_) => rq::fits(message),
         Worker::Dramatiq(_) => dramatiq::fits(message),
         Worker::Sidekiq(_) => sidekiq::fits(message),
@@ -242,7 +242,7 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
 pub fn check(message: &Message) -> Result<(), Unsendable> {
     fits(message, Guards::default())?;
     match &message.queue.worker {
-        Worker::Celery => celery::check(message),
+        Worker::Celery(settings) => celery::check(message, settings),
         Worker::Rq(_) => rq::check(message),
         _ => Ok(()),
     }
@@ -253,7 +253,7 @@ pub fn check(message: &Message) -> Result<(), Unsendable> {
 pub fn is_reserved_header(queue: &Queue, name: &str) -> bool {
     name.starts_with("downbeat_")
         || match &queue.worker {
-            Worker::Celery => celery::is_reserved_header(name),
+            Worker::Celery(_) => celery::is_reserved_header(name),
             Worker::Dramatiq(_) => dramatiq::is_reserved_header(name),
             Worker::Sidekiq(_) => sidekiq::is_reserved_header(name),
             Worker::Bullmq(_) => bullmq::is_reserved_header(name),

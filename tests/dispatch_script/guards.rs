@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use downbeat::envelope::celery;
+use downbeat::queue::CeleryQueue;
 
 use super::*;
 
@@ -171,11 +172,11 @@ async fn slots_that_met_a_full_queue_do_not_count_towards_the_limit() {
 async fn all_priorities_of_a_queue_count_as_one() {
     needs!(Redis);
     let mut leader = Leader::start().await;
-    celery::list_keys("q").iter().for_each(|list| leader.push(list, 1));
+    celery::list_keys("q", &CeleryQueue::default()).iter().for_each(|list| leader.push(list, 1));
     leader.push("q2", 9);
     let urgent = |mut write: Write, priority| {
         if let Some(message) = &mut write.message {
-            message.writes.key = celery::list_key("q", priority);
+            message.writes.key = celery::list_key("q", &CeleryQueue::default(), priority);
         }
         write
     };
@@ -183,7 +184,10 @@ async fn all_priorities_of_a_queue_count_as_one() {
     batch.extend(with(max_queued(6), vec![urgent(send("b", ago(9), "q"), Some(3))]));
     batch.extend(with(max_queued(6), vec![send("c", ago(9), "q")]));
     assert_eq!(leader.go_on(batch).await, all(&Exception::QueueFull, [2]));
-    let lists = celery::list_keys("q").map(|list| leader.queued(&list).len());
+    let lists = celery::list_keys("q", &CeleryQueue::default())
+        .iter()
+        .map(|list| leader.queued(list).len())
+        .collect::<Vec<_>>();
     assert_eq!(lists, [1, 2, 1, 2]);
 }
 
@@ -191,7 +195,7 @@ async fn all_priorities_of_a_queue_count_as_one() {
 async fn a_queue_that_cannot_be_counted_refuses_only_who_asks() {
     needs!(Redis);
     let mut leader = Leader::start().await;
-    let urgent = &celery::list_keys("q")[3];
+    let urgent = &celery::list_keys("q", &CeleryQueue::default())[3];
     let _: () = leader.server.connect().set(urgent, "not a list").unwrap();
     let mut batch = vec![send("b", ago(9), "q")];
     let run = vec![skip("a", ago(9)), send("a", ago(8), "q"), skip("a", ago(7))];
@@ -343,8 +347,10 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut leader = Leader::start().await;
     let (mut model, mut seen) = (Model::default(), BTreeSet::new());
-    let lists = [("q", None), ("q", Some(9)), ("r", None), ("s", Some(3))]
-        .map(|(queue, priority)| (queue, celery::list_key(queue, priority)));
+    let lists =
+        [("q", None), ("q", Some(9)), ("r", None), ("s", Some(3))].map(|(queue, priority)| {
+            (queue, celery::list_key(queue, &CeleryQueue::default(), priority))
+        });
     let start = ago(100_000);
     for round in 0..300 {
         for (queue, key) in &lists {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use downbeat::envelope::celery;
+use downbeat::queue::CeleryQueue;
 use redis::{Client, Commands as _, Connection};
 use tempfile::TempDir;
 
@@ -94,7 +95,7 @@ impl RedisServer {
     pub(crate) fn queue(&self, queue: &str) -> Vec<Sent> {
         let mut connection = self.connect();
         let mut list = |key: String| -> Vec<Vec<u8>> { connection.lrange(key, 0, -1).unwrap() };
-        let keys = celery::list_keys(queue).into_iter();
+        let keys = celery::list_keys(queue, &CeleryQueue::default()).into_iter();
         keys.flat_map(|key| list(key).into_iter().rev()).map(|item| Sent::decode(&item)).collect()
     }
 

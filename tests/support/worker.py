@@ -1,6 +1,7 @@
 """A Celery application that writes a line of JSON for each thing that happens to a message.
 
-DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER_OF_MESSAGES; DOWNBEAT_TEST_JOURNAL the file to write to.
+DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER_OF_MESSAGES; DOWNBEAT_TEST_TRANSPORT holds its
+transport options as JSON; DOWNBEAT_TEST_JOURNAL is the file to write to.
 """
 
 import json
@@ -45,6 +46,7 @@ def settings(broker):
     common = {
         "broker_url": broker,
         "broker_connection_retry_on_startup": True,
+        "broker_transport_options": json.loads(os.environ["DOWNBEAT_TEST_TRANSPORT"]),
         "worker_consumer": "worker:AcceptingConsumer",
         "worker_enable_remote_control": False,
         "worker_prefetch_multiplier": 1,

@@ -203,12 +203,13 @@ impl RedisBroker {
     fn bind(&mut self, batch: &Batch) {
         let mut pipeline = Pipeline::new();
         for queue in batch.iter().filter_map(|write| Some(&write.message.as_ref()?.queue)) {
-            if queue.worker != Worker::Celery || self.bound.contains(&queue.name) {
+            let Worker::Celery(settings) = &queue.worker else { continue };
+            if self.bound.contains(&queue.name) {
                 continue;
             }
             self.bound.insert(Arc::clone(&queue.name));
-            for key in celery::binding_keys(&queue.name) {
-                pipeline.sadd(key, celery::binding_member(&queue.name)).ignore();
+            for key in celery::binding_keys(&queue.name, settings) {
+                pipeline.sadd(key, celery::binding_member(&queue.name, settings)).ignore();
             }
         }
         if let Some(mut connection) = self.link.current().filter(|_| !pipeline.is_empty()) {

@@ -8,12 +8,19 @@ use crate::config::node::{Node, Scalar};
 use crate::config::report::Report;
 use crate::config::settings::MAX_NAME;
 use crate::queue::{
-    BullmqQueue, DramatiqQueue, Queue, Queues, RqQueue, Serializer, SidekiqQueue, StreamQueue,
-    Worker,
+    BullmqQueue, CeleryQueue, DramatiqQueue, Queue, Queues, RqQueue, Serializer, SidekiqQueue,
+    StreamQueue, Worker,
 };
 
 static QUEUE: Keys =
     Keys { of: "a queue", known: &["worker", "options"], later: &["broker"], elsewhere: &[] };
+
+static CELERY: Keys = Keys {
+    of: "`options` of a Celery queue",
+    known: &["priority_steps", "separator", "key_prefix"],
+    later: &[],
+    elsewhere: &[("sep", "separator"), ("global_keyprefix", "key_prefix")],
+};
 
 static RQ: Keys =
     Keys { of: "`options` of an RQ queue", known: &["serializer"], later: &[], elsewhere: &[] };
@@ -66,7 +73,8 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
         "sidekiq" => &SIDEKIQ,
         "bullmq" => &BULLMQ,
         "stream" => &STREAM,
-        _ => &NONE,
+        "json" => &NONE,
+        _ => &CELERY,
     };
     let options = fields.value("options").and_then(|node| keys.sort(node, report));
     let value = |key: &str| options.as_ref()?.value(key);
@@ -94,7 +102,17 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
             let maxlen = value("maxlen").and_then(|node| expect::count(node, report));
             Worker::Stream(StreamQueue { maxlen })
         }
-        _ => Worker::Celery,
+        _ => {
+            let default = CeleryQueue::default();
+            let key_prefix = name("key_prefix").unwrap_or(default.key_prefix);
+            let steps = value("priority_steps").and_then(|node| priority_steps(node, report));
+            let separator = value("separator").and_then(|node| separator(node, report));
+            Worker::Celery(CeleryQueue {
+                priority_steps: steps.unwrap_or(default.priority_steps),
+                separator: separator.unwrap_or(default.separator),
+                key_prefix,
+            })
+        }
     })
 }
 
@@ -110,10 +128,43 @@ fn serializer(node: &Node<'_>, report: &mut Report<'_>) -> Option<Serializer> {
     }
 }
 
+/// Kombu's own producers send none above 9, and workers without a step of 0 miss what has none.
+fn priority_steps(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<[u8]>> {
+    let step = |node: &Node<'_>| match node.scalar() {
+        Some(Scalar::Int(step)) => u8::try_from(step).ok().filter(|step| *step <= 9),
+        _ => None,
+    };
+    let steps: Option<Box<[u8]>> = node.list().and_then(|items| items.iter().map(step).collect());
+    let ascending =
+        steps.filter(|steps| steps.first() == Some(&0) && steps.is_sorted_by(|a, b| a < b));
+    if ascending.is_none() {
+        report
+            .error(node.span, "`priority_steps` are ascending numbers from 0 to 9, the first is 0")
+            .hint("write those of the workers' `broker_transport_options`: `[0, 3, 6, 9]`");
+    }
+    ascending
+}
+
+/// Kombu's own has control characters.
+fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
+    let text = expect::text(node, report)?;
+    if (1..=16).contains(&text.len()) {
+        return Some(text.into());
+    }
+    report.error(node.span, format!("a separator of {} bytes; it has 1 to 16", text.len()));
+    None
+}
+
 /// A queue as `downbeat config` shows it.
 pub(super) fn show(queue: &Queue) -> (String, Value) {
     let options = match &queue.worker {
-        Worker::Celery | Worker::Json => Value::Null,
+        Worker::Celery(settings) if *settings == CeleryQueue::default() => Value::Null,
+        Worker::Celery(CeleryQueue { priority_steps, separator, key_prefix }) => json!({
+            "priority_steps": priority_steps,
+            "separator": separator,
+            "key_prefix": key_prefix,
+        }),
+        Worker::Json => Value::Null,
         Worker::Rq(RqQueue { serializer: Serializer::Pickle }) => Value::Null,
         Worker::Rq(RqQueue { serializer: Serializer::Json }) => json!({ "serializer": "json" }),
         Worker::Dramatiq(DramatiqQueue { namespace }) => json!({ "namespace": namespace }),

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::queue::{SidekiqQueue, Worker};
+use crate::queue::{CeleryQueue, SidekiqQueue, Worker};
 
 fn load_with(
     overrides: Overrides,
@@ -316,13 +316,33 @@ fn queues_say_who_works_on_them() {
     let worker = |name: &str| config.queues.get(name).worker.clone();
     let namespace = Some("shop".into());
     assert_eq!(worker("mail"), Worker::Sidekiq(SidekiqQueue { namespace }));
-    assert_eq!((worker("jobs"), worker("any other")), (Worker::Json, Worker::Celery));
+    assert_eq!(
+        (worker("jobs"), worker("any other")),
+        (Worker::Json, Worker::Celery(CeleryQueue::default()))
+    );
     let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues");
     let expected = json!({
         "jobs": {"worker": "json"},
         "mail": {"worker": "sidekiq", "options": {"namespace": "shop"}},
     });
     assert_eq!(shown.map(|(_, value, _)| value), Some(expected));
+}
+
+#[test]
+fn a_queue_of_celerys_has_the_transport_options_of_its_workers() {
+    let options = r#"{priority_steps: [0, 5, 9], separator: "\x06", key_prefix: "shop-"}"#;
+    let text = format!("queues: {{q: {{options: {options}}}, r: {{worker: celery}}}}");
+    let config = load_file(&text, &[]).unwrap();
+    let expected = CeleryQueue {
+        priority_steps: [0, 5, 9].into(),
+        separator: "\u{6}".into(),
+        key_prefix: "shop-".into(),
+    };
+    assert_eq!(config.queues.get("q").worker, Worker::Celery(expected));
+    let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues").unwrap().1;
+    let options = json!({"priority_steps": [0, 5, 9], "separator": "\u{6}", "key_prefix": "shop-"});
+    assert_eq!(shown["q"], json!({"worker": "celery", "options": options}));
+    assert_eq!(shown["r"], json!({"worker": "celery"}));
 }
 
 #[test]

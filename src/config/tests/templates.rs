@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::config::entry::MAX_ENTRY_NAME;
-use crate::envelope::celery;
+use crate::envelope;
 use crate::schedule::Entry;
 
 const ID: Uuid = Uuid::from_u128(7);
@@ -149,7 +149,7 @@ proptest! {
         members.as_object_mut().unwrap().extend(when.as_object().unwrap().clone());
         let entry = entry(&name, &members);
         let message = entry.message_of(slot, ID);
-        prop_assert_eq!(celery::check(&message), Ok(()));
+        prop_assert_eq!(envelope::check(&message), Ok(()));
         let sent = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         prop_assert_eq!(sent(&message.args), args.filled(&entry, slot));
         prop_assert_eq!(sent(&message.kwargs), kwargs.filled(&entry, slot));

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::envelope::Unsendable;
+use crate::queue::CeleryQueue;
 use crate::schedule::Message;
 
 /// Headers that the envelope or the worker's request object already has a use for.
@@ -55,12 +56,12 @@ const RESERVED: &[&str] = &[
 /// # Errors
 ///
 /// The first thing found that a worker would choke on.
-pub fn check(message: &Message) -> Result<(), Unsendable> {
+pub fn check(message: &Message, settings: &CeleryQueue) -> Result<(), Unsendable> {
     if message.task.is_empty() {
         return Err(Unsendable::new("task", "the task has no name"));
     }
     let queue = &message.queue.name;
-    if queue.is_empty() || queue.contains("\u{6}\u{16}") {
+    if queue.is_empty() || queue.contains(&*settings.separator) {
         let message = format!("{queue:?} cannot be the name of a queue");
         return Err(Unsendable::new("queue", message));
     }
@@ -154,14 +155,14 @@ mod tests {
     }
 
     fn refusal(message: Message) -> String {
-        check(&message).unwrap_err().to_string()
+        check(&message, &CeleryQueue::default()).unwrap_err().to_string()
     }
 
     #[test]
     fn an_ordinary_message_is_accepted() {
-        assert_eq!(check(&message()), Ok(()));
+        assert_eq!(check(&message(), &CeleryQueue::default()), Ok(()));
         let headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
-        assert_eq!(check(&Message { headers, ..message() }), Ok(()));
+        assert_eq!(check(&Message { headers, ..message() }, &CeleryQueue::default()), Ok(()));
     }
 
     #[test]

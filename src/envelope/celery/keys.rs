@@ -1,32 +1,30 @@
-//! Which Redis keys kombu reads and writes, with its default transport options.
+//! Which Redis keys kombu reads and writes.
 
-/// What kombu puts between the parts of a name.
-const SEPARATOR: &str = "\u{6}\u{16}";
+use crate::queue::CeleryQueue;
 
-/// The lists of one queue, most urgent first: on Redis 0 is the most urgent priority.
-const STEPS: [u8; 4] = [0, 3, 6, 9];
-
-/// The list that a message of `priority` is pushed to (LPUSH); no priority is the most urgent, 0.
+/// The list that a message of `priority` is pushed to (LPUSH); on Redis no priority is the most
+/// urgent one, 0.
 ///
-/// Kombu has a list for each of the steps 0, 3, 6 and 9; a message goes to that of the largest
-/// step that is not above its priority. A list of any other step would never be read.
+/// Kombu has a list for each step, by default of 0, 3, 6 and 9; a message goes to that of the
+/// largest step that is not above its priority. A list of any other step would never be read.
 #[must_use]
-pub fn list_key(queue: &str, priority: Option<u8>) -> String {
+pub fn list_key(queue: &str, settings: &CeleryQueue, priority: Option<u8>) -> String {
     let priority = priority.unwrap_or(0);
-    let step = STEPS.into_iter().rev().find(|step| *step <= priority);
-    step_key(queue, step.unwrap_or(0))
+    let step = settings.priority_steps.iter().rev().find(|step| **step <= priority);
+    step_key(queue, settings, step.copied().unwrap_or(0))
 }
 
 /// Every list of `queue`, in the order in which workers look into them.
 #[must_use]
-pub fn list_keys(queue: &str) -> [String; 4] {
-    STEPS.map(|step| step_key(queue, step))
+pub fn list_keys(queue: &str, settings: &CeleryQueue) -> Vec<String> {
+    settings.priority_steps.iter().map(|step| step_key(queue, settings, *step)).collect()
 }
 
-fn step_key(queue: &str, step: u8) -> String {
+fn step_key(queue: &str, settings: &CeleryQueue, step: u8) -> String {
+    let CeleryQueue { key_prefix, separator, .. } = settings;
     match step {
-        0 => queue.to_owned(),
-        step => format!("{queue}{SEPARATOR}{step}"),
+        0 => format!("{key_prefix}{queue}"),
+        step => format!("{key_prefix}{queue}{separator}{step}"),
     }
 }
 
@@ -35,14 +33,16 @@ fn step_key(queue: &str, step: u8) -> String {
 /// Workers do not need them, and write them at their own start. Whoever writes the first should
 /// write the second as well, or kombu 5.7 may sweep the first away.
 #[must_use]
-pub fn binding_keys(queue: &str) -> [String; 2] {
-    [format!("_kombu.binding.{queue}"), format!("_kombu.binding_permanent.{queue}")]
+pub fn binding_keys(queue: &str, settings: &CeleryQueue) -> [String; 2] {
+    let prefix = &settings.key_prefix;
+    ["binding", "binding_permanent"].map(|set| format!("{prefix}_kombu.{set}.{queue}"))
 }
 
 /// What a producer adds (SADD) to both sets of [`binding_keys`]: routing key, pattern, queue.
 #[must_use]
-pub fn binding_member(queue: &str) -> String {
-    format!("{queue}{SEPARATOR}{SEPARATOR}{queue}")
+pub fn binding_member(queue: &str, settings: &CeleryQueue) -> String {
+    let separator = &settings.separator;
+    format!("{queue}{separator}{separator}{queue}")
 }
 
 #[cfg(test)]
@@ -63,14 +63,31 @@ mod tests {
             (Some(255), "q\u{6}\u{16}9"),
         ];
         for (priority, list) in lists {
-            assert_eq!(list_key("q", priority), list, "{priority:?}");
+            assert_eq!(list_key("q", &CeleryQueue::default(), priority), list, "{priority:?}");
         }
+    }
+
+    #[test]
+    fn steps_separator_and_prefix_are_those_that_workers_were_given() {
+        let settings = CeleryQueue {
+            priority_steps: [0, 5].into(),
+            separator: ":".into(),
+            key_prefix: "shop-".into(),
+        };
+        let list = |priority| list_key("q", &settings, priority);
+        assert_eq!([list(None), list(Some(4))], ["shop-q", "shop-q"]);
+        assert_eq!([list(Some(5)), list(Some(9))], ["shop-q:5", "shop-q:5"]);
+        assert_eq!(list_keys("q", &settings), ["shop-q", "shop-q:5"]);
+        let keys = ["shop-_kombu.binding.q", "shop-_kombu.binding_permanent.q"];
+        assert_eq!(binding_keys("q", &settings), keys);
+        assert_eq!(binding_member("q", &settings), "q::q");
     }
 
     #[test]
     fn a_binding_is_written_as_the_producer_writes_it() {
         let keys = ["_kombu.binding.reports", "_kombu.binding_permanent.reports"];
-        assert_eq!(binding_keys("reports"), keys);
-        assert_eq!(binding_member("reports"), "reports\u{6}\u{16}\u{6}\u{16}reports");
+        assert_eq!(binding_keys("reports", &CeleryQueue::default()), keys);
+        let member = binding_member("reports", &CeleryQueue::default());
+        assert_eq!(member, "reports\u{6}\u{16}\u{6}\u{16}reports");
     }
 }

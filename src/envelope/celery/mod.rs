@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::json::Json;
 use super::python_repr::python_repr;
 use super::{Push, Task, Writes};
+use crate::queue::CeleryQueue;
 use crate::schedule::entry::{CeleryOptions, Options};
 use crate::schedule::{Message, UnixMs};
 
@@ -37,9 +38,9 @@ const EMBED: &str = r#"{"callbacks":null,"errbacks":null,"chain":null,"chord":nu
 
 /// The envelope, in the list of the message's priority.
 #[must_use]
-pub fn render(task: &Task<'_>) -> Writes {
+pub fn render(task: &Task<'_>, settings: &CeleryQueue) -> Writes {
     let Message { queue, priority, .. } = task.message;
-    Writes::element(Push::Left, list_key(&queue.name, *priority), envelope(task))
+    Writes::element(Push::Left, list_key(&queue.name, settings, *priority), envelope(task))
 }
 
 /// The envelope of one push, as UTF-8 JSON.

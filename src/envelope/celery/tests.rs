@@ -7,12 +7,12 @@ use crate::envelope::sample::{self, task};
 use crate::queue::Worker;
 
 fn message(args: &Value, kwargs: &Value) -> Message {
-    let message = sample::message("q", Worker::Celery);
+    let message = sample::message("q", Worker::Celery(CeleryQueue::default()));
     Message { args: args.to_string().into(), kwargs: kwargs.to_string().into(), ..message }
 }
 
 fn rendered(task: &Task<'_>) -> Value {
-    serde_json::from_slice(&render(task).element).unwrap()
+    serde_json::from_slice(&render(task, &CeleryQueue::default()).element).unwrap()
 }
 
 fn decoded_body(envelope: &Value) -> String {
@@ -46,7 +46,10 @@ fn expiry_is_an_instant_in_the_headers_and_a_length_in_the_properties() {
 #[test]
 fn equal_tasks_give_equal_bytes() {
     let message = message(&json!([1]), &json!({"a": "b"}));
-    assert_eq!(render(&task(&message)), render(&task(&message)));
+    assert_eq!(
+        render(&task(&message), &CeleryQueue::default()),
+        render(&task(&message), &CeleryQueue::default())
+    );
 }
 
 #[test]
