@@ -48,8 +48,8 @@ fn node(server: &RedisServer, version: &str) -> Command {
     command
 }
 
-pub(crate) fn worker(server: &RedisServer, version: &str, prefix: &str) -> Worker {
-    Worker::spawn("bullmq worker", node(server, version).args([prefix, "mail"]))
+pub(crate) fn worker(server: &RedisServer, version: &str, prefix: &str, queue: &str) -> Worker {
+    Worker::spawn("bullmq worker", node(server, version).args([prefix, queue]))
 }
 
 /// `pause` or `resume`, by BullMQ's own queue object.
@@ -58,7 +58,7 @@ fn give(server: &RedisServer, version: &str, order: &str) {
     assert!(status.success());
 }
 
-pub(crate) fn ran(event: &Value) -> Ran<'_> {
+fn ran(event: &Value) -> Ran<'_> {
     Ran { id: event["id"].as_str().unwrap(), provenance: &event["opts"] }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn ran(event: &Value) -> Ran<'_> {
 fn every_slot_runs_once_on_a_bullmq_worker() {
     needs!(Redis, Bullmq);
     let server = RedisServer::start();
-    let mut worker = worker(&server, "bullmq", "shop");
+    let mut worker = worker(&server, "bullmq", "shop", "mail");
     let place = place(&server);
     for job in kind::every_slot_runs_once(&place, &mut worker, ran, |id| id.to_string()) {
         let deep = json!({"a": [1, 2.5, null, [true, {"deep": [[]]}]]});
@@ -83,7 +83,7 @@ fn jobs_sent_while_a_queue_is_paused_run_once_it_goes_on_whatever_the_version() 
     for version in VERSIONS {
         let server = RedisServer::start();
         let place = place(&server);
-        let mut worker = worker(&server, version, "shop");
+        let mut worker = worker(&server, version, "shop", "mail");
         place.run(&["trigger", "data"]).ok();
         worker.wait_for_events(1);
         give(&server, version, "pause");
@@ -108,7 +108,7 @@ fn a_failing_job_is_attempted_as_often_as_asked_and_removed() {
     needs!(Redis, Bullmq);
     let server = RedisServer::start();
     let place = place(&server);
-    let mut worker = worker(&server, "bullmq", "shop");
+    let mut worker = worker(&server, "bullmq", "shop", "mail");
     place.run(&["trigger", "failing"]).ok();
     let jobs = worker.wait_for_events(3);
     let id = jobs[0]["id"].as_str().unwrap();

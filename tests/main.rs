@@ -35,3 +35,4 @@ mod support;
 mod support_itself;
 mod systemd;
 mod templates;
+mod three_kinds;
