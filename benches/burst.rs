@@ -24,7 +24,8 @@ use std::time::Duration;
 use downbeat::config;
 use downbeat::envelope::{self, Fresh, Kind, Push, Task, Writes};
 use downbeat::queue::{
-    BullmqQueue, CeleryQueue, DramatiqQueue, Queue, Queues, SidekiqQueue, StreamQueue, Worker,
+    BullmqQueue, CeleryQueue, DramatiqQueue, Queue, Queues, RqQueue, SidekiqQueue, StreamQueue,
+    Worker,
 };
 use downbeat::schedule::{Schedule, TaskIds, UnixMs};
 use downbeat::tzdata::Tzdata;
@@ -48,6 +49,7 @@ struct Run {
 fn workers() -> Vec<Worker> {
     vec![
         Worker::Celery(CeleryQueue::default()),
+        Worker::Rq(RqQueue::default()),
         Worker::Dramatiq(DramatiqQueue::default()),
         Worker::Sidekiq(SidekiqQueue::default()),
         Worker::Bullmq(BullmqQueue::default()),
