@@ -136,7 +136,7 @@ fn run(worker: &Worker, entries: usize) -> Run {
 /// What downbeat will write, but for the random numbers.
 fn messages(place: &Place, worker: &Worker, now: UnixMs) -> Vec<Writes> {
     let queues: Queues =
-        [Queue { name: QUEUE.into(), worker: worker.clone() }].into_iter().collect();
+        [Queue { amqp: None, name: QUEUE.into(), worker: worker.clone() }].into_iter().collect();
     let loaded = config::load(&[place.schedules()], &queues, &Tzdata::bundled());
     let Schedule { entries, .. } = loaded.schedule.unwrap();
     let (ids, rng) = (TaskIds::new("downbeat"), &mut fastrand::Rng::new());

@@ -21,6 +21,7 @@ fn message() -> Message {
         kwargs: r#"{"tenant":42,"day":"2026-11-21"}"#.into(),
         headers: None,
         priority: None,
+        route: None,
         expires: None,
         options: None,
     }

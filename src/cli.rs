@@ -26,12 +26,15 @@ pub struct ServiceFlags {
     /// The service's configuration [default: /etc/downbeat/downbeat.yaml, if there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where messages go: redis://…, unix:///…, or spool:PATH
+    /// Where messages go: redis://…, unix:///…, amqp://…, or spool:PATH
     #[arg(long, global = true, value_name = "URL")]
     pub broker: Option<String>,
     /// A file that holds the broker's URL, for one with a password
     #[arg(long, global = true, value_name = "FILE")]
     pub broker_file: Option<PathBuf>,
+    /// With an AMQP broker, where lease and progress are: redis://… or unix:///…
+    #[arg(long, global = true, value_name = "URL")]
+    pub state: Option<String>,
     /// A schedule file or a folder of them; may be repeated
     #[arg(long, global = true, value_name = "PATH")]
     pub schedules: Vec<PathBuf>,

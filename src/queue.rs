@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use crate::config::BrokerUrl;
+
 /// A named queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
@@ -11,6 +13,30 @@ pub struct Queue {
     pub name: Arc<str>,
     /// Who takes messages from it.
     pub worker: Worker,
+    /// Where it is on an AMQP broker; `None`: the broker that holds the state has it as well.
+    pub amqp: Option<AmqpQueue>,
+}
+
+/// A queue's place on an AMQP broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmqpQueue {
+    /// The broker.
+    pub url: Arc<BrokerUrl>,
+    /// Its messages are published to this exchange, and to the default one if there is none.
+    pub exchange: Option<Box<str>>,
+    /// The key they are published with, if it is not the queue's name.
+    pub routing_key: Option<Box<str>>,
+    /// Exchange, queue and binding are declared as Celery's own producer does; `false`: they are
+    /// the workers' business.
+    pub declare: bool,
+}
+
+impl AmqpQueue {
+    /// A queue of that broker of which nothing else is said.
+    #[must_use]
+    pub fn on(url: Arc<BrokerUrl>) -> AmqpQueue {
+        AmqpQueue { url, exchange: None, routing_key: None, declare: false }
+    }
 }
 
 /// A kind of worker, and what one queue's configuration says for it.
@@ -132,40 +158,65 @@ impl Worker {
 }
 
 impl Queue {
-    /// A queue of which the configuration says nothing: Celery's.
+    /// A queue of which the configuration says nothing, on the broker that holds the state:
+    /// Celery's.
     #[must_use]
     pub fn unconfigured(name: &str) -> Arc<Queue> {
-        Arc::new(Queue { name: name.into(), worker: Worker::Celery(CeleryQueue::default()) })
+        let worker = Worker::Celery(CeleryQueue::default());
+        Arc::new(Queue { name: name.into(), worker, amqp: None })
     }
 }
 
 /// The queues that the service's configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Queues(BTreeMap<Arc<str>, Arc<Queue>>);
+pub struct Queues {
+    configured: BTreeMap<Arc<str>, Arc<Queue>>,
+    /// The AMQP broker of all others.
+    amqp: Option<Arc<BrokerUrl>>,
+}
 
 impl Queues {
     /// The configured queue of that name.
     #[must_use]
     pub fn configured(&self, name: &str) -> Option<&Arc<Queue>> {
-        self.0.get(name)
+        self.configured.get(name)
+    }
+
+    /// A queue of that name of which the configuration says nothing.
+    #[must_use]
+    pub fn unconfigured(&self, name: &str) -> Arc<Queue> {
+        match &self.amqp {
+            None => Queue::unconfigured(name),
+            Some(url) => {
+                let amqp = Some(AmqpQueue::on(Arc::clone(url)));
+                let worker = Worker::Celery(CeleryQueue::default());
+                Arc::new(Queue { name: name.into(), worker, amqp })
+            }
+        }
     }
 
     /// The queue of that name, configured or not.
     #[must_use]
     pub fn get(&self, name: &str) -> Arc<Queue> {
         let configured = self.configured(name).map(Arc::clone);
-        configured.unwrap_or_else(|| Queue::unconfigured(name))
+        configured.unwrap_or_else(|| self.unconfigured(name))
     }
 
     /// In the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Queue>> {
-        self.0.values()
+        self.configured.values()
+    }
+
+    /// These queues, with all others on the broker at `url`.
+    #[must_use]
+    pub fn with_amqp(self, url: Option<Arc<BrokerUrl>>) -> Queues {
+        Queues { amqp: url, ..self }
     }
 }
 
 impl FromIterator<Queue> for Queues {
     fn from_iter<I: IntoIterator<Item = Queue>>(queues: I) -> Queues {
         let named = |queue: Queue| (Arc::clone(&queue.name), Arc::new(queue));
-        Queues(queues.into_iter().map(named).collect())
+        Queues { configured: queues.into_iter().map(named).collect(), amqp: None }
     }
 }

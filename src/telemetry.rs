@@ -16,12 +16,16 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use self::logfmt::Logfmt;
 use crate::config::LogFormat;
 
+/// Whatever `levels` does not name: the AMQP library logs whole messages that come back to it.
+const QUIET: &str = "lapin=off,amq_protocol=off";
+
 /// Sends events to standard error from here on, those that `levels` chooses: a level, or
 /// directives such as `info,downbeat::leader=debug`.
 ///
 /// Under journald, which stamps each line itself, lines carry no time; they begin with their
 /// priority (`<4>`), which it takes off (`SyslogLevelPrefix=` of systemd.exec).
 pub fn init(format: LogFormat, levels: &str) {
+    let levels = format!("{QUIET},{levels}");
     let levels: Targets = levels.parse().expect("the configuration has checked it");
     let journald = is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref());
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base64::Engine as _;
+use downbeat::config::{Overrides, ServiceConfig};
 use downbeat::envelope::{self, Fresh, Kind, Task, celery};
 use downbeat::queue::{CeleryQueue, Queue};
 use downbeat::schedule::entry::{CeleryOptions, Options};
@@ -30,6 +31,7 @@ fn message(args: &Value, kwargs: &Value) -> Message {
         kwargs: kwargs.to_string().into(),
         headers: None,
         priority: None,
+        route: None,
         expires: None,
         options: None,
     }
@@ -217,4 +219,71 @@ fn a_message_file() {
         ..message(&json!([1, "é"]), &json!({"ü": "日"}))
     };
     assert_equals_capture("filesystem_full", &message, Some(60_000));
+}
+
+fn assert_equals_publication(name: &str, message: &Message, lifetime_ms: Option<i64>) {
+    let Capture(mut theirs) = Capture::load(name);
+    let url = "amqp://localhost".to_owned();
+    let env = |name: &str| match name {
+        "DOWNBEAT_BROKER" => Some(url.clone()),
+        "DOWNBEAT_STATE" => Some("redis://localhost".to_owned()),
+        _ => None,
+    };
+    let config = ServiceConfig::load(Overrides::default(), &env).unwrap();
+    let message = Message { queue: config.queues.get(&message.queue.name), ..message.clone() };
+    assert_eq!(celery::check(&message, &CeleryQueue::default()), Ok(()));
+    let task = Task {
+        entry_name: "entry",
+        message: &message,
+        task_id: Uuid::from_u128(7),
+        slot: NOW,
+        kind: Kind::Scheduled,
+        expires_at: lifetime_ms.map(|lifetime| UnixMs(NOW.0 + lifetime)),
+        now: NOW,
+        origin: "downbeat@host",
+        fresh: Fresh::draw(&mut fastrand::Rng::with_seed(1)),
+    };
+    let ours = envelope::publish(&task, message.queue.amqp.as_ref().unwrap()).to_string();
+    let mut ours: Value = serde_json::from_str(&ours).unwrap();
+    take_headers(&mut ours, OURS);
+    take_headers(&mut ours, &["celery_beat_task"]);
+    theirs.as_object_mut().unwrap().retain(|part, _| part != "call" && part != "header_types");
+    for message in [&mut ours, &mut theirs] {
+        let id = message["headers"]["id"].clone();
+        assert_eq!(
+            (&message["headers"]["root_id"], &message["properties"]["correlation_id"]),
+            (&id, &id)
+        );
+        for (part, name) in [
+            ("headers", "id"),
+            ("headers", "root_id"),
+            ("properties", "correlation_id"),
+            ("properties", "reply_to"),
+        ] {
+            message[part][name] = uuid_shape(&message[part][name]);
+        }
+        message["headers"]["expires"] = time_shape(&message["headers"]["expires"]);
+        message["headers"]["origin"] = json!("sender@host");
+    }
+    assert_eq!(ours, theirs, "{name}");
+}
+
+#[test]
+fn a_message_on_rabbitmq() {
+    assert_equals_publication("amqp_minimal", &message(&json!([]), &json!({})), None);
+    let options = CeleryOptions {
+        time_limit: Some(30.0),
+        soft_time_limit: Some(20.5),
+        ignore_result: Some(true),
+        shadow: Some("shown".into()),
+    };
+    let headers = r#"{"x-trace":"abc","n":5,"f":1.5,"b":true,"d":{"k":[1,"a"]}}"#;
+    let message = Message {
+        queue: Queue::unconfigured("reports"),
+        headers: Some(headers.into()),
+        priority: Some(5),
+        options: Some(Box::new(Options::Celery(options))),
+        ..message(&json!([1, "é"]), &json!({"ü": "日"}))
+    };
+    assert_equals_publication("amqp_full", &message, Some(60_000));
 }

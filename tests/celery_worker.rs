@@ -24,6 +24,7 @@ fn message(task: &str, queue: &str, args: &Value, kwargs: &Value) -> Message {
         kwargs: kwargs.to_string().into(),
         headers: None,
         priority: None,
+        route: None,
         expires: None,
         options: None,
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use downbeat::broker::amqp::Amqp;
 use downbeat::broker::redis::{Lock, RedisBroker};
 use downbeat::clock::Clock;
 use downbeat::config;
@@ -61,7 +62,8 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
     let broker = RedisBroker::new(&url, "clocks", times.ttl).unwrap();
     let loader = Loader::new(Arc::new(load), "bundled".into());
     let supervisor = Supervisor::default();
-    let parts = Parts { settings, clock, loader, schedule, announced, supervisor };
+    let amqp = Amqp::new(SOON);
+    let parts = Parts { settings, clock, loader, schedule, announced, supervisor, amqp };
     let service = Service::new(parts, broker, reports);
     let (requests, requested) = mpsc::channel(1);
     tokio::spawn(campaign.run());

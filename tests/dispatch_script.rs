@@ -1,6 +1,7 @@
 //! The dispatch script on a real Redis: each way in which a batch can meet the unexpected.
 
 mod guards;
+mod notes;
 
 use std::sync::Arc;
 use std::time::Duration;

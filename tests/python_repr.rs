@@ -69,6 +69,7 @@ fn shown(args: &str) -> String {
         kwargs: "{}".into(),
         headers: None,
         priority: None,
+        route: None,
         expires: None,
         options: None,
     };

@@ -213,13 +213,14 @@ fn message(queue: &str, task: &str, args: &str, kwargs: &str) -> Message {
     let worker = Worker::Rq(RqQueue::default());
     Message {
         task: task.into(),
-        queue: Queue { name: queue.into(), worker }.into(),
+        queue: Queue { name: queue.into(), worker, amqp: None }.into(),
         args: args.into(),
         kwargs: kwargs.into(),
         headers: None,
         priority: None,
         expires: None,
         options: None,
+        route: None,
     }
 }
 

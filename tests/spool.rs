@@ -106,6 +106,7 @@ fn message(entry: &str, slot: i64, kind: Kind) -> Outgoing {
         kwargs: "{}".into(),
         headers: None,
         priority: None,
+        route: None,
         expires: None,
         options: None,
     };

@@ -1,6 +1,7 @@
 //! Where messages and records go. A broker keeps, of one namespace, what is live and how far each
 //! entry has come, and takes messages and their records in one step.
 
+pub mod amqp;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod redis;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::envelope::Writes;
+use crate::envelope::{Publication, Writes};
 use crate::queue::Queue;
 use crate::schedule::progress::{LifeChange, SkipReason, State};
 use crate::schedule::{Guards, UnixMs};
@@ -50,6 +51,47 @@ pub struct Outgoing {
     pub writes: Writes,
 }
 
+/// A message by hand, for whichever broker its queue is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parcel {
+    /// For the one that holds the state.
+    Store(Outgoing),
+    /// For an AMQP broker.
+    Amqp(Arc<Queue>, Publication),
+}
+
+impl Parcel {
+    /// Where it goes.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<Queue> {
+        match self {
+            Parcel::Store(Outgoing { queue, .. }) | Parcel::Amqp(queue, _) => queue,
+        }
+    }
+
+    /// What a store can take.
+    fn for_store(self) -> Result<Outgoing, BrokerError> {
+        match self {
+            Parcel::Store(outgoing) => Ok(outgoing),
+            Parcel::Amqp(queue, _) => Err(misplaced(&queue)),
+        }
+    }
+}
+
+fn misplaced(queue: &Queue) -> BrokerError {
+    BrokerError::Unusable(format!("the queue `{}` is on another broker", queue.name))
+}
+
+/// The exact message.
+impl fmt::Display for Parcel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Parcel::Store(Outgoing { writes, .. }) => writes.fmt(f),
+            Parcel::Amqp(_, publication) => publication.fmt(f),
+        }
+    }
+}
+
 /// What is recorded of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -85,6 +127,31 @@ pub struct Write {
 
 /// Slots that are published and recorded together; those of one entry stand in order.
 pub type Batch = Vec<Write>;
+
+/// What is noted of a slot whose message an AMQP broker takes. It is first intended and then, when
+/// that broker has answered, settled or withdrawn; an intent that was neither is in doubt.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// The entry's name; only one note of a call speaks of it.
+    pub entry: Arc<str>,
+    /// The slot.
+    pub slot: UnixMs,
+    /// What is to become of it, or has.
+    pub stage: Stage,
+    /// As in [`Write`]; only the limit matters.
+    pub guards: Guards,
+}
+
+/// How far a message has come that an AMQP broker takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is about to be published.
+    Intended,
+    /// This is recorded of it.
+    Settled(Outcome),
+    /// The broker has not taken it.
+    Withdrawn,
+}
 
 /// What a fenced write did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,13 +219,18 @@ pub trait Broker: Publish + 'static {
         fence: &Fence,
         batch: Batch,
     ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static;
+
+    /// Writes down how far messages have come that AMQP brokers take; in order, as
+    /// [`Broker::dispatch`] is.
+    fn note(
+        &mut self,
+        fence: &Fence,
+        notes: &[Note],
+    ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static;
 }
 
 /// Takes messages by hand.
 pub trait Publish: Send {
     /// Publishes one message, unfenced and unrecorded.
-    fn publish(
-        &mut self,
-        message: Outgoing,
-    ) -> impl Future<Output = Result<(), BrokerError>> + Send;
+    fn publish(&mut self, message: Parcel) -> impl Future<Output = Result<(), BrokerError>> + Send;
 }

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::broker::{BrokerError, Outgoing, Publish};
+use crate::broker::{BrokerError, Parcel, Publish};
 use crate::config::instant;
 use crate::envelope;
+use crate::queue::Queue;
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
 use crate::service::render::Renderer;
 
@@ -105,13 +106,28 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     Ok(message)
 }
 
+/// The queue that a message by hand would go to; `None` when there is no such entry.
+#[must_use]
+pub fn queue_of(
+    renderer: &Renderer,
+    schedule: &Schedule,
+    entry: &str,
+    instead: Option<&str>,
+) -> Option<Arc<Queue>> {
+    let entry = schedule.get(entry)?;
+    Some(match instead {
+        Some(name) => renderer.queue(name),
+        None => Arc::clone(&entry.message.queue),
+    })
+}
+
 /// A message that is ready to go.
 struct Ready<'a> {
     entry: &'a Entry,
     slot: UnixMs,
     kind: Kind,
     task_id: Uuid,
-    outgoing: Outgoing,
+    parcel: Parcel,
 }
 
 impl<'a> Ready<'a> {
@@ -124,15 +140,14 @@ impl<'a> Ready<'a> {
     ) -> Result<Ready<'a>, Refused> {
         let task_id = Uuid::new_v4();
         let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
-        let rng = &mut fastrand::Rng::new();
-        let outgoing = renderer.message(entry, &message, slot, kind, task_id, rng);
-        Ok(Ready { entry, slot, kind, task_id, outgoing })
+        let parcel = renderer.parcel(entry, &message, slot, kind, task_id);
+        Ok(Ready { entry, slot, kind, task_id, parcel })
     }
 
     async fn publish(self, broker: &mut impl Publish) -> Result<(), BrokerError> {
-        let Ready { entry, slot, kind, task_id, outgoing } = self;
-        let queue = Arc::clone(&outgoing.queue.name);
-        broker.publish(outgoing).await?;
+        let Ready { entry, slot, kind, task_id, parcel } = self;
+        let queue = Arc::clone(&parcel.queue().name);
+        broker.publish(parcel).await?;
         let (entry, kind) = (&*entry.name, kind.as_str());
         tracing::info!(entry, queue = &*queue, %slot, %task_id, kind, "dispatched");
         Ok(())

@@ -68,8 +68,8 @@ pub async fn trigger(
         slot: entry.zone.to_rfc3339(slot),
         slot_utc: slot.to_string(),
         task_id: ready.task_id.to_string(),
-        queue: ready.outgoing.queue.name.to_string(),
-        message: ready.outgoing.writes.to_string(),
+        queue: ready.parcel.queue().name.to_string(),
+        message: ready.parcel.to_string(),
         sent: !asked.dry_run,
     };
     if !asked.dry_run {

@@ -9,7 +9,7 @@ pub(super) fn config(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
     let service = configuration(flags, Exit::No)?;
     let mut settings = service.settings();
     for (key, value, _) in &mut settings {
-        if *key == "broker" {
+        if *key == "broker" && value.is_null() {
             *value = json!(broker_of(&service).to_string());
         }
     }

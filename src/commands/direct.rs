@@ -4,15 +4,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Exit, Failure, usable_broker};
+use crate::broker::amqp::Amqp;
 use crate::broker::redis::RedisBroker;
 use crate::broker::spool::Spool;
-use crate::broker::{Broker as _, BrokerError, Outgoing, Publish};
+use crate::broker::{Broker as _, BrokerError, Parcel, Publish};
 use crate::config::{Broker, ServiceConfig};
 use crate::schedule::progress::State;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) enum Direct {
+/// The broker that holds the state, and all AMQP brokers beside it.
+pub(super) struct Direct {
+    pub(super) store: Store,
+    amqp: Amqp,
+}
+
+pub(super) enum Store {
     Redis(Box<RedisBroker>),
     Spool(PathBuf),
 }
@@ -20,20 +27,20 @@ pub(super) enum Direct {
 impl Direct {
     /// The broker that the service would use.
     pub(super) fn open(service: &ServiceConfig) -> Result<Direct, Failure> {
-        match usable_broker(service, Exit::Usage)? {
+        let store = match usable_broker(service, Exit::Usage)? {
             Broker::Redis(url) => {
                 let broker = RedisBroker::new(url.expose(), &service.namespace, PATIENCE);
-                let broker = broker.map_err(Failure::usage)?;
-                Ok(Direct::Redis(Box::new(broker)))
+                Store::Redis(Box::new(broker.map_err(Failure::usage)?))
             }
-            Broker::Spool(path) => Ok(Direct::Spool(path)),
-        }
+            Broker::Spool(path) => Store::Spool(path),
+        };
+        Ok(Direct { store, amqp: Amqp::new(PATIENCE) })
     }
 
     pub(super) async fn read(&mut self) -> Result<State, Failure> {
-        match self {
-            Direct::Redis(broker) => broker.read().await.map_err(unreachable),
-            Direct::Spool(path) => {
+        match &mut self.store {
+            Store::Redis(broker) => broker.read().await.map_err(unreachable),
+            Store::Spool(path) => {
                 Spool::peek(path).map_err(|error| Failure::new(Exit::Unreachable, error))
             }
         }
@@ -41,10 +48,11 @@ impl Direct {
 }
 
 impl Publish for Direct {
-    async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
-        match self {
-            Direct::Redis(broker) => broker.publish(message).await,
-            Direct::Spool(path) => Ok(Spool::drop_in(path, &message)?),
+    async fn publish(&mut self, message: Parcel) -> Result<(), BrokerError> {
+        match (&mut self.store, message) {
+            (_, message @ Parcel::Amqp(..)) => self.amqp.publish(message).await,
+            (Store::Redis(broker), message) => broker.publish(message).await,
+            (Store::Spool(path), Parcel::Store(message)) => Ok(Spool::drop_in(path, &message)?),
         }
     }
 }

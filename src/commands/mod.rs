@@ -18,6 +18,7 @@ mod status;
 mod trigger;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -26,7 +27,7 @@ use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::{Broker, Overrides, Problem, ServiceConfig};
 use crate::control;
-use crate::queue::Worker;
+use crate::queue::{Queue, Worker};
 use crate::schedule::Schedule;
 use crate::tzdata::Tzdata;
 
@@ -133,6 +134,7 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
         config: flags.config,
         broker: flags.broker,
         broker_file: flags.broker_file,
+        state: flags.state,
         schedules: flags.schedules,
         namespace: flags.namespace,
         leader_ttl: flags.leader_ttl,
@@ -180,13 +182,22 @@ fn broker_of(service: &ServiceConfig) -> Broker {
 /// The same, if it has a place for the messages of every queue; else a failure with `exit`.
 fn usable_broker(service: &ServiceConfig, exit: Exit) -> Result<Broker, Failure> {
     let broker = broker_of(service);
-    let on_redis = service.queues.iter().find(|queue| !matches!(queue.worker, Worker::Celery(_)));
+    let needs_redis =
+        |queue: &&Arc<Queue>| !matches!(queue.worker, Worker::Celery(_)) || queue.amqp.is_some();
+    let on_redis = service.queues.iter().find(needs_redis);
     if let (Broker::Spool(_), Some(queue)) = (&broker, on_redis) {
         let (name, kind) = (&queue.name, queue.worker.kind());
-        let message = format!(
-            "the queue `{name}` is for {kind} workers, which take nothing from a spool; set \
-             `broker: redis://…`"
-        );
+        let message = if queue.amqp.is_some() {
+            format!(
+                "the queue `{name}` is on an AMQP broker, for which a spool keeps no book; set \
+                 `broker: redis://…`"
+            )
+        } else {
+            format!(
+                "the queue `{name}` is for {kind} workers, which take nothing from a spool; set \
+                 `broker: redis://…`"
+            )
+        };
         return Err(Failure::new(exit, message));
     }
     Ok(broker)

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
 use super::{Exit, Failure, configuration, render, usable_broker};
+use crate::broker::amqp::Amqp;
 use crate::broker::redis::{Lock, RedisBroker};
 use crate::broker::spool::{Spool, SpoolError};
 use crate::broker::{Broker, BrokerError};
@@ -90,7 +91,8 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         queues: Arc::clone(&service.queues),
     };
     let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let parts = Parts { settings, clock, loader, schedule, announced, supervisor: supervisor() };
+    let (supervisor, amqp) = (supervisor(), Amqp::new(LONGEST_CALL));
+    let parts = Parts { settings, clock, loader, schedule, announced, supervisor, amqp };
     match broker {
         service::Broker::Redis(url) => {
             let times = LeaseTimes::new(service.ttl);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::direct::{Direct, unreachable};
+use super::direct::{Direct, Store, unreachable};
 use super::{Exit, Failure, ask_service, block_on, broker_of, configuration, show};
 use crate::cli::ServiceFlags;
 use crate::config::ServiceConfig;
@@ -35,7 +35,7 @@ fn look_for_a_leader(mut status: Status, service: &ServiceConfig) -> Result<Stat
     if same
         && status.leader.is_none()
         && status.broker_error.is_none()
-        && let Direct::Redis(mut broker) = Direct::open(service)?
+        && let Store::Redis(mut broker) = Direct::open(service)?.store
         && let Ok(found) = block_on(broker.leader())?
     {
         status.leader = found.map(|(lease, _)| lease);
@@ -51,7 +51,7 @@ impl Direct {
             broker: broker_of(service).to_string(),
             ..Status::default()
         };
-        if let Direct::Redis(broker) = self {
+        if let Store::Redis(broker) = &mut self.store {
             status.leader = broker.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
             let replicas = broker.replicas().await.map_err(unreachable)?;
             status.replicas = replicas.into_iter().filter_map(Peer::read).collect();

@@ -14,7 +14,7 @@ use super::{duration, templates, when};
 use crate::envelope::{self, Unsendable};
 use crate::queue::Queue;
 use crate::schedule::delay::Delay;
-use crate::schedule::entry::{About, Expires};
+use crate::schedule::entry::{About, Expires, Route};
 use crate::schedule::template::Templates;
 use crate::schedule::{Entry, Guards, Message, Timing, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
@@ -42,6 +42,8 @@ pub(super) static ENTRY: Keys = Keys {
         "headers",
         "queue",
         "priority",
+        "routing_key",
+        "exchange",
         "expires",
         "options",
         "cron",
@@ -65,7 +67,7 @@ pub(super) static ENTRY: Keys = Keys {
         "description",
         "tags",
     ],
-    later: &["overlap", "routing_key", "exchange"],
+    later: &["overlap"],
     elsewhere: &[
         ("schedule", "cron"),
         ("crontab", "cron"),
@@ -204,6 +206,7 @@ fn message(
     let kwargs = settings.kwargs.unwrap_or_else(|| JsonText::of("{}"));
     let headers = settings.headers.filter(|headers| &*headers.json != "{}");
     let (headers, in_headers) = headers.map(|headers| (headers.json, headers.holes)).unzip();
+    let route = Route { exchange: settings.exchange, routing_key: settings.routing_key };
     let message = Message {
         task: task.into(),
         queue: settings.queue.unwrap_or(usual_queue),
@@ -211,6 +214,7 @@ fn message(
         kwargs: kwargs.json,
         headers,
         priority: settings.priority,
+        route: (route != Route::default()).then(|| Box::new(route)),
         expires: settings.expires,
         options: settings.options.flatten(),
     };

@@ -147,6 +147,22 @@ pub(super) static MESSAGE: Section = Section {
             example: "jitter: 30s",
         },
         Key {
+            name: "routing_key",
+            schema: r##"{"$ref": "#/$defs/name"}"##,
+            kind: "text",
+            default: "the queue's",
+            meaning: "AMQP only: the key with which the exchange routes the message",
+            example: "routing_key: slow.reports",
+        },
+        Key {
+            name: "exchange",
+            schema: r##"{"$ref": "#/$defs/name"}"##,
+            kind: "text",
+            default: "the queue's",
+            meaning: "AMQP only: the exchange that the message is published to",
+            example: "exchange: tasks",
+        },
+        Key {
             name: "max_queued",
             schema: r#"{"type": "integer", "minimum": 1, "maximum": 1000000000}"#,
             kind: "number",

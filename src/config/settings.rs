@@ -32,6 +32,8 @@ pub(super) static DEFAULTS: Keys = Keys {
         "headers",
         "queue",
         "priority",
+        "routing_key",
+        "exchange",
         "expires",
         "options",
         "jitter",
@@ -39,7 +41,7 @@ pub(super) static DEFAULTS: Keys = Keys {
         "within",
         "max_queued",
     ],
-    later: &["routing_key", "exchange", "overlap"],
+    later: &["overlap"],
     elsewhere: &[],
 };
 
@@ -51,6 +53,8 @@ pub(super) struct Settings {
     pub(super) headers: Option<JsonText>,
     pub(super) queue: Option<Arc<Queue>>,
     pub(super) priority: Option<u8>,
+    pub(super) routing_key: Option<Box<str>>,
+    pub(super) exchange: Option<Box<str>>,
     pub(super) expires: Option<Expires>,
     /// `Some(None)`: all is left to the worker.
     pub(super) options: Option<Option<Box<Options>>>,
@@ -75,7 +79,7 @@ impl<'q> FileQueues<'q> {
         if let Some(known) = self.configured.configured(name).or_else(|| self.others.get(name)) {
             return Arc::clone(known);
         }
-        let queue = Queue::unconfigured(name);
+        let queue = self.configured.unconfigured(name);
         self.others.insert(Arc::clone(&queue.name), Arc::clone(&queue));
         queue
     }
@@ -99,6 +103,8 @@ impl Settings {
             kwargs: fields.value("kwargs").and_then(|node| kwargs(node, report)),
             headers: fields.value("headers").and_then(|node| headers(node, queue, report)),
             priority: fields.value("priority").and_then(|node| priority(node, report)),
+            routing_key: fields.value("routing_key").and_then(|node| amqp_name(node, report)),
+            exchange: fields.value("exchange").and_then(|node| amqp_name(node, report)),
             expires: fields.value("expires").and_then(|node| expires(node, report)),
             options: fields.value("options").and_then(|node| options::read(node, queue, report)),
             jitter: fields.value("jitter").and_then(|node| delay(node, report)),
@@ -117,6 +123,8 @@ impl Settings {
             headers: self.headers.or_else(|| defaults.headers.clone()),
             queue: self.queue.or_else(|| defaults.queue.clone()),
             priority: self.priority.or(defaults.priority),
+            routing_key: self.routing_key.or_else(|| defaults.routing_key.clone()),
+            exchange: self.exchange.or_else(|| defaults.exchange.clone()),
             expires: self.expires.or(defaults.expires),
             options: self.options.or_else(|| defaults.options.clone()),
             jitter: self.jitter.or(defaults.jitter),
@@ -166,6 +174,11 @@ fn headers(node: &Node<'_>, queue: &Queue, report: &mut Report<'_>) -> Option<Js
 fn priority(node: &Node<'_>, report: &mut Report<'_>) -> Option<u8> {
     let number = expect::whole(node, 0..=u8::MAX.into(), report)?;
     u8::try_from(number).ok()
+}
+
+/// The name of an exchange or a routing key.
+pub(super) fn amqp_name(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
+    literal_name(node, "the name", MAX_NAME, report).map(Into::into)
 }
 
 fn expires(node: &Node<'_>, report: &mut Report<'_>) -> Option<Expires> {

@@ -16,14 +16,18 @@ use super::*;
 use crate::queue::{
     BullmqQueue, DramatiqQueue, Queue, Queues, RqQueue, SidekiqQueue, StreamQueue, Worker,
 };
-use crate::schedule::entry::{CeleryOptions, Expires, Options, RqOptions, SidekiqOptions};
+use crate::schedule::entry::{CeleryOptions, Expires, Options, Route, RqOptions, SidekiqOptions};
 use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
 
 /// Loads one text as if it stood in a file of that name. Of each kind of worker there is a queue
 /// that is called like it.
 fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
-    let queue = |worker: Worker| Queue { name: worker.kind().into(), worker };
+    load_text_for(&queues(), name, text)
+}
+
+fn queues() -> Queues {
+    let queue = |worker: Worker| Queue { name: worker.kind().into(), worker, amqp: None };
     let workers = [
         Worker::Rq(RqQueue::default()),
         Worker::Dramatiq(DramatiqQueue::default()),
@@ -32,7 +36,7 @@ fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
         Worker::Json,
         Worker::Stream(StreamQueue::default()),
     ];
-    load_text_for(&workers.map(queue).into_iter().collect(), name, text)
+    workers.map(queue).into_iter().collect()
 }
 
 /// The same for other queues.
@@ -44,6 +48,16 @@ fn load_text_for(queues: &Queues, name: &str, text: &[u8]) -> (Loaded, String) {
     let shown: Vec<String> = loaded.problems.iter().map(|p| p.render(false)).collect();
     let shown = shown.join("\n").replace(&format!("{}/", directory.path().display()), "");
     (loaded, shown)
+}
+
+/// The same, with Celery's queues on an AMQP broker.
+fn on_amqp() -> Queues {
+    let variables = [("DOWNBEAT_BROKER", "amqp://localhost"), ("REDIS_URL", "redis://localhost")];
+    let env = |name: &str| {
+        let found = variables.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    queues().with_amqp(ServiceConfig::load(Overrides::default(), &env).unwrap().amqp)
 }
 
 /// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
@@ -281,7 +295,7 @@ fn the_examples_load_without_a_word() {
 /// Loads `text` for a Sidekiq queue `mail`, a plain queue `jobs` and an RQ queue `images`; the
 /// entries or the problems.
 fn load_for_queues(text: &str) -> Result<Vec<Entry>, String> {
-    let queue = |name: &str, worker| Queue { name: name.into(), worker };
+    let queue = |name: &str, worker| Queue { name: name.into(), worker, amqp: None };
     let mail = queue("mail", Worker::Sidekiq(SidekiqQueue::default()));
     let images = queue("images", Worker::Rq(RqQueue::default()));
     let queues: Queues = [mail, queue("jobs", Worker::Json), images].into_iter().collect();
@@ -303,6 +317,28 @@ fn options_are_those_of_the_queues_workers() {
     let sidekiq = Options::Sidekiq(SidekiqOptions { retry: Some(3) });
     let celery = CeleryOptions { time_limit: Some(5.0), ..CeleryOptions::default() };
     assert_eq!(options, [Some(sidekiq), None, Some(Options::Celery(celery)), None]);
+}
+
+#[test]
+fn a_route_is_for_amqp_only() {
+    let text = "defaults: {routing_key: slow.all}\nentries:\n  \
+                a: {task: t, every: 1h, exchange: tasks}\n  b: {task: t, every: 1h}\n";
+    let (loaded, told) = load_text_for(&on_amqp(), "a.yaml", text.as_bytes());
+    assert_eq!(told, "");
+    let route =
+        |name: &str| loaded.schedule.as_ref().unwrap().get(name).unwrap().message.route.clone();
+    let slow = Route { exchange: None, routing_key: Some("slow.all".into()) };
+    assert_eq!(route("b").as_deref(), Some(&slow));
+    assert_eq!(route("a").as_deref(), Some(&Route { exchange: Some("tasks".into()), ..slow }));
+    let expected = "\
+a.yaml:3:27: `celery`: only an AMQP broker routes messages
+      a: {task: t, every: 1h, exchange: tasks}
+                              ^~~~~~~~
+a.yaml:4:3: `celery`: only an AMQP broker routes messages
+      b: {task: t, every: 1h}
+      ^
+hint: `routing_key` comes from `defaults`: say it anew here";
+    assert_eq!(refused("a.yaml", text), expected);
 }
 
 #[test]

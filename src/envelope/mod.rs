@@ -19,7 +19,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::queue::{Queue, Worker};
+use crate::queue::{AmqpQueue, Queue, Worker};
 
 pub use crate::schedule::Kind;
 use crate::schedule::{Guards, Message, UnixMs};
@@ -71,6 +71,46 @@ impl Fresh {
             trace_id: rng.u128(1..),
             span_id: rng.u64(1..),
         }
+    }
+}
+
+/// A message for an AMQP broker. All are persistent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The exchange's name; empty for the default one, which routes to the queue of the key's name.
+    pub exchange: Box<str>,
+    /// Where the exchange is to route it.
+    pub routing_key: Box<str>,
+    /// A JSON object.
+    pub headers: Vec<u8>,
+    /// 0 to 255, higher is more urgent; only queues with `x-max-priority` look at it.
+    pub priority: u8,
+    /// The id that answers would carry.
+    pub correlation_id: Uuid,
+    /// Where answers would go.
+    pub reply_to: Uuid,
+    /// The broker drops the message after so many milliseconds.
+    pub expiration_ms: Option<u64>,
+    /// A JSON text.
+    pub body: Vec<u8>,
+}
+
+/// One JSON object, with headers and body in it as they are.
+impl fmt::Display for Publication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut json = json::Json::with_capacity(512 + self.headers.len() + self.body.len());
+        json.raw(r#"{"exchange":"#).string(&self.exchange);
+        json.raw(r#","routing_key":"#).string(&self.routing_key);
+        json.raw(r#","properties":{"content_type":"application/json","content_encoding":"utf-8","#);
+        json.raw(r#""delivery_mode":2,"priority":"#).display(self.priority);
+        json.raw(r#","correlation_id":""#).uuid(self.correlation_id);
+        json.raw(r#"","reply_to":""#).uuid(self.reply_to);
+        if let Some(left) = self.expiration_ms {
+            json.raw(r#"","expiration":""#).display(left);
+        }
+        json.raw(r#""},"headers":"#).raw(&String::from_utf8_lossy(&self.headers));
+        json.raw(r#","body":"#).raw(&String::from_utf8_lossy(&self.body)).raw("}");
+        f.write_str(&String::from_utf8_lossy(&json.into_bytes()))
     }
 }
 
@@ -177,6 +217,12 @@ pub fn render(task: &Task<'_>) -> Writes {
     }
 }
 
+/// The same for a queue on an AMQP broker: only those of Celery are on one.
+#[must_use]
+pub fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
+    celery::publish(task, amqp)
+}
+
 /// Every list in which messages of `queue` wait for workers.
 #[must_use]
 pub fn lists(queue: &Queue) -> Vec<String> {
@@ -222,6 +268,10 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
     if let Some(options) = message.options.as_deref().filter(|options| options.kind() != kind) {
         let why = format!("the options are for {} workers, the queue's are {kind}", options.kind());
         return Err(Unsendable::new("options", why));
+    }
+    if let (None, Some(route)) = (&message.queue.amqp, &message.route) {
+        let field = if route.exchange.is_some() { "exchange" } else { "routing_key" };
+        return Err(Unsendable::new(field, "only an AMQP broker routes messages"));
     }
     match &message.queue.worker {
         Worker::Celery(_) => Ok(()),

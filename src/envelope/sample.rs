@@ -9,11 +9,12 @@ use crate::schedule::{Message, UnixMs};
 pub(super) fn message(queue: &str, worker: Worker) -> Message {
     Message {
         task: "demo.add".into(),
-        queue: Queue { name: queue.into(), worker }.into(),
+        queue: Queue { name: queue.into(), worker, amqp: None }.into(),
         args: r#"[1,"zwei"]"#.into(),
         kwargs: r#"{"deep":{"ü":[null,true]}}"#.into(),
         headers: None,
         priority: None,
+        route: None,
         expires: None,
         options: None,
     }

@@ -94,10 +94,21 @@ pub struct Message {
     pub headers: Option<Box<str>>,
     /// 0 to 255, as the worker kind reads it.
     pub priority: Option<u8>,
+    /// Where an AMQP broker is to route it, if not where its queue says.
+    pub route: Option<Box<Route>>,
     /// How long the message may wait for a worker.
     pub expires: Option<Expires>,
     /// Settings of the worker kind; `None` when all are left to the worker.
     pub options: Option<Box<Options>>,
+}
+
+/// A message's own way through an AMQP broker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The exchange, if not the queue's.
+    pub exchange: Option<Box<str>>,
+    /// The routing key, if not the queue's.
+    pub routing_key: Option<Box<str>>,
 }
 
 /// Lifetime of a message, counted from the slot's due time.

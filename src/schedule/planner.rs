@@ -7,7 +7,7 @@
 
 mod judge;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub struct Planner {
     sent: HashMap<u32, u64>,
     /// Queues that refused a message, and when to try them again.
     held: HashMap<Arc<str>, UnixMs>,
+    /// Entries with a slot in the hands of an AMQP broker: nothing is planned for them.
+    lent: HashSet<Arc<str>>,
     /// The broker's sequence number after the last write we know of.
     sequence: u64,
 }
@@ -168,6 +170,11 @@ impl Planner {
                 }
             };
             planner.start_track(index, track, sent, remembered);
+            // The life of an intent ends with it: what is written above withdraws it.
+            let intent = state.intents.get(&*entry.name).filter(|_| same_life.is_some());
+            if let Some(slot) = intent.filter(|slot| **slot > track.cursor) {
+                planner.doubt(index, *slot);
+            }
         }
         changes.extend(retirements(&schedule, state));
         (planner, changes)
@@ -183,6 +190,7 @@ impl Planner {
     ) -> (Planner, Vec<LifeChange>, Vec<Retimed>) {
         let mut planner = Planner::empty(schedule, self.grace);
         planner.held.clone_from(&self.held);
+        planner.lent.clone_from(&self.lent);
         planner.sequence = self.sequence;
         let mut changes = Vec::new();
         let schedule = Arc::clone(&planner.schedule);
@@ -234,6 +242,7 @@ impl Planner {
             judgements: HashMap::new(),
             sent: HashMap::new(),
             held: HashMap::new(),
+            lent: HashSet::new(),
             sequence: 0,
         }
     }
@@ -381,6 +390,11 @@ impl Planner {
                 wake_at = wake_at.min(*until);
                 continue;
             }
+            if self.lent.contains(&entry.name) {
+                continue;
+            }
+            // So that after a crash no more than one slot of an entry is in doubt.
+            let per_entry = if entry.message.queue.amqp.is_some() { 1 } else { per_entry };
             let first = items.len();
             let named = (index, entry);
             judge::unroll(named, cursor, judgements, now, self.grace, per_entry, &mut items);
@@ -449,6 +463,30 @@ impl Planner {
     /// is forgotten.
     pub fn unjudge(&mut self, item: &Item) {
         self.judgements.remove(&item.entry);
+    }
+
+    /// A slot of the entry is being published by an AMQP broker: until it is given back, nothing is
+    /// planned for the entry.
+    pub fn lend(&mut self, entry: &Arc<str>) {
+        self.lent.insert(Arc::clone(entry));
+    }
+
+    /// What became of the slot is known, or that it is not.
+    pub fn give_back(&mut self, entry: &str) {
+        self.lent.remove(entry);
+    }
+
+    /// What the planner before this one, in the same process, has lent stays so.
+    pub fn keep_lent(&mut self, before: &Planner) {
+        self.lent.clone_from(&before.lent);
+    }
+
+    /// Whether the slot was published is not known: it and those before it are sent again, marked,
+    /// as long as they are not too old.
+    pub fn doubt(&mut self, index: u32, slot: UnixMs) {
+        let judgements = self.judgements.entry(index).or_default();
+        judgements.retain(|judgement| judgement.through > slot);
+        judgements.insert(0, Judgement::new(slot, Verdict::Send(Kind::Resent)));
     }
 
     /// The queue refused a message: nothing is planned for it before `until`.

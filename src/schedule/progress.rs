@@ -77,6 +77,9 @@ pub struct State {
     pub lives: HashMap<Box<str>, Life>,
     /// The last slot settled (dispatched or skipped), by entry name.
     pub progress: HashMap<Box<str>, UnixMs>,
+    /// The slot that an AMQP broker may have taken, if it is later than the entry's progress, by
+    /// entry name.
+    pub intents: HashMap<Box<str>, UnixMs>,
     /// How many slots of its last life were dispatched, by name of an entry with a limit.
     pub sent: HashMap<Box<str>, u64>,
 }

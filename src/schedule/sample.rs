@@ -32,6 +32,7 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
             kwargs: "{}".into(),
             headers: None,
             priority: None,
+            route: None,
             expires: None,
             options: None,
         },

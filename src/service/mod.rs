@@ -6,6 +6,7 @@
 
 pub mod heartbeat;
 pub mod lateness;
+mod outbox;
 pub mod reload;
 pub mod render;
 mod round;
@@ -20,10 +21,12 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::heartbeat::Heartbeat;
+use self::outbox::{Outbox, Told};
 use self::reload::Loader;
 use self::render::Renderer;
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use self::tally::Tally;
+use crate::broker::amqp::Amqp;
 use crate::broker::{Broker, BrokerError, Fence, Reply};
 use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::clock::{Clock, SinceBoot};
@@ -39,6 +42,8 @@ use crate::supervisor::Supervisor;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// The longest pause between attempts to reach the broker.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a service that stops waits for AMQP brokers.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The pause before the broker is read again when somebody else wrote.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 /// We plan at most so far ahead of the broker's clock; the broker refuses what is further.
@@ -94,6 +99,8 @@ pub struct Parts<C> {
     pub announced: watch::Sender<String>,
     /// Hears how the service fares.
     pub supervisor: Supervisor,
+    /// Takes messages of queues that are on AMQP.
+    pub amqp: Amqp,
 }
 
 /// The running scheduler.
@@ -114,6 +121,7 @@ pub struct Service<B, C> {
     broker_clock: Option<Reading>,
     /// Items whose publish was not answered: the broker knows what became of them.
     unanswered: Vec<round::Unanswered>,
+    outbox: Outbox,
     failures: u32,
     retry_at: Option<Instant>,
     tally: Tally,
@@ -150,7 +158,7 @@ struct Wake {
 impl<B: Broker, C: Clock> Service<B, C> {
     /// A service that runs once `run` is awaited.
     pub fn new(parts: Parts<C>, broker: B, reports: Reports) -> Service<B, C> {
-        let Parts { settings, clock, loader, schedule, announced, supervisor } = parts;
+        let Parts { settings, clock, loader, schedule, announced, supervisor, amqp } = parts;
         let renderer =
             Renderer::new(&settings.namespace, &settings.host, Arc::clone(&settings.queues));
         let mut tally = Tally::default();
@@ -169,6 +177,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             office: None,
             broker_clock: None,
             unanswered: Vec::new(),
+            outbox: Outbox::new(amqp),
             failures: 0,
             retry_at: None,
             tally,
@@ -216,6 +225,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     self.come_round();
                     let _ = answer.send(outcome);
                 }
+                told = self.outbox.told() => self.hear(told),
                 Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
                 // Both are of interest to those who watch only.
                 Ok(()) = self.reports.leader.changed() => {}
@@ -225,7 +235,24 @@ impl<B: Broker, C: Clock> Service<B, C> {
             }
         }
         self.supervisor.stopping();
+        self.finish_publishing().await;
         info!("stopped");
+    }
+
+    /// Waits a little for what AMQP brokers have in hand, and records it.
+    async fn finish_publishing(&mut self) {
+        let until = Instant::now() + LAST_ANSWERS;
+        while !self.outbox.is_empty()
+            && let Ok(told) = tokio::time::timeout_at(until, self.outbox.told()).await
+        {
+            self.hear(told);
+        }
+        let lease = self.reports.leadership.borrow().clone();
+        if let Some(lease) = lease.filter(|lease| self.office.as_ref() == Some(&lease.text))
+            && let Err(error) = self.record_returned(&lease).await
+        {
+            warn!(%error, "could not record what was published last");
+        }
     }
 
     /// The loop has come round, which those who watch it are told. Gives how long it may sleep for
@@ -245,6 +272,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let lease = self.reports.leadership.borrow().clone();
         let Some(lease) = lease.filter(|lease| lease.is_trusted(SinceBoot::now())) else {
             (self.office, self.retry_at, self.failures) = (None, None, 0);
+            self.leave_unrecorded();
             self.tally.forget_troubles();
             return idle(None);
         };
@@ -293,6 +321,9 @@ impl<B: Broker, C: Clock> Service<B, C> {
             return Ok(());
         };
         planner.advance(sequence);
+        if let Some(before) = &self.planner {
+            planner.keep_lent(before);
+        }
         self.planner = Some(planner);
         self.settle_unanswered(lease);
         self.office = Some(Arc::clone(&lease.text));
@@ -353,6 +384,20 @@ impl<B: Broker, C: Clock> Service<B, C> {
             }
             Request::Status(answer) => drop(answer.send(self.status())),
             Request::List(answer) => drop(answer.send(self.list().await)),
+            Request::Trigger(asked, answer)
+                if !asked.dry_run && self.is_on_amqp(&asked.entry, asked.queue.as_deref()) =>
+            {
+                let (mut amqp, teller) = (self.outbox.amqp.clone(), self.outbox.teller());
+                let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
+                tokio::spawn(async move {
+                    let done = by_hand::trigger(&mut amqp, &renderer, &schedule, &asked).await;
+                    if let Ok(triggered) = &done {
+                        let queue = triggered.queue.as_str().into();
+                        let _ = teller.send(Told::ByHand(queue, Kind::Manual, 1));
+                    }
+                    let _ = answer.send(done);
+                });
+            }
             Request::Trigger(asked, answer) => {
                 let done =
                     by_hand::trigger(&mut self.broker, &self.renderer, &self.schedule, &asked)
@@ -363,6 +408,24 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     self.tally.dispatched(&triggered.queue, Kind::Manual);
                 }
                 let _ = answer.send(done);
+            }
+            Request::Backfill(asked, answer)
+                if !asked.dry_run && self.is_on_amqp(&asked.entry, asked.queue.as_deref()) =>
+            {
+                let (mut amqp, teller) = (self.outbox.amqp.clone(), self.outbox.teller());
+                let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
+                let now = self.clock.now();
+                tokio::spawn(async move {
+                    let done =
+                        by_hand::backfill(&mut amqp, &renderer, &schedule, &asked, now).await;
+                    if let Ok(done) = &done
+                        && let Some(slot) = done.slots.first()
+                    {
+                        let (queue, count) = (slot.queue.as_str().into(), done.slots.len());
+                        let _ = teller.send(Told::ByHand(queue, Kind::Backfill, count));
+                    }
+                    let _ = answer.send(done);
+                });
             }
             Request::Backfill(asked, answer) => {
                 let now = self.clock.now();
@@ -389,6 +452,12 @@ impl<B: Broker, C: Clock> Service<B, C> {
             }
             Request::Reload(_) | Request::Stop => {}
         }
+    }
+
+    /// Whether a message by hand goes to an AMQP broker: then the loop does not wait for it.
+    fn is_on_amqp(&self, entry: &str, instead: Option<&str>) -> bool {
+        let queue = by_hand::queue_of(&self.renderer, &self.schedule, entry, instead);
+        queue.is_some_and(|queue| queue.amqp.is_some())
     }
 
     fn status(&self) -> Status {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::broker::{Batch, Outcome, Outgoing, Write};
+use crate::broker::{Batch, Outcome, Outgoing, Parcel, Write};
 use crate::clock;
-use crate::envelope::{self, Fresh, Task};
-use crate::queue::{Queue, Queues};
+use crate::envelope::{self, Fresh, Publication, Task};
+use crate::queue::{AmqpQueue, Queue, Queues};
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 
@@ -46,20 +46,50 @@ impl Renderer {
         self.ids.id(&entry.name, slot)
     }
 
-    /// The message of `slot`, with the entry's own text (templates filled in) or, for a manual one,
-    /// an edited text.
+    /// The message of `slot` by hand, with an edited text.
     #[must_use]
-    pub fn message(
+    pub fn parcel(
         &self,
         entry: &Entry,
         message: &Message,
         slot: UnixMs,
         kind: Kind,
         task_id: Uuid,
+    ) -> Parcel {
+        let task = self.task(entry, message, slot, kind, task_id, &mut fastrand::Rng::new());
+        let queue = Arc::clone(&message.queue);
+        match &message.queue.amqp {
+            Some(amqp) => Parcel::Amqp(queue, envelope::publish(&task, amqp)),
+            None => Parcel::Store(Outgoing { queue, writes: envelope::render(&task) }),
+        }
+    }
+
+    /// The message of `slot` for the AMQP broker that its queue is on.
+    #[must_use]
+    pub fn publication(
+        &self,
+        entry: &Entry,
+        amqp: &AmqpQueue,
+        slot: UnixMs,
+        kind: Kind,
         rng: &mut fastrand::Rng,
-    ) -> Outgoing {
+    ) -> Publication {
+        let task_id = self.task_id(entry, slot);
+        let message = entry.message_of(slot, task_id);
+        envelope::publish(&self.task(entry, &message, slot, kind, task_id, rng), amqp)
+    }
+
+    fn task<'a>(
+        &'a self,
+        entry: &'a Entry,
+        message: &'a Message,
+        slot: UnixMs,
+        kind: Kind,
+        task_id: Uuid,
+        rng: &mut fastrand::Rng,
+    ) -> Task<'a> {
         let now = clock::wall();
-        let task = Task {
+        Task {
             entry_name: &entry.name,
             message,
             task_id,
@@ -69,11 +99,10 @@ impl Renderer {
             now,
             origin: &self.origin,
             fresh: Fresh::draw(rng),
-        };
-        Outgoing { queue: Arc::clone(&message.queue), writes: envelope::render(&task) }
+        }
     }
 
-    /// What to write for an item.
+    /// What to write for an item of a queue that is not on AMQP.
     #[must_use]
     pub fn write(&self, entry: &Entry, item: &Item, rng: &mut fastrand::Rng) -> Write {
         let (outcome, message) = match item.action {
@@ -81,7 +110,9 @@ impl Renderer {
             Action::Send(kind) => {
                 let task_id = self.task_id(entry, item.slot);
                 let message = entry.message_of(item.slot, task_id);
-                let message = self.message(entry, &message, item.slot, kind, task_id, rng);
+                let task = self.task(entry, &message, item.slot, kind, task_id, rng);
+                let queue = Arc::clone(&message.queue);
+                let message = Outgoing { queue, writes: envelope::render(&task) };
                 (Outcome::Dispatched(task_id), Some(message))
             }
         };

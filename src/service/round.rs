@@ -1,6 +1,6 @@
 //! One round: plan, render, publish, settle.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,12 +8,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
+use uuid::Uuid;
 
+use super::outbox::{Errand, Trust};
 use super::render::{self, BATCH};
 use super::{Service, backoff};
-use crate::broker::{Broker, BrokerError, Exception, Fence, Outcome, Reply};
-use crate::clock::{Clock, SinceBoot};
-use crate::leader::lease::{Lease, Reading};
+use crate::broker::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
+use crate::clock::Clock;
+use crate::leader::lease::Lease;
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::{Entry, Kind, Planner, UnixMs};
@@ -24,10 +26,12 @@ const ROUND: usize = 10_000;
 /// Batches on their way at once: one is carried out while the next one travels.
 const IN_FLIGHT: usize = 2;
 /// The longest pause before a queue that refuses is tried again.
-const LONGEST_HOLD: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
 /// A batch that was written, but for the exceptions.
 struct Answered {
+    /// Its items are only intended: what is to be published by AMQP brokers.
+    intends: bool,
     items: Vec<(Item, Outcome)>,
     sequence: u64,
     exceptions: Vec<(usize, Exception)>,
@@ -36,6 +40,7 @@ struct Answered {
 /// A batch on its way.
 struct InFlight {
     lease: Arc<str>,
+    intends: bool,
     items: Vec<(Item, Outcome)>,
     reply: Pin<Box<dyn Future<Output = Result<Reply, BrokerError>> + Send>>,
 }
@@ -54,26 +59,40 @@ impl<B: Broker, C: Clock> Service<B, C> {
     /// Sends what is due, and says when there is something to do again.
     pub(super) async fn round(&mut self, lease: &Lease) -> Result<UnixMs, BrokerError> {
         let now = self.planning_time();
+        if !self.record_returned(lease).await? {
+            return Ok(now);
+        }
         let Some(planner) = &mut self.planner else { return Ok(now) };
         let plan = planner.plan(now, ROUND, BATCH);
-        let mut batches = render::batches(&plan.items).into_iter();
+        let is_for_amqp = |item: &Item| {
+            let sends = matches!(item.action, Action::Send(_));
+            sends && planner.entry(item.entry).message.queue.amqp.is_some()
+        };
+        let is_idle = plan.items.is_empty();
+        let (for_amqp, items): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_for_amqp);
+        let intents = for_amqp.chunks(BATCH).map(|items| (true, items));
+        let batches = render::batches(&items).into_iter().map(|items| (false, items));
+        let mut batches = intents.chain(batches);
         let mut sequence = self.planner.as_ref().map_or(0, Planner::sequence);
         let mut in_flight = VecDeque::new();
         loop {
             // While batches are on their way, the next is rendered and those before are settled.
             while in_flight.len() < IN_FLIGHT
-                && let Some(items) = batches.next()
+                && let Some((intends, items)) = batches.next()
             {
                 let fence = Fence::after(&lease.text, sequence);
                 sequence = fence.next;
-                in_flight.extend(self.send(&fence, items).await);
+                in_flight.extend(match intends {
+                    true => self.intend(&fence, items).await,
+                    false => self.send(&fence, items).await,
+                });
             }
             let Some(sent) = in_flight.pop_front() else { break };
             let answer = self.answer_to(sent).await;
             self.heartbeat.beat();
             self.supervisor.beat();
             match answer {
-                Ok(Some(answered)) => self.settle(answered),
+                Ok(Some(answered)) => self.settle(answered, lease),
                 // Those behind it are refused, too.
                 Ok(None) => return Ok(now),
                 Err(error) => {
@@ -83,7 +102,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 }
             }
         }
-        if !plan.items.is_empty() && self.failures > 0 {
+        if !is_idle && self.failures > 0 {
             info!("publishing again");
             (self.failures, self.tally.trouble) = (0, None);
         }
@@ -97,20 +116,54 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let outcomes = batch.iter().map(|write| write.outcome);
         let items = items.iter().copied().zip(outcomes).collect();
         let reply = set_off(self.broker.dispatch(fence, batch)).await;
-        Some(InFlight { lease: Arc::clone(&fence.lease), items, reply })
+        Some(InFlight { lease: Arc::clone(&fence.lease), intends: false, items, reply })
+    }
+
+    /// Sets on its way what is to be published by AMQP brokers next.
+    async fn intend(&mut self, fence: &Fence, items: &[Item]) -> Option<InFlight> {
+        let planner = self.planner.as_ref()?;
+        let note = |item: &Item| {
+            let entry = planner.entry(item.entry);
+            let (name, slot, stage) = (Arc::clone(&entry.name), item.slot, Stage::Intended);
+            let note = Note { entry: name, slot, stage, guards: entry.guards };
+            (note, (*item, Outcome::Dispatched(self.renderer.task_id(entry, slot))))
+        };
+        let (notes, items): (Vec<_>, Vec<_>) = items.iter().map(note).unzip();
+        let reply = set_off(self.broker.note(fence, &notes)).await;
+        Some(InFlight { lease: Arc::clone(&fence.lease), intends: true, items, reply })
+    }
+
+    /// Has the slots published that are intended now.
+    fn publish(&mut self, intended: Vec<(Item, Uuid)>, lease: &Lease) {
+        let Some(planner) = &mut self.planner else { return };
+        let schedule = Arc::clone(planner.schedule());
+        let mut rng = fastrand::Rng::new();
+        let mut by_queue: HashMap<Arc<str>, Vec<Errand>> = HashMap::new();
+        for (item, task_id) in intended {
+            let entry = &schedule.entries[item.entry as usize];
+            let (Action::Send(kind), Some(amqp)) = (item.action, &entry.message.queue.amqp) else {
+                continue;
+            };
+            planner.lend(&entry.name);
+            let message = self.renderer.publication(entry, amqp, item.slot, kind, &mut rng);
+            let errands = by_queue.entry(Arc::clone(&entry.message.queue.name)).or_default();
+            errands.push(Errand::new(&schedule, item, task_id, message));
+        }
+        let leadership = self.reports.leadership.clone();
+        let trust = Trust { lease: Arc::clone(&lease.text), leadership };
+        for errands in by_queue.into_values() {
+            let queue = Arc::clone(errands[0].queue());
+            self.outbox.publish(queue, errands, trust.clone());
+        }
     }
 
     /// Waits for the reply; `None` when nothing was written and we have to read anew.
     async fn answer_to(&mut self, mut sent: InFlight) -> Result<Option<Answered>, BrokerError> {
         match sent.reply.as_mut().await {
             Ok(Reply::Written { now, sequence, exceptions }) => {
-                if self.broker_clock.is_some() {
-                    self.broker_clock = Some(Reading { shown: now, at: SinceBoot::now() });
-                }
-                if let Some(planner) = &mut self.planner {
-                    planner.advance(sequence);
-                }
-                Ok(Some(Answered { items: sent.items, sequence, exceptions }))
+                self.written(now, sequence);
+                let InFlight { intends, items, .. } = sent;
+                Ok(Some(Answered { intends, items, sequence, exceptions }))
             }
             Ok(reply) => {
                 let fenced = reply == Reply::Fenced;
@@ -125,7 +178,9 @@ impl<B: Broker, C: Clock> Service<B, C> {
         }
     }
 
-    fn settle(&mut self, Answered { items, sequence, mut exceptions }: Answered) {
+    fn settle(&mut self, answered: Answered, lease: &Lease) {
+        let Answered { intends, items, sequence, mut exceptions } = answered;
+        let mut intended = Vec::new();
         let Some(planner) = &mut self.planner else { return };
         let _gathering = (items.len() > 1).then(Gathering::start);
         exceptions.sort_by_key(|(index, _)| *index);
@@ -142,6 +197,11 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 _ => (item, outcome),
             };
             match exception {
+                None if intends => {
+                    if let Outcome::Dispatched(task_id) = outcome {
+                        intended.push((item, task_id));
+                    }
+                }
                 None | Some(Exception::QueueFull) => {
                     if let Outcome::Dispatched(_) = outcome
                         && let Some(queue) = self.tally.accepted(&entry.message.queue.name)
@@ -150,10 +210,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     }
                     self.tally.count(&item, entry);
                     if item.action == Action::Send(Kind::Scheduled) {
-                        let late = dispatched_at.since(entry.due(item.slot));
-                        self.tally
-                            .lateness
-                            .add(u64::try_from(late.as_millis()).unwrap_or(u64::MAX));
+                        self.tally.late(dispatched_at.since(entry.due(item.slot)));
                     }
                     report(&item, outcome, entry, dispatched_at, false);
                     planner.settle(&item);
@@ -187,10 +244,13 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 }
             }
         }
+        if !intended.is_empty() {
+            self.publish(intended, lease);
+        }
     }
 
     fn leave_unanswered(&mut self, sent: InFlight) {
-        let Some(planner) = &self.planner else { return };
+        let Some(planner) = self.planner.as_ref().filter(|_| !sent.intends) else { return };
         let named = |(item, outcome): (Item, Outcome)| {
             let entry = Arc::clone(&planner.entry(item.entry).name);
             Unanswered { lease: Arc::clone(&sent.lease), entry, item, outcome }
@@ -239,13 +299,13 @@ async fn set_off<T: Send + 'static>(
 }
 
 /// The one line in the log when an entry has reached its limit.
-fn report_done(entry: &Entry) {
+pub(super) fn report_done(entry: &Entry) {
     let limit = entry.guards.limit;
     info!(entry = &*entry.name, limit, "done: the limit is reached");
 }
 
 /// The one line in the log for each slot sent and each run of slots skipped.
-fn report(item: &Item, outcome: Outcome, entry: &Entry, at: UnixMs, recovered: bool) {
+pub(super) fn report(item: &Item, outcome: Outcome, entry: &Entry, at: UnixMs, recovered: bool) {
     let (name, slot) = (&*entry.name, item.slot);
     let lateness_ms = at.0.saturating_sub(entry.due(slot).0);
     match (item.action, outcome) {

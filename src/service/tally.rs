@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lateness::Lateness;
 use super::status::QueueStatus;
@@ -82,6 +83,11 @@ impl Tally {
 
     fn counts(&mut self, queue: &str) -> &mut Counts {
         self.queues.get_mut(queue).unwrap_or(&mut self.others)
+    }
+
+    /// A slot was sent in time, so long after its due time.
+    pub(super) fn late(&mut self, lateness: Duration) {
+        self.lateness.add(u64::try_from(lateness.as_millis()).unwrap_or(u64::MAX));
     }
 
     /// The queue refused a message; gives how often in a row, or `None` when this write's

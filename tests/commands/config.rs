@@ -20,6 +20,7 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
     let expected = [
         format!("config\t{file}\t--config"),
         "broker\tredis://me:***@host/1\tenvironment:REDIS_URL".to_owned(),
+        "state\tnone\tdefault".to_owned(),
         "schedules\t./schedules\tdefault".to_owned(),
         "namespace\tshop\t--namespace".to_owned(),
         format!("queues\t{{\"mail\":{{\"worker\":\"sidekiq\"}}}}\t{file}:4:9"),

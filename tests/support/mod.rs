@@ -12,6 +12,7 @@ pub(crate) mod lines;
 pub(crate) mod machine;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod rabbitmq;
 pub(crate) mod redis;
 pub(crate) mod rq;
 pub(crate) mod sent;

@@ -1,6 +1,6 @@
-//! A network between downbeat and Redis that can be made to fail.
+//! A network between downbeat and a server that can be made to fail.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use super::rabbitmq::RabbitMq;
 use super::redis::RedisServer;
 
 /// A port of 127.0.0.1 that leads to a server's socket.
@@ -17,28 +18,55 @@ pub(crate) struct Proxy {
     line: Arc<Line>,
 }
 
+/// A server behind a proxy.
+#[derive(Debug)]
+enum Target {
+    Redis(PathBuf),
+    Amqp(u16),
+}
+
+/// What does not get through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Silence {
+    Nothing,
+    Answers,
+    Everything,
+}
+
 /// What all connections of a proxy share.
 #[derive(Debug)]
 struct Line {
-    socket: PathBuf,
-    silent: Mutex<bool>,
+    target: Target,
+    silence: Mutex<Silence>,
     changed: Condvar,
     replies_to_lose: AtomicUsize,
     replies_lost: AtomicUsize,
+    /// Reads that were passed on to the client.
+    answers: AtomicUsize,
     is_closing: AtomicBool,
 }
 
 impl Proxy {
     /// Passes everything on to `server`, which may be restarted meanwhile.
     pub(crate) fn start(server: &RedisServer) -> Proxy {
+        Proxy::to(Target::Redis(server.socket()))
+    }
+
+    /// The same for a RabbitMQ.
+    pub(crate) fn amqp(server: &RabbitMq) -> Proxy {
+        Proxy::to(Target::Amqp(server.port()))
+    }
+
+    fn to(target: Target) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let line = Arc::new(Line {
-            socket: server.socket(),
-            silent: Mutex::new(false),
+            target,
+            silence: Mutex::new(Silence::Nothing),
             changed: Condvar::new(),
             replies_to_lose: AtomicUsize::new(0),
             replies_lost: AtomicUsize::new(0),
+            answers: AtomicUsize::new(0),
             is_closing: AtomicBool::new(false),
         });
         let ours = Arc::clone(&line);
@@ -56,18 +84,31 @@ impl Proxy {
 
     /// For downbeat.
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+        match self.line.target {
+            Target::Redis(_) => format!("redis://127.0.0.1:{}/0", self.port),
+            Target::Amqp(_) => format!("amqp://guest:guest@127.0.0.1:{}//", self.port),
+        }
     }
 
     /// Nothing gets through any more, either way, and no connection is closed: what is sent
     /// meanwhile arrives after [`mend`](Self::mend), as over a network that was cut.
     pub(crate) fn cut(&self) {
-        self.line.set_silent(true);
+        self.line.set_silence(Silence::Everything);
+    }
+
+    /// The server hears everything, and no answer of its gets through until [`mend`](Self::mend).
+    pub(crate) fn cut_answers(&self) {
+        self.line.set_silence(Silence::Answers);
+    }
+
+    /// How often the client was passed on something.
+    pub(crate) fn answers(&self) -> usize {
+        self.line.answers.load(Ordering::SeqCst)
     }
 
     /// Everything gets through again.
     pub(crate) fn mend(&self) {
-        self.line.set_silent(false);
+        self.line.set_silence(Silence::Nothing);
     }
 
     /// The next batch of slots is carried out, but its reply is lost with the connection.
@@ -93,7 +134,7 @@ impl Drop for Proxy {
 /// The two ends of one connection.
 struct Pair {
     client: TcpStream,
-    server: UnixStream,
+    server: Stream,
     loses_replies: AtomicBool,
 }
 
@@ -101,29 +142,71 @@ impl Pair {
     fn close(&self) {
         // Either end may be gone already.
         let _ = self.client.shutdown(Shutdown::Both);
-        let _ = self.server.shutdown(Shutdown::Both);
+        self.server.close();
+    }
+}
+
+/// The connection to a server.
+enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Stream {
+    fn close(&self) {
+        let _ = match self {
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Both),
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Both),
+        };
+    }
+}
+
+impl Read for &Stream {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Unix(stream) => (&*stream).read(bytes),
+            Stream::Tcp(stream) => (&*stream).read(bytes),
+        }
+    }
+}
+
+impl Write for &Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Unix(stream) => (&*stream).write(bytes),
+            Stream::Tcp(stream) => (&*stream).write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 impl Line {
-    fn set_silent(&self, silent: bool) {
-        *self.silent.lock().unwrap() = silent;
+    fn set_silence(&self, silence: Silence) {
+        *self.silence.lock().unwrap() = silence;
         self.changed.notify_all();
     }
 
-    fn wait_while_silent(&self) {
-        let silent = self.silent.lock().unwrap();
-        drop(self.changed.wait_while(silent, |silent| *silent).unwrap());
+    fn wait_while(&self, is_silent: impl Fn(Silence) -> bool) {
+        let silence = self.silence.lock().unwrap();
+        drop(self.changed.wait_while(silence, |silence| is_silent(*silence)).unwrap());
     }
 
     fn connect(self: Arc<Line>, client: TcpStream) {
-        self.wait_while_silent();
+        self.wait_while(|silence| silence == Silence::Everything);
+        let server = match &self.target {
+            Target::Redis(socket) => UnixStream::connect(socket).map(Stream::Unix),
+            Target::Amqp(port) => TcpStream::connect(("127.0.0.1", *port)).map(Stream::Tcp),
+        };
         // Without a server the client's connection is closed, which is what it would see.
-        let Ok(server) = UnixStream::connect(&self.socket) else { return };
+        let Ok(server) = server else { return };
         let pair = Arc::new(Pair { client, server, loses_replies: AtomicBool::new(false) });
         let (line, requests) = (Arc::clone(&self), Arc::clone(&pair));
         thread::spawn(move || {
             line.pass(&requests.client, &requests.server, |request| {
+                line.wait_while(|silence| silence == Silence::Everything);
                 if is_batch(request) && line.takes_one_to_lose() {
                     requests.loses_replies.store(true, Ordering::SeqCst);
                 }
@@ -132,6 +215,8 @@ impl Line {
             requests.close();
         });
         self.pass(&pair.server, &pair.client, |_| {
+            self.wait_while(|silence| silence != Silence::Nothing);
+            self.answers.fetch_add(1, Ordering::SeqCst);
             let loses = pair.loses_replies.load(Ordering::SeqCst);
             self.replies_lost.fetch_add(usize::from(loses), Ordering::SeqCst);
             !loses
@@ -148,7 +233,6 @@ impl Line {
     fn pass(&self, mut from: impl Read, mut to: impl Write, mut look: impl FnMut(&[u8]) -> bool) {
         let mut bytes = vec![0; 64 << 10];
         while let Ok(length @ 1..) = from.read(&mut bytes) {
-            self.wait_while_silent();
             if !look(&bytes[..length]) || to.write_all(&bytes[..length]).is_err() {
                 return;
             }

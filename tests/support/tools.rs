@@ -18,6 +18,8 @@ pub(crate) enum Tool {
     Systemd,
     /// What init scripts of Debian are written with.
     InitScripts,
+    /// RabbitMQ, unpacked into `tests/.tools/rabbitmq`.
+    RabbitMq,
     /// `sidekiq` on the search path.
     Sidekiq,
     /// Node.js, and in `tests/.tools` all of `tests/requirements-node.txt`.
@@ -56,6 +58,7 @@ impl Tool {
             Tool::Python => *PYTHON,
             Tool::Systemd => are_there(&["/lib/systemd/systemd", "/sbin/ip"]),
             Tool::InitScripts => are_there(&["/lib/lsb/init-functions", "/sbin/ip"]),
+            Tool::RabbitMq => rabbitmq().join("usr/lib/erlang/bin/erl").exists(),
             Tool::Sidekiq => *SIDEKIQ,
             Tool::Bullmq => *BULLMQ,
             Tool::Promtool => *PROMTOOL,
@@ -96,6 +99,11 @@ pub(crate) fn all_there(tools: &[Tool]) -> bool {
 /// The interpreter of the virtual environment that `tests/run` makes.
 pub(crate) fn python() -> PathBuf {
     tests_folder().join(".venv/bin/python")
+}
+
+/// Where `tests/run` unpacks RabbitMQ and Erlang.
+pub(crate) fn rabbitmq() -> PathBuf {
+    tests_folder().join(".tools/rabbitmq")
 }
 
 /// Where `tests/run` puts packages of Node.js.

@@ -9,6 +9,9 @@ use tokio::time::Instant;
 /// How long a program on a busy machine may take for anything that needs no waiting.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
+/// The same for one that is slow to start.
+pub(crate) const START: Duration = Duration::from_secs(120);
+
 /// The first value that `look` gives; asks every few milliseconds.
 ///
 /// Panics with `what` when there is none after `limit`.

@@ -35,6 +35,12 @@ impl Keys {
         self.key("progress")
     }
 
+    /// Hash: entry → `"<slot> intended -"` of a slot that an AMQP broker may have taken, while that
+    /// is not recorded.
+    pub(super) fn intents(&self) -> String {
+        self.key("intents")
+    }
+
     /// Hash: entry with a limit → how many slots of its life were dispatched.
     pub(super) fn sent(&self) -> String {
         self.key("sent")

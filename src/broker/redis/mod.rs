@@ -20,7 +20,10 @@ use tokio::time::Instant;
 use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
-use super::{Batch, Broker, BrokerError, Exception, Fence, Outgoing, Publish, Reply, Write};
+use super::{
+    Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Parcel, Publish, Reply, Stage,
+    Write,
+};
 use crate::envelope::{self, Writes, celery};
 use crate::queue::{StreamQueue, Worker};
 use crate::schedule::progress::{Life, LifeChange, State};
@@ -119,10 +122,16 @@ impl Broker for RedisBroker {
         pipeline.cmd("HGETALL").arg(self.keys.lives());
         pipeline.cmd("HGETALL").arg(self.keys.progress());
         pipeline.cmd("HGETALL").arg(self.keys.sent());
+        pipeline.cmd("HGETALL").arg(self.keys.intents());
         type Hash = Vec<(String, String)>;
-        type Answer = ((i64, i64), Option<u64>, bool, Hash, Hash, Hash);
+        type Answer = ((i64, i64), Option<u64>, bool, Hash, Hash, Hash, Hash);
         let answer: Answer = self.link.ask(&pipeline).await?;
-        let (time, sequence, marked, lives, progress, sent) = answer;
+        let (time, sequence, marked, lives, progress, sent, intents) = answer;
+        let slots = |records: Hash| {
+            let slot =
+                |(name, record): (String, String)| Some((name.into(), recorded_slot(&record)?));
+            records.into_iter().filter_map(slot).collect()
+        };
         Ok(State {
             now: UnixMs(time.0 * 1000 + time.1 / 1000),
             sequence: sequence.unwrap_or(0),
@@ -131,10 +140,8 @@ impl Broker for RedisBroker {
                 .into_iter()
                 .filter_map(|(name, text)| Some((name.into(), life(&text)?)))
                 .collect(),
-            progress: progress
-                .into_iter()
-                .filter_map(|(name, record)| Some((name.into(), recorded_slot(&record)?)))
-                .collect(),
+            progress: slots(progress),
+            intents: slots(intents),
             sent: sent
                 .into_iter()
                 .filter_map(|(name, count)| Some((name.into(), count.parse().ok()?)))
@@ -172,7 +179,6 @@ impl Broker for RedisBroker {
         self.bind(&batch);
         self.trim(&batch);
         async move {
-            let lost = || BrokerError::Unavailable("the connection to redis was lost".to_owned());
             let answer = call.query_async(&mut connection.ok_or_else(lost)?).await;
             let mut reply = parse(answer.map_err(explain)?, next)?;
             if let Reply::Written { exceptions, .. } = &mut reply {
@@ -183,10 +189,24 @@ impl Broker for RedisBroker {
             Ok(reply)
         }
     }
+
+    fn note(
+        &mut self,
+        fence: &Fence,
+        notes: &[Note],
+    ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static {
+        let (call, next) = (self.note_call(fence, notes), fence.next);
+        let connection = self.link.current();
+        async move {
+            let answer = call.query_async(&mut connection.ok_or_else(lost)?).await;
+            parse(answer.map_err(explain)?, next)
+        }
+    }
 }
 
 impl Publish for RedisBroker {
-    async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
+    async fn publish(&mut self, message: Parcel) -> Result<(), BrokerError> {
+        let message = message.for_store()?;
         let mut call = scripts::call(&scripts::PUBLISH, &[]);
         add_list(&mut call, &message.writes);
         call.arg(packed(&message.writes).as_ref());
@@ -266,10 +286,31 @@ impl RedisBroker {
         call
     }
 
+    fn note_call(&self, fence: &Fence, notes: &[Note]) -> Cmd {
+        let keys = &self.keys;
+        let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
+        let keys = [lease, sequence, progress, keys.sent(), keys.intents()];
+        let mut call = scripts::call(&scripts::NOTE, &keys);
+        call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next);
+        for Note { entry, slot, stage, guards } in notes {
+            let (stage, record) = match stage {
+                Stage::Intended => ("intended", format!("{} intended -", slot.0)),
+                Stage::Settled(outcome @ Outcome::Dispatched(_)) => {
+                    ("dispatched", format!("{} {outcome}", slot.0))
+                }
+                Stage::Settled(outcome) => ("skipped", format!("{} {outcome}", slot.0)),
+                Stage::Withdrawn => ("withdrawn", String::new()),
+            };
+            call.arg(stage).arg(&**entry).arg(slot.0).arg(record).arg(in_digits(guards.limit));
+        }
+        call
+    }
+
     fn adopt_call(&self, fence: &Fence, changes: &[LifeChange], last: bool) -> Cmd {
         let keys = &self.keys;
         let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
-        let keys = [lease, sequence, progress, keys.lives(), keys.marker(), keys.sent()];
+        let [lives, marker, sent] = [keys.lives(), keys.marker(), keys.sent()];
+        let keys = [lease, sequence, progress, lives, marker, sent, keys.intents()];
         let mut call = scripts::call(&scripts::ADOPT, &keys);
         call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(i32::from(last));
         for change in changes {
@@ -300,8 +341,16 @@ fn add_guards(call: &mut Cmd, run: &[Write]) {
     let message = run.iter().find_map(|write| write.message.as_ref());
     let queue = message.filter(|_| max_queued.is_some()).map(|message| &message.queue);
     let lists = queue.map(|queue| envelope::lists(queue)).unwrap_or_default();
-    let number = |number: Option<NonZeroU32>| number.map(|n| n.to_string()).unwrap_or_default();
-    call.arg(entry).arg(number(limit)).arg(number(max_queued)).arg(lists.len()).arg(lists);
+    call.arg(entry).arg(in_digits(limit)).arg(in_digits(max_queued)).arg(lists.len()).arg(lists);
+}
+
+/// Empty where there is no number.
+fn in_digits(number: Option<NonZeroU32>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+fn lost() -> BrokerError {
+    BrokerError::Unavailable("the connection to redis was lost".to_owned())
 }
 
 /// How and where the messages of one list are pushed, and their form.

@@ -28,12 +28,13 @@ lua!(RESIGN, "scripts/resign.lua");
 lua!(ANNOUNCE, "scripts/announce.lua");
 lua!(ADOPT, "scripts/adopt.lua");
 lua!(DISPATCH, "scripts/push.lua", "scripts/dispatch.lua");
+lua!(NOTE, "scripts/note.lua");
 lua!(PUBLISH, "scripts/push.lua", "scripts/publish.lua");
 
 /// Loads every script; a connection does so once, and calls them by hash from then on.
 pub(super) fn load_all() -> Pipeline {
     let mut pipeline = Pipeline::new();
-    for script in [&ACQUIRE, &RENEW, &RESIGN, &ANNOUNCE, &ADOPT, &DISPATCH, &PUBLISH] {
+    for script in [&ACQUIRE, &RENEW, &RESIGN, &ANNOUNCE, &ADOPT, &DISPATCH, &NOTE, &PUBLISH] {
         pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source).ignore();
     }
     pipeline

@@ -26,7 +26,8 @@ use tokio::sync::Mutex;
 use self::files::{Files, Staged};
 use self::records::Records;
 use super::{
-    Batch, Broker, BrokerError, Exception, Fence, Outcome, Outgoing, Publish, Reply, Write,
+    Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Outgoing, Parcel, Publish, Reply,
+    Write,
 };
 use crate::clock;
 use crate::schedule::progress::{LifeChange, SkipReason, State};
@@ -177,10 +178,21 @@ impl Broker for Spool {
         let done = self.with(move |inner| inner.dispatch(&fence, batch));
         async move { done.await? }
     }
+
+    /// No queue of a spool is on AMQP: whoever knows of such a queue refuses to run.
+    fn note(
+        &mut self,
+        _: &Fence,
+        _: &[Note],
+    ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static {
+        let error = "a spool keeps no book of other brokers' messages".to_owned();
+        std::future::ready(Err(BrokerError::Unusable(error)))
+    }
 }
 
 impl Publish for Spool {
-    async fn publish(&mut self, message: Outgoing) -> Result<(), BrokerError> {
+    async fn publish(&mut self, message: Parcel) -> Result<(), BrokerError> {
+        let message = message.for_store()?;
         self.with(move |inner| inner.files.publish(&message).map_err(BrokerError::from)).await?
     }
 }

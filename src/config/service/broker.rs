@@ -12,15 +12,36 @@ pub enum Broker {
     Spool(PathBuf),
 }
 
-/// The address of a Redis server, with the password that may be in it.
+/// The address of a server, with the password that may be in it.
 ///
 /// Shown with the password replaced by `***`, so that it can be logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BrokerUrl(String);
 
+/// What `broker` may name: a store of state and messages, or an AMQP broker, which holds messages
+/// only.
+pub(super) enum Address {
+    Store(Broker),
+    Amqp(BrokerUrl),
+}
+
 type Refusal = (String, String);
 
-const SCHEMES: &str = "write `redis://HOST:6379/0`, `unix:///PATH` or `spool:PATH`";
+const SCHEMES: &str = "write `redis://HOST:6379/0`, `unix:///PATH`, `amqp://HOST:5672//` or \
+                       `spool:PATH`";
+
+/// What to write where a state is needed.
+pub(super) const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`";
+
+impl Address {
+    /// Reads an address; relative spool paths count from `base`.
+    pub(super) fn parse(text: &str, base: &Path) -> Result<Address, Refusal> {
+        match text.strip_prefix("amqp://") {
+            Some(_) => BrokerUrl::amqp(text).map(Address::Amqp),
+            None => Broker::parse(text, base).map(Address::Store),
+        }
+    }
+}
 
 impl Broker {
     /// Reads an address; relative spool paths count from `base`.
@@ -40,7 +61,7 @@ impl Broker {
         match scheme {
             "redis" => check_server(rest)?,
             "unix" | "redis+unix" => check_socket(rest)?,
-            "rediss" | "amqp" | "amqps" | "sentinel" | "redis+sentinel" | "redis-sentinel"
+            "rediss" | "amqps" | "sentinel" | "redis+sentinel" | "redis-sentinel"
             | "rediss+sentinel" | "redis+cluster" => {
                 return refuse(&format!("`{scheme}://` is not supported by this version"), SCHEMES);
             }
@@ -56,6 +77,17 @@ fn refuse<T>(message: &str, hint: &str) -> Result<T, Refusal> {
 
 /// `[user:password@]host[:port][/database][?options]`
 fn check_server(rest: &str) -> Result<(), Refusal> {
+    let (address, database) = split_server(rest)?;
+    check_address(address, "redis://HOST:6379/0")?;
+    let database = database.trim_end_matches('/');
+    if !database.is_empty() && database.parse::<u32>().is_err() {
+        return refuse(&format!("`{database}` is not a database number"), "write `/0` at the end");
+    }
+    Ok(())
+}
+
+/// The address, and what stands between it and the options.
+fn split_server(rest: &str) -> Result<(&str, &str), Refusal> {
     if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return refuse("white space in a broker's address", "percent-encode it: a space is `%20`");
     }
@@ -69,16 +101,10 @@ fn check_server(rest: &str) -> Result<(), Refusal> {
         return refuse("a character in the password must be percent-encoded", hint);
     }
     let (server, _options) = server.split_once(['?', '#']).unwrap_or((server, ""));
-    let (address, database) = server.split_once('/').unwrap_or((server, ""));
-    check_address(address)?;
-    let database = database.trim_end_matches('/');
-    if !database.is_empty() && database.parse::<u32>().is_err() {
-        return refuse(&format!("`{database}` is not a database number"), "write `/0` at the end");
-    }
-    Ok(())
+    Ok(server.split_once('/').unwrap_or((server, "")))
 }
 
-fn check_address(address: &str) -> Result<(), Refusal> {
+fn check_address(address: &str, example: &str) -> Result<(), Refusal> {
     if address.contains(',') {
         return refuse("more than one server in a broker's address", "name one of them");
     }
@@ -91,7 +117,7 @@ fn check_address(address: &str) -> Result<(), Refusal> {
         },
     };
     if host.is_empty() {
-        return refuse("a broker's address without a host", "write `redis://HOST:6379/0`");
+        return refuse("a broker's address without a host", &format!("write `{example}`"));
     }
     match port.map(str::parse::<u16>) {
         None | Some(Ok(1..)) => Ok(()),
@@ -109,7 +135,40 @@ fn check_socket(rest: &str) -> Result<(), Refusal> {
 }
 
 impl BrokerUrl {
-    /// The whole address, for the Redis client only: it holds the password.
+    /// Reads `amqp://[user:password@]host[:port][/virtual host]`.
+    pub(super) fn amqp(text: &str) -> Result<BrokerUrl, Refusal> {
+        const EXAMPLE: &str = "amqp://HOST:5672//";
+        let Some(rest) = text.strip_prefix("amqp://") else {
+            return match text.split_once("://") {
+                Some(("amqps", _)) => {
+                    refuse("`amqps://` is not supported by this version", "write `amqp://…`")
+                }
+                _ => refuse(
+                    "this is not the address of an AMQP broker",
+                    &format!("write `{EXAMPLE}`"),
+                ),
+            };
+        };
+        if rest.rsplit_once('@').map_or(rest, |(_, server)| server).contains(['?', '#']) {
+            return refuse(
+                "options in the address of an AMQP broker",
+                "leave out `?` and what follows",
+            );
+        }
+        let (address, _virtual_host) = split_server(rest)?;
+        check_address(address, EXAMPLE)?;
+        Ok(BrokerUrl(text.to_owned()))
+    }
+
+    /// The address of a state beside an AMQP broker.
+    pub(super) fn state(text: &str) -> Result<BrokerUrl, Refusal> {
+        match Broker::parse(text, Path::new(""))? {
+            Broker::Redis(url) => Ok(url),
+            Broker::Spool(_) => refuse("a spool holds no state for AMQP", STATE_HINT),
+        }
+    }
+
+    /// The whole address, for a broker's client only: it holds the password.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -198,7 +257,7 @@ mod tests {
             ("", "this is not a broker's address"),
             ("localhost:6379", "this is not a broker's address"),
             ("http://host", "an unknown kind of broker"),
-            ("amqp://u:s3cret@host", "`amqp://` is not supported by this version"),
+            ("amqps://u:s3cret@host", "`amqps://` is not supported by this version"),
             (
                 "redis+sentinel://host/s3cret",
                 "`redis+sentinel://` is not supported by this version",
@@ -218,6 +277,28 @@ mod tests {
             let (told, hint) = parse(text).unwrap_err();
             assert_eq!(told, message, "{text}");
             assert!(!(told + &hint).contains("cret"));
+        }
+    }
+
+    #[test]
+    fn an_amqp_broker_has_a_virtual_host_and_no_options() {
+        for (text, shown) in [
+            ("amqp://localhost", "amqp://localhost"),
+            ("amqp://guest:s3cret@127.0.0.1:5672//", "amqp://guest:***@127.0.0.1:5672//"),
+            ("amqp://me:s3cret@[::1]/jobs", "amqp://me:***@[::1]/jobs"),
+        ] {
+            let url = BrokerUrl::amqp(text).unwrap();
+            assert_eq!((url.to_string().as_str(), url.expose()), (shown, text));
+        }
+        for (text, message) in [
+            ("redis://host", "this is not the address of an AMQP broker"),
+            ("amqps://host", "`amqps://` is not supported by this version"),
+            ("amqp://:s3cret@/", "a broker's address without a host"),
+            ("amqp://host:x", "the port of a broker's address is not a number"),
+            ("amqp://host//?heartbeat=5", "options in the address of an AMQP broker"),
+            ("amqp://me:s3/cret@host", "a character in the password must be percent-encoded"),
+        ] {
+            assert_eq!(BrokerUrl::amqp(text).unwrap_err().0, message, "{text}");
         }
     }
 }

@@ -26,6 +26,7 @@ use super::reader;
 use super::report::Report;
 
 use crate::queue::Queues;
+use broker::{Address, STATE_HINT};
 pub use broker::{Broker, BrokerUrl};
 use sources::{Given, Names, Place, Sources};
 
@@ -45,6 +46,7 @@ static SERVICE: Keys = Keys {
     known: &[
         "broker",
         "broker_file",
+        "state",
         "schedules",
         "namespace",
         "queues",
@@ -55,7 +57,7 @@ static SERVICE: Keys = Keys {
         "state_dir",
         "runtime_dir",
     ],
-    later: &["state"],
+    later: &[],
     elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
 };
 
@@ -71,6 +73,8 @@ pub struct Overrides {
     pub broker: Option<String>,
     /// `--broker-file`
     pub broker_file: Option<PathBuf>,
+    /// `--state`
+    pub state: Option<String>,
     /// `--schedules`, as often as it is given.
     pub schedules: Vec<PathBuf>,
     /// `--namespace`
@@ -120,8 +124,11 @@ impl LogFormat {
 /// How the service runs, checked.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
-    /// Where messages go; `None` when nothing names a broker.
+    /// Where lease, progress and messages are, but for those of queues on an AMQP broker; `None`
+    /// when nothing names a broker.
     pub broker: Option<Broker>,
+    /// The AMQP broker of all queues that do not say otherwise, if there is one.
+    pub amqp: Option<Arc<BrokerUrl>>,
     /// Files and directories to load the schedule from.
     pub schedules: Vec<PathBuf>,
     /// Begins every key on Redis: 1 to 64 of `A-Z a-z 0-9 _ . -`.
@@ -190,9 +197,11 @@ impl ServiceConfig {
     #[must_use]
     pub fn settings(&self) -> Vec<(&'static str, Value, Option<&str>)> {
         let path = |path: &Path| json!(path.display().to_string());
+        let store = || self.broker.as_ref().map(ToString::to_string);
         let values = [
             ("config", self.file.as_deref().map_or(Value::Null, path)),
-            ("broker", json!(self.broker.as_ref().map(ToString::to_string))),
+            ("broker", json!(self.amqp.as_ref().map(ToString::to_string).or_else(store))),
+            ("state", json!(self.amqp.as_ref().and_then(|_| store()))),
             ("schedules", self.schedules.iter().map(|schedules| path(schedules)).collect()),
             ("namespace", json!(self.namespace)),
             ("queues", self.queues.iter().map(|queue| queues::show(queue)).collect()),
@@ -231,12 +240,12 @@ fn read(
     mut from: Sources<'_, '_, '_>,
     file: Option<PathBuf>,
 ) -> Result<ServiceConfig, Vec<Problem>> {
-    let broker = broker(&overrides, &mut from);
+    let (broker, amqp) = brokers(&overrides, &mut from);
     let schedules = schedules(&overrides, &mut from);
     let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
     let namespace = from.setting(names, overrides.namespace);
     let namespace = from.check(namespace, namespace_of);
-    let queues = from.node("queues", queues::read);
+    let queues = from.node("queues", |node, report| queues::read(node, amqp.as_ref(), report));
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
     let http = http(overrides.http, &mut from);
@@ -256,7 +265,8 @@ fn read(
         broker,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
-        queues: Arc::new(queues.unwrap_or_default()),
+        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone())),
+        amqp,
         ttl,
         grace,
         http,
@@ -269,9 +279,42 @@ fn read(
     })
 }
 
+/// Where the state is, and the AMQP broker if `broker` names one. Such a broker needs `state` beside
+/// it; any other holds the state itself.
+fn brokers(
+    overrides: &Overrides,
+    from: &mut Sources<'_, '_, '_>,
+) -> (Option<Broker>, Option<Arc<BrokerUrl>>) {
+    let names = Names { key: "state", flag: "--state", env: "DOWNBEAT_STATE" };
+    let state = from.setting(names, overrides.state.clone());
+    match broker(overrides, from) {
+        Some((Address::Amqp(url), place)) => {
+            let state = state.or_else(|| from.last_resort("state", "REDIS_URL"));
+            if state.is_none() {
+                from.error(&place, "an AMQP broker cannot hold lease and progress", STATE_HINT);
+            }
+            let state = from.check(state, BrokerUrl::state).map(Broker::Redis);
+            (state, Some(Arc::new(url)))
+        }
+        found => {
+            // What is wrong with a broker is told already, and it could be an AMQP one.
+            let is_known = found.is_some() || !from.is_noted("broker");
+            if let Some(state) = state.filter(|_| is_known) {
+                let hint = "leave it out: `broker` holds the state, unless it is `amqp://…`";
+                from.error(&state.place, "`state` without an AMQP broker", hint);
+            }
+            let store = found.and_then(|(address, _)| match address {
+                Address::Store(broker) => Some(broker),
+                Address::Amqp(_) => None,
+            });
+            (store, None)
+        }
+    }
+}
+
 /// The broker of the strongest source that names one, as a URL or as a file that holds it. A
 /// credential that the service manager hands over counts as such a file, named by the environment.
-fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Broker> {
+fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<(Address, Place)> {
     let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
     let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
     let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
@@ -280,8 +323,10 @@ fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Broke
     let only_in_file =
         [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Place::File(_)));
     if only_in_file && let Some(credential) = from.credential("broker", "CREDENTIALS_DIRECTORY") {
-        let chosen = from.content(credential);
-        return from.check(chosen, |text| Broker::parse(text, Path::new("")));
+        let chosen = from.content(credential)?;
+        let place = chosen.place;
+        let address = from.check(Some(chosen), |text| Address::parse(text, Path::new("")))?;
+        return Some((address, place));
     }
     let chosen = match (url, path) {
         (Some(url), Some(path)) if url.place.rank() == path.place.rank() => {
@@ -295,9 +340,10 @@ fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Broke
         }
         (url, None) => url,
     };
-    let chosen = chosen.or_else(|| from.last_resort("broker", "REDIS_URL"));
-    let base = from.base_of(chosen.as_ref());
-    from.check(chosen, |text| Broker::parse(text, &base))
+    let chosen = chosen.or_else(|| from.last_resort("broker", "REDIS_URL"))?;
+    let (place, base) = (chosen.place, from.base_of(Some(&chosen)));
+    let address = from.check(Some(chosen), |text| Address::parse(text, &base))?;
+    Some((address, place))
 }
 
 fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Vec<PathBuf>> {

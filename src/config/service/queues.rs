@@ -1,19 +1,29 @@
-//! `queues:`, who works on each queue.
+//! `queues:`, who works on each queue, and on which broker it is.
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::BrokerUrl;
 use crate::config::expect;
 use crate::config::fields::{Fields, Keys};
 use crate::config::node::{Node, Scalar};
 use crate::config::report::Report;
-use crate::config::settings::MAX_NAME;
+use crate::config::settings::{MAX_NAME, amqp_name};
 use crate::queue::{
-    BullmqQueue, CeleryQueue, DramatiqQueue, Queue, Queues, RqQueue, Serializer, SidekiqQueue,
-    StreamQueue, Worker,
+    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Queue, Queues, RqQueue, Serializer,
+    SidekiqQueue, StreamQueue, Worker,
 };
 
 static QUEUE: Keys =
-    Keys { of: "a queue", known: &["worker", "options"], later: &["broker"], elsewhere: &[] };
+    Keys { of: "a queue", known: &["worker", "broker", "options"], later: &[], elsewhere: &[] };
+
+static AMQP: Keys = Keys {
+    of: "`options` of a Celery queue on AMQP",
+    known: &["exchange", "routing_key", "declare"],
+    later: &[],
+    elsewhere: &[],
+};
 
 static CELERY: Keys = Keys {
     of: "`options` of a Celery queue",
@@ -39,8 +49,13 @@ static STREAM: Keys =
 
 static NONE: Keys = Keys { of: "`options` of this queue", known: &[], later: &[], elsewhere: &[] };
 
-/// Reads the mapping; what is wrong is reported and left out.
-pub(super) fn read(node: &Node<'_>, report: &mut Report<'_>) -> Queues {
+/// Reads the mapping; what is wrong is reported and left out. Celery's queues are on the broker at
+/// `amqp`, if there is one, unless they say otherwise.
+pub(super) fn read(
+    node: &Node<'_>,
+    amqp: Option<&Arc<BrokerUrl>>,
+    report: &mut Report<'_>,
+) -> Queues {
     let Some(pairs) = node.map() else {
         let message = format!("`queues` is a mapping of names, found {}", node.found());
         report.error(node.span, message).hint("write `queues: {NAME: {worker: sidekiq}}`");
@@ -49,24 +64,58 @@ pub(super) fn read(node: &Node<'_>, report: &mut Report<'_>) -> Queues {
     let queue = |pair: &crate::config::node::Pair<'_>| {
         let name = expect::name(&pair.key, "the queue's name", MAX_NAME, report)?;
         let fields = QUEUE.sort(&pair.value, report)?;
-        Some(Queue { name: name.into(), worker: worker(&fields, report)? })
+        let kind = kind(&fields, report)?;
+        let url = url(&fields, kind, amqp, report);
+        let (worker, amqp) = worker(&fields, kind, url, report);
+        Some(Queue { name: name.into(), worker, amqp })
     };
     pairs.iter().filter_map(queue).collect()
 }
 
-fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
-    let kind = match fields.value("worker") {
-        None => "celery",
-        Some(node) => match node.scalar() {
-            Some(Scalar::Text(kind)) if Worker::KINDS.contains(&kind) => kind,
-            _ => {
-                let kinds = Worker::KINDS.map(|kind| format!("`{kind}`")).join(", ");
-                let message = format!("expected a kind of worker, found {}", node.found());
-                report.error(node.span, message).hint(format!("write one of {kinds}"));
-                return None;
-            }
-        },
+fn kind<'n>(fields: &Fields<'n, '_>, report: &mut Report<'_>) -> Option<&'n str> {
+    let Some(node) = fields.value("worker") else { return Some("celery") };
+    match node.scalar() {
+        Some(Scalar::Text(kind)) if Worker::KINDS.contains(&kind) => Some(kind),
+        _ => {
+            let kinds = Worker::KINDS.map(|kind| format!("`{kind}`")).join(", ");
+            let message = format!("expected a kind of worker, found {}", node.found());
+            report.error(node.span, message).hint(format!("write one of {kinds}"));
+            None
+        }
+    }
+}
+
+/// The AMQP broker that the queue is on, if it is on one.
+fn url(
+    fields: &Fields<'_, '_>,
+    kind: &str,
+    amqp: Option<&Arc<BrokerUrl>>,
+    report: &mut Report<'_>,
+) -> Option<Arc<BrokerUrl>> {
+    let takes_amqp = kind == "celery";
+    let Some(node) = fields.value("broker") else {
+        return amqp.filter(|_| takes_amqp).map(Arc::clone);
     };
+    if !takes_amqp {
+        let message = format!("{kind} workers take nothing from another broker");
+        report.error(node.span, message).hint("leave `broker` out: the queue is on Redis");
+        return None;
+    }
+    match BrokerUrl::amqp(node.as_written().unwrap_or_default()) {
+        Ok(url) => Some(Arc::new(url)),
+        Err((message, hint)) => {
+            report.error(node.span, message).hint(hint);
+            None
+        }
+    }
+}
+
+fn worker(
+    fields: &Fields<'_, '_>,
+    kind: &str,
+    url: Option<Arc<BrokerUrl>>,
+    report: &mut Report<'_>,
+) -> (Worker, Option<AmqpQueue>) {
     let keys = match kind {
         "rq" => &RQ,
         "dramatiq" => &DRAMATIQ,
@@ -74,14 +123,16 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
         "bullmq" => &BULLMQ,
         "stream" => &STREAM,
         "json" => &NONE,
+        _ if url.is_some() => &AMQP,
         _ => &CELERY,
     };
     let options = fields.value("options").and_then(|node| keys.sort(node, report));
     let value = |key: &str| options.as_ref()?.value(key);
+    let amqp = url.map(|url| amqp_queue(url, options.as_ref(), report));
     let mut name = |key: &str| {
         expect::name(value(key)?, &format!("`{key}`"), MAX_NAME, report).map(Into::into)
     };
-    Some(match kind {
+    let worker = match kind {
         "rq" => {
             let serializer = value("serializer").and_then(|node| serializer(node, report));
             Worker::Rq(RqQueue { serializer: serializer.unwrap_or_default() })
@@ -102,6 +153,7 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
             let maxlen = value("maxlen").and_then(|node| expect::count(node, report));
             Worker::Stream(StreamQueue { maxlen })
         }
+        _ if amqp.is_some() => Worker::Celery(CeleryQueue::default()),
         _ => {
             let default = CeleryQueue::default();
             let key_prefix = name("key_prefix").unwrap_or(default.key_prefix);
@@ -113,7 +165,25 @@ fn worker(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Worker> {
                 key_prefix,
             })
         }
-    })
+    };
+    (worker, amqp)
+}
+
+fn amqp_queue(
+    url: Arc<BrokerUrl>,
+    fields: Option<&Fields<'_, '_>>,
+    report: &mut Report<'_>,
+) -> AmqpQueue {
+    let value = |key: &str| fields.and_then(|fields| fields.value(key));
+    let exchange = value("exchange").and_then(|node| amqp_name(node, report));
+    let routing_key = value("routing_key").and_then(|node| amqp_name(node, report));
+    if let (Some(node), None) = (value("routing_key"), value("exchange")) {
+        report
+            .error(node.span, "a `routing_key` without an `exchange`")
+            .hint("the default exchange routes by the queue's name");
+    }
+    let declare = value("declare").and_then(|node| expect::boolean(node, report));
+    AmqpQueue { url, exchange, routing_key, declare: declare.unwrap_or(false) }
 }
 
 fn serializer(node: &Node<'_>, report: &mut Report<'_>) -> Option<Serializer> {
@@ -157,7 +227,7 @@ fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
 
 /// A queue as `downbeat config` shows it.
 pub(super) fn show(queue: &Queue) -> (String, Value) {
-    let options = match &queue.worker {
+    let mut options = match &queue.worker {
         Worker::Celery(settings) if *settings == CeleryQueue::default() => Value::Null,
         Worker::Celery(CeleryQueue { priority_steps, separator, key_prefix }) => json!({
             "priority_steps": priority_steps,
@@ -180,6 +250,15 @@ pub(super) fn show(queue: &Queue) -> (String, Value) {
     };
     let mut shown = Map::new();
     shown.insert("worker".to_owned(), json!(queue.worker.kind()));
+    if let Some(AmqpQueue { url, exchange, routing_key, declare }) = &queue.amqp {
+        shown.insert("broker".to_owned(), json!(url.to_string()));
+        let names = [("exchange", exchange), ("routing_key", routing_key)];
+        let names = names.into_iter().filter_map(|(key, name)| Some((key, json!(name.as_ref()?))));
+        let declare = declare.then(|| ("declare", json!(true)));
+        let all: Map<_, _> =
+            names.chain(declare).map(|(key, value)| (key.to_owned(), value)).collect();
+        options = if all.is_empty() { Value::Null } else { Value::Object(all) };
+    }
     if !options.is_null() {
         shown.insert("options".to_owned(), options);
     }

@@ -224,6 +224,11 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         self.problems.last_mut().expect("one was just pushed")
     }
 
+    /// Whether anything sets a key, rightly or not.
+    pub(super) fn is_noted(&self, key: &str) -> bool {
+        self.notes.iter().any(|(noted, _)| *noted == key)
+    }
+
     /// Remembers what set a key, in place of what was remembered before.
     pub(super) fn note(&mut self, key: &'static str, place: &Place) {
         self.notes.retain(|(noted, _)| *noted != key);

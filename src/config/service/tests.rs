@@ -169,7 +169,6 @@ fn every_problem_is_told_where_it_stands() {
          hint: write `text`, `logfmt` or `json`\n\
          c.yaml:3:20: unknown key `colour` in `log`\n    log: {format: xml, colour: true}\n                       ^~~~~~\n\
          hint: known keys: format, level\n\
-         c.yaml:4:1: `state` is not supported by this version\n    state: x\n    ^~~~~\n\
          c.yaml:5:12: `schedules` is empty\n    schedules: []\n               ^\n\
          c.yaml:6:10: expected text, found nothing\n    state_dir:\n             ^"
     );
@@ -351,4 +350,46 @@ fn every_configuration_on_the_page_of_queues_loads() {
     let files = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let queues = files.map(|file| load_file(file, &[]).unwrap().queues.iter().count());
     assert!(queues.sum::<usize>() >= 3);
+}
+
+#[test]
+fn an_amqp_broker_needs_a_state_beside_it_and_is_every_celery_queues() {
+    let config = load_file(
+        "broker: amqp://me:s3cret@host//\nstate: redis://:s3cret@state/1\n\
+         queues:\n  mail: {worker: sidekiq}\n  slow: {options: {exchange: tasks}}\n",
+        &[],
+    );
+    let config = config.unwrap();
+    assert_eq!(config.broker.as_ref().unwrap().to_string(), "redis://:***@state/1");
+    let url = |name: &str| config.queues.get(name).amqp.as_ref().map(|amqp| amqp.url.to_string());
+    assert_eq!(url("any other").as_deref(), Some("amqp://me:***@host//"));
+    assert_eq!((url("slow"), url("mail")), (url("any other"), None));
+    let settings = config.settings();
+    let shown = |key: &str| &settings.iter().find(|setting| setting.0 == key).unwrap().1;
+    assert_eq!(shown("broker"), "amqp://me:***@host//");
+    assert_eq!(shown("state"), "redis://:***@state/1");
+    assert_eq!(shown("queues")["slow"]["options"], json!({"exchange": "tasks"}));
+    assert!(!format!("{settings:?} {config:?}").contains("s3cret"));
+    let heroku = [("REDIS_URL", "redis://heroku")];
+    let config = load_file("broker: amqp://host\n", &heroku).unwrap();
+    assert_eq!(config.broker.unwrap().to_string(), "redis://heroku");
+}
+
+#[test]
+fn a_queue_may_be_on_an_amqp_broker_of_its_own() {
+    let config = load_file(
+        "broker: redis://host\nqueues:\n  slow:\n    broker: amqp://u:s3cret@host/jobs\n    \
+         options: {exchange: tasks, routing_key: slow.all, declare: true}\n",
+        &[],
+    );
+    let config = config.unwrap();
+    assert_eq!(config.queues.get("other").amqp, None);
+    let slow = config.queues.get("slow").amqp.clone().unwrap();
+    assert_eq!((slow.url.to_string().as_str(), slow.declare), ("amqp://u:***@host/jobs", true));
+    let names = (slow.exchange.as_deref(), slow.routing_key.as_deref());
+    assert_eq!(names, (Some("tasks"), Some("slow.all")));
+    let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues").unwrap().1;
+    let options = json!({"exchange": "tasks", "routing_key": "slow.all", "declare": true});
+    let broker = "amqp://u:***@host/jobs";
+    assert_eq!(shown["slow"], json!({"worker": "celery", "broker": broker, "options": options}));
 }

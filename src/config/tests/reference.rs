@@ -29,7 +29,7 @@ fn the_reference_has_exactly_the_keys_that_the_loader_knows() {
 #[test]
 fn every_example_of_the_reference_loads_without_a_warning() {
     for (key, file) in reference::examples() {
-        let (loaded, shown) = load_text("a.yaml", file.as_bytes());
+        let (loaded, shown) = load_text_for(&on_amqp(), "a.yaml", file.as_bytes());
         assert_eq!(shown, "", "the example of `{key}`:\n{file}");
         assert!(file.contains(key), "`{key}` is not in its example:\n{file}");
         assert_eq!(loaded.schedule.unwrap().entries.len(), 1, "{key}");

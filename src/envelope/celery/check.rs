@@ -149,6 +149,7 @@ mod tests {
             kwargs: "{}".into(),
             headers: None,
             priority: None,
+            route: None,
             expires: None,
             options: None,
         }

@@ -2,7 +2,7 @@
 //! from 5.2 on take it.
 //!
 //! The envelope is one JSON object: an element of a Redis list, or a file of the `filesystem://`
-//! transport. Beside the headers that beat writes, each message carries
+//! transport. On AMQP its parts are those of the message itself: headers, properties and body. Beside the headers that beat writes, each message carries
 //!
 //! | header | value |
 //! | --- | --- |
@@ -25,8 +25,8 @@ use uuid::Uuid;
 
 use super::json::Json;
 use super::python_repr::python_repr;
-use super::{Push, Task, Writes};
-use crate::queue::CeleryQueue;
+use super::{Publication, Push, Task, Writes};
+use crate::queue::{AmqpQueue, CeleryQueue};
 use crate::schedule::entry::{CeleryOptions, Options};
 use crate::schedule::{Message, UnixMs};
 
@@ -41,6 +41,34 @@ const EMBED: &str = r#"{"callbacks":null,"errbacks":null,"chain":null,"chord":nu
 pub fn render(task: &Task<'_>, settings: &CeleryQueue) -> Writes {
     let Message { queue, priority, .. } = task.message;
     Writes::element(Push::Left, list_key(&queue.name, settings, *priority), envelope(task))
+}
+
+/// The message for a queue on an AMQP broker. What the entry says of its route goes before what the
+/// queue says; without either, the default exchange routes it to the queue itself.
+pub(super) fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
+    let message = task.message;
+    let body = body(message);
+    let route = message.route.as_deref();
+    let exchange = route.and_then(|route| route.exchange.as_ref()).or(amqp.exchange.as_ref());
+    let key = route.and_then(|route| route.routing_key.as_ref()).or(amqp.routing_key.as_ref());
+    let mut headers = Json::with_capacity(capacity(task, body.len()));
+    headers.raw("{");
+    write_headers(&mut headers, task);
+    headers.raw("}");
+    Publication {
+        exchange: exchange.cloned().unwrap_or_default(),
+        routing_key: key.map_or_else(|| (&*message.queue.name).into(), |key| (&**key).into()),
+        headers: headers.into_bytes(),
+        priority: message.priority.unwrap_or(0),
+        correlation_id: task.task_id,
+        reply_to: REPLY_TO,
+        expiration_ms: task.expires_at.map(|expires_at| left_ms(expires_at, task.now)),
+        body,
+    }
+}
+
+fn left_ms(expires_at: UnixMs, now: UnixMs) -> u64 {
+    u64::try_from(expires_at.since(now).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The envelope of one push, as UTF-8 JSON.
@@ -114,7 +142,7 @@ fn write_properties(json: &mut Json, task: &Task<'_>) {
     json.raw(r#"","reply_to":""#).uuid(REPLY_TO);
     json.raw(r#"","delivery_mode":2,"#);
     if let Some(expires_at) = task.expires_at {
-        let left = expires_at.since(task.now).as_millis();
+        let left = left_ms(expires_at, task.now);
         json.raw(r#""expiration":""#).display(left).raw(r#"","#);
     }
     json.raw(r#""delivery_info":{"exchange":"","routing_key":"#).string(&task.message.queue.name);

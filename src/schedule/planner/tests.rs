@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::queue::Queue;
+use crate::queue::{AmqpQueue, Queue};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::Expires;
@@ -34,6 +34,7 @@ fn state_of(planner: &Planner, now: UnixMs) -> State {
     let settled = |entry: &Entry| Some(((&*entry.name).into(), planner.progress_of(entry).last?));
     let sent = |entry: &Entry| ((&*entry.name).into(), planner.progress_of(entry).sent);
     State {
+        intents: HashMap::new(),
         now,
         sequence: planner.sequence,
         marked: true,
@@ -603,4 +604,61 @@ fn the_limit_is_part_of_the_canonical_timing_and_the_room_is_not() {
     entry.guards.max_queued = NonZeroU32::new(5);
     assert_eq!(entry.canonical_timing(), "1 every 60000+0");
     assert_eq!(limited("a", 3).canonical_timing(), "1 every 60000+0 limit 3");
+}
+
+fn on_amqp(mut entry: Entry) -> Entry {
+    let mut queue = Queue::clone(&entry.message.queue);
+    let env = |name: &str| match name {
+        "DOWNBEAT_BROKER" => Some("amqp://localhost".to_owned()),
+        "DOWNBEAT_STATE" => Some("redis://localhost".to_owned()),
+        _ => None,
+    };
+    let config = crate::config::ServiceConfig::load(crate::config::Overrides::default(), &env);
+    queue.amqp = config.unwrap().amqp.map(AmqpQueue::on);
+    entry.message.queue = queue.into();
+    entry
+}
+
+#[test]
+fn one_slot_of_an_entry_on_amqp_goes_at_a_time() {
+    let mut planner = at_noon([on_amqp(every("a", 1)), every("b", 1)]);
+    let plan = planner.plan(NOON + secs(3), 10, 10);
+    assert_eq!(plan.items.iter().filter(|item| item.entry == 0).count(), 1);
+    assert_eq!(plan.items.iter().filter(|item| item.entry == 1).count(), 3);
+    planner.lend(&"a".into());
+    let lent = planner.plan(NOON + secs(3), 10, 10);
+    assert!(lent.items.iter().all(|item| item.entry == 1), "{lent:?}");
+    planner.settle(&plan.items[0]);
+    planner.give_back("a");
+    let sent = run(&mut planner, NOON + secs(3));
+    assert_eq!(sent.len(), 2 + 3);
+}
+
+#[test]
+fn a_slot_in_doubt_is_sent_again_marked_and_in_time_only() {
+    let resent = |slot: u64| (slot, Action::Send(Kind::Resent));
+    let mut planner = at_noon([on_amqp(every("a", 60))]);
+    assert_eq!(planner.plan(NOON + secs(61), 10, 10).items.len(), 1);
+    planner.doubt(0, NOON + secs(60));
+    assert_eq!(run(&mut planner, NOON + secs(121)), [resent(60), send(120)]);
+
+    // After a restart hours later, too: it is not superseded, as it may be the one that went.
+    let mut state = state_of(&planner, NOON + HOUR * 2);
+    state.intents.insert("a".into(), NOON + secs(180));
+    let schedule = Arc::clone(&planner.schedule);
+    let (mut next, _) = Planner::take_office(Arc::clone(&schedule), GRACE, &state, None);
+    let sent = run(&mut next, NOON + HOUR * 2);
+    assert_eq!(sent[0], resent(180));
+    assert_eq!(sent[1].1, Action::Skip { reason: SkipReason::Superseded, count: 116 });
+
+    // Beyond its window it is too late, and what is recorded is in doubt no more.
+    state.now = NOON + HOUR * 48;
+    let (mut late, _) = Planner::take_office(Arc::clone(&schedule), GRACE, &state, None);
+    assert!(
+        run(&mut late, state.now).iter().all(|(_, action)| *action != Action::Send(Kind::Resent))
+    );
+    state.progress.insert("a".into(), NOON + secs(180));
+    state.now = NOON + secs(181);
+    let (mut done, _) = Planner::take_office(schedule, GRACE, &state, None);
+    assert_eq!(run(&mut done, state.now), []);
 }

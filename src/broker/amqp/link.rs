@@ -1,0 +1,203 @@
+//! One AMQP broker: a connection that is made when needed, and a channel a queue.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
+use std::time::Duration;
+
+use lapin::options::{
+    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::types::FieldTable;
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::{Missing, Names, TOO_LATE};
+use crate::config::BrokerUrl;
+use crate::queue::{AmqpQueue, Queue};
+
+/// After a failed attempt to connect, no other is made for so long: queues that share a broker
+/// would wait for one after the other.
+const APART: Duration = Duration::from_millis(500);
+/// Seconds of silence that either side may take for the connection's end.
+const HEARTBEAT: u16 = 10;
+
+/// A queue's channel, while there is one.
+pub(super) type Line = Mutex<Option<Channel>>;
+
+pub(super) struct Link {
+    url: BrokerUrl,
+    deadline: Duration,
+    state: Mutex<State>,
+    /// By name of the queue.
+    lines: PlainMutex<HashMap<Arc<str>, Arc<Line>>>,
+}
+
+/// Its address is shown without the password.
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    connection: Option<Connection>,
+    /// When connecting last failed, and why.
+    failed: Option<(Instant, String)>,
+    /// Exchanges that were there when looked for over this connection.
+    exchanges: HashSet<Box<str>>,
+}
+
+impl Link {
+    pub(super) fn new(url: &BrokerUrl, deadline: Duration) -> Link {
+        let (state, lines) = (Mutex::default(), PlainMutex::default());
+        Link { url: url.clone(), deadline, state, lines }
+    }
+
+    /// The queue's line; whoever publishes holds it meanwhile.
+    pub(super) fn line(&self, queue: &Queue) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lines.entry(Arc::clone(&queue.name)).or_default())
+    }
+
+    /// The line's channel, which confirms; made now if there is none, and what is to be declared is.
+    pub(super) async fn open(
+        &self,
+        queue: &Queue,
+        amqp: &AmqpQueue,
+        line: &mut Option<Channel>,
+    ) -> Result<Channel, String> {
+        if let Some(channel) = line.as_ref().filter(|channel| channel.status().connected()) {
+            return Ok(channel.clone());
+        }
+        *line = None;
+        let channel = self.new_channel().await?;
+        self.in_time(async {
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            if amqp.declare { declare(&channel, queue, amqp).await } else { Ok(()) }
+        })
+        .await?;
+        Ok(line.insert(channel).clone())
+    }
+
+    /// How many messages wait in the queue of that name.
+    pub(super) async fn count(&self, queue: &str) -> Result<u32, String> {
+        let channel = self.new_channel().await?;
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let found = channel.queue_declare(queue.into(), options, FieldTable::default());
+        let count = self.in_time(found).await?.message_count();
+        self.in_time(channel.close(200, "".into())).await?;
+        Ok(count)
+    }
+
+    /// Which of these exchanges are not there. To publish to such a one closes the channel, which
+    /// would leave all else on it in doubt.
+    pub(super) async fn missing(&self, exchanges: Names<'_>) -> Result<Missing, String> {
+        let mut missing = Missing::new();
+        for exchange in exchanges.into_iter().filter(|exchange| !exchange.is_empty()) {
+            self.connect().await?;
+            if self.state.lock().await.exchanges.contains(exchange) {
+                continue;
+            }
+            let channel = self.new_channel().await?;
+            let options = ExchangeDeclareOptions { passive: true, ..Default::default() };
+            let (kind, none) = (ExchangeKind::Direct, FieldTable::default());
+            let found = channel.exchange_declare(exchange.into(), kind, options, none);
+            match self.in_time(found).await {
+                Ok(()) => {
+                    self.in_time(channel.close(200, "".into())).await?;
+                    self.state.lock().await.exchanges.insert(exchange.into());
+                }
+                Err(error) => {
+                    missing.insert(exchange.into(), error);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    /// An answer did not come: a connection that is dead all the same is not to be used again.
+    pub(super) async fn suspect(&self) {
+        let mut state = self.state.lock().await;
+        if let Some(connection) = state.connection.take() {
+            // Not waited for: it may never be answered.
+            let close = async move { connection.close(200, "".into()).await };
+            tokio::spawn(timeout(self.deadline, close));
+        }
+        state.exchanges.clear();
+    }
+
+    async fn new_channel(&self) -> Result<Channel, String> {
+        self.connect().await?;
+        let state = self.state.lock().await;
+        let connection = state.connection.as_ref().ok_or_else(|| TOO_LATE.to_owned())?;
+        self.in_time(connection.create_channel()).await
+    }
+
+    async fn connect(&self) -> Result<(), String> {
+        let mut state = self.state.lock().await;
+        if state.connection.as_ref().is_some_and(|connection| connection.status().connected()) {
+            return Ok(());
+        }
+        if let Some((at, error)) = &state.failed
+            && at.elapsed() < APART
+        {
+            return Err(error.clone());
+        }
+        *state = State::default();
+        let properties = ConnectionProperties::default().with_connection_name("downbeat".into());
+        match self.in_time(Connection::connect_uri(address(&self.url)?, properties)).await {
+            Ok(connection) => state.connection = Some(connection),
+            Err(error) => {
+                let error = format!("no connection to {}: {error}", self.url);
+                state.failed = Some((Instant::now(), error.clone()));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, lapin::Error>>,
+    ) -> Result<T, String> {
+        match timeout(self.deadline, call).await {
+            Ok(done) => done.map_err(|error| error.to_string()),
+            Err(_) => Err(TOO_LATE.to_owned()),
+        }
+    }
+}
+
+/// What Celery's own producer declares.
+async fn declare(channel: &Channel, queue: &Queue, amqp: &AmqpQueue) -> Result<(), lapin::Error> {
+    let name = &*queue.name;
+    let exchange = amqp.exchange.as_deref().unwrap_or(name);
+    let key = amqp.routing_key.as_deref().unwrap_or(name);
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let none = FieldTable::default;
+    channel.exchange_declare(exchange.into(), ExchangeKind::Direct, durable, none()).await?;
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(name.into(), durable, none()).await?;
+    let bind = QueueBindOptions::default();
+    channel.queue_bind(name.into(), exchange.into(), key.into(), bind, none()).await
+}
+
+/// The address as Celery reads it, in two places where the client library reads it otherwise: no
+/// virtual host is `/`, and an IPv6 address is no name.
+fn address(url: &BrokerUrl) -> Result<AMQPUri, String> {
+    let mut uri: AMQPUri =
+        url.expose().parse().map_err(|_| format!("{url} is not the address of an AMQP broker"))?;
+    if uri.vhost.is_empty() {
+        "/".clone_into(&mut uri.vhost);
+    }
+    let ipv6 = url.expose().rsplit_once('@').map_or(url.expose(), |(_, server)| server);
+    let ipv6 = ipv6.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    if let Some((host, _)) = ipv6 {
+        host.clone_into(&mut uri.authority.host);
+    }
+    uri.query.heartbeat = Some(HEARTBEAT);
+    Ok(uri)
+}
