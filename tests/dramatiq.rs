@@ -2,12 +2,15 @@
 
 use std::process::Command;
 
+use downbeat::schedule::TaskIds;
 use redis::Commands as _;
 use serde_json::{Value, json};
 
 use crate::support::downbeat::Place;
 use crate::support::kind::{self, Ran, fixture};
+use crate::support::rabbitmq::RabbitMq;
 use crate::support::redis::RedisServer;
+use crate::support::sent::instant;
 use crate::support::tools::{needs, python, tests_folder};
 use crate::support::wait::{SOON, eventually};
 use crate::support::worker::Worker;
@@ -54,9 +57,13 @@ fn place(server: &RedisServer) -> Place {
 }
 
 fn worker(server: &RedisServer) -> Worker {
+    worker_on(server.socket().to_str().unwrap(), "images")
+}
+
+fn worker_on(server: &str, queue: &str) -> Worker {
     let mut command = Command::new(python());
     command.arg(tests_folder().join("support/dramatiq_worker.py"));
-    Worker::spawn("dramatiq worker", command.arg(server.socket()).args(["shop", "images"]))
+    Worker::spawn("dramatiq worker", command.args([server, "shop", queue]))
 }
 
 fn ran(event: &Value) -> Ran<'_> {
@@ -85,6 +92,50 @@ fn every_slot_runs_once_on_a_dramatiq_worker() {
         let left: usize = server.connect().exists(&["shop:images.msgs", "shop:images"]).unwrap();
         (left == 0).then_some(())
     });
+}
+
+#[test]
+fn a_worker_on_rabbitmq_runs_what_the_entry_says() {
+    needs!(Redis, Python, RabbitMq);
+    let (server, rabbitmq) = (RedisServer::start(), RabbitMq::shared());
+    let queues =
+        format!("queues: {{pictures: {{worker: dramatiq, broker: '{}'}}}}", rabbitmq.url());
+    let schedule = r#"
+defaults: {queue: pictures}
+entries:
+  jede-sekunde-☃:
+    task: demo.echo
+    every: 1s
+    args: [1, "é☃"]
+    kwargs: {"ü": "日本語 🎉", n: {a: [1, 2]}}
+    headers: {campaign: spring}
+    priority: 7
+    expires: 1h
+    options: {max_retries: 2}
+"#;
+    let place = kind::place(&server, &queues, schedule);
+    // The worker makes the queue, with arguments of its own: until then, slots wait.
+    let mut downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("NO_ROUTE");
+    let mut worker = worker_on(&rabbitmq.url(), "pictures");
+    let ids = TaskIds::new("downbeat");
+    for event in worker.wait_for_events(2) {
+        assert_eq!((&event["event"], &event["actor_name"]), (&json!("run"), &json!("demo.echo")));
+        assert_eq!(event["args"], json!([1, "é☃"]));
+        assert_eq!(event["kwargs"], json!({"ü": "日本語 🎉", "n": {"a": [1, 2]}}));
+        let options = &event["options"];
+        assert_eq!((&options["campaign"], &options["max_retries"]), (&json!("spring"), &json!(2)));
+        let max_age = options["max_age"].as_i64().unwrap();
+        assert!((3_500_000..=3_600_000).contains(&max_age), "{max_age}");
+        assert_eq!(
+            (&options["broker_priority"], &options["redis_message_id"]),
+            (&json!(7), &Value::Null)
+        );
+        let slot = instant(options["downbeat_slot"].as_str().unwrap());
+        assert_eq!(event["message_id"], json!(ids.id("jede-sekunde-☃", slot).to_string()));
+    }
+    downbeat.process().terminate();
+    assert!(downbeat.wait(SOON).success());
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Dramatiq's messages on Redis: a JSON object in the queue's hash, under an id that is drawn for
-//! each push, and that id on the queue's list.
+//! Dramatiq's messages. On Redis: a JSON object in the queue's hash, under an id that is drawn for
+//! each push, and that id on the queue's list. On AMQP: the object alone.
 //!
 //! `message_id` is the task id. What a message may carry beside the standard members stands in
 //! `options`, of which Dramatiq keeps every key: the entry's own headers, `downbeat_entry`,
@@ -7,8 +7,8 @@
 //! message, counts from `message_timestamp`, which is the time of this push.
 
 use super::json::Json;
-use super::{Push, Task, Unsendable, Writes};
-use crate::queue::DramatiqQueue;
+use super::{Publication, Push, Task, Unsendable, Writes};
+use crate::queue::{AmqpQueue, DramatiqQueue};
 use crate::schedule::Message;
 use crate::schedule::entry::{DramatiqOptions, Options};
 
@@ -54,6 +54,12 @@ pub(super) fn render(task: &Task<'_>, settings: &DramatiqQueue) -> Writes {
     Writes { before: vec![store.into()], push: Push::Right, key, element: id }
 }
 
+/// The message for a queue on an AMQP broker. It does not expire there: a worker puts what is too old
+/// where the queue's dead letters go.
+pub(super) fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
+    Publication { body: message(task), ..Publication::routed(task, amqp) }
+}
+
 fn message(task: &Task<'_>) -> Vec<u8> {
     let message = task.message;
     let mut json = Json::with_capacity(640 + message.args.len() + message.kwargs.len());
@@ -90,7 +96,11 @@ fn write_options(json: &mut Json, task: &Task<'_>) {
         let left = expires_at.since(task.now).as_millis().max(1);
         json.raw(r#","max_age":"#).display(left);
     }
-    json.raw(r#","redis_message_id":""#).uuid(task.fresh.delivery_tag).raw("\"");
+    if task.message.queue.amqp.is_none() {
+        json.raw(r#","redis_message_id":""#).uuid(task.fresh.delivery_tag).raw("\"");
+    } else if let Some(priority) = task.message.priority {
+        json.raw(r#","broker_priority":"#).display(priority);
+    }
 }
 
 fn options(message: &Message) -> Option<&DramatiqOptions> {
@@ -100,15 +110,13 @@ fn options(message: &Message) -> Option<&DramatiqOptions> {
     }
 }
 
-/// Only priorities mean nothing: on Redis, actors have them and messages do not.
+/// On Redis, actors have priorities and messages do not.
 pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
-    match message.priority {
-        None => Ok(()),
-        Some(_) => {
-            let why = "Dramatiq's messages have no priority on Redis, only its actors have one";
-            Err(Unsendable::new("priority", why))
-        }
+    if message.priority.is_some() && message.queue.amqp.is_none() {
+        let why = "Dramatiq's messages have no priority on Redis, only its actors have one";
+        return Err(Unsendable::new("priority", why));
     }
+    Ok(())
 }
 
 /// Whether a header of this name would be taken for one of Dramatiq's own options.

@@ -88,11 +88,32 @@ pub struct Publication {
     /// The id that answers would carry.
     pub correlation_id: Uuid,
     /// Where answers would go.
-    pub reply_to: Uuid,
+    pub reply_to: Option<Uuid>,
     /// The broker drops the message after so many milliseconds.
     pub expiration_ms: Option<u64>,
     /// A JSON text.
     pub body: Vec<u8>,
+}
+
+impl Publication {
+    /// A message without a body. What the entry says of its route goes before what the queue says;
+    /// without either, the default exchange routes it to the queue itself.
+    fn routed(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
+        let message = task.message;
+        let route = message.route.as_deref();
+        let exchange = route.and_then(|route| route.exchange.as_ref()).or(amqp.exchange.as_ref());
+        let key = route.and_then(|route| route.routing_key.as_ref()).or(amqp.routing_key.as_ref());
+        Publication {
+            exchange: exchange.cloned().unwrap_or_default(),
+            routing_key: key.map_or_else(|| (&*message.queue.name).into(), |key| (&**key).into()),
+            headers: b"{}".to_vec(),
+            priority: message.priority.unwrap_or(0),
+            correlation_id: task.task_id,
+            reply_to: None,
+            expiration_ms: None,
+            body: Vec::new(),
+        }
+    }
 }
 
 /// One JSON object, with headers and body in it as they are.
@@ -104,7 +125,9 @@ impl fmt::Display for Publication {
         json.raw(r#","properties":{"content_type":"application/json","content_encoding":"utf-8","#);
         json.raw(r#""delivery_mode":2,"priority":"#).display(self.priority);
         json.raw(r#","correlation_id":""#).uuid(self.correlation_id);
-        json.raw(r#"","reply_to":""#).uuid(self.reply_to);
+        if let Some(reply_to) = self.reply_to {
+            json.raw(r#"","reply_to":""#).uuid(reply_to);
+        }
         if let Some(left) = self.expiration_ms {
             json.raw(r#"","expiration":""#).display(left);
         }
@@ -217,10 +240,14 @@ pub fn render(task: &Task<'_>) -> Writes {
     }
 }
 
-/// The same for a queue on an AMQP broker: only those of Celery are on one.
+/// The same for a queue on an AMQP broker.
 #[must_use]
 pub fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
-    celery::publish(task, amqp)
+    match &task.message.queue.worker {
+        Worker::Dramatiq(_) => dramatiq::publish(task, amqp),
+        // No other kind's queue can be on one.
+        _ => celery::publish(task, amqp),
+    }
 }
 
 /// Every list in which messages of `queue` wait for workers.

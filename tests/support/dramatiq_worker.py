@@ -1,6 +1,7 @@
 """A Dramatiq worker that writes a line of JSON for each message that it runs or skips.
 
-Arguments: the Redis socket, the namespace, the queue. DOWNBEAT_TEST_JOURNAL is the file to write to.
+Arguments: a Redis socket or the URL of RabbitMQ, the namespace, the queue. DOWNBEAT_TEST_JOURNAL is
+the file to write to.
 """
 
 import json
@@ -10,9 +11,10 @@ import sys
 
 import dramatiq
 import redis
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 
-socket, namespace, queue = sys.argv[1:]
+server, namespace, queue = sys.argv[1:]
 
 
 class Journal(dramatiq.Middleware):
@@ -29,7 +31,10 @@ class Journal(dramatiq.Middleware):
             journal.write(line.encode())
 
 
-broker = RedisBroker(client=redis.Redis(unix_socket_path=socket), namespace=namespace)
+if server.startswith("amqp://"):
+    broker = RabbitmqBroker(url=server.rstrip("/"), max_priority=9)
+else:
+    broker = RedisBroker(client=redis.Redis(unix_socket_path=server), namespace=namespace)
 # After the one that skips messages of too great an age: what that refuses never gets here.
 broker.add_middleware(Journal())
 dramatiq.set_broker(broker)

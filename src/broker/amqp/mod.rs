@@ -219,7 +219,7 @@ mod tests {
             headers: b"{}".to_vec(),
             priority: 0,
             correlation_id: Uuid::from_u128(id),
-            reply_to: Uuid::nil(),
+            reply_to: None,
             expiration_ms: None,
             body: Vec::new(),
         }

@@ -19,7 +19,7 @@ static QUEUE: Keys =
     Keys { of: "a queue", known: &["worker", "broker", "options"], later: &[], elsewhere: &[] };
 
 static AMQP: Keys = Keys {
-    of: "`options` of a Celery queue on AMQP",
+    of: "`options` of a queue on AMQP",
     known: &["exchange", "routing_key", "declare"],
     later: &[],
     elsewhere: &[],
@@ -92,7 +92,7 @@ fn url(
     amqp: Option<&Arc<BrokerUrl>>,
     report: &mut Report<'_>,
 ) -> Option<Arc<BrokerUrl>> {
-    let takes_amqp = kind == "celery";
+    let takes_amqp = ["celery", "dramatiq"].contains(&kind);
     let Some(node) = fields.value("broker") else {
         return amqp.filter(|_| takes_amqp).map(Arc::clone);
     };
@@ -117,18 +117,18 @@ fn worker(
     report: &mut Report<'_>,
 ) -> (Worker, Option<AmqpQueue>) {
     let keys = match kind {
+        _ if url.is_some() => &AMQP,
         "rq" => &RQ,
         "dramatiq" => &DRAMATIQ,
         "sidekiq" => &SIDEKIQ,
         "bullmq" => &BULLMQ,
         "stream" => &STREAM,
         "json" => &NONE,
-        _ if url.is_some() => &AMQP,
         _ => &CELERY,
     };
     let options = fields.value("options").and_then(|node| keys.sort(node, report));
     let value = |key: &str| options.as_ref()?.value(key);
-    let amqp = url.map(|url| amqp_queue(url, options.as_ref(), report));
+    let amqp = url.map(|url| amqp_queue(url, kind, options.as_ref(), report));
     let mut name = |key: &str| {
         expect::name(value(key)?, &format!("`{key}`"), MAX_NAME, report).map(Into::into)
     };
@@ -137,6 +137,7 @@ fn worker(
             let serializer = value("serializer").and_then(|node| serializer(node, report));
             Worker::Rq(RqQueue { serializer: serializer.unwrap_or_default() })
         }
+        "dramatiq" if amqp.is_some() => Worker::Dramatiq(DramatiqQueue::default()),
         "dramatiq" => {
             let default = DramatiqQueue::default();
             Worker::Dramatiq(DramatiqQueue {
@@ -171,6 +172,7 @@ fn worker(
 
 fn amqp_queue(
     url: Arc<BrokerUrl>,
+    kind: &str,
     fields: Option<&Fields<'_, '_>>,
     report: &mut Report<'_>,
 ) -> AmqpQueue {
@@ -182,7 +184,15 @@ fn amqp_queue(
             .error(node.span, "a `routing_key` without an `exchange`")
             .hint("the default exchange routes by the queue's name");
     }
-    let declare = value("declare").and_then(|node| expect::boolean(node, report));
+    let declare = value("declare").and_then(|node| {
+        let declare = expect::boolean(node, report)?;
+        if declare && kind == "dramatiq" {
+            report
+                .error(node.span, "only Dramatiq's own workers know all arguments of their queues")
+                .hint("leave `declare` out: they declare them when they start");
+        }
+        Some(declare)
+    });
     AmqpQueue { url, exchange, routing_key, declare: declare.unwrap_or(false) }
 }
 

@@ -43,27 +43,19 @@ pub fn render(task: &Task<'_>, settings: &CeleryQueue) -> Writes {
     Writes::element(Push::Left, list_key(&queue.name, settings, *priority), envelope(task))
 }
 
-/// The message for a queue on an AMQP broker. What the entry says of its route goes before what the
-/// queue says; without either, the default exchange routes it to the queue itself.
+/// The message for a queue on an AMQP broker.
 pub(super) fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
-    let message = task.message;
-    let body = body(message);
-    let route = message.route.as_deref();
-    let exchange = route.and_then(|route| route.exchange.as_ref()).or(amqp.exchange.as_ref());
-    let key = route.and_then(|route| route.routing_key.as_ref()).or(amqp.routing_key.as_ref());
+    let body = body(task.message);
     let mut headers = Json::with_capacity(capacity(task, body.len()));
     headers.raw("{");
     write_headers(&mut headers, task);
     headers.raw("}");
     Publication {
-        exchange: exchange.cloned().unwrap_or_default(),
-        routing_key: key.map_or_else(|| (&*message.queue.name).into(), |key| (&**key).into()),
         headers: headers.into_bytes(),
-        priority: message.priority.unwrap_or(0),
-        correlation_id: task.task_id,
-        reply_to: REPLY_TO,
+        reply_to: Some(REPLY_TO),
         expiration_ms: task.expires_at.map(|expires_at| left_ms(expires_at, task.now)),
         body,
+        ..Publication::routed(task, amqp)
     }
 }
 
