@@ -153,9 +153,12 @@ fn what_falls_due_while_redis_is_away_is_sent_when_it_is_back() {
     cluster.wait_for_leader();
     cluster.finish(&server);
     for replica in cluster.replicas() {
-        assert_eq!(replica.logged("the broker went away"), 1);
-        assert_eq!(replica.logged("the broker is back"), 1);
-        assert!(replica.logged("could not publish") <= 1);
+        // Told once an outage, not once an attempt. On a busy machine, a Redis that has just started
+        // may be silent once more.
+        let outages = replica.logged("the broker went away");
+        assert!(outages <= 2, "{outages}");
+        assert_eq!(replica.logged("the broker is back"), outages);
+        assert!(replica.logged("could not publish") <= outages);
     }
 }
 
