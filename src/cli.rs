@@ -210,6 +210,10 @@ pub enum DayMatch {
 
 /// `trigger`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "With --wait, the exit status is 0 when the task succeeded, 1 when it failed \
+    or will never run, 3 when it has not come to an end in time."
+)]
 pub struct Trigger {
     /// The entry to send
     pub entry: String,
@@ -228,6 +232,12 @@ pub struct Trigger {
     /// Print the exact message and send nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Wait for what the worker makes of it, where a Celery or RQ worker keeps results in Redis
+    #[arg(long, conflicts_with = "dry_run")]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "LENGTH", default_value = "5m", requires = "wait")]
+    pub wait_timeout: String,
     /// Output
     #[command(flatten)]
     pub output: Json,

@@ -58,7 +58,7 @@ pub enum Worker {
     Stream(StreamQueue),
 }
 
-/// A queue of Celery workers on Redis: their `broker_transport_options`.
+/// A queue of Celery workers: their `broker_transport_options` for Redis, and where results are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CeleryQueue {
     /// Each has a list of its own, to which messages go from that priority on: ascending, from 0 to
@@ -68,6 +68,9 @@ pub struct CeleryQueue {
     pub separator: Box<str>,
     /// Stands in front of every key; `global_keyprefix`.
     pub key_prefix: Box<str>,
+    /// The Redis where they leave results, `result_backend`; `None`: the one that the
+    /// queue is on.
+    pub results: Option<Arc<BrokerUrl>>,
 }
 
 impl Default for CeleryQueue {
@@ -76,6 +79,7 @@ impl Default for CeleryQueue {
             priority_steps: [0, 3, 6, 9].into(),
             separator: "\u{6}\u{16}".into(),
             key_prefix: "".into(),
+            results: None,
         }
     }
 }
@@ -141,6 +145,15 @@ impl Worker {
     /// The words for them in the configuration.
     pub const KINDS: [&str; 7] =
         ["celery", "rq", "dramatiq", "sidekiq", "bullmq", "json", "stream"];
+
+    /// Where its workers leave results, if the configuration says so.
+    #[must_use]
+    pub fn results(&self) -> Option<&BrokerUrl> {
+        match self {
+            Worker::Celery(settings) => settings.results.as_deref(),
+            _ => None,
+        }
+    }
 
     /// The word for it in the configuration.
     #[must_use]

@@ -188,7 +188,8 @@ queues:
     assert_eq!(keys, ["shop-q", "shop-q:2", "shop-q:4", "shop-q:6", "shop-q:8"]);
     let transport =
         json!({"priority_steps": [0, 2, 4, 6, 8], "sep": ":", "global_keyprefix": "shop-"});
-    let mut worker = CeleryWorker::start_with(&server.celery_url(), &["q"], &transport);
+    let settings = json!({"broker_transport_options": transport});
+    let mut worker = CeleryWorker::start_with(&server.celery_url(), &["q"], &settings);
     let ran: Vec<_> = worker.wait_for_runs(6).iter().filter_map(|run| run.priority).collect();
     assert_eq!(ran, [0, 3, 5, 7, 9, 8], "by step, and first in, first out within a step");
 }

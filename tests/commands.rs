@@ -10,6 +10,7 @@ mod plan;
 mod refusals;
 mod status;
 mod trigger;
+mod wait;
 
 use crate::support::downbeat::Place;
 

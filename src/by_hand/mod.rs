@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::broker::{BrokerError, Parcel, Publish};
 use crate::config::instant;
-use crate::envelope;
+use crate::envelope::{self, Unsendable, answer};
 use crate::queue::Queue;
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
 use crate::service::render::Renderer;
@@ -128,6 +128,8 @@ struct Ready<'a> {
     kind: Kind,
     task_id: Uuid,
     parcel: Parcel,
+    /// Whether its worker will tell what came of it.
+    told: Result<(), Unsendable>,
 }
 
 impl<'a> Ready<'a> {
@@ -141,11 +143,11 @@ impl<'a> Ready<'a> {
         let task_id = Uuid::new_v4();
         let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
         let parcel = renderer.parcel(entry, &message, slot, kind, task_id);
-        Ok(Ready { entry, slot, kind, task_id, parcel })
+        Ok(Ready { entry, slot, kind, task_id, parcel, told: answer::is_told(&message) })
     }
 
     async fn publish(self, broker: &mut impl Publish) -> Result<(), BrokerError> {
-        let Ready { entry, slot, kind, task_id, parcel } = self;
+        let Ready { entry, slot, kind, task_id, parcel, .. } = self;
         let queue = Arc::clone(&parcel.queue().name);
         broker.publish(parcel).await?;
         let (entry, kind) = (&*entry.name, kind.as_str());

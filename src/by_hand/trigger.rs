@@ -24,6 +24,9 @@ pub struct Trigger {
     pub queue: Option<String>,
     /// Show the message, send nothing.
     pub dry_run: bool,
+    /// Refuse it if no worker would tell what came of it.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// What was sent, or would have been.
@@ -72,6 +75,9 @@ pub async fn trigger(
         message: ready.parcel.to_string(),
         sent: !asked.dry_run,
     };
+    if asked.told {
+        ready.told.clone().map_err(|why| Refused::Invalid(format!("--wait: {why}")))?;
+    }
     if !asked.dry_run {
         ready.publish(broker).await?;
     }

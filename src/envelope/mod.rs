@@ -3,6 +3,7 @@
 //! Nothing here reads a clock or draws a random number: whatever changes from push to push comes
 //! in with the [`Task`], so equal tasks give equal bytes.
 
+pub mod answer;
 mod bullmq;
 pub mod celery;
 mod dramatiq;

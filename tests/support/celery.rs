@@ -67,14 +67,14 @@ pub(crate) struct CeleryWorker {
 impl CeleryWorker {
     /// Takes from `queues` of `broker`: a URL as Celery writes it, or `filesystem://FOLDER` of messages.
     ///
-    /// It knows `demo.add`, which gives the sum, `demo.echo`, which gives its arguments, and runs
-    /// a task of any other name as well. It is ready for messages when this returns.
+    /// It knows `demo.add`, which gives the sum, `demo.echo`, which gives its arguments,
+    /// `demo.fail`, which fails, and runs a task of any other name as well. It is ready for messages when this returns.
     pub(crate) fn start(broker: &str, queues: &[&str]) -> CeleryWorker {
         CeleryWorker::start_with(broker, queues, &serde_json::json!({}))
     }
 
-    /// The same with `broker_transport_options`.
-    pub(crate) fn start_with(broker: &str, queues: &[&str], transport: &Value) -> CeleryWorker {
+    /// The same with further settings of Celery's.
+    pub(crate) fn start_with(broker: &str, queues: &[&str], settings: &Value) -> CeleryWorker {
         let folder = tempfile::Builder::new().prefix("celery").tempdir().unwrap();
         let log = File::create(folder.path().join("worker.log")).unwrap();
         let mut command = Command::new(python());
@@ -82,7 +82,7 @@ impl CeleryWorker {
         command.args(["--pool", "solo", "--loglevel", "INFO"]);
         command.args(["--without-gossip", "--without-mingle", "--without-heartbeat"]);
         command.env("DOWNBEAT_TEST_BROKER", broker);
-        command.env("DOWNBEAT_TEST_TRANSPORT", transport.to_string());
+        command.env("DOWNBEAT_TEST_SETTINGS", settings.to_string());
         command.env("DOWNBEAT_TEST_JOURNAL", folder.path().join("journal"));
         command.env("PYTHONPATH", tests_folder().join("support"));
         command.env("PYTHONDONTWRITEBYTECODE", "1");

@@ -1,7 +1,7 @@
 """A Celery application that writes a line of JSON for each thing that happens to a message.
 
-DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER_OF_MESSAGES; DOWNBEAT_TEST_TRANSPORT holds its
-transport options as JSON; DOWNBEAT_TEST_JOURNAL is the file to write to.
+DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER_OF_MESSAGES; DOWNBEAT_TEST_SETTINGS holds further
+settings as JSON; DOWNBEAT_TEST_JOURNAL is the file to write to.
 """
 
 import json
@@ -46,10 +46,10 @@ def settings(broker):
     common = {
         "broker_url": broker,
         "broker_connection_retry_on_startup": True,
-        "broker_transport_options": json.loads(os.environ["DOWNBEAT_TEST_TRANSPORT"]),
         "worker_consumer": "worker:AcceptingConsumer",
         "worker_enable_remote_control": False,
         "worker_prefetch_multiplier": 1,
+        **json.loads(os.environ["DOWNBEAT_TEST_SETTINGS"]),
     }
     if broker.startswith(FILESYSTEM):
         folder = broker.removeprefix(FILESYSTEM)
@@ -82,6 +82,11 @@ def add(a, b):
 @app.task(name="demo.echo")
 def echo(*args, **kwargs):
     return [args, kwargs]
+
+
+@app.task(name="demo.fail")
+def fail():
+    raise ValueError("no such ☃")
 
 
 @signals.worker_ready.connect

@@ -16,15 +16,22 @@ use crate::broker::BrokerError;
 pub(super) struct Link {
     client: Client,
     deadline: Duration,
-    pushes: Option<(UnboundedSender<redis::PushInfo>, String)>,
+    /// What every new connection begins with.
+    setup: Pipeline,
+    pushes: Option<UnboundedSender<redis::PushInfo>>,
     connection: Option<MultiplexedConnection>,
 }
 
 impl Link {
     /// No call takes longer than about `deadline`, connecting included twice that.
     pub(super) fn new(url: &str, deadline: Duration) -> Result<Link, BrokerError> {
+        Ok(Link { setup: scripts::load_all(), ..Link::without_scripts(url, deadline)? })
+    }
+
+    /// For a server on which no script is called.
+    pub(super) fn without_scripts(url: &str, deadline: Duration) -> Result<Link, BrokerError> {
         let client = client(url)?;
-        Ok(Link { client, deadline, pushes: None, connection: None })
+        Ok(Link { client, deadline, setup: Pipeline::new(), pushes: None, connection: None })
     }
 
     /// Subscribes every connection to `channel`; what is told there goes to `sender`.
@@ -33,11 +40,12 @@ impl Link {
         channel: String,
         sender: UnboundedSender<redis::PushInfo>,
     ) -> Link {
-        self.pushes = Some((sender, channel));
+        self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
+        self.pushes = Some(sender);
         self
     }
 
-    /// The connection, made now if there is none; the scripts are loaded in it.
+    /// The connection, made now if there is none.
     pub(super) async fn connection(&mut self) -> Result<MultiplexedConnection, BrokerError> {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
@@ -45,16 +53,14 @@ impl Link {
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.deadline))
             .set_response_timeout(Some(self.deadline));
-        if let Some((sender, _)) = &self.pushes {
+        if let Some(sender) = &self.pushes {
             config = config.set_push_sender(sender.clone());
         }
         let connect = self.client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connect.await.map_err(explain)?;
-        let mut setup = scripts::load_all();
-        if let Some((_, channel)) = &self.pushes {
-            setup.cmd("SUBSCRIBE").arg(channel).ignore();
+        if !self.setup.is_empty() {
+            let () = self.setup.query_async(&mut connection).await.map_err(explain)?;
         }
-        let () = setup.query_async(&mut connection).await.map_err(explain)?;
         Ok(self.connection.insert(connection).clone())
     }
 

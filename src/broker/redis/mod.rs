@@ -5,6 +5,7 @@ mod inspect;
 mod keys;
 mod link;
 mod lock;
+mod results;
 mod scripts;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
+pub use self::results::Results;
 use super::{
     Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Parcel, Publish, Reply, Stage,
     Write,

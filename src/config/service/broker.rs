@@ -168,6 +168,17 @@ impl BrokerUrl {
         }
     }
 
+    /// Reads the address of a Redis server.
+    pub(super) fn redis(text: &str) -> Result<BrokerUrl, Refusal> {
+        const EXAMPLE: &str = "write `redis://HOST:6379/1` or `unix:///PATH?db=1`";
+        match Broker::parse(text, Path::new("")) {
+            Ok(Broker::Redis(url)) => Ok(url),
+            Ok(Broker::Spool(_)) => refuse("a spool is no Redis server", EXAMPLE),
+            Err((message, hint)) if hint == SCHEMES => refuse(&message, EXAMPLE),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// The whole address, for a broker's client only: it holds the password.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -18,18 +18,30 @@ use crate::queue::{
 static QUEUE: Keys =
     Keys { of: "a queue", known: &["worker", "broker", "options"], later: &[], elsewhere: &[] };
 
-static AMQP: Keys = Keys {
-    of: "`options` of a queue on AMQP",
-    known: &["exchange", "routing_key", "declare"],
+static CELERY_AMQP: Keys = Keys {
+    of: "`options` of a Celery queue on AMQP",
+    known: &["exchange", "routing_key", "declare", "results"],
+    later: &[],
+    elsewhere: &[("result_backend", "results")],
+};
+
+/// Only Dramatiq's own workers know with which arguments to declare their queues.
+static DRAMATIQ_AMQP: Keys = Keys {
+    of: "`options` of a Dramatiq queue on AMQP",
+    known: &["exchange", "routing_key"],
     later: &[],
     elsewhere: &[],
 };
 
 static CELERY: Keys = Keys {
     of: "`options` of a Celery queue",
-    known: &["priority_steps", "separator", "key_prefix"],
+    known: &["priority_steps", "separator", "key_prefix", "results"],
     later: &[],
-    elsewhere: &[("sep", "separator"), ("global_keyprefix", "key_prefix")],
+    elsewhere: &[
+        ("sep", "separator"),
+        ("global_keyprefix", "key_prefix"),
+        ("result_backend", "results"),
+    ],
 };
 
 static RQ: Keys =
@@ -117,13 +129,14 @@ fn worker(
     report: &mut Report<'_>,
 ) -> (Worker, Option<AmqpQueue>) {
     let keys = match kind {
-        _ if url.is_some() => &AMQP,
         "rq" => &RQ,
+        "dramatiq" if url.is_some() => &DRAMATIQ_AMQP,
         "dramatiq" => &DRAMATIQ,
         "sidekiq" => &SIDEKIQ,
         "bullmq" => &BULLMQ,
         "stream" => &STREAM,
         "json" => &NONE,
+        _ if url.is_some() => &CELERY_AMQP,
         _ => &CELERY,
     };
     let options = fields.value("options").and_then(|node| keys.sort(node, report));
@@ -154,16 +167,21 @@ fn worker(
             let maxlen = value("maxlen").and_then(|node| expect::count(node, report));
             Worker::Stream(StreamQueue { maxlen })
         }
-        _ if amqp.is_some() => Worker::Celery(CeleryQueue::default()),
+        _ if amqp.is_some() => {
+            let results = value("results").and_then(|node| results(node, report));
+            Worker::Celery(CeleryQueue { results, ..CeleryQueue::default() })
+        }
         _ => {
             let default = CeleryQueue::default();
             let key_prefix = name("key_prefix").unwrap_or(default.key_prefix);
             let steps = value("priority_steps").and_then(|node| priority_steps(node, report));
             let separator = value("separator").and_then(|node| separator(node, report));
+            let results = value("results").and_then(|node| results(node, report));
             Worker::Celery(CeleryQueue {
                 priority_steps: steps.unwrap_or(default.priority_steps),
                 separator: separator.unwrap_or(default.separator),
                 key_prefix,
+                results,
             })
         }
     };
@@ -184,15 +202,8 @@ fn amqp_queue(
             .error(node.span, "a `routing_key` without an `exchange`")
             .hint("the default exchange routes by the queue's name");
     }
-    let declare = value("declare").and_then(|node| {
-        let declare = expect::boolean(node, report)?;
-        if declare && kind == "dramatiq" {
-            report
-                .error(node.span, "only Dramatiq's own workers know all arguments of their queues")
-                .hint("leave `declare` out: they declare them when they start");
-        }
-        Some(declare)
-    });
+    let declare = (kind == "celery").then(|| value("declare")).flatten();
+    let declare = declare.and_then(|node| expect::boolean(node, report));
     AmqpQueue { url, exchange, routing_key, declare: declare.unwrap_or(false) }
 }
 
@@ -235,14 +246,26 @@ fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     None
 }
 
+/// The Redis where results are.
+fn results(node: &Node<'_>, report: &mut Report<'_>) -> Option<Arc<BrokerUrl>> {
+    match BrokerUrl::redis(expect::text(node, report)?) {
+        Ok(url) => Some(Arc::new(url)),
+        Err((message, hint)) => {
+            report.error(node.span, message).hint(hint);
+            None
+        }
+    }
+}
+
 /// A queue as `downbeat config` shows it.
 pub(super) fn show(queue: &Queue) -> (String, Value) {
     let mut options = match &queue.worker {
         Worker::Celery(settings) if *settings == CeleryQueue::default() => Value::Null,
-        Worker::Celery(CeleryQueue { priority_steps, separator, key_prefix }) => json!({
+        Worker::Celery(CeleryQueue { priority_steps, separator, key_prefix, results }) => json!({
             "priority_steps": priority_steps,
             "separator": separator,
             "key_prefix": key_prefix,
+            "results": results.as_ref().map(ToString::to_string),
         }),
         Worker::Json => Value::Null,
         Worker::Rq(RqQueue { serializer: Serializer::Pickle }) => Value::Null,
@@ -265,8 +288,10 @@ pub(super) fn show(queue: &Queue) -> (String, Value) {
         let names = [("exchange", exchange), ("routing_key", routing_key)];
         let names = names.into_iter().filter_map(|(key, name)| Some((key, json!(name.as_ref()?))));
         let declare = declare.then(|| ("declare", json!(true)));
-        let all: Map<_, _> =
-            names.chain(declare).map(|(key, value)| (key.to_owned(), value)).collect();
+        let results = queue.worker.results().map(|url| ("results", json!(url.to_string())));
+        let all: Map<_, _> = (names.chain(declare).chain(results))
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
         options = if all.is_empty() { Value::Null } else { Value::Object(all) };
     }
     if !options.is_null() {

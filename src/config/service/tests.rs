@@ -336,12 +336,26 @@ fn a_queue_of_celerys_has_the_transport_options_of_its_workers() {
         priority_steps: [0, 5, 9].into(),
         separator: "\u{6}".into(),
         key_prefix: "shop-".into(),
+        results: None,
     };
     assert_eq!(config.queues.get("q").worker, Worker::Celery(expected));
     let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues").unwrap().1;
-    let options = json!({"priority_steps": [0, 5, 9], "separator": "\u{6}", "key_prefix": "shop-"});
-    assert_eq!(shown["q"], json!({"worker": "celery", "options": options}));
+    assert_eq!(shown["q"]["options"]["priority_steps"], json!([0, 5, 9]));
+    assert_eq!(shown["q"]["options"]["separator"], "\u{6}");
+    assert_eq!(shown["q"]["options"]["key_prefix"], "shop-");
     assert_eq!(shown["r"], json!({"worker": "celery"}));
+}
+
+#[test]
+fn results_of_a_queue_of_celerys_may_be_on_another_redis() {
+    for broker in ["redis://host", "amqp://host\nstate: redis://host"] {
+        let text = "queues: {sums: {options: {results: 'redis://:s3cret@host/1'}}}";
+        let config = load_file(&format!("broker: {broker}\n{text}"), &[]).unwrap();
+        let sums = config.queues.get("sums");
+        assert_eq!(sums.worker.results().unwrap().expose(), "redis://:s3cret@host/1");
+        let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues").unwrap().1;
+        assert_eq!(shown["sums"]["options"]["results"], "redis://:***@host/1");
+    }
 }
 
 #[test]

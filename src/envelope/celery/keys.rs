@@ -73,6 +73,7 @@ mod tests {
             priority_steps: [0, 5].into(),
             separator: ":".into(),
             key_prefix: "shop-".into(),
+            results: None,
         };
         let list = |priority| list_key("q", &settings, priority);
         assert_eq!([list(None), list(Some(4))], ["shop-q", "shop-q"]);

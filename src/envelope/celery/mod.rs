@@ -13,9 +13,11 @@
 //!
 //! and the entry's own `headers`, all of which a task finds in `request.headers`.
 
+mod answer;
 mod check;
 mod keys;
 
+pub(super) use answer::{answer, is_told, questions};
 pub use check::{check, is_reserved_header};
 pub use keys::{binding_keys, binding_member, list_key, list_keys};
 

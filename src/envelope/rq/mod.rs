@@ -5,6 +5,10 @@
 //! `downbeat_slot`, `downbeat_kind` and `traceparent`: `get_current_job().meta`. A message expires
 //! as RQ's `ttl` has it: the hash is gone then, and workers pass over the id.
 
+mod answer;
+
+pub(super) use answer::{answer, is_told, questions};
+
 use super::json::Json;
 use super::python_repr::python_repr;
 use super::{Command, Push, Task, Unsendable, Writes, pickle};

@@ -1,0 +1,60 @@
+//! Results of tasks, which workers may keep on another server or in another database.
+
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+
+use super::link::Link;
+use crate::broker::BrokerError;
+use crate::envelope::Command;
+
+/// Reads what workers tell.
+#[derive(Debug)]
+pub struct Results {
+    link: Link,
+}
+
+impl Results {
+    /// Connects later, when first asked.
+    ///
+    /// # Errors
+    /// When `url` is not a Redis URL.
+    pub fn new(url: &str, deadline: Duration) -> Result<Results, BrokerError> {
+        Ok(Results { link: Link::without_scripts(url, deadline)? })
+    }
+
+    /// The replies to `questions` as of one instant, one behind the other and without their
+    /// nesting; `None` stands for what is not there.
+    ///
+    /// # Errors
+    /// When Redis does not answer, or refuses a question.
+    pub async fn ask(
+        &mut self,
+        questions: &[Command],
+    ) -> Result<Vec<Option<Vec<u8>>>, BrokerError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.atomic();
+        for words in questions {
+            let [name, arguments @ ..] = &words[..] else { continue };
+            pipeline.cmd(&String::from_utf8_lossy(name)).arg(arguments);
+        }
+        let replies: Vec<Value> = self.link.ask(&pipeline).await?;
+        let mut flat = Vec::new();
+        replies.into_iter().for_each(|reply| flatten(reply, &mut flat));
+        Ok(flat)
+    }
+}
+
+fn flatten(reply: Value, flat: &mut Vec<Option<Vec<u8>>>) {
+    match reply {
+        Value::Array(parts) | Value::Set(parts) => {
+            parts.into_iter().for_each(|part| flatten(part, flat));
+        }
+        Value::Map(pairs) => {
+            pairs.into_iter().flat_map(|(a, b)| [a, b]).for_each(|part| flatten(part, flat));
+        }
+        // Which could be taken for an empty text.
+        Value::Nil => flat.push(None),
+        other => flat.push(redis::from_redis_value(other).ok()),
+    }
+}

@@ -1,0 +1,75 @@
+//! What workers tell of a task after it was sent, for the kinds that tell anything.
+
+use uuid::Uuid;
+
+use super::{Command, Unsendable, celery, rq};
+use crate::queue::{Queue, Worker};
+use crate::schedule::Message;
+
+/// How far a task has come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It has not come to an end; in the worker's words.
+    Pending(String),
+    /// It succeeded; with its result, if that can be shown.
+    Succeeded(Option<serde_json::Value>),
+    /// It failed or will never run: why, in one line.
+    Failed(String),
+}
+
+/// Accepts a message whose worker will tell what came of it.
+///
+/// # Errors
+/// Why nothing would be heard.
+pub fn is_told(message: &Message) -> Result<(), Unsendable> {
+    match &message.queue.worker {
+        Worker::Celery(_) => celery::is_told(message),
+        Worker::Rq(_) => rq::is_told(message),
+        worker => {
+            let why = format!("{} workers leave no result", worker.kind());
+            Err(Unsendable::new("queue", why))
+        }
+    }
+}
+
+/// What to ask Redis, in one step, about a task that was sent to `queue`. Its replies, one behind
+/// the other and without their nesting, are for [`read`].
+#[must_use]
+pub fn questions(queue: &Queue, task_id: Uuid) -> Vec<Command> {
+    match &queue.worker {
+        Worker::Celery(_) => celery::questions(task_id),
+        Worker::Rq(_) => rq::questions(task_id),
+        _ => Vec::new(),
+    }
+}
+
+/// What the replies say; `None` among them is a value that Redis does not have.
+#[must_use]
+pub fn read(queue: &Queue, replies: &[Option<Vec<u8>>]) -> Answer {
+    match &queue.worker {
+        Worker::Celery(_) => celery::answer(replies),
+        Worker::Rq(settings) => rq::answer(replies, *settings),
+        _ => Answer::Pending("no result".to_owned()),
+    }
+}
+
+/// The last line of a traceback, which names the exception. Nothing in it moves a terminal's cursor.
+pub(super) fn last_line(traceback: &str) -> Option<String> {
+    /// Characters of it.
+    const MOST: usize = 1000;
+    let line = traceback.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    Some(line.chars().filter(|character| !character.is_control()).take(MOST).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_a_traceback_names_the_exception() {
+        let traceback =
+            "Traceback (most recent call last):\n  File \"a\"\nValueError: no\u{1b}[2J\n\n";
+        assert_eq!(last_line(traceback).as_deref(), Some("ValueError: no[2J"));
+        assert_eq!(last_line(" \n"), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! What a Celery worker tells of a task through the Redis result backend: one key, in JSON.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::envelope::answer::{Answer, last_line};
+use crate::envelope::{Command, Unsendable};
+use crate::schedule::Message;
+
+/// A result is kept unless the entry says otherwise; what the task and the application say nobody
+/// can see from here.
+pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> {
+    if message.queue.amqp.is_some() && message.queue.worker.results().is_none() {
+        let why =
+            "nobody says where results are kept; set the option `results: redis://…` of the queue";
+        return Err(Unsendable::new("queue", why));
+    }
+    match super::options(message).and_then(|options| options.ignore_result) {
+        Some(true) => Err(Unsendable::new("options", "`ignore_result` leaves no result")),
+        _ => Ok(()),
+    }
+}
+
+pub(in crate::envelope) fn questions(task_id: Uuid) -> Vec<Command> {
+    vec![vec![b"GET".to_vec(), format!("celery-task-meta-{task_id}").into()]]
+}
+
+pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>]) -> Answer {
+    let Some(Some(text)) = replies.first() else {
+        return Answer::Pending("no result".to_owned());
+    };
+    let Ok(told) = serde_json::from_slice::<Value>(text) else {
+        return Answer::Failed("its result is not in JSON and cannot be read".to_owned());
+    };
+    match told["status"].as_str().unwrap_or_default() {
+        "SUCCESS" => Answer::Succeeded(Some(told["result"].clone())),
+        // Revoked: expired, or withdrawn by somebody.
+        status @ ("FAILURE" | "REVOKED") => Answer::Failed(why(&told, status)),
+        status => Answer::Pending(last_line(status).unwrap_or_else(|| "no status".to_owned())),
+    }
+}
+
+/// The exception, as far as the result names one.
+fn why(told: &Value, status: &str) -> String {
+    let traceback = told["traceback"].as_str().and_then(last_line);
+    let result = &told["result"];
+    let exception = || {
+        let message = match &result["exc_message"] {
+            Value::String(text) => text.clone(),
+            Value::Array(parts) => {
+                let text =
+                    |part: &Value| part.as_str().map_or_else(|| part.to_string(), str::to_owned);
+                parts.iter().map(text).collect::<Vec<_>>().join(", ")
+            }
+            _ => String::new(),
+        };
+        last_line(&format!("{}: {message}", result["exc_type"].as_str()?))
+    };
+    traceback.or_else(exception).unwrap_or_else(|| status.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(json: &str) -> Answer {
+        answer(&[Some(json.into())])
+    }
+
+    fn failed(why: &str) -> Answer {
+        Answer::Failed(why.to_owned())
+    }
+
+    #[test]
+    fn an_end_is_told_from_what_comes_before() {
+        assert_eq!(answer(&[None]), Answer::Pending("no result".to_owned()));
+        assert_eq!(told(r#"{"status":"RETRY"}"#), Answer::Pending("RETRY".to_owned()));
+        assert_eq!(
+            told(r#"{"status":"SUCCESS","result":[1,"é"],"traceback":null}"#),
+            Answer::Succeeded(Some(serde_json::json!([1, "é"])))
+        );
+        assert!(matches!(answer(&[Some(b"\x80\x05".to_vec())]), Answer::Failed(_)));
+    }
+
+    #[test]
+    fn a_failure_is_told_by_its_exception() {
+        let traceback = r#"{"status":"FAILURE","result":{"exc_type":"ValueError","exc_message":["no"]},
+            "traceback":"Traceback (most recent call last):\nValueError: no such ☃\n"}"#;
+        assert_eq!(told(traceback), failed("ValueError: no such ☃"));
+        let revoked = r#"{"status":"REVOKED","traceback":null,
+            "result":{"exc_type":"TaskRevokedError","exc_message":["expired",5]}}"#;
+        assert_eq!(told(revoked), failed("TaskRevokedError: expired, 5"));
+        assert_eq!(told(r#"{"status":"FAILURE","result":null}"#), failed("FAILURE"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What an RQ worker tells of a job: `status` in the job's hash, and at its end an element of the
+//! stream `rq:results:<id>`.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
+use uuid::Uuid;
+
+use super::{command, options};
+use crate::envelope::answer::{Answer, last_line};
+use crate::envelope::{Command, Unsendable};
+use crate::queue::{RqQueue, Serializer};
+use crate::schedule::Message;
+
+/// Bytes of a traceback.
+const MOST: usize = 1 << 20;
+
+/// With `result_ttl: 0` a job that succeeded is gone at once, like one that nobody took.
+pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> {
+    match options(message).and_then(|options| options.result_ttl) {
+        Some(0) => Err(Unsendable::new("options", "`result_ttl: 0` leaves no result")),
+        _ => Ok(()),
+    }
+}
+
+pub(in crate::envelope) fn questions(task_id: Uuid) -> Vec<Command> {
+    let (job, results) = (format!("rq:job:{task_id}"), format!("rq:results:{task_id}"));
+    vec![
+        command(&["HGET", &job, "status"]),
+        command(&["XREVRANGE", &results, "+", "-", "COUNT", "1"]),
+    ]
+}
+
+pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>], settings: RqQueue) -> Answer {
+    let Some(Some(status)) = replies.first() else {
+        return Answer::Failed(
+            "the job is gone: it expired, or its worker keeps no results".to_owned(),
+        );
+    };
+    // The status, the id of the newest result, and its fields and their values.
+    let result = replies.get(2..).unwrap_or_default();
+    let field = |name: &str| {
+        let pair = result.chunks_exact(2).find(|pair| pair[0].as_deref() == Some(name.as_bytes()));
+        pair.and_then(|pair| BASE64_STANDARD.decode(pair[1].as_ref()?).ok())
+    };
+    let status = String::from_utf8_lossy(status);
+    match &*status {
+        "finished" => Answer::Succeeded(match settings.serializer {
+            Serializer::Json => {
+                field("return_value").and_then(|value| serde_json::from_slice(&value).ok())
+            }
+            // Whatever is in a pickle, it may not be made of plain values.
+            Serializer::Pickle => None,
+        }),
+        "failed" | "stopped" | "canceled" => {
+            let traceback = field("exc_string");
+            let traceback =
+                traceback.and_then(|it| decompress_to_vec_zlib_with_limit(&it, MOST).ok());
+            let line = traceback.and_then(|it| last_line(&String::from_utf8_lossy(&it)));
+            Answer::Failed(line.unwrap_or_else(|| format!("the job is {status}")))
+        }
+        _ => Answer::Pending(last_line(&status).unwrap_or_else(|| "no status".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PICKLE: RqQueue = RqQueue { serializer: Serializer::Pickle };
+    const JSON: RqQueue = RqQueue { serializer: Serializer::Json };
+
+    /// As the worker of RQ 2.12 left it: `ValueError: no such ☃`, in zlib and base64.
+    const EXC_STRING: &str = "eJxNyrENwkAMBdD+pvi6KpEiGiSK9DABokWOZYTB3IF9KVKzBPMxCXRQv7d3YpmIr+huNRpcWEoDkxmMovVjAnZqguyP46VOsboveYBpEaw3A7TgRGrfBThpCA5ks2zdq3e5VMTMZ7xfz9ynn4z4k/QBk0QtGg==";
+
+    fn told(replies: &[&str], settings: RqQueue) -> Answer {
+        let replies: Vec<_> = replies.iter().map(|reply| Some(reply.as_bytes().to_vec())).collect();
+        answer(&replies, settings)
+    }
+
+    #[test]
+    fn an_end_is_told_from_what_comes_before() {
+        for status in ["queued", "started", "scheduled", "deferred"] {
+            assert_eq!(told(&[status], PICKLE), Answer::Pending(status.to_owned()));
+        }
+        let finished = ["finished", "1-0", "type", "1", "return_value", "WzEsIsOpIl0="];
+        let result = serde_json::json!([1, "é"]);
+        assert_eq!(told(&finished, JSON), Answer::Succeeded(Some(result)));
+        assert_eq!(told(&finished, PICKLE), Answer::Succeeded(None));
+        assert_eq!(told(&finished[..1], JSON), Answer::Succeeded(None));
+    }
+
+    #[test]
+    fn a_failure_is_told_by_its_exception() {
+        let failed = ["failed", "1-0", "exc_string", EXC_STRING, "type", "2"];
+        assert_eq!(told(&failed, JSON), Answer::Failed("ValueError: no such ☃".to_owned()));
+        for status in ["failed", "stopped", "canceled"] {
+            let unknown = Answer::Failed(format!("the job is {status}"));
+            assert_eq!(told(&[status], PICKLE), unknown);
+            assert_eq!(told(&[status, "1-0", "exc_string", "eJw="], PICKLE), unknown);
+        }
+        assert!(matches!(answer(&[None], PICKLE), Answer::Failed(_)));
+    }
+}
