@@ -274,7 +274,7 @@ fn write(entry: &Entry, item: &Item) -> Write {
                 key: String::new(),
                 element: Vec::new(),
             };
-            let message = Outgoing { queue, writes };
+            let message = Outgoing { queue, writes, event: None };
             (Outcome::Dispatched(Uuid::nil()), Some(message))
         }
     };

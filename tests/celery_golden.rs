@@ -221,6 +221,58 @@ fn a_message_file() {
     assert_equals_capture("filesystem_full", &message, Some(60_000));
 }
 
+#[test]
+fn the_event_that_a_task_was_sent_is_celerys() {
+    let Capture(theirs) = Capture::load("sent_event");
+    let mut message = message(&json!([1, "é"]), &json!({"k": "v", "ü": "日本"}));
+    (message.task, message.queue) = ("tasks.full".into(), Queue::unconfigured("reports"));
+    let task = Task {
+        entry_name: "entry",
+        message: &message,
+        task_id: Uuid::from_u128(7),
+        slot: NOW,
+        kind: Kind::Scheduled,
+        expires_at: Some(UnixMs(NOW.0 + 60_000)),
+        now: UnixMs(NOW.0 + 250),
+        origin: "downbeat@host",
+        fresh: Fresh::draw(&mut fastrand::Rng::with_seed(1)),
+    };
+    let ours: Value = serde_json::from_slice(&envelope::event(&task).unwrap()).unwrap();
+    let event = |envelope: &Value| -> Value {
+        let body = envelope["body"].as_str().unwrap();
+        let body = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
+        serde_json::from_slice(&body).unwrap()
+    };
+    let (mut told, mut expected) = (event(&ours), event(&theirs["envelope"]));
+    assert_eq!(
+        (&told["hostname"], &told["uuid"]),
+        (&json!("downbeat@host"), &json!(task.task_id.to_string()))
+    );
+    assert_eq!((&told["root_id"], &told["timestamp"]), (&told["uuid"], &json!(1_795_230_000.25)));
+    assert_eq!(told["expires"], "2026-11-21T03:01:00.000000+00:00");
+    for own in ["hostname", "uuid", "root_id", "timestamp", "expires"] {
+        assert!(told.as_object_mut().unwrap().remove(own).is_some());
+    }
+    // What we leave out is of no use to a reader.
+    for own in ["hostname", "uuid", "root_id", "timestamp", "expires", "pid", "clock", "utcoffset"]
+    {
+        assert!(expected.as_object_mut().unwrap().remove(own).is_some());
+    }
+    assert_eq!(told, expected);
+
+    let (mut ours, mut theirs) = (ours, theirs);
+    let theirs_envelope = &mut theirs["envelope"];
+    for envelope in [&mut ours, &mut *theirs_envelope] {
+        assert!(envelope["properties"].as_object_mut().unwrap().remove("delivery_tag").is_some());
+        assert!(envelope["headers"].as_object_mut().unwrap().remove("hostname").is_some());
+        assert!(envelope.as_object_mut().unwrap().remove("body").is_some());
+    }
+    assert_eq!(ours, *theirs_envelope);
+    let settings = CeleryQueue { key_prefix: "shop-".into(), ..CeleryQueue::default() };
+    assert_eq!(json!(celery::event::channel(&CeleryQueue::default(), 0)), theirs["channel"]);
+    assert_eq!(celery::event::channel(&settings, 3), "shop-/3.celeryev/task.sent");
+}
+
 fn assert_equals_publication(name: &str, message: &Message, lifetime_ms: Option<i64>) {
     let Capture(mut theirs) = Capture::load(name);
     let url = "amqp://localhost".to_owned();

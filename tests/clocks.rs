@@ -12,6 +12,7 @@ use downbeat::leader::{Campaign, LeaseTimes, Peer};
 use downbeat::queue::Queues;
 use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
+use downbeat::service::render::Renderer;
 use downbeat::service::{Parts, Request, Service, Settings};
 use downbeat::supervisor::Supervisor;
 use downbeat::tzdata::Tzdata;
@@ -56,14 +57,13 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
         namespace: "clocks".into(),
         broker: url.clone(),
         grace: Duration::from_secs(15),
-        host: "here".into(),
-        queues: Arc::default(),
     };
+    let renderer = Renderer::new("clocks", "here", Arc::default(), false);
     let broker = RedisBroker::new(&url, "clocks", times.ttl).unwrap();
     let loader = Loader::new(Arc::new(load), "bundled".into());
     let supervisor = Supervisor::default();
     let amqp = Amqp::new(SOON);
-    let parts = Parts { settings, clock, loader, schedule, announced, supervisor, amqp };
+    let parts = Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp };
     let service = Service::new(parts, broker, reports);
     let (requests, requested) = mpsc::channel(1);
     tokio::spawn(campaign.run());

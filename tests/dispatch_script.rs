@@ -86,7 +86,7 @@ fn send(entry: &str, slot: UnixMs, queue: &str) -> Write {
         entry: entry.into(),
         slot,
         outcome: Outcome::Dispatched(task_id),
-        message: Some(Outgoing { queue: Queue::unconfigured(queue), writes }),
+        message: Some(Outgoing { queue: Queue::unconfigured(queue), writes, event: None }),
         guards: Guards::default(),
     }
 }

@@ -14,6 +14,7 @@ mod containers;
 mod dispatch_script;
 mod dramatiq;
 mod failover;
+mod flower;
 mod fresh_clone;
 mod fuzz;
 mod guards;

@@ -122,7 +122,7 @@ fn message(entry: &str, slot: i64, kind: Kind) -> Outgoing {
         origin: "downbeat@test",
         fresh: Fresh::draw(&mut fastrand::Rng::new()),
     };
-    Outgoing { queue: Arc::clone(&message.queue), writes: envelope::render(&task) }
+    Outgoing { queue: Arc::clone(&message.queue), writes: envelope::render(&task), event: None }
 }
 
 fn write(entry: &str, slot: i64) -> Write {

@@ -49,6 +49,8 @@ pub struct Outgoing {
     pub queue: Arc<Queue>,
     /// What its workers take.
     pub writes: Writes,
+    /// What to tell Celery's event consumers once it is there; see [`event`](crate::envelope::event).
+    pub event: Option<Vec<u8>>,
 }
 
 /// A message by hand, for whichever broker its queue is on.

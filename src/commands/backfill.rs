@@ -1,11 +1,10 @@
 //! `backfill`: publish an entry's slots of the past.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::direct::Direct;
-use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, show};
+use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, renderer, show};
 use crate::by_hand::backfill::Slot;
 use crate::by_hand::{self, Backfill, Backfilled, Refused};
 use crate::cli::{self, ServiceFlags};
@@ -91,11 +90,7 @@ async fn send(
             }
             here.insert(Here {
                 schedule: load_schedule(service)?,
-                renderer: Renderer::new(
-                    &service.namespace,
-                    &crate::host::name(),
-                    Arc::clone(&service.queues),
-                ),
+                renderer: renderer(service),
                 broker: Direct::open(service)?,
             })
         }

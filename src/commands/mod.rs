@@ -29,6 +29,7 @@ use crate::config::{Broker, Overrides, Problem, ServiceConfig};
 use crate::control;
 use crate::queue::{Queue, Worker};
 use crate::schedule::Schedule;
+use crate::service::render::Renderer;
 use crate::tzdata::Tzdata;
 
 /// How the process ends; the one list of exit codes.
@@ -201,6 +202,12 @@ fn usable_broker(service: &ServiceConfig, exit: Exit) -> Result<Broker, Failure>
         return Err(Failure::new(exit, message));
     }
     Ok(broker)
+}
+
+/// What makes messages as the configuration says.
+fn renderer(service: &ServiceConfig) -> Renderer {
+    let queues = Arc::clone(&service.queues);
+    Renderer::new(&service.namespace, &crate::host::name(), queues, service.events)
 }
 
 /// For commands that only a running service can carry out.

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
-use super::{Exit, Failure, configuration, render, usable_broker};
+use super::{Exit, Failure, configuration, render, renderer, usable_broker};
 use crate::broker::amqp::Amqp;
 use crate::broker::redis::{Lock, RedisBroker};
 use crate::broker::spool::{Spool, SpoolError};
@@ -87,12 +87,11 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         namespace: service.namespace.clone(),
         broker: broker.to_string(),
         grace: service.grace,
-        host: host::name(),
-        queues: Arc::clone(&service.queues),
     };
+    let renderer = renderer(&service);
     let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
     let (supervisor, amqp) = (supervisor(), Amqp::new(LONGEST_CALL));
-    let parts = Parts { settings, clock, loader, schedule, announced, supervisor, amqp };
+    let parts = Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp };
     match broker {
         service::Broker::Redis(url) => {
             let times = LeaseTimes::new(service.ttl);

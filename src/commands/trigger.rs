@@ -1,6 +1,5 @@
 //! `trigger`: publish an entry's message now, and wait for what comes of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,7 +7,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::direct::Direct;
-use super::{Exit, Failure, ask_service, block_on, broker_of, configuration, load_schedule, show};
+use super::{
+    Exit, Failure, ask_service, block_on, broker_of, configuration, load_schedule, renderer, show,
+};
 use crate::broker::redis::Results;
 use crate::by_hand::{self, Refused, Trigger, Triggered};
 use crate::cli;
@@ -16,7 +17,6 @@ use crate::cli::ServiceFlags;
 use crate::config::{Broker, BrokerUrl, ServiceConfig, duration};
 use crate::control::Command;
 use crate::envelope::answer::{self, Answer};
-use crate::service::render::Renderer;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -96,8 +96,7 @@ fn publish(
     asked: &Trigger,
 ) -> Result<Result<Triggered, Refused>, Failure> {
     let schedule = load_schedule(service)?;
-    let renderer =
-        Renderer::new(&service.namespace, &crate::host::name(), Arc::clone(&service.queues));
+    let renderer = renderer(service);
     let mut broker = Direct::open(service)?;
     block_on(by_hand::trigger(&mut broker, &renderer, &schedule, asked))
 }

@@ -94,27 +94,36 @@ pub struct Publication {
     pub expiration_ms: Option<u64>,
     /// A JSON text.
     pub body: Vec<u8>,
+    /// What to tell Celery's event consumers once it is published; see [`event`].
+    pub event: Option<Vec<u8>>,
 }
 
 impl Publication {
-    /// A message without a body. What the entry says of its route goes before what the queue says;
-    /// without either, the default exchange routes it to the queue itself.
+    /// A message without a body.
     fn routed(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
-        let message = task.message;
-        let route = message.route.as_deref();
-        let exchange = route.and_then(|route| route.exchange.as_ref()).or(amqp.exchange.as_ref());
-        let key = route.and_then(|route| route.routing_key.as_ref()).or(amqp.routing_key.as_ref());
+        let (exchange, routing_key) = route(task.message, amqp);
         Publication {
-            exchange: exchange.cloned().unwrap_or_default(),
-            routing_key: key.map_or_else(|| (&*message.queue.name).into(), |key| (&**key).into()),
+            exchange,
+            routing_key,
             headers: b"{}".to_vec(),
-            priority: message.priority.unwrap_or(0),
+            priority: task.message.priority.unwrap_or(0),
             correlation_id: task.task_id,
             reply_to: None,
             expiration_ms: None,
             body: Vec::new(),
+            event: None,
         }
     }
+}
+
+/// Exchange and routing key. What the entry says of its route goes before what the queue says;
+/// without either, the default exchange routes a message to the queue itself.
+fn route(message: &Message, amqp: &AmqpQueue) -> (Box<str>, Box<str>) {
+    let route = message.route.as_deref();
+    let exchange = route.and_then(|route| route.exchange.as_ref()).or(amqp.exchange.as_ref());
+    let key = route.and_then(|route| route.routing_key.as_ref()).or(amqp.routing_key.as_ref());
+    let key = key.map_or(&*message.queue.name, |key| key);
+    (exchange.cloned().unwrap_or_default(), key.into())
 }
 
 /// One JSON object, with headers and body in it as they are.
@@ -249,6 +258,13 @@ pub fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
         // No other kind's queue can be on one.
         _ => celery::publish(task, amqp),
     }
+}
+
+/// That a message was sent, for whoever watches Celery's workers, such as Flower; `None` for other
+/// kinds.
+#[must_use]
+pub fn event(task: &Task<'_>) -> Option<Vec<u8>> {
+    matches!(task.message.queue.worker, Worker::Celery(_)).then(|| celery::event(task))
 }
 
 /// Every list in which messages of `queue` wait for workers.

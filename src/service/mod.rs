@@ -32,7 +32,6 @@ use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::clock::{Clock, SinceBoot};
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
-use crate::queue::Queues;
 use crate::schedule::planner::Planner;
 use crate::schedule::progress::Progress;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
@@ -79,10 +78,6 @@ pub struct Settings {
     pub broker: String,
     /// A slot up to this late is on time.
     pub grace: Duration,
-    /// This machine's name.
-    pub host: String,
-    /// The queues that the configuration names.
-    pub queues: Arc<Queues>,
 }
 
 /// What a service is made of, whatever its broker.
@@ -91,6 +86,8 @@ pub struct Parts<C> {
     pub settings: Settings,
     /// Decides what is due.
     pub clock: C,
+    /// Makes the messages.
+    pub renderer: Renderer,
     /// Loads the schedule again.
     pub loader: Loader,
     /// As loaded first.
@@ -158,9 +155,8 @@ struct Wake {
 impl<B: Broker, C: Clock> Service<B, C> {
     /// A service that runs once `run` is awaited.
     pub fn new(parts: Parts<C>, broker: B, reports: Reports) -> Service<B, C> {
-        let Parts { settings, clock, loader, schedule, announced, supervisor, amqp } = parts;
-        let renderer =
-            Renderer::new(&settings.namespace, &settings.host, Arc::clone(&settings.queues));
+        let Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp } =
+            parts;
         let mut tally = Tally::default();
         tally.admit(&schedule);
         Service {

@@ -24,14 +24,16 @@ pub struct Renderer {
     ids: TaskIds,
     origin: Arc<str>,
     queues: Arc<Queues>,
+    events: bool,
 }
 
 impl Renderer {
-    /// For the schedulers that share `namespace`, on this host.
+    /// For the schedulers that share `namespace`, on this host; with `events`, Celery's event
+    /// consumers are told of each message.
     #[must_use]
-    pub fn new(namespace: &str, host: &str, queues: Arc<Queues>) -> Renderer {
+    pub fn new(namespace: &str, host: &str, queues: Arc<Queues>, events: bool) -> Renderer {
         let origin = format!("downbeat@{host}").into();
-        Renderer { ids: TaskIds::new(namespace), origin, queues }
+        Renderer { ids: TaskIds::new(namespace), origin, queues, events }
     }
 
     /// The queue of that name, configured or not.
@@ -57,10 +59,9 @@ impl Renderer {
         task_id: Uuid,
     ) -> Parcel {
         let task = self.task(entry, message, slot, kind, task_id, &mut fastrand::Rng::new());
-        let queue = Arc::clone(&message.queue);
         match &message.queue.amqp {
-            Some(amqp) => Parcel::Amqp(queue, envelope::publish(&task, amqp)),
-            None => Parcel::Store(Outgoing { queue, writes: envelope::render(&task) }),
+            Some(amqp) => Parcel::Amqp(Arc::clone(&message.queue), self.published(&task, amqp)),
+            None => Parcel::Store(self.outgoing(&task)),
         }
     }
 
@@ -76,7 +77,20 @@ impl Renderer {
     ) -> Publication {
         let task_id = self.task_id(entry, slot);
         let message = entry.message_of(slot, task_id);
-        envelope::publish(&self.task(entry, &message, slot, kind, task_id, rng), amqp)
+        self.published(&self.task(entry, &message, slot, kind, task_id, rng), amqp)
+    }
+
+    fn published(&self, task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
+        Publication { event: self.event(task), ..envelope::publish(task, amqp) }
+    }
+
+    fn outgoing(&self, task: &Task<'_>) -> Outgoing {
+        let queue = Arc::clone(&task.message.queue);
+        Outgoing { queue, writes: envelope::render(task), event: self.event(task) }
+    }
+
+    fn event(&self, task: &Task<'_>) -> Option<Vec<u8>> {
+        self.events.then(|| envelope::event(task)).flatten()
     }
 
     fn task<'a>(
@@ -111,9 +125,7 @@ impl Renderer {
                 let task_id = self.task_id(entry, item.slot);
                 let message = entry.message_of(item.slot, task_id);
                 let task = self.task(entry, &message, item.slot, kind, task_id, rng);
-                let queue = Arc::clone(&message.queue);
-                let message = Outgoing { queue, writes: envelope::render(&task) };
-                (Outcome::Dispatched(task_id), Some(message))
+                (Outcome::Dispatched(task_id), Some(self.outgoing(&task)))
             }
         };
         let name = Arc::clone(&entry.name);
@@ -184,7 +196,7 @@ mod tests {
         let slot = Hole::new(1..20, true, Template::Slot(Form::Unix));
         let id = Hole::new(21..36, true, Template::TaskId);
         entry.templates = Templates { args: [slot, id].into(), ..Templates::default() }.some();
-        let renderer = Renderer::new("n", "h", Arc::default());
+        let renderer = Renderer::new("n", "h", Arc::default(), false);
         for kind in [Kind::Scheduled, Kind::CatchUp, Kind::Resent] {
             let slot = UnixMs::from_secs(1_800_000_000);
             let item = Item { entry: 0, slot, action: Action::Send(kind) };

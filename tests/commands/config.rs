@@ -24,6 +24,7 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
         "schedules\t./schedules\tdefault".to_owned(),
         "namespace\tshop\t--namespace".to_owned(),
         format!("queues\t{{\"mail\":{{\"worker\":\"sidekiq\"}}}}\t{file}:4:9"),
+        "events\tfalse\tdefault".to_owned(),
         "leader.ttl\t6s\tdefault".to_owned(),
         "grace\t20s\tenvironment:DOWNBEAT_GRACE".to_owned(),
         format!("http\t127.0.0.1:9632\t{file}:1:7"),

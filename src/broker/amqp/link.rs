@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
 use std::time::Duration;
 
 use lapin::options::{
-    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
@@ -14,8 +15,9 @@ use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::{Missing, Names, TOO_LATE};
+use super::{Missing, Names, TOO_LATE, properties};
 use crate::config::BrokerUrl;
+use crate::envelope::celery::event;
 use crate::queue::{AmqpQueue, Queue};
 
 /// After a failed attempt to connect, no other is made for so long: queues that share a broker
@@ -117,6 +119,31 @@ impl Link {
             }
         }
         Ok(missing)
+    }
+
+    /// Tells Celery's event consumers, if there ever were any: it is they who declare the exchange. A
+    /// failure is nobody's trouble.
+    pub(super) async fn tell(&self, events: impl Iterator<Item = &[u8]>) {
+        let mut channel = None;
+        for event in events {
+            if channel.is_none() {
+                let missing = self.missing([event::EXCHANGE].into()).await;
+                if missing.map_or(true, |missing| !missing.is_empty()) {
+                    return;
+                }
+                channel = self.new_channel().await.ok();
+            }
+            let Some(channel) = &channel else { return };
+            let (exchange, key) = (event::EXCHANGE.into(), event::ROUTING_KEY.into());
+            let options = BasicPublishOptions::default();
+            let told = channel.basic_publish(exchange, key, options, event, properties::of_event());
+            if self.in_time(async { told.await.map(drop) }).await.is_err() {
+                return;
+            }
+        }
+        if let Some(channel) = channel {
+            let _ = self.in_time(channel.close(200, "".into())).await;
+        }
     }
 
     /// An answer did not come: a connection that is dead all the same is not to be used again.

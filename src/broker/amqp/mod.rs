@@ -101,6 +101,8 @@ impl Amqp {
             });
         }
         let fates = answers(messages, sent, until).await;
+        let published = messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Published);
+        link.tell(published.filter_map(|(message, _)| message.event.as_deref())).await;
         if fates.iter().any(|fate| matches!(fate, Fate::InDoubt(_))) {
             // An answer that comes late must not be taken for one to a later message.
             *line = None;
@@ -222,6 +224,7 @@ mod tests {
             reply_to: None,
             expiration_ms: None,
             body: Vec::new(),
+            event: None,
         }
     }
 

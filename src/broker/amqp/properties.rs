@@ -29,6 +29,14 @@ pub(super) fn of(message: &Publication) -> BasicProperties {
     }
 }
 
+/// What travels with an event: it is gone when the broker is.
+pub(super) fn of_event() -> BasicProperties {
+    BasicProperties::default()
+        .with_content_type("application/json".into())
+        .with_content_encoding("utf-8".into())
+        .with_delivery_mode(1)
+}
+
 /// Only types that RabbitMQ and every client of Celery's read alike: `S`, `I`, `l`, `d`, `t`, `V`,
 /// `F` and `A`. An integer beyond 64 bits becomes a float.
 fn value(json: Value) -> AMQPValue {

@@ -82,6 +82,11 @@ impl Link {
         self.connection.clone()
     }
 
+    /// The number of the database.
+    pub(super) fn database(&self) -> i64 {
+        self.client.get_connection_info().redis_settings().db()
+    }
+
     /// The next call connects anew.
     pub(super) fn drop_connection(&mut self) {
         self.connection = None;

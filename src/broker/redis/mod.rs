@@ -15,6 +15,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::Instant;
 
@@ -23,8 +24,8 @@ use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
 pub use self::results::Results;
 use super::{
-    Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Parcel, Publish, Reply, Stage,
-    Write,
+    Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Outgoing, Parcel, Publish, Reply,
+    Stage, Write,
 };
 use crate::envelope::{self, Writes, celery};
 use crate::queue::{StreamQueue, Worker};
@@ -180,13 +181,21 @@ impl Broker for RedisBroker {
         let connection = self.link.current();
         self.bind(&batch);
         self.trim(&batch);
+        let database = self.link.database();
         async move {
-            let answer = call.query_async(&mut connection.ok_or_else(lost)?).await;
+            let mut connection = connection.ok_or_else(lost)?;
+            let answer = call.query_async(&mut connection).await;
             let mut reply = parse(answer.map_err(explain)?, next)?;
             if let Reply::Written { exceptions, .. } = &mut reply {
                 // The script counts in the order in which it got the items.
                 let order: Vec<usize> = lists.into_iter().flat_map(|(_, items)| items).collect();
                 exceptions.iter_mut().for_each(|(item, _)| *item = order[*item]);
+                let sent = batch
+                    .iter()
+                    .enumerate()
+                    .filter(|(item, _)| !exceptions.iter().any(|(excepted, _)| excepted == item));
+                let sent = sent.filter_map(|(_, write)| write.message.as_ref());
+                tell(sent, database, connection);
             }
             Ok(reply)
         }
@@ -215,7 +224,37 @@ impl Publish for RedisBroker {
         let mut pipeline = Pipeline::new();
         pipeline.add_command(call);
         let (refusal,): (String,) = self.link.ask(&pipeline).await?;
-        if refusal.is_empty() { Ok(()) } else { Err(BrokerError::Unavailable(refusal)) }
+        if !refusal.is_empty() {
+            return Err(BrokerError::Unavailable(refusal));
+        }
+        if let Some(pipeline) = events([&message].into_iter(), self.link.database()) {
+            // Nobody may listen, and a refusal is nobody's trouble.
+            let _ = self.link.ask::<Value>(&pipeline).await;
+        }
+        Ok(())
+    }
+}
+
+/// What is told of messages that were sent, if anything is.
+fn events<'m>(sent: impl Iterator<Item = &'m Outgoing>, database: i64) -> Option<Pipeline> {
+    let mut pipeline = Pipeline::new();
+    pipeline.ignore_errors();
+    for message in sent {
+        if let (Some(event), Worker::Celery(settings)) = (&message.event, &message.queue.worker) {
+            pipeline.publish(celery::event::channel(settings, database), event);
+        }
+    }
+    (!pipeline.is_empty()).then_some(pipeline)
+}
+
+/// Tells of messages that were sent; nothing waits for it.
+fn tell<'m>(
+    sent: impl Iterator<Item = &'m Outgoing>,
+    database: i64,
+    mut connection: MultiplexedConnection,
+) {
+    if let Some(pipeline) = events(sent, database) {
+        tokio::spawn(async move { pipeline.query_async::<Value>(&mut connection).await });
     }
 }
 

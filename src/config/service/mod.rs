@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::filter::Targets;
 
 use super::duration;
+use super::expect;
 use super::fields::Keys;
 use super::files;
 use super::problem::{Problem, Severity};
@@ -50,6 +51,7 @@ static SERVICE: Keys = Keys {
         "schedules",
         "namespace",
         "queues",
+        "events",
         "leader",
         "grace",
         "http",
@@ -135,6 +137,8 @@ pub struct ServiceConfig {
     pub namespace: String,
     /// The queues that are not Celery's on the broker.
     pub queues: Arc<Queues>,
+    /// Whether Celery's event consumers, such as Flower, are told of each message to Celery.
+    pub events: bool,
     /// How long the leader's lease lives.
     pub ttl: Duration,
     /// How late a slot may be sent before it counts as missed: at least `ttl` and 2 s.
@@ -205,6 +209,7 @@ impl ServiceConfig {
             ("schedules", self.schedules.iter().map(|schedules| path(schedules)).collect()),
             ("namespace", json!(self.namespace)),
             ("queues", self.queues.iter().map(|queue| queues::show(queue)).collect()),
+            ("events", json!(self.events)),
             ("leader.ttl", json!(duration::format(self.ttl))),
             ("grace", json!(duration::format(self.grace))),
             ("http", json!(self.http)),
@@ -246,6 +251,7 @@ fn read(
     let namespace = from.setting(names, overrides.namespace);
     let namespace = from.check(namespace, namespace_of);
     let queues = from.node("queues", |node, report| queues::read(node, amqp.as_ref(), report));
+    let events = from.node("events", expect::boolean).flatten();
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
     let http = http(overrides.http, &mut from);
@@ -267,6 +273,7 @@ fn read(
         namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
         queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone())),
         amqp,
+        events: events.unwrap_or(false),
         ttl,
         grace,
         http,

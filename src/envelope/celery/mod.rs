@@ -2,7 +2,8 @@
 //! from 5.2 on take it.
 //!
 //! The envelope is one JSON object: an element of a Redis list, or a file of the `filesystem://`
-//! transport. On AMQP its parts are those of the message itself: headers, properties and body. Beside the headers that beat writes, each message carries
+//! transport. On AMQP its parts are those of the message itself: headers, properties and
+//! body. Beside the headers that beat writes, each message carries
 //!
 //! | header | value |
 //! | --- | --- |
@@ -15,6 +16,7 @@
 
 mod answer;
 mod check;
+pub mod event;
 mod keys;
 
 pub(super) use answer::{answer, is_told, questions};
@@ -63,6 +65,11 @@ pub(super) fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
 
 fn left_ms(expires_at: UnixMs, now: UnixMs) -> u64 {
     u64::try_from(expires_at.since(now).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// That it was sent, for whoever watches the workers: an envelope on Redis, the bare event on AMQP.
+pub(super) fn event(task: &Task<'_>) -> Vec<u8> {
+    if task.message.queue.amqp.is_some() { event::event(task) } else { event::envelope(task) }
 }
 
 /// The envelope of one push, as UTF-8 JSON.

@@ -1,0 +1,61 @@
+//! The `task-sent` event that producers with `task_send_sent_event` tell: Flower shows the task from
+//! then on. It is told to whoever listens at the time and kept nowhere.
+
+use super::super::json::Json;
+use super::{args_repr, python_repr, write_expires};
+use crate::envelope::Task;
+use crate::queue::CeleryQueue;
+
+/// The exchange that events go to.
+pub const EXCHANGE: &str = "celeryev";
+/// The key that this one is published with.
+pub const ROUTING_KEY: &str = "task.sent";
+
+/// The channel on which it is published in the database of that number.
+#[must_use]
+pub fn channel(settings: &CeleryQueue, database: i64) -> String {
+    format!("{}/{database}.{EXCHANGE}/{ROUTING_KEY}", settings.key_prefix)
+}
+
+/// The event as a JSON object: AMQP takes it as it is.
+///
+/// Without `utcoffset`, no reader moves the time; `pid` and `clock` mean nothing of a client.
+pub(super) fn event(task: &Task<'_>) -> Vec<u8> {
+    let message = task.message;
+    let queue = &message.queue.name;
+    let (exchange, routing_key) = message
+        .queue
+        .amqp
+        .as_ref()
+        .map_or_else(|| ("".into(), (&**queue).into()), |amqp| super::super::route(message, amqp));
+    let mut json = Json::with_capacity(512 + message.args.len() + message.kwargs.len());
+    json.raw(r#"{"type":"task-sent","hostname":"#).string(task.origin);
+    json.raw(r#","uuid":""#).uuid(task.task_id);
+    json.raw(r#"","root_id":""#).uuid(task.task_id);
+    json.raw(r#"","parent_id":null,"name":"#).string(&message.task);
+    json.raw(r#","args":"#).string(&args_repr(&message.args));
+    json.raw(r#","kwargs":"#).string(&python_repr(&message.kwargs));
+    json.raw(r#","retries":0,"eta":null,"expires":"#);
+    write_expires(&mut json, task.expires_at);
+    json.raw(r#","queue":"#).string(queue);
+    json.raw(r#","exchange":"#).string(&exchange);
+    json.raw(r#","routing_key":"#).string(&routing_key);
+    let now = task.now.0;
+    json.raw(r#","timestamp":"#).display(now.div_euclid(1000));
+    json.raw(".").display(format_args!("{:03}", now.rem_euclid(1000))).raw("}");
+    json.into_bytes()
+}
+
+/// The event in kombu's envelope, for Redis.
+pub(super) fn envelope(task: &Task<'_>) -> Vec<u8> {
+    let body = event(task);
+    let mut json = Json::with_capacity(400 + body.len() * 4 / 3);
+    json.raw(r#"{"body":""#).base64(&body);
+    json.raw(r#"","content-encoding":"utf-8","content-type":"application/json","headers":{"#);
+    json.raw(r#""hostname":"#).string(task.origin);
+    json.raw(r#"},"properties":{"delivery_mode":1,"delivery_info":{"exchange":""#).raw(EXCHANGE);
+    json.raw(r#"","routing_key":""#).raw(ROUTING_KEY);
+    json.raw(r#""},"priority":0,"body_encoding":"base64","delivery_tag":""#);
+    json.uuid(task.fresh.delivery_tag).raw(r#""}}"#);
+    json.into_bytes()
+}
