@@ -89,6 +89,8 @@ pub enum Command {
     Trigger(Trigger),
     /// Publish an entry's slots of the past, oldest first; the schedule does not move
     Backfill(Backfill),
+    /// Show what waits in a queue, the next to be taken first; it stays there
+    Peek(Peek),
     /// Show who leads and how the service fares; exits 1 when nobody leads
     Status(Json),
     /// Have the running service load its schedule files again
@@ -265,4 +267,22 @@ pub struct Backfill {
     /// Output
     #[command(flatten)]
     pub output: Json,
+}
+
+/// `peek`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A queue on AMQP is only counted: there, whoever looks at a message takes it. \
+    Of a stream, what some group of consumers was not given is shown. Messages of more than 8 MiB \
+    are told by their size."
+)]
+pub struct Peek {
+    /// The queue, as entries name it
+    pub queue: String,
+    /// How many messages to show at most
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub count: usize,
+    /// Print a JSON object a line, with nothing cut
+    #[arg(long)]
+    pub json: bool,
 }

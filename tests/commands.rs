@@ -5,7 +5,7 @@ mod completions;
 mod config;
 mod facts;
 mod man;
-mod output;
+pub(crate) mod output;
 mod plan;
 mod refusals;
 mod status;

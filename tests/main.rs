@@ -23,6 +23,7 @@ mod http;
 mod init_script;
 mod logs;
 mod package;
+mod peek;
 mod plain;
 mod python_repr;
 mod reload;

@@ -188,6 +188,59 @@ pub enum Exception {
     Refused(String),
 }
 
+/// What was found where messages wait.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Peeked {
+    /// Messages, or none.
+    There {
+        /// How many wait in all, as far as that can be counted.
+        total: u64,
+        /// Who reads a stream.
+        groups: Vec<Group>,
+        /// The first of them, in the order in which they are taken.
+        found: Vec<Found>,
+    },
+    /// Something that messages of this kind cannot be in.
+    Wrong {
+        /// Where.
+        key: String,
+        /// What it is instead.
+        found: String,
+    },
+}
+
+/// One message of those that wait.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// All of it.
+    Whole {
+        /// The number of its place, from 0 on.
+        place: usize,
+        /// What a worker would take from there.
+        element: Vec<u8>,
+        /// What is kept for it elsewhere.
+        stored: Vec<Option<Vec<u8>>>,
+    },
+    /// It was left where it is.
+    TooLarge {
+        /// The number of its place, from 0 on.
+        place: usize,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+/// A group of consumers of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// How many entries it was not given, if Redis can tell.
+    pub lag: Option<u64>,
+    /// How many it was given and has not acknowledged.
+    pub pending: u64,
+}
+
 /// Why the broker did not answer a call; it may or may not have carried it out.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {

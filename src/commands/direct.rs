@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The broker that holds the state, and all AMQP brokers beside it.
 pub(super) struct Direct {
     pub(super) store: Store,
-    amqp: Amqp,
+    pub(super) amqp: Amqp,
 }
 
 pub(super) enum Store {

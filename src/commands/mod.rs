@@ -9,6 +9,7 @@ mod explain;
 mod list;
 mod man;
 mod next;
+mod peek;
 mod plan;
 mod reload;
 mod resign;
@@ -105,6 +106,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::List(output) => list::list(flags, output.json),
         Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
         Command::Backfill(backfill) => backfill::backfill(flags, &backfill),
+        Command::Peek(peek) => peek::peek(flags, &peek),
         Command::Status(output) => status::status(flags, output.json),
         Command::Reload { wait } => reload::reload(flags, wait),
         Command::Resign => resign::resign(flags),

@@ -5,13 +5,19 @@ use std::iter;
 use std::time::Duration;
 
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{Exit, Failure};
 
 /// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value);
+    text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| line(&text))
+}
+
+/// Prints a value as one line of JSON.
+pub(super) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value);
     text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| line(&text))
 }
 
@@ -90,7 +96,23 @@ fn columns(heading: &[String], rows: &[Vec<String>], width: usize) -> Vec<Column
     (0..heading.len()).map(place).collect()
 }
 
-/// How long it is until something comes, in its two largest units: `3 d 4 h`, `5 h`, `10 s`.
+/// The text, if it fits into so many columns, else as much of it as does.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut left = width.saturating_sub(1);
+    let fits = |c: &char| match left.checked_sub(c.width().unwrap_or(0)) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// How long it is until something comes, or was since, in its two largest units: `3 d 4 h`, `5 h`, `10 s`.
 pub(super) fn length(length: Duration) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
     let secs = length.as_secs();
@@ -131,6 +153,15 @@ mod tests {
             ["ONE     TWO", "  THREE", "a       전화", "  three words long", "longer  b", "  -"];
         assert_eq!(lines(29), narrow);
         assert_eq!(lines(12), narrow);
+    }
+
+    #[test]
+    fn what_is_too_wide_is_cut_by_what_a_terminal_shows() {
+        for (width, text) in
+            [(9, "a 전화 bc"), (8, "a 전화 …"), (7, "a 전화…"), (6, "a 전…"), (1, "…")]
+        {
+            assert_eq!(cut("a 전화 bc", width), text);
+        }
     }
 
     #[test]

@@ -7,11 +7,14 @@
 //!
 //! Where the jobs of a paused queue wait depends on the version, so the script looks (`push.lua`).
 
+use serde_json::Value;
+
 use super::json::Json;
+use super::peek::{Next, Place, Store, Waiting, object};
 use super::{Push, Task, Unsendable, Writes};
 use crate::queue::BullmqQueue;
-use crate::schedule::Message;
 use crate::schedule::entry::{Backoff, BullmqOptions, Keep, Options};
+use crate::schedule::{Message, UnixMs};
 
 /// Options that have a meaning to BullMQ, in its own short forms as well.
 const RESERVED: &[&str] = &[
@@ -55,6 +58,53 @@ const RESERVED: &[&str] = &[
 /// The lists in which jobs wait: versions before 6 have one for paused queues.
 pub(super) fn list_keys(queue: &str, settings: &BullmqQueue) -> [String; 2] {
     ["wait", "paused"].map(|list| format!("{}:{queue}:{list}", settings.prefix))
+}
+
+/// Where jobs wait: those without priority, then the most urgent, and those of a paused queue.
+pub(super) fn places(queue: &str, settings: &BullmqQueue) -> Vec<Place> {
+    let [wait, paused] = list_keys(queue, settings);
+    let prefix = format!("{}:{queue}:", settings.prefix);
+    let prioritized = format!("{prefix}prioritized");
+    [(wait, Next::Right), (prioritized, Next::Lowest), (paused, Next::Right)]
+        .map(|(key, next)| {
+            let prefix = prefix.clone();
+            Place { key, next, store: Some(Store::Hash { prefix, fields: FIELDS }) }
+        })
+        .into()
+}
+
+/// What is read of a job.
+const FIELDS: &[&str] = &["name", "data", "opts", "timestamp", "priority"];
+
+/// A job's id, and what its hash holds.
+pub(super) fn decode(element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiting, String> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let [name, data, opts, timestamp, priority] = stored else {
+        return Err("an answer of another form".to_owned());
+    };
+    // What versions 4 and 5 wake workers with.
+    if element.starts_with(b"0:") {
+        return Err("a marker that wakes workers, no job".to_owned());
+    }
+    if stored.iter().all(Option::is_none) {
+        return Err("its job is gone: workers pass over the id".to_owned());
+    }
+    let number = |field: &Option<Vec<u8>>| text(field.as_deref()?).parse::<i64>().ok();
+    let (kwargs, unread) = match data.as_deref().map(serde_json::from_slice::<Value>) {
+        None => (None, None),
+        Some(Ok(data)) => (Some(data), None),
+        Some(Err(error)) => (None, Some(format!("not JSON: {error}"))),
+    };
+    let options = object(opts.as_deref().unwrap_or(b"{}")).map_err(|why| format!("opts: {why}"))?;
+    Ok(Waiting {
+        task_id: Some(text(element)),
+        task: name.as_deref().map(text),
+        kwargs,
+        unread,
+        sent_at: number(timestamp).map(UnixMs),
+        priority: number(priority).filter(|priority| *priority != 0),
+        ..Waiting::with_headers(options)
+    })
 }
 
 /// The job in its hash, and its id.
@@ -144,7 +194,7 @@ pub(super) fn is_reserved_header(name: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::envelope::sample;

@@ -6,11 +6,14 @@
 //! `downbeat_slot`, `downbeat_kind` and `traceparent`. `max_age`, after which a worker drops the
 //! message, counts from `message_timestamp`, which is the time of this push.
 
+use serde_json::Value;
+
 use super::json::Json;
+use super::peek::{Waiting, object, take_text};
 use super::{Publication, Push, Task, Unsendable, Writes};
 use crate::queue::{AmqpQueue, DramatiqQueue};
-use crate::schedule::Message;
 use crate::schedule::entry::{DramatiqOptions, Options};
+use crate::schedule::{Message, UnixMs};
 
 /// Options that have a meaning to Dramatiq or to its middleware.
 const RESERVED: &[&str] = &[
@@ -46,11 +49,17 @@ pub(super) fn list_key(queue: &str, settings: &DramatiqQueue) -> String {
     format!("{}:{queue}", settings.namespace)
 }
 
+/// The hash that holds the messages whose ids are on the list.
+pub(super) fn messages_key(queue: &str, settings: &DramatiqQueue) -> String {
+    format!("{}.msgs", list_key(queue, settings))
+}
+
 /// The message in its hash, and its id.
 pub(super) fn render(task: &Task<'_>, settings: &DramatiqQueue) -> Writes {
-    let key = list_key(&task.message.queue.name, settings);
+    let queue = &task.message.queue.name;
+    let (key, messages) = (list_key(queue, settings), messages_key(queue, settings));
     let id = task.fresh.delivery_tag.to_string().into_bytes();
-    let store = [b"HSET".to_vec(), format!("{key}.msgs").into(), id.clone(), message(task)];
+    let store = [b"HSET".to_vec(), messages.into(), id.clone(), message(task)];
     Writes { before: vec![store.into()], push: Push::Right, key, element: id }
 }
 
@@ -110,6 +119,32 @@ fn options(message: &Message) -> Option<&DramatiqOptions> {
     }
 }
 
+/// The message that the hash holds for an id.
+pub(super) fn decode(stored: &[Option<Vec<u8>>]) -> Result<Waiting, String> {
+    let Some(Some(message)) = stored.first() else {
+        return Err("its message is gone: workers pass over the id".to_owned());
+    };
+    let mut message = object(message)?;
+    let options = match message.shift_remove("options") {
+        Some(Value::Object(options)) => options,
+        _ => return Err("a message without `options`, which no worker reads".to_owned()),
+    };
+    let sent_at = message.get("message_timestamp").and_then(Value::as_i64).map(UnixMs);
+    let max_age = options.get("max_age").and_then(Value::as_i64).filter(|age| *age > 0);
+    let expires_at =
+        sent_at.zip(max_age).map(|(UnixMs(sent_at), age)| UnixMs(sent_at.saturating_add(age)));
+    Ok(Waiting {
+        task_id: take_text(&mut message, "message_id"),
+        task: take_text(&mut message, "actor_name"),
+        args: message.shift_remove("args"),
+        kwargs: message.shift_remove("kwargs"),
+        sent_at,
+        not_before: options.get("eta").and_then(Value::as_i64).map(UnixMs),
+        expires_at,
+        ..Waiting::with_headers(options)
+    })
+}
+
 /// On Redis, actors have priorities and messages do not.
 pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
     if message.priority.is_some() && message.queue.amqp.is_none() {
@@ -128,13 +163,12 @@ pub(super) fn is_reserved_header(name: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
     use crate::envelope::sample;
     use crate::queue::Worker;
-    use crate::schedule::UnixMs;
 
     fn settings() -> DramatiqQueue {
         DramatiqQueue { namespace: "shop".into() }

@@ -8,6 +8,7 @@ mod bullmq;
 pub mod celery;
 mod dramatiq;
 mod json;
+pub mod peek;
 mod pickle;
 mod plain;
 mod python_repr;
@@ -15,6 +16,7 @@ mod rq;
 #[cfg(test)]
 mod sample;
 mod sidekiq;
+mod unpickle;
 
 use std::fmt;
 

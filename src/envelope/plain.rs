@@ -8,9 +8,12 @@
 //! | `headers` | the entry's own headers, and what [`Json::provenance`] tells: `downbeat_entry`, `downbeat_slot`, `downbeat_kind`, `traceparent` |
 //! | `expires` | after this a worker should drop the message: RFC 3339 in UTC, or null |
 
+use serde_json::{Map, Value};
+
 use super::json::Json;
+use super::peek::{self, Waiting, instant, take_text};
 use super::{Push, Task, Unsendable, Writes};
-use crate::schedule::Message;
+use crate::schedule::{Message, UnixMs};
 
 /// The object, in the list of the queue's name.
 pub(super) fn render(task: &Task<'_>) -> Writes {
@@ -39,6 +42,50 @@ fn object(task: &Task<'_>) -> Vec<u8> {
     json.into_bytes()
 }
 
+/// An object on the list.
+pub(super) fn decode(element: &[u8]) -> Result<Waiting, String> {
+    let mut object = peek::object(element)?;
+    let (headers, odd) = match object.shift_remove("headers") {
+        Some(Value::Object(headers)) => (headers, None),
+        other => (Map::new(), other.filter(|headers| !headers.is_null())),
+    };
+    let mut waiting = Waiting {
+        task_id: take_text(&mut object, "id"),
+        task: take_text(&mut object, "task"),
+        args: object.shift_remove("args"),
+        kwargs: object.shift_remove("kwargs"),
+        expires_at: object.get("expires").and_then(Value::as_str).and_then(instant),
+        ..Waiting::with_headers(headers)
+    };
+    object.shift_remove("expires");
+    // Whatever else its producer thought of.
+    waiting.headers.extend(object);
+    waiting.headers.extend(odd.map(|headers| ("headers".to_owned(), headers)));
+    Ok(waiting)
+}
+
+/// An entry of the stream: its id, and fields and values by turns. Entries of other producers may
+/// have other fields than `message`.
+pub(super) fn decode_of_stream(id: &[u8], fields: &[Option<Vec<u8>>]) -> Result<Waiting, String> {
+    let id = String::from_utf8_lossy(id);
+    let text = |bytes: &Option<Vec<u8>>| {
+        String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
+    };
+    let message = fields.chunks_exact(2).find(|pair| pair[0].as_deref() == Some(b"message"));
+    let mut waiting = match message {
+        Some(pair) => decode(pair[1].as_deref().unwrap_or_default())?,
+        None => {
+            let fields = fields.chunks_exact(2);
+            let fields = fields.map(|pair| (text(&pair[0]), Value::String(text(&pair[1]))));
+            Waiting { kwargs: Some(fields.collect()), ..Waiting::default() }
+        }
+    };
+    // Redis draws ids from its clock: milliseconds, a hyphen, a number.
+    waiting.sent_at = id.split_once('-').and_then(|(ms, _)| ms.parse().ok()).map(UnixMs);
+    waiting.task_id.get_or_insert_with(|| id.into_owned());
+    Ok(waiting)
+}
+
 /// Only priorities mean nothing: there is one place.
 pub(super) fn fits(message: &Message, place: &str) -> Result<(), Unsendable> {
     match message.priority {
@@ -49,12 +96,11 @@ pub(super) fn fits(message: &Message, place: &str) -> Result<(), Unsendable> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::envelope::sample;
     use crate::queue::Worker;
-    use crate::schedule::UnixMs;
 
     #[test]
     fn the_object_holds_all_that_the_entry_says_and_where_it_comes_from() {

@@ -5,11 +5,14 @@
 //! standard members, where middleware finds them, with `downbeat_entry`, `downbeat_slot`,
 //! `downbeat_kind` and `traceparent`.
 
+use serde_json::Value;
+
 use super::json::Json;
+use super::peek::{Waiting, object, take_text};
 use super::{Push, Task, Unsendable, Writes};
 use crate::queue::SidekiqQueue;
-use crate::schedule::Message;
 use crate::schedule::entry::{Options, SidekiqOptions};
+use crate::schedule::{Message, UnixMs};
 
 /// Members that have a meaning to Sidekiq, of itself or of its commercial editions.
 const RESERVED: &[&str] = &[
@@ -96,6 +99,31 @@ fn options(message: &Message) -> Option<&SidekiqOptions> {
     }
 }
 
+/// A job on the list.
+pub(super) fn decode(element: &[u8]) -> Result<Waiting, String> {
+    let mut job = object(element)?;
+    let Some(task) = take_text(&mut job, "class") else {
+        return Err("a job without `class`, which no worker runs".to_owned());
+    };
+    let sent_at = job.get("enqueued_at").or(job.get("created_at")).and_then(time);
+    Ok(Waiting {
+        task_id: take_text(&mut job, "jid"),
+        task: Some(task),
+        args: job.shift_remove("args"),
+        sent_at,
+        ..Waiting::with_headers(job)
+    })
+}
+
+/// Versions before 8 count in seconds, with a fraction, later ones in milliseconds.
+#[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+fn time(value: &Value) -> Option<UnixMs> {
+    match value.as_i64() {
+        Some(ms) if ms > 100_000_000_000 => Some(UnixMs(ms)),
+        _ => Some(UnixMs((value.as_f64()? * 1000.0).round() as i64)),
+    }
+}
+
 /// Sidekiq's jobs have positional arguments only, no priority within a queue, and no end of life.
 pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
     if &*message.kwargs != "{}" {
@@ -117,7 +145,7 @@ pub(super) fn is_reserved_header(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::envelope::sample;

@@ -53,7 +53,7 @@ fn output_in_a_pipe_is_tab_separated_without_colour() {
 }
 
 /// What a terminal of 80 columns shows; `None` without the program `script`.
-pub(super) fn on_a_terminal(place: &Place, args: &str) -> Option<String> {
+pub(crate) fn on_a_terminal(place: &Place, args: &str) -> Option<String> {
     let downbeat = env!("CARGO_BIN_EXE_downbeat");
     let mut command = Command::new("script");
     command.args(["-qec", &format!("stty cols 80; {downbeat} {args}"), "/dev/null"]);

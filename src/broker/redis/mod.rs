@@ -5,6 +5,7 @@ mod inspect;
 mod keys;
 mod link;
 mod lock;
+mod peek;
 mod results;
 mod scripts;
 

@@ -30,11 +30,13 @@ lua!(ADOPT, "scripts/adopt.lua");
 lua!(DISPATCH, "scripts/push.lua", "scripts/dispatch.lua");
 lua!(NOTE, "scripts/note.lua");
 lua!(PUBLISH, "scripts/push.lua", "scripts/publish.lua");
+lua!(PEEK, "scripts/peek.lua");
 
 /// Loads every script; a connection does so once, and calls them by hash from then on.
 pub(super) fn load_all() -> Pipeline {
     let mut pipeline = Pipeline::new();
-    for script in [&ACQUIRE, &RENEW, &RESIGN, &ANNOUNCE, &ADOPT, &DISPATCH, &NOTE, &PUBLISH] {
+    let fenced = [&ACQUIRE, &RENEW, &RESIGN, &ANNOUNCE, &ADOPT, &DISPATCH, &NOTE];
+    for script in fenced.into_iter().chain([&PUBLISH, &PEEK]) {
         pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source).ignore();
     }
     pipeline

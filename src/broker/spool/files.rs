@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,8 +11,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{SpoolError, failed};
-use crate::broker::Outgoing;
+use crate::broker::{Found, Outgoing, Peeked};
 use crate::clock;
+use crate::envelope::peek::MOST_BYTES;
 use crate::schedule::UnixMs;
 
 /// A message in the stage; its name there is its name in the queue.
@@ -140,6 +141,47 @@ impl Files {
         self.sync_queue()?;
         self.sync_stage()
     }
+}
+
+/// What lies in a queue, in the order in which workers take it. What they take meanwhile is passed
+/// over.
+pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, SpoolError> {
+    let folder = root.join("queue");
+    let mut names = Vec::new();
+    let is_none = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match fs::read_dir(&folder) {
+        Err(error) if is_none(&error) => {}
+        Err(error) => return Err(failed("list", &folder)(error)),
+        Ok(items) => {
+            for item in items {
+                let name = item.map_err(failed("list", &folder))?.file_name();
+                names.extend(name.into_string().ok().filter(|name| queue_of(name) == Some(queue)));
+            }
+        }
+    }
+    names.sort_unstable();
+    let (mut found, mut budget) = (Vec::new(), MOST_BYTES as u64);
+    for name in names.iter().take(count) {
+        let path = folder.join(name);
+        let mut element = Vec::new();
+        let read = File::open(&path).and_then(|file| {
+            let bytes = file.metadata()?.len();
+            file.take(budget + 1).read_to_end(&mut element)?;
+            Ok(bytes)
+        });
+        match read {
+            Ok(bytes) if element.len() as u64 > budget => {
+                found.push(Found::TooLarge { place: 0, bytes });
+            }
+            Ok(_) => {
+                budget -= element.len() as u64;
+                found.push(Found::Whole { place: 0, element, stored: Vec::new() });
+            }
+            Err(error) if is_none(&error) => {}
+            Err(error) => return Err(failed("read", &path)(error)),
+        }
+    }
+    Ok(Peeked::There { total: names.len() as u64, groups: Vec::new(), found })
 }
 
 pub(super) fn sync(folder: &Path) -> Result<(), SpoolError> {

@@ -26,8 +26,8 @@ use tokio::sync::Mutex;
 use self::files::{Files, Staged};
 use self::records::Records;
 use super::{
-    Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Outgoing, Parcel, Publish, Reply,
-    Write,
+    Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Outgoing, Parcel, Peeked, Publish,
+    Reply, Write,
 };
 use crate::clock;
 use crate::schedule::progress::{LifeChange, SkipReason, State};
@@ -127,6 +127,14 @@ impl Spool {
     /// When the records cannot be read or are damaged.
     pub fn peek(path: &Path) -> Result<State, SpoolError> {
         records::read(&path.join("records")).map(|(state, _)| state)
+    }
+
+    /// The first `count` messages that lie in a queue, read without holding the spool.
+    ///
+    /// # Errors
+    /// When the folder or a message cannot be read.
+    pub fn waiting(path: &Path, queue: &str, count: usize) -> Result<Peeked, SpoolError> {
+        files::waiting(path, queue, count)
     }
 
     /// Puts one message into the queue without opening the spool: for a message by hand, of which

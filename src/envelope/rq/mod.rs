@@ -6,8 +6,10 @@
 //! as RQ's `ttl` has it: the hash is gone then, and workers pass over the id.
 
 mod answer;
+mod decode;
 
 pub(super) use answer::{answer, is_told, questions};
+pub(super) use decode::{decode, store};
 
 use super::json::Json;
 use super::python_repr::python_repr;

@@ -1,0 +1,77 @@
+//! What waits in the places of a queue, read without moving anything.
+
+use redis::{FromRedisValue, Pipeline, Value};
+
+use super::{RedisBroker, scripts};
+use crate::broker::{BrokerError, Found, Group, Peeked};
+use crate::envelope::peek::{MOST_BYTES, Next, Place, Store};
+
+impl RedisBroker {
+    /// The first `count` messages of these places, of one instant.
+    ///
+    /// # Errors
+    /// When Redis does not answer, or something else is in such a place.
+    pub async fn peek(&mut self, places: &[Place], count: usize) -> Result<Peeked, BrokerError> {
+        let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
+        let mut call = scripts::call(&scripts::PEEK, &keys);
+        call.arg(count).arg(MOST_BYTES);
+        for Place { next, store, .. } in places {
+            call.arg(match next {
+                Next::Left => "left",
+                Next::Right => "right",
+                Next::Lowest => "lowest",
+                Next::Oldest => "oldest",
+            });
+            match store {
+                None => call.arg("").arg("").arg(0),
+                Some(Store::Hash { prefix, fields }) => {
+                    call.arg("hash").arg(prefix).arg(fields.len()).arg(*fields)
+                }
+                Some(Store::Field { key }) => call.arg("field").arg(key).arg(0),
+            };
+        }
+        let mut pipeline = Pipeline::new();
+        pipeline.add_command(call);
+        let (answer,): (Vec<Value>,) = self.link.ask(&pipeline).await?;
+        read(answer).ok_or_else(|| BrokerError::Unavailable("redis answered otherwise".to_owned()))
+    }
+}
+
+fn read(answer: Vec<Value>) -> Option<Peeked> {
+    let mut answer = answer.into_iter();
+    let first = answer.next()?;
+    if let Some("wrong") = text(&first).as_deref() {
+        let (key, found) = (text(&answer.next()?)?, text(&answer.next()?)?);
+        return Some(Peeked::Wrong { key, found });
+    }
+    let total = u64::from_redis_value(first).ok()?;
+    let Value::Array(groups) = answer.next()? else { return None };
+    let group = |group: Value| {
+        let (name, lag, pending) = redis::from_redis_value(group).ok()?;
+        Some(Group { name, lag, pending })
+    };
+    let groups: Option<Vec<_>> = groups.into_iter().map(group).collect();
+    let found: Option<Vec<_>> = answer.map(found).collect();
+    Some(Peeked::There { total, groups: groups?, found: found? })
+}
+
+fn found(message: Value) -> Option<Found> {
+    let Value::Array(parts) = message else { return None };
+    let mut parts = parts.into_iter();
+    let place = usize::from_redis_value(parts.next()?).ok()?.checked_sub(1)?;
+    Some(match parts.next()? {
+        Value::Int(bytes) => Found::TooLarge { place, bytes: u64::try_from(bytes).ok()? },
+        element => Found::Whole {
+            place,
+            element: redis::from_redis_value(element).ok()?,
+            stored: parts.map(|part| redis::from_redis_value(part).ok()).collect::<Option<_>>()?,
+        },
+    })
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Int(_) => None,
+        value => redis::from_redis_value_ref(value).ok(),
+    }
+}

@@ -1,0 +1,308 @@
+//! `peek`: what waits in a queue, decoded, and left where it is.
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::direct::{Direct, Store};
+use super::{Exit, Failure, block_on, broker_of, configuration, show};
+use crate::broker::spool::Spool;
+use crate::broker::{Found, Group, Peeked};
+use crate::cli;
+use crate::cli::ServiceFlags;
+use crate::clock;
+use crate::config::ServiceConfig;
+use crate::envelope::peek::{self, Waiting};
+use crate::queue::{Queue, Worker};
+use crate::schedule::UnixMs;
+
+/// One message, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Message<'a> {
+    queue: &'a str,
+    worker: &'static str,
+    /// The list, sorted set, stream or folder that it waits in.
+    place: &'a str,
+    #[serde(flatten)]
+    waiting: Option<Waiting>,
+    /// Why there is nothing but the raw text.
+    error: Option<String>,
+    raw: Option<String>,
+}
+
+pub(super) fn peek(flags: ServiceFlags, asked: &cli::Peek) -> Result<Exit, Failure> {
+    let service = configuration(flags, Exit::Usage)?;
+    let queue = service.queues.get(&asked.queue);
+    let mut broker = Direct::open(&service)?;
+    let (places, peeked) = block_on(broker.peek(&queue, asked.count))??;
+    let (total, groups, found) = match peeked {
+        Peeked::There { total, groups, found } => (total, groups, found),
+        Peeked::Wrong { key, found } => return Err(wrong(&queue, &key, &found)),
+    };
+    let messages = found.into_iter().map(|found| message(&queue, &places, found));
+    let messages: Vec<_> = messages.collect();
+    eprintln!("{}", summary(&service, &queue, &places, total, &groups, messages.len()));
+    if asked.json {
+        messages.iter().try_for_each(show::json_line)?;
+    } else {
+        print(&messages)?;
+    }
+    Ok(Exit::Fine)
+}
+
+impl Direct {
+    /// Where messages of the queue wait, and the first of them.
+    async fn peek(
+        &mut self,
+        queue: &Queue,
+        count: usize,
+    ) -> Result<(Vec<String>, Peeked), Failure> {
+        let unreachable = |error: String| {
+            Failure::new(Exit::Unreachable, format!("the broker cannot be asked: {error}"))
+        };
+        if let Some(amqp) = &queue.amqp {
+            let waiting = self.amqp.count(queue).await.map_err(unreachable)?;
+            return on_amqp(queue, &amqp.url.to_string(), waiting);
+        }
+        match &mut self.store {
+            Store::Redis(broker) => {
+                let places = peek::places(queue);
+                let peeked = broker.peek(&places, count).await;
+                let peeked = peeked.map_err(|error| unreachable(error.to_string()))?;
+                Ok((places.into_iter().map(|place| place.key).collect(), peeked))
+            }
+            Store::Spool(path) => {
+                let peeked = Spool::waiting(path, &queue.name, count)
+                    .map_err(|error| unreachable(error.to_string()))?;
+                Ok((vec![format!("queue/*.{}.msg", queue.name)], peeked))
+            }
+        }
+    }
+}
+
+/// AMQP knows no looking: a message is taken, and comes back marked and in another order.
+fn on_amqp(queue: &Queue, url: &str, waiting: u32) -> Result<(Vec<String>, Peeked), Failure> {
+    if waiting == 0 {
+        let nothing = Peeked::There { total: 0, groups: Vec::new(), found: Vec::new() };
+        return Ok((vec![queue.name.to_string()], nothing));
+    }
+    let messages =
+        if waiting == 1 { "1 message waits" } else { &format!("{waiting} messages wait") };
+    let message = format!(
+        "{messages} in `{}` on {url}, which cannot be shown: over AMQP whoever looks at a message \
+         takes it, and gives it back marked as redelivered and out of order",
+        queue.name
+    );
+    Err(Failure::new(Exit::No, message))
+}
+
+fn wrong(queue: &Queue, key: &str, found: &str) -> Failure {
+    let kind = queue.worker.kind();
+    let hint = match found {
+        "stream" => "set `worker: stream` for it if its consumers read the stream",
+        _ => "it is another program's, or the queue has another `worker:`",
+    };
+    let message =
+        format!("{} is a {found}, and {kind} workers take nothing from one: {hint}", shown(key));
+    Failure::new(Exit::No, message)
+}
+
+fn message<'a>(queue: &'a Queue, places: &'a [String], found: Found) -> Message<'a> {
+    let (Found::Whole { place, .. } | Found::TooLarge { place, .. }) = found;
+    let place = places.get(place).map_or("", String::as_str);
+    let (queue_name, worker) = (&*queue.name, queue.worker.kind());
+    let message =
+        Message { queue: queue_name, worker, place, waiting: None, error: None, raw: None };
+    match found {
+        Found::TooLarge { bytes, .. } => {
+            let error = Some(format!("{bytes} bytes are too many to show"));
+            Message { error, ..message }
+        }
+        Found::Whole { element, stored, .. } => match peek::read(queue, &element, &stored) {
+            Ok(waiting) => Message { waiting: Some(waiting), ..message },
+            Err(why) => {
+                let raw = Some(String::from_utf8_lossy(&element).into_owned());
+                Message { error: Some(why), raw, ..message }
+            }
+        },
+    }
+}
+
+/// How much there is, in one line.
+fn summary(
+    service: &ServiceConfig,
+    queue: &Queue,
+    places: &[String],
+    total: u64,
+    groups: &[Group],
+    count: usize,
+) -> String {
+    let (name, kind) = (shown(&queue.name), queue.worker.kind());
+    let mut text = if total == 0 {
+        let places: Vec<_> = places.iter().map(|place| shown(place)).collect();
+        let broker = match &queue.amqp {
+            Some(amqp) => amqp.url.to_string(),
+            None => broker_of(service).to_string(),
+        };
+        format!("nothing waits in {name} ({kind}) on {broker}, that is in {}", places.join(", "))
+    } else if matches!(queue.worker, Worker::Stream(_)) {
+        let entries = if total == 1 { "entry" } else { "entries" };
+        format!("{name} ({kind}): {total} {entries}, read or not")
+    } else {
+        let (messages, wait) = if total == 1 { ("message", "waits") } else { ("messages", "wait") };
+        format!("{name} ({kind}): {total} {messages} {wait}")
+    };
+    for Group { name, lag, pending } in groups {
+        let lag = lag.map_or("an unknown number".to_owned(), |lag| lag.to_string());
+        text +=
+            &format!("; group {}: {lag} not given to it, {pending} not acknowledged", shown(name));
+    }
+    if total > count as u64 && count > 0 {
+        text += &format!("; the first {count} are shown");
+    } else if total > 0 && count == 0 {
+        text += "; none is left to be given to a group";
+    }
+    let is_named = service.queues.configured(&queue.name).is_some();
+    if total == 0 && !is_named && service.queues.iter().next().is_some() {
+        text += &format!("; the configuration does not name it, so it is {kind}'s");
+    }
+    text
+}
+
+const HEADING: [&str; 9] =
+    ["TASK", "ENTRY", "KIND", "SLOT", "AGE", "EXPIRES", "PRIORITY", "TASK ID", "ARGUMENTS"];
+
+fn print(messages: &[Message<'_>]) -> Result<(), Failure> {
+    let now = clock::wall();
+    let mut rows: Vec<_> = messages.iter().map(|message| row(message, now)).collect();
+    let mut heading = HEADING.to_vec();
+    if io::stdout().is_terminal() {
+        let width = show::width().saturating_sub(2).max(20);
+        for cell in rows.iter_mut().flatten() {
+            *cell = show::cut(cell, width);
+        }
+        for column in (0..heading.len()).rev() {
+            if rows.iter().all(|row| row[column] == NOTHING) {
+                heading.remove(column);
+                rows.iter_mut().for_each(|row| drop(row.remove(column)));
+            }
+        }
+    }
+    if rows.is_empty() { Ok(()) } else { show::table(&heading, &rows) }
+}
+
+const NOTHING: &str = "-";
+
+fn row(message: &Message<'_>, now: UnixMs) -> Vec<String> {
+    let Some(waiting) = &message.waiting else {
+        let error = message.error.as_deref().unwrap_or_default();
+        let raw = message.raw.as_deref().unwrap_or_default();
+        let mut row = vec![NOTHING.to_owned(); HEADING.len()];
+        row[0] = "?".to_owned();
+        row[HEADING.len() - 1] =
+            shown(format!("{error}: {raw}").trim_end_matches(": ")).into_owned();
+        return row;
+    };
+    let text = |text: &Option<String>| match text.as_deref() {
+        None | Some("") => NOTHING.to_owned(),
+        Some(text) => shown(text).into_owned(),
+    };
+    let time = |time: Option<UnixMs>| time.map(|time| time.to_string());
+    let priority = waiting.priority.map(|priority| priority.to_string());
+    vec![
+        text(&waiting.task),
+        text(&waiting.entry),
+        text(&waiting.kind),
+        text(&time(waiting.slot)),
+        text(&age(waiting, now)),
+        text(
+            &waiting
+                .expires_at
+                .map(|at| if at < now { format!("{at} (past)") } else { at.to_string() }),
+        ),
+        text(&priority),
+        text(&waiting.task_id),
+        text(&Some(arguments(waiting))),
+    ]
+}
+
+/// How long it has been waiting: about so long where only the slot of a message is known that was
+/// sent on time.
+fn age(waiting: &Waiting, now: UnixMs) -> Option<String> {
+    let length = |since: UnixMs| show::length(now.since(since));
+    match (waiting.sent_at, waiting.slot, waiting.kind.as_deref()) {
+        (Some(sent_at), ..) => Some(length(sent_at)),
+        (None, Some(slot), Some("scheduled")) => Some(format!("~{}", length(slot))),
+        _ => None,
+    }
+}
+
+/// As a call is written, with values in JSON: `1, "zwei", deep={"a":[]}`.
+fn arguments(waiting: &Waiting) -> String {
+    let mut parts = Vec::new();
+    match &waiting.args {
+        Some(Value::Array(args)) => parts.extend(args.iter().map(Value::to_string)),
+        Some(other) if !other.is_null() => parts.push(format!("*{other}")),
+        _ => {}
+    }
+    match &waiting.kwargs {
+        Some(Value::Object(kwargs)) => {
+            parts.extend(kwargs.iter().map(|(name, value)| format!("{name}={value}")));
+        }
+        Some(other) if !other.is_null() => parts.push(format!("**{other}")),
+        _ => {}
+    }
+    parts.extend(waiting.call.clone());
+    parts.extend(waiting.unread.as_ref().map(|why| format!("({why})")));
+    parts.extend(waiting.not_before.map(|at| format!("(not before {at})")));
+    parts.join(", ")
+}
+
+/// Without what would move a terminal's cursor or break a line.
+fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text
+        .chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() });
+    Cow::Owned(escaped.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_age_that_only_the_slot_tells_is_about_right_if_the_message_went_on_time() {
+        let now = UnixMs::from_secs(1000);
+        let of = |kind: &str, sent_at| {
+            let (slot, kind) = (Some(UnixMs::from_secs(940)), Some(kind.to_owned()));
+            age(&Waiting { slot, kind, sent_at, ..Waiting::default() }, now)
+        };
+        assert_eq!(of("scheduled", None).as_deref(), Some("~1 min"));
+        assert_eq!(of("backfill", None), None);
+        assert_eq!(of("backfill", Some(UnixMs::from_secs(990))).as_deref(), Some("10 s"));
+    }
+
+    #[test]
+    fn arguments_are_shown_as_a_call_whatever_their_form() {
+        let of = |args: Value, kwargs: Value| {
+            arguments(&Waiting { args: Some(args), kwargs: Some(kwargs), ..Waiting::default() })
+        };
+        assert_eq!(of(json!([1, "zwei"]), json!({"deep": [null]})), r#"1, "zwei", deep=[null]"#);
+        assert_eq!(of(json!([]), json!({})), "");
+        assert_eq!(of(json!("odd"), json!(7)), r#"*"odd", **7"#);
+        assert_eq!(of(Value::Null, Value::Null), "");
+        let unread = Waiting {
+            call: Some("(1,)".to_owned()),
+            unread: Some("packed".to_owned()),
+            ..Waiting::default()
+        };
+        assert_eq!(arguments(&unread), "(1,), (packed)");
+    }
+}

@@ -1,0 +1,76 @@
+//! Reads jobs, whoever wrote them: calls in JSON, and in pickles of plain values.
+
+use serde_json::{Map, Value};
+
+use crate::envelope::peek::{Store, Waiting, inflated, instant};
+use crate::envelope::unpickle;
+use crate::schedule::UnixMs;
+
+/// What is read of a job.
+const FIELDS: &[&str] = &["data", "description", "enqueued_at", "created_at", "ttl", "meta"];
+
+/// Where the jobs are.
+pub(in crate::envelope) fn store() -> Store {
+    Store::Hash { prefix: "rq:job:".to_owned(), fields: FIELDS }
+}
+
+/// A job's id, and what its hash holds.
+pub(in crate::envelope) fn decode(
+    element: &[u8],
+    stored: &[Option<Vec<u8>>],
+) -> Result<Waiting, String> {
+    let [Some(data), description, enqueued_at, created_at, ttl, meta] = stored else {
+        return Err("its job is gone, as when it has expired: workers pass over the id".to_owned());
+    };
+    let text = |field: &Option<Vec<u8>>| {
+        let text = String::from_utf8_lossy(field.as_deref()?).into_owned();
+        Some(text).filter(|text| !text.is_empty())
+    };
+    let meta = match meta.as_deref().map(value) {
+        Some(Ok(Value::Object(meta))) => meta,
+        _ => Map::new(),
+    };
+    let sent_at = text(enqueued_at).or(text(created_at)).and_then(|time| instant(&time));
+    let ttl = text(ttl).and_then(|ttl| ttl.parse::<i64>().ok()).filter(|ttl| *ttl > 0);
+    let expires_at = sent_at
+        .zip(ttl)
+        .map(|(UnixMs(sent_at), ttl)| UnixMs(sent_at.saturating_add(ttl.saturating_mul(1000))));
+    let waiting = Waiting {
+        task_id: Some(String::from_utf8_lossy(element).into_owned()),
+        sent_at,
+        expires_at,
+        ..Waiting::with_headers(meta)
+    };
+    Ok(match call(data) {
+        Ok((task, args, kwargs)) => {
+            Waiting { task: Some(task), args: Some(args), kwargs: Some(kwargs), ..waiting }
+        }
+        Err(why) => {
+            let call = text(description);
+            let task = call.as_deref().and_then(|call| call.split_once('('));
+            let task = task.map(|(task, _)| task.to_owned());
+            Waiting { task, call, unread: Some(why), ..waiting }
+        }
+    })
+}
+
+/// Function, args and kwargs.
+fn call(data: &[u8]) -> Result<(String, Value, Value), String> {
+    let Value::Array(parts) = value(&inflated(data)?)? else {
+        return Err("a call of another form".to_owned());
+    };
+    match <[Value; 4]>::try_from(parts) {
+        Ok([Value::String(task), Value::Null, args, kwargs]) => Ok((task, args, kwargs)),
+        Ok(_) => Err("a call of a method of an object".to_owned()),
+        Err(_) => Err("a call of another form".to_owned()),
+    }
+}
+
+/// A pickle, which begins with the mark of its protocol, or JSON.
+fn value(bytes: &[u8]) -> Result<Value, String> {
+    match bytes.first() {
+        Some(0x80) => unpickle::to_json(bytes).map_err(|error| error.to_string()),
+        _ => serde_json::from_slice(bytes)
+            .map_err(|error| format!("neither a pickle nor JSON: {error}")),
+    }
+}
