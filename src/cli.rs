@@ -70,13 +70,7 @@ pub enum Command {
     /// Run the service in the foreground
     Run,
     /// Report every problem of the schedule files and the configuration
-    Check {
-        /// Files or folders instead of the configured ones
-        paths: Vec<PathBuf>,
-        /// Output
-        #[command(flatten)]
-        output: Json,
-    },
+    Check(Check),
     /// Show coming slots
     Next(Next),
     /// Show how many slots come when: a heat map, the busiest seconds, the load of each queue
@@ -120,6 +114,25 @@ pub struct Json {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It asks nobody, unless told to by --workers. Warnings leave the exit status at 0."
+)]
+pub struct Check {
+    /// Files or folders instead of the configured ones
+    pub paths: Vec<PathBuf>,
+    /// Ask live Celery workers on Redis, and warn of tasks and queues that none of them knows
+    #[arg(long)]
+    pub workers: bool,
+    /// How long workers may take to answer
+    #[arg(long, value_name = "LENGTH", default_value = "2s", requires = "workers")]
+    pub timeout: String,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
 }
 
 /// `next`.

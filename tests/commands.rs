@@ -11,6 +11,7 @@ mod refusals;
 mod status;
 mod trigger;
 mod wait;
+mod workers;
 
 use crate::support::downbeat::Place;
 

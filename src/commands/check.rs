@@ -1,14 +1,21 @@
-//! `check`: every problem of the schedule files and the configuration.
+//! `check`: every problem of the schedule files and the configuration, and if asked to, what live
+//! workers say of it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Exit, Failure, load_configuration, render, show};
+use super::direct::{Direct, Store};
+use super::{Exit, Failure, block_on, broker_of, load_configuration, render, show};
+use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::{self, Problem};
+use crate::config::{self, Loaded, Problem, ServiceConfig, duration};
 use crate::tzdata::Tzdata;
+
+/// Workers that take longer are of no use here.
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -18,10 +25,11 @@ struct Checked {
     problems: Vec<Problem>,
 }
 
-pub(super) fn check(flags: ServiceFlags, paths: Vec<PathBuf>, json: bool) -> Result<Exit, Failure> {
-    let checked = checked(flags, paths);
+pub(super) fn check(flags: ServiceFlags, asked: cli::Check) -> Result<Exit, Failure> {
+    let patience = patience(&asked.timeout)?;
+    let checked = checked(flags, asked.paths, asked.workers.then_some(patience))?;
     let exit = if checked.entries.is_some() { Exit::Fine } else { Exit::No };
-    if json {
+    if asked.output.json {
         show::json(&checked)?;
         return Ok(exit);
     }
@@ -41,14 +49,57 @@ pub(super) fn check(flags: ServiceFlags, paths: Vec<PathBuf>, json: bool) -> Res
     Ok(exit)
 }
 
-fn checked(flags: ServiceFlags, paths: Vec<PathBuf>) -> Checked {
+fn patience(timeout: &str) -> Result<Duration, Failure> {
+    let patience = duration::parse(timeout)
+        .map_err(|error| Failure::usage(format!("--timeout: {error}; {}", error.hint())))?;
+    if patience > MOST_PATIENCE {
+        return Err(Failure::usage("--timeout: it is at most 1m"));
+    }
+    Ok(patience)
+}
+
+fn checked(
+    flags: ServiceFlags,
+    paths: Vec<PathBuf>,
+    patience: Option<Duration>,
+) -> Result<Checked, Failure> {
     let service = match load_configuration(flags) {
         Ok(service) => service,
-        Err(problems) => return Checked { entries: None, problems },
+        Err(problems) => return Ok(Checked { entries: None, problems }),
     };
-    let paths = if paths.is_empty() { service.schedules } else { paths };
-    let loaded = config::load(&paths, &service.queues, &Tzdata::load());
-    let warnings = config::warnings(&loaded, clock::wall());
+    let paths = if paths.is_empty() { &service.schedules } else { &paths };
+    let loaded = config::load(paths, &service.queues, &Tzdata::load());
+    let mut warnings = config::warnings(&loaded, clock::wall());
+    warnings.extend(config::unnamed_queues(&loaded, &service.queues));
+    if let (Some(patience), Some(_)) = (patience, &loaded.schedule) {
+        warnings.extend(block_on(ask_workers(&service, &loaded, patience))??);
+    }
     let problems = loaded.problems.into_iter().chain(warnings).collect();
-    Checked { entries: loaded.schedule.map(|schedule| schedule.entries.len()), problems }
+    Ok(Checked { entries: loaded.schedule.map(|schedule| schedule.entries.len()), problems })
+}
+
+/// What live workers make of the schedule.
+async fn ask_workers(
+    service: &ServiceConfig,
+    loaded: &Loaded,
+    patience: Duration,
+) -> Result<Vec<Problem>, Failure> {
+    let Store::Redis(mut broker) = Direct::open(service)?.store else {
+        let message = "--workers asks Celery workers over Redis, and the broker is a spool; name the \
+                       workers' broker with --broker";
+        return Err(Failure::usage(message));
+    };
+    let (mut workers, mut silent) = (Vec::new(), 0);
+    for settings in config::celery_queues(loaded) {
+        let asked = broker.ask_workers(&settings, patience).await.map_err(|error| {
+            Failure::new(
+                Exit::Unreachable,
+                format!("--workers: the broker cannot be asked: {error}"),
+            )
+        })?;
+        workers.extend(asked.workers);
+        silent += asked.silent;
+    }
+    let broker = broker_of(service).to_string();
+    Ok(config::against_workers(loaded, &broker, &workers, silent))
 }

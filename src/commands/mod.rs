@@ -99,7 +99,7 @@ pub fn execute(cli: Cli) -> Exit {
     let flags = cli.service;
     let done = match cli.command {
         Command::Run => run::run(flags),
-        Command::Check { paths, output } => check::check(flags, paths, output.json),
+        Command::Check(check) => check::check(flags, check),
         Command::Next(next) => next::next(flags, &next),
         Command::Plan(plan) => plan::plan(flags, &plan),
         Command::Explain(explain) => explain::explain(flags, &explain),

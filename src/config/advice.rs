@@ -1,5 +1,8 @@
-//! What is right and still deserves a look, seen from a given time on: `check` shows it, `run` does
-//! not.
+//! What is right and still deserves a look, seen from a given time on or beside what else is known:
+//! `check` shows it, `run` does not.
+
+mod queues;
+mod workers;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,6 +11,9 @@ use super::load::{Loaded, Place};
 use super::problem::{Problem, Severity};
 use super::report::MAX_PROBLEMS;
 use crate::schedule::{ClockChange, Entry, Timing, UnixMs};
+
+pub use queues::unnamed_queues;
+pub use workers::{against_workers, celery_queues};
 
 /// As many messages in one second are worth a look: workers may not be as quick.
 const CROWD: usize = 100;
@@ -19,17 +25,11 @@ const INSTANT: Duration = Duration::from_millis(1);
 /// of a year's clock changes, and many messages in one second.
 #[must_use]
 pub fn warnings(loaded: &Loaded, now: UnixMs) -> Vec<Problem> {
-    let Some(schedule) = &loaded.schedule else { return Vec::new() };
-    let (mut problems, mut dropped) = (Vec::new(), 0);
+    let mut warnings = Warnings::about(loaded);
     let mut gaps: HashMap<&str, Vec<UnixMs>> = HashMap::new();
     let mut crowds: HashMap<i64, (usize, &Entry)> = HashMap::new();
-    for entry in schedule.entries.iter().filter(|entry| entry.enabled) {
-        let mut warn = |(message, hint): (String, String)| match loaded.places.get(&entry.name) {
-            Some(place) if problems.len() < MAX_PROBLEMS => {
-                problems.push(warning(loaded, place, message).with_hint(hint));
-            }
-            _ => dropped += 1,
-        };
+    for entry in enabled(loaded) {
+        let mut warn = |(message, hint)| warnings.add(entry, message, hint);
         passed(entry, now).map(&mut warn);
         let in_year = || entry.zone.jumps(now, now + YEAR);
         if entry.timing.makes_up_for_gaps() {
@@ -40,14 +40,55 @@ pub fn warnings(loaded: &Loaded, now: UnixMs) -> Vec<Problem> {
             crowds.entry(entry.due(next).0.div_euclid(1000)).or_insert((0, entry)).0 += 1;
         }
     }
-    problems.extend(crowd(loaded, crowds));
-    if let Some(last) = problems.last().filter(|_| dropped > 0) {
-        let file = last.file.clone();
-        let mut more = Problem::whole(file, format!("{dropped} more warnings are not shown"));
-        more.severity = Severity::Warning;
-        problems.push(more);
+    warnings.problems.extend(crowd(loaded, crowds));
+    warnings.finish()
+}
+
+fn enabled(loaded: &Loaded) -> impl Iterator<Item = &Entry> {
+    let entries = loaded.schedule.iter().flat_map(|schedule| &schedule.entries);
+    entries.filter(|entry| entry.enabled)
+}
+
+/// The rest of so many entries, of which the first is named.
+fn others(count: usize) -> String {
+    match count {
+        0 | 1 => String::new(),
+        2 => " and another entry".to_owned(),
+        count => format!(" and {} other entries", count - 1),
     }
-    problems
+}
+
+/// Warnings about entries, each where the entry stands, and not too many of them.
+struct Warnings<'l> {
+    loaded: &'l Loaded,
+    problems: Vec<Problem>,
+    dropped: usize,
+}
+
+impl<'l> Warnings<'l> {
+    fn about(loaded: &'l Loaded) -> Warnings<'l> {
+        Warnings { loaded, problems: Vec::new(), dropped: 0 }
+    }
+
+    fn add(&mut self, entry: &Entry, message: String, hint: String) {
+        match self.loaded.places.get(&entry.name) {
+            Some(place) if self.problems.len() < MAX_PROBLEMS => {
+                self.problems.push(warning(self.loaded, place, message).with_hint(hint));
+            }
+            _ => self.dropped += 1,
+        }
+    }
+
+    fn finish(mut self) -> Vec<Problem> {
+        if let Some(last) = self.problems.last().filter(|_| self.dropped > 0) {
+            let file = last.file.clone();
+            let mut more =
+                Problem::whole(file, format!("{} more warnings are not shown", self.dropped));
+            more.severity = Severity::Warning;
+            self.problems.push(more);
+        }
+        self.problems
+    }
 }
 
 fn warning(loaded: &Loaded, place: &Place, message: String) -> Problem {

@@ -38,7 +38,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use advice::warnings;
+pub use advice::{against_workers, celery_queues, unnamed_queues, warnings};
 pub use bounds::{MAX_CALENDAR_NAME, MAX_EXCEPT};
 pub use entry::{
     DEFAULT_QUEUE, DEFAULT_WITHIN, MAX_DESCRIPTION, MAX_ENTRY_NAME, MAX_TAG, MAX_TAGS,

@@ -75,6 +75,28 @@ impl CeleryWorker {
 
     /// The same with further settings of Celery's.
     pub(crate) fn start_with(broker: &str, queues: &[&str], settings: &Value) -> CeleryWorker {
+        CeleryWorker::spawn(broker, queues, settings, |_| {})
+    }
+
+    /// The same with a name, and with further tasks, by their names with spaces between.
+    pub(crate) fn start_named(
+        name: &str,
+        broker: &str,
+        queues: &[&str],
+        settings: &Value,
+        tasks: &str,
+    ) -> CeleryWorker {
+        CeleryWorker::spawn(broker, queues, settings, |command| {
+            command.args(["--hostname", name]).env("DOWNBEAT_TEST_TASKS", tasks);
+        })
+    }
+
+    fn spawn(
+        broker: &str,
+        queues: &[&str],
+        settings: &Value,
+        adapt: impl Fn(&mut Command),
+    ) -> CeleryWorker {
         let folder = tempfile::Builder::new().prefix("celery").tempdir().unwrap();
         let log = File::create(folder.path().join("worker.log")).unwrap();
         let mut command = Command::new(python());
@@ -88,6 +110,7 @@ impl CeleryWorker {
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         command.current_dir(folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
+        adapt(&mut command);
         let process = Process::spawn("celery worker", &mut command);
         let mut worker = CeleryWorker { process, folder };
         worker.wait_for("the worker is ready", |events| {

@@ -1,7 +1,7 @@
 """A Celery application that writes a line of JSON for each thing that happens to a message.
 
 DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER_OF_MESSAGES; DOWNBEAT_TEST_SETTINGS holds further
-settings as JSON; DOWNBEAT_TEST_JOURNAL is the file to write to.
+settings as JSON; DOWNBEAT_TEST_TASKS names further tasks; DOWNBEAT_TEST_JOURNAL is the file to write to.
 """
 
 import json
@@ -87,6 +87,10 @@ def echo(*args, **kwargs):
 @app.task(name="demo.fail")
 def fail():
     raise ValueError("no such ☃")
+
+
+for name in os.environ.get("DOWNBEAT_TEST_TASKS", "").split():
+    app.task(name=name)(anything)
 
 
 @signals.worker_ready.connect

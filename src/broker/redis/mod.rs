@@ -8,6 +8,7 @@ mod lock;
 mod peek;
 mod results;
 mod scripts;
+mod workers;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,7 @@ use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
 pub use self::results::Results;
+pub use self::workers::Asked;
 use super::{
     Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Outgoing, Parcel, Publish, Reply,
     Stage, Write,

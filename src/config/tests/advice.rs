@@ -1,6 +1,7 @@
 //! Warnings that depend on the time.
 
 use super::*;
+use crate::envelope::celery::LiveWorker;
 
 /// What is said of a schedule that is right, seen from an instant.
 fn told(text: &str, now: &str) -> Vec<String> {
@@ -70,4 +71,47 @@ fn a_hundred_messages_in_one_second_are_warned_of_until_they_are_spread() {
     let expected = "2: 100 entries are due in the second 2026-11-21T01:00:00+00:00, `e0` first";
     assert_eq!(told(&crowd(100), now), [expected]);
     assert_eq!(told(&format!("spread: {{x: 10m}}\n{}", crowd(100)), now), [""; 0]);
+}
+
+fn worker(name: &str, key_prefix: &str, queues: &[&str], tasks: &[&str]) -> LiveWorker {
+    let set = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    LiveWorker {
+        name: name.to_owned(),
+        tasks: set(tasks),
+        queues: set(queues),
+        key_prefix: key_prefix.into(),
+    }
+}
+
+fn against(text: &str, workers: &[LiveWorker], silent: u64) -> Vec<String> {
+    let (loaded, shown) = load_text("a.yaml", text.as_bytes());
+    assert_eq!(shown, "");
+    let problems = against_workers(&loaded, "redis://host", workers, silent);
+    let shown = |problem: Problem| format!("{}: {}", problem.line, problem.message);
+    problems.into_iter().map(shown).collect()
+}
+
+#[test]
+fn a_task_must_be_known_to_some_worker_of_its_queue_and_key_prefix() {
+    let text = "entries:\n  a: {task: t, every: 1h, queue: q}\n";
+    assert_eq!(against(text, &[worker("one", "", &["q"], &["t"])], 0), [""; 0]);
+    let both = [worker("one", "", &["q"], &[]), worker("two", "", &["q"], &["t"])];
+    assert_eq!(against(text, &both, 0), [""; 0], "one of them is enough to warn of no slip");
+    let other = [worker("one", "", &["p"], &["t"]), worker("two", "shop-", &["q"], &["t"])];
+    assert_eq!(against(text, &other, 0), ["2: no live worker takes from the queue `q` of `a`"]);
+    let other = [worker("one", "", &["q"], &["u"]), worker("two", "", &["p"], &["t"])];
+    let missing = "2: `t` of `a` is registered by no live worker that takes from `q` (one)";
+    assert_eq!(against(text, &other, 0), [missing]);
+}
+
+#[test]
+fn workers_that_listen_and_do_not_answer_are_counted() {
+    let text = "entries:\n  a: {task: t, every: 1h, queue: q}\n";
+    let one = [worker("one", "", &["q"], &["t"])];
+    let more = "0: 2 more Celery workers listen and did not answer in time";
+    assert_eq!(against(text, &one, 2), [more]);
+    assert_eq!(against(text, &[], 1), ["0: 1 Celery worker listens and did not answer in time"]);
+    assert_eq!(against(text, &[], 0), ["0: no Celery worker listens"]);
+    let disabled = "entries:\n  a: {task: t, every: 1h, queue: q, enabled: false}\n";
+    assert_eq!(against(disabled, &[], 0), [""; 0], "nobody needs a worker");
 }

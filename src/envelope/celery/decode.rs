@@ -55,7 +55,11 @@ fn take_object(members: &mut Members, name: &str) -> Option<Members> {
 }
 
 /// What the body stands for, or why nobody can tell.
-fn body(envelope: &Members, headers: &Members, properties: &Members) -> Result<Value, String> {
+pub(super) fn body(
+    envelope: &Members,
+    headers: &Members,
+    properties: &Members,
+) -> Result<Value, String> {
     let text = |members: &Members, name: &str| members.get(name)?.as_str().map(str::to_owned);
     let body =
         envelope.get("body").and_then(Value::as_str).ok_or("no body, or one that is no text")?;

@@ -18,11 +18,13 @@ mod answer;
 mod check;
 mod decode;
 pub mod event;
+mod inspect;
 mod keys;
 
 pub(super) use answer::{answer, is_told, questions};
 pub use check::{check, is_reserved_header};
 pub(super) use decode::decode;
+pub use inspect::{Inspection, LiveWorker, Question};
 pub use keys::{binding_keys, binding_member, list_key, list_keys};
 
 use std::borrow::Cow;

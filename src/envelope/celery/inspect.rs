@@ -1,0 +1,213 @@
+//! Asks live Celery workers over Redis what they know, as `celery inspect` does: a question to all
+//! of them on a channel, and their answers on a list that is made for them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::envelope::json::Json;
+use crate::envelope::peek::object;
+use crate::queue::CeleryQueue;
+use crate::schedule::UnixMs;
+
+/// The exchange that control messages go to, of every Celery application.
+const EXCHANGE: &str = "celery.pidbox";
+/// The exchange that answers go to.
+const REPLY_EXCHANGE: &str = "reply.celery.pidbox";
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Which tasks do you have?
+    Registered,
+    /// Which queues do you take from?
+    ActiveQueues,
+}
+
+impl Question {
+    /// Both of them.
+    pub const ALL: [Question; 2] = [Question::Registered, Question::ActiveQueues];
+
+    fn method(self) -> &'static str {
+        match self {
+            Question::Registered => "registered",
+            Question::ActiveQueues => "active_queues",
+        }
+    }
+}
+
+/// A worker that answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveWorker {
+    /// `celery@host`, unless it was given another name.
+    pub name: String,
+    /// The tasks that it can run, by their registered names.
+    pub tasks: BTreeSet<String>,
+    /// The queues that it takes from.
+    pub queues: BTreeSet<String>,
+    /// The [`CeleryQueue::key_prefix`] under which it was asked.
+    pub key_prefix: Box<str>,
+}
+
+/// One conversation with all workers of a key prefix.
+#[derive(Debug)]
+pub struct Inspection {
+    settings: CeleryQueue,
+    /// Tells its answers from those of other conversations, and of its own other question.
+    id: Uuid,
+}
+
+impl Inspection {
+    /// `id` must never have been used before.
+    #[must_use]
+    pub fn new(settings: &CeleryQueue, id: Uuid) -> Inspection {
+        Inspection { settings: settings.clone(), id }
+    }
+
+    /// Where the workers of a database listen.
+    #[must_use]
+    pub fn channel(&self, database: i64) -> String {
+        format!("{}/{database}.{EXCHANGE}", self.settings.key_prefix)
+    }
+
+    /// The two sets in which workers look for the list of an answer (SADD), and the member that names
+    /// it; to be taken out (SREM) in the end.
+    #[must_use]
+    pub fn binding(&self) -> ([String; 2], String) {
+        let CeleryQueue { key_prefix, separator, .. } = &self.settings;
+        let keys = ["binding", "binding_permanent"]
+            .map(|set| format!("{key_prefix}_kombu.{set}.{REPLY_EXCHANGE}"));
+        (keys, format!("{}{separator}{separator}{}", self.id, self.reply_queue()))
+    }
+
+    /// The list of answers (BRPOP), to be deleted in the end.
+    #[must_use]
+    pub fn reply_list(&self) -> String {
+        format!("{}{}", self.settings.key_prefix, self.reply_queue())
+    }
+
+    fn reply_queue(&self) -> String {
+        format!("{}.{REPLY_EXCHANGE}", self.id)
+    }
+
+    /// A question (PUBLISH), which no worker answers after `expires_at`.
+    #[must_use]
+    pub fn ask(&self, question: Question, expires_at: UnixMs) -> Vec<u8> {
+        let arguments = match question {
+            // Schedules may well name tasks of Celery's own.
+            Question::Registered => json!({"builtins": true}),
+            Question::ActiveQueues => json!({}),
+        };
+        let body = json!({
+            "method": question.method(),
+            "arguments": arguments,
+            "destination": null,
+            "pattern": null,
+            "matcher": null,
+            "ticket": question.method(),
+            "reply_to": {"exchange": REPLY_EXCHANGE, "routing_key": self.id.to_string()},
+        });
+        let mut json = Json::with_capacity(1024);
+        json.raw(r#"{"body":""#).base64(body.to_string().as_bytes());
+        json.raw(r#"","content-encoding":"utf-8","content-type":"application/json","#);
+        json.raw(r#""headers":{"clock":0,"expires":"#).display(expires_at.0 / 1000 + 1);
+        json.raw(r#"},"properties":{"delivery_mode":1,"delivery_info":{"exchange":""#)
+            .raw(EXCHANGE);
+        json.raw(r#"","routing_key":""},"priority":0,"body_encoding":"base64","delivery_tag":""#);
+        json.uuid(self.id).raw("\"}}");
+        json.into_bytes()
+    }
+
+    /// Adds an answer to what is known. One that makes no sense is passed over.
+    pub fn hear(&self, answer: &[u8], workers: &mut Vec<LiveWorker>) {
+        let Some((ticket, told)) = read(answer) else { return };
+        for (name, told) in told {
+            let Value::Array(told) = told else { continue };
+            let known = workers.iter().position(|worker| worker.name == name);
+            let known = known.unwrap_or_else(|| {
+                let key_prefix = self.settings.key_prefix.clone();
+                workers.push(LiveWorker { name, key_prefix, ..LiveWorker::default() });
+                workers.len() - 1
+            });
+            let worker = &mut workers[known];
+            if ticket == Question::Registered.method() {
+                // With details behind the name: `demo.add [rate_limit=10/m]`.
+                let task = |told: &Value| Some(told.as_str()?.split(" [").next()?.to_owned());
+                worker.tasks.extend(told.iter().filter_map(task));
+            } else {
+                let queue = |told: &Value| Some(told.get("name")?.as_str()?.to_owned());
+                worker.queues.extend(told.iter().filter_map(queue));
+            }
+        }
+    }
+}
+
+/// The ticket of an answer, and what each worker in it tells.
+fn read(answer: &[u8]) -> Option<(String, serde_json::Map<String, Value>)> {
+    let envelope = object(answer).ok()?;
+    let ticket = envelope.get("headers")?.get("ticket")?.as_str()?.to_owned();
+    let properties = envelope.get("properties")?.as_object()?;
+    match super::decode::body(&envelope, &serde_json::Map::new(), properties).ok()? {
+        Value::Object(told) => Some((ticket, told)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(ticket: &str, told: &Value) -> Vec<u8> {
+        let envelope = json!({
+            "body": told.to_string(),
+            "content-type": "application/json",
+            "headers": {"ticket": ticket},
+            "properties": {},
+        });
+        envelope.to_string().into()
+    }
+
+    #[test]
+    fn what_workers_tell_is_put_together_by_their_names() {
+        let settings = CeleryQueue { key_prefix: "shop-".into(), ..CeleryQueue::default() };
+        let inspection = Inspection::new(&settings, Uuid::from_u128(7));
+        let mut workers = Vec::new();
+        let mut hear = |ticket, told: Value| inspection.hear(&answer(ticket, &told), &mut workers);
+        hear("registered", json!({"celery@a": ["demo.add [rate_limit=10/m]", "demo.echo", 7]}));
+        hear("active_queues", json!({"celery@a": [{"name": "reports", "durable": true}, {}]}));
+        hear("active_queues", json!({"celery@b": [{"name": "mail"}]}));
+        hear("registered", json!({"celery@c": {"error": "no such command"}}));
+        hear("registered", json!([]));
+        inspection.hear(b"nonsense", &mut workers);
+        let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let worker = |name: &str, tasks: &[&str], queues: &[&str]| LiveWorker {
+            name: name.to_owned(),
+            tasks: set(tasks),
+            queues: set(queues),
+            key_prefix: "shop-".into(),
+        };
+        let expected = [
+            worker("celery@a", &["demo.add", "demo.echo"], &["reports"]),
+            worker("celery@b", &[], &["mail"]),
+        ];
+        assert_eq!(workers, expected);
+    }
+
+    #[test]
+    fn everything_is_under_the_workers_key_prefix() {
+        let settings = CeleryQueue {
+            key_prefix: "shop-".into(),
+            separator: ":".into(),
+            ..CeleryQueue::default()
+        };
+        let inspection = Inspection::new(&settings, Uuid::from_u128(7));
+        let id = Uuid::from_u128(7);
+        assert_eq!(inspection.channel(3), "shop-/3.celery.pidbox");
+        assert_eq!(inspection.reply_list(), format!("shop-{id}.reply.celery.pidbox"));
+        let (keys, member) = inspection.binding();
+        assert_eq!(keys[0], "shop-_kombu.binding.reply.celery.pidbox");
+        assert_eq!(keys[1], "shop-_kombu.binding_permanent.reply.celery.pidbox");
+        assert_eq!(member, format!("{id}::{id}.reply.celery.pidbox"));
+    }
+}

@@ -1,0 +1,198 @@
+//! `check` beside what real Celery workers tell of themselves, and queues that nobody configured.
+
+use redis::Commands as _;
+use serde_json::{Value, json};
+
+use super::place_with;
+use crate::support::celery::CeleryWorker;
+use crate::support::downbeat::Place;
+use crate::support::kind;
+use crate::support::redis::{Options, RedisServer};
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually};
+
+const SCHEDULE: &str = "
+defaults: {queue: reports}
+entries:
+  right: {task: demo.add, every: 1h}
+  of-celery: {task: celery.backend_cleanup, every: 1h}
+  typo: {task: demo.ehco, every: 1h}
+  unknown: {task: reports.tasks.build, every: 1h}
+  elsewhere: {task: mails.send, every: 1h}
+  there: {task: mails.send, every: 1h, queue: mail}
+  idle: {task: demo.add, every: 1h, queue: reprots}
+  idle-too: {task: demo.add, every: 1h, queue: reprots}
+  asleep: {task: nobody.knows, every: 1h, enabled: false}
+";
+
+/// Settings of workers that answer questions, as they do by default.
+fn answering() -> Value {
+    json!({"worker_enable_remote_control": true})
+}
+
+/// Waits until so many workers hear questions, which is a little after they take messages.
+fn wait_until_listening(server: &RedisServer, workers: usize) {
+    let mut redis = server.connect();
+    eventually(SOON, "the workers listen", || {
+        let mut clients = redis::cmd("CLIENT");
+        let clients: String =
+            clients.arg("LIST").arg("TYPE").arg("PUBSUB").query(&mut redis).unwrap();
+        (clients.matches(" psub=1 ").count() == workers).then_some(())
+    });
+}
+
+/// What `check` tells of a place, each problem in one line with its hint.
+fn told(place: &Place, args: &[&str]) -> Vec<String> {
+    let checked = place.run(&[&["check", "--json"], args].concat()).json(0);
+    let line = |problem: &Value| {
+        assert_eq!(problem["severity"], "warning");
+        let text = |name: &str| problem[name].as_str().unwrap().to_owned();
+        format!("{}: {} / {}", problem["line"], text("message"), text("hint"))
+    };
+    checked["problems"].as_array().unwrap().iter().map(line).collect()
+}
+
+#[test]
+fn check_warns_of_tasks_and_queues_that_no_live_worker_has() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let place = kind::place(&server, "", SCHEDULE);
+    let start = |name, queues: &[&str], tasks| {
+        CeleryWorker::start_named(name, &server.celery_url(), queues, &answering(), tasks)
+    };
+    let _reports = start("one@here", &["reports", "other"], "");
+    let _mail = start("two@here", &["mail"], "mails.send");
+    wait_until_listening(&server, 2);
+    let expected = [
+        "6: `demo.ehco` of `typo` is registered by no live worker that takes from `reports` (one@here) / \
+         did you mean `demo.echo`?",
+        "7: `reports.tasks.build` of `unknown` is registered by no live worker that takes from `reports` \
+         (one@here) / they register `demo.add`, `demo.echo`, `demo.fail`",
+        "8: `mails.send` of `elsewhere` is registered by no live worker that takes from `reports` \
+         (one@here) / two@here registers it, and takes from `mail`",
+        "10: no live worker takes from the queue `reprots` of `idle` and another entry / \
+         did you mean `reports`?",
+    ];
+    let mut found = told(&place, &["--workers", "--timeout", "20s"]);
+    found.sort_by_key(|line| line.split(':').next().unwrap().parse::<u32>().unwrap());
+    assert_eq!(found, expected);
+    assert!(told(&place, &[]).is_empty(), "nobody is asked unless told to");
+    // Nothing is left behind.
+    let keys: Vec<String> = server.connect().keys("*reply.celery.pidbox*").unwrap();
+    assert_eq!(keys, [""; 0]);
+}
+
+#[test]
+fn check_asks_workers_under_their_own_key_prefix_and_in_their_database() {
+    needs!(Redis, Python);
+    let server = RedisServer::start_with(Options { tcp: true, ..Options::default() });
+    let queues = "queues: {reports: {options: {key_prefix: shop-, separator: ':'}}}";
+    let schedule = "
+defaults: {queue: reports}
+entries:
+  right: {task: demo.add, every: 1h}
+  wrong: {task: demo.subtract, every: 1h}
+";
+    let url = server.tcp_url().replace("/0", "/3");
+    let place = kind::place(&server, queues, schedule).env("DOWNBEAT_BROKER", &url);
+    let mut settings = answering();
+    settings["broker_transport_options"] = json!({"global_keyprefix": "shop-", "sep": ":"});
+    let _worker = CeleryWorker::start_named("one@here", &url, &["reports"], &settings, "");
+    wait_until_listening(&server, 1);
+    let found = told(&place, &["--workers", "--timeout", "20s"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("`demo.subtract` of `wrong` is registered by no live worker"),
+        "{found:?}"
+    );
+    // In another database there are others, or none.
+    let place = place.env("DOWNBEAT_BROKER", &server.tcp_url());
+    assert!(told(&place, &["--workers"])[0].contains("no Celery worker listens"));
+}
+
+#[test]
+fn check_says_so_when_no_worker_answers() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let place = kind::place(&server, "", SCHEDULE);
+    let found = told(&place, &["--workers"]);
+    let none = "0: no Celery worker listens / is one running, with remote control enabled?";
+    assert_eq!(found, [none]);
+    let mut worker =
+        CeleryWorker::start_named("one@here", &server.celery_url(), &["reports"], &answering(), "");
+    wait_until_listening(&server, 1);
+    worker.process().signal(rustix::process::Signal::STOP);
+    let found = told(&place, &["--workers", "--timeout", "300ms"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("1 Celery worker listens and did not answer in time"), "{found:?}");
+    let printed = place.run(&["check", "--workers", "--timeout", "300ms"]);
+    assert_eq!(printed.stdout, "ok: 9 entries, 1 warning\n");
+}
+
+#[test]
+fn check_needs_the_broker_only_to_ask_workers() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = kind::place(&server, "", SCHEDULE);
+    drop(server);
+    place.run(&["check"]).ok();
+    let refused = place.run(&["check", "--workers"]).refused(3);
+    assert!(refused.starts_with("downbeat: --workers: the broker cannot be asked: "), "{refused}");
+    let refused = place_with(SCHEDULE).run(&["check", "--workers"]).refused(2);
+    assert!(refused.contains("the broker is a spool"), "{refused}");
+    for timeout in ["2", "2m"] {
+        place.run(&["check", "--workers", "--timeout", timeout]).refused(2);
+    }
+    place.run(&["check", "--timeout", "1s"]).refused(2);
+    // What is wrong with the schedule comes first, and nobody is asked.
+    place.write_schedule("kind.yaml", "entries: {a: {task: t}}");
+    place.run(&["check", "--workers"]).refused(1);
+}
+
+#[test]
+fn check_says_that_workers_on_amqp_are_not_asked() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let queues = "queues: {reports: {broker: 'amqp://127.0.0.1:1//'}, reprots: {broker: 'amqp://127.0.0.1:1//'}, mail: {worker: rq}}";
+    let schedule =
+        "entries: {a: {task: t, every: 1h, queue: reports}, b: {task: t, every: 1h, queue: mail}}";
+    let found = told(&kind::place(&server, queues, schedule), &["--workers"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("workers of `reports` and other queues on AMQP are not asked"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn check_warns_of_queues_that_the_configuration_does_not_name_if_it_names_any() {
+    let schedule = "
+entries:
+  a: {task: t, every: 1h, queue: imagse}
+  b: {task: t, every: 1h, queue: imagse}
+  c: {task: t, every: 1h, queue: something-else}
+  d: {task: t, every: 1h, queue: images}
+  e: {task: t, every: 1h}
+  f: {task: t, every: 1h, queue: off, enabled: false}
+";
+    let place = place_with(schedule);
+    assert!(told(&place, &[]).is_empty());
+    let file = place.path().join("downbeat.yaml");
+    std::fs::write(&file, "queues: {images: {worker: rq}}").unwrap();
+    let only = "is not in the configuration: only Celery workers can take from it";
+    let expected = [
+        format!("3: the queue `imagse` of `a` and another entry {only} / did you mean `images`?"),
+        format!(
+            "5: the queue `something-else` of `c` {only} / if that is so, name it: \
+             `queues: {{something-else: {{worker: celery}}}}`"
+        ),
+    ];
+    let args = ["--config", file.to_str().unwrap()];
+    assert_eq!(told(&place, &args), expected);
+    std::fs::write(
+        &file,
+        "queues: {images: {worker: rq}, imagse: {worker: celery}, something-else: {}}",
+    )
+    .unwrap();
+    assert!(told(&place, &args).is_empty());
+}
