@@ -68,9 +68,17 @@ pub struct CeleryQueue {
     pub separator: Box<str>,
     /// Stands in front of every key; `global_keyprefix`.
     pub key_prefix: Box<str>,
-    /// The Redis where they leave results, `result_backend`; `None`: the one that the
-    /// queue is on.
-    pub results: Option<Arc<BrokerUrl>>,
+    /// Where they leave results; `None`: nobody says.
+    pub results: Option<Arc<ResultBackend>>,
+}
+
+/// The Redis where Celery's workers leave results: their `result_backend`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultBackend {
+    /// Its address.
+    pub url: BrokerUrl,
+    /// The database of the results and that of the state, if one server has both.
+    pub databases: Option<(u32, u32)>,
 }
 
 impl Default for CeleryQueue {
@@ -150,7 +158,7 @@ impl Worker {
     #[must_use]
     pub fn results(&self) -> Option<&BrokerUrl> {
         match self {
-            Worker::Celery(settings) => settings.results.as_deref(),
+            Worker::Celery(settings) => settings.results.as_ref().map(|results| &results.url),
             _ => None,
         }
     }

@@ -201,7 +201,7 @@ impl World {
         for (at, item) in plan.items.iter().enumerate() {
             match exceptions.get(&at) {
                 None => planner.settle(item),
-                Some(Exception::QueueFull) => planner.settle(&item.skipped(SkipReason::QueueFull)),
+                Some(Exception::Skipped(reason)) => planner.settle(&item.skipped(*reason)),
                 Some(Exception::AlreadyDone) => planner.pass(item),
                 Some(Exception::Exhausted) => planner.exhaust(item.entry),
                 Some(Exception::Early) => planner.unjudge(item),
@@ -324,6 +324,8 @@ fn minute_span() -> jiff::SignedDuration {
 const LIMIT: u32 = 1000;
 /// Of the entry whose queue is full at times: a shift has 36 slots.
 const ROOM: u32 = 20;
+/// For so long a task keeps the next one of its entry from being sent: of three slots one goes.
+const APART_MS: u32 = 25 * 60_000;
 
 /// The entries, with what they must do by brute force.
 fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
@@ -380,7 +382,11 @@ fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
     entries.push((tens(all, limit), first));
     entries.push((tens(CatchUp::Latest, limit), every_ten.clone()));
     let max_queued = Guards { max_queued: NonZeroU32::new(ROOM), ..Guards::default() };
-    entries.push((tens(all, max_queued), every_ten));
+    entries.push((tens(all, max_queued), every_ten.clone()));
+    let apart = Guards { overlap: NonZeroU32::new(APART_MS), ..Guards::default() };
+    let mut one_by_one = tens(all, apart);
+    one_by_one.message.queue = Queue::unconfigured("fragile");
+    entries.push((one_by_one, every_ten));
     // Half of the days of Seoul, in half of the year, each message up to ten minutes late.
     let (seoul, rules) = zone("Asia/Seoul");
     let bounds = Bounds {
@@ -419,7 +425,7 @@ fn check(entry: &Entry, slots: &BTreeSet<UnixMs>, ledger: &[&Settled], seed: u64
         if let Outcome::Dispatched(_) = settled.outcome {
             assert_eq!(between, 1, "seed {seed}: {} lost before {}", entry.name, settled.slot);
             sent += 1;
-        } else if entry.guards.max_queued.is_none() {
+        } else if entry.guards.max_queued.is_none() && entry.guards.overlap.is_none() {
             assert_ne!(entry.catch_up, CatchUp::All, "seed {seed}: {:?}", settled);
         }
         assert!(entry.due(settled.slot) <= settled.at, "seed {seed}: early {settled:?}");
@@ -462,6 +468,28 @@ fn check_room(entries: &[(Entry, BTreeSet<UnixMs>)], ledger: &[Settled], seed: u
     assert!(full > 10_000);
 }
 
+/// A task goes where the one before it counts no more, and only there.
+fn check_overlap(entries: &[(Entry, BTreeSet<UnixMs>)], ledger: &[Settled], seed: u64) {
+    let (entry, _) = entries.iter().find(|(entry, _)| entry.guards.overlap.is_some()).unwrap();
+    let (mut sent_at, mut apart) = (UnixMs::MIN, 0);
+    for settled in ledger.iter().filter(|settled| settled.entry == entry.name) {
+        let runs = settled.at.since(sent_at) < Duration::from_millis(APART_MS.into());
+        match settled.outcome {
+            Outcome::Dispatched(_) => {
+                assert!(!runs, "seed {seed}: {settled:?}");
+                sent_at = settled.at;
+            }
+            outcome => {
+                assert_eq!(outcome, Outcome::Skipped(SkipReason::StillRunning), "seed {seed}");
+                assert!(runs, "seed {seed}: {settled:?}");
+                apart += 1;
+            }
+        }
+    }
+    println!("{apart} left out for a task that ran");
+    assert!(apart > 10_000);
+}
+
 #[test]
 fn a_year_of_crashes_and_outages_settles_every_slot_once() {
     let seed = std::env::var("DOWNBEAT_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -478,12 +506,14 @@ fn a_year_of_crashes_and_outages_settles_every_slot_once() {
         let most = match (entry.catch_up, entry.guards) {
             (_, Guards { limit: Some(_), .. }) => LIMIT as usize,
             (_, Guards { max_queued: Some(room), .. }) => slots.len() * room.get() as usize / 40,
+            (_, Guards { overlap: Some(_), .. }) => slots.len() / 4,
             (CatchUp::All, _) => slots.len(),
             _ => slots.len() * 9 / 10,
         };
         assert!(sent >= most.saturating_sub(20), "seed {seed}: {} sent only {sent}", entry.name);
     }
     check_room(&entries, &world.broker.ledger, seed);
+    check_overlap(&entries, &world.broker.ledger, seed);
     println!("{:?}", world.faults);
     assert!(world.faults.len() == 6 && world.faults.values().sum::<u32>() > 1000);
 }

@@ -2,6 +2,7 @@
 
 mod guards;
 mod notes;
+mod overlap;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -22,6 +22,7 @@ mod hosts;
 mod http;
 mod init_script;
 mod logs;
+mod overlap;
 mod package;
 mod peek;
 mod plain;

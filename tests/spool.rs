@@ -13,7 +13,7 @@ use downbeat::broker::spool::{Spool, SpoolError};
 use downbeat::broker::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};
 use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;
-use downbeat::schedule::progress::LifeChange;
+use downbeat::schedule::progress::{LifeChange, SkipReason};
 use downbeat::schedule::{Guards, Message, TaskIds, UnixMs};
 use tempfile::TempDir;
 

@@ -26,6 +26,8 @@ pub(crate) struct MemoryBroker {
     pub(crate) ledger: Vec<Settled>,
     /// The messages in each queue.
     pub(crate) queued: HashMap<Arc<str>, u64>,
+    /// When an entry's last task was sent: none is ever seen to end.
+    running: HashMap<Arc<str>, UnixMs>,
     /// A queue of this name refuses messages.
     pub(crate) refusing: Option<Arc<str>>,
 }
@@ -102,6 +104,11 @@ impl MemoryBroker {
             let sent = self.state.sent.get(&*write.entry).copied().unwrap_or(0);
             let queued = queue.and_then(|queue| self.queued.get(queue)).copied().unwrap_or(0);
             let most = write.guards.max_queued.map_or(u64::MAX, |most| u64::from(most.get()));
+            let runs = || {
+                let at_most = write.guards.overlap.map_or(0, |most| u128::from(most.get()));
+                let sent_at = self.running.get(&write.entry);
+                sent_at.is_some_and(|sent_at| now.since(*sent_at).as_millis() < at_most)
+            };
             let why = if after.is_some_and(|after| write.slot <= after) {
                 Some(Exception::AlreadyDone)
             } else if let Some(why) = blocked.get(&*write.entry) {
@@ -110,19 +117,21 @@ impl MemoryBroker {
                 Some(Exception::Early)
             } else if write.guards.remaining(sent) == 0 {
                 Some(Exception::Exhausted)
+            } else if queue.is_some() && runs() {
+                Some(Exception::Skipped(SkipReason::StillRunning))
             } else if queue.is_some() && queue == self.refusing.as_ref() {
                 Some(Exception::Refused("WRONGTYPE".to_owned()))
             } else if queue.is_some() && queued >= most {
-                Some(Exception::QueueFull)
+                Some(Exception::Skipped(SkipReason::QueueFull))
             } else {
                 None
             };
             let mut outcome = write.outcome;
             match why {
                 None => {}
-                Some(Exception::QueueFull) => {
-                    exceptions.push((index, Exception::QueueFull));
-                    outcome = Outcome::Skipped(SkipReason::QueueFull);
+                Some(Exception::Skipped(reason)) => {
+                    exceptions.push((index, Exception::Skipped(reason)));
+                    outcome = Outcome::Skipped(reason);
                 }
                 Some(why) => {
                     exceptions.push((index, why.clone()));
@@ -135,6 +144,9 @@ impl MemoryBroker {
             self.state.progress.insert((&*write.entry).into(), write.slot);
             if let (Outcome::Dispatched(_), Some(queue)) = (outcome, queue) {
                 *self.queued.entry(Arc::clone(queue)).or_default() += 1;
+                if write.guards.overlap.is_some() {
+                    self.running.insert(Arc::clone(&write.entry), now);
+                }
                 if write.guards.limit.is_some() {
                     *self.state.sent.entry((&*write.entry).into()).or_default() += 1;
                 }

@@ -140,7 +140,9 @@ pub struct Note {
     pub slot: UnixMs,
     /// What is to become of it, or has.
     pub stage: Stage,
-    /// As in [`Write`]; only the limit matters.
+    /// Where it goes.
+    pub queue: Arc<Queue>,
+    /// As in [`Write`]; how full the queue is, its own broker knows.
     pub guards: Guards,
 }
 
@@ -182,8 +184,8 @@ pub enum Exception {
     Early,
     /// The entry has reached its limit: the slot is neither sent nor recorded.
     Exhausted,
-    /// The queue is full: the slot is recorded as skipped for that.
-    QueueFull,
+    /// What its entry demands does not hold: the slot is recorded as skipped for that.
+    Skipped(SkipReason),
     /// The queue did not take the message; the broker's words.
     Refused(String),
 }

@@ -63,12 +63,15 @@ pub(super) static ENTRY: Keys = Keys {
         "within",
         "limit",
         "max_queued",
+        "overlap",
         "enabled",
         "description",
         "tags",
     ],
-    later: &["overlap"],
+    later: &[],
     elsewhere: &[
+        ("concurrency_policy", "overlap"),
+        ("max_instances", "overlap"),
         ("schedule", "cron"),
         ("crontab", "cron"),
         ("interval", "every"),
@@ -155,7 +158,8 @@ pub(super) fn read(
     if report.errors() > before {
         return None;
     }
-    let guards = Guards { limit, max_queued: settings.max_queued };
+    let guards =
+        Guards { limit, max_queued: settings.max_queued, overlap: settings.overlap.flatten() };
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
     let (message, templates) = message(task?, settings, usual_queue);

@@ -172,6 +172,26 @@ pub(super) static MESSAGE: Section = Section {
             example: "max_queued: 1000",
         },
         Key {
+            name: "overlap",
+            schema: r##"{
+                "anyOf": [
+                    {"enum": ["skip", "allow"]},
+                    {
+                        "type": "object",
+                        "properties": {"skip": {"$ref": "#/$defs/length"}},
+                        "required": ["skip"],
+                        "additionalProperties": false
+                    }
+                ]
+            }"##,
+            kind: "`allow`, `skip` or `{skip: LENGTH}`",
+            default: "`allow`",
+            meaning: "`skip`: a slot is skipped (`still_running`) while the task of the last slot \
+                      sent runs or waits, until a day after it was sent, or LENGTH; for Celery's, \
+                      RQ's and BullMQ's workers, and Celery's need `results` of the queue",
+            example: "overlap: {skip: 2h}",
+        },
+        Key {
             name: "catch_up",
             schema: r#"{"enum": ["latest", "all", "none"]}"#,
             kind: "`latest`, `all` or `none`",
@@ -765,6 +785,8 @@ impl Section {
                 return file;
             }
         } else if self.title == ENTRY.title || self.title == MESSAGE.title {
+            // Not every kind of worker shows whether a task runs.
+            entry += if named("overlap") { "queue: rq\n" } else { "" };
             entry =
                 if named("task") { indented(0, key.example) } else { entry + key.example + "\n" };
         } else {

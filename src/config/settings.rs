@@ -1,5 +1,5 @@
-//! What an entry may leave to its file's `defaults`: the message, what happens to missed slots, and
-//! how full its queue may be.
+//! What an entry may leave to its file's `defaults`: the message, what happens to missed slots, how
+//! full its queue may be, and whether its tasks may overlap.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -23,6 +23,12 @@ use crate::schedule::entry::{Expires, Options};
 /// Bytes of a task's or queue's name.
 pub const MAX_NAME: usize = 255;
 
+/// So long after it was sent a task no longer counts as running, if nothing else is said: as long as
+/// Celery keeps results.
+const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
+/// The longest that can be said.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
+
 /// Keys of `defaults`.
 pub(super) static DEFAULTS: Keys = Keys {
     of: "`defaults`",
@@ -40,10 +46,17 @@ pub(super) static DEFAULTS: Keys = Keys {
         "catch_up",
         "within",
         "max_queued",
+        "overlap",
     ],
-    later: &["overlap"],
+    later: &[],
     elsewhere: &[],
 };
+
+/// Keys of `overlap` as a mapping.
+static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], later: &[], elsewhere: &[] };
+
+const OVERLAP_HINT: &str =
+    "write `overlap: skip`, or `overlap: {skip: 2h}` to wait no longer than that";
 
 /// One mapping's own values; `None` where it says nothing.
 #[derive(Clone, Default)]
@@ -62,6 +75,8 @@ pub(super) struct Settings {
     pub(super) catch_up: Option<CatchUp>,
     pub(super) within: Option<Duration>,
     pub(super) max_queued: Option<NonZeroU32>,
+    /// `Some(None)`: tasks may overlap.
+    pub(super) overlap: Option<Option<NonZeroU32>>,
 }
 
 /// The queues of one file: those that are configured, and others, which are kept once.
@@ -111,6 +126,7 @@ impl Settings {
             catch_up: fields.value("catch_up").and_then(|node| catch_up(node, report)),
             within: fields.value("within").and_then(|node| expect::length(node, report)),
             max_queued: fields.value("max_queued").and_then(|node| expect::count(node, report)),
+            overlap: fields.value("overlap").and_then(|node| overlap(node, report)),
             queue: named,
         }
     }
@@ -131,6 +147,7 @@ impl Settings {
             catch_up: self.catch_up.or(defaults.catch_up),
             within: self.within.or(defaults.within),
             max_queued: self.max_queued.or(defaults.max_queued),
+            overlap: self.overlap.or(defaults.overlap),
         }
     }
 }
@@ -211,4 +228,37 @@ fn catch_up(node: &Node<'_>, report: &mut Report<'_>) -> Option<CatchUp> {
             None
         }
     }
+}
+
+/// For how many milliseconds at the most a task keeps the next from being sent, if it does.
+fn overlap(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<NonZeroU32>> {
+    let at_most = match node.scalar() {
+        Some(Scalar::Text("allow")) => return Some(None),
+        Some(Scalar::Text("skip")) => DEFAULT_OVERLAP,
+        None if node.map().is_some() => {
+            let fields = OVERLAP.sort(node, report)?;
+            let Some(node) = fields.value("skip") else {
+                if !fields.was_meant("skip") {
+                    report.error(node.span, "`overlap` without `skip`").hint(OVERLAP_HINT);
+                }
+                return None;
+            };
+            let at_most = expect::length(node, report)?;
+            if at_most > LONGEST_OVERLAP {
+                let longest = duration::format(LONGEST_OVERLAP);
+                report.error(
+                    node.span,
+                    format!("a task holds up the next for {longest} at the most"),
+                );
+                return None;
+            }
+            at_most
+        }
+        _ => {
+            let message = format!("expected `skip` or `allow`, found {}", node.found());
+            report.error(node.span, message).hint(OVERLAP_HINT);
+            return None;
+        }
+    };
+    NonZeroU32::new(u32::try_from(at_most.as_millis()).unwrap_or(u32::MAX)).map(Some)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 mod advice;
 mod directories;
 mod hostile;
+mod overlap;
 mod reference;
 mod replicas;
 mod templates;
@@ -125,7 +126,8 @@ entries:
     assert_eq!(entry.catch_up, CatchUp::All);
     assert_eq!(entry.within, Duration::from_secs(2 * 86_400));
     let number = std::num::NonZeroU32::new;
-    assert_eq!(entry.guards, Guards { limit: number(1000), max_queued: number(MAX_COUNT) });
+    let guards = Guards { limit: number(1000), max_queued: number(MAX_COUNT), overlap: None };
+    assert_eq!(entry.guards, guards);
     assert!(!entry.enabled);
     let about = entry.about.as_ref().unwrap();
     assert_eq!(about.description.as_deref(), Some("Builds the report."));

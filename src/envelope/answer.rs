@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Command, Unsendable, celery, rq};
+use super::{Command, Unsendable, bullmq, celery, rq};
 use crate::queue::{Queue, Worker};
 use crate::schedule::Message;
 
@@ -30,6 +30,57 @@ pub fn is_told(message: &Message) -> Result<(), Unsendable> {
             Err(Unsendable::new("queue", why))
         }
     }
+}
+
+/// Accepts a message of which it can be seen, where messages are recorded, whether its task has come
+/// to an end.
+///
+/// # Errors
+/// Why it cannot.
+pub(super) fn shows_its_end(message: &Message) -> Result<(), Unsendable> {
+    let worker = &message.queue.worker;
+    let why = match worker {
+        Worker::Celery(settings) => {
+            if settings.results.is_none() {
+                "results show when a task is done, and nobody says where they are: set the option \
+                 `results` of the queue"
+                    .to_owned()
+            } else if whereabouts(&message.queue).is_none() {
+                "results show when a task is done, and `results` of the queue names another server \
+                 than the one that holds the state, or writes its address otherwise"
+                    .to_owned()
+            } else {
+                let told = celery::is_told(message);
+                return told.map_err(|error| Unsendable::new("overlap", error.message));
+            }
+        }
+        Worker::Rq(_) | Worker::Bullmq(_) => return Ok(()),
+        worker => format!("{} workers do not show when a task is done", worker.kind()),
+    };
+    Err(Unsendable::new("overlap", why))
+}
+
+/// Where workers write down how far a task has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The key, but for the task's id at its end.
+    pub key: String,
+    /// The database that it is in, and that of the state.
+    pub databases: (u32, u32),
+}
+
+/// Where workers of `queue` do that, if it is on the server that holds the state.
+#[must_use]
+pub fn whereabouts(queue: &Queue) -> Option<Whereabouts> {
+    let (key, databases) = match &queue.worker {
+        Worker::Celery(settings) => {
+            (celery::RESULT.to_owned(), settings.results.as_ref()?.databases?)
+        }
+        Worker::Rq(_) => (rq::JOB.to_owned(), (0, 0)),
+        Worker::Bullmq(settings) => (bullmq::job_key(&queue.name, settings), (0, 0)),
+        _ => return None,
+    };
+    Some(Whereabouts { key, databases })
 }
 
 /// What to ask Redis, in one step, about a task that was sent to `queue`. Its replies, one behind

@@ -63,7 +63,7 @@ pub(super) fn list_keys(queue: &str, settings: &BullmqQueue) -> [String; 2] {
 /// Where jobs wait: those without priority, then the most urgent, and those of a paused queue.
 pub(super) fn places(queue: &str, settings: &BullmqQueue) -> Vec<Place> {
     let [wait, paused] = list_keys(queue, settings);
-    let prefix = format!("{}:{queue}:", settings.prefix);
+    let prefix = job_key(queue, settings);
     let prioritized = format!("{prefix}prioritized");
     [(wait, Next::Right), (prioritized, Next::Lowest), (paused, Next::Right)]
         .map(|(key, next)| {
@@ -107,12 +107,17 @@ pub(super) fn decode(element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiti
     })
 }
 
+/// The key of a job, but for its id.
+pub(super) fn job_key(queue: &str, settings: &BullmqQueue) -> String {
+    format!("{}:{queue}:", settings.prefix)
+}
+
 /// The job in its hash, and its id.
 pub(super) fn render(task: &Task<'_>, settings: &BullmqQueue) -> Writes {
     let message = task.message;
     let [wait, _] = list_keys(&message.queue.name, settings);
     let id = task.task_id.to_string();
-    let key = format!("{}:{}:{id}", settings.prefix, message.queue.name);
+    let key = job_key(&message.queue.name, settings) + &id;
     let now = task.now.0.to_string();
     let options = job_options(task);
     let words: [&[u8]; 14] = [

@@ -310,6 +310,9 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
         let why = "a stream keeps what has been read, so nobody can tell how much waits in it";
         return Err(Unsendable::new("max_queued", why));
     }
+    if guards.overlap.is_some() {
+        answer::shows_its_end(message)?;
+    }
     let kind = message.queue.worker.kind();
     if let Some(options) = message.options.as_deref().filter(|options| options.kind() != kind) {
         let why = format!("the options are for {} workers, the queue's are {kind}", options.kind());

@@ -51,6 +51,9 @@ pub struct Guards {
     pub limit: Option<NonZeroU32>,
     /// A slot is skipped while the queue holds so many messages or more, of all priorities.
     pub max_queued: Option<NonZeroU32>,
+    /// A slot is skipped while the task of the last one that was dispatched runs, as far as its
+    /// workers tell, until so many milliseconds after that was sent; `None`: tasks may overlap.
+    pub overlap: Option<NonZeroU32>,
 }
 
 impl Guards {

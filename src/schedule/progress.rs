@@ -24,16 +24,19 @@ pub enum SkipReason {
     Retimed,
     /// The queue held as many messages as the entry's `max_queued`, or more.
     QueueFull,
+    /// The task of the entry's last dispatched slot was still running.
+    StillRunning,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [SkipReason; 5] = [
+    pub const ALL: [SkipReason; 6] = [
         SkipReason::TooLate,
         SkipReason::Superseded,
         SkipReason::Expired,
         SkipReason::Retimed,
         SkipReason::QueueFull,
+        SkipReason::StillRunning,
     ];
 
     /// The word in records, logs and metrics.
@@ -45,6 +48,7 @@ impl SkipReason {
             SkipReason::Expired => "expired",
             SkipReason::Retimed => "retimed",
             SkipReason::QueueFull => "queue_full",
+            SkipReason::StillRunning => "still_running",
         }
     }
 }

@@ -118,7 +118,8 @@ impl Returned {
         };
         let entry = self.slot.entry();
         let (name, slot) = (Arc::clone(&entry.name), self.slot.item.slot);
-        Some(Note { entry: name, slot, stage, guards: entry.guards })
+        let queue = Arc::clone(&entry.message.queue);
+        Some(Note { entry: name, slot, stage, queue, guards: entry.guards })
     }
 }
 

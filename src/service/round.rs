@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::leader::lease::Lease;
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::progress::SkipReason;
-use crate::schedule::{Entry, Kind, Planner, UnixMs};
+use crate::schedule::{Entry, Guards, Kind, Planner, UnixMs};
 use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.
@@ -125,7 +125,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let note = |item: &Item| {
             let entry = planner.entry(item.entry);
             let (name, slot, stage) = (Arc::clone(&entry.name), item.slot, Stage::Intended);
-            let note = Note { entry: name, slot, stage, guards: entry.guards };
+            let queue = Arc::clone(&entry.message.queue);
+            let note = Note { entry: name, slot, stage, queue, guards: entry.guards };
             (note, (*item, Outcome::Dispatched(self.renderer.task_id(entry, slot))))
         };
         let (notes, items): (Vec<_>, Vec<_>) = items.iter().map(note).unzip();
@@ -190,8 +191,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             let entry = planner.entry(item.entry);
             let exception = exceptions.next_if(|(at, _)| *at == index).map(|(_, why)| why);
             let (item, outcome) = match exception {
-                Some(Exception::QueueFull) => {
-                    let reason = SkipReason::QueueFull;
+                Some(Exception::Skipped(reason)) => {
                     (item.skipped(reason), Outcome::Skipped(reason))
                 }
                 _ => (item, outcome),
@@ -202,7 +202,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                         intended.push((item, task_id));
                     }
                 }
-                None | Some(Exception::QueueFull) => {
+                None | Some(Exception::Skipped(_)) => {
                     if let Outcome::Dispatched(_) = outcome
                         && let Some(queue) = self.tally.accepted(&entry.message.queue.name)
                     {
@@ -250,12 +250,22 @@ impl<B: Broker, C: Clock> Service<B, C> {
     }
 
     fn leave_unanswered(&mut self, sent: InFlight) {
-        let Some(planner) = self.planner.as_ref().filter(|_| !sent.intends) else { return };
+        let Some(planner) = self.planner.as_ref() else { return };
+        let reason = SkipReason::StillRunning;
         let named = |(item, outcome): (Item, Outcome)| {
-            let entry = Arc::clone(&planner.entry(item.entry).name);
-            Unanswered { lease: Arc::clone(&sent.lease), entry, item, outcome }
+            let Entry { name, guards, .. } = planner.entry(item.entry);
+            let (item, outcome) = match sent.intends {
+                false => (item, outcome),
+                // What is only intended is not recorded, unless it was skipped.
+                true if guards.overlap.is_some() => {
+                    (item.skipped(reason), Outcome::Skipped(reason))
+                }
+                true => return None,
+            };
+            let (lease, entry) = (Arc::clone(&sent.lease), Arc::clone(name));
+            Some(Unanswered { lease, entry, item, outcome })
         };
-        self.unanswered.extend(sent.items.into_iter().map(named));
+        self.unanswered.extend(sent.items.into_iter().filter_map(named));
     }
 
     /// Now that the broker was read: what it has recorded of the unanswered items is done. If
@@ -270,11 +280,13 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 && let Some(until) = planner.settled_until(index)
                 && until >= item.slot
             {
-                if let (Action::Send(_), Some(_)) = (item.action, entry.guards.max_queued) {
+                let Guards { max_queued, overlap, .. } = entry.guards;
+                let may_be_skipped = max_queued.is_some() || overlap.is_some();
+                if matches!(item.action, Action::Send(_)) && may_be_skipped {
                     // Only the record of an entry's last slot is kept: which it was is not known.
                     self.tally.unanswered(&entry.message.queue.name);
                     let (entry, slot) = (&*entry.name, item.slot);
-                    warn!(entry, %slot, "the answer was lost: dispatched, or skipped as queue_full");
+                    warn!(entry, %slot, "the answer was lost: dispatched, or skipped for what the entry demands");
                 } else {
                     self.tally.count(&item, entry);
                     report(&item, outcome, entry, now, true);

@@ -1,4 +1,4 @@
-//! What an entry's `limit` and `max_queued` do to its slots.
+//! What an entry's `limit` and `max_queued` do to its slots, and all conditions together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -139,7 +139,7 @@ async fn a_slot_that_meets_a_full_queue_is_recorded_as_that() {
     batch.extend(with(max_queued(3), vec![send("c", ago(9), "q"), send("c", ago(8), "q")]));
     batch.push(send("d", ago(9), "q"));
     let (skipped, full) = (batch[2].slot, batch[4].slot);
-    assert_eq!(leader.go_on(batch).await, all(&Exception::QueueFull, [1, 4]));
+    assert_eq!(leader.go_on(batch).await, all(&Exception::Skipped(SkipReason::QueueFull), [1, 4]));
     assert_eq!(leader.queued("q").len(), 4);
     let state = leader.state().await;
     assert_eq!((state.progress["a"], state.progress["c"]), (skipped, full));
@@ -158,7 +158,7 @@ async fn slots_that_met_a_full_queue_do_not_count_towards_the_limit() {
     let mut leader = Leader::start().await;
     let guards = Guards { limit: NonZeroU32::new(2), ..max_queued(1) };
     let sends = [9, 8, 7].map(|secs| send("a", ago(secs), "q"));
-    let full = all(&Exception::QueueFull, 1..3);
+    let full = all(&Exception::Skipped(SkipReason::QueueFull), 1..3);
     assert_eq!(leader.go_on(with(guards, sends.to_vec())).await, full);
     assert_eq!(leader.sent("a").await, Some(1));
     let _: () = leader.server.connect().del("q").unwrap();
@@ -183,7 +183,7 @@ async fn all_priorities_of_a_queue_count_as_one() {
     let mut batch = with(max_queued(6), vec![urgent(send("a", ago(9), "q"), Some(9))]);
     batch.extend(with(max_queued(6), vec![urgent(send("b", ago(9), "q"), Some(3))]));
     batch.extend(with(max_queued(6), vec![send("c", ago(9), "q")]));
-    assert_eq!(leader.go_on(batch).await, all(&Exception::QueueFull, [2]));
+    assert_eq!(leader.go_on(batch).await, all(&Exception::Skipped(SkipReason::QueueFull), [2]));
     let lists = celery::list_keys("q", &CeleryQueue::default())
         .iter()
         .map(|list| leader.queued(list).len())
@@ -225,7 +225,7 @@ async fn a_queue_filled_by_messages_that_were_refused_is_not_full() {
     assert!(refused.iter().all(|(_, why)| matches!(why, Exception::Refused(_))), "{refused:?}");
     assert!(leader.state().await.progress.is_empty());
     leader.broker = RedisBroker::new(&root, "test", DEADLINE).unwrap();
-    assert_eq!(leader.go_on(batch).await, all(&Exception::QueueFull, [1]));
+    assert_eq!(leader.go_on(batch).await, all(&Exception::Skipped(SkipReason::QueueFull), [1]));
 }
 
 #[tokio::test]
@@ -280,6 +280,15 @@ struct Model {
     /// Messages by queue and list.
     queued: BTreeMap<(String, String), u32>,
     wrong: BTreeSet<(String, String)>,
+    /// The last task of each entry that keeps its tasks apart.
+    tasks: BTreeMap<String, Task>,
+}
+
+/// What is to be seen of a task.
+struct Task {
+    id: String,
+    /// Whether it runs; `None`: that cannot be looked at.
+    runs: Option<bool>,
 }
 
 impl Model {
@@ -301,13 +310,23 @@ impl Model {
         if write.guards.limit.is_some_and(|limit| sent >= limit.get()) {
             return Some(Exception::Exhausted);
         }
+        if let (Some(_), Some(_)) = (&write.message, write.guards.overlap) {
+            match self.tasks.get(&entry).map_or(Some(false), |task| task.runs) {
+                None => return refused,
+                Some(false) => {}
+                Some(true) => {
+                    self.settled.insert(entry, slot);
+                    return Some(Exception::Skipped(SkipReason::StillRunning));
+                }
+            }
+        }
         if let Some(message) = &write.message {
             let list = (message.queue.name.to_string(), message.writes.key.clone());
             if let Some(most) = write.guards.max_queued {
                 let Some(queued) = self.length(&list.0) else { return refused };
                 if queued >= most.get() {
                     self.settled.insert(entry, slot);
-                    return Some(Exception::QueueFull);
+                    return Some(Exception::Skipped(SkipReason::QueueFull));
                 }
             }
             if self.wrong.contains(&list) {
@@ -315,6 +334,10 @@ impl Model {
             }
             *self.queued.entry(list).or_default() += 1;
             *self.sent.entry(entry.clone()).or_default() += 1;
+            if write.guards.overlap.is_some() {
+                let id = TaskIds::new("test").id(&entry, write.slot).to_string();
+                self.tasks.insert(entry.clone(), Task { id, runs: Some(true) });
+            }
         }
         self.settled.insert(entry, slot);
         None
@@ -346,6 +369,8 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
     println!("DOWNBEAT_TEST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut leader = Leader::start().await;
+    let told =
+        overlap::queue(&leader.server.url(), "{options: {results: '{server}'}}", &leader.server);
     let (mut model, mut seen) = (Model::default(), BTreeSet::new());
     let lists =
         [("q", None), ("q", Some(9)), ("r", None), ("s", Some(3))].map(|(queue, priority)| {
@@ -370,17 +395,41 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
                 _ => {}
             }
         }
-        // Four entries for each list, by list: two of them guarded in one way or both.
+        for task in model.tasks.values_mut() {
+            let state = match random.u8(..8) {
+                0..3 => continue,
+                3 => None,
+                4..7 => Some("SUCCESS"),
+                _ => Some("STARTED"),
+            };
+            let mut connection = leader.server.connect();
+            let key = format!("celery-task-meta-{}", task.id);
+            let _: () = connection.del(&key).unwrap();
+            task.runs = Some(state != Some("SUCCESS"));
+            if random.u8(..8) == 0 {
+                let _: () = connection.lpush(&key, "no result").unwrap();
+                task.runs = None;
+            } else if let Some(state) = state {
+                let _: () = connection.set(&key, format!(r#"{{"status": "{state}"}}"#)).unwrap();
+            }
+        }
+        // Six entries for each list, by list: all but one are guarded in one way or several.
         let mut batch = Batch::new();
         for (at, (queue, key)) in lists.iter().enumerate() {
-            for kind in 0..4 {
+            for kind in 0..6 {
                 // Each starts anew at times, as an edit would make it.
                 let entry = format!("{at}/{kind}/{}", round / 20);
                 let guards = match kind {
                     0 => Guards::default(),
                     1 => limit(9),
                     2 => max_queued(6),
-                    _ => Guards { limit: NonZeroU32::new(9), ..max_queued(8) },
+                    3 => Guards { limit: NonZeroU32::new(9), ..max_queued(8) },
+                    4 => Guards { overlap: NonZeroU32::new(u32::MAX), ..Guards::default() },
+                    _ => Guards {
+                        limit: NonZeroU32::new(5),
+                        max_queued: NonZeroU32::new(8),
+                        overlap: NonZeroU32::new(u32::MAX),
+                    },
                 };
                 let mut run = Batch::new();
                 for _ in 0..random.u8(..4) {
@@ -392,6 +441,10 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
                     let mut write = send(&entry, slot, queue);
                     if let Some(message) = &mut write.message {
                         message.writes.key.clone_from(key);
+                        if guards.overlap.is_some() {
+                            let name = Arc::clone(&message.queue.name);
+                            message.queue = Queue { name, ..Queue::clone(&told) }.into();
+                        }
                         if *queue == "s" {
                             message.writes.before = vec![command(&["SADD", "announced", &entry])];
                         }
@@ -431,5 +484,5 @@ async fn the_script_does_what_a_model_does_slot_by_slot() {
             }
         }
     }
-    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert_eq!(seen.len(), 5, "{seen:?}");
 }

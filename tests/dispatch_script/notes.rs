@@ -7,7 +7,13 @@ use downbeat::broker::{Broker as _, Note, Stage};
 use super::*;
 
 fn note(entry: &str, slot: UnixMs, stage: Stage) -> Note {
-    Note { entry: entry.into(), slot, stage, guards: Guards::default() }
+    Note {
+        entry: entry.into(),
+        slot,
+        stage,
+        queue: Queue::unconfigured("q"),
+        guards: Guards::default(),
+    }
 }
 
 fn intend(entry: &str, slot: UnixMs) -> Note {
@@ -55,7 +61,7 @@ async fn nothing_is_intended_twice_early_or_beyond_the_limit() {
     let mut leader = Leader::start().await;
     let slot = ago(10);
     let limited = |note: Note| Note {
-        guards: Guards { limit: NonZeroU32::new(1), max_queued: None },
+        guards: Guards { limit: NonZeroU32::new(1), ..Guards::default() },
         ..note
     };
     assert_eq!(written(leader.note(0, &[intend("a", slot)]).await).1, []);

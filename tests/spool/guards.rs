@@ -103,7 +103,10 @@ fn a_full_queue_is_told_by_its_own_files_whoever_wrote_them() {
     let mut batch = vec![write("free", 1)];
     batch.extend(guarded(room, &[("a", 1), ("a", 2), ("b", 1)]));
     batch.push(write("free", 2));
-    let full = vec![(2, Exception::QueueFull), (3, Exception::QueueFull)];
+    let full = vec![
+        (2, Exception::Skipped(SkipReason::QueueFull)),
+        (3, Exception::Skipped(SkipReason::QueueFull)),
+    ];
     assert_eq!(bench.dispatch(&mut spool, batch), Ok(full));
     assert_eq!(files(&bench.path("queue")).len(), 7);
     let records = fs::read_to_string(bench.path("records")).unwrap();
@@ -114,6 +117,18 @@ fn a_full_queue_is_told_by_its_own_files_whoever_wrote_them() {
     }
     let batch = guarded(room, &[("a", 2), ("a", 3), ("b", 2)]);
     assert_eq!(bench.dispatch(&mut spool, batch), Ok(vec![(0, Exception::AlreadyDone)]));
+}
+
+#[test]
+fn what_must_not_overlap_is_refused_as_nobody_tells_a_spool_what_runs() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    let apart = Guards { overlap: NonZeroU32::new(1000), ..Guards::default() };
+    let mut batch = guarded(apart, &[("a", 1)]);
+    batch.push(write("free", 1));
+    let refused = bench.dispatch(&mut spool, batch).unwrap();
+    assert!(matches!(&refused[..], [(0, Exception::Refused(why))] if why.contains("on Redis")));
+    assert_eq!(files(&bench.path("queue")).len(), 1);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 // With `pause` or `resume` as a fourth one it does that to the queue instead, and ends.
 const fs = require("fs");
 const { Queue, Worker } = require(process.env.DOWNBEAT_TEST_BULLMQ);
+const Redis = require("ioredis");
 
 const [path, prefix, name, order] = process.argv.slice(2);
 const connection = { path, maxRetriesPerRequest: null };
@@ -14,6 +15,7 @@ function note(job) {
   const line = JSON.stringify({ id, name, data, opts, timestamp, attemptsMade }) + "\n";
   fs.appendFileSync(process.env.DOWNBEAT_TEST_JOURNAL, line);
   if (name === "demo.fail") throw new Error("as asked");
+  if (name === "demo.hold") return new Redis({ path }).blpop("gate", 0);
 }
 
 async function give(order) {

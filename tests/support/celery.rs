@@ -68,7 +68,9 @@ impl CeleryWorker {
     /// Takes from `queues` of `broker`: a URL as Celery writes it, or `filesystem://FOLDER` of messages.
     ///
     /// It knows `demo.add`, which gives the sum, `demo.echo`, which gives its arguments,
-    /// `demo.fail`, which fails, and runs a task of any other name as well. It is ready for messages when this returns.
+    /// `demo.hold`, which is done when somebody pushes to the list `gate` at the socket it is
+    /// given, `demo.fail`, which fails, and runs a task of any other name as well. It is ready for
+    /// messages when this returns.
     pub(crate) fn start(broker: &str, queues: &[&str]) -> CeleryWorker {
         CeleryWorker::start_with(broker, queues, &serde_json::json!({}))
     }

@@ -240,8 +240,9 @@ impl Line {
     }
 }
 
-/// A call of the dispatch script has records in it: `<slot> dispatched <task id>`.
+/// A call that sends or is about to has records in it: `<slot> dispatched <task id>`, or
+/// `<slot> intended -`.
 fn is_batch(request: &[u8]) -> bool {
-    let mark = b" dispatched ";
-    request.windows(mark.len()).any(|bytes| bytes == mark)
+    let holds = |mark: &[u8]| request.windows(mark.len()).any(|bytes| bytes == mark);
+    holds(b" dispatched ") || holds(b" intended -")
 }

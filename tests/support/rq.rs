@@ -43,7 +43,8 @@ impl RqWorker {
     /// `rq worker` with `args`: options, such as `--serializer json`, and queues.
     ///
     /// It knows the jobs of `rq_jobs.py`: `rq_jobs.echo` gives its arguments, `rq_jobs.fail`
-    /// fails, `rq_jobs.nap` sleeps for so many seconds.
+    /// fails, `rq_jobs.nap` sleeps for so many seconds, `rq_jobs.hold` is done when somebody pushes
+    /// to the list `gate` at the socket it is given.
     pub(crate) fn start(server: &RedisServer, args: &[&str]) -> RqWorker {
         let url = rq_url(server);
         RqWorker::spawn(server, &[&["rq.cli", "worker", "--url", &url], args].concat())
@@ -63,6 +64,11 @@ impl RqWorker {
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let process = Process::spawn("rq worker", &mut command);
         RqWorker { process, folder }
+    }
+
+    /// The worker's process; that of a job is another one.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
     }
 
     /// Every execution so far, in order.

@@ -4,6 +4,7 @@ import json
 import os
 import time
 
+from redis import Redis
 from rq import get_current_job
 
 
@@ -36,3 +37,9 @@ def fail(*args, **kwargs):
 def nap(seconds):
     write_down([seconds], {})
     time.sleep(seconds)
+
+
+def hold(socket):
+    """Runs until somebody pushes to the list `gate`."""
+    write_down([socket], {})
+    Redis(unix_socket_path=socket).blpop("gate")

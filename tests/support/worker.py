@@ -11,6 +11,7 @@ import time
 from celery import Celery, signals
 from celery.app.trace import build_tracer
 from celery.worker.consumer import Consumer
+from redis import Redis
 
 FILESYSTEM = "filesystem://"
 
@@ -82,6 +83,12 @@ def add(a, b):
 @app.task(name="demo.echo")
 def echo(*args, **kwargs):
     return [args, kwargs]
+
+
+@app.task(name="demo.hold")
+def hold(socket):
+    """Runs until somebody pushes to the list `gate`."""
+    Redis(unix_socket_path=socket).blpop("gate")
 
 
 @app.task(name="demo.fail")

@@ -46,6 +46,11 @@ impl Keys {
         self.key("sent")
     }
 
+    /// Hash: entry that does not overlap with itself → its last task, see `running.lua`.
+    pub(super) fn running(&self) -> String {
+        self.key("running")
+    }
+
     /// Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has left.
     pub(super) fn lives(&self) -> String {
         self.key("lives")

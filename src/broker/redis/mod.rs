@@ -30,9 +30,10 @@ use super::{
     Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Outgoing, Parcel, Publish, Reply,
     Stage, Write,
 };
+use crate::envelope::answer::{self, Whereabouts};
 use crate::envelope::{self, Writes, celery};
-use crate::queue::{StreamQueue, Worker};
-use crate::schedule::progress::{Life, LifeChange, State};
+use crate::queue::{Queue, StreamQueue, Worker};
+use crate::schedule::progress::{Life, LifeChange, SkipReason, State};
 use crate::schedule::{Guards, UnixMs};
 
 /// Changes to lives are written in parts of this size, so that no script holds Redis for long.
@@ -307,7 +308,8 @@ impl RedisBroker {
 
     fn dispatch_call(&self, fence: &Fence, batch: &Batch, lists: &[ListItems]) -> Cmd {
         let keys = &self.keys;
-        let keys = [keys.lease(), keys.sequence(), keys.progress(), keys.sent()];
+        let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
+        let keys = [lease, sequence, progress, keys.sent(), keys.running()];
         let mut call = scripts::call(&scripts::DISPATCH, &keys);
         call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(lists.len());
         for (first, items) in lists {
@@ -333,10 +335,10 @@ impl RedisBroker {
     fn note_call(&self, fence: &Fence, notes: &[Note]) -> Cmd {
         let keys = &self.keys;
         let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
-        let keys = [lease, sequence, progress, keys.sent(), keys.intents()];
+        let keys = [lease, sequence, progress, keys.sent(), keys.intents(), keys.running()];
         let mut call = scripts::call(&scripts::NOTE, &keys);
         call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next);
-        for Note { entry, slot, stage, guards } in notes {
+        for Note { entry, slot, stage, queue, guards } in notes {
             let (stage, record) = match stage {
                 Stage::Intended => ("intended", format!("{} intended -", slot.0)),
                 Stage::Settled(outcome @ Outcome::Dispatched(_)) => {
@@ -346,6 +348,7 @@ impl RedisBroker {
                 Stage::Withdrawn => ("withdrawn", String::new()),
             };
             call.arg(stage).arg(&**entry).arg(slot.0).arg(record).arg(in_digits(guards.limit));
+            call.arg(in_digits(guards.overlap)).arg(trace(*guards, Some(queue)));
         }
         call
     }
@@ -354,7 +357,8 @@ impl RedisBroker {
         let keys = &self.keys;
         let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
         let [lives, marker, sent] = [keys.lives(), keys.marker(), keys.sent()];
-        let keys = [lease, sequence, progress, lives, marker, sent, keys.intents()];
+        let [intents, running] = [keys.intents(), keys.running()];
+        let keys = [lease, sequence, progress, lives, marker, sent, intents, running];
         let mut call = scripts::call(&scripts::ADOPT, &keys);
         call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(i32::from(last));
         for change in changes {
@@ -378,14 +382,26 @@ impl RedisBroker {
 
 /// Names the conditions of one entry, if it has any, and the lists that they ask for.
 fn add_guards(call: &mut Cmd, run: &[Write]) {
-    let (entry, Guards { limit, max_queued }) = (&*run[0].entry, run[0].guards);
-    if limit.is_none() && max_queued.is_none() {
+    let (entry, guards) = (&*run[0].entry, run[0].guards);
+    let Guards { limit, max_queued, overlap } = guards;
+    if guards == Guards::default() {
         return;
     }
-    let message = run.iter().find_map(|write| write.message.as_ref());
-    let queue = message.filter(|_| max_queued.is_some()).map(|message| &message.queue);
-    let lists = queue.map(|queue| envelope::lists(queue)).unwrap_or_default();
-    call.arg(entry).arg(in_digits(limit)).arg(in_digits(max_queued)).arg(lists.len()).arg(lists);
+    let queue = run.iter().find_map(|write| Some(&write.message.as_ref()?.queue));
+    let counted = queue.filter(|_| max_queued.is_some());
+    let lists = counted.map(|queue| envelope::lists(queue)).unwrap_or_default();
+    call.arg(entry).arg(in_digits(limit)).arg(in_digits(max_queued));
+    call.arg(in_digits(overlap)).arg(trace(guards, queue)).arg(lists.len()).arg(lists);
+}
+
+/// What to keep of a task but for its id, as `running.lua` has it.
+fn trace(guards: Guards, queue: Option<&Arc<Queue>>) -> String {
+    let queue = queue.filter(|_| guards.overlap.is_some());
+    let whereabouts = queue.and_then(|queue| answer::whereabouts(queue));
+    let Some(Whereabouts { key, databases: (there, here) }) = whereabouts else {
+        return String::new();
+    };
+    format!("{} {there} {here} {key}", queue.map_or("", |queue| queue.worker.kind()))
 }
 
 /// Empty where there is no number.
@@ -466,7 +482,8 @@ fn parse(answer: Value, next: u64) -> Result<Reply, BrokerError> {
                         "done" => Exception::AlreadyDone,
                         "early" => Exception::Early,
                         "exhausted" => Exception::Exhausted,
-                        "queue_full" => Exception::QueueFull,
+                        "queue_full" => Exception::Skipped(SkipReason::QueueFull),
+                        "still_running" => Exception::Skipped(SkipReason::StillRunning),
                         refusal => Exception::Refused(refusal.to_owned()),
                     };
                     Some((usize::try_from(*item).ok()?.checked_sub(1)?, why))

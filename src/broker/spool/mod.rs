@@ -246,11 +246,11 @@ impl Inner {
             };
             if let Err(why) = why {
                 staging.exceptions.push((index, why.clone()));
-                if why != Exception::QueueFull {
+                let Exception::Skipped(reason) = why else {
                     stopped = Some((write.entry, why));
                     continue;
-                }
-                write.outcome = Outcome::Skipped(SkipReason::QueueFull);
+                };
+                write.outcome = Outcome::Skipped(reason);
             }
             staging.writes.push(write);
         }
@@ -266,6 +266,10 @@ impl Inner {
             return Err(Exception::Exhausted);
         }
         let Some(message) = write.message.take() else { return Ok(()) };
+        if write.guards.overlap.is_some() {
+            let why = "`overlap: skip` needs a state on Redis, where results can be seen";
+            return Err(Exception::Refused(why.to_owned()));
+        }
         let added = staging.added.entry(Arc::clone(&message.queue.name)).or_default();
         if let Some(most) = write.guards.max_queued {
             let queued = match &mut staging.queued {
@@ -274,7 +278,7 @@ impl Inner {
             };
             let queued = queued.get(&*message.queue.name).copied().unwrap_or(0);
             if queued + *added >= u64::from(most.get()) {
-                return Err(Exception::QueueFull);
+                return Err(Exception::Skipped(SkipReason::QueueFull));
             }
         }
         staging.staged.push(self.files.stage(&message).map_err(refused)?);

@@ -179,6 +179,32 @@ impl BrokerUrl {
         }
     }
 
+    /// The database that this address names and that of `other`, if both name one server, in the
+    /// same words.
+    pub(super) fn databases(&self, other: &BrokerUrl) -> Option<(u32, u32)> {
+        let ((server, database), (others, of_other)) = (self.place()?, other.place()?);
+        (server == others).then_some((database, of_other))
+    }
+
+    /// The server and its database, of an address of Redis.
+    fn place(&self) -> Option<(String, u32)> {
+        let (scheme, rest) = self.0.split_once("://")?;
+        let is_socket = scheme.ends_with("unix");
+        let rest = if is_socket { rest } else { rest.rsplit_once('@').map_or(rest, |(_, it)| it) };
+        let (server, options) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
+        let (server, database) = if is_socket {
+            let database = options.split('&').find_map(|option| option.strip_prefix("db="));
+            (format!("unix {server}"), database.unwrap_or_default())
+        } else {
+            let (address, database) = server.split_once('/').unwrap_or((server, ""));
+            let has_port = address.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+            let port = if has_port { "" } else { ":6379" };
+            (format!("{scheme} {address}{port}"), database.trim_end_matches('/'))
+        };
+        let database = if database.is_empty() { Some(0) } else { database.parse().ok() };
+        Some((server, database?))
+    }
+
     /// The whole address, for a broker's client only: it holds the password.
     #[must_use]
     pub fn expose(&self) -> &str {

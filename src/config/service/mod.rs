@@ -250,7 +250,8 @@ fn read(
     let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
     let namespace = from.setting(names, overrides.namespace);
     let namespace = from.check(namespace, namespace_of);
-    let queues = from.node("queues", |node, report| queues::read(node, amqp.as_ref(), report));
+    let queues = from
+        .node("queues", |node, report| queues::read(node, broker.as_ref(), amqp.as_ref(), report));
     let events = from.node("events", expect::boolean).flatten();
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::BrokerUrl;
+use super::{Broker, BrokerUrl};
 use crate::config::expect;
 use crate::config::fields::{Fields, Keys};
 use crate::config::node::{Node, Scalar};
 use crate::config::report::Report;
 use crate::config::settings::{MAX_NAME, amqp_name};
 use crate::queue::{
-    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Queue, Queues, RqQueue, Serializer,
-    SidekiqQueue, StreamQueue, Worker,
+    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Queue, Queues, ResultBackend, RqQueue,
+    Serializer, SidekiqQueue, StreamQueue, Worker,
 };
 
 static QUEUE: Keys =
@@ -65,6 +65,7 @@ static NONE: Keys = Keys { of: "`options` of this queue", known: &[], later: &[]
 /// `amqp`, if there is one, unless they say otherwise.
 pub(super) fn read(
     node: &Node<'_>,
+    state: Option<&Broker>,
     amqp: Option<&Arc<BrokerUrl>>,
     report: &mut Report<'_>,
 ) -> Queues {
@@ -78,7 +79,7 @@ pub(super) fn read(
         let fields = QUEUE.sort(&pair.value, report)?;
         let kind = kind(&fields, report)?;
         let url = url(&fields, kind, amqp, report);
-        let (worker, amqp) = worker(&fields, kind, url, report);
+        let (worker, amqp) = worker(&fields, kind, url, state, report);
         Some(Queue { name: name.into(), worker, amqp })
     };
     pairs.iter().filter_map(queue).collect()
@@ -126,6 +127,7 @@ fn worker(
     fields: &Fields<'_, '_>,
     kind: &str,
     url: Option<Arc<BrokerUrl>>,
+    state: Option<&Broker>,
     report: &mut Report<'_>,
 ) -> (Worker, Option<AmqpQueue>) {
     let keys = match kind {
@@ -168,7 +170,7 @@ fn worker(
             Worker::Stream(StreamQueue { maxlen })
         }
         _ if amqp.is_some() => {
-            let results = value("results").and_then(|node| results(node, report));
+            let results = value("results").and_then(|node| results(node, state, report));
             Worker::Celery(CeleryQueue { results, ..CeleryQueue::default() })
         }
         _ => {
@@ -176,7 +178,7 @@ fn worker(
             let key_prefix = name("key_prefix").unwrap_or(default.key_prefix);
             let steps = value("priority_steps").and_then(|node| priority_steps(node, report));
             let separator = value("separator").and_then(|node| separator(node, report));
-            let results = value("results").and_then(|node| results(node, report));
+            let results = value("results").and_then(|node| results(node, state, report));
             Worker::Celery(CeleryQueue {
                 priority_steps: steps.unwrap_or(default.priority_steps),
                 separator: separator.unwrap_or(default.separator),
@@ -246,10 +248,21 @@ fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     None
 }
 
-/// The Redis where results are.
-fn results(node: &Node<'_>, report: &mut Report<'_>) -> Option<Arc<BrokerUrl>> {
+/// The Redis where results are. Without a broker it is not known yet who holds the state.
+fn results(
+    node: &Node<'_>,
+    state: Option<&Broker>,
+    report: &mut Report<'_>,
+) -> Option<Arc<ResultBackend>> {
     match BrokerUrl::redis(expect::text(node, report)?) {
-        Ok(url) => Some(Arc::new(url)),
+        Ok(url) => {
+            let databases = match state {
+                Some(Broker::Redis(state)) => url.databases(state),
+                Some(Broker::Spool(_)) => None,
+                None => url.databases(&url),
+            };
+            Some(Arc::new(ResultBackend { url, databases }))
+        }
         Err((message, hint)) => {
             report.error(node.span, message).hint(hint);
             None
@@ -265,7 +278,7 @@ pub(super) fn show(queue: &Queue) -> (String, Value) {
             "priority_steps": priority_steps,
             "separator": separator,
             "key_prefix": key_prefix,
-            "results": results.as_ref().map(ToString::to_string),
+            "results": results.as_ref().map(|results| results.url.to_string()),
         }),
         Worker::Json => Value::Null,
         Worker::Rq(RqQueue { serializer: Serializer::Pickle }) => Value::Null,

@@ -7,6 +7,9 @@ use crate::envelope::answer::{Answer, last_line};
 use crate::envelope::{Command, Unsendable};
 use crate::schedule::Message;
 
+/// The key of a result, but for the task's id.
+pub(in crate::envelope) const RESULT: &str = "celery-task-meta-";
+
 /// A result is kept unless the entry says otherwise; what the task and the application say nobody
 /// can see from here.
 pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> {
@@ -22,7 +25,7 @@ pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> 
 }
 
 pub(in crate::envelope) fn questions(task_id: Uuid) -> Vec<Command> {
-    vec![vec![b"GET".to_vec(), format!("celery-task-meta-{task_id}").into()]]
+    vec![vec![b"GET".to_vec(), format!("{RESULT}{task_id}").into()]]
 }
 
 pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>]) -> Answer {

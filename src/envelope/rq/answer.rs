@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use uuid::Uuid;
 
-use super::{command, options};
+use super::{JOB, command, options};
 use crate::envelope::answer::{Answer, last_line};
 use crate::envelope::{Command, Unsendable};
 use crate::queue::{RqQueue, Serializer};
@@ -24,7 +24,7 @@ pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> 
 }
 
 pub(in crate::envelope) fn questions(task_id: Uuid) -> Vec<Command> {
-    let (job, results) = (format!("rq:job:{task_id}"), format!("rq:results:{task_id}"));
+    let (job, results) = (format!("{JOB}{task_id}"), format!("rq:results:{task_id}"));
     vec![
         command(&["HGET", &job, "status"]),
         command(&["XREVRANGE", &results, "+", "-", "COUNT", "1"]),

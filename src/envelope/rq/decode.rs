@@ -11,7 +11,7 @@ const FIELDS: &[&str] = &["data", "description", "enqueued_at", "created_at", "t
 
 /// Where the jobs are.
 pub(in crate::envelope) fn store() -> Store {
-    Store::Hash { prefix: "rq:job:".to_owned(), fields: FIELDS }
+    Store::Hash { prefix: super::JOB.to_owned(), fields: FIELDS }
 }
 
 /// A job's id, and what its hash holds.

@@ -23,8 +23,11 @@ pub(super) fn list_key(queue: &str) -> String {
     format!("rq:queue:{queue}")
 }
 
+/// The key of a job, but for its id.
+pub(super) const JOB: &str = "rq:job:";
+
 fn job_key(task: &Task<'_>) -> String {
-    format!("rq:job:{}", task.task_id)
+    format!("{JOB}{}", task.task_id)
 }
 
 /// The job, the queue's place among all queues, and the id.

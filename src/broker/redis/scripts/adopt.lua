@@ -1,7 +1,7 @@
 -- Writes which entries are live, or does nothing at all.
 --
 -- KEYS  1 lease, 2 sequence, 3 progress, 4 lives, 5 marker, 6 sent,
---       7 intents
+--       7 intents, 8 running
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw, 3 the one to leave behind, 4 '1'
 --       when this is the last part of the change, then for each change one of
 --       'begin', entry, since (UTC ms), timing, record to restore ('' for none), slots dispatched
@@ -44,6 +44,7 @@ for at = 5, #ARGV, 6 do
     redis.call('HDEL', KEYS[4], entry)
     redis.call('HDEL', KEYS[6], entry)
     redis.call('HDEL', KEYS[7], entry)
+    redis.call('HDEL', KEYS[8], entry)
   end
 end
 if ARGV[4] == '1' then

@@ -1,0 +1,55 @@
+//! Which entries may keep their tasks apart.
+
+use super::*;
+
+#[test]
+fn tasks_overlap_unless_the_entry_or_its_defaults_say_otherwise() {
+    let entries = load_for_queues(
+        "defaults: {queue: images, overlap: skip}\nentries:\n  \
+         usual: {task: t, every: 1h}\n  \
+         brief: {task: t, every: 1h, overlap: {skip: 1h30m}}\n  \
+         long: {task: t, every: 1h, overlap: {skip: 30d}}\n  \
+         free: {task: t, every: 1h, overlap: allow}\n",
+    );
+    let overlaps = entries.unwrap().into_iter().map(|entry| entry.guards.overlap);
+    let overlaps: Vec<_> = overlaps.map(|most| most.map_or(0, |most| most.get() / 1000)).collect();
+    // By name: brief, free, long, usual.
+    assert_eq!(overlaps, [5400, 0, 30 * 86_400, 86_400]);
+}
+
+#[test]
+fn celerys_tasks_are_kept_apart_where_the_state_and_the_results_are_on_one_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.yaml");
+    let load = |broker: &str, results: &str, options: &str| {
+        let text = format!("queues: {{sums: {{options: {{results: '{results}'}}}}}}\n{broker}\n");
+        fs::write(&file, text).unwrap();
+        let overrides = Overrides { config: Some(file.clone()), ..Overrides::default() };
+        let service = ServiceConfig::load(overrides, &|_| None).unwrap();
+        let text = format!(
+            "entries: {{a: {{task: t, every: 1h, queue: sums, overlap: skip, options: {options}}}}}"
+        );
+        load_text_for(&service.queues, "a.yaml", text.as_bytes()).1
+    };
+    for (broker, results) in [
+        ("broker: redis://me:pw@host/0", "redis://host:6379/1"),
+        ("broker: redis://host:6379", "redis://:pw@host/15"),
+        ("broker: unix:///run/redis.sock", "redis+unix:///run/redis.sock?db=3&pass=x"),
+        ("broker: amqp://host\nstate: redis://[::1]/2", "redis://[::1]:6379"),
+        // What will hold the state is said elsewhere.
+        ("namespace: n", "redis://host/1"),
+    ] {
+        assert_eq!(load(broker, results, "{}"), "", "{broker} {results}");
+    }
+    for (broker, results) in [
+        ("broker: redis://host", "redis://other/1"),
+        ("broker: redis://host", "redis://host:6380/1"),
+        ("broker: redis://host", "unix:///run/redis.sock?db=1"),
+        ("broker: spool:here", "redis://host/1"),
+    ] {
+        let told = load(broker, results, "{}");
+        assert!(told.contains("`results` of the queue names another server"), "{told}");
+    }
+    let told = load("broker: redis://host", "redis://host", "{ignore_result: true}");
+    assert!(told.contains("`sums`: `ignore_result` leaves no result"), "{told}");
+}

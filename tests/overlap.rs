@@ -1,0 +1,193 @@
+//! `overlap: skip` with real workers: no two tasks of an entry run side by side.
+
+use redis::Commands as _;
+use serde_json::json;
+
+use crate::bullmq;
+use crate::support::celery::CeleryWorker;
+use crate::support::downbeat::{Downbeat, Place};
+use crate::support::kind;
+use crate::support::proxy::Proxy;
+use crate::support::rabbitmq::RabbitMq;
+use crate::support::redis::RedisServer;
+use crate::support::rq::RqWorker;
+use crate::support::sent::instant;
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually};
+
+/// Of this test alone, as tests share a RabbitMQ.
+const QUEUE: &str = "one_by_one";
+
+/// An entry every 300 ms whose task, `task`, holds until the gate is opened.
+fn place(server: &RedisServer, queue: &str, task: &str, overlap: &str) -> Place {
+    let socket = server.socket().display().to_string();
+    // BullMQ's jobs have no `args`.
+    let args = if queue.contains("bullmq") { String::new() } else { format!(", args: [{socket}]") };
+    let schedule = format!(
+        "entries:\n  slow: {{task: {task}, every: 300ms, queue: {QUEUE}, overlap: {overlap}{args}}}\n"
+    );
+    kind::place(server, &format!("queues: {{{QUEUE}: {queue}}}\n"), &schedule)
+}
+
+fn run(place: &Place) -> Downbeat {
+    place.start(&["run", "--leader-ttl", "1s"])
+}
+
+/// Lets one task come to its end.
+fn open_gate(server: &RedisServer) {
+    let _: () = server.connect().rpush("gate", "x").unwrap();
+}
+
+fn sent(downbeat: &Downbeat) -> usize {
+    downbeat.dispatches().len()
+}
+
+/// Waits until two more slots were skipped, and gives how often that was so far.
+fn skips(downbeat: &Downbeat) -> usize {
+    let count = || {
+        let log = downbeat.log();
+        log.iter().filter(|line| line.contains("reason=still_running count=1")).count()
+    };
+    let before = count();
+    eventually(SOON, "two slots are skipped", || Some(count()).filter(|now| *now >= before + 2))
+}
+
+/// Three tasks, one behind the other; `runs` waits until so many have begun, and says how many have.
+fn one_by_one(server: &RedisServer, place: &Place, mut runs: impl FnMut(usize) -> usize) {
+    let downbeat = run(place);
+    for task in 1..=2 {
+        runs(task);
+        skips(&downbeat);
+        assert_eq!((sent(&downbeat), runs(task)), (task, task));
+        open_gate(server);
+    }
+    runs(3);
+    let skipped = skips(&downbeat) as u64;
+    // By hand it goes at once, and its end is nothing to the schedule.
+    place.run(&["trigger", "slow"]).ok();
+    skips(&downbeat);
+    assert_eq!(sent(&downbeat), 4);
+    let slots = &place.run(&["status", "--json"]).json(0)["slots"];
+    assert!(slots["still_running"].as_u64().unwrap() >= skipped, "{slots}");
+    assert_eq!((&slots["dispatched"], &slots["manual"]), (&json!(3), &json!(1)), "{slots}");
+}
+
+#[test]
+fn celerys_tasks_run_one_by_one_and_results_are_in_another_database() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let results = format!("{{options: {{results: '{}?db=1'}}}}", server.url());
+    let place = place(&server, &results, "demo.hold", "skip");
+    let backend = format!("{}?virtual_host=1", server.celery_url());
+    let settings = json!({"result_backend": backend, "task_track_started": true});
+    let mut worker = CeleryWorker::start_with(&server.celery_url(), &[QUEUE], &settings);
+    one_by_one(&server, &place, |count| worker.wait_for_runs(count).len());
+}
+
+#[test]
+fn celerys_tasks_run_one_by_one_over_rabbitmq_as_well() {
+    needs!(Redis, Python, RabbitMq);
+    let (rabbitmq, server) = (RabbitMq::shared(), RedisServer::start());
+    let options = format!("{{declare: true, results: '{}'}}", server.url());
+    let queue = format!("{{broker: '{}', options: {options}}}", rabbitmq.url());
+    let place = place(&server, &queue, "demo.hold", "skip");
+    let settings = json!({"result_backend": server.celery_url()});
+    let mut worker = CeleryWorker::start_with(&rabbitmq.url(), &[QUEUE], &settings);
+    one_by_one(&server, &place, |count| worker.wait_for_runs(count).len());
+}
+
+#[test]
+fn jobs_of_rqs_run_one_by_one() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let place = place(&server, "{worker: rq}", "rq_jobs.hold", "skip");
+    let mut worker = RqWorker::start(&server, &[QUEUE]);
+    one_by_one(&server, &place, |count| worker.wait_for_runs(count).len());
+}
+
+#[test]
+fn jobs_of_bullmqs_run_one_by_one() {
+    needs!(Redis, Bullmq);
+    let server = RedisServer::start();
+    let place = place(&server, "{worker: bullmq, options: {prefix: shop}}", "demo.hold", "skip");
+    let mut worker = bullmq::worker(&server, "bullmq", "shop", QUEUE);
+    one_by_one(&server, &place, |count| worker.wait_for_events(count).len());
+}
+
+/// The second slot that was sent came about so long after the first.
+fn assert_apart(downbeat: &Downbeat, length_ms: i64) {
+    let slots = eventually(SOON, "two slots are sent", || {
+        let sent = downbeat.dispatches();
+        Some((sent.first()?.slot_ms, sent.get(1)?.slot_ms))
+    });
+    // Either may have been late.
+    let range = length_ms - 1000..length_ms + 4000;
+    assert!(range.contains(&(slots.1 - slots.0)), "{slots:?}");
+}
+
+#[test]
+fn a_task_that_was_lost_with_its_worker_holds_up_its_entry_for_so_long_only() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let results = format!("{{options: {{results: '{}'}}}}", server.url());
+    let place = place(&server, &results, "demo.hold", "{skip: 4s}");
+    let settings = json!({"result_backend": server.celery_url()});
+    let mut worker = CeleryWorker::start_with(&server.celery_url(), &[QUEUE], &settings);
+    let downbeat = run(&place);
+    worker.wait_for_runs(1);
+    worker.process().kill();
+    let mut worker = CeleryWorker::start_with(&server.celery_url(), &[QUEUE], &settings);
+    worker.wait_for_runs(1);
+    assert_apart(&downbeat, 4000);
+    assert!(downbeat.log().iter().any(|line| line.contains("reason=still_running")));
+}
+
+#[test]
+fn a_job_that_was_lost_with_its_worker_holds_up_its_entry_for_so_long_only() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let place = place(&server, "{worker: rq}", "rq_jobs.hold", "{skip: 4s}");
+    let mut worker = RqWorker::start(&server, &[QUEUE]);
+    let downbeat = run(&place);
+    worker.wait_for_runs(1);
+    worker.process().kill();
+    let mut worker = RqWorker::start(&server, &[QUEUE]);
+    worker.wait_for_runs(1);
+    assert_apart(&downbeat, 4000);
+}
+
+#[test]
+fn a_lost_answer_leaves_no_slot_over_rabbitmq_uncounted() {
+    needs!(Redis, RabbitMq);
+    let (rabbitmq, server) = (RabbitMq::shared(), RedisServer::start());
+    let proxy = Proxy::start(&server);
+    // Nobody works on it, so that all slots but the first are skipped.
+    let options = format!("{{declare: true, results: '{}'}}", proxy.url());
+    let queue = format!("{{broker: '{}', options: {options}}}", rabbitmq.url());
+    let place = kind::place(
+        &server,
+        &format!("queues: {{unanswered: {queue}}}\n"),
+        "entries:\n  slow: {task: t, every: 300ms, queue: unanswered, overlap: skip}\n",
+    );
+    let place = place.env("DOWNBEAT_BROKER", &proxy.url());
+    let downbeat = run(&place);
+    downbeat.wait_for_dispatches("slow", 0, 1);
+    skips(&downbeat);
+    for lost in 1..=4 {
+        let from = downbeat.log().len();
+        proxy.lose_a_reply();
+        eventually(SOON, "a reply is lost", || (proxy.replies_lost() == lost).then_some(()));
+        downbeat.wait_for_log_from(from, "publishing again");
+        skips(&downbeat);
+    }
+    let log = downbeat.log();
+    let slots = log.iter().filter(|line| line.contains("still_running"));
+    let slots: Vec<_> = slots.map(|line| slot_ms(line)).collect();
+    assert!(slots.windows(2).all(|pair| pair[1] - pair[0] == 300), "{slots:?}");
+}
+
+/// The slot that a line of the log is about.
+fn slot_ms(line: &str) -> i64 {
+    let slot = line.split(" slot=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    instant(slot).0
+}
