@@ -26,7 +26,7 @@ pub struct ServiceFlags {
     /// The service's configuration [default: /etc/downbeat/downbeat.yaml, if there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where messages go: redis://…, unix:///…, amqp://…, or spool:PATH
+    /// Where messages go: redis://…, unix:///…, amqp://…, or spool:PATH; with TLS rediss://…, amqps://…
     #[arg(long, global = true, value_name = "URL")]
     pub broker: Option<String>,
     /// A file that holds the broker's URL, for one with a password
@@ -35,6 +35,15 @@ pub struct ServiceFlags {
     /// With an AMQP broker, where lease and progress are: redis://… or unix:///…
     #[arg(long, global = true, value_name = "URL")]
     pub state: Option<String>,
+    /// With TLS, who has signed the servers' certificates [default: the system's authorities]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// With TLS, our own certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// With TLS, the key of our own certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// A schedule file or a folder of them; may be repeated
     #[arg(long, global = true, value_name = "PATH")]
     pub schedules: Vec<PathBuf>,

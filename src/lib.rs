@@ -6,6 +6,7 @@
 //! - [`queue`]: which kind of worker takes from which queue.
 //! - [`envelope`]: pure; a slot becomes what such a worker takes.
 //! - [`broker`]: where messages and records go, in one step: Redis, or a spool of files.
+//! - [`tls`]: whom to trust on the way to a broker.
 //! - [`leader`]: one leader among any number of replicas.
 //! - [`service`]: the loop that waits, decides and acts.
 //! - [`by_hand`]: messages that somebody asks for, on the same path.
@@ -40,6 +41,7 @@ pub mod service;
 pub mod signals;
 pub mod supervisor;
 pub mod telemetry;
+pub mod tls;
 pub mod tzdata;
 pub mod watch;
 

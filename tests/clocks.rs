@@ -15,6 +15,7 @@ use downbeat::service::reload::Loader;
 use downbeat::service::render::Renderer;
 use downbeat::service::{Parts, Request, Service, Settings};
 use downbeat::supervisor::Supervisor;
+use downbeat::tls::Tls;
 use downbeat::tzdata::Tzdata;
 use tokio::sync::{mpsc, watch};
 
@@ -50,7 +51,7 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
         move || config::load(std::slice::from_ref(&path), &Queues::default(), &Tzdata::bundled());
     let schedule = Arc::new(load().schedule.unwrap());
     let (url, times) = (server.url(), LeaseTimes::new(Duration::from_secs(1)));
-    let lock = Lock::new(&url, "clocks", times.ttl, times.deadline).unwrap();
+    let lock = Lock::new(&url, &Tls::default(), "clocks", times.ttl, times.deadline).unwrap();
     let (announced, announcing) = watch::channel(String::new());
     let (campaign, reports) = Campaign::new(lock, times, Peer::myself("here"), announcing);
     let settings = Settings {
@@ -59,10 +60,10 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
         grace: Duration::from_secs(15),
     };
     let renderer = Renderer::new("clocks", "here", Arc::default(), false);
-    let broker = RedisBroker::new(&url, "clocks", times.ttl).unwrap();
+    let broker = RedisBroker::new(&url, &Tls::default(), "clocks", times.ttl).unwrap();
     let loader = Loader::new(Arc::new(load), "bundled".into());
     let supervisor = Supervisor::default();
-    let amqp = Amqp::new(SOON);
+    let amqp = Amqp::new(SOON, &Tls::default());
     let parts = Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp };
     let service = Service::new(parts, broker, reports);
     let (requests, requested) = mpsc::channel(1);

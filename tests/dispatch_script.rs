@@ -15,6 +15,7 @@ use downbeat::envelope::{Command, Push, Writes};
 use downbeat::queue::Queue;
 use downbeat::schedule::progress::{LifeChange, SkipReason, State};
 use downbeat::schedule::{Guards, TaskIds, UnixMs};
+use downbeat::tls::Tls;
 use redis::Commands as _;
 
 use crate::support::redis::{Options, RedisServer};
@@ -37,7 +38,8 @@ impl Leader {
     }
 
     async fn on(server: RedisServer) -> Leader {
-        let mut broker = RedisBroker::new(&server.url(), "test", DEADLINE).unwrap();
+        let mut broker =
+            RedisBroker::new(&server.url(), &Tls::default(), "test", DEADLINE).unwrap();
         broker.read().await.unwrap();
         let lease = acquire(&server, "one").await;
         Leader { server, broker, lease }
@@ -68,7 +70,7 @@ impl Leader {
 }
 
 async fn acquire(server: &RedisServer, holder: &str) -> Arc<str> {
-    let mut lock = Lock::new(&server.url(), "test", TTL, DEADLINE).unwrap();
+    let mut lock = Lock::new(&server.url(), &Tls::default(), "test", TTL, DEADLINE).unwrap();
     match lock.acquire(holder, true).await.unwrap().0 {
         Attempt::Acquired(lease) => lease,
         other => panic!("not acquired: {other:?}"),
@@ -296,7 +298,7 @@ async fn a_queue_that_an_acl_forbids_fails_alone() {
     let () = redis::cmd(rules[0]).arg(&rules[1..]).query(&mut server.connect()).unwrap();
     let url = server.tcp_url().replace("redis://", "redis://beat:pass%2Fword@");
     let mut leader = Leader::on(server).await;
-    leader.broker = RedisBroker::new(&url, "test", DEADLINE).unwrap();
+    leader.broker = RedisBroker::new(&url, &Tls::default(), "test", DEADLINE).unwrap();
     leader.state().await;
     let batch = vec![send("a", ago(1), "secret"), send("b", ago(1), "fine")];
     let (_, exceptions) = written(leader.dispatch(0, batch).await);

@@ -40,3 +40,4 @@ mod support_itself;
 mod systemd;
 mod templates;
 mod three_kinds;
+mod tls;

@@ -29,12 +29,13 @@ impl Direct {
     pub(super) fn open(service: &ServiceConfig) -> Result<Direct, Failure> {
         let store = match usable_broker(service, Exit::Usage)? {
             Broker::Redis(url) => {
-                let broker = RedisBroker::new(url.expose(), &service.namespace, PATIENCE);
+                let broker =
+                    RedisBroker::new(url.expose(), &service.tls, &service.namespace, PATIENCE);
                 Store::Redis(Box::new(broker.map_err(Failure::usage)?))
             }
             Broker::Spool(path) => Store::Spool(path),
         };
-        Ok(Direct { store, amqp: Amqp::new(PATIENCE) })
+        Ok(Direct { store, amqp: Amqp::new(PATIENCE, &service.tls) })
     }
 
     pub(super) async fn read(&mut self) -> Result<State, Failure> {

@@ -90,16 +90,16 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
     };
     let renderer = renderer(&service);
     let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let (supervisor, amqp) = (supervisor(), Amqp::new(LONGEST_CALL));
+    let (supervisor, amqp) = (supervisor(), Amqp::new(LONGEST_CALL, &service.tls));
     let parts = Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp };
     match broker {
         service::Broker::Redis(url) => {
             let times = LeaseTimes::new(service.ttl);
             let unusable = |error: BrokerError| Failure::new(Exit::Config, error);
-            let (url, name) = (url.expose(), &*service.namespace);
+            let (url, tls, name) = (url.expose(), &service.tls, &*service.namespace);
             let broker =
-                RedisBroker::new(url, name, times.ttl.min(LONGEST_CALL)).map_err(unusable)?;
-            let lock = Lock::new(url, name, times.ttl, times.deadline).map_err(unusable)?;
+                RedisBroker::new(url, tls, name, times.ttl.min(LONGEST_CALL)).map_err(unusable)?;
+            let lock = Lock::new(url, tls, name, times.ttl, times.deadline).map_err(unusable)?;
             let myself = Peer::myself(&host::name());
             let (campaign, reports) = Campaign::new(lock, times, myself, announcing);
             let to_campaign = reports.requests.clone();

@@ -124,7 +124,7 @@ fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<An
         Some(url) => url.clone(),
         None => usual_results(service)?,
     };
-    let mut results = Results::new(url.expose(), PATIENCE).map_err(Failure::usage)?;
+    let mut results = Results::new(url.expose(), &service.tls, PATIENCE).map_err(Failure::usage)?;
     let id = sent.task_id.parse().map_err(|error| unread(&error))?;
     let questions = answer::questions(&queue, id);
     block_on(async {

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use downbeat::envelope::celery;
 use downbeat::queue::CeleryQueue;
+use downbeat::tls::Tls;
 
 use super::*;
 
@@ -217,14 +218,14 @@ async fn a_queue_filled_by_messages_that_were_refused_is_not_full() {
     let () = redis::cmd(rules[0]).arg(&rules[1..]).query(&mut server.connect()).unwrap();
     let (url, root) = (server.tcp_url().replace("redis://", "redis://beat:word@"), server.url());
     let mut leader = Leader::on(server).await;
-    leader.broker = RedisBroker::new(&url, "test", DEADLINE).unwrap();
+    leader.broker = RedisBroker::new(&url, &Tls::default(), "test", DEADLINE).unwrap();
     let mut batch = vec![send("b", ago(9), "q")];
     batch.extend(with(max_queued(1), vec![send("a", ago(9), "q"), skip("a", ago(8))]));
     let refused = leader.go_on(batch.clone()).await;
     assert_eq!(refused.len(), 3);
     assert!(refused.iter().all(|(_, why)| matches!(why, Exception::Refused(_))), "{refused:?}");
     assert!(leader.state().await.progress.is_empty());
-    leader.broker = RedisBroker::new(&root, "test", DEADLINE).unwrap();
+    leader.broker = RedisBroker::new(&root, &Tls::default(), "test", DEADLINE).unwrap();
     assert_eq!(leader.go_on(batch).await, all(&Exception::Skipped(SkipReason::QueueFull), [1]));
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "a toolbox: not every test needs every tool")]
 
 pub(crate) mod celery;
+pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod container;
 pub(crate) mod downbeat;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tempfile::TempDir;
 
+use super::certificates::{Authority, Pair};
 use super::process::Process;
 use super::redis::free_port;
 use super::tools::rabbitmq;
@@ -21,12 +22,14 @@ pub(crate) struct RabbitMq {
     server: Process,
     mapper: Process,
     ports: Ports,
+    authority: Authority,
     folder: TempDir,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Ports {
     amqp: u16,
+    tls: u16,
     nodes: u16,
     mapper: u16,
 }
@@ -48,10 +51,12 @@ impl RabbitMq {
     /// An empty server; takes messages when this returns.
     pub(crate) fn start() -> RabbitMq {
         let folder = tempfile::Builder::new().prefix("rabbitmq").tempdir().unwrap();
-        let ports = Ports { amqp: free_port(), nodes: free_port(), mapper: free_port() };
+        let [amqp, tls, nodes, mapper] = [(); 4].map(|()| free_port());
+        let (ports, authority) = (Ports { amqp, tls, nodes, mapper }, Authority::new());
+        configure(folder.path(), ports, &authority);
         let mapper = spawn_mapper(ports);
         let server = spawn_server(folder.path(), ports);
-        let mut server = RabbitMq { server, mapper, ports, folder };
+        let mut server = RabbitMq { server, mapper, ports, authority, folder };
         server.wait_until_ready(1);
         server
     }
@@ -64,6 +69,16 @@ impl RabbitMq {
     /// For downbeat and Celery.
     pub(crate) fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}//", self.ports.amqp)
+    }
+
+    /// The same by TLS, for those with a certificate of [`RabbitMq::authority`].
+    pub(crate) fn tls_url(&self) -> String {
+        format!("amqps://guest:guest@127.0.0.1:{}//", self.ports.tls)
+    }
+
+    /// Has signed the server's certificate, and what it trusts.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// Ends the server at once.
@@ -100,6 +115,18 @@ impl RabbitMq {
     }
 }
 
+fn configure(folder: &Path, ports: Ports, authority: &Authority) {
+    let (Pair { cert, key }, ca) = (authority.sign("127.0.0.1"), authority.ca());
+    let mut config = File::create(folder.join("rabbitmq.conf")).unwrap();
+    writeln!(config, "disk_free_limit.absolute = 1MB").unwrap();
+    writeln!(config, "listeners.ssl.default = 127.0.0.1:{}", ports.tls).unwrap();
+    writeln!(config, "ssl_options.cacertfile = {}", ca.display()).unwrap();
+    writeln!(config, "ssl_options.certfile = {}", cert.display()).unwrap();
+    writeln!(config, "ssl_options.keyfile = {}", key.display()).unwrap();
+    writeln!(config, "ssl_options.verify = verify_peer").unwrap();
+    writeln!(config, "ssl_options.fail_if_no_peer_cert = true").unwrap();
+}
+
 fn spawn_mapper(ports: Ports) -> Process {
     let mut command = Command::new(rabbitmq().join("usr/lib/erlang/bin/epmd"));
     command.args(["-port", &ports.mapper.to_string(), "-address", "127.0.0.1"]);
@@ -113,8 +140,6 @@ fn spawn_server(folder: &Path, ports: Ports) -> Process {
     let mut command = Command::new(scripts.path().join("sbin/rabbitmq-server"));
     let erlang = home.join("usr/lib/erlang/bin");
     let path = std::env::var("PATH").unwrap_or_default();
-    let mut config = File::create(folder.join("rabbitmq.conf")).unwrap();
-    writeln!(config, "disk_free_limit.absolute = 1MB").unwrap();
     command.env("PATH", format!("{}:{path}", erlang.display())).env("HOME", folder);
     command.env("ERL_EPMD_PORT", ports.mapper.to_string()).env("ERL_EPMD_ADDRESS", "127.0.0.1");
     command.env("RABBITMQ_NODENAME", format!("downbeat{}@localhost", ports.amqp));

@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) maxmemory: Option<&'static str>,
     /// Also listen on a free port of 127.0.0.1.
     pub(crate) tcp: bool,
+    /// What `args` say that clients have to know.
+    pub(crate) password: &'static str,
     /// Further arguments of redis-server.
     pub(crate) args: Vec<String>,
 }
@@ -72,7 +74,11 @@ impl RedisServer {
 
     /// For downbeat and the redis crate, over the socket.
     pub(crate) fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        let socket = self.socket();
+        match self.options.password {
+            "" => format!("redis+unix://{}", socket.display()),
+            password => format!("redis+unix://{}?pass={password}", socket.display()),
+        }
     }
 
     /// For Celery, over the socket.

@@ -10,15 +10,17 @@ use lapin::options::{
     QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
-use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::tls::OverTls;
 use super::{Missing, Names, TOO_LATE, properties};
 use crate::config::BrokerUrl;
 use crate::envelope::celery::event;
 use crate::queue::{AmqpQueue, Queue};
+use crate::tls::{self, Tls};
 
 /// After a failed attempt to connect, no other is made for so long: queues that share a broker
 /// would wait for one after the other.
@@ -31,6 +33,7 @@ pub(super) type Line = Mutex<Option<Channel>>;
 
 pub(super) struct Link {
     url: BrokerUrl,
+    tls: Arc<Tls>,
     deadline: Duration,
     state: Mutex<State>,
     /// By name of the queue.
@@ -54,9 +57,9 @@ struct State {
 }
 
 impl Link {
-    pub(super) fn new(url: &BrokerUrl, deadline: Duration) -> Link {
+    pub(super) fn new(url: &BrokerUrl, tls: &Arc<Tls>, deadline: Duration) -> Link {
         let (state, lines) = (Mutex::default(), PlainMutex::default());
-        Link { url: url.clone(), deadline, state, lines }
+        Link { url: url.clone(), tls: Arc::clone(tls), deadline, state, lines }
     }
 
     /// The queue's line; whoever publishes holds it meanwhile.
@@ -175,8 +178,7 @@ impl Link {
             return Err(error.clone());
         }
         *state = State::default();
-        let properties = ConnectionProperties::default().with_connection_name("downbeat".into());
-        match self.in_time(Connection::connect_uri(address(&self.url)?, properties)).await {
+        match self.in_time(self.connection()?).await {
             Ok(connection) => state.connection = Some(connection),
             Err(error) => {
                 let error = format!("no connection to {}: {error}", self.url);
@@ -187,12 +189,40 @@ impl Link {
         Ok(())
     }
 
+    /// A connection in the making.
+    fn connection(
+        &self,
+    ) -> Result<impl Future<Output = Result<Connection, lapin::Error>> + Send, String> {
+        let uri = address(&self.url)?;
+        let properties = ConnectionProperties::default().with_connection_name("downbeat".into());
+        let over_tls = match self.url.is_tls() {
+            true => {
+                let config = self.tls.client_config().map_err(|error| error.to_string())?;
+                Some(OverTls::to(&uri.authority.host, config)?)
+            }
+            false => None,
+        };
+        Ok(async move {
+            match over_tls {
+                None => Connection::connect_uri(uri, properties).await,
+                Some(kit) => {
+                    // The streams of this runtime are encrypted already.
+                    let uri = AMQPUri { scheme: AMQPScheme::AMQP, ..uri };
+                    Connection::connect_uri_with_runtime(uri, properties, kit.into()).await
+                }
+            }
+        })
+    }
+
     async fn in_time<T>(
         &self,
         call: impl Future<Output = Result<T, lapin::Error>>,
     ) -> Result<T, String> {
         match timeout(self.deadline, call).await {
-            Ok(done) => done.map_err(|error| error.to_string()),
+            Ok(done) => done.map_err(|error| match error.kind() {
+                ErrorKind::IOError(io) => tls::explain(&**io).unwrap_or_else(|| error.to_string()),
+                _ => error.to_string(),
+            }),
             Err(_) => Err(TOO_LATE.to_owned()),
         }
     }

@@ -7,6 +7,7 @@
 
 mod link;
 mod properties;
+mod tls;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,7 @@ use self::link::Link;
 use super::{BrokerError, Parcel, Publish, misplaced};
 use crate::envelope::Publication;
 use crate::queue::{AmqpQueue, Queue};
+use crate::tls::Tls;
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,7 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub struct Amqp {
     deadline: Duration,
+    tls: Arc<Tls>,
     /// By address, which holds the password.
     links: Arc<Mutex<HashMap<Box<str>, Arc<Link>>>>,
 }
@@ -46,13 +49,13 @@ pub struct Amqp {
 impl Amqp {
     /// Neither connecting nor an answer takes longer than `deadline`.
     #[must_use]
-    pub fn new(deadline: Duration) -> Amqp {
-        Amqp { deadline, links: Arc::default() }
+    pub fn new(deadline: Duration, tls: &Tls) -> Amqp {
+        Amqp { deadline, tls: Arc::new(tls.clone()), links: Arc::default() }
     }
 
     fn link(&self, amqp: &AmqpQueue) -> Arc<Link> {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Arc::new(Link::new(&amqp.url, self.deadline));
+        let fresh = || Arc::new(Link::new(&amqp.url, &self.tls, self.deadline));
         Arc::clone(links.entry(amqp.url.expose().into()).or_insert_with(fresh))
     }
 

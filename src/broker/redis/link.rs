@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Pipeline, ProtocolVersion,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, FromRedisValue,
+    IntoConnectionInfo, Pipeline, ProtocolVersion, TlsCertificates,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::scripts;
 use crate::broker::BrokerError;
+use crate::tls::{self, Content, Tls, TlsError};
 
 /// One server, reached over at most one connection at a time.
 #[derive(Debug)]
 pub(super) struct Link {
-    client: Client,
+    server: ConnectionInfo,
+    tls: Tls,
     deadline: Duration,
     /// What every new connection begins with.
     setup: Pipeline,
@@ -24,14 +27,18 @@ pub(super) struct Link {
 
 impl Link {
     /// No call takes longer than about `deadline`, connecting included twice that.
-    pub(super) fn new(url: &str, deadline: Duration) -> Result<Link, BrokerError> {
-        Ok(Link { setup: scripts::load_all(), ..Link::without_scripts(url, deadline)? })
+    pub(super) fn new(url: &str, tls: &Tls, deadline: Duration) -> Result<Link, BrokerError> {
+        Ok(Link { setup: scripts::load_all(), ..Link::without_scripts(url, tls, deadline)? })
     }
 
     /// For a server on which no script is called.
-    pub(super) fn without_scripts(url: &str, deadline: Duration) -> Result<Link, BrokerError> {
-        let client = client(url)?;
-        Ok(Link { client, deadline, setup: Pipeline::new(), pushes: None, connection: None })
+    pub(super) fn without_scripts(
+        url: &str,
+        tls: &Tls,
+        deadline: Duration,
+    ) -> Result<Link, BrokerError> {
+        let (server, tls, setup) = (server(url)?, tls.clone(), Pipeline::new());
+        Ok(Link { server, tls, deadline, setup, pushes: None, connection: None })
     }
 
     /// Subscribes every connection to `channel`; what is told there goes to `sender`.
@@ -56,7 +63,8 @@ impl Link {
         if let Some(sender) = &self.pushes {
             config = config.set_push_sender(sender.clone());
         }
-        let connect = self.client.get_multiplexed_async_connection_with_config(&config);
+        let client = client(self.server.clone(), &self.tls)?;
+        let connect = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connect.await.map_err(explain)?;
         if !self.setup.is_empty() {
             let () = self.setup.query_async(&mut connection).await.map_err(explain)?;
@@ -84,7 +92,7 @@ impl Link {
 
     /// The number of the database.
     pub(super) fn database(&self) -> i64 {
-        self.client.get_connection_info().redis_settings().db()
+        self.server.redis_settings().db()
     }
 
     /// The next call connects anew.
@@ -93,17 +101,33 @@ impl Link {
     }
 }
 
-fn client(url: &str) -> Result<Client, BrokerError> {
+fn server(url: &str) -> Result<ConnectionInfo, BrokerError> {
     // The message of a refused URL could hold the URL, and with it a password.
     let invalid = |_| BrokerError::Unusable("the broker's URL is not a valid Redis URL".to_owned());
     let info = url.into_connection_info().map_err(invalid)?;
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    Client::open(info.set_redis_settings(settings)).map_err(invalid)
+    Ok(info.set_redis_settings(settings))
+}
+
+/// A client of one server; the files that TLS needs are read now.
+fn client(server: ConnectionInfo, tls: &Tls) -> Result<Client, BrokerError> {
+    if !matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Client::open(server).map_err(explain);
+    }
+    let unavailable = |error: TlsError| BrokerError::Unavailable(error.to_string());
+    let Content { ca, client } = tls.read().map_err(unavailable)?;
+    let client =
+        client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    let certificates = TlsCertificates { client_tls: client, root_cert: ca };
+    Client::build_with_tls(server, certificates).map_err(explain)
 }
 
 /// Says what went wrong; nothing in it names a password.
 pub(super) fn explain(error: redis::RedisError) -> BrokerError {
     use redis::ErrorKind::{AuthenticationFailed, Extension, InvalidClientConfig};
+    if let Some(text) = tls::explain(&error) {
+        return BrokerError::Unavailable(text);
+    }
     let text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),

@@ -11,6 +11,7 @@ use super::link::Link;
 use super::scripts::{self, Lua};
 use crate::broker::BrokerError;
 use crate::schedule::UnixMs;
+use crate::tls::Tls;
 
 /// Takes, keeps and gives up the lease of one namespace, over a connection of its own.
 #[derive(Debug)]
@@ -39,13 +40,14 @@ impl Lock {
     /// When `url` is not a Redis URL.
     pub fn new(
         url: &str,
+        tls: &Tls,
         namespace: &str,
         ttl: Duration,
         deadline: Duration,
     ) -> Result<Lock, BrokerError> {
         let keys = Keys::new(namespace);
         let (sender, resignations) = unbounded_channel();
-        let link = Link::new(url, deadline)?.listen(keys.resigned(), sender);
+        let link = Link::new(url, tls, deadline)?.listen(keys.resigned(), sender);
         Ok(Lock { link, keys, ttl, resignations })
     }
 

@@ -35,6 +35,7 @@ use crate::envelope::{self, Writes, celery};
 use crate::queue::{Queue, StreamQueue, Worker};
 use crate::schedule::progress::{Life, LifeChange, SkipReason, State};
 use crate::schedule::{Guards, UnixMs};
+use crate::tls::Tls;
 
 /// Changes to lives are written in parts of this size, so that no script holds Redis for long.
 const ADOPT_AT_ONCE: usize = 500;
@@ -59,8 +60,13 @@ impl RedisBroker {
     ///
     /// # Errors
     /// When `url` is not a Redis URL.
-    pub fn new(url: &str, namespace: &str, deadline: Duration) -> Result<RedisBroker, BrokerError> {
-        let link = Link::new(url, deadline)?;
+    pub fn new(
+        url: &str,
+        tls: &Tls,
+        namespace: &str,
+        deadline: Duration,
+    ) -> Result<RedisBroker, BrokerError> {
+        let link = Link::new(url, tls, deadline)?;
         Ok(RedisBroker {
             link,
             keys: Keys::new(namespace),

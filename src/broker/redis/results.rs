@@ -7,6 +7,7 @@ use redis::{Pipeline, Value};
 use super::link::Link;
 use crate::broker::BrokerError;
 use crate::envelope::Command;
+use crate::tls::Tls;
 
 /// Reads what workers tell.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ impl Results {
     ///
     /// # Errors
     /// When `url` is not a Redis URL.
-    pub fn new(url: &str, deadline: Duration) -> Result<Results, BrokerError> {
-        Ok(Results { link: Link::without_scripts(url, deadline)? })
+    pub fn new(url: &str, tls: &Tls, deadline: Duration) -> Result<Results, BrokerError> {
+        Ok(Results { link: Link::without_scripts(url, tls, deadline)? })
     }
 
     /// The replies to `questions` as of one instant, one behind the other and without their

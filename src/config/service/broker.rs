@@ -28,7 +28,7 @@ pub(super) enum Address {
 type Refusal = (String, String);
 
 const SCHEMES: &str = "write `redis://HOST:6379/0`, `unix:///PATH`, `amqp://HOST:5672//` or \
-                       `spool:PATH`";
+                       `spool:PATH`; with TLS `rediss://…` or `amqps://…`";
 
 /// What to write where a state is needed.
 pub(super) const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`";
@@ -36,9 +36,9 @@ pub(super) const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`"
 impl Address {
     /// Reads an address; relative spool paths count from `base`.
     pub(super) fn parse(text: &str, base: &Path) -> Result<Address, Refusal> {
-        match text.strip_prefix("amqp://") {
-            Some(_) => BrokerUrl::amqp(text).map(Address::Amqp),
-            None => Broker::parse(text, base).map(Address::Store),
+        match text.split_once("://") {
+            Some(("amqp" | "amqps", _)) => BrokerUrl::amqp(text).map(Address::Amqp),
+            _ => Broker::parse(text, base).map(Address::Store),
         }
     }
 }
@@ -60,9 +60,13 @@ impl Broker {
         };
         match scheme {
             "redis" => check_server(rest)?,
+            "rediss" => {
+                check_server(rest)?;
+                check_tls_options(rest)?;
+            }
             "unix" | "redis+unix" => check_socket(rest)?,
-            "rediss" | "amqps" | "sentinel" | "redis+sentinel" | "redis-sentinel"
-            | "rediss+sentinel" | "redis+cluster" => {
+            "sentinel" | "redis+sentinel" | "redis-sentinel" | "rediss+sentinel"
+            | "redis+cluster" => {
                 return refuse(&format!("`{scheme}://` is not supported by this version"), SCHEMES);
             }
             _ => return refuse("an unknown kind of broker", SCHEMES),
@@ -125,6 +129,26 @@ fn check_address(address: &str, example: &str) -> Result<(), Refusal> {
     }
 }
 
+/// Other clients take options here that say whom to trust.
+fn check_tls_options(rest: &str) -> Result<(), Refusal> {
+    let (_, options) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
+    let is_known = |option: &&str| {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let verifies = value.eq_ignore_ascii_case("required") || value == "CERT_REQUIRED";
+        *option != "insecure" && (!name.starts_with("ssl_") || name == "ssl_cert_reqs" && verifies)
+    };
+    match options.split(['&', '#']).find(|option| !is_known(option)) {
+        None => Ok(()),
+        Some(option) => {
+            let name = option.split('=').next().unwrap_or_default();
+            let message = format!("`{name}` in a broker's address");
+            let hint = "leave it out: certificates are always verified, and files are named by `tls: \
+                        {ca: FILE, cert: FILE, key: FILE}`";
+            refuse(&message, hint)
+        }
+    }
+}
+
 /// `/path/to/socket[?db=0&user=…&pass=…]`
 fn check_socket(rest: &str) -> Result<(), Refusal> {
     let (path, _options) = rest.split_once('?').unwrap_or((rest, ""));
@@ -135,19 +159,14 @@ fn check_socket(rest: &str) -> Result<(), Refusal> {
 }
 
 impl BrokerUrl {
-    /// Reads `amqp://[user:password@]host[:port][/virtual host]`.
+    /// Reads `amqp://[user:password@]host[:port][/virtual host]`, or the same with `amqps`.
     pub(super) fn amqp(text: &str) -> Result<BrokerUrl, Refusal> {
         const EXAMPLE: &str = "amqp://HOST:5672//";
-        let Some(rest) = text.strip_prefix("amqp://") else {
-            return match text.split_once("://") {
-                Some(("amqps", _)) => {
-                    refuse("`amqps://` is not supported by this version", "write `amqp://…`")
-                }
-                _ => refuse(
-                    "this is not the address of an AMQP broker",
-                    &format!("write `{EXAMPLE}`"),
-                ),
-            };
+        let Some(("amqp" | "amqps", rest)) = text.split_once("://") else {
+            return refuse(
+                "this is not the address of an AMQP broker",
+                &format!("write `{EXAMPLE}`"),
+            );
         };
         if rest.rsplit_once('@').map_or(rest, |(_, server)| server).contains(['?', '#']) {
             return refuse(
@@ -203,6 +222,12 @@ impl BrokerUrl {
         };
         let database = if database.is_empty() { Some(0) } else { database.parse().ok() };
         Some((server, database?))
+    }
+
+    /// Whether the server is to be reached by TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.0.split_once("://"), Some(("rediss" | "amqps", _)))
     }
 
     /// The whole address, for a broker's client only: it holds the password.
@@ -274,6 +299,10 @@ mod tests {
                 "redis://me:***@[::1]:6379/2?protocol=resp3",
             ),
             ("unix:///run/redis.sock?db=1&pass=s3cret", "unix:///run/redis.sock?db=1&pass=***"),
+            (
+                "rediss://me:s3cret@host:6380/0?ssl_cert_reqs=required",
+                "rediss://me:***@host:6380/0?ssl_cert_reqs=required",
+            ),
             ("redis+unix:///run/redis.sock", "redis+unix:///run/redis.sock"),
             ("spool:mail", "spool:/base/mail"),
             ("spool:/var/spool/x", "spool:/var/spool/x"),
@@ -294,7 +323,15 @@ mod tests {
             ("", "this is not a broker's address"),
             ("localhost:6379", "this is not a broker's address"),
             ("http://host", "an unknown kind of broker"),
-            ("amqps://u:s3cret@host", "`amqps://` is not supported by this version"),
+            ("rediss://u:s3cret@host/0#insecure", "`insecure` in a broker's address"),
+            (
+                "rediss://u:s3cret@host/0?ssl_cert_reqs=none",
+                "`ssl_cert_reqs` in a broker's address",
+            ),
+            (
+                "rediss://:s3cret@host?ssl_cert_reqs=required&ssl_ca_certs=/ca.pem",
+                "`ssl_ca_certs` in a broker's address",
+            ),
             (
                 "redis+sentinel://host/s3cret",
                 "`redis+sentinel://` is not supported by this version",
@@ -323,13 +360,13 @@ mod tests {
             ("amqp://localhost", "amqp://localhost"),
             ("amqp://guest:s3cret@127.0.0.1:5672//", "amqp://guest:***@127.0.0.1:5672//"),
             ("amqp://me:s3cret@[::1]/jobs", "amqp://me:***@[::1]/jobs"),
+            ("amqps://me:s3cret@host:5671//", "amqps://me:***@host:5671//"),
         ] {
             let url = BrokerUrl::amqp(text).unwrap();
             assert_eq!((url.to_string().as_str(), url.expose()), (shown, text));
         }
         for (text, message) in [
             ("redis://host", "this is not the address of an AMQP broker"),
-            ("amqps://host", "`amqps://` is not supported by this version"),
             ("amqp://:s3cret@/", "a broker's address without a host"),
             ("amqp://host:x", "the port of a broker's address is not a number"),
             ("amqp://host//?heartbeat=5", "options in the address of an AMQP broker"),

@@ -27,6 +27,7 @@ use super::reader;
 use super::report::Report;
 
 use crate::queue::Queues;
+use crate::tls::Tls;
 use broker::{Address, STATE_HINT};
 pub use broker::{Broker, BrokerUrl};
 use sources::{Given, Names, Place, Sources};
@@ -48,6 +49,7 @@ static SERVICE: Keys = Keys {
         "broker",
         "broker_file",
         "state",
+        "tls",
         "schedules",
         "namespace",
         "queues",
@@ -63,6 +65,12 @@ static SERVICE: Keys = Keys {
     elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
 };
 
+static TLS: Keys = Keys {
+    of: "`tls`",
+    known: &["ca", "cert", "key"],
+    later: &[],
+    elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key")],
+};
 static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], later: &[], elsewhere: &[] };
 static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], later: &[], elsewhere: &[] };
 
@@ -77,6 +85,12 @@ pub struct Overrides {
     pub broker_file: Option<PathBuf>,
     /// `--state`
     pub state: Option<String>,
+    /// `--tls-ca`
+    pub tls_ca: Option<PathBuf>,
+    /// `--tls-cert`
+    pub tls_cert: Option<PathBuf>,
+    /// `--tls-key`
+    pub tls_key: Option<PathBuf>,
     /// `--schedules`, as often as it is given.
     pub schedules: Vec<PathBuf>,
     /// `--namespace`
@@ -131,6 +145,8 @@ pub struct ServiceConfig {
     pub broker: Option<Broker>,
     /// The AMQP broker of all queues that do not say otherwise, if there is one.
     pub amqp: Option<Arc<BrokerUrl>>,
+    /// Whom to trust on the way to any of them.
+    pub tls: Tls,
     /// Files and directories to load the schedule from.
     pub schedules: Vec<PathBuf>,
     /// Begins every key on Redis: 1 to 64 of `A-Z a-z 0-9 _ . -`.
@@ -201,11 +217,15 @@ impl ServiceConfig {
     #[must_use]
     pub fn settings(&self) -> Vec<(&'static str, Value, Option<&str>)> {
         let path = |path: &Path| json!(path.display().to_string());
+        let client = self.tls.client.as_ref();
         let store = || self.broker.as_ref().map(ToString::to_string);
         let values = [
             ("config", self.file.as_deref().map_or(Value::Null, path)),
             ("broker", json!(self.amqp.as_ref().map(ToString::to_string).or_else(store))),
             ("state", json!(self.amqp.as_ref().and_then(|_| store()))),
+            ("tls.ca", self.tls.ca.as_deref().map_or(Value::Null, path)),
+            ("tls.cert", client.map_or(Value::Null, |(cert, _)| path(cert))),
+            ("tls.key", client.map_or(Value::Null, |(_, key)| path(key))),
             ("schedules", self.schedules.iter().map(|schedules| path(schedules)).collect()),
             ("namespace", json!(self.namespace)),
             ("queues", self.queues.iter().map(|queue| queues::show(queue)).collect()),
@@ -246,6 +266,7 @@ fn read(
     file: Option<PathBuf>,
 ) -> Result<ServiceConfig, Vec<Problem>> {
     let (broker, amqp) = brokers(&overrides, &mut from);
+    let tls = tls(&overrides, &mut from);
     let schedules = schedules(&overrides, &mut from);
     let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
     let namespace = from.setting(names, overrides.namespace);
@@ -270,6 +291,7 @@ fn read(
     }
     Ok(ServiceConfig {
         broker,
+        tls,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
         queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone())),
@@ -479,6 +501,37 @@ fn http_of(text: &str) -> Result<SocketAddr, (String, String)> {
                     on every interface";
         (message, hint.to_owned())
     })
+}
+
+/// Files that only the service may read are not looked into by whoever else runs a command.
+fn tls(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {
+    let names = |key, flag, env| Names { key, flag, env };
+    let mut file = |names: Names, flag: &Option<PathBuf>| {
+        let inner = names.key.strip_prefix("tls.").unwrap_or_default();
+        let node = from.inner("tls", &TLS, inner);
+        let flag = flag.as_ref().map(|path| path.display().to_string());
+        let given = from.setting_at(names, flag, node);
+        let base = from.base_of(given.as_ref());
+        given.map(|Given { text, place }| (base.join(text), place))
+    };
+    let ca = file(names("tls.ca", "--tls-ca", "DOWNBEAT_TLS_CA"), &overrides.tls_ca);
+    let cert = file(names("tls.cert", "--tls-cert", "DOWNBEAT_TLS_CERT"), &overrides.tls_cert);
+    let key = file(names("tls.key", "--tls-key", "DOWNBEAT_TLS_KEY"), &overrides.tls_key);
+    if let (Some((_, place)), None) | (None, Some((_, place))) = (&cert, &key) {
+        let message = "a certificate of our own takes both `cert` and `key`";
+        from.error(place, message, "write `tls: {cert: FILE, key: FILE}`");
+    }
+    let places: Vec<_> = [&ca, &cert, &key].into_iter().flatten().cloned().collect();
+    let client = cert.zip(key).map(|((cert, _), (key, _))| (cert, key));
+    let tls = Tls { ca: ca.map(|(path, _)| path), client };
+    if !places.is_empty()
+        && let Err(error) = tls.client_config()
+        && !error.is_forbidden()
+    {
+        let place = places.iter().find(|(path, _)| path == error.path());
+        from.error(&place.unwrap_or(&places[0]).1, &error.to_string(), "");
+    }
+    tls
 }
 
 fn directory(

@@ -1,0 +1,153 @@
+//! Brokers that are reached by TLS only.
+
+use crate::support::certificates::{Authority, Pair};
+use crate::support::downbeat::Place;
+use crate::support::rabbitmq::RabbitMq;
+use crate::support::redis::{Options, RedisServer, free_port};
+use crate::support::tools::needs;
+
+/// A server with a certificate for 127.0.0.1, and its URL.
+fn redis(authority: &Authority, clients: &str) -> (RedisServer, String) {
+    redis_with(authority.sign("127.0.0.1"), authority, clients)
+}
+
+fn redis_with(pair: Pair, authority: &Authority, clients: &str) -> (RedisServer, String) {
+    let (port, Pair { cert, key }) = (free_port().to_string(), pair);
+    let path = |path: &std::path::Path| path.display().to_string();
+    let (cert, key, ca) = (path(&cert), path(&key), path(&authority.ca()));
+    let args = ["--tls-port", &port, "--tls-cert-file", &cert, "--tls-key-file", &key];
+    let more =
+        ["--tls-ca-cert-file", &ca, "--tls-auth-clients", clients, "--requirepass", "s3cret"];
+    let args = args.into_iter().chain(more).map(str::to_owned).collect();
+    // Over the socket, tests ask with the password, too.
+    let server =
+        RedisServer::start_with(Options { args, password: "s3cret", ..Options::default() });
+    (server, format!("rediss://:s3cret@127.0.0.1:{port}/0"))
+}
+
+fn place(url: &str, authority: &Authority) -> Place {
+    let ca = authority.ca().display().to_string();
+    let place = Place::new().env("DOWNBEAT_BROKER", url).env("DOWNBEAT_LEADER_TTL", "1s");
+    place.write_schedule("all.yaml", "entries:\n  tick: {task: t, every: 1s, queue: q}\n");
+    place.env("DOWNBEAT_TLS_CA", &ca)
+}
+
+fn as_client(place: Place, Pair { cert, key }: &Pair) -> Place {
+    let place = place.env("DOWNBEAT_TLS_CERT", &cert.display().to_string());
+    place.env("DOWNBEAT_TLS_KEY", &key.display().to_string())
+}
+
+#[test]
+fn a_queue_behind_tls_is_fed_and_commands_reach_it_as_well() {
+    needs!(Redis);
+    let authority = Authority::new();
+    let (server, url) = redis(&authority, "no");
+    let place = place(&url, &authority);
+    let downbeat = place.start(&["run"]);
+    server.wait_for_queue("q", 2);
+    drop(downbeat);
+    assert!(place.run(&["trigger", "tick"]).ok().contains("tick"));
+    let status = place.run(&["status"]);
+    assert!(status.stdout.contains("rediss://:***@127.0.0.1"), "{status:?}");
+    let config = place.run(&["config"]).ok();
+    assert!(config.contains("rediss://:***@127.0.0.1") && config.contains("ca.pem"), "{config}");
+    assert!(!config.contains("s3cret"), "{config}");
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_told() {
+    needs!(Redis);
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (mut server, url) = redis(&authority, "yes");
+    let client = authority.sign("client");
+    let refused = |place: &Place| place.run(&["trigger", "tick"]).refused(3);
+
+    // The first one is one that nobody is told to trust.
+    let place_of = |url: &str, ca: &Authority| as_client(place(url, ca), &client);
+    let unknown = refused(&place_of(&url, &stranger));
+    assert!(unknown.contains("name who has with `tls: {ca: FILE}`"), "{unknown}");
+    let by_name = url.replace("127.0.0.1", "localhost");
+    let other_name = refused(&place_of(&by_name, &authority));
+    assert!(other_name.contains("is for another name"), "{other_name}");
+    let without = refused(&place(&url, &authority));
+    assert!(without.contains("`tls: {cert: FILE, key: FILE}`"), "{without}");
+    let foreign = as_client(place(&url, &authority), &stranger.sign("client"));
+    let foreign = refused(&foreign);
+    assert!(foreign.contains("does not trust our certificate"), "{foreign}");
+    place_of(&url, &authority).run(&["trigger", "tick"]).ok();
+    let (_authority_itself, url) = redis_with(authority.own(), &authority, "no");
+    let itself = refused(&place(&url, &authority));
+    assert!(itself.contains("is that of an authority"), "{itself}");
+    for text in [unknown, other_name, without, foreign, itself] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+    server.kill();
+}
+
+#[test]
+fn a_renewed_certificate_needs_no_restart() {
+    needs!(Redis);
+    let (authority, next) = (Authority::new(), Authority::new());
+    let (mut server, url) = redis(&authority, "no");
+    let place = place(&url, &authority);
+    let downbeat = place.start(&["run"]);
+    server.wait_for_queue("q", 1);
+    server.kill();
+    // The authority is replaced, with the server's certificate.
+    let Pair { cert, key } = next.sign("127.0.0.1");
+    let old = authority.sign("127.0.0.1");
+    std::fs::copy(cert, old.cert).unwrap();
+    std::fs::copy(key, old.key).unwrap();
+    server.start_again();
+    downbeat.wait_for_log("the broker went away");
+    std::fs::copy(next.ca(), authority.ca()).unwrap();
+    server.wait_for_queue("q", 1);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_told_where_they_are_named() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (ours, theirs) = (authority.sign("ours"), other.sign("theirs"));
+    let told = |text: String| {
+        let place = Place::new();
+        place.write_schedule("all.yaml", "entries: {}\n");
+        std::fs::write(place.path().join("c.yaml"), text).unwrap();
+        place.run(&["check", "--config", "c.yaml"]).refused(1)
+    };
+    let missing = told("tls: {ca: nowhere.pem}\n".to_owned());
+    assert!(missing.contains("c.yaml:1:11: cannot read"), "{missing}");
+    let half = told(format!("tls: {{cert: {}}}\n", ours.cert.display()));
+    assert!(half.contains("takes both `cert` and `key`"), "{half}");
+    let text = format!("tls:\n  cert: {}\n  key: {}\n", ours.cert.display(), theirs.key.display());
+    let mixed = told(text);
+    assert!(mixed.contains("c.yaml:3:8: ") && mixed.contains("not the key of"), "{mixed}");
+    let empty = told(format!("tls: {{ca: {}}}\n", ours.key.display()));
+    assert!(empty.contains("there is no certificate in it"), "{empty}");
+}
+
+#[test]
+fn a_queue_of_rabbitmq_behind_tls_is_fed() {
+    needs!(Redis, RabbitMq);
+    let (rabbitmq, state) = (RabbitMq::shared(), RedisServer::start());
+    let schedule = "entries:\n  tick: {task: t, every: 1s, queue: behind-tls}\n";
+    let place =
+        place(&rabbitmq.tls_url(), rabbitmq.authority()).env("DOWNBEAT_STATE", &state.url());
+    place.write_schedule("all.yaml", schedule);
+    let config = "queues: {behind-tls: {options: {declare: true}}}\n";
+    std::fs::write(place.path().join("c.yaml"), config).unwrap();
+
+    // The server asks for a certificate.
+    let refused = place.run(&["trigger", "tick", "--config", "c.yaml"]).refused(3);
+    assert!(refused.contains("`tls: {cert: FILE, key: FILE}`"), "{refused}");
+    assert!(!refused.contains("guest:guest"), "{refused}");
+    let stranger = Authority::new();
+    let ca = stranger.ca().display().to_string();
+    let args = ["trigger", "tick", "--config", "c.yaml", "--tls-ca", &ca];
+    let unknown = place.run(&args).refused(3);
+    assert!(unknown.contains("name who has with `tls: {ca: FILE}`"), "{unknown}");
+
+    let place = as_client(place, &rabbitmq.authority().sign("client"));
+    place.run(&["trigger", "tick", "--config", "c.yaml"]).ok();
+    let downbeat = place.start(&["run", "--config", "c.yaml"]);
+    downbeat.wait_for_dispatches("tick", 0, 2);
+}
