@@ -26,7 +26,7 @@ pub struct ServiceFlags {
     /// The service's configuration [default: /etc/downbeat/downbeat.yaml, if there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where messages go: redis://…, unix:///…, amqp://…, or spool:PATH; with TLS rediss://…, amqps://…
+    /// Where messages go: redis://…, rediss://…, sentinel://…, unix:///…, amqp://…, amqps://…, or spool:PATH
     #[arg(long, global = true, value_name = "URL")]
     pub broker: Option<String>,
     /// A file that holds the broker's URL, for one with a password

@@ -32,6 +32,7 @@ mod rq;
 mod rrule_dateutil;
 mod schedules_on_workers;
 mod schema;
+mod sentinel;
 mod sidekiq;
 mod spool;
 mod supervised;

@@ -17,6 +17,7 @@ pub(crate) mod rabbitmq;
 pub(crate) mod redis;
 pub(crate) mod rq;
 pub(crate) mod sent;
+pub(crate) mod sentinels;
 pub(crate) mod spool;
 pub(crate) mod tools;
 pub(crate) mod wait;

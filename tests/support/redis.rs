@@ -88,13 +88,24 @@ impl RedisServer {
 
     /// For everybody, over TCP; needs [`Options::tcp`].
     pub(crate) fn tcp_url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port())
+    }
+
+    /// Where it listens on 127.0.0.1; needs [`Options::tcp`].
+    pub(crate) fn port(&self) -> u16 {
         assert!(self.options.tcp, "started without a port");
-        format!("redis://127.0.0.1:{}/0", self.port)
+        self.port
     }
 
     /// A blocking connection for assertions.
     pub(crate) fn connect(&self) -> Connection {
         Client::open(self.url()).unwrap().get_connection().unwrap()
+    }
+
+    /// The same, where connections may be refused or closed: Sentinels do that to a server whose
+    /// part they change.
+    pub(crate) fn try_connect(&self) -> Option<Connection> {
+        Client::open(self.url()).unwrap().get_connection().ok()
     }
 
     /// The messages that wait in `queue`, in the order in which a worker would take them.
@@ -160,6 +171,17 @@ impl RedisServer {
         empty(&self.data());
         copy(snapshot.folder.path(), &self.data());
         self.start_again();
+    }
+
+    /// Another server, which nobody knows of, with what this one has on disk.
+    pub(crate) fn afterlife(&self) -> RedisServer {
+        let options = Options { appendonly: self.options.appendonly, ..Options::default() };
+        let mut server = RedisServer::start_with(options);
+        server.kill();
+        empty(&server.data());
+        copy(&self.data(), &server.data());
+        server.start_again();
+        server
     }
 
     fn data(&self) -> PathBuf {

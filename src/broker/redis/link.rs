@@ -5,28 +5,64 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, FromRedisValue,
-    IntoConnectionInfo, Pipeline, ProtocolVersion, TlsCertificates,
+    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, TlsCertificates,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::scripts;
+use super::sentinel::Sentinels;
 use crate::broker::BrokerError;
+use crate::config;
 use crate::tls::{self, Content, Tls, TlsError};
 
 /// One server, reached over at most one connection at a time.
 #[derive(Debug)]
 pub(super) struct Link {
-    server: ConnectionInfo,
+    place: Place,
     tls: Tls,
     deadline: Duration,
     /// What every new connection begins with.
     setup: Pipeline,
-    pushes: Option<UnboundedSender<redis::PushInfo>>,
+    pushes: Option<UnboundedSender<PushInfo>>,
     connection: Option<MultiplexedConnection>,
 }
 
+/// Where the server is.
+#[derive(Debug)]
+enum Place {
+    At(ConnectionInfo),
+    KnownTo(Sentinels),
+}
+
+/// How connections are made.
+pub(super) struct Opening<'a> {
+    tls: &'a Tls,
+    /// For connecting, and for each answer.
+    pub(super) deadline: Duration,
+    /// Where what the server tells of itself goes.
+    pub(super) pushes: Option<&'a UnboundedSender<PushInfo>>,
+}
+
+impl Opening<'_> {
+    pub(super) async fn open(
+        &self,
+        server: ConnectionInfo,
+        pushes: Option<&UnboundedSender<PushInfo>>,
+    ) -> Result<MultiplexedConnection, BrokerError> {
+        let mut config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.deadline))
+            .set_response_timeout(Some(self.deadline));
+        if let Some(sender) = pushes {
+            config = config.set_push_sender(sender.clone());
+        }
+        let client = client(server, self.tls)?;
+        client.get_multiplexed_async_connection_with_config(&config).await.map_err(explain)
+    }
+}
+
 impl Link {
-    /// No call takes longer than about `deadline`, connecting included twice that.
+    /// No call takes longer than about `deadline`, connecting included twice that, and with
+    /// Sentinels three times.
     pub(super) fn new(url: &str, tls: &Tls, deadline: Duration) -> Result<Link, BrokerError> {
         Ok(Link { setup: scripts::load_all(), ..Link::without_scripts(url, tls, deadline)? })
     }
@@ -37,16 +73,19 @@ impl Link {
         tls: &Tls,
         deadline: Duration,
     ) -> Result<Link, BrokerError> {
-        let (server, tls, setup) = (server(url)?, tls.clone(), Pipeline::new());
-        Ok(Link { server, tls, deadline, setup, pushes: None, connection: None })
+        let place = match config::Sentinels::parse(url) {
+            Ok(Some(named)) => Place::KnownTo(Sentinels::new(&named)?),
+            Ok(None) => Place::At(server(url)?),
+            Err((message, hint)) => {
+                return Err(BrokerError::Unusable(format!("{message}: {hint}")));
+            }
+        };
+        let (tls, setup) = (tls.clone(), Pipeline::new());
+        Ok(Link { place, tls, deadline, setup, pushes: None, connection: None })
     }
 
     /// Subscribes every connection to `channel`; what is told there goes to `sender`.
-    pub(super) fn listen(
-        mut self,
-        channel: String,
-        sender: UnboundedSender<redis::PushInfo>,
-    ) -> Link {
+    pub(super) fn listen(mut self, channel: String, sender: UnboundedSender<PushInfo>) -> Link {
         self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
         self.pushes = Some(sender);
         self
@@ -57,15 +96,12 @@ impl Link {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }
-        let mut config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.deadline))
-            .set_response_timeout(Some(self.deadline));
-        if let Some(sender) = &self.pushes {
-            config = config.set_push_sender(sender.clone());
-        }
-        let client = client(self.server.clone(), &self.tls)?;
-        let connect = client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = connect.await.map_err(explain)?;
+        let pushes = self.pushes.as_ref();
+        let opening = Opening { tls: &self.tls, deadline: self.deadline, pushes };
+        let mut connection = match &mut self.place {
+            Place::At(server) => opening.open(server.clone(), pushes).await?,
+            Place::KnownTo(sentinels) => sentinels.connect(&opening).await?,
+        };
         if !self.setup.is_empty() {
             let () = self.setup.query_async(&mut connection).await.map_err(explain)?;
         }
@@ -92,7 +128,10 @@ impl Link {
 
     /// The number of the database.
     pub(super) fn database(&self) -> i64 {
-        self.server.redis_settings().db()
+        match &self.place {
+            Place::At(server) => server.redis_settings().db(),
+            Place::KnownTo(sentinels) => sentinels.database(),
+        }
     }
 
     /// The next call connects anew.
@@ -101,7 +140,8 @@ impl Link {
     }
 }
 
-fn server(url: &str) -> Result<ConnectionInfo, BrokerError> {
+/// A single server.
+pub(super) fn server(url: &str) -> Result<ConnectionInfo, BrokerError> {
     // The message of a refused URL could hold the URL, and with it a password.
     let invalid = |_| BrokerError::Unusable("the broker's URL is not a valid Redis URL".to_owned());
     let info = url.into_connection_info().map_err(invalid)?;

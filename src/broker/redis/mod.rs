@@ -8,6 +8,7 @@ mod lock;
 mod peek;
 mod results;
 mod scripts;
+mod sentinel;
 mod workers;
 
 use std::borrow::Cow;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::sentinels::Sentinels;
+
 /// Where messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Broker {
@@ -25,10 +27,12 @@ pub(super) enum Address {
     Amqp(BrokerUrl),
 }
 
-type Refusal = (String, String);
+/// What is wrong, and what to write instead.
+pub(crate) type Refusal = (String, String);
 
 const SCHEMES: &str = "write `redis://HOST:6379/0`, `unix:///PATH`, `amqp://HOST:5672//` or \
-                       `spool:PATH`; with TLS `rediss://…` or `amqps://…`";
+                       `spool:PATH`; with TLS `rediss://…` or `amqps://…`; for \
+                       Sentinels `sentinel://…`";
 
 /// What to write where a state is needed.
 pub(super) const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`";
@@ -65,33 +69,38 @@ impl Broker {
                 check_tls_options(rest)?;
             }
             "unix" | "redis+unix" => check_socket(rest)?,
-            "sentinel" | "redis+sentinel" | "redis-sentinel" | "rediss+sentinel"
-            | "redis+cluster" => {
-                return refuse(&format!("`{scheme}://` is not supported by this version"), SCHEMES);
+            "redis+cluster" => {
+                return refuse("a Redis Cluster cannot hold lease, progress and queues", SCHEMES);
             }
+            _ if Sentinels::parse(text)?.is_some() => {}
             _ => return refuse("an unknown kind of broker", SCHEMES),
         }
         Ok(Broker::Redis(BrokerUrl(text.to_owned())))
     }
 }
 
-fn refuse<T>(message: &str, hint: &str) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(message: &str, hint: &str) -> Result<T, Refusal> {
     Err((message.to_owned(), hint.to_owned()))
 }
 
 /// `[user:password@]host[:port][/database][?options]`
 fn check_server(rest: &str) -> Result<(), Refusal> {
-    let (address, database) = split_server(rest)?;
+    let (_, address, database) = split_server(rest)?;
     check_address(address, "redis://HOST:6379/0")?;
-    let database = database.trim_end_matches('/');
-    if !database.is_empty() && database.parse::<u32>().is_err() {
-        return refuse(&format!("`{database}` is not a database number"), "write `/0` at the end");
-    }
-    Ok(())
+    check_database(database).map(|_| ())
 }
 
-/// The address, and what stands between it and the options.
-fn split_server(rest: &str) -> Result<(&str, &str), Refusal> {
+pub(super) fn check_database(text: &str) -> Result<u32, Refusal> {
+    match text.trim_end_matches('/') {
+        "" => Ok(0),
+        text => text.parse().or_else(|_| {
+            refuse(&format!("`{text}` is not a database number"), "write `/0` at the end")
+        }),
+    }
+}
+
+/// The login, the address, and what stands between it and the options.
+pub(super) fn split_server(rest: &str) -> Result<(&str, &str, &str), Refusal> {
     if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return refuse("white space in a broker's address", "percent-encode it: a space is `%20`");
     }
@@ -105,14 +114,23 @@ fn split_server(rest: &str) -> Result<(&str, &str), Refusal> {
         return refuse("a character in the password must be percent-encoded", hint);
     }
     let (server, _options) = server.split_once(['?', '#']).unwrap_or((server, ""));
-    Ok(server.split_once('/').unwrap_or((server, "")))
+    let (address, path) = server.split_once('/').unwrap_or((server, ""));
+    Ok((login, address, path))
 }
 
 fn check_address(address: &str, example: &str) -> Result<(), Refusal> {
     if address.contains(',') {
-        return refuse("more than one server in a broker's address", "name one of them");
+        let hint = "name one of them; for Sentinels write `sentinel://HOST,HOST/0?master=NAME`";
+        return refuse("more than one server in a broker's address", hint);
     }
-    // An IPv6 address stands in brackets.
+    host_and_port(address, &format!("write `{example}`")).map(|_| ())
+}
+
+/// The host, without the brackets of an IPv6 address, and the port if one is named.
+pub(super) fn host_and_port<'a>(
+    address: &'a str,
+    hint: &str,
+) -> Result<(&'a str, Option<u16>), Refusal> {
     let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port.strip_prefix(':')),
         None => match address.split_once(':') {
@@ -121,10 +139,11 @@ fn check_address(address: &str, example: &str) -> Result<(), Refusal> {
         },
     };
     if host.is_empty() {
-        return refuse("a broker's address without a host", &format!("write `{example}`"));
+        return refuse("a broker's address without a host", hint);
     }
     match port.map(str::parse::<u16>) {
-        None | Some(Ok(1..)) => Ok(()),
+        None => Ok((host, None)),
+        Some(Ok(port @ 1..)) => Ok((host, Some(port))),
         _ => refuse("the port of a broker's address is not a number", "write it like `:6379`"),
     }
 }
@@ -174,7 +193,7 @@ impl BrokerUrl {
                 "leave out `?` and what follows",
             );
         }
-        let (address, _virtual_host) = split_server(rest)?;
+        let (_, address, _virtual_host) = split_server(rest)?;
         check_address(address, EXAMPLE)?;
         Ok(BrokerUrl(text.to_owned()))
     }
@@ -227,7 +246,7 @@ impl BrokerUrl {
     /// Whether the server is to be reached by TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        matches!(self.0.split_once("://"), Some(("rediss" | "amqps", _)))
+        matches!(self.0.split_once("://"), Some(("rediss" | "rediss+sentinel" | "amqps", _)))
     }
 
     /// The whole address, for a broker's client only: it holds the password.
@@ -255,7 +274,7 @@ impl fmt::Display for BrokerUrl {
         for (index, option) in options.split('&').enumerate() {
             let separator = if index > 0 { "&" } else { "" };
             match option.split_once('=') {
-                Some((name, _)) if name.starts_with("pass") => write!(f, "{separator}{name}=***")?,
+                Some((name, _)) if name.contains("pass") => write!(f, "{separator}{name}=***")?,
                 _ => write!(f, "{separator}{option}")?,
             }
         }
@@ -303,6 +322,10 @@ mod tests {
                 "rediss://me:s3cret@host:6380/0?ssl_cert_reqs=required",
                 "rediss://me:***@host:6380/0?ssl_cert_reqs=required",
             ),
+            (
+                "sentinel://me:s3cret@a,b:26379/0?master=m&sentinel_password=s3cret",
+                "sentinel://me:***@a,b:26379/0?master=m&sentinel_password=***",
+            ),
             ("redis+unix:///run/redis.sock", "redis+unix:///run/redis.sock"),
             ("spool:mail", "spool:/base/mail"),
             ("spool:/var/spool/x", "spool:/var/spool/x"),
@@ -333,8 +356,8 @@ mod tests {
                 "`ssl_ca_certs` in a broker's address",
             ),
             (
-                "redis+sentinel://host/s3cret",
-                "`redis+sentinel://` is not supported by this version",
+                "redis+cluster://:s3cret@host",
+                "a Redis Cluster cannot hold lease, progress and queues",
             ),
             ("redis://", "a broker's address without a host"),
             ("redis://:s3cret@", "a broker's address without a host"),

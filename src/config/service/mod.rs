@@ -6,6 +6,7 @@
 mod broker;
 mod directories;
 mod queues;
+mod sentinels;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::queue::Queues;
 use crate::tls::Tls;
 use broker::{Address, STATE_HINT};
 pub use broker::{Broker, BrokerUrl};
+pub(crate) use sentinels::Sentinels;
 use sources::{Given, Names, Place, Sources};
 
 /// Where the file is looked for when nothing names one.

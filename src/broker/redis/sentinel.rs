@@ -1,0 +1,146 @@
+//! Finds the master by asking its Sentinels, for each connection anew.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{ConnectionAddr, ConnectionInfo, Value};
+use tokio::time::timeout;
+use tracing::info;
+
+use super::link::{self, Opening, explain};
+use crate::broker::BrokerError;
+use crate::config;
+
+/// The Sentinels of one master.
+#[derive(Debug)]
+pub(super) struct Sentinels {
+    /// In the order in which they are asked: the one that last knew the master comes first.
+    nodes: Vec<ConnectionInfo>,
+    name: String,
+    /// The master's own, but for its address.
+    master: ConnectionInfo,
+    /// Where it was found last.
+    found: Option<(String, u16)>,
+}
+
+impl Sentinels {
+    pub(super) fn new(named: &config::Sentinels) -> Result<Sentinels, BrokerError> {
+        let scheme = if named.is_tls { "rediss" } else { "redis" };
+        let login = |login: &str| match login {
+            "" => String::new(),
+            login => format!("{login}@"),
+        };
+        let node = |(host, port): &(String, u16)| {
+            let node = format!("{scheme}://{}unknown", login(&named.sentinel_login));
+            link::server(&node).map(|server| at(&server, host, *port))
+        };
+        let master = format!("{scheme}://{}unknown/{}", login(&named.login), named.database);
+        Ok(Sentinels {
+            nodes: named.hosts.iter().map(node).collect::<Result<_, _>>()?,
+            name: named.master.clone(),
+            master: link::server(&master)?,
+            found: None,
+        })
+    }
+
+    /// The number of the master's database.
+    pub(super) fn database(&self) -> i64 {
+        self.master.redis_settings().db()
+    }
+
+    /// Connects to what the Sentinels say is the master, if it says so, too.
+    ///
+    /// A Sentinel that was cut off may name an old one, so that the next is asked. Asking takes no
+    /// longer than a deadline, and neither does connecting to a server that is named.
+    pub(super) async fn connect(
+        &mut self,
+        opening: &Opening<'_>,
+    ) -> Result<MultiplexedConnection, BrokerError> {
+        let share = opening.deadline / u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let (mut tried, mut failures) = (Vec::new(), Vec::new());
+        for index in 0..self.nodes.len() {
+            let node = self.nodes[index].addr().to_string();
+            let found = match self.ask(index, opening, share).await {
+                Ok(Some(found)) => found,
+                Ok(None) => {
+                    failures.push(format!("{node} knows no master named `{}`", self.name));
+                    continue;
+                }
+                Err(error) => {
+                    failures.push(format!("{node}: {error}"));
+                    continue;
+                }
+            };
+            let master = at(&self.master, &found.0, found.1);
+            if tried.contains(&found) {
+                continue;
+            }
+            match connect_to_master(master, opening).await {
+                Ok(connection) => {
+                    self.nodes[..=index].rotate_right(1);
+                    if self.found.as_ref().is_some_and(|before| *before != found) {
+                        let (host, port) = &found;
+                        info!(master = %format_args!("{host}:{port}"), "there is another master");
+                    }
+                    self.found = Some(found);
+                    return Ok(connection);
+                }
+                Err(error) => {
+                    failures.push(format!("{node} names {}:{}: {error}", found.0, found.1));
+                }
+            }
+            tried.push(found);
+        }
+        Err(BrokerError::Unavailable(format!("no master was found: {}", failures.join("; "))))
+    }
+
+    async fn ask(
+        &self,
+        index: usize,
+        opening: &Opening<'_>,
+        share: Duration,
+    ) -> Result<Option<(String, u16)>, BrokerError> {
+        let asking = async {
+            let mut connection = opening.open(self.nodes[index].clone(), None).await?;
+            let mut call = redis::cmd("SENTINEL");
+            call.arg("get-master-addr-by-name").arg(&self.name);
+            call.query_async(&mut connection).await.map_err(explain)
+        };
+        let late = |_| BrokerError::Unavailable("it did not answer in time".to_owned());
+        let answer: Result<Option<(String, u16)>, _> =
+            timeout(share, asking).await.map_err(late)?;
+        match answer {
+            Err(BrokerError::Unavailable(text)) if text.contains("refused the login") => {
+                let hint = "the Sentinels' own login is `&sentinel_user=…&sentinel_password=…`";
+                Err(BrokerError::Unavailable(format!("{text} ({hint})")))
+            }
+            answer => answer,
+        }
+    }
+}
+
+async fn connect_to_master(
+    server: ConnectionInfo,
+    opening: &Opening<'_>,
+) -> Result<MultiplexedConnection, BrokerError> {
+    let mut connection = opening.open(server, opening.pushes).await?;
+    let role: Vec<Value> =
+        redis::cmd("ROLE").query_async(&mut connection).await.map_err(explain)?;
+    let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());
+    match role.as_deref() {
+        Some("master") => Ok(connection),
+        // It may be one soon, or be one no longer.
+        _ => Err(BrokerError::Unavailable("that one is no master at present".to_owned())),
+    }
+}
+
+fn at(server: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+    let host = host.to_owned();
+    let address = match server.addr() {
+        ConnectionAddr::TcpTls { .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+        }
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    server.clone().set_addr(address)
+}
