@@ -168,12 +168,20 @@ pub(super) fn explain(error: redis::RedisError) -> BrokerError {
     if let Some(text) = tls::explain(&error) {
         return BrokerError::Unavailable(text);
     }
-    let text = match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => format!("{code} {detail}"),
-        _ => error.to_string(),
+    // Of several commands, the first that was refused.
+    let said = error.clone().into_server_errors();
+    let said = said.as_deref().and_then(|all| all.first()).map(|(_, said)| said);
+    let code = said.map(redis::ServerError::code);
+    let text = match said.and_then(|said| Some((said.code(), said.details()?))) {
+        Some((code, detail)) => format!("{code} {detail}"),
+        None => error.to_string(),
     };
-    let login = error.kind() == AuthenticationFailed
-        || matches!(error.code(), Some("WRONGPASS" | "NOAUTH"));
+    let login =
+        error.kind() == AuthenticationFailed || matches!(code, Some("WRONGPASS" | "NOAUTH"));
+    if code == Some("NOPERM") || text.contains("The user executing the script") {
+        let hint = "docs/brokers.md says what the user needs";
+        return BrokerError::Unavailable(format!("redis refused: {text}; {hint}"));
+    }
     match error.kind() {
         InvalidClientConfig => BrokerError::Unusable(text),
         _ if login => BrokerError::Unavailable(format!("redis refused the login: {text}")),

@@ -3,6 +3,11 @@
 -- A message has one of two forms: 'plain', the element itself, or 'packed', in which
 -- MessagePack holds the commands that come first and, last, the element.
 
+-- Why a command was refused, and which one.
+local function refusal(error, command, key)
+  return error .. ' (' .. command .. ' ' .. key .. ')'
+end
+
 -- Carries out what comes first. Gives the element, or nil and why it was refused.
 local function prepare(form, message)
   if form == 'plain' then
@@ -12,7 +17,7 @@ local function prepare(form, message)
   for n = 1, #packed - 1 do
     local answer = redis.pcall(unpack(packed[n]))
     if type(answer) == 'table' and answer.err then
-      return nil, answer.err
+      return nil, refusal(answer.err, packed[n][1], packed[n][2])
     end
   end
   return packed[#packed]
@@ -27,7 +32,7 @@ local function push_bullmq(wait, ids)
   local queue = string.sub(wait, 1, -6)
   local meta = redis.pcall('HMGET', queue .. ':meta', 'paused', 'version')
   if meta.err then
-    return meta.err
+    return refusal(meta.err, 'HMGET', queue .. ':meta')
   end
   local paused, said = meta[1], meta[2]
   local version = said and tonumber(string.match(said, '^bullmq:(%d+)%.'))
@@ -39,7 +44,7 @@ local function push_bullmq(wait, ids)
     -- Wakes a worker; before the push, so that a refusal leaves no job behind.
     local woken = redis.pcall('ZADD', queue .. ':marker', 0, '0')
     if type(woken) ~= 'number' then
-      return woken.err
+      return refusal(woken.err, 'ZADD', queue .. ':marker')
     end
   elseif version then
     list = version < 6 and queue .. ':paused' or wait
@@ -50,7 +55,7 @@ local function push_bullmq(wait, ids)
   end
   local pushed = redis.pcall('LPUSH', list, unpack(ids))
   if type(pushed) ~= 'number' then
-    return pushed.err
+    return refusal(pushed.err, 'LPUSH', list)
   end
 end
 
@@ -64,13 +69,13 @@ local function push(command, key, elements)
     for _, element in ipairs(elements) do
       local added = redis.pcall(command, key, '*', 'message', element)
       if type(added) == 'table' and added.err then
-        return added.err
+        return refusal(added.err, command, key)
       end
     end
     return nil
   end
   local pushed = redis.pcall(command, key, unpack(elements))
   if type(pushed) ~= 'number' then
-    return pushed.err
+    return refusal(pushed.err, command, key)
   end
 end
