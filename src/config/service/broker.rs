@@ -237,7 +237,10 @@ impl BrokerUrl {
             let (address, database) = server.split_once('/').unwrap_or((server, ""));
             let has_port = address.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
             let port = if has_port { "" } else { ":6379" };
-            (format!("{scheme} {address}{port}"), database.trim_end_matches('/'))
+            // Sentinels know several.
+            let master = options.split('&').find_map(|option| option.strip_prefix("master="));
+            let server = format!("{scheme} {address}{port} {}", master.unwrap_or_default());
+            (server, database.trim_end_matches('/'))
         };
         let database = if database.is_empty() { Some(0) } else { database.parse().ok() };
         Some((server, database?))

@@ -36,6 +36,7 @@ fn celerys_tasks_are_kept_apart_where_the_state_and_the_results_are_on_one_serve
         ("broker: redis://host:6379", "redis://:pw@host/15"),
         ("broker: unix:///run/redis.sock", "redis+unix:///run/redis.sock?db=3&pass=x"),
         ("broker: amqp://host\nstate: redis://[::1]/2", "redis://[::1]:6379"),
+        ("broker: sentinel://a,b/0?master=m", "sentinel://a,b/1?master=m&sentinel_password=x"),
         // What will hold the state is said elsewhere.
         ("namespace: n", "redis://host/1"),
     ] {
@@ -45,6 +46,7 @@ fn celerys_tasks_are_kept_apart_where_the_state_and_the_results_are_on_one_serve
         ("broker: redis://host", "redis://other/1"),
         ("broker: redis://host", "redis://host:6380/1"),
         ("broker: redis://host", "unix:///run/redis.sock?db=1"),
+        ("broker: sentinel://a,b?master=m", "sentinel://a,b/1?master=other"),
         ("broker: spool:here", "redis://host/1"),
     ] {
         let told = load(broker, results, "{}");
