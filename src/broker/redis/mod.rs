@@ -1,6 +1,7 @@
 //! Redis: lists that workers read, and beside them the lease and the progress, so that one script
 //! can check, push and record in one step.
 
+mod calls;
 mod inspect;
 mod keys;
 mod link;
@@ -11,15 +12,13 @@ mod scripts;
 mod sentinel;
 mod workers;
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, Value};
+use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
 use self::keys::Keys;
@@ -27,15 +26,11 @@ use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
 pub use self::results::Results;
 pub use self::workers::Asked;
-use super::{
-    Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Outgoing, Parcel, Publish, Reply,
-    Stage, Write,
-};
-use crate::envelope::answer::{self, Whereabouts};
-use crate::envelope::{self, Writes, celery};
-use crate::queue::{Queue, StreamQueue, Worker};
-use crate::schedule::progress::{Life, LifeChange, SkipReason, State};
-use crate::schedule::{Guards, UnixMs};
+use super::{Batch, Broker, BrokerError, Fence, Note, Outgoing, Parcel, Publish, Reply};
+use crate::envelope::celery;
+use crate::queue::{StreamQueue, Worker};
+use crate::schedule::UnixMs;
+use crate::schedule::progress::{Life, LifeChange, State};
 use crate::tls::Tls;
 
 /// Changes to lives are written in parts of this size, so that no script holds Redis for long.
@@ -169,11 +164,11 @@ impl Broker for RedisBroker {
         let mut rest = changes;
         loop {
             let (part, after) = rest.split_at(rest.len().min(ADOPT_AT_ONCE));
-            let call = self.adopt_call(&fence, part, after.is_empty());
+            let call = calls::adopt(&self.keys, &fence, part, after.is_empty());
             let mut pipeline = Pipeline::new();
             pipeline.add_command(call);
             let (answer,): (Value,) = self.link.ask(&pipeline).await?;
-            let reply = parse(answer, fence.next)?;
+            let reply = calls::parse(answer, fence.next)?;
             let Reply::Written { sequence, .. } = reply else { return Ok(reply) };
             if after.is_empty() {
                 return Ok(reply);
@@ -187,8 +182,8 @@ impl Broker for RedisBroker {
         fence: &Fence,
         batch: Batch,
     ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static {
-        let lists = by_list(&batch);
-        let (call, next) = (self.dispatch_call(fence, &batch, &lists), fence.next);
+        let lists = calls::by_list(&batch);
+        let (call, next) = (calls::dispatch(&self.keys, fence, &batch, &lists), fence.next);
         let connection = self.link.current();
         self.bind(&batch);
         self.trim(&batch);
@@ -196,7 +191,7 @@ impl Broker for RedisBroker {
         async move {
             let mut connection = connection.ok_or_else(lost)?;
             let answer = call.query_async(&mut connection).await;
-            let mut reply = parse(answer.map_err(explain)?, next)?;
+            let mut reply = calls::parse(answer.map_err(explain)?, next)?;
             if let Reply::Written { exceptions, .. } = &mut reply {
                 // The script counts in the order in which it got the items.
                 let order: Vec<usize> = lists.into_iter().flat_map(|(_, items)| items).collect();
@@ -217,11 +212,11 @@ impl Broker for RedisBroker {
         fence: &Fence,
         notes: &[Note],
     ) -> impl Future<Output = Result<Reply, BrokerError>> + Send + 'static {
-        let (call, next) = (self.note_call(fence, notes), fence.next);
+        let (call, next) = (calls::note(&self.keys, fence, notes), fence.next);
         let connection = self.link.current();
         async move {
             let answer = call.query_async(&mut connection.ok_or_else(lost)?).await;
-            parse(answer.map_err(explain)?, next)
+            calls::parse(answer.map_err(explain)?, next)
         }
     }
 }
@@ -229,11 +224,8 @@ impl Broker for RedisBroker {
 impl Publish for RedisBroker {
     async fn publish(&mut self, message: Parcel) -> Result<(), BrokerError> {
         let message = message.for_store()?;
-        let mut call = scripts::call(&scripts::PUBLISH, &[]);
-        add_list(&mut call, &message.writes);
-        call.arg(packed(&message.writes).as_ref());
         let mut pipeline = Pipeline::new();
-        pipeline.add_command(call);
+        pipeline.add_command(calls::publish(&message.writes));
         let (refusal,): (String,) = self.link.ask(&pipeline).await?;
         if !refusal.is_empty() {
             return Err(BrokerError::Unavailable(refusal));
@@ -312,200 +304,10 @@ impl RedisBroker {
             });
         }
     }
-
-    fn dispatch_call(&self, fence: &Fence, batch: &Batch, lists: &[ListItems]) -> Cmd {
-        let keys = &self.keys;
-        let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
-        let keys = [lease, sequence, progress, keys.sent(), keys.running()];
-        let mut call = scripts::call(&scripts::DISPATCH, &keys);
-        call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(lists.len());
-        for (first, items) in lists {
-            match first.and_then(|first| batch[first].message.as_ref()) {
-                Some(message) => add_list(&mut call, &message.writes),
-                // Nothing is pushed.
-                None => call.arg("").arg("").arg("plain"),
-            };
-            call.arg(items.len());
-        }
-        for write in lists.iter().flat_map(|(_, items)| items).map(|item| &batch[*item]) {
-            let record = format!("{} {}", write.slot.0, write.outcome);
-            call.arg(&*write.entry).arg(write.slot.0).arg(record);
-            let message = write.message.as_ref().map(|message| packed(&message.writes));
-            call.arg(message.as_deref().unwrap_or_default());
-        }
-        for run in batch.chunk_by(|a, b| a.entry == b.entry) {
-            add_guards(&mut call, run);
-        }
-        call
-    }
-
-    fn note_call(&self, fence: &Fence, notes: &[Note]) -> Cmd {
-        let keys = &self.keys;
-        let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
-        let keys = [lease, sequence, progress, keys.sent(), keys.intents(), keys.running()];
-        let mut call = scripts::call(&scripts::NOTE, &keys);
-        call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next);
-        for Note { entry, slot, stage, queue, guards } in notes {
-            let (stage, record) = match stage {
-                Stage::Intended => ("intended", format!("{} intended -", slot.0)),
-                Stage::Settled(outcome @ Outcome::Dispatched(_)) => {
-                    ("dispatched", format!("{} {outcome}", slot.0))
-                }
-                Stage::Settled(outcome) => ("skipped", format!("{} {outcome}", slot.0)),
-                Stage::Withdrawn => ("withdrawn", String::new()),
-            };
-            call.arg(stage).arg(&**entry).arg(slot.0).arg(record).arg(in_digits(guards.limit));
-            call.arg(in_digits(guards.overlap)).arg(trace(*guards, Some(queue)));
-        }
-        call
-    }
-
-    fn adopt_call(&self, fence: &Fence, changes: &[LifeChange], last: bool) -> Cmd {
-        let keys = &self.keys;
-        let [lease, sequence, progress] = [keys.lease(), keys.sequence(), keys.progress()];
-        let [lives, marker, sent] = [keys.lives(), keys.marker(), keys.sent()];
-        let [intents, running] = [keys.intents(), keys.running()];
-        let keys = [lease, sequence, progress, lives, marker, sent, intents, running];
-        let mut call = scripts::call(&scripts::ADOPT, &keys);
-        call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(i32::from(last));
-        for change in changes {
-            match change {
-                LifeChange::Begin { entry, timing, since, settled, sent } => {
-                    let record = settled.map(|slot| format!("{} restored -", slot.0));
-                    call.arg("begin").arg(&**entry).arg(since.0).arg(&**timing);
-                    call.arg(record.unwrap_or_default()).arg(sent);
-                }
-                LifeChange::Retire { entry, at } => {
-                    call.arg("retire").arg(&**entry).arg(at.0).arg("").arg("").arg("");
-                }
-                LifeChange::Forget { entry } => {
-                    call.arg("forget").arg(&**entry).arg("").arg("").arg("").arg("");
-                }
-            }
-        }
-        call
-    }
-}
-
-/// Names the conditions of one entry, if it has any, and the lists that they ask for.
-fn add_guards(call: &mut Cmd, run: &[Write]) {
-    let (entry, guards) = (&*run[0].entry, run[0].guards);
-    let Guards { limit, max_queued, overlap } = guards;
-    if guards == Guards::default() {
-        return;
-    }
-    let queue = run.iter().find_map(|write| Some(&write.message.as_ref()?.queue));
-    let counted = queue.filter(|_| max_queued.is_some());
-    let lists = counted.map(|queue| envelope::lists(queue)).unwrap_or_default();
-    call.arg(entry).arg(in_digits(limit)).arg(in_digits(max_queued));
-    call.arg(in_digits(overlap)).arg(trace(guards, queue)).arg(lists.len()).arg(lists);
-}
-
-/// What to keep of a task but for its id, as `running.lua` has it.
-fn trace(guards: Guards, queue: Option<&Arc<Queue>>) -> String {
-    let queue = queue.filter(|_| guards.overlap.is_some());
-    let whereabouts = queue.and_then(|queue| answer::whereabouts(queue));
-    let Some(Whereabouts { key, databases: (there, here) }) = whereabouts else {
-        return String::new();
-    };
-    format!("{} {there} {here} {key}", queue.map_or("", |queue| queue.worker.kind()))
-}
-
-/// Empty where there is no number.
-fn in_digits(number: Option<NonZeroU32>) -> String {
-    number.map(|number| number.to_string()).unwrap_or_default()
 }
 
 fn lost() -> BrokerError {
     BrokerError::Unavailable("the connection to redis was lost".to_owned())
-}
-
-/// How and where the messages of one list are pushed, and their form.
-fn add_list<'a>(call: &'a mut Cmd, writes: &Writes) -> &'a mut Cmd {
-    let form = if writes.before.is_empty() { "plain" } else { "packed" };
-    call.arg(writes.push.command()).arg(&writes.key).arg(form)
-}
-
-/// A message in the form that `push.lua` reads.
-fn packed(writes: &Writes) -> Cow<'_, [u8]> {
-    if writes.before.is_empty() {
-        return Cow::Borrowed(&writes.element);
-    }
-    let mut packed = Vec::with_capacity(writes.size() + 16 * (writes.before.len() + 1));
-    // MessagePack: `array 32` and `str 32`, each with its length.
-    let begin = |packed: &mut Vec<u8>, kind: u8, length: usize| {
-        packed.push(kind);
-        packed.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    };
-    begin(&mut packed, 0xdd, writes.before.len() + 1);
-    for command in &writes.before {
-        begin(&mut packed, 0xdd, command.len());
-        for word in command {
-            begin(&mut packed, 0xdb, word.len());
-            packed.extend_from_slice(word);
-        }
-    }
-    begin(&mut packed, 0xdb, writes.element.len());
-    packed.extend_from_slice(&writes.element);
-    Cow::Owned(packed)
-}
-
-/// The indexes in the batch of what goes to one list, and that of the first with a message.
-type ListItems = (Option<usize>, Vec<usize>);
-
-/// Sorts a batch by list; entries of which nothing is sent go together.
-fn by_list(batch: &Batch) -> Vec<ListItems> {
-    let writes = |index: usize| batch[index].message.as_ref().map(|message| &message.writes);
-    let key = |first: Option<usize>| {
-        let writes = first.and_then(writes)?;
-        Some((writes.push, &*writes.key, writes.before.is_empty()))
-    };
-    let mut lists: Vec<ListItems> = Vec::new();
-    let mut start = 0;
-    for run in batch.chunk_by(|a, b| a.entry == b.entry) {
-        let mut items = start..start + run.len();
-        start = items.end;
-        let first = items.clone().find(|index| writes(*index).is_some());
-        match lists.iter_mut().find(|(known, _)| key(*known) == key(first)) {
-            Some((_, known)) => known.extend(&mut items),
-            None => lists.push((first, items.collect())),
-        }
-    }
-    lists
-}
-
-/// Reads the reply of the two fenced scripts; `next` is the sequence number they were to leave.
-fn parse(answer: Value, next: u64) -> Result<Reply, BrokerError> {
-    let odd = |answer: &Value| BrokerError::Unavailable(format!("redis answered {answer:?}"));
-    let Value::Array(fields) = &answer else { return Err(odd(&answer)) };
-    let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
-    match (fields.first().and_then(text).as_deref(), fields.as_slice()) {
-        (Some("fenced"), _) => Ok(Reply::Fenced),
-        (Some("stale"), _) => Ok(Reply::Stale),
-        (Some("written"), [_, Value::Int(now), exceptions @ ..]) => {
-            let exception = |pair: &[Value]| match pair {
-                [Value::Int(item), why] => {
-                    let why = match text(why)?.as_str() {
-                        "done" => Exception::AlreadyDone,
-                        "early" => Exception::Early,
-                        "exhausted" => Exception::Exhausted,
-                        "queue_full" => Exception::Skipped(SkipReason::QueueFull),
-                        "still_running" => Exception::Skipped(SkipReason::StillRunning),
-                        refusal => Exception::Refused(refusal.to_owned()),
-                    };
-                    Some((usize::try_from(*item).ok()?.checked_sub(1)?, why))
-                }
-                _ => None,
-            };
-            let exceptions: Option<_> = exceptions.chunks(2).map(exception).collect();
-            Ok(Reply::Written {
-                now: UnixMs(*now),
-                sequence: next,
-                exceptions: exceptions.ok_or_else(|| odd(&answer))?,
-            })
-        }
-        _ => Err(odd(&answer)),
-    }
 }
 
 fn life(text: &str) -> Option<Life> {
@@ -529,12 +331,5 @@ mod tests {
         assert_eq!(life("7\t-"), Some(Life { timing: None, since: UnixMs(7) }));
         assert_eq!(life("garbage"), None);
         assert_eq!(recorded_slot("1700000000000 dispatched x"), Some(UnixMs(1_700_000_000_000)));
-    }
-
-    #[test]
-    fn an_answer_of_another_form_is_an_error_not_a_success() {
-        assert!(parse(Value::Okay, 1).is_err());
-        let short = vec![Value::SimpleString("written".into())];
-        assert!(parse(Value::Array(short), 1).is_err());
     }
 }
