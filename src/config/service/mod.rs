@@ -5,6 +5,7 @@
 
 mod broker;
 mod directories;
+mod log;
 mod queues;
 mod sentinels;
 mod sources;
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tracing_subscriber::filter::Targets;
 
 use super::duration;
 use super::expect;
@@ -31,6 +31,7 @@ use crate::queue::Queues;
 use crate::tls::Tls;
 use broker::{Address, STATE_HINT};
 pub use broker::{Broker, BrokerUrl};
+pub use log::LogFormat;
 pub(crate) use sentinels::Sentinels;
 use sources::{Given, Names, Place, Sources};
 
@@ -74,7 +75,6 @@ static TLS: Keys = Keys {
     elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key")],
 };
 static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], later: &[], elsewhere: &[] };
-static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], later: &[], elsewhere: &[] };
 
 /// What the command line says; `None` where it says nothing.
 #[derive(Clone, Debug, Default)]
@@ -111,32 +111,6 @@ pub struct Overrides {
     pub state_dir: Option<PathBuf>,
     /// `--runtime-dir`
     pub runtime_dir: Option<PathBuf>,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For both: `key=value` pairs.
-    Logfmt,
-    /// For machines, an object a line.
-    Json,
-}
-
-impl LogFormat {
-    const ALL: [LogFormat; 3] = [LogFormat::Text, LogFormat::Logfmt, LogFormat::Json];
-
-    /// The word in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LogFormat::Text => "text",
-            LogFormat::Logfmt => "logfmt",
-            LogFormat::Json => "json",
-        }
-    }
 }
 
 /// How the service runs, checked.
@@ -279,8 +253,8 @@ fn read(
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
     let http = http(overrides.http, &mut from);
-    let log_format = log_format(overrides.log_format, &mut from);
-    let log_level = log_level(overrides.log_level, &mut from);
+    let log_format = log::format(overrides.log_format, &mut from);
+    let log_level = log::level(overrides.log_level, &mut from);
     let names = Names { key: "state_dir", flag: "--state-dir", env: "DOWNBEAT_STATE_DIR" };
     let state_dir = directory(names, overrides.state_dir, &mut from);
     let names = Names { key: "runtime_dir", flag: "--runtime-dir", env: "DOWNBEAT_RUNTIME_DIR" };
@@ -438,42 +412,6 @@ fn grace(flag: Option<String>, ttl: Duration, from: &mut Sources<'_, '_, '_>) ->
     });
     grace.unwrap_or(Duration::from_secs(15).max(2 * ttl + Duration::from_secs(3)))
 }
-
-fn log_format(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<LogFormat> {
-    let names = Names { key: "log.format", flag: "--log-format", env: "DOWNBEAT_LOG_FORMAT" };
-    let inner = from.inner("log", &LOG, "format");
-    let given = from.setting_at(names, flag, inner);
-    from.check(given, |text| {
-        LogFormat::ALL.into_iter().find(|format| format.as_str() == text).ok_or_else(|| {
-            let message = format!("unknown log format `{}`", super::node::shortened(text));
-            (message, "write `text`, `logfmt` or `json`".to_owned())
-        })
-    })
-}
-
-/// `RUST_LOG` is everybody's, so our own variable goes before it, and it before the file.
-fn log_level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<String> {
-    let names = Names { key: "log.level", flag: "--log-level", env: "DOWNBEAT_LOG_LEVEL" };
-    let inner = from.inner("log", &LOG, "level");
-    let given = from.setting_at(names, flag, inner);
-    if given.as_ref().is_none_or(|given| matches!(given.place, Place::File(_)))
-        && let Some(directives) = from.variable(names.key, "RUST_LOG")
-    {
-        return from.check(Some(directives), |text| match text.parse::<Targets>() {
-            Ok(_) => Ok(text.to_owned()),
-            Err(error) => Err((error.to_string(), format!("write {LOG_LEVELS}"))),
-        });
-    }
-    from.check(given, |text| match text {
-        "error" | "warn" | "info" | "debug" | "trace" => Ok(text.to_owned()),
-        _ => {
-            let message = format!("unknown log level `{}`", super::node::shortened(text));
-            Err((message, format!("write {LOG_LEVELS}; finer choices go into RUST_LOG")))
-        }
-    })
-}
-
-const LOG_LEVELS: &str = "`error`, `warn`, `info`, `debug` or `trace`";
 
 /// Without a setting of ours, `PORT` counts: a host that sets it forwards requests to that port, from
 /// outside.

@@ -1,0 +1,71 @@
+//! `log`: how log lines look, and which there are.
+
+use tracing_subscriber::filter::Targets;
+
+use super::sources::{Names, Place, Sources};
+use crate::config::fields::Keys;
+use crate::config::node;
+
+static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], later: &[], elsewhere: &[] };
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For both: `key=value` pairs.
+    Logfmt,
+    /// For machines, an object a line.
+    Json,
+}
+
+impl LogFormat {
+    const ALL: [LogFormat; 3] = [LogFormat::Text, LogFormat::Logfmt, LogFormat::Json];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogFormat::Text => "text",
+            LogFormat::Logfmt => "logfmt",
+            LogFormat::Json => "json",
+        }
+    }
+}
+
+pub(super) fn format(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<LogFormat> {
+    let names = Names { key: "log.format", flag: "--log-format", env: "DOWNBEAT_LOG_FORMAT" };
+    let inner = from.inner("log", &LOG, "format");
+    let given = from.setting_at(names, flag, inner);
+    from.check(given, |text| {
+        LogFormat::ALL.into_iter().find(|format| format.as_str() == text).ok_or_else(|| {
+            let message = format!("unknown log format `{}`", node::shortened(text));
+            (message, "write `text`, `logfmt` or `json`".to_owned())
+        })
+    })
+}
+
+/// `RUST_LOG` is everybody's, so our own variable goes before it, and it before the file.
+pub(super) fn level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<String> {
+    let names = Names { key: "log.level", flag: "--log-level", env: "DOWNBEAT_LOG_LEVEL" };
+    let inner = from.inner("log", &LOG, "level");
+    let given = from.setting_at(names, flag, inner);
+    if given.as_ref().is_none_or(|given| matches!(given.place, Place::File(_)))
+        && let Some(directives) = from.variable(names.key, "RUST_LOG")
+    {
+        return from.check(Some(directives), |text| match text.parse::<Targets>() {
+            Ok(_) => Ok(text.to_owned()),
+            Err(error) => Err((error.to_string(), format!("write {LOG_LEVELS}"))),
+        });
+    }
+    from.check(given, |text| match text {
+        "error" | "warn" | "info" | "debug" | "trace" => Ok(text.to_owned()),
+        _ => {
+            let message = format!("unknown log level `{}`", node::shortened(text));
+            Err((message, format!("write {LOG_LEVELS}; finer choices go into RUST_LOG")))
+        }
+    })
+}
+
+const LOG_LEVELS: &str = "`error`, `warn`, `info`, `debug` or `trace`";
