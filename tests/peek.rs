@@ -344,7 +344,7 @@ fn another_type_of_key_and_a_broker_that_is_away_are_told() {
     assert!(told.contains("set `worker: stream`"), "{told}");
     drop(server);
     let told = place.run(&["peek", "audit"]).refused(3);
-    assert!(told.starts_with("downbeat: the broker cannot be asked: "), "{told}");
+    assert!(told.starts_with("downbeat: the broker does not answer: no connection to "), "{told}");
     place.run(&["peek", "audit", "--count", "0"]).refused(2);
 }
 

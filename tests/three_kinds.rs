@@ -19,7 +19,7 @@ fn place(server: &RedisServer) -> Place {
     let schedule = std::fs::read_to_string(file).unwrap();
     let said = schedule.lines().map_while(|line| line.strip_prefix('#'));
     let configuration = said.filter_map(|line| line.strip_prefix("     ")).collect::<Vec<_>>();
-    assert_eq!(configuration.len(), 4, "{configuration:?}");
+    assert_eq!(configuration.len(), 5, "{configuration:?}");
     kind::place(server, &configuration.join("\n"), &schedule)
 }
 
@@ -28,7 +28,8 @@ fn one_schedule_runs_on_celery_sidekiq_and_bullmq_at_once() {
     needs!(Redis, Python, Sidekiq, Bullmq);
     let server = RedisServer::start();
     let place = place(&server);
-    place.run(&["check"]).ok();
+    let told = place.run(&["check"]);
+    assert!(told.stderr.is_empty(), "{told:?}");
     let mut celery = CeleryWorker::start(&server.celery_url(), &["prices"]);
     let mut sidekiq = sidekiq::worker(&server, "mailers");
     let mut bullmq = bullmq::worker(&server, "bullmq", "bull", "thumbnails");

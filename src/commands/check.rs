@@ -94,7 +94,7 @@ async fn ask_workers(
         let asked = broker.ask_workers(&settings, patience).await.map_err(|error| {
             Failure::new(
                 Exit::Unreachable,
-                format!("--workers: the broker cannot be asked: {error}"),
+                format!("--workers: the broker does not answer: {error}"),
             )
         })?;
         workers.extend(asked.workers);

@@ -60,7 +60,7 @@ impl Direct {
         count: usize,
     ) -> Result<(Vec<String>, Peeked), Failure> {
         let unreachable = |error: String| {
-            Failure::new(Exit::Unreachable, format!("the broker cannot be asked: {error}"))
+            Failure::new(Exit::Unreachable, format!("the broker does not answer: {error}"))
         };
         if let Some(amqp) = &queue.amqp {
             let waiting = self.amqp.count(queue).await.map_err(unreachable)?;

@@ -67,7 +67,7 @@ fn check_warns_of_tasks_and_queues_that_no_live_worker_has() {
         "6: `demo.ehco` of `typo` is registered by no live worker that takes from `reports` (one@here) / \
          did you mean `demo.echo`?",
         "7: `reports.tasks.build` of `unknown` is registered by no live worker that takes from `reports` \
-         (one@here) / they register `demo.add`, `demo.echo`, `demo.fail`",
+         (one@here) / they register `demo.add`, `demo.echo`, `demo.fail`, `demo.hold`",
         "8: `mails.send` of `elsewhere` is registered by no live worker that takes from `reports` \
          (one@here) / two@here registers it, and takes from `mail`",
         "10: no live worker takes from the queue `reprots` of `idle` and another entry / \
@@ -137,7 +137,10 @@ fn check_needs_the_broker_only_to_ask_workers() {
     drop(server);
     place.run(&["check"]).ok();
     let refused = place.run(&["check", "--workers"]).refused(3);
-    assert!(refused.starts_with("downbeat: --workers: the broker cannot be asked: "), "{refused}");
+    assert!(
+        refused.starts_with("downbeat: --workers: the broker does not answer: no connection to "),
+        "{refused}"
+    );
     let refused = place_with(SCHEDULE).run(&["check", "--workers"]).refused(2);
     assert!(refused.contains("the broker is a spool"), "{refused}");
     for timeout in ["2", "2m"] {

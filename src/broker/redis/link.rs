@@ -99,7 +99,15 @@ impl Link {
         let pushes = self.pushes.as_ref();
         let opening = Opening { tls: &self.tls, deadline: self.deadline, pushes };
         let mut connection = match &mut self.place {
-            Place::At(server) => opening.open(server.clone(), pushes).await?,
+            Place::At(server) => {
+                opening.open(server.clone(), pushes).await.map_err(|error| match error {
+                    BrokerError::Unavailable(text) => BrokerError::Unavailable(format!(
+                        "no connection to {}: {text}",
+                        server.addr()
+                    )),
+                    error => error,
+                })?
+            }
             Place::KnownTo(sentinels) => sentinels.connect(&opening).await?,
         };
         if !self.setup.is_empty() {
