@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::heartbeat::Heartbeat;
-use self::outbox::{Outbox, Told};
+use self::outbox::Outbox;
 use self::reload::Loader;
 use self::render::Renderer;
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
@@ -383,16 +383,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             Request::Trigger(asked, answer)
                 if !asked.dry_run && self.is_on_amqp(&asked.entry, asked.queue.as_deref()) =>
             {
-                let (mut amqp, teller) = (self.outbox.amqp.clone(), self.outbox.teller());
-                let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
-                tokio::spawn(async move {
-                    let done = by_hand::trigger(&mut amqp, &renderer, &schedule, &asked).await;
-                    if let Ok(triggered) = &done {
-                        let queue = triggered.queue.as_str().into();
-                        let _ = teller.send(Told::ByHand(queue, Kind::Manual, 1));
-                    }
-                    let _ = answer.send(done);
-                });
+                self.trigger_over_amqp(asked, answer);
             }
             Request::Trigger(asked, answer) => {
                 let done =
@@ -408,20 +399,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             Request::Backfill(asked, answer)
                 if !asked.dry_run && self.is_on_amqp(&asked.entry, asked.queue.as_deref()) =>
             {
-                let (mut amqp, teller) = (self.outbox.amqp.clone(), self.outbox.teller());
-                let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
-                let now = self.clock.now();
-                tokio::spawn(async move {
-                    let done =
-                        by_hand::backfill(&mut amqp, &renderer, &schedule, &asked, now).await;
-                    if let Ok(done) = &done
-                        && let Some(slot) = done.slots.first()
-                    {
-                        let (queue, count) = (slot.queue.as_str().into(), done.slots.len());
-                        let _ = teller.send(Told::ByHand(queue, Kind::Backfill, count));
-                    }
-                    let _ = answer.send(done);
-                });
+                self.backfill_over_amqp(asked, answer);
             }
             Request::Backfill(asked, answer) => {
                 let now = self.clock.now();

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -12,6 +12,7 @@ use super::round::{LONGEST_HOLD, report, report_done};
 use super::{Service, backoff};
 use crate::broker::amqp::{Amqp, Fate};
 use crate::broker::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
+use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Publication;
 use crate::leader::lease::{Lease, Reading};
@@ -140,11 +141,6 @@ impl Outbox {
         });
     }
 
-    /// For a task that publishes by hand.
-    pub(super) fn teller(&self) -> mpsc::UnboundedSender<Told> {
-        self.teller.clone()
-    }
-
     /// Waits for what the tasks have to say.
     pub(super) async fn told(&mut self) -> Told {
         // It cannot end: the outbox itself has a sender.
@@ -193,6 +189,45 @@ async fn deliver(amqp: &Amqp, queue: &Queue, errands: Vec<Errand>, trust: &Trust
 }
 
 impl<B: Broker, C: Clock> Service<B, C> {
+    /// Triggers in a task of its own.
+    pub(super) fn trigger_over_amqp(
+        &self,
+        asked: Box<Trigger>,
+        answer: oneshot::Sender<Result<Triggered, Refused>>,
+    ) {
+        let (mut amqp, teller) = (self.outbox.amqp.clone(), self.outbox.teller.clone());
+        let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
+        tokio::spawn(async move {
+            let done = by_hand::trigger(&mut amqp, &renderer, &schedule, &asked).await;
+            if let Ok(triggered) = &done {
+                let queue = triggered.queue.as_str().into();
+                let _ = teller.send(Told::ByHand(queue, Kind::Manual, 1));
+            }
+            let _ = answer.send(done);
+        });
+    }
+
+    /// Backfills in a task of its own.
+    pub(super) fn backfill_over_amqp(
+        &self,
+        asked: Box<Backfill>,
+        answer: oneshot::Sender<Result<Backfilled, Refused>>,
+    ) {
+        let (mut amqp, teller) = (self.outbox.amqp.clone(), self.outbox.teller.clone());
+        let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
+        let now = self.clock.now();
+        tokio::spawn(async move {
+            let done = by_hand::backfill(&mut amqp, &renderer, &schedule, &asked, now).await;
+            if let Ok(done) = &done
+                && let Some(slot) = done.slots.first()
+            {
+                let (queue, count) = (slot.queue.as_str().into(), done.slots.len());
+                let _ = teller.send(Told::ByHand(queue, Kind::Backfill, count));
+            }
+            let _ = answer.send(done);
+        });
+    }
+
     pub(super) fn hear(&mut self, told: Told) {
         match told {
             Told::Slots(slots) => {

@@ -26,9 +26,15 @@ lua!(ACQUIRE, "scripts/acquire.lua");
 lua!(RENEW, "scripts/renew.lua");
 lua!(RESIGN, "scripts/resign.lua");
 lua!(ANNOUNCE, "scripts/announce.lua");
-lua!(ADOPT, "scripts/adopt.lua");
-lua!(DISPATCH, "scripts/push.lua", "scripts/running.lua", "scripts/dispatch.lua");
-lua!(NOTE, "scripts/running.lua", "scripts/note.lua");
+lua!(ADOPT, "scripts/fence.lua", "scripts/adopt.lua");
+lua!(
+    DISPATCH,
+    "scripts/push.lua",
+    "scripts/running.lua",
+    "scripts/fence.lua",
+    "scripts/dispatch.lua"
+);
+lua!(NOTE, "scripts/running.lua", "scripts/fence.lua", "scripts/note.lua");
 lua!(PUBLISH, "scripts/push.lua", "scripts/publish.lua");
 lua!(PEEK, "scripts/peek.lua");
 

@@ -10,14 +10,6 @@
 -- Gives {'fenced', now} or {'stale', now}: nothing was done
 --       {'written', now}
 -- A life that begins never reaches back behind the entry's last progress.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-  return {'fenced', now}
-end
-if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[2] then
-  return {'stale', now}
-end
 redis.call('SET', KEYS[2], ARGV[3])
 for at = 5, #ARGV, 6 do
   local kind, entry, since, timing, record, sent = unpack(ARGV, at, at + 5)

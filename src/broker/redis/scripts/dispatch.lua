@@ -18,14 +18,6 @@
 --                           clock), 'exhausted' (the entry's limit is reached), 'queue_full' or
 --                           'still_running' (recorded as that instead), or the error with which
 --                           a list, or what tells whether a task runs, refused
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-  return {'fenced', now}
-end
-if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[2] then
-  return {'stale', now}
-end
 
 local lists = tonumber(ARGV[4])
 local first = 5 + lists * 4

@@ -16,14 +16,6 @@
 --                           this clock), 'exhausted' (the entry's limit is reached),
 --                           'still_running' (recorded as that instead), or the error of what
 --                           tells whether a task runs
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-  return {'fenced', now}
-end
-if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[2] then
-  return {'stale', now}
-end
 -- The first write: refused when memory is full, and then nothing has happened yet.
 redis.call('SET', KEYS[2], ARGV[3])
 
