@@ -135,7 +135,7 @@ struct Culmination {
 
 impl Place {
     fn of(solar: &Solar) -> Place {
-        let (sin_latitude, cos_latitude) = solar.latitude.radians().sin_cos();
+        let (sin_latitude, cos_latitude) = libm::sincos(solar.latitude.radians());
         Place { sin_latitude, cos_latitude, longitude: solar.longitude.radians() / TAU }
     }
 
@@ -190,7 +190,7 @@ impl Place {
     fn excess(&self, sun: &Sun, cos_hour_angle: f64, height: &Height) -> f64 {
         let sine = self.sin_latitude * sun.sin_declination
             + self.cos_latitude * sun.cos_declination() * cos_hour_angle;
-        let excess = sine - height.of_the_centre(sun).sin();
+        let excess = sine - libm::sin(height.of_the_centre(sun));
         if height.rises { excess } else { -excess }
     }
 
@@ -200,7 +200,7 @@ impl Place {
         for _ in 0..HALVINGS {
             let part = f64::midpoint(before, then);
             let sun = start.sun.on_the_way_to(&end.sun, part);
-            if self.excess(&sun, start.side * (PI * part).cos(), height) < 0.0 {
+            if self.excess(&sun, start.side * libm::cos(PI * part), height) < 0.0 {
                 before = part;
             } else {
                 then = part;

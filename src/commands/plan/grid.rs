@@ -177,7 +177,7 @@ impl Scale {
             (fewest..=peak).filter(|slots| *slots > 0).collect()
         } else {
             let factor = peak as f64 / fewest as f64;
-            let growth = |level: usize| factor.powf(level as f64 / levels as f64);
+            let growth = |level: usize| libm::pow(factor, level as f64 / levels as f64);
             (0..levels).map(|level| (fewest as f64 * growth(level)).ceil() as u64).collect()
         };
         floors.dedup();

@@ -5,6 +5,9 @@
 
 use std::f64::consts::{PI, TAU};
 
+// Unlike the system's, they come to the same bits on every host: all replicas agree on the minute.
+use libm::{atan2, cos, sin, sincos};
+
 /// 2000-01-01T12:00:00Z in days since the epoch, from where the formulas count.
 const J2000: f64 = 10_957.5;
 /// Days by which the even time of the planets is ahead of the Earth's rotation: 69 s.
@@ -29,19 +32,19 @@ impl Sun {
         let t = (time - J2000 + DELTA_T) / 36_525.0;
         let mean_longitude = (280.466_46 + t * (36_000.769_83 + t * 0.000_303_2)).to_radians();
         let anomaly = (357.529_11 + t * (35_999.050_29 - t * 0.000_153_7)).to_radians();
-        let (sin_node, cos_node) = (125.04 - 1934.136 * t).to_radians().sin_cos();
-        let centre = (1.914_602 - t * (0.004_817 + t * 0.000_014)) * anomaly.sin()
-            + (0.019_993 - t * 0.000_101) * (2.0 * anomaly).sin()
-            + 0.000_289 * (3.0 * anomaly).sin();
+        let (sin_node, cos_node) = sincos((125.04 - 1934.136 * t).to_radians());
+        let centre = (1.914_602 - t * (0.004_817 + t * 0.000_014)) * sin(anomaly)
+            + (0.019_993 - t * 0.000_101) * sin(2.0 * anomaly)
+            + 0.000_289 * sin(3.0 * anomaly);
         // Aberration, then nutation.
         let apparent = centre - 0.005_69 - 0.004_78 * sin_node;
-        let (sin_longitude, cos_longitude) = (mean_longitude + apparent.to_radians()).sin_cos();
+        let (sin_longitude, cos_longitude) = sincos(mean_longitude + apparent.to_radians());
         let obliquity = 23.439_291 - t * 0.013_004_2 + 0.002_56 * cos_node;
-        let (sin_obliquity, cos_obliquity) = obliquity.to_radians().sin_cos();
-        let right_ascension = (cos_obliquity * sin_longitude).atan2(cos_longitude);
+        let (sin_obliquity, cos_obliquity) = sincos(obliquity.to_radians());
+        let right_ascension = atan2(cos_obliquity * sin_longitude, cos_longitude);
         let nutation = (0.004_78 * sin_node).to_radians() * cos_obliquity;
         let ahead = mean_longitude - 0.005_718_3_f64.to_radians() - right_ascension - nutation;
-        let distance = 1.000_14 - 0.016_71 * anomaly.cos() - 0.000_14 * (2.0 * anomaly).cos();
+        let distance = 1.000_14 - 0.016_71 * cos(anomaly) - 0.000_14 * cos(2.0 * anomaly);
         Sun {
             sin_declination: sin_obliquity * sin_longitude,
             equation: (ahead + PI).rem_euclid(TAU) / TAU - 0.5,
