@@ -18,14 +18,13 @@ pub(super) struct Keys {
 /// The pairs of one mapping, by known key.
 pub(super) struct Fields<'n, 't> {
     keys: &'static Keys,
-    pairs: [Option<&'n Pair<'t>>; MOST_KEYS],
+    /// All of them: they are few, so that looking through them is the quickest way to one.
+    pairs: &'n [Pair<'t>],
     /// Keys that refused ones were probably meant to be.
     meant: Vec<&'static str>,
     /// It holds a merge key, which the reader has refused; any key could be behind it.
     merged: bool,
 }
-
-const MOST_KEYS: usize = 32;
 
 impl Keys {
     /// Sorts the pairs of a mapping; unknown keys and values that are no mapping are reported.
@@ -34,18 +33,17 @@ impl Keys {
         node: &'n Node<'t>,
         report: &mut Report<'_>,
     ) -> Option<Fields<'n, 't>> {
-        let Some(map) = node.map() else {
+        let Some(pairs) = node.map() else {
             let message = format!("expected the mapping of {}, found {}", self.of, node.found());
             report.error(node.span, message);
             return None;
         };
-        let (pairs, meant) = ([None; MOST_KEYS], Vec::new());
-        let mut fields = Fields { keys: self, pairs, meant, merged: false };
-        for pair in map {
-            match self.known.iter().position(|key| *key == pair.name()) {
-                Some(index) => fields.pairs[index] = Some(pair),
-                None if is_merge(&pair.key) => fields.merged = true,
-                None => fields.meant.extend(self.refuse(pair.name(), pair.key.span, report)),
+        let mut fields = Fields { keys: self, pairs, meant: Vec::new(), merged: false };
+        for pair in pairs.iter().filter(|pair| !self.known.contains(&pair.name())) {
+            if is_merge(&pair.key) {
+                fields.merged = true;
+            } else {
+                fields.meant.extend(self.refuse(pair.name(), pair.key.span, report));
             }
         }
         Some(fields)
@@ -100,9 +98,8 @@ pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
 
 impl<'n, 't> Fields<'n, 't> {
     pub(super) fn pair(&self, key: &str) -> Option<&'n Pair<'t>> {
-        let index = self.keys.known.iter().position(|known| *known == key);
-        debug_assert!(index.is_some(), "`{key}` is asked for but not listed");
-        self.pairs[index?]
+        debug_assert!(self.keys.known.contains(&key), "`{key}` is asked for but not listed");
+        self.pairs.iter().find(|pair| pair.name() == key)
     }
 
     pub(super) fn value(&self, key: &str) -> Option<&'n Node<'t>> {

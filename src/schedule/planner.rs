@@ -525,7 +525,9 @@ fn keep_sends(items: &mut Vec<Item>, first: usize, most: u64) {
 }
 
 fn retirements(schedule: &Schedule, state: &State) -> Vec<LifeChange> {
-    let left = |name: &str| !schedule.get(name).is_some_and(|entry| entry.enabled);
+    let enabled = schedule.entries.iter().filter(|entry| entry.enabled);
+    let enabled: HashSet<&str> = enabled.map(|entry| &*entry.name).collect();
+    let left = |name: &str| !enabled.contains(name);
     let change = |(name, life): (&str, &Life)| {
         let entry = name.into();
         match life.timing {

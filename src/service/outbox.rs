@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 use uuid::Uuid;
 
+use super::Service;
 use super::render::BATCH;
-use super::round::{LONGEST_HOLD, report, report_done};
-use super::{Service, backoff};
+use super::round::{self, report_done};
 use crate::broker::amqp::{Amqp, Fate};
 use crate::broker::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
 use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
@@ -296,9 +296,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 (item.skipped(reason), Some(Outcome::Skipped(reason)), None)
             }
             End::Fate(Fate::Published) => {
-                if let Some(queue) = self.tally.accepted(queue) {
-                    info!(%queue, "the queue takes messages again");
-                }
+                round::accepted(queue, &mut self.tally);
                 (item, Some(Outcome::Dispatched(slot.task_id)), None)
             }
             End::Fate(Fate::Held) => (item, None, None),
@@ -313,20 +311,12 @@ impl<B: Broker, C: Clock> Service<B, C> {
             }
         };
         let now = self.clock.now();
-        if let Some(error) = complaint
-            && let Some(failures) = self.tally.refused(queue, &error, planner.sequence())
-        {
-            if failures == 1 {
-                warn!(%queue, %error, "the queue refuses messages; it is tried again");
-            }
-            planner.hold(queue, now + backoff(failures + 3, LONGEST_HOLD));
+        if let Some(error) = complaint {
+            let sequence = planner.sequence();
+            round::refused(queue, &error, sequence, planner, &mut self.tally, now);
         }
         let Some(outcome) = outcome else { return };
-        self.tally.count(&item, entry);
-        if item.action == Action::Send(Kind::Scheduled) {
-            self.tally.late(now.since(entry.due(item.slot)));
-        }
-        report(&item, outcome, entry, now, false);
+        round::recorded(&item, outcome, entry, &mut self.tally, now);
         let Some(index) = index else { return };
         let item = Item { entry: index, ..item };
         match exception {

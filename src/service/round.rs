@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::outbox::{Errand, Trust};
 use super::render::{self, BATCH};
+use super::tally::Tally;
 use super::{Service, backoff};
 use crate::broker::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
 use crate::clock::Clock;
@@ -26,7 +27,7 @@ const ROUND: usize = 10_000;
 /// Batches on their way at once: one is carried out while the next one travels.
 const IN_FLIGHT: usize = 2;
 /// The longest pause before a queue that refuses is tried again.
-pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(30);
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
 /// A batch that was written, but for the exceptions.
 struct Answered {
@@ -186,33 +187,24 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let _gathering = (items.len() > 1).then(Gathering::start);
         exceptions.sort_by_key(|(index, _)| *index);
         let mut exceptions = exceptions.into_iter().peekable();
-        let dispatched_at = self.clock.now();
+        let (now, tally) = (self.clock.now(), &mut self.tally);
         for (index, (item, outcome)) in items.into_iter().enumerate() {
             let entry = planner.entry(item.entry);
-            let exception = exceptions.next_if(|(at, _)| *at == index).map(|(_, why)| why);
-            let (item, outcome) = match exception {
-                Some(Exception::Skipped(reason)) => {
-                    (item.skipped(reason), Outcome::Skipped(reason))
-                }
-                _ => (item, outcome),
-            };
-            match exception {
+            match exceptions.next_if(|(at, _)| *at == index).map(|(_, why)| why) {
                 None if intends => {
                     if let Outcome::Dispatched(task_id) = outcome {
                         intended.push((item, task_id));
                     }
                 }
-                None | Some(Exception::Skipped(_)) => {
-                    if let Outcome::Dispatched(_) = outcome
-                        && let Some(queue) = self.tally.accepted(&entry.message.queue.name)
-                    {
-                        info!(%queue, "the queue takes messages again");
+                exception @ (None | Some(Exception::Skipped(_))) => {
+                    let (item, outcome) = match exception {
+                        Some(Exception::Skipped(why)) => (item.skipped(why), Outcome::Skipped(why)),
+                        _ => (item, outcome),
+                    };
+                    if let Outcome::Dispatched(_) = outcome {
+                        accepted(&entry.message.queue.name, tally);
                     }
-                    self.tally.count(&item, entry);
-                    if item.action == Action::Send(Kind::Scheduled) {
-                        self.tally.late(dispatched_at.since(entry.due(item.slot)));
-                    }
-                    report(&item, outcome, entry, dispatched_at, false);
+                    recorded(&item, outcome, entry, tally, now);
                     planner.settle(&item);
                     if planner.is_done(item.entry) {
                         report_done(planner.entry(item.entry));
@@ -234,13 +226,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 }
                 Some(Exception::Refused(error)) => {
                     let queue = Arc::clone(&entry.message.queue.name);
-                    if let Some(failures) = self.tally.refused(&queue, &error, sequence) {
-                        let pause = backoff(failures + 3, LONGEST_HOLD);
-                        if failures == 1 {
-                            warn!(%queue, %error, "the queue refuses messages; it is tried again");
-                        }
-                        planner.hold(&queue, dispatched_at + pause);
-                    }
+                    refused(&queue, &error, sequence, planner, tally, now);
                 }
             }
         }
@@ -310,6 +296,43 @@ async fn set_off<T: Send + 'static>(
     }
 }
 
+/// Counts and tells what the broker has recorded.
+pub(super) fn recorded(
+    item: &Item,
+    outcome: Outcome,
+    entry: &Entry,
+    tally: &mut Tally,
+    now: UnixMs,
+) {
+    tally.count(item, entry);
+    if item.action == Action::Send(Kind::Scheduled) {
+        tally.late(now.since(entry.due(item.slot)));
+    }
+    report(item, outcome, entry, now, false);
+}
+
+pub(super) fn accepted(queue: &str, tally: &mut Tally) {
+    if let Some(queue) = tally.accepted(queue) {
+        info!(%queue, "the queue takes messages again");
+    }
+}
+
+/// A queue refused a message of the write with that sequence number: it is left alone for a while.
+pub(super) fn refused(
+    queue: &Arc<str>,
+    error: &str,
+    sequence: u64,
+    planner: &mut Planner,
+    tally: &mut Tally,
+    now: UnixMs,
+) {
+    let Some(failures) = tally.refused(queue, error, sequence) else { return };
+    if failures == 1 {
+        warn!(%queue, %error, "the queue refuses messages; it is tried again");
+    }
+    planner.hold(queue, now + backoff(failures + 3, LONGEST_HOLD));
+}
+
 /// The one line in the log when an entry has reached its limit.
 pub(super) fn report_done(entry: &Entry) {
     let limit = entry.guards.limit;
@@ -317,7 +340,7 @@ pub(super) fn report_done(entry: &Entry) {
 }
 
 /// The one line in the log for each slot sent and each run of slots skipped.
-pub(super) fn report(item: &Item, outcome: Outcome, entry: &Entry, at: UnixMs, recovered: bool) {
+fn report(item: &Item, outcome: Outcome, entry: &Entry, at: UnixMs, recovered: bool) {
     let (name, slot) = (&*entry.name, item.slot);
     let lateness_ms = at.0.saturating_sub(entry.due(slot).0);
     match (item.action, outcome) {

@@ -123,6 +123,20 @@ fn url(
     }
 }
 
+fn keys(kind: &str, on_amqp: bool) -> &'static Keys {
+    match kind {
+        "rq" => &RQ,
+        "dramatiq" if on_amqp => &DRAMATIQ_AMQP,
+        "dramatiq" => &DRAMATIQ,
+        "sidekiq" => &SIDEKIQ,
+        "bullmq" => &BULLMQ,
+        "stream" => &STREAM,
+        "json" => &NONE,
+        _ if on_amqp => &CELERY_AMQP,
+        _ => &CELERY,
+    }
+}
+
 fn worker(
     fields: &Fields<'_, '_>,
     kind: &str,
@@ -130,17 +144,7 @@ fn worker(
     state: Option<&Broker>,
     report: &mut Report<'_>,
 ) -> (Worker, Option<AmqpQueue>) {
-    let keys = match kind {
-        "rq" => &RQ,
-        "dramatiq" if url.is_some() => &DRAMATIQ_AMQP,
-        "dramatiq" => &DRAMATIQ,
-        "sidekiq" => &SIDEKIQ,
-        "bullmq" => &BULLMQ,
-        "stream" => &STREAM,
-        "json" => &NONE,
-        _ if url.is_some() => &CELERY_AMQP,
-        _ => &CELERY,
-    };
+    let keys = keys(kind, url.is_some());
     let options = fields.value("options").and_then(|node| keys.sort(node, report));
     let value = |key: &str| options.as_ref()?.value(key);
     let amqp = url.map(|url| amqp_queue(url, kind, options.as_ref(), report));
