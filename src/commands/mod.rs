@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
 
 use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
@@ -233,9 +234,13 @@ fn load_schedule(service: &ServiceConfig) -> Result<Schedule, Failure> {
     loaded.schedule.ok_or_else(invalid)
 }
 
-/// A runtime for commands that talk to the broker.
+/// Runs what talks to the broker.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    Ok(runtime()?.block_on(work))
+}
+
+/// A runtime that is one thread. What must not wait for another's work has a thread of its own.
+fn runtime() -> Result<Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, error))?;
-    Ok(runtime.block_on(work))
+    runtime.map_err(|error| Failure::new(Exit::Failed, error))
 }

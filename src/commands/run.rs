@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, thread};
 
 use rustix::io::Errno;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use super::{Exit, Failure, configuration, render, renderer, usable_broker};
+use super::{Exit, Failure, configuration, render, renderer, runtime, usable_broker};
 use crate::broker::amqp::Amqp;
 use crate::broker::redis::{Lock, RedisBroker};
 use crate::broker::spool::{Spool, SpoolError};
@@ -48,15 +49,11 @@ fn supervisor() -> Supervisor {
 }
 
 fn run_to_the_end(flags: ServiceFlags) -> Result<Exit, Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Failed, error);
+    let failed = |error: io::Error| Failure::new(Exit::Failed, error);
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(failed)?;
+    let runtime = runtime()?;
     let done = runtime.block_on(serve(service, signals));
     // What still hangs in a blocking call must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -103,7 +100,7 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
             let myself = Peer::myself(&host::name());
             let (campaign, reports) = Campaign::new(lock, times, myself, announcing);
             let to_campaign = reports.requests.clone();
-            let campaign = tokio::spawn(campaign.run());
+            let campaign = begin(campaign)?;
             let done = work(Service::new(parts, broker, reports), requested, &stopping, http).await;
             let _ = to_campaign.send(campaign::Request::Leave).await;
             if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
@@ -120,6 +117,20 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
     }
     drop(control);
     Ok(())
+}
+
+/// Campaigns on a thread of its own, so that no amount of work delays a renewal; the receiver hears
+/// when it has ended.
+fn begin(campaign: Campaign) -> Result<oneshot::Receiver<()>, Failure> {
+    let runtime = runtime()?;
+    let (end, ended) = oneshot::channel();
+    let run = move || {
+        runtime.block_on(campaign.run());
+        // Nobody waits for it once the process has no more time.
+        let _ = end.send(());
+    };
+    let begun = thread::Builder::new().name("campaign".to_owned()).spawn(run);
+    begun.map(|_| ended).map_err(|error| Failure::new(Exit::Failed, error))
 }
 
 /// Serves until stopped, and a little longer for what is being sent.
@@ -186,8 +197,8 @@ fn open_spool(path: &Path) -> Result<Spool, Failure> {
 }
 
 /// Whether what cannot be written now may be written later, with nothing configured anew.
-fn is_passing(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
     !matches!(error.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
 }
 

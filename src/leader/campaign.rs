@@ -1,4 +1,4 @@
-//! Acquire, renew, resign: a task of its own, so that no amount of work delays a renewal.
+//! Acquire, renew, resign: on a thread of its own, so that no amount of work delays a renewal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
