@@ -116,6 +116,8 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         }
     }
     drop(control);
+    // Whoever was answered last gets to read it: what waits to be written has its turn now.
+    tokio::task::yield_now().await;
     Ok(())
 }
 
