@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
 use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
 use std::time::Duration;
 
@@ -220,7 +221,15 @@ impl Link {
     ) -> Result<T, String> {
         match timeout(self.deadline, call).await {
             Ok(done) => done.map_err(|error| match error.kind() {
-                ErrorKind::IOError(io) => tls::explain(&**io).unwrap_or_else(|| error.to_string()),
+                ErrorKind::IOError(io) => tls::explain(&**io).unwrap_or_else(|| match io.kind() {
+                    // TLS 1.3 asks for our certificate when the connection stands already, and the
+                    // reset may overtake the alert that says so.
+                    ConnectionReset | BrokenPipe if self.url.is_tls() => format!(
+                        "{error}; if the server asks for our certificate, name it with \
+                         `tls: {{cert: FILE, key: FILE}}`"
+                    ),
+                    _ => error.to_string(),
+                }),
                 _ => error.to_string(),
             }),
             Err(_) => Err(TOO_LATE.to_owned()),
