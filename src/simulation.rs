@@ -396,7 +396,7 @@ fn mixed() -> Vec<(Entry, BTreeSet<UnixMs>)> {
     };
     let delay = Some(Box::new(Delay::jitter(Duration::from_secs(600))));
     let held = |slot: &UnixMs| {
-        let day = slot.to_jiff().to_zoned(rules.clone()).weekday().to_sunday_zero_offset();
+        let day = slot.to_jiff().to_zoned_datetime(rules.clone()).weekday().to_sunday_zero_offset();
         (50 * 48..=200 * 48).contains(&(slot.since(START).as_secs() / 1800)) && day % 2 == 1
     };
     let half_hours = (1..=365 * 48).map(|n| START + Duration::from_secs(1800 * n));

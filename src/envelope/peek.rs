@@ -178,7 +178,7 @@ pub(super) fn instant(text: &str) -> Option<UnixMs> {
     let timestamp = text.parse::<jiff::Timestamp>();
     let timestamp = timestamp.or_else(|error| {
         let reading = text.parse::<jiff::civil::DateTime>().map_err(|_| error)?;
-        reading.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp())
+        reading.to_zoned_datetime(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp())
     });
     timestamp.ok().map(UnixMs::from)
 }

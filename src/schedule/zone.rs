@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::{BrokenDownTime, Config, PosixCustom};
 use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 use super::unix_ms::UnixMs;
 
@@ -163,12 +163,12 @@ impl Zone {
     /// # Errors
     /// When the format has a directive that is not known.
     pub fn strftime(&self, at: UnixMs, format: &str) -> Result<String, jiff::Error> {
-        let zoned = at.to_jiff().to_zoned(self.rules.clone());
+        let zoned = at.to_jiff().to_zoned_datetime(self.rules.clone());
         if zoned.offset() == self.offset(at) {
             return strftime(&zoned, format);
         }
         // Before 1970 the table has its own offset, and no abbreviation for it.
-        strftime(&at.to_jiff().to_zoned(TimeZone::fixed(self.offset(at))), format)
+        strftime(&at.to_jiff().to_zoned_datetime(TimeZone::fixed(self.offset(at))), format)
     }
 
     /// The first instant at which the zone's clock shows `reading` or a later one.
@@ -266,7 +266,7 @@ impl Zone {
     }
 }
 
-pub(super) fn strftime(at: &Zoned, format: &str) -> Result<String, jiff::Error> {
+pub(super) fn strftime(at: &ZonedDateTime, format: &str) -> Result<String, jiff::Error> {
     let config = Config::new().custom(PosixCustom::new());
     BrokenDownTime::from(at).to_string_with_config(&config, format)
 }

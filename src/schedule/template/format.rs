@@ -39,7 +39,7 @@ fn end_of_directive(format: &str, start: usize) -> usize {
 }
 
 fn check_directive(directive: &str) -> Result<(), TemplateProblem> {
-    let sample = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    let sample = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
     if zone::strftime(&sample, directive).is_err() {
         return Err(TemplateProblem::UnknownDirective(shortened(directive)));
     }
