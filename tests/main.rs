@@ -28,6 +28,7 @@ mod package;
 mod peek;
 mod plain;
 mod python_repr;
+mod release;
 mod reload;
 mod rq;
 mod rrule_dateutil;
