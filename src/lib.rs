@@ -12,6 +12,7 @@
 //! - [`by_hand`]: messages that somebody asks for, on the same path.
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
 //! - [`http`]: health, status and metrics, off the path of every task.
+//! - `regular_file`: opens files that somebody else may have put there.
 //! - [`clock`], [`signals`], [`supervisor`], [`watch`], [`telemetry`], [`host`]: the edges of the
 //!   process.
 //!
@@ -36,6 +37,7 @@ pub mod host;
 pub mod http;
 pub mod leader;
 pub mod queue;
+mod regular_file;
 pub mod schedule;
 pub mod service;
 pub mod signals;

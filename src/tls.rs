@@ -12,6 +12,11 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
+use crate::regular_file;
+
+/// A bundle of all public authorities takes a quarter of a MiB.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
 /// Which files say it, all of them PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
@@ -54,7 +59,7 @@ impl Tls {
     /// Reads the files, and does not look into them.
     pub(crate) fn read(&self) -> Result<Content, TlsError> {
         let read = |path: &PathBuf| {
-            std::fs::read(path)
+            regular_file::read(path, MAX_FILE_BYTES)
                 .map_err(|source| TlsError::Unreadable { path: path.clone(), source })
         };
         let ca = self.ca.as_ref().map(read).transpose()?;

@@ -23,6 +23,7 @@ mod hosts;
 mod http;
 mod init_script;
 mod logs;
+mod neighbours;
 mod overlap;
 mod package;
 mod peek;

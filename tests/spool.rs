@@ -2,6 +2,7 @@
 //! and messages by hand find their way in.
 
 mod guards;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::fs;

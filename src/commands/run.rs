@@ -190,9 +190,10 @@ fn open_spool(path: &Path) -> Result<Spool, Failure> {
         let exit = match &error {
             // Somebody may make room, or mend the disk.
             SpoolError::Io { source, .. } if is_passing(source) => Exit::Failed,
-            SpoolError::Io { .. } | SpoolError::Locked(_) | SpoolError::Corrupt { .. } => {
-                Exit::Config
-            }
+            SpoolError::Io { .. }
+            | SpoolError::InTheWay { .. }
+            | SpoolError::Locked(_)
+            | SpoolError::Corrupt { .. } => Exit::Config,
         };
         Failure::new(exit, error)
     })

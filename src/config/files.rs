@@ -1,10 +1,11 @@
 //! Finds and reads schedule files.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
+use crate::regular_file;
 
 /// Bytes of one schedule file. A million entries fit into eight such files.
 pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
@@ -53,14 +54,18 @@ fn no_files(path: &Path) -> Problem {
         .with_hint("add a file `*.yaml`, `*.yml` or `*.json` with at least `entries: {}`")
 }
 
-/// The text of a file, without a byte order mark.
+/// The text of a schedule file, without a byte order mark.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
     let name = path.display().to_string();
-    let Some(bytes) = read_bytes(path).map_err(|error| unreadable(path, &error))? else {
-        let limit = MAX_FILE_BYTES / (1024 * 1024);
-        return Err(Problem::whole(name, format!("the file is larger than {limit} MiB"))
-            .with_hint("split it into several files"));
-    };
+    let bytes =
+        regular_file::read(path, MAX_FILE_BYTES as u64).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => {
+                let limit = MAX_FILE_BYTES / (1024 * 1024);
+                Problem::whole(name.clone(), format!("the file is larger than {limit} MiB"))
+                    .with_hint("split it into several files")
+            }
+            _ => unreadable(path, &error),
+        })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(match text.strip_prefix('\u{feff}') {
             Some(rest) => rest.to_owned(),
@@ -68,22 +73,6 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
         }),
         Err(error) => Err(not_utf8(name, error.as_bytes(), error.utf8_error().valid_up_to())),
     }
-}
-
-/// What a file holds; `None` when it is too large. Only regular files are opened: a pipe would
-/// block.
-fn read_bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let found = fs::metadata(path)?;
-    if !found.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    if found.len() > MAX_FILE_BYTES as u64 {
-        return Ok(None);
-    }
-    let mut bytes = Vec::with_capacity(found.len() as usize);
-    // It may have grown meanwhile, and files such as those in /proc do not tell their length.
-    File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(Some(bytes).filter(|bytes| bytes.len() <= MAX_FILE_BYTES))
 }
 
 fn not_utf8(name: String, bytes: &[u8], at: usize) -> Problem {

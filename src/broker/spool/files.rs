@@ -1,20 +1,26 @@
 //! Message files: staged, queued, and the lock.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, DirEntry, File, OpenOptions, Permissions};
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use serde::Deserialize;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::{SpoolError, failed};
 use crate::broker::{Found, Outgoing, Peeked};
 use crate::clock;
 use crate::envelope::peek::MOST_BYTES;
+use crate::regular_file;
 use crate::schedule::UnixMs;
+
+/// No message is larger: arguments and headers are bounded, and encoded to a few times their size.
+const MAX_MESSAGE_BYTES: u64 = 16 << 20;
 
 /// A message in the stage; its name there is its name in the queue.
 #[derive(Debug)]
@@ -29,6 +35,7 @@ pub(super) struct Files {
     queue: PathBuf,
     /// Counts in the names, so that they sort in the order of publishing.
     counter: AtomicU64,
+    access: Access,
     /// `None` for a spool that is not held.
     _lock: Option<File>,
 }
@@ -38,7 +45,7 @@ impl Files {
     pub(super) fn open(root: &Path) -> Result<Files, SpoolError> {
         let mut files = Files::at(root)?;
         let path = root.join("lock");
-        let lock = File::create(&path).map_err(failed("open", &path))?;
+        let lock = regular_file::open_or_create_own(&path).map_err(failed("open", &path))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
             if error == rustix::io::Errno::WOULDBLOCK {
                 SpoolError::Locked(root.to_owned())
@@ -54,9 +61,11 @@ impl Files {
     pub(super) fn at(root: &Path) -> Result<Files, SpoolError> {
         let (stage, queue) = (root.join("stage"), root.join("queue"));
         for folder in [&stage, &queue] {
-            fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
+            let created = regular_file::create_own_folder(folder);
+            created.map_err(failed("make the folder", folder))?;
         }
-        Ok(Files { stage, queue, counter: AtomicU64::new(0), _lock: None })
+        let access = Access::to(&queue).map_err(failed("read", &queue))?;
+        Ok(Files { stage, queue, counter: AtomicU64::new(0), access, _lock: None })
     }
 
     /// Writes and syncs a message that no worker can see.
@@ -64,7 +73,8 @@ impl Files {
         let name = self.name(&message.queue.name);
         let path = self.stage.join(&name);
         let write = || {
-            let mut file = File::create_new(&path)?;
+            let mut file = regular_file::create_own(&path)?;
+            self.access.grant(&file)?;
             file.write_all(&message.writes.element)?;
             file.sync_all()
         };
@@ -98,8 +108,9 @@ impl Files {
     pub(super) fn count_queued(&self) -> Result<HashMap<Box<str>, u64>, SpoolError> {
         let mut queues: HashMap<Box<str>, u64> = HashMap::new();
         for item in fs::read_dir(&self.queue).map_err(failed("list", &self.queue))? {
-            let name = item.map_err(failed("list", &self.queue))?.file_name();
-            if let Some(queue) = name.to_str().and_then(queue_of) {
+            let item = item.map_err(failed("list", &self.queue))?;
+            let name = item.file_name();
+            if let Some(queue) = name.to_str().and_then(queue_of).filter(|_| is_file(&item)) {
                 *queues.entry(queue.into()).or_default() += 1;
             }
         }
@@ -130,12 +141,20 @@ impl Files {
         for item in fs::read_dir(&self.stage).map_err(failed("list", &self.stage))? {
             let item = item.map_err(failed("list", &self.stage))?;
             let path = item.path();
-            let recorded = slot_of(&path).is_some_and(|(entry, slot)| is_recorded(&entry, slot));
-            if recorded {
-                let target = self.queue.join(item.file_name());
-                fs::rename(&path, &target).map_err(failed("rename to", &target))?;
-            } else {
-                fs::remove_file(&path).map_err(failed("delete", &path))?;
+            if !is_file(&item) || path.extension().is_none_or(|end| end != "msg") {
+                warn!(path = %path.display(), "not a message, so it is left in the stage");
+                continue;
+            }
+            match slot_of(&path) {
+                Ok(Some((entry, slot))) if is_recorded(&entry, slot) => {
+                    let target = self.queue.join(item.file_name());
+                    fs::rename(&path, &target).map_err(failed("rename to", &target))?;
+                }
+                Ok(_) => fs::remove_file(&path).map_err(failed("delete", &path))?,
+                // It may be recorded.
+                Err(error) => {
+                    warn!(path = %path.display(), %error, "cannot be read, so it is left in the stage");
+                }
             }
         }
         self.sync_queue()?;
@@ -154,8 +173,10 @@ pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, 
         Err(error) => return Err(failed("list", &folder)(error)),
         Ok(items) => {
             for item in items {
-                let name = item.map_err(failed("list", &folder))?.file_name();
-                names.extend(name.into_string().ok().filter(|name| queue_of(name) == Some(queue)));
+                let item = item.map_err(failed("list", &folder))?;
+                let name = item.file_name().into_string().ok();
+                let name = name.filter(|name| queue_of(name) == Some(queue));
+                names.extend(name.filter(|_| is_file(&item)));
             }
         }
     }
@@ -164,7 +185,7 @@ pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, 
     for name in names.iter().take(count) {
         let path = folder.join(name);
         let mut element = Vec::new();
-        let read = File::open(&path).and_then(|file| {
+        let read = regular_file::open_own(&path).and_then(|file| {
             let bytes = file.metadata()?.len();
             file.take(budget + 1).read_to_end(&mut element)?;
             Ok(bytes)
@@ -184,8 +205,42 @@ pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, 
     Ok(Peeked::There { total: names.len() as u64, groups: Vec::new(), found })
 }
 
+/// Who besides us may take messages: nobody, unless the administrator lets the queue folder's group
+/// write in it, as a worker has to.
+#[derive(Debug)]
+struct Access {
+    /// The group, or what an access control list allows at most, may read and write.
+    group: bool,
+    /// The folder's owner and group, for messages that root puts into a folder of another user.
+    owner: Option<(u32, u32)>,
+}
+
+impl Access {
+    fn to(queue: &Path) -> io::Result<Access> {
+        let found = fs::metadata(queue)?;
+        let as_root = rustix::process::geteuid().is_root() && found.uid() != 0;
+        let owner = as_root.then(|| (found.uid(), found.gid()));
+        Ok(Access { group: found.mode() & 0o020 != 0, owner })
+    }
+
+    fn grant(&self, file: &File) -> io::Result<()> {
+        if let Some((user, group)) = self.owner {
+            std::os::unix::fs::fchown(file, Some(user), Some(group))?;
+        }
+        // Whatever the umask is.
+        if self.group { file.set_permissions(Permissions::from_mode(0o660)) } else { Ok(()) }
+    }
+}
+
 pub(super) fn sync(folder: &Path) -> Result<(), SpoolError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlags::DIRECTORY.bits().cast_signed());
+    options.open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
+}
+
+/// Whether it is a regular file. What a worker takes meanwhile is none.
+fn is_file(item: &DirEntry) -> bool {
+    item.file_type().is_ok_and(|kind| kind.is_file())
 }
 
 /// The queue that a message file belongs to, whoever wrote it.
@@ -195,7 +250,7 @@ fn queue_of(name: &str) -> Option<&str> {
 
 /// The entry and slot that a staged message was rendered for. `None` for a message by hand, and for
 /// one that a crash cut short: neither is recorded.
-fn slot_of(path: &Path) -> Option<(String, UnixMs)> {
+fn slot_of(path: &Path) -> io::Result<Option<(String, UnixMs)>> {
     #[derive(Deserialize)]
     struct Message {
         headers: Headers,
@@ -206,8 +261,13 @@ fn slot_of(path: &Path) -> Option<(String, UnixMs)> {
         downbeat_slot: String,
         downbeat_kind: String,
     }
-    let Message { headers } = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let slot: jiff::Timestamp = headers.downbeat_slot.parse().ok()?;
+    let file = BufReader::new(regular_file::open_own(path)?.take(MAX_MESSAGE_BYTES));
+    let Message { headers } = match serde_json::from_reader(file) {
+        Ok(message) => message,
+        Err(error) if error.is_io() => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
     let by_hand = ["manual", "backfill"].contains(&headers.downbeat_kind.as_str());
-    (!by_hand).then(|| (headers.downbeat_entry, slot.into()))
+    let slot: Option<jiff::Timestamp> = headers.downbeat_slot.parse().ok();
+    Ok(slot.filter(|_| !by_hand).map(|slot| (headers.downbeat_entry, slot.into())))
 }

@@ -12,6 +12,10 @@
 //! A message is staged (and synced), then recorded (and synced), then renamed into the queue. What
 //! a crash leaves in the stage is renamed if it is recorded and deleted if not, so it is in the
 //! queue exactly once, and nothing can be consumed before its record.
+//!
+//! Folders are made with mode 0700 and files with 0600, so workers run as the same user. Where the
+//! administrator lets the group of `queue` write in it, messages have mode 0660. What is no regular
+//! file is no message: it is passed over, and refused in the place of `lock` or `records`.
 
 mod files;
 mod records;
@@ -30,6 +34,7 @@ use super::{
     Reply, Write,
 };
 use crate::clock;
+use crate::regular_file;
 use crate::schedule::progress::{LifeChange, SkipReason, State};
 
 /// Why a spool cannot be opened.
@@ -46,6 +51,14 @@ pub enum SpoolError {
         /// On what.
         path: PathBuf,
         /// The operating system's words.
+        source: std::io::Error,
+    },
+    /// Something else than we would make is in the place of a file or folder.
+    #[error("{path}: {source}; move it away")]
+    InTheWay {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
         source: std::io::Error,
     },
     /// The log of records is damaged somewhere else than at its end.
@@ -68,7 +81,13 @@ fn failed<'a>(
     action: &'static str,
     path: &'a Path,
 ) -> impl Fn(std::io::Error) -> SpoolError + use<'a> {
-    move |source| SpoolError::Io { action, path: path.to_owned(), source }
+    move |source| {
+        let path = path.to_owned();
+        if regular_file::is_wrong_kind(&source) {
+            return SpoolError::InTheWay { path, source };
+        }
+        SpoolError::Io { action, path, source }
+    }
 }
 
 impl From<SpoolError> for BrokerError {

@@ -1,7 +1,7 @@
 //! The log of records: appended and synced, one JSON line for each write, merged at the start.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,14 @@ use tracing::warn;
 use super::files::sync;
 use super::{SpoolError, failed};
 use crate::broker::{Outcome, Write};
+use crate::regular_file;
 use crate::schedule::UnixMs;
 use crate::schedule::progress::{Life, LifeChange, State};
 
 /// A log of this size is rewritten, if that makes it much smaller.
 const REWRITE_AT: u64 = 8 << 20;
+/// No log is larger: that of a million entries is rewritten before.
+const MAX_BYTES: u64 = 4 << 30;
 
 /// One write: what it changes.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -140,25 +143,17 @@ impl Records {
     }
 }
 
-/// Writes the state as one line, aside, and puts it in the log's place; gives the file to go on
-/// with, and its length.
+/// Writes the state as one line in the log's place; gives the file to go on with, and its length.
 fn replace(path: &Path, state: &State) -> Result<(File, u64), SpoolError> {
-    let aside = path.with_extension("new");
-    // Left by a crash, perhaps; what really stands in the way is told of by the next line.
-    let _ = fs::remove_file(&aside);
-    let file = OpenOptions::new().append(true).create_new(true).open(&aside);
-    let mut file = file.map_err(failed("write", &aside))?;
     let line = to_line(&snapshot(state));
-    file.write_all(&line).map_err(failed("write", &aside))?;
-    file.sync_all().map_err(failed("sync", &aside))?;
-    fs::rename(&aside, path).map_err(failed("rename to", path))?;
+    let file = regular_file::replace_own(path, &line).map_err(failed("replace", path))?;
     Ok((file, line.len() as u64))
 }
 
 /// Reads a log: the state, and the length of what is whole. A last line without its end was being
 /// written when the machine stopped, and counts as not written.
 pub(super) fn read(path: &Path) -> Result<(State, usize), SpoolError> {
-    let text = match fs::read(path) {
+    let text = match regular_file::read_own(path, MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
         Err(error) => return Err(failed("read", path)(error)),
@@ -223,6 +218,8 @@ fn to_line(line: &Line) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::schedule::Guards;
     use uuid::Uuid;

@@ -153,7 +153,10 @@ fn paths_that_cannot_be_read_are_named_with_what_to_do() {
         "DIR: no schedule files in this directory\n\
          hint: add a file `*.yaml`, `*.yml` or `*.json` with at least `entries: {}`"
     );
-    assert_eq!(shown("/dev/null".into()), "/dev/null: cannot be read: not a regular file");
+    assert_eq!(
+        shown("/dev/null".into()),
+        "/dev/null: cannot be read: not a regular file but a device"
+    );
     std::os::unix::fs::symlink("nowhere", root.join("gone.yaml")).unwrap();
     assert!(shown(root.to_owned()).starts_with("DIR/gone.yaml: cannot be read: no such file"));
     let loaded = load(&[], &Queues::default(), &Tzdata::bundled());

@@ -1,0 +1,251 @@
+//! Opens files that somebody else may have put where they are.
+//!
+//! Opening never waits for the other end of a pipe, and what is not a regular file is refused, judged
+//! by what was opened and not by what the path named a moment before. Reading is bounded. A file that
+//! exists is never truncated.
+//!
+//! There are two kinds of paths. A *configured* one, such as a schedule, a secret or a certificate,
+//! is somebody's choice, and symbolic links in it are followed: Kubernetes mounts ConfigMaps and
+//! secrets as links. A file *of our own* in a folder of ours, such as a lock, a record or a message,
+//! is never a link, so one that stands there is refused.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+/// What we make is for our own user only.
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+
+/// Reads a configured file of at most `max_bytes`. Links are followed.
+///
+/// # Errors
+/// When it cannot be read, is not a regular file, or is larger ([`ErrorKind::FileTooLarge`]).
+pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    read_all(open_with(OpenOptions::new().read(true), OFlags::empty(), path)?, max_bytes)
+}
+
+/// Opens a file of our own to read it.
+///
+/// # Errors
+/// When it cannot be opened, or is not a regular file.
+pub(crate) fn open_own(path: &Path) -> io::Result<File> {
+    open_with(OpenOptions::new().read(true), OFlags::NOFOLLOW, path)
+}
+
+/// Reads a file of our own of at most `max_bytes`.
+///
+/// # Errors
+/// When it cannot be read, is not a regular file, or is larger ([`ErrorKind::FileTooLarge`]).
+pub(crate) fn read_own(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    read_all(open_own(path)?, max_bytes)
+}
+
+/// Opens a file of our own to read and write it, and makes it (mode 0600) if it is not there. What
+/// is in it stays.
+///
+/// # Errors
+/// When it cannot be opened, or something else than a regular file stands there.
+pub(crate) fn open_or_create_own(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(FILE_MODE);
+    open_with(&mut options, OFlags::NOFOLLOW, path)
+}
+
+/// Makes a file of our own (mode 0600), to be appended to.
+///
+/// # Errors
+/// When it cannot be made, or anything stands there already.
+pub(crate) fn create_own(path: &Path) -> io::Result<File> {
+    // With O_EXCL a link is not followed, and nothing that exists is opened.
+    OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path)
+}
+
+/// Writes a file of our own (mode 0600) beside `path`, syncs it and renames it to `path`, so that a
+/// reader finds the old content or the new one. Gives the file, to be appended to.
+///
+/// # Errors
+/// When it cannot be written or renamed.
+pub(crate) fn replace_own(path: &Path, content: &[u8]) -> io::Result<File> {
+    let aside = path.with_extension("new");
+    // A crash may have left it. If something else is in the way, the next line says so.
+    let _ = std::fs::remove_file(&aside);
+    let mut file = create_own(&aside).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => in_the_way(&aside),
+        _ => error,
+    })?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    Ok(file)
+}
+
+/// Makes a folder of our own, and those above it, if they are not there (mode 0700).
+///
+/// # Errors
+/// When one cannot be made, or something else than a folder stands there.
+pub(crate) fn create_own_folder(path: &Path) -> io::Result<()> {
+    let created = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path);
+    created.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => io::Error::new(ErrorKind::InvalidInput, "not a folder"),
+        _ => error,
+    })
+}
+
+fn open_with(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<File> {
+    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
+    let file = opened.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => not_regular("a symbolic link"),
+        // A socket, or a pipe opened for writing that nobody reads.
+        Some(Errno::NXIO) => not_regular("a pipe or socket"),
+        Some(Errno::ISDIR) => not_regular("a directory"),
+        _ => error,
+    })?;
+    let found = file.metadata()?;
+    if found.is_file() { Ok(file) } else { Err(not_regular(kind(&found))) }
+}
+
+/// Whether the error is about what stands at the path: another kind of file than expected, or one
+/// that is too large. Trying again does not help.
+pub(crate) fn is_wrong_kind(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge)
+}
+
+fn in_the_way(path: &Path) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, format!("{} is in the way", path.display()))
+}
+
+fn not_regular(found: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, format!("not a regular file but {found}"))
+}
+
+fn kind(found: &Metadata) -> &'static str {
+    let kind = found.file_type();
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else {
+        "a device"
+    }
+}
+
+fn read_all(file: File, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    let too_large = || {
+        let message = format!("larger than {max_bytes} bytes");
+        io::Error::new(ErrorKind::FileTooLarge, message)
+    };
+    if length > max_bytes {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    // It may have grown meanwhile, and files such as those in /proc do not tell their length.
+    file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes { Err(too_large()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, Mode};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// One of each kind of file but a regular one, and what it is called.
+    fn others(folder: &Path) -> Vec<(PathBuf, &'static str)> {
+        let path = |name: &str| folder.join(name);
+        rustix::fs::mkfifoat(CWD, path("fifo"), Mode::RWXU).unwrap();
+        fs::create_dir(path("directory")).unwrap();
+        UnixListener::bind(path("socket")).unwrap();
+        vec![
+            (path("fifo"), "pipe"),
+            (path("directory"), "a directory"),
+            (path("socket"), "socket"),
+            ("/dev/null".into(), "a device"),
+        ]
+    }
+
+    /// Fails instead of waiting for ever.
+    fn within_a_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || done.send(work()));
+        is_done.recv_timeout(SOON).expect("it does not wait")
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_by_name_and_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, found) in others(folder.path()) {
+            let opened = within_a_time(move || {
+                let read = read(&path, 9).map(drop);
+                [read, open_own(&path).map(drop), open_or_create_own(&path).map(drop)]
+            });
+            for opened in opened {
+                let error = opened.unwrap_err();
+                assert!(error.to_string().contains(found), "{found}: {error}");
+                assert!(is_wrong_kind(&error), "{found}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn links_are_followed_to_configured_files_but_not_to_our_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "text").unwrap();
+        symlink("target", &link).unwrap();
+        assert_eq!(read(&link, 9).unwrap(), b"text");
+        for opened in [open_own(&link), open_or_create_own(&link)] {
+            let error = opened.unwrap_err().to_string();
+            assert_eq!(error, "not a regular file but a symbolic link");
+        }
+        assert_eq!(create_own(&link).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        let dangling = folder.path().join("dangling");
+        symlink("nowhere", &dangling).unwrap();
+        open_or_create_own(&dangling).unwrap_err();
+        assert!(!folder.path().join("nowhere").exists());
+    }
+
+    #[test]
+    fn what_is_there_is_never_truncated_and_what_is_made_is_for_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let old = folder.path().join("old");
+        fs::write(&old, "text").unwrap();
+        drop(open_or_create_own(&old).unwrap());
+        assert_eq!(read_own(&old, 4).unwrap(), b"text");
+        create_own(&old).unwrap_err();
+        let (made, folders) = (folder.path().join("a/b/made"), folder.path().join("a/b"));
+        create_own_folder(&folders).unwrap();
+        drop(open_or_create_own(&made).unwrap());
+        drop(create_own(&folders.join("other")).unwrap());
+        assert_eq!((mode(&made), mode(&folders.join("other"))), (0o600, 0o600));
+        assert_eq!((mode(&folders), mode(&folder.path().join("a"))), (0o700, 0o700));
+    }
+
+    #[test]
+    fn more_than_the_bound_is_not_read_even_if_a_file_hides_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(read(&path, 1 << 20).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        assert_eq!(
+            read(Path::new("/proc/self/stat"), 3).unwrap_err().kind(),
+            ErrorKind::FileTooLarge
+        );
+    }
+}

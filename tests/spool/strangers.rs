@@ -1,0 +1,168 @@
+//! What others have put into the folders of a spool, and who may read what we put there.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+
+use downbeat::broker::{Found, Peeked};
+
+use super::*;
+
+const KINDS: [&str; 4] = ["fifo", "directory", "socket", "link"];
+
+/// Puts something there that is not a regular file. The link leads to `target`.
+fn put(kind: &str, path: &Path, target: &Path) {
+    match kind {
+        "fifo" => assert!(Command::new("mkfifo").arg(path).status().unwrap().success()),
+        "directory" => fs::create_dir(path).unwrap(),
+        "socket" => drop(UnixListener::bind(path).unwrap()),
+        _ => symlink(target, path).unwrap(),
+    }
+}
+
+/// Panics instead of waiting for ever.
+fn within_a_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    is_done.recv_timeout(SOON).expect("it does not wait")
+}
+
+#[test]
+fn what_is_no_message_file_is_passed_over_in_stage_and_queue() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
+    drop(spool);
+    let target = bench.path("target");
+    fs::write(&target, message("a", 1000, Kind::Scheduled).writes.element).unwrap();
+    for folder in ["stage", "queue"] {
+        for kind in KINDS {
+            put(kind, &bench.path(&format!("{folder}/0_{kind}.q.msg")), &target);
+        }
+    }
+    fs::write(bench.path("stage/README"), "not ours").unwrap();
+
+    let root = bench.folder.path().to_owned();
+    let (opened, peeked) = within_a_time(move || {
+        (Spool::open(&root).map_err(|error| error.to_string()), Spool::waiting(&root, "q", 9))
+    });
+    let mut spool = opened.unwrap();
+    let Ok(Peeked::There { total: 1, found, .. }) = peeked else { panic!("{peeked:?}") };
+    assert!(matches!(&found[..], [Found::Whole { .. }]), "{found:?}");
+    // They do not count for `max_queued` either: there is room for a second message.
+    let mut guarded = write("a", 2000);
+    guarded.guards.max_queued = std::num::NonZeroU32::new(2);
+    assert_eq!(bench.dispatch(&mut spool, vec![guarded]), Ok(vec![]));
+    // All is as it was.
+    assert_eq!(fs::read_to_string(bench.path("stage/README")).unwrap(), "not ours");
+    assert_eq!(files_in(&bench.path("stage")), KINDS.len() + 1);
+    assert_eq!(files_in(&bench.path("queue")), KINDS.len() + 2);
+    assert!(target.exists());
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_file_or_folder_is_refused_and_stays_as_it_is() {
+    let place = Place::new();
+    place.write_schedule("all.yaml", &every_second(1));
+    let spool = place.state().join("spool");
+    let target = place.path().join("precious");
+    fs::write(&target, "precious").unwrap();
+    for name in ["lock", "records", "records.new", "stage", "queue"] {
+        for kind in KINDS {
+            let is_folder = ["stage", "queue"].contains(&name);
+            if is_folder && kind == "directory" {
+                continue;
+            }
+            fs::create_dir(&spool).unwrap();
+            put(kind, &spool.join(name), &target);
+            let mut downbeat = place.start(&["run"]);
+            if name == "records.new" && kind != "directory" {
+                // What a crash may have left goes; where a link leads stays.
+                downbeat.wait_for_log("took office");
+                downbeat.process().kill();
+            } else {
+                assert_eq!(downbeat.wait(SOON).code(), Some(78), "{name}: {kind}");
+                let log = downbeat.log().join("\n");
+                let told = format!("{}", spool.join(name).display());
+                assert!(log.contains(&told) && log.contains("move it away"), "{kind}: {log}");
+            }
+            assert_eq!(fs::read_to_string(&target).unwrap(), "precious", "{name}: {kind}");
+            fs::remove_dir_all(&spool).unwrap();
+        }
+    }
+}
+
+#[test]
+fn records_that_are_too_large_are_refused_instead_of_read() {
+    let place = Place::new();
+    place.write_schedule("all.yaml", &every_second(1));
+    let spool = place.state().join("spool");
+    fs::create_dir(&spool).unwrap();
+    File::create(spool.join("records")).unwrap().set_len(1 << 40).unwrap();
+    let mut downbeat = place.start(&["run"]);
+    assert_eq!(downbeat.wait(SOON).code(), Some(78));
+    let log = downbeat.log().join("\n");
+    assert!(log.contains("/records: larger than 4294967296 bytes; move it away"), "{log}");
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// Of the messages in the queue, in order.
+fn message_modes(queue: &Path) -> Vec<u32> {
+    files(queue).iter().map(|name| mode(&queue.join(name))).collect()
+}
+
+#[test]
+fn a_spool_is_for_its_owner_and_messages_for_a_group_that_may_take_them() {
+    let place = Place::new();
+    place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}");
+    let spool = place.state().join("spool");
+    let mut run = place.command(&["run"]);
+    // Whatever the umask is.
+    let mut downbeat = Command::new("sh");
+    downbeat.args(["-c", "umask 000; exec \"$0\" run"]).arg(run.get_program());
+    downbeat.current_dir(place.path()).env_clear();
+    downbeat.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run = downbeat;
+    let mut downbeat = crate::support::downbeat::Downbeat::spawn(&mut run);
+    downbeat.wait_for_log("took office");
+    place.run(&["trigger", "yearly"]).ok();
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    for folder in ["", "stage", "queue"] {
+        assert_eq!(mode(&spool.join(folder)), 0o700, "{folder}");
+    }
+    for file in ["lock", "records"] {
+        assert_eq!(mode(&spool.join(file)), 0o600, "{file}");
+    }
+    let queue = spool.join("queue");
+    assert_eq!(message_modes(&queue), [0o600]);
+    // A group that may only look into the folder takes nothing; one that may write there does.
+    fs::set_permissions(&queue, fs::Permissions::from_mode(0o755)).unwrap();
+    place.run(&["trigger", "yearly"]).ok();
+    fs::set_permissions(&queue, fs::Permissions::from_mode(0o2770)).unwrap();
+    place.run(&["trigger", "yearly"]).ok();
+    assert_eq!(message_modes(&queue), [0o600, 0o600, 0o660]);
+}
+
+#[test]
+fn what_root_puts_into_the_spool_of_another_user_belongs_to_that_user() {
+    let place = Place::new();
+    place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}");
+    let queue = place.state().join("spool/queue");
+    for folder in ["spool/stage", "spool/queue"] {
+        fs::create_dir_all(place.state().join(folder)).unwrap();
+        if let Err(error) = chown(place.state().join(folder), Some(65_534), Some(65_534)) {
+            println!("skipped: only root can give a folder away: {error}");
+            return;
+        }
+    }
+    place.run(&["trigger", "yearly"]).ok();
+    let sent = fs::metadata(queue.join(&files(&queue)[0])).unwrap();
+    assert_eq!((sent.uid(), sent.gid()), (65_534, 65_534));
+}
