@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 
 use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
-use crate::config::{Broker, Overrides, Problem, ServiceConfig};
+use crate::config::{Broker, Overrides, Problem, ServiceConfig, check_environment};
 use crate::control;
 use crate::queue::{Queue, Worker};
 use crate::schedule::Schedule;
@@ -152,8 +152,17 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
         log_format: flags.log_format,
         log_level: flags.log_level,
     };
+    let mut problems = check_environment(std::env::vars_os());
+    // What is not UTF-8 is among the problems.
     let env = |name: &str| std::env::var(name).ok();
-    ServiceConfig::load(overrides, &env)
+    match ServiceConfig::load(overrides, &env) {
+        Ok(service) if problems.is_empty() => Ok(service),
+        Ok(_) => Err(problems),
+        Err(more) => {
+            problems.extend(more);
+            Err(problems)
+        }
+    }
 }
 
 /// Problems as shown on standard error.

@@ -1,9 +1,11 @@
 //! What `run` refuses to start with, and wrong usage.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 
 use super::{place_with, place_with_three};
-use crate::support::downbeat::Place;
+use crate::support::downbeat::{Finished, Place};
 use crate::support::redis::{Options, RedisServer};
 use crate::support::tools::needs;
 use crate::support::wait::SOON;
@@ -51,6 +53,36 @@ fn run_refuses_an_invalid_configuration() {
     assert!(told.contains("--leader-ttl: ") && told.contains("--grace: "), "{told}");
     let told = place.run(&["run", "--config", "nowhere.yaml"]).refused(78);
     assert!(told.contains("nowhere.yaml: cannot be read"), "{told}");
+}
+
+#[test]
+fn no_command_goes_on_with_a_variable_that_it_does_not_know_or_cannot_read() {
+    let place = place_with_three();
+    let not_utf_8 = OsStr::from_bytes(b"redis://:s3cret@\xff");
+    for (args, exit) in [
+        (&["run"][..], 78),
+        (&["check"], 1),
+        (&["config"], 1),
+        (&["next"], 2),
+        (&["plan"], 2),
+        (&["list"], 2),
+        (&["status"], 2),
+        (&["peek", "reports"], 2),
+        (&["trigger", "nightly"], 2),
+        (&["reload"], 2),
+        (&["resign"], 2),
+    ] {
+        let mut command = place.command(args);
+        command.env("DOWNBEAT_BROKER_URL", "redis://:s3cret@host").env("REDIS_URL", not_utf_8);
+        // Kubernetes', of services named `downbeat` and `downbeat-redis`; and the client's.
+        command.env("DOWNBEAT_PORT", "tcp://10.0.0.1:9632").env("DOWNBEAT_REDIS_SERVICE_HOST", "x");
+        command.env("DOWNBEAT_URL", "http://host").env("DOWNBEAT_TOKEN", "s3cret");
+        let told = Finished::from(command.output().unwrap()).refused(exit);
+        let expected = "environment:DOWNBEAT_BROKER_URL: unknown variable\n\
+                        hint: did you mean `DOWNBEAT_BROKER`?\n\
+                        environment:REDIS_URL: its value is not UTF-8\n";
+        assert!(told.ends_with(expected), "{args:?}: {told}");
+    }
 }
 
 #[test]

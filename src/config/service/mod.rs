@@ -5,6 +5,7 @@
 
 mod broker;
 mod directories;
+mod environment;
 mod log;
 mod queues;
 mod sentinels;
@@ -31,6 +32,7 @@ use crate::queue::Queues;
 use crate::tls::Tls;
 use broker::{Address, STATE_HINT};
 pub use broker::{Broker, BrokerUrl};
+pub use environment::check as check_environment;
 pub use log::LogFormat;
 pub(crate) use sentinels::Sentinels;
 use sources::{Given, Names, Place, Sources};

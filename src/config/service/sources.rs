@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::environment;
 use crate::config::fields::{Fields, Keys};
 use crate::config::files;
 use crate::config::node::{Node, Scalar, Span};
@@ -160,6 +161,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     }
 
     fn read_variable(&self, name: &'static str) -> Option<Given> {
+        debug_assert!(environment::is_setting(name), "`{name}` is read but not listed");
         let text = (self.env)(name).filter(|text| !text.is_empty())?;
         Some(Given { text, place: Place::Env(name) })
     }
