@@ -235,7 +235,8 @@ pub(super) static ENTRY: Section = Section {
             schema: r##"{"$ref": "#/$defs/length"}"##,
             kind: "length",
             default: "one of the five",
-            meaning: "equal steps of real time, at least `100ms`, counted from the anchor",
+            meaning: "equal steps of real time, at least `100ms`, counted from the anchor, not from \
+                      when the service starts",
             example: "every: 10m",
         },
         Key {
@@ -290,7 +291,7 @@ pub(super) static ENTRY: Section = Section {
             name: "anchor",
             schema: r##"{"$ref": "#/$defs/instant"}"##,
             kind: "instant",
-            default: "1970-01-01 in UTC",
+            default: "`start`, else 1970-01-01 in UTC",
             meaning: "with `every`: one of the slots, before the phase is added",
             example: "every: 2w\nanchor: 2026-01-05 12:00",
         },
@@ -299,7 +300,7 @@ pub(super) static ENTRY: Section = Section {
             schema: r##"{"$ref": "#/$defs/instant"}"##,
             kind: "instant",
             default: "none",
-            meaning: "no slot is earlier",
+            meaning: "no slot is earlier; with `every` and no `anchor`, slots are counted from it",
             example: "start: 2026-09-01 00:00",
         },
         Key {

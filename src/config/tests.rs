@@ -259,6 +259,49 @@ fn a_list_of_instants_is_sorted_and_each_is_kept_once() {
     assert_eq!(loaded.schedule.unwrap().get("a").unwrap().timing, Timing::At(instants));
 }
 
+/// The first slots of entries with these keys, on Berlin's clock.
+fn first_slots(keys: &str, count: usize) -> Vec<String> {
+    let text = format!("timezone: Europe/Berlin\nentries: {{a: {{task: t, {keys}}}}}\n");
+    let schedule = schedule(&text);
+    let entry = schedule.get("a").unwrap();
+    let next = |slot: &UnixMs| entry.next_slot(*slot);
+    let slots = std::iter::successors(entry.next_slot(UnixMs(0)), next).take(count);
+    slots.map(|slot| entry.zone.to_rfc3339(slot)).collect()
+}
+
+#[test]
+fn equal_steps_are_counted_from_the_start_unless_an_anchor_is_named() {
+    let start = "start: 2027-01-01 09:00";
+    let daily = ["2027-01-01T09:00:00+01:00", "2027-01-02T09:00:00+01:00"];
+    assert_eq!(first_slots(&format!("every: 1d, {start}"), 2), daily);
+    let from = "every: 1h, start: 2026-12-01T16:44:30.250+01:00";
+    assert_eq!(first_slots(from, 1), ["2026-12-01T16:44:30.25+01:00"]);
+    // A phase is added to it, as it is to an anchor.
+    let phase = format!("every: 1d, phase: 30m, {start}");
+    assert_eq!(first_slots(&phase, 1), ["2027-01-01T09:30:00+01:00"]);
+    // What is named goes before it, and the start only bounds.
+    let anchored = format!("every: 1d, anchor: 2026-01-05 12:00, {start}");
+    assert_eq!(first_slots(&anchored, 1), ["2027-01-01T12:00:00+01:00"]);
+    let nothing = "every: 2d, end: 1970-01-04 00:00";
+    assert_eq!(first_slots(nothing, 9), ["1970-01-03T01:00:00+01:00"]);
+}
+
+#[test]
+fn a_start_at_one_of_the_slots_leaves_the_registered_timing_as_it_was() {
+    let timing = |keys: &str| {
+        let schedule = schedule(&format!("entries: {{a: {{task: t, {keys}}}}}\n"));
+        schedule.get("a").unwrap().canonical_timing()
+    };
+    let midnight = timing("every: 1d, start: 2027-01-01 00:00");
+    assert_eq!(midnight, "1 every 86400000+0 from 1798761600000");
+    let morning = timing("every: 1d, start: 2027-01-01 09:00");
+    assert_eq!(morning, "1 every 86400000+32400000 from 1798794000000");
+    // However it is written.
+    assert_eq!(timing("every: 24h, phase: 0s, start: 2027-01-01T10:00:00+01:00"), morning);
+    let anchored = timing("every: 1d, anchor: 2020-05-05 09:00, start: 2027-01-01 09:00");
+    assert_eq!(anchored, morning);
+}
+
 #[test]
 fn a_thousand_instants_are_one_entry_and_one_more_is_too_many() {
     let entry = |count: u32| {

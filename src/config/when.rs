@@ -251,6 +251,7 @@ pub(super) fn tell<'r>(text: &str, add: impl FnOnce(String) -> &'r mut super::pr
     };
 }
 
+/// Equal steps, counted from `anchor`, else from `start`, else from the epoch.
 fn every(
     node: &Node<'_>,
     fields: &Fields<'_, '_>,
@@ -261,7 +262,7 @@ fn every(
     let phase_node = fields.value("phase");
     let phase =
         phase_node.map_or(Some(Duration::ZERO), |node| expect::length_or_zero(node, report));
-    let anchor = match fields.value("anchor") {
+    let anchor = match fields.value("anchor").or_else(|| fields.value("start")) {
         Some(node) => Some(instant(node, zone, report)?),
         None => None,
     };

@@ -1,8 +1,8 @@
 //! `every`: equal steps of real time, anchored to a fixed instant.
 //!
-//! Slots are `anchor + phase + n × period` for every whole `n`, whatever restarts or is edited; the
-//! anchor is the epoch unless the schedule names another. Only the remainder of `anchor + phase`
-//! matters, so that is all that is kept.
+//! Slots are `anchor + phase + n × period` for every whole `n`, whatever restarts or is edited. In a
+//! schedule file the anchor is `anchor`, else `start`, else the epoch. Only the remainder of
+//! `anchor + phase` matters, so that is all that is kept.
 
 use std::fmt;
 use std::time::Duration;

@@ -65,4 +65,10 @@ fn every_example_file_of_the_reference_page_loads_without_a_warning() {
         files += 1;
     }
     assert!(files > 5, "{files} examples");
+    // It fires at the hour at which it starts.
+    let last = page.rsplit("```yaml\n").next().and_then(|rest| rest.split("```").next()).unwrap();
+    let schedule = schedule(last);
+    let reminder = schedule.get("trial-reminder").unwrap();
+    let first = reminder.next_slot(UnixMs(0)).unwrap();
+    assert_eq!(reminder.zone.to_rfc3339(first), "2027-01-01T09:00:00+00:00");
 }
