@@ -123,6 +123,7 @@ impl Taken {
         };
         let id = header("id");
         assert_eq!(properties.correlation_id().as_ref().unwrap().as_str(), id);
+        assert_eq!(properties.reply_to(), &None);
         Taken {
             entry: header("downbeat_entry"),
             slot_ms: instant(&header("downbeat_slot")).0,

@@ -142,6 +142,25 @@ fn an_expired_task_is_revoked_and_a_lasting_one_is_run() {
 }
 
 #[test]
+fn workers_on_the_rpc_backend_leave_no_results_behind() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let settings = json!({"result_backend": "rpc://"});
+    let mut worker = CeleryWorker::start_with(&server.celery_url(), &["q"], &settings);
+    let message = message("demo.echo", "q", &json!([]), &json!({}));
+    for id in 1..=12 {
+        push(&server, &task(&message, id));
+    }
+    worker.wait_for_runs(12);
+    worker.process().terminate();
+    worker.process().wait(SOON);
+    let mut connection = server.connect();
+    let mut keys: Vec<String> = connection.keys("*").unwrap();
+    keys.retain(|key| connection.key_type::<_, String>(key).unwrap() == "list");
+    assert_eq!(keys, [""; 0]);
+}
+
+#[test]
 fn files_are_run_in_order_and_expired_ones_are_not() {
     needs!(Python);
     let mut folder = Folder::new();

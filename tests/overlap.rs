@@ -85,6 +85,17 @@ fn celerys_tasks_run_one_by_one_and_results_are_in_another_database() {
 }
 
 #[test]
+fn celerys_tasks_run_one_by_one_even_if_they_ignore_their_results() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let results = format!("{{options: {{results: '{}'}}}}", server.url());
+    let place = place(&server, &results, "demo.hold", "skip");
+    let settings = json!({"result_backend": server.celery_url(), "task_ignore_result": true});
+    let mut worker = CeleryWorker::start_with(&server.celery_url(), &[QUEUE], &settings);
+    one_by_one(&server, &place, |count| worker.wait_for_runs(count).len());
+}
+
+#[test]
 fn celerys_tasks_run_one_by_one_over_rabbitmq_as_well() {
     needs!(Redis, Python, RabbitMq);
     let (rabbitmq, server) = (RabbitMq::shared(), RedisServer::start());

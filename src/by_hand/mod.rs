@@ -78,6 +78,8 @@ struct Edits<'a> {
     args: Option<&'a Value>,
     kwargs: Option<&'a Value>,
     queue: Option<&'a str>,
+    /// Whether the result is waited for.
+    result: bool,
 }
 
 /// What was typed stands as it is: templates are for schedule files.
@@ -97,6 +99,9 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     }
     if let Some(queue) = edits.queue {
         message.queue = renderer.queue(queue);
+    }
+    if edits.result {
+        answer::request_result(&mut message);
     }
     // The entry itself was checked when it was loaded: what is wrong was typed here.
     envelope::check(&message).map_err(|error| match edits.queue {

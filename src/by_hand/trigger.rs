@@ -24,7 +24,7 @@ pub struct Trigger {
     pub queue: Option<String>,
     /// Show the message, send nothing.
     pub dry_run: bool,
-    /// Refuse it if no worker would tell what came of it.
+    /// Ask for the result; refuse it if no worker would tell what came of it.
     #[serde(default)]
     pub told: bool,
 }
@@ -60,7 +60,12 @@ pub async fn trigger(
 ) -> Result<Triggered, Refused> {
     let entry = find(schedule, &asked.entry)?;
     let Trigger { args, kwargs, queue, .. } = asked;
-    let edits = Edits { args: args.as_ref(), kwargs: kwargs.as_ref(), queue: queue.as_deref() };
+    let edits = Edits {
+        args: args.as_ref(),
+        kwargs: kwargs.as_ref(),
+        queue: queue.as_deref(),
+        result: asked.told,
+    };
     let slot = match asked.slot.as_deref() {
         None => clock::wall(),
         Some(text) => time(entry, "--slot", text)?,

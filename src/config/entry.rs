@@ -11,7 +11,7 @@ use super::node::{Node, Span};
 use super::report::Report;
 use super::settings::{FileQueues, MAX_NAME, Settings};
 use super::{duration, templates, when};
-use crate::envelope::{self, Unsendable};
+use crate::envelope::{self, Unsendable, answer};
 use crate::queue::Queue;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::{About, Expires, Route};
@@ -162,7 +162,10 @@ pub(super) fn read(
         Guards { limit, max_queued: settings.max_queued, overlap: settings.overlap.flatten() };
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
-    let (message, templates) = message(task?, settings, usual_queue);
+    let (mut message, templates) = message(task?, settings, usual_queue);
+    if guards.overlap.is_some() {
+        answer::request_result(&mut message);
+    }
     if let Err(Unsendable { field, message: why }) = envelope::fits(&message, guards) {
         let own = fields.key_span(field);
         let why = format!("`{}`: {why}", message.queue.name);

@@ -476,8 +476,8 @@ const CELERY: Section = Section {
             name: "ignore_result",
             schema: r#"{"type": "boolean"}"#,
             kind: "`true` or `false`",
-            default: "the task's own",
-            meaning: "whether the result is kept",
+            default: "the task's own; with `overlap: skip`, `false`",
+            meaning: "`true`: the result is not kept",
             example: "ignore_result: true",
         },
         Key {

@@ -32,6 +32,14 @@ pub fn is_told(message: &Message) -> Result<(), Unsendable> {
     }
 }
 
+/// Has the worker keep the task's result even where the task itself would not, unless the message
+/// says otherwise.
+pub fn request_result(message: &mut Message) {
+    if let Worker::Celery(_) = message.queue.worker {
+        celery::request_result(message);
+    }
+}
+
 /// Accepts a message of which it can be seen, where messages are recorded, whether its task has come
 /// to an end.
 ///

@@ -88,10 +88,8 @@ pub struct Publication {
     pub headers: Vec<u8>,
     /// 0 to 255, higher is more urgent; only queues with `x-max-priority` look at it.
     pub priority: u8,
-    /// The id that answers would carry.
+    /// The task's id. There is no `reply_to`: nobody waits for an answer.
     pub correlation_id: Uuid,
-    /// Where answers would go.
-    pub reply_to: Option<Uuid>,
     /// The broker drops the message after so many milliseconds.
     pub expiration_ms: Option<u64>,
     /// A JSON text.
@@ -110,7 +108,6 @@ impl Publication {
             headers: b"{}".to_vec(),
             priority: task.message.priority.unwrap_or(0),
             correlation_id: task.task_id,
-            reply_to: None,
             expiration_ms: None,
             body: Vec::new(),
             event: None,
@@ -137,9 +134,6 @@ impl fmt::Display for Publication {
         json.raw(r#","properties":{"content_type":"application/json","content_encoding":"utf-8","#);
         json.raw(r#""delivery_mode":2,"priority":"#).display(self.priority);
         json.raw(r#","correlation_id":""#).uuid(self.correlation_id);
-        if let Some(reply_to) = self.reply_to {
-            json.raw(r#"","reply_to":""#).uuid(reply_to);
-        }
         if let Some(left) = self.expiration_ms {
             json.raw(r#"","expiration":""#).display(left);
         }

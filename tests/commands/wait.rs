@@ -95,6 +95,20 @@ fn celery_tells_through_the_broker_with_a_service() {
 }
 
 #[test]
+fn a_task_that_ignores_its_result_is_waited_for_all_the_same() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let place = place_with(CELERY).env("DOWNBEAT_BROKER", &server.url());
+    let settings = json!({"result_backend": server.celery_url(), "task_ignore_result": true});
+    let worker = CeleryWorker::start_with(&server.celery_url(), &["celery"], &settings);
+    assert_eq!(told(&wait(&place, &["add"]), 0), "succeeded: 3");
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    assert_eq!(told(&wait(&place, &["add"]), 0), "succeeded: 3");
+    drop(worker);
+}
+
+#[test]
 fn celery_over_rabbitmq_tells_where_the_queue_says() {
     needs!(Redis, Python, RabbitMq);
     let (rabbitmq, server) = (RabbitMq::shared(), RedisServer::start());

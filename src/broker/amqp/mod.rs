@@ -224,7 +224,6 @@ mod tests {
             headers: b"{}".to_vec(),
             priority: 0,
             correlation_id: Uuid::from_u128(id),
-            reply_to: None,
             expiration_ms: None,
             body: Vec::new(),
             event: None,

@@ -19,10 +19,6 @@ pub(super) fn of(message: &Publication) -> BasicProperties {
         .with_delivery_mode(2)
         .with_priority(message.priority)
         .with_correlation_id(message.correlation_id.to_string().into());
-    let properties = match message.reply_to {
-        None => properties,
-        Some(reply_to) => properties.with_reply_to(reply_to.to_string().into()),
-    };
     match message.expiration_ms {
         None => properties,
         Some(left) => properties.with_expiration(left.to_string().into()),

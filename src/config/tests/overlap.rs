@@ -18,6 +18,30 @@ fn tasks_overlap_unless_the_entry_or_its_defaults_say_otherwise() {
 }
 
 #[test]
+fn who_keeps_tasks_apart_asks_celerys_workers_for_their_results() {
+    let text = |results: &str| format!("queues: {{sums: {{options: {{results: '{results}'}}}}}}\n");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.yaml");
+    fs::write(&file, text("redis://host/1") + "broker: redis://host\n").unwrap();
+    let overrides = Overrides { config: Some(file), ..Overrides::default() };
+    let service = ServiceConfig::load(overrides, &|_| None).unwrap();
+    let ignores = |entry: &str| {
+        let text = format!("entries: {{a: {{task: t, every: 1h, queue: sums, {entry}}}}}");
+        let (loaded, shown) = load_text_for(&service.queues, "a.yaml", text.as_bytes());
+        assert_eq!(shown, "", "{entry}");
+        match loaded.schedule.unwrap().entries.remove(0).message.options.as_deref() {
+            Some(Options::Celery(options)) => options.ignore_result,
+            _ => None,
+        }
+    };
+    assert_eq!(ignores("overlap: skip"), Some(false));
+    assert_eq!(ignores("overlap: skip, options: {time_limit: 5}"), Some(false));
+    assert_eq!(ignores("overlap: skip, options: {ignore_result: false}"), Some(false));
+    assert_eq!(ignores("overlap: allow"), None);
+    assert_eq!(ignores("overlap: allow, options: {ignore_result: true}"), Some(true));
+}
+
+#[test]
 fn celerys_tasks_are_kept_apart_where_the_state_and_the_results_are_on_one_server() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.yaml");

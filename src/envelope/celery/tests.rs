@@ -1,6 +1,7 @@
 use base64::Engine as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::*;
 use crate::envelope::sample::{self, task};
