@@ -35,6 +35,7 @@ mod rq;
 mod rrule_dateutil;
 mod schedules_on_workers;
 mod schema;
+mod secrets;
 mod sentinel;
 mod sidekiq;
 mod spool;

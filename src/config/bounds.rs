@@ -61,7 +61,7 @@ pub(super) fn read(
 /// An instant, as `at`, `start` and `anchor` take it.
 pub(super) fn instant(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<UnixMs> {
     let Some(text) = node.as_written().filter(|text| !text.is_empty()) else {
-        let message = format!("expected a date and time, found {}", node.found());
+        let message = format!("expected a date and time, found {}", node.found(report));
         report.error(node.span, message).hint(instant::HINT);
         return None;
     };
@@ -105,7 +105,9 @@ fn day(
     let text = match node.as_written().filter(|text| !text.is_empty()) {
         Some(text) => text,
         None => {
-            report.error(node.span, format!("expected days, found {}", node.found())).hint(hint);
+            report
+                .error(node.span, format!("expected days, found {}", node.found(report)))
+                .hint(hint);
             return None;
         }
     };

@@ -250,7 +250,7 @@ fn description(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
 fn tags(node: &Node<'_>, report: &mut Report<'_>) -> Vec<Box<str>> {
     let Some(items) = node.list() else {
         report
-            .error(node.span, format!("`tags` is a list, found {}", node.found()))
+            .error(node.span, format!("`tags` is a list, found {}", node.found(report)))
             .hint("write `tags: [one, two]`");
         return Vec::new();
     };

@@ -16,9 +16,12 @@ pub(super) fn text<'n>(node: &'n Node<'_>, report: &mut Report<'_>) -> Option<&'
     if let Some(Scalar::Text(text)) = node.scalar() {
         return Some(text);
     }
-    let problem = report.error(node.span, format!("expected text, found {}", node.found()));
+    let quotes = report.quotes_values();
+    let problem = report.error(node.span, format!("expected text, found {}", node.found(report)));
     if let (Some(written), false) = (node.as_written(), node.scalar() == Some(Scalar::Null)) {
-        problem.hint(format!("quote it: `\"{written}\"`"));
+        let hint =
+            if quotes { format!("quote it: `\"{written}\"`") } else { "quote it".to_owned() };
+        problem.hint(hint);
     }
     None
 }
@@ -66,14 +69,15 @@ pub(super) fn boolean(node: &Node<'_>, report: &mut Report<'_>) -> Option<bool> 
                 "no" | "off" | "n" | "false" => Some("false"),
                 _ => None,
             };
-            let message = format!("expected true or false, found {}", node.found());
+            let message = format!("expected true or false, found {}", node.found(report));
             let problem = report.error(node.span, message);
             if let Some(meant) = meant {
                 problem.hint(format!("write `{meant}`, without quotes"));
             }
         }
         _ => {
-            report.error(node.span, format!("expected true or false, found {}", node.found()));
+            report
+                .error(node.span, format!("expected true or false, found {}", node.found(report)));
         }
     }
     None
@@ -91,7 +95,12 @@ pub(super) fn whole(
     {
         return Some(number);
     }
-    let (least, greatest, found) = (range.start(), range.end(), node.found());
+    let is_number = matches!(node.scalar(), Some(Scalar::Int(_) | Scalar::Huge | Scalar::Float(_)));
+    let found = match is_number && !report.quotes_values() {
+        true => "another one".to_owned(),
+        false => node.found(report),
+    };
+    let (least, greatest) = (range.start(), range.end());
     let message = format!("expected a whole number from {least} to {greatest}, found {found}");
     report.error(node.span, message);
     None
@@ -120,7 +129,7 @@ pub(super) fn length_or_zero(node: &Node<'_>, report: &mut Report<'_>) -> Option
         }
         _ => {
             report
-                .error(node.span, format!("expected a duration, found {}", node.found()))
+                .error(node.span, format!("expected a duration, found {}", node.found(report)))
                 .hint("write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`");
             return None;
         }

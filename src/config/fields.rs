@@ -34,7 +34,8 @@ impl Keys {
         report: &mut Report<'_>,
     ) -> Option<Fields<'n, 't>> {
         let Some(pairs) = node.map() else {
-            let message = format!("expected the mapping of {}, found {}", self.of, node.found());
+            let message =
+                format!("expected the mapping of {}, found {}", self.of, node.found(report));
             report.error(node.span, message);
             return None;
         };
@@ -61,7 +62,12 @@ impl Keys {
             return Some(later);
         }
         let near = self.near(name);
-        let message = format!("unknown key `{}` in {}", shortened(name), self.of);
+        let quoted = match near {
+            // A slip of the pen says no more than the key that was meant.
+            Some(_) => format!(" `{}`", shortened(name)),
+            None => report.quoted(name),
+        };
+        let message = format!("unknown key{quoted} in {}", self.of);
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None if self.known.is_empty() => "there are none".to_owned(),
@@ -69,6 +75,11 @@ impl Keys {
         };
         report.error(span, message).hint(hint);
         near
+    }
+
+    /// Whether it is one of these keys, or what another scheduler calls one.
+    pub(super) fn names(&self, word: &str) -> bool {
+        self.known.contains(&word) || self.elsewhere.iter().any(|(theirs, _)| *theirs == word)
     }
 
     fn near(&self, name: &str) -> Option<&'static str> {

@@ -81,7 +81,8 @@ fn not_utf8(name: String, bytes: &[u8], at: usize) -> Problem {
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     // All bytes before the first bad one are UTF-8.
     let column = 1 + String::from_utf8_lossy(&before[line_start..]).chars().count();
-    let message = format!("byte 0x{:02x} at offset {at} is not UTF-8", bytes[at]);
+    // Which byte it is stays unsaid, as it may be one of a password.
+    let message = format!("the byte at offset {at} is not UTF-8");
     let mut problem = Problem::whole(name, message).with_hint("save the file as UTF-8");
     problem.line = u32::try_from(line).unwrap_or(u32::MAX);
     problem.column = u32::try_from(column).unwrap_or(u32::MAX);

@@ -118,7 +118,10 @@ impl Writer<'_, '_> {
             _ => {
                 let written = key.as_written().unwrap_or_default();
                 self.report
-                    .error(key.span, format!("a key must be text, found {}", key.found()))
+                    .error(
+                        key.span,
+                        format!("a key must be text, found {}", key.found(self.report)),
+                    )
                     .hint(format!("quote it: `\"{written}\":`"));
             }
         }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::report::Report;
+
 /// How deep collections may be nested, aliases followed.
 pub const MAX_DEPTH: usize = 64;
 
@@ -120,16 +122,22 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// For "expected …, found …".
-    pub(super) fn found(&self) -> String {
+    /// For "expected …, found …": what it is, and where the report may quote values, which.
+    pub(super) fn found(&self, report: &Report<'_>) -> String {
+        let quotes = report.quotes_values();
         match &self.target().value {
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a mapping".to_owned(),
             _ => match self.scalar() {
                 Some(Scalar::Null) | None => "nothing".to_owned(),
                 Some(Scalar::Bool(value)) => value.to_string(),
-                Some(Scalar::Text(text)) => format!("the text `{}`", shortened(text)),
-                _ => format!("the number {}", shortened(self.as_written().unwrap_or_default())),
+                Some(Scalar::Text(text)) if quotes => format!("the text `{}`", shortened(text)),
+                Some(Scalar::Text("")) => "an empty text".to_owned(),
+                Some(Scalar::Text(_)) => "text".to_owned(),
+                _ if quotes => {
+                    format!("the number {}", shortened(self.as_written().unwrap_or_default()))
+                }
+                _ => "a number".to_owned(),
             },
         }
     }

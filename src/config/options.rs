@@ -193,7 +193,7 @@ fn whole_seconds(
     };
     let seconds = seconds.filter(|seconds| fits(*seconds));
     if seconds.is_none() {
-        report.error(node.span, format!("{refused}, found {}", node.found()));
+        report.error(node.span, format!("{refused}, found {}", node.found(report)));
     }
     seconds
 }
@@ -225,7 +225,8 @@ fn backoff(node: &Node<'_>, report: &mut Report<'_>) -> Option<Backoff> {
         Some(Scalar::Text("fixed")) => false,
         Some(Scalar::Text("exponential")) => true,
         _ => {
-            let message = format!("expected `fixed` or `exponential`, found {}", kind.found());
+            let message =
+                format!("expected `fixed` or `exponential`, found {}", kind.found(report));
             report.error(kind.span, message);
             return None;
         }
@@ -241,7 +242,7 @@ fn keep(node: &Node<'_>, report: &mut Report<'_>) -> Option<Keep> {
         Some(Scalar::Int(_)) => expect::count(node, report).map(|most| Keep::Newest(most.get())),
         Some(Scalar::Text(_)) => expect::length(node, report).map(Keep::Younger),
         _ => {
-            let found = node.found();
+            let found = node.found(report);
             report
                 .error(node.span, format!("expected true, a number or an age, found {found}"))
                 .hint("write `true`, how many jobs are kept, or for how long: `100`, `7d`");

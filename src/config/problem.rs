@@ -96,6 +96,12 @@ impl Problem {
         out
     }
 
+    /// On one line, without anything that the input says at that place: `file:line:column: message`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        printable(&(self.place() + &self.message))
+    }
+
     fn place(&self) -> String {
         match self.line {
             0 => format!("{}: ", self.file),
@@ -154,6 +160,33 @@ impl Excerpt {
         let mut line: Vec<char> = left.into_iter().rev().chain(right).collect();
         mask_passwords(&mut line);
         Excerpt::cut(&line, at, pointed)
+    }
+
+    /// The known key that begins at byte `start`, or whose value does, with `…` for the value; `None`
+    /// if there is no such key. Nothing else of `text` is shown.
+    pub(crate) fn of_key(
+        text: &str,
+        start: usize,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Option<Excerpt> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let (before, after) = text.split_at(start);
+        let after = after.trim_start_matches(['"', '\'']);
+        let key = &after[..after.find(|c| !is_name(c)).unwrap_or(after.len())];
+        if is_known(key) && after[key.len()..].trim_start_matches(['"', '\'', ' ']).starts_with(':')
+        {
+            return Some(Excerpt { line: format!("{key}: …"), caret: 0, width: key.len() });
+        }
+        // A value that is not there stands at the colon.
+        let before = if after.starts_with(':') {
+            before
+        } else {
+            before.trim_end_matches(['"', '\'', ' ', '\r', '\n']).strip_suffix(':')?
+        };
+        let before = before.trim_end_matches(['"', '\'', ' ']);
+        let key = &before[before.rfind(|c| !is_name(c)).map_or(0, |at| at + 1)..];
+        let shown = Excerpt { line: format!("{key}: …"), caret: key.len() + 2, width: 1 };
+        is_known(key).then_some(shown)
     }
 
     fn cut(line: &[char], at: usize, pointed: usize) -> Excerpt {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::json::Json;
-use super::node::{Node, Pair, Span, Value, shortened};
+use super::node::{Node, Pair, Span, Value};
 use super::report::Report;
 use super::yaml::Yaml;
 
@@ -128,6 +128,6 @@ fn owned<'t>(key: &Node<'t>) -> Cow<'t, str> {
 
 pub(super) fn report_duplicate(name: &str, span: Span, first: Span, report: &mut Report<'_>) {
     let first = report.place(first);
-    let message = format!("duplicate key `{}`, first at {first}", shortened(name));
+    let message = format!("duplicate key{}, first at {first}", report.quoted(name));
     report.error(span, message).hint("keep one of the two");
 }

@@ -1,6 +1,7 @@
 //! Collects the problems of one text while it is read.
 
-use super::node::Span;
+use super::fields::Keys;
+use super::node::{Span, shortened};
 use super::problem::{Excerpt, Problem, Severity};
 
 /// Problems kept of one file; of the rest only the number is told.
@@ -19,6 +20,16 @@ pub(super) struct Report<'t> {
     counted: (usize, u32, u32),
     /// Bytes built so far from values, whether or not they were used.
     spent: usize,
+    quoting: Quoting,
+}
+
+/// What of the text its problems may repeat.
+#[derive(Clone, Copy)]
+enum Quoting {
+    /// Anything, but for what looks like a password.
+    Text,
+    /// Only the names of these keys, as any other word may be part of a secret that was mistyped.
+    Keys(&'static [&'static Keys]),
 }
 
 impl<'t> Report<'t> {
@@ -32,6 +43,29 @@ impl<'t> Report<'t> {
             errors: 0,
             counted: (0, 1, 1),
             spent: 0,
+            quoting: Quoting::Text,
+        }
+    }
+
+    /// The problems of a text that holds secrets: they repeat nothing of it but the names of `keys`.
+    pub(super) fn without_values(
+        file: impl Into<String>,
+        text: &'t str,
+        keys: &'static [&'static Keys],
+    ) -> Report<'t> {
+        Report { quoting: Quoting::Keys(keys), ..Report::new(file, text) }
+    }
+
+    /// Whether a problem may repeat a value of the text.
+    pub(super) fn quotes_values(&self) -> bool {
+        matches!(self.quoting, Quoting::Text)
+    }
+
+    /// A word of the text as a message may show it: " `word`", or nothing.
+    pub(super) fn quoted(&self, word: &str) -> String {
+        match self.quoting {
+            Quoting::Keys(keys) if !keys.iter().any(|keys| keys.names(word)) => String::new(),
+            _ => format!(" `{}`", shortened(word)),
         }
     }
 
@@ -94,11 +128,21 @@ impl<'t> Report<'t> {
     /// A problem of this text that is not reported, or not yet.
     pub(super) fn located(&mut self, severity: Severity, span: Span, message: String) -> Problem {
         let (line, column) = self.position(span);
-        let excerpt = Excerpt::of(self.text, self.start(span), span.len());
         let mut problem = Problem::whole(self.file.clone(), message);
         (problem.severity, problem.line, problem.column) = (severity, line, column);
-        problem.excerpt = Some(Box::new(excerpt));
+        problem.excerpt = self.excerpt(span).map(Box::new);
         problem
+    }
+
+    fn excerpt(&self, span: Span) -> Option<Excerpt> {
+        let start = self.start(span);
+        match self.quoting {
+            Quoting::Text => Some(Excerpt::of(self.text, start, span.len())),
+            Quoting::Keys(keys) => {
+                let is_known = |word: &str| keys.iter().any(|keys| keys.names(word));
+                Excerpt::of_key(self.text, start, is_known)
+            }
+        }
     }
 
     fn keep(&mut self, problem: Problem) -> &mut Problem {

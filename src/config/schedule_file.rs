@@ -147,7 +147,7 @@ impl<'t, 'z> Pass<'t, 'z> {
                 }
             }
             Opened::Other(node) => {
-                let message = format!("expected a mapping, found {}", node.found());
+                let message = format!("expected a mapping, found {}", node.found(&self.report));
                 self.report
                     .error(node.span, message)
                     .hint("a schedule file begins with `entries:`");
@@ -209,7 +209,8 @@ impl<'t, 'z> Pass<'t, 'z> {
 
     fn calendars(&mut self, node: &Node<'t>) {
         let Some(pairs) = node.map() else {
-            let message = format!("`calendars` is a mapping of names, found {}", node.found());
+            let message =
+                format!("`calendars` is a mapping of names, found {}", node.found(&self.report));
             self.report.error(node.span, message).hint("write `calendars: {NAME: [2026-12-25]}`");
             return;
         };
@@ -223,7 +224,8 @@ impl<'t, 'z> Pass<'t, 'z> {
 
     fn spread(&mut self, node: &Node<'t>) {
         let Some(pairs) = node.map() else {
-            let message = format!("`spread` is a mapping of tags, found {}", node.found());
+            let message =
+                format!("`spread` is a mapping of tags, found {}", node.found(&self.report));
             self.report.error(node.span, message).hint("write `spread: {TAG: 10m}`");
             return;
         };
@@ -263,7 +265,8 @@ impl<'t, 'z> Pass<'t, 'z> {
     }
 
     fn refuse_entries(&mut self, node: &Node<'t>) {
-        let message = format!("`entries` is a mapping of names, found {}", node.found());
+        let message =
+            format!("`entries` is a mapping of names, found {}", node.found(&self.report));
         let hint = match node.scalar() {
             Some(Scalar::Null) => "write `entries: {}` for none",
             _ => "write `name:` and below it, indented, `task:` and the rest",

@@ -155,7 +155,7 @@ impl Settings {
 fn args(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
     if node.list().is_none() {
         report
-            .error(node.span, format!("`args` is a list, found {}", node.found()))
+            .error(node.span, format!("`args` is a list, found {}", node.found(report)))
             .hint("write `args: [first, second]`");
         return None;
     }
@@ -165,7 +165,7 @@ fn args(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
 fn kwargs(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
     if node.map().is_none() {
         report
-            .error(node.span, format!("`kwargs` is a mapping, found {}", node.found()))
+            .error(node.span, format!("`kwargs` is a mapping, found {}", node.found(report)))
             .hint("write `kwargs: {name: value}`");
         return None;
     }
@@ -174,7 +174,7 @@ fn kwargs(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
 
 fn headers(node: &Node<'_>, queue: &Queue, report: &mut Report<'_>) -> Option<JsonText> {
     let Some(pairs) = node.map() else {
-        report.error(node.span, format!("`headers` is a mapping, found {}", node.found()));
+        report.error(node.span, format!("`headers` is a mapping, found {}", node.found(report)));
         return None;
     };
     for pair in pairs {
@@ -223,7 +223,8 @@ fn catch_up(node: &Node<'_>, report: &mut Report<'_>) -> Option<CatchUp> {
         Some(Scalar::Text("all")) => Some(CatchUp::All),
         Some(Scalar::Text("none")) => Some(CatchUp::None),
         _ => {
-            let message = format!("expected `latest`, `all` or `none`, found {}", node.found());
+            let message =
+                format!("expected `latest`, `all` or `none`, found {}", node.found(report));
             report.error(node.span, message);
             None
         }
@@ -255,7 +256,7 @@ fn overlap(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<NonZeroU32
             at_most
         }
         _ => {
-            let message = format!("expected `skip` or `allow`, found {}", node.found());
+            let message = format!("expected `skip` or `allow`, found {}", node.found(report));
             report.error(node.span, message).hint(OVERLAP_HINT);
             return None;
         }

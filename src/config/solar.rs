@@ -25,7 +25,7 @@ const EXAMPLE: &str = "write `solar: {event: sunset, latitude: 37.57, longitude:
 /// Reads the value of `solar`; `key` is where to complain of what is not there.
 pub(super) fn read(node: &Node<'_>, key: Span, report: &mut Report<'_>) -> Option<Solar> {
     if node.map().is_none() {
-        let message = format!("expected an event and its place, found {}", node.found());
+        let message = format!("expected an event and its place, found {}", node.found(report));
         report.error(node.span, message).hint(EXAMPLE);
         return None;
     }
@@ -61,7 +61,7 @@ fn event(node: &Node<'_>, report: &mut Report<'_>) -> Option<Event> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("events: {}", names.join(", ")),
         };
-        let message = format!("expected an event of the sun, found {}", node.found());
+        let message = format!("expected an event of the sun, found {}", node.found(report));
         report.error(node.span, message).hint(hint);
     }
     event
@@ -76,7 +76,8 @@ fn degrees(node: &Node<'_>, range: RangeInclusive<f64>, report: &mut Report<'_>)
     let degrees = degrees.filter(|degrees| range.contains(degrees));
     if degrees.is_none() {
         let (least, most) = range.into_inner();
-        let message = format!("expected degrees from {least} to {most}, found {}", node.found());
+        let message =
+            format!("expected degrees from {least} to {most}, found {}", node.found(report));
         report.error(node.span, message).hint(
             "write a number like `37.57`; north and east are positive, south and west negative",
         );

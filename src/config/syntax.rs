@@ -13,7 +13,7 @@ pub(super) fn report_yaml(error: &ScanError, report: &mut Report<'_>) {
     let at = error.marker().byte_offset().unwrap_or(report.text().len());
     // At the end of the text the last line says more than the empty one after it.
     let at = if at >= report.text().len() { report.text().trim_end().len() } else { at };
-    let (message, mut hint) = yaml_words(error.kind());
+    let (message, mut hint) = yaml_words(error.kind(), report.quotes_values());
     let line = &report.text()[report.text()[..at].rfind('\n').map_or(0, |end| end + 1)..at];
     if matches!(error.kind(), ErrorKind::MappingValueNotAllowed) && !line.contains(':') {
         hint = "is the `:` of the line above missing, or the indentation wrong?";
@@ -24,13 +24,15 @@ pub(super) fn report_yaml(error: &ScanError, report: &mut Report<'_>) {
     }
 }
 
-fn yaml_words(kind: &ErrorKind) -> (String, &'static str) {
+fn yaml_words(kind: &ErrorKind, quotes: bool) -> (String, &'static str) {
     use ErrorKind as K;
     let (message, hint) = match kind {
         K::RecursionLimitExceeded => return (format!("nested more than {MAX_DEPTH} deep"), ""),
         K::UnexpectedCharacter { character } => {
-            let message =
-                format!("the character `{}` cannot stand here", character.escape_default());
+            let message = match quotes {
+                true => format!("the character `{}` cannot stand here", character.escape_default()),
+                false => "this character cannot stand here".to_owned(),
+            };
             let control = character.is_control() || *character == '\u{feff}';
             return (message, if control { "remove it" } else { "quote the text that holds it" });
         }

@@ -130,7 +130,7 @@ fn day_match(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<DayMatc
         Some("and") => Some(DayMatch::And),
         Some("or") => Some(DayMatch::Or),
         _ => {
-            let message = format!("expected `and` or `or`, found {}", node.found());
+            let message = format!("expected `and` or `or`, found {}", node.found(report));
             report.error(node.span, message);
             Some(DayMatch::Or)
         }
@@ -190,7 +190,7 @@ fn crontab(node: &Node<'_>, fields: &Fields<'_, '_>, report: &mut Report<'_>) ->
         if let Some(value) = fields.value(key)
             && value.as_written().is_none_or(|text| text.is_empty() || text.len() > MAX_CRON)
         {
-            let message = format!("expected a number or text, found {}", value.found());
+            let message = format!("expected a number or text, found {}", value.found(report));
             report.error(value.span, message).hint("write it like `*/5`, `\"1,15\"` or `mon-fri`");
         }
     }

@@ -8,7 +8,7 @@ use serde_yaml::granit_parser::{
 };
 
 use super::fields::is_merge;
-use super::node::{MAX_DEPTH, Node, Span, Value, shortened};
+use super::node::{MAX_DEPTH, Node, Span, Value};
 use super::reader::{Broken, MapBuilder, Opened};
 use super::report::Report;
 use super::syntax;
@@ -64,7 +64,7 @@ impl<'t> Yaml<'t> {
         if key.as_written().is_none() {
             let in_braces = report.text()[..key.span.start()].ends_with('{');
             let problem =
-                report.error(key.span, format!("a key must be text, not {}", key.found()));
+                report.error(key.span, format!("a key must be text, not {}", key.found(report)));
             if in_braces && key.map().is_some() {
                 problem.hint("quote a text that holds a template: `\"{{ slot }}\"`");
             }
@@ -183,8 +183,9 @@ impl<'t> Yaml<'t> {
             let start = before.rfind('&').unwrap_or(end);
             let name = before[start..].split_ascii_whitespace().next().unwrap_or_default();
             let span = Span::new(start, start + name.len());
+            let message = format!("no alias uses the anchor{}", report.quoted(name));
             report
-                .warning(span, format!("no alias uses the anchor `{}`", shortened(name)))
+                .warning(span, message)
                 .hint("write `*name` where its value is wanted, or remove it");
         }
     }
@@ -248,7 +249,8 @@ fn refuse_tag(event: &Event<'_>, place: &Place, report: &mut Report<'_>) {
         return;
     }
     let span = place.tag_span().map_or_else(|| bytes(place), |tag| bytes(&tag));
+    let quoted = report.quoted(&Tag::original(tag));
     report
-        .error(span, format!("the tag `{}` is not supported", Tag::original(tag)))
+        .error(span, format!("the tag{quoted} is not supported"))
         .hint("write the value without a tag; only `!!str` is known");
 }

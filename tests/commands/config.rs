@@ -64,10 +64,10 @@ fn config_and_check_tell_what_is_wrong_with_a_setting_and_where() {
     fs::write(place.path().join("c.yaml"), "log: {level: info}\nhttp: everywhere\n").unwrap();
     for args in [["config", "--config", "c.yaml"], ["check", "--config", "c.yaml"]] {
         let told = place.run(&args).refused(1);
-        assert!(told.contains("c.yaml:2:7: `everywhere` is not an address to listen on"), "{told}");
+        assert!(told.contains("c.yaml:2:7: this is not an address to listen on"), "{told}");
     }
     let told = place.run(&["run", "--config", "c.yaml"]).refused(78);
     assert!(told.contains("c.yaml:2:7: "), "{told}");
     let told = place.run(&["check", "--http", "1.2.3.4"]).refused(1);
-    assert!(told.starts_with("--http: `1.2.3.4` is not an address to listen on\n"), "{told}");
+    assert!(told.starts_with("--http: this is not an address to listen on\n"), "{told}");
 }

@@ -4,9 +4,9 @@ use tracing_subscriber::filter::Targets;
 
 use super::sources::{Names, Place, Sources};
 use crate::config::fields::Keys;
-use crate::config::node;
 
-static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], later: &[], elsewhere: &[] };
+pub(super) static LOG: Keys =
+    Keys { of: "`log`", known: &["format", "level"], later: &[], elsewhere: &[] };
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +40,7 @@ pub(super) fn format(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Op
     let given = from.setting_at(names, flag, inner);
     from.check(given, |text| {
         LogFormat::ALL.into_iter().find(|format| format.as_str() == text).ok_or_else(|| {
-            let message = format!("unknown log format `{}`", node::shortened(text));
-            (message, "write `text`, `logfmt` or `json`".to_owned())
+            ("unknown log format".to_owned(), "write `text`, `logfmt` or `json`".to_owned())
         })
     })
 }
@@ -56,14 +55,16 @@ pub(super) fn level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Opt
     {
         return from.check(Some(directives), |text| match text.parse::<Targets>() {
             Ok(_) => Ok(text.to_owned()),
-            Err(error) => Err((error.to_string(), format!("write {LOG_LEVELS}"))),
+            Err(_) => {
+                Err(("these are no filter directives".to_owned(), format!("write {LOG_LEVELS}")))
+            }
         });
     }
     from.check(given, |text| match text {
         "error" | "warn" | "info" | "debug" | "trace" => Ok(text.to_owned()),
         _ => {
-            let message = format!("unknown log level `{}`", node::shortened(text));
-            Err((message, format!("write {LOG_LEVELS}; finer choices go into RUST_LOG")))
+            let hint = format!("write {LOG_LEVELS}; finer choices go into RUST_LOG");
+            Err(("unknown log level".to_owned(), hint))
         }
     })
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::duration;
+use super::duration::{self, DurationError};
 use super::expect;
 use super::fields::Keys;
 use super::files;
@@ -35,7 +35,7 @@ pub use broker::{Broker, BrokerUrl};
 pub use environment::check as check_environment;
 pub use log::LogFormat;
 pub(crate) use sentinels::Sentinels;
-use sources::{Given, Names, Place, Sources};
+use sources::{Names, Place, Sources};
 
 /// Where the file is looked for when nothing names one.
 pub const DEFAULT_FILE: &str = "/etc/downbeat/downbeat.yaml";
@@ -77,6 +77,24 @@ static TLS: Keys = Keys {
     elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key")],
 };
 static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], later: &[], elsewhere: &[] };
+
+/// All that a problem may repeat of the file: any of its values could be a password in the wrong place.
+static KEYS: [&Keys; 14] = [
+    &SERVICE,
+    &TLS,
+    &LEADER,
+    &log::LOG,
+    &queues::QUEUE,
+    &queues::CELERY,
+    &queues::CELERY_AMQP,
+    &queues::RQ,
+    &queues::DRAMATIQ,
+    &queues::DRAMATIQ_AMQP,
+    &queues::SIDEKIQ,
+    &queues::BULLMQ,
+    &queues::STREAM,
+    &queues::NONE,
+];
 
 /// What the command line says; `None` where it says nothing.
 #[derive(Clone, Debug, Default)]
@@ -171,7 +189,7 @@ impl ServiceConfig {
             None => String::new(),
         };
         let name = file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        let mut report = Report::new(name, &text);
+        let mut report = Report::without_values(name, &text, &KEYS);
         let json = file.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e == "json"));
         // A file in which everything is commented out sets nothing.
         let root = match &file {
@@ -360,6 +378,11 @@ fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Ve
         return Some(overrides.schedules.clone());
     }
     if let Some(list) = from.variable("schedules", "DOWNBEAT_SCHEDULES") {
+        if list.text.contains("://") {
+            let hint = "an address goes into DOWNBEAT_BROKER or DOWNBEAT_STATE";
+            from.error(&list.place, "this looks like an address, not like a list of paths", hint);
+            return None;
+        }
         return Some(
             list.text.split(':').filter(|path| !path.is_empty()).map(Into::into).collect(),
         );
@@ -372,9 +395,8 @@ fn namespace_of(text: &str) -> Result<String, (String, String)> {
     if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
         return Ok(text.to_owned());
     }
-    let shown = super::node::shortened(text);
-    let message = format!("`{shown}` cannot be a namespace");
-    Err((message, "use 1 to 64 letters, digits, `_`, `.` and `-`".to_owned()))
+    let hint = "use 1 to 64 letters, digits, `_`, `.` and `-`";
+    Err(("this cannot be a namespace".to_owned(), hint.to_owned()))
 }
 
 fn ttl(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Duration {
@@ -426,8 +448,8 @@ fn http(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<SocketAd
     from.check(port, |text| match text.parse::<u16>() {
         Ok(port) => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
         Err(_) => {
-            let message = format!("`{}` is not a port", super::node::shortened(text));
-            Err((message, "unset it, or set `http`, which goes before it".to_owned()))
+            let hint = "unset it, or set `http`, which goes before it";
+            Err(("this is not a port".to_owned(), hint.to_owned()))
         }
     })
 }
@@ -438,10 +460,9 @@ fn http_of(text: &str) -> Result<SocketAddr, (String, String)> {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
     text.parse().map_err(|_| {
-        let message = format!("`{}` is not an address to listen on", super::node::shortened(text));
         let hint = "write `127.0.0.1:9632`, `[::1]:9632`, or a port alone; `0.0.0.0:9632` listens \
                     on every interface";
-        (message, hint.to_owned())
+        ("this is not an address to listen on".to_owned(), hint.to_owned())
     })
 }
 
@@ -453,8 +474,8 @@ fn tls(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {
         let node = from.inner("tls", &TLS, inner);
         let flag = flag.as_ref().map(|path| path.display().to_string());
         let given = from.setting_at(names, flag, node);
-        let base = from.base_of(given.as_ref());
-        given.map(|Given { text, place }| (base.join(text), place))
+        let (place, base) = (given.as_ref()?.place, from.base_of(given.as_ref()));
+        Some((from.path(given, &base)?, place))
     };
     let ca = file(names("tls.ca", "--tls-ca", "DOWNBEAT_TLS_CA"), &overrides.tls_ca);
     let cert = file(names("tls.cert", "--tls-cert", "DOWNBEAT_TLS_CERT"), &overrides.tls_cert);
@@ -488,9 +509,19 @@ fn directory(
     }
     let given = from.setting(names, None);
     let base = from.base_of(given.as_ref());
-    given.map(|Given { text, .. }| base.join(text))
+    from.path(given, &base)
 }
 
 fn length(text: &str) -> Result<Duration, (String, String)> {
-    duration::parse(text).map_err(|error| (error.to_string(), error.hint()))
+    duration::parse(text).map_err(|error| {
+        let message = match error {
+            DurationError::NoUnit(_) => "a duration without a unit".to_owned(),
+            DurationError::UnknownUnit(_) => "an unknown unit in a duration".to_owned(),
+            DurationError::NotOne(_) => "this is not a duration".to_owned(),
+            DurationError::Fraction | DurationError::Order | DurationError::TooLong => {
+                error.to_string()
+            }
+        };
+        (message, "write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`".to_owned())
+    })
 }

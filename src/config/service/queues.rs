@@ -15,10 +15,10 @@ use crate::queue::{
     Serializer, SidekiqQueue, StreamQueue, Worker,
 };
 
-static QUEUE: Keys =
+pub(super) static QUEUE: Keys =
     Keys { of: "a queue", known: &["worker", "broker", "options"], later: &[], elsewhere: &[] };
 
-static CELERY_AMQP: Keys = Keys {
+pub(super) static CELERY_AMQP: Keys = Keys {
     of: "`options` of a Celery queue on AMQP",
     known: &["exchange", "routing_key", "declare", "results"],
     later: &[],
@@ -26,14 +26,14 @@ static CELERY_AMQP: Keys = Keys {
 };
 
 /// Only Dramatiq's own workers know with which arguments to declare their queues.
-static DRAMATIQ_AMQP: Keys = Keys {
+pub(super) static DRAMATIQ_AMQP: Keys = Keys {
     of: "`options` of a Dramatiq queue on AMQP",
     known: &["exchange", "routing_key"],
     later: &[],
     elsewhere: &[],
 };
 
-static CELERY: Keys = Keys {
+pub(super) static CELERY: Keys = Keys {
     of: "`options` of a Celery queue",
     known: &["priority_steps", "separator", "key_prefix", "results"],
     later: &[],
@@ -44,22 +44,23 @@ static CELERY: Keys = Keys {
     ],
 };
 
-static RQ: Keys =
+pub(super) static RQ: Keys =
     Keys { of: "`options` of an RQ queue", known: &["serializer"], later: &[], elsewhere: &[] };
 
-static DRAMATIQ: Keys =
+pub(super) static DRAMATIQ: Keys =
     Keys { of: "`options` of a Dramatiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
 
-static SIDEKIQ: Keys =
+pub(super) static SIDEKIQ: Keys =
     Keys { of: "`options` of a Sidekiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
 
-static BULLMQ: Keys =
+pub(super) static BULLMQ: Keys =
     Keys { of: "`options` of a BullMQ queue", known: &["prefix"], later: &[], elsewhere: &[] };
 
-static STREAM: Keys =
+pub(super) static STREAM: Keys =
     Keys { of: "`options` of a stream", known: &["maxlen"], later: &[], elsewhere: &[] };
 
-static NONE: Keys = Keys { of: "`options` of this queue", known: &[], later: &[], elsewhere: &[] };
+pub(super) static NONE: Keys =
+    Keys { of: "`options` of this queue", known: &[], later: &[], elsewhere: &[] };
 
 /// Reads the mapping; what is wrong is reported and left out. Celery's queues are on the broker at
 /// `amqp`, if there is one, unless they say otherwise.
@@ -70,7 +71,7 @@ pub(super) fn read(
     report: &mut Report<'_>,
 ) -> Queues {
     let Some(pairs) = node.map() else {
-        let message = format!("`queues` is a mapping of names, found {}", node.found());
+        let message = format!("`queues` is a mapping of names, found {}", node.found(report));
         report.error(node.span, message).hint("write `queues: {NAME: {worker: sidekiq}}`");
         return Queues::default();
     };
@@ -91,8 +92,9 @@ fn kind<'n>(fields: &Fields<'n, '_>, report: &mut Report<'_>) -> Option<&'n str>
         Some(Scalar::Text(kind)) if Worker::KINDS.contains(&kind) => Some(kind),
         _ => {
             let kinds = Worker::KINDS.map(|kind| format!("`{kind}`")).join(", ");
-            let message = format!("expected a kind of worker, found {}", node.found());
-            report.error(node.span, message).hint(format!("write one of {kinds}"));
+            report
+                .error(node.span, "this is no kind of worker")
+                .hint(format!("write one of {kinds}"));
             None
         }
     }
@@ -218,8 +220,9 @@ fn serializer(node: &Node<'_>, report: &mut Report<'_>) -> Option<Serializer> {
         Some(Scalar::Text("pickle")) => Some(Serializer::Pickle),
         Some(Scalar::Text("json")) => Some(Serializer::Json),
         _ => {
-            let message = format!("expected `pickle` or `json`, found {}", node.found());
-            report.error(node.span, message).hint("write what the workers' `--serializer` says");
+            report
+                .error(node.span, "expected `pickle` or `json`")
+                .hint("write what the workers' `--serializer` says");
             None
         }
     }

@@ -92,7 +92,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     fn text_of(&mut self, node: &Node<'_>) -> Option<Given> {
         let text = node.as_written().filter(|_| node.scalar() != Some(Scalar::Null));
         if text.is_none_or(str::is_empty) {
-            let message = format!("expected text, found {}", node.found());
+            let message = format!("expected text, found {}", node.found(&self.report));
             self.report.error(node.span, message);
             return None;
         }
@@ -130,9 +130,27 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             return None;
         }
         self.note(key, &Place::File(node.span));
-        let paths = items.iter().filter_map(|item| self.text_of(item));
-        let paths: Vec<String> = paths.map(|given| given.text).collect();
-        Some(paths.iter().map(|path| self.base.join(path)).collect())
+        let paths: Vec<_> = items.iter().filter_map(|item| self.text_of(item)).collect();
+        let base = self.base.clone();
+        Some(paths.into_iter().filter_map(|path| self.path(Some(path), &base)).collect())
+    }
+
+    /// A path, relative ones from `base`. What is most likely no path, such as an address or a key
+    /// that was written under the wrong name, is refused, as paths are shown to people.
+    pub(super) fn path(&mut self, given: Option<Given>, base: &Path) -> Option<PathBuf> {
+        let path = self.check(given, |text| {
+            let is_plain = text.starts_with('/') || text.starts_with("./");
+            if text.contains("://") || (text.contains(':') && !is_plain) {
+                let hint = "an address goes into `broker` or `state`; `./` before a path makes clear \
+                            that it is one";
+                return Err(("this looks like an address, not like a path".into(), hint.into()));
+            }
+            if text.contains(char::is_control) {
+                return Err(("this is no path".into(), "name a file that holds the text".into()));
+            }
+            Ok(text.to_owned())
+        })?;
+        Some(base.join(path))
     }
 
     pub(super) fn variable(&mut self, key: &'static str, name: &'static str) -> Option<Given> {
@@ -168,19 +186,21 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
 
     /// The first line of a file that holds a secret.
     pub(super) fn content(&mut self, given: Given) -> Option<Given> {
-        let path = self.base_of(Some(&given)).join(&given.text);
+        let (place, base) = (given.place, self.base_of(Some(&given)));
+        let path = self.path(Some(given), &base)?;
         match files::read(&path) {
             Ok(text) => match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
-                Some(line) => Some(Given { text: line.to_owned(), place: given.place }),
+                Some(line) => Some(Given { text: line.to_owned(), place }),
                 None => {
-                    let message = format!("{} holds no broker on its first line", path.display());
-                    self.error(&given.place, &message, "write `redis://…` into it");
+                    let message = "the broker's file holds no address on its first line";
+                    self.error(&place, message, "write `redis://…` into it");
                     None
                 }
             },
             Err(problem) => {
-                let message = format!("{} {}", problem.file, problem.message);
-                self.error(&given.place, &message, problem.hint.as_deref().unwrap_or_default());
+                // The path itself may be the address or password of somebody who mistook the key.
+                let message = format!("the broker's file {}", problem.message);
+                self.error(&place, &message, problem.hint.as_deref().unwrap_or_default());
                 None
             }
         }

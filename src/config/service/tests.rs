@@ -118,12 +118,9 @@ fn a_credential_is_a_broker_file_that_the_environment_names() {
         "redis://:***@credential"
     );
     fs::write(&path, "").unwrap();
-    let told = format!(
-        "environment:CREDENTIALS_DIRECTORY: {} holds no broker on its first line\n\
-         hint: write `redis://…` into it",
-        path.display()
-    );
-    assert_eq!(shown(&[]), Err(told));
+    let told = "environment:CREDENTIALS_DIRECTORY: the broker's file holds no address on its first \
+                line\nhint: write `redis://…` into it";
+    assert_eq!(shown(&[]), Err(told.to_owned()));
 }
 
 #[test]
@@ -146,7 +143,7 @@ fn grace_follows_the_lease_and_cannot_be_shorter_than_a_takeover() {
     assert_eq!(
         load_file("leader:\n  ttl: 10s\ngrace: 11s\n", &[]).unwrap_err(),
         "c.yaml:3:8: a grace of 11s is shorter than a takeover, which can take 12s\n    \
-         grace: 11s\n           ^~~\nhint: raise `grace`, or lower `leader: {ttl: …}`"
+         grace: …\n           ^\nhint: raise `grace`, or lower `leader: {ttl: …}`"
     );
 }
 
@@ -159,18 +156,18 @@ fn every_problem_is_told_where_it_stands() {
         load_file(text, &variables).unwrap_err(),
         "environment:DOWNBEAT_BROKER: a broker's address without a host\n\
          hint: write `redis://HOST:6379/0`\n\
-         environment:DOWNBEAT_LEADER_TTL: the duration `6` has no unit\n\
-         hint: write `6s` for seconds; units are w, d, h, m, s and ms\n\
-         c.yaml:1:1: unknown key `brokr` in the configuration\n    brokr: x\n    ^~~~~\n\
+         environment:DOWNBEAT_LEADER_TTL: a duration without a unit\n\
+         hint: write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`\n\
+         c.yaml:1:1: unknown key `brokr` in the configuration\n\
          hint: did you mean `broker`?\n\
-         c.yaml:2:12: `a b` cannot be a namespace\n    namespace: a b\n               ^~~\n\
+         c.yaml:2:12: this cannot be a namespace\n    namespace: …\n               ^\n\
          hint: use 1 to 64 letters, digits, `_`, `.` and `-`\n\
-         c.yaml:3:15: unknown log format `xml`\n    log: {format: xml, colour: true}\n                  ^~~\n\
+         c.yaml:3:15: unknown log format\n    format: …\n            ^\n\
          hint: write `text`, `logfmt` or `json`\n\
-         c.yaml:3:20: unknown key `colour` in `log`\n    log: {format: xml, colour: true}\n                       ^~~~~~\n\
+         c.yaml:3:20: unknown key in `log`\n\
          hint: known keys: format, level\n\
-         c.yaml:5:12: `schedules` is empty\n    schedules: []\n               ^\n\
-         c.yaml:6:10: expected text, found nothing\n    state_dir:\n             ^"
+         c.yaml:5:12: `schedules` is empty\n    schedules: …\n               ^\n\
+         c.yaml:6:10: expected text, found nothing\n    state_dir: …\n               ^"
     );
 }
 
@@ -186,12 +183,12 @@ fn a_flag_is_named_as_it_is_typed() {
 }
 
 #[test]
-fn no_password_is_shown_with_the_line_it_stands_on() {
+fn no_value_is_shown_with_the_key_it_stands_at() {
     let shown = load_file("broker: redis://me:s3cret@host:x/0\n", &[]).unwrap_err();
     assert_eq!(
         shown,
         "c.yaml:1:9: the port of a broker's address is not a number\n    \
-         broker: redis://me:******@host:x/0\n            ^~~~~~~~~~~~~~~~~~~~~~~~~~\n\
+         broker: …\n            ^\n\
          hint: write it like `:6379`"
     );
     assert!(!load_file("broker: \"redis://me:s3cret@host\n", &[]).unwrap_err().contains("s3cret"));
@@ -206,7 +203,11 @@ fn a_missing_file_that_was_asked_for_is_an_error() {
     assert!(problems[0].render(false).starts_with("/nowhere/c.yaml: cannot be read: no such file"));
     let overrides = Overrides { broker_file: Some("/nowhere/b".into()), ..Overrides::default() };
     let problems = load_with(overrides, &[]).unwrap_err();
-    assert!(problems[0].render(false).starts_with("--broker-file: /nowhere/b cannot be read: no"));
+    assert!(
+        problems[0]
+            .render(false)
+            .starts_with("--broker-file: the broker's file cannot be read: no")
+    );
 }
 
 /// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
@@ -257,7 +258,7 @@ fn the_port_of_a_host_counts_where_nothing_of_ours_names_an_address() {
     assert_eq!(http("# nothing\n", &[("PORT", "")]), Ok((None, None)));
     assert_eq!(
         http("# nothing\n", &[("PORT", "tcp://10.0.0.1:80")]),
-        Err("environment:PORT: `tcp://10.0.0.1:80` is not a port\n\
+        Err("environment:PORT: this is not a port\n\
              hint: unset it, or set `http`, which goes before it"
             .to_owned())
     );

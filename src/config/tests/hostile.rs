@@ -29,7 +29,7 @@ fn a_file_of_50_mb_is_refused_without_being_read() {
 fn bytes_that_are_not_utf_8_are_named() {
     assert_eq!(
         refused("a.yaml", b"entries:\n  \xc3\xa9\xff: {}\n"),
-        "a.yaml:2:4: byte 0xff at offset 13 is not UTF-8\nhint: save the file as UTF-8"
+        "a.yaml:2:4: the byte at offset 13 is not UTF-8\nhint: save the file as UTF-8"
     );
 }
 

@@ -1,0 +1,194 @@
+//! Passwords stay where they were written, whatever else is wrong with the configuration.
+
+use std::fs;
+
+use downbeat::config::{Overrides, Problem, ServiceConfig};
+
+/// Every password in these tests. No four characters of it are found in anything that we print.
+const SECRET: &str = "Zq7xWv9kJp";
+
+/// Where in `text` the secret is repeated, in whole or in part.
+fn leak(text: &str) -> Option<&str> {
+    let parts = SECRET.as_bytes().windows(4).map(|part| std::str::from_utf8(part).unwrap());
+    let at = parts.filter_map(|part| text.find(part)).min()?;
+    text[..at].rsplit('\n').next().map(|before| &text[at - before.len()..])
+}
+
+/// All that can be shown of a configuration: its settings, or what is wrong with it.
+fn shown(loaded: Result<ServiceConfig, Vec<Problem>>) -> String {
+    match loaded {
+        Ok(config) => format!("{:?}\n{config:?}", config.settings()),
+        Err(problems) => {
+            let lines = problems.iter().map(|problem| problem.render(false)).collect::<Vec<_>>();
+            let json = serde_json::to_string_pretty(&problems).unwrap();
+            format!("{}\n{json}\n{problems:?}", lines.join("\n"))
+        }
+    }
+}
+
+/// Loads a file `name` that says `text`, with these variables.
+fn load(name: &str, text: &str, variables: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    let env = |name: &str| {
+        let found = variables.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    shown(ServiceConfig::load(Overrides { config: Some(path), ..Overrides::default() }, &env))
+}
+
+/// Slips of the pen, with `PW` where the password is.
+const MISSPELT: &[&str] = &[
+    // The address itself.
+    "broker: redis:/me:PW@host/0",
+    "broker: redis:me:PW@host",
+    "broker: redis//:PW@host",
+    "broker: redis://:PW@",
+    "broker: redis://:PW",
+    "broker: redis://me:PW@:6379",
+    "broker: redis://:PW@host:port/0",
+    "broker: redis://:PW@host/zero",
+    "broker: redis://:a/PW@host",
+    "broker: redis://:a@PW@host",
+    "broker: redis://:a#PW@host",
+    "broker: redis://:a?PW@host",
+    "broker: redis://:a PW@host",
+    "broker: redis://PW@host",
+    "broker: redis://host?password=PW",
+    "broker: redis://host?passwrd=PW",
+    "broker: redsi://:PW@host",
+    "broker: http://:PW@host",
+    "broker: PW@host",
+    "broker: PW",
+    "broker: ':PW@host:6379'",
+    "broker: unix:/s?pass=PW",
+    "broker: unix://s?pass=PW",
+    "broker: unix:///s?passwort=PW",
+    "broker: rediss://:PW@host?ssl_cert_reqs=PW",
+    "broker: sentinel://a?master=PW%&sentinel_password=abc",
+    "broker: sentinel://:PW@a,b",
+    "broker: sentinel://a?master=m&password=PW",
+    "broker: redis+sentinel://:PW@a?master=m",
+    "broker: redis://:PW@a,b",
+    "broker: redis://:PW@a;redis://:PW@b",
+    "broker: amqp://me:PW@host//",
+    "broker: amqp://me:PW@host//?PW=1",
+    "broker: amqps:/me:PW@host",
+    "broker: amqp://me:PW@host:port",
+    "broker: amqp://host\nstate: spool://PW@host",
+    "broker: amqp://host\nstate: redis:/PW@host",
+    "broker: amqp://host\nstate: amqp://:PW@host",
+    "broker: redis://host\nstate: redis://:PW@host",
+    // Under another key.
+    "brokr: redis://:PW@host",
+    "Broker: redis://:PW@host",
+    "broker_url: redis://:PW@host",
+    "broker url: redis://:PW@host",
+    "password: PW",
+    "redis: {password: PW}",
+    "token: PW",
+    "PW: redis://host",
+    "PW:",
+    "broker: {url: redis://host, password: PW}",
+    "broker: {redis://host: PW}",
+    "broker: {PW}",
+    "broker_file: redis://:PW@host",
+    "broker_file: PW",
+    "namespace: redis://:PW@host",
+    "http: redis://:PW@host",
+    "grace: PW",
+    "grace: redis://:PW@host",
+    "leader: {ttl: PW}",
+    "leader: PW",
+    "log: PW",
+    "log: {format: PW, level: PW}",
+    "log: {PW: text}",
+    "events: PW",
+    "schedules: redis://:PW@host",
+    "schedules: [redis://:PW@host]",
+    "state_dir: redis://:PW@host",
+    "runtime_dir: redis:/:PW@host",
+    "tls: PW",
+    "tls: {password: PW}",
+    "tls: {key: redis://:PW@host, cert: a}",
+    "tls:\n  cert: a\n  key: |\n    -----BEGIN PRIVATE KEY-----\n    PW\n    -----END PRIVATE KEY-----",
+    "queues: PW",
+    "queues: redis://:PW@host",
+    "queues: {mail: PW}",
+    "queues: {mail: {worker: PW}}",
+    "queues: {mail: {broker: redis://:PW@host}}",
+    "queues: {mail: {broker: amqp:/:PW@host}}",
+    "queues: {mail: {broker: PW}}",
+    "queues: {mail: {brokr: 'amqp://:PW@host'}}",
+    "queues: {mail: {worker: sidekiq, broker: 'amqp://:PW@host'}}",
+    "queues: {mail: {options: {results: PW}}}",
+    "queues: {mail: {options: {results: 'redis:/:PW@host'}}}",
+    "queues: {mail: {options: {result: 'redis://:PW@host'}}}",
+    "queues: {mail: {options: {password: PW}}}",
+    "queues: {mail: {options: PW}}",
+    "queues: {mail: {worker: rq, options: {serializer: PW}}}",
+    "queues: {mail: {worker: stream, options: {maxlen: PW}}}",
+    "queues: {mail: {options: {declare: PW, priority_steps: PW, separator: PWPWPWPW}}}",
+    // Broken YAML.
+    "broker: \"redis://:PW@host",
+    "broker: 'redis://:PW@host",
+    "broker: redis://:PW@host'\nhttp: '9632",
+    "broker: \"redis://:\\PW@host\"",
+    "broker: [redis://:PW@host",
+    "broker: {redis://:PW@host",
+    "broker: [redis://:PW@host]",
+    "broker: [a, redis://:PW@host}",
+    "broker:\n  - redis://:PW@host",
+    "broker:\n- redis://:PW@host\nhttp",
+    "broker: redis://:PW@host: x",
+    "broker: redis://:PW: host",
+    "broker: `PW",
+    "broker: @PW",
+    "broker: %PW",
+    "%PW",
+    "%PW a: b\n---\n",
+    "broker: !PW host",
+    "broker: !!PW host",
+    "broker: !<PW> host",
+    "broker: &PW redis://host",
+    "broker: *PW",
+    "broker: &a redis://:PW@host\nstate: *a\nhttp: *a\ngrace: *a",
+    "broker: redis://:PW@host # PW\nhttp: x",
+    "broker: | PW",
+    "broker: |\n  redis://:PW@host\nhttp: x",
+    "broker: >\n  redis://:\n  PW@host\n",
+    "broker: redis://me:\n  PW@host",
+    "broker: redis://me:\nPW@host",
+    "broker: redis://me:\nPW@host: x",
+    " broker: redis://:PW@host\nhttp: 1",
+    "http: 9632\n  broker: redis://:PW@host",
+    "http: 9632\n\tbroker: redis://:PW@host",
+    "broker redis://:PW@host\nhttp: 1",
+    "broker = redis://:PW@host",
+    "broker:redis://:PW@host",
+    "broker:redis://:PW@host\nhttp: 9632",
+    "redis://:PW@host",
+    "- redis://:PW@host",
+    "broker: redis://:PW@host\nbroker: redis://:PW@host",
+    "PW: a\nPW: b",
+    "queues: {mail: {PW: a, PW: b}}",
+    "? [PW]\n: b",
+    "? {PW: a}\n: b",
+    "<<: {broker: redis://:PW@host}\nhttp: x",
+    "--- redis://:PW@host\n--- b",
+    "broker: redis://:PW@host\u{0}",
+    "broker: redis://:PW\u{7}@host",
+    "{broker: redis://:a,PW@host}",
+    "{broker: redis://:a, PW: @host}",
+];
+
+#[test]
+fn no_misspelt_configuration_repeats_its_password() {
+    let mut leaks = Vec::new();
+    for text in MISSPELT {
+        let shown = load("c.yaml", &text.replace("PW", SECRET), &[]);
+        leaks.extend(leak(&shown).map(|leak| format!("{text:?}\n{leak}")));
+    }
+    assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n\n"));
+}
