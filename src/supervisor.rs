@@ -141,9 +141,10 @@ fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     Ok((socket, address))
 }
 
-/// A line of its own in the message.
+/// A line of its own in the message: the first, as what follows may be an excerpt of a file.
 fn one_line(text: &str) -> String {
-    let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.chars().map(|c| if c.is_control() { ' ' } else { c });
     line.take(LONGEST_STATUS).collect()
 }
 
@@ -203,11 +204,11 @@ mod tests {
         supervisor.turn(Some("a"));
         supervisor.reloaded();
         assert!(supervisor.is_status_due());
-        supervisor.turn(Some("two\nlines"));
+        supervisor.turn(Some("tab\there\nand more"));
         let heard = heard(&listener);
         assert!(heard[1].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{heard:?}");
         assert_eq!(heard[0], "READY=1\nSTATUS=a");
-        assert_eq!(heard[3..], ["STATUS=a", "READY=1\nSTATUS=two lines"]);
+        assert_eq!(heard[3..], ["STATUS=a", "READY=1\nSTATUS=tab here"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -81,6 +81,26 @@ fn status_over_http_is_that_of_the_command() {
 }
 
 #[test]
+fn a_refused_reload_is_shown_with_its_place_and_nothing_of_the_file() {
+    let place = Place::new();
+    place.write_schedule("jobs.yaml", "entries: {yearly: {task: t, cron: '@yearly'}}");
+    let downbeat = place.start(&RUN);
+    let address = address(&downbeat);
+    eventually(SOON, "it leads", || (get(&address, "/leaderz").code == 200).then_some(()));
+    place.write_schedule("jobs.yaml", "entries: {yearly: {task: t, crom: 1, args: [s3cret]}}");
+    let told = place.run(&["reload", "--wait"]).refused(1);
+    assert!(told.contains("args: [s3cret]"), "whoever may reload is shown the line: {told}");
+    let shown = eventually(SOON, "the refusal is shown", || {
+        Some(get(&address, "/status").body).filter(|body| body.contains("\"accepted\": false"))
+    });
+    assert!(shown.contains("jobs.yaml:1:29: unknown key `crom` in an entry"), "{shown}");
+    let printed = place.run(&["status"]).ok();
+    for text in [shown, printed] {
+        assert!(!text.contains("s3cret") && !text.contains("task: t"), "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_there_or_not_asked_properly_is_refused() {
     let place = Place::new();
     place.write_schedule("jobs.yaml", "entries: {yearly: {task: t, cron: '@yearly'}}");

@@ -4,6 +4,10 @@ use std::fs;
 
 use downbeat::config::{Overrides, Problem, ServiceConfig};
 
+use crate::support::downbeat::Place;
+use crate::support::manager::Manager;
+use crate::support::wait::SOON;
+
 /// Every password in these tests. No four characters of it are found in anything that we print.
 const SECRET: &str = "Zq7xWv9kJp";
 
@@ -191,4 +195,19 @@ fn no_misspelt_configuration_repeats_its_password() {
         leaks.extend(leak(&shown).map(|leak| format!("{text:?}\n{leak}")));
     }
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n\n"));
+}
+
+#[test]
+fn the_status_of_a_failed_start_is_one_line_without_an_excerpt() {
+    let place = Place::new();
+    let manager = Manager::of_path(&place);
+    let place = manager.supervises(place);
+    let text = format!("http: x\nnamespace: {SECRET} {SECRET}\nbroker: redis:/:{SECRET}@host\n");
+    fs::write(place.path().join("c.yaml"), text).unwrap();
+    let told = place.run(&["run", "--config", "c.yaml"]).refused(78);
+    let status = manager.next(SOON).unwrap();
+    let expected = "STATUS=invalid configuration: c.yaml:1:7: this is not an address to listen on \
+                    (and 2 more)\nERRNO=22";
+    assert_eq!(status, expected);
+    assert_eq!(leak(&told), None, "{told}");
 }

@@ -1,7 +1,5 @@
 //! What a service manager hears: sd_notify over a socket of the test's own.
 
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,56 +8,11 @@ use tokio::time::Instant;
 
 use crate::support::downbeat::Place;
 use crate::support::lines::Lines;
+use crate::support::manager::Manager;
 use crate::support::process::Process;
 use crate::support::redis::RedisServer;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
-
-/// The listening end, and its name for `NOTIFY_SOCKET`.
-struct Manager {
-    socket: UnixDatagram,
-    name: String,
-}
-
-impl Manager {
-    fn of_path(place: &Place) -> Manager {
-        let path = place.path().join("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        Manager { socket, name: path.to_str().unwrap().to_owned() }
-    }
-
-    fn abstract_name() -> Manager {
-        let name = format!("downbeat/test/{}", uuid::Uuid::new_v4());
-        let address = SocketAddr::from_abstract_name(&name).unwrap();
-        Manager { socket: UnixDatagram::bind_addr(&address).unwrap(), name: format!("@{name}") }
-    }
-
-    fn supervises(&self, place: Place) -> Place {
-        place.env("NOTIFY_SOCKET", &self.name)
-    }
-
-    /// The next message, if one comes within `limit`.
-    fn next(&self, limit: Duration) -> Option<String> {
-        self.socket.set_read_timeout(Some(limit)).unwrap();
-        let mut bytes = [0; 4096];
-        let length = self.socket.recv(&mut bytes).ok()?;
-        Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
-    }
-
-    /// The next message that `is_wanted`, and what came before it.
-    fn wait_for(&self, what: &str, is_wanted: impl Fn(&str) -> bool) -> (Vec<String>, String) {
-        let mut before = Vec::new();
-        let found = eventually(SOON, what, || {
-            let message = self.next(Duration::from_secs(1))?;
-            if is_wanted(&message) {
-                return Some(message);
-            }
-            before.push(message);
-            None
-        });
-        (before, found)
-    }
-}
 
 const HOURLY: &str = "entries:\n  hourly: {task: t, every: 1h}\n";
 
@@ -130,12 +83,13 @@ fn why_a_start_failed_is_told_so_that_nobody_waits_for_it() {
     let place = manager.supervises(place);
     place.run(&["run"]).refused(78);
     let told = manager.next(SOON).unwrap();
-    assert!(told.starts_with("STATUS=invalid schedule ./schedules/a.yaml:2:16: "), "{told}");
-    assert!(told.ends_with("\nERRNO=22"), "{told}");
+    assert!(told.starts_with("STATUS=invalid schedule: ./schedules/a.yaml:2:16: "), "{told}");
+    assert!(told.ends_with("unknown key `crom` in an entry\nERRNO=22"), "{told}");
     let place = place.env("DOWNBEAT_BROKER_FILE", "/nowhere/broker").env("DOWNBEAT_BROKER", "");
     place.run(&["run"]).refused(78);
     let told = manager.next(SOON).unwrap();
-    assert!(told.contains("/nowhere/broker cannot be read: no such file"), "{told}");
+    let reason = "environment:DOWNBEAT_BROKER_FILE: the broker's file cannot be read: no such file";
+    assert!(told.contains(reason), "{told}");
 }
 
 /// A service that owes a sign of life every 300 ms.

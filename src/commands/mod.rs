@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 
 use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
-use crate::config::{Broker, Overrides, Problem, ServiceConfig, check_environment};
+use crate::config::{Broker, Overrides, Problem, ServiceConfig, Severity, check_environment};
 use crate::control;
 use crate::queue::{Queue, Worker};
 use crate::schedule::Schedule;
@@ -69,13 +69,31 @@ impl From<Exit> for ExitCode {
 struct Failure {
     exit: Exit,
     message: String,
+    /// What is wrong with the input, if that is the reason.
+    problems: Vec<Problem>,
     /// Shown to people below the message.
     picture: Option<String>,
 }
 
 impl Failure {
     fn new(exit: Exit, message: impl ToString) -> Failure {
-        Failure { exit, message: message.to_string(), picture: None }
+        Failure { exit, message: message.to_string(), problems: Vec::new(), picture: None }
+    }
+
+    /// The input cannot be used.
+    fn invalid(exit: Exit, message: impl ToString, problems: Vec<Problem>) -> Failure {
+        Failure { problems, ..Failure::new(exit, message) }
+    }
+
+    /// The reason on one line, for where no part of the input is shown.
+    fn summary(&self) -> String {
+        let first = self.message.lines().next().unwrap_or_default();
+        let errors = || self.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        match (errors().next(), errors().count()) {
+            (None, _) => first.to_owned(),
+            (Some(error), 1) => format!("{first}: {}", error.line()),
+            (Some(error), count) => format!("{first}: {} (and {} more)", error.line(), count - 1),
+        }
     }
 
     fn usage(message: impl ToString) -> Failure {
@@ -118,6 +136,9 @@ pub fn execute(cli: Cli) -> Exit {
     };
     done.unwrap_or_else(|failure| {
         eprintln!("downbeat: {}", failure.message);
+        if !failure.problems.is_empty() {
+            eprintln!("{}", render(&failure.problems));
+        }
         if let Some(picture) = failure.picture {
             eprintln!("{picture}");
         }
@@ -127,9 +148,8 @@ pub fn execute(cli: Cli) -> Exit {
 
 /// The effective configuration; its problems are a failure with `exit`.
 fn configuration(flags: ServiceFlags, exit: Exit) -> Result<ServiceConfig, Failure> {
-    load_configuration(flags).map_err(|problems| {
-        Failure::new(exit, format!("invalid configuration\n{}", render(&problems)))
-    })
+    load_configuration(flags)
+        .map_err(|problems| Failure::invalid(exit, "invalid configuration", problems))
 }
 
 /// The effective configuration, or all that is wrong with it.
@@ -238,8 +258,7 @@ fn no_service(service: &ServiceConfig) -> Failure {
 /// The loaded schedule; its problems are a failure.
 fn load_schedule(service: &ServiceConfig) -> Result<Schedule, Failure> {
     let loaded = crate::config::load(&service.schedules, &service.queues, &Tzdata::load());
-    let invalid =
-        || Failure::new(Exit::No, format!("invalid schedule\n{}", render(&loaded.problems)));
+    let invalid = || Failure::invalid(Exit::No, "invalid schedule", loaded.problems);
     loaded.schedule.ok_or_else(invalid)
 }
 

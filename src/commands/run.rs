@@ -39,7 +39,7 @@ pub(super) fn run(flags: ServiceFlags) -> Result<Exit, Failure> {
     let done = run_to_the_end(flags);
     if let Err(failure) = &done {
         let errno = if failure.exit == Exit::Config { Errno::INVAL } else { Errno::IO };
-        supervisor().failed(&failure.message, errno);
+        supervisor().failed(&failure.summary(), errno);
     }
     done
 }
@@ -164,10 +164,7 @@ fn load(service: &ServiceConfig, tzdata: &Arc<Tzdata>) -> Result<(Arc<Schedule>,
     if loaded.schedule.is_some() && !loaded.problems.is_empty() {
         warn!("{}", render(&loaded.problems));
     }
-    let invalid = || {
-        let problems = render(&loaded.problems);
-        Failure::new(Exit::Config, format!("invalid schedule\n{problems}"))
-    };
+    let invalid = || Failure::invalid(Exit::Config, "invalid schedule", loaded.problems);
     let schedule = loaded.schedule.ok_or_else(invalid)?;
     Ok((Arc::new(schedule), Loader::new(load, tzdata.to_string())))
 }

@@ -9,7 +9,7 @@ use super::Service;
 use super::status::{ReloadStatus, ScheduleStatus};
 use crate::broker::{Broker, Fence, Reply};
 use crate::clock::{self, Clock};
-use crate::config::Loaded;
+use crate::config::{Loaded, Problem, Severity};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::{Entry, Schedule, UnixMs};
 
@@ -55,13 +55,12 @@ impl Loader {
         self.last.as_ref().filter(|last| !last.accepted).map(|last| &last.text)
     }
 
-    fn note(&mut self, accepted: bool, text: String) -> Result<String, String> {
+    fn note(&mut self, accepted: bool, text: String) {
         let at = clock::wall();
         if accepted {
             self.loaded_at = at;
         }
-        self.last = Some(ReloadStatus { at, accepted, text: text.clone() });
-        if accepted { Ok(text) } else { Err(text) }
+        self.last = Some(ReloadStatus { at, accepted, text });
     }
 }
 
@@ -74,21 +73,25 @@ pub fn short_hash(schedule: &Schedule) -> String {
 impl<B: Broker, C: Clock> Service<B, C> {
     /// Takes up a loaded schedule, or says why the old one goes on.
     pub(super) async fn take_up(&mut self, loaded: Loaded) -> Result<String, String> {
-        let problems: Vec<_> = loaded.problems.iter().map(|p| p.render(false)).collect();
+        let problems = &loaded.problems;
         let Some(schedule) = loaded.schedule else {
-            let text = problems.join("\n");
+            let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+            let summary = errors.map(Problem::line).collect::<Vec<_>>().join("\n");
+            let full = problems.iter().map(|p| p.render(false)).collect::<Vec<_>>().join("\n");
             // The watch sees the same files as whoever asked for a reload.
-            if self.loader.refusal() != Some(&text) {
+            if self.loader.refusal() != Some(&summary) {
                 error!(problems = problems.len(), "reload refused; the old schedule goes on");
-                error!("{text}");
+                error!("{full}");
             }
-            return self.loader.note(false, text);
+            self.loader.note(false, summary);
+            return Err(full);
         };
         if schedule.hash == self.schedule.hash {
             if self.loader.refusal().is_some() {
                 info!("nothing is wrong with the schedule any more, and nothing changed");
             }
-            return self.loader.note(true, "nothing changed".to_owned());
+            self.loader.note(true, "nothing changed".to_owned());
+            return Ok("nothing changed".to_owned());
         }
         let difference = Difference::between(&self.schedule, &schedule);
         let schedule = Arc::new(schedule);
@@ -103,7 +106,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
             entries = self.schedule.entries.len(),
             "reloaded: {difference}"
         );
-        self.loader.note(true, difference.to_string())
+        self.loader.note(true, difference.to_string());
+        Ok(difference.to_string())
     }
 
     /// In office, writes what the new schedule changes; where that fails, office is taken anew.

@@ -124,7 +124,8 @@ pub struct ReloadStatus {
     pub at: UnixMs,
     /// `false`: the old schedule goes on.
     pub accepted: bool,
-    /// The difference in words, or the problems found.
+    /// The difference in words, or the errors found, each as `file:line:column: message`. Nobody who
+    /// may ask for the status need be allowed to read the files.
     pub text: String,
 }
 
