@@ -117,7 +117,7 @@ fn what_a_container_lacks_is_named() {
     }
     let told = container.run(&["run", "--broker-file", "/run/secrets/broker"]).unwrap();
     let told = told.refused(78);
-    assert!(told.contains("--broker-file: /run/secrets/broker cannot be read: no such"), "{told}");
+    assert!(told.contains("--broker-file: the broker's file cannot be read: no such"), "{told}");
 }
 
 #[test]

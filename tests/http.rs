@@ -108,10 +108,50 @@ fn what_is_not_there_or_not_asked_properly_is_refused() {
     let address = address(&downbeat);
     assert_eq!(get(&address, "/nowhere").code, 404);
     assert!(get(&address, "/").body.contains("/metrics\n"));
-    assert_eq!(ask(&address, "POST /metrics HTTP/1.1\r\nHost: a\r\n\r\n").code, 405);
+    assert_eq!(ask(&address, "POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").code, 405);
     let long = "a".repeat(100_000);
     assert_eq!(ask(&address, &format!("GET /{long} HTTP/1.1\r\n\r\n")).code / 100, 4);
     assert_eq!(get(&address, "/livez").code, 200);
+}
+
+#[test]
+fn a_loopback_listener_answers_requests_for_this_machine_only() {
+    let place = Place::new();
+    place.write_schedule("jobs.yaml", "entries: {yearly: {task: t, cron: '@yearly'}}");
+    let downbeat = place.start(&RUN);
+    let address = address(&downbeat);
+    let port = address.rsplit_once(':').unwrap().1;
+    let code = |head: &str| ask(&address, &format!("GET {head}\r\n\r\n")).code;
+    for host in ["localhost", &format!("localhost:{port}"), "127.0.0.1:80", "[::1]", "LOCALHOST"] {
+        assert_eq!(code(&format!("/status HTTP/1.1\r\nHost: {host}")), 200, "{host}");
+    }
+    // A page of this name, which was made to resolve to 127.0.0.1, asks from within a browser.
+    for path in ["/", "/livez", "/readyz", "/leaderz", "/status", "/metrics", "/nowhere"] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: evil.example:{port}\r\n\r\n");
+        let answer = ask(&address, &head);
+        assert_eq!(answer.code, 421, "{answer:?}");
+        assert!(
+            answer.body.contains("have the proxy in front send `Host: localhost`"),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(code("/status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example"), 421);
+    assert_eq!(code("http://evil.example/status HTTP/1.1\r\nHost: localhost"), 421);
+    assert_eq!(code("/status HTTP/1.1\r\nHost: evil\u{e9}.example"), 421);
+    // Health checkers of old say no host; browsers always do.
+    assert_eq!(code("/livez HTTP/1.0"), 200);
+}
+
+#[test]
+fn a_listener_for_other_machines_answers_whatever_name_it_is_asked_by() {
+    let place = Place::new();
+    place.write_schedule("jobs.yaml", "entries: {yearly: {task: t, cron: '@yearly'}}");
+    let downbeat = place.start(&["run", "--http", "0.0.0.0:0"]);
+    let address = address(&downbeat).replace("0.0.0.0", "127.0.0.1");
+    for host in ["downbeat.jobs.svc:9632", "10.1.2.3:9632", "localhost"] {
+        let answer = ask(&address, &format!("GET /readyz HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(answer.code, 200, "{host}: {answer:?}");
+    }
 }
 
 #[test]
@@ -208,14 +248,14 @@ fn clients_that_hang_cost_no_slot() {
     let until = wall_clock() + Duration::from_secs(3);
     let mut hanging = Vec::new();
     while wall_clock() < until {
-        for said in ["", "GET /metr", "GET /metrics HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
+        for said in ["", "GET /metr", "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: "] {
             let mut stream = TcpStream::connect(&address).unwrap();
             // It may have been hung up on already, which is as it should be.
             let _ = stream.write_all(said.as_bytes());
             hanging.push(stream);
         }
         let mut deaf = TcpStream::connect(&address).unwrap();
-        let _ = deaf.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+        let _ = deaf.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
         hanging.push(deaf);
         // What is asked properly is answered in between.
         assert_eq!(get(&address, "/livez").code, 200);

@@ -3,7 +3,11 @@
 //! It has a thread of its own and reads what the loop leaves behind at each turn, so that nothing a
 //! client does can delay a slot: the loop neither waits for it nor is asked by it. Connections are
 //! bounded in number, time and size, so that clients who say nothing use up nothing either.
+//!
+//! On a loopback address only requests for this machine are answered: a page in somebody's browser
+//! whose own name is made to resolve to 127.0.0.1 ("DNS rebinding") would read everything else.
 
+mod host;
 mod metrics;
 
 use std::collections::VecDeque;
@@ -16,6 +20,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
@@ -78,14 +83,15 @@ impl Server {
     /// Answers from now on what `view` shows, on a thread of its own.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// When there can be no more threads, or the operating system does not say where it listens.
     pub fn serve(self, view: View) -> io::Result<Serving> {
         let (stop, stopped) = oneshot::channel::<()>();
+        let address = self.address()?;
         let Server { listener, runtime } = self;
         let serve = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    Err(error) = accept(listener, routes(view)) => {
+                    Err(error) = accept(listener, routes(view, address)) => {
                         warn!(%error, "health and metrics are not served");
                     }
                     _ = stopped => {}
@@ -132,15 +138,19 @@ async fn converse(stream: TcpStream, routes: Router) {
     let _ = tokio::time::timeout(ANSWER_WITHIN, connection).await;
 }
 
-fn routes(view: View) -> Router {
-    Router::new()
+fn routes(view: View, address: SocketAddr) -> Router {
+    let routes = Router::new()
         .route("/", get(index))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/leaderz", get(leaderz))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
-        .with_state(Arc::new(view))
+        .with_state(Arc::new(view));
+    match host::Allowed::on(address) {
+        Some(allowed) => routes.layer(from_fn_with_state(allowed, host::check)),
+        None => routes,
+    }
 }
 
 async fn index() -> String {
