@@ -5,6 +5,7 @@
 //! - [`tzdata`]: zone rules, from the newer of the system's and the bundled ones.
 //! - [`queue`]: which kind of worker takes from which queue.
 //! - [`envelope`]: pure; a slot becomes what such a worker takes.
+//! - [`address`]: where a broker is, read once and into parts; no password shows.
 //! - [`broker`]: where messages and records go, in one step: Redis, or a spool of files.
 //! - [`tls`]: whom to trust on the way to a broker.
 //! - [`leader`]: one leader among any number of replicas.
@@ -25,6 +26,7 @@
 //!                           leader's lease ──────────────────────────────►  queue ─► worker
 //! ```
 
+pub mod address;
 pub mod broker;
 pub mod by_hand;
 pub mod cli;

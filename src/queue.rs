@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::config::BrokerUrl;
+use crate::address::{AmqpAddress, RedisAddress};
 
 /// A named queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Queue {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AmqpQueue {
     /// The broker.
-    pub url: Arc<BrokerUrl>,
+    pub url: Arc<AmqpAddress>,
     /// Its messages are published to this exchange, and to the default one if there is none.
     pub exchange: Option<Box<str>>,
     /// The key they are published with, if it is not the queue's name.
@@ -34,7 +34,7 @@ pub struct AmqpQueue {
 impl AmqpQueue {
     /// A queue of that broker of which nothing else is said.
     #[must_use]
-    pub fn on(url: Arc<BrokerUrl>) -> AmqpQueue {
+    pub fn on(url: Arc<AmqpAddress>) -> AmqpQueue {
         AmqpQueue { url, exchange: None, routing_key: None, declare: false }
     }
 }
@@ -76,7 +76,7 @@ pub struct CeleryQueue {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultBackend {
     /// Its address.
-    pub url: BrokerUrl,
+    pub url: RedisAddress,
     /// The database of the results and that of the state, if one server has both.
     pub databases: Option<(u32, u32)>,
 }
@@ -156,7 +156,7 @@ impl Worker {
 
     /// Where its workers leave results, if the configuration says so.
     #[must_use]
-    pub fn results(&self) -> Option<&BrokerUrl> {
+    pub fn results(&self) -> Option<&RedisAddress> {
         match self {
             Worker::Celery(settings) => settings.results.as_ref().map(|results| &results.url),
             _ => None,
@@ -193,7 +193,7 @@ impl Queue {
 pub struct Queues {
     configured: BTreeMap<Arc<str>, Arc<Queue>>,
     /// The AMQP broker of all others.
-    amqp: Option<Arc<BrokerUrl>>,
+    amqp: Option<Arc<AmqpAddress>>,
 }
 
 impl Queues {
@@ -230,7 +230,7 @@ impl Queues {
 
     /// These queues, with all others on the broker at `url`.
     #[must_use]
-    pub fn with_amqp(self, url: Option<Arc<BrokerUrl>>) -> Queues {
+    pub fn with_amqp(self, url: Option<Arc<AmqpAddress>>) -> Queues {
         Queues { amqp: url, ..self }
     }
 }

@@ -50,17 +50,17 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
     let load =
         move || config::load(std::slice::from_ref(&path), &Queues::default(), &Tzdata::bundled());
     let schedule = Arc::new(load().schedule.unwrap());
-    let (url, times) = (server.url(), LeaseTimes::new(Duration::from_secs(1)));
-    let lock = Lock::new(&url, &Tls::default(), "clocks", times.ttl, times.deadline).unwrap();
+    let (address, times) = (server.address(), LeaseTimes::new(Duration::from_secs(1)));
+    let lock = Lock::new(&address, &Tls::default(), "clocks", times.ttl, times.deadline);
     let (announced, announcing) = watch::channel(String::new());
     let (campaign, reports) = Campaign::new(lock, times, Peer::myself("here"), announcing);
     let settings = Settings {
         namespace: "clocks".into(),
-        broker: url.clone(),
+        broker: address.to_string(),
         grace: Duration::from_secs(15),
     };
     let renderer = Renderer::new("clocks", "here", Arc::default(), false);
-    let broker = RedisBroker::new(&url, &Tls::default(), "clocks", times.ttl).unwrap();
+    let broker = RedisBroker::new(&address, &Tls::default(), "clocks", times.ttl);
     let loader = Loader::new(Arc::new(load), "bundled".into());
     let supervisor = Supervisor::default();
     let amqp = Amqp::new(SOON, &Tls::default());

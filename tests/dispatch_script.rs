@@ -18,7 +18,7 @@ use downbeat::schedule::{Guards, TaskIds, UnixMs};
 use downbeat::tls::Tls;
 use redis::Commands as _;
 
-use crate::support::redis::{Options, RedisServer};
+use crate::support::redis::{Options, RedisServer, redis_address};
 use crate::support::tools::needs;
 use crate::support::wait::wall_clock;
 
@@ -38,8 +38,7 @@ impl Leader {
     }
 
     async fn on(server: RedisServer) -> Leader {
-        let mut broker =
-            RedisBroker::new(&server.url(), &Tls::default(), "test", DEADLINE).unwrap();
+        let mut broker = RedisBroker::new(&server.address(), &Tls::default(), "test", DEADLINE);
         broker.read().await.unwrap();
         let lease = acquire(&server, "one").await;
         Leader { server, broker, lease }
@@ -70,7 +69,7 @@ impl Leader {
 }
 
 async fn acquire(server: &RedisServer, holder: &str) -> Arc<str> {
-    let mut lock = Lock::new(&server.url(), &Tls::default(), "test", TTL, DEADLINE).unwrap();
+    let mut lock = Lock::new(&server.address(), &Tls::default(), "test", TTL, DEADLINE);
     match lock.acquire(holder, true).await.unwrap().0 {
         Attempt::Acquired(lease) => lease,
         other => panic!("not acquired: {other:?}"),
@@ -298,7 +297,7 @@ async fn a_queue_that_an_acl_forbids_fails_alone() {
     let () = redis::cmd(rules[0]).arg(&rules[1..]).query(&mut server.connect()).unwrap();
     let url = server.tcp_url().replace("redis://", "redis://beat:pass%2Fword@");
     let mut leader = Leader::on(server).await;
-    leader.broker = RedisBroker::new(&url, &Tls::default(), "test", DEADLINE).unwrap();
+    leader.broker = RedisBroker::new(&redis_address(&url), &Tls::default(), "test", DEADLINE);
     leader.state().await;
     let batch = vec![send("a", ago(1), "secret"), send("b", ago(1), "fine")];
     let (_, exceptions) = written(leader.dispatch(0, batch).await);

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use downbeat::address::Address;
 use downbeat::config::{self, reference};
 use downbeat::envelope;
 use downbeat::queue::Queues;
@@ -109,6 +110,13 @@ const TOKENS: &[&str] = &[
     "2026-02-30",
     "1e999",
     "-9223372036854775808",
+    "redis://",
+    "spool:",
+    "@",
+    "%40",
+    "?db=",
+    "&password=",
+    "+",
 ];
 
 fn seconds() -> f64 {
@@ -335,5 +343,47 @@ fn template() {
         }
         assert!(refused || taken == text, "{text}");
         !refused
+    });
+}
+
+/// Stands for a password in the corpus. No host that is shown has its capitals.
+const MARKER: &str = "M4RK3R";
+
+/// Whether the marker stands only where a password does: users, hosts and paths are shown.
+fn is_secret(text: &str) -> bool {
+    let mut places = text
+        .match_indices(MARKER)
+        .map(|(at, found)| (&text[..at], &text[at + found.len()..], text[..at].contains('?')));
+    places.all(|(before, after, is_parameter)| match is_parameter {
+        true => ["password=", "pass="].iter().any(|name| before.ends_with(name)),
+        false => before.ends_with(':') && after.starts_with('@'),
+    })
+}
+
+#[test]
+fn addresses() {
+    fuzz("addresses", &corpus("addresses"), |input| {
+        let text = String::from_utf8_lossy(input);
+        match Address::parse(&text) {
+            Ok(address) => {
+                let shown = address.to_string();
+                if is_secret(&text) {
+                    let all = format!("{shown} {address:?}");
+                    assert!(!all.contains(MARKER), "{text} is shown as {shown}");
+                }
+                // What is shown has the same parts, but for the passwords.
+                let again = Address::parse(&shown).unwrap_or_else(|error| {
+                    panic!("{text} is shown as {shown}, which is refused: {error}")
+                });
+                assert_eq!(again.to_string(), shown, "{text}");
+                assert!(!shown.contains(char::is_control), "{shown:?}");
+                true
+            }
+            Err(error) => {
+                let all = format!("{error} {} {error:?}", error.hint());
+                assert!(!all.contains(MARKER) && !all.contains('\n'), "{text}: {all}");
+                false
+            }
+        }
     });
 }

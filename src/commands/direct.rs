@@ -29,9 +29,8 @@ impl Direct {
     pub(super) fn open(service: &ServiceConfig) -> Result<Direct, Failure> {
         let store = match usable_broker(service, Exit::Usage)? {
             Broker::Redis(url) => {
-                let broker =
-                    RedisBroker::new(url.expose(), &service.tls, &service.namespace, PATIENCE);
-                Store::Redis(Box::new(broker.map_err(Failure::usage)?))
+                let broker = RedisBroker::new(&url, &service.tls, &service.namespace, PATIENCE);
+                Store::Redis(Box::new(broker))
             }
             Broker::Spool(path) => Store::Spool(path),
         };

@@ -11,10 +11,10 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use super::{Exit, Failure, configuration, render, renderer, runtime, usable_broker};
+use crate::broker::Broker;
 use crate::broker::amqp::Amqp;
 use crate::broker::redis::{Lock, RedisBroker};
 use crate::broker::spool::{Spool, SpoolError};
-use crate::broker::{Broker, BrokerError};
 use crate::cli::ServiceFlags;
 use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
@@ -92,11 +92,9 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
     match broker {
         service::Broker::Redis(url) => {
             let times = LeaseTimes::new(service.ttl);
-            let unusable = |error: BrokerError| Failure::new(Exit::Config, error);
-            let (url, tls, name) = (url.expose(), &service.tls, &*service.namespace);
-            let broker =
-                RedisBroker::new(url, tls, name, times.ttl.min(LONGEST_CALL)).map_err(unusable)?;
-            let lock = Lock::new(url, tls, name, times.ttl, times.deadline).map_err(unusable)?;
+            let (tls, name) = (&service.tls, &*service.namespace);
+            let broker = RedisBroker::new(&url, tls, name, times.ttl.min(LONGEST_CALL));
+            let lock = Lock::new(&url, tls, name, times.ttl, times.deadline);
             let myself = Peer::myself(&host::name());
             let (campaign, reports) = Campaign::new(lock, times, myself, announcing);
             let to_campaign = reports.requests.clone();

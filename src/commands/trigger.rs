@@ -10,11 +10,12 @@ use super::direct::Direct;
 use super::{
     Exit, Failure, ask_service, block_on, broker_of, configuration, load_schedule, renderer, show,
 };
+use crate::address::RedisAddress;
 use crate::broker::redis::Results;
 use crate::by_hand::{self, Refused, Trigger, Triggered};
 use crate::cli;
 use crate::cli::ServiceFlags;
-use crate::config::{Broker, BrokerUrl, ServiceConfig, duration};
+use crate::config::{Broker, ServiceConfig, duration};
 use crate::control::Command;
 use crate::envelope::answer::{self, Answer};
 
@@ -102,7 +103,7 @@ fn publish(
 }
 
 /// Where results are of queues that do not say.
-fn usual_results(service: &ServiceConfig) -> Result<BrokerUrl, Failure> {
+fn usual_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
     match broker_of(service) {
         Broker::Redis(url) => Ok(url),
         Broker::Spool(_) => Err(Failure::usage(
@@ -124,7 +125,7 @@ fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<An
         Some(url) => url.clone(),
         None => usual_results(service)?,
     };
-    let mut results = Results::new(url.expose(), &service.tls, PATIENCE).map_err(Failure::usage)?;
+    let mut results = Results::new(&url, &service.tls, PATIENCE);
     let id = sent.task_id.parse().map_err(|error| unread(&error))?;
     let questions = answer::questions(&queue, id);
     block_on(async {

@@ -51,7 +51,6 @@ pub use node::MAX_DEPTH;
 pub use problem::{Excerpt, Problem, Severity};
 pub use report::MAX_PROBLEMS;
 pub use schedule_file::MAX_FILE_ENTRIES;
-pub(crate) use service::Sentinels;
-pub use service::{Broker, BrokerUrl, LogFormat, Overrides, ServiceConfig, check_environment};
+pub use service::{Broker, LogFormat, Overrides, ServiceConfig, check_environment};
 pub use settings::MAX_NAME;
 pub use when::{MAX_CRON, MAX_INSTANTS};

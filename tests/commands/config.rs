@@ -19,7 +19,7 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
     let shown = place.run(&args).ok();
     let expected = [
         format!("config\t{file}\t--config"),
-        "broker\tredis://me:***@host/1\tenvironment:REDIS_URL".to_owned(),
+        "broker\tredis://me:***@host:6379/1\tenvironment:REDIS_URL".to_owned(),
         "state\tnone\tdefault".to_owned(),
         "tls.ca\tnone\tdefault".to_owned(),
         "tls.cert\tnone\tdefault".to_owned(),

@@ -216,16 +216,17 @@ async fn a_queue_filled_by_messages_that_were_refused_is_not_full() {
     let server = RedisServer::start_with(Options { tcp: true, ..Options::default() });
     let rules = ["ACL", "SETUSER", "beat", "on", ">word", "~*", "&*", "+@all", "-lpush"];
     let () = redis::cmd(rules[0]).arg(&rules[1..]).query(&mut server.connect()).unwrap();
-    let (url, root) = (server.tcp_url().replace("redis://", "redis://beat:word@"), server.url());
+    let (url, root) =
+        (server.tcp_url().replace("redis://", "redis://beat:word@"), server.address());
     let mut leader = Leader::on(server).await;
-    leader.broker = RedisBroker::new(&url, &Tls::default(), "test", DEADLINE).unwrap();
+    leader.broker = RedisBroker::new(&redis_address(&url), &Tls::default(), "test", DEADLINE);
     let mut batch = vec![send("b", ago(9), "q")];
     batch.extend(with(max_queued(1), vec![send("a", ago(9), "q"), skip("a", ago(8))]));
     let refused = leader.go_on(batch.clone()).await;
     assert_eq!(refused.len(), 3);
     assert!(refused.iter().all(|(_, why)| matches!(why, Exception::Refused(_))), "{refused:?}");
     assert!(leader.state().await.progress.is_empty());
-    leader.broker = RedisBroker::new(&root, &Tls::default(), "test", DEADLINE).unwrap();
+    leader.broker = RedisBroker::new(&root, &Tls::default(), "test", DEADLINE);
     assert_eq!(leader.go_on(batch).await, all(&Exception::Skipped(SkipReason::QueueFull), [1]));
 }
 

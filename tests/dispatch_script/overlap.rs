@@ -37,9 +37,10 @@ impl World {
     async fn start(worker: &str) -> World {
         let server = RedisServer::start();
         let url = format!("{}?db=2", server.url());
-        let mut lock = Lock::new(&url, &Tls::default(), "test", TTL, DEADLINE).unwrap();
+        let address = redis_address(&url);
+        let mut lock = Lock::new(&address, &Tls::default(), "test", TTL, DEADLINE);
         let Attempt::Acquired(lease) = lock.acquire("one", true).await.unwrap().0 else { panic!() };
-        let mut broker = RedisBroker::new(&url, &Tls::default(), "test", DEADLINE).unwrap();
+        let mut broker = RedisBroker::new(&address, &Tls::default(), "test", DEADLINE);
         broker.read().await.unwrap();
         let queue = queue(&url, worker, &server);
         World { leader: Leader { server, broker, lease }, queue, sequence: 0 }

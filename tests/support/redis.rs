@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use downbeat::address::{Address, RedisAddress};
 use downbeat::envelope::celery;
 use downbeat::queue::CeleryQueue;
 use redis::{Client, Commands as _, Connection};
@@ -79,6 +80,11 @@ impl RedisServer {
             "" => format!("redis+unix://{}", socket.display()),
             password => format!("redis+unix://{}?pass={password}", socket.display()),
         }
+    }
+
+    /// The same, read.
+    pub(crate) fn address(&self) -> RedisAddress {
+        redis_address(&self.url())
     }
 
     /// For Celery, over the socket.
@@ -218,6 +224,14 @@ fn spawn(folder: &Path, port: u16, options: &Options) -> Process {
     command.args(&options.args);
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     Process::spawn("redis-server", &mut command)
+}
+
+/// What an address of Redis means.
+pub(crate) fn redis_address(text: &str) -> RedisAddress {
+    match Address::parse(text) {
+        Ok(Address::Redis(address)) => address,
+        other => panic!("{other:?} is no address of Redis"),
+    }
 }
 
 /// A port that nobody listens on. Somebody else may take it before the server does, which then

@@ -11,14 +11,14 @@ use lapin::options::{
     QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
-use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::tls::OverTls;
 use super::{Missing, Names, TOO_LATE, properties};
-use crate::config::BrokerUrl;
+use crate::address::{AmqpAddress, Login};
 use crate::envelope::celery::event;
 use crate::queue::{AmqpQueue, Queue};
 use crate::tls::{self, Tls};
@@ -33,7 +33,7 @@ const HEARTBEAT: u16 = 10;
 pub(super) type Line = Mutex<Option<Channel>>;
 
 pub(super) struct Link {
-    url: BrokerUrl,
+    address: Arc<AmqpAddress>,
     tls: Arc<Tls>,
     deadline: Duration,
     state: Mutex<State>,
@@ -44,7 +44,7 @@ pub(super) struct Link {
 /// Its address is shown without the password.
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Link").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -58,9 +58,10 @@ struct State {
 }
 
 impl Link {
-    pub(super) fn new(url: &BrokerUrl, tls: &Arc<Tls>, deadline: Duration) -> Link {
+    pub(super) fn new(address: &Arc<AmqpAddress>, tls: &Arc<Tls>, deadline: Duration) -> Link {
         let (state, lines) = (Mutex::default(), PlainMutex::default());
-        Link { url: url.clone(), tls: Arc::clone(tls), deadline, state, lines }
+        let (address, tls) = (Arc::clone(address), Arc::clone(tls));
+        Link { address, tls, deadline, state, lines }
     }
 
     /// The queue's line; whoever publishes holds it meanwhile.
@@ -182,7 +183,7 @@ impl Link {
         match self.in_time(self.connection()?).await {
             Ok(connection) => state.connection = Some(connection),
             Err(error) => {
-                let error = format!("no connection to {}: {error}", self.url);
+                let error = format!("no connection to {}: {error}", self.address);
                 state.failed = Some((Instant::now(), error.clone()));
                 return Err(error);
             }
@@ -194,9 +195,9 @@ impl Link {
     fn connection(
         &self,
     ) -> Result<impl Future<Output = Result<Connection, lapin::Error>> + Send, String> {
-        let uri = address(&self.url)?;
+        let uri = uri(&self.address);
         let properties = ConnectionProperties::default().with_connection_name("downbeat".into());
-        let over_tls = match self.url.is_tls() {
+        let over_tls = match self.address.tls {
             true => {
                 let config = self.tls.client_config().map_err(|error| error.to_string())?;
                 Some(OverTls::to(&uri.authority.host, config)?)
@@ -207,8 +208,6 @@ impl Link {
             match over_tls {
                 None => Connection::connect_uri(uri, properties).await,
                 Some(kit) => {
-                    // The streams of this runtime are encrypted already.
-                    let uri = AMQPUri { scheme: AMQPScheme::AMQP, ..uri };
                     Connection::connect_uri_with_runtime(uri, properties, kit.into()).await
                 }
             }
@@ -224,7 +223,7 @@ impl Link {
                 ErrorKind::IOError(io) => tls::explain(&**io).unwrap_or_else(|| match io.kind() {
                     // TLS 1.3 asks for our certificate when the connection stands already, and the
                     // reset may overtake the alert that says so.
-                    ConnectionReset | BrokenPipe if self.url.is_tls() => format!(
+                    ConnectionReset | BrokenPipe if self.address.tls => format!(
                         "{error}; if the server asks for our certificate, name it with \
                          `tls: {{cert: FILE, key: FILE}}`"
                     ),
@@ -251,19 +250,20 @@ async fn declare(channel: &Channel, queue: &Queue, amqp: &AmqpQueue) -> Result<(
     channel.queue_bind(name.into(), exchange.into(), key.into(), bind, none()).await
 }
 
-/// The address as Celery reads it, in two places where the client library reads it otherwise: no
-/// virtual host is `/`, and an IPv6 address is no name.
-fn address(url: &BrokerUrl) -> Result<AMQPUri, String> {
-    let mut uri: AMQPUri =
-        url.expose().parse().map_err(|_| format!("{url} is not the address of an AMQP broker"))?;
-    if uri.vhost.is_empty() {
-        "/".clone_into(&mut uri.vhost);
+/// The address as the client library has it. TLS is no part of it: the streams that it is given are
+/// encrypted already.
+fn uri(address: &AmqpAddress) -> AMQPUri {
+    let AmqpAddress { host, login, virtual_host, tls: _ } = address;
+    let guest = || ("guest".to_owned(), "guest".to_owned());
+    let named = |Login { user, password }: &Login| {
+        (user.clone().unwrap_or_else(|| "guest".to_owned()), password.expose().to_owned())
+    };
+    let (username, password) = login.as_ref().map_or_else(guest, named);
+    let userinfo = AMQPUserInfo { username, password };
+    AMQPUri {
+        scheme: AMQPScheme::AMQP,
+        authority: AMQPAuthority { userinfo, host: host.host.clone(), port: host.port },
+        vhost: virtual_host.clone(),
+        query: AMQPQueryString { heartbeat: Some(HEARTBEAT), ..Default::default() },
     }
-    let ipv6 = url.expose().rsplit_once('@').map_or(url.expose(), |(_, server)| server);
-    let ipv6 = ipv6.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
-    if let Some((host, _)) = ipv6 {
-        host.clone_into(&mut uri.authority.host);
-    }
-    uri.query.heartbeat = Some(HEARTBEAT);
-    Ok(uri)
 }

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use self::link::Link;
 use super::{BrokerError, Parcel, Publish, misplaced};
+use crate::address::AmqpAddress;
 use crate::envelope::Publication;
 use crate::queue::{AmqpQueue, Queue};
 use crate::tls::Tls;
@@ -42,8 +43,7 @@ pub enum Fate {
 pub struct Amqp {
     deadline: Duration,
     tls: Arc<Tls>,
-    /// By address, which holds the password.
-    links: Arc<Mutex<HashMap<Box<str>, Arc<Link>>>>,
+    links: Arc<Mutex<HashMap<Arc<AmqpAddress>, Arc<Link>>>>,
 }
 
 impl Amqp {
@@ -56,7 +56,7 @@ impl Amqp {
     fn link(&self, amqp: &AmqpQueue) -> Arc<Link> {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || Arc::new(Link::new(&amqp.url, &self.tls, self.deadline));
-        Arc::clone(links.entry(amqp.url.expose().into()).or_insert_with(fresh))
+        Arc::clone(links.entry(Arc::clone(&amqp.url)).or_insert_with(fresh))
     }
 
     /// How many messages wait in the queue.

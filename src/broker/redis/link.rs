@@ -5,14 +5,14 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, FromRedisValue,
-    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, TlsCertificates,
+    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo, TlsCertificates,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::scripts;
 use super::sentinel::Sentinels;
+use crate::address::{HostPort, Login, RedisAddress, RedisServer};
 use crate::broker::BrokerError;
-use crate::config;
 use crate::tls::{self, Content, Tls, TlsError};
 
 /// One server, reached over at most one connection at a time.
@@ -63,25 +63,22 @@ impl Opening<'_> {
 impl Link {
     /// No call takes longer than about `deadline`, connecting included twice that, and with
     /// Sentinels three times.
-    pub(super) fn new(url: &str, tls: &Tls, deadline: Duration) -> Result<Link, BrokerError> {
-        Ok(Link { setup: scripts::load_all(), ..Link::without_scripts(url, tls, deadline)? })
+    pub(super) fn new(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
+        Link { setup: scripts::load_all(), ..Link::without_scripts(address, tls, deadline) }
     }
 
     /// For a server on which no script is called.
-    pub(super) fn without_scripts(
-        url: &str,
-        tls: &Tls,
-        deadline: Duration,
-    ) -> Result<Link, BrokerError> {
-        let place = match config::Sentinels::parse(url) {
-            Ok(Some(named)) => Place::KnownTo(Sentinels::new(&named)?),
-            Ok(None) => Place::At(server(url)?),
-            Err((message, hint)) => {
-                return Err(BrokerError::Unusable(format!("{message}: {hint}")));
+    pub(super) fn without_scripts(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
+        let settings = settings(address.login.as_ref(), address.database);
+        let place = match &address.server {
+            RedisServer::Tcp { host, tls } => Place::At(server(tcp(host, *tls), &settings)),
+            RedisServer::Socket(path) => {
+                Place::At(server(ConnectionAddr::Unix(path.clone()), &settings))
             }
+            RedisServer::Sentinel(named) => Place::KnownTo(Sentinels::new(named, settings)),
         };
         let (tls, setup) = (tls.clone(), Pipeline::new());
-        Ok(Link { place, tls, deadline, setup, pushes: None, connection: None })
+        Link { place, tls, deadline, setup, pushes: None, connection: None }
     }
 
     /// Subscribes every connection to `channel`; what is told there goes to `sender`.
@@ -148,13 +145,30 @@ impl Link {
     }
 }
 
-/// A single server.
-pub(super) fn server(url: &str) -> Result<ConnectionInfo, BrokerError> {
-    // The message of a refused URL could hold the URL, and with it a password.
-    let invalid = |_| BrokerError::Unusable("the broker's URL is not a valid Redis URL".to_owned());
-    let info = url.into_connection_info().map_err(invalid)?;
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    Ok(info.set_redis_settings(settings))
+/// How a connection begins.
+pub(super) fn settings(login: Option<&Login>, database: u32) -> RedisConnectionInfo {
+    let settings = RedisConnectionInfo::default().set_db(database.into());
+    let settings = settings.set_protocol(ProtocolVersion::RESP3);
+    let Some(Login { user, password }) = login else { return settings };
+    let settings = settings.set_password(password.expose());
+    match user {
+        Some(user) => settings.set_username(user),
+        None => settings,
+    }
+}
+
+pub(super) fn tcp(HostPort { host, port }: &HostPort, tls: bool) -> ConnectionAddr {
+    let (host, port) = (host.clone(), *port);
+    match tls {
+        true => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+        false => ConnectionAddr::Tcp(host, port),
+    }
+}
+
+/// One server.
+pub(super) fn server(place: ConnectionAddr, settings: &RedisConnectionInfo) -> ConnectionInfo {
+    let info = place.into_connection_info().expect("an address is a place to connect to");
+    info.set_redis_settings(settings.clone())
 }
 
 /// A client of one server; the files that TLS needs are read now.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::keys::Keys;
 use super::link::Link;
 use super::scripts::{self, Lua};
+use crate::address::RedisAddress;
 use crate::broker::BrokerError;
 use crate::schedule::UnixMs;
 use crate::tls::Tls;
@@ -35,20 +36,18 @@ pub enum Attempt {
 
 impl Lock {
     /// Connects later, when first asked. A lease lasts `ttl` after each renewal.
-    ///
-    /// # Errors
-    /// When `url` is not a Redis URL.
+    #[must_use]
     pub fn new(
-        url: &str,
+        address: &RedisAddress,
         tls: &Tls,
         namespace: &str,
         ttl: Duration,
         deadline: Duration,
-    ) -> Result<Lock, BrokerError> {
+    ) -> Lock {
         let keys = Keys::new(namespace);
         let (sender, resignations) = unbounded_channel();
-        let link = Link::new(url, tls, deadline)?.listen(keys.resigned(), sender);
-        Ok(Lock { link, keys, ttl, resignations })
+        let link = Link::new(address, tls, deadline).listen(keys.resigned(), sender);
+        Lock { link, keys, ttl, resignations }
     }
 
     async fn ask<T: redis::FromRedisValue>(

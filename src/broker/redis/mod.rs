@@ -27,6 +27,7 @@ pub use self::lock::{Attempt, Lock};
 pub use self::results::Results;
 pub use self::workers::Asked;
 use super::{Batch, Broker, BrokerError, Fence, Note, Outgoing, Parcel, Publish, Reply};
+use crate::address::RedisAddress;
 use crate::envelope::celery;
 use crate::queue::{StreamQueue, Worker};
 use crate::schedule::UnixMs;
@@ -53,23 +54,20 @@ pub struct RedisBroker {
 
 impl RedisBroker {
     /// Connects later, when first asked.
-    ///
-    /// # Errors
-    /// When `url` is not a Redis URL.
+    #[must_use]
     pub fn new(
-        url: &str,
+        address: &RedisAddress,
         tls: &Tls,
         namespace: &str,
         deadline: Duration,
-    ) -> Result<RedisBroker, BrokerError> {
-        let link = Link::new(url, tls, deadline)?;
-        Ok(RedisBroker {
-            link,
+    ) -> RedisBroker {
+        RedisBroker {
+            link: Link::new(address, tls, deadline),
             keys: Keys::new(namespace),
             inspected: false,
             bound: HashSet::new(),
             trims: HashMap::new(),
-        })
+        }
     }
 
     async fn inspect(&mut self) -> Result<(), BrokerError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::{Pipeline, Value};
 
 use super::link::Link;
+use crate::address::RedisAddress;
 use crate::broker::BrokerError;
 use crate::envelope::Command;
 use crate::tls::Tls;
@@ -17,11 +18,9 @@ pub struct Results {
 
 impl Results {
     /// Connects later, when first asked.
-    ///
-    /// # Errors
-    /// When `url` is not a Redis URL.
-    pub fn new(url: &str, tls: &Tls, deadline: Duration) -> Result<Results, BrokerError> {
-        Ok(Results { link: Link::without_scripts(url, tls, deadline)? })
+    #[must_use]
+    pub fn new(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Results {
+        Results { link: Link::without_scripts(address, tls, deadline) }
     }
 
     /// The replies to `questions` as of one instant, one behind the other and without their

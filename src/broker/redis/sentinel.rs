@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{ConnectionAddr, ConnectionInfo, Value};
+use redis::{ConnectionInfo, RedisConnectionInfo, Value};
 use tokio::time::timeout;
 use tracing::info;
 
 use super::link::{self, Opening, explain};
+use crate::address::{self, HostPort};
 use crate::broker::BrokerError;
-use crate::config;
 
 /// The Sentinels of one master.
 #[derive(Debug)]
@@ -17,35 +17,27 @@ pub(super) struct Sentinels {
     /// In the order in which they are asked: the one that last knew the master comes first.
     nodes: Vec<ConnectionInfo>,
     name: String,
-    /// The master's own, but for its address.
-    master: ConnectionInfo,
+    /// Whether all of them are reached by TLS, the master too.
+    tls: bool,
+    /// How connections to the master begin.
+    settings: RedisConnectionInfo,
     /// Where it was found last.
-    found: Option<(String, u16)>,
+    found: Option<HostPort>,
 }
 
 impl Sentinels {
-    pub(super) fn new(named: &config::Sentinels) -> Result<Sentinels, BrokerError> {
-        let scheme = if named.is_tls { "rediss" } else { "redis" };
-        let login = |login: &str| match login {
-            "" => String::new(),
-            login => format!("{login}@"),
-        };
-        let node = |(host, port): &(String, u16)| {
-            let node = format!("{scheme}://{}unknown", login(&named.sentinel_login));
-            link::server(&node).map(|server| at(&server, host, *port))
-        };
-        let master = format!("{scheme}://{}unknown/{}", login(&named.login), named.database);
-        Ok(Sentinels {
-            nodes: named.hosts.iter().map(node).collect::<Result<_, _>>()?,
-            name: named.master.clone(),
-            master: link::server(&master)?,
-            found: None,
-        })
+    /// `settings` are those of connections to the master.
+    pub(super) fn new(named: &address::Sentinels, settings: RedisConnectionInfo) -> Sentinels {
+        let address::Sentinels { nodes, master, login, tls } = named;
+        let own = link::settings(login.as_ref(), 0);
+        let nodes = nodes.iter().map(|node| link::server(link::tcp(node, *tls), &own)).collect();
+        let name = master.clone();
+        Sentinels { nodes, name, tls: *tls, settings, found: None }
     }
 
     /// The number of the master's database.
     pub(super) fn database(&self) -> i64 {
-        self.master.redis_settings().db()
+        self.settings.db()
     }
 
     /// Connects to what the Sentinels say is the master, if it says so, too.
@@ -71,7 +63,7 @@ impl Sentinels {
                     continue;
                 }
             };
-            let master = at(&self.master, &found.0, found.1);
+            let master = link::server(link::tcp(&found, self.tls), &self.settings);
             if tried.contains(&found) {
                 continue;
             }
@@ -79,14 +71,13 @@ impl Sentinels {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
-                        let (host, port) = &found;
-                        info!(master = %format_args!("{host}:{port}"), "there is another master");
+                        info!(master = %found, "there is another master");
                     }
                     self.found = Some(found);
                     return Ok(connection);
                 }
                 Err(error) => {
-                    failures.push(format!("{node} names {}:{}: {error}", found.0, found.1));
+                    failures.push(format!("{node} names {found}: {error}"));
                 }
             }
             tried.push(found);
@@ -99,7 +90,7 @@ impl Sentinels {
         index: usize,
         opening: &Opening<'_>,
         share: Duration,
-    ) -> Result<Option<(String, u16)>, BrokerError> {
+    ) -> Result<Option<HostPort>, BrokerError> {
         let asking = async {
             let mut connection = opening.open(self.nodes[index].clone(), None).await?;
             let mut call = redis::cmd("SENTINEL");
@@ -114,7 +105,7 @@ impl Sentinels {
                 let hint = "the Sentinels' own login is `&sentinel_user=…&sentinel_password=…`";
                 Err(BrokerError::Unavailable(format!("{text} ({hint})")))
             }
-            answer => answer,
+            answer => Ok(answer?.map(|(host, port)| HostPort { host, port })),
         }
     }
 }
@@ -132,15 +123,4 @@ async fn connect_to_master(
         // It may be one soon, or be one no longer.
         _ => Err(BrokerError::Unavailable("that one is no master at present".to_owned())),
     }
-}
-
-fn at(server: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
-    let host = host.to_owned();
-    let address = match server.addr() {
-        ConnectionAddr::TcpTls { .. } => {
-            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
-        }
-        _ => ConnectionAddr::Tcp(host, port),
-    };
-    server.clone().set_addr(address)
 }

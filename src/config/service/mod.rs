@@ -8,7 +8,6 @@ mod directories;
 mod environment;
 mod log;
 mod queues;
-mod sentinels;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -28,13 +27,13 @@ use super::problem::{Problem, Severity};
 use super::reader;
 use super::report::Report;
 
+use crate::address::AmqpAddress;
 use crate::queue::Queues;
 use crate::tls::Tls;
-use broker::{Address, STATE_HINT};
-pub use broker::{Broker, BrokerUrl};
+pub use broker::Broker;
+use broker::{Named, STATE_HINT};
 pub use environment::check as check_environment;
 pub use log::LogFormat;
-pub(crate) use sentinels::Sentinels;
 use sources::{Names, Place, Sources};
 
 /// Where the file is looked for when nothing names one.
@@ -140,7 +139,7 @@ pub struct ServiceConfig {
     /// when nothing names a broker.
     pub broker: Option<Broker>,
     /// The AMQP broker of all queues that do not say otherwise, if there is one.
-    pub amqp: Option<Arc<BrokerUrl>>,
+    pub amqp: Option<Arc<AmqpAddress>>,
     /// Whom to trust on the way to any of them.
     pub tls: Tls,
     /// Files and directories to load the schedule from.
@@ -310,17 +309,17 @@ fn read(
 fn brokers(
     overrides: &Overrides,
     from: &mut Sources<'_, '_, '_>,
-) -> (Option<Broker>, Option<Arc<BrokerUrl>>) {
+) -> (Option<Broker>, Option<Arc<AmqpAddress>>) {
     let names = Names { key: "state", flag: "--state", env: "DOWNBEAT_STATE" };
     let state = from.setting(names, overrides.state.clone());
     match broker(overrides, from) {
-        Some((Address::Amqp(url), place)) => {
+        Some((Named::Amqp(address), place)) => {
             let state = state.or_else(|| from.last_resort("state", "REDIS_URL"));
             if state.is_none() {
                 from.error(&place, "an AMQP broker cannot hold lease and progress", STATE_HINT);
             }
-            let state = from.check(state, BrokerUrl::state).map(Broker::Redis);
-            (state, Some(Arc::new(url)))
+            let state = from.check(state, broker::state).map(Broker::Redis);
+            (state, Some(address))
         }
         found => {
             // What is wrong with a broker is told already, and it could be an AMQP one.
@@ -330,8 +329,8 @@ fn brokers(
                 from.error(&state.place, "`state` without an AMQP broker", hint);
             }
             let store = found.and_then(|(address, _)| match address {
-                Address::Store(broker) => Some(broker),
-                Address::Amqp(_) => None,
+                Named::Store(broker) => Some(broker),
+                Named::Amqp(_) => None,
             });
             (store, None)
         }
@@ -340,7 +339,7 @@ fn brokers(
 
 /// The broker of the strongest source that names one, as a URL or as a file that holds it. A
 /// credential that the service manager hands over counts as such a file, named by the environment.
-fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<(Address, Place)> {
+fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<(Named, Place)> {
     let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
     let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
     let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
@@ -351,7 +350,7 @@ fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<(Addr
     if only_in_file && let Some(credential) = from.credential("broker", "CREDENTIALS_DIRECTORY") {
         let chosen = from.content(credential)?;
         let place = chosen.place;
-        let address = from.check(Some(chosen), |text| Address::parse(text, Path::new("")))?;
+        let address = from.check(Some(chosen), |text| broker::broker(text, Path::new("")))?;
         return Some((address, place));
     }
     let chosen = match (url, path) {
@@ -368,7 +367,7 @@ fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<(Addr
     };
     let chosen = chosen.or_else(|| from.last_resort("broker", "REDIS_URL"))?;
     let (place, base) = (chosen.place, from.base_of(Some(&chosen)));
-    let address = from.check(Some(chosen), |text| Address::parse(text, &base))?;
+    let address = from.check(Some(chosen), |text| broker::broker(text, &base))?;
     Some((address, place))
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Broker, BrokerUrl};
+use super::{Broker, broker};
+use crate::address::AmqpAddress;
 use crate::config::expect;
 use crate::config::fields::{Fields, Keys};
 use crate::config::node::{Node, Scalar};
@@ -67,7 +68,7 @@ pub(super) static NONE: Keys =
 pub(super) fn read(
     node: &Node<'_>,
     state: Option<&Broker>,
-    amqp: Option<&Arc<BrokerUrl>>,
+    amqp: Option<&Arc<AmqpAddress>>,
     report: &mut Report<'_>,
 ) -> Queues {
     let Some(pairs) = node.map() else {
@@ -104,9 +105,9 @@ fn kind<'n>(fields: &Fields<'n, '_>, report: &mut Report<'_>) -> Option<&'n str>
 fn url(
     fields: &Fields<'_, '_>,
     kind: &str,
-    amqp: Option<&Arc<BrokerUrl>>,
+    amqp: Option<&Arc<AmqpAddress>>,
     report: &mut Report<'_>,
-) -> Option<Arc<BrokerUrl>> {
+) -> Option<Arc<AmqpAddress>> {
     let takes_amqp = ["celery", "dramatiq"].contains(&kind);
     let Some(node) = fields.value("broker") else {
         return amqp.filter(|_| takes_amqp).map(Arc::clone);
@@ -116,7 +117,7 @@ fn url(
         report.error(node.span, message).hint("leave `broker` out: the queue is on Redis");
         return None;
     }
-    match BrokerUrl::amqp(node.as_written().unwrap_or_default()) {
+    match broker::amqp(node.as_written().unwrap_or_default()) {
         Ok(url) => Some(Arc::new(url)),
         Err((message, hint)) => {
             report.error(node.span, message).hint(hint);
@@ -142,7 +143,7 @@ fn keys(kind: &str, on_amqp: bool) -> &'static Keys {
 fn worker(
     fields: &Fields<'_, '_>,
     kind: &str,
-    url: Option<Arc<BrokerUrl>>,
+    url: Option<Arc<AmqpAddress>>,
     state: Option<&Broker>,
     report: &mut Report<'_>,
 ) -> (Worker, Option<AmqpQueue>) {
@@ -197,7 +198,7 @@ fn worker(
 }
 
 fn amqp_queue(
-    url: Arc<BrokerUrl>,
+    url: Arc<AmqpAddress>,
     kind: &str,
     fields: Option<&Fields<'_, '_>>,
     report: &mut Report<'_>,
@@ -261,7 +262,7 @@ fn results(
     state: Option<&Broker>,
     report: &mut Report<'_>,
 ) -> Option<Arc<ResultBackend>> {
-    match BrokerUrl::redis(expect::text(node, report)?) {
+    match broker::results(expect::text(node, report)?) {
         Ok(url) => {
             let databases = match state {
                 Some(Broker::Redis(state)) => url.databases(state),

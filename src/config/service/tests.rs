@@ -63,7 +63,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(config.namespace, "from-flag");
     assert_eq!(config.grace, Duration::from_secs(120));
     assert_eq!(config.log_format, LogFormat::Json);
-    assert_eq!(config.broker.unwrap().to_string(), "redis://file");
+    assert_eq!(config.broker.unwrap().to_string(), "redis://file:6379/0");
     let sources: Vec<String> =
         config.sources.iter().map(|(key, source)| format!("{key} {source}")).collect();
     let file = path.display();
@@ -89,12 +89,15 @@ fn the_broker_comes_from_the_strongest_source_that_names_one() {
         load_file(text, variables).unwrap().broker.unwrap().to_string()
     };
     let heroku = ("REDIS_URL", "redis://heroku");
-    assert_eq!(shown("# nothing\n", &[heroku]), "redis://heroku");
-    assert_eq!(shown(&format!("broker_file: {secret}"), &[heroku]), "redis://:***@from-file/1");
+    assert_eq!(shown("# nothing\n", &[heroku]), "redis://heroku:6379/0");
+    assert_eq!(
+        shown(&format!("broker_file: {secret}"), &[heroku]),
+        "redis://:***@from-file:6379/1"
+    );
     let env = ("DOWNBEAT_BROKER", "redis://env");
-    assert_eq!(shown(&format!("broker_file: {secret}"), &[heroku, env]), "redis://env");
+    assert_eq!(shown(&format!("broker_file: {secret}"), &[heroku, env]), "redis://env:6379/0");
     let env = ("DOWNBEAT_BROKER_FILE", secret);
-    assert_eq!(shown("broker: redis://file", &[heroku, env]), "redis://:***@from-file/1");
+    assert_eq!(shown("broker: redis://file", &[heroku, env]), "redis://:***@from-file:6379/1");
 }
 
 #[test]
@@ -107,15 +110,15 @@ fn a_credential_is_a_broker_file_that_the_environment_names() {
     };
     let broker = |variables| shown(variables).unwrap().0;
     // Another service's credentials, or none.
-    assert_eq!(broker(&[]), "redis://file");
+    assert_eq!(broker(&[]), "redis://file:6379/0");
     fs::write(directory.path().join("broker"), "redis://:s3cret@credential\n").unwrap();
     let source = Some(("broker", "environment:CREDENTIALS_DIRECTORY".to_owned()));
-    assert_eq!(shown(&[]), Ok(("redis://:***@credential".to_owned(), source)));
-    assert_eq!(broker(&[("DOWNBEAT_BROKER", "redis://env")]), "redis://env");
+    assert_eq!(shown(&[]), Ok(("redis://:***@credential:6379/0".to_owned(), source)));
+    assert_eq!(broker(&[("DOWNBEAT_BROKER", "redis://env")]), "redis://env:6379/0");
     let path = directory.path().join("broker");
     assert_eq!(
         broker(&[("DOWNBEAT_BROKER_FILE", path.to_str().unwrap())]),
-        "redis://:***@credential"
+        "redis://:***@credential:6379/0"
     );
     fs::write(&path, "").unwrap();
     let told = "environment:CREDENTIALS_DIRECTORY: the broker's file holds no address on its first \
@@ -293,7 +296,7 @@ fn every_setting_is_shown_with_what_set_it_and_without_secrets() {
     let settings = config.settings();
     let shown = |key: &str| settings.iter().find(|setting| setting.0 == key).unwrap();
     let (_, value, source) = shown("broker");
-    assert_eq!(value, "redis://:***@host/1");
+    assert_eq!(value, "redis://:***@host:6379/1");
     assert_eq!(*source, Some("environment:DOWNBEAT_BROKER_FILE"));
     assert_eq!(shown("http").1, "127.0.0.1:9632");
     assert_eq!(shown("http").2, Some(&*format!("{file}:2:7")));
@@ -353,9 +356,9 @@ fn results_of_a_queue_of_celerys_may_be_on_another_redis() {
         let text = "queues: {sums: {options: {results: 'redis://:s3cret@host/1'}}}";
         let config = load_file(&format!("broker: {broker}\n{text}"), &[]).unwrap();
         let sums = config.queues.get("sums");
-        assert_eq!(sums.worker.results().unwrap().expose(), "redis://:s3cret@host/1");
+        assert_eq!(sums.worker.results().unwrap().to_string(), "redis://:***@host:6379/1");
         let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues").unwrap().1;
-        assert_eq!(shown["sums"]["options"]["results"], "redis://:***@host/1");
+        assert_eq!(shown["sums"]["options"]["results"], "redis://:***@host:6379/1");
     }
 }
 
@@ -375,19 +378,19 @@ fn an_amqp_broker_needs_a_state_beside_it_and_is_every_celery_queues() {
         &[],
     );
     let config = config.unwrap();
-    assert_eq!(config.broker.as_ref().unwrap().to_string(), "redis://:***@state/1");
+    assert_eq!(config.broker.as_ref().unwrap().to_string(), "redis://:***@state:6379/1");
     let url = |name: &str| config.queues.get(name).amqp.as_ref().map(|amqp| amqp.url.to_string());
-    assert_eq!(url("any other").as_deref(), Some("amqp://me:***@host//"));
+    assert_eq!(url("any other").as_deref(), Some("amqp://me:***@host:5672//"));
     assert_eq!((url("slow"), url("mail")), (url("any other"), None));
     let settings = config.settings();
     let shown = |key: &str| &settings.iter().find(|setting| setting.0 == key).unwrap().1;
-    assert_eq!(shown("broker"), "amqp://me:***@host//");
-    assert_eq!(shown("state"), "redis://:***@state/1");
+    assert_eq!(shown("broker"), "amqp://me:***@host:5672//");
+    assert_eq!(shown("state"), "redis://:***@state:6379/1");
     assert_eq!(shown("queues")["slow"]["options"], json!({"exchange": "tasks"}));
     assert!(!format!("{settings:?} {config:?}").contains("s3cret"));
     let heroku = [("REDIS_URL", "redis://heroku")];
     let config = load_file("broker: amqp://host\n", &heroku).unwrap();
-    assert_eq!(config.broker.unwrap().to_string(), "redis://heroku");
+    assert_eq!(config.broker.unwrap().to_string(), "redis://heroku:6379/0");
 }
 
 #[test]
@@ -400,11 +403,14 @@ fn a_queue_may_be_on_an_amqp_broker_of_its_own() {
     let config = config.unwrap();
     assert_eq!(config.queues.get("other").amqp, None);
     let slow = config.queues.get("slow").amqp.clone().unwrap();
-    assert_eq!((slow.url.to_string().as_str(), slow.declare), ("amqp://u:***@host/jobs", true));
+    assert_eq!(
+        (slow.url.to_string().as_str(), slow.declare),
+        ("amqp://u:***@host:5672/jobs", true)
+    );
     let names = (slow.exchange.as_deref(), slow.routing_key.as_deref());
     assert_eq!(names, (Some("tasks"), Some("slow.all")));
     let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues").unwrap().1;
     let options = json!({"exchange": "tasks", "routing_key": "slow.all", "declare": true});
-    let broker = "amqp://u:***@host/jobs";
+    let broker = "amqp://u:***@host:5672/jobs";
     assert_eq!(shown["slow"], json!({"worker": "celery", "broker": broker, "options": options}));
 }

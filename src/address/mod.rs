@@ -1,0 +1,128 @@
+//! Addresses of brokers, read once and into parts.
+//!
+//! [`Address::parse`] is the only reader. A password is a [`Secret`] from then on, which nothing
+//! shows, and an [`AddressError`] holds no text of the address, so no message can repeat one.
+
+mod display;
+mod error;
+mod parameters;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+pub use error::AddressError;
+
+/// Where a Sentinel listens if nothing else is said.
+const SENTINEL_PORT: u16 = 26379;
+/// Each Sentinel is asked within its share of a deadline.
+const MAX_SENTINELS: usize = 16;
+
+/// The address of any broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Redis or Valkey.
+    Redis(RedisAddress),
+    /// RabbitMQ.
+    Amqp(AmqpAddress),
+    /// A folder, as it is written: relative to whatever the address is written in.
+    Spool(PathBuf),
+}
+
+/// A database of a Redis server.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RedisAddress {
+    /// Where the server is.
+    pub server: RedisServer,
+    /// Who connects to it.
+    pub login: Option<Login>,
+    /// The database's number.
+    pub database: u32,
+}
+
+/// Where a Redis server is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum RedisServer {
+    /// At a port.
+    Tcp {
+        /// The host and its port.
+        host: HostPort,
+        /// Whether it is reached by TLS.
+        tls: bool,
+    },
+    /// At a socket of this machine.
+    Socket(PathBuf),
+    /// Wherever its Sentinels say that the master is.
+    Sentinel(Sentinels),
+}
+
+/// The Sentinels of one master.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Sentinels {
+    /// Where each listens.
+    pub nodes: Vec<HostPort>,
+    /// Their name for the master.
+    pub master: String,
+    /// Who connects to the Sentinels; the master has a login of its own.
+    pub login: Option<Login>,
+    /// Whether all of them are reached by TLS, the master too.
+    pub tls: bool,
+}
+
+/// A virtual host of an AMQP broker.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct AmqpAddress {
+    /// The host and its port.
+    pub host: HostPort,
+    /// Whether it is reached by TLS.
+    pub tls: bool,
+    /// Who connects to it; `None`: `guest`.
+    pub login: Option<Login>,
+    /// The virtual host; `/` if nothing else is said.
+    pub virtual_host: String,
+}
+
+/// A server's host and port.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostPort {
+    /// A name in lower case or an IP address, without the brackets that an address has for IPv6.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// Who connects.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Login {
+    /// The user's name; `None`: Redis' default user.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Secret,
+}
+
+/// A text that is shown as `***`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for a server only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl RedisAddress {
+    /// The database that this address names and that of `other`, if both name one server.
+    #[must_use]
+    pub fn databases(&self, other: &RedisAddress) -> Option<(u32, u32)> {
+        let is_same = match (&self.server, &other.server) {
+            (RedisServer::Sentinel(one), RedisServer::Sentinel(other)) => {
+                (&one.nodes, &one.master, one.tls) == (&other.nodes, &other.master, other.tls)
+            }
+            (one, other) => one == other,
+        };
+        is_same.then_some((self.database, other.database))
+    }
+}

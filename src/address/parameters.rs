@@ -1,0 +1,243 @@
+//! What may follow the `?` of an address.
+//!
+//! A parameter means what the client means by it whose scheme it is: redis-py's in `redis://`,
+//! `rediss://` and `unix://`, kombu's in `redis+socket://`.
+
+use percent_encoding::percent_decode_str;
+
+use super::{AddressError, Secret};
+
+/// Whose parameters an address has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// redis-py's.
+    Redis {
+        /// Those about TLS, too.
+        tls: bool,
+    },
+    /// kombu's, for a socket.
+    KombuSocket,
+    /// Our own.
+    Sentinel,
+    /// None at all.
+    Amqp,
+}
+
+/// What was found, decoded.
+#[derive(Default)]
+pub(super) struct Parameters {
+    pub(super) database: Option<u32>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) master: Option<String>,
+}
+
+/// They tune another client's connection and change nothing about where messages go.
+const IGNORED: &[&str] = &[
+    "client_name",
+    "decode_responses",
+    "encoding",
+    "encoding_errors",
+    "health_check_interval",
+    "legacy_responses",
+    "lib_name",
+    "lib_version",
+    "max_connections",
+    "protocol",
+    "retry_on_error",
+    "retry_on_timeout",
+    "socket_connect_timeout",
+    "socket_keepalive",
+    "socket_read_size",
+    "socket_timeout",
+    "timeout",
+];
+
+const FILES: &str = "leave it out: certificates are always verified, and files are named by `tls: \
+                     {ca: FILE, cert: FILE, key: FILE}`";
+const VERIFIED: &str = "leave it out: certificates are always verified; one that no authority has \
+                        signed, or that is for another name, is named by `tls: {pin: {HOST: \
+                        [sha256:…]}}`";
+const NO_TLS: &str = "leave it out, or write `rediss://` for TLS";
+const IN_FRONT: &str = "write it in front: `redis+socket://USER:PASSWORD@/PATH`";
+const CREDENTIALS: &str = "leave it out, and write user and password: `USER:PASSWORD@HOST`";
+const MASTER: &str = "call it `master`";
+const NONE: &str = "leave out `?` and what follows";
+
+/// Known to other clients; about TLS.
+const ABOUT_TLS: &[&str] = &[
+    "ssl_ca_certs",
+    "ssl_ca_data",
+    "ssl_ca_path",
+    "ssl_cert_reqs",
+    "ssl_certfile",
+    "ssl_check_hostname",
+    "ssl_ciphers",
+    "ssl_exclude_verify_flags",
+    "ssl_include_verify_flags",
+    "ssl_keyfile",
+    "ssl_min_version",
+    "ssl_password",
+    "ssl_validate_ocsp",
+    "ssl_validate_ocsp_stapled",
+];
+
+const ABOUT_AMQP: &[&str] = &[
+    "auth_mechanism",
+    "cacertfile",
+    "certfile",
+    "channel_max",
+    "connect_timeout",
+    "connection_timeout",
+    "frame_max",
+    "heartbeat",
+    "insist",
+    "keyfile",
+    "login_method",
+    "ssl",
+    "verify",
+    "virtual_host",
+];
+
+impl Family {
+    /// The parameters that say something.
+    fn known(self) -> &'static [&'static str] {
+        match self {
+            Family::Redis { tls: false } => &["db", "username", "password"],
+            Family::Redis { tls: true } => &["db", "username", "password", "ssl_cert_reqs"],
+            Family::KombuSocket => &["virtual_host"],
+            Family::Sentinel => &["master", "sentinel_user", "sentinel_password"],
+            Family::Amqp => &[],
+        }
+    }
+
+    /// Why a parameter that some client knows cannot stand here.
+    fn refusal(self, name: &str) -> Option<AddressError> {
+        let among = |names: &[&'static str]| names.iter().find(|known| **known == name).copied();
+        let about_tls = || among(ABOUT_TLS);
+        let not_for_redis = || match among(&["credential_provider"]) {
+            Some(name) => Some((name, CREDENTIALS)),
+            None => Some((among(&["virtual_host"])?, "write `?db=NUMBER`, or `/NUMBER`")),
+        };
+        let (name, hint) = match self {
+            Family::Redis { tls: true } => match about_tls() {
+                Some(name @ ("ssl_cert_reqs" | "ssl_check_hostname")) => (name, VERIFIED),
+                Some(name) => (name, FILES),
+                None => not_for_redis()?,
+            },
+            Family::Redis { tls: false } => match about_tls() {
+                Some(name) => (name, NO_TLS),
+                None => not_for_redis()?,
+            },
+            Family::KombuSocket => match among(&["db"]) {
+                Some(name) => (name, "Celery takes no notice of it there: write `virtual_host`"),
+                None => (among(&["username", "password"])?, IN_FRONT),
+            },
+            Family::Sentinel => match among(&["master_name", "service_name"]) {
+                Some(name) => (name, MASTER),
+                None => (among(&["db"])?, "write it as `/NUMBER`"),
+            },
+            Family::Amqp => (about_tls().or_else(|| among(ABOUT_AMQP))?, NONE),
+        };
+        Some(AddressError::Refused { name, hint })
+    }
+
+    /// Reads what follows the `?`.
+    pub(super) fn read(self, query: Option<&str>) -> Result<Parameters, AddressError> {
+        let mut found = Parameters::default();
+        let mut seen: Vec<&'static str> = Vec::new();
+        let written = query.unwrap_or_default().split('&').filter(|part| !part.is_empty());
+        for (index, part) in written.enumerate() {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let Some(name) = self.parameter(name, value, index)? else { continue };
+            if seen.contains(&name) {
+                return Err(AddressError::Twice(name));
+            }
+            seen.push(name);
+            if value.is_empty() {
+                return Err(AddressError::NoValue(name));
+            }
+            let value = decoded_form(value)?;
+            match name {
+                "db" => found.database = Some(database(&value, "write it like `?db=1`")?),
+                "virtual_host" => {
+                    let number = value.strip_prefix('/').unwrap_or(&value);
+                    found.database = Some(database(number, "write it like `?virtual_host=1`")?);
+                }
+                "username" | "sentinel_user" => found.user = Some(value),
+                "password" | "sentinel_password" => found.password = Some(Secret(value)),
+                "master" => found.master = Some(value),
+                // The one value that it may have is what is done anyway.
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// What a parameter is called here; `None` if it says nothing.
+    fn parameter(
+        self,
+        name: &str,
+        value: &str,
+        index: usize,
+    ) -> Result<Option<&'static str>, AddressError> {
+        let is_redis = matches!(self, Family::Redis { .. });
+        // As other clients than redis-py have them.
+        let name = match name {
+            "user" if is_redis => "username",
+            "pass" if is_redis => "password",
+            name => name,
+        };
+        if is_redis && IGNORED.contains(&name) {
+            return Ok(None);
+        }
+        let is_tls = self == Family::Redis { tls: true };
+        if is_tls && name == "ssl_check_hostname" && is_yes(value) {
+            return Ok(None);
+        }
+        let verifies = ["required", "CERT_REQUIRED"].contains(&value);
+        let known = self.known().iter().find(|known| **known == name);
+        match known.filter(|known| **known != "ssl_cert_reqs" || verifies) {
+            Some(known) => Ok(Some(known)),
+            None => Err(self.refusal(name).unwrap_or_else(|| self.unknown(name, index))),
+        }
+    }
+
+    fn unknown(self, name: &str, index: usize) -> AddressError {
+        let known = self.known();
+        // No name is that long, and measuring it would take long.
+        let name = if name.len() <= 40 { name } else { "" };
+        let distance = |known: &str| strsim::damerau_levenshtein(known, name);
+        let near = known.iter().map(|known| (distance(known), *known)).min();
+        let near = near.filter(|(distance, known)| *distance <= 2 && known.len() > 3);
+        let near = near.map(|(_, known)| known);
+        AddressError::UnknownParameter { position: index + 1, near, known }
+    }
+}
+
+fn is_yes(value: &str) -> bool {
+    ["true", "1", "yes", "on"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
+}
+
+/// A database's number.
+pub(super) fn database(text: &str, hint: &'static str) -> Result<u32, AddressError> {
+    let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_number);
+    number.ok_or(AddressError::BadDatabase { hint })
+}
+
+/// Percent-encoding as Python's `unquote` reads it: a `%` that encodes nothing stays.
+pub(super) fn decoded(text: &str) -> Result<String, AddressError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(Into::into).map_err(|_| AddressError::NotUtf8)
+}
+
+/// The same of a form's value, where a `+` is a space.
+fn decoded_form(text: &str) -> Result<String, AddressError> {
+    decoded(&text.replace('+', " "))
+}
+
+/// Names as a hint lists them.
+pub(super) fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,273 @@
+//! From text to parts.
+
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+
+use super::parameters::{Family, Parameters, database, decoded};
+use super::{
+    Address, AddressError, AmqpAddress, HostPort, Login, MAX_SENTINELS, RedisAddress, RedisServer,
+    SENTINEL_PORT, Secret, Sentinels,
+};
+
+const REDIS: Defaults = Defaults { port: 6379, address: "redis://HOST:6379/0", shown: ":6379" };
+const REDIS_TLS: Defaults =
+    Defaults { port: 6379, address: "rediss://HOST:6379/0", shown: ":6379" };
+const SENTINEL: Defaults = Defaults {
+    port: SENTINEL_PORT,
+    address: "sentinel://HOST:26379,HOST:26379,HOST:26379/0?master=NAME",
+    shown: ":26379",
+};
+const AMQP: Defaults = Defaults { port: 5672, address: "amqp://HOST:5672//", shown: ":5672" };
+const AMQP_TLS: Defaults = Defaults { port: 5671, address: "amqps://HOST:5671//", shown: ":5671" };
+
+/// A scheme's port, and what its hints show.
+#[derive(Clone, Copy)]
+struct Defaults {
+    port: u16,
+    address: &'static str,
+    shown: &'static str,
+}
+
+impl Address {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// What is wrong, without a word of what stands there.
+    pub fn parse(text: &str) -> Result<Address, AddressError> {
+        if let Some(path) = text.strip_prefix("spool:") {
+            return spool(path).map(Address::Spool);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(AddressError::NotAnAddress);
+        };
+        let read = match scheme {
+            "redis" => |rest: &str| redis(rest, REDIS, false),
+            "rediss" => |rest: &str| redis(rest, REDIS_TLS, true),
+            "unix" | "redis+unix" => |rest: &str| socket(rest, Family::Redis { tls: false }),
+            "redis+socket" => |rest: &str| socket(rest, Family::KombuSocket),
+            "sentinel" => |rest: &str| sentinel(rest, false),
+            "rediss+sentinel" => |rest: &str| sentinel(rest, true),
+            "amqp" => |rest: &str| amqp(rest, AMQP, false),
+            "amqps" => |rest: &str| amqp(rest, AMQP_TLS, true),
+            "redis+cluster" => |_: &str| Err(AddressError::Cluster),
+            "redis+sentinel" => |_: &str| Err(AddressError::OtherSentinels("redis+sentinel")),
+            "redis-sentinel" => |_: &str| Err(AddressError::OtherSentinels("redis-sentinel")),
+            "rediss-sentinel" => |_: &str| Err(AddressError::OtherSentinels("rediss-sentinel")),
+            "sentinels" => |_: &str| Err(AddressError::OtherSentinels("sentinels")),
+            _ => return Err(AddressError::UnknownScheme),
+        };
+        if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(AddressError::WhiteSpace);
+        }
+        read(rest)
+    }
+}
+
+/// `[USER:PASSWORD@]HOST[:PORT][/DATABASE][?PARAMETERS]`
+fn redis(rest: &str, defaults: Defaults, tls: bool) -> Result<Address, AddressError> {
+    let Split { login, servers, path, query } = Split::of(rest)?;
+    let host = host_port(servers, defaults)?;
+    let parameters = Family::Redis { tls }.read(query)?;
+    let in_path = path_database(path)?;
+    if in_path.is_some() && parameters.database.is_some_and(|other| in_path != Some(other)) {
+        return Err(AddressError::TwoDatabases);
+    }
+    let database = in_path.or(parameters.database).unwrap_or(0);
+    let login = either(login, parameters)?;
+    let server = RedisServer::Tcp { host, tls };
+    Ok(Address::Redis(RedisAddress { server, login, database }))
+}
+
+/// `[USER:PASSWORD@]/PATH[?PARAMETERS]`
+fn socket(rest: &str, family: Family) -> Result<Address, AddressError> {
+    let (rest, query) = query(rest)?;
+    let (front, path) = rest.split_at(rest.find('/').ok_or(AddressError::RelativeSocket)?);
+    let login = match front.strip_suffix('@') {
+        Some(login) => login_of(login)?,
+        None if front.is_empty() => None,
+        None => return Err(AddressError::RelativeSocket),
+    };
+    if path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':')) {
+        return Err(AddressError::PathOfAServer("socket"));
+    }
+    let path = decoded(path)?;
+    if path.trim_matches('/').is_empty() || path.contains('\0') {
+        return Err(AddressError::RelativeSocket);
+    }
+    let parameters = family.read(query)?;
+    let database = parameters.database.unwrap_or(0);
+    let login = either(login, parameters)?;
+    let server = RedisServer::Socket(path.into());
+    Ok(Address::Redis(RedisAddress { server, login, database }))
+}
+
+/// `[USER:PASSWORD@]HOST[:PORT],…[/DATABASE]?master=NAME[&sentinel_user=…][&sentinel_password=…]`
+fn sentinel(rest: &str, tls: bool) -> Result<Address, AddressError> {
+    if rest.contains(';') {
+        return Err(AddressError::SeveralAddresses);
+    }
+    let Split { login, servers, path, query } = Split::of(rest)?;
+    let nodes = servers.split(',').map(|server| host_port(server, SENTINEL));
+    let nodes: Vec<_> = nodes.collect::<Result<_, _>>()?;
+    if nodes.len() > MAX_SENTINELS {
+        return Err(AddressError::TooManySentinels);
+    }
+    let Parameters { user, password, master, .. } = Family::Sentinel.read(query)?;
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    let master = master.filter(|master| master.bytes().all(is_name));
+    let master = master.ok_or(AddressError::NoMaster)?;
+    let sentinel_login = match (user, password) {
+        (Some(_), None) => return Err(AddressError::NoSentinelPassword),
+        (user, password) => password.map(|password| Login { user, password }),
+    };
+    let server = RedisServer::Sentinel(Sentinels { nodes, master, login: sentinel_login, tls });
+    let database = path_database(path)?.unwrap_or(0);
+    Ok(Address::Redis(RedisAddress { server, login, database }))
+}
+
+/// `[USER:PASSWORD@]HOST[:PORT][/VIRTUAL-HOST]`
+fn amqp(rest: &str, defaults: Defaults, tls: bool) -> Result<Address, AddressError> {
+    let Split { login, servers, path, query } = Split::of(rest)?;
+    let host = host_port(servers, defaults)?;
+    Family::Amqp.read(query)?;
+    let virtual_host = match decoded(path)? {
+        path if path.is_empty() => "/".to_owned(),
+        path => path,
+    };
+    Ok(Address::Amqp(AmqpAddress { host, tls, login, virtual_host }))
+}
+
+/// The path of a folder; `//` may stand in front.
+fn spool(text: &str) -> Result<PathBuf, AddressError> {
+    let path = text.strip_prefix("//").unwrap_or(text);
+    if path.is_empty() {
+        return Err(AddressError::NoPath);
+    }
+    if looks_like_a_server(text) {
+        return Err(AddressError::PathOfAServer("spool"));
+    }
+    // Two slashes in front mean no more than one.
+    let slashes = path.len() - path.trim_start_matches('/').len();
+    Ok(path[slashes.saturating_sub(1)..].into())
+}
+
+/// Whether what stands behind `spool:` may hold a login or parameters.
+fn looks_like_a_server(text: &str) -> bool {
+    let path = text.trim_start_matches('/');
+    let has_scheme = SCHEMES
+        .iter()
+        .any(|scheme| path.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':')));
+    let has_login =
+        path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':') || !login.contains('/'));
+    let odd = |c: char| matches!(c, '?' | '#') || c.is_control();
+    has_scheme || has_login || text.contains("://") || text.contains(odd)
+}
+
+const SCHEMES: [&str; 9] = [
+    "redis",
+    "rediss",
+    "unix",
+    "redis+unix",
+    "redis+socket",
+    "sentinel",
+    "rediss+sentinel",
+    "amqp",
+    "amqps",
+];
+
+/// An address of one or more hosts, cut at its separators.
+struct Split<'a> {
+    login: Option<Login>,
+    servers: &'a str,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> Split<'a> {
+    fn of(rest: &'a str) -> Result<Split<'a>, AddressError> {
+        let (login, server) = rest.rsplit_once('@').unwrap_or(("", rest));
+        if login.contains(['/', '?', '#', '@']) {
+            return Err(AddressError::LoginMustBeEncoded);
+        }
+        let (server, query) = query(server)?;
+        let (servers, path) = server.split_once('/').unwrap_or((server, ""));
+        Ok(Split { login: login_of(login)?, servers, path, query })
+    }
+}
+
+/// What stands in front of the `?`, and behind it.
+fn query(text: &str) -> Result<(&str, Option<&str>), AddressError> {
+    if text.contains('#') {
+        return Err(AddressError::Fragment);
+    }
+    Ok(match text.split_once('?') {
+        Some((text, query)) => (text, Some(query)),
+        None => (text, None),
+    })
+}
+
+/// `[USER]:PASSWORD`, or nothing.
+fn login_of(text: &str) -> Result<Option<Login>, AddressError> {
+    let (user, password) = text.split_once(':').unwrap_or((text, ""));
+    let user = Some(decoded(user)?).filter(|user| !user.is_empty());
+    let password = decoded(password)?;
+    match (user, password.is_empty()) {
+        (None, true) => Ok(None),
+        (Some(_), true) => Err(AddressError::NoPassword),
+        (user, false) => Ok(Some(Login { user, password: Secret(password) })),
+    }
+}
+
+/// The login in front, or that among the parameters.
+fn either(front: Option<Login>, found: Parameters) -> Result<Option<Login>, AddressError> {
+    match (front, found.user, found.password) {
+        (front, None, None) => Ok(front),
+        (Some(_), ..) => Err(AddressError::TwoLogins),
+        (None, user, Some(password)) => Ok(Some(Login { user, password })),
+        (None, Some(_), None) => Err(AddressError::NoPassword),
+    }
+}
+
+fn path_database(path: &str) -> Result<Option<u32>, AddressError> {
+    let path = decoded(path)?;
+    match path.trim_end_matches('/') {
+        "" => Ok(None),
+        text => database(text, "write `/0` at the end").map(Some),
+    }
+}
+
+fn host_port(text: &str, defaults: Defaults) -> Result<HostPort, AddressError> {
+    let bad_port = AddressError::BadPort { example: defaults.shown };
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or(AddressError::BadHost)?;
+            host.parse::<Ipv6Addr>().map_err(|_| AddressError::BadHost)?;
+            match port.strip_prefix(':') {
+                None if !port.is_empty() => return Err(AddressError::BadHost),
+                port => (host, port),
+            }
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    if host.is_empty() {
+        return Err(AddressError::NoHost { example: defaults.address });
+    }
+    if host.contains(',') || port.is_some_and(|port| port.contains(',')) {
+        return Err(AddressError::SeveralServers);
+    }
+    let is_in_names = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+    if !host.bytes().all(is_in_names) {
+        return Err(AddressError::BadHost);
+    }
+    let port = match port {
+        None => defaults.port,
+        Some(port) if port.bytes().all(|digit| digit.is_ascii_digit()) => {
+            port.parse().ok().filter(|port| *port > 0).ok_or(bad_port)?
+        }
+        Some(_) => return Err(bad_port),
+    };
+    Ok(HostPort { host: host.to_ascii_lowercase(), port })
+}
