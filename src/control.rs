@@ -3,6 +3,8 @@
 //!
 //! One JSON line goes in, one JSON line comes back.
 
+mod runtime_dir;
+
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tracing::warn;
 
+pub use self::runtime_dir::Untrusted;
 use crate::by_hand::{Backfill, Trigger};
 use crate::service::Request;
 
@@ -42,6 +46,20 @@ pub enum Command {
     Trigger(Box<Trigger>),
     /// Answers [`crate::by_hand::Backfilled`] or [`crate::by_hand::Refused`].
     Backfill(Box<Backfill>),
+}
+
+impl Command {
+    /// No answer is larger: `list` has up to a million entries, and `trigger` a message.
+    fn max_answer_bytes(&self) -> u64 {
+        match self {
+            Command::List => 1 << 30,
+            Command::Status
+            | Command::Reload { .. }
+            | Command::Resign
+            | Command::Trigger(_)
+            | Command::Backfill(_) => 64 << 20,
+        }
+    }
 }
 
 /// What comes back.
@@ -72,13 +90,14 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Listens in the runtime directory, which is made if need be. Only the service's own user may
-    /// connect.
+    /// Listens in the runtime directory, which is made if need be. Only root and the service's own
+    /// user may connect.
     ///
     /// # Errors
-    /// When the directory cannot be used, or another service answers on the socket.
+    /// When the directory cannot be used or is not ours alone, or another service answers on the
+    /// socket.
     pub async fn bind(runtime_dir: &Path) -> io::Result<Server> {
-        std::fs::create_dir_all(runtime_dir)?;
+        runtime_dir::prepare(runtime_dir)?;
         let path = socket_path(runtime_dir);
         if UnixStream::connect(&path).await.is_ok() {
             let text = "another service listens there; give this one its own --runtime-dir";
@@ -132,7 +151,7 @@ async fn converse(stream: UnixStream, service: mpsc::Sender<Request>) -> io::Res
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LONGEST_COMMAND));
-    tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
+    timeout(PATIENCE, reader.read_line(&mut line)).await??;
     let answer = match serde_json::from_str(&line) {
         Ok(command) => ask_service(command, &service).await,
         Err(error) => Answer::Error(format!("not a command: {error}").into()),
@@ -184,43 +203,78 @@ fn result<T: Serialize, E: Serialize>(answer: Option<Result<T, E>>) -> Answer {
     }
 }
 
-/// Asks the service behind `socket`; `None` when none listens there.
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Somebody else may have a hand in it, so nothing was asked.
+    #[error("nothing was asked: {0}")]
+    Untrusted(#[from] Untrusted),
+    /// It did not answer, or with something else than was asked for.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Asks the service that listens in this runtime directory; `None` when none does. It may take
+/// `patience` to begin its answer.
 ///
 /// # Errors
-/// When one listens but does not answer in time, or with something else than was asked for.
-pub fn ask<T: DeserializeOwned, E: DeserializeOwned>(
-    socket: &Path,
+/// When the directory or what listens there is not to be trusted, or there is no answer.
+pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
+    runtime_dir: &Path,
     command: &Command,
     patience: Duration,
-) -> io::Result<Option<Result<T, E>>> {
-    use std::io::{BufRead as _, Write as _};
-    use std::os::unix::net::UnixStream;
-    let mut stream = match UnixStream::connect(socket) {
+) -> Result<Option<Result<T, E>>, AskError> {
+    let Some(owner) = runtime_dir::owner(runtime_dir)? else { return Ok(None) };
+    let (owner, socket) = (owner?, socket_path(runtime_dir));
+    let connecting = timeout(patience, UnixStream::connect(&socket)).await;
+    let stream = match connecting.map_err(io::Error::from)? {
         Ok(stream) => stream,
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
         {
             return Ok(None);
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
-    stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))?;
-    let mut bytes = serde_json::to_vec(command)?;
-    bytes.push(b'\n');
-    stream.write_all(&bytes)?;
-    let mut line = String::new();
-    io::BufReader::new(stream).read_line(&mut line)?;
-    if line.is_empty() {
-        return Err(io::Error::other("it hung up"));
-    }
-    let answer = serde_json::from_str(&line)?;
+    runtime_dir::check_listener(&socket, stream.peer_cred()?.uid(), owner)?;
+    let line = converse_with(stream, command, patience).await?;
+    let answer = serde_json::from_slice(&line).map_err(io::Error::from)?;
     Ok(Some(match answer {
-        Answer::Ok(value) => Ok(serde_json::from_value(value)?),
+        Answer::Ok(value) => Ok(serde_json::from_value(value).map_err(io::Error::from)?),
         // That it is stopping is said in words, whatever was asked.
         Answer::Error(error) => {
             let words = error.as_str().unwrap_or("an error of an unknown kind").to_owned();
             Err(serde_json::from_value(error).map_err(|_| io::Error::other(words))?)
         }
     }))
+}
+
+/// Sends the command and reads the line that comes back.
+async fn converse_with(
+    mut stream: UnixStream,
+    command: &Command,
+    patience: Duration,
+) -> io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(command)?;
+    bytes.push(b'\n');
+    timeout(patience, stream.write_all(&bytes)).await??;
+    let max_bytes = command.max_answer_bytes();
+    let mut reader = BufReader::new(stream.take(max_bytes));
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        let read = timeout(patience, reader.fill_buf()).await??;
+        if read.is_empty() {
+            break;
+        }
+        let end = read.iter().position(|byte| *byte == b'\n').map_or(read.len(), |at| at + 1);
+        line.extend_from_slice(&read[..end]);
+        reader.consume(end);
+    }
+    match line.last() {
+        Some(b'\n') => Ok(line),
+        _ if line.len() as u64 == max_bytes => {
+            Err(io::Error::other(format!("its answer is longer than {} MiB", max_bytes >> 20)))
+        }
+        _ => Err(io::Error::other("it hung up")),
+    }
 }

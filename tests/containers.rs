@@ -226,7 +226,7 @@ fn the_deployment_runs_as_it_is_written_and_takes_up_an_edit_of_its_config_map()
         let volume = find(pod["volumes"].as_array().unwrap(), "name", &mount["name"]);
         let path = mount["mountPath"].as_str().unwrap();
         if volume.get("emptyDir").is_some() {
-            container = container.tmpfs(path);
+            container = container.empty_dir(path);
             continue;
         }
         let name = volume["configMap"].get("name").or(volume["secret"].get("secretName")).unwrap();
@@ -254,6 +254,10 @@ fn the_deployment_runs_as_it_is_written_and_takes_up_an_edit_of_its_config_map()
     }
     let status = running.exec(&container, &["downbeat", "status"]).ok();
     assert!(status.contains(", leader, pid 1\n"), "{status}");
+    // In the volume itself, to which everybody may write, it would not listen.
+    let open = ["downbeat", "status", "--runtime-dir", "/run/downbeat"];
+    let told = running.exec(&container, &open).refused(3);
+    assert!(told.contains("/run/downbeat is open to other users (mode 2777)"), "{told}");
     publish(&volumes.path().join("schedules"), "..2", &json!({"shop.yaml": TICKING}));
     running.downbeat.wait_for_log("reloaded: added tick; removed nightly-report");
     server.wait_for_queue("q", 1);

@@ -28,7 +28,7 @@ fn supervised() -> Option<Machine> {
     );
     machine.write("/etc/downbeat/schedules/a.yaml", TICKING);
     let start = "systemd-sysusers /usr/share/downbeat/downbeat.sysusers &&
-        install -d -o downbeat -g downbeat /var/lib/downbeat && mkdir -p /var/log/supervisor &&
+        install -d -o downbeat -g downbeat -m 0700 /var/lib/downbeat && mkdir -p /var/log/supervisor &&
         redis-server --daemonize yes --save '' --dir /tmp && supervisord";
     machine.run(start).ok();
     Some(machine)

@@ -4,7 +4,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use super::direct::Direct;
-use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, renderer, show};
+use super::{
+    Exit, Failure, ask_service_async, block_on, configuration, load_schedule, renderer, show,
+};
 use crate::by_hand::backfill::Slot;
 use crate::by_hand::{self, Backfill, Backfilled, Refused};
 use crate::cli::{self, ServiceFlags};
@@ -85,7 +87,8 @@ async fn send(
         Some(here) => here,
         None => {
             let command = Command::Backfill(Box::new(asked.clone()));
-            if let Some(done) = ask_service::<_, Refused>(service, &command, PATIENCE)? {
+            let done = ask_service_async::<_, Refused>(service, &command, PATIENCE).await?;
+            if let Some(done) = done {
                 return Ok(done?);
             }
             here.insert(Here {

@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::{Broker, Overrides, Problem, ServiceConfig, Severity, check_environment};
-use crate::control;
+use crate::control::{self, AskError};
 use crate::queue::{Queue, Worker};
 use crate::schedule::Schedule;
 use crate::service::render::Renderer;
@@ -198,13 +198,27 @@ fn ask_service<T: DeserializeOwned, E: DeserializeOwned>(
     command: &control::Command,
     patience: Duration,
 ) -> Result<Option<Result<T, E>>, Failure> {
-    let socket = control::socket_path(&service.runtime_dir);
-    control::ask(&socket, command, patience).map_err(|error| {
-        let why = match error.kind() {
-            std::io::ErrorKind::WouldBlock => format!(" within {} s", patience.as_secs()),
-            _ => format!(": {error}"),
+    block_on(ask_service_async(service, command, patience))?
+}
+
+/// The same, for what talks to a broker as well.
+async fn ask_service_async<T: DeserializeOwned, E: DeserializeOwned>(
+    service: &ServiceConfig,
+    command: &control::Command,
+    patience: Duration,
+) -> Result<Option<Result<T, E>>, Failure> {
+    control::ask(&service.runtime_dir, command, patience).await.map_err(|error| {
+        let socket = control::socket_path(&service.runtime_dir);
+        let message = match error {
+            AskError::Untrusted(_) => error.to_string(),
+            AskError::Io(error) => {
+                let why = match error.kind() {
+                    std::io::ErrorKind::TimedOut => format!(" within {} s", patience.as_secs()),
+                    _ => format!(": {error}"),
+                };
+                format!("the service on {} did not answer{why}", socket.display())
+            }
         };
-        let message = format!("the service on {} did not answer{why}", socket.display());
         Failure::new(Exit::Unreachable, message)
     })
 }

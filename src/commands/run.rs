@@ -225,7 +225,7 @@ async fn listen(runtime_dir: &Path, requests: &mpsc::Sender<Request>) -> Option<
                 %path,
                 %error,
                 "no control socket, so no command can ask this process; --runtime-dir names a \
-                 folder for it that can be written to"
+                 folder for it that this user can write to, and no other"
             );
             None
         }

@@ -43,6 +43,13 @@ impl Container {
         self
     }
 
+    /// Has a folder as Kubernetes' `emptyDir` with an `fsGroup` is: everybody may write to it.
+    #[must_use]
+    pub(crate) fn empty_dir(mut self, to: &str) -> Container {
+        self.mounts.push(format!("emptydir:{to}"));
+        self
+    }
+
     fn command(&self, folder: &TempDir, args: &[&str]) -> Command {
         let mut command = Command::new("bash");
         command.arg(tests_folder().join("support/container.sh"));

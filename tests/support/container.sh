@@ -5,7 +5,8 @@
 #   container.sh FOLDER BINARY MOUNT… -- ARGUMENT…
 #
 # FOLDER is empty. BINARY becomes /usr/bin/downbeat, and the libraries it needs are where it looks for
-# them. A MOUNT is FROM:TO, which can only be read, or tmpfs:TO, which that nobody owns.
+# them. A MOUNT is FROM:TO, which can only be read, tmpfs:TO, which that nobody owns, or emptydir:TO,
+# which root owns and everybody may write to, as Kubernetes' emptyDir with an fsGroup.
 # Status 77: the kernel does not let us.
 set -euo pipefail
 
@@ -41,6 +42,9 @@ while [[ $1 != -- ]]; do
   if [[ $1 == tmpfs:* ]]; then
     mkdir -p "$folder${1#tmpfs:}"
     mount -t tmpfs -o mode=700,uid=65532,gid=65532 container "$folder${1#tmpfs:}"
+  elif [[ $1 == emptydir:* ]]; then
+    mkdir -p "$folder${1#emptydir:}"
+    mount -t tmpfs -o mode=2777,gid=65532 container "$folder${1#emptydir:}"
   else
     show "${1%%:*}" "${1#*:}"
   fi

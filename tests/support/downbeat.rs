@@ -1,6 +1,7 @@
 //! The real binary, in folders of its own.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -25,9 +26,10 @@ impl Place {
     /// A place with no schedule files, whose working directory holds the folder `schedules`.
     pub(crate) fn new() -> Place {
         let folder = tempfile::Builder::new().prefix("downbeat").tempdir().unwrap();
-        for name in ["schedules", "state", "runtime"] {
+        for name in ["schedules", "state"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
+        DirBuilder::new().mode(0o700).create(folder.path().join("runtime")).unwrap();
         Place { folder, env: Vec::new() }
     }
 

@@ -1,0 +1,207 @@
+//! The runtime directory: whose it may be, and whom to believe behind the socket in it.
+//!
+//! Anybody can make `/tmp/downbeat-1000` before user 1000 does, listen there, read what that user asks
+//! for and answer that it is done. So a service listens only in a directory, and a command connects
+//! only to a socket in one, that nobody else can have a hand in:
+//!
+//! - It is a directory and no symbolic link, with mode 0700 or stricter.
+//! - It belongs to us or to root. A command that root runs also accepts one of another user, such as
+//!   `/run/downbeat` of the service's user, if only root can have put it there: each directory above it
+//!   belongs to root, and nobody else may write to it.
+//! - The process behind the socket runs as us, as root, or as the owner of the directory.
+
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::regular_file;
+
+const ROOT: u32 = 0;
+
+/// Why a runtime directory, or what listens in it, is not trusted; and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Untrusted {
+    /// A link may lead anywhere tomorrow.
+    #[error("{} is a symbolic link; name the directory itself with --runtime-dir", .0.display())]
+    Link(PathBuf),
+    /// Nothing can be in it.
+    #[error("{} is not a directory; name one with --runtime-dir", .0.display())]
+    NotADirectory(PathBuf),
+    /// Others may enter, or put things there.
+    #[error(
+        "{} is open to other users (mode {mode:04o}); `chmod 700` it, or set `RuntimeDirectoryMode=0700` \
+         if systemd makes it, or name a directory inside it with --runtime-dir: downbeat makes that one \
+         itself",
+        path.display()
+    )]
+    Open {
+        /// The directory.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Somebody else made it.
+    #[error(
+        "{} belongs to uid {owner}, not to uid {us}; run this as that user, or name another directory \
+         with --runtime-dir", path.display()
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        us: u32,
+    },
+    /// Somebody else listens.
+    #[error("what listens on {} runs as uid {peer}, which is neither root nor uid {owner}", path.display())]
+    Listener {
+        /// The socket.
+        path: PathBuf,
+        /// Who listens.
+        peer: u32,
+        /// Whose the directory is.
+        owner: u32,
+    },
+}
+
+/// Who looks at the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Service,
+    Command,
+}
+
+/// Makes the directory if need be, and checks that a service may listen in it.
+pub(super) fn prepare(path: &Path) -> io::Result<()> {
+    let path = normal(path);
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            regular_file::create_own_folder(&path)?;
+        }
+        _ => {}
+    }
+    let us = rustix::process::geteuid().as_raw();
+    check(&path, &fs::symlink_metadata(&path)?, us, Role::Service).map_err(io::Error::other)
+}
+
+/// The owner of the directory, if a command may connect to what is in it; `None` if there is none.
+pub(super) fn owner(path: &Path) -> io::Result<Option<Result<u32, Untrusted>>> {
+    let path = normal(path);
+    let found = match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        found => found?,
+    };
+    let us = rustix::process::geteuid().as_raw();
+    Ok(Some(check(&path, &found, us, Role::Command).map(|()| found.uid())))
+}
+
+/// Whether the process behind `socket`, which runs as `peer`, may be asked.
+pub(super) fn check_listener(socket: &Path, peer: u32, owner: u32) -> Result<(), Untrusted> {
+    let us = rustix::process::geteuid().as_raw();
+    if [ROOT, us, owner].contains(&peer) {
+        return Ok(());
+    }
+    Err(Untrusted::Listener { path: socket.to_owned(), peer, owner })
+}
+
+/// Without a slash at its end, which would make a link look like what it leads to.
+fn normal(path: &Path) -> PathBuf {
+    let path: PathBuf = path.components().collect();
+    if path.as_os_str().is_empty() { ".".into() } else { path }
+}
+
+fn check(path: &Path, found: &Metadata, us: u32, role: Role) -> Result<(), Untrusted> {
+    if found.is_symlink() {
+        return Err(Untrusted::Link(path.to_owned()));
+    }
+    if !found.is_dir() {
+        return Err(Untrusted::NotADirectory(path.to_owned()));
+    }
+    let owner = found.uid();
+    let is_made_by_root = || role == Role::Command && us == ROOT && is_below_root_alone(path);
+    if owner != us && owner != ROOT && !is_made_by_root() {
+        return Err(Untrusted::Foreign { path: path.to_owned(), owner, us });
+    }
+    let mode = found.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(Untrusted::Open { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+/// Whether only root can have put something at the path.
+fn is_below_root_alone(path: &Path) -> bool {
+    let above = path.parent().map(|above| if above == "" { Path::new(".") } else { above });
+    let Some(Ok(above)) = above.map(Path::canonicalize) else { return false };
+    above.ancestors().all(|folder| {
+        fs::metadata(folder).is_ok_and(|found| found.uid() == ROOT && found.mode() & 0o022 == 0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
+
+    use super::*;
+
+    /// What the check says of a path, as a user would read it.
+    fn refusal(path: &Path, us: u32, role: Role) -> Option<String> {
+        let path = normal(path);
+        let found = fs::symlink_metadata(&path).unwrap();
+        check(&path, &found, us, role).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_directory_is_ours_or_roots_alone_and_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let us = rustix::process::geteuid().as_raw();
+        let (path, link) = (folder.path().join("own"), folder.path().join("link"));
+        fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
+        symlink("own", &link).unwrap();
+        let slash = PathBuf::from(format!("{}/./", link.display()));
+        for role in [Role::Service, Role::Command] {
+            assert_eq!(refusal(&path, us, role), None);
+            for mode in [0o500, 0o2700, 0o1700] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                assert_eq!(refusal(&path, us, role), None);
+            }
+            for mode in [0o755, 0o710, 0o701, 0o770, 0o1777, 0o2777] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                let told = refusal(&path, us, role).unwrap();
+                assert!(told.contains(&format!("open to other users (mode {mode:04o})")), "{told}");
+                assert!(told.contains("RuntimeDirectoryMode=0700"), "{told}");
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+            for link in [&link, &slash] {
+                assert!(refusal(link, us, role).unwrap().contains("is a symbolic link"));
+            }
+            let told = refusal(&path, 12_345, role);
+            let foreign = us != ROOT;
+            assert_eq!(told.is_some(), foreign, "{told:?}");
+        }
+        assert!(refusal(Path::new("/dev/null"), us, Role::Service).unwrap().contains("not a dir"));
+    }
+
+    #[test]
+    fn root_asks_in_another_users_directory_where_only_root_can_have_put_it() {
+        // The folders above it are what matters, not what it is.
+        assert!(is_below_root_alone(Path::new("/usr/downbeat")));
+        let temporary = tempfile::tempdir_in("/tmp").unwrap();
+        assert!(!is_below_root_alone(&temporary.path().join("x")));
+        assert!(!is_below_root_alone(Path::new("/tmp/downbeat-1000")));
+        assert!(!is_below_root_alone(Path::new("/nowhere/downbeat")));
+    }
+
+    #[test]
+    fn what_listens_is_ours_roots_or_the_owners() {
+        let us = rustix::process::geteuid().as_raw();
+        let socket = Path::new("/run/downbeat/control.sock");
+        for peer in [us, ROOT, 998] {
+            assert!(check_listener(socket, peer, 998).is_ok());
+        }
+        let told = check_listener(socket, 12_345, us).unwrap_err().to_string();
+        assert!(told.contains("runs as uid 12345, which is neither root nor uid"), "{told}");
+    }
+}
