@@ -95,7 +95,7 @@ pub enum Command {
     /// Show what waits in a queue, the next to be taken first; it stays there
     Peek(Peek),
     /// Show who leads and how the service fares; exits 1 when nobody leads
-    Status(Json),
+    Status(Status),
     /// Have the running service load its schedule files again
     Reload {
         /// Come back when the new schedule is live, or fail when it is refused
@@ -123,6 +123,16 @@ pub struct Json {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `status`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Status {
+    /// Exit 0 whenever the service on this machine answers, whoever leads: a health check
+    #[arg(long)]
+    pub live: bool,
+    #[command(flatten)]
+    pub output: Json,
 }
 
 /// `check`.

@@ -80,9 +80,9 @@ fn list(instruction: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_health_check_of_the_image_tells_whether_the_loop_turns() {
+fn the_health_check_of_the_image_tells_whether_the_loop_turns_with_redis_or_without() {
     needs!(Redis);
-    let (server, place) = (redis(), Place::new());
+    let (mut server, place) = (redis(), Place::new());
     let container = container(&server, &place).tmpfs("/run/downbeat");
     let Some(mut running) = container.start(&["run"]) else { return };
     running.downbeat.wait_for_log("took office");
@@ -95,6 +95,14 @@ fn the_health_check_of_the_image_tells_whether_the_loop_turns() {
     assert!(told.contains("/run/downbeat/control.sock did not answer within 5 s"), "{told}");
     running.signal(Signal::CONT);
     running.exec(&container, &check).ok();
+
+    // A restart of every replica would not bring Redis back.
+    let from = running.downbeat.log().len();
+    server.kill();
+    running.downbeat.wait_for_log_from(from, "stepped down");
+    let healthy = running.exec(&container, &check).ok();
+    assert!(healthy.contains(", follower, pid 1\n") && healthy.contains("TROUBLE"), "{healthy}");
+    running.exec(&container, &["downbeat", "status"]).refused(1);
     running.signal(Signal::TERM);
     assert_eq!(running.wait().code(), Some(0));
 }
@@ -189,6 +197,31 @@ fn the_compose_file_runs_replicas_that_can_write_to_nothing_but_their_socket() {
     let set =
         settings.as_object().unwrap().values().filter_map(|setting| setting["source"].as_str());
     assert_eq!(set.collect::<Vec<_>>().len(), service["environment"].as_object().unwrap().len());
+}
+
+/// Every image that a file of `docs/deploy` names.
+fn images(text: &str) -> Vec<String> {
+    let named = text.lines().filter_map(|line| {
+        let line = line.trim().trim_start_matches("# ");
+        let image = line.strip_prefix("image: ").or(line.strip_prefix("FROM "));
+        image.or(line.split_once(" -t ").map(|(_, image)| image))
+    });
+    let named = named.filter_map(|image| image.split([' ', '`']).next());
+    named.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_image_has_a_tag_of_its_version() {
+    let files = ["Dockerfile", "README.md", "compose.yaml", "kubernetes.yaml"];
+    let text = |file| fs::read_to_string(tests_folder().join(DEPLOY).join(file)).unwrap();
+    let images: Vec<String> = files.iter().flat_map(|file| images(&text(file))).collect();
+    let ours = format!("downbeat:{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(images.iter().filter(|image| **image == ours).count(), 5, "{images:?}");
+    for image in images {
+        let tag = image.rsplit_once(':').map(|(_, tag)| tag);
+        assert!(tag.is_some_and(|tag| tag != "latest"), "{image}");
+        assert!(image == ours || !image.starts_with("downbeat"), "{image}");
+    }
 }
 
 fn find<'d>(list: &'d [Value], key: &str, value: &Value) -> &'d Value {

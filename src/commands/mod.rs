@@ -126,7 +126,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
         Command::Backfill(backfill) => backfill::backfill(flags, &backfill),
         Command::Peek(peek) => peek::peek(flags, &peek),
-        Command::Status(output) => status::status(flags, output.json),
+        Command::Status(asked) => status::status(flags, asked),
         Command::Reload { wait } => reload::reload(flags, wait),
         Command::Resign => resign::resign(flags),
         Command::Config(output) => config::config(flags, output.json),

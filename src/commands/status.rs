@@ -4,28 +4,35 @@ use std::time::Duration;
 
 use super::direct::{Direct, Store, unreachable};
 use super::{Exit, Failure, ask_service, block_on, broker_of, configuration, show};
-use crate::cli::ServiceFlags;
+use crate::cli::{self, ServiceFlags};
 use crate::config::ServiceConfig;
-use crate::control::Command;
+use crate::control::{self, Command};
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
 use crate::service::status::{QueueStatus, Status};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) fn status(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
+pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Failure> {
     let service = configuration(flags, Exit::Usage)?;
     let status = match ask_service::<Status, String>(&service, &Command::Status, PATIENCE)? {
+        // The loop itself answers, with or without a broker.
+        Some(Ok(status)) if asked.live => status,
         Some(Ok(status)) => look_for_a_leader(status, &service)?,
         Some(Err(error)) => return Err(Failure::new(Exit::Unreachable, error)),
+        None if asked.live => {
+            let socket = control::socket_path(&service.runtime_dir);
+            let message = format!("no service listens on {}", socket.display());
+            return Err(Failure::new(Exit::Unreachable, message));
+        }
         None => block_on(async { Direct::open(&service)?.status(&service).await })??,
     };
-    if json {
+    if asked.output.json {
         show::json(&status)?;
     } else {
         print(&status)?;
     }
-    Ok(if status.leader.is_some() { Exit::Fine } else { Exit::No })
+    Ok(if asked.live || status.leader.is_some() { Exit::Fine } else { Exit::No })
 }
 
 /// A service that has just resigned holds back, and does not look who came next.
