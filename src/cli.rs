@@ -56,7 +56,7 @@ pub struct ServiceFlags {
     /// A slot up to this late is on time [default: the larger of 15s and twice the TTL + 3s]
     #[arg(long, global = true, value_name = "LENGTH")]
     pub grace: Option<String>,
-    /// For the spool
+    /// For the accepted schedule files, and the spool
     #[arg(long, global = true, value_name = "PATH")]
     pub state_dir: Option<PathBuf>,
     /// For the control socket
@@ -77,7 +77,7 @@ pub struct ServiceFlags {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service in the foreground
-    Run,
+    Run(Run),
     /// Report every problem of the schedule files and the configuration
     Check(Check),
     /// Show coming slots
@@ -123,6 +123,18 @@ pub struct Json {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `run`.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(
+    after_help = "The schedule files that were accepted last are kept in the state directory. When a \
+    start finds invalid ones, it runs on those and says so: in the log, `status` and the metrics."
+)]
+pub struct Run {
+    /// Fail when the schedule files are invalid, even where those accepted last are kept
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// `status`.

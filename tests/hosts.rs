@@ -64,9 +64,15 @@ fn supervisor_starts_it_restarts_it_when_it_is_killed_and_stops_it_cleanly() {
     assert!(log.contains("resigned") && log.contains("stopped"), "{log}");
     machine.assert_every_slot_once();
 
-    // Whether it is tried again depends on how soon supervisor hears of its end; that it does not run
-    // and why are plain in either case.
+    // With a mistake in its schedule it goes on from the files that were accepted before.
     machine.write("/etc/downbeat/schedules/a.yaml", "entries: [");
+    machine.run("supervisorctl start downbeat").ok();
+    machine.wait_for_slots(1);
+    assert!(machine.run("downbeat status").ok().contains("will do so at the next start, too"));
+    machine.run("supervisorctl stop downbeat").ok();
+    // Without those, whether it is tried again depends on how soon supervisor hears of its end; that
+    // it does not run and why are plain in either case.
+    machine.run("rm /var/lib/downbeat/accepted-*").ok();
     machine.run("supervisorctl start downbeat");
     eventually(SOON, "it does not run", || {
         let status = machine.run("supervisorctl status downbeat").stdout;
@@ -92,7 +98,7 @@ fn a_procfile_runs_it_where_the_host_says_that_things_are() {
     command.args(["start", "--port", &port]).current_dir(place.path()).env_clear();
     command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
     command.env("REDIS_URL", server.tcp_url()).env("DOWNBEAT_LEADER_TTL", "1s");
-    command.env("XDG_RUNTIME_DIR", place.runtime());
+    command.env("XDG_RUNTIME_DIR", place.runtime()).env("XDG_STATE_HOME", place.state());
     let mut host = Downbeat::spawn(&mut command);
     server.wait_for_queue("celery", 1);
     let ready = get(&format!("127.0.0.1:{port}"), "/readyz");

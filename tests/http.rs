@@ -69,7 +69,10 @@ fn status_over_http_is_that_of_the_command() {
     let downbeat = place.start(&RUN);
     let address = address(&downbeat);
     eventually(SOON, "it leads", || (get(&address, "/leaderz").code == 200).then_some(()));
-    let asked = get(&address, "/status");
+    let asked = eventually(SOON, "it knows that its schedule is kept", || {
+        let asked = get(&address, "/status");
+        asked.body.contains("\"kept_at\": \"").then_some(asked)
+    });
     assert!(asked.head.contains("content-type: application/json"), "{asked:?}");
     let tidy = |mut status: Value| {
         assert!(status["last_tick"].take().is_string());

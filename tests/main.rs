@@ -32,6 +32,7 @@ mod plain;
 mod python_repr;
 mod release;
 mod reload;
+mod restart;
 mod rq;
 mod rrule_dateutil;
 mod schedules_on_workers;

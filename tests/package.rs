@@ -149,11 +149,11 @@ fn under_systemd_it_starts_restarts_what_runs_keeps_edits_and_leaves_nothing_of_
 
     // What was stopped stays so. A service that cannot be started is told of, and that is all.
     machine.run("systemctl enable downbeat && systemctl stop downbeat").ok();
-    machine.write("/etc/downbeat/runs/schedules/own.yaml", "entries: {a: {}}\n");
+    machine.write("/etc/downbeat/runs/downbeat.yaml", "grace: soon\n");
     let told = dpkg(&machine, "-i /root/second.deb");
     assert!(told.stderr.contains("Job for downbeat@runs.service failed"), "{told:?}");
     assert_eq!((state("downbeat"), starts("downbeat")), (is("inactive", "enabled"), 2));
-    machine.write("/etc/downbeat/runs/schedules/own.yaml", HOURLY);
+    machine.write("/etc/downbeat/runs/downbeat.yaml", "broker: redis://127.0.0.1:1\n");
     machine.run("systemctl start downbeat downbeat@runs").ok();
 
     dpkg(&machine, "-r downbeat");

@@ -62,11 +62,17 @@ fn the_status_tells_role_and_next_slot_and_how_a_reload_went() {
         });
         manager.wait_for("the reload's end", |m| m.starts_with("READY=1\n")).1
     };
+    let kept_at = eventually(SOON, "the schedule is kept", || {
+        let status = place.run(&["status", "--json"]).json(0);
+        status["schedule"]["kept_at"].as_str().map(str::to_owned)
+    });
     place.write_schedule("a.yaml", "entries: [");
     let refused = reloaded();
-    let told = "STATUS=the last reload was refused (./schedules/a.yaml:1:10: `[` is never closed): \
-                the schedule from before goes on; leader; next is hourly";
-    assert!(refused.contains(told), "{refused}");
+    let told = format!(
+        "STATUS=the last reload was refused (./schedules/a.yaml:1:10: `[` is never closed): runs on \
+         the schedule of {kept_at}; will do so at the next start, too; leader; next is hourly"
+    );
+    assert!(refused.contains(&told), "{refused}");
     place.write_schedule("a.yaml", HOURLY);
     let mended = reloaded();
     assert!(mended.contains("STATUS=leader; next"), "{mended}");

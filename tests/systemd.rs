@@ -87,9 +87,19 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
     assert!(journal(&machine, "downbeat").contains("reload refused; the old schedule goes on"));
     assert_eq!(property(&machine, "downbeat", "ActiveState"), "active");
     machine.wait_for_slots(1);
-    machine.run("rm /etc/downbeat/schedules/b.yaml; systemctl reload downbeat").ok();
-    wait_for_status(&machine, "downbeat", "leader; next is tick");
     assert_eq!(main(), first);
+
+    // Restarted meanwhile, it goes on from the files that were accepted before, until they are mended.
+    machine.run("systemctl restart downbeat").ok();
+    wait_for_status(
+        &machine,
+        "downbeat",
+        "will do so at the next start, too; leader; next is tick",
+    );
+    machine.wait_for_slots(1);
+    machine.run("rm /etc/downbeat/schedules/b.yaml; systemctl reload downbeat").ok();
+    let status = wait_for_status(&machine, "downbeat", "leader; next is tick");
+    assert!(!status.contains("next start"), "{status}");
 
     // It hangs: killed and started anew. It is killed: started anew.
     let restarted = |signal: &str, limit: Duration| {

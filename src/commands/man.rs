@@ -15,7 +15,8 @@ pub(super) fn man() -> Result<Exit, Failure> {
 const DESCRIPTION: &str = "downbeat reads YAML schedule files and publishes each due slot, an entry at \
     one scheduled instant, as a task to a queue. Any number of replicas may run; the broker elects one \
     leader, and what publishes a task also records it. Files may be edited while it runs: a change is \
-    in effect within a second, and a file with a mistake changes nothing.";
+    in effect within a second, and a file with a mistake changes nothing, not even when the service is \
+    restarted.";
 
 /// A term and what it means.
 type Item = (&'static str, &'static str);
@@ -49,7 +50,11 @@ const FILES: &[Item] = &[
         "The same of the instance downbeat@NAME.",
     ),
     ("/run/downbeat", "The control socket."),
-    ("/var/lib/downbeat", "The spool, when there is no other broker."),
+    (
+        "/var/lib/downbeat",
+        "The schedule files that were accepted last, for a start that finds invalid ones; and the spool, \
+         when there is no other broker.",
+    ),
     ("/usr/share/doc/downbeat/schedule-files.md", "Every key of schedule files."),
 ];
 

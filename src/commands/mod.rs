@@ -117,7 +117,7 @@ impl From<Refused> for Failure {
 pub fn execute(cli: Cli) -> Exit {
     let flags = cli.service;
     let done = match cli.command {
-        Command::Run => run::run(flags),
+        Command::Run(asked) => run::run(flags, asked),
         Command::Check(check) => check::check(flags, check),
         Command::Next(next) => next::next(flags, &next),
         Command::Plan(plan) => plan::plan(flags, &plan),

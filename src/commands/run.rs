@@ -15,9 +15,10 @@ use crate::broker::Broker;
 use crate::broker::amqp::Amqp;
 use crate::broker::redis::{Lock, RedisBroker};
 use crate::broker::spool::{Spool, SpoolError};
-use crate::cli::ServiceFlags;
+use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
+use crate::config::{Kept, KeptFiles, Loaded, ScheduleFile};
 use crate::control::Server;
 use crate::leader::campaign::{self, Reports};
 use crate::leader::{Campaign, LeaseTimes, Peer};
@@ -35,8 +36,8 @@ const LONGEST_CALL: Duration = Duration::from_secs(5);
 /// Neither finishing what is being sent nor leaving takes longer, whatever the broker does.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
-pub(super) fn run(flags: ServiceFlags) -> Result<Exit, Failure> {
-    let done = run_to_the_end(flags);
+pub(super) fn run(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure> {
+    let done = run_to_the_end(flags, asked);
     if let Err(failure) = &done {
         let errno = if failure.exit == Exit::Config { Errno::INVAL } else { Errno::IO };
         supervisor().failed(&failure.summary(), errno);
@@ -48,22 +49,22 @@ fn supervisor() -> Supervisor {
     Supervisor::of(&|name| std::env::var_os(name))
 }
 
-fn run_to_the_end(flags: ServiceFlags) -> Result<Exit, Failure> {
+fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure> {
     let failed = |error: io::Error| Failure::new(Exit::Failed, error);
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
     let runtime = runtime()?;
-    let done = runtime.block_on(serve(service, signals));
+    let done = runtime.block_on(serve(service, asked, signals));
     // What still hangs in a blocking call must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     done.map(|()| Exit::Fine)
 }
 
-async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> {
+async fn serve(service: ServiceConfig, asked: cli::Run, signals: Signals) -> Result<(), Failure> {
     let tzdata = Arc::new(Tzdata::load());
     let watch = Watch::begin(&service.schedules);
-    let (schedule, loader) = load(&service, &tzdata)?;
+    let (schedule, loader, files) = load(&service, asked.strict, &tzdata)?;
     let broker = broker(&service)?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -72,6 +73,7 @@ async fn serve(service: ServiceConfig, signals: Signals) -> Result<(), Failure> 
         tzdata = %tzdata,
         "started"
     );
+    loader.keep(schedule.hash, files);
     let http = service.http.map(open_http).transpose()?;
     let (requests, requested) = mpsc::channel(64);
     let (announced, announcing) = watch::channel(short_hash(&schedule));
@@ -153,18 +155,45 @@ async fn work<B: Broker>(
     Ok(())
 }
 
-/// Loads the schedule for the first time; from then on the loader does so on demand.
-fn load(service: &ServiceConfig, tzdata: &Arc<Tzdata>) -> Result<(Arc<Schedule>, Loader), Failure> {
+/// Loads the schedule for the first time, and gives its files; from then on the loader does so on
+/// demand. Where the files are invalid, those count that were accepted before.
+fn load(
+    service: &ServiceConfig,
+    strict: bool,
+    tzdata: &Arc<Tzdata>,
+) -> Result<(Arc<Schedule>, Loader, Vec<ScheduleFile>), Failure> {
     let (paths, queues) = (service.schedules.clone(), Arc::clone(&service.queues));
     let zones = Arc::clone(tzdata);
     let load = Arc::new(move || config::load(&paths, &queues, &zones));
+    let copy = KeptFiles::new(&service.state_dir, &service.namespace, &service.schedules);
+    let loader = Loader::new(load.clone(), tzdata.to_string()).keeping(copy.clone(), strict);
     let loaded = load();
-    if loaded.schedule.is_some() && !loaded.problems.is_empty() {
-        warn!("{}", render(&loaded.problems));
+    if let Some(schedule) = loaded.schedule {
+        if !loaded.problems.is_empty() {
+            warn!("{}", render(&loaded.problems));
+        }
+        return Ok((Arc::new(schedule), loader, loaded.files));
     }
-    let invalid = || Failure::invalid(Exit::Config, "invalid schedule", loaded.problems);
-    let schedule = loaded.schedule.ok_or_else(invalid)?;
-    Ok((Arc::new(schedule), Loader::new(load, tzdata.to_string())))
+    let place = copy.path();
+    let kept = if strict { Ok(None) } else { copy.load(&service.queues, tzdata) };
+    let unusable = match kept {
+        Ok(Some(Kept { accepted_at, loaded: Loaded { schedule: Some(schedule), files, .. } })) => {
+            let loader = loader.started_from_kept(&loaded.problems);
+            warn!(
+                %accepted_at,
+                path = %place.display(),
+                "runs on the schedule that was accepted then; will do so at the next start, too"
+            );
+            return Ok((Arc::new(schedule), loader, files));
+        }
+        Ok(Some(Kept { loaded, .. })) => Some(format!("invalid\n{}", render(&loaded.problems))),
+        Ok(None) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let picture = unusable.map(|why| {
+        format!("nor can the files be used that are kept in {}: {why}", place.display())
+    });
+    Err(Failure { picture, ..Failure::invalid(Exit::Config, "invalid schedule", loaded.problems) })
 }
 
 /// The configured broker; without one a spool of our own, but never behind an operator's back.

@@ -89,6 +89,18 @@ fn print(status: &Status) -> Result<(), Failure> {
         let plural = if schedule.entries == 1 { "entry" } else { "entries" };
         fact("schedule", &format!("{}, {} {plural}", schedule.hash, schedule.entries))?;
         fact("loaded", &schedule.loaded_at.to_string())?;
+        match (schedule.kept_at, &schedule.start_will_fail) {
+            (Some(accepted_at), _) => {
+                fact(
+                    "kept",
+                    &format!("for a start that finds invalid files, as of {accepted_at}"),
+                )?;
+            }
+            (None, Some(why)) => {
+                fact("kept", &format!("no: a start that finds invalid files will fail ({why})"))?;
+            }
+            (None, None) => {}
+        }
         fact("tzdata", &schedule.tzdata)?;
         if let Some(reload) = &schedule.reload {
             let result = if reload.accepted { "accepted" } else { "REFUSED" };

@@ -92,7 +92,7 @@ impl<'l> Warnings<'l> {
 }
 
 fn warning(loaded: &Loaded, place: &Place, message: String) -> Problem {
-    let file = loaded.files.get(place.file as usize).map(|file| file.display().to_string());
+    let file = loaded.files.get(place.file as usize).map(|file| file.path.display().to_string());
     let mut problem = Problem::whole(file.unwrap_or_default(), message);
     problem.severity = Severity::Warning;
     (problem.line, problem.column) = (place.line, place.column);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::files;
@@ -17,7 +18,7 @@ use crate::schedule::{Entry, Schedule};
 use crate::tzdata::Tzdata;
 
 /// Drawn once; changing it would change every schedule's hash.
-const HASH_ROOT: Uuid = Uuid::from_u128(0x5c0d_8f2e_91b7_5a46_8e13_60d4_c7f9_2ab5);
+pub(super) const HASH_ROOT: Uuid = Uuid::from_u128(0x5c0d_8f2e_91b7_5a46_8e13_60d4_c7f9_2ab5);
 
 /// Schedules smaller than this are read before another thread would have started.
 const WORTH_THREADS: u64 = 1024 * 1024;
@@ -30,9 +31,32 @@ pub struct Loaded {
     /// Errors and warnings, by file and line.
     pub problems: Vec<Problem>,
     /// The files that were read, in that order.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<ScheduleFile>,
     /// Where the name of each entry stands.
     pub places: HashMap<Arc<str>, Place>,
+}
+
+/// One file of a schedule, as it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleFile {
+    /// As it was found below the configured paths.
+    pub path: PathBuf,
+    /// The length of its text.
+    pub bytes: u64,
+    /// Of its text.
+    pub hash: Uuid,
+}
+
+impl ScheduleFile {
+    fn new(path: &Path, text: &str) -> ScheduleFile {
+        let hash = Uuid::new_v5(&HASH_ROOT, text.as_bytes());
+        ScheduleFile { path: path.to_owned(), bytes: text.len() as u64, hash }
+    }
+
+    /// Whether the file had this text.
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.bytes == text.len() as u64 && self.hash == Uuid::new_v5(&HASH_ROOT, text.as_bytes())
+    }
 }
 
 /// Where something stands.
@@ -53,15 +77,27 @@ pub struct Place {
 /// file that is not valid YAML or JSON is given up at the first such place.
 #[must_use]
 pub fn load(paths: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Loaded {
-    let (files, problems) = files::list(paths);
-    let mut merging = Merging::new();
-    merging.loaded.problems = problems;
+    let (files, mut problems) = files::list(paths);
     if paths.is_empty() {
-        let problem = Problem::whole("schedules", "no schedule file or directory is named");
-        merging.loaded.problems.push(problem);
+        problems.push(Problem::whole("schedules", "no schedule file or directory is named"));
     }
-    for batch in files.chunks(threads(&files)) {
-        for (path, read) in batch.iter().zip(read_all(batch, queues, tzdata)) {
+    let length = |file: &PathBuf| std::fs::metadata(file).map_or(0, |found| found.len());
+    let bytes = files.iter().map(length).sum();
+    load_texts(&files, bytes, &files::read, problems, queues, tzdata)
+}
+
+/// Loads the schedule of files whose texts `read` gives, `bytes` in all.
+pub(super) fn load_texts(
+    files: &[PathBuf],
+    bytes: u64,
+    read: &Texts<'_>,
+    problems: Vec<Problem>,
+    queues: &Queues,
+    tzdata: &Tzdata,
+) -> Loaded {
+    let mut merging = Merging::new(problems);
+    for batch in files.chunks(threads(files, bytes)) {
+        for (path, read) in batch.iter().zip(read_all(batch, read, queues, tzdata)) {
             match read {
                 Ok(file) => merging.add(path, file),
                 Err(problem) => merging.loaded.problems.push(problem),
@@ -71,28 +107,35 @@ pub fn load(paths: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Loaded {
     merging.finish()
 }
 
+/// Gives the text of a file.
+pub(super) type Texts<'r> = dyn Fn(&Path) -> Result<String, Problem> + Sync + 'r;
+
 /// One file, read.
 struct ReadFile {
     text: String,
     contents: Contents,
 }
 
-fn threads(files: &[PathBuf]) -> usize {
-    let length = |file: &PathBuf| std::fs::metadata(file).map_or(0, |found| found.len());
-    if files.len() < 2 || files.iter().map(length).sum::<u64>() < WORTH_THREADS {
+fn threads(files: &[PathBuf], bytes: u64) -> usize {
+    if files.len() < 2 || bytes < WORTH_THREADS {
         return 1;
     }
     thread::available_parallelism().map_or(1, usize::from).min(8)
 }
 
 /// Reads a few files at the same time, so that only their texts are in memory at once.
-fn read_all(files: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Vec<Result<ReadFile, Problem>> {
+fn read_all(
+    files: &[PathBuf],
+    text_of: &Texts<'_>,
+    queues: &Queues,
+    tzdata: &Tzdata,
+) -> Vec<Result<ReadFile, Problem>> {
+    let read = |file| read(file, text_of, queues, tzdata);
     if let [file] = files {
-        return vec![read(file, queues, tzdata)];
+        return vec![read(file)];
     }
     thread::scope(|scope| {
-        let threads: Vec<_> =
-            files.iter().map(|file| scope.spawn(move || read(file, queues, tzdata))).collect();
+        let threads: Vec<_> = files.iter().map(|file| scope.spawn(move || read(file))).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
             Ok(read) => read,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -101,8 +144,13 @@ fn read_all(files: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Vec<Result<R
     })
 }
 
-fn read(file: &Path, queues: &Queues, tzdata: &Tzdata) -> Result<ReadFile, Problem> {
-    let text = files::read(file)?;
+fn read(
+    file: &Path,
+    text_of: &Texts<'_>,
+    queues: &Queues,
+    tzdata: &Tzdata,
+) -> Result<ReadFile, Problem> {
+    let text = text_of(file)?;
     let json = file.extension().is_some_and(|end| end == "json");
     let contents = schedule_file::read(&file.display().to_string(), &text, json, queues, tzdata);
     Ok(ReadFile { text, contents })
@@ -118,9 +166,9 @@ struct Merging {
 }
 
 impl Merging {
-    fn new() -> Merging {
+    fn new(problems: Vec<Problem>) -> Merging {
         Merging {
-            loaded: Loaded::default(),
+            loaded: Loaded { problems, ..Loaded::default() },
             entries: Vec::new(),
             shared: Shared::default(),
             hashes: Vec::new(),
@@ -130,16 +178,17 @@ impl Merging {
     fn add(&mut self, path: &Path, file: ReadFile) {
         let ReadFile { text, contents } = file;
         let name = path.file_name().unwrap_or_default();
+        let file = ScheduleFile::new(path, &text);
         self.hashes.extend_from_slice(name.as_encoded_bytes());
         self.hashes.push(0);
-        self.hashes.extend_from_slice(Uuid::new_v5(&HASH_ROOT, text.as_bytes()).as_bytes());
+        self.hashes.extend_from_slice(file.hash.as_bytes());
 
         let mut report = Report::resume(path.display().to_string(), &text, contents.found);
         self.loaded.places.reserve(contents.entries.len());
         for (entry, place) in contents.entries.iter().zip(contents.places) {
             let (line, column) = report.position(place);
             if let Some(Place { file, line, .. }) = self.loaded.places.get(&entry.name) {
-                let first = self.loaded.files[*file as usize].display();
+                let first = self.loaded.files[*file as usize].path.display();
                 let message = format!("duplicate entry `{}`, first at {first}:{line}", entry.name);
                 report.error(place, message).hint("rename one of the two");
                 continue;
@@ -150,7 +199,7 @@ impl Merging {
         self.shared.add(contents.additions, self.entries.len(), &mut report);
         self.entries.extend(contents.entries);
         self.loaded.problems.extend(report.finish());
-        self.loaded.files.push(path.to_owned());
+        self.loaded.files.push(file);
     }
 
     fn finish(mut self) -> Loaded {

@@ -18,6 +18,7 @@ mod files;
 pub mod instant;
 mod json;
 mod json_text;
+mod kept;
 mod load;
 mod node;
 mod options;
@@ -46,7 +47,8 @@ pub use entry::{
 pub use expect::MAX_COUNT;
 pub use files::MAX_FILE_BYTES;
 pub use json_text::{MAX_ARGUMENTS, MAX_HEADERS};
-pub use load::{Loaded, Place, load};
+pub use kept::{KeepError, Kept, KeptError, KeptFiles};
+pub use load::{Loaded, Place, ScheduleFile, load};
 pub use node::MAX_DEPTH;
 pub use problem::{Excerpt, Problem, Severity};
 pub use report::MAX_PROBLEMS;

@@ -1,12 +1,12 @@
 //! What one file says and the entries of all files use: calendars, and the spread of a tag.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::bounds::{CalendarRef, NO_DAY_HINT};
 use super::fields::nearest;
+use super::load::ScheduleFile;
 use super::node::Span;
 use super::problem::{Problem, Severity};
 use super::report::Report;
@@ -148,9 +148,9 @@ fn spread(spreads: HashMap<Box<str>, Spread>, entries: &mut [Entry]) -> Vec<Prob
 
 /// Puts problems into the order of the files, and of the lines within each; those without a line
 /// come last.
-pub(super) fn sort(problems: &mut [Problem], files: &[PathBuf]) {
+pub(super) fn sort(problems: &mut [Problem], files: &[ScheduleFile]) {
     let files: HashMap<String, usize> =
-        files.iter().enumerate().map(|(at, file)| (file.display().to_string(), at)).collect();
+        files.iter().enumerate().map(|(at, file)| (file.path.display().to_string(), at)).collect();
     problems.sort_by_key(|problem| {
         let file = files.get(&problem.file).copied();
         (file, problem.line.wrapping_sub(1), problem.column)

@@ -8,6 +8,7 @@ use std::time::Duration;
 mod advice;
 mod directories;
 mod hostile;
+mod kept;
 mod overlap;
 mod reference;
 mod replicas;

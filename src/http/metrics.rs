@@ -104,6 +104,10 @@ impl Families {
         let help = "When the files were last loaded, accepted or not.";
         let at = last.map_or(loaded_at, |last| last.at);
         self.instant("downbeat_last_reload_timestamp_seconds", help, Some(at));
+        let help =
+            "1 while it runs on kept files, as those found at its start were invalid, else 0.";
+        let started_from_kept = Some(flag(schedule.started_from_kept));
+        self.gauge("downbeat_schedule_from_kept_files", help, started_from_kept);
     }
 
     fn of_the_broker(&mut self, status: &Status) {

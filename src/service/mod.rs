@@ -5,6 +5,7 @@
 //! growing pauses, and sends what is still in its window when the broker is back.
 
 pub mod heartbeat;
+mod keeper;
 pub mod lateness;
 mod outbox;
 pub mod reload;
@@ -223,7 +224,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 }
                 told = self.outbox.told() => self.hear(told),
                 Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
-                // Both are of interest to those who watch only.
+                // All three are of interest to those who watch only.
+                Ok(()) = self.loader.kept.changed() => {}
                 Ok(()) = self.reports.leader.changed() => {}
                 Ok(()) = self.reports.trouble.changed() => {}
                 () = retry => self.retry_at = None,

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use super::Service;
+use super::keeper::{Keeper, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
 use crate::broker::{Broker, Fence, Reply};
 use crate::clock::{self, Clock};
-use crate::config::{Loaded, Problem, Severity};
+use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, Severity};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::{Entry, Schedule, UnixMs};
 
@@ -22,13 +24,54 @@ pub struct Loader {
     tzdata: String,
     loaded_at: UnixMs,
     last: Option<ReloadStatus>,
+    keeper: Option<Keeper>,
+    /// What came of the keeper's work.
+    pub(super) kept: watch::Receiver<Outcome>,
+    /// The first load was refused; the service began with the files that were accepted before.
+    started_from_kept: bool,
+    strict: bool,
 }
 
 impl Loader {
     /// `load` reads the files; `tzdata` names the zone rules in use.
     #[must_use]
     pub fn new(load: Arc<dyn Fn() -> Loaded + Send + Sync>, tzdata: String) -> Loader {
-        Loader { load, tzdata, loaded_at: clock::wall(), last: None }
+        Loader {
+            load,
+            tzdata,
+            loaded_at: clock::wall(),
+            last: None,
+            keeper: None,
+            kept: watch::channel(None).1,
+            started_from_kept: false,
+            strict: false,
+        }
+    }
+
+    /// Keeps the files of each schedule that is accepted from now on; a `strict` service will not
+    /// start from them.
+    #[must_use]
+    pub fn keeping(mut self, copy: KeptFiles, strict: bool) -> Loader {
+        let (keeper, kept) = Keeper::new(copy);
+        (self.keeper, self.kept, self.strict) = (Some(keeper), kept, strict);
+        self
+    }
+
+    /// The service starts from kept files, since the configured ones have these problems.
+    #[must_use]
+    pub fn started_from_kept(mut self, problems: &[Problem]) -> Loader {
+        error!(problems = problems.len(), "invalid schedule; starting from the files kept before");
+        error!("{}", render(problems));
+        self.note(false, summary(problems));
+        self.started_from_kept = true;
+        self
+    }
+
+    /// Keeps the files of the accepted schedule with this content hash; away from the loop.
+    pub fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>) {
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(hash, files);
+        }
     }
 
     /// Starts a load; what comes of it goes to `done`.
@@ -41,12 +84,22 @@ impl Loader {
     }
 
     pub(super) fn status(&self, schedule: &Schedule) -> ScheduleStatus {
+        let kept = self.kept.borrow();
+        let kept = kept.as_ref().filter(|kept| kept.hash == schedule.hash);
+        let kept = kept.map(|kept| match &kept.accepted_at {
+            Ok(_) if self.strict => Err("it is `run --strict`".to_owned()),
+            Ok(accepted_at) => Ok(*accepted_at),
+            Err(why) => Err(format!("the files are not kept: {why}")),
+        });
         ScheduleStatus {
             hash: short_hash(schedule),
             entries: schedule.entries.len(),
             tzdata: self.tzdata.clone(),
             loaded_at: self.loaded_at,
             reload: self.last.clone(),
+            started_from_kept: self.started_from_kept,
+            kept_at: kept.as_ref().and_then(|kept| kept.as_ref().ok().copied()),
+            start_will_fail: kept.and_then(Result::err),
         }
     }
 
@@ -59,9 +112,22 @@ impl Loader {
         let at = clock::wall();
         if accepted {
             self.loaded_at = at;
+            self.started_from_kept = false;
         }
         self.last = Some(ReloadStatus { at, accepted, text });
     }
+}
+
+/// Errors as the status has them.
+fn summary(problems: &[Problem]) -> String {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    errors.map(Problem::line).collect::<Vec<_>>().join("\n")
+}
+
+/// Problems as the log has them.
+fn render(problems: &[Problem]) -> String {
+    let rendered: Vec<_> = problems.iter().map(|problem| problem.render(false)).collect();
+    rendered.join("\n")
 }
 
 /// The first eight digits of the content hash, as replicas announce it.
@@ -73,19 +139,18 @@ pub fn short_hash(schedule: &Schedule) -> String {
 impl<B: Broker, C: Clock> Service<B, C> {
     /// Takes up a loaded schedule, or says why the old one goes on.
     pub(super) async fn take_up(&mut self, loaded: Loaded) -> Result<String, String> {
-        let problems = &loaded.problems;
         let Some(schedule) = loaded.schedule else {
-            let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-            let summary = errors.map(Problem::line).collect::<Vec<_>>().join("\n");
-            let full = problems.iter().map(|p| p.render(false)).collect::<Vec<_>>().join("\n");
+            let problems = loaded.problems.len();
+            let (summary, full) = (summary(&loaded.problems), render(&loaded.problems));
             // The watch sees the same files as whoever asked for a reload.
             if self.loader.refusal() != Some(&summary) {
-                error!(problems = problems.len(), "reload refused; the old schedule goes on");
+                error!(problems, "reload refused; the old schedule goes on");
                 error!("{full}");
             }
             self.loader.note(false, summary);
             return Err(full);
         };
+        self.loader.keep(schedule.hash, loaded.files);
         if schedule.hash == self.schedule.hash {
             if self.loader.refusal().is_some() {
                 info!("nothing is wrong with the schedule any more, and nothing changed");

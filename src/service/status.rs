@@ -73,13 +73,7 @@ impl Status {
         for (queue, error) in &self.refusing {
             troubles.push(format!("queue `{queue}` refuses messages: {error}"));
         }
-        let reload = self.schedule.as_ref().and_then(|schedule| schedule.reload.as_ref());
-        if let Some(reload) = reload.filter(|reload| !reload.accepted) {
-            let first = reload.text.lines().next().unwrap_or_default();
-            troubles.push(format!(
-                "the last reload was refused ({first}): the schedule from before goes on"
-            ));
-        }
+        troubles.extend(self.schedule.as_ref().and_then(ScheduleStatus::trouble));
         if self.schedules() > 1 {
             troubles.push("replicas have different schedules".to_owned());
         }
@@ -115,6 +109,36 @@ pub struct ScheduleStatus {
     pub loaded_at: UnixMs,
     /// The last reload, if there was one.
     pub reload: Option<ReloadStatus>,
+    /// The files were invalid when the service started, and have been since: it runs on those that
+    /// were accepted before.
+    pub started_from_kept: bool,
+    /// When this schedule was accepted, if its files are kept: a start that finds the configured ones
+    /// invalid runs on them, unless it is told to be strict.
+    pub kept_at: Option<UnixMs>,
+    /// Why such a start will fail instead.
+    pub start_will_fail: Option<String>,
+}
+
+impl ScheduleStatus {
+    /// The files are invalid, what runs instead, and what the next start will do.
+    fn trouble(&self) -> Option<String> {
+        let reload = self.reload.as_ref().filter(|reload| !reload.accepted)?;
+        let first = reload.text.lines().next().unwrap_or_default();
+        let refused = if self.started_from_kept {
+            format!("the schedule files are invalid ({first})")
+        } else {
+            format!("the last reload was refused ({first})")
+        };
+        Some(match (self.kept_at, &self.start_will_fail) {
+            (Some(accepted_at), _) => format!(
+                "{refused}: runs on the schedule of {accepted_at}; will do so at the next start, too"
+            ),
+            (None, Some(why)) => format!(
+                "{refused}: the schedule from before goes on; the next start will fail: {why}"
+            ),
+            (None, None) => format!("{refused}: the schedule from before goes on"),
+        })
+    }
 }
 
 /// The outcome of a reload.

@@ -1,0 +1,298 @@
+//! The accepted schedule files, kept in the state directory for a start that finds the configured
+//! ones invalid.
+//!
+//! There is one copy for each namespace and list of configured paths, so services that share a
+//! state directory do not overwrite each other's, and a service that is pointed at other paths does
+//! not run what was kept of the old ones. A copy is one file:
+//!
+//! ```text
+//! {"format":1,"accepted_at":…,"schedules":["/etc/…"],"hash":…,"files":[{"path":…,"bytes":…,"hash":…}]}
+//! 0b8f1c…            the checksum of the line above
+//! the texts of the files, one after the other
+//! ```
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::files::{self, MAX_FILE_BYTES};
+use super::load::{HASH_ROOT, Loaded, ScheduleFile, load_texts};
+use super::problem::Problem;
+use crate::queue::Queues;
+use crate::regular_file;
+use crate::schedule::UnixMs;
+use crate::tzdata::Tzdata;
+
+/// Of the copy; one in another format is not used.
+const FORMAT: u32 = 1;
+/// Bytes of the first line: some hundred thousand files.
+const MAX_HEADER: u64 = 64 * 1024 * 1024;
+
+/// The copy of one service's accepted schedule files.
+#[derive(Clone, Debug)]
+pub struct KeptFiles {
+    folder: PathBuf,
+    name: String,
+    /// As configured, made absolute.
+    schedules: Vec<PathBuf>,
+}
+
+/// What a copy holds.
+#[derive(Debug)]
+pub struct Kept {
+    /// When the files were accepted.
+    pub accepted_at: UnixMs,
+    /// The files, loaded like any others.
+    pub loaded: Loaded,
+}
+
+/// Why a copy is not used.
+#[derive(Debug, Error)]
+pub enum KeptError {
+    /// Something is in its place that cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    /// It is not what was written.
+    #[error("it is damaged")]
+    Damaged,
+    /// Anybody could have written it.
+    #[error("it belongs to another user, or others may write to it")]
+    Foreign,
+    /// Another version of downbeat wrote it.
+    #[error("its format is {0}, and this version reads {FORMAT}")]
+    Format(u32),
+    /// It was renamed or copied.
+    #[error("it is of other schedule paths")]
+    OtherPaths,
+}
+
+/// Why files could not be kept.
+#[derive(Debug, Error)]
+pub enum KeepError {
+    /// The file is not the accepted one any more. The reload that follows sees to it.
+    #[error("{} has changed since it was loaded", .0.display())]
+    Changed(PathBuf),
+    /// There is no state directory, as in a container.
+    #[error("no state directory: {}: {source}", path.display())]
+    NoFolder {
+        /// Where it would be.
+        path: PathBuf,
+        /// Why there is none.
+        source: io::Error,
+    },
+    /// There is one, in which the copy cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    accepted_at: UnixMs,
+    schedules: Vec<PathBuf>,
+    hash: Uuid,
+    files: Vec<ScheduleFile>,
+}
+
+/// A copy whose header is as it was written.
+struct Opened {
+    file: File,
+    header: Header,
+    /// Where the texts begin.
+    texts: u64,
+}
+
+impl KeptFiles {
+    /// The copy of the schedule that a namespace has at these paths, in this state directory.
+    #[must_use]
+    pub fn new(state_dir: &Path, namespace: &str, schedules: &[PathBuf]) -> KeptFiles {
+        // Links are not followed: the copy stays with the name that the configuration has.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let schedules: Vec<_> = schedules.iter().map(absolute).collect();
+        let mut paths = Vec::new();
+        for path in &schedules {
+            paths.extend_from_slice(path.as_os_str().as_encoded_bytes());
+            paths.push(0);
+        }
+        let paths = Uuid::new_v5(&HASH_ROOT, &paths).simple().to_string();
+        let name = format!("accepted-{namespace}-{}", &paths[..8]);
+        KeptFiles { folder: state_dir.to_owned(), name, schedules }
+    }
+
+    /// Where the copy is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Loads the kept files for the present configuration and zone rules; `None` when there are none.
+    ///
+    /// # Errors
+    /// When there is a copy that cannot be trusted. Files that are not valid, as the configuration
+    /// is another one now, are problems of what was [loaded](Kept::loaded).
+    pub fn load(&self, queues: &Queues, tzdata: &Tzdata) -> Result<Option<Kept>, KeptError> {
+        let Some(Opened { file, header, texts }) = self.open()? else { return Ok(None) };
+        let mut places = HashMap::new();
+        let mut end = texts;
+        for kept in &header.files {
+            places.insert(&*kept.path, (end, kept));
+            end += kept.bytes;
+        }
+        let copy = self.path().display().to_string();
+        let read = |path: &Path| {
+            let (offset, kept) = places[path];
+            let mut text = vec![0; kept.bytes as usize];
+            let read = file.read_exact_at(&mut text, offset);
+            let text = read.ok().and_then(|()| String::from_utf8(text).ok());
+            let intact = text.filter(|text| kept.is(text));
+            intact.ok_or_else(|| Problem::whole(&*copy, KeptError::Damaged.to_string()))
+        };
+        let paths: Vec<_> = header.files.iter().map(|kept| kept.path.clone()).collect();
+        let loaded = load_texts(&paths, end - texts, &read, Vec::new(), queues, tzdata);
+        Ok(Some(Kept { accepted_at: header.accepted_at, loaded }))
+    }
+
+    fn open(&self) -> Result<Option<Opened>, KeptError> {
+        let file = match regular_file::open_own(&self.path()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let found = file.metadata()?;
+        let ours = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
+        if !ours || found.mode() & 0o022 != 0 {
+            return Err(KeptError::Foreign);
+        }
+        let mut lines = BufReader::new(&file).take(MAX_HEADER);
+        let mut line = |end: &mut u64| {
+            let mut line = Vec::new();
+            *end += lines.read_until(b'\n', &mut line)? as u64;
+            line.pop();
+            Ok::<_, io::Error>(line)
+        };
+        let mut texts = 0;
+        let (header, checksum) = (line(&mut texts)?, line(&mut texts)?);
+        if checksum != checksum_of(&header).as_bytes() {
+            return Err(KeptError::Damaged);
+        }
+        let header: Header = read_header(&header)?;
+        if header.schedules != self.schedules {
+            return Err(KeptError::OtherPaths);
+        }
+        let bounded = header.files.iter().all(|kept| kept.bytes <= MAX_FILE_BYTES as u64);
+        if !bounded || texts + header.bytes() != found.len() {
+            return Err(KeptError::Damaged);
+        }
+        Ok(Some(Opened { file, header, texts }))
+    }
+
+    /// Keeps the files of an accepted schedule instead of those kept before, and gives when they
+    /// were accepted: `now`, or long ago if they are the same.
+    ///
+    /// They are read once more, one at a time, as a schedule's texts may take much more memory than
+    /// its entries.
+    ///
+    /// # Errors
+    /// When that cannot be done. No copy is left then: an older one is not what was accepted last.
+    pub fn keep(
+        &self,
+        hash: Uuid,
+        files: &[ScheduleFile],
+        now: UnixMs,
+    ) -> Result<UnixMs, KeepError> {
+        if let Ok(Some(Opened { header, .. })) = self.open()
+            && header.hash == hash
+        {
+            return Ok(header.accepted_at);
+        }
+        let (schedules, files) = (self.schedules.clone(), files.to_vec());
+        self.replace(&Header { format: FORMAT, accepted_at: now, schedules, hash, files })
+            .inspect_err(|_| drop(fs::remove_file(self.path())))?;
+        Ok(now)
+    }
+
+    fn replace(&self, header: &Header) -> Result<(), KeepError> {
+        let no_folder = |source| KeepError::NoFolder { path: self.folder.clone(), source };
+        let folder = self.open_folder().map_err(no_folder)?;
+        let (path, staged) = (self.path(), self.folder.join(format!("{}.new", self.name)));
+        // What a crash has left, if anything.
+        let _ = fs::remove_file(&staged);
+        let written = write(&staged, header).and_then(|changed| match changed {
+            None => fs::rename(&staged, &path).and_then(|()| folder.sync_all()).map(|()| None),
+            changed => Ok(changed),
+        });
+        match written {
+            Ok(None) => Ok(()),
+            Ok(Some(changed)) => {
+                let _ = fs::remove_file(&staged);
+                Err(KeepError::Changed(changed))
+            }
+            Err(error) => {
+                let _ = fs::remove_file(&staged);
+                Err(KeepError::Unwritable { path, source: error })
+            }
+        }
+    }
+
+    /// The state directory, made if need be, and locked: another replica may use it, too.
+    fn open_folder(&self) -> io::Result<File> {
+        regular_file::create_own_folder(&self.folder)?;
+        let folder = File::open(&self.folder)?;
+        // Some file systems have no locks for folders, and hardly any has two replicas.
+        let _ = rustix::fs::flock(&folder, FlockOperation::LockExclusive);
+        Ok(folder)
+    }
+}
+
+impl Header {
+    /// Of the texts of all files.
+    fn bytes(&self) -> u64 {
+        self.files.iter().map(|kept| kept.bytes).sum()
+    }
+}
+
+fn read_header(line: &[u8]) -> Result<Header, KeptError> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let Ok(Format { format }) = serde_json::from_slice(line) else {
+        return Err(KeptError::Damaged);
+    };
+    if format != FORMAT {
+        return Err(KeptError::Format(format));
+    }
+    serde_json::from_slice(line).map_err(|_| KeptError::Damaged)
+}
+
+fn checksum_of(header: &[u8]) -> String {
+    Uuid::new_v5(&HASH_ROOT, header).to_string()
+}
+
+/// Writes and syncs a new copy; gives the file, if one is not the accepted one any more.
+fn write(path: &Path, header: &Header) -> io::Result<Option<PathBuf>> {
+    let line = serde_json::to_vec(header)?;
+    let mut copy = regular_file::create_own(path)?;
+    copy.write_all(&line)?;
+    write!(copy, "\n{}\n", checksum_of(&line))?;
+    for file in &header.files {
+        let Some(text) = files::read(&file.path).ok().filter(|text| file.is(text)) else {
+            return Ok(Some(file.path.clone()));
+        };
+        copy.write_all(text.as_bytes())?;
+    }
+    copy.sync_all()?;
+    Ok(None)
+}

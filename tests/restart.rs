@@ -1,0 +1,297 @@
+//! A start that finds invalid schedule files goes on with those that were accepted before, and says so.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::downbeat::{Downbeat, Place};
+use crate::support::http::{address, get, sample, scrape};
+use crate::support::sent::Sent;
+use crate::support::spool::messages;
+use crate::support::wait::{SOON, eventually, wall_clock};
+
+const RUN: [&str; 3] = ["run", "--http", "127.0.0.1:0"];
+
+const TICKING: &str = "entries:\n  tick: {task: t, every: 1s}\n";
+/// A typo in it.
+const BROKEN: &str = "entries:\n  tick: {task: t, evry: 1s}\n";
+const PROBLEM: &str = "schedules/jobs.yaml:2:19: ";
+
+/// Its spool is not in the state directory, which some of these services lack.
+fn place() -> Place {
+    let place = Place::new();
+    let spool = format!("spool:{}", place.path().join("spool").display());
+    let place = place.env("DOWNBEAT_BROKER", &spool);
+    place.write_schedule("jobs.yaml", TICKING);
+    place
+}
+
+fn status(place: &Place) -> Value {
+    place.run(&["status", "--json"]).json(0)
+}
+
+/// Waits until the schedule in force is kept, and gives when it was accepted.
+fn wait_until_kept(place: &Place) -> String {
+    eventually(SOON, "the schedule files are kept", || {
+        status(place)["schedule"]["kept_at"].as_str().map(str::to_owned)
+    })
+}
+
+/// The one copy in the state directory.
+fn copy(place: &Place) -> PathBuf {
+    let items = fs::read_dir(place.state()).unwrap().map(|item| item.unwrap().path());
+    let copies: Vec<_> =
+        items.filter(|path| path.display().to_string().contains("/accepted-")).collect();
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    copies[0].clone()
+}
+
+/// Runs until the schedule is kept, and dies.
+fn run_once(place: &Place) -> String {
+    let mut downbeat = place.start(&RUN);
+    downbeat.wait_for_log("took office");
+    let accepted_at = wait_until_kept(place);
+    downbeat.process().kill();
+    accepted_at
+}
+
+fn start(place: &Place) -> Downbeat {
+    let downbeat = place.start(&RUN);
+    downbeat.wait_for_log("took office");
+    downbeat
+}
+
+/// The line of `status` that begins with TROUBLE.
+fn trouble(place: &Place) -> Option<String> {
+    let shown = place.run(&["status"]).ok();
+    shown.lines().find(|line| line.starts_with("TROUBLE")).map(str::to_owned)
+}
+
+#[test]
+fn a_restart_with_a_typo_goes_on_with_the_schedule_accepted_before_and_says_so() {
+    let place = place();
+    let mut first = place.start(&RUN);
+    first.wait_for_dispatches("tick", 0, 2);
+    let accepted_at = wait_until_kept(&place);
+    let hash = status(&place)["schedule"]["hash"].clone();
+    place.write_schedule("jobs.yaml", BROKEN);
+    first.wait_for_log("reload refused; the old schedule goes on");
+    let told = trouble(&place).unwrap();
+    let fate = format!("runs on the schedule of {accepted_at}; will do so at the next start, too");
+    assert!(told.contains("the last reload was refused (./schedules/jobs.yaml:2:19: "), "{told}");
+    assert!(told.ends_with(&fate), "{told}");
+    first.process().kill();
+
+    let second = start(&place);
+    second.wait_for_dispatches("tick", wall_clock().0, 2);
+    let log = second.log().join("\n");
+    for part in ["ERROR", "starting from the files kept before", PROBLEM, "runs on the schedule"] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    let told = trouble(&place).unwrap();
+    assert!(
+        told.contains("the schedule files are invalid (./schedules/jobs.yaml:2:19: "),
+        "{told}"
+    );
+    wait_until_kept(&place);
+    assert!(trouble(&place).unwrap().ends_with(&fate), "{told}");
+    let schedule = status(&place)["schedule"].clone();
+    assert_eq!((&schedule["hash"], &schedule["kept_at"]), (&hash, &accepted_at.into()));
+    let address = address(&second);
+    assert_eq!(get(&address, "/readyz").code, 200);
+    let metric = |name: &str| sample(&scrape(&address), name).unwrap();
+    assert_eq!(metric("downbeat_schedule_from_kept_files"), 1.0);
+    assert_eq!(metric("downbeat_last_reload_successful"), 0.0);
+    assert!(place.run(&["check"]).refused(1).contains(PROBLEM));
+    // What is still wrong changes nothing.
+    place.run(&["reload", "--wait"]).refused(1);
+    assert!(trouble(&place).unwrap().contains("the schedule files are invalid"));
+
+    // Mended, and written in another way: the same timing, so no registration begins anew.
+    place.write_schedule("jobs.yaml", "entries: {tick: {every: 1000ms, task: t}}");
+    second.wait_for_log("reloaded: ");
+    assert_eq!(trouble(&place), None);
+    second.wait_for_dispatches("tick", wall_clock().0, 2);
+    assert_eq!(metric("downbeat_schedule_from_kept_files"), 0.0);
+    let log = second.log().join("\n");
+    assert!(!log.contains("skipped") && !log.contains("retimed"), "{log}");
+    let sent = messages(&place.path().join("spool/queue"));
+    let slots: Vec<i64> = sent.iter().map(Sent::slot_ms).collect();
+    let expected: Vec<i64> = (slots[0]..=slots[slots.len() - 1]).step_by(1000).collect();
+    assert_eq!(slots, expected, "every second once");
+}
+
+#[test]
+fn the_schedule_accepted_last_is_the_one_that_is_kept() {
+    let place = place();
+    let mut downbeat = start(&place);
+    let text = |args: usize| format!("entries:\n  tick: {{task: t, every: 1s, args: [{args}]}}\n");
+    for args in 1..=20 {
+        place.write_schedule("jobs.yaml", &text(args));
+        place.run(&["reload", "--wait"]).ok();
+    }
+    wait_until_kept(&place);
+    let hash = status(&place)["schedule"]["hash"].clone();
+    assert!(fs::read_to_string(copy(&place)).unwrap().ends_with(&text(20)));
+    // What is accepted without a change is not written again.
+    let written = fs::metadata(copy(&place)).unwrap().modified().unwrap();
+    place.run(&["reload", "--wait"]).ok();
+    wait_until_kept(&place);
+    assert_eq!(fs::metadata(copy(&place)).unwrap().modified().unwrap(), written);
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    place.write_schedule("jobs.yaml", BROKEN);
+    let downbeat = start(&place);
+    assert_eq!(status(&place)["schedule"]["hash"], hash);
+    // Undone: the files are again those that are kept.
+    place.write_schedule("jobs.yaml", &text(20));
+    downbeat.wait_for_log("nothing is wrong with the schedule any more");
+    assert_eq!(trouble(&place), None);
+}
+
+#[test]
+fn a_schedule_that_is_not_there_yet_is_no_outage_either() {
+    let place = place();
+    run_once(&place);
+    fs::rename(place.schedules(), place.path().join("unmounted")).unwrap();
+    let mut downbeat = place.start(&["run", "--schedules", "./schedules"]);
+    downbeat.wait_for_log("schedules: cannot be read: no such file or directory");
+    downbeat.wait_for_dispatches("tick", wall_clock().0, 1);
+    fs::rename(place.path().join("unmounted"), place.schedules()).unwrap();
+    downbeat.wait_for_log("nothing is wrong with the schedule any more");
+    downbeat.process().kill();
+    fs::remove_file(place.schedules().join("jobs.yaml")).unwrap();
+    start(&place).wait_for_log("no schedule files in this directory");
+}
+
+#[test]
+fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
+    let place = place();
+    run_once(&place);
+    // The status of a strict service says what its next start will do.
+    let mut strict = place.start(&["run", "--strict"]);
+    strict.wait_for_log("took office");
+    place.write_schedule("jobs.yaml", BROKEN);
+    strict.wait_for_log("reload refused");
+    eventually(SOON, "it is told that the next start fails", || {
+        trouble(&place)?.ends_with("the next start will fail: it is `run --strict`").then_some(())
+    });
+    strict.process().kill();
+    let told = place.run(&["run", "--strict"]).refused(78);
+    assert!(told.contains("invalid schedule\n") && told.contains(PROBLEM), "{told}");
+    assert!(!told.contains("kept"), "{told}");
+    start(&place);
+}
+
+#[test]
+fn without_a_state_directory_an_invalid_schedule_fails_before_anything_is_sent() {
+    let place = place().env("STATE_DIRECTORY", "/proc/no/downbeat");
+    let mut downbeat = start(&place);
+    let told = downbeat.wait_for_log("the schedule files are not kept");
+    assert!(told.contains("INFO") && told.contains("no state directory: /proc/no/"), "{told}");
+    place.write_schedule("jobs.yaml", BROKEN);
+    downbeat.wait_for_log("reload refused");
+    let told = trouble(&place).unwrap();
+    assert!(told.contains("the next start will fail: the files are not kept: no state"), "{told}");
+    downbeat.process().kill();
+    let before = messages(&place.path().join("spool/queue")).len();
+    let told = place.run(&["run"]).refused(78);
+    assert!(told.contains("invalid schedule\n") && !told.contains("kept in"), "{told}");
+    assert_eq!(messages(&place.path().join("spool/queue")).len(), before);
+}
+
+#[test]
+fn a_copy_that_cannot_be_written_is_warned_of_once_and_the_service_goes_on() {
+    let place = place();
+    run_once(&place);
+    // Nothing can be renamed over a folder that holds something.
+    let copy = copy(&place);
+    fs::remove_file(&copy).unwrap();
+    fs::create_dir_all(copy.join("in-the-way")).unwrap();
+    let downbeat = start(&place);
+    let told = downbeat.wait_for_log("the schedule files are not kept");
+    assert!(told.contains("WARN") && told.contains("cannot write "), "{told}");
+    for _ in 0..3 {
+        place.run(&["reload", "--wait"]).ok();
+    }
+    downbeat.wait_for_dispatches("tick", wall_clock().0, 1);
+    assert_eq!(downbeat.log().iter().filter(|line| line.contains("are not kept")).count(), 1);
+    assert!(place.run(&["status"]).ok().contains("\nkept       no: a start that finds"));
+    fs::remove_dir_all(&copy).unwrap();
+    place.run(&["reload", "--wait"]).ok();
+    wait_until_kept(&place);
+}
+
+#[test]
+fn a_copy_that_is_not_what_was_written_is_not_trusted() {
+    let place = place();
+    run_once(&place);
+    place.write_schedule("jobs.yaml", BROKEN);
+    let copy = copy(&place);
+    let intact = fs::read(&copy).unwrap();
+    let refused = |why: &str| {
+        let told = place.run(&["run"]).refused(78);
+        let expected = format!("nor can the files be used that are kept in {}: ", copy.display());
+        for part in ["invalid schedule\n", PROBLEM, &expected, why] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    };
+    // Each byte matters; here are those at both ends.
+    for at in [0, 1, intact.len() - 1] {
+        let mut damaged = intact.clone();
+        damaged[at] ^= 1;
+        fs::write(&copy, damaged).unwrap();
+        refused("damaged");
+    }
+    fs::write(&copy, &intact[..intact.len() - 1]).unwrap();
+    refused("it is damaged");
+    fs::write(&copy, &intact).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o666)).unwrap();
+    refused("others may write to it");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
+    start(&place);
+}
+
+#[test]
+fn what_is_kept_of_other_paths_or_of_another_namespace_is_not_used() {
+    let place = place();
+    run_once(&place);
+    fs::create_dir(place.path().join("others")).unwrap();
+    fs::write(place.path().join("others/jobs.yaml"), BROKEN).unwrap();
+    place.write_schedule("jobs.yaml", BROKEN);
+    for other in [["--schedules", "others"], ["--namespace", "other"]] {
+        let told = place.run(&[&["run"], &other[..]].concat()).refused(78);
+        assert!(!told.contains("kept"), "{told}");
+    }
+    // The same path in other words.
+    let same = place.schedules().display().to_string();
+    place.start(&["run", "--schedules", &same]).wait_for_log("took office");
+}
+
+#[test]
+fn kept_files_that_the_configuration_no_longer_allows_are_told_of_beside_the_others() {
+    let config = |place: &Place, queues: &str| {
+        fs::write(place.path().join("downbeat.yaml"), format!("queues: {{{queues}}}\n")).unwrap();
+    };
+    // Nobody answers there, which is no reason not to be ready.
+    let place = Place::new()
+        .env("DOWNBEAT_BROKER", "redis://127.0.0.1:1/0")
+        .env("DOWNBEAT_CONFIG", "downbeat.yaml");
+    config(&place, "q: {worker: rq}");
+    let text = "entries: {a: {task: t, every: 1h, queue: q, options: {timeout: 3m}}}\n";
+    place.write_schedule("jobs.yaml", text);
+    let mut downbeat = place.start(&["run"]);
+    eventually(SOON, "the schedule is kept", || {
+        let shown = place.run(&["status", "--json"]);
+        shown.stdout.contains("\"kept_at\": \"").then_some(())
+    });
+    downbeat.process().kill();
+    place.write_schedule("jobs.yaml", BROKEN);
+    config(&place, "");
+    let told = place.run(&["run"]).refused(78);
+    for part in [PROBLEM, "nor can the files be used", "invalid\n", "jobs.yaml:1:", "`timeout`"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
