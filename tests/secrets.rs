@@ -1,10 +1,11 @@
 //! Passwords stay where they were written, whatever else is wrong with the configuration.
 
 use std::fs;
+use std::process::Command;
 
 use downbeat::config::{Overrides, Problem, ServiceConfig};
 
-use crate::support::downbeat::Place;
+use crate::support::downbeat::{Downbeat, Place};
 use crate::support::manager::Manager;
 use crate::support::wait::SOON;
 
@@ -210,4 +211,21 @@ fn the_status_of_a_failed_start_is_one_line_without_an_excerpt() {
                     (and 2 more)\nERRNO=22";
     assert_eq!(status, expected);
     assert_eq!(leak(&told), None, "{told}");
+}
+
+#[test]
+fn a_service_that_is_aborted_leaves_no_core() {
+    let place = Place::new();
+    place.write_schedule("a.yaml", "entries: {hourly: {task: t, every: 1h}}");
+    let mut command = Command::new("sh");
+    // As in containers and under supervisors that limit nothing.
+    command.args(["-c", "ulimit -S -c $(ulimit -H -c) && exec \"$@\"", "sh"]);
+    let run = place.command(&["run"]);
+    command.arg(run.get_program()).args(run.get_args()).current_dir(place.path());
+    command.env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut downbeat = Downbeat::spawn(&mut command);
+    downbeat.wait_for_log("started");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", downbeat.process().id())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().next(), Some("0"), "{limits}");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{info, warn};
 
@@ -51,6 +52,7 @@ fn supervisor() -> Supervisor {
 
 fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure> {
     let failed = |error: io::Error| Failure::new(Exit::Failed, error);
+    leave_no_core();
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
@@ -59,6 +61,14 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
     // What still hangs in a blocking call must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     done.map(|()| Exit::Fine)
+}
+
+/// A core would hold the broker's password. Only the soft limit is lowered: whoever wants a core can have
+/// one (`prlimit --core=unlimited --pid …`), and debuggers attach as ever.
+fn leave_no_core() {
+    let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
+    // Where the call is filtered, the service manager has set the limit (`LimitCORE=0`).
+    let _ = setrlimit(Resource::Core, limit);
 }
 
 async fn serve(service: ServiceConfig, asked: cli::Run, signals: Signals) -> Result<(), Failure> {
