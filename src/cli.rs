@@ -143,6 +143,7 @@ pub struct Status {
     /// Exit 0 whenever the service on this machine answers, whoever leads: a health check
     #[arg(long)]
     pub live: bool,
+    /// Output
     #[command(flatten)]
     pub output: Json,
 }
