@@ -188,10 +188,16 @@ impl Queue {
     }
 }
 
+/// Bytes of the name of a queue in a spool: what a file's name has room for beside the time, the number
+/// and the identifier that stand in front of it.
+pub const MAX_SPOOL_NAME: usize = 255 - 63;
+
 /// The queues that the service's configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queues {
     configured: BTreeMap<Arc<str>, Arc<Queue>>,
+    /// Whether those that are not on an AMQP broker are in a spool.
+    in_spool: bool,
     /// The AMQP broker of all others.
     amqp: Option<Arc<AmqpAddress>>,
 }
@@ -233,11 +239,35 @@ impl Queues {
     pub fn with_amqp(self, url: Option<Arc<AmqpAddress>>) -> Queues {
         Queues { amqp: url, ..self }
     }
+
+    /// These queues, in a spool if so, except those on an AMQP broker.
+    #[must_use]
+    pub fn in_spool(self, in_spool: bool) -> Queues {
+        Queues { in_spool, ..self }
+    }
+
+    /// Why the broker cannot have a queue of this name: in a spool it is part of a file's name.
+    #[must_use]
+    pub fn unusable_name(&self, queue: &Queue) -> Option<String> {
+        let name = &*queue.name;
+        if !self.in_spool || queue.amqp.is_some() {
+            return None;
+        }
+        if name.contains(['/', '\0']) || [".", ".."].contains(&name) {
+            return Some("a queue in a spool cannot have this name, as no file can".to_owned());
+        }
+        (name.len() > MAX_SPOOL_NAME).then(|| {
+            let length = name.len();
+            format!(
+                "the name of a queue in a spool is {length} bytes long, more than {MAX_SPOOL_NAME}"
+            )
+        })
+    }
 }
 
 impl FromIterator<Queue> for Queues {
     fn from_iter<I: IntoIterator<Item = Queue>>(queues: I) -> Queues {
         let named = |queue: Queue| (Arc::clone(&queue.name), Arc::new(queue));
-        Queues { configured: queues.into_iter().map(named).collect(), amqp: None }
+        Queues { configured: queues.into_iter().map(named).collect(), ..Queues::default() }
     }
 }

@@ -99,6 +99,9 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     }
     if let Some(queue) = edits.queue {
         message.queue = renderer.queue(queue);
+        if let Some(why) = renderer.unusable_name(&message.queue) {
+            return Err(Refused::Invalid(format!("--queue {queue}: {why}")));
+        }
     }
     if edits.result {
         answer::request_result(&mut message);

@@ -112,6 +112,13 @@ impl Settings {
         let named = fields.value("queue");
         let named = named.and_then(|node| literal_name(node, "the queue's name", MAX_NAME, report));
         let named = named.map(|name| queues.get(name));
+        if let (Some(node), Some(queue)) = (fields.value("queue"), &named)
+            && let Some(why) = queues.configured.unusable_name(queue)
+        {
+            report
+                .error(node.span, why)
+                .hint("rename it, or name a server: `broker: redis://HOST`");
+        }
         let queue = named.as_deref().unwrap_or(usual_queue);
         Settings {
             args: fields.value("args").and_then(|node| args(node, report)),

@@ -42,6 +42,12 @@ impl Renderer {
         self.queues.get(name)
     }
 
+    /// Why the broker cannot have a queue of this name.
+    #[must_use]
+    pub fn unusable_name(&self, queue: &Queue) -> Option<String> {
+        self.queues.unusable_name(queue)
+    }
+
     /// The id that the message of `slot` has on every replica.
     #[must_use]
     pub fn task_id(&self, entry: &Entry, slot: UnixMs) -> Uuid {

@@ -164,3 +164,34 @@ fn what_root_puts_into_the_spool_of_another_user_belongs_to_that_user() {
     let sent = fs::metadata(queue.join(&files(&queue)[0])).unwrap();
     assert_eq!((sent.uid(), sent.gid()), (65_534, 65_534));
 }
+
+#[test]
+fn a_queue_name_that_no_file_can_have_is_refused_where_it_stands_but_not_on_redis() {
+    let place = Place::new();
+    let spool = format!("spool:{}", place.path().join("tasks").display());
+    let long = "q".repeat(193);
+    let length = "the name of a queue in a spool is 193 bytes long, more than 192";
+    let no_file = "a queue in a spool cannot have this name, as no file can";
+    for (name, told) in [("a/b", no_file), ("..", no_file), (".", no_file), (&*long, length)] {
+        place.write_schedule(
+            "a.yaml",
+            &format!("entries:\n  a: {{task: t, queue: {name}, every: 1h}}\n"),
+        );
+        for broker in [&["--broker", &spool][..], &[]] {
+            for (command, code) in [("check", 1), ("run", 78)] {
+                let refused = place.run(&[&[command], broker].concat()).refused(code);
+                assert!(refused.contains(&format!("a.yaml:2:23: {told}")), "{refused}");
+                assert!(refused.contains(&format!("\n{}^", " ".repeat(26))), "{refused}");
+            }
+        }
+        place.run(&["check", "--broker", "redis://127.0.0.1:1"]).ok();
+    }
+    let defaults = "defaults: {queue: a/b}\nentries: {a: {task: t, every: 1h}}\n";
+    place.write_schedule("a.yaml", defaults);
+    let refused = place.run(&["check"]).refused(1);
+    assert!(refused.contains("a.yaml:1:19: "), "{refused}");
+    place.write_schedule("a.yaml", &defaults.replace("a/b", &long[1..]));
+    place.run(&["trigger", "a", "--broker", &spool]).ok();
+    let refused = place.run(&["trigger", "a", "--queue", "../q", "--broker", &spool]).refused(2);
+    assert!(refused.contains(&format!("--queue ../q: {no_file}")), "{refused}");
+}

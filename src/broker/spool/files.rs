@@ -271,3 +271,19 @@ fn slot_of(path: &Path) -> io::Result<Option<(String, UnixMs)>> {
     let slot: Option<jiff::Timestamp> = headers.downbeat_slot.parse().ok();
     Ok(slot.filter(|_| !by_hand).map(|slot| (headers.downbeat_entry, slot.into())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::MAX_SPOOL_NAME;
+
+    #[test]
+    fn the_longest_name_of_a_queue_makes_the_longest_name_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::at(folder.path()).unwrap();
+        let queue = "q".repeat(MAX_SPOOL_NAME);
+        let name = files.name(&queue);
+        assert_eq!((name.len(), queue_of(&name)), (255, Some(&*queue)));
+        fs::write(files.queue.join(name), "").unwrap();
+    }
+}

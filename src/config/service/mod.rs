@@ -279,6 +279,8 @@ fn read(
     let names = Names { key: "runtime_dir", flag: "--runtime-dir", env: "DOWNBEAT_RUNTIME_DIR" };
     let runtime_dir = directory(names, overrides.runtime_dir, &mut from);
 
+    // Without a broker, `run` uses a spool of its own.
+    let in_spool = !matches!(broker, Some(Broker::Redis(_)));
     let env = from.env;
     let (problems, sources) = from.finish();
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -289,7 +291,7 @@ fn read(
         tls,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
-        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone())),
+        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone()).in_spool(in_spool)),
         amqp,
         events: events.unwrap_or(false),
         ttl,
