@@ -30,6 +30,7 @@ mod package;
 mod peek;
 mod plain;
 mod python_repr;
+mod readme;
 mod release;
 mod reload;
 mod restart;

@@ -63,6 +63,7 @@ fn a_validator_accepts_every_example_by_the_schema() {
     let mut files: Vec<String> = reference::examples().into_iter().map(|(_, file)| file).collect();
     files.extend(fenced(&root.join("docs/schedule-files.md")));
     files.extend(fenced(&root.join("README.md")));
+    files.extend(fenced(&root.join("docs/celery-beat.md")));
     let schedules = fs::read_dir(root.join("schedules")).unwrap();
     files.extend(schedules.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()));
     assert!(files.len() > 50, "{}", files.len());

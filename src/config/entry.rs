@@ -279,7 +279,7 @@ fn warn_of_long_expiry(
     let (expires, period) = (duration::format(expires), duration::format(period));
     report
         .warning(span, format!("messages live {expires}, longer than the {period} to the next one"))
-        .hint("without a worker they pile up; `expires: next` keeps one at a time");
+        .hint("a worker that comes back runs them all; with `expires: next` only the newest");
 }
 
 /// The longest time between a few slots in a row.

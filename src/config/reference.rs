@@ -125,8 +125,9 @@ pub(super) static MESSAGE: Section = Section {
             schema: r##"{"anyOf": [{"const": "next"}, {"$ref": "#/$defs/length"}]}"##,
             kind: "length or `next`",
             default: "never",
-            meaning: "how long a message may wait for a worker, counted from when it is due; `next`: \
-                      until the entry's next slot",
+            meaning: "how long a message is worth running, counted from when it is due; `next`: until \
+                      the entry's next slot. The worker that takes it later drops it; until then it \
+                      stays in the queue, which `max_queued` bounds (RabbitMQ drops Celery's itself)",
             example: "expires: next",
         },
         Key {
