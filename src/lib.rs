@@ -14,6 +14,7 @@
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
 //! - [`http`]: health, status and metrics, off the path of every task.
 //! - `regular_file`: opens files that somebody else may have put there.
+//! - [`mask`]: hides passwords in texts that leave the process.
 //! - [`clock`], [`signals`], [`supervisor`], [`watch`], [`telemetry`], [`host`]: the edges of the
 //!   process.
 //!
@@ -38,6 +39,7 @@ pub mod envelope;
 pub mod host;
 pub mod http;
 pub mod leader;
+pub mod mask;
 pub mod queue;
 mod regular_file;
 pub mod schedule;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::mask::mask;
 
 /// The status is looked at no more often.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -119,7 +120,7 @@ impl Supervisor {
     /// Whether the message is on its way.
     fn send(&mut self, message: &str) -> bool {
         let Some((socket, address)) = &self.socket else { return false };
-        let sent = socket.send_to_addr(message.as_bytes(), address);
+        let sent = socket.send_to_addr(mask(message).as_bytes(), address);
         if let Err(error) = &sent
             && matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
         {

@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::logfmt::Logfmt;
 use crate::config::LogFormat;
+use crate::mask::mask;
 
 /// Whatever `levels` does not name: the AMQP library logs whole messages that come back to it.
 const QUIET: &str = "lapin=off,amq_protocol=off";
@@ -150,7 +151,11 @@ impl Write for Lines {
     }
 }
 
+/// The one way of a line into the log, so that no password goes with it.
 fn write_or_gather(lines: &[u8]) {
+    let text = String::from_utf8_lossy(lines);
+    let masked = mask(&text);
+    let lines = masked.as_bytes();
     match &mut *GATHERED.lock().unwrap_or_else(PoisonError::into_inner) {
         None => write_out(lines),
         Some(gathered) => {

@@ -23,9 +23,12 @@ pub(super) fn backfill(flags: ServiceFlags, asked: &cli::Backfill) -> Result<Exi
     let mut sent = Vec::new();
     let done = block_on(send_all(&service, asked, &mut sent))?;
     if asked.output.json {
-        show::json(&sent)?;
+        show::exact_json(&sent)?;
     } else if sent.is_empty() && done.is_ok() {
-        eprintln!("downbeat: {} has no slots from {} to {}", asked.entry, asked.from, asked.to);
+        show::complain(&format!(
+            "downbeat: {} has no slots from {} to {}",
+            asked.entry, asked.from, asked.to
+        ));
     }
     done.map(|()| Exit::Fine)
 }
@@ -51,7 +54,7 @@ async fn send_all(
             }
         };
         if !output.json {
-            done.slots.iter().try_for_each(|slot| show::line(&in_words(slot)))?;
+            done.slots.iter().try_for_each(|slot| show::exact(&in_words(slot)))?;
         }
         sent.extend(done.slots);
         show_progress(sent.len(), done.left);

@@ -34,7 +34,7 @@ pub(super) fn check(flags: ServiceFlags, asked: cli::Check) -> Result<Exit, Fail
         return Ok(exit);
     }
     if !checked.problems.is_empty() {
-        eprintln!("{}", render(&checked.problems));
+        show::complain(&render(&checked.problems));
     }
     if let Some(entries) = checked.entries {
         let count =

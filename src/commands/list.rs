@@ -47,7 +47,7 @@ fn read_entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
     let schedule = load_schedule(service)?;
     let known = block_on(async { Direct::open(service)?.read().await })?;
     let known = known.unwrap_or_else(|failure| {
-        eprintln!("downbeat: what was sent is not known: {}", failure.message);
+        show::complain(&format!("downbeat: what was sent is not known: {}", failure.message));
         crate::schedule::progress::State::default()
     });
     let now = clock::wall();

@@ -132,15 +132,17 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Config(output) => config::config(flags, output.json),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),
-        Command::Schema => show::json(&crate::config::reference::schema()).map(|()| Exit::Fine),
+        Command::Schema => {
+            show::exact_json(&crate::config::reference::schema()).map(|()| Exit::Fine)
+        }
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("downbeat: {}", failure.message);
+        show::complain(&format!("downbeat: {}", failure.message));
         if !failure.problems.is_empty() {
-            eprintln!("{}", render(&failure.problems));
+            show::complain(&render(&failure.problems));
         }
         if let Some(picture) = failure.picture {
-            eprintln!("{picture}");
+            show::complain(&picture);
         }
         failure.exit
     })

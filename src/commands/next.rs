@@ -50,7 +50,9 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
         && asked.count.is_none()
         && let Some(rest) = rest
     {
-        eprintln!("downbeat: cut after {MOST} slots; go on with --from {rest}, or set --count");
+        show::complain(&format!(
+            "downbeat: cut after {MOST} slots; go on with --from {rest}, or set --count"
+        ));
     }
     Ok(Exit::Fine)
 }
@@ -82,7 +84,10 @@ fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure
         // The service may not have taken up an edited limit yet, which starts a new life.
         let same = found.ok().map(|at| &known[at]).filter(|known| known.limit == limit);
         if let Some(limit) = same.and_then(EntryStatus::reached_limit) {
-            eprintln!("downbeat: `{}` is done: limit of {limit} reached", entry.name);
+            show::complain(&format!(
+                "downbeat: `{}` is done: limit of {limit} reached",
+                entry.name
+            ));
         }
         entry.guards.remaining(same.and_then(|known| known.sent).unwrap_or(0))
     };

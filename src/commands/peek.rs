@@ -43,9 +43,9 @@ pub(super) fn peek(flags: ServiceFlags, asked: &cli::Peek) -> Result<Exit, Failu
     };
     let messages = found.into_iter().map(|found| message(&queue, &places, found));
     let messages: Vec<_> = messages.collect();
-    eprintln!("{}", summary(&service, &queue, &places, total, &groups, messages.len()));
+    show::complain(&summary(&service, &queue, &places, total, &groups, messages.len()));
     if asked.json {
-        messages.iter().try_for_each(show::json_line)?;
+        messages.iter().try_for_each(show::exact_json_line)?;
     } else {
         print(&messages)?;
     }

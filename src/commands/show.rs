@@ -1,4 +1,7 @@
 //! Printing: columns on a terminal, tab-separated lines in a pipe.
+//!
+//! What the service says of itself is printed with passwords hidden; what goes to workers, and what
+//! other programs read, is printed exactly.
 
 use std::io::{self, IsTerminal, Write as _};
 use std::iter;
@@ -8,6 +11,7 @@ use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{Exit, Failure};
+use crate::mask::mask;
 
 /// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
@@ -15,14 +19,30 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| line(&text))
 }
 
-/// Prints a value as one line of JSON.
-pub(super) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value);
-    text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| line(&text))
+/// Prints a value as indented JSON, just as it is.
+pub(super) fn exact_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value);
+    text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| exact(&text))
 }
 
-/// Prints a line. A reader that has gone away is no failure.
+/// Prints a value as one line of JSON, just as it is.
+pub(super) fn exact_json_line(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value);
+    text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| exact(&text))
+}
+
+/// Prints a line.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
+    exact(&mask(text))
+}
+
+/// Prints a line to people, on standard error.
+pub(super) fn complain(text: &str) {
+    eprintln!("{}", mask(text));
+}
+
+/// Prints a line just as it is. A reader that has gone away is no failure.
+pub(super) fn exact(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Failed, format!("cannot write to standard output: {error}")))

@@ -47,12 +47,12 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     };
     let triggered: Triggered = done?;
     if !asked.output.json {
-        show::line(&what_was_done(&triggered))?;
+        show::exact(&what_was_done(&triggered))?;
     }
     let answer = asked.wait.then(|| wait(&service, &triggered, limit)).transpose()?;
     match &answer {
-        _ if asked.output.json => show::json(&Told::new(&triggered, answer.as_ref()))?,
-        Some(answer) => show::line(&what_came_of_it(answer, limit))?,
+        _ if asked.output.json => show::exact_json(&Told::new(&triggered, answer.as_ref()))?,
+        Some(answer) => show::exact(&what_came_of_it(answer, limit))?,
         None => {}
     }
     Ok(answer.as_ref().map_or(Exit::Fine, exit))

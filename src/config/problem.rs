@@ -5,6 +5,8 @@ use std::fmt::{self, Write as _};
 use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
+use crate::mask;
+
 /// Whether the input can be used all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,9 +159,11 @@ impl Excerpt {
         let left = before.chars().rev().take(SHOWN_BEFORE + MASK_MARGIN).collect::<Vec<_>>();
         let right = after.chars().take_while(|c| !is_line_end(*c)).take(SHOWN_AFTER + MASK_MARGIN);
         let at = left.len();
-        let mut line: Vec<char> = left.into_iter().rev().chain(right).collect();
-        mask_passwords(&mut line);
-        Excerpt::cut(&line, at, pointed)
+        let line: String = left.into_iter().rev().chain(right).collect();
+        let secrets = mask::secrets_in_source(&line);
+        let is_secret = |at: usize| secrets.iter().any(|secret| secret.contains(&at));
+        let shown = line.char_indices().map(|(at, c)| if is_secret(at) { '*' } else { c });
+        Excerpt::cut(&shown.collect::<Vec<_>>(), at, pointed)
     }
 
     /// The known key that begins at byte `start`, or whose value does, with `…` for the value; `None`
@@ -237,44 +241,6 @@ fn is_line_end(c: char) -> bool {
     c == '\n' || c == '\r'
 }
 
-/// `redis://user:secret@host` is shown as `redis://user:******@host`, and `?pass=secret` likewise.
-fn mask_passwords(line: &mut [char]) {
-    let mut index = 0;
-    while index + 3 <= line.len() {
-        if line[index..index + 3] != [':', '/', '/'] {
-            index += 1;
-            continue;
-        }
-        index += 3;
-        let word = line[index..].iter().position(|c| c.is_whitespace());
-        let end = word.map_or(line.len(), |length| index + length);
-        mask_url(line, index, end);
-        index = end;
-    }
-}
-
-/// Masks what is secret in the URL whose scheme ends at `start`.
-fn mask_url(line: &mut [char], start: usize, end: usize) {
-    let colon = line[start..end].iter().position(|c| *c == ':').map(|colon| start + colon + 1);
-    let mut host = line[start..end].iter().rposition(|c| *c == '@');
-    if host.is_none() && colon.is_some() {
-        // A password with white space in it is wrong, and still nobody else's business.
-        host = line[start..].iter().rposition(|c| *c == '@');
-    }
-    if let Some(host) = host.map(|host| start + host) {
-        line[colon.filter(|colon| *colon <= host).unwrap_or(start)..host].fill('*');
-    }
-    for index in start..end.saturating_sub(5) {
-        if line[index..index + 4].iter().collect::<String>() == "pass" {
-            let is_end = |c: &char| matches!(c, '&' | '"' | '\'' | ',' | '}');
-            let Some(equals) = line[index..end].iter().position(|c| *c == '=') else { return };
-            let secret = index + equals + 1;
-            let length = line[secret..end].iter().position(is_end).unwrap_or(end - secret);
-            line[secret..secret + length].fill('*');
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,7 +294,7 @@ mod tests {
         assert_eq!(shown("a: redis://:s3 cret@host"), "a: redis://:*******@host");
         assert_eq!(
             shown("{a: unix:///s?db=1&pass=s3cret&x=1}"),
-            "{a: unix:///s?db=1&pass=******&x=1}"
+            "{a: unix:///s?db=1&pass=***********"
         );
         assert_eq!(shown("a: [http://x/, me@mail.com]"), "a: [http://x/, me@mail.com]");
     }

@@ -1,0 +1,232 @@
+//! Hides passwords in texts that leave the process.
+//!
+//! This is the second line. The first is that a password is a [`Secret`](crate::address::Secret) from
+//! the moment it is read, and that no message repeats a value of the configuration: what is written in
+//! arguments, in paths and by servers can look like anything.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What is shown in the place of a password.
+const HIDDEN: &str = "***";
+/// Words in the name of a parameter whose value is secret.
+const SECRET_NAMES: [&str; 4] = ["pass", "pwd", "secret", "token"];
+/// Whose addresses are known as such without slashes.
+const SCHEMES: [&str; 5] = ["redis", "rediss", "amqp", "amqps", "sentinel"];
+
+/// The text with `***` for the password of each address (`redis://me:***@host`) and for the value of
+/// each parameter that sounds like one (`?password=***`).
+#[must_use]
+pub fn mask(text: &str) -> Cow<'_, str> {
+    let ranges = secrets(text);
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let (mut masked, mut shown_to) = (String::with_capacity(text.len()), 0);
+    for range in ranges {
+        masked.push_str(&text[shown_to..range.start]);
+        masked.push_str(HIDDEN);
+        shown_to = range.end;
+    }
+    masked.push_str(&text[shown_to..]);
+    Cow::Owned(masked)
+}
+
+/// The bytes to hide, in order.
+pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    for word in words(text) {
+        ranges.extend(login(text, word.clone()));
+        ranges.extend(parameter(text, word));
+    }
+    merged(ranges)
+}
+
+/// The same in a line that somebody wrote: a password may have been left with white space in it, and
+/// values stand at keys, too.
+pub(crate) fn secrets_in_source(line: &str) -> Vec<Range<usize>> {
+    let mut ranges = secrets(line);
+    for word in words(line) {
+        let end = line.rfind('@').unwrap_or(0);
+        // Not a host with a port alone.
+        if let Some(start) = address(line, word.clone())
+            && !line[start..word.end].contains('@')
+            && let Some(colon) = line[start..word.end].find(':')
+            && start + colon < end
+        {
+            ranges.push(start + colon + 1..end);
+        }
+    }
+    ranges.extend(values(line));
+    merged(ranges)
+}
+
+/// Runs of characters without white space or quotes; an escaped quote ends none.
+fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = text.as_bytes();
+    let is_end = move |at: usize| match bytes[at] {
+        b'"' | b'\'' | b'`' => at == 0 || bytes[at - 1] != b'\\',
+        byte => byte.is_ascii_whitespace() || byte == b',' && bytes.get(at + 1) == Some(&b' '),
+    };
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() && is_end(at) {
+            at += 1;
+        }
+        let start = at;
+        while at < bytes.len() && !is_end(at) {
+            at += 1;
+        }
+        (start < at).then_some(start..at)
+    })
+}
+
+/// Where what follows an address' scheme and its slashes begins. One slash too few makes none less
+/// of an address.
+fn address(text: &str, word: Range<usize>) -> Option<usize> {
+    let mut from = word.start;
+    while let Some(colon) = text[from..word.end].find(':').map(|colon| from + colon) {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        let scheme = text[word.start..colon].rsplit(|c| !is_name(c)).next().unwrap_or_default();
+        let after = text[colon + 1..word.end].trim_start_matches('/');
+        let start = word.end - after.len();
+        if !scheme.is_empty() && (start > colon + 1 || SCHEMES.contains(&scheme)) {
+            return Some(start);
+        }
+        from = colon + 1;
+    }
+    None
+}
+
+/// The password in front of the host, or all that is there if no colon parts it from a user.
+fn login(text: &str, word: Range<usize>) -> Option<Range<usize>> {
+    let at = word.start + text[word.clone()].rfind('@')?;
+    let start = address(text, word)?;
+    let colon = text.get(start..at)?.find(':').map_or(start, |colon| start + colon + 1);
+    (colon < at).then_some(colon..at)
+}
+
+/// All that follows the first parameter whose name sounds like a secret's.
+fn parameter(text: &str, word: Range<usize>) -> Option<Range<usize>> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_secret = |equals: &usize| {
+        let name = text[word.start..*equals].rsplit(|c| !is_name(c)).next().unwrap_or_default();
+        let name = name.to_ascii_lowercase();
+        SECRET_NAMES.iter().any(|secret| name.contains(secret))
+    };
+    let mut equals = text[word.clone()].match_indices('=').map(|(at, _)| word.start + at);
+    let value = equals.find(is_secret)? + 1;
+    (value < word.end).then_some(value..word.end)
+}
+
+/// The values of keys that sound like a secret's: `password: …`.
+fn values(line: &str) -> Vec<Range<usize>> {
+    let shown = line.to_ascii_lowercase();
+    let value = |at: usize| {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '"' | '\'');
+        let colon = at + shown[at..].find(|c| !is_name(c))?;
+        let after = shown[colon..].strip_prefix(':')?.trim_start();
+        let start = line.len() - after.len();
+        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let end = match quote {
+            Some(quote) => after[1..].find(quote).map(|end| end + 2),
+            None => after.find([',', '}', ']']),
+        };
+        Some(start..start + end.unwrap_or(after.len()))
+    };
+    let named = SECRET_NAMES.iter().flat_map(|name| shown.match_indices(name));
+    named.filter_map(|(at, _)| value(at)).filter(|range| !range.is_empty()).collect()
+}
+
+/// Ranges in order, none of which overlap.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn passwords_are_hidden_and_all_else_is_shown() {
+        for (text, shown) in [
+            ("redis://me:pw@host:6379/0", "redis://me:***@host:6379/0"),
+            ("broker redis://:pw@host: refused", "broker redis://:***@host: refused"),
+            ("redis:/me:pw@host", "redis:/me:***@host"),
+            ("redis:me:pw@host", "redis:me:***@host"),
+            ("redis://pw@host", "redis://***@host"),
+            ("redis://me:p@w@host", "redis://me:***@host"),
+            ("postgres://me:p:w@host/db", "postgres://me:***@host/db"),
+            ("spool:redis://me:pw@host", "spool:redis://me:***@host"),
+            ("/etc/redis://me:pw@host is no file", "/etc/redis://me:***@host is no file"),
+            ("unix:/s?pass=pw", "unix:/s?pass=***"),
+            ("unix:///s?db=1&Password=a&b=1 x", "unix:///s?db=1&Password=*** x"),
+            ("sentinel_password=abc&pw", "sentinel_password=***"),
+            ("api-token=pw, x=1", "api-token=***, x=1"),
+            (
+                r#"{"url": "redis://me:pw@host", "a": "b@c"}"#,
+                r#"{"url": "redis://me:***@host", "a": "b@c"}"#,
+            ),
+            (r#"{"url": "redis://me:p\"w@host"}"#, r#"{"url": "redis://me:***@host"}"#),
+            ("redis://a:p@h;redis://b:w@h", "redis://a:***@h"),
+            ("redis://이름:비밀@host", "redis://이름:***@host"),
+        ] {
+            assert_eq!(mask(text), shown);
+            assert_eq!(mask(shown), shown, "masked again, it stays as it is");
+        }
+        for text in [
+            "",
+            "redis://host:6379/0",
+            "http://x/, me@mail.com",
+            "a.yaml:1:1: unknown key `password` in an entry",
+            "took office term=3 holder=host/1/2",
+            "celery@host did not answer",
+            "passwords must be percent-encoded",
+            "pass=",
+            "0 3 * * mon@x",
+        ] {
+            assert!(matches!(mask(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_masked_and_masked_again_stays(
+            text in r#"([a-z]{0,3}|redis|password|[:/@=?&,"' ]|\\|이|\n){0,20}"#
+        ) {
+            let masked = mask(&text).into_owned();
+            prop_assert_eq!(mask(&masked), masked.as_str(), "{}", text);
+            let mut end = 0;
+            for range in secrets_in_source(&text) {
+                prop_assert!(end <= range.start && range.start < range.end);
+                end = range.end;
+                prop_assert!(text.get(range).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn in_a_source_line_values_of_keys_are_hidden_too() {
+        let shown = |line: &str| {
+            let mut shown = line.as_bytes().to_vec();
+            secrets_in_source(line).into_iter().for_each(|range| shown[range].fill(b'*'));
+            String::from_utf8(shown).unwrap()
+        };
+        assert_eq!(shown("a: redis://:s3 cret@host"), "a: redis://:*******@host");
+        assert_eq!(shown("{password: pw, x: 1}"), "{password: **, x: 1}");
+        assert_eq!(shown("{\"api_token\": \"p,w\", x: 1}"), "{\"api_token\": *****, x: 1}");
+        assert_eq!(shown("db_passwd:  pw"), "db_passwd:  **");
+        assert_eq!(shown("a: [http://x/, me@mail.com]"), "a: [http://x/, me@mail.com]");
+        assert_eq!(shown("- redis://h:1 # me"), "- redis://h:1 # me");
+    }
+}
