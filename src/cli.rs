@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::mask::mask;
 
 /// Publishes each due slot of a YAML schedule exactly once to a task queue.
 #[derive(Debug, Parser)]
@@ -17,6 +20,41 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// What was typed; ends the process where it asks for help or cannot be understood.
+    #[must_use]
+    pub fn read() -> Cli {
+        Cli::try_parse().unwrap_or_else(|error| without_values(error).exit())
+    }
+}
+
+/// The same error without what may be part of a password: the shell cuts an unquoted address at a
+/// blank or `&`, and its end then stands where a command or flag should.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    let is_plain = |text: &str| {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c == '-';
+        text.starts_with('<') || text.starts_with("--") && text.chars().all(is_plain)
+    };
+    let suggests = error.get(ContextKind::SuggestedSubcommand).is_some();
+    for (kind, is_known) in
+        [(ContextKind::InvalidArg, false), (ContextKind::InvalidSubcommand, suggests)]
+    {
+        let Some(ContextValue::String(text)) = error.get(kind) else { continue };
+        // A flag may be shown with its value's name.
+        if !is_known && !is_plain(text.split(' ').next().unwrap_or_default()) {
+            error.insert(kind, ContextValue::String("…".to_owned()));
+            // These tell how to pass it all the same.
+            error.remove(ContextKind::Suggested);
+            error.remove(ContextKind::TrailingArg);
+        }
+    }
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let masked = mask(value).into_owned();
+        error.insert(ContextKind::InvalidValue, ContextValue::String(masked));
+    }
+    error
 }
 
 /// Settings of the service; they win over the environment (`DOWNBEAT_…`) and the file.

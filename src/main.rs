@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use downbeat::cli::Cli;
 use downbeat::commands;
 
 fn main() -> ExitCode {
-    commands::execute(Cli::parse()).into()
+    commands::execute(Cli::read()).into()
 }

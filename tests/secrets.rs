@@ -243,3 +243,31 @@ fn a_service_that_is_aborted_leaves_no_core() {
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().next(), Some("0"), "{limits}");
 }
+
+#[test]
+fn what_cannot_be_understood_on_the_command_line_is_not_repeated() {
+    let place = Place::new();
+    for (args, shown) in [
+        (&["run", "--broker", "redis://:a", "PW@host"][..], "unexpected argument '…' found"),
+        (&["redis://:PW@host"], "unrecognized subcommand '…'"),
+        (&["PW"], "unrecognized subcommand '…'"),
+        (&["check", "--brokr", "redis://:PW@host"], "unexpected argument '--brokr' found"),
+        (&["check", "--brokr=redis://:PW@host"], "unexpected argument '--brokr' found"),
+        (&["run", "--brokerredis://:PW@host"], "unexpected argument '…' found"),
+        (&["run", "-bredis://:PW@host"], "unexpected argument '…' found"),
+        (&["run", "--PW"], "unexpected argument '…' found"),
+        (
+            &["next", "--count", "redis://:PW@host"],
+            "invalid value 'redis://:***@host' for '--count",
+        ),
+        (&["chekc"], "unrecognized subcommand 'chekc'"),
+        (&["trigger"], "<ENTRY>"),
+        (&["next", "--count", "many"], "invalid value 'many' for '--count"),
+    ] {
+        let args: Vec<_> = args.iter().map(|arg| arg.replace("PW", SECRET)).collect();
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let told = place.run(&args).refused(2);
+        assert!(told.contains(shown), "{args:?}: {told}");
+        assert_eq!(leak(&told), None, "{args:?}: {told}");
+    }
+}
