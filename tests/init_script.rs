@@ -1,11 +1,12 @@
 //! `/etc/init.d/downbeat` on a machine of its own without systemd: what the Linux Standard Base asks
 //! of an init script, and that it believes no number in a file.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::support::downbeat::Finished;
 use crate::support::machine::{Init, Machine};
-use crate::support::tools::needs;
+use crate::support::tools::{logrotate, needs};
 use crate::support::wait::{SOON, eventually};
 
 const PIDFILE: &str = "/run/downbeat.pid";
@@ -153,4 +154,94 @@ fn a_number_left_in_the_file_blocks_no_start_and_kills_no_stranger() {
         assert!(is_alive(), "{stranger}: {}", machine.run("cat /tmp/log").stdout);
         machine.run(&format!("kill {stranger}")).ok();
     }
+}
+
+/// Ends the script after a while, and with it what it waits for.
+fn act_in_time(machine: &Machine, action: &str) -> Finished {
+    machine.run(&format!("timeout 60 /etc/init.d/downbeat {action}"))
+}
+
+#[test]
+fn what_stands_in_the_place_of_its_number_is_not_read_and_goes_with_a_start() {
+    needs!(Systemd, InitScripts);
+    let Some(machine) = machine() else { return };
+    machine.run("echo 1 >/root/precious").ok();
+    for kind in ["mkfifo", "ln -s /root/precious", "ln -s /nowhere"] {
+        let plant = format!("rm -f {PIDFILE} && {kind} {PIDFILE}");
+        for (action, code) in [("status", 1), ("reload", 7), ("stop", 0), ("start", 0)] {
+            machine.run(&plant).ok();
+            let done = act_in_time(&machine, action);
+            assert_eq!(done.code, Some(code), "{kind}, {action}: {done:?}");
+        }
+        act(&machine, &[("status", 0), ("stop", 0), ("status", 3)]);
+        assert!(!machine.path("/nowhere").exists());
+    }
+    assert_eq!(machine.run("cat /root/precious").ok(), "1\n");
+}
+
+#[test]
+fn a_start_follows_no_link_gives_nothing_away_and_says_what_is_in_the_way() {
+    needs!(Systemd, InitScripts);
+    let Some(machine) = machine() else { return };
+    machine.run("mkdir /root/folder && echo precious >/root/folder/file").ok();
+    let log = "/var/log/downbeat.log";
+    for (path, what, told) in [
+        ("/run/downbeat", "ln -s /root/folder", "set RUNTIME_DIRECTORY in /etc/default/downbeat"),
+        ("/var/lib/downbeat", "ln -s /root/folder", "set STATE_DIRECTORY in /etc/default"),
+        (log, "ln -s /root/folder/file", "is not a file: remove it, or set LOGFILE in /etc/def"),
+        (log, "ln -s /nowhere", "is not a file: remove it"),
+        (log, "mkfifo", "is not a file: remove it"),
+    ] {
+        machine.run(&format!("rm -rf {path}; {what} {path}")).ok();
+        let refused = act_in_time(&machine, "start");
+        assert_eq!(refused.code, Some(1), "{path}: {refused:?}");
+        assert!(refused.stdout.contains(told), "{path}: {refused:?}");
+        machine.run(&format!("rm {path}")).ok();
+    }
+    let left = "cat /root/folder/file; stat -c %U:%a /root/folder /root/folder/file; ls /nowhere";
+    let left = machine.run(left).stdout;
+    assert_eq!(left, "precious\nroot:755\nroot:644\n");
+    // Where others may put a link in place of the log, root writes none.
+    machine.run("install -d -o downbeat /var/log/own").ok();
+    machine.write("/etc/default/downbeat", "LOGFILE=/var/log/own/downbeat.log\n");
+    let refused = act_in_time(&machine, "start");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stdout.contains("/var/log/own/, where the log would be, is not root's alone"));
+    machine.write("/etc/default/downbeat", "LOGFILE=/dev/null\n");
+    act(&machine, &[("start", 0), ("status", 0), ("stop", 0)]);
+    let folders = machine.run("stat -c %U:%a /run/downbeat /var/lib/downbeat").ok();
+    assert_eq!(folders, "downbeat:700\ndownbeat:700\n");
+}
+
+#[test]
+fn its_log_is_rotated_for_nobody_else_to_read_and_no_link_is() {
+    needs!(Systemd, InitScripts, Logrotate);
+    let Some(machine) = machine() else { return };
+    let copied = Command::new("cp").arg("-r").arg(logrotate()).arg(machine.path("/opt/")).status();
+    assert!(copied.unwrap().success());
+    // On Debian the folder is root's; on Ubuntu a group may write in it, and logrotate.conf says `su`.
+    machine.write("/root/ubuntu", "su root adm\ninclude /etc/logrotate.d/downbeat\n");
+    machine.run("cp /usr/share/downbeat/logrotate.d/downbeat /etc/logrotate.d/downbeat").ok();
+    let rotate = |file: &str| {
+        let libraries = "LD_LIBRARY_PATH=$(dirname $(find /opt/logrotate -name 'libpopt.so.0'))";
+        let command =
+            format!("{libraries} /opt/logrotate/usr/sbin/logrotate -f -s /root/state {file}");
+        machine.run(&command).ok()
+    };
+    act(&machine, &[("start", 0)]);
+    rotate("/etc/logrotate.d/downbeat");
+    machine.run("chgrp adm /var/log && chmod g+w /var/log").ok();
+    machine.run(&format!("kill -USR1 {}", pid(&machine))).ok();
+    eventually(SOON, "a line in the log", || {
+        let log = std::fs::read(machine.path("/var/log/downbeat.log")).unwrap();
+        (!log.is_empty()).then_some(())
+    });
+    rotate("/root/ubuntu");
+    let logs = machine.run("cd /var/log && stat -c '%n %U:%a' downbeat.log*").ok();
+    let expected = ["downbeat.log", "downbeat.log.1.gz", "downbeat.log.2.gz"];
+    assert_eq!(logs, expected.map(|name| format!("{name} root:600\n")).concat());
+    act(&machine, &[("stop", 0)]);
+    machine.run("echo precious >/root/file && ln -sf /root/file /var/log/downbeat.log").ok();
+    rotate("/root/ubuntu");
+    assert_eq!(machine.run("cat /root/file").ok(), "precious\n");
 }

@@ -67,8 +67,9 @@ fn machine(init: Init) -> Option<Machine> {
 
 /// Whoever would have to be asked is not there: nothing can be read from standard input.
 fn dpkg(machine: &Machine, what: &str) -> Finished {
-    let command =
-        format!("DEBIAN_FRONTEND=noninteractive dpkg --no-triggers --force-unsafe-io {what}");
+    let command = format!(
+        "DEBIAN_FRONTEND=noninteractive timeout 300 dpkg --no-triggers --force-unsafe-io {what}"
+    );
     let finished = machine.run(&command);
     assert_eq!(finished.code, Some(0), "{what}: {finished:?}");
     finished
@@ -213,6 +214,52 @@ fn without_systemd_its_init_script_does_the_same() {
         machine.run("ls -l /proc/[0-9]*/exe 2>&1 | grep downbeat").stdout.is_empty().then_some(())
     });
     assert_eq!(files(&machine), before);
+}
+
+#[test]
+fn a_purge_follows_no_link_and_needs_neither_the_user_nor_any_folder() {
+    needs!(Systemd, InitScripts, Packages);
+    let Some(machine) = machine(Init::Bare) else { return };
+    let before = files(&machine);
+    machine.run("mkdir -p /root/folder && echo precious >/root/folder/file").ok();
+    // Who would be given the number of a deleted user owns what that one has left.
+    for user_is_gone in [true, false] {
+        dpkg(&machine, "-i /root/first.deb");
+        let plant = "/etc/init.d/downbeat stop; cd /var/lib && rm -rf downbeat &&
+            ln -s /root/folder downbeat &&
+            install -d -o downbeat downbeat-own && mkfifo downbeat-own/pipe &&
+            ln -s /root/folder downbeat-own/link && mkdir downbeat-roots &&
+            ln -s /root/folder downbeat-link && chown -h downbeat downbeat-link downbeat-own/*
+            rm -rf /run/downbeat && ln -s /root/folder /run/downbeat && mkfifo /run/downbeat.pid
+            ln -sf /root/folder/file /var/log/downbeat.log && mkfifo /var/log/downbeat.log.1";
+        machine.run(plant).ok();
+        if user_is_gone {
+            machine.run("userdel downbeat && rm -rf /etc/systemd/system /var/lib/downbeat").ok();
+        }
+        dpkg(&machine, "-P downbeat");
+        let left = "cat /root/folder/file; stat -c %U:%a /root/folder /root/folder/file";
+        assert_eq!(machine.run(left).ok(), "precious\nroot:755\nroot:644\n");
+        // What is not the service's is nobody's business.
+        machine.run("cd /var/lib && rmdir downbeat-roots && rm downbeat-link").ok();
+        assert_eq!(files(&machine), before);
+    }
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_any_script() {
+    needs!(Shellcheck);
+    let scripts = [
+        "systemd/deb/postinst",
+        "systemd/deb/postrm",
+        "systemd/deb/prerm",
+        "systemd/init.d/downbeat",
+        "tests/run",
+        "tests/support/container.sh",
+        "tests/support/machine.sh",
+    ];
+    let mut shellcheck = Command::new("shellcheck");
+    shellcheck.args(scripts).current_dir(tests_folder().join(".."));
+    assert_eq!(ran(&mut shellcheck).stdout, "");
 }
 
 #[test]

@@ -55,6 +55,7 @@ prepare_and_start() {
   ip link set lo up
   hostname downbeat-test
   # Neither the clock nor the kernel is a copy.
+  # shellcheck disable=SC2054
   init=(setpriv --bounding-set -sys_time,-sys_module,-syslog --)
   if [[ $kind == systemd ]]; then
     mount -t cgroup2 cgroup2 root/sys/fs/cgroup

@@ -30,6 +30,10 @@ pub(crate) enum Tool {
     Packages,
     /// Debian's check of packages.
     Lintian,
+    /// The check of shell scripts.
+    Shellcheck,
+    /// Debian's packages `logrotate` and `libpopt0`, unpacked.
+    Logrotate,
     /// `man`, with the formatter that it calls.
     Man,
     /// The shell.
@@ -66,6 +70,8 @@ impl Tool {
                 cargo_deb().exists() && are_there(&["/usr/bin/dpkg-shlibdeps", "/usr/sbin/adduser"])
             }
             Tool::Lintian => are_there(&["/usr/bin/lintian"]),
+            Tool::Shellcheck => are_there(&["/usr/bin/shellcheck"]),
+            Tool::Logrotate => logrotate().join("usr/sbin/logrotate").exists(),
             Tool::Man => are_there(&["/usr/bin/man", "/usr/bin/groff"]),
             Tool::Zsh => are_there(&["/usr/bin/zsh"]),
             Tool::Supervisor => supervisor().join("usr/bin/supervisord").exists(),
@@ -125,6 +131,11 @@ pub(crate) fn cargo_deb() -> PathBuf {
 /// The tree of Debian's package `supervisor` and of what it needs beside Python.
 pub(crate) fn supervisor() -> PathBuf {
     tests_folder().join(".tools/supervisor")
+}
+
+/// The trees of Debian's packages `logrotate` and `libpopt0`.
+pub(crate) fn logrotate() -> PathBuf {
+    tests_folder().join(".tools/logrotate")
 }
 
 /// What a Python script writes, a JSON value a line, when it is given lines of JSON.
