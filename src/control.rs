@@ -1,13 +1,15 @@
-//! The control socket: `status`, `list`, `reload`, `resign`, `trigger` and `backfill` ask the running
-//! service.
+//! The control socket: `status`, `list`, `reload`, `resign`, `trigger`, `backfill`, `peek`,
+//! `check --workers` and `trigger --wait` ask the running service.
 //!
-//! One JSON line goes in, one JSON line comes back.
+//! One JSON line goes in, one JSON line comes back. The service itself asks its brokers, whose passwords
+//! a command need not know: no secret goes over the socket, and every answer names the broker.
 
 mod runtime_dir;
 
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -46,6 +48,63 @@ pub enum Command {
     Trigger(Box<Trigger>),
     /// Answers [`crate::by_hand::Backfilled`] or [`crate::by_hand::Refused`].
     Backfill(Box<Backfill>),
+    /// Answers as the question says, without troubling the loop.
+    Look(Question),
+}
+
+/// What can be seen on the service's brokers, over connections of their own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Question {
+    /// The first messages that wait in a queue.
+    Peek {
+        /// As entries name it.
+        queue: String,
+        /// At most so many.
+        count: usize,
+    },
+    /// What live Celery workers have, of those that serve queues such as these.
+    Workers {
+        /// As entries name them.
+        queues: Vec<String>,
+        /// How long they may take to answer.
+        timeout: Duration,
+    },
+    /// What became of a task; answered when it has come to an end, and in time in any case.
+    Outcome {
+        /// The queue that it was sent to.
+        queue: String,
+        /// Its id.
+        task_id: String,
+        /// How long to look for the end, of which at most a second counts.
+        within: Duration,
+    },
+    /// The lease, if anybody holds it.
+    Leader,
+}
+
+/// Which service answers: its settings that a command's own may differ from, without secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    /// Where its messages go.
+    pub broker: Option<String>,
+    /// Where its state is, beside an AMQP broker.
+    pub state: Option<String>,
+    /// Keeps it apart from others.
+    pub namespace: String,
+}
+
+/// Answers questions on a thread that may wait.
+pub type Look = dyn Fn(Question) -> Result<serde_json::Value, serde_json::Value> + Send + Sync;
+
+/// What answers without the loop.
+#[derive(Clone)]
+pub struct Backend {
+    /// Goes along with every answer.
+    pub identity: Identity,
+    /// Looks at the brokers.
+    pub look: Arc<Look>,
 }
 
 impl Command {
@@ -58,6 +117,8 @@ impl Command {
             | Command::Resign
             | Command::Trigger(_)
             | Command::Backfill(_) => 64 << 20,
+            // `peek` has 8 MiB of messages, raw or decoded.
+            Command::Look(_) => 128 << 20,
         }
     }
 }
@@ -68,6 +129,15 @@ impl Command {
 enum Answer {
     Ok(serde_json::Value),
     Error(serde_json::Value),
+}
+
+/// An answer, and whose.
+#[derive(Debug, Serialize, Deserialize)]
+struct Reply {
+    #[serde(default)]
+    service: Identity,
+    #[serde(flatten)]
+    answer: Answer,
 }
 
 /// Where the socket of a service with this runtime directory is.
@@ -114,18 +184,18 @@ impl Server {
 
     /// Serves on a task of its own until what is given back is dropped; the socket goes with it.
     #[must_use]
-    pub fn spawn(self, service: mpsc::Sender<Request>) -> Serving {
-        Serving(tokio::spawn(self.serve(service)))
+    pub fn spawn(self, service: mpsc::Sender<Request>, backend: Backend) -> Serving {
+        Serving(tokio::spawn(self.serve(service, backend)))
     }
 
     /// Hands what is asked to the service, for ever.
-    async fn serve(self, service: mpsc::Sender<Request>) {
+    async fn serve(self, service: mpsc::Sender<Request>, backend: Backend) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let service = service.clone();
+                    let (service, backend) = (service.clone(), backend.clone());
                     tokio::spawn(async move {
-                        let _ = converse(stream, service).await;
+                        let _ = converse(stream, service, backend).await;
                     });
                 }
                 Err(error) => {
@@ -147,18 +217,32 @@ impl Drop for Serving {
     }
 }
 
-async fn converse(stream: UnixStream, service: mpsc::Sender<Request>) -> io::Result<()> {
+async fn converse(
+    stream: UnixStream,
+    service: mpsc::Sender<Request>,
+    backend: Backend,
+) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LONGEST_COMMAND));
     timeout(PATIENCE, reader.read_line(&mut line)).await??;
     let answer = match serde_json::from_str(&line) {
+        Ok(Command::Look(question)) => look(question, Arc::clone(&backend.look)).await,
         Ok(command) => ask_service(command, &service).await,
         Err(error) => Answer::Error(format!("not a command: {error}").into()),
     };
-    let mut bytes = serde_json::to_vec(&answer)?;
+    let mut bytes = serde_json::to_vec(&Reply { service: backend.identity, answer })?;
     bytes.push(b'\n');
     writer.write_all(&bytes).await
+}
+
+/// On a thread of its own, so that the loop's does not wait.
+async fn look(question: Question, look: Arc<Look>) -> Answer {
+    match tokio::task::spawn_blocking(move || look(question)).await {
+        Ok(Ok(value)) => Answer::Ok(value),
+        Ok(Err(error)) => Answer::Error(error),
+        Err(_) => Answer::Error("the service is stopping".into()),
+    }
 }
 
 async fn ask_service(command: Command, service: &mpsc::Sender<Request>) -> Answer {
@@ -177,6 +261,7 @@ async fn ask_service(command: Command, service: &mpsc::Sender<Request>) -> Answe
         Command::Backfill(backfill) => {
             result(forward(service, |answer| Request::Backfill(backfill, answer)).await)
         }
+        Command::Look(_) => Answer::Error("it was to be answered without the loop".into()),
     }
 }
 
@@ -214,8 +299,8 @@ pub enum AskError {
     Io(#[from] io::Error),
 }
 
-/// Asks the service that listens in this runtime directory; `None` when none does. It may take
-/// `patience` to begin its answer.
+/// Asks the service that listens in this runtime directory, which says who it is; `None` when none
+/// does. It may take `patience` to begin its answer.
 ///
 /// # Errors
 /// When the directory or what listens there is not to be trusted, or there is no answer.
@@ -223,7 +308,7 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
     runtime_dir: &Path,
     command: &Command,
     patience: Duration,
-) -> Result<Option<Result<T, E>>, AskError> {
+) -> Result<Option<(Identity, Result<T, E>)>, AskError> {
     let Some(owner) = runtime_dir::owner(runtime_dir)? else { return Ok(None) };
     let (owner, socket) = (owner?, socket_path(runtime_dir));
     let connecting = timeout(patience, UnixStream::connect(&socket)).await;
@@ -238,15 +323,16 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
     };
     runtime_dir::check_listener(&socket, stream.peer_cred()?.uid(), owner)?;
     let line = converse_with(stream, command, patience).await?;
-    let answer = serde_json::from_slice(&line).map_err(io::Error::from)?;
-    Ok(Some(match answer {
+    let Reply { service, answer } = serde_json::from_slice(&line).map_err(io::Error::from)?;
+    let answer = match answer {
         Answer::Ok(value) => Ok(serde_json::from_value(value).map_err(io::Error::from)?),
         // That it is stopping is said in words, whatever was asked.
         Answer::Error(error) => {
             let words = error.as_str().unwrap_or("an error of an unknown kind").to_owned();
             Err(serde_json::from_value(error).map_err(|_| io::Error::other(words))?)
         }
-    }))
+    };
+    Ok(Some((service, answer)))
 }
 
 /// Sends the command and reads the line that comes back.

@@ -56,7 +56,7 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
     let (campaign, reports) = Campaign::new(lock, times, Peer::myself("here"), announcing);
     let settings = Settings {
         namespace: "clocks".into(),
-        broker: address.to_string(),
+        broker: config::Broker::Redis(address.clone()),
         grace: Duration::from_secs(15),
     };
     let renderer = Renderer::new("clocks", "here", Arc::default(), false);

@@ -8,6 +8,7 @@ mod man;
 pub(crate) mod output;
 mod plan;
 mod refusals;
+mod service;
 mod status;
 mod trigger;
 mod wait;

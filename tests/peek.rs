@@ -350,7 +350,7 @@ fn another_type_of_key_and_a_broker_that_is_away_are_told() {
 
 #[test]
 fn messages_in_a_spool_are_shown_in_their_order() {
-    let place = Place::new();
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
     place.write_schedule(
         "jobs.yaml",
         "entries: {a: {task: t, every: 1h, queue: q}, b: {task: u, every: 1h, queue: q.x}}",

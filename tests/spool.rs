@@ -379,7 +379,7 @@ fn starting_on_a_full_disk_may_be_cured_by_starting_again() {
 
 #[test]
 fn trigger_puts_a_message_in_with_and_without_a_running_service() {
-    let place = Place::new();
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
     place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}");
     let queue = place.state().join("spool/queue");
     let printed = place.run(&["trigger", "yearly"]).ok();

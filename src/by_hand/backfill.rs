@@ -7,8 +7,9 @@ use std::iter;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Edits, Ready, Refused, edited, find, time};
+use super::{Edits, Ready, Refused, broker_of, edited, find, time};
 use crate::broker::Publish;
+use crate::config::Broker;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::service::render::Renderer;
 
@@ -58,17 +59,22 @@ pub struct Slot {
     pub slot_utc: String,
     /// Where its message goes.
     pub queue: String,
+    /// The broker that the queue is on, without secrets; of a dry run, if one is named.
+    #[serde(default)]
+    pub broker: Option<String>,
     /// The message's id, drawn afresh when it is sent; none for a dry run.
     pub task_id: Option<String>,
 }
 
-/// Publishes the first few slots of the stretch, or shows all of them.
+/// Publishes the first few slots of the stretch, or shows all of them. `store` is where `broker` puts
+/// the messages of queues that are on no AMQP broker.
 ///
 /// # Errors
 /// When there is no such entry, the queue does not fit, or the stretch is empty, not past or holds
 /// more than [`MOST`] slots. That the broker did not take a slot is said in what is given back.
 pub async fn backfill(
     broker: &mut impl Publish,
+    store: Option<&Broker>,
     renderer: &Renderer,
     schedule: &Schedule,
     asked: &Backfill,
@@ -83,6 +89,7 @@ pub async fn backfill(
         slot: entry.zone.to_rfc3339(slot),
         slot_utc: slot.to_string(),
         queue: queue.name.to_string(),
+        broker: broker_of(&queue, store),
         task_id,
     };
     if asked.dry_run {

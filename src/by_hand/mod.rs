@@ -17,7 +17,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::broker::{BrokerError, Parcel, Publish};
-use crate::config::instant;
+use crate::config::{Broker, instant};
 use crate::envelope::{self, Unsendable, answer};
 use crate::queue::Queue;
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
@@ -127,6 +127,14 @@ pub fn queue_of(
         Some(name) => renderer.queue(name),
         None => Arc::clone(&entry.message.queue),
     })
+}
+
+/// The broker that a queue is on, as it may be shown.
+fn broker_of(queue: &Queue, store: Option<&Broker>) -> Option<String> {
+    match &queue.amqp {
+        Some(amqp) => Some(amqp.url.to_string()),
+        None => store.map(Broker::to_string),
+    }
 }
 
 /// A message that is ready to go.

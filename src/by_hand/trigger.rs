@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Edits, Ready, Refused, find, time};
+use super::{Edits, Ready, Refused, broker_of, find, time};
 use crate::broker::Publish;
 use crate::clock;
+use crate::config::Broker;
 use crate::schedule::{Kind, Schedule};
 use crate::service::render::Renderer;
 
@@ -29,6 +30,10 @@ pub struct Trigger {
     pub told: bool,
 }
 
+/// A spool keeps none, and the queue does not say who does.
+const NO_RESULTS: &str =
+    "--wait: nobody says where results are kept; set the option `results: redis://…` of the queue";
+
 /// What was sent, or would have been.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Triggered {
@@ -42,18 +47,23 @@ pub struct Triggered {
     pub task_id: String,
     /// Where it went.
     pub queue: String,
+    /// The broker that the queue is on, without secrets; of a dry run, if one is named.
+    #[serde(default)]
+    pub broker: Option<String>,
     /// The exact message.
     pub message: String,
     /// `false` for a dry run.
     pub sent: bool,
 }
 
-/// Publishes the message, unless it is a dry run.
+/// Publishes the message, unless it is a dry run. `store` is where `broker` puts the messages of
+/// queues that are on no AMQP broker.
 ///
 /// # Errors
 /// When there is no such entry, the arguments do not fit, or the broker does not take it.
 pub async fn trigger(
     broker: &mut impl Publish,
+    store: Option<&Broker>,
     renderer: &Renderer,
     schedule: &Schedule,
     asked: &Trigger,
@@ -77,11 +87,17 @@ pub async fn trigger(
         slot_utc: slot.to_string(),
         task_id: ready.task_id.to_string(),
         queue: ready.parcel.queue().name.to_string(),
+        broker: broker_of(ready.parcel.queue(), store),
         message: ready.parcel.to_string(),
         sent: !asked.dry_run,
     };
     if asked.told {
         ready.told.clone().map_err(|why| Refused::Invalid(format!("--wait: {why}")))?;
+        if ready.parcel.queue().worker.results().is_none()
+            && matches!(store, Some(Broker::Spool(_)))
+        {
+            return Err(Refused::Invalid(NO_RESULTS.to_owned()));
+        }
     }
     if !asked.dry_run {
         ready.publish(broker).await?;

@@ -97,19 +97,22 @@ async fn send(
             here.insert(Here {
                 schedule: load_schedule(service)?,
                 renderer: renderer(service),
-                broker: Direct::open(service)?,
+                broker: Direct::open_unless(asked.dry_run, service)?,
             })
         }
     };
     let Here { schedule, renderer, broker } = here;
-    Ok(by_hand::backfill(broker, renderer, schedule, asked, clock::wall()).await?)
+    let store = broker.broker.clone();
+    let now = clock::wall();
+    Ok(by_hand::backfill(broker, store.as_ref(), renderer, schedule, asked, now).await?)
 }
 
 fn in_words(slot: &Slot) -> String {
-    let Slot { entry, slot, queue, task_id, .. } = slot;
+    let Slot { entry, slot, queue, broker, task_id, .. } = slot;
+    let broker = show::on_broker(broker.as_deref());
     match task_id {
-        Some(task_id) => format!("sent {entry} to {queue} as {task_id} (slot {slot})"),
-        None => format!("would send {entry} to {queue} (slot {slot})"),
+        Some(task_id) => format!("sent {entry} to {queue} as {task_id} (slot {slot}){broker}"),
+        None => format!("would send {entry} to {queue} (slot {slot}){broker}"),
     }
 }
 

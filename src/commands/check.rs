@@ -1,17 +1,21 @@
 //! `check`: every problem of the schedule files and the configuration, and if asked to, what live
 //! workers say of it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::direct::{Direct, Store};
-use super::{Exit, Failure, block_on, broker_of, load_configuration, render, show};
+use super::{Exit, Failure, load_configuration, look, render, show};
+use crate::broker::redis::Asked;
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::{self, Loaded, Problem, ServiceConfig, duration};
+use crate::config::{self, Broker, Problem, ServiceConfig, duration};
+use crate::control::Question;
+use crate::queue::Worker;
 use crate::tzdata::Tzdata;
 
 /// Workers that take longer are of no use here.
@@ -72,34 +76,52 @@ fn checked(
     let mut warnings = config::warnings(&loaded, clock::wall());
     warnings.extend(config::unnamed_queues(&loaded, &service.queues));
     if let (Some(patience), Some(_)) = (patience, &loaded.schedule) {
-        warnings.extend(block_on(ask_workers(&service, &loaded, patience))??);
+        let queues = config::celery_queues(&loaded);
+        let question = Question::Workers { queues, timeout: patience };
+        let Workers { broker, asked } = look::ask(&service, question)?;
+        warnings.extend(config::against_workers(&loaded, &broker, &asked.workers, asked.silent));
     }
     let problems = loaded.problems.into_iter().chain(warnings).collect();
     Ok(Checked { entries: loaded.schedule.map(|schedule| schedule.entries.len()), problems })
 }
 
-/// What live workers make of the schedule.
-async fn ask_workers(
+/// What live workers said.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Workers {
+    /// Where they were asked, as it may be shown.
+    broker: String,
+    asked: Asked,
+}
+
+/// Asks the workers of Celery's queues that are not on AMQP, once for each key prefix.
+pub(super) async fn ask_workers(
     service: &ServiceConfig,
-    loaded: &Loaded,
-    patience: Duration,
-) -> Result<Vec<Problem>, Failure> {
-    let Store::Redis(mut broker) = Direct::open(service)?.store else {
+    queues: &[String],
+    timeout: Duration,
+) -> Result<Workers, Failure> {
+    let direct = Direct::open(service)?;
+    let Store::Redis(mut broker) = direct.store else {
         let message = "--workers asks Celery workers over Redis, and the broker is a spool; name the \
                        workers' broker with --broker";
         return Err(Failure::usage(message));
     };
-    let (mut workers, mut silent) = (Vec::new(), 0);
-    for settings in config::celery_queues(loaded) {
-        let asked = broker.ask_workers(&settings, patience).await.map_err(|error| {
+    let mut families = BTreeMap::new();
+    for queue in queues.iter().map(|queue| service.queues.get(queue)) {
+        if let (Worker::Celery(settings), None) = (&queue.worker, &queue.amqp) {
+            families.entry(settings.key_prefix.clone()).or_insert_with(|| settings.clone());
+        }
+    }
+    let mut all = Asked::default();
+    for settings in families.values() {
+        let asked = broker.ask_workers(settings, timeout).await.map_err(|error| {
             Failure::new(
                 Exit::Unreachable,
                 format!("--workers: the broker does not answer: {error}"),
             )
         })?;
-        workers.extend(asked.workers);
-        silent += asked.silent;
+        all.workers.extend(asked.workers);
+        all.silent += asked.silent;
     }
-    let broker = broker_of(service).to_string();
-    Ok(config::against_workers(loaded, &broker, &workers, silent))
+    let broker = direct.broker.as_ref().map(Broker::to_string).unwrap_or_default();
+    Ok(Workers { broker, asked: all })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Exit, Failure, broker_of, configuration, show};
+use super::{Exit, Failure, broker_of_run, configuration, show};
 use crate::cli::ServiceFlags;
 
 pub(super) fn config(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
@@ -10,7 +10,7 @@ pub(super) fn config(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
     let mut settings = service.settings();
     for (key, value, _) in &mut settings {
         if *key == "broker" && value.is_null() {
-            *value = json!(broker_of(&service).to_string());
+            *value = json!(broker_of_run(&service).to_string());
         }
     }
     if json {

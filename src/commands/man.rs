@@ -16,7 +16,8 @@ const DESCRIPTION: &str = "downbeat reads YAML schedule files and publishes each
     one scheduled instant, as a task to a queue. Any number of replicas may run; the broker elects one \
     leader, and what publishes a task also records it. Files may be edited while it runs: a change is \
     in effect within a second, and a file with a mistake changes nothing, not even when the service is \
-    restarted.";
+    restarted. Commands ask the running service over its control socket, and use its broker and namespace; \
+    where none runs, they use the broker that is named.";
 
 /// A term and what it means.
 type Item = (&'static str, &'static str);

@@ -7,6 +7,7 @@ mod config;
 mod direct;
 mod explain;
 mod list;
+mod look;
 mod man;
 mod next;
 mod peek;
@@ -18,15 +19,19 @@ mod show;
 mod status;
 mod trigger;
 
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
 use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
+use crate::config::service::DEFAULT_FILE;
 use crate::config::{Broker, Overrides, Problem, ServiceConfig, Severity, check_environment};
 use crate::control::{self, AskError};
 use crate::queue::{Queue, Worker};
@@ -35,7 +40,7 @@ use crate::service::render::Renderer;
 use crate::tzdata::Tzdata;
 
 /// How the process ends; the one list of exit codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// Done.
     Fine,
@@ -65,11 +70,12 @@ impl From<Exit> for ExitCode {
 }
 
 /// What a command could not do: how it exits, and why.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Failure {
     exit: Exit,
     message: String,
     /// What is wrong with the input, if that is the reason.
+    #[serde(skip)]
     problems: Vec<Problem>,
     /// Shown to people below the message.
     picture: Option<String>,
@@ -189,55 +195,89 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
 
 /// Problems as shown on standard error.
 fn render(problems: &[Problem]) -> String {
-    let colour = show::is_coloured(&std::io::stderr());
+    let colour = show::is_coloured(&io::stderr());
     let rendered: Vec<_> = problems.iter().map(|problem| problem.render(colour)).collect();
     rendered.join("\n")
 }
 
-/// Asks the running service; `None` when none runs with this runtime directory.
+/// Asks the running service, and warns if its settings are others than this command's own; `None` when
+/// none runs. It is the one of this runtime directory, else the one of the system's.
 fn ask_service<T: DeserializeOwned, E: DeserializeOwned>(
     service: &ServiceConfig,
     command: &control::Command,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<Result<T, E>>, Failure> {
-    block_on(ask_service_async(service, command, patience))?
+    block_on(ask_service_async(service, command, timeout))?
 }
 
 /// The same, for what talks to a broker as well.
 async fn ask_service_async<T: DeserializeOwned, E: DeserializeOwned>(
     service: &ServiceConfig,
     command: &control::Command,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<Result<T, E>>, Failure> {
-    control::ask(&service.runtime_dir, command, patience).await.map_err(|error| {
-        let socket = control::socket_path(&service.runtime_dir);
-        let message = match error {
-            AskError::Untrusted(_) => error.to_string(),
-            AskError::Io(error) => {
-                let why = match error.kind() {
-                    std::io::ErrorKind::TimedOut => format!(" within {} s", patience.as_secs()),
-                    _ => format!(": {error}"),
-                };
-                format!("the service on {} did not answer{why}", socket.display())
-            }
-        };
-        Failure::new(Exit::Unreachable, message)
-    })
+    static WARNED: Once = Once::new();
+    for directory in service.runtime_dirs() {
+        let answered = control::ask(directory, command, timeout).await;
+        if let Some((identity, answer)) =
+            answered.map_err(|error| no_answer(directory, &error, timeout))?
+        {
+            WARNED.call_once(|| {
+                for difference in service.differences(&identity) {
+                    show::complain(&format!("downbeat: warning: {difference}"));
+                }
+            });
+            return Ok(Some(answer));
+        }
+    }
+    Ok(None)
 }
 
-/// Where messages go: the configured broker, else a spool of our own.
-fn broker_of(service: &ServiceConfig) -> Broker {
+/// Why a service that listens there could not be asked.
+fn no_answer(runtime_dir: &Path, error: &AskError, timeout: Duration) -> Failure {
+    let socket = control::socket_path(runtime_dir);
+    let socket = socket.display();
+    let message = match error {
+        AskError::Untrusted(_) => error.to_string(),
+        AskError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            format!("the service on {socket} did not answer within {} s", timeout.as_secs())
+        }
+        AskError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => format!(
+            "you may not use the socket {socket}: run this with `sudo`, or as the user whose service it is"
+        ),
+        AskError::Io(error) => format!("the service on {socket} did not answer: {error}"),
+    };
+    Failure::new(Exit::Unreachable, message)
+}
+
+/// Where `run` sends messages: to the configured broker, else to a spool of its own.
+fn broker_of_run(service: &ServiceConfig) -> Broker {
     let own = || Broker::Spool(service.state_dir.join("spool"));
     service.broker.clone().unwrap_or_else(own)
 }
 
-/// The same, if it has a place for the messages of every queue; else a failure with `exit`.
-fn usable_broker(service: &ServiceConfig, exit: Exit) -> Result<Broker, Failure> {
-    let broker = broker_of(service);
+/// Where messages go when no service runs. Nothing but what somebody named is good enough: a guess
+/// would send messages where no worker takes them.
+fn named_broker(service: &ServiceConfig) -> Result<Broker, Failure> {
+    if let Some(broker) = &service.broker {
+        return check_usable(service, broker, Exit::Usage).map(|()| broker.clone());
+    }
+    let socket = control::socket_path(&service.runtime_dir);
+    let message = format!(
+        "no service listens on {}, and no broker is named; start the service, or set `broker: \
+         redis://…` in {}, DOWNBEAT_BROKER or --broker",
+        socket.display(),
+        service.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display()
+    );
+    Err(Failure::new(Exit::Unreachable, message))
+}
+
+/// Fails with `exit` unless the broker has a place for the messages of every queue.
+fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<(), Failure> {
     let needs_redis =
         |queue: &&Arc<Queue>| !matches!(queue.worker, Worker::Celery(_)) || queue.amqp.is_some();
     let on_redis = service.queues.iter().find(needs_redis);
-    if let (Broker::Spool(_), Some(queue)) = (&broker, on_redis) {
+    if let (Broker::Spool(_), Some(queue)) = (broker, on_redis) {
         let (name, kind) = (&queue.name, queue.worker.kind());
         let message = if queue.amqp.is_some() {
             format!(
@@ -252,7 +292,7 @@ fn usable_broker(service: &ServiceConfig, exit: Exit) -> Result<Broker, Failure>
         };
         return Err(Failure::new(exit, message));
     }
-    Ok(broker)
+    Ok(())
 }
 
 /// What makes messages as the configuration says.

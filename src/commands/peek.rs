@@ -3,28 +3,29 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::direct::{Direct, Store};
-use super::{Exit, Failure, block_on, broker_of, configuration, show};
+use super::{Exit, Failure, block_on, configuration, look, show};
 use crate::broker::spool::Spool;
 use crate::broker::{Found, Group, Peeked};
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::ServiceConfig;
+use crate::config::{Broker, ServiceConfig};
+use crate::control::Question;
 use crate::envelope::peek::{self, Waiting};
 use crate::queue::{Queue, Worker};
 use crate::schedule::UnixMs;
 
 /// One message, as `--json` prints it.
-#[derive(Debug, Serialize)]
-struct Message<'a> {
-    queue: &'a str,
-    worker: &'static str,
+#[derive(Debug, Serialize, Deserialize)]
+struct Message {
+    queue: String,
+    worker: String,
     /// The list, sorted set, stream or folder that it waits in.
-    place: &'a str,
+    place: String,
     #[serde(flatten)]
     waiting: Option<Waiting>,
     /// Why there is nothing but the raw text.
@@ -32,24 +33,40 @@ struct Message<'a> {
     raw: Option<String>,
 }
 
+/// What waits in a queue.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Shown {
+    /// How much there is, in one line.
+    summary: String,
+    messages: Vec<Message>,
+}
+
 pub(super) fn peek(flags: ServiceFlags, asked: &cli::Peek) -> Result<Exit, Failure> {
     let service = configuration(flags, Exit::Usage)?;
-    let queue = service.queues.get(&asked.queue);
-    let mut broker = Direct::open(&service)?;
-    let (places, peeked) = block_on(broker.peek(&queue, asked.count))??;
-    let (total, groups, found) = match peeked {
-        Peeked::There { total, groups, found } => (total, groups, found),
-        Peeked::Wrong { key, found } => return Err(wrong(&queue, &key, &found)),
-    };
-    let messages = found.into_iter().map(|found| message(&queue, &places, found));
-    let messages: Vec<_> = messages.collect();
-    show::complain(&summary(&service, &queue, &places, total, &groups, messages.len()));
+    let question = Question::Peek { queue: asked.queue.clone(), count: asked.count };
+    let Shown { summary, messages } = look::ask(&service, question)?;
+    show::complain(&summary);
     if asked.json {
         messages.iter().try_for_each(show::exact_json_line)?;
     } else {
         print(&messages)?;
     }
     Ok(Exit::Fine)
+}
+
+/// The first messages that wait in a queue.
+pub(super) fn look(service: &ServiceConfig, queue: &str, count: usize) -> Result<Shown, Failure> {
+    let queue = service.queues.get(queue);
+    let mut broker = Direct::open(service)?;
+    let (places, peeked) = block_on(broker.peek(&queue, count))??;
+    let (total, groups, found) = match peeked {
+        Peeked::There { total, groups, found } => (total, groups, found),
+        Peeked::Wrong { key, found } => return Err(wrong(&queue, &key, &found)),
+    };
+    let messages = found.into_iter().map(|found| message(&queue, &places, found));
+    let messages: Vec<_> = messages.collect();
+    let summary = summary(service, &queue, &places, total, &groups, messages.len());
+    Ok(Shown { summary, messages })
 }
 
 impl Direct {
@@ -78,6 +95,7 @@ impl Direct {
                     .map_err(|error| unreachable(error.to_string()))?;
                 Ok((vec![format!("queue/*.{}.msg", queue.name)], peeked))
             }
+            Store::Nowhere => Err(unreachable("no broker is named".to_owned())),
         }
     }
 }
@@ -109,12 +127,11 @@ fn wrong(queue: &Queue, key: &str, found: &str) -> Failure {
     Failure::new(Exit::No, message)
 }
 
-fn message<'a>(queue: &'a Queue, places: &'a [String], found: Found) -> Message<'a> {
+fn message(queue: &Queue, places: &[String], found: Found) -> Message {
     let (Found::Whole { place, .. } | Found::TooLarge { place, .. }) = found;
-    let place = places.get(place).map_or("", String::as_str);
-    let (queue_name, worker) = (&*queue.name, queue.worker.kind());
-    let message =
-        Message { queue: queue_name, worker, place, waiting: None, error: None, raw: None };
+    let place = places.get(place).cloned().unwrap_or_default();
+    let (name, worker) = (queue.name.to_string(), queue.worker.kind().to_owned());
+    let message = Message { queue: name, worker, place, waiting: None, error: None, raw: None };
     match found {
         Found::TooLarge { bytes, .. } => {
             let error = Some(format!("{bytes} bytes are too many to show"));
@@ -144,7 +161,7 @@ fn summary(
         let places: Vec<_> = places.iter().map(|place| shown(place)).collect();
         let broker = match &queue.amqp {
             Some(amqp) => amqp.url.to_string(),
-            None => broker_of(service).to_string(),
+            None => service.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
         };
         format!("nothing waits in {name} ({kind}) on {broker}, that is in {}", places.join(", "))
     } else if matches!(queue.worker, Worker::Stream(_)) {
@@ -174,7 +191,7 @@ fn summary(
 const HEADING: [&str; 9] =
     ["TASK", "ENTRY", "KIND", "SLOT", "AGE", "EXPIRES", "PRIORITY", "TASK ID", "ARGUMENTS"];
 
-fn print(messages: &[Message<'_>]) -> Result<(), Failure> {
+fn print(messages: &[Message]) -> Result<(), Failure> {
     let now = clock::wall();
     let mut rows: Vec<_> = messages.iter().map(|message| row(message, now)).collect();
     let mut heading = HEADING.to_vec();
@@ -195,7 +212,7 @@ fn print(messages: &[Message<'_>]) -> Result<(), Failure> {
 
 const NOTHING: &str = "-";
 
-fn row(message: &Message<'_>, now: UnixMs) -> Vec<String> {
+fn row(message: &Message, now: UnixMs) -> Vec<String> {
     let Some(waiting) = &message.waiting else {
         let error = message.error.as_deref().unwrap_or_default();
         let raw = message.raw.as_deref().unwrap_or_default();

@@ -11,7 +11,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use super::{Exit, Failure, configuration, render, renderer, runtime, usable_broker};
+use super::{
+    Exit, Failure, broker_of_run, check_usable, configuration, look, render, renderer, runtime,
+};
 use crate::broker::Broker;
 use crate::broker::amqp::Amqp;
 use crate::broker::redis::{Lock, RedisBroker};
@@ -71,11 +73,16 @@ fn leave_no_core() {
     let _ = setrlimit(Resource::Core, limit);
 }
 
-async fn serve(service: ServiceConfig, asked: cli::Run, signals: Signals) -> Result<(), Failure> {
+async fn serve(
+    mut service: ServiceConfig,
+    asked: cli::Run,
+    signals: Signals,
+) -> Result<(), Failure> {
     let tzdata = Arc::new(Tzdata::load());
     let watch = Watch::begin(&service.schedules);
     let (schedule, loader, files) = load(&service, asked.strict, &tzdata)?;
     let broker = broker(&service)?;
+    service.broker = Some(broker.clone());
     info!(
         version = env!("CARGO_PKG_VERSION"),
         entries = schedule.entries.len(),
@@ -90,11 +97,11 @@ async fn serve(service: ServiceConfig, asked: cli::Run, signals: Signals) -> Res
     let stopping = Arc::new(Notify::new());
     tokio::spawn(signals.forward(requests.clone(), Arc::clone(&stopping)));
     tokio::spawn(watch.forward(requests.clone()));
-    let control = listen(&service.runtime_dir, &requests).await;
+    let control = listen(&service, &requests).await;
 
     let settings = Settings {
         namespace: service.namespace.clone(),
-        broker: broker.to_string(),
+        broker: broker.clone(),
         grace: service.grace,
     };
     let renderer = renderer(&service);
@@ -216,7 +223,8 @@ fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
         }
         warn!("no broker is configured: messages go to a spool, for a worker on this machine");
     }
-    usable_broker(service, Exit::Config)
+    let broker = broker_of_run(service);
+    check_usable(service, &broker, Exit::Config).map(|()| broker)
 }
 
 fn open_spool(path: &Path) -> Result<Spool, Failure> {
@@ -255,11 +263,14 @@ fn open_http(address: SocketAddr) -> Result<http::Server, Failure> {
 }
 
 /// The control socket, if it can be had; the service works without.
-async fn listen(runtime_dir: &Path, requests: &mpsc::Sender<Request>) -> Option<impl Drop + use<>> {
-    match Server::bind(runtime_dir).await {
-        Ok(server) => Some(server.spawn(requests.clone())),
+async fn listen(
+    service: &ServiceConfig,
+    requests: &mpsc::Sender<Request>,
+) -> Option<impl Drop + use<>> {
+    match Server::bind(&service.runtime_dir).await {
+        Ok(server) => Some(server.spawn(requests.clone(), look::backend(service.clone()))),
         Err(error) => {
-            let path = runtime_dir.display();
+            let path = service.runtime_dir.display();
             warn!(
                 %path,
                 %error,

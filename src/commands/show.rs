@@ -51,6 +51,11 @@ pub(super) fn exact(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Where a message went, at the end of a line.
+pub(super) fn on_broker(broker: Option<&str>) -> String {
+    broker.map_or_else(String::new, |broker| format!(" on {broker}"))
+}
+
 /// Whether what is written there may have colours.
 pub(super) fn is_coloured(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::direct::{Direct, Store, unreachable};
-use super::{Exit, Failure, ask_service, block_on, broker_of, configuration, show};
+use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
 use crate::cli::{self, ServiceFlags};
-use crate::config::ServiceConfig;
-use crate::control::{self, Command};
+use crate::config::{Broker, ServiceConfig};
+use crate::control::{self, Command, Question};
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
 use crate::service::status::{QueueStatus, Status};
@@ -18,7 +18,7 @@ pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Fa
     let status = match ask_service::<Status, String>(&service, &Command::Status, PATIENCE)? {
         // The loop itself answers, with or without a broker.
         Some(Ok(status)) if asked.live => status,
-        Some(Ok(status)) => look_for_a_leader(status, &service)?,
+        Some(Ok(status)) => look_for_a_leader(status, &service),
         Some(Err(error)) => return Err(Failure::new(Exit::Unreachable, error)),
         None if asked.live => {
             let socket = control::socket_path(&service.runtime_dir);
@@ -36,18 +36,14 @@ pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Fa
 }
 
 /// A service that has just resigned holds back, and does not look who came next.
-fn look_for_a_leader(mut status: Status, service: &ServiceConfig) -> Result<Status, Failure> {
-    let same =
-        status.namespace == service.namespace && status.broker == broker_of(service).to_string();
-    if same
-        && status.leader.is_none()
+fn look_for_a_leader(mut status: Status, service: &ServiceConfig) -> Status {
+    if status.leader.is_none()
         && status.broker_error.is_none()
-        && let Store::Redis(mut broker) = Direct::open(service)?.store
-        && let Ok(found) = block_on(broker.leader())?
+        && let Ok(leader) = look::ask(service, Question::Leader)
     {
-        status.leader = found.map(|(lease, _)| lease);
+        status.leader = leader;
     }
-    Ok(status)
+    status
 }
 
 impl Direct {
@@ -55,7 +51,7 @@ impl Direct {
         let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             namespace: service.namespace.clone(),
-            broker: broker_of(service).to_string(),
+            broker: self.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
             ..Status::default()
         };
         if let Store::Redis(broker) = &mut self.store {

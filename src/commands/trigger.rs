@@ -1,5 +1,6 @@
 //! `trigger`: publish an entry's message now, and wait for what comes of it.
 
+use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,21 +9,18 @@ use tokio::time::Instant;
 
 use super::direct::Direct;
 use super::{
-    Exit, Failure, ask_service, block_on, broker_of, configuration, load_schedule, renderer, show,
+    Exit, Failure, ask_service, block_on, configuration, load_schedule, look, renderer, show,
 };
-use crate::address::RedisAddress;
-use crate::broker::redis::Results;
 use crate::by_hand::{self, Refused, Trigger, Triggered};
 use crate::cli;
 use crate::cli::ServiceFlags;
-use crate::config::{Broker, ServiceConfig, duration};
-use crate::control::Command;
-use crate::envelope::answer::{self, Answer};
+use crate::config::{ServiceConfig, duration};
+use crate::control::{Command, Question};
+use crate::envelope::answer::Answer;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Between two looks at a result.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two questions for a result, each of which is answered after a second at the latest.
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit, Failure> {
     let service = configuration(flags, Exit::Usage)?;
@@ -37,9 +35,6 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     };
     let limit = duration::parse(&asked.wait_timeout)
         .map_err(|error| Failure::usage(format!("--wait-timeout: {error}; {}", error.hint())))?;
-    if asked.wait && !service.queues.iter().any(|queue| queue.worker.results().is_some()) {
-        usual_results(&service)?;
-    }
     let done = match ask_service(&service, &Command::Trigger(Box::new(trigger.clone())), PATIENCE)?
     {
         Some(done) => done,
@@ -59,9 +54,10 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
 }
 
 fn what_was_done(triggered: &Triggered) -> String {
-    let Triggered { entry, slot, task_id, queue, message, sent, .. } = triggered;
+    let Triggered { entry, slot, task_id, queue, broker, message, sent, .. } = triggered;
     if *sent {
-        format!("sent {entry} to {queue} as {task_id} (slot {slot})")
+        let broker = show::on_broker(broker.as_deref());
+        format!("sent {entry} to {queue} as {task_id} (slot {slot}){broker}")
     } else {
         message.clone()
     }
@@ -98,46 +94,30 @@ fn publish(
 ) -> Result<Result<Triggered, Refused>, Failure> {
     let schedule = load_schedule(service)?;
     let renderer = renderer(service);
-    let mut broker = Direct::open(service)?;
-    block_on(by_hand::trigger(&mut broker, &renderer, &schedule, asked))
-}
-
-/// Where results are of queues that do not say.
-fn usual_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
-    match broker_of(service) {
-        Broker::Redis(url) => Ok(url),
-        Broker::Spool(_) => Err(Failure::usage(
-            "--wait: nobody says where results are kept; set the option `results: redis://…` of the queue",
-        )),
-    }
+    let mut broker = Direct::open_unless(asked.dry_run, service)?;
+    let store = broker.broker.clone();
+    block_on(by_hand::trigger(&mut broker, store.as_ref(), &renderer, &schedule, asked))
 }
 
 /// Looks until the task has come to an end or the time is up.
 fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<Answer, Failure> {
-    let queue = service.queues.get(&sent.queue);
-    let unread = |error: &dyn std::fmt::Display| {
+    let unread = |failure: Failure| {
         let Triggered { entry, task_id, .. } = sent;
+        let why = failure.message;
         let message =
-            format!("{entry} was sent as {task_id}, but its result cannot be read: {error}");
+            format!("{entry} was sent as {task_id}, but its result cannot be read: {why}");
         Failure::new(Exit::Unreachable, message)
     };
-    let url = match queue.worker.results() {
-        Some(url) => url.clone(),
-        None => usual_results(service)?,
-    };
-    let mut results = Results::new(&url, &service.tls, PATIENCE);
-    let id = sent.task_id.parse().map_err(|error| unread(&error))?;
-    let questions = answer::questions(&queue, id);
-    block_on(async {
-        let until = Instant::now() + limit;
-        loop {
-            let replies = results.ask(&questions).await.map_err(|error| unread(&error))?;
-            match answer::read(&queue, &replies) {
-                Answer::Pending(_) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
-                answer => return Ok(answer),
-            }
+    let until = Instant::now() + limit;
+    loop {
+        let within = until.saturating_duration_since(Instant::now());
+        let (queue, task_id) = (sent.queue.clone(), sent.task_id.clone());
+        let question = Question::Outcome { queue, task_id, within };
+        match look::ask(service, question).map_err(unread)? {
+            Answer::Pending(_) if Instant::now() < until => thread::sleep(PAUSE),
+            answer => return Ok(answer),
         }
-    })?
+    }
 }
 
 /// As `--json` prints it.

@@ -54,6 +54,17 @@ pub enum Untrusted {
         /// Who we are.
         us: u32,
     },
+    /// Root made it for a service of another user.
+    #[error(
+        "the service in {} runs as {user}, and no other user may ask it: run this with `sudo`, or as \
+         `sudo -u {user} downbeat …`; --runtime-dir names another service's directory", path.display()
+    )]
+    OfService {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is: a name, or `#` and a number.
+        user: String,
+    },
     /// Somebody else listens.
     #[error("what listens on {} runs as uid {peer}, which is neither root nor uid {owner}", path.display())]
     Listener {
@@ -122,6 +133,10 @@ fn check(path: &Path, found: &Metadata, us: u32, role: Role) -> Result<(), Untru
     let owner = found.uid();
     let is_made_by_root = || role == Role::Command && us == ROOT && is_below_root_alone(path);
     if owner != us && owner != ROOT && !is_made_by_root() {
+        // Only there it is safe to say: act as that user.
+        if role == Role::Command && is_below_root_alone(path) {
+            return Err(Untrusted::OfService { path: path.to_owned(), user: user_name(owner) });
+        }
         return Err(Untrusted::Foreign { path: path.to_owned(), owner, us });
     }
     let mode = found.mode() & 0o7777;
@@ -129,6 +144,17 @@ fn check(path: &Path, found: &Metadata, us: u32, role: Role) -> Result<(), Untru
         return Err(Untrusted::Open { path: path.to_owned(), mode });
     }
     Ok(())
+}
+
+/// The user's name, or `#` and the number as sudo takes it.
+fn user_name(uid: u32) -> String {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        (number.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("#{uid}"))
 }
 
 /// Whether only root can have put something at the path.

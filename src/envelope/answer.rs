@@ -1,5 +1,6 @@
 //! What workers tell of a task after it was sent, for the kinds that tell anything.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Command, Unsendable, bullmq, celery, rq};
@@ -7,14 +8,34 @@ use crate::queue::{Queue, Worker};
 use crate::schedule::Message;
 
 /// How far a task has come.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It has not come to an end; in the worker's words.
     Pending(String),
     /// It succeeded; with its result, if that can be shown.
-    Succeeded(Option<serde_json::Value>),
+    Succeeded(#[serde(with = "listed")] Option<serde_json::Value>),
     /// It failed or will never run: why, in one line.
     Failed(String),
+}
+
+/// A value as a list of at most one: `null` is a result, too.
+mod listed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Value>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_slice().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Value>, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.pop())
+    }
 }
 
 /// Accepts a message whose worker will tell what came of it.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{bullmq, celery, dramatiq, plain, rq, sidekiq};
@@ -64,7 +64,7 @@ impl Place {
 }
 
 /// One message, as far as it can be made out; `None` is what it does not say.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The id that its worker goes by.
     pub task_id: Option<String>,

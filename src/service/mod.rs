@@ -31,6 +31,7 @@ use crate::broker::amqp::Amqp;
 use crate::broker::{Broker, BrokerError, Fence, Reply};
 use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::clock::{Clock, SinceBoot};
+use crate::config;
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::Planner;
@@ -75,8 +76,8 @@ pub enum Request {
 pub struct Settings {
     /// Keeps several schedulers apart on one broker.
     pub namespace: String,
-    /// Its URL without secrets.
-    pub broker: String,
+    /// Where state and messages are, but for those of queues on AMQP.
+    pub broker: config::Broker,
     /// A slot up to this late is on time.
     pub grace: Duration,
 }
@@ -388,9 +389,14 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 self.trigger_over_amqp(asked, answer);
             }
             Request::Trigger(asked, answer) => {
-                let done =
-                    by_hand::trigger(&mut self.broker, &self.renderer, &self.schedule, &asked)
-                        .await;
+                let done = by_hand::trigger(
+                    &mut self.broker,
+                    Some(&self.settings.broker),
+                    &self.renderer,
+                    &self.schedule,
+                    &asked,
+                )
+                .await;
                 if let Ok(triggered) = &done
                     && triggered.sent
                 {
@@ -407,6 +413,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 let now = self.clock.now();
                 let done = by_hand::backfill(
                     &mut self.broker,
+                    Some(&self.settings.broker),
                     &self.renderer,
                     &self.schedule,
                     &asked,
@@ -452,7 +459,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             pid: Some(std::process::id()),
             role: Some(if leads { LEADER } else { FOLLOWER }.to_owned()),
             namespace: self.settings.namespace.clone(),
-            broker: self.settings.broker.clone(),
+            broker: self.settings.broker.to_string(),
             broker_error: self.tally.trouble.clone(),
             broker_errors: self.tally.broker_errors,
             schedule: Some(self.loader.status(&self.schedule)),

@@ -197,8 +197,10 @@ impl<B: Broker, C: Clock> Service<B, C> {
     ) {
         let (mut amqp, teller) = (self.outbox.amqp.clone(), self.outbox.teller.clone());
         let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
+        let store = self.settings.broker.clone();
         tokio::spawn(async move {
-            let done = by_hand::trigger(&mut amqp, &renderer, &schedule, &asked).await;
+            let done =
+                by_hand::trigger(&mut amqp, Some(&store), &renderer, &schedule, &asked).await;
             if let Ok(triggered) = &done {
                 let queue = triggered.queue.as_str().into();
                 let _ = teller.send(Told::ByHand(queue, Kind::Manual, 1));
@@ -215,9 +217,11 @@ impl<B: Broker, C: Clock> Service<B, C> {
     ) {
         let (mut amqp, teller) = (self.outbox.amqp.clone(), self.outbox.teller.clone());
         let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
+        let store = self.settings.broker.clone();
         let now = self.clock.now();
         tokio::spawn(async move {
-            let done = by_hand::backfill(&mut amqp, &renderer, &schedule, &asked, now).await;
+            let done =
+                by_hand::backfill(&mut amqp, Some(&store), &renderer, &schedule, &asked, now).await;
             if let Ok(done) = &done
                 && let Some(slot) = done.slots.first()
             {

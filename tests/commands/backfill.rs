@@ -38,8 +38,9 @@ fn backfill_in_every_way(server: &RedisServer, place: &Place) {
         assert_eq!((&sent.args, &sent.kwargs["tenant"]), (&json!(["daily"]), &json!(42)));
     }
     let expected = [
-        format!("sent nightly to reports as {} (slot 2026-01-02T03:00:00+09:00)\n", sent[0].id),
-        format!("sent nightly to reports as {} (slot 2026-01-03T03:00:00+09:00)\n", sent[1].id),
+        format!("sent nightly to reports as {} (slot 2026-01-02T03:00:00+09:00) on ", sent[0].id),
+        format!("{}\nsent nightly to reports as ", server.address()),
+        format!("{} (slot 2026-01-03T03:00:00+09:00) on {}\n", sent[1].id, server.address()),
     ];
     assert_eq!(printed, expected.concat());
 
@@ -53,13 +54,17 @@ fn backfill_in_every_way(server: &RedisServer, place: &Place) {
         "slot": "2026-01-02T03:00:00+09:00",
         "slot_utc": "2026-01-01T18:00:00Z",
         "queue": "other",
+        "broker": server.address().to_string(),
         "task_id": first.id,
     });
     assert_eq!((&again[0], again.as_array().unwrap().len()), (&slot, 2));
 
     let shown = run(place, &backfill("digest-berlin", &["--dry-run"])).ok();
-    let expected = "would send digest-berlin to mail (slot 2026-01-03T02:30:00+01:00)\n\
-                    would send digest-berlin to mail (slot 2026-01-04T02:30:00+01:00)\n";
+    let broker = server.address();
+    let expected = format!(
+        "would send digest-berlin to mail (slot 2026-01-03T02:30:00+01:00) on {broker}\n\
+         would send digest-berlin to mail (slot 2026-01-04T02:30:00+01:00) on {broker}\n"
+    );
     assert_eq!(shown, expected);
     let json = run(place, &backfill("digest-berlin", &["--dry-run", "--json"])).json(0);
     assert_eq!(
@@ -140,6 +145,7 @@ fn backfill_works_through_a_running_service_and_shows_in_its_log() {
 #[test]
 fn backfill_sends_messages_that_expire_as_late_as_those_of_the_present() {
     let place = place_with("entries: {a: {task: t, every: 1h, expires: 10m}}");
+    let place = place.env("DOWNBEAT_BROKER", "spool:state/spool");
     let stretch = ["--from", "2026-01-02 00:00", "--to", "2026-01-02 01:00"];
     place.run(&[&["backfill", "a"], &stretch[..]].concat()).ok();
     let [sent] = &spool::messages(&place.state().join("spool/queue"))[..] else {

@@ -386,6 +386,7 @@ fn list_shows_every_entry_and_whether_it_is_switched_off() {
 #[test]
 fn list_shows_last_slots_with_and_without_the_service() {
     let place = place_with("entries: {tick: {task: t, every: 1s}}");
+    let place = place.env("DOWNBEAT_BROKER", "spool:spool");
     let mut downbeat = place.start(&["run"]);
     downbeat.wait_for_dispatches("tick", 0, 1);
     let last = |place: &Place| {

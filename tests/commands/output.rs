@@ -14,7 +14,7 @@ fn place_with_many() -> Place {
 
 #[test]
 fn a_reader_that_closes_the_pipe_is_no_error() {
-    let place = place_with_many();
+    let place = place_with_many().env("DOWNBEAT_BROKER", "spool:spool");
     for args in
         [&["list"][..], &["list", "--json"], &["next", "--count", "100000"], &["plan", "--json"]]
     {
@@ -73,7 +73,7 @@ pub(crate) fn on_a_terminal(place: &Place, args: &str) -> Option<String> {
 
 #[test]
 fn output_on_a_terminal_is_aligned_under_a_heading_and_fits() {
-    let place = place_with_three();
+    let place = place_with_three().env("DOWNBEAT_BROKER", "spool:spool");
     let Some(shown) = on_a_terminal(&place, "list") else { return };
     assert!(!shown.contains('\t'));
     let lines: Vec<_> = shown.lines().collect();

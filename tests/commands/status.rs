@@ -13,7 +13,7 @@ use crate::support::wait::{SOON, eventually};
 
 #[test]
 fn status_without_a_service_says_that_nobody_leads_a_spool() {
-    let place = place_with_three();
+    let place = place_with_three().env("DOWNBEAT_BROKER", "spool:spool");
     let status = place.run(&["status"]);
     assert_eq!(status.code, Some(1));
     assert!(status.stdout.contains("no service runs here"), "{status:?}");

@@ -178,7 +178,7 @@ fn rq_tells_with_a_service_and_without() {
 
 #[test]
 fn nothing_is_sent_where_no_result_could_be_read() {
-    let place = place_with(CELERY);
+    let place = place_with(CELERY).env("DOWNBEAT_BROKER", "spool:state/spool");
     let refused = wait(&place, &["add"]).refused(2);
     assert!(refused.contains("set the option `results: redis://…`"), "{refused}");
     assert!(!place.state().join("spool").exists());

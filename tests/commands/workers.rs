@@ -141,7 +141,8 @@ fn check_needs_the_broker_only_to_ask_workers() {
         refused.starts_with("downbeat: --workers: the broker does not answer: no connection to "),
         "{refused}"
     );
-    let refused = place_with(SCHEDULE).run(&["check", "--workers"]).refused(2);
+    let refused =
+        place_with(SCHEDULE).run(&["check", "--workers", "--broker", "spool:spool"]).refused(2);
     assert!(refused.contains("the broker is a spool"), "{refused}");
     for timeout in ["2", "2m"] {
         place.run(&["check", "--workers", "--timeout", timeout]).refused(2);

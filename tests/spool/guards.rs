@@ -138,7 +138,7 @@ fn kill_9_at_any_instant_sends_no_more_and_no_fewer_than_the_limit() {
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("DOWNBEAT_TEST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let place = Place::new();
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
     let entry = |n| format!("  e{n}: {{task: t, every: 100ms, catch_up: all, limit: {LIMIT}}}\n");
     place.write_schedule("a.yaml", &format!("entries:\n{}", (0..5).map(entry).collect::<String>()));
     let is_done = || {

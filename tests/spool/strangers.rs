@@ -117,7 +117,7 @@ fn message_modes(queue: &Path) -> Vec<u32> {
 
 #[test]
 fn a_spool_is_for_its_owner_and_messages_for_a_group_that_may_take_them() {
-    let place = Place::new();
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
     place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}");
     let spool = place.state().join("spool");
     let mut run = place.command(&["run"]);
@@ -150,7 +150,7 @@ fn a_spool_is_for_its_owner_and_messages_for_a_group_that_may_take_them() {
 
 #[test]
 fn what_root_puts_into_the_spool_of_another_user_belongs_to_that_user() {
-    let place = Place::new();
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
     place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}");
     let queue = place.state().join("spool/queue");
     for folder in ["spool/stage", "spool/queue"] {

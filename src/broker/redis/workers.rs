@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redis::Pipeline;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use crate::envelope::celery::{Inspection, LiveWorker, Question};
 use crate::queue::CeleryQueue;
 
 /// What came of asking workers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// Those that told both their tasks and their queues, or one of them.
     pub workers: Vec<LiveWorker>,

@@ -10,14 +10,14 @@ use crate::envelope::celery::LiveWorker;
 use crate::queue::{CeleryQueue, Worker};
 use crate::schedule::Entry;
 
-/// Whose workers are to be asked on Redis: one queue's settings for each key prefix.
+/// Whose workers are to be asked on Redis: the name of one queue for each key prefix.
 #[must_use]
-pub fn celery_queues(loaded: &Loaded) -> Vec<CeleryQueue> {
-    let mut all: BTreeMap<&str, &CeleryQueue> = BTreeMap::new();
-    for (_, settings) in enabled(loaded).filter_map(on_redis) {
-        all.entry(&settings.key_prefix).or_insert(settings);
+pub fn celery_queues(loaded: &Loaded) -> Vec<String> {
+    let mut all: BTreeMap<&str, &str> = BTreeMap::new();
+    for (entry, settings) in enabled(loaded).filter_map(on_redis) {
+        all.entry(&settings.key_prefix).or_insert(&entry.message.queue.name);
     }
-    all.into_values().cloned().collect()
+    all.into_values().map(str::to_owned).collect()
 }
 
 fn on_redis(entry: &Entry) -> Option<(&Entry, &CeleryQueue)> {

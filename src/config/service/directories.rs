@@ -12,12 +12,15 @@ pub(super) fn schedules() -> Vec<PathBuf> {
     vec![if here.is_dir() { here } else { PathBuf::from("/etc/downbeat/schedules") }]
 }
 
+/// The runtime directory of the system's service.
+pub(super) const RUNTIME: &str = "/run/downbeat";
+
 pub(super) fn state(env: Env<'_>) -> PathBuf {
     state_or(Path::new("/var/lib/downbeat"), env)
 }
 
 pub(super) fn runtime(env: Env<'_>) -> PathBuf {
-    runtime_or(Path::new("/run/downbeat"), env)
+    runtime_or(Path::new(RUNTIME), env)
 }
 
 fn state_or(system: &Path, env: Env<'_>) -> PathBuf {

@@ -12,6 +12,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use super::reader;
 use super::report::Report;
 
 use crate::address::AmqpAddress;
+use crate::control::Identity;
 use crate::queue::Queues;
 use crate::tls::Tls;
 pub use broker::Broker;
@@ -205,6 +207,49 @@ impl ServiceConfig {
             sources.note("config", &place);
         }
         read(overrides, sources, file.clone())
+    }
+
+    /// Who a service with this configuration is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let store = || self.broker.as_ref().map(ToString::to_string);
+        Identity {
+            broker: self.amqp.as_ref().map(ToString::to_string).or_else(store),
+            state: self.amqp.as_ref().and_then(|_| store()),
+            namespace: self.namespace.clone(),
+        }
+    }
+
+    /// Where this configuration says something else than the service that answers, in words.
+    #[must_use]
+    pub fn differences(&self, service: &Identity) -> Vec<String> {
+        let own = self.identity();
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        [
+            ("broker", text(&service.broker), text(&own.broker)),
+            ("state", text(&service.state), text(&own.state)),
+            ("namespace", service.namespace.clone(), own.namespace),
+        ]
+        .into_iter()
+        .filter_map(|(key, theirs, ours)| {
+            let (_, source) = self.sources.iter().find(|(set, _)| *set == key)?;
+            (theirs != ours).then(|| {
+                format!(
+                    "`{key}`: the service uses {theirs}, your configuration ({source}) says \
+                     {ours}; the service's was used"
+                )
+            })
+        })
+        .collect()
+    }
+
+    /// Where a command looks for the service's socket: in its own runtime directory and, unless that
+    /// was named, in the system's.
+    pub fn runtime_dirs(&self) -> impl Iterator<Item = &Path> {
+        let system = Path::new(directories::RUNTIME);
+        let is_named = self.sources.iter().any(|(key, _)| *key == "runtime_dir");
+        let system = Some(system).filter(|system| !is_named && *system != self.runtime_dir);
+        iter::once(&*self.runtime_dir).chain(system)
     }
 
     /// Every setting by its key (`leader.ttl`), with its effective value and what set it:

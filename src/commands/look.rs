@@ -1,0 +1,108 @@
+//! What commands see of the brokers: asked of the running service, whose brokers they are, else over
+//! connections of their own.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::direct::{Direct, Store, unreachable};
+use super::{Exit, Failure, ask_service, block_on, check, named_broker, peek};
+use crate::address::RedisAddress;
+use crate::broker::redis::Results;
+use crate::config::{Broker, ServiceConfig};
+use crate::control::{Backend, Command, Question};
+use crate::envelope::answer::{self, Answer};
+
+/// What a question takes beside the time that it names itself.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a server that keeps results.
+const RESULTS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two looks at a result.
+const PAUSE: Duration = Duration::from_millis(100);
+/// An answer is not waited for any longer: whoever asked may be gone.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// Asks the running service, or looks from here if none runs.
+pub(super) fn ask<T: DeserializeOwned>(
+    service: &ServiceConfig,
+    question: Question,
+) -> Result<T, Failure> {
+    let timeout = match &question {
+        Question::Workers { queues, timeout } => {
+            TIMEOUT + *timeout * u32::try_from(queues.len()).unwrap_or(u32::MAX)
+        }
+        Question::Peek { .. } | Question::Outcome { .. } | Question::Leader => TIMEOUT,
+    };
+    match ask_service(service, &Command::Look(question.clone()), timeout)? {
+        Some(answer) => answer,
+        None => serde_json::from_value(look(service, question)?).map_err(|error| internal(&error)),
+    }
+}
+
+/// What a service with this configuration answers without its loop.
+pub(super) fn backend(service: ServiceConfig) -> Backend {
+    let identity = service.identity();
+    let look = move |question| {
+        look(&service, question)
+            .map_err(|failure| serde_json::to_value(failure).unwrap_or(Value::Null))
+    };
+    Backend { identity, look: std::sync::Arc::new(look) }
+}
+
+fn look(service: &ServiceConfig, question: Question) -> Result<Value, Failure> {
+    let json = |value: Result<Value, serde_json::Error>| value.map_err(|error| internal(&error));
+    match question {
+        Question::Peek { queue, count } => {
+            json(serde_json::to_value(peek::look(service, &queue, count)?))
+        }
+        Question::Workers { queues, timeout } => {
+            json(serde_json::to_value(block_on(check::ask_workers(service, &queues, timeout))??))
+        }
+        Question::Outcome { queue, task_id, within } => {
+            let until = Instant::now() + within.min(MAX_WAIT);
+            let queue = service.queues.get(&queue);
+            let results = match queue.worker.results() {
+                Some(address) => address.clone(),
+                None => usual_results(service)?,
+            };
+            let mut results = Results::new(&results, &service.tls, RESULTS_TIMEOUT);
+            let task_id = task_id.parse().map_err(Failure::usage)?;
+            let questions = answer::questions(&queue, task_id);
+            let answer = block_on(async {
+                loop {
+                    let replies = results.ask(&questions).await;
+                    let replies =
+                        replies.map_err(|error| Failure::new(Exit::Unreachable, error))?;
+                    match answer::read(&queue, &replies) {
+                        Answer::Pending(_) if Instant::now() + PAUSE < until => {
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                        answer => return Ok::<_, Failure>(answer),
+                    }
+                }
+            })??;
+            json(serde_json::to_value(answer))
+        }
+        Question::Leader => {
+            let Store::Redis(mut broker) = Direct::open(service)?.store else {
+                return Ok(Value::Null);
+            };
+            let leader = block_on(broker.leader())?.map_err(unreachable)?;
+            json(serde_json::to_value(leader.map(|(lease, _)| lease)))
+        }
+    }
+}
+
+/// Where results are of queues that do not say.
+fn usual_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
+    match named_broker(service)? {
+        Broker::Redis(address) => Ok(address),
+        Broker::Spool(_) => Err(Failure::usage("nobody says where results are kept")),
+    }
+}
+
+fn internal(error: &serde_json::Error) -> Failure {
+    Failure::new(Exit::Unreachable, format!("the answer is not as expected: {error}"))
+}
