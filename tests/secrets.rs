@@ -1,5 +1,7 @@
 //! Passwords stay where they were written, whatever else is wrong with the configuration.
 
+mod mutations;
+
 use std::fs;
 use std::process::Command;
 
@@ -99,6 +101,7 @@ const MISSPELT: &[&str] = &[
     "broker: redis+socket://:PW/s",
     "broker: unix://:PW/s",
     "broker: unix:///s:PW@host",
+    "broker: unix:///s&password=PW",
     // Under another key.
     "brokr: redis://:PW@host",
     "Broker: redis://:PW@host",

@@ -83,6 +83,9 @@ pub enum AddressError {
     /// A path that may be something else's address, with a password in it.
     #[error("the path of a {0} looks like the address of a server")]
     PathOfAServer(&'static str),
+    /// Parameters without the `?` in front, one of which may be the password.
+    #[error("`=` or `&` in the path of a socket")]
+    ParameterInPath,
     /// A parameter that has this name and cannot be taken.
     #[error("`{name}` in a broker's address")]
     Refused {
@@ -149,6 +152,7 @@ impl AddressError {
             PathOfAServer(_) => {
                 "write `redis://…` to use the server, or `%40` for an `@` in the path"
             }
+            ParameterInPath => "parameters follow a `?`; in a path, `=` is `%3D` and `&` is `%26`",
             Refused { hint, .. } => hint,
             Twice(_) => "keep one of them",
             NoValue(_) => "give it one, or leave it out",

@@ -90,6 +90,9 @@ fn socket(rest: &str, family: Family) -> Result<Address, AddressError> {
     if path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':')) {
         return Err(AddressError::PathOfAServer("socket"));
     }
+    if path.contains(['=', '&']) {
+        return Err(AddressError::ParameterInPath);
+    }
     let path = decoded(path)?;
     if path.trim_matches('/').is_empty() || path.contains('\0') {
         return Err(AddressError::RelativeSocket);

@@ -188,7 +188,7 @@ impl Excerpt {
             before.trim_end_matches(['"', '\'', ' ', '\r', '\n']).strip_suffix(':')?
         };
         let before = before.trim_end_matches(['"', '\'', ' ']);
-        let key = &before[before.rfind(|c| !is_name(c)).map_or(0, |at| at + 1)..];
+        let key = before.rsplit(|c| !is_name(c)).next()?;
         let shown = Excerpt { line: format!("{key}: …"), caret: key.len() + 2, width: 1 };
         is_known(key).then_some(shown)
     }
@@ -297,6 +297,25 @@ mod tests {
             "{a: unix:///s?db=1&pass=***********"
         );
         assert_eq!(shown("a: [http://x/, me@mail.com]"), "a: [http://x/, me@mail.com]");
+    }
+
+    #[test]
+    fn of_a_text_with_secrets_only_a_known_key_is_shown() {
+        let shown = |text: &str, start: usize| {
+            Excerpt::of_key(text, start, |word| word == "grace").map(|it| (it.line, it.caret))
+        };
+        let (key, value) = (Some(("grace: …".to_owned(), 0)), Some(("grace: …".to_owned(), 7)));
+        assert_eq!(shown("grace: 1m", 0), key);
+        assert_eq!(shown("{\"grace\" : \"1m\"}", 1), key);
+        assert_eq!(shown("a: b\n  grace:\n    'é'", 18), value);
+        assert_eq!(shown("grace:", 5), value);
+        for (text, start) in
+            [("égrace: é", 9), ("é: x", 4), ("é", 2), ("grace é", 8), ("brokr: x", 0)]
+        {
+            let found = shown(text, start);
+            assert!(found.is_none() || found == value, "{text}: {found:?}");
+        }
+        assert_eq!(shown("tracé: x", 0), None);
     }
 
     #[test]

@@ -53,11 +53,11 @@ pub(super) fn level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Opt
     if given.as_ref().is_none_or(|given| matches!(given.place, Place::File(_)))
         && let Some(directives) = from.variable(names.key, "RUST_LOG")
     {
+        // Any word is a target to the parser; `config` shows them, so they had better be nothing else.
+        let is_of_targets = |c: char| c.is_ascii_alphanumeric() || "_-:,= ".contains(c);
         return from.check(Some(directives), |text| match text.parse::<Targets>() {
-            Ok(_) => Ok(text.to_owned()),
-            Err(_) => {
-                Err(("these are no filter directives".to_owned(), format!("write {LOG_LEVELS}")))
-            }
+            Ok(_) if text.chars().all(is_of_targets) => Ok(text.to_owned()),
+            _ => Err(("these are no filter directives".to_owned(), format!("write {LOG_LEVELS}"))),
         });
     }
     from.check(given, |text| match text {
