@@ -17,11 +17,15 @@ use jiff::tz::TimeZone;
 
 pub use deprecated::current_name;
 
+use crate::regular_file;
 use crate::schedule::Zone;
 
 /// Where systems keep compiled zone files; `TZDIR` comes first.
 const PLACES: [&str; 4] =
     ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+
+/// No file of a zone comes near it, nor does the source of them all.
+const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// The zone rules of this run, each zone read once.
 #[derive(Debug)]
@@ -102,7 +106,7 @@ impl Tzdata {
     fn rules(&self, tz: Tz) -> Option<TimeZone> {
         let system = self.system.as_ref().filter(|_| self.source == Source::System);
         let rules = system.and_then(|system| {
-            let bytes = std::fs::read(system.folder.join(tz.name())).ok()?;
+            let bytes = regular_file::read(&system.folder.join(tz.name()), MAX_FILE_BYTES).ok()?;
             TimeZone::tzif(tz.name(), &bytes).ok()
         });
         rules.or_else(|| {
@@ -142,7 +146,7 @@ impl System {
 /// file of its own.
 fn version_of(folder: &Path) -> Option<String> {
     let first_line = |name: &str| -> Option<String> {
-        let text = std::fs::read(folder.join(name)).ok()?;
+        let text = regular_file::read(&folder.join(name), MAX_FILE_BYTES).ok()?;
         let line = text.split(|byte| *byte == b'\n').next()?;
         let line = String::from_utf8_lossy(line);
         let version = line.trim_start_matches("# version").trim();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
 
-use crate::support::downbeat::Place;
+use crate::support::downbeat::{Downbeat, Place};
 use crate::support::process::Process;
 use crate::support::tools::{needs, python};
 use crate::support::wait::{SOON, eventually};
@@ -41,8 +41,16 @@ fn a_pipe_in_the_place_of_any_file_is_refused_instead_of_waited_for() {
         downbeat.wait_for_log("not a regular file but a named pipe");
         assert_ne!(downbeat.wait(SOON).code(), Some(0), "{args:?}");
     }
-    // A link that leads to a file is one: so Kubernetes mounts them.
+    // Zone rules that cannot be read are taken from the program itself.
+    let zones = place.path().join("zones");
+    fs::create_dir(&zones).unwrap();
+    fs::write(zones.join("UTC"), "").unwrap();
+    make_pipe(&zones.join("tzdata.zi"));
     fs::remove_file(place.schedules().join("pipe.yaml")).unwrap();
+    let mut check = place.command(&["check"]);
+    let mut check = Downbeat::spawn(check.env("TZDIR", &zones));
+    assert_eq!(check.wait(SOON).code(), Some(0));
+    // A link that leads to a file is one: so Kubernetes mounts them.
     fs::rename(place.schedules().join("a.yaml"), place.schedules().join("..data")).unwrap();
     std::os::unix::fs::symlink("..data", place.schedules().join("a.yaml")).unwrap();
     place.run(&["check"]).ok();
@@ -187,7 +195,7 @@ fn a_service_listens_in_no_directory_that_others_may_enter_and_says_what_to_do()
     let mut run = Command::new("sh");
     run.args(["-c", command, env!("CARGO_BIN_EXE_downbeat")]).arg(&inside);
     run.current_dir(place.path()).env_clear().env("STATE_DIRECTORY", place.state());
-    let downbeat = crate::support::downbeat::Downbeat::spawn(&mut run);
+    let downbeat = Downbeat::spawn(&mut run);
     downbeat.wait_for_log("took office");
     assert_eq!(fs::metadata(&inside).unwrap().permissions().mode() & 0o7777, 0o700);
     place.run(&["status", "--runtime-dir", inside.to_str().unwrap()]).ok();

@@ -50,7 +50,7 @@ const FILES: &[Item] = &[
         "/etc/downbeat/NAME/downbeat.yaml, /etc/downbeat/NAME/schedules, /etc/default/downbeat-NAME",
         "The same of the instance downbeat@NAME.",
     ),
-    ("/run/downbeat", "The control socket."),
+    ("/run/downbeat", "The control socket. The folder is closed to all but its owner (mode 0700)."),
     (
         "/var/lib/downbeat",
         "The schedule files that were accepted last, for a start that finds invalid ones; and the spool, \
