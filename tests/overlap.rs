@@ -108,6 +108,22 @@ fn celerys_tasks_run_one_by_one_over_rabbitmq_as_well() {
 }
 
 #[test]
+fn an_entry_that_keeps_tasks_apart_is_sent_by_hand_to_workers_of_any_kind() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let queues = format!(
+        "queues: {{{QUEUE}: {{options: {{results: '{}'}}}}, other: {{worker: json}}}}\n",
+        server.url()
+    );
+    let schedule =
+        format!("entries:\n  slow: {{task: t, every: 1h, queue: {QUEUE}, overlap: skip}}\n");
+    let place = kind::place(&server, &queues, &schedule);
+    place.run(&["trigger", "slow", "--queue", "other"]).ok();
+    let length: usize = server.connect().llen("other").unwrap();
+    assert_eq!(length, 1);
+}
+
+#[test]
 fn jobs_of_rqs_run_one_by_one() {
     needs!(Redis, Python);
     let server = RedisServer::start();

@@ -99,6 +99,7 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     }
     if let Some(queue) = edits.queue {
         message.queue = renderer.queue(queue);
+        answer::withdraw_request(&mut message);
         if let Some(why) = renderer.unusable_name(&message.queue) {
             return Err(Refused::Invalid(format!("--queue {queue}: {why}")));
         }

@@ -34,6 +34,12 @@ pub(in crate::envelope) fn request_result(message: &mut Message) {
     }
 }
 
+/// Whether that is all the options say.
+pub(in crate::envelope) fn only_requests_result(options: &Options) -> bool {
+    let only = CeleryOptions { ignore_result: Some(false), ..CeleryOptions::default() };
+    *options == Options::Celery(only)
+}
+
 pub(in crate::envelope) fn questions(task_id: Uuid) -> Vec<Command> {
     vec![vec![b"GET".to_vec(), format!("{RESULT}{task_id}").into()]]
 }

@@ -24,7 +24,7 @@ pub mod event;
 mod inspect;
 mod keys;
 
-pub(super) use answer::{RESULT, answer, is_told, questions, request_result};
+pub(super) use answer::{RESULT, answer, is_told, only_requests_result, questions, request_result};
 pub use check::{check, is_reserved_header};
 pub(super) use decode::decode;
 pub use inspect::{Inspection, LiveWorker, Question};
