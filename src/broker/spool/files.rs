@@ -205,11 +205,11 @@ pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, 
     Ok(Peeked::There { total: names.len() as u64, groups: Vec::new(), found })
 }
 
-/// Who besides us may take messages: nobody, unless the administrator lets the queue folder's group
-/// write in it, as a worker has to.
-#[derive(Debug)]
+/// Who besides us may take messages: nobody, unless we or root let the queue folder's group write in
+/// it, as a worker has to. What somebody else allows in a folder of theirs does not count.
+#[derive(Debug, PartialEq)]
 struct Access {
-    /// The group, or what an access control list allows at most, may read and write.
+    /// The group may read and write messages.
     group: bool,
     /// The folder's owner and group, for messages that root puts into a folder of another user.
     owner: Option<(u32, u32)>,
@@ -218,9 +218,15 @@ struct Access {
 impl Access {
     fn to(queue: &Path) -> io::Result<Access> {
         let found = fs::metadata(queue)?;
-        let as_root = rustix::process::geteuid().is_root() && found.uid() != 0;
-        let owner = as_root.then(|| (found.uid(), found.gid()));
-        Ok(Access { group: found.mode() & 0o020 != 0, owner })
+        let us = rustix::process::geteuid().as_raw();
+        Ok(Access::of(us, (found.uid(), found.gid()), found.mode()))
+    }
+
+    fn of(us: u32, owner: (u32, u32), mode: u32) -> Access {
+        const ROOT: u32 = 0;
+        let is_trusted = us == ROOT || [us, ROOT].contains(&owner.0);
+        let owner = (us == ROOT && owner.0 != ROOT).then_some(owner);
+        Access { group: is_trusted && mode & 0o020 != 0, owner }
     }
 
     fn grant(&self, file: &File) -> io::Result<()> {
@@ -285,5 +291,18 @@ mod tests {
         let name = files.name(&queue);
         assert_eq!((name.len(), queue_of(&name)), (255, Some(&*queue)));
         fs::write(files.queue.join(name), "").unwrap();
+    }
+
+    #[test]
+    fn messages_are_for_a_group_only_if_we_or_root_say_so() {
+        let (us, other) = ((1000, 1000), (1001, 1001));
+        let access = |group, owner| Access { group, owner };
+        for owner in [us, (0, 1000)] {
+            assert_eq!(Access::of(us.0, owner, 0o40_770), access(true, None));
+            assert_eq!(Access::of(us.0, owner, 0o40_755), access(false, None));
+        }
+        assert_eq!(Access::of(us.0, other, 0o42_770), access(false, None));
+        assert_eq!(Access::of(0, other, 0o42_770), access(true, Some(other)));
+        assert_eq!(Access::of(0, (0, 0), 0o40_700), access(false, None));
     }
 }
