@@ -67,7 +67,7 @@ fn checked(
     paths: Vec<PathBuf>,
     patience: Option<Duration>,
 ) -> Result<Checked, Failure> {
-    let service = match load_configuration(flags) {
+    let service = match load_configuration(flags, true) {
         Ok(service) => service,
         Err(problems) => return Ok(Checked { entries: None, problems }),
     };

@@ -10,7 +10,10 @@ pub(super) fn config(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
     let mut settings = service.settings();
     for (key, value, _) in &mut settings {
         if *key == "broker" && value.is_null() {
-            *value = json!(broker_of_run(&service).to_string());
+            *value = match &service.hidden_broker {
+                Some(why) => json!(format!("not known: {why}")),
+                None => json!(broker_of_run(&service).to_string()),
+            };
         }
     }
     if json {

@@ -112,7 +112,7 @@ fn timing(asked: &cli::Explain, zone: &Zone) -> Result<(Timing, Option<Box<str>>
 /// The failure; when the expression is the name of an entry, with the command that was meant.
 fn with_hint(flags: ServiceFlags, asked: &cli::Explain, failure: Failure) -> Failure {
     let name = &asked.expression;
-    let service = load_configuration(flags).ok();
+    let service = load_configuration(flags, true).ok();
     let schedule =
         service.and_then(|s| config::load(&s.schedules, &s.queues, &Tzdata::load()).schedule);
     if schedule.is_none_or(|schedule| schedule.get(name).is_none()) {

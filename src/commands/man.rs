@@ -44,7 +44,8 @@ const FILES: &[Item] = &[
     ("/etc/default/downbeat", "Environment of the service."),
     (
         "/etc/credstore/downbeat.broker",
-        "The broker's URL, for one with a password; the service's systemd unit hands it over.",
+        "The broker's URL, for one with a password; the service's systemd unit hands it over, and \
+         commands without a running service read it.",
     ),
     (
         "/etc/downbeat/NAME/downbeat.yaml, /etc/downbeat/NAME/schedules, /etc/default/downbeat-NAME",

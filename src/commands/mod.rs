@@ -156,12 +156,16 @@ pub fn execute(cli: Cli) -> Exit {
 
 /// The effective configuration; its problems are a failure with `exit`.
 fn configuration(flags: ServiceFlags, exit: Exit) -> Result<ServiceConfig, Failure> {
-    load_configuration(flags)
+    load_configuration(flags, exit != Exit::Config)
         .map_err(|problems| Failure::invalid(exit, "invalid configuration", problems))
 }
 
-/// The effective configuration, or all that is wrong with it.
-fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>> {
+/// The effective configuration of a command beside the service, or of the service itself; or all that is
+/// wrong with it.
+fn load_configuration(
+    flags: ServiceFlags,
+    beside_service: bool,
+) -> Result<ServiceConfig, Vec<Problem>> {
     let overrides = Overrides {
         config: flags.config,
         broker: flags.broker,
@@ -179,6 +183,7 @@ fn load_configuration(flags: ServiceFlags) -> Result<ServiceConfig, Vec<Problem>
         http: flags.http,
         log_format: flags.log_format,
         log_level: flags.log_level,
+        beside_service,
     };
     let mut problems = check_environment(std::env::vars_os());
     // What is not UTF-8 is among the problems.
@@ -259,16 +264,19 @@ fn broker_of_run(service: &ServiceConfig) -> Broker {
 /// Where messages go when no service runs. Nothing but what somebody named is good enough: a guess
 /// would send messages where no worker takes them.
 fn named_broker(service: &ServiceConfig) -> Result<Broker, Failure> {
-    if let Some(broker) = &service.broker {
-        return check_usable(service, broker, Exit::Usage).map(|()| broker.clone());
-    }
+    let file = service.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display();
+    let what_to_do = match (&service.broker, &service.hidden_broker) {
+        (_, Some(why)) => format!("{why}; start the service, or name its broker with --broker"),
+        (Some(broker), None) => {
+            return check_usable(service, broker, Exit::Usage).map(|()| broker.clone());
+        }
+        (None, None) => format!(
+            "no broker is named; start the service, or set `broker: redis://…` in {file}, \
+             DOWNBEAT_BROKER or --broker"
+        ),
+    };
     let socket = control::socket_path(&service.runtime_dir);
-    let message = format!(
-        "no service listens on {}, and no broker is named; start the service, or set `broker: \
-         redis://…` in {}, DOWNBEAT_BROKER or --broker",
-        socket.display(),
-        service.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display()
-    );
+    let message = format!("no service listens on {}, and {what_to_do}", socket.display());
     Err(Failure::new(Exit::Unreachable, message))
 }
 

@@ -5,6 +5,7 @@ use redis::Commands as _;
 
 use super::{place_with, place_with_three};
 use crate::support::downbeat::{Downbeat, Finished, Place};
+use crate::support::machine::{Init, Machine};
 use crate::support::redis::RedisServer;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
@@ -83,7 +84,7 @@ fn a_result_is_waited_for_where_the_service_keeps_it() {
         let outcome = format!(r#"{{"status": "SUCCESS", "result": {result}, "traceback": null}}"#);
         let _: () = server.connect().set(format!("celery-task-meta-{id}"), outcome).unwrap();
         assert_eq!(waiting.wait(SOON).code(), Some(0), "{:?}", waiting.log());
-        assert_eq!(waiting.out().last().map(String::as_str), Some(told));
+        eventually(SOON, told, || waiting.out().iter().any(|line| line == told).then_some(()));
     }
 }
 
@@ -150,4 +151,75 @@ fn commands_reach_the_spool_that_run_chose_itself_through_the_service() {
     let told = place.run(&["trigger", "a", "--wait"]).refused(2);
     assert!(told.contains("set the option `results: redis://…`"), "{told}");
     assert_eq!(place.run(&["peek", "q", "--json"]).ok().lines().count(), 1, "it was not sent");
+}
+
+const YEARLY: &str = "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}\n";
+/// Somebody who may read nothing of the service's.
+const NOBODY: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+
+#[test]
+fn with_the_service_stopped_a_command_uses_its_credential_or_none_at_all() {
+    let Some(machine) = Machine::boot(Init::Bare) else { return };
+    machine.write("/etc/downbeat/schedules/a.yaml", YEARLY);
+    machine.write("/etc/downbeat/downbeat.yaml", "broker: spool:/tmp/wrong\n");
+    machine.write("/etc/credstore/downbeat.broker", "spool:/tmp/right\n");
+    machine.run("chmod 700 /etc/credstore; chmod 600 /etc/credstore/*; chmod 1777 /tmp").ok();
+    let trigger =
+        |who: &str, args: &str| machine.run(&format!("{who} downbeat trigger yearly {args}"));
+    let refused = |who: &str, args: &str, why: &str| {
+        let told = trigger(who, args).refused(3);
+        assert!(told.contains("no service listens on ") && told.contains(why), "{told}");
+        assert!(told.contains("start the service, or name its broker with --broker"), "{told}");
+    };
+
+    let sent = trigger("", "").ok();
+    assert!(sent.ends_with(" on spool:/tmp/right\n"), "{sent}");
+    let unreadable =
+        "this user cannot read /etc/credstore/downbeat.broker, which may name its broker";
+    refused(NOBODY, "", unreadable);
+    let shown = machine.run(&format!("{NOBODY} downbeat config; {NOBODY} downbeat check")).ok();
+    assert!(shown.contains(&format!("not known: {unreadable}")), "{shown}");
+    // A broker that is named is the one.
+    let sent = trigger(NOBODY, "--broker spool:/tmp/named").ok();
+    assert!(sent.ends_with(" on spool:/tmp/named\n"), "{sent}");
+
+    // Whether it is there is not to be seen, either.
+    machine.run("rm /etc/credstore/downbeat.broker").ok();
+    refused(NOBODY, "", unreadable);
+    machine.write("/etc/default/downbeat", "DOWNBEAT_BROKER=spool:/tmp/other\n");
+    refused("", "", "/etc/default/downbeat, which only systemd reads, names its broker");
+    machine.write("/etc/default/downbeat", "#DOWNBEAT_BROKER=spool:/tmp/other\n");
+    refused(
+        "",
+        "--runtime-dir /run/downbeat-shop",
+        "the broker of the file may be another service's",
+    );
+    assert_eq!(machine.run("ls -d /tmp/wrong /tmp/other").stdout, "", "nothing went elsewhere");
+    let sent = trigger("", "").ok();
+    assert!(sent.ends_with(" on spool:/tmp/wrong\n"), "now it is the service's: {sent}");
+
+    machine.write("/tmp/own.yaml", "broker_file: secret\n");
+    machine.write("/tmp/secret", "spool:/tmp/right\n");
+    machine.run("chmod 600 /tmp/secret").ok();
+    refused(NOBODY, "--config /tmp/own.yaml", "this user cannot read the broker's file");
+    machine.run(&format!("{NOBODY} downbeat run --config /tmp/own.yaml")).refused(78);
+}
+
+#[test]
+fn who_may_not_ask_the_service_is_told_who_may() {
+    let Some(machine) = Machine::boot(Init::Bare) else { return };
+    machine.write("/etc/downbeat/schedules/a.yaml", YEARLY);
+    machine.write("/etc/downbeat/downbeat.yaml", "broker: spool:/var/lib/downbeat/spool\n");
+    let start = "install -d -m 700 -o daemon /run/downbeat /var/lib/downbeat &&
+        setsid setpriv --reuid daemon --clear-groups downbeat run >/dev/null 2>&1 </dev/null &
+        until downbeat status; do sleep 0.1; done";
+    machine.run(start).ok();
+    for command in ["status", "trigger yearly", "peek celery", "reload", "list"] {
+        let told = machine.run(&format!("{NOBODY} downbeat {command}")).refused(3);
+        let expected = "the service in /run/downbeat runs as daemon, and no other user may ask it: run \
+                        this with `sudo`, or as `sudo -u daemon downbeat …`";
+        assert!(told.contains(expected), "{command}: {told}");
+    }
+    let sent = machine.run("setpriv --reuid daemon --clear-groups downbeat trigger yearly").ok();
+    assert!(sent.ends_with(" on spool:/var/lib/downbeat/spool\n"), "{sent}");
 }

@@ -11,6 +11,7 @@ mod queues;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 use std::iter;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -132,6 +133,9 @@ pub struct Overrides {
     pub state_dir: Option<PathBuf>,
     /// `--runtime-dir`
     pub runtime_dir: Option<PathBuf>,
+    /// For a command, which is not the service: secrets that only the service may read are no problem,
+    /// and those that systemd hands to it are looked for.
+    pub beside_service: bool,
 }
 
 /// How the service runs, checked.
@@ -140,6 +144,9 @@ pub struct ServiceConfig {
     /// Where lease, progress and messages are, but for those of queues on an AMQP broker; `None`
     /// when nothing names a broker.
     pub broker: Option<Broker>,
+    /// Why it is not known which broker the service has that runs beside this command; then there is
+    /// none here.
+    pub hidden_broker: Option<String>,
     /// The AMQP broker of all queues that do not say otherwise, if there is one.
     pub amqp: Option<Arc<AmqpAddress>>,
     /// Whom to trust on the way to any of them.
@@ -231,6 +238,7 @@ impl ServiceConfig {
             ("namespace", service.namespace.clone(), own.namespace),
         ]
         .into_iter()
+        .filter(|(key, ..)| self.hidden_broker.is_none() || *key == "namespace")
         .filter_map(|(key, theirs, ours)| {
             let (_, source) = self.sources.iter().find(|(set, _)| *set == key)?;
             (theirs != ours).then(|| {
@@ -243,11 +251,16 @@ impl ServiceConfig {
         .collect()
     }
 
+    /// Whether anything sets the key.
+    fn is_named(&self, key: &str) -> bool {
+        self.sources.iter().any(|(set, _)| *set == key)
+    }
+
     /// Where a command looks for the service's socket: in its own runtime directory and, unless that
     /// was named, in the system's.
     pub fn runtime_dirs(&self) -> impl Iterator<Item = &Path> {
         let system = Path::new(directories::RUNTIME);
-        let is_named = self.sources.iter().any(|(key, _)| *key == "runtime_dir");
+        let is_named = self.is_named("runtime_dir");
         let system = Some(system).filter(|system| !is_named && *system != self.runtime_dir);
         iter::once(&*self.runtime_dir).chain(system)
     }
@@ -305,7 +318,8 @@ fn read(
     mut from: Sources<'_, '_, '_>,
     file: Option<PathBuf>,
 ) -> Result<ServiceConfig, Vec<Problem>> {
-    let (broker, amqp) = brokers(&overrides, &mut from);
+    from.beside_service = overrides.beside_service;
+    let (broker, amqp) = brokers(&overrides, file.as_deref(), &mut from);
     let tls = tls(&overrides, &mut from);
     let schedules = schedules(&overrides, &mut from);
     let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
@@ -327,12 +341,17 @@ fn read(
     // Without a broker, `run` uses a spool of its own.
     let in_spool = !matches!(broker, Some(Broker::Redis(_)));
     let env = from.env;
+    let mut hidden = from.hidden.take();
     let (problems, sources) = from.finish();
+    if overrides.beside_service && hidden.is_none() && mixes_services(&sources) {
+        hidden = Some("the broker of the file may be another service's".to_owned());
+    }
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }
     Ok(ServiceConfig {
         broker,
+        hidden_broker: hidden,
         tls,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
@@ -351,15 +370,24 @@ fn read(
     })
 }
 
+/// Whether the runtime directory is chosen for this one command, and its broker is not.
+fn mixes_services(sources: &[(&'static str, String)]) -> bool {
+    let source = |key: &str| sources.iter().find(|(set, _)| *set == key).map(|(_, source)| source);
+    let is_chosen =
+        |source: &String| source.starts_with("--") || source.starts_with("environment:");
+    source("runtime_dir").is_some_and(is_chosen) && source("broker").is_some_and(|s| !is_chosen(s))
+}
+
 /// Where the state is, and the AMQP broker if `broker` names one. Such a broker needs `state` beside
 /// it; any other holds the state itself.
 fn brokers(
     overrides: &Overrides,
+    file: Option<&Path>,
     from: &mut Sources<'_, '_, '_>,
 ) -> (Option<Broker>, Option<Arc<AmqpAddress>>) {
     let names = Names { key: "state", flag: "--state", env: "DOWNBEAT_STATE" };
     let state = from.setting(names, overrides.state.clone());
-    match broker(overrides, from) {
+    match broker(overrides, file, from) {
         Some((Named::Amqp(address), place)) => {
             let state = state.or_else(|| from.last_resort("state", "REDIS_URL"));
             if state.is_none() {
@@ -385,8 +413,13 @@ fn brokers(
 }
 
 /// The broker of the strongest source that names one, as a URL or as a file that holds it. A
-/// credential that the service manager hands over counts as such a file, named by the environment.
-fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<(Named, Place)> {
+/// credential that the service manager hands over counts as such a file, named by the environment; a
+/// command beside the service reads the service's.
+fn broker(
+    overrides: &Overrides,
+    file: Option<&Path>,
+    from: &mut Sources<'_, '_, '_>,
+) -> Option<(Named, Place)> {
     let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
     let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
     let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
@@ -399,6 +432,26 @@ fn broker(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<(Name
         let place = chosen.place;
         let address = from.check(Some(chosen), |text| broker::broker(text, Path::new("")))?;
         return Some((address, place));
+    }
+    if only_in_file
+        && overrides.beside_service
+        && let Some(elsewhere) = file.and_then(|file| unit::broker_elsewhere(Path::new("/"), file))
+    {
+        let place = Place::Credential;
+        from.note("broker", &place);
+        match elsewhere {
+            unit::Elsewhere::Credential(path) => {
+                let text = path.display().to_string();
+                let chosen = from.content(sources::Given { text, place });
+                let address = from.check(chosen, |text| broker::broker(text, Path::new("")))?;
+                return Some((address, place));
+            }
+            unit::Elsewhere::Environment(path) => {
+                let path = path.display();
+                from.hide(format!("{path}, which only systemd reads, names its broker"));
+                return None;
+            }
+        }
     }
     let chosen = match (url, path) {
         (Some(url), Some(path)) if url.place.rank() == path.place.rank() => {

@@ -22,6 +22,8 @@ pub(super) struct Names {
 pub(super) enum Place {
     Flag(&'static str),
     Env(&'static str),
+    /// A credential that systemd has for the service.
+    Credential,
     File(Span),
 }
 
@@ -31,7 +33,8 @@ impl Place {
         match self {
             Place::Flag(_) => 0,
             Place::Env(_) => 1,
-            Place::File(_) => 2,
+            Place::Credential => 2,
+            Place::File(_) => 3,
         }
     }
 }
@@ -51,6 +54,10 @@ pub(super) struct Sources<'e, 'n, 't> {
     /// Of flags and environment.
     problems: Vec<Problem>,
     notes: Vec<(&'static str, String)>,
+    /// The service reads what we may not: so it is not wrong.
+    pub(super) beside_service: bool,
+    /// Why it is not known which broker the service has.
+    pub(super) hidden: Option<String>,
 }
 
 impl<'e, 'n, 't> Sources<'e, 'n, 't> {
@@ -61,7 +68,16 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         report: Report<'t>,
     ) -> Sources<'e, 'n, 't> {
         let (problems, notes) = (Vec::new(), Vec::new());
-        Sources { env, fields, base: base.to_owned(), report, problems, notes }
+        Sources {
+            env,
+            fields,
+            base: base.to_owned(),
+            report,
+            problems,
+            notes,
+            beside_service: false,
+            hidden: None,
+        }
     }
 
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<(&'static str, String)>) {
@@ -188,6 +204,17 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     pub(super) fn content(&mut self, given: Given) -> Option<Given> {
         let (place, base) = (given.place, self.base_of(Some(&given)));
         let path = self.path(Some(given), &base)?;
+        let forbidden = rustix::fs::access(&path, rustix::fs::Access::READ_OK);
+        if self.beside_service && matches!(forbidden, Err(rustix::io::Errno::ACCESS)) {
+            let what = match place {
+                Place::Credential => path.display().to_string(),
+                Place::Flag(_) | Place::Env(_) | Place::File(_) => "the broker's file".to_owned(),
+            };
+            self.hide(format!(
+                "this user cannot read {what}, which may name its broker: `sudo` can"
+            ));
+            return None;
+        }
         match files::read(&path) {
             Ok(text) => match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
                 Some(line) => Some(Given { text: line.to_owned(), place }),
@@ -204,6 +231,11 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
                 None
             }
         }
+    }
+
+    /// Remembers that, and why, it is not known which broker the service has.
+    pub(super) fn hide(&mut self, why: String) {
+        self.hidden = Some(why);
     }
 
     /// What relative paths of a value count from.
@@ -235,6 +267,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             Place::File(span) => self.report.error(*span, message),
             Place::Flag(flag) => self.push(Problem::whole(*flag, message)),
             Place::Env(name) => self.push(Problem::whole(format!("environment:{name}"), message)),
+            Place::Credential => self.push(Problem::whole("credential", message)),
         };
         if !hint.is_empty() {
             problem.hint(hint);
@@ -257,6 +290,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         let source = match place {
             Place::Flag(flag) => (*flag).to_owned(),
             Place::Env(name) => format!("environment:{name}"),
+            Place::Credential => "credential".to_owned(),
             Place::File(span) => {
                 let (line, column) = self.report.position(*span);
                 format!("{}:{line}:{column}", self.report.file())

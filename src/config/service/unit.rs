@@ -1,0 +1,130 @@
+//! What the units of `systemd/` give the service beside its configuration file, as far as a command can
+//! see it that runs outside of them.
+//!
+//! A command whose broker stands in `/etc/downbeat/downbeat.yaml` would use it although the service does
+//! not: a credential goes before that file, and so does an environment of the service's own. So the command
+//! reads the same credential, and knows no broker where it cannot tell which one the service has.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::config::files;
+
+/// Where systemd looks for credentials (`systemd.exec(5)`, `LoadCredential=`).
+const CREDENTIAL_STORES: [&str; 4] =
+    ["etc/credstore", "run/credstore", "usr/local/lib/credstore", "usr/lib/credstore"];
+
+/// Where drop-ins of a unit are.
+const UNITS: [&str; 3] = ["etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system"];
+
+/// What names a unit's broker, if not its configuration file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// This credential, which may or may not be readable, or even be there.
+    Credential(PathBuf),
+    /// This file, which only systemd reads.
+    Environment(PathBuf),
+}
+
+/// What goes before the configuration file `file` of a service on the machine whose root is `root`:
+/// nothing if no unit of ours reads that file.
+pub(super) fn broker_elsewhere(root: &Path, file: &Path) -> Option<Elsewhere> {
+    let (plain, unit, template) = units_of(root, file)?;
+    let environment = root.join("etc/default").join(&plain);
+    let drop_ins = [unit, template].into_iter().flatten().flat_map(|unit| {
+        let folders = UNITS.iter().map(move |units| root.join(units).join(format!("{unit}.d")));
+        folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten()
+    });
+    let drop_ins = drop_ins.map(|item| item.path());
+    if let Some(path) = drop_ins.chain([environment]).find(|path| may_name_a_broker(path)) {
+        return Some(Elsewhere::Environment(path));
+    }
+    let name = format!("{plain}.broker");
+    let stores = CREDENTIAL_STORES.iter().map(|store| root.join(store).join(&name));
+    // A folder that may not be entered may hold it.
+    stores.into_iter().find(|path| path.try_exists().unwrap_or(true)).map(Elsewhere::Credential)
+}
+
+/// The name in files, the unit, and its template if it is an instance.
+fn units_of(root: &Path, file: &Path) -> Option<(String, Option<String>, Option<String>)> {
+    let named = [std::path::absolute(file).ok(), file.canonicalize().ok()];
+    named.into_iter().flatten().find_map(|file| {
+        let inside = file.strip_prefix(root.join("etc/downbeat")).ok()?;
+        if inside == Path::new("downbeat.yaml") {
+            return Some(("downbeat".to_owned(), Some("downbeat.service".to_owned()), None));
+        }
+        let instance = inside.parent()?.to_str()?;
+        if inside.file_name()? != "downbeat.yaml" || instance.contains('/') {
+            return None;
+        }
+        let unit = format!("downbeat@{instance}.service");
+        Some((format!("downbeat-{instance}"), Some(unit), Some("downbeat@.service".to_owned())))
+    })
+}
+
+/// Whether an environment file or a drop-in sets what goes before the configuration file. One that cannot
+/// be read may.
+fn may_name_a_broker(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Err(error) => return error.kind() != ErrorKind::NotFound,
+        Ok(found) if !found.is_file() => return false,
+        Ok(_) => {}
+    }
+    let Ok(text) = files::read(path) else { return true };
+    text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])).any(|line| {
+        ["DOWNBEAT_BROKER", "DOWNBEAT_STATE=", "DOWNBEAT_CONFIG", "Credential"]
+            .iter()
+            .any(|word| line.contains(word))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(root: &Path, path: &str, text: &str) -> PathBuf {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_unit_has_the_credential_of_its_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let main = write(root, "etc/downbeat/downbeat.yaml", "");
+        let instance = write(root, "etc/downbeat/shop/downbeat.yaml", "");
+        let other = write(root, "etc/downbeat/other.yaml", "");
+        let deep = write(root, "etc/downbeat/shop/deep/downbeat.yaml", "");
+        assert_eq!(broker_elsewhere(root, &main), None);
+        let credential = write(root, "etc/credstore/downbeat.broker", "");
+        let of_shop = write(root, "usr/lib/credstore/downbeat-shop.broker", "");
+        assert_eq!(broker_elsewhere(root, &main), Some(Elsewhere::Credential(credential.clone())));
+        assert_eq!(broker_elsewhere(root, &instance), Some(Elsewhere::Credential(of_shop)));
+        assert_eq!((broker_elsewhere(root, &other), broker_elsewhere(root, &deep)), (None, None));
+        // However the file is named.
+        let link = root.join("link.yaml");
+        std::os::unix::fs::symlink(&main, &link).unwrap();
+        let named = root.join("etc/downbeat/../../link.yaml");
+        assert_eq!(broker_elsewhere(root, &named), Some(Elsewhere::Credential(credential)));
+    }
+
+    #[test]
+    fn an_environment_of_the_units_own_goes_before_all_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let main = write(root, "etc/downbeat/downbeat.yaml", "");
+        let instance = write(root, "etc/downbeat/shop/downbeat.yaml", "");
+        let default =
+            write(root, "etc/default/downbeat", "#DOWNBEAT_BROKER=x\nDOWNBEAT_GRACE=1m\n");
+        assert_eq!(broker_elsewhere(root, &main), None);
+        write(root, "etc/credstore/downbeat.broker", "");
+        fs::write(&default, "DOWNBEAT_BROKER=redis://host\n").unwrap();
+        assert_eq!(broker_elsewhere(root, &main), Some(Elsewhere::Environment(default)));
+        let drop_in = "etc/systemd/system/downbeat@.service.d/override.conf";
+        let drop_in = write(root, drop_in, "[Service]\nLoadCredential=broker:/root/broker\n");
+        assert_eq!(broker_elsewhere(root, &instance), Some(Elsewhere::Environment(drop_in)));
+    }
+}
