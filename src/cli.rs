@@ -82,6 +82,9 @@ pub struct ServiceFlags {
     /// With TLS, the key of our own certificate
     #[arg(long, global = true, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+    /// With TLS, the certificates that alone are accepted at a host: HOST=sha256:…,HOST=sha256:…
+    #[arg(long, global = true, value_name = "PINS")]
+    pub tls_pin: Option<String>,
     /// A schedule file or a folder of them; may be repeated
     #[arg(long, global = true, value_name = "PATH")]
     pub schedules: Vec<PathBuf>,

@@ -12,6 +12,7 @@ mod celery_solar;
 mod celery_worker;
 mod clocks;
 mod commands;
+mod connections;
 mod containers;
 mod dispatch_script;
 mod dramatiq;

@@ -80,7 +80,7 @@ fn what_the_sentinels_do_not_know_is_told() {
     assert!(unknown.contains(&format!("{open} knows no master named `other`")), "{unknown}");
     let locked = told(&format!("sentinel://:s3cret@{closed}/0?master={NAME}"));
     assert!(locked.contains("refused the login: NOAUTH"), "{locked}");
-    assert!(locked.contains("`&sentinel_user=…&sentinel_password=…`"), "{locked}");
+    assert!(locked.contains("`sentinel_user` and `sentinel_password`"), "{locked}");
     let wrong = told(&format!("sentinel://{closed}/0?master={NAME}&sentinel_password=s3cret2"));
     assert!(wrong.contains("refused the login: WRONGPASS"), "{wrong}");
     let away = told(&format!("sentinel://127.0.0.1:{}/0?master={NAME}", free_port()));
@@ -124,6 +124,7 @@ fn sentinels_and_master_are_reached_by_tls_each_with_its_login() {
     needs!(Redis);
     let authority = Authority::new();
     let pair = authority.sign("127.0.0.1");
+    let pin = pair.pin();
     let files = [
         ("tls-cert-file", pair.cert),
         ("tls-key-file", pair.key),
@@ -159,4 +160,13 @@ fn sentinels_and_master_are_reached_by_tls_each_with_its_login() {
     let mut database = master.connect();
     redis::cmd("SELECT").arg(2).exec(&mut database).unwrap();
     assert!(database.llen::<_, usize>("celery").unwrap() >= 2);
+    drop(downbeat);
+
+    // A pin counts where the connection goes, for the Sentinel and the master each.
+    let place = place.env("DOWNBEAT_TLS_CA", "");
+    let pinned = |pins: String| place.run(&["trigger", "tick", "--tls-pin", &pins]);
+    let of_node = format!("{}={pin}", node.address());
+    pinned(format!("{of_node},127.0.0.1:{tls_port}={pin}")).ok();
+    let told = pinned(of_node).refused(3);
+    assert!(told.contains(&format!("names 127.0.0.1:{tls_port}: no TLS connection")), "{told}");
 }

@@ -75,13 +75,123 @@ fn what_is_wrong_with_a_certificate_is_told() {
     let foreign = refused(&foreign);
     assert!(foreign.contains("does not trust our certificate"), "{foreign}");
     place_of(&url, &authority).run(&["trigger", "tick"]).ok();
-    let (_authority_itself, url) = redis_with(authority.own(), &authority, "no");
-    let itself = refused(&place(&url, &authority));
-    assert!(itself.contains("is that of an authority"), "{itself}");
-    for text in [unknown, other_name, without, foreign, itself] {
+    for text in [unknown, other_name, without, foreign] {
         assert!(!text.contains("s3cret"), "{text}");
     }
     server.kill();
+}
+
+/// A server as Heroku has it: its certificate is signed by itself, is that of an authority, and for
+/// no name that anybody writes.
+fn heroku() -> (Authority, RedisServer, String) {
+    let itself = Authority::new();
+    let (server, url) = redis_with(itself.own(), &itself, "no");
+    (itself, server, url)
+}
+
+/// Trusts nobody but what is pinned, and the system's authorities.
+fn pinning(url: &str, tls: &str) -> Place {
+    let place = Place::new().env("DOWNBEAT_BROKER", url).env("DOWNBEAT_LEADER_TTL", "1s");
+    place.write_schedule("all.yaml", "entries:\n  tick: {task: t, every: 1s, queue: q}\n");
+    let config = place.path().join("c.yaml");
+    std::fs::write(&config, format!("tls: {tls}\n")).unwrap();
+    place.env("DOWNBEAT_CONFIG", config.to_str().unwrap())
+}
+
+/// What the documented command prints for a server.
+fn printed_pin(server: &str) -> String {
+    let page = include_str!("../docs/brokers.md");
+    let (_, command) = page.split_once("```sh\nopenssl s_client").unwrap();
+    let command = command.split("```").next().unwrap().replace("HOST:PORT", server);
+    let mut shell = std::process::Command::new("sh");
+    let output = shell.args(["-c", &format!("openssl s_client{command}")]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_pinned_certificate_is_accepted_whatever_it_says_and_no_other_is() {
+    needs!(Redis);
+    let (itself, server, url) = heroku();
+    let host = url.rsplit('@').next().unwrap().split('/').next().unwrap();
+    let pin = printed_pin(host);
+    assert_eq!(pin, itself.own().pin());
+    let unpinned = pinning(&url, "{}").run(&["trigger", "tick"]).refused(3);
+    assert!(unpinned.contains("`tls: {pin: {HOST: [sha256:…]}}`"), "{unpinned}");
+
+    let place = pinning(&url, &format!("{{pin: {{127.0.0.1: [{pin}]}}}}"));
+    let downbeat = place.start(&["run"]);
+    server.wait_for_queue("q", 2);
+    drop(downbeat);
+    let config = place.run(&["config", "--json"]).ok();
+    assert!(config.contains(&pin), "{config}");
+
+    // Another server with another certificate, where this one is pinned.
+    let (other, _other_server, other_url) = heroku();
+    let shown = other.own().pin();
+    let place = place.env("DOWNBEAT_BROKER", &other_url);
+    let refused = place.run(&["trigger", "tick"]).refused(3);
+    assert!(refused.contains("none of those that `tls: {pin: …}` has"), "{refused}");
+    assert!(refused.contains(&shown) && !refused.contains("s3cret"), "{refused}");
+    // Also one that a trusted authority has signed for this very name.
+    let (authority, ca) = (Authority::new(), "--tls-ca");
+    let (_signed, signed_url) = redis(&authority, "no");
+    let place = place.env("DOWNBEAT_BROKER", &signed_url);
+    let path = authority.ca().display().to_string();
+    let refused = place.run(&["trigger", "tick", ca, &path]).refused(3);
+    assert!(refused.contains("none of those that `tls: {pin: …}` has"), "{refused}");
+
+    // The variable goes before the file, and a port before its host.
+    let port = other_url.rsplit(':').next().unwrap().split('/').next().unwrap();
+    let pins = format!("127.0.0.1={pin},127.0.0.1:{port}={shown}");
+    let place = place.env("DOWNBEAT_BROKER", &other_url).env("DOWNBEAT_TLS_PIN", &pins);
+    place.run(&["trigger", "tick"]).ok();
+}
+
+#[test]
+fn an_address_without_a_pin_is_verified_as_usual_beside_one_that_has_one() {
+    needs!(Redis);
+    let (itself, _server, url) = heroku();
+    let place = pinning(&url, &format!("{{pin: {{127.0.0.1: {}}}}}", itself.own().pin()));
+    place.run(&["trigger", "tick"]).ok();
+    let place = place.env("DOWNBEAT_BROKER", &url.replace("127.0.0.1", "localhost"));
+    let refused = place.run(&["trigger", "tick"]).refused(3);
+    assert!(refused.contains("is that of an authority"), "{refused}");
+    // With an authority, the name counts.
+    let authority = Authority::new();
+    let (_signed, url) = redis(&authority, "no");
+    let ca = authority.ca().display().to_string();
+    let place = place.env("DOWNBEAT_BROKER", &url.replace("127.0.0.1", "localhost"));
+    let refused = place.run(&["trigger", "tick", "--tls-ca", &ca]).refused(3);
+    assert!(refused.contains("is for another name"), "{refused}");
+}
+
+#[test]
+fn a_servers_own_certificate_is_trusted_as_ca_whatever_it_says() {
+    needs!(Redis);
+    let (itself, _server, url) = heroku();
+    place(&url, &itself).run(&["trigger", "tick"]).ok();
+    // One of another server, with the same words in it.
+    let other = place(&url, &Authority::new()).run(&["trigger", "tick"]).refused(3);
+    assert!(other.contains("no TLS connection"), "{other}");
+}
+
+#[test]
+fn a_pin_that_is_none_is_refused_where_it_stands() {
+    let told = |tls: &str| pinning("spool:x", tls).run(&["trigger", "tick"]).refused(2);
+    let short = told("{pin: {host: [sha256:abc]}}");
+    assert!(short.contains("c.yaml:1:20: this is not the SHA-256 of a certificate"), "{short}");
+    assert!(short.contains("    pin: …\n         ^"), "{short}");
+    let host = told("{pin: {'a b': []}}");
+    assert!(host.contains("c.yaml:1:13: this is not a host to pin"), "{host}");
+    assert!(host.contains("no certificate is pinned"), "{host}");
+    let list = told("{pin: [sha256:abc]}");
+    assert!(list.contains("expected a mapping of hosts"), "{list}");
+    let place = pinning("spool:x", "{}").env("DOWNBEAT_TLS_PIN", "host");
+    let variable = place.run(&["trigger", "tick"]).refused(2);
+    assert!(
+        variable.contains("environment:DOWNBEAT_TLS_PIN: this is not the SHA-256"),
+        "{variable}"
+    );
 }
 
 #[test]
@@ -148,6 +258,14 @@ fn a_queue_of_rabbitmq_behind_tls_is_fed() {
 
     let place = as_client(place, &rabbitmq.authority().sign("client"));
     place.run(&["trigger", "tick", "--config", "c.yaml"]).ok();
+    // Pinned, nobody needs to have signed it.
+    let pinned = |pin: &str| {
+        let pin = format!("127.0.0.1={pin}");
+        place.run(&["trigger", "tick", "--config", "c.yaml", "--tls-ca", &ca, "--tls-pin", &pin])
+    };
+    pinned(&rabbitmq.server_pin()).ok();
+    let refused = pinned(&stranger.own().pin()).refused(3);
+    assert!(refused.contains(&rabbitmq.server_pin()), "{refused}");
     let downbeat = place.start(&["run", "--config", "c.yaml"]);
     downbeat.wait_for_dispatches("tick", 0, 2);
 }

@@ -174,6 +174,7 @@ fn load_configuration(
         tls_ca: flags.tls_ca,
         tls_cert: flags.tls_cert,
         tls_key: flags.tls_key,
+        tls_pin: flags.tls_pin,
         schedules: flags.schedules,
         namespace: flags.namespace,
         leader_ttl: flags.leader_ttl,

@@ -189,8 +189,12 @@ impl Excerpt {
         };
         let before = before.trim_end_matches(['"', '\'', ' ']);
         let key = before.rsplit(|c| !is_name(c)).next()?;
-        let shown = Excerpt { line: format!("{key}: …"), caret: key.len() + 2, width: 1 };
-        is_known(key).then_some(shown)
+        is_known(key).then(|| Excerpt::of_value(key))
+    }
+
+    /// The value of a known key, as `…`.
+    pub(crate) fn of_value(key: &str) -> Excerpt {
+        Excerpt { line: format!("{key}: …"), caret: key.len() + 2, width: 1 }
     }
 
     fn cut(line: &[char], at: usize, pointed: usize) -> Excerpt {

@@ -24,6 +24,7 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
         "tls.ca\tnone\tdefault".to_owned(),
         "tls.cert\tnone\tdefault".to_owned(),
         "tls.key\tnone\tdefault".to_owned(),
+        "tls.pin\tnone\tdefault".to_owned(),
         "schedules\t./schedules\tdefault".to_owned(),
         "namespace\tshop\t--namespace".to_owned(),
         format!("queues\t{{\"mail\":{{\"worker\":\"sidekiq\"}}}}\t{file}:4:9"),

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
+use downbeat::tls::Pin;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tempfile::TempDir;
 
 /// Signs certificates; its own is what others have to trust.
@@ -20,6 +23,13 @@ pub(crate) struct Pair {
     pub(crate) cert: PathBuf,
     /// Its key.
     pub(crate) key: PathBuf,
+}
+
+impl Pair {
+    /// What is written to pin the certificate.
+    pub(crate) fn pin(&self) -> String {
+        Pin::of(&CertificateDer::from_pem_file(&self.cert).unwrap()).to_string()
+    }
 }
 
 impl Authority {

@@ -23,6 +23,8 @@ pub(crate) struct RabbitMq {
     mapper: Process,
     ports: Ports,
     authority: Authority,
+    /// The server's own.
+    pair: Pair,
     folder: TempDir,
 }
 
@@ -53,10 +55,11 @@ impl RabbitMq {
         let folder = tempfile::Builder::new().prefix("rabbitmq").tempdir().unwrap();
         let [amqp, tls, nodes, mapper] = [(); 4].map(|()| free_port());
         let (ports, authority) = (Ports { amqp, tls, nodes, mapper }, Authority::new());
-        configure(folder.path(), ports, &authority);
+        let pair = authority.sign("127.0.0.1");
+        configure(folder.path(), ports, &authority, &pair);
         let mapper = spawn_mapper(ports);
         let server = spawn_server(folder.path(), ports);
-        let mut server = RabbitMq { server, mapper, ports, authority, folder };
+        let mut server = RabbitMq { server, mapper, ports, authority, pair, folder };
         server.wait_until_ready(1);
         server
     }
@@ -79,6 +82,11 @@ impl RabbitMq {
     /// Has signed the server's certificate, and what it trusts.
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// What is written to pin the server's certificate.
+    pub(crate) fn server_pin(&self) -> String {
+        self.pair.pin()
     }
 
     /// Ends the server at once.
@@ -115,8 +123,8 @@ impl RabbitMq {
     }
 }
 
-fn configure(folder: &Path, ports: Ports, authority: &Authority) {
-    let (Pair { cert, key }, ca) = (authority.sign("127.0.0.1"), authority.ca());
+fn configure(folder: &Path, ports: Ports, authority: &Authority, pair: &Pair) {
+    let (Pair { cert, key }, ca) = (pair, authority.ca());
     let mut config = File::create(folder.join("rabbitmq.conf")).unwrap();
     writeln!(config, "disk_free_limit.absolute = 1MB").unwrap();
     writeln!(config, "listeners.ssl.default = 127.0.0.1:{}", ports.tls).unwrap();

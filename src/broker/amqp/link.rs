@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ use crate::tls::{self, Tls};
 const APART: Duration = Duration::from_millis(500);
 /// Seconds of silence that either side may take for the connection's end.
 const HEARTBEAT: u16 = 10;
+/// AMQP's code for a login that the broker does not take.
+const ACCESS_REFUSED: u16 = 403;
 
 /// A queue's channel, while there is one.
 pub(super) type Line = Mutex<Option<Channel>>;
@@ -180,7 +182,11 @@ impl Link {
             return Err(error.clone());
         }
         *state = State::default();
-        match self.in_time(self.connection()?).await {
+        let done = match timeout(self.deadline, self.connection()?).await {
+            Ok(done) => done.map_err(|error| self.of_connecting(&error)),
+            Err(_) => Err(TOO_LATE.to_owned()),
+        };
+        match done {
             Ok(connection) => state.connection = Some(connection),
             Err(error) => {
                 let error = format!("no connection to {}: {error}", self.address);
@@ -191,6 +197,33 @@ impl Link {
         Ok(())
     }
 
+    /// Why there is no connection, and what to do.
+    fn of_connecting(&self, error: &lapin::Error) -> String {
+        let is_cut = match error.kind() {
+            ErrorKind::ParsingError(_) => true,
+            ErrorKind::IOError(io) => {
+                matches!(
+                    io.kind(),
+                    ConnectionReset | BrokenPipe | ConnectionAborted | UnexpectedEof
+                )
+            }
+            _ => false,
+        };
+        if is_cut && !self.address.tls {
+            return format!("{error}; if it speaks TLS on that port, write `amqps://`");
+        }
+        let text = self.in_words(error);
+        let hint = match error.kind() {
+            ErrorKind::IOError(io) if tls::is_plain(&**io) => "; write `amqp://`",
+            ErrorKind::ProtocolError(said) if said.get_id() == ACCESS_REFUSED => {
+                "; compare user and password in the address with those of RabbitMQ, whose `guest` may \
+                 connect from its own machine only"
+            }
+            _ => "",
+        };
+        text + hint
+    }
+
     /// A connection in the making.
     fn connection(
         &self,
@@ -199,8 +232,8 @@ impl Link {
         let properties = ConnectionProperties::default().with_connection_name("downbeat".into());
         let over_tls = match self.address.tls {
             true => {
-                let config = self.tls.client_config().map_err(|error| error.to_string())?;
-                Some(OverTls::to(&uri.authority.host, config)?)
+                let connector = self.tls.connector(&self.address.host);
+                Some(OverTls::to(connector.map_err(|error| error.to_string())?))
             }
             false => None,
         };
@@ -219,20 +252,22 @@ impl Link {
         call: impl Future<Output = Result<T, lapin::Error>>,
     ) -> Result<T, String> {
         match timeout(self.deadline, call).await {
-            Ok(done) => done.map_err(|error| match error.kind() {
-                ErrorKind::IOError(io) => tls::explain(&**io).unwrap_or_else(|| match io.kind() {
-                    // TLS 1.3 asks for our certificate when the connection stands already, and the
-                    // reset may overtake the alert that says so.
-                    ConnectionReset | BrokenPipe if self.address.tls => format!(
-                        "{error}; if the server asks for our certificate, name it with \
-                         `tls: {{cert: FILE, key: FILE}}`"
-                    ),
-                    _ => error.to_string(),
-                }),
-                _ => error.to_string(),
-            }),
+            Ok(done) => done.map_err(|error| self.in_words(&error)),
             Err(_) => Err(TOO_LATE.to_owned()),
         }
+    }
+
+    fn in_words(&self, error: &lapin::Error) -> String {
+        let ErrorKind::IOError(io) = error.kind() else { return error.to_string() };
+        tls::explain(&**io).unwrap_or_else(|| match io.kind() {
+            // TLS 1.3 asks for our certificate when the connection stands already, and the reset may
+            // overtake the alert that says so.
+            ConnectionReset | BrokenPipe if self.address.tls => format!(
+                "{error}; if the server asks for our certificate, name it with `tls: {{cert: FILE, \
+                 key: FILE}}`"
+            ),
+            _ => error.to_string(),
+        })
     }
 }
 

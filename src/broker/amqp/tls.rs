@@ -7,7 +7,6 @@ use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_compat::{Compat, CompatExt as _};
@@ -16,26 +15,22 @@ use async_rs::traits::{Executor, Reactor, RuntimeKit};
 use async_rs::util::Task;
 use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::tls::Connector;
 
 /// Tokio, but for streams to one server.
 #[derive(Clone, Debug)]
 pub(super) struct OverTls {
     tokio: Tokio,
-    config: Arc<ClientConfig>,
-    server: ServerName<'static>,
+    connector: Connector,
 }
 
 impl OverTls {
-    /// Streams that end at `host`, whose certificate must be for that name.
-    pub(super) fn to(host: &str, config: Arc<ClientConfig>) -> Result<OverTls, String> {
-        let server = ServerName::try_from(host.to_owned());
-        let server = server.map_err(|_| format!("`{host}` is not the name of a host"))?;
-        Ok(OverTls { tokio: Tokio::current(), config, server })
+    /// Streams to the server of `connector`.
+    pub(super) fn to(connector: Connector) -> OverTls {
+        OverTls { tokio: Tokio::current(), connector }
     }
 }
 
@@ -86,11 +81,11 @@ impl Reactor for OverTls {
         &self,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
-        let (connector, server) = (TlsConnector::from(self.config.clone()), self.server.clone());
+        let connector = self.connector.clone();
         async move {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
-            Ok(connector.connect(server, stream).await?.compat())
+            Ok(connector.connect(stream).await?.compat())
         }
     }
 }

@@ -1,21 +1,58 @@
-//! What a server's own report says of its fitness.
+//! Whether a server is fit to be used, and what its own report says of its settings.
 
-/// Reads `INFO`: gives warnings, or why the server cannot be used.
-pub(super) fn inspect(info: &str) -> Result<Vec<String>, String> {
+use std::collections::HashMap;
+
+use redis::Value;
+
+use super::connect::Connection;
+use super::link::explain;
+use crate::broker::BrokerError;
+
+/// Refuses what no retry cures. It asks by HELLO, which no ACL forbids.
+pub(super) async fn inspect(connection: &mut Connection) -> Result<(), BrokerError> {
+    let hello = redis::cmd("HELLO").query_async(connection).await;
+    let hello: HashMap<String, Value> = hello.map_err(explain)?;
+    let field = |name: &str| {
+        let value = hello.get(name)?;
+        redis::from_redis_value_ref::<String>(value).ok()
+    };
+    let [mode, version] = ["mode", "version"].map(|name| field(name).unwrap_or_default());
+    fitness(&mode, &version).map_err(BrokerError::Unusable)
+}
+
+fn fitness(mode: &str, version: &str) -> Result<(), String> {
+    match mode {
+        "cluster" => {
+            Err("it is a Redis Cluster, which cannot hold queues and progress in one step; \
+                          use a standalone server or Sentinel"
+                .to_owned())
+        }
+        "sentinel" => {
+            Err("it is a Sentinel; write `sentinel://HOST,HOST,HOST/0?master=NAME`".into())
+        }
+        _ if !version.is_empty() && !is_supported(version) => {
+            Err(too_old(&format!("redis {version}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn too_old(what: &str) -> String {
+    format!("{what} is too old; 6.2 or newer is needed")
+}
+
+fn is_supported(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(u32::MAX));
+    let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    (major, minor) >= (6, 2)
+}
+
+/// What `INFO` says of settings that lose messages.
+pub(super) fn warnings(info: &str) -> Vec<String> {
     let field = |name: &str| {
         let mut lines = info.lines();
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     };
-    if field("cluster_enabled") == Some("1") {
-        return Err("the broker is a Redis Cluster, which cannot hold queues and progress in one \
-                    step; use a standalone server or Sentinel"
-            .to_owned());
-    }
-    if let Some(version) = field("redis_version")
-        && !is_supported(version)
-    {
-        return Err(format!("redis {version} is too old; 6.2 or newer is needed"));
-    }
     let mut warnings = Vec::new();
     if let Some(policy) = field("maxmemory_policy")
         && policy != "noeviction"
@@ -31,13 +68,7 @@ pub(super) fn inspect(info: &str) -> Result<Vec<String>, String> {
                 .to_owned(),
         );
     }
-    Ok(warnings)
-}
-
-fn is_supported(version: &str) -> bool {
-    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(u32::MAX));
-    let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    (major, minor) >= (6, 2)
+    warnings
 }
 
 #[cfg(test)]
@@ -45,18 +76,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cluster_and_an_old_server_are_refused() {
-        assert!(inspect("cluster_enabled:1\r\n").is_err());
-        assert!(inspect("redis_version:6.0.16\r\n").is_err());
-        assert_eq!(inspect("redis_version:6.2.0\r\n"), Ok(vec![]));
-        assert_eq!(inspect("redis_version:10.0.1\r\n"), Ok(vec![]));
+    fn a_cluster_a_sentinel_and_an_old_server_are_refused() {
+        assert!(fitness("cluster", "7.0.0").unwrap_err().contains("Redis Cluster"));
+        assert!(fitness("sentinel", "7.0.0").unwrap_err().contains("sentinel://"));
+        assert!(fitness("standalone", "6.0.16").unwrap_err().contains("too old"));
+        for version in ["6.2.0", "10.0.1", "255.255.255", ""] {
+            assert_eq!(fitness("standalone", version), Ok(()));
+        }
     }
 
     #[test]
     fn eviction_and_missing_persistence_are_warned_of() {
         let info = "maxmemory_policy:allkeys-lru\r\naof_enabled:0\r\nconnected_slaves:0\r\n";
-        assert_eq!(inspect(info).map(|warnings| warnings.len()), Ok(2));
+        assert_eq!(warnings(info).len(), 2);
         let info = "maxmemory_policy:noeviction\r\naof_enabled:0\r\nconnected_slaves:1\r\n";
-        assert_eq!(inspect(info), Ok(vec![]));
+        assert_eq!(warnings(info), [""; 0]);
     }
 }

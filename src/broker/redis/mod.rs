@@ -2,6 +2,7 @@
 //! can check, push and record in one step.
 
 mod calls;
+mod connect;
 mod inspect;
 mod keys;
 mod link;
@@ -17,10 +18,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
+use self::connect::Connection;
 use self::keys::Keys;
 use self::link::{Link, explain};
 pub use self::lock::{Attempt, Lock};
@@ -70,7 +71,8 @@ impl RedisBroker {
         }
     }
 
-    async fn inspect(&mut self) -> Result<(), BrokerError> {
+    /// Warns of settings of the server, once.
+    async fn look_at_settings(&mut self) -> Result<(), BrokerError> {
         if self.inspected {
             return Ok(());
         }
@@ -79,7 +81,7 @@ impl RedisBroker {
         // An ACL may forbid INFO; that is not our business.
         let answers: Vec<Value> = self.link.ask(&pipeline).await?;
         if let Some(Ok(info)) = answers.into_iter().next().map(redis::from_redis_value::<String>) {
-            for warning in inspect::inspect(&info).map_err(BrokerError::Unusable)? {
+            for warning in inspect::warnings(&info) {
                 tracing::warn!("{warning}");
             }
         }
@@ -121,7 +123,7 @@ impl Broker for RedisBroker {
         // Whoever reads everything anew may do so because the old connection is of no use.
         self.link.drop_connection();
         self.bound.clear();
-        self.inspect().await?;
+        self.look_at_settings().await?;
         let mut pipeline = Pipeline::new();
         pipeline.atomic();
         pipeline.cmd("TIME").cmd("GET").arg(self.keys.sequence());
@@ -249,11 +251,7 @@ fn events<'m>(sent: impl Iterator<Item = &'m Outgoing>, database: i64) -> Option
 }
 
 /// Tells of messages that were sent; nothing waits for it.
-fn tell<'m>(
-    sent: impl Iterator<Item = &'m Outgoing>,
-    database: i64,
-    mut connection: MultiplexedConnection,
-) {
+fn tell<'m>(sent: impl Iterator<Item = &'m Outgoing>, database: i64, mut connection: Connection) {
     if let Some(pipeline) = events(sent, database) {
         tokio::spawn(async move { pipeline.query_async::<Value>(&mut connection).await });
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{ConnectionInfo, RedisConnectionInfo, Value};
+use redis::{RedisConnectionInfo, Value};
 use tokio::time::timeout;
 use tracing::info;
 
-use super::link::{self, Opening, explain};
+use super::connect::{self, Connection, Opening, Place, Server};
+use super::link::explain;
 use crate::address::{self, HostPort};
 use crate::broker::BrokerError;
 
@@ -15,7 +15,7 @@ use crate::broker::BrokerError;
 #[derive(Debug)]
 pub(super) struct Sentinels {
     /// In the order in which they are asked: the one that last knew the master comes first.
-    nodes: Vec<ConnectionInfo>,
+    nodes: Vec<Server>,
     name: String,
     /// Whether all of them are reached by TLS, the master too.
     tls: bool,
@@ -29,15 +29,12 @@ impl Sentinels {
     /// `settings` are those of connections to the master.
     pub(super) fn new(named: &address::Sentinels, settings: RedisConnectionInfo) -> Sentinels {
         let address::Sentinels { nodes, master, login, tls } = named;
-        let own = link::settings(login.as_ref(), 0);
-        let nodes = nodes.iter().map(|node| link::server(link::tcp(node, *tls), &own)).collect();
+        let own = connect::settings(login.as_ref(), 0);
+        let at = |host: &HostPort| Place::Tcp { host: host.clone(), tls: *tls };
+        let node = |host| Server { place: at(host), settings: own.clone() };
+        let nodes = nodes.iter().map(node).collect();
         let name = master.clone();
         Sentinels { nodes, name, tls: *tls, settings, found: None }
-    }
-
-    /// The number of the master's database.
-    pub(super) fn database(&self) -> i64 {
-        self.settings.db()
     }
 
     /// Connects to what the Sentinels say is the master, if it says so, too.
@@ -47,11 +44,11 @@ impl Sentinels {
     pub(super) async fn connect(
         &mut self,
         opening: &Opening<'_>,
-    ) -> Result<MultiplexedConnection, BrokerError> {
+    ) -> Result<Connection, BrokerError> {
         let share = opening.deadline / u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
         for index in 0..self.nodes.len() {
-            let node = self.nodes[index].addr().to_string();
+            let node = self.nodes[index].to_string();
             let found = match self.ask(index, opening, share).await {
                 Ok(Some(found)) => found,
                 Ok(None) => {
@@ -63,11 +60,12 @@ impl Sentinels {
                     continue;
                 }
             };
-            let master = link::server(link::tcp(&found, self.tls), &self.settings);
+            let place = Place::Tcp { host: found.clone(), tls: self.tls };
+            let master = Server { place, settings: self.settings.clone() };
             if tried.contains(&found) {
                 continue;
             }
-            match connect_to_master(master, opening).await {
+            match connect_to_master(&master, opening).await {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
@@ -92,7 +90,7 @@ impl Sentinels {
         share: Duration,
     ) -> Result<Option<HostPort>, BrokerError> {
         let asking = async {
-            let mut connection = opening.open(self.nodes[index].clone(), None).await?;
+            let mut connection = opening.open(&self.nodes[index], None).await?;
             let mut call = redis::cmd("SENTINEL");
             call.arg("get-master-addr-by-name").arg(&self.name);
             call.query_async(&mut connection).await.map_err(explain)
@@ -102,8 +100,10 @@ impl Sentinels {
             timeout(share, asking).await.map_err(late)?;
         match answer {
             Err(BrokerError::Unavailable(text)) if text.contains("refused the login") => {
-                let hint = "the Sentinels' own login is `&sentinel_user=…&sentinel_password=…`";
-                Err(BrokerError::Unavailable(format!("{text} ({hint})")))
+                // What follows is for a master.
+                let text = text.split(';').next().unwrap_or_default();
+                let hint = "`sentinel_user` and `sentinel_password` are the Sentinels' own login";
+                Err(BrokerError::Unavailable(format!("{text}; {hint}")))
             }
             answer => Ok(answer?.map(|(host, port)| HostPort { host, port })),
         }
@@ -111,9 +111,9 @@ impl Sentinels {
 }
 
 async fn connect_to_master(
-    server: ConnectionInfo,
+    server: &Server,
     opening: &Opening<'_>,
-) -> Result<MultiplexedConnection, BrokerError> {
+) -> Result<Connection, BrokerError> {
     let mut connection = opening.open(server, opening.pushes).await?;
     let role: Vec<Value> =
         redis::cmd("ROLE").query_async(&mut connection).await.map_err(explain)?;

@@ -18,6 +18,7 @@ const SETTINGS: &[&str] = &[
     "TLS_CA",
     "TLS_CERT",
     "TLS_KEY",
+    "TLS_PIN",
     "SCHEDULES",
     "NAMESPACE",
     "LEADER_TTL",

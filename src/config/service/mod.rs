@@ -7,6 +7,7 @@ mod broker;
 mod directories;
 mod environment;
 mod log;
+mod pins;
 mod queues;
 mod sources;
 #[cfg(test)]
@@ -74,9 +75,9 @@ static SERVICE: Keys = Keys {
 
 static TLS: Keys = Keys {
     of: "`tls`",
-    known: &["ca", "cert", "key"],
+    known: &["ca", "cert", "key", "pin"],
     later: &[],
-    elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key")],
+    elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key"), ("pins", "pin")],
 };
 static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], later: &[], elsewhere: &[] };
 
@@ -115,6 +116,8 @@ pub struct Overrides {
     pub tls_cert: Option<PathBuf>,
     /// `--tls-key`
     pub tls_key: Option<PathBuf>,
+    /// `--tls-pin`
+    pub tls_pin: Option<String>,
     /// `--schedules`, as often as it is given.
     pub schedules: Vec<PathBuf>,
     /// `--namespace`
@@ -279,6 +282,7 @@ impl ServiceConfig {
             ("tls.ca", self.tls.ca.as_deref().map_or(Value::Null, path)),
             ("tls.cert", client.map_or(Value::Null, |(cert, _)| path(cert))),
             ("tls.key", client.map_or(Value::Null, |(_, key)| path(key))),
+            ("tls.pin", pins::show(&self.tls.pins)),
             ("schedules", self.schedules.iter().map(|schedules| path(schedules)).collect()),
             ("namespace", json!(self.namespace)),
             ("queues", self.queues.iter().map(|queue| queues::show(queue)).collect()),
@@ -583,14 +587,15 @@ fn tls(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {
         let message = "a certificate of our own takes both `cert` and `key`";
         from.error(place, message, "write `tls: {cert: FILE, key: FILE}`");
     }
+    let pins = pins::read(overrides.tls_pin.clone(), from.inner("tls", &TLS, "pin"), from);
     let places: Vec<_> = [&ca, &cert, &key].into_iter().flatten().cloned().collect();
     let client = cert.zip(key).map(|((cert, _), (key, _))| (cert, key));
-    let tls = Tls { ca: ca.map(|(path, _)| path), client };
+    let tls = Tls { ca: ca.map(|(path, _)| path), client, pins };
     if !places.is_empty()
-        && let Err(error) = tls.client_config()
+        && let Err(error) = tls.check()
         && !error.is_forbidden()
     {
-        let place = places.iter().find(|(path, _)| path == error.path());
+        let place = places.iter().find(|(path, _)| Some(&**path) == error.path());
         from.error(&place.unwrap_or(&places[0]).1, &error.to_string(), "");
     }
     tls

@@ -133,8 +133,18 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         read: impl FnOnce(&Node<'_>, &mut Report<'_>) -> T,
     ) -> Option<T> {
         let node = self.fields.as_ref()?.value(key)?;
+        Some(self.read(key, node, read))
+    }
+
+    /// The same of a key that stands elsewhere in the file.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        node: &Node<'_>,
+        read: impl FnOnce(&Node<'_>, &mut Report<'_>) -> T,
+    ) -> T {
         self.note(key, &Place::File(node.span));
-        Some(read(node, &mut self.report))
+        read(node, &mut self.report)
     }
 
     /// A list of paths in the file, or a single one.

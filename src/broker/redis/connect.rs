@@ -1,0 +1,228 @@
+//! Makes one connection to one server: the stream, TLS around it if need be, and the login. What goes
+//! wrong on the way says what to do.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo,
+    RedisError, RedisFuture, Value,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::link::explain;
+use crate::address::{HostPort, Login};
+use crate::broker::BrokerError;
+use crate::tls::{self, Tls};
+
+/// A connection that ends with the last of its clones.
+#[derive(Clone)]
+pub(super) struct Connection {
+    calls: MultiplexedConnection,
+    _driver: Arc<Driver>,
+}
+
+/// The task that reads and writes; a server that never answers would keep it for ever.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, call: &'a Cmd) -> RedisFuture<'a, Value> {
+        self.calls.req_packed_command(call)
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        calls: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.calls.req_packed_commands(calls, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.calls.get_db()
+    }
+}
+
+/// Where a server is, and how connections to it begin.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) place: Place,
+    pub(super) settings: RedisConnectionInfo,
+}
+
+/// Where a server is.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// At a port, by TLS or not.
+    Tcp { host: HostPort, tls: bool },
+    /// At a socket of this machine.
+    Socket(PathBuf),
+}
+
+/// `HOST:PORT`, or the path.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Tcp { host, .. } => host.fmt(f),
+            Place::Socket(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// How a connection begins.
+pub(super) fn settings(login: Option<&Login>, database: u32) -> RedisConnectionInfo {
+    let settings = RedisConnectionInfo::default().set_db(database.into());
+    let settings = settings.set_protocol(ProtocolVersion::RESP3);
+    let Some(Login { user, password }) = login else { return settings };
+    let settings = settings.set_password(password.expose());
+    match user {
+        Some(user) => settings.set_username(user),
+        None => settings,
+    }
+}
+
+/// How connections are made.
+pub(super) struct Opening<'a> {
+    pub(super) tls: &'a Tls,
+    /// For connecting, and for each answer.
+    pub(super) deadline: Duration,
+    /// Where what the server tells of itself goes.
+    pub(super) pushes: Option<&'a UnboundedSender<PushInfo>>,
+}
+
+impl Opening<'_> {
+    /// A connection to `server`, whose login it has passed.
+    pub(super) async fn open(
+        &self,
+        server: &Server,
+        pushes: Option<&UnboundedSender<PushInfo>>,
+    ) -> Result<Connection, BrokerError> {
+        let until = Instant::now() + self.deadline;
+        let settings = &server.settings;
+        match &server.place {
+            Place::Socket(path) => {
+                let stream = timeout_at(until, UnixStream::connect(path)).await;
+                let stream = stream.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+                let stream = stream.map_err(|error| unavailable(of_socket(&error)))?;
+                self.log_in(stream, settings, pushes, until).await.map_err(explain)
+            }
+            Place::Tcp { host, tls: false } => {
+                let stream = reach(host, until).await?;
+                let done = self.log_in(stream, settings, pushes, until).await;
+                done.map_err(|error| match is_no_redis(&error) {
+                    true => unavailable(format!(
+                        "what listens there does not answer as Redis does ({error}); if it speaks \
+                         TLS on that port, write `rediss://`"
+                    )),
+                    false => explain(error),
+                })
+            }
+            Place::Tcp { host, tls: true } => {
+                let connector = self.tls.connector(host);
+                let connector = connector.map_err(|error| unavailable(error.to_string()))?;
+                let stream = reach(host, until).await?;
+                let stream = match timeout_at(until, connector.connect(stream)).await {
+                    Ok(stream) => stream.map_err(|error| unavailable(of_tls(&error)))?,
+                    // A Redis without TLS waits for the end of a line.
+                    Err(_) => {
+                        let text = "no TLS connection: no answer in time; if the server does not \
+                                    speak TLS on that port, write `redis://`";
+                        return Err(unavailable(text));
+                    }
+                };
+                self.log_in(stream, settings, pushes, until).await.map_err(explain)
+            }
+        }
+    }
+
+    async fn log_in<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        &self,
+        stream: S,
+        settings: &RedisConnectionInfo,
+        pushes: Option<&UnboundedSender<PushInfo>>,
+        until: Instant,
+    ) -> Result<Connection, RedisError> {
+        let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.deadline));
+        if let Some(sender) = pushes {
+            config = config.set_push_sender(sender.clone());
+        }
+        let login = MultiplexedConnection::new_with_config(settings, stream, config);
+        let late = |_| RedisError::from(io::Error::from(ErrorKind::TimedOut));
+        let (calls, driver) = timeout_at(until, login).await.map_err(late)??;
+        Ok(Connection { calls, _driver: Arc::new(Driver(tokio::spawn(driver))) })
+    }
+}
+
+/// The first of the host's addresses that answers.
+async fn reach(server: &HostPort, until: Instant) -> Result<TcpStream, BrokerError> {
+    let late = || unavailable("no answer in time");
+    let HostPort { host, port } = server;
+    let found = timeout_at(until, lookup_host((&**host, *port))).await.map_err(|_| late())?;
+    let found: Vec<_> = found.map_err(unavailable)?.collect();
+    let mut failed = unavailable("the host has no address");
+    for (index, address) in found.iter().enumerate() {
+        // One that does not answer leaves time for the others.
+        let left = until.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(found.len() - index).unwrap_or(u32::MAX);
+        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true).map_err(unavailable)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => failed = unavailable(error),
+            Err(_) => failed = late(),
+        }
+    }
+    Err(failed)
+}
+
+fn unavailable(text: impl ToString) -> BrokerError {
+    BrokerError::Unavailable(text.to_string())
+}
+
+/// Whether what came was nothing that Redis says, or nothing at all.
+fn is_no_redis(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Parse || error.is_connection_dropped()
+}
+
+fn of_socket(error: &io::Error) -> String {
+    let hint = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "this user may not write to the socket: make it a member of the socket's group \
+             (`usermod -aG redis USER`), and set `unixsocketperm 770` in redis.conf"
+        }
+        ErrorKind::NotFound => {
+            "there is no such socket: start the server, and set `unixsocket` in redis.conf"
+        }
+        ErrorKind::ConnectionRefused => "nobody listens at the socket: start the server",
+        _ => return error.to_string(),
+    };
+    format!("{hint} ({error})")
+}
+
+fn of_tls(error: &io::Error) -> String {
+    let text = tls::explain(error).unwrap_or_else(|| format!("no TLS connection: {error}"));
+    let is_plain = tls::is_plain(error);
+    if is_plain { format!("{text}; write `redis://`") } else { text }
+}

@@ -1,0 +1,253 @@
+//! TLS to brokers: whom to trust, and who we are.
+//!
+//! Certificates are always verified, for Redis and AMQP by one and the same verifier. The files are
+//! read for each new connection, so that renewed ones need no restart.
+
+mod pin;
+mod verify;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub use self::pin::{Pin, PinError, Pinned, Pins};
+use self::verify::{Verifier, WrongPin};
+use crate::address::HostPort;
+
+use crate::regular_file;
+
+/// A bundle of all public authorities takes a quarter of a MiB.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// Which files say it, all of them PEM, and what is pinned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The authorities, or the servers' own certificates, that are trusted; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// Our certificate with what links it to its authority, and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// What alone is accepted at some addresses, whoever has signed it.
+    pub pins: Pins,
+}
+
+/// Turns a stream to one server into one that is encrypted.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tls: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Connector {
+    pub(crate) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.tls.connect(self.name.clone(), stream).await
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with one of the files.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: {why}", path.display())]
+    Invalid {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A host that no certificate can name.
+    #[error("`{0}` is not the name of a host")]
+    Nameless(String),
+}
+
+impl Tls {
+    /// Looks into all the files.
+    ///
+    /// # Errors
+    /// When a file cannot be read, holds nothing of use, or the key belongs to another certificate.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.config(None).map(drop)
+    }
+
+    /// What a connection to `server` needs; the files are read now.
+    ///
+    /// # Errors
+    /// As [`Tls::check`].
+    pub(crate) fn connector(&self, server: &HostPort) -> Result<Connector, TlsError> {
+        let name = ServerName::try_from(server.host.clone());
+        let name = name.map_err(|_| TlsError::Nameless(server.host.clone()))?;
+        let config = self.config(self.pins.of(server))?;
+        Ok(Connector { tls: Arc::new(config).into(), name })
+    }
+
+    fn config(&self, pins: Option<&[Pin]>) -> Result<ClientConfig, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = match pins {
+            Some(pins) => Verifier::pinned(pins, Arc::clone(&provider)),
+            None => {
+                let (themselves, roots) = self.trusted()?;
+                Verifier::signed(themselves, roots, Arc::clone(&provider))
+            }
+        };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has what both versions of TLS need")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let Some((cert, key)) = &self.client else { return Ok(config.with_no_client_auth()) };
+        let chain = certificates(cert, &read(cert)?)?;
+        let no_key = |_| invalid(key, "there is no private key in it");
+        let key_der = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(no_key)?;
+        let refused = |error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                invalid(key, format!("it is not the key of {}", cert.display()))
+            }
+            error => invalid(cert, error),
+        };
+        config.with_client_auth_cert(chain, key_der).map_err(refused)
+    }
+
+    /// Certificates that are trusted themselves, and whoever is trusted to sign others.
+    fn trusted(&self) -> Result<(Vec<CertificateDer<'static>>, RootCertStore), TlsError> {
+        let mut roots = RootCertStore::empty();
+        let Some(path) = &self.ca else {
+            // As many as there are: a broken one among them is not ours to mend.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            return Ok((Vec::new(), roots));
+        };
+        let themselves = certificates(path, &read(path)?)?;
+        for certificate in &themselves {
+            roots.add(certificate.clone()).map_err(|error| invalid(path, error))?;
+        }
+        Ok((themselves, roots))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    regular_file::read(path, MAX_FILE_BYTES)
+        .map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
+}
+
+impl TlsError {
+    /// The file in question, if there is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            TlsError::Unreadable { path, .. } | TlsError::Invalid { path, .. } => Some(path),
+            TlsError::Nameless(_) => None,
+        }
+    }
+
+    /// Whether others may be allowed to read it.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        use io::ErrorKind::PermissionDenied;
+        matches!(self, TlsError::Unreadable { source, .. } if source.kind() == PermissionDenied)
+    }
+}
+
+fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|error| invalid(path, error))?;
+    if found.is_empty() {
+        return Err(invalid(path, "there is no certificate in it (PEM)"));
+    }
+    Ok(found)
+}
+
+fn invalid(path: &Path, why: impl ToString) -> TlsError {
+    TlsError::Invalid { path: path.to_owned(), why: why.to_string() }
+}
+
+/// What a failed handshake means and what to do, if it is a handshake that failed.
+pub(crate) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
+    handshake(error).map(in_words)
+}
+
+/// Whether the server has answered, and not by TLS.
+pub(crate) fn is_plain(error: &(dyn Error + 'static)) -> bool {
+    matches!(handshake(error), Some(rustls::Error::InvalidMessage(_)))
+}
+
+fn handshake<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let mut next = Some(error);
+    while let Some(mut error) = next {
+        // As the Redis client keeps it.
+        if let Some(shared) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+            error = &**shared;
+        }
+        let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let found = inside.and_then(|inside| inside.downcast_ref::<rustls::Error>());
+        if let Some(error) = found.or_else(|| error.downcast_ref()) {
+            return Some(error);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn in_words(error: &rustls::Error) -> String {
+    use CertificateError::{
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, Other,
+        UnknownIssuer,
+    };
+    let hint = match error {
+        rustls::Error::InvalidCertificate(Other(other))
+            if let Some(WrongPin { shown }) = other.0.downcast_ref() =>
+        {
+            return format!(
+                "no TLS connection: the server's certificate is none of those that `tls: {{pin: …}}` \
+                 has for this address; it is {shown}, which goes there if it is the right one"
+            );
+        }
+        // The latter where an authority has the name of one that is trusted.
+        rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature) => {
+            "nobody who is trusted has signed the server's certificate; name who has with `tls: {ca: \
+             FILE}`, or the certificate itself with `tls: {pin: {HOST: [sha256:…]}}`"
+        }
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            "the server's certificate is for another name; write that one into the address, or name \
+             the certificate itself with `tls: {pin: {HOST: [sha256:…]}}`"
+        }
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            "the server's certificate has to be renewed, or this machine's clock is wrong"
+        }
+        rustls::Error::InvalidCertificate(Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the server's certificate is that of an authority; name the certificate itself with \
+             `tls: {ca: FILE}` or `tls: {pin: {HOST: [sha256:…]}}`"
+        }
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server asks for our certificate; name it with `tls: {cert: FILE, key: FILE}`"
+        }
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA | AlertDescription::BadCertificate,
+        ) => "the server does not trust our certificate; see `tls: {cert: FILE, key: FILE}`",
+        rustls::Error::InvalidMessage(_) => "the server does not speak TLS on that port",
+        _ => return format!("no TLS connection: {error}"),
+    };
+    format!("no TLS connection: {hint} ({error})")
+}

@@ -1,0 +1,122 @@
+//! Which certificate a server may have.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+};
+
+use super::pin::Pin;
+
+/// Accepts a pinned certificate and nothing else where there are pins; otherwise one that is trusted
+/// by itself, or that somebody who is trusted has signed for the server's name. That the server has
+/// the certificate's key is verified in any case.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    trust: Trust,
+    provider: Arc<CryptoProvider>,
+}
+
+#[derive(Debug)]
+enum Trust {
+    /// Exactly these.
+    Pins(Vec<Pin>),
+    Signed {
+        /// Trusted by themselves, whatever else they say.
+        themselves: Vec<CertificateDer<'static>>,
+        /// `None`: nobody is trusted to sign.
+        by_others: Option<Arc<WebPkiServerVerifier>>,
+    },
+}
+
+/// A certificate that is none of those that are pinned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WrongPin {
+    /// The one that the server shows.
+    pub(super) shown: Pin,
+}
+
+impl fmt::Display for WrongPin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the certificate is {}", self.shown)
+    }
+}
+
+impl std::error::Error for WrongPin {}
+
+impl Verifier {
+    pub(super) fn pinned(pins: &[Pin], provider: Arc<CryptoProvider>) -> Verifier {
+        Verifier { trust: Trust::Pins(pins.to_vec()), provider }
+    }
+
+    /// `themselves` are trusted as they are, and `roots` to sign for others.
+    pub(super) fn signed(
+        themselves: Vec<CertificateDer<'static>>,
+        roots: RootCertStore,
+        provider: Arc<CryptoProvider>,
+    ) -> Verifier {
+        let roots = Arc::new(roots);
+        let builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+        // Without any roots there is nothing to build.
+        let by_others = builder.build().ok();
+        Verifier { trust: Trust::Signed { themselves, by_others }, provider }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match &self.trust {
+            Trust::Pins(pins) => {
+                let shown = Pin::of(certificate);
+                if pins.contains(&shown) {
+                    return Ok(ServerCertVerified::assertion());
+                }
+                let error = OtherError(Arc::new(WrongPin { shown }));
+                Err(CertificateError::Other(error).into())
+            }
+            Trust::Signed { themselves, .. } if themselves.iter().any(|it| it == certificate) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            Trust::Signed { by_others: Some(verifier), .. } => {
+                verifier.verify_server_cert(certificate, between, name, ocsp, now)
+            }
+            Trust::Signed { by_others: None, .. } => Err(CertificateError::UnknownIssuer.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
