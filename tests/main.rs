@@ -50,3 +50,4 @@ mod systemd;
 mod templates;
 mod three_kinds;
 mod tls;
+mod unfit;

@@ -14,10 +14,10 @@ use tracing::{info, warn};
 use super::{
     Exit, Failure, broker_of_run, check_usable, configuration, look, render, renderer, runtime,
 };
-use crate::broker::Broker;
 use crate::broker::amqp::Amqp;
 use crate::broker::redis::{Lock, RedisBroker};
 use crate::broker::spool::{Spool, SpoolError};
+use crate::broker::{Broker, BrokerError};
 use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
@@ -117,8 +117,12 @@ async fn serve(
             let myself = Peer::myself(&host::name());
             let (campaign, reports) = Campaign::new(lock, times, myself, announcing);
             let to_campaign = reports.requests.clone();
-            let campaign = begin(campaign)?;
-            let done = work(Service::new(parts, broker, reports), requested, &stopping, http).await;
+            let mut campaign = begin(campaign)?;
+            let service = Service::new(parts, broker, reports);
+            let done = tokio::select! {
+                done = work(service, requested, &stopping, http) => done,
+                Ok(Err(error)) = &mut campaign => return Err(Failure::new(Exit::Config, error)),
+            };
             let _ = to_campaign.send(campaign::Request::Leave).await;
             if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
                 warn!("the lease could not be given up; it runs out by itself");
@@ -140,13 +144,13 @@ async fn serve(
 
 /// Campaigns on a thread of its own, so that no amount of work delays a renewal; the receiver hears
 /// when it has ended.
-fn begin(campaign: Campaign) -> Result<oneshot::Receiver<()>, Failure> {
+fn begin(campaign: Campaign) -> Result<oneshot::Receiver<Result<(), BrokerError>>, Failure> {
     let runtime = runtime()?;
     let (end, ended) = oneshot::channel();
     let run = move || {
-        runtime.block_on(campaign.run());
+        let done = runtime.block_on(campaign.run());
         // Nobody waits for it once the process has no more time.
-        let _ = end.send(());
+        let _ = end.send(done);
     };
     let begun = thread::Builder::new().name("campaign".to_owned()).spawn(run);
     begun.map(|_| ended).map_err(|error| Failure::new(Exit::Failed, error))

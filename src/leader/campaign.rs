@@ -112,6 +112,8 @@ enum End {
     Lost,
     Resigned(Option<oneshot::Sender<Result<(), String>>>),
     Left,
+    /// The broker cannot be used, and no retry cures that.
+    Unusable(BrokerError),
 }
 
 impl Campaign {
@@ -160,8 +162,12 @@ impl Campaign {
     }
 
     /// Follows and leads in turn until told to leave.
-    pub async fn run(mut self) {
-        while let Some(lease) = self.follow().await {
+    ///
+    /// # Errors
+    /// When the broker turns out to be one that cannot be used, which no retry cures. Nothing more is
+    /// written to it.
+    pub async fn run(mut self) -> Result<(), BrokerError> {
+        while let Some(lease) = self.follow().await? {
             info!(term = lease.term(), holder = %self.myself.holder, "became leader");
             self.own_last = Some(lease.text.to_string());
             self.leadership.send_replace(Some(lease.clone()));
@@ -184,21 +190,24 @@ impl Campaign {
                     }
                     break;
                 }
+                End::Unusable(error) => return Err(error),
             }
         }
         let _ = self.lock.announce(&self.identity, "").await;
+        Ok(())
     }
 
     /// Waits for the lease; `None` when told to leave.
-    async fn follow(&mut self) -> Option<Lease> {
+    async fn follow(&mut self) -> Result<Option<Lease>, BrokerError> {
         let mut failures = 0;
         loop {
             let pause = match self.stand().await {
-                Ok(Ok(lease)) => return Some(lease),
+                Ok(Ok(lease)) => return Ok(Some(lease)),
                 Ok(Err(pause)) => {
                     failures = 0;
                     pause
                 }
+                Err(error @ BrokerError::Unusable(_)) => return Err(error),
                 Err(error) => {
                     self.report(Some(&error));
                     self.leader.send_replace(None);
@@ -218,7 +227,7 @@ impl Campaign {
                     Some(Request::Resign(answer)) => {
                         let _ = answer.send(Err("this replica does not lead".to_owned()));
                     }
-                    Some(Request::Leave) | None => return None,
+                    Some(Request::Leave) | None => return Ok(None),
                 },
             }
         }
@@ -303,6 +312,7 @@ impl Campaign {
                     warn!(term = lease.term(), "lost the lease");
                     return End::Lost;
                 }
+                Err(error @ BrokerError::Unusable(_)) => return End::Unusable(error),
                 Err(error) => {
                     self.report(Some(&error));
                     failures += 1;
