@@ -2,13 +2,17 @@
 
 mod mutations;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use downbeat::config::{Overrides, Problem, ServiceConfig};
 
 use crate::support::downbeat::{Downbeat, Place};
+use crate::support::http::{address, get};
 use crate::support::manager::Manager;
+use crate::support::redis::{self, RedisServer};
+use crate::support::tools::needs;
 use crate::support::wait::SOON;
 
 /// Every password in these tests. No four characters of it are found in anything that we print.
@@ -272,5 +276,100 @@ fn what_cannot_be_understood_on_the_command_line_is_not_repeated() {
         let told = place.run(&args).refused(2);
         assert!(told.contains(shown), "{args:?}: {told}");
         assert_eq!(leak(&told), None, "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn passwords_that_others_on_the_machine_can_read_are_warned_of() {
+    let place = Place::new();
+    place.write_schedule("a.yaml", "entries: {hourly: {task: t, every: 1h}}");
+    let mode = |path: &str, mode| {
+        fs::set_permissions(place.path().join(path), Permissions::from_mode(mode)).unwrap();
+    };
+    mode(".", 0o755);
+    let url = format!("redis://:{SECRET}@127.0.0.1:1/0");
+    let write = |name: &str, text: &str| {
+        fs::write(place.path().join(name), text).unwrap();
+        mode(name, 0o644);
+    };
+    write("broker", &url);
+    write("c.yaml", &format!("queues: {{sums: {{options: {{results: '{url}'}}}}}}\n"));
+    write("plain.yaml", "broker: redis://127.0.0.1:1/0\n");
+    let line = "every user of this machine can see a password on the command line";
+    let file = "every user of this machine can read this file, and it holds a password";
+    let flag = format!("--broker={url}");
+    let state = format!("--state={url}");
+    let unsafe_ways: &[(&[&str], String)] = &[
+        (
+            &[&flag],
+            format!("--broker: warning: {line}\nhint: write the address into a file of mode"),
+        ),
+        (
+            &["--broker=amqp://127.0.0.1:1", &state],
+            format!("--state: warning: {line}\nhint: set DOWN"),
+        ),
+        (
+            &["--broker-file=broker"],
+            format!("broker: warning: {file}\nhint: `chmod 640 broker`, with"),
+        ),
+        (
+            &["--config=c.yaml"],
+            format!("c.yaml: warning: {file}\nhint: `chmod 640 c.yaml`, with the"),
+        ),
+    ];
+    for (args, warning) in unsafe_ways {
+        let checked = place.run(&[&["check"][..], args].concat());
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+        assert!(checked.stderr.contains(warning), "{args:?}: {checked:?}");
+        assert!(checked.stdout.contains("1 warning"), "{checked:?}");
+        assert_eq!(leak(&(checked.stdout + &checked.stderr)), None);
+        let mut downbeat = place.start(&[&["run"][..], args].concat());
+        downbeat.wait_for_log("started");
+        let log = downbeat.log().join("\n");
+        let warning = warning.split_once('\n').unwrap().0;
+        assert!(log.contains(" WARN ") && log.contains(warning), "{args:?}: {log}");
+        downbeat.process().terminate();
+        downbeat.wait(SOON);
+    }
+    let quiet = |place: &Place, args: &[&str]| {
+        let checked = place.run(&[&["check"][..], args].concat());
+        assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""), "{args:?}");
+    };
+    quiet(&place, &["--broker=redis://127.0.0.1:1/0"]);
+    quiet(&place, &["--broker=amqp://guest:guest@127.0.0.1:1", "--state=redis://127.0.0.1:1"]);
+    quiet(&place, &["--config=plain.yaml"]);
+    // As a group of the service's user, systemd and Kubernetes hand them over.
+    for closed in [0o640, 0o440, 0o400] {
+        mode("broker", closed);
+        mode("c.yaml", closed);
+        quiet(&place, &["--broker-file=broker"]);
+        quiet(&place, &["--config=c.yaml"]);
+    }
+    let place = place.env("DOWNBEAT_BROKER", &url);
+    quiet(&place, &[]);
+}
+
+#[test]
+fn no_library_logs_the_password_that_it_is_given() {
+    needs!(Redis);
+    for (requirepass, log) in [(SECRET, "took office"), ("other", "WARN")] {
+        let args = ["--requirepass", requirepass].map(str::to_owned).to_vec();
+        let server = RedisServer::start_with(redis::Options {
+            tcp: true,
+            password: requirepass,
+            args,
+            ..redis::Options::default()
+        });
+        let url = format!("redis://:{SECRET}@127.0.0.1:{}/0", server.port());
+        let place = Place::new().env("DOWNBEAT_BROKER", &url).env("RUST_LOG", "trace");
+        place.write_schedule("a.yaml", "entries: {tick: {task: t, every: 1s}}");
+        let mut downbeat = place.start(&["run", "--http", "127.0.0.1:0", "--leader-ttl", "1s"]);
+        downbeat.wait_for_log(log);
+        let status = place.run(&["status"]);
+        let shown = get(&address(&downbeat), "/status").body;
+        downbeat.process().terminate();
+        downbeat.wait(SOON);
+        let said = downbeat.log().join("\n") + &status.stdout + &status.stderr + &shown;
+        assert_eq!(leak(&said), None, "{said}");
     }
 }

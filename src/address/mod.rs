@@ -114,6 +114,16 @@ impl Secret {
 }
 
 impl RedisAddress {
+    /// Whether somebody who reads the address learns a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        let of_sentinels = match &self.server {
+            RedisServer::Sentinel(sentinels) => sentinels.login.is_some(),
+            RedisServer::Tcp { .. } | RedisServer::Socket(_) => false,
+        };
+        self.login.is_some() || of_sentinels
+    }
+
     /// The database that this address names and that of `other`, if both name one server.
     #[must_use]
     pub fn databases(&self, other: &RedisAddress) -> Option<(u32, u32)> {
@@ -124,5 +134,13 @@ impl RedisAddress {
             (one, other) => one == other,
         };
         is_same.then_some((self.database, other.database))
+    }
+}
+
+impl AmqpAddress {
+    /// Whether somebody who reads the address learns a password; everybody knows that of `guest`.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| login.password.expose() != "guest")
     }
 }

@@ -81,7 +81,7 @@ fn checked(
         let Workers { broker, asked } = look::ask(&service, question)?;
         warnings.extend(config::against_workers(&loaded, &broker, &asked.workers, asked.silent));
     }
-    let problems = loaded.problems.into_iter().chain(warnings).collect();
+    let problems = service.warnings.into_iter().chain(loaded.problems).chain(warnings).collect();
     Ok(Checked { entries: loaded.schedule.map(|schedule| schedule.entries.len()), problems })
 }
 

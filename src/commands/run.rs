@@ -58,6 +58,9 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
+    if !service.warnings.is_empty() {
+        warn!("{}", render(&service.warnings));
+    }
     let runtime = runtime()?;
     let done = runtime.block_on(serve(service, asked, signals));
     // What still hangs in a blocking call must not keep the process.

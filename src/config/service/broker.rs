@@ -22,6 +22,17 @@ pub(super) enum Named {
     Amqp(Arc<AmqpAddress>),
 }
 
+impl Named {
+    /// Whether somebody who reads the address learns a password.
+    pub(super) fn has_password(&self) -> bool {
+        match self {
+            Named::Store(Broker::Redis(address)) => address.has_password(),
+            Named::Store(Broker::Spool(_)) => false,
+            Named::Amqp(address) => address.has_password(),
+        }
+    }
+}
+
 /// What is wrong, and what to write instead.
 type Refusal = (String, String);
 

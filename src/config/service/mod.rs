@@ -6,6 +6,7 @@
 mod broker;
 mod directories;
 mod environment;
+mod exposure;
 mod log;
 mod pins;
 mod queues;
@@ -32,11 +33,12 @@ use super::report::Report;
 
 use crate::address::AmqpAddress;
 use crate::control::Identity;
-use crate::queue::Queues;
+use crate::queue::{Queue, Queues};
 use crate::tls::Tls;
 pub use broker::Broker;
 use broker::{Named, STATE_HINT};
 pub use environment::check as check_environment;
+use exposure::Holder;
 pub use log::LogFormat;
 use sources::{Names, Place, Sources};
 
@@ -181,6 +183,8 @@ pub struct ServiceConfig {
     /// Which settings do not have their default, and what set each: `--grace`,
     /// `environment:DOWNBEAT_GRACE` or `FILE:LINE:COLUMN`. See [`ServiceConfig::settings`].
     pub sources: Vec<(&'static str, String)>,
+    /// What is probably not as it was meant, and passwords that others on this machine can read.
+    pub warnings: Vec<Problem>,
 }
 
 impl ServiceConfig {
@@ -331,6 +335,14 @@ fn read(
     let namespace = from.check(namespace, namespace_of);
     let queues = from
         .node("queues", |node, report| queues::read(node, broker.as_ref(), amqp.as_ref(), report));
+    let has_password = |queue: &Arc<Queue>| {
+        let own = queue.amqp.as_ref().filter(|on| amqp.as_ref() != Some(&on.url));
+        let of_results = queue.worker.results().is_some_and(|results| results.has_password());
+        of_results || own.is_some_and(|own| own.url.has_password())
+    };
+    if let (Some(file), true) = (&file, queues.iter().flat_map(Queues::iter).any(has_password)) {
+        from.note_holder(Holder::File(file.clone()));
+    }
     let events = from.node("events", expect::boolean).flatten();
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
@@ -371,6 +383,7 @@ fn read(
         runtime_dir: runtime_dir.unwrap_or_else(|| directories::runtime(env)),
         file,
         sources,
+        warnings: problems,
     })
 }
 
@@ -397,8 +410,13 @@ fn brokers(
             if state.is_none() {
                 from.error(&place, "an AMQP broker cannot hold lease and progress", STATE_HINT);
             }
-            let state = from.check(state, broker::state).map(Broker::Redis);
-            (state, Some(address))
+            let place = state.as_ref().map(|state| state.place);
+            let state = from.check(state, broker::state);
+            if let (Some(place), true) = (place, state.as_ref().is_some_and(|it| it.has_password()))
+            {
+                from.note_secret(place);
+            }
+            (state.map(Broker::Redis), Some(address))
         }
         found => {
             // What is wrong with a broker is told already, and it could be an AMQP one.
@@ -420,6 +438,18 @@ fn brokers(
 /// credential that the service manager hands over counts as such a file, named by the environment; a
 /// command beside the service reads the service's.
 fn broker(
+    overrides: &Overrides,
+    file: Option<&Path>,
+    from: &mut Sources<'_, '_, '_>,
+) -> Option<(Named, Place)> {
+    let (named, place) = named_broker(overrides, file, from)?;
+    if named.has_password() {
+        from.note_secret(place);
+    }
+    Some((named, place))
+}
+
+fn named_broker(
     overrides: &Overrides,
     file: Option<&Path>,
     from: &mut Sources<'_, '_, '_>,
@@ -588,6 +618,9 @@ fn tls(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {
         from.error(place, message, "write `tls: {cert: FILE, key: FILE}`");
     }
     let pins = pins::read(overrides.tls_pin.clone(), from.inner("tls", &TLS, "pin"), from);
+    if let Some((path, _)) = &key {
+        from.note_holder(Holder::File(path.clone()));
+    }
     let places: Vec<_> = [&ca, &cert, &key].into_iter().flatten().cloned().collect();
     let client = cert.zip(key).map(|((cert, _), (key, _))| (cert, key));
     let tls = Tls { ca: ca.map(|(path, _)| path), client, pins };

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::environment;
+use super::exposure::Holder;
 use crate::config::fields::{Fields, Keys};
 use crate::config::files;
 use crate::config::node::{Node, Scalar, Span};
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, Severity};
 use crate::config::report::Report;
 
 /// What a setting is called in each source.
@@ -58,6 +59,9 @@ pub(super) struct Sources<'e, 'n, 't> {
     pub(super) beside_service: bool,
     /// Why it is not known which broker the service has.
     pub(super) hidden: Option<String>,
+    /// The file that `content` has read last.
+    secret_file: Option<PathBuf>,
+    holders: Vec<Holder>,
 }
 
 impl<'e, 'n, 't> Sources<'e, 'n, 't> {
@@ -77,12 +81,40 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             notes,
             beside_service: false,
             hidden: None,
+            secret_file: None,
+            holders: Vec::new(),
         }
     }
 
+    /// The problems, or if none is an error, warnings of passwords that others can read as well; and
+    /// what set what.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<(&'static str, String)>) {
         self.problems.extend(self.report.finish());
+        if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return (self.problems, self.notes);
+        }
+        let credentials = (self.env)("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let warnings = self.holders.iter().filter_map(|it| it.warning(credentials.as_deref()));
+        self.problems.extend(warnings);
         (self.problems, self.notes)
+    }
+
+    /// What is at `place`, or in the file that was read for it, is a password or holds one.
+    pub(super) fn note_secret(&mut self, place: Place) {
+        let holder = match (self.secret_file.take(), place) {
+            (Some(path), _) => Holder::File(path),
+            (None, Place::Flag(flag)) => Holder::Flag(flag),
+            (None, Place::File(_)) => Holder::File(self.report.file().into()),
+            (None, Place::Env(_) | Place::Credential) => return,
+        };
+        self.note_holder(holder);
+    }
+
+    /// A file holds a secret.
+    pub(super) fn note_holder(&mut self, holder: Holder) {
+        if !self.holders.contains(&holder) {
+            self.holders.push(holder);
+        }
     }
 
     /// A setting whose key stands at the top of the file.
@@ -225,6 +257,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             ));
             return None;
         }
+        self.secret_file = Some(path.clone());
         match files::read(&path) {
             Ok(text) => match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
                 Some(line) => Some(Given { text: line.to_owned(), place }),
