@@ -66,7 +66,8 @@ fn messages_that_have_expired_are_not_run() {
         "defaults: {queue: brief}\nentries:\n  brief: {task: demo.echo, every: 1h, expires: 1ms}\n  \
          lasting: {task: demo.echo, every: 1h, expires: 1h}\n",
     );
-    place.run(&["trigger", "brief"]).ok();
+    let sent = place.run(&["trigger", "brief"]).ok();
+    assert!(sent.contains(" on amqp://") && !sent.contains("redis"), "{sent}");
     place.run(&["trigger", "lasting"]).ok();
     // RabbitMQ drops it once it has expired, without a worker.
     eventually(SOON, "only the lasting one is left", || (client.count("brief") == 1).then_some(()));

@@ -198,6 +198,9 @@ fn with_the_service_stopped_a_command_uses_its_credential_or_none_at_all() {
     let sent = trigger("", "").ok();
     assert!(sent.ends_with(" on spool:/tmp/wrong\n"), "now it is the service's: {sent}");
 
+    let sent = trigger("", "--runtime-dir /run/own --config /etc/downbeat/downbeat.yaml").ok();
+    assert!(sent.ends_with(" on spool:/tmp/wrong\n"), "a file that is named goes with it: {sent}");
+
     machine.write("/tmp/own.yaml", "broker_file: secret\n");
     machine.write("/tmp/secret", "spool:/tmp/right\n");
     machine.run("chmod 600 /tmp/secret").ok();

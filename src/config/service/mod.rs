@@ -387,12 +387,17 @@ fn read(
     })
 }
 
-/// Whether the runtime directory is chosen for this one command, and its broker is not.
+/// Whether the runtime directory is chosen for this one command, and neither the broker nor the file that
+/// names it.
 fn mixes_services(sources: &[(&'static str, String)]) -> bool {
     let source = |key: &str| sources.iter().find(|(set, _)| *set == key).map(|(_, source)| source);
-    let is_chosen =
-        |source: &String| source.starts_with("--") || source.starts_with("environment:");
-    source("runtime_dir").is_some_and(is_chosen) && source("broker").is_some_and(|s| !is_chosen(s))
+    let is_chosen = |key: &str| {
+        source(key).is_some_and(|by| by.starts_with("--") || by.starts_with("environment:"))
+    };
+    is_chosen("runtime_dir")
+        && !is_chosen("config")
+        && !is_chosen("broker")
+        && source("broker").is_some()
 }
 
 /// Where the state is, and the AMQP broker if `broker` names one. Such a broker needs `state` beside
