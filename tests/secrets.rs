@@ -216,6 +216,11 @@ fn no_misspelt_configuration_repeats_its_password() {
         let shown = load("c.yaml", &text.replace("PW", SECRET), &[]);
         leaks.extend(leak(&shown).map(|leak| format!("{text:?}\n{leak}")));
     }
+    for value in ["redis:/:PW@host", "redis://:PW@host", "PW@host"] {
+        let value = value.replace("PW", SECRET);
+        let shown = load("c.yaml", "grace: 20s", &[("DOWNBEAT_SCHEDULES", &value)]);
+        leaks.extend(leak(&shown).map(|leak| format!("DOWNBEAT_SCHEDULES={value}\n{leak}")));
+    }
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n\n"));
 }
 

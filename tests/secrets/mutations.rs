@@ -63,6 +63,8 @@ const VARIABLES: &[&str] = &[
     "DOWNBEAT_LOG_LEVEL",
     "RUST_LOG",
     "PORT",
+    "DOWNBEAT_TLS_PIN",
+    "DOWNBEAT_TLS_KEY",
 ];
 const FLAGS: &[&str] = &[
     "--broker",
@@ -74,6 +76,7 @@ const FLAGS: &[&str] = &[
     "--leader-ttl",
     "--log-format",
     "--tls-ca",
+    "--tls-pin",
 ];
 
 /// Keys that a value may be written under by mistake.
@@ -268,6 +271,7 @@ fn load(case: &Case) -> String {
             "--leader-ttl" => overrides.leader_ttl = value,
             "--log-format" => overrides.log_format = value,
             "--tls-ca" => overrides.tls_ca = value.map(Into::into),
+            "--tls-pin" => overrides.tls_pin = value,
             other => panic!("{other}"),
         }
     } else if let [name, value] = &flags[..] {

@@ -516,7 +516,9 @@ fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Ve
         return Some(overrides.schedules.clone());
     }
     if let Some(list) = from.variable("schedules", "DOWNBEAT_SCHEDULES") {
-        if list.text.contains("://") {
+        // Cut at its colons, an address leaves its password in front of an `@`.
+        let is_odd = |path: &str| path.contains('@') && !path.starts_with(['/', '.']);
+        if list.text.contains("://") || list.text.split(':').any(is_odd) {
             let hint = "an address goes into DOWNBEAT_BROKER or DOWNBEAT_STATE";
             from.error(&list.place, "this looks like an address, not like a list of paths", hint);
             return None;
