@@ -1,5 +1,7 @@
-//! Watches the schedule folders and asks for a reload when something in them changes.
+//! Watches the schedule files and asks for a reload when one of them may have changed.
 
+use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
+use crate::config::is_schedule_name;
 use crate::service::Request;
 
 /// Editors and deployments write in bursts; a reload waits until so long nothing has changed…
@@ -15,8 +18,8 @@ const QUIET: Duration = Duration::from_millis(100);
 /// …but not longer than this, where changes never cease.
 const AT_MOST: Duration = Duration::from_millis(500);
 
-/// The watch over the schedule folders. Content is compared after a change, so one too many costs
-/// one look.
+/// The watch over the schedule files. Content is compared after a change, so one too many costs one
+/// look; but other files of a folder, such as a log, can change all the time.
 ///
 /// A file is watched by its folder: editors replace files, and Kubernetes swaps a symbolic link
 /// beside them. A folder is watched by its parent as well: deployments replace it, or the link
@@ -33,9 +36,9 @@ impl Watch {
     pub fn begin(paths: &[PathBuf]) -> Watch {
         let folders: Vec<PathBuf> = paths.iter().map(|path| folder_of(path)).collect();
         let (changed_in, changed) = mpsc::unbounded_channel();
-        let watched = folders.clone();
+        let mut relevant = Relevant::new(paths, &folders);
         let handler = move |event: notify::Result<Event>| {
-            if let Some(change) = change(event, &watched) {
+            if let Some(change) = relevant.change(event) {
                 let _ = changed_in.send(change);
             }
         };
@@ -101,23 +104,74 @@ enum Change {
 }
 
 /// Absolute, as events name it.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 fn folder_of(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = absolute(path);
     if path.is_file() { path.parent().unwrap_or(&path).to_owned() } else { path }
 }
 
-/// What an event means for the folders; parents are full of what is no business of ours.
-fn change(event: notify::Result<Event>, folders: &[PathBuf]) -> Option<Change> {
-    // After an error, such as an overflow, anything may have changed.
-    let Ok(event) = event else { return Some(Change::Files) };
-    if matches!(event.kind, EventKind::Access(_)) {
-        return None;
+/// Tells the events that may change the schedule from all others.
+#[derive(Debug)]
+struct Relevant {
+    /// The paths of the configuration.
+    paths: Vec<PathBuf>,
+    /// The folders watched for them.
+    folders: Vec<PathBuf>,
+    /// The links and folders in them: a schedule file may be a link to a file behind them.
+    links: HashSet<PathBuf>,
+}
+
+impl Relevant {
+    fn new(paths: &[PathBuf], folders: &[PathBuf]) -> Relevant {
+        let paths = paths.iter().map(|path| absolute(path)).collect();
+        Relevant { paths, folders: folders.to_vec(), links: links_in(folders) }
     }
-    if event.paths.iter().any(|path| folders.contains(path)) {
-        return Some(Change::Folder);
+
+    /// What an event means for the schedule.
+    fn change(&mut self, event: notify::Result<Event>) -> Option<Change> {
+        // After an error, such as an overflow, anything may have changed.
+        let Ok(event) = event else { return Some(Change::Files) };
+        if matches!(event.kind, EventKind::Access(_)) {
+            return None;
+        }
+        if event.paths.iter().any(|path| self.folders.contains(path)) {
+            self.links = links_in(&self.folders);
+            return Some(Change::Folder);
+        }
+        let mut relevant = event.paths.is_empty();
+        for path in &event.paths {
+            relevant |= self.is_relevant(path);
+        }
+        relevant.then_some(Change::Files)
     }
-    let is_in = |path: &PathBuf| {
-        path.parent().is_some_and(|parent| folders.iter().any(|folder| folder == parent))
-    };
-    (event.paths.is_empty() || event.paths.iter().any(is_in)).then_some(Change::Files)
+
+    /// Whether this is a schedule file, or is or was a link or folder on the way to one.
+    fn is_relevant(&mut self, path: &Path) -> bool {
+        let Some(folder) = path.parent().filter(|folder| self.is_watched(folder)) else {
+            return false;
+        };
+        let (is_link, was_link) = (is_link_or_folder(path), self.links.remove(path));
+        if is_link {
+            self.links.insert(path.to_owned());
+        }
+        let in_folder = self.paths.iter().any(|named| named == folder) && is_schedule_name(path);
+        is_link || was_link || in_folder || self.paths.iter().any(|named| named == path)
+    }
+
+    fn is_watched(&self, folder: &Path) -> bool {
+        self.folders.iter().any(|watched| watched == folder)
+    }
+}
+
+fn is_link_or_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink() || found.is_dir())
+}
+
+fn links_in(folders: &[PathBuf]) -> HashSet<PathBuf> {
+    let items = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let paths = items.filter_map(|item| Some(item.ok()?.path()));
+    paths.filter(|path| is_link_or_folder(path)).collect()
 }

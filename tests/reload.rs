@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -102,6 +103,79 @@ fn a_single_file_named_without_a_folder_is_watched() {
     edit(&downbeat, "reloaded: changed tick", || fs::write(&file, ticking("[1]")).unwrap());
     let log = downbeat.log().join("\n");
     assert!(!log.contains("not watched"), "{log}");
+}
+
+/// Writes files that are no schedule, and gives the reloads that follow within a second.
+fn reload_after_other_files(place: &Place, folder: &Path, names: &[&str]) -> Value {
+    for name in names {
+        fs::write(folder.join(name), "a line\n").unwrap();
+        fs::write(folder.join(name), "another line\n").unwrap();
+    }
+    fs::remove_file(folder.join(names[0])).unwrap();
+    let now = wall_clock().0;
+    eventually(SOON, "a watch has had the time to ask for a reload", || {
+        (wall_clock().0 > now + 1000).then_some(())
+    });
+    status(place)["schedule"]["reload"].clone()
+}
+
+#[test]
+fn other_files_of_the_folder_reload_nothing() {
+    let place = Place::new();
+    place.write_schedule("a.yaml", &ticking("[0]"));
+    let _downbeat = start(&place);
+    let names = ["run.log", "run.yaml.swp", ".a.yaml", "a.yaml~", "yaml"];
+    assert_eq!(reload_after_other_files(&place, &place.schedules(), &names), Value::Null);
+}
+
+#[test]
+fn other_files_beside_a_single_schedule_file_reload_nothing() {
+    let place = Place::new();
+    fs::write(place.path().join("jobs.conf"), ticking("[0]")).unwrap();
+    let downbeat = place.start(&["run", "--schedules", "jobs.conf"]);
+    downbeat.wait_for_log("took office");
+    let names = ["run.log", "other.yaml"];
+    assert_eq!(reload_after_other_files(&place, place.path(), &names), Value::Null);
+    edit(&downbeat, "reloaded: changed tick", || {
+        fs::write(place.path().join("jobs.conf"), ticking("[1]")).unwrap();
+    });
+}
+
+#[test]
+fn a_link_of_any_name_on_the_way_to_a_schedule_file_is_watched() {
+    let place = Place::new();
+    for version in ["1", "2"] {
+        fs::create_dir(place.path().join(version)).unwrap();
+        let file = place.path().join(version).join("a.yaml");
+        fs::write(file, ticking(&format!("[{version}]"))).unwrap();
+    }
+    let current = place.schedules().join("current");
+    symlink("../1", &current).unwrap();
+    symlink("current/a.yaml", place.schedules().join("a.yaml")).unwrap();
+    let downbeat = start(&place);
+    edit(&downbeat, "reload refused", || fs::remove_file(&current).unwrap());
+    edit(&downbeat, "reloaded: changed tick", || symlink("../2", &current).unwrap());
+}
+
+#[test]
+fn a_reload_of_the_same_content_leaves_when_it_was_loaded_and_what_is_kept() {
+    let place = Place::new().env("DOWNBEAT_LOG_LEVEL", "debug");
+    place.write_schedule("a.yaml", &ticking("[0]"));
+    let downbeat = start(&place);
+    downbeat.wait_for_log("the schedule files are kept");
+    let loaded_at = status(&place)["schedule"]["loaded_at"].clone();
+    assert!(loaded_at.is_string());
+    for _ in 0..2 {
+        assert_eq!(place.run(&["reload", "--wait"]).ok(), "nothing changed\n");
+    }
+    // The watch sees it touched.
+    place.write_schedule("a.yaml", &ticking("[0]"));
+    downbeat.wait_for_dispatches("tick", wall_clock().0, 2);
+    assert_eq!(status(&place)["schedule"]["loaded_at"], loaded_at);
+    let log = downbeat.log();
+    let about = |text: &str| log.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(about("the schedule files are kept"), 1, "{}", log.join("\n"));
+    assert_eq!(about("reload"), 0, "{}", log.join("\n"));
 }
 
 #[test]

@@ -38,15 +38,19 @@ fn list_directory(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for item in fs::read_dir(path)? {
         let file = item?.path();
-        let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let named =
-            file.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
-        if named && !hidden && !file.is_dir() {
+        if is_schedule_name(&file) && !file.is_dir() {
             files.push(file);
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a file of this name in a schedule folder is a schedule file.
+#[must_use]
+pub fn is_schedule_name(file: &Path) -> bool {
+    let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && file.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json")
 }
 
 fn no_files(path: &Path) -> Problem {

@@ -45,7 +45,7 @@ pub use entry::{
     DEFAULT_QUEUE, DEFAULT_WITHIN, MAX_DESCRIPTION, MAX_ENTRY_NAME, MAX_TAG, MAX_TAGS,
 };
 pub use expect::MAX_COUNT;
-pub use files::MAX_FILE_BYTES;
+pub use files::{MAX_FILE_BYTES, is_schedule_name};
 pub use json_text::{MAX_ARGUMENTS, MAX_HEADERS};
 pub use kept::{KeepError, Kept, KeptError, KeptFiles};
 pub use load::{Loaded, Place, ScheduleFile, load};

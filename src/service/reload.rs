@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::Service;
-use super::keeper::{Keeper, Outcome};
+use super::keeper::{Keeper, KeptSchedule, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
 use crate::broker::{Broker, Fence, Reply};
 use crate::clock::{self, Clock};
@@ -67,9 +67,13 @@ impl Loader {
         self
     }
 
-    /// Keeps the files of the accepted schedule with this content hash; away from the loop.
+    /// Keeps the files of the accepted schedule with this content hash, unless that is done; away from
+    /// the loop.
     pub fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>) {
-        if let Some(keeper) = &self.keeper {
+        let is_kept = |kept: &KeptSchedule| kept.hash == hash && kept.accepted_at.is_ok();
+        if let Some(keeper) = &self.keeper
+            && !self.kept.borrow().as_ref().is_some_and(is_kept)
+        {
             keeper.keep(hash, files);
         }
     }
@@ -111,7 +115,6 @@ impl Loader {
     fn note(&mut self, accepted: bool, text: String) {
         let at = clock::wall();
         if accepted {
-            self.loaded_at = at;
             self.started_from_kept = false;
         }
         self.last = Some(ReloadStatus { at, accepted, text });
@@ -171,6 +174,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             entries = self.schedule.entries.len(),
             "reloaded: {difference}"
         );
+        self.loader.loaded_at = clock::wall();
         self.loader.note(true, difference.to_string());
         Ok(difference.to_string())
     }
