@@ -12,7 +12,7 @@ use crate::mask::mask;
 #[derive(Debug, Parser)]
 #[command(name = "downbeat", version, about, max_term_width = 100)]
 #[command(after_help = "Exit status: 0 fine; 1 the answer is no; 2 wrong usage; 3 neither the \
-    service nor the broker answered; 4 `run` failed; 78 `run` failed for what a restart cannot cure.")]
+    service nor the broker answered; 4 `run` failed; 78 `run` failed in a way that a restart cannot cure.")]
 pub struct Cli {
     /// Settings of the service.
     #[command(flatten)]
@@ -73,7 +73,7 @@ pub struct ServiceFlags {
     /// With an AMQP broker, where lease and progress are: redis://… or unix:///…
     #[arg(long, global = true, value_name = "URL")]
     pub state: Option<String>,
-    /// With TLS, who has signed the servers' certificates [default: the system's authorities]
+    /// With TLS, the authority of the servers' certificates, or these themselves [default: the system's]
     #[arg(long, global = true, value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
     /// With TLS, our own certificate
@@ -82,7 +82,7 @@ pub struct ServiceFlags {
     /// With TLS, the key of our own certificate
     #[arg(long, global = true, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// With TLS, the certificates that alone are accepted at a host: HOST=sha256:…,HOST=sha256:…
+    /// With TLS, the only certificates accepted at a host: HOST=sha256:…,HOST=sha256:…
     #[arg(long, global = true, value_name = "PINS")]
     pub tls_pin: Option<String>,
     /// A schedule file or a folder of them; may be repeated
@@ -91,7 +91,7 @@ pub struct ServiceFlags {
     /// Keeps several schedulers apart on one broker [default: downbeat]
     #[arg(long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// How long a silent leader keeps its office [default: 6s]
+    /// How long after its last renewal a leader's lease ends [default: 6s]
     #[arg(long, global = true, value_name = "LENGTH")]
     pub leader_ttl: Option<String>,
     /// A slot up to this late is on time [default: the larger of 15s and twice the TTL + 3s]
@@ -135,21 +135,21 @@ pub enum Command {
     Backfill(Backfill),
     /// Show what waits in a queue, the next to be taken first; it stays there
     Peek(Peek),
-    /// Show who leads and how the service fares; exits 1 when nobody leads
+    /// Show who leads and how the service is doing; exits 1 when nobody leads
     Status(Status),
     /// Have the running service load its schedule files again
     Reload {
-        /// Come back when the new schedule is live, or fail when it is refused
+        /// Return when the new schedule is in force; fail if it is refused
         #[arg(long)]
         wait: bool,
     },
     /// Have the running service make way for another replica
     Resign,
-    /// Show every setting, and what set it
+    /// Show every setting that commands here would use, and what set it
     Config(Json),
     /// Print the JSON Schema of schedule files, for editors
     Schema,
-    /// Print what has a shell complete commands, flags and values
+    /// Print shell completions
     Completions {
         /// The shell that reads it
         shell: clap_complete::Shell,
@@ -192,7 +192,7 @@ pub struct Status {
 /// `check`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It asks nobody, unless told to by --workers. Warnings leave the exit status at 0."
+    after_help = "Without --workers it only reads files. Warnings leave the exit status at 0."
 )]
 pub struct Check {
     /// Files or folders instead of the configured ones
@@ -341,7 +341,7 @@ pub struct Backfill {
     /// From this time on, RFC 3339 or wall time in the entry's zone
     #[arg(long, value_name = "TIME")]
     pub from: String,
-    /// Up to but not including this time, which is at most now
+    /// Up to but not including this time, which is now at the latest
     #[arg(long, value_name = "TIME")]
     pub to: String,
     /// Queue instead of the entry's
@@ -358,9 +358,9 @@ pub struct Backfill {
 /// `peek`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A queue on AMQP is only counted: there, whoever looks at a message takes it. \
-    Of a stream, what some group of consumers was not given is shown. Messages of more than 8 MiB \
-    are told by their size."
+    after_help = "A queue on AMQP is only counted: looking at a message there means taking it. A \
+    stream is shown from the first message that some consumer group has not received. Beyond 8 MiB \
+    in all, only the size of messages is shown."
 )]
 pub struct Peek {
     /// The queue, as entries name it

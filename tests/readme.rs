@@ -1,12 +1,13 @@
 //! What README.md tells a newcomer to type does what it says.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use redis::Commands as _;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::celery::CeleryWorker;
 use crate::support::downbeat::Place;
@@ -136,12 +137,48 @@ fn workers_that_do_not_accept_json_refuse_messages() {
 }
 
 #[test]
+fn the_example_of_a_beat_schedule_is_converted_into_one_that_sends_the_same() {
+    needs!(Python);
+    let page = fs::read_to_string(tests_folder().join("../docs/celery-beat.md")).unwrap();
+    let place = Place::new();
+    place.write_schedule("a.yaml", &block(&page, "yaml"));
+    assert_eq!(place.run(&["check"]).ok(), "ok: 4 entries\n");
+    let script = format!(
+        "import json, celery\nfrom celery.schedules import crontab, solar\napp = celery.Celery()\n\
+         {}\nprint(json.dumps(app.conf.beat_schedule, default=str))",
+        block(&page, "python")
+    );
+    let beat = Command::new(python()).args(["-c", &script]).output().unwrap();
+    let beat: BTreeMap<String, Value> = serde_json::from_slice(&beat.stdout).unwrap();
+    assert_eq!(beat.len(), 4);
+    for (name, entry) in beat {
+        let message = place.run(&["trigger", &name, "--dry-run"]).json(0);
+        let (headers, properties) = (&message["headers"], &message["properties"]);
+        let repr = |value: &Value, none: &str| match value {
+            Value::Null => none.to_owned(),
+            value => value.to_string().replace('"', "'").replace(':', ": "),
+        };
+        assert_eq!(headers["task"], entry["task"]);
+        assert_eq!(headers["argsrepr"], repr(&entry["args"], "()"), "{name}");
+        assert_eq!(headers["kwargsrepr"], repr(&entry["kwargs"], "{}"), "{name}");
+        let options = &entry["options"];
+        assert_eq!(headers["timelimit"][0], options["time_limit"], "{name}");
+        let queue = options["queue"].as_str().unwrap_or("celery");
+        assert_eq!(properties["delivery_info"]["routing_key"], queue, "{name}");
+        assert_eq!(properties["priority"], options["priority"].as_u64().unwrap_or(0), "{name}");
+        let expires = options["expires"].as_u64().map(|seconds| format!("{seconds}000"));
+        assert_eq!(properties["expiration"].as_str(), expires.as_deref(), "{name}");
+    }
+}
+
+#[test]
 fn the_entry_that_stands_in_for_beats_own_cleans_up_on_a_worker() {
     needs!(Redis, Python);
     let server = RedisServer::start();
     let page = fs::read_to_string(tests_folder().join("../docs/celery-beat.md")).unwrap();
+    let (_, page) = page.split_once("\n## Expired results\n").unwrap();
     let place = Place::new().env("DOWNBEAT_BROKER", &server.url());
-    place.write_schedule("a.yaml", &block(&page, "yaml"));
+    place.write_schedule("a.yaml", &block(page, "yaml"));
     let results = place.path().join("results");
     fs::create_dir(&results).unwrap();
     let expired = results.join("celery-task-meta-old");

@@ -25,8 +25,8 @@ type Item = (&'static str, &'static str);
 const ENVIRONMENT: &[Item] = &[
     (
         "DOWNBEAT_BROKER, DOWNBEAT_SCHEDULES, …",
-        "A setting each, named after its flag; several schedules are separated by colons. Others that \
-         begin so are refused.",
+        "A setting each, named after its flag; several schedules are separated by colons. An unknown \
+         DOWNBEAT_… is refused.",
     ),
     ("REDIS_URL", "The broker, when nothing else names one."),
     ("RUST_LOG", "What is logged, such as info,downbeat::leader=debug; goes before the file."),

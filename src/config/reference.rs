@@ -42,8 +42,7 @@ pub(super) static FILE: Section = Section {
             schema: r##"{"$ref": "#/$defs/defaults"}"##,
             kind: "mapping",
             default: "",
-            meaning: "values for the entries of this file that do not say otherwise: whole values, \
-                      never merged",
+            meaning: "values for the entries of this file that do not set them: whole values, never merged",
             example: "defaults: {queue: reports, expires: next}",
         },
         Key {
@@ -61,7 +60,7 @@ pub(super) static FILE: Section = Section {
             default: "",
             meaning: "divides the window among the enabled entries of a tag, in name order over all \
                       files: each is due that much after its slots, but before its next one; an \
-                      entry's own `jitter` goes before",
+                      entry's own `jitter` takes precedence",
             example: "spread: {nightly: 30m}",
         },
         Key {
@@ -126,8 +125,8 @@ pub(super) static MESSAGE: Section = Section {
             kind: "length or `next`",
             default: "never",
             meaning: "how long a message is worth running, counted from when it is due; `next`: until \
-                      the entry's next slot. The worker that takes it later drops it; until then it \
-                      stays in the queue, which `max_queued` bounds (RabbitMQ drops Celery's itself)",
+                      the entry's next slot. A worker that takes it later drops it; until then it \
+                      stays in the queue, which `max_queued` limits (RabbitMQ drops Celery's itself)",
             example: "expires: next",
         },
         Key {
@@ -197,7 +196,8 @@ pub(super) static MESSAGE: Section = Section {
             schema: r#"{"enum": ["latest", "all", "none"]}"#,
             kind: "`latest`, `all` or `none`",
             default: "`latest`",
-            meaning: "which of the slots missed while nobody led are sent: the newest, each or none",
+            meaning: "which slots missed while nobody led are sent: the newest, unless a later slot is still \
+                      within `grace`; each; or none",
             example: "catch_up: all",
         },
         Key {
@@ -245,7 +245,7 @@ pub(super) static ENTRY: Section = Section {
             schema: r##"{"anyOf": [{"$ref": "#/$defs/instant"}, {"type": "array", "items": {"$ref": "#/$defs/instant"}, "minItems": 1, "maxItems": 1000}]}"##,
             kind: "instant or list",
             default: "one of the five",
-            meaning: "these instants, and then never again",
+            meaning: "these instants only",
             example: "at: [2030-01-01 00:00, 2030-01-02T00:00:00Z]",
         },
         Key {
@@ -317,8 +317,8 @@ pub(super) static ENTRY: Section = Section {
             schema: r#"{"type": "integer", "minimum": 1, "maximum": 1000000000}"#,
             kind: "number",
             default: "none",
-            meaning: "how many slots are sent in all, counted with their records; an edit of the \
-                      timing counts anew",
+            meaning: "how many slots are sent in all, counted with their records; editing the timing \
+                      resets the count",
             example: "limit: 10",
         },
         Key {

@@ -33,7 +33,7 @@ impl Families {
     fn of_the_process(&mut self, status: &Status) {
         let version = [("version", &*status.version)];
         self.info("downbeat_build_info", "The version that runs.", &version);
-        let help = "When the loop last got on with its work; it turns at least every 30 seconds.";
+        let help = "When the loop last turned, which it does at least every 30 seconds.";
         self.instant("downbeat_last_tick_timestamp_seconds", help, status.last_tick);
     }
 
@@ -55,18 +55,17 @@ impl Families {
         let help = "Slots not sent, by queue and reason.";
         let samples = counted(status, |queue| &queue.skipped, "reason");
         self.add("downbeat_slots_skipped_total", help, MetricType::COUNTER, samples);
-        let help = "Slots of which it is not known whether they were sent or skipped, by queue.";
+        let help = "Slots that may or may not have been sent, by queue.";
         let unanswered = |(queue, counts): (&String, &QueueStatus)| {
             counter(&[("queue", queue)], counts.unanswered)
         };
         let samples = status.queues.iter().map(unanswered).collect();
         self.add("downbeat_slots_unanswered_total", help, MetricType::COUNTER, samples);
-        let help =
-            "How long after its due time a slot was sent, of those sent in time (kind scheduled).";
+        let help = "How long after their due time slots were sent; only those of kind scheduled.";
         let samples = vec![histogram(&status.lateness)];
         self.add("downbeat_dispatch_lateness_seconds", help, MetricType::HISTOGRAM, samples);
         let due = status.next.as_ref().map(|next| next.slot_utc);
-        let help = "When the next slot is due; only of a leader, and only if there is one.";
+        let help = "When the next slot is due; only on the leader, and only if there is one.";
         self.instant("downbeat_next_due_timestamp_seconds", help, due);
     }
 
@@ -74,7 +73,7 @@ impl Families {
         let leads = Some(flag(status.leads()));
         self.gauge("downbeat_leader", "1 when this replica leads, else 0.", leads);
         let term = status.leader.as_ref().and_then(|leader| leader.split(' ').next()?.parse().ok());
-        let help = "The term of whoever leads, as far as this replica knows; it only grows.";
+        let help = "The leader's term, as far as this replica knows; it only grows.";
         self.gauge("downbeat_leader_term", help, term);
         let known = |count: usize| (count > 0).then_some(count as f64);
         let help = "How many replicas this one knows of, itself included.";
@@ -105,7 +104,7 @@ impl Families {
         let at = last.map_or(loaded_at, |last| last.at);
         self.instant("downbeat_last_reload_timestamp_seconds", help, Some(at));
         let help =
-            "1 while it runs on kept files, as those found at its start were invalid, else 0.";
+            "1 while kept files are in use because those found at start were invalid, else 0.";
         let started_from_kept = Some(flag(schedule.started_from_kept));
         self.gauge("downbeat_schedule_from_kept_files", help, started_from_kept);
     }
@@ -114,7 +113,7 @@ impl Families {
         let answers = flag(status.broker_error.is_none());
         self.gauge("downbeat_broker_up", "1 when the broker answers, else 0.", Some(answers));
         let samples = vec![counter(&[], status.broker_errors)];
-        let help = "Calls of the broker that failed.";
+        let help = "Calls to the broker that failed.";
         self.add("downbeat_broker_errors_total", help, MetricType::COUNTER, samples);
         let refuses = |queue: &String| flag(status.refusing.contains_key(queue));
         let queues = status.queues.keys();
