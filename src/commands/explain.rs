@@ -89,8 +89,8 @@ fn timing(asked: &cli::Explain, zone: &Zone) -> Result<(Timing, Option<Box<str>>
         let quartz = quartz.map_err(|error| pointed(asked, error.to_string(), error.span))?;
         return Ok((Timing::Quartz(Box::new(quartz)), None));
     }
-    // Every rule has one, and nothing else does.
-    if expression.contains('=') {
+    // Every rule has one, and so has Celery's `crontab(minute=0)`.
+    if expression.contains('=') && !expression.contains('(') {
         let parsed = Rrule::parse(expression, zone, None);
         let parsed = parsed.map_err(|error| refused_rule(asked, error))?;
         return Ok((Timing::Rrule(parsed.rrule), None));

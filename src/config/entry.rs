@@ -68,7 +68,7 @@ pub(super) static ENTRY: Keys = Keys {
         "description",
         "tags",
     ],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[
         ("concurrency_policy", "overlap"),
         ("max_instances", "overlap"),

@@ -1,6 +1,6 @@
-//! The keys of a mapping: known, not known yet, or a slip of the pen.
+//! The keys of a mapping: known, unsupported, or a slip of the pen.
 
-use super::node::{Node, Pair, Span, Value, shortened};
+use super::node::{Node, Pair, Scalar, Span, Value, shortened};
 use super::report::Report;
 
 /// Which keys a mapping may have.
@@ -9,8 +9,8 @@ pub(super) struct Keys {
     pub(super) of: &'static str,
     /// Keys that mean something.
     pub(super) known: &'static [&'static str],
-    /// Keys that the contract names and this version does not implement.
-    pub(super) later: &'static [&'static str],
+    /// Keys of other schedulers that have no counterpart here, and where to go from there.
+    pub(super) unsupported: &'static [(&'static str, &'static str)],
     /// What other schedulers call a key, and ours.
     pub(super) elsewhere: &'static [(&'static str, &'static str)],
 }
@@ -44,7 +44,7 @@ impl Keys {
             if is_merge(&pair.key) {
                 fields.merged = true;
             } else {
-                fields.meant.extend(self.refuse(pair.name(), pair.key.span, report));
+                fields.meant.extend(self.refuse(&pair.key, Some(&pair.value), report));
             }
         }
         Some(fields)
@@ -53,15 +53,21 @@ impl Keys {
     /// Reports a key that is not known; which one it was probably meant to be.
     pub(super) fn refuse(
         &self,
-        name: &str,
-        span: Span,
+        key: &Node<'_>,
+        value: Option<&Node<'_>>,
         report: &mut Report<'_>,
     ) -> Option<&'static str> {
-        if let Some(later) = self.later.iter().find(|later| **later == name) {
-            report.error(span, format!("`{name}` is not supported by this version"));
-            return Some(later);
+        let (name, span) = (key.as_written().unwrap_or_default(), key.span);
+        if let Some((key, hint)) = self.unsupported.iter().find(|(key, _)| *key == name) {
+            report.error(span, format!("`{key}` is not supported in {}", self.of)).hint(*hint);
+            return None;
         }
-        let near = self.near(name);
+        let seconds = value.and_then(seconds);
+        let near = match self.near(name) {
+            // Celery's `schedule: 10`.
+            Some("cron") if seconds.is_some() => Some("every"),
+            near => near,
+        };
         let quoted = match near {
             // A slip of the pen says no more than the key that was meant.
             Some(_) => format!(" `{}`", shortened(name)),
@@ -69,6 +75,9 @@ impl Keys {
         };
         let message = format!("unknown key{quoted} in {}", self.of);
         let hint = match near {
+            Some("every") if seconds.is_some() && report.quotes_values() => {
+                format!("did you mean `every: {}s`?", seconds.unwrap_or_default())
+            }
             Some(near) => format!("did you mean `{near}`?"),
             None if self.known.is_empty() => "there are none".to_owned(),
             None => format!("known keys: {}", self.known.join(", ")),
@@ -88,6 +97,14 @@ impl Keys {
             return Some(ours);
         }
         nearest(&lower, self.known)
+    }
+}
+
+/// A bare number that can be a length in seconds.
+fn seconds(value: &Node<'_>) -> Option<i128> {
+    match value.scalar() {
+        Some(Scalar::Int(seconds @ 1..)) => Some(seconds),
+        _ => None,
     }
 }
 

@@ -17,19 +17,37 @@ use crate::schedule::entry::{
 /// The largest number of times that a failed message is run again.
 const MAX_RETRIES: u32 = 1000;
 
+/// How to do without an option of Celery's beat.
+const WITHOUT: &str = "docs/celery-beat.md says what to write instead";
+
 /// Keys for Celery workers.
 pub(super) static CELERY: Keys = Keys {
     of: "`options` of a Celery queue",
     known: &["time_limit", "soft_time_limit", "ignore_result", "shadow"],
-    later: &[],
-    elsewhere: &[("timeout", "time_limit"), ("queue", "queue` beside `options")],
+    unsupported: &[
+        ("link", WITHOUT),
+        ("link_error", WITHOUT),
+        ("chain", WITHOUT),
+        ("chord", WITHOUT),
+        ("countdown", WITHOUT),
+        ("eta", WITHOUT),
+    ],
+    elsewhere: &[
+        ("timeout", "time_limit"),
+        ("queue", "queue` beside `options"),
+        ("expires", "expires` beside `options"),
+        ("priority", "priority` beside `options"),
+        ("exchange", "exchange` beside `options"),
+        ("routing_key", "routing_key` beside `options"),
+        ("headers", "headers` beside `options"),
+    ],
 };
 
 /// Keys for RQ workers.
 pub(super) static RQ: Keys = Keys {
     of: "`options` of an RQ queue",
     known: &["timeout", "result_ttl", "failure_ttl", "retry", "retry_intervals", "description"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[
         ("job_timeout", "timeout"),
         ("ttl", "expires` beside `options"),
@@ -43,19 +61,23 @@ pub(super) static RQ: Keys = Keys {
 pub(super) static DRAMATIQ: Keys = Keys {
     of: "`options` of a Dramatiq queue",
     known: &["max_retries", "time_limit", "min_backoff", "max_backoff"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[("max_age", "expires` beside `options"), ("retries", "max_retries")],
 };
 
 /// Keys for Sidekiq workers.
-pub(super) static SIDEKIQ: Keys =
-    Keys { of: "`options` of a Sidekiq queue", known: &["retry"], later: &[], elsewhere: &[] };
+pub(super) static SIDEKIQ: Keys = Keys {
+    of: "`options` of a Sidekiq queue",
+    known: &["retry"],
+    unsupported: &[],
+    elsewhere: &[],
+};
 
 /// Keys for BullMQ workers.
 pub(super) static BULLMQ: Keys = Keys {
     of: "`options` of a BullMQ queue",
     known: &["attempts", "backoff", "remove_on_complete", "remove_on_fail"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[
         ("removeoncomplete", "remove_on_complete"),
         ("removeonfail", "remove_on_fail"),
@@ -64,10 +86,11 @@ pub(super) static BULLMQ: Keys = Keys {
 };
 
 static BACKOFF: Keys =
-    Keys { of: "`backoff`", known: &["type", "delay"], later: &[], elsewhere: &[] };
+    Keys { of: "`backoff`", known: &["type", "delay"], unsupported: &[], elsewhere: &[] };
 
 /// Keys for workers without options.
-static NONE: Keys = Keys { of: "`options` of this queue", known: &[], later: &[], elsewhere: &[] };
+static NONE: Keys =
+    Keys { of: "`options` of this queue", known: &[], unsupported: &[], elsewhere: &[] };
 
 /// Reads what is there: `Some(None)` when it says that all is left to the worker.
 pub(super) fn read(

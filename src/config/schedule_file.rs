@@ -26,7 +26,7 @@ pub const MAX_FILE_ENTRIES: usize = 256 * 1024 * 1024;
 pub(super) static FILE: Keys = Keys {
     of: "a schedule file",
     known: &["timezone", "defaults", "calendars", "spread", "entries"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
 };
 
@@ -168,7 +168,7 @@ impl<'t, 'z> Pass<'t, 'z> {
         let name = key.as_written().unwrap_or_default();
         let Some(known) = FILE.known.iter().find(|known| **known == name) else {
             if !is_merge(key) {
-                FILE.refuse(name, key.span, &mut self.report);
+                FILE.refuse(key, None, &mut self.report);
             }
             return reader.node(&mut self.report).map(drop);
         };

@@ -48,12 +48,12 @@ pub(super) static DEFAULTS: Keys = Keys {
         "max_queued",
         "overlap",
     ],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[],
 };
 
 /// Keys of `overlap` as a mapping.
-static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], later: &[], elsewhere: &[] };
+static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], unsupported: &[], elsewhere: &[] };
 
 const OVERLAP_HINT: &str =
     "write `overlap: skip`, or `overlap: {skip: 2h}` to wait no longer than that";

@@ -11,7 +11,7 @@ use crate::schedule::solar::Event;
 pub(super) static SOLAR: Keys = Keys {
     of: "`solar`",
     known: &["event", "latitude", "longitude"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[
         ("lat", "latitude"),
         ("lon", "longitude"),

@@ -497,3 +497,26 @@ a.yaml:7:37: the header `traceparent` is set by downbeat itself
 hint: choose another name";
     assert_eq!(told.unwrap_err(), expected);
 }
+
+#[test]
+fn entries_copied_from_celerys_beat_are_refused_with_what_to_write_here() {
+    let told = load_for_queues(
+        "entries:\n  \
+         a: {task: t, every: 1h, options: {expires: 8, priority: 3, countdown: 5}}\n  \
+         b: {task: t, schedule: 10}\n  \
+         c: {task: t, schedule: '0 3 * * *'}\n  \
+         d: {task: t, cron: 'crontab(minute=0, hour=3)'}\n",
+    );
+    let told = told.unwrap_err();
+    let hints: Vec<_> = told.lines().filter(|line| line.starts_with("hint: ")).collect();
+    let expected = [
+        "hint: did you mean `expires` beside `options`?",
+        "hint: did you mean `priority` beside `options`?",
+        "hint: docs/celery-beat.md says what to write instead",
+        "hint: did you mean `every: 10s`?",
+        "hint: did you mean `cron`?",
+        "hint: write its arguments as a mapping: `cron: {minute: 0, hour: 3}`",
+    ];
+    assert_eq!(hints, expected, "{told}");
+    assert!(!told.contains("does not say when"), "{told}");
+}

@@ -26,7 +26,7 @@ pub const MAX_INSTANTS: usize = 1000;
 pub(super) static CRONTAB: Keys = Keys {
     of: "`cron` as a mapping",
     known: &["minute", "hour", "day_of_week", "day_of_month", "month_of_year", "quartz"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[
         ("month", "month_of_year"),
         ("weekday", "day_of_week"),

@@ -6,7 +6,7 @@ use super::sources::{Names, Place, Sources};
 use crate::config::fields::Keys;
 
 pub(super) static LOG: Keys =
-    Keys { of: "`log`", known: &["format", "level"], later: &[], elsewhere: &[] };
+    Keys { of: "`log`", known: &["format", "level"], unsupported: &[], elsewhere: &[] };
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

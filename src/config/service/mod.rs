@@ -71,17 +71,17 @@ static SERVICE: Keys = Keys {
         "state_dir",
         "runtime_dir",
     ],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
 };
 
 static TLS: Keys = Keys {
     of: "`tls`",
     known: &["ca", "cert", "key", "pin"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key"), ("pins", "pin")],
 };
-static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], later: &[], elsewhere: &[] };
+static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], unsupported: &[], elsewhere: &[] };
 
 /// All that a problem may repeat of the file: any of its values could be a password in the wrong place.
 static KEYS: [&Keys; 14] = [

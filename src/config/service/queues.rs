@@ -16,13 +16,17 @@ use crate::queue::{
     Serializer, SidekiqQueue, StreamQueue, Worker,
 };
 
-pub(super) static QUEUE: Keys =
-    Keys { of: "a queue", known: &["worker", "broker", "options"], later: &[], elsewhere: &[] };
+pub(super) static QUEUE: Keys = Keys {
+    of: "a queue",
+    known: &["worker", "broker", "options"],
+    unsupported: &[],
+    elsewhere: &[],
+};
 
 pub(super) static CELERY_AMQP: Keys = Keys {
     of: "`options` of a Celery queue on AMQP",
     known: &["exchange", "routing_key", "declare", "results"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[("result_backend", "results")],
 };
 
@@ -30,14 +34,14 @@ pub(super) static CELERY_AMQP: Keys = Keys {
 pub(super) static DRAMATIQ_AMQP: Keys = Keys {
     of: "`options` of a Dramatiq queue on AMQP",
     known: &["exchange", "routing_key"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[],
 };
 
 pub(super) static CELERY: Keys = Keys {
     of: "`options` of a Celery queue",
     known: &["priority_steps", "separator", "key_prefix", "results"],
-    later: &[],
+    unsupported: &[],
     elsewhere: &[
         ("sep", "separator"),
         ("global_keyprefix", "key_prefix"),
@@ -45,23 +49,39 @@ pub(super) static CELERY: Keys = Keys {
     ],
 };
 
-pub(super) static RQ: Keys =
-    Keys { of: "`options` of an RQ queue", known: &["serializer"], later: &[], elsewhere: &[] };
+pub(super) static RQ: Keys = Keys {
+    of: "`options` of an RQ queue",
+    known: &["serializer"],
+    unsupported: &[],
+    elsewhere: &[],
+};
 
-pub(super) static DRAMATIQ: Keys =
-    Keys { of: "`options` of a Dramatiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
+pub(super) static DRAMATIQ: Keys = Keys {
+    of: "`options` of a Dramatiq queue",
+    known: &["namespace"],
+    unsupported: &[],
+    elsewhere: &[],
+};
 
-pub(super) static SIDEKIQ: Keys =
-    Keys { of: "`options` of a Sidekiq queue", known: &["namespace"], later: &[], elsewhere: &[] };
+pub(super) static SIDEKIQ: Keys = Keys {
+    of: "`options` of a Sidekiq queue",
+    known: &["namespace"],
+    unsupported: &[],
+    elsewhere: &[],
+};
 
-pub(super) static BULLMQ: Keys =
-    Keys { of: "`options` of a BullMQ queue", known: &["prefix"], later: &[], elsewhere: &[] };
+pub(super) static BULLMQ: Keys = Keys {
+    of: "`options` of a BullMQ queue",
+    known: &["prefix"],
+    unsupported: &[],
+    elsewhere: &[],
+};
 
 pub(super) static STREAM: Keys =
-    Keys { of: "`options` of a stream", known: &["maxlen"], later: &[], elsewhere: &[] };
+    Keys { of: "`options` of a stream", known: &["maxlen"], unsupported: &[], elsewhere: &[] };
 
 pub(super) static NONE: Keys =
-    Keys { of: "`options` of this queue", known: &[], later: &[], elsewhere: &[] };
+    Keys { of: "`options` of this queue", known: &[], unsupported: &[], elsewhere: &[] };
 
 /// Reads the mapping; what is wrong is reported and left out. Celery's queues are on the broker at
 /// `amqp`, if there is one, unless they say otherwise.

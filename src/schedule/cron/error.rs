@@ -32,6 +32,8 @@ pub struct CronError {
 pub enum Problem {
     /// Not five fields; 6 and 7 are [`Problem::ManyDialects`].
     FieldCount(usize),
+    /// A call of Celery's `crontab(…)`.
+    CeleryCall,
     /// Six or seven fields, which mean different things in different places.
     ManyDialects(usize),
     /// Neither six nor seven fields in a line of Quartz.
@@ -169,6 +171,7 @@ impl CronError {
         let field = self.field.map_or("field", Field::name);
         match self.problem {
             Problem::FieldCount(found) => write!(f, "found {found} of five fields"),
+            Problem::CeleryCall => f.write_str("`crontab(…)` is Python, not a crontab line"),
             Problem::ManyDialects(found) => write!(
                 f,
                 "{found} fields have three meanings in the wild: seconds first with 1 for Sunday \
@@ -223,6 +226,9 @@ impl CronError {
             Problem::FieldCount(_) => {
                 f.write_str("; write minute, hour, day of month, month and weekday")
             }
+            Problem::CeleryCall => {
+                write!(f, "; write its arguments as a mapping: `cron: {{{}}}`", arguments(&self.token))
+            }
             Problem::ManyDialects(_) => f.write_str(
                 "; write five fields, beginning with the minute, or `cron: {quartz: \"…\"}` for Quartz",
             ),
@@ -275,6 +281,19 @@ impl CronError {
             Problem::NeverComes => f.write_str("; write a day that one of the months has"),
         }
     }
+}
+
+/// The arguments of `crontab(…)` as pairs of a mapping; an example where that takes more than a look.
+fn arguments(call: &str) -> String {
+    let inside = call.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+    let pair = |argument: &str| {
+        let (name, value) = argument.split_once('=')?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_*/-'\" ".contains(c);
+        (argument.replace('=', "").chars().all(is_plain))
+            .then(|| format!("{}: {}", name.trim(), value.trim()))
+    };
+    let pairs: Option<Vec<_>> = inside.split(',').map(pair).collect();
+    pairs.map_or_else(|| "minute: 0, hour: '*/3'".to_owned(), |pairs| pairs.join(", "))
 }
 
 impl fmt::Display for CronWarning {

@@ -50,6 +50,9 @@ impl Cron {
             return Cron::parse(nickname(trimmed)?);
         }
         refuse_stray(trimmed)?;
+        if trimmed.text.starts_with("crontab(") {
+            return Err(CronError::of_line(Problem::CeleryCall, trimmed));
+        }
         let fields = split(trimmed)?;
         let mut notes = Notes::default();
         let mut read = |index: usize| -> Result<Set, CronError> {

@@ -64,6 +64,16 @@ fn everything_not_wholly_understood_is_refused_with_advice() {
         ("* * * *", "found 4 of five fields; write minute, hour, day of month, month and weekday"),
         ("* * * * * * * *", "found 8 of five fields"),
         (
+            "crontab(minute=0, hour='*/3')",
+            "`crontab(…)` is Python, not a crontab line; write its arguments as a mapping: \
+             `cron: {minute: 0, hour: '*/3'}`",
+        ),
+        (
+            "crontab(minute=0, hour='8,12')",
+            "`crontab(…)` is Python, not a crontab line; write its arguments as a mapping: \
+             `cron: {minute: 0, hour: '*/3'}`",
+        ),
+        (
             "0 30 9 * * MON-FRI",
             "6 fields have three meanings in the wild: seconds first with 1 for Sunday (Quartz), \
              seconds first with 0 for Sunday (Spring), year last (EventBridge); write five fields",
