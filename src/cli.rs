@@ -35,7 +35,11 @@ impl Cli {
 fn without_values(mut error: clap::Error) -> clap::Error {
     let is_plain = |text: &str| {
         let is_plain = |c: char| c.is_ascii_lowercase() || c == '-';
-        text.starts_with('<') || text.starts_with("--") && text.chars().all(is_plain)
+        // One character is no password.
+        let is_short_flag = text.len() == 2 && text.starts_with('-');
+        is_short_flag
+            || text.starts_with('<')
+            || text.starts_with("--") && text.chars().all(is_plain)
     };
     let suggests = error.get(ContextKind::SuggestedSubcommand).is_some();
     for (kind, is_known) in
@@ -45,8 +49,9 @@ fn without_values(mut error: clap::Error) -> clap::Error {
         // A flag may be shown with its value's name.
         if !is_known && !is_plain(text.split(' ').next().unwrap_or_default()) {
             error.insert(kind, ContextValue::String("…".to_owned()));
-            // These tell how to pass it all the same.
-            error.remove(ContextKind::Suggested);
+            // In place of what tells how to pass it all the same.
+            let why = "it is not shown, as it may be part of a password; an address goes in quotes";
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![why.into()]));
             error.remove(ContextKind::TrailingArg);
         }
     }

@@ -266,13 +266,14 @@ fn what_cannot_be_understood_on_the_command_line_is_not_repeated() {
         (&["check", "--brokr", "redis://:PW@host"], "unexpected argument '--brokr' found"),
         (&["check", "--brokr=redis://:PW@host"], "unexpected argument '--brokr' found"),
         (&["run", "--brokerredis://:PW@host"], "unexpected argument '…' found"),
-        (&["run", "-bredis://:PW@host"], "unexpected argument '…' found"),
+        (&["run", "-bredis://:PW@host"], "unexpected argument '-b' found"),
         (&["run", "--PW"], "unexpected argument '…' found"),
         (
             &["next", "--count", "redis://:PW@host"],
             "invalid value 'redis://:***@host' for '--count",
         ),
         (&["chekc"], "unrecognized subcommand 'chekc'"),
+        (&["backfill", "tick", "--from", "-1h"], "unexpected argument '-1' found"),
         (&["trigger"], "<ENTRY>"),
         (&["next", "--count", "many"], "invalid value 'many' for '--count"),
     ] {
@@ -281,6 +282,8 @@ fn what_cannot_be_understood_on_the_command_line_is_not_repeated() {
         let told = place.run(&args).refused(2);
         assert!(told.contains(shown), "{args:?}: {told}");
         assert_eq!(leak(&told), None, "{args:?}: {told}");
+        let says_why = told.contains("it is not shown, as it may be part of a password");
+        assert_eq!(says_why, told.contains("'…'"), "{args:?}: {told}");
     }
 }
 
