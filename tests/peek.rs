@@ -327,6 +327,8 @@ fn where_nothing_waits_it_says_where_it_looked() {
     assert!(empty.stderr.starts_with("nothing waits in images (rq) on "), "{empty:?}");
     assert!(empty.stderr.ends_with("that is in rq:queue:images\n"), "{empty:?}");
     let unknown = place.run(&["peek", "imagse"]).stderr;
+    let places = "that is in imagse and its 3 lists for other priorities";
+    assert!(unknown.contains(places) && !unknown.contains('\\'), "{unknown}");
     assert!(unknown.contains("the configuration does not name it, so it is celery's"), "{unknown}");
 }
 
@@ -344,7 +346,7 @@ fn another_type_of_key_and_a_broker_that_is_away_are_told() {
     assert!(told.contains("set `worker: stream`"), "{told}");
     drop(server);
     let told = place.run(&["peek", "audit"]).refused(3);
-    assert!(told.starts_with("downbeat: the broker does not answer: no connection to "), "{told}");
+    assert!(told.starts_with("downbeat: the broker is unavailable: no connection to "), "{told}");
     place.run(&["peek", "audit", "--count", "0"]).refused(2);
 }
 

@@ -27,7 +27,7 @@ use crate::service::render::Renderer;
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum Refused {
     /// No entry of that name.
-    #[error("no entry is named `{name}`{}", suggestion.as_ref().map_or(String::new(), |near| format!("; did you mean `{near}`?")))]
+    #[error("no entry is named `{name}`{}", advice(suggestion.as_deref()))]
     NoSuchEntry {
         /// What was asked for.
         name: String,
@@ -37,9 +37,16 @@ pub enum Refused {
     /// What was given cannot be sent.
     #[error("{0}")]
     Invalid(String),
-    /// The broker did not take it.
-    #[error("the broker did not take the message: {0}")]
+    /// The broker did not take it, or did not say so.
+    #[error("sending failed: {0}")]
     Broker(String),
+}
+
+fn advice(suggestion: Option<&str>) -> String {
+    match suggestion {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => "; `downbeat list` names them all".to_owned(),
+    }
 }
 
 impl From<BrokerError> for Refused {

@@ -77,7 +77,7 @@ impl Direct {
         count: usize,
     ) -> Result<(Vec<String>, Peeked), Failure> {
         let unreachable = |error: String| {
-            Failure::new(Exit::Unreachable, format!("the broker does not answer: {error}"))
+            Failure::new(Exit::Unreachable, format!("the broker is unavailable: {error}"))
         };
         if let Some(amqp) = &queue.amqp {
             let waiting = self.amqp.count(queue).await.map_err(unreachable)?;
@@ -158,12 +158,11 @@ fn summary(
 ) -> String {
     let (name, kind) = (shown(&queue.name), queue.worker.kind());
     let mut text = if total == 0 {
-        let places: Vec<_> = places.iter().map(|place| shown(place)).collect();
         let broker = match &queue.amqp {
             Some(amqp) => amqp.url.to_string(),
             None => service.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
         };
-        format!("nothing waits in {name} ({kind}) on {broker}, that is in {}", places.join(", "))
+        format!("nothing waits in {name} ({kind}) on {broker}, that is in {}", keys(places))
     } else if matches!(queue.worker, Worker::Stream(_)) {
         let entries = if total == 1 { "entry" } else { "entries" };
         format!("{name} ({kind}): {total} {entries}, read or not")
@@ -184,6 +183,17 @@ fn summary(
     let is_named = service.queues.configured(&queue.name).is_some();
     if total == 0 && !is_named && service.queues.iter().next().is_some() {
         text += &format!("; the configuration does not name it, so it is {kind}'s");
+    }
+    text
+}
+
+/// The keys that messages wait in; those that Celery derives for other priorities are only counted.
+fn keys(places: &[String]) -> String {
+    let (derived, named): (Vec<_>, Vec<_>) =
+        places.iter().partition(|place| place.contains(char::is_control));
+    let mut text = named.iter().map(|place| shown(place)).collect::<Vec<_>>().join(", ");
+    if !derived.is_empty() {
+        text += &format!(" and its {} lists for other priorities", derived.len());
     }
     text
 }

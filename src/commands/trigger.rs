@@ -27,8 +27,12 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     let trigger = Trigger {
         entry: asked.entry.clone(),
         slot: asked.slot.clone(),
-        args: asked.args.as_deref().map(|text| json("--args", text)).transpose()?,
-        kwargs: asked.kwargs.as_deref().map(|text| json("--kwargs", text)).transpose()?,
+        args: asked.args.as_deref().map(|text| json("--args", text, "[1, \"a\"]")).transpose()?,
+        kwargs: asked
+            .kwargs
+            .as_deref()
+            .map(|text| json("--kwargs", text, "{\"a\": 1}"))
+            .transpose()?,
         queue: asked.queue.clone(),
         dry_run: asked.dry_run,
         told: asked.wait,
@@ -82,9 +86,10 @@ fn exit(answer: &Answer) -> Exit {
     }
 }
 
-fn json(flag: &str, text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text)
-        .map_err(|error| Failure::usage(format!("{flag} is not JSON: {error}")))
+fn json(flag: &str, text: &str, example: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::usage(format!("{flag} is not JSON: {error}; write it like '{example}'"))
+    })
 }
 
 /// Without a running service: the same message, straight to the broker.

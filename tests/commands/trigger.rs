@@ -58,7 +58,10 @@ fn trigger_in_every_way(server: &RedisServer, place: &Place) {
 
     for (args, code, told) in [
         (&["nightli"][..], 1, "no entry is named `nightli`; did you mean `nightly`?"),
+        (&["nope"], 1, "no entry is named `nope`; `downbeat list` names them all"),
         (&["nightly", "--args", "[1,"], 2, "--args is not JSON"),
+        (&["nightly", "--args", "a"], 2, "; write it like '[1, \"a\"]'"),
+        (&["nightly", "--kwargs", "tenant=43"], 2, "; write it like '{\"a\": 1}'"),
         (&["nightly", "--args", "{}"], 2, "--args takes a JSON array"),
         (&["nightly", "--kwargs", "[1]"], 2, "--kwargs takes a JSON object"),
         (&["nightly", "--slot", "later"], 2, "--slot: `later` is not a date and time"),
@@ -147,6 +150,6 @@ fn trigger_says_when_neither_service_nor_broker_answers() {
     let url = format!("redis://127.0.0.1:{}/0", free_port());
     let place = place_with_three().env("DOWNBEAT_BROKER", &url);
     let told = place.run(&["trigger", "nightly"]).refused(3);
-    assert!(told.contains("the broker did not take the message: "), "{told}");
+    assert!(told.contains("sending failed: no connection to redis://127.0.0.1"), "{told}");
     place.run(&["trigger", "nightly", "--dry-run"]).ok();
 }
