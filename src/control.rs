@@ -170,7 +170,7 @@ impl Server {
         runtime_dir::prepare(runtime_dir)?;
         let path = socket_path(runtime_dir);
         if UnixStream::connect(&path).await.is_ok() {
-            let text = "another service listens there; give this one its own --runtime-dir";
+            let text = "another service listens there";
             return Err(io::Error::new(ErrorKind::AddrInUse, text));
         }
         match std::fs::remove_file(&path) {

@@ -138,7 +138,7 @@ fn a_missing_right_is_told_with_what_it_is_for() {
     }
     permit(&server, &[without("~downbeat:*"), celery.clone()]);
     let downbeat = place.start(&["run"]);
-    let told = downbeat.wait_for_log("the broker does not answer");
+    let told = downbeat.wait_for_log("the broker is unavailable");
     assert!(told.contains("docs/brokers.md"), "{told}");
 
     // Now only one queue is forbidden.

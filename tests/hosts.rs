@@ -68,7 +68,7 @@ fn supervisor_starts_it_restarts_it_when_it_is_killed_and_stops_it_cleanly() {
     machine.write("/etc/downbeat/schedules/a.yaml", "entries: [");
     machine.run("supervisorctl start downbeat").ok();
     machine.wait_for_slots(1);
-    assert!(machine.run("downbeat status").ok().contains("will do so at the next start, too"));
+    assert!(machine.run("downbeat status").ok().contains("and will again after a restart"));
     machine.run("supervisorctl stop downbeat").ok();
     // Without those, whether it is tried again depends on how soon supervisor hears of its end; that
     // it does not run and why are plain in either case.

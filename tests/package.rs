@@ -117,7 +117,7 @@ fn under_systemd_it_starts_restarts_what_runs_keeps_edits_and_leaves_nothing_of_
     assert_eq!(machine.run("dpkg -V downbeat").ok(), "");
     eventually(SOON, "it tells that there is no Redis", || {
         let status = machine.run("systemctl show --value -p StatusText downbeat").ok();
-        status.contains("the broker does not answer").then_some(())
+        status.contains("the broker is unavailable").then_some(())
     });
     let shown = machine.run("man --where downbeat; getent passwd downbeat").ok();
     assert!(shown.starts_with("/usr/share/man/man1/downbeat.1.gz\ndownbeat:x:"), "{shown}");

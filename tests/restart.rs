@@ -80,7 +80,10 @@ fn a_restart_with_a_typo_goes_on_with_the_schedule_accepted_before_and_says_so()
     place.write_schedule("jobs.yaml", BROKEN);
     first.wait_for_log("reload refused; the old schedule goes on");
     let told = trouble(&place).unwrap();
-    let fate = format!("runs on the schedule of {accepted_at}; will do so at the next start, too");
+    let fate = format!(
+        "running the schedule accepted at {accepted_at}, and will again after a restart; mended files \
+         are loaded automatically"
+    );
     assert!(told.contains("the last reload was refused (./schedules/jobs.yaml:2:19: "), "{told}");
     assert!(told.ends_with(&fate), "{told}");
     first.process().kill();
@@ -88,7 +91,7 @@ fn a_restart_with_a_typo_goes_on_with_the_schedule_accepted_before_and_says_so()
     let second = start(&place);
     second.wait_for_dispatches("tick", wall_clock().0, 2);
     let log = second.log().join("\n");
-    for part in ["ERROR", "starting from the files kept before", PROBLEM, "runs on the schedule"] {
+    for part in ["ERROR", "starting from the files kept before", PROBLEM, "running the schedule"] {
         assert!(log.contains(part), "{part}: {log}");
     }
     let told = trouble(&place).unwrap();
@@ -177,7 +180,9 @@ fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
     place.write_schedule("jobs.yaml", BROKEN);
     strict.wait_for_log("reload refused");
     eventually(SOON, "it is told that the next start fails", || {
-        trouble(&place)?.ends_with("the next start will fail: it is `run --strict`").then_some(())
+        trouble(&place)?
+            .contains("the next start will fail: it is `run --strict`; mended")
+            .then_some(())
     });
     strict.process().kill();
     let told = place.run(&["run", "--strict"]).refused(78);
@@ -218,7 +223,7 @@ fn a_copy_that_takes_long_to_write_delays_neither_slots_nor_reloads() {
     place.write_schedule("jobs.yaml", BROKEN);
     downbeat.wait_for_log("reload refused");
     // It is not said what the next start will do as long as nobody knows.
-    assert!(trouble(&place).unwrap().ends_with(": the schedule from before goes on"));
+    assert!(trouble(&place).unwrap().contains(": the schedule from before goes on; mended"));
     place.write_schedule("jobs.yaml", changed);
     downbeat.wait_for_log("nothing is wrong with the schedule any more");
     flock(&folder, FlockOperation::Unlock).unwrap();

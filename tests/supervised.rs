@@ -31,12 +31,12 @@ fn ready_is_told_with_the_schedule_loaded_whether_or_not_redis_answers() {
     let mut downbeat = place.start(&["run"]);
     let first = manager.next(SOON).unwrap();
     // Redis may have refused by then.
-    let told = ["nobody leads: nothing is sent; follower", "the broker does not answer: "];
+    let told = ["nobody leads: nothing is sent; follower", "the broker is unavailable: "];
     let begins = |told: &str| first.starts_with(&format!("READY=1\nSTATUS={told}"));
     assert!(told.into_iter().any(begins), "{first}");
     // Whoever was told so can ask it.
     assert!(place.run(&["list"]).ok().contains("hourly"));
-    let is_trouble = |m: &str| m.starts_with("READY=1\nSTATUS=the broker does not answer: ");
+    let is_trouble = |m: &str| m.starts_with("READY=1\nSTATUS=the broker is unavailable: ");
     if !is_trouble(&first) {
         manager.wait_for("the trouble is told", is_trouble);
     }
@@ -69,8 +69,9 @@ fn the_status_tells_role_and_next_slot_and_how_a_reload_went() {
     place.write_schedule("a.yaml", "entries: [");
     let refused = reloaded();
     let told = format!(
-        "STATUS=the last reload was refused (./schedules/a.yaml:1:10: `[` is never closed): runs on \
-         the schedule of {kept_at}; will do so at the next start, too; leader; next is hourly"
+        "STATUS=the last reload was refused (./schedules/a.yaml:1:10: `[` is never closed): \
+         running the schedule accepted at {kept_at}, and will again after a restart; mended files are \
+         loaded automatically; leader; next is hourly"
     );
     assert!(refused.contains(&told), "{refused}");
     place.write_schedule("a.yaml", HOURLY);

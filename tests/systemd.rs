@@ -64,7 +64,7 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
 
     // Ready without Redis, which is told of; then with it.
     machine.run("systemctl daemon-reload && systemctl start downbeat").ok();
-    wait_for_status(&machine, "downbeat", "the broker does not answer");
+    wait_for_status(&machine, "downbeat", "the broker is unavailable");
     machine.run("systemctl start redis").ok();
     let status = wait_for_status(&machine, "downbeat", "leader; next is tick at 20");
     assert!(!status.contains("broker"), "{status}");
@@ -97,7 +97,7 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
     wait_for_status(
         &machine,
         "downbeat",
-        "will do so at the next start, too; leader; next is tick",
+        "and will again after a restart; mended files are loaded automatically; leader; next is tick",
     );
     machine.wait_for_slots(1);
     machine.run("rm /etc/downbeat/schedules/b.yaml; systemctl reload downbeat").ok();

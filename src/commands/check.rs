@@ -116,7 +116,7 @@ pub(super) async fn ask_workers(
         let asked = broker.ask_workers(settings, timeout).await.map_err(|error| {
             Failure::new(
                 Exit::Unreachable,
-                format!("--workers: the broker does not answer: {error}"),
+                format!("--workers: the broker is unavailable: {error}"),
             )
         })?;
         all.workers.extend(asked.workers);

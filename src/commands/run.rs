@@ -206,7 +206,7 @@ fn load(
             warn!(
                 %accepted_at,
                 path = %place.display(),
-                "runs on the schedule that was accepted then; will do so at the next start, too"
+                "running the schedule accepted then, and will again after a restart"
             );
             return Ok((Arc::new(schedule), loader, files));
         }
@@ -278,12 +278,17 @@ async fn listen(
         Ok(server) => Some(server.spawn(requests.clone(), look::backend(service.clone()))),
         Err(error) => {
             let path = service.runtime_dir.display();
-            warn!(
-                %path,
-                %error,
-                "no control socket, so no command can ask this process; --runtime-dir names a \
-                 folder for it that this user can write to, and no other"
-            );
+            if error.kind() == io::ErrorKind::AddrInUse {
+                warn!(
+                    "another downbeat on this machine uses {path}, and commands ask that one; give \
+                     this one a directory of its own with --runtime-dir"
+                );
+            } else {
+                warn!(
+                    "no control socket in {path}, so commands cannot ask this process: {error}; name a \
+                     directory that this user can write to with --runtime-dir"
+                );
+            }
             None
         }
     }

@@ -137,6 +137,30 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
+/// The text in lines that fit a terminal beside so many columns; in a pipe, one line.
+pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
+    if io::stdout().is_terminal() {
+        wrap(text, width().saturating_sub(indent).max(20))
+    } else {
+        vec![text.to_owned()]
+    }
+}
+
+/// Broken between words; a word that is too long has a line to itself.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// How long it is until something comes, or was since, in its two largest units: `3 d 4 h`, `5 h`, `10 s`.
 pub(super) fn length(length: Duration) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
@@ -157,6 +181,13 @@ pub(super) fn length(length: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_long_text_is_wrapped_between_words() {
+        let lines = super::wrap("the last reload (a.yaml:1:1: 전화 전화) was refused", 12);
+        assert_eq!(lines, ["the last", "reload", "(a.yaml:1:1:", "전화 전화)", "was refused"]);
+        assert_eq!(super::wrap("averylongword b", 3), ["averylongword", "b"]);
+    }
+
     use super::*;
 
     fn lines(width: usize) -> Vec<String> {

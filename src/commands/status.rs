@@ -12,6 +12,8 @@ use crate::service::lateness::Lateness;
 use crate::service::status::{QueueStatus, Status};
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Columns in front of what is told.
+const INDENT: usize = 11;
 
 pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Failure> {
     let service = configuration(flags, Exit::Usage)?;
@@ -64,7 +66,7 @@ impl Direct {
 }
 
 fn print(status: &Status) -> Result<(), Failure> {
-    let fact = |name: &str, value: &str| show::line(&format!("{name:<11}{value}"));
+    let fact = |name: &str, value: &str| show::line(&format!("{name:<INDENT$}{value}"));
     match (&status.role, status.pid) {
         (Some(role), Some(pid)) => {
             fact("downbeat", &format!("{}, {role}, pid {pid}", status.version))?;
@@ -72,7 +74,11 @@ fn print(status: &Status) -> Result<(), Failure> {
         _ => fact("downbeat", "no service runs here; the broker was asked")?,
     }
     for trouble in status.troubles() {
-        fact("TROUBLE", &trouble)?;
+        let mut name = "TROUBLE";
+        for line in show::wrapped(&trouble, INDENT) {
+            fact(name, &line)?;
+            name = "";
+        }
     }
     fact("leader", &leader(status))?;
     fact("broker", &status.broker)?;

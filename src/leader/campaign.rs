@@ -13,6 +13,7 @@ use super::peer::Peer;
 use crate::broker::BrokerError;
 use crate::broker::redis::{Attempt, Lock};
 use crate::clock::{self, SinceBoot};
+use crate::schedule::UnixMs;
 
 /// The holder where there can be only one.
 pub const SOLE: &str = "sole";
@@ -41,7 +42,9 @@ pub struct Reports {
     pub peers: watch::Receiver<Vec<Peer>>,
     /// `"<term> <holder>"` of whoever leads, as far as we know.
     pub leader: watch::Receiver<Option<String>>,
-    /// Why the broker does not answer, while it does not.
+    /// When the wait for a replica that remembers is over, if there is one.
+    pub waits_until: watch::Receiver<Option<UnixMs>>,
+    /// Why the broker is unavailable, while it is.
     pub trouble: watch::Receiver<Option<String>>,
     /// How many of the campaign's calls of the broker have failed.
     pub errors: Arc<AtomicU64>,
@@ -66,6 +69,7 @@ impl Reports {
             leader: watch::channel(Some(lease.text.to_string())).1,
             leadership: watch::channel(Some(lease)).1,
             peers: watch::channel(Vec::new()).1,
+            waits_until: watch::channel(None).1,
             trouble: watch::channel(None).1,
             errors: Arc::default(),
         }
@@ -92,6 +96,7 @@ pub struct Campaign {
     requests: mpsc::Receiver<Request>,
     leadership: watch::Sender<Option<Lease>>,
     peers: watch::Sender<Vec<Peer>>,
+    waits_until: watch::Sender<Option<UnixMs>>,
     trouble: watch::Sender<Option<String>>,
     errors: Arc<AtomicU64>,
     /// This replica's name from its start to its end, whatever its stays in office.
@@ -129,6 +134,7 @@ impl Campaign {
         let (leadership, leadership_seen) = watch::channel(None);
         let (peers, peers_seen) = watch::channel(Vec::new());
         let (leader, leader_seen) = watch::channel(None);
+        let (waits_until, waits_until_seen) = watch::channel(None);
         let (trouble, trouble_seen) = watch::channel(None);
         let (identity, errors) = (myself.holder.clone(), Arc::default());
         let reports = Reports {
@@ -137,6 +143,7 @@ impl Campaign {
             leadership: leadership_seen,
             peers: peers_seen,
             leader: leader_seen,
+            waits_until: waits_until_seen,
             trouble: trouble_seen,
             errors: Arc::clone(&errors),
         };
@@ -148,6 +155,7 @@ impl Campaign {
             requests,
             leadership,
             peers,
+            waits_until,
             trouble,
             errors,
             identity,
@@ -247,16 +255,18 @@ impl Campaign {
         let (attempt, shown) = self.lock.acquire(&self.myself.holder, remembers || waited).await?;
         let broker_clock = Some(self.read_clock(shown));
         self.report(None);
+        if !matches!(attempt, Attempt::Unmarked) {
+            self.unmarked_since = None;
+            self.waits_until.send_replace(None);
+        }
         match attempt {
             Attempt::Acquired(text) => {
-                self.unmarked_since = None;
                 self.last_known = Some(text.to_string());
                 self.leader.send_replace(self.last_known.clone());
                 let trusted_until = self.times.trusted_until(asked_at);
                 Ok(Ok(Lease { text, trusted_until, continues: remembers, broker_clock }))
             }
             Attempt::Held(lease, left) => {
-                self.unmarked_since = None;
                 if self.last_known.as_ref() != Some(&lease) {
                     info!(leader = %lease, "following");
                 }
@@ -269,14 +279,16 @@ impl Campaign {
             }
             Attempt::Unmarked => {
                 self.leader.send_replace(None);
+                let ttl = self.times.ttl;
                 let since = *self.unmarked_since.get_or_insert_with(|| {
+                    self.waits_until.send_replace(Some(clock::wall() + ttl));
                     warn!(
-                        wait_ms = self.times.ttl.as_millis(),
+                        wait_ms = ttl.as_millis(),
                         "the namespace is new or was flushed; waiting for a replica that remembers"
                     );
                     Instant::now()
                 });
-                Ok(Err((since + self.times.ttl).saturating_duration_since(Instant::now())))
+                Ok(Err((since + ttl).saturating_duration_since(Instant::now())))
             }
         }
     }
@@ -373,7 +385,7 @@ impl Campaign {
             match (&trouble, &error) {
                 (None, Some(error)) if reached => warn!(%error, "the broker went away"),
                 (None, Some(error)) => {
-                    warn!(%error, "the broker does not answer; it is asked again and again");
+                    warn!(%error, "the broker is unavailable; trying again");
                 }
                 (Some(_), None) if reached => info!("the broker is back"),
                 (Some(_), None) => info!("the broker answers"),

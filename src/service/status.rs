@@ -36,8 +36,11 @@ pub struct Status {
     pub namespace: String,
     /// Its URL without secrets.
     pub broker: String,
-    /// Why the broker does not answer.
+    /// Why the broker is unavailable.
     pub broker_error: Option<String>,
+    /// The namespace is new or was flushed: nobody leads before then, in case a replica that runs
+    /// remembers what was sent.
+    pub waits_until: Option<UnixMs>,
     /// Calls of the broker that failed since the start.
     pub broker_errors: u64,
     /// All replicas.
@@ -65,10 +68,16 @@ impl Status {
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
         if self.leader.is_none() && self.broker_error.is_none() {
-            troubles.push("nobody leads: nothing is sent".to_owned());
+            troubles.push(match self.waits_until {
+                Some(until) => format!(
+                    "nothing is sent before {until}: this namespace is new to the broker, so downbeat \
+                     first waits in case a running replica remembers what was sent"
+                ),
+                None => "nobody leads: nothing is sent".to_owned(),
+            });
         }
         if let Some(error) = &self.broker_error {
-            troubles.push(format!("the broker does not answer: {error}"));
+            troubles.push(format!("the broker is unavailable: {error}"));
         }
         for (queue, error) in &self.refusing {
             troubles.push(format!("queue `{queue}` refuses messages: {error}"));
@@ -95,6 +104,9 @@ impl Status {
         parts.join("; ")
     }
 }
+
+/// What to do about a refused schedule.
+const MENDED: &str = "mended files are loaded automatically";
 
 /// The loaded schedule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -131,12 +143,13 @@ impl ScheduleStatus {
         };
         Some(match (self.kept_at, &self.start_will_fail) {
             (Some(accepted_at), _) => format!(
-                "{refused}: runs on the schedule of {accepted_at}; will do so at the next start, too"
+                "{refused}: running the schedule accepted at {accepted_at}, and will again after a \
+                 restart; {MENDED}"
             ),
             (None, Some(why)) => format!(
-                "{refused}: the schedule from before goes on; the next start will fail: {why}"
+                "{refused}: the schedule from before goes on; the next start will fail: {why}; {MENDED}"
             ),
-            (None, None) => format!("{refused}: the schedule from before goes on"),
+            (None, None) => format!("{refused}: the schedule from before goes on; {MENDED}"),
         })
     }
 }
@@ -189,6 +202,7 @@ impl Status {
         }
         self.replica.clone_from(&reports.identity);
         self.leader.clone_from(&reports.leader.borrow());
+        self.waits_until = *reports.waits_until.borrow();
         self.replicas.clone_from(&reports.peers.borrow());
         self.broker_error = reports.trouble.borrow().clone().or(self.broker_error.take());
         self.broker_errors += reports.errors.load(Ordering::Relaxed);

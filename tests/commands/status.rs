@@ -105,7 +105,7 @@ fn status_says_when_the_broker_does_not_answer() {
     });
     assert_eq!(status.code, Some(1), "{status:?}");
     assert!(status.stdout.contains("leader     not known"), "{status:?}");
-    assert!(status.stdout.contains("the broker does not answer"), "{status:?}");
+    assert!(status.stdout.contains("the broker is unavailable"), "{status:?}");
     assert!(!status.stdout.contains("s3cret"), "{status:?}");
 }
 
@@ -145,6 +145,25 @@ fn resign_hands_over_and_says_why_it_cannot() {
 }
 
 #[test]
+fn before_the_first_term_status_says_until_when_nothing_is_sent_and_why() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place_with("entries: {tick: {task: t, every: 1s}}");
+    let place = place.env("DOWNBEAT_BROKER", &server.url());
+    let downbeat = place.start(&["run", "--leader-ttl", "60s"]);
+    let line = downbeat.wait_for_log("waiting for a replica that remembers");
+    assert!(line.contains("wait_ms=60000"), "{line}");
+    let waiting = place.run(&["status", "--json"]).json(1);
+    let until = waiting["waits_until"].as_str().unwrap();
+    let shown = place.run(&["status"]);
+    let told = format!(
+        "TROUBLE    nothing is sent before {until}: this namespace is new to the broker, so downbeat \
+         first waits in case a running replica remembers what was sent\n"
+    );
+    assert!(shown.stdout.contains(&told), "{shown:?}");
+}
+
+#[test]
 fn a_leader_that_has_left_or_lost_its_broker_is_not_shown_as_one() {
     needs!(Redis);
     let mut server = RedisServer::start();
@@ -165,7 +184,7 @@ fn a_leader_that_has_left_or_lost_its_broker_is_not_shown_as_one() {
     let lost = eventually(SOON, "no leader is known", || {
         Some(place.run(&["status"])).filter(|status| status.code == Some(1))
     });
-    assert!(lost.stdout.contains("TROUBLE    the broker does not answer"), "{lost:?}");
+    assert!(lost.stdout.contains("TROUBLE    the broker is unavailable"), "{lost:?}");
     assert!(lost.stdout.contains("leader     not known"), "{lost:?}");
     let list = place.run(&["list", "--json"]).json(0);
     assert!(list[0]["last"].is_string(), "what was known is shown: {list}");

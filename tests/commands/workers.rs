@@ -138,7 +138,7 @@ fn check_needs_the_broker_only_to_ask_workers() {
     place.run(&["check"]).ok();
     let refused = place.run(&["check", "--workers"]).refused(3);
     assert!(
-        refused.starts_with("downbeat: --workers: the broker does not answer: no connection to "),
+        refused.starts_with("downbeat: --workers: the broker is unavailable: no connection to "),
         "{refused}"
     );
     let refused =
