@@ -46,14 +46,14 @@ fn read(text: &str) -> String {
     let (place, tls, login, database) = match address {
         Address::Redis(redis) => {
             let (place, tls) = match redis.server {
-                RedisServer::Tcp { host, tls } => (format!("{}:{}", host.host, host.port), tls),
+                RedisServer::Tcp { host, tls } => (format!("{}:{}", host.host(), host.port()), tls),
                 RedisServer::Socket(path) => (path.display().to_string(), false),
                 RedisServer::Sentinel(_) => panic!("kombu has another form: {text}"),
             };
             (place, tls, redis.login, redis.database.to_string())
         }
         Address::Amqp(amqp) => {
-            let place = format!("{}:{}", amqp.host.host, amqp.host.port);
+            let place = format!("{}:{}", amqp.host.host(), amqp.host.port());
             (place, amqp.tls, amqp.login, amqp.virtual_host)
         }
         Address::Spool(_) => panic!("{text} is a folder"),

@@ -141,7 +141,11 @@ fn sentinels_and_master_are_reached_by_tls_each_with_its_login() {
     let master = RedisServer::start_with(Options { args, ..Options::default() });
     let login = ["SETUSER", "me", "on", ">s3cret", "~*", "&*", "+@all"];
     redis::cmd("ACL").arg(&login).exec(&mut master.connect()).unwrap();
-    let more = format!("{more}tls-replication yes\nuser watcher on >s3cret2 ~* &* +@all\n");
+    let more = format!(
+        "{more}tls-replication yes\nuser watcher on >s3cret2 ~* &* +@all\n\
+         sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n\
+         sentinel monitor capitals LOCALHOST {tls_port} 1\n"
+    );
     let node = Node::start(tls_port, 1, &more);
     let url = format!(
         "rediss+sentinel://me:s3cret@{}/2?master={NAME}&sentinel_user=watcher&sentinel_password=s3cret2",
@@ -164,9 +168,13 @@ fn sentinels_and_master_are_reached_by_tls_each_with_its_login() {
 
     // A pin counts where the connection goes, for the Sentinel and the master each.
     let place = place.env("DOWNBEAT_TLS_CA", "");
-    let pinned = |pins: String| place.run(&["trigger", "tick", "--tls-pin", &pins]);
+    let pinned =
+        |url: &str, pins: &str| place.run(&["trigger", "tick", "--broker", url, "--tls-pin", pins]);
     let of_node = format!("{}={pin}", node.address());
-    pinned(format!("{of_node},127.0.0.1:{tls_port}={pin}")).ok();
-    let told = pinned(of_node).refused(3);
+    pinned(&url, &format!("{of_node},127.0.0.1:{tls_port}={pin}")).ok();
+    // A Sentinel may name the master in capitals.
+    let capitals = url.replace(&format!("master={NAME}"), "master=capitals");
+    pinned(&capitals, &format!("{of_node},localhost={pin}")).ok();
+    let told = pinned(&url, &of_node).refused(3);
     assert!(told.contains(&format!("names 127.0.0.1:{tls_port}: no TLS connection")), "{told}");
 }

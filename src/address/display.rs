@@ -29,7 +29,7 @@ impl fmt::Display for Login {
 /// `HOST:PORT`
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HostPort { host, port } = self;
+        let (host, port) = (self.host(), self.port());
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }

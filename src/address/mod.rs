@@ -5,6 +5,7 @@
 
 mod display;
 mod error;
+mod host;
 mod parameters;
 mod parse;
 #[cfg(test)]
@@ -13,6 +14,8 @@ mod tests;
 use std::path::PathBuf;
 
 pub use error::AddressError;
+pub use host::HostPort;
+pub(crate) use host::split_host_port;
 
 /// Where a Sentinel listens if nothing else is said.
 const SENTINEL_PORT: u16 = 26379;
@@ -81,15 +84,6 @@ pub struct AmqpAddress {
     pub login: Option<Login>,
     /// The virtual host; `/` if nothing else is said.
     pub virtual_host: String,
-}
-
-/// A server's host and port.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HostPort {
-    /// A name in lower case or an IP address, without the brackets that an address has for IPv6.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
 }
 
 /// Who connects.

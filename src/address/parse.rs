@@ -1,8 +1,8 @@
 //! From text to parts.
 
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
+use super::host::{HostPortError, split_host_port};
 use super::parameters::{Family, Parameters, database, decoded};
 use super::{
     Address, AddressError, AmqpAddress, HostPort, Login, MAX_SENTINELS, RedisAddress, RedisServer,
@@ -240,37 +240,11 @@ fn path_database(path: &str) -> Result<Option<u32>, AddressError> {
 }
 
 fn host_port(text: &str, defaults: Defaults) -> Result<HostPort, AddressError> {
-    let bad_port = AddressError::BadPort { example: defaults.shown };
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']').ok_or(AddressError::BadHost)?;
-            host.parse::<Ipv6Addr>().map_err(|_| AddressError::BadHost)?;
-            match port.strip_prefix(':') {
-                None if !port.is_empty() => return Err(AddressError::BadHost),
-                port => (host, port),
-            }
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    if host.is_empty() {
-        return Err(AddressError::NoHost { example: defaults.address });
-    }
-    if host.contains(',') || port.is_some_and(|port| port.contains(',')) {
-        return Err(AddressError::SeveralServers);
-    }
-    let is_in_names = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
-    if !host.bytes().all(is_in_names) {
-        return Err(AddressError::BadHost);
-    }
-    let port = match port {
-        None => defaults.port,
-        Some(port) if port.bytes().all(|digit| digit.is_ascii_digit()) => {
-            port.parse().ok().filter(|port| *port > 0).ok_or(bad_port)?
-        }
-        Some(_) => return Err(bad_port),
-    };
-    Ok(HostPort { host: host.to_ascii_lowercase(), port })
+    let (host, port) = split_host_port(text).map_err(|error| match error {
+        HostPortError::NoHost => AddressError::NoHost { example: defaults.address },
+        HostPortError::BadHost => AddressError::BadHost,
+        HostPortError::BadPort => AddressError::BadPort { example: defaults.shown },
+        HostPortError::SeveralHosts => AddressError::SeveralServers,
+    })?;
+    Ok(HostPort::new(&host, port.unwrap_or(defaults.port)))
 }

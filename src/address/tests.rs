@@ -23,6 +23,7 @@ fn an_address_is_shown_by_its_parts_and_without_passwords() {
     for (text, shown) in [
         ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
         ("redis://LocalHost", "redis://localhost:6379/0"),
+        ("redis://[0:0::0001]", "redis://[::1]:6379/0"),
         ("redis://:s3cret@host:6380", "redis://:***@host:6380/0"),
         ("redis://me:s%40cret@[::1]/2?protocol=3", "redis://me:***@[::1]:6379/2"),
         ("redis://host?db=2&username=a%40b&password=s3cret", "redis://a%40b:***@host:6379/2"),
@@ -58,7 +59,7 @@ fn parts_are_decoded() {
     assert_eq!(login(redis("redis://h?password=a+b%2B").login.as_ref()), Some((None, "a b+")));
     assert_eq!(login(redis("redis://:100%@h").login.as_ref()), Some((None, "100%")));
     let Ok(Address::Amqp(amqp)) = parse("amqp://host/%2Fjobs") else { panic!() };
-    assert_eq!((amqp.virtual_host.as_str(), amqp.host.port), ("/jobs", 5672));
+    assert_eq!((amqp.virtual_host.as_str(), amqp.host.port()), ("/jobs", 5672));
     let sentinels = "rediss+sentinel://me:s3%40@a,b:1,[::1]:2/3?master=main&sentinel_password=p";
     let RedisServer::Sentinel(sentinels) = redis(sentinels).server else { panic!() };
     let shown: Vec<String> = sentinels.nodes.iter().map(ToString::to_string).collect();

@@ -24,7 +24,6 @@ use tokio_rustls::client::TlsStream;
 pub use self::pin::{Pin, PinError, Pinned, Pins};
 use self::verify::{Verifier, WrongPin};
 use crate::address::HostPort;
-
 use crate::regular_file;
 
 /// A bundle of all public authorities takes a quarter of a MiB.
@@ -98,8 +97,8 @@ impl Tls {
     /// # Errors
     /// As [`Tls::check`].
     pub(crate) fn connector(&self, server: &HostPort) -> Result<Connector, TlsError> {
-        let name = ServerName::try_from(server.host.clone());
-        let name = name.map_err(|_| TlsError::Nameless(server.host.clone()))?;
+        let name = ServerName::try_from(server.host().to_owned());
+        let name = name.map_err(|_| TlsError::Nameless(server.host().to_owned()))?;
         let config = self.config(self.pins.of(server))?;
         Ok(Connector { tls: Arc::new(config).into(), name })
     }

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 
 use ring::digest::{SHA256, digest};
 
-use crate::address::HostPort;
+use crate::address::{HostPort, split_host_port};
 
 /// The SHA-256 of a certificate, over its DER.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,37 +80,17 @@ impl Pin {
 }
 
 impl Pinned {
-    /// Reads `HOST` or `HOST:PORT`; an IPv6 address with a port stands in brackets.
+    /// Reads `HOST` or `HOST:PORT`; an IPv6 address with a port is in brackets.
     ///
     /// # Errors
     /// When it is anything else.
     pub fn parse(text: &str) -> Result<Pinned, PinError> {
         let text = text.trim();
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        if bare.parse::<Ipv6Addr>().is_ok() {
-            return Ok(Pinned { host: bare.to_ascii_lowercase(), port: None });
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return Ok(Pinned { host: HostPort::new(text, 0).host().to_owned(), port: None });
         }
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once("]:").ok_or(PinError::NotAHost)?;
-                host.parse::<Ipv6Addr>().map_err(|_| PinError::NotAHost)?;
-                (host, Some(port))
-            }
-            None => match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
-        };
-        let is_in_names = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-        if host.is_empty() || !host.chars().all(is_in_names) {
-            return Err(PinError::NotAHost);
-        }
-        let port = match port.map(str::parse::<u16>) {
-            None => None,
-            Some(Ok(port @ 1..)) => Some(port),
-            Some(_) => return Err(PinError::NotAHost),
-        };
-        Ok(Pinned { host: host.to_ascii_lowercase(), port })
+        let (host, port) = split_host_port(text).map_err(|_| PinError::NotAHost)?;
+        Ok(Pinned { host, port })
     }
 }
 
@@ -144,8 +124,8 @@ impl Pins {
     /// Those for a server, if there are any: for the very port, or else for the host.
     #[must_use]
     pub fn of(&self, server: &HostPort) -> Option<&[Pin]> {
-        let at = |port| Pinned { host: server.host.clone(), port };
-        let found = self.0.get(&at(Some(server.port))).or_else(|| self.0.get(&at(None)));
+        let at = |port| Pinned { host: server.host().to_owned(), port };
+        let found = self.0.get(&at(Some(server.port()))).or_else(|| self.0.get(&at(None)));
         found.map(Vec::as_slice)
     }
 
@@ -174,7 +154,7 @@ impl fmt::Debug for Pin {
 impl fmt::Display for Pinned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.port, &self.host) {
-            (Some(port), host) => HostPort { host: host.clone(), port }.fmt(f),
+            (Some(port), host) => HostPort::new(host, port).fmt(f),
             (None, host) => f.write_str(host),
         }
     }
@@ -208,12 +188,12 @@ mod tests {
     #[test]
     fn a_pin_is_for_a_host_or_for_one_port_of_it() {
         let [one, two] = [Pin::of(b"one"), Pin::of(b"two")];
-        let pins = Pins::parse(&format!("Host={one},{two},host:7={two},[::1]:8={one},::2={two}"));
+        let pins =
+            Pins::parse(&format!("Host={one},{two},host:7={two},[::0001]:8={one},0::2={two}"));
         let pins = pins.unwrap();
-        let of = |host: &str, port| {
-            pins.of(&HostPort { host: host.to_owned(), port }).map(<[Pin]>::to_vec)
-        };
+        let of = |host: &str, port| pins.of(&HostPort::new(host, port)).map(<[Pin]>::to_vec);
         assert_eq!(of("host", 6379), Some(vec![one, two]));
+        assert_eq!((of("HOST", 7), of("0:0::1", 8)), (Some(vec![two]), Some(vec![one])));
         assert_eq!(of("host", 7), Some(vec![two]));
         assert_eq!((of("::1", 8), of("::1", 9)), (Some(vec![one]), None));
         assert_eq!((of("::2", 9), of("other", 7)), (Some(vec![two]), None));

@@ -297,7 +297,7 @@ fn uri(address: &AmqpAddress) -> AMQPUri {
     let userinfo = AMQPUserInfo { username, password };
     AMQPUri {
         scheme: AMQPScheme::AMQP,
-        authority: AMQPAuthority { userinfo, host: host.host.clone(), port: host.port },
+        authority: AMQPAuthority { userinfo, host: host.host().to_owned(), port: host.port() },
         vhost: virtual_host.clone(),
         query: AMQPQueryString { heartbeat: Some(HEARTBEAT), ..Default::default() },
     }

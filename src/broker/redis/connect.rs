@@ -177,8 +177,8 @@ impl Opening<'_> {
 /// The first of the host's addresses that answers.
 async fn reach(server: &HostPort, until: Instant) -> Result<TcpStream, BrokerError> {
     let late = || unavailable("no answer in time");
-    let HostPort { host, port } = server;
-    let found = timeout_at(until, lookup_host((&**host, *port))).await.map_err(|_| late())?;
+    let found =
+        timeout_at(until, lookup_host((server.host(), server.port()))).await.map_err(|_| late())?;
     let found: Vec<_> = found.map_err(unavailable)?.collect();
     let mut failed = unavailable("the host has no address");
     for (index, address) in found.iter().enumerate() {

@@ -105,7 +105,7 @@ impl Sentinels {
                 let hint = "`sentinel_user` and `sentinel_password` are the Sentinels' own login";
                 Err(BrokerError::Unavailable(format!("{text}; {hint}")))
             }
-            answer => Ok(answer?.map(|(host, port)| HostPort { host, port })),
+            answer => Ok(answer?.map(|(host, port)| HostPort::new(&host, port))),
         }
     }
 }
