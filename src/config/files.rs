@@ -60,16 +60,32 @@ fn no_files(path: &Path) -> Problem {
 
 /// The text of a schedule file, without a byte order mark.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
+    read_text(path, MAX_FILE_BYTES as u64, "split it into several files")
+}
+
+/// The text of a file of at most `max_bytes`, without a byte order mark. `too_large` is the hint for a
+/// larger one.
+pub(super) fn read_text(path: &Path, max_bytes: u64, too_large: &str) -> Result<String, Problem> {
+    let bytes = regular_file::read(path, max_bytes);
+    text(path, bytes.map_err(|error| refused(path, &error, max_bytes, too_large))?)
+}
+
+/// Why a file of at most `max_bytes` could not be read. `too_large` is the hint for a larger one.
+pub(super) fn refused(path: &Path, error: &io::Error, max_bytes: u64, too_large: &str) -> Problem {
+    if error.kind() != io::ErrorKind::FileTooLarge {
+        return unreadable(path, error);
+    }
+    let limit = match max_bytes / 1024 {
+        kib if kib < 1024 => format!("{kib} KiB"),
+        kib => format!("{} MiB", kib / 1024),
+    };
+    Problem::whole(path.display().to_string(), format!("cannot be read: it is larger than {limit}"))
+        .with_hint(too_large)
+}
+
+/// The text of a file with this content, without a byte order mark.
+pub(super) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
     let name = path.display().to_string();
-    let bytes =
-        regular_file::read(path, MAX_FILE_BYTES as u64).map_err(|error| match error.kind() {
-            io::ErrorKind::FileTooLarge => {
-                let limit = MAX_FILE_BYTES / (1024 * 1024);
-                Problem::whole(name.clone(), format!("the file is larger than {limit} MiB"))
-                    .with_hint("split it into several files")
-            }
-            _ => unreadable(path, &error),
-        })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(match text.strip_prefix('\u{feff}') {
             Some(rest) => rest.to_owned(),
@@ -86,7 +102,7 @@ fn not_utf8(name: String, bytes: &[u8], at: usize) -> Problem {
     // All bytes before the first bad one are UTF-8.
     let column = 1 + String::from_utf8_lossy(&before[line_start..]).chars().count();
     // Which byte it is stays unsaid, as it may be one of a password.
-    let message = format!("the byte at offset {at} is not UTF-8");
+    let message = format!("cannot be read: the byte at offset {at} is not UTF-8");
     let mut problem = Problem::whole(name, message).with_hint("save the file as UTF-8");
     problem.line = u32::try_from(line).unwrap_or(u32::MAX);
     problem.column = u32::try_from(column).unwrap_or(u32::MAX);

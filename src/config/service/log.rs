@@ -38,7 +38,7 @@ pub(super) fn format(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Op
     let names = Names { key: "log.format", flag: "--log-format", env: "DOWNBEAT_LOG_FORMAT" };
     let inner = from.inner("log", &LOG, "format");
     let given = from.setting_at(names, flag, inner);
-    from.check(given, |text| {
+    from.check(given.as_ref(), |text| {
         LogFormat::ALL.into_iter().find(|format| format.as_str() == text).ok_or_else(|| {
             ("unknown log format".to_owned(), "write `text`, `logfmt` or `json`".to_owned())
         })
@@ -55,12 +55,12 @@ pub(super) fn level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Opt
     {
         // Any word is a target to the parser; `config` shows them, so they had better be nothing else.
         let is_of_targets = |c: char| c.is_ascii_alphanumeric() || "_-:,= ".contains(c);
-        return from.check(Some(directives), |text| match text.parse::<Targets>() {
+        return from.check(Some(&directives), |text| match text.parse::<Targets>() {
             Ok(_) if text.chars().all(is_of_targets) => Ok(text.to_owned()),
             _ => Err(("these are no filter directives".to_owned(), format!("write {LOG_LEVELS}"))),
         });
     }
-    from.check(given, |text| match text {
+    from.check(given.as_ref(), |text| match text {
         "error" | "warn" | "info" | "debug" | "trace" => Ok(text.to_owned()),
         _ => {
             let hint = format!("write {LOG_LEVELS}; finer choices go into RUST_LOG");

@@ -40,7 +40,7 @@ use broker::{Named, STATE_HINT};
 pub use environment::check as check_environment;
 use exposure::Holder;
 pub use log::LogFormat;
-use sources::{Names, Place, Sources};
+use sources::{Given, Names, Place, Sources};
 
 /// Where the file is looked for when nothing names one.
 pub const DEFAULT_FILE: &str = "/etc/downbeat/downbeat.yaml";
@@ -52,6 +52,10 @@ pub const DEFAULT_TTL: Duration = Duration::from_secs(6);
 pub const DEFAULT_LOG_LEVEL: &str = "info";
 /// Shorter leases would be lost to a slow network, longer ones leave the service without leader.
 pub const TTL_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// A configuration with thousands of queues is smaller.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const TOO_LARGE: &str = "it should hold nothing but settings; entries belong in schedule files";
 
 static SERVICE: Keys = Keys {
     of: "the configuration",
@@ -200,7 +204,8 @@ impl ServiceConfig {
     ) -> Result<ServiceConfig, Vec<Problem>> {
         let (file, named) = config_file(&overrides, env);
         let text = match &file {
-            Some(path) => files::read(path).map_err(|problem| vec![problem])?,
+            Some(path) => files::read_text(path, MAX_FILE_BYTES, TOO_LARGE)
+                .map_err(|problem| vec![problem])?,
             None => String::new(),
         };
         let name = file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -332,7 +337,7 @@ fn read(
     let schedules = schedules(&overrides, &mut from);
     let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
     let namespace = from.setting(names, overrides.namespace);
-    let namespace = from.check(namespace, namespace_of);
+    let namespace = from.check(namespace.as_ref(), namespace_of);
     let queues = from
         .node("queues", |node, report| queues::read(node, broker.as_ref(), amqp.as_ref(), report));
     let has_password = |queue: &Arc<Queue>| {
@@ -411,17 +416,17 @@ fn brokers(
     let state = from.setting(names, overrides.state.clone());
     match broker(overrides, file, from) {
         Some((Named::Amqp(address), place)) => {
-            let state = state.or_else(|| from.last_resort("state", "REDIS_URL"));
+            let state = state.or_else(|| from.variable("state", "REDIS_URL"));
             if state.is_none() {
                 from.error(&place, "an AMQP broker cannot hold lease and progress", STATE_HINT);
             }
-            let place = state.as_ref().map(|state| state.place);
-            let state = from.check(state, broker::state);
-            if let (Some(place), true) = (place, state.as_ref().is_some_and(|it| it.has_password()))
+            let address_of_state = from.check(state.as_ref(), broker::state);
+            if let (Some(given), Some(address)) = (&state, &address_of_state)
+                && address.has_password()
             {
-                from.note_secret(place);
+                from.note_secret(given);
             }
-            (state.map(Broker::Redis), Some(address))
+            (address_of_state.map(Broker::Redis), Some(address))
         }
         found => {
             // What is wrong with a broker is told already, and it could be an AMQP one.
@@ -447,18 +452,20 @@ fn broker(
     file: Option<&Path>,
     from: &mut Sources<'_, '_, '_>,
 ) -> Option<(Named, Place)> {
-    let (named, place) = named_broker(overrides, file, from)?;
+    let given = named_broker(overrides, file, from)?;
+    let base = from.base_of(&given);
+    let named = from.check(Some(&given), |text| broker::broker(text, &base))?;
     if named.has_password() {
-        from.note_secret(place);
+        from.note_secret(&given);
     }
-    Some((named, place))
+    Some((named, given.place))
 }
 
 fn named_broker(
     overrides: &Overrides,
     file: Option<&Path>,
     from: &mut Sources<'_, '_, '_>,
-) -> Option<(Named, Place)> {
+) -> Option<Given> {
     let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
     let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
     let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
@@ -467,10 +474,7 @@ fn named_broker(
     let only_in_file =
         [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Place::File(_)));
     if only_in_file && let Some(credential) = from.credential("broker", "CREDENTIALS_DIRECTORY") {
-        let chosen = from.content(credential)?;
-        let place = chosen.place;
-        let address = from.check(Some(chosen), |text| broker::broker(text, Path::new("")))?;
-        return Some((address, place));
+        return from.content(&credential);
     }
     if only_in_file
         && overrides.beside_service
@@ -481,9 +485,7 @@ fn named_broker(
         match elsewhere {
             unit::Elsewhere::Credential(path) => {
                 let text = path.display().to_string();
-                let chosen = from.content(sources::Given { text, place });
-                let address = from.check(chosen, |text| broker::broker(text, Path::new("")))?;
-                return Some((address, place));
+                return from.content(&Given::new(text, place));
             }
             unit::Elsewhere::Environment(path) => {
                 let path = path.display();
@@ -500,14 +502,11 @@ fn named_broker(
         (Some(url), Some(path)) if url.place.rank() < path.place.rank() => Some(url),
         (_, Some(path)) => {
             from.note("broker", &path.place);
-            from.content(path)
+            from.content(&path)
         }
         (url, None) => url,
     };
-    let chosen = chosen.or_else(|| from.last_resort("broker", "REDIS_URL"))?;
-    let (place, base) = (chosen.place, from.base_of(Some(&chosen)));
-    let address = from.check(Some(chosen), |text| broker::broker(text, &base))?;
-    Some((address, place))
+    chosen.or_else(|| from.variable("broker", "REDIS_URL"))
 }
 
 fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Vec<PathBuf>> {
@@ -544,7 +543,7 @@ fn ttl(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Duration {
     let inner = from.inner("leader", &LEADER, "ttl");
     let given = from.setting_at(names, flag, inner);
     let (least, greatest) = TTL_RANGE;
-    let ttl = from.check(given, |text| {
+    let ttl = from.check(given.as_ref(), |text| {
         let ttl = length(text)?;
         if (least..=greatest).contains(&ttl) {
             return Ok(ttl);
@@ -562,7 +561,7 @@ fn grace(flag: Option<String>, ttl: Duration, from: &mut Sources<'_, '_, '_>) ->
     let names = Names { key: "grace", flag: "--grace", env: "DOWNBEAT_GRACE" };
     let least = ttl + Duration::from_secs(2);
     let given = from.setting(names, flag);
-    let grace = from.check(given, |text| {
+    let grace = from.check(given.as_ref(), |text| {
         let grace = length(text)?;
         if grace >= least {
             return Ok(grace);
@@ -582,10 +581,10 @@ fn grace(flag: Option<String>, ttl: Duration, from: &mut Sources<'_, '_, '_>) ->
 fn http(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<SocketAddr> {
     let names = Names { key: "http", flag: "--http", env: "DOWNBEAT_HTTP" };
     if let Some(given) = from.setting(names, flag) {
-        return from.check(Some(given), http_of);
+        return from.check(Some(&given), http_of);
     }
-    let port = from.last_resort(names.key, "PORT");
-    from.check(port, |text| match text.parse::<u16>() {
+    let port = from.variable(names.key, "PORT");
+    from.check(port.as_ref(), |text| match text.parse::<u16>() {
         Ok(port) => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
         Err(_) => {
             let hint = "unset it, or set `http`, which goes before it";
@@ -614,8 +613,8 @@ fn tls(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {
         let node = from.inner("tls", &TLS, inner);
         let flag = flag.as_ref().map(|path| path.display().to_string());
         let given = from.setting_at(names, flag, node);
-        let (place, base) = (given.as_ref()?.place, from.base_of(given.as_ref()));
-        Some((from.path(given, &base)?, place))
+        let (given, base) = (given.as_ref()?, from.base_of(given.as_ref()?));
+        Some((from.path(Some(given), &base)?, given.place))
     };
     let ca = file(names("tls.ca", "--tls-ca", "DOWNBEAT_TLS_CA"), &overrides.tls_ca);
     let cert = file(names("tls.cert", "--tls-cert", "DOWNBEAT_TLS_CERT"), &overrides.tls_cert);
@@ -651,9 +650,9 @@ fn directory(
         from.note(names.key, &Place::Flag(names.flag));
         return Some(path);
     }
-    let given = from.setting(names, None);
-    let base = from.base_of(given.as_ref());
-    from.path(given, &base)
+    let given = from.setting(names, None)?;
+    let base = from.base_of(&given);
+    from.path(Some(&given), &base)
 }
 
 fn length(text: &str) -> Result<Duration, (String, String)> {

@@ -18,7 +18,7 @@ pub(super) fn read(
 ) -> Pins {
     let in_file = node.and_then(|node| from.read(NAMES.key, node, mapping));
     let elsewhere = from.setting_at(NAMES, flag, None);
-    let elsewhere = from.check(elsewhere, |text| Pins::parse(text).map_err(refusal));
+    let elsewhere = from.check(elsewhere.as_ref(), |text| Pins::parse(text).map_err(refusal));
     elsewhere.or(in_file).unwrap_or_default()
 }
 

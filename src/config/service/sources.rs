@@ -1,5 +1,6 @@
 //! Where settings come from, and how a problem with one says so.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::environment;
@@ -9,6 +10,10 @@ use crate::config::files;
 use crate::config::node::{Node, Scalar, Span};
 use crate::config::problem::{Problem, Severity};
 use crate::config::report::Report;
+use crate::regular_file;
+
+/// An address is shorter.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// What a setting is called in each source.
 #[derive(Clone, Copy)]
@@ -44,6 +49,14 @@ impl Place {
 pub(super) struct Given {
     pub(super) text: String,
     pub(super) place: Place,
+    /// The file that was read for it, if `place` only names that file.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Given {
+    pub(super) fn new(text: String, place: Place) -> Given {
+        Given { text, place, file: None }
+    }
 }
 
 /// The three sources, and what was wrong in them.
@@ -59,8 +72,6 @@ pub(super) struct Sources<'e, 'n, 't> {
     pub(super) beside_service: bool,
     /// Why it is not known which broker the service has.
     pub(super) hidden: Option<String>,
-    /// The file that `content` has read last.
-    secret_file: Option<PathBuf>,
     holders: Vec<Holder>,
 }
 
@@ -81,7 +92,6 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             notes,
             beside_service: false,
             hidden: None,
-            secret_file: None,
             holders: Vec::new(),
         }
     }
@@ -99,10 +109,10 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         (self.problems, self.notes)
     }
 
-    /// What is at `place`, or in the file that was read for it, is a password or holds one.
-    pub(super) fn note_secret(&mut self, place: Place) {
-        let holder = match (self.secret_file.take(), place) {
-            (Some(path), _) => Holder::File(path),
+    /// The value is a password or holds one.
+    pub(super) fn note_secret(&mut self, given: &Given) {
+        let holder = match (&given.file, given.place) {
+            (Some(path), _) => Holder::File(path.clone()),
             (None, Place::Flag(flag)) => Holder::Flag(flag),
             (None, Place::File(_)) => Holder::File(self.report.file().into()),
             (None, Place::Env(_) | Place::Credential) => return,
@@ -131,7 +141,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         node: Option<&'n Node<'t>>,
     ) -> Option<Given> {
         let in_file = node.and_then(|node| self.text_of(node));
-        let flag = flag.map(|text| Given { text, place: Place::Flag(names.flag) });
+        let flag = flag.map(|text| Given::new(text, Place::Flag(names.flag)));
         let given = flag.or_else(|| self.read_variable(names.env)).or(in_file)?;
         self.note(names.key, &given.place);
         Some(given)
@@ -144,7 +154,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             self.report.error(node.span, message);
             return None;
         }
-        Some(Given { text: text?.to_owned(), place: Place::File(node.span) })
+        Some(Given::new(text?.to_owned(), Place::File(node.span)))
     }
 
     /// A key one level down: `leader: {ttl: …}`.
@@ -190,12 +200,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         self.note(key, &Place::File(node.span));
         let paths: Vec<_> = items.iter().filter_map(|item| self.text_of(item)).collect();
         let base = self.base.clone();
-        Some(paths.into_iter().filter_map(|path| self.path(Some(path), &base)).collect())
+        Some(paths.iter().filter_map(|path| self.path(Some(path), &base)).collect())
     }
 
     /// A path, relative ones from `base`. What is most likely no path, such as an address or a key
     /// that was written under the wrong name, is refused, as paths are shown to people.
-    pub(super) fn path(&mut self, given: Option<Given>, base: &Path) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, given: Option<&Given>, base: &Path) -> Option<PathBuf> {
         let path = self.check(given, |text| {
             let is_plain = text.starts_with('/') || text.starts_with("./");
             if text.contains("://") || (text.contains(':') && !is_plain) {
@@ -211,15 +221,11 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         Some(base.join(path))
     }
 
+    /// The value of a variable, which from now on is what set `key`.
     pub(super) fn variable(&mut self, key: &'static str, name: &'static str) -> Option<Given> {
         let given = self.read_variable(name)?;
         self.note(key, &given.place);
         Some(given)
-    }
-
-    /// A variable that is not ours, so it yields to everything that is.
-    pub(super) fn last_resort(&mut self, key: &'static str, name: &'static str) -> Option<Given> {
-        self.variable(key, name)
     }
 
     /// The path of the secret `key`, if the service manager has handed one over in the directory that
@@ -229,25 +235,28 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         key: &'static str,
         directory: &'static str,
     ) -> Option<Given> {
-        let Given { text, place } = self.read_variable(directory)?;
+        let Given { text, place, .. } = self.read_variable(directory)?;
         let path = Path::new(&text).join(key);
-        let text = path.exists().then(|| path.display().to_string())?;
+        // In a directory that cannot be entered, it may be there: reading it will tell.
+        let text = path.try_exists().unwrap_or(true).then(|| path.display().to_string())?;
         self.note(key, &place);
-        Some(Given { text, place })
+        Some(Given::new(text, place))
     }
 
     fn read_variable(&self, name: &'static str) -> Option<Given> {
         debug_assert!(environment::is_setting(name), "`{name}` is read but not listed");
         let text = (self.env)(name).filter(|text| !text.is_empty())?;
-        Some(Given { text, place: Place::Env(name) })
+        Some(Given::new(text, Place::Env(name)))
     }
 
     /// The first line of a file that holds a secret.
-    pub(super) fn content(&mut self, given: Given) -> Option<Given> {
-        let (place, base) = (given.place, self.base_of(Some(&given)));
+    pub(super) fn content(&mut self, given: &Given) -> Option<Given> {
+        let (place, base) = (given.place, self.base_of(given));
         let path = self.path(Some(given), &base)?;
-        let forbidden = rustix::fs::access(&path, rustix::fs::Access::READ_OK);
-        if self.beside_service && matches!(forbidden, Err(rustix::io::Errno::ACCESS)) {
+        let read = regular_file::read(&path, MAX_SECRET_BYTES);
+        let is_forbidden =
+            matches!(&read, Err(error) if error.kind() == ErrorKind::PermissionDenied);
+        if self.beside_service && is_forbidden {
             let what = match place {
                 Place::Credential => path.display().to_string(),
                 Place::Flag(_) | Place::Env(_) | Place::File(_) => "the broker's file".to_owned(),
@@ -257,10 +266,11 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             ));
             return None;
         }
-        self.secret_file = Some(path.clone());
-        match files::read(&path) {
+        let hint = "it should hold nothing but the address";
+        let read = read.map_err(|error| files::refused(&path, &error, MAX_SECRET_BYTES, hint));
+        match read.and_then(|bytes| files::text(&path, bytes)) {
             Ok(text) => match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
-                Some(line) => Some(Given { text: line.to_owned(), place }),
+                Some(line) => Some(Given { text: line.to_owned(), place, file: Some(path) }),
                 None => {
                     let message = "the broker's file holds no address on its first line";
                     self.error(&place, message, "write `redis://…` into it");
@@ -282,24 +292,24 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     }
 
     /// What relative paths of a value count from.
-    pub(super) fn base_of(&self, given: Option<&Given>) -> PathBuf {
-        match given.map(|given| given.place) {
-            Some(Place::File(_)) => self.base.clone(),
-            _ => PathBuf::new(),
+    pub(super) fn base_of(&self, given: &Given) -> PathBuf {
+        match given.place {
+            Place::File(_) => self.base.clone(),
+            Place::Flag(_) | Place::Env(_) | Place::Credential => PathBuf::new(),
         }
     }
 
     /// Turns a value into what it means, or reports what is wrong and with what to write instead.
     pub(super) fn check<T>(
         &mut self,
-        given: Option<Given>,
+        given: Option<&Given>,
         read: impl FnOnce(&str) -> Result<T, (String, String)>,
     ) -> Option<T> {
-        let Given { text, place } = given?;
-        match read(&text) {
+        let Given { text, place, .. } = given?;
+        match read(text) {
             Ok(value) => Some(value),
             Err((message, hint)) => {
-                self.error(&place, &message, &hint);
+                self.error(place, &message, &hint);
                 None
             }
         }

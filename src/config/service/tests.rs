@@ -1,6 +1,7 @@
 //! Rules of the service configuration.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::queue::{CeleryQueue, SidekiqQueue, Worker};
@@ -211,6 +212,44 @@ fn a_missing_file_that_was_asked_for_is_an_error() {
             .render(false)
             .starts_with("--broker-file: the broker's file cannot be read: no")
     );
+}
+
+#[test]
+fn a_password_is_warned_of_where_it_is_and_not_where_another_address_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let file = folder.path().join("broker");
+    fs::write(&file, "amqp://host\n").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let overrides = Overrides {
+        broker_file: Some(file.clone()),
+        state: Some("redis://:s3cret@host".into()),
+        ..Overrides::default()
+    };
+    let warned = |config: ServiceConfig| {
+        config.warnings.into_iter().map(|warning| warning.file).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(load_with(overrides.clone(), &[]).unwrap()), ["--state"]);
+    fs::write(&file, "amqp://me:s3cret@host\n").unwrap();
+    let both = [file.display().to_string(), "--state".to_owned()];
+    assert_eq!(warned(load_with(overrides, &[]).unwrap()), both);
+}
+
+#[test]
+fn a_file_of_a_secret_or_of_the_configuration_has_a_bound_and_a_hint_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.yaml");
+    let load = |overrides| load_with(overrides, &[]).unwrap_err()[0].render(false);
+    fs::write(&path, " ".repeat(64 * 1024 + 1)).unwrap();
+    let secret = Overrides { broker_file: Some(path.clone()), ..Overrides::default() };
+    let told = "--broker-file: the broker's file cannot be read: it is larger than 64 KiB\n\
+                hint: it should hold nothing but the address";
+    assert_eq!(load(secret), told);
+    fs::write(&path, " ".repeat(1024 * 1024 + 1)).unwrap();
+    let config = Overrides { config: Some(path.clone()), ..Overrides::default() };
+    let told = "cannot be read: it is larger than 1 MiB\n\
+                hint: it should hold nothing but settings; entries belong in schedule files";
+    assert_eq!(load(config), format!("{}: {told}", path.display()));
 }
 
 /// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.

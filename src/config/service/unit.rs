@@ -9,6 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::MAX_FILE_BYTES;
 use crate::config::files;
 
 /// Where systemd looks for credentials (`systemd.exec(5)`, `LoadCredential=`).
@@ -71,7 +72,7 @@ fn may_name_a_broker(path: &Path) -> bool {
         Ok(found) if !found.is_file() => return false,
         Ok(_) => {}
     }
-    let Ok(text) = files::read(path) else { return true };
+    let Ok(text) = files::read_text(path, MAX_FILE_BYTES, "") else { return true };
     text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])).any(|line| {
         ["DOWNBEAT_BROKER", "DOWNBEAT_STATE=", "DOWNBEAT_CONFIG", "Credential"]
             .iter()

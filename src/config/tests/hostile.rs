@@ -21,7 +21,8 @@ fn an_empty_file_is_refused() {
 
 #[test]
 fn a_file_of_50_mb_is_refused_without_being_read() {
-    let expected = "a.yaml: the file is larger than 32 MiB\nhint: split it into several files";
+    let expected =
+        "a.yaml: cannot be read: it is larger than 32 MiB\nhint: split it into several files";
     assert_eq!(refused("a.yaml", vec![b'#'; 50_000_000]), expected);
 }
 
@@ -29,7 +30,7 @@ fn a_file_of_50_mb_is_refused_without_being_read() {
 fn bytes_that_are_not_utf_8_are_named() {
     assert_eq!(
         refused("a.yaml", b"entries:\n  \xc3\xa9\xff: {}\n"),
-        "a.yaml:2:4: the byte at offset 13 is not UTF-8\nhint: save the file as UTF-8"
+        "a.yaml:2:4: cannot be read: the byte at offset 13 is not UTF-8\nhint: save the file as UTF-8"
     );
 }
 
