@@ -202,7 +202,7 @@ impl ServiceConfig {
         overrides: Overrides,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<ServiceConfig, Vec<Problem>> {
-        let (file, named) = config_file(&overrides, env);
+        let (file, named) = config_file(&overrides, env, Path::new(DEFAULT_FILE));
         let text = match &file {
             Some(path) => files::read_text(path, MAX_FILE_BYTES, TOO_LARGE)
                 .map_err(|problem| vec![problem])?,
@@ -312,10 +312,11 @@ impl ServiceConfig {
     }
 }
 
-/// The file to read, if any, and what named it.
+/// The file to read, if any, and what named it: `default` if it exists and nothing names another.
 fn config_file(
     overrides: &Overrides,
     env: &dyn Fn(&str) -> Option<String>,
+    default: &Path,
 ) -> (Option<PathBuf>, Option<Place>) {
     if let Some(path) = &overrides.config {
         return (Some(path.clone()), Some(Place::Flag("--config")));
@@ -323,7 +324,8 @@ fn config_file(
     if let Some(path) = env("DOWNBEAT_CONFIG").filter(|path| !path.is_empty()) {
         return (Some(path.into()), Some(Place::Env("DOWNBEAT_CONFIG")));
     }
-    (Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()), None)
+    // In a directory that cannot be entered, it may be there: reading it will tell.
+    (default.try_exists().unwrap_or(true).then(|| default.to_owned()), None)
 }
 
 fn read(

@@ -1,7 +1,7 @@
 //! Rules of the service configuration.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
 use crate::queue::{CeleryQueue, SidekiqQueue, Worker};
@@ -250,6 +250,16 @@ fn a_file_of_a_secret_or_of_the_configuration_has_a_bound_and_a_hint_of_its_own(
     let told = "cannot be read: it is larger than 1 MiB\n\
                 hint: it should hold nothing but settings; entries belong in schedule files";
     assert_eq!(load(config), format!("{}: {told}", path.display()));
+}
+
+#[test]
+fn a_default_file_that_cannot_be_come_to_is_not_taken_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    // As root every directory can be entered, but not a link to itself.
+    let (unknown, none) = (folder.path().join("loop/c.yaml"), folder.path().join("none/c.yaml"));
+    symlink("loop", folder.path().join("loop")).unwrap();
+    let file = |default: &Path| config_file(&Overrides::default(), &|_| None, default).0;
+    assert_eq!((file(&unknown), file(&none)), (Some(unknown.clone()), None));
 }
 
 /// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
