@@ -6,6 +6,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::address::Secret;
 use crate::mask::mask;
 
 /// Publishes each due slot of a YAML schedule exactly once to a task queue.
@@ -71,13 +72,13 @@ pub struct ServiceFlags {
     pub config: Option<PathBuf>,
     /// Where messages go: redis://…, rediss://…, sentinel://…, unix:///…, amqp://…, amqps://…, or spool:PATH
     #[arg(long, global = true, value_name = "URL")]
-    pub broker: Option<String>,
+    pub broker: Option<Secret>,
     /// A file that holds the broker's URL, for one with a password
     #[arg(long, global = true, value_name = "FILE")]
     pub broker_file: Option<PathBuf>,
     /// With an AMQP broker, where lease and progress are: redis://… or unix:///…
     #[arg(long, global = true, value_name = "URL")]
-    pub state: Option<String>,
+    pub state: Option<Secret>,
     /// With TLS, the authority of the servers' certificates, or these themselves [default: the system's]
     #[arg(long, global = true, value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
@@ -376,4 +377,20 @@ pub struct Peek {
     /// Print a JSON object a line, with nothing cut
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_never_shown_with_a_password() {
+        let url = "redis://:s3cret@host";
+        let args = ["downbeat", "--broker", url, "--state", url, "config"];
+        let cli = Cli::try_parse_from(args).unwrap();
+        assert_eq!(cli.service.broker.as_ref().map(Secret::expose), Some(url));
+        let shown = format!("{cli:?}");
+        assert!(shown.contains("broker: Some(***)") && shown.contains("state: Some(***)"));
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
 }

@@ -99,8 +99,14 @@ pub struct Login {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
+impl From<String> for Secret {
+    fn from(text: String) -> Secret {
+        Secret(text)
+    }
+}
+
 impl Secret {
-    /// The text itself, for a server only.
+    /// The text itself, for a server or a parser only.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -262,8 +262,8 @@ fn load(case: &Case) -> String {
     if let Some((name, value)) = flags.first().and_then(|flag| flag.split_once('=')) {
         let value = Some(value.to_owned());
         match name {
-            "--broker" => overrides.broker = value,
-            "--state" => overrides.state = value,
+            "--broker" => overrides.broker = value.map(Into::into),
+            "--state" => overrides.state = value.map(Into::into),
             "--broker-file" => overrides.broker_file = value.map(Into::into),
             "--namespace" => overrides.namespace = value,
             "--http" => overrides.http = value,

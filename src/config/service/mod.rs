@@ -31,7 +31,7 @@ use super::problem::{Problem, Severity};
 use super::reader;
 use super::report::Report;
 
-use crate::address::AmqpAddress;
+use crate::address::{AmqpAddress, Secret};
 use crate::control::Identity;
 use crate::queue::{Queue, Queues};
 use crate::tls::Tls;
@@ -111,11 +111,11 @@ pub struct Overrides {
     /// `--config`
     pub config: Option<PathBuf>,
     /// `--broker`
-    pub broker: Option<String>,
+    pub broker: Option<Secret>,
     /// `--broker-file`
     pub broker_file: Option<PathBuf>,
     /// `--state`
-    pub state: Option<String>,
+    pub state: Option<Secret>,
     /// `--tls-ca`
     pub tls_ca: Option<PathBuf>,
     /// `--tls-cert`
@@ -415,7 +415,7 @@ fn brokers(
     from: &mut Sources<'_, '_, '_>,
 ) -> (Option<Broker>, Option<Arc<AmqpAddress>>) {
     let names = Names { key: "state", flag: "--state", env: "DOWNBEAT_STATE" };
-    let state = from.setting(names, overrides.state.clone());
+    let state = from.setting(names, exposed(overrides.state.as_ref()));
     match broker(overrides, file, from) {
         Some((Named::Amqp(address), place)) => {
             let state = state.or_else(|| from.variable("state", "REDIS_URL"));
@@ -471,7 +471,7 @@ fn named_broker(
     let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
     let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
     let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
-    let url = from.setting(url, overrides.broker.clone());
+    let url = from.setting(url, exposed(overrides.broker.as_ref()));
     let path = from.setting(path, in_file);
     let only_in_file =
         [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Place::File(_)));
@@ -509,6 +509,11 @@ fn named_broker(
         (url, None) => url,
     };
     chosen.or_else(|| from.variable("broker", "REDIS_URL"))
+}
+
+/// A flag's address, to be parsed.
+fn exposed(flag: Option<&Secret>) -> Option<String> {
+    flag.map(|secret| secret.expose().to_owned())
 }
 
 fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Vec<PathBuf>> {

@@ -223,12 +223,13 @@ fn a_password_is_warned_of_where_it_is_and_not_where_another_address_was_read() 
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let overrides = Overrides {
         broker_file: Some(file.clone()),
-        state: Some("redis://:s3cret@host".into()),
+        state: Some("redis://:s3cret@host".to_owned().into()),
         ..Overrides::default()
     };
     let warned = |config: ServiceConfig| {
         config.warnings.into_iter().map(|warning| warning.file).collect::<Vec<_>>()
     };
+    assert!(!format!("{overrides:?}").contains("s3cret"));
     assert_eq!(warned(load_with(overrides.clone(), &[]).unwrap()), ["--state"]);
     fs::write(&file, "amqp://me:s3cret@host\n").unwrap();
     let both = [file.display().to_string(), "--state".to_owned()];
