@@ -9,8 +9,8 @@
 //! secrets as links. A file *of our own* in a folder of ours, such as a lock, a record or a message,
 //! is never a link, so one that stands there is refused.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -65,23 +65,30 @@ pub(crate) fn create_own(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
-/// Writes a file of our own (mode 0600) beside `path`, syncs it and renames it to `path`, so that a
-/// reader finds the old content or the new one. Gives the file, to be appended to.
+/// Writes a file of our own (mode 0600) to `staged`, syncs it and renames it to `path`, so that a
+/// reader finds the old content or the new one. Gives the file, to be appended to. The caller syncs the
+/// folder: once the file is renamed, the old one is gone whether or not that works.
+///
+/// `staged` is a path in the same folder that no other process writes to at the same time.
 ///
 /// # Errors
-/// When it cannot be written or renamed.
-pub(crate) fn replace_own(path: &Path, content: &[u8]) -> io::Result<File> {
-    let aside = path.with_extension("new");
+/// When it cannot be written or renamed, or `write` fails; the file at `path` is the old one then.
+pub(crate) fn replace_own<E: From<io::Error>>(
+    path: &Path,
+    staged: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<File, E> {
     // A crash may have left it. If something else is in the way, the next line says so.
-    let _ = std::fs::remove_file(&aside);
-    let mut file = create_own(&aside).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => in_the_way(&aside),
+    let _ = fs::remove_file(staged);
+    let mut file = create_own(staged).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => in_the_way(staged),
         _ => error,
     })?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    Ok(file)
+    let replaced = write(&mut file).and_then(|()| {
+        file.sync_all()?;
+        Ok(fs::rename(staged, path)?)
+    });
+    replaced.inspect_err(|_| drop(fs::remove_file(staged))).map(|()| file)
 }
 
 /// Makes a folder of our own, and those above it, if they are not there (mode 0700).

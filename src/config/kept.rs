@@ -12,12 +12,11 @@
 //! ```
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -34,6 +33,8 @@ use crate::tzdata::Tzdata;
 const FORMAT: u32 = 1;
 /// Bytes of the first line: some hundred thousand files.
 const MAX_HEADER: u64 = 64 * 1024 * 1024;
+/// No copy takes so long to write.
+const LEFTOVER_AGE_SECONDS: i64 = 3600;
 
 /// The copy of one service's accepted schedule files.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ pub enum KeptError {
     #[error("its format is {0}, and this version reads {FORMAT}")]
     Format(u32),
     /// It was renamed or copied.
-    #[error("it is of other schedule paths")]
+    #[error("it was kept for other schedule paths")]
     OtherPaths,
 }
 
@@ -225,34 +226,34 @@ impl KeptFiles {
 
     fn replace(&self, header: &Header) -> Result<(), KeepError> {
         let no_folder = |source| KeepError::NoFolder { path: self.folder.clone(), source };
-        let folder = self.open_folder().map_err(no_folder)?;
-        let (path, staged) = (self.path(), self.folder.join(format!("{}.new", self.name)));
-        // What a crash has left, if anything.
-        let _ = fs::remove_file(&staged);
-        let written = write(&staged, header).and_then(|changed| match changed {
-            None => fs::rename(&staged, &path).and_then(|()| folder.sync_all()).map(|()| None),
-            changed => Ok(changed),
-        });
-        match written {
-            Ok(None) => Ok(()),
-            Ok(Some(changed)) => {
-                let _ = fs::remove_file(&staged);
-                Err(KeepError::Changed(changed))
-            }
-            Err(error) => {
-                let _ = fs::remove_file(&staged);
-                Err(KeepError::Unwritable { path, source: error })
-            }
-        }
+        regular_file::create_own_folder(&self.folder).map_err(no_folder)?;
+        let folder = File::open(&self.folder).map_err(no_folder)?;
+        self.remove_leftovers(header.accepted_at);
+        // Another replica may use the directory: the name is this write's own. A lock on the directory
+        // could be held by anybody who can read it.
+        let staged = self.folder.join(format!("{}.{}.new", self.name, Uuid::new_v4().simple()));
+        let path = self.path();
+        let replaced = regular_file::replace_own(&path, &staged, |file| write(file, header));
+        replaced.and_then(|_| Ok(folder.sync_all()?)).map_err(|error| match error {
+            WriteError::Changed(file) => KeepError::Changed(file),
+            WriteError::Io(source) => KeepError::Unwritable { path, source },
+        })
     }
 
-    /// The state directory, made if need be, and locked: another replica may use it, too.
-    fn open_folder(&self) -> io::Result<File> {
-        regular_file::create_own_folder(&self.folder)?;
-        let folder = File::open(&self.folder)?;
-        // Some file systems have no locks for folders, and hardly any has two replicas.
-        let _ = rustix::fs::flock(&folder, FlockOperation::LockExclusive);
-        Ok(folder)
+    /// Removes what crashes have left in the middle of writing this copy, some time ago.
+    fn remove_leftovers(&self, now: UnixMs) {
+        let staged = format!("{}.", self.name);
+        for item in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = item.file_name();
+            let is_staged = name.to_str().is_some_and(|name| {
+                name.starts_with(&staged) && Path::new(name).extension() == Some("new".as_ref())
+            });
+            let is_old =
+                |found: Metadata| found.mtime() < now.0.div_euclid(1000) - LEFTOVER_AGE_SECONDS;
+            if is_staged && item.metadata().is_ok_and(is_old) {
+                let _ = fs::remove_file(item.path());
+            }
+        }
     }
 }
 
@@ -281,18 +282,25 @@ fn checksum_of(header: &[u8]) -> String {
     Uuid::new_v5(&HASH_ROOT, header).to_string()
 }
 
-/// Writes and syncs a new copy; gives the file, if one is not the accepted one any more.
-fn write(path: &Path, header: &Header) -> io::Result<Option<PathBuf>> {
-    let line = serde_json::to_vec(header)?;
-    let mut copy = regular_file::create_own(path)?;
+/// Why a new copy is not complete.
+#[derive(Debug, Error)]
+enum WriteError {
+    #[error("{} has changed", .0.display())]
+    Changed(PathBuf),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Writes a new copy, if the files are the accepted ones still.
+fn write(copy: &mut File, header: &Header) -> Result<(), WriteError> {
+    let line = serde_json::to_vec(header).map_err(io::Error::from)?;
     copy.write_all(&line)?;
     write!(copy, "\n{}\n", checksum_of(&line))?;
     for file in &header.files {
         let Some(text) = files::read(&file.path).ok().filter(|text| file.is(text)) else {
-            return Ok(Some(file.path.clone()));
+            return Err(WriteError::Changed(file.path.clone()));
         };
         copy.write_all(text.as_bytes())?;
     }
-    copy.sync_all()?;
-    Ok(None)
+    Ok(())
 }

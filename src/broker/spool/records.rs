@@ -146,7 +146,9 @@ impl Records {
 /// Writes the state as one line in the log's place; gives the file to go on with, and its length.
 fn replace(path: &Path, state: &State) -> Result<(File, u64), SpoolError> {
     let line = to_line(&snapshot(state));
-    let file = regular_file::replace_own(path, &line).map_err(failed("replace", path))?;
+    let staged = path.with_extension("new");
+    let replaced = regular_file::replace_own(path, &staged, |file| file.write_all(&line));
+    let file = replaced.map_err(failed("replace", path))?;
     Ok((file, line.len() as u64))
 }
 

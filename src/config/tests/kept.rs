@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, FlockOperation, Mode, mkfifoat};
 
 use super::*;
 
@@ -96,13 +96,39 @@ fn the_same_files_are_not_written_again_and_others_replace_them() {
 fn a_crash_in_the_middle_of_writing_leaves_the_copy_from_before() {
     let rig = Rig::new();
     rig.keep(NOW).unwrap();
-    let staged = rig.state().join(format!("{}.new", rig.names()[0]));
-    fs::write(&staged, "half of").unwrap();
+    let name = rig.names().remove(0);
+    let [staged, other] = [&*name, "accepted-other-00000000"]
+        .map(|name| rig.state().join(format!("{name}.0b8f1c.new")));
+    for path in [&staged, &other] {
+        fs::write(path, "half of").unwrap();
+    }
     assert_eq!(rig.kept().unwrap().unwrap().accepted_at, NOW);
     rig.edit();
-    rig.keep(UnixMs(NOW.0 + 1000)).unwrap();
+    let written_at = fs::metadata(&staged).unwrap().mtime() * 1000;
+    rig.keep(UnixMs(written_at + 1000)).unwrap();
     assert_eq!(rig.kept().unwrap().unwrap().loaded.schedule.unwrap().entries.len(), 2);
-    assert!(!staged.exists());
+    assert!(staged.exists(), "another replica may be writing it");
+    fs::write(rig.paths[1].join("more.json"), r#"{"entries": {}}"#).unwrap();
+    rig.keep(UnixMs(written_at + 2 * 3_600_000)).unwrap();
+    assert!(!staged.exists() && other.exists());
+}
+
+#[test]
+fn whoever_locks_the_state_directory_holds_up_nobody() {
+    let rig = Rig::new();
+    rig.keep(NOW).unwrap();
+    fs::set_permissions(rig.state(), fs::Permissions::from_mode(0o755)).unwrap();
+    // Any user who can read a directory can lock it.
+    let folder = fs::File::open(rig.state()).unwrap();
+    rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive).unwrap();
+    rig.edit();
+    let loaded = rig.load();
+    let (copy, (done, is_done)) = (rig.copy(), std::sync::mpsc::channel());
+    std::thread::spawn(move || {
+        done.send(copy.keep(loaded.schedule.unwrap().hash, &loaded.files, NOW))
+    });
+    let kept = is_done.recv_timeout(std::time::Duration::from_secs(30));
+    assert!(kept.expect("it does not wait").is_ok());
 }
 
 #[test]
