@@ -24,6 +24,7 @@ fn message() -> Message {
         route: None,
         expires: None,
         options: None,
+        wants_result: false,
     }
 }
 

@@ -34,6 +34,7 @@ fn message(args: &Value, kwargs: &Value) -> Message {
         route: None,
         expires: None,
         options: None,
+        wants_result: false,
     }
 }
 

@@ -27,6 +27,7 @@ fn message(task: &str, queue: &str, args: &Value, kwargs: &Value) -> Message {
         route: None,
         expires: None,
         options: None,
+        wants_result: false,
     }
 }
 

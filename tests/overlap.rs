@@ -115,10 +115,14 @@ fn an_entry_that_keeps_tasks_apart_is_sent_by_hand_to_workers_of_any_kind() {
         "queues: {{{QUEUE}: {{options: {{results: '{}'}}}}, other: {{worker: json}}}}\n",
         server.url()
     );
-    let schedule =
-        format!("entries:\n  slow: {{task: t, every: 1h, queue: {QUEUE}, overlap: skip}}\n");
+    let slow = format!("task: t, every: 1h, queue: {QUEUE}, overlap: skip");
+    let schedule = format!(
+        "entries:\n  slow: {{{slow}}}\n  says: {{{slow}, options: {{ignore_result: false}}}}\n"
+    );
     let place = kind::place(&server, &queues, &schedule);
     place.run(&["trigger", "slow", "--queue", "other"]).ok();
+    let refused = place.run(&["trigger", "says", "--queue", "other"]).refused(2);
+    assert!(refused.contains("the options are for celery workers"), "{refused}");
     let length: usize = server.connect().llen("other").unwrap();
     assert_eq!(length, 1);
 }

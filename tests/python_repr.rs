@@ -72,6 +72,7 @@ fn shown(args: &str) -> String {
         route: None,
         expires: None,
         options: None,
+        wants_result: false,
     };
     let envelope = envelope::render(&Task {
         entry_name: "entry",

@@ -221,6 +221,7 @@ fn message(queue: &str, task: &str, args: &str, kwargs: &str) -> Message {
         expires: None,
         options: None,
         route: None,
+        wants_result: false,
     }
 }
 

@@ -110,6 +110,7 @@ fn message(entry: &str, slot: i64, kind: Kind) -> Outgoing {
         route: None,
         expires: None,
         options: None,
+        wants_result: false,
     };
     let slot = UnixMs(slot);
     let task = Task {

@@ -106,14 +106,11 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     }
     if let Some(queue) = edits.queue {
         message.queue = renderer.queue(queue);
-        answer::withdraw_request(&mut message);
         if let Some(why) = renderer.unusable_name(&message.queue) {
             return Err(Refused::Invalid(format!("--queue {queue}: {why}")));
         }
     }
-    if edits.result {
-        answer::request_result(&mut message);
-    }
+    message.wants_result |= edits.result;
     // The entry itself was checked when it was loaded: what is wrong was typed here.
     envelope::check(&message).map_err(|error| match edits.queue {
         Some(queue) => Refused::Invalid(format!("--queue {queue}: {error}")),

@@ -11,7 +11,7 @@ use super::node::{Node, Span};
 use super::report::Report;
 use super::settings::{FileQueues, MAX_NAME, Settings};
 use super::{duration, templates, when};
-use crate::envelope::{self, Unsendable, answer};
+use crate::envelope::{self, Unsendable};
 use crate::queue::Queue;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::{About, Expires, Route};
@@ -163,9 +163,7 @@ pub(super) fn read(
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
     let (mut message, templates) = message(task?, settings, usual_queue);
-    if guards.overlap.is_some() {
-        answer::request_result(&mut message);
-    }
+    message.wants_result = guards.overlap.is_some();
     if let Err(Unsendable { field, message: why }) = envelope::fits(&message, guards) {
         let own = fields.key_span(field);
         let why = format!("`{}`: {why}", message.queue.name);
@@ -224,6 +222,7 @@ fn message(
         route: (route != Route::default()).then(|| Box::new(route)),
         expires: settings.expires,
         options: settings.options.flatten(),
+        wants_result: false,
     };
     let headers = in_headers.unwrap_or_default();
     let templates = Templates { args: args.holes, kwargs: kwargs.holes, headers };

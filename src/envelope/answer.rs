@@ -53,22 +53,6 @@ pub fn is_told(message: &Message) -> Result<(), Unsendable> {
     }
 }
 
-/// Has the worker keep the task's result even where the task itself would not, unless the message
-/// says otherwise.
-pub fn request_result(message: &mut Message) {
-    if let Worker::Celery(_) = message.queue.worker {
-        celery::request_result(message);
-    }
-}
-
-/// Takes back what [`request_result`] wrote, from a message that now goes to workers of another kind.
-pub fn withdraw_request(message: &mut Message) {
-    let is_celery = matches!(message.queue.worker, Worker::Celery(_));
-    if !is_celery && message.options.as_deref().is_some_and(celery::only_requests_result) {
-        message.options = None;
-    }
-}
-
 /// Accepts a message of which it can be seen, where messages are recorded, whether its task has come
 /// to an end.
 ///

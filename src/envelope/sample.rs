@@ -17,6 +17,7 @@ pub(super) fn message(queue: &str, worker: Worker) -> Message {
         route: None,
         expires: None,
         options: None,
+        wants_result: false,
     }
 }
 

@@ -103,6 +103,8 @@ pub struct Message {
     pub expires: Option<Expires>,
     /// Settings of the worker kind; `None` when all are left to the worker.
     pub options: Option<Box<Options>>,
+    /// Whether the worker is to keep the task's result, unless the options say otherwise.
+    pub wants_result: bool,
 }
 
 /// A message's own way through an AMQP broker.

@@ -35,6 +35,7 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
             route: None,
             expires: None,
             options: None,
+            wants_result: false,
         },
         templates: None,
         catch_up: CatchUp::Latest,

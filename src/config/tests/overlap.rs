@@ -25,20 +25,16 @@ fn who_keeps_tasks_apart_asks_celerys_workers_for_their_results() {
     fs::write(&file, text("redis://host/1") + "broker: redis://host\n").unwrap();
     let overrides = Overrides { config: Some(file), ..Overrides::default() };
     let service = ServiceConfig::load(overrides, &|_| None).unwrap();
-    let ignores = |entry: &str| {
+    let asks = |entry: &str| {
         let text = format!("entries: {{a: {{task: t, every: 1h, queue: sums, {entry}}}}}");
         let (loaded, shown) = load_text_for(&service.queues, "a.yaml", text.as_bytes());
         assert_eq!(shown, "", "{entry}");
-        match loaded.schedule.unwrap().entries.remove(0).message.options.as_deref() {
-            Some(Options::Celery(options)) => options.ignore_result,
-            _ => None,
-        }
+        loaded.schedule.unwrap().entries.remove(0).message.wants_result
     };
-    assert_eq!(ignores("overlap: skip"), Some(false));
-    assert_eq!(ignores("overlap: skip, options: {time_limit: 5}"), Some(false));
-    assert_eq!(ignores("overlap: skip, options: {ignore_result: false}"), Some(false));
-    assert_eq!(ignores("overlap: allow"), None);
-    assert_eq!(ignores("overlap: allow, options: {ignore_result: true}"), Some(true));
+    assert!(asks("overlap: skip"));
+    assert!(asks("overlap: skip, options: {time_limit: 5}"));
+    assert!(!asks("overlap: allow"));
+    assert!(!asks("overlap: allow, options: {ignore_result: true}"));
 }
 
 #[test]

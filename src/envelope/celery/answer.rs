@@ -6,7 +6,6 @@ use uuid::Uuid;
 use crate::envelope::answer::{Answer, last_line};
 use crate::envelope::{Command, Unsendable};
 use crate::schedule::Message;
-use crate::schedule::entry::{CeleryOptions, Options};
 
 /// The key of a result, but for the task's id.
 pub(in crate::envelope) const RESULT: &str = "celery-task-meta-";
@@ -23,21 +22,6 @@ pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> 
         Some(true) => Err(Unsendable::new("options", "`ignore_result` leaves no result")),
         _ => Ok(()),
     }
-}
-
-/// Overrides the task's own `ignore_result`, unless the entry has a word on it. Workers heed that from
-/// Celery 5.6.3 on.
-pub(in crate::envelope) fn request_result(message: &mut Message) {
-    let none = || Box::new(Options::Celery(CeleryOptions::default()));
-    if let Options::Celery(options) = &mut **message.options.get_or_insert_with(none) {
-        options.ignore_result.get_or_insert(false);
-    }
-}
-
-/// Whether that is all the options say.
-pub(in crate::envelope) fn only_requests_result(options: &Options) -> bool {
-    let only = CeleryOptions { ignore_result: Some(false), ..CeleryOptions::default() };
-    *options == Options::Celery(only)
 }
 
 pub(in crate::envelope) fn questions(task_id: Uuid) -> Vec<Command> {

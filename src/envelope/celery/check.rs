@@ -152,6 +152,7 @@ mod tests {
             route: None,
             expires: None,
             options: None,
+            wants_result: false,
         }
     }
 

@@ -24,7 +24,7 @@ pub mod event;
 mod inspect;
 mod keys;
 
-pub(super) use answer::{RESULT, answer, is_told, only_requests_result, questions, request_result};
+pub(super) use answer::{RESULT, answer, is_told, questions};
 pub use check::{check, is_reserved_header};
 pub(super) use decode::decode;
 pub use inspect::{Inspection, LiveWorker, Question};
@@ -129,6 +129,8 @@ fn write_headers(json: &mut Json, task: &Task<'_>) {
     json.raw(r#","kwargsrepr":"#).string(&python_repr(&message.kwargs));
     json.raw(r#","origin":"#).string(task.origin);
     json.raw(r#","ignore_result":"#).raw(match options.ignore_result {
+        // Workers heed that from Celery 5.6.3 on.
+        None if message.wants_result => "false",
         // The task's own setting holds.
         None => "null",
         Some(true) => "true",

@@ -63,6 +63,20 @@ fn a_users_header_cannot_replace_a_standard_one() {
 }
 
 #[test]
+fn a_result_that_is_wanted_is_asked_for_unless_the_options_say_otherwise() {
+    let ignores = |wants_result, ignore_result: Option<bool>| {
+        let options = CeleryOptions { ignore_result, ..CeleryOptions::default() };
+        let options = ignore_result.map(|_| Box::new(Options::Celery(options)));
+        let message = Message { options, wants_result, ..message(&json!([]), &json!({})) };
+        rendered(&task(&message))["headers"]["ignore_result"].as_bool()
+    };
+    assert_eq!([ignores(false, None), ignores(true, None)], [None, Some(false)]);
+    for said in [true, false] {
+        assert_eq!([ignores(false, Some(said)), ignores(true, Some(said))], [Some(said); 2]);
+    }
+}
+
+#[test]
 fn the_first_buffer_is_large_enough() {
     let args = json!(["daily", 42, {"ü": "日本"}]);
     let message = Message {
