@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time;
 use tracing::warn;
 
 pub use self::runtime_dir::Untrusted;
@@ -27,7 +27,7 @@ use crate::service::Request;
 /// No command is longer.
 const LONGEST_COMMAND: u64 = 1 << 20;
 /// A client that says nothing for so long is hung up on.
-const PATIENCE: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What can be asked of a running service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub enum Command {
     Trigger(Box<Trigger>),
     /// Answers [`crate::by_hand::Backfilled`] or [`crate::by_hand::Refused`].
     Backfill(Box<Backfill>),
-    /// Answers as the question says, without troubling the loop.
+    /// Answers as the question says; answered outside the service loop.
     Look(Question),
 }
 
@@ -98,7 +98,7 @@ pub struct Identity {
 /// Answers questions on a thread that may wait.
 pub type Look = dyn Fn(Question) -> Result<serde_json::Value, serde_json::Value> + Send + Sync;
 
-/// What answers without the loop.
+/// What answers outside the service loop.
 #[derive(Clone)]
 pub struct Backend {
     /// Goes along with every answer.
@@ -169,9 +169,15 @@ impl Server {
     pub async fn bind(runtime_dir: &Path) -> io::Result<Server> {
         runtime_dir::prepare(runtime_dir)?;
         let path = socket_path(runtime_dir);
-        if UnixStream::connect(&path).await.is_ok() {
-            let text = "another service listens there";
-            return Err(io::Error::new(ErrorKind::AddrInUse, text));
+        match UnixStream::connect(&path).await.map_err(|error| (error.kind(), error)) {
+            // Nobody listens: what is there, if anything, was left behind.
+            Err((ErrorKind::NotFound | ErrorKind::ConnectionRefused, _)) => {}
+            // The latter when its backlog is full.
+            Ok(_) | Err((ErrorKind::WouldBlock, _)) => {
+                let text = "another service listens there";
+                return Err(io::Error::new(ErrorKind::AddrInUse, text));
+            }
+            Err((_, error)) => return Err(error),
         }
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -200,7 +206,7 @@ impl Server {
                 }
                 Err(error) => {
                     warn!(%error, "could not accept on the control socket");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    time::sleep(Duration::from_secs(1)).await;
                 }
             }
         }
@@ -225,7 +231,7 @@ async fn converse(
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LONGEST_COMMAND));
-    timeout(PATIENCE, reader.read_line(&mut line)).await??;
+    time::timeout(READ_TIMEOUT, reader.read_line(&mut line)).await??;
     let answer = match serde_json::from_str(&line) {
         Ok(Command::Look(question)) => look(question, Arc::clone(&backend.look)).await,
         Ok(command) => ask_service(command, &service).await,
@@ -261,7 +267,7 @@ async fn ask_service(command: Command, service: &mpsc::Sender<Request>) -> Answe
         Command::Backfill(backfill) => {
             result(forward(service, |answer| Request::Backfill(backfill, answer)).await)
         }
-        Command::Look(_) => Answer::Error("it was to be answered without the loop".into()),
+        Command::Look(_) => Answer::Error("answered outside the service loop".into()),
     }
 }
 
@@ -291,7 +297,7 @@ fn result<T: Serialize, E: Serialize>(answer: Option<Result<T, E>>) -> Answer {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// Somebody else may have a hand in it, so nothing was asked.
+    /// Another user may have modified the directory, so nothing was asked.
     #[error("nothing was asked: {0}")]
     Untrusted(#[from] Untrusted),
     /// It did not answer, or with something else than was asked for.
@@ -300,18 +306,18 @@ pub enum AskError {
 }
 
 /// Asks the service that listens in this runtime directory, which says who it is; `None` when none
-/// does. It may take `patience` to begin its answer.
+/// does. Each step may take as long as `timeout`.
 ///
 /// # Errors
 /// When the directory or what listens there is not to be trusted, or there is no answer.
 pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
     runtime_dir: &Path,
     command: &Command,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<(Identity, Result<T, E>)>, AskError> {
     let Some(owner) = runtime_dir::owner(runtime_dir)? else { return Ok(None) };
     let (owner, socket) = (owner?, socket_path(runtime_dir));
-    let connecting = timeout(patience, UnixStream::connect(&socket)).await;
+    let connecting = time::timeout(timeout, UnixStream::connect(&socket)).await;
     let stream = match connecting.map_err(io::Error::from)? {
         Ok(stream) => stream,
         Err(error)
@@ -322,7 +328,7 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
         Err(error) => return Err(error.into()),
     };
     runtime_dir::check_listener(&socket, stream.peer_cred()?.uid(), owner)?;
-    let line = converse_with(stream, command, patience).await?;
+    let line = converse_with(stream, command, timeout).await?;
     let Reply { service, answer } = serde_json::from_slice(&line).map_err(io::Error::from)?;
     let answer = match answer {
         Answer::Ok(value) => Ok(serde_json::from_value(value).map_err(io::Error::from)?),
@@ -339,16 +345,16 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
 async fn converse_with(
     mut stream: UnixStream,
     command: &Command,
-    patience: Duration,
+    timeout: Duration,
 ) -> io::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(command)?;
     bytes.push(b'\n');
-    timeout(patience, stream.write_all(&bytes)).await??;
+    time::timeout(timeout, stream.write_all(&bytes)).await??;
     let max_bytes = command.max_answer_bytes();
     let mut reader = BufReader::new(stream.take(max_bytes));
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
-        let read = timeout(patience, reader.fill_buf()).await??;
+        let read = time::timeout(timeout, reader.fill_buf()).await??;
         if read.is_empty() {
             break;
         }
@@ -362,5 +368,36 @@ async fn converse_with(
             Err(io::Error::other(format!("its answer is longer than {} MiB", max_bytes >> 20)))
         }
         _ => Err(io::Error::other("it hung up")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_taken_over_only_when_nobody_listens_on_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let path = socket_path(folder.path());
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(&path).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let mut waiting = Vec::new();
+        let full = loop {
+            match UnixStream::connect(&path).await {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        let error = Server::bind(folder.path()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
+        assert!(path.exists());
+        drop(listener);
+        assert!(path.exists());
+        assert!(Server::bind(folder.path()).await.is_ok());
     }
 }

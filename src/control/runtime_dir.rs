@@ -1,8 +1,8 @@
-//! The runtime directory: whose it may be, and whom to believe behind the socket in it.
+//! Checks who owns the runtime directory and who listens on its socket.
 //!
 //! Anybody can make `/tmp/downbeat-1000` before user 1000 does, listen there, read what that user asks
 //! for and answer that it is done. So a service listens only in a directory, and a command connects
-//! only to a socket in one, that nobody else can have a hand in:
+//! only to a socket in one, that no other user can modify:
 //!
 //! - It is a directory and no symbolic link, with mode 0700 or stricter.
 //! - It belongs to us or to root. A command that root runs also accepts one of another user, such as
