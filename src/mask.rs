@@ -11,7 +11,7 @@ use std::ops::Range;
 const HIDDEN: &str = "***";
 /// Words in the name of a parameter whose value is secret.
 const SECRET_NAMES: [&str; 4] = ["pass", "pwd", "secret", "token"];
-/// Whose addresses are known as such without slashes.
+/// Schemes recognised without `//`.
 const SCHEMES: [&str; 5] = ["redis", "rediss", "amqp", "amqps", "sentinel"];
 
 /// The text with `***` for the password of each address (`redis://me:***@host`) and for the value of
@@ -34,9 +34,14 @@ pub fn mask(text: &str) -> Cow<'_, str> {
 
 /// The bytes to hide, in order.
 pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
+    // Every line of the log comes by here, and next to none has a secret.
+    let mut equals = text.match_indices('=').map(|(at, _)| at);
+    if !text.contains('@') && !equals.any(|at| is_secret_name(&text[..at])) {
+        return Vec::new();
+    }
     let mut ranges = Vec::new();
     for word in words(text) {
-        ranges.extend(login(text, word.clone()));
+        ranges.extend(login(text, word.start..end_past_quotes(text, &word)));
         ranges.extend(parameter(text, word));
     }
     merged(ranges)
@@ -64,10 +69,7 @@ pub(crate) fn secrets_in_source(line: &str) -> Vec<Range<usize>> {
 /// Runs of characters without white space or quotes; an escaped quote ends none.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
-    let is_end = move |at: usize| match bytes[at] {
-        b'"' | b'\'' | b'`' => at == 0 || bytes[at - 1] != b'\\',
-        byte => byte.is_ascii_whitespace() || byte == b',' && bytes.get(at + 1) == Some(&b' '),
-    };
+    let is_end = move |at: usize| ends_word(bytes, at);
     let mut at = 0;
     std::iter::from_fn(move || {
         while at < bytes.len() && is_end(at) {
@@ -79,6 +81,43 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
         }
         (start < at).then_some(start..at)
     })
+}
+
+fn ends_word(text: &[u8], at: usize) -> bool {
+    is_quote(text, at)
+        || text[at].is_ascii_whitespace()
+        || text[at] == b',' && text.get(at + 1) == Some(&b' ')
+}
+
+/// Whether an unescaped quote is there.
+fn is_quote(text: &[u8], at: usize) -> bool {
+    let is_escaped = || {
+        let backslashes = text[..at].iter().rev().take_while(|byte| **byte == b'\\');
+        backslashes.count() % 2 == 1
+    };
+    matches!(text[at], b'"' | b'\'' | b'`') && !is_escaped()
+}
+
+/// The end of a word that may go on after a quote, as a password may have one in it. The kind of quote
+/// that opened the word closes it. So does one that is followed by the end of a word, as the end of a
+/// string in JSON always is; but not a single one in a word that another kind opened.
+fn end_past_quotes(text: &str, word: &Range<usize>) -> usize {
+    let bytes = text.as_bytes();
+    let opening = word.start.checked_sub(1).map(|before| bytes[before]);
+    let is_opened = opening.is_some_and(|byte| b"\"'`".contains(&byte));
+    let closes = |at: usize| {
+        let follows = bytes.get(at + 1).copied().unwrap_or(b' ');
+        let is_followed = follows.is_ascii_whitespace() || b"\"'`,:;)]}".contains(&follows);
+        opening == Some(bytes[at]) || is_followed && (bytes[at] == b'"' || !is_opened)
+    };
+    let mut end = word.end;
+    while end < bytes.len() && is_quote(bytes, end) && !closes(end) {
+        end += 1;
+        while end < bytes.len() && !ends_word(bytes, end) {
+            end += 1;
+        }
+    }
+    end
 }
 
 /// Where what follows an address' scheme and its slashes begins. One slash too few makes none less
@@ -108,15 +147,21 @@ fn login(text: &str, word: Range<usize>) -> Option<Range<usize>> {
 
 /// All that follows the first parameter whose name sounds like a secret's.
 fn parameter(text: &str, word: Range<usize>) -> Option<Range<usize>> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let is_secret = |equals: &usize| {
-        let name = text[word.start..*equals].rsplit(|c| !is_name(c)).next().unwrap_or_default();
-        let name = name.to_ascii_lowercase();
-        SECRET_NAMES.iter().any(|secret| name.contains(secret))
-    };
     let mut equals = text[word.clone()].match_indices('=').map(|(at, _)| word.start + at);
+    let is_secret = |equals: &usize| is_secret_name(&text[word.start..*equals]);
     let value = equals.find(is_secret)? + 1;
     (value < word.end).then_some(value..word.end)
+}
+
+/// Whether the name at the end of the text sounds like a secret's.
+fn is_secret_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let start = bytes.iter().rposition(|byte| !is_name(byte)).map_or(0, |before| before + 1);
+    let name = &bytes[start..];
+    SECRET_NAMES.iter().any(|secret| {
+        name.windows(secret.len()).any(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
+    })
 }
 
 /// The values of keys that sound like a secret's: `password: …`.
@@ -179,6 +224,13 @@ mod tests {
             ),
             (r#"{"url": "redis://me:p\"w@host"}"#, r#"{"url": "redis://me:***@host"}"#),
             ("redis://a:p@h;redis://b:w@h", "redis://a:***@h"),
+            ("redis://me:p'w@host", "redis://me:***@host"),
+            ("redis://me:p@x'w@host", "redis://me:***@host"),
+            ("no redis://me:p`w\"x@host: refused", "no redis://me:***@host: refused"),
+            ("error=\"no redis://me:p'w@h\" a=b@c", "error=\"no redis://me:***@h\" a=b@c"),
+            (r#""redis://me:p',w@host""#, r#""redis://me:***@host""#),
+            (r#"["unix:/s?pass=p\\","a"]"#, r#"["unix:/s?pass=***","a"]"#),
+            (r#"["redis://me:p\\\"w@host"]"#, r#"["redis://me:***@host"]"#),
             ("redis://이름:비밀@host", "redis://이름:***@host"),
         ] {
             assert_eq!(mask(text), shown);
@@ -194,6 +246,9 @@ mod tests {
             "passwords must be percent-encoded",
             "pass=",
             "0 3 * * mon@x",
+            r#"{"url":"redis://host:6379","mail":"b@c"}"#,
+            "['redis://host:6379','me@x']",
+            "see \"redis://host:6379\" for me@x",
         ] {
             assert!(matches!(mask(text), Cow::Borrowed(_)), "{text}");
         }
@@ -211,6 +266,22 @@ mod tests {
                 prop_assert!(end <= range.start && range.start < range.end);
                 end = range.end;
                 prop_assert!(text.get(range).is_some());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn masked_json_is_json_still(
+            texts in prop::collection::vec(
+                r#"([a-z]{0,3}|redis:(//)?|password=|[:/@=?&,"' {}\[\]]|\\|이|\n){0,12}"#, 1..6
+            )
+        ) {
+            let nested = serde_json::json!({"a": texts, "redis:": {&texts[0]: texts.concat()}});
+            for json in [nested.to_string(), format!("{nested:#}")] {
+                let masked = mask(&json);
+                let read = serde_json::from_str::<serde_json::Value>(&masked);
+                prop_assert!(read.is_ok(), "{} {}", json, masked);
             }
         }
     }
