@@ -8,6 +8,7 @@ use std::process::Command;
 
 use downbeat::config::{Overrides, Problem, ServiceConfig};
 
+use crate::support::certificates::Authority;
 use crate::support::downbeat::{Downbeat, Place};
 use crate::support::http::{address, get};
 use crate::support::manager::Manager;
@@ -240,6 +241,32 @@ fn the_status_of_a_failed_start_is_one_line_without_an_excerpt() {
 }
 
 #[test]
+fn a_password_in_the_name_of_a_file_is_hidden_in_every_text_that_names_it() {
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:spool");
+    let manager = Manager::of_path(&place);
+    let place = manager.supervises(place);
+    place.write_schedule("a.yaml", "entries: {hourly: {task: t, every: 1h}}");
+    let downbeat = place.start(&["run", "--http", "127.0.0.1:0"]);
+    let web = address(&downbeat);
+    place.write_schedule(&format!("redis:me:{SECRET}@host.yaml"), "entries: [");
+    let hidden = "redis:me:***@host.yaml:1:10: ";
+    let reload = place.run(&["reload", "--wait"]).refused(1);
+    let told = manager.wait_for("the refusal", |it| it.contains("STATUS=the last reload")).1;
+    let log = downbeat.wait_for_log("redis:me:");
+    let check = place.run(&["check"]).refused(1);
+    let text = place.run(&["status"]).ok();
+    for said in [reload, told, log, check, text, get(&web, "/status").body] {
+        assert!(said.contains(hidden), "{said}");
+        assert_eq!(leak(&said), None, "{said}");
+    }
+    for (args, code) in [(["status", "--json"], 0), (["check", "--json"], 1)] {
+        let said = place.run(&args).json(code).to_string();
+        assert!(said.contains("redis:me:***@host.yaml"), "{said}");
+        assert_eq!(leak(&said), None, "{said}");
+    }
+}
+
+#[test]
 fn a_service_that_is_aborted_leaves_no_core() {
     let place = Place::new();
     place.write_schedule("a.yaml", "entries: {hourly: {task: t, every: 1h}}");
@@ -303,6 +330,10 @@ fn passwords_that_others_on_the_machine_can_read_are_warned_of() {
     write("broker", &url);
     write("c.yaml", &format!("queues: {{sums: {{options: {{results: '{url}'}}}}}}\n"));
     write("plain.yaml", "broker: redis://127.0.0.1:1/0\n");
+    let authority = Authority::new();
+    let ours = authority.sign("client");
+    fs::copy(&ours.cert, place.path().join("cert.pem")).unwrap();
+    write("key.pem", &fs::read_to_string(&ours.key).unwrap());
     let line = "every user of this machine can see a password on the command line";
     let file = "every user of this machine can read this file, and it holds a password";
     let flag = format!("--broker={url}");
@@ -323,6 +354,10 @@ fn passwords_that_others_on_the_machine_can_read_are_warned_of() {
         (
             &["--config=c.yaml"],
             format!("c.yaml: warning: {file}\nhint: `chmod 640 c.yaml`, with the"),
+        ),
+        (
+            &["--tls-cert=cert.pem", "--tls-key=key.pem"],
+            format!("key.pem: warning: {file}\nhint: `chmod 640 key.pem`, with the"),
         ),
     ];
     for (args, warning) in unsafe_ways {
