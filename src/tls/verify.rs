@@ -120,3 +120,67 @@ impl ServerCertVerifier for Verifier {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::crypto::ring;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::sign::{CertifiedKey, SingleCertAndKey};
+    use rustls::version::{TLS12, TLS13};
+    use rustls::{ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion};
+
+    use super::*;
+    use crate::tls::Tls;
+
+    /// Whether a client accepts a server that has `key` for the certificate it shows.
+    fn accepts(
+        tls: &Tls,
+        pins: Option<&[Pin]>,
+        certificate: &CertificateDer<'static>,
+        key: &KeyPair,
+        version: &'static SupportedProtocolVersion,
+    ) -> Result<(), Error> {
+        let provider = Arc::new(ring::default_provider());
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let shown = SingleCertAndKey::from(CertifiedKey::new(vec![certificate.clone()], key));
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(shown));
+        let mut server = ServerConnection::new(Arc::new(server)).unwrap();
+        let client = Arc::new(tls.config(pins).unwrap());
+        let mut client = ClientConnection::new(client, "host".try_into().unwrap()).unwrap();
+        while client.is_handshaking() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).unwrap();
+            server.read_tls(&mut &bytes[..]).unwrap();
+            server.process_new_packets().unwrap();
+            bytes.clear();
+            server.write_tls(&mut bytes).unwrap();
+            client.read_tls(&mut &bytes[..]).unwrap();
+            client.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn who_shows_a_trusted_certificate_must_have_its_key() {
+        let [own, other] = [(); 2].map(|()| KeyPair::generate().unwrap());
+        let params = CertificateParams::new(["host".to_owned()]).unwrap();
+        let certificate = params.self_signed(&own).unwrap();
+        let (file, pin) = (tempfile::NamedTempFile::new().unwrap(), Pin::of(certificate.der()));
+        std::fs::write(file.path(), certificate.pem()).unwrap();
+        let by_ca = Tls { ca: Some(file.path().to_owned()), ..Tls::default() };
+        for (tls, pins) in [(&Tls::default(), Some(&[pin][..])), (&by_ca, None)] {
+            for version in [&TLS12, &TLS13] {
+                let accepts = |key| accepts(tls, pins, certificate.der(), key, version);
+                assert_eq!(accepts(&own), Ok(()));
+                let refused = Error::InvalidCertificate(CertificateError::BadSignature);
+                assert_eq!(accepts(&other), Err(refused), "{version:?}");
+            }
+        }
+    }
+}
