@@ -1,6 +1,8 @@
 //! A connection that cannot be had: each message says why and what to do, and keeps the password.
 
 use std::fs;
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 
@@ -73,11 +75,32 @@ fn a_port_that_speaks_tls_or_does_not_is_told_with_the_scheme_to_write() {
     let at_tls = told(&place(&format!("redis://:s3cret@127.0.0.1:{port}")));
     assert!(at_tls.contains("if it speaks TLS on that port, write `rediss://`"), "{at_tls}");
     assert!(at_tls.contains(&format!("no connection to redis://:***@127.0.0.1:{port}/0")));
+    // Whether Redis answers what it does not understand depends on whether a line ends in it.
     let url = server.tcp_url().replace("redis://", "rediss://:s3cret@");
-    let at_plain = told(&place(&url));
-    assert!(at_plain.contains("speak TLS on that port"), "{at_plain}");
-    assert!(at_plain.contains("write `redis://`"), "{at_plain}");
-    assert!(at_plain.contains("no connection to rediss://:***@127.0.0.1:"), "{at_plain}");
+    let silent = without_tls(b"");
+    let answering = without_tls(b"-ERR unknown command\r\n");
+    for url in [url, format!("rediss://:s3cret@{silent}"), format!("rediss://:s3cret@{answering}")]
+    {
+        let at_plain = told(&place(&url));
+        assert!(at_plain.contains("speak TLS on that port"), "{at_plain}");
+        assert!(at_plain.contains("write `redis://`"), "{at_plain}");
+        assert!(at_plain.contains("no connection to rediss://:***@127.0.0.1:"), "{at_plain}");
+    }
+}
+
+/// Where a server listens that says this to whatever it is asked.
+fn without_tls(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.write_all(answer).unwrap();
+            // Until the client hangs up.
+            let _ = io::copy(&mut stream, &mut io::sink());
+        }
+    });
+    address
 }
 
 #[test]
