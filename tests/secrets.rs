@@ -335,7 +335,7 @@ fn passwords_that_others_on_the_machine_can_read_are_warned_of() {
     fs::copy(&ours.cert, place.path().join("cert.pem")).unwrap();
     write("key.pem", &fs::read_to_string(&ours.key).unwrap());
     let line = "every user of this machine can see a password on the command line";
-    let file = "every user of this machine can read this file, and it holds a password";
+    let file = "this file holds a password and is world-readable";
     let flag = format!("--broker={url}");
     let state = format!("--state={url}");
     let unsafe_ways: &[(&[&str], String)] = &[

@@ -74,7 +74,7 @@ fn problem(name: &OsStr, value: &OsStr) -> Option<Problem> {
     }
     let hint = match near(ours) {
         Some(near) => format!("did you mean `{PREFIX}{near}`?"),
-        None => format!("each setting's is `{PREFIX}` and the flag's name: {PREFIX}BROKER, …"),
+        None => format!("a setting's variable is {PREFIX} plus the flag's name: {PREFIX}BROKER, …"),
     };
     Some(Problem::whole(place(), "unknown variable").with_hint(hint))
 }
@@ -154,7 +154,7 @@ mod tests {
             assert_eq!(told(&format!("DOWNBEAT_{name}"), b"s3cret"), Some(expected));
         }
         let far = told("DOWNBEAT_COLOUR", b"s3cret").unwrap();
-        assert!(far.contains("and the flag's name: DOWNBEAT_BROKER, …"), "{far}");
+        assert!(far.contains("plus the flag's name: DOWNBEAT_BROKER, …"), "{far}");
         assert!(!far.contains("s3cret"));
         assert!(told("DOWNBEAT_", b"").is_some(), "an empty one is as unknown");
     }

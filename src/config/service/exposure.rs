@@ -36,8 +36,7 @@ impl Holder {
                 if is_credential || is_of_a_container(path) || !is_open_to_all(path) {
                     return None;
                 }
-                let message =
-                    "every user of this machine can read this file, and it holds a password";
+                let message = "this file holds a password and is world-readable";
                 let shown = path.display().to_string();
                 let hint = format!(
                     "`chmod 640 {shown}`, with the group of the user that downbeat runs as"
