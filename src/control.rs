@@ -22,6 +22,7 @@ use tracing::warn;
 
 pub use self::runtime_dir::Untrusted;
 use crate::by_hand::{Backfill, Trigger};
+use crate::config::Identity;
 use crate::service::Request;
 
 /// No command is longer.
@@ -81,18 +82,6 @@ pub enum Question {
     },
     /// The lease, if anybody holds it.
     Leader,
-}
-
-/// Which service answers: its settings that a command's own may differ from, without secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Identity {
-    /// Where its messages go.
-    pub broker: Option<String>,
-    /// Where its state is, beside an AMQP broker.
-    pub state: Option<String>,
-    /// Keeps it apart from others.
-    pub namespace: String,
 }
 
 /// Answers questions on a thread that may wait.

@@ -11,7 +11,7 @@ use crate::by_hand::backfill::Slot;
 use crate::by_hand::{self, Backfill, Backfilled, Refused};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::ServiceConfig;
+use crate::config::{Caller, ServiceConfig};
 use crate::control::Command;
 use crate::schedule::Schedule;
 use crate::service::render::Renderer;
@@ -19,7 +19,7 @@ use crate::service::render::Renderer;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn backfill(flags: ServiceFlags, asked: &cli::Backfill) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let mut sent = Vec::new();
     let done = block_on(send_all(&service, asked, &mut sent))?;
     if asked.output.json {

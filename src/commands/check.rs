@@ -13,13 +13,13 @@ use crate::broker::redis::Asked;
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::{self, Broker, Problem, ServiceConfig, duration};
+use crate::config::{self, Broker, Caller, Problem, ServiceConfig, duration};
 use crate::control::Question;
 use crate::queue::Worker;
 use crate::tzdata::Tzdata;
 
 /// Workers that take longer are of no use here.
-const MOST_PATIENCE: Duration = Duration::from_secs(60);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -30,8 +30,8 @@ struct Checked {
 }
 
 pub(super) fn check(flags: ServiceFlags, asked: cli::Check) -> Result<Exit, Failure> {
-    let patience = patience(&asked.timeout)?;
-    let checked = checked(flags, asked.paths, asked.workers.then_some(patience))?;
+    let timeout = timeout(&asked.timeout)?;
+    let checked = checked(flags, asked.paths, asked.workers.then_some(timeout))?;
     let exit = if checked.entries.is_some() { Exit::Fine } else { Exit::No };
     if asked.output.json {
         show::json(&checked)?;
@@ -53,21 +53,21 @@ pub(super) fn check(flags: ServiceFlags, asked: cli::Check) -> Result<Exit, Fail
     Ok(exit)
 }
 
-fn patience(timeout: &str) -> Result<Duration, Failure> {
-    let patience = duration::parse(timeout)
+fn timeout(text: &str) -> Result<Duration, Failure> {
+    let timeout = duration::parse(text)
         .map_err(|error| Failure::usage(format!("--timeout: {error}; {}", error.hint())))?;
-    if patience > MOST_PATIENCE {
+    if timeout > MAX_TIMEOUT {
         return Err(Failure::usage("--timeout: it is at most 1m"));
     }
-    Ok(patience)
+    Ok(timeout)
 }
 
 fn checked(
     flags: ServiceFlags,
     paths: Vec<PathBuf>,
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 ) -> Result<Checked, Failure> {
-    let service = match load_configuration(flags, true) {
+    let service = match load_configuration(flags, Caller::Command) {
         Ok(service) => service,
         Err(problems) => return Ok(Checked { entries: None, problems }),
     };
@@ -75,9 +75,9 @@ fn checked(
     let loaded = config::load(paths, &service.queues, &Tzdata::load());
     let mut warnings = config::warnings(&loaded, clock::wall());
     warnings.extend(config::unnamed_queues(&loaded, &service.queues));
-    if let (Some(patience), Some(_)) = (patience, &loaded.schedule) {
+    if let (Some(timeout), Some(_)) = (timeout, &loaded.schedule) {
         let queues = config::celery_queues(&loaded);
-        let question = Question::Workers { queues, timeout: patience };
+        let question = Question::Workers { queues, timeout };
         let Workers { broker, asked } = look::ask(&service, question)?;
         warnings.extend(config::against_workers(&loaded, &broker, &asked.workers, asked.silent));
     }

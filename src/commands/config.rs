@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Exit, Failure, broker_of_run, configuration, show};
 use crate::cli::ServiceFlags;
+use crate::config::{Caller, SettingSource};
 
 pub(super) fn config(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::No)?;
+    let service = configuration(flags, Caller::Command, Exit::No)?;
     let mut settings = service.settings();
     for (key, value, _) in &mut settings {
         if *key == "broker" && value.is_null() {
@@ -17,14 +18,16 @@ pub(super) fn config(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
         }
     }
     if json {
-        let object = |(key, value, source): (&str, Value, Option<&str>)| {
+        let object = |(key, value, source): (&str, Value, Option<&SettingSource>)| {
+            let source = source.map(ToString::to_string);
             (key.to_owned(), json!({"value": value, "source": source}))
         };
         show::json(&settings.into_iter().map(object).collect::<Map<_, _>>())?;
         return Ok(Exit::Fine);
     }
-    let row = |(key, value, source): (&str, Value, Option<&str>)| {
-        [key.to_owned(), in_words(&value), source.unwrap_or("default").to_owned()].to_vec()
+    let row = |(key, value, source): (&str, Value, Option<&SettingSource>)| {
+        let source = source.map_or_else(|| "default".to_owned(), ToString::to_string);
+        vec![key.to_owned(), in_words(&value), source]
     };
     show::table(
         &["SETTING", "VALUE", "SET BY"],

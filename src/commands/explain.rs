@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Exit, Failure, load_configuration, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::{self, Excerpt, duration, instant};
+use crate::config::{self, Caller, Excerpt, duration, instant};
 use crate::schedule::cron::{self, Cron, CronError, DayMatch, Line, Quartz};
 use crate::schedule::interval::Interval;
 use crate::schedule::rrule::{self, Rrule, RruleError};
@@ -112,7 +112,7 @@ fn timing(asked: &cli::Explain, zone: &Zone) -> Result<(Timing, Option<Box<str>>
 /// The failure; when the expression is the name of an entry, with the command that was meant.
 fn with_hint(flags: ServiceFlags, asked: &cli::Explain, failure: Failure) -> Failure {
     let name = &asked.expression;
-    let service = load_configuration(flags, true).ok();
+    let service = load_configuration(flags, Caller::Command).ok();
     let schedule =
         service.and_then(|s| config::load(&s.schedules, &s.queues, &Tzdata::load()).schedule);
     if schedule.is_none_or(|schedule| schedule.get(name).is_none()) {

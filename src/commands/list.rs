@@ -6,14 +6,14 @@ use super::direct::Direct;
 use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, show};
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::ServiceConfig;
+use crate::config::{Caller, ServiceConfig};
 use crate::control::Command;
 use crate::service::status::{EntryStatus, entry_status};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn list(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let entries = entries(&service)?;
     if json {
         show::json(&entries)?;

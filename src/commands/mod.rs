@@ -32,7 +32,9 @@ use tokio::runtime::Runtime;
 use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::service::DEFAULT_FILE;
-use crate::config::{Broker, Overrides, Problem, ServiceConfig, Severity, check_environment};
+use crate::config::{
+    Broker, Caller, Overrides, Problem, ServiceConfig, Severity, check_environment,
+};
 use crate::control::{self, AskError};
 use crate::queue::{Queue, Worker};
 use crate::schedule::Schedule;
@@ -155,17 +157,17 @@ pub fn execute(cli: Cli) -> Exit {
 }
 
 /// The effective configuration; its problems are a failure with `exit`.
-fn configuration(flags: ServiceFlags, exit: Exit) -> Result<ServiceConfig, Failure> {
-    load_configuration(flags, exit != Exit::Config)
+fn configuration(
+    flags: ServiceFlags,
+    caller: Caller,
+    exit: Exit,
+) -> Result<ServiceConfig, Failure> {
+    load_configuration(flags, caller)
         .map_err(|problems| Failure::invalid(exit, "invalid configuration", problems))
 }
 
-/// The effective configuration of a command beside the service, or of the service itself; or all that is
-/// wrong with it.
-fn load_configuration(
-    flags: ServiceFlags,
-    beside_service: bool,
-) -> Result<ServiceConfig, Vec<Problem>> {
+/// The effective configuration, or all that is wrong with it.
+fn load_configuration(flags: ServiceFlags, caller: Caller) -> Result<ServiceConfig, Vec<Problem>> {
     let overrides = Overrides {
         config: flags.config,
         broker: flags.broker,
@@ -184,7 +186,7 @@ fn load_configuration(
         http: flags.http,
         log_format: flags.log_format,
         log_level: flags.log_level,
-        beside_service,
+        caller,
     };
     let mut problems = check_environment(std::env::vars_os());
     // What is not UTF-8 is among the problems.
@@ -290,8 +292,8 @@ fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<
         let (name, kind) = (&queue.name, queue.worker.kind());
         let message = if queue.amqp.is_some() {
             format!(
-                "the queue `{name}` is on an AMQP broker, for which a spool keeps no book; set \
-                 `broker: redis://…`"
+                "the queue `{name}` is on an AMQP broker, and a spool cannot record AMQP messages; \
+                 set `broker: redis://…`"
             )
         } else {
             format!(

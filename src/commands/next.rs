@@ -10,7 +10,7 @@ use super::{Exit, Failure, configuration, list, load_schedule, show};
 use crate::by_hand;
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::{ServiceConfig, instant};
+use crate::config::{Caller, ServiceConfig, instant};
 use crate::schedule::{ClockChange, Entry, UnixMs};
 use crate::service::status::EntryStatus;
 
@@ -34,7 +34,7 @@ struct Slot<'a> {
 }
 
 pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let schedule = load_schedule(&service)?;
     let entries: Vec<&Entry> = if asked.entries.is_empty() {
         schedule.entries.iter().filter(|entry| entry.enabled).collect()

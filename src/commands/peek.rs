@@ -13,7 +13,7 @@ use crate::broker::{Found, Group, Peeked};
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::{Broker, ServiceConfig};
+use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::Question;
 use crate::envelope::peek::{self, Waiting};
 use crate::queue::{Queue, Worker};
@@ -42,7 +42,7 @@ pub(super) struct Shown {
 }
 
 pub(super) fn peek(flags: ServiceFlags, asked: &cli::Peek) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let question = Question::Peek { queue: asked.queue.clone(), count: asked.count };
     let Shown { summary, messages } = look::ask(&service, question)?;
     show::complain(&summary);

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::{Exit, Failure, ask_service, configuration, no_service, show};
 use crate::cli::ServiceFlags;
+use crate::config::Caller;
 use crate::control::Command;
 
 /// A schedule of a million entries takes seconds to load.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn reload(flags: ServiceFlags, wait: bool) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     match ask_service(&service, &Command::Reload { wait }, PATIENCE)? {
         Some(Ok::<String, String>(difference)) => {
             show::line(&difference)?;

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::{Exit, Failure, ask_service, configuration, no_service, show};
 use crate::cli::ServiceFlags;
+use crate::config::Caller;
 use crate::control::Command;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn resign(flags: ServiceFlags) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     match ask_service(&service, &Command::Resign, PATIENCE)? {
         Some(Ok::<(), String>(())) => {
             show::line("resigned")?;

@@ -21,7 +21,7 @@ use crate::broker::{Broker, BrokerError};
 use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
-use crate::config::{Kept, KeptFiles, Loaded, ScheduleFile};
+use crate::config::{Caller, Kept, KeptFiles, Loaded, ScheduleFile};
 use crate::control::Server;
 use crate::leader::campaign::{self, Reports};
 use crate::leader::{Campaign, LeaseTimes, Peer};
@@ -56,7 +56,7 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
     let failed = |error: io::Error| Failure::new(Exit::Failed, error);
     leave_no_core();
     let signals = Signals::catch().map_err(failed)?;
-    let service = configuration(flags, Exit::Config)?;
+    let service = configuration(flags, Caller::Service, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
     if !service.warnings.is_empty() {
         warn!("{}", render(&service.warnings));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::direct::{Direct, Store, unreachable};
 use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
 use crate::cli::{self, ServiceFlags};
-use crate::config::{Broker, ServiceConfig};
+use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::{self, Command, Question};
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const INDENT: usize = 11;
 
 pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let status = match ask_service::<Status, String>(&service, &Command::Status, PATIENCE)? {
         // The loop itself answers, with or without a broker.
         Some(Ok(status)) if asked.live => status,

@@ -14,7 +14,7 @@ use super::{
 use crate::by_hand::{self, Refused, Trigger, Triggered};
 use crate::cli;
 use crate::cli::ServiceFlags;
-use crate::config::{ServiceConfig, duration};
+use crate::config::{Caller, ServiceConfig, duration};
 use crate::control::{Command, Question};
 use crate::envelope::answer::Answer;
 
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let trigger = Trigger {
         entry: asked.entry.clone(),
         slot: asked.slot.clone(),

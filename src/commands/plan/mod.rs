@@ -17,7 +17,7 @@ use self::text::Style;
 use super::{Exit, Failure, configuration, load_schedule, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::instant;
+use crate::config::{Caller, instant};
 use crate::schedule::forecast::{QueueLoad, Second};
 use crate::schedule::{Forecast, Schedule, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
@@ -91,7 +91,7 @@ struct BusyQueue<'a> {
 }
 
 pub(super) fn plan(flags: ServiceFlags, asked: &cli::Plan) -> Result<Exit, Failure> {
-    let service = configuration(flags, Exit::Usage)?;
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let schedule = load_schedule(&service)?;
     let zone = zone(&schedule, asked.timezone.as_deref())?;
     let (from, to) = range(asked, &zone)?;

@@ -1,10 +1,13 @@
-//! Which of all addresses each setting may name.
+//! `broker`, `broker_file` and `state`, and which of all addresses each setting may name.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::address::{Address, AddressError, AmqpAddress, RedisAddress};
+use super::sources::{Given, Names, Place, Sources};
+use super::unit::{self, Elsewhere};
+use super::{Caller, Overrides};
+use crate::address::{Address, AddressError, AmqpAddress, RedisAddress, Secret};
 
 /// Where messages and state go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +20,14 @@ pub enum Broker {
 
 /// What `broker` may name: a store of state and messages, or an AMQP broker, which holds messages
 /// only.
-pub(super) enum Named {
+enum Named {
     Store(Broker),
     Amqp(Arc<AmqpAddress>),
 }
 
 impl Named {
     /// Whether somebody who reads the address learns a password.
-    pub(super) fn has_password(&self) -> bool {
+    fn has_password(&self) -> bool {
         match self {
             Named::Store(Broker::Redis(address)) => address.has_password(),
             Named::Store(Broker::Spool(_)) => false,
@@ -37,10 +40,123 @@ impl Named {
 type Refusal = (String, String);
 
 /// What to write where a state is needed.
-pub(super) const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`";
+const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`";
+
+/// Where the state is, and the AMQP broker if `broker` names one. Such a broker needs `state` beside
+/// it; any other holds the state itself.
+pub(super) fn read(
+    overrides: &Overrides,
+    file: Option<&Path>,
+    from: &mut Sources<'_, '_, '_>,
+) -> (Option<Broker>, Option<Arc<AmqpAddress>>) {
+    let names = Names { key: "state", flag: "--state", env: "DOWNBEAT_STATE" };
+    let state = from.setting(names, exposed(overrides.state.as_ref()));
+    match named(overrides, file, from) {
+        Some((Named::Amqp(address), place)) => {
+            let state = state.or_else(|| from.variable("state", "REDIS_URL"));
+            if state.is_none() {
+                from.error(&place, "an AMQP broker cannot hold lease and progress", STATE_HINT);
+            }
+            let address_of_state = from.check(state.as_ref(), self::state);
+            if let (Some(given), Some(address)) = (&state, &address_of_state)
+                && address.has_password()
+            {
+                from.note_secret(given);
+            }
+            (address_of_state.map(Broker::Redis), Some(address))
+        }
+        found => {
+            // What is wrong with a broker is told already, and it could be an AMQP one.
+            let is_known = found.is_some() || !from.is_noted("broker");
+            if let Some(state) = state.filter(|_| is_known) {
+                let hint = "leave it out: `broker` holds the state, unless it is `amqp://…`";
+                from.error(&state.place, "`state` without an AMQP broker", hint);
+            }
+            let store = found.and_then(|(address, _)| match address {
+                Named::Store(broker) => Some(broker),
+                Named::Amqp(_) => None,
+            });
+            (store, None)
+        }
+    }
+}
+
+/// The broker of the strongest source that names one, as a URL or as a file that holds it.
+fn named(
+    overrides: &Overrides,
+    file: Option<&Path>,
+    from: &mut Sources<'_, '_, '_>,
+) -> Option<(Named, Place)> {
+    let given = strongest(overrides, file, from)?;
+    let base = from.base_of(&given);
+    let named = from.check(Some(&given), |text| broker(text, &base))?;
+    if named.has_password() {
+        from.note_secret(&given);
+    }
+    Some((named, given.place))
+}
+
+/// A credential that the service manager hands over counts as a file that the environment names; a
+/// command beside the service reads the service's.
+fn strongest(
+    overrides: &Overrides,
+    file: Option<&Path>,
+    from: &mut Sources<'_, '_, '_>,
+) -> Option<Given> {
+    let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
+    let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
+    let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
+    let url = from.setting(url, exposed(overrides.broker.as_ref()));
+    let path = from.setting(path, in_file);
+    let only_in_file =
+        [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Place::File(_)));
+    if only_in_file {
+        if let Some(credential) = from.credential("broker", "CREDENTIALS_DIRECTORY") {
+            return from.content(&credential);
+        }
+        if from.caller == Caller::Command
+            && let Some(elsewhere) =
+                file.and_then(|file| unit::broker_elsewhere(Path::new("/"), file))
+        {
+            return of_unit(elsewhere, from);
+        }
+    }
+    let chosen = match (url, path) {
+        (Some(url), Some(path)) if url.place.rank() == path.place.rank() => {
+            from.error(&path.place, "`broker` and `broker_file` are both set", "keep one of them");
+            return None;
+        }
+        (Some(url), Some(path)) if url.place.rank() < path.place.rank() => Some(url),
+        (_, Some(path)) => {
+            from.note("broker", &path.place);
+            from.content(&path)
+        }
+        (url, None) => url,
+    };
+    chosen.or_else(|| from.variable("broker", "REDIS_URL"))
+}
+
+/// What the service's unit names, as far as a command can read it.
+fn of_unit(elsewhere: Elsewhere, from: &mut Sources<'_, '_, '_>) -> Option<Given> {
+    let place = Place::Credential;
+    from.note("broker", &place);
+    match elsewhere {
+        Elsewhere::Credential(path) => from.content(&Given::new(path.display().to_string(), place)),
+        Elsewhere::Environment(path) => {
+            let path = path.display();
+            from.hide(format!("{path}, which only systemd reads, names its broker"));
+            None
+        }
+    }
+}
+
+/// A flag's address, to be parsed.
+fn exposed(flag: Option<&Secret>) -> Option<String> {
+    flag.map(|secret| secret.expose().to_owned())
+}
 
 /// Reads `broker`; relative spool paths count from `base`.
-pub(super) fn broker(text: &str, base: &Path) -> Result<Named, Refusal> {
+fn broker(text: &str, base: &Path) -> Result<Named, Refusal> {
     Ok(match Address::parse(text)? {
         Address::Redis(address) => Named::Store(Broker::Redis(address)),
         Address::Spool(path) => Named::Store(Broker::Spool(base.join(path))),
@@ -49,7 +165,7 @@ pub(super) fn broker(text: &str, base: &Path) -> Result<Named, Refusal> {
 }
 
 /// Reads `state`, which stands beside an AMQP broker.
-pub(super) fn state(text: &str) -> Result<RedisAddress, Refusal> {
+fn state(text: &str) -> Result<RedisAddress, Refusal> {
     match Address::parse(text)? {
         Address::Redis(address) => Ok(address),
         Address::Spool(_) => refuse("a spool holds no state for AMQP", STATE_HINT),

@@ -10,9 +10,11 @@ mod exposure;
 mod log;
 mod pins;
 mod queues;
+mod shown;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod unit;
 
 use std::iter;
@@ -20,8 +22,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-
-use serde_json::{Value, json};
 
 use super::duration::{self, DurationError};
 use super::expect;
@@ -32,15 +32,15 @@ use super::reader;
 use super::report::Report;
 
 use crate::address::{AmqpAddress, Secret};
-use crate::control::Identity;
-use crate::queue::{Queue, Queues};
+use crate::queue::Queues;
 use crate::tls::Tls;
 pub use broker::Broker;
-use broker::{Named, STATE_HINT};
 pub use environment::check as check_environment;
 use exposure::Holder;
 pub use log::LogFormat;
-use sources::{Given, Names, Place, Sources};
+pub use shown::Identity;
+pub use sources::SettingSource;
+use sources::{Names, Place, Sources};
 
 /// Where the file is looked for when nothing names one.
 pub const DEFAULT_FILE: &str = "/etc/downbeat/downbeat.yaml";
@@ -79,18 +79,12 @@ static SERVICE: Keys = Keys {
     elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
 };
 
-static TLS: Keys = Keys {
-    of: "`tls`",
-    known: &["ca", "cert", "key", "pin"],
-    unsupported: &[],
-    elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key"), ("pins", "pin")],
-};
 static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], unsupported: &[], elsewhere: &[] };
 
 /// All that a problem may repeat of the file: any of its values could be a password in the wrong place.
 static KEYS: [&Keys; 14] = [
     &SERVICE,
-    &TLS,
+    &tls::TLS,
     &LEADER,
     &log::LOG,
     &queues::QUEUE,
@@ -142,9 +136,19 @@ pub struct Overrides {
     pub state_dir: Option<PathBuf>,
     /// `--runtime-dir`
     pub runtime_dir: Option<PathBuf>,
-    /// For a command, which is not the service: secrets that only the service may read are no problem,
-    /// and those that systemd hands to it are looked for.
-    pub beside_service: bool,
+    /// Who reads the configuration.
+    pub caller: Caller,
+}
+
+/// Who reads the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// The service itself.
+    #[default]
+    Service,
+    /// A command beside the service: a secret that only the service may read is no problem, and those
+    /// that systemd hands to the service are looked for.
+    Command,
 }
 
 /// How the service runs, checked.
@@ -153,8 +157,7 @@ pub struct ServiceConfig {
     /// Where lease, progress and messages are, but for those of queues on an AMQP broker; `None`
     /// when nothing names a broker.
     pub broker: Option<Broker>,
-    /// Why it is not known which broker the service has that runs beside this command; then there is
-    /// none here.
+    /// Set, with the reason, when the service's broker cannot be determined; `broker` may be another's then.
     pub hidden_broker: Option<String>,
     /// The AMQP broker of all queues that do not say otherwise, if there is one.
     pub amqp: Option<Arc<AmqpAddress>>,
@@ -184,9 +187,8 @@ pub struct ServiceConfig {
     pub runtime_dir: PathBuf,
     /// The file that was read.
     pub file: Option<PathBuf>,
-    /// Which settings do not have their default, and what set each: `--grace`,
-    /// `environment:DOWNBEAT_GRACE` or `FILE:LINE:COLUMN`. See [`ServiceConfig::settings`].
-    pub sources: Vec<(&'static str, String)>,
+    /// Which settings do not have their default, and what set each. See [`ServiceConfig::settings`].
+    pub sources: Vec<(&'static str, SettingSource)>,
     /// What is probably not as it was meant, and passwords that others on this machine can read.
     pub warnings: Vec<Problem>,
 }
@@ -221,94 +223,20 @@ impl ServiceConfig {
         };
         let fields = root.as_ref().and_then(|root| SERVICE.sort(root, &mut report));
         let base = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        let mut sources = Sources::new(env, fields, base, report);
+        let mut sources = Sources::new(env, fields, base, report, overrides.caller);
         if let Some(place) = named {
             sources.note("config", &place);
         }
         read(overrides, sources, file.clone())
     }
 
-    /// Who a service with this configuration is.
-    #[must_use]
-    pub fn identity(&self) -> Identity {
-        let store = || self.broker.as_ref().map(ToString::to_string);
-        Identity {
-            broker: self.amqp.as_ref().map(ToString::to_string).or_else(store),
-            state: self.amqp.as_ref().and_then(|_| store()),
-            namespace: self.namespace.clone(),
-        }
-    }
-
-    /// Where this configuration says something else than the service that answers, in words.
-    #[must_use]
-    pub fn differences(&self, service: &Identity) -> Vec<String> {
-        let own = self.identity();
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        [
-            ("broker", text(&service.broker), text(&own.broker)),
-            ("state", text(&service.state), text(&own.state)),
-            ("namespace", service.namespace.clone(), own.namespace),
-        ]
-        .into_iter()
-        .filter(|(key, ..)| self.hidden_broker.is_none() || *key == "namespace")
-        .filter_map(|(key, theirs, ours)| {
-            let (_, source) = self.sources.iter().find(|(set, _)| *set == key)?;
-            (theirs != ours).then(|| {
-                format!(
-                    "`{key}`: the service uses {theirs}, your configuration ({source}) says \
-                     {ours}; the service's was used"
-                )
-            })
-        })
-        .collect()
-    }
-
-    /// Whether anything sets the key.
-    fn is_named(&self, key: &str) -> bool {
-        self.sources.iter().any(|(set, _)| *set == key)
-    }
-
     /// Where a command looks for the service's socket: in its own runtime directory and, unless that
     /// was named, in the system's.
     pub fn runtime_dirs(&self) -> impl Iterator<Item = &Path> {
         let system = Path::new(directories::RUNTIME);
-        let is_named = self.is_named("runtime_dir");
+        let is_named = self.source("runtime_dir").is_some();
         let system = Some(system).filter(|system| !is_named && *system != self.runtime_dir);
         iter::once(&*self.runtime_dir).chain(system)
-    }
-
-    /// Every setting by its key (`leader.ttl`), with its effective value and what set it:
-    /// `None` for a default. No value holds a secret.
-    #[must_use]
-    pub fn settings(&self) -> Vec<(&'static str, Value, Option<&str>)> {
-        let path = |path: &Path| json!(path.display().to_string());
-        let client = self.tls.client.as_ref();
-        let store = || self.broker.as_ref().map(ToString::to_string);
-        let values = [
-            ("config", self.file.as_deref().map_or(Value::Null, path)),
-            ("broker", json!(self.amqp.as_ref().map(ToString::to_string).or_else(store))),
-            ("state", json!(self.amqp.as_ref().and_then(|_| store()))),
-            ("tls.ca", self.tls.ca.as_deref().map_or(Value::Null, path)),
-            ("tls.cert", client.map_or(Value::Null, |(cert, _)| path(cert))),
-            ("tls.key", client.map_or(Value::Null, |(_, key)| path(key))),
-            ("tls.pin", pins::show(&self.tls.pins)),
-            ("schedules", self.schedules.iter().map(|schedules| path(schedules)).collect()),
-            ("namespace", json!(self.namespace)),
-            ("queues", self.queues.iter().map(|queue| queues::show(queue)).collect()),
-            ("events", json!(self.events)),
-            ("leader.ttl", json!(duration::format(self.ttl))),
-            ("grace", json!(duration::format(self.grace))),
-            ("http", json!(self.http)),
-            ("log.format", json!(self.log_format.as_str())),
-            ("log.level", json!(self.log_level)),
-            ("state_dir", path(&self.state_dir)),
-            ("runtime_dir", path(&self.runtime_dir)),
-        ];
-        let source = |key: &str| {
-            let found = self.sources.iter().find(|(set, _)| *set == key);
-            found.map(|(_, source)| source.as_str())
-        };
-        values.into_iter().map(|(key, value)| (key, value, source(key))).collect()
     }
 }
 
@@ -333,21 +261,17 @@ fn read(
     mut from: Sources<'_, '_, '_>,
     file: Option<PathBuf>,
 ) -> Result<ServiceConfig, Vec<Problem>> {
-    from.beside_service = overrides.beside_service;
-    let (broker, amqp) = brokers(&overrides, file.as_deref(), &mut from);
-    let tls = tls(&overrides, &mut from);
+    let (broker, amqp) = broker::read(&overrides, file.as_deref(), &mut from);
+    let tls = tls::read(&overrides, &mut from);
     let schedules = schedules(&overrides, &mut from);
     let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
     let namespace = from.setting(names, overrides.namespace);
     let namespace = from.check(namespace.as_ref(), namespace_of);
     let queues = from
         .node("queues", |node, report| queues::read(node, broker.as_ref(), amqp.as_ref(), report));
-    let has_password = |queue: &Arc<Queue>| {
-        let own = queue.amqp.as_ref().filter(|on| amqp.as_ref() != Some(&on.url));
-        let of_results = queue.worker.results().is_some_and(|results| results.has_password());
-        of_results || own.is_some_and(|own| own.url.has_password())
-    };
-    if let (Some(file), true) = (&file, queues.iter().flat_map(Queues::iter).any(has_password)) {
+    if let (Some(file), Some(queues)) = (&file, &queues)
+        && hold_password(queues, amqp.as_deref())
+    {
         from.note_holder(Holder::File(file.clone()));
     }
     let events = from.node("events", expect::boolean).flatten();
@@ -366,7 +290,7 @@ fn read(
     let env = from.env;
     let mut hidden = from.hidden.take();
     let (problems, sources) = from.finish();
-    if overrides.beside_service && hidden.is_none() && mixes_services(&sources) {
+    if overrides.caller == Caller::Command && hidden.is_none() && mixes_services(&sources) {
         hidden = Some("the broker of the file may be another service's".to_owned());
     }
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -394,126 +318,25 @@ fn read(
     })
 }
 
+/// Whether an address of the queues' own has a password. That of `amqp` is the broker's.
+fn hold_password(queues: &Queues, amqp: Option<&AmqpAddress>) -> bool {
+    queues.iter().any(|queue| {
+        let own = queue.amqp.as_ref().filter(|own| amqp != Some(&*own.url));
+        let of_results = queue.worker.results().is_some_and(|results| results.has_password());
+        of_results || own.is_some_and(|own| own.url.has_password())
+    })
+}
+
 /// Whether the runtime directory is chosen for this one command, and neither the broker nor the file that
 /// names it.
-fn mixes_services(sources: &[(&'static str, String)]) -> bool {
+fn mixes_services(sources: &[(&'static str, SettingSource)]) -> bool {
     let source = |key: &str| sources.iter().find(|(set, _)| *set == key).map(|(_, source)| source);
-    let is_chosen = |key: &str| {
-        source(key).is_some_and(|by| by.starts_with("--") || by.starts_with("environment:"))
-    };
+    let is_chosen =
+        |key: &str| matches!(source(key), Some(SettingSource::Flag(_) | SettingSource::Env(_)));
     is_chosen("runtime_dir")
         && !is_chosen("config")
         && !is_chosen("broker")
         && source("broker").is_some()
-}
-
-/// Where the state is, and the AMQP broker if `broker` names one. Such a broker needs `state` beside
-/// it; any other holds the state itself.
-fn brokers(
-    overrides: &Overrides,
-    file: Option<&Path>,
-    from: &mut Sources<'_, '_, '_>,
-) -> (Option<Broker>, Option<Arc<AmqpAddress>>) {
-    let names = Names { key: "state", flag: "--state", env: "DOWNBEAT_STATE" };
-    let state = from.setting(names, exposed(overrides.state.as_ref()));
-    match broker(overrides, file, from) {
-        Some((Named::Amqp(address), place)) => {
-            let state = state.or_else(|| from.variable("state", "REDIS_URL"));
-            if state.is_none() {
-                from.error(&place, "an AMQP broker cannot hold lease and progress", STATE_HINT);
-            }
-            let address_of_state = from.check(state.as_ref(), broker::state);
-            if let (Some(given), Some(address)) = (&state, &address_of_state)
-                && address.has_password()
-            {
-                from.note_secret(given);
-            }
-            (address_of_state.map(Broker::Redis), Some(address))
-        }
-        found => {
-            // What is wrong with a broker is told already, and it could be an AMQP one.
-            let is_known = found.is_some() || !from.is_noted("broker");
-            if let Some(state) = state.filter(|_| is_known) {
-                let hint = "leave it out: `broker` holds the state, unless it is `amqp://…`";
-                from.error(&state.place, "`state` without an AMQP broker", hint);
-            }
-            let store = found.and_then(|(address, _)| match address {
-                Named::Store(broker) => Some(broker),
-                Named::Amqp(_) => None,
-            });
-            (store, None)
-        }
-    }
-}
-
-/// The broker of the strongest source that names one, as a URL or as a file that holds it. A
-/// credential that the service manager hands over counts as such a file, named by the environment; a
-/// command beside the service reads the service's.
-fn broker(
-    overrides: &Overrides,
-    file: Option<&Path>,
-    from: &mut Sources<'_, '_, '_>,
-) -> Option<(Named, Place)> {
-    let given = named_broker(overrides, file, from)?;
-    let base = from.base_of(&given);
-    let named = from.check(Some(&given), |text| broker::broker(text, &base))?;
-    if named.has_password() {
-        from.note_secret(&given);
-    }
-    Some((named, given.place))
-}
-
-fn named_broker(
-    overrides: &Overrides,
-    file: Option<&Path>,
-    from: &mut Sources<'_, '_, '_>,
-) -> Option<Given> {
-    let url = Names { key: "broker", flag: "--broker", env: "DOWNBEAT_BROKER" };
-    let path = Names { key: "broker_file", flag: "--broker-file", env: "DOWNBEAT_BROKER_FILE" };
-    let in_file = overrides.broker_file.as_ref().map(|path| path.display().to_string());
-    let url = from.setting(url, exposed(overrides.broker.as_ref()));
-    let path = from.setting(path, in_file);
-    let only_in_file =
-        [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Place::File(_)));
-    if only_in_file && let Some(credential) = from.credential("broker", "CREDENTIALS_DIRECTORY") {
-        return from.content(&credential);
-    }
-    if only_in_file
-        && overrides.beside_service
-        && let Some(elsewhere) = file.and_then(|file| unit::broker_elsewhere(Path::new("/"), file))
-    {
-        let place = Place::Credential;
-        from.note("broker", &place);
-        match elsewhere {
-            unit::Elsewhere::Credential(path) => {
-                let text = path.display().to_string();
-                return from.content(&Given::new(text, place));
-            }
-            unit::Elsewhere::Environment(path) => {
-                let path = path.display();
-                from.hide(format!("{path}, which only systemd reads, names its broker"));
-                return None;
-            }
-        }
-    }
-    let chosen = match (url, path) {
-        (Some(url), Some(path)) if url.place.rank() == path.place.rank() => {
-            from.error(&path.place, "`broker` and `broker_file` are both set", "keep one of them");
-            return None;
-        }
-        (Some(url), Some(path)) if url.place.rank() < path.place.rank() => Some(url),
-        (_, Some(path)) => {
-            from.note("broker", &path.place);
-            from.content(&path)
-        }
-        (url, None) => url,
-    };
-    chosen.or_else(|| from.variable("broker", "REDIS_URL"))
-}
-
-/// A flag's address, to be parsed.
-fn exposed(flag: Option<&Secret>) -> Option<String> {
-    flag.map(|secret| secret.expose().to_owned())
 }
 
 fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Vec<PathBuf>> {
@@ -610,41 +433,6 @@ fn http_of(text: &str) -> Result<SocketAddr, (String, String)> {
                     on every interface";
         ("this is not an address to listen on".to_owned(), hint.to_owned())
     })
-}
-
-/// Files that only the service may read are not looked into by whoever else runs a command.
-fn tls(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {
-    let names = |key, flag, env| Names { key, flag, env };
-    let mut file = |names: Names, flag: &Option<PathBuf>| {
-        let inner = names.key.strip_prefix("tls.").unwrap_or_default();
-        let node = from.inner("tls", &TLS, inner);
-        let flag = flag.as_ref().map(|path| path.display().to_string());
-        let given = from.setting_at(names, flag, node);
-        let (given, base) = (given.as_ref()?, from.base_of(given.as_ref()?));
-        Some((from.path(Some(given), &base)?, given.place))
-    };
-    let ca = file(names("tls.ca", "--tls-ca", "DOWNBEAT_TLS_CA"), &overrides.tls_ca);
-    let cert = file(names("tls.cert", "--tls-cert", "DOWNBEAT_TLS_CERT"), &overrides.tls_cert);
-    let key = file(names("tls.key", "--tls-key", "DOWNBEAT_TLS_KEY"), &overrides.tls_key);
-    if let (Some((_, place)), None) | (None, Some((_, place))) = (&cert, &key) {
-        let message = "a certificate of our own takes both `cert` and `key`";
-        from.error(place, message, "write `tls: {cert: FILE, key: FILE}`");
-    }
-    let pins = pins::read(overrides.tls_pin.clone(), from.inner("tls", &TLS, "pin"), from);
-    if let Some((path, _)) = &key {
-        from.note_holder(Holder::File(path.clone()));
-    }
-    let places: Vec<_> = [&ca, &cert, &key].into_iter().flatten().cloned().collect();
-    let client = cert.zip(key).map(|((cert, _), (key, _))| (cert, key));
-    let tls = Tls { ca: ca.map(|(path, _)| path), client, pins };
-    if !places.is_empty()
-        && let Err(error) = tls.check()
-        && !error.is_forbidden()
-    {
-        let place = places.iter().find(|(path, _)| Some(&**path) == error.path());
-        from.error(&place.unwrap_or(&places[0]).1, &error.to_string(), "");
-    }
-    tls
 }
 
 fn directory(

@@ -1,8 +1,10 @@
 //! Where settings come from, and how a problem with one says so.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::Caller;
 use super::environment;
 use super::exposure::Holder;
 use crate::config::fields::{Fields, Keys};
@@ -45,6 +47,37 @@ impl Place {
     }
 }
 
+/// What set a setting, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingSource {
+    /// `--grace`
+    Flag(&'static str),
+    /// `environment:DOWNBEAT_GRACE`
+    Env(&'static str),
+    /// A credential that systemd has for the service.
+    Credential,
+    /// `FILE:LINE:COLUMN`
+    File {
+        /// The configuration file.
+        path: String,
+        /// From 1.
+        line: u32,
+        /// In characters, from 1.
+        column: u32,
+    },
+}
+
+impl fmt::Display for SettingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingSource::Flag(flag) => f.write_str(flag),
+            SettingSource::Env(name) => write!(f, "environment:{name}"),
+            SettingSource::Credential => f.write_str("credential"),
+            SettingSource::File { path, line, column } => write!(f, "{path}:{line}:{column}"),
+        }
+    }
+}
+
 /// A value as it is written, and where.
 pub(super) struct Given {
     pub(super) text: String,
@@ -67,9 +100,8 @@ pub(super) struct Sources<'e, 'n, 't> {
     report: Report<'t>,
     /// Of flags and environment.
     problems: Vec<Problem>,
-    notes: Vec<(&'static str, String)>,
-    /// The service reads what we may not: so it is not wrong.
-    pub(super) beside_service: bool,
+    notes: Vec<(&'static str, SettingSource)>,
+    pub(super) caller: Caller,
     /// Why it is not known which broker the service has.
     pub(super) hidden: Option<String>,
     holders: Vec<Holder>,
@@ -81,6 +113,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         fields: Option<Fields<'n, 't>>,
         base: &Path,
         report: Report<'t>,
+        caller: Caller,
     ) -> Sources<'e, 'n, 't> {
         let (problems, notes) = (Vec::new(), Vec::new());
         Sources {
@@ -90,7 +123,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             report,
             problems,
             notes,
-            beside_service: false,
+            caller,
             hidden: None,
             holders: Vec::new(),
         }
@@ -98,7 +131,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
 
     /// The problems, or if none is an error, warnings of passwords that others can read as well; and
     /// what set what.
-    pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<(&'static str, String)>) {
+    pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<(&'static str, SettingSource)>) {
         self.problems.extend(self.report.finish());
         if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
             return (self.problems, self.notes);
@@ -256,7 +289,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         let read = regular_file::read(&path, MAX_SECRET_BYTES);
         let is_forbidden =
             matches!(&read, Err(error) if error.kind() == ErrorKind::PermissionDenied);
-        if self.beside_service && is_forbidden {
+        if self.caller == Caller::Command && is_forbidden {
             let what = match place {
                 Place::Credential => path.display().to_string(),
                 Place::Flag(_) | Place::Env(_) | Place::File(_) => "the broker's file".to_owned(),
@@ -341,12 +374,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     pub(super) fn note(&mut self, key: &'static str, place: &Place) {
         self.notes.retain(|(noted, _)| *noted != key);
         let source = match place {
-            Place::Flag(flag) => (*flag).to_owned(),
-            Place::Env(name) => format!("environment:{name}"),
-            Place::Credential => "credential".to_owned(),
+            Place::Flag(flag) => SettingSource::Flag(flag),
+            Place::Env(name) => SettingSource::Env(name),
+            Place::Credential => SettingSource::Credential,
             Place::File(span) => {
                 let (line, column) = self.report.position(*span);
-                format!("{}:{line}:{column}", self.report.file())
+                SettingSource::File { path: self.report.file().to_owned(), line, column }
             }
         };
         self.notes.push((key, source));

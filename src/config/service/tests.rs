@@ -3,6 +3,8 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use serde_json::json;
+
 use super::*;
 use crate::queue::{CeleryQueue, SidekiqQueue, Worker};
 
@@ -113,7 +115,7 @@ fn a_credential_is_a_broker_file_that_the_environment_names() {
     // Another service's credentials, or none.
     assert_eq!(broker(&[]), "redis://file:6379/0");
     fs::write(directory.path().join("broker"), "redis://:s3cret@credential\n").unwrap();
-    let source = Some(("broker", "environment:CREDENTIALS_DIRECTORY".to_owned()));
+    let source = Some(("broker", SettingSource::Env("CREDENTIALS_DIRECTORY")));
     assert_eq!(shown(&[]), Ok(("redis://:***@credential:6379/0".to_owned(), source)));
     assert_eq!(broker(&[("DOWNBEAT_BROKER", "redis://env")]), "redis://env:6379/0");
     let path = directory.path().join("broker");
@@ -298,7 +300,8 @@ fn the_port_of_a_host_counts_where_nothing_of_ours_names_an_address() {
     let http = |text: &str, variables: &[(&str, &str)]| {
         let config = load_file(text, variables)?;
         let source = config.sources.into_iter().find(|(key, _)| *key == "http");
-        Ok((config.http.map(|address| address.to_string()), source.map(|(_, source)| source)))
+        let source = source.map(|(_, source)| source.to_string());
+        Ok((config.http.map(|address| address.to_string()), source))
     };
     let port = ("PORT", "8080");
     let told = |address: &str, by: &str| Ok((Some(address.to_owned()), Some(by.to_owned())));
@@ -321,8 +324,8 @@ fn the_port_of_a_host_counts_where_nothing_of_ours_names_an_address() {
 fn the_log_level_is_ours_before_everybodys_before_the_files() {
     let level = |variables: &[(&str, &str)]| {
         let config = load_file("log: {level: warn}", variables).unwrap();
-        let sources = config.sources;
-        (config.log_level, sources.into_iter().find(|(key, _)| *key == "log.level").unwrap().1)
+        let source = config.source("log.level").unwrap().to_string();
+        (config.log_level, source)
     };
     let (rust_log, ours) = (("RUST_LOG", "info,downbeat=debug"), ("DOWNBEAT_LOG_LEVEL", "error"));
     let given = level(&[]);
@@ -347,10 +350,11 @@ fn every_setting_is_shown_with_what_set_it_and_without_secrets() {
     let shown = |key: &str| settings.iter().find(|setting| setting.0 == key).unwrap();
     let (_, value, source) = shown("broker");
     assert_eq!(value, "redis://:***@host:6379/1");
-    assert_eq!(*source, Some("environment:DOWNBEAT_BROKER_FILE"));
+    assert_eq!(*source, Some(&SettingSource::Env("DOWNBEAT_BROKER_FILE")));
     assert_eq!(shown("http").1, "127.0.0.1:9632");
-    assert_eq!(shown("http").2, Some(&*format!("{file}:2:7")));
-    assert_eq!((&shown("config").1, shown("config").2), (&json!(file), Some("--config")));
+    assert_eq!(shown("http").2.unwrap().to_string(), format!("{file}:2:7"));
+    let flag = SettingSource::Flag("--config");
+    assert_eq!((&shown("config").1, shown("config").2), (&json!(file), Some(&flag)));
     assert_eq!((&shown("grace").1, shown("grace").2), (&json!("15s"), None));
     assert!(!format!("{settings:?}").contains("s3cret"));
     // The file may name the broker's file, which is shown as what set the broker.
