@@ -171,13 +171,6 @@ impl AddressError {
     }
 }
 
-/// The message and the hint.
-impl From<AddressError> for (String, String) {
-    fn from(error: AddressError) -> (String, String) {
-        (error.to_string(), error.hint())
-    }
-}
-
 fn ordinal(number: usize) -> String {
     let suffix = match number {
         1 => "st",

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::refusal::Refusal;
 use super::sources::{Given, Names, Place, Sources};
 use super::unit::{self, Elsewhere};
 use super::{Caller, Overrides};
@@ -35,9 +36,6 @@ impl Named {
         }
     }
 }
-
-/// What is wrong, and what to write instead.
-type Refusal = (String, String);
 
 /// What to write where a state is needed.
 const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`";
@@ -200,7 +198,7 @@ pub(super) fn results(text: &str) -> Result<RedisAddress, Refusal> {
 }
 
 fn refuse<T>(message: &str, hint: &str) -> Result<T, Refusal> {
-    Err((message.to_owned(), hint.to_owned()))
+    Err(Refusal::new(message, hint))
 }
 
 /// The address as it may be shown.

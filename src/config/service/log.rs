@@ -2,6 +2,7 @@
 
 use tracing_subscriber::filter::Targets;
 
+use super::refusal::Refusal;
 use super::sources::{Names, Place, Sources};
 use crate::config::fields::Keys;
 
@@ -39,9 +40,10 @@ pub(super) fn format(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Op
     let inner = from.inner("log", &LOG, "format");
     let given = from.setting_at(names, flag, inner);
     from.check(given.as_ref(), |text| {
-        LogFormat::ALL.into_iter().find(|format| format.as_str() == text).ok_or_else(|| {
-            ("unknown log format".to_owned(), "write `text`, `logfmt` or `json`".to_owned())
-        })
+        LogFormat::ALL
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or_else(|| Refusal::new("unknown log format", "write `text`, `logfmt` or `json`"))
     })
 }
 
@@ -57,14 +59,14 @@ pub(super) fn level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Opt
         let is_of_targets = |c: char| c.is_ascii_alphanumeric() || "_-:,= ".contains(c);
         return from.check(Some(&directives), |text| match text.parse::<Targets>() {
             Ok(_) if text.chars().all(is_of_targets) => Ok(text.to_owned()),
-            _ => Err(("these are no filter directives".to_owned(), format!("write {LOG_LEVELS}"))),
+            _ => Err(Refusal::new("these are no filter directives", format!("write {LOG_LEVELS}"))),
         });
     }
     from.check(given.as_ref(), |text| match text {
         "error" | "warn" | "info" | "debug" | "trace" => Ok(text.to_owned()),
         _ => {
             let hint = format!("write {LOG_LEVELS}; finer choices go into RUST_LOG");
-            Err(("unknown log level".to_owned(), hint))
+            Err(Refusal::new("unknown log level", hint))
         }
     })
 }

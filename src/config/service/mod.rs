@@ -10,6 +10,7 @@ mod exposure;
 mod log;
 mod pins;
 mod queues;
+mod refusal;
 mod shown;
 mod sources;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::duration::{self, DurationError};
+use super::duration;
 use super::expect;
 use super::fields::Keys;
 use super::files;
@@ -38,6 +39,7 @@ pub use broker::Broker;
 pub use environment::check as check_environment;
 use exposure::Holder;
 pub use log::LogFormat;
+use refusal::Refusal;
 pub use shown::Identity;
 pub use sources::SettingSource;
 use sources::{Names, Place, Sources};
@@ -359,13 +361,13 @@ fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Ve
     from.paths("schedules")
 }
 
-fn namespace_of(text: &str) -> Result<String, (String, String)> {
+fn namespace_of(text: &str) -> Result<String, Refusal> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
         return Ok(text.to_owned());
     }
     let hint = "use 1 to 64 letters, digits, `_`, `.` and `-`";
-    Err(("this cannot be a namespace".to_owned(), hint.to_owned()))
+    Err(Refusal::new("this cannot be a namespace", hint))
 }
 
 fn ttl(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Duration {
@@ -374,13 +376,13 @@ fn ttl(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Duration {
     let given = from.setting_at(names, flag, inner);
     let (least, greatest) = TTL_RANGE;
     let ttl = from.check(given.as_ref(), |text| {
-        let ttl = length(text)?;
+        let ttl = duration::parse(text)?;
         if (least..=greatest).contains(&ttl) {
             return Ok(ttl);
         }
         let (least, greatest) = (duration::format(least), duration::format(greatest));
         let message = format!("a lease of {}", duration::format(ttl));
-        Err((message, format!("choose one from {least} to {greatest}")))
+        Err(Refusal::new(message, format!("choose one from {least} to {greatest}")))
     });
     ttl.unwrap_or(DEFAULT_TTL)
 }
@@ -392,7 +394,7 @@ fn grace(flag: Option<String>, ttl: Duration, from: &mut Sources<'_, '_, '_>) ->
     let least = ttl + Duration::from_secs(2);
     let given = from.setting(names, flag);
     let grace = from.check(given.as_ref(), |text| {
-        let grace = length(text)?;
+        let grace = duration::parse(text)?;
         if grace >= least {
             return Ok(grace);
         }
@@ -401,7 +403,7 @@ fn grace(flag: Option<String>, ttl: Duration, from: &mut Sources<'_, '_, '_>) ->
             duration::format(grace),
             duration::format(least)
         );
-        Err((message, "raise `grace`, or lower `leader: {ttl: …}`".to_owned()))
+        Err(Refusal::new(message, "raise `grace`, or lower `leader: {ttl: …}`"))
     });
     grace.unwrap_or(Duration::from_secs(15).max(2 * ttl + Duration::from_secs(3)))
 }
@@ -418,20 +420,20 @@ fn http(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<SocketAd
         Ok(port) => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
         Err(_) => {
             let hint = "unset it, or set `http`, which goes before it";
-            Err(("this is not a port".to_owned(), hint.to_owned()))
+            Err(Refusal::new("this is not a port", hint))
         }
     })
 }
 
 /// An address to listen on; a port alone is one of this machine only.
-fn http_of(text: &str) -> Result<SocketAddr, (String, String)> {
+fn http_of(text: &str) -> Result<SocketAddr, Refusal> {
     if let Ok(port) = text.parse::<u16>() {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
     text.parse().map_err(|_| {
         let hint = "write `127.0.0.1:9632`, `[::1]:9632`, or a port alone; `0.0.0.0:9632` listens \
                     on every interface";
-        ("this is not an address to listen on".to_owned(), hint.to_owned())
+        Refusal::new("this is not an address to listen on", hint)
     })
 }
 
@@ -448,18 +450,4 @@ fn directory(
     let given = from.setting(names, None)?;
     let base = from.base_of(&given);
     from.path(Some(&given), &base)
-}
-
-fn length(text: &str) -> Result<Duration, (String, String)> {
-    duration::parse(text).map_err(|error| {
-        let message = match error {
-            DurationError::NoUnit(_) => "a duration without a unit".to_owned(),
-            DurationError::UnknownUnit(_) => "an unknown unit in a duration".to_owned(),
-            DurationError::NotOne(_) => "this is not a duration".to_owned(),
-            DurationError::Fraction | DurationError::Order | DurationError::TooLong => {
-                error.to_string()
-            }
-        };
-        (message, "write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`".to_owned())
-    })
 }

@@ -18,7 +18,7 @@ pub(super) fn read(
 ) -> Pins {
     let in_file = node.and_then(|node| from.read(NAMES.key, node, mapping));
     let elsewhere = from.setting_at(NAMES, flag, None);
-    let elsewhere = from.check(elsewhere.as_ref(), |text| Pins::parse(text).map_err(refusal));
+    let elsewhere = from.check(elsewhere.as_ref(), |text| Ok(Pins::parse(text)?));
     elsewhere.or(in_file).unwrap_or_default()
 }
 
@@ -59,8 +59,4 @@ fn refuse(node: &Node<'_>, error: PinError, report: &mut Report<'_>) {
     problem.hint(error.hint());
     // What stands there may be anything.
     problem.excerpt = Some(Box::new(Excerpt::of_value("pin")));
-}
-
-fn refusal(error: PinError) -> (String, String) {
-    (error.to_string(), error.hint().to_owned())
 }

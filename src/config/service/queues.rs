@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::refusal::Refusal;
 use super::{Broker, broker};
 use crate::address::AmqpAddress;
 use crate::config::expect;
@@ -139,7 +140,7 @@ fn url(
     }
     match broker::amqp(node.as_written().unwrap_or_default()) {
         Ok(url) => Some(Arc::new(url)),
-        Err((message, hint)) => {
+        Err(Refusal { message, hint }) => {
             report.error(node.span, message).hint(hint);
             None
         }
@@ -291,7 +292,7 @@ fn results(
             };
             Some(Arc::new(ResultBackend { url, databases }))
         }
-        Err((message, hint)) => {
+        Err(Refusal { message, hint }) => {
             report.error(node.span, message).hint(hint);
             None
         }

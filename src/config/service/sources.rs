@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Caller;
 use super::environment;
 use super::exposure::Holder;
+use super::refusal::Refusal;
 use crate::config::fields::{Fields, Keys};
 use crate::config::files;
 use crate::config::node::{Node, Scalar, Span};
@@ -244,10 +245,10 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             if text.contains("://") || (text.contains(':') && !is_plain) {
                 let hint = "an address goes into `broker` or `state`; `./` before a path makes clear \
                             that it is one";
-                return Err(("this looks like an address, not like a path".into(), hint.into()));
+                return Err(Refusal::new("this looks like an address, not like a path", hint));
             }
             if text.contains(char::is_control) {
-                return Err(("this is no path".into(), "name a file that holds the text".into()));
+                return Err(Refusal::new("this is no path", "name a file that holds the text"));
             }
             Ok(text.to_owned())
         })?;
@@ -336,12 +337,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     pub(super) fn check<T>(
         &mut self,
         given: Option<&Given>,
-        read: impl FnOnce(&str) -> Result<T, (String, String)>,
+        read: impl FnOnce(&str) -> Result<T, Refusal>,
     ) -> Option<T> {
         let Given { text, place, .. } = given?;
         match read(text) {
             Ok(value) => Some(value),
-            Err((message, hint)) => {
+            Err(Refusal { message, hint }) => {
                 self.error(place, &message, &hint);
                 None
             }
