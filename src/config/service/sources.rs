@@ -8,6 +8,7 @@ use super::Caller;
 use super::environment;
 use super::exposure::Holder;
 use super::refusal::Refusal;
+use super::unit;
 use crate::config::fields::{Fields, Keys};
 use crate::config::files;
 use crate::config::node::{Node, Scalar, Span};
@@ -270,9 +271,11 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         directory: &'static str,
     ) -> Option<Given> {
         let Given { text, place, .. } = self.read_variable(directory)?;
-        let path = Path::new(&text).join(key);
-        // In a directory that cannot be entered, it may be there: reading it will tell.
-        let text = path.try_exists().unwrap_or(true).then(|| path.display().to_string())?;
+        let folder = Path::new(&text);
+        let path = folder.join(key);
+        // Without the directory nobody can tell: reading it will say what is wrong.
+        let is_there = unit::may_exist(&path) || !unit::may_exist(folder);
+        let text = is_there.then(|| path.display().to_string())?;
         self.note(key, &place);
         Some(Given::new(text, place))
     }

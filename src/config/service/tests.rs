@@ -265,6 +265,24 @@ fn a_default_file_that_cannot_be_come_to_is_not_taken_for_none() {
     assert_eq!((file(&unknown), file(&none)), (Some(unknown.clone()), None));
 }
 
+#[test]
+fn a_credential_that_cannot_be_come_to_is_an_error_instead_of_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("file"), "").unwrap();
+    for (name, target) in [("dangling", "nowhere"), ("loop", "broker")] {
+        fs::create_dir(path(name)).unwrap();
+        symlink(target, path(name).join("broker")).unwrap();
+    }
+    for name in ["dangling", "loop", "file", "missing"] {
+        let credentials = path(name).display().to_string();
+        let variables: &[_] = &[("CREDENTIALS_DIRECTORY", &*credentials)];
+        let told = load_file("broker: redis://file", variables).unwrap_err();
+        let expected = "environment:CREDENTIALS_DIRECTORY: the broker's file";
+        assert!(told.starts_with(expected), "{name}: {told}");
+    }
+}
+
 /// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
 #[test]
 fn bad_files_are_told_exactly() {

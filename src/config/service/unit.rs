@@ -24,7 +24,7 @@ const UNITS: [&str; 3] = ["etc/systemd/system", "run/systemd/system", "usr/lib/s
 pub(super) enum Elsewhere {
     /// This credential, which may or may not be readable, or even be there.
     Credential(PathBuf),
-    /// This file, which only systemd reads.
+    /// This file, which is read where the service is started.
     Environment(PathBuf),
 }
 
@@ -44,7 +44,13 @@ pub(super) fn broker_elsewhere(root: &Path, file: &Path) -> Option<Elsewhere> {
     let name = format!("{plain}.broker");
     let stores = CREDENTIAL_STORES.iter().map(|store| root.join(store).join(&name));
     // A folder that may not be entered may hold it.
-    stores.into_iter().find(|path| path.try_exists().unwrap_or(true)).map(Elsewhere::Credential)
+    stores.into_iter().find(|path| may_exist(path)).map(Elsewhere::Credential)
+}
+
+/// Whether anything may be at the path: it may in a folder that cannot be entered, and a link that leads
+/// nowhere is something.
+pub(super) fn may_exist(path: &Path) -> bool {
+    !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == ErrorKind::NotFound)
 }
 
 /// The name in files, the unit, and its template if it is an instance.
@@ -110,6 +116,25 @@ mod tests {
         std::os::unix::fs::symlink(&main, &link).unwrap();
         let named = root.join("etc/downbeat/../../link.yaml");
         assert_eq!(broker_elsewhere(root, &named), Some(Elsewhere::Credential(credential)));
+    }
+
+    #[test]
+    fn only_what_is_not_found_is_no_credential() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let main = write(root, "etc/downbeat/downbeat.yaml", "");
+        let credential = root.join("etc/credstore/downbeat.broker");
+        let found = Some(Elsewhere::Credential(credential.clone()));
+        fs::create_dir(root.join("etc/credstore")).unwrap();
+        assert_eq!(broker_elsewhere(root, &main), None);
+        for target in ["nowhere", "downbeat.broker"] {
+            std::os::unix::fs::symlink(target, &credential).unwrap();
+            assert_eq!(broker_elsewhere(root, &main), found, "a link to {target}");
+            fs::remove_file(&credential).unwrap();
+        }
+        fs::remove_dir(root.join("etc/credstore")).unwrap();
+        fs::write(root.join("etc/credstore"), "").unwrap();
+        assert_eq!(broker_elsewhere(root, &main), found, "below a file");
     }
 
     #[test]
