@@ -31,6 +31,12 @@ impl Allowed {
     fn names(self, host: &str) -> bool {
         let Ok(authority) = host.parse::<Authority>() else { return false };
         let host = authority.host();
+        // No login in front, and nothing behind it but a port.
+        let behind = authority.as_str().strip_prefix(host);
+        let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+        if !behind.is_some_and(|it| it.is_empty() || it.strip_prefix(':').is_some_and(is_port)) {
+            return false;
+        }
         let address =
             host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         match address.parse::<IpAddr>() {
@@ -77,6 +83,12 @@ mod tests {
             "127.0.0.2",
             "127.0.0.1.evil.example",
             "evil@localhost.example",
+            "evil@localhost",
+            "evil.example@127.0.0.1:9632",
+            "localhost:evil.example",
+            "127.0.0.1:9632.evil.example",
+            "[::1].evil",
+            "[::1]evil:80",
             "[::2]",
             "0.0.0.0",
             "localhost:x:y",
