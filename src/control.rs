@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time;
+use tokio::time::{self, Instant, timeout_at};
 use tracing::warn;
 
 pub use self::runtime_dir::Untrusted;
@@ -27,6 +27,8 @@ use crate::service::Request;
 
 /// No command is longer.
 const LONGEST_COMMAND: u64 = 1 << 20;
+/// No answer takes longer from its first byte to its last.
+const MAX_TRANSFER: Duration = Duration::from_secs(60);
 /// A client that says nothing for so long is hung up on.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -295,7 +297,7 @@ pub enum AskError {
 }
 
 /// Asks the service that listens in this runtime directory, which says who it is; `None` when none
-/// does. Each step may take as long as `timeout`.
+/// does. It has to begin its answer within `timeout`, the time to connect included.
 ///
 /// # Errors
 /// When the directory or what listens there is not to be trusted, or there is no answer.
@@ -306,7 +308,8 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
 ) -> Result<Option<(Identity, Result<T, E>)>, AskError> {
     let Some(owner) = runtime_dir::owner(runtime_dir)? else { return Ok(None) };
     let (owner, socket) = (owner?, socket_path(runtime_dir));
-    let connecting = time::timeout(timeout, UnixStream::connect(&socket)).await;
+    let begun_by = Instant::now() + timeout;
+    let connecting = timeout_at(begun_by, UnixStream::connect(&socket)).await;
     let stream = match connecting.map_err(io::Error::from)? {
         Ok(stream) => stream,
         Err(error)
@@ -317,7 +320,7 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
         Err(error) => return Err(error.into()),
     };
     runtime_dir::check_listener(&socket, stream.peer_cred()?.uid(), owner)?;
-    let line = converse_with(stream, command, timeout).await?;
+    let line = converse_with(stream, command, begun_by).await?;
     let Reply { service, answer } = serde_json::from_slice(&line).map_err(io::Error::from)?;
     let answer = match answer {
         Answer::Ok(value) => Ok(serde_json::from_value(value).map_err(io::Error::from)?),
@@ -330,20 +333,26 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
     Ok(Some((service, answer)))
 }
 
-/// Sends the command and reads the line that comes back.
+/// Sends the command and reads the line that comes back, which begins by `begun_by`.
 async fn converse_with(
     mut stream: UnixStream,
     command: &Command,
-    timeout: Duration,
+    begun_by: Instant,
 ) -> io::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(command)?;
     bytes.push(b'\n');
-    time::timeout(timeout, stream.write_all(&bytes)).await??;
+    timeout_at(begun_by, stream.write_all(&bytes)).await??;
     let max_bytes = command.max_answer_bytes();
     let mut reader = BufReader::new(stream.take(max_bytes));
     let mut line = Vec::new();
+    timeout_at(begun_by, reader.fill_buf()).await??;
+    let ended_by = Instant::now() + MAX_TRANSFER;
     while line.last() != Some(&b'\n') {
-        let read = time::timeout(timeout, reader.fill_buf()).await??;
+        let reading = timeout_at(ended_by, reader.fill_buf()).await;
+        let read = reading.map_err(|_| {
+            let limit = MAX_TRANSFER.as_secs();
+            io::Error::other(format!("its answer did not end within {limit} s"))
+        })??;
         if read.is_empty() {
             break;
         }
@@ -388,5 +397,21 @@ mod tests {
         drop(listener);
         assert!(path.exists());
         assert!(Server::bind(folder.path()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_ends_is_given_up() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let drip = async move {
+            for _ in 0..1000 {
+                theirs.write_all(b"x").await.unwrap();
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        };
+        let drip = tokio::spawn(drip);
+        let begun_by = Instant::now() + Duration::from_secs(10);
+        let answered = converse_with(ours, &Command::Status, begun_by).await;
+        drip.abort();
+        assert_eq!(answered.unwrap_err().to_string(), "its answer did not end within 60 s");
     }
 }
