@@ -83,6 +83,9 @@ pub enum AddressError {
     /// A path that may be something else's address, with a password in it.
     #[error("the path of a {0} looks like the address of a server")]
     PathOfAServer(&'static str),
+    /// A path as a shell would expand it.
+    #[error("`~` and `$` are not expanded in the path of a spool")]
+    NotExpanded,
     /// Parameters without the `?` in front, one of which may be the password.
     #[error("`=` or `&` in the path of a socket")]
     ParameterInPath,
@@ -152,6 +155,7 @@ impl AddressError {
             PathOfAServer(_) => {
                 "write `redis://…` to use the server, or `%40` for an `@` in the path"
             }
+            NotExpanded => "name the folder by its whole path",
             ParameterInPath => "parameters follow a `?`; in a path, `=` is `%3D` and `&` is `%26`",
             Refused { hint, .. } => hint,
             Twice(_) => "keep one of them",

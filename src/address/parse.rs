@@ -149,6 +149,9 @@ fn spool(text: &str) -> Result<PathBuf, AddressError> {
     if looks_like_a_server(text) {
         return Err(AddressError::PathOfAServer("spool"));
     }
+    if path.starts_with(['~', '$']) {
+        return Err(AddressError::NotExpanded);
+    }
     // Two slashes in front mean no more than one.
     let slashes = path.len() - path.trim_start_matches('/').len();
     Ok(path[slashes.saturating_sub(1)..].into())
@@ -160,10 +163,13 @@ fn looks_like_a_server(text: &str) -> bool {
     let has_scheme = SCHEMES
         .iter()
         .any(|scheme| path.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':')));
+    // `HOST:PORT` and `//HOST`: a folder of such a name is `./HOST:PORT`.
+    let has_port = text.split('/').next().is_some_and(|first| first.contains(':'));
+    let has_host = text.strip_prefix("//").is_some_and(|host| !host.starts_with('/'));
     let has_login =
         path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':') || !login.contains('/'));
     let odd = |c: char| matches!(c, '?' | '#') || c.is_control();
-    has_scheme || has_login || text.contains("://") || text.contains(odd)
+    has_scheme || has_port || has_host || has_login || text.contains("://") || text.contains(odd)
 }
 
 const SCHEMES: [&str; 9] = [

@@ -40,6 +40,8 @@ fn an_address_is_shown_by_its_parts_and_without_passwords() {
         ("amqp://host", "amqp://host:5672//"),
         ("amqps://me:s3cret@[::1]/jobs%20/x", "amqps://me:***@[::1]:5671/jobs%20/x"),
         ("spool:mail", "spool:mail"),
+        ("spool:./host:6379", "spool:./host:6379"),
+        ("spool:/srv/a:b/~x", "spool:/srv/a:b/~x"),
         ("spool:///var/spool/x@1", "spool:/var/spool/x@1"),
     ] {
         let address = parse(text).unwrap();
@@ -126,6 +128,12 @@ fn a_bad_address_says_why_and_keeps_what_stands_there() {
         ("spool:redis:/u:s3cret@h", "the path of a spool looks like the address of a server"),
         ("spool:unix:s3cret", "the path of a spool looks like the address of a server"),
         ("spool:u:s3cret@h", "the path of a spool looks like the address of a server"),
+        ("spool:127.0.0.1:6379", "the path of a spool looks like the address of a server"),
+        ("spool:host:6379/0", "the path of a spool looks like the address of a server"),
+        ("spool://host", "the path of a spool looks like the address of a server"),
+        ("spool://host/x", "the path of a spool looks like the address of a server"),
+        ("spool:~/x", "`~` and `$` are not expanded in the path of a spool"),
+        ("spool:$HOME/x", "`~` and `$` are not expanded in the path of a spool"),
         ("spool:s3cret@h", "the path of a spool looks like the address of a server"),
         ("spool://s3cret@h/x", "the path of a spool looks like the address of a server"),
         ("spool:/x?password=s3cret", "the path of a spool looks like the address of a server"),
