@@ -111,6 +111,9 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
         }
     }
     message.wants_result |= edits.result;
+    if edits.queue.is_some_and(|queue| queue.contains(char::is_control)) {
+        return Err(Refused::Invalid("--queue: the name holds a control character".to_owned()));
+    }
     // The entry itself was checked when it was loaded: what is wrong was typed here.
     envelope::check(&message).map_err(|error| match edits.queue {
         Some(queue) => Refused::Invalid(format!("--queue {queue}: {error}")),

@@ -187,7 +187,7 @@ fn with_the_service_stopped_a_command_uses_its_credential_or_none_at_all() {
     machine.run("rm /etc/credstore/downbeat.broker").ok();
     refused(NOBODY, "", unreadable);
     machine.write("/etc/default/downbeat", "DOWNBEAT_BROKER=spool:/tmp/other\n");
-    refused("", "", "/etc/default/downbeat, which only systemd reads, names its broker");
+    refused("", "", "/etc/default/downbeat, read when the service starts, names its broker");
     machine.write("/etc/default/downbeat", "#DOWNBEAT_BROKER=spool:/tmp/other\n");
     refused(
         "",

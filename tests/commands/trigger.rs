@@ -66,6 +66,7 @@ fn trigger_in_every_way(server: &RedisServer, place: &Place) {
         (&["nightly", "--kwargs", "[1]"], 2, "--kwargs takes a JSON object"),
         (&["nightly", "--slot", "later"], 2, "--slot: `later` is not a date and time"),
         (&["nightly", "--queue", ""], 2, "--queue"),
+        (&["nightly", "--queue", "a\nb"], 2, "--queue: the name holds a control character"),
         (&[], 2, "<ENTRY>"),
     ] {
         let refused = place.run(&[&["trigger"], args].concat()).refused(code);

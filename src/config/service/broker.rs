@@ -142,7 +142,7 @@ fn of_unit(elsewhere: Elsewhere, from: &mut Sources<'_, '_, '_>) -> Option<Given
         Elsewhere::Credential(path) => from.content(&Given::new(path.display().to_string(), place)),
         Elsewhere::Environment(path) => {
             let path = path.display();
-            from.hide(format!("{path}, which only systemd reads, names its broker"));
+            from.hide(format!("{path}, read when the service starts, names its broker"));
             None
         }
     }

@@ -292,7 +292,7 @@ fn read(
     let env = from.env;
     let mut hidden = from.hidden.take();
     let (problems, sources) = from.finish();
-    if overrides.caller == Caller::Command && hidden.is_none() && mixes_services(&sources) {
+    if overrides.caller == Caller::Command && mixes_services(&sources) {
         hidden = Some("the broker of the file may be another service's".to_owned());
     }
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
