@@ -13,6 +13,7 @@
 //! - [`by_hand`]: messages that somebody asks for, on the same path.
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
 //! - [`http`]: health, status and metrics, off the path of every task.
+//! - `ownership`: whose a directory is, and who else may write to it.
 //! - `regular_file`: opens files that somebody else may have put there.
 //! - [`mask`]: hides passwords in texts that leave the process.
 //! - [`clock`], [`signals`], [`supervisor`], [`watch`], [`telemetry`], [`host`]: the edges of the
@@ -40,6 +41,7 @@ pub mod host;
 pub mod http;
 pub mod leader;
 pub mod mask;
+mod ownership;
 pub mod queue;
 mod regular_file;
 pub mod schedule;

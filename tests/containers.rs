@@ -114,7 +114,7 @@ fn what_a_container_lacks_is_named() {
     let container = Container::default().mount(&place.schedules(), "/etc/downbeat/schedules");
     let Some(finished) = container.run(&["run"]) else { return };
     let told = finished.refused(78);
-    let expected = "cannot make the folder /var/lib/downbeat/spool/stage: Read-only file system";
+    let expected = "cannot make the folder /var/lib/downbeat/spool: Read-only file system";
     assert!(told.contains(expected), "{told}");
     let file = place.schedules().join("a.yaml");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();

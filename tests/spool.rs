@@ -89,6 +89,11 @@ fn no_slot_is_lost_or_doubled_by_kill_9_at_any_instant() {
     }
 }
 
+/// What the message of a slot is called in the stage.
+fn staged_name(number: u64) -> String {
+    format!("{number:021}_{}.q.msg", uuid::Uuid::new_v4())
+}
+
 fn files_in(folder: &Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
 }
@@ -190,10 +195,13 @@ fn what_is_staged_but_not_recorded_is_deleted_when_the_spool_is_opened() {
     drop(spool);
     // Killed after staging the next slot, another one half, and a message by hand.
     let staged = message("a", 2000, Kind::Scheduled).writes.element;
-    fs::write(bench.path("stage/1_x.q.msg"), &staged).unwrap();
-    fs::write(bench.path("stage/2_x.q.msg"), &staged[..staged.len() / 2]).unwrap();
-    fs::write(bench.path("stage/3_x.q.msg"), message("a", 500, Kind::Manual).writes.element)
-        .unwrap();
+    fs::write(bench.path("stage").join(staged_name(1)), &staged).unwrap();
+    fs::write(bench.path("stage").join(staged_name(2)), &staged[..staged.len() / 2]).unwrap();
+    fs::write(
+        bench.path("stage").join(staged_name(3)),
+        message("a", 500, Kind::Manual).writes.element,
+    )
+    .unwrap();
     let mut spool = bench.open();
     assert_eq!(files_in(&bench.path("stage")), 0);
     assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
@@ -233,7 +241,7 @@ fn a_record_cut_short_counts_as_not_written() {
     records.extend_from_slice(br#"{"sequence":2,"settled":{"a":[2000,"dispa"#);
     fs::write(bench.path("records"), records).unwrap();
     let staged = message("a", 2000, Kind::Scheduled).writes.element;
-    fs::write(bench.path("stage/1_x.q.msg"), &staged).unwrap();
+    fs::write(bench.path("stage").join(staged_name(1)), &staged).unwrap();
     let mut spool = bench.open();
     assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
     assert_eq!(bench.dispatch(&mut spool, vec![write("a", 2000)]), Ok(vec![]));

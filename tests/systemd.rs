@@ -160,7 +160,7 @@ fn what_a_restart_cannot_cure_is_told_and_not_tried_again() {
     machine.write("/etc/downbeat/schedules/a.yaml", TICKING);
     // A spool where the sandbox allows no writing.
     machine.write("/etc/default/downbeat", "DOWNBEAT_BROKER=spool:/var/spool/downbeat\n");
-    let read_only = "cannot make the folder /var/spool/downbeat/stage: Read-only file system";
+    let read_only = "cannot make the folder /var/spool/downbeat: Read-only file system";
     fails("a read-only folder", &[read_only]);
     machine.write("/etc/default/downbeat", "");
     machine.run("systemctl start downbeat").ok();

@@ -241,6 +241,8 @@ fn open_spool(path: &Path) -> Result<Spool, Failure> {
             SpoolError::Io { source, .. } if is_passing(source) => Exit::Failed,
             SpoolError::Io { .. }
             | SpoolError::InTheWay { .. }
+            | SpoolError::Foreign { .. }
+            | SpoolError::Open { .. }
             | SpoolError::Locked(_)
             | SpoolError::Corrupt { .. } => Exit::Config,
         };

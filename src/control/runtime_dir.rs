@@ -15,9 +15,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::ownership::{self, Distrust, ROOT, is_below_only, normal, us};
 use crate::regular_file;
-
-const ROOT: u32 = 0;
 
 /// Why a runtime directory, or what listens in it, is not trusted; and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -93,8 +92,7 @@ pub(super) fn prepare(path: &Path) -> io::Result<()> {
         }
         _ => {}
     }
-    let us = rustix::process::geteuid().as_raw();
-    check(&path, &fs::symlink_metadata(&path)?, us, Role::Service).map_err(io::Error::other)
+    check(&path, &fs::symlink_metadata(&path)?, us(), Role::Service).map_err(io::Error::other)
 }
 
 /// The owner of the directory, if a command may connect to what is in it; `None` if there is none.
@@ -104,46 +102,31 @@ pub(super) fn owner(path: &Path) -> io::Result<Option<Result<u32, Untrusted>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         found => found?,
     };
-    let us = rustix::process::geteuid().as_raw();
-    Ok(Some(check(&path, &found, us, Role::Command).map(|()| found.uid())))
+    Ok(Some(check(&path, &found, us(), Role::Command).map(|()| found.uid())))
 }
 
 /// Whether the process behind `socket`, which runs as `peer`, may be asked.
 pub(super) fn check_listener(socket: &Path, peer: u32, owner: u32) -> Result<(), Untrusted> {
-    let us = rustix::process::geteuid().as_raw();
-    if [ROOT, us, owner].contains(&peer) {
+    if [ROOT, us(), owner].contains(&peer) {
         return Ok(());
     }
     Err(Untrusted::Listener { path: socket.to_owned(), peer, owner })
 }
 
-/// Without a slash at its end, which would make a link look like what it leads to.
-fn normal(path: &Path) -> PathBuf {
-    let path: PathBuf = path.components().collect();
-    if path.as_os_str().is_empty() { ".".into() } else { path }
-}
-
 fn check(path: &Path, found: &Metadata, us: u32, role: Role) -> Result<(), Untrusted> {
-    if found.is_symlink() {
-        return Err(Untrusted::Link(path.to_owned()));
-    }
-    if !found.is_dir() {
-        return Err(Untrusted::NotADirectory(path.to_owned()));
-    }
-    let owner = found.uid();
-    let is_made_by_root = || role == Role::Command && us == ROOT && is_below_root_alone(path);
-    if owner != us && owner != ROOT && !is_made_by_root() {
+    let is_made_by_root = role == Role::Command && us == ROOT && is_below_only(path, &[ROOT]);
+    let user = if is_made_by_root { found.uid() } else { us };
+    let path = path.to_owned();
+    ownership::check(found, user, 0o077).map_err(|distrust| match distrust {
+        Distrust::Link => Untrusted::Link(path),
+        Distrust::NotADirectory => Untrusted::NotADirectory(path),
         // Only there it is safe to say: act as that user.
-        if role == Role::Command && is_below_root_alone(path) {
-            return Err(Untrusted::OfService { path: path.to_owned(), user: user_name(owner) });
+        Distrust::Foreign(owner) if role == Role::Command && is_below_only(&path, &[ROOT]) => {
+            Untrusted::OfService { path, user: user_name(owner) }
         }
-        return Err(Untrusted::Foreign { path: path.to_owned(), owner, us });
-    }
-    let mode = found.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(Untrusted::Open { path: path.to_owned(), mode });
-    }
-    Ok(())
+        Distrust::Foreign(owner) => Untrusted::Foreign { path, owner, us },
+        Distrust::Open(mode) => Untrusted::Open { path, mode },
+    })
 }
 
 /// The user's name, or `#` and the number as sudo takes it.
@@ -155,15 +138,6 @@ fn user_name(uid: u32) -> String {
         (number.parse() == Ok(uid)).then(|| name.to_owned())
     });
     name.unwrap_or_else(|| format!("#{uid}"))
-}
-
-/// Whether only root can have put something at the path.
-fn is_below_root_alone(path: &Path) -> bool {
-    let above = path.parent().map(|above| if above == "" { Path::new(".") } else { above });
-    let Some(Ok(above)) = above.map(Path::canonicalize) else { return false };
-    above.ancestors().all(|folder| {
-        fs::metadata(folder).is_ok_and(|found| found.uid() == ROOT && found.mode() & 0o022 == 0)
-    })
 }
 
 #[cfg(test)]
@@ -182,7 +156,7 @@ mod tests {
     #[test]
     fn a_directory_is_ours_or_roots_alone_and_no_link() {
         let folder = tempfile::tempdir().unwrap();
-        let us = rustix::process::geteuid().as_raw();
+        let us = us();
         let (path, link) = (folder.path().join("own"), folder.path().join("link"));
         fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
         symlink("own", &link).unwrap();
@@ -211,18 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn root_asks_in_another_users_directory_where_only_root_can_have_put_it() {
-        // The folders above it are what matters, not what it is.
-        assert!(is_below_root_alone(Path::new("/usr/downbeat")));
-        let temporary = tempfile::tempdir_in("/tmp").unwrap();
-        assert!(!is_below_root_alone(&temporary.path().join("x")));
-        assert!(!is_below_root_alone(Path::new("/tmp/downbeat-1000")));
-        assert!(!is_below_root_alone(Path::new("/nowhere/downbeat")));
-    }
-
-    #[test]
     fn what_listens_is_ours_roots_or_the_owners() {
-        let us = rustix::process::geteuid().as_raw();
+        let us = us();
         let socket = Path::new("/run/downbeat/control.sock");
         for peer in [us, ROOT, 998] {
             assert!(check_listener(socket, peer, 998).is_ok());

@@ -1,7 +1,9 @@
 //! What others have put into the folders of a spool, and who may read what we put there.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown, symlink,
+};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
@@ -44,6 +46,8 @@ fn what_is_no_message_file_is_passed_over_in_stage_and_queue() {
         }
     }
     fs::write(bench.path("stage/README"), "not ours").unwrap();
+    // Recovery deletes what is not recorded, though only under a name of downbeat's own.
+    fs::write(bench.path("stage/1_x.celery.msg"), "not ours").unwrap();
 
     let root = bench.folder.path().to_owned();
     let (opened, peeked) = within_a_time(move || {
@@ -58,7 +62,7 @@ fn what_is_no_message_file_is_passed_over_in_stage_and_queue() {
     assert_eq!(bench.dispatch(&mut spool, vec![guarded]), Ok(vec![]));
     // All is as it was.
     assert_eq!(fs::read_to_string(bench.path("stage/README")).unwrap(), "not ours");
-    assert_eq!(files_in(&bench.path("stage")), KINDS.len() + 1);
+    assert_eq!(files_in(&bench.path("stage")), KINDS.len() + 2);
     assert_eq!(files_in(&bench.path("queue")), KINDS.len() + 2);
     assert!(target.exists());
 }
@@ -91,6 +95,67 @@ fn what_stands_in_the_place_of_a_file_or_folder_is_refused_and_stays_as_it_is() 
             assert_eq!(fs::read_to_string(&target).unwrap(), "precious", "{name}: {kind}");
             fs::remove_dir_all(&spool).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_spool_that_others_can_alter_is_refused_and_nothing_in_it_is_touched() {
+    let place = Place::new();
+    place.write_schedule("all.yaml", &every_second(1));
+    let (spool, victim) = (place.state().join("spool"), place.path().join("victim"));
+    let refused = |why: &str| {
+        let told = place.run(&["run"]).refused(78);
+        assert!(told.contains(why), "{why}: {told}");
+        assert_eq!(files(&victim), ["1_x.celery.msg"], "{why}");
+    };
+    let make = |path: &Path, mode| {
+        fs::create_dir_all(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    make(&victim, 0o700);
+    fs::write(victim.join("1_x.celery.msg"), "x").unwrap();
+
+    for mode in [0o777, 0o1777, 0o770] {
+        make(&spool, mode);
+        symlink(&victim, spool.join("stage")).unwrap();
+        refused(&format!("other users may write to {} (mode {mode:04o})", spool.display()));
+        fs::remove_dir_all(&spool).unwrap();
+    }
+    for folder in ["stage", "queue"] {
+        make(&spool, 0o700);
+        symlink(&victim, spool.join(folder)).unwrap();
+        refused(&format!("/spool/{folder}: not a folder but a symbolic link; move it away"));
+        fs::remove_dir_all(&spool).unwrap();
+    }
+    symlink(&victim, &spool).unwrap();
+    refused("/spool: not a folder but a symbolic link; move it away");
+    fs::remove_file(&spool).unwrap();
+
+    // A group may be let into the queue, not into the stage, and nobody else into either.
+    for (folder, mode, remedy) in
+        [("stage", 0o770, "go-w"), ("stage", 0o707, "go-w"), ("queue", 0o777, "o-w")]
+    {
+        make(&spool, 0o710);
+        make(&spool.join(folder), mode);
+        refused(&format!("/spool/{folder} (mode {mode:04o}); `chmod {remedy}` it"));
+        fs::remove_dir_all(&spool).unwrap();
+    }
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can give a folder away");
+        return;
+    }
+    for path in ["", "stage", "queue", "lock"] {
+        make(&spool, 0o755);
+        let path = spool.join(path);
+        if path.ends_with("lock") {
+            fs::write(&path, "").unwrap();
+        } else {
+            make(&path, 0o755);
+        }
+        chown(&path, Some(65_534), None).unwrap();
+        let path: std::path::PathBuf = path.components().collect();
+        refused(&format!("{} belongs to uid 65534, not to uid 0", path.display()));
+        fs::remove_dir_all(&spool).unwrap();
     }
 }
 
@@ -150,19 +215,32 @@ fn a_spool_is_for_its_owner_and_messages_for_a_group_that_may_take_them() {
 
 #[test]
 fn what_root_puts_into_the_spool_of_another_user_belongs_to_that_user() {
-    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can give a folder away");
+        return;
+    }
+    // Elsewhere than in /tmp, where anybody could have made it.
+    let above = tempfile::tempdir_in("/var/lib").unwrap();
+    fs::set_permissions(above.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let spool = above.path().join("spool");
+    let broker = format!("spool:{}", spool.display());
+    let place = Place::new().env("DOWNBEAT_BROKER", &broker);
     place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}");
-    let queue = place.state().join("spool/queue");
-    for folder in ["spool/stage", "spool/queue"] {
-        fs::create_dir_all(place.state().join(folder)).unwrap();
-        if let Err(error) = chown(place.state().join(folder), Some(65_534), Some(65_534)) {
-            println!("skipped: only root can give a folder away: {error}");
-            return;
-        }
+    let queue = spool.join("queue");
+    for folder in [&spool, &spool.join("stage"), &queue] {
+        DirBuilder::new().mode(0o700).create(folder).unwrap();
+        chown(folder, Some(65_534), Some(65_534)).unwrap();
     }
     place.run(&["trigger", "yearly"]).ok();
     let sent = fs::metadata(queue.join(&files(&queue)[0])).unwrap();
     assert_eq!((sent.uid(), sent.gid()), (65_534, 65_534));
+
+    // A service in it is that user's, and a command has nothing to do where others may have a hand in it.
+    let foreign = "/spool belongs to uid 65534, not to uid 0; run this as that user";
+    assert!(place.run(&["run"]).refused(78).contains(foreign));
+    fs::set_permissions(above.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    assert!(place.run(&["trigger", "yearly"]).refused(3).contains(foreign));
+    assert_eq!(files_in(&queue), 1);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::{SpoolError, failed};
 use crate::broker::{Found, Outgoing, Peeked};
 use crate::clock;
 use crate::envelope::peek::MOST_BYTES;
+use crate::ownership::{self, Distrust, ROOT, WRITABLE_BY_OTHERS, is_below_only, normal, us};
 use crate::regular_file;
 use crate::schedule::UnixMs;
 
@@ -43,9 +44,13 @@ pub(super) struct Files {
 impl Files {
     /// Makes the folders and takes the lock.
     pub(super) fn open(root: &Path) -> Result<Files, SpoolError> {
-        let mut files = Files::at(root)?;
+        let mut files = Files::of_user(root, us())?;
         let path = root.join("lock");
         let lock = regular_file::open_or_create_own(&path).map_err(failed("open", &path))?;
+        let owner = lock.metadata().map_err(failed("open", &path))?.uid();
+        if ![us(), ROOT].contains(&owner) {
+            return Err(SpoolError::Foreign { path, owner, us: us() });
+        }
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
             if error == rustix::io::Errno::WOULDBLOCK {
                 SpoolError::Locked(root.to_owned())
@@ -57,13 +62,23 @@ impl Files {
         Ok(files)
     }
 
-    /// Makes the folders.
-    pub(super) fn at(root: &Path) -> Result<Files, SpoolError> {
+    /// Makes the folders for a command. One that root runs also accepts a spool of another user, such as
+    /// the service's, if only that user and root can have put it there.
+    pub(super) fn of_command(root: &Path) -> Result<Files, SpoolError> {
+        let root = normal(root);
+        let owner = fs::symlink_metadata(&root).map_or(ROOT, |found| found.uid());
+        let is_trusted = us() == ROOT && is_below_only(&root, &[ROOT, owner]);
+        Files::of_user(&root, if is_trusted { owner } else { us() })
+    }
+
+    /// Makes the folders, and checks that they belong to `user` or root and who else may write to them.
+    fn of_user(root: &Path, user: u32) -> Result<Files, SpoolError> {
+        let root = normal(root);
         let (stage, queue) = (root.join("stage"), root.join("queue"));
-        for folder in [&stage, &queue] {
-            let created = regular_file::create_own_folder(folder);
-            created.map_err(failed("make the folder", folder))?;
-        }
+        open_folder(&root, user, WRITABLE_BY_OTHERS, "go-w")?;
+        open_folder(&stage, user, WRITABLE_BY_OTHERS, "go-w")?;
+        // A group may be let in: that of the workers.
+        open_folder(&queue, user, 0o002, "o-w")?;
         let access = Access::to(&queue).map_err(failed("read", &queue))?;
         Ok(Files { stage, queue, counter: AtomicU64::new(0), access, _lock: None })
     }
@@ -141,7 +156,7 @@ impl Files {
         for item in fs::read_dir(&self.stage).map_err(failed("list", &self.stage))? {
             let item = item.map_err(failed("list", &self.stage))?;
             let path = item.path();
-            if !is_file(&item) || path.extension().is_none_or(|end| end != "msg") {
+            if !is_file(&item) || !item.file_name().to_str().is_some_and(is_name_of_ours) {
                 warn!(path = %path.display(), "not a message, so it is left in the stage");
                 continue;
             }
@@ -160,6 +175,29 @@ impl Files {
         self.sync_queue()?;
         self.sync_stage()
     }
+}
+
+/// Makes a folder of the spool if need be. It has to belong to `user` or root, with none of the bits
+/// `closed` in its mode.
+fn open_folder(
+    path: &Path,
+    user: u32,
+    closed: u32,
+    remedy: &'static str,
+) -> Result<(), SpoolError> {
+    regular_file::create_own_folder(path).map_err(failed("make the folder", path))?;
+    let found = fs::symlink_metadata(path).map_err(failed("read", path))?;
+    let path = path.to_owned();
+    let in_the_way = |path, what| {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, what);
+        SpoolError::InTheWay { path, source }
+    };
+    ownership::check(&found, user, closed).map_err(|distrust| match distrust {
+        Distrust::Link => in_the_way(path, "not a folder but a symbolic link"),
+        Distrust::NotADirectory => in_the_way(path, "not a folder"),
+        Distrust::Foreign(owner) => SpoolError::Foreign { path, owner, us: us() },
+        Distrust::Open(mode) => SpoolError::Open { path, mode, remedy },
+    })
 }
 
 /// What lies in a queue, in the order in which workers take it. What they take meanwhile is passed
@@ -218,12 +256,10 @@ struct Access {
 impl Access {
     fn to(queue: &Path) -> io::Result<Access> {
         let found = fs::metadata(queue)?;
-        let us = rustix::process::geteuid().as_raw();
-        Ok(Access::of(us, (found.uid(), found.gid()), found.mode()))
+        Ok(Access::of(us(), (found.uid(), found.gid()), found.mode()))
     }
 
     fn of(us: u32, owner: (u32, u32), mode: u32) -> Access {
-        const ROOT: u32 = 0;
         let is_trusted = us == ROOT || [us, ROOT].contains(&owner.0);
         let owner = (us == ROOT && owner.0 != ROOT).then_some(owner);
         Access { group: is_trusted && mode & 0o020 != 0, owner }
@@ -252,6 +288,15 @@ fn is_file(item: &DirEntry) -> bool {
 /// The queue that a message file belongs to, whoever wrote it.
 fn queue_of(name: &str) -> Option<&str> {
     name.strip_suffix(".msg")?.split_once('.').map(|(_, queue)| queue)
+}
+
+/// Whether it is a name that [`Files::name`] gives: no other file in the stage is ours to delete.
+fn is_name_of_ours(name: &str) -> bool {
+    const DIGITS: usize = 13 + 8;
+    let Some((number, rest)) = name.split_once('_') else { return false };
+    let is_number = number.len() >= DIGITS && number.bytes().all(|digit| digit.is_ascii_digit());
+    let id = rest.split_once('.').map(|(id, _)| id);
+    is_number && id.is_some_and(|id| Uuid::parse_str(id).is_ok()) && queue_of(name).is_some()
 }
 
 /// The entry and slot that a staged message was rendered for. `None` for a message by hand, and for
@@ -286,10 +331,11 @@ mod tests {
     #[test]
     fn the_longest_name_of_a_queue_makes_the_longest_name_of_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::at(folder.path()).unwrap();
+        let files = Files::of_command(folder.path()).unwrap();
         let queue = "q".repeat(MAX_SPOOL_NAME);
         let name = files.name(&queue);
         assert_eq!((name.len(), queue_of(&name)), (255, Some(&*queue)));
+        assert!(is_name_of_ours(&name));
         fs::write(files.queue.join(name), "").unwrap();
     }
 

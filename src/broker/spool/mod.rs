@@ -15,7 +15,8 @@
 //!
 //! Folders are made with mode 0700 and files with 0600, so workers run as the same user. Where the
 //! administrator lets the group of `queue` write in it, messages have mode 0660. What is no regular
-//! file is no message: it is passed over, and refused in the place of `lock` or `records`.
+//! file is no message: it is passed over, and refused in the place of `lock` or `records`. A folder
+//! that somebody else could swap, or alter staged messages in, is refused.
 
 mod files;
 mod records;
@@ -60,6 +61,28 @@ pub enum SpoolError {
         path: PathBuf,
         /// What it is.
         source: std::io::Error,
+    },
+    /// A folder belongs to somebody else.
+    #[error(
+        "{path} belongs to uid {owner}, not to uid {us}; run this as that user, or name another spool"
+    )]
+    Foreign {
+        /// The folder, or the lock in it.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        us: u32,
+    },
+    /// Others may put things into a folder, or swap them there.
+    #[error("other users may write to {path} (mode {mode:04o}); `chmod {remedy}` it")]
+    Open {
+        /// The folder.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+        /// Takes from others what they must not have.
+        remedy: &'static str,
     },
     /// The log of records is damaged somewhere else than at its end.
     #[error(
@@ -162,7 +185,7 @@ impl Spool {
     /// # Errors
     /// When the message cannot be written.
     pub fn drop_in(path: &Path, message: &Outgoing) -> Result<(), SpoolError> {
-        Files::at(path)?.publish(message)
+        Files::of_command(path)?.publish(message)
     }
 
     fn with<T: Send + 'static>(
