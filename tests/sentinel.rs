@@ -79,10 +79,11 @@ fn what_the_sentinels_do_not_know_is_told() {
     let unknown = told(&format!("sentinel://{open}/0?master=other"));
     assert!(unknown.contains(&format!("{open} knows no master named `other`")), "{unknown}");
     let locked = told(&format!("sentinel://:s3cret@{closed}/0?master={NAME}"));
-    assert!(locked.contains("refused the login: NOAUTH"), "{locked}");
-    assert!(locked.contains("`sentinel_user` and `sentinel_password`"), "{locked}");
+    assert!(locked.contains("requires a password (NOAUTH); `sentinel_user` and"), "{locked}");
     let wrong = told(&format!("sentinel://{closed}/0?master={NAME}&sentinel_password=s3cret2"));
     assert!(wrong.contains("refused the login: WRONGPASS"), "{wrong}");
+    assert!(wrong.contains("; `sentinel_user` and `sentinel_password` are"), "{wrong}");
+    assert!(!wrong.contains("ACL LIST"), "that is about the master's: {wrong}");
     let away = told(&format!("sentinel://127.0.0.1:{}/0?master={NAME}", free_port()));
     assert!(away.contains("no master was found: 127.0.0.1:"), "{away}");
     // One that can answer is enough.

@@ -18,9 +18,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::link::explain;
+use super::failure::{Failure, explain};
 use crate::address::{HostPort, Login};
-use crate::broker::BrokerError;
 use crate::tls::{self, Tls};
 
 /// A connection that ends with the last of its clones.
@@ -117,21 +116,21 @@ impl Opening<'_> {
         &self,
         server: &Server,
         pushes: Option<&UnboundedSender<PushInfo>>,
-    ) -> Result<Connection, BrokerError> {
+    ) -> Result<Connection, Failure> {
         let until = Instant::now() + self.deadline;
         let settings = &server.settings;
         match &server.place {
             Place::Socket(path) => {
                 let stream = timeout_at(until, UnixStream::connect(path)).await;
                 let stream = stream.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
-                let stream = stream.map_err(|error| unavailable(of_socket(&error)))?;
+                let stream = stream.map_err(|error| Failure::other(of_socket(&error)))?;
                 self.log_in(stream, settings, pushes, until).await.map_err(explain)
             }
             Place::Tcp { host, tls: false } => {
                 let stream = reach(host, until).await?;
                 let done = self.log_in(stream, settings, pushes, until).await;
                 done.map_err(|error| match is_no_redis(&error) {
-                    true => unavailable(format!(
+                    true => Failure::other(format!(
                         "what listens there does not answer as Redis does ({error}); if it speaks \
                          TLS on that port, write `rediss://`"
                     )),
@@ -140,15 +139,15 @@ impl Opening<'_> {
             }
             Place::Tcp { host, tls: true } => {
                 let connector = self.tls.connector(host);
-                let connector = connector.map_err(|error| unavailable(error.to_string()))?;
+                let connector = connector.map_err(|error| Failure::other(error.to_string()))?;
                 let stream = reach(host, until).await?;
                 let stream = match timeout_at(until, connector.connect(stream)).await {
-                    Ok(stream) => stream.map_err(|error| unavailable(of_tls(&error)))?,
+                    Ok(stream) => stream.map_err(|error| Failure::other(of_tls(&error)))?,
                     // A Redis without TLS waits for the end of a line.
                     Err(_) => {
                         let text = "no TLS connection: no answer in time; if the server does not \
                                     speak TLS on that port, write `redis://`";
-                        return Err(unavailable(text));
+                        return Err(Failure::other(text));
                     }
                 };
                 self.log_in(stream, settings, pushes, until).await.map_err(explain)
@@ -175,30 +174,26 @@ impl Opening<'_> {
 }
 
 /// The first of the host's addresses that answers.
-async fn reach(server: &HostPort, until: Instant) -> Result<TcpStream, BrokerError> {
-    let late = || unavailable("no answer in time");
+async fn reach(server: &HostPort, until: Instant) -> Result<TcpStream, Failure> {
+    let late = || Failure::other("no answer in time");
     let found =
         timeout_at(until, lookup_host((server.host(), server.port()))).await.map_err(|_| late())?;
-    let found: Vec<_> = found.map_err(unavailable)?.collect();
-    let mut failed = unavailable("the host has no address");
+    let found: Vec<_> = found.map_err(Failure::other)?.collect();
+    let mut failed = Failure::other("the host has no address");
     for (index, address) in found.iter().enumerate() {
         // One that does not answer leaves time for the others.
         let left = until.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(found.len() - index).unwrap_or(u32::MAX);
         match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                stream.set_nodelay(true).map_err(unavailable)?;
+                stream.set_nodelay(true).map_err(Failure::other)?;
                 return Ok(stream);
             }
-            Ok(Err(error)) => failed = unavailable(error),
+            Ok(Err(error)) => failed = Failure::other(error),
             Err(_) => failed = late(),
         }
     }
     Err(failed)
-}
-
-fn unavailable(text: impl ToString) -> BrokerError {
-    BrokerError::Unavailable(text.to_string())
 }
 
 /// Whether what came was nothing that Redis says, or nothing at all.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redis::Value;
 
 use super::connect::Connection;
-use super::link::explain;
+use super::failure::explain;
 use crate::broker::BrokerError;
 
 /// Refuses what no retry cures. It asks by HELLO, which no ACL forbids.

@@ -6,11 +6,12 @@ use redis::{FromRedisValue, Pipeline, PushInfo};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::connect::{self, Connection, Opening, Server};
+use super::failure::explain;
 use super::sentinel::Sentinels;
 use super::{inspect, scripts};
 use crate::address::{RedisAddress, RedisServer};
 use crate::broker::BrokerError;
-use crate::tls::{self, Tls};
+use crate::tls::Tls;
 
 /// One server, reached over at most one connection at a time.
 #[derive(Debug)]
@@ -114,10 +115,10 @@ impl Link {
         pipeline: &Pipeline,
     ) -> Result<T, BrokerError> {
         let mut connection = self.connection().await?;
-        let answer = pipeline.query_async(&mut connection).await.map_err(explain);
+        let answer = pipeline.query_async(&mut connection).await;
         answer.map_err(|error| {
             self.drop_connection();
-            match error {
+            match BrokerError::from(explain(error)) {
                 BrokerError::Unavailable(text) => {
                     BrokerError::Unavailable(format!("{text} (at {})", self.address))
                 }
@@ -139,51 +140,5 @@ impl Link {
     /// The next call connects anew.
     pub(super) fn drop_connection(&mut self) {
         self.connection = None;
-    }
-}
-
-/// Says what went wrong and what to do; nothing in it names a password.
-pub(super) fn explain(error: redis::RedisError) -> BrokerError {
-    use redis::ErrorKind::{
-        AuthenticationFailed, Extension, InvalidClientConfig, RESP3NotSupported,
-    };
-    if let Some(text) = tls::explain(&error) {
-        return BrokerError::Unavailable(text);
-    }
-    // Of several commands, the first that was refused.
-    let said = error.clone().into_server_errors();
-    let said = said.as_deref().and_then(|all| all.first()).map(|(_, said)| said);
-    let code = said.map(redis::ServerError::code).unwrap_or_default();
-    let text = match said.and_then(|said| Some((said.code(), said.details()?))) {
-        Some((code, detail)) => format!("{code} {detail}"),
-        None => error.to_string(),
-    };
-    if code == "NOPERM" || text.contains("The user executing the script") {
-        let hint = "docs/brokers.md says what the user needs";
-        return BrokerError::Unavailable(format!("redis refused: {text}; {hint}"));
-    }
-    if code == "NOAUTH" {
-        let hint =
-            "write `USER:PASSWORD@` in front of the host, or `:PASSWORD@` for the default user";
-        let text = format!("redis refused the login: NOAUTH, it has to know who connects; {hint}");
-        return BrokerError::Unavailable(text);
-    }
-    if code == "WRONGPASS" || error.kind() == AuthenticationFailed {
-        let hint = "compare user and password in the address with `ACL LIST` or `requirepass`";
-        let text = text.trim_end_matches('.');
-        return BrokerError::Unavailable(format!("redis refused the login: {text}; {hint}"));
-    }
-    if text.contains("DB index is out of range") {
-        let hint = "name one that the server has, or raise `databases` in redis.conf";
-        return BrokerError::Unavailable(format!("redis has no such database: {hint} ({text})"));
-    }
-    match error.kind() {
-        InvalidClientConfig => BrokerError::Unusable(text),
-        RESP3NotSupported => BrokerError::Unusable(inspect::too_old("a server without RESP3")),
-        Extension => BrokerError::Unavailable(format!("redis answered {text}")),
-        _ if error.is_timeout() => {
-            BrokerError::Unavailable("redis did not answer in time".to_owned())
-        }
-        _ => BrokerError::Unavailable(text),
     }
 }

@@ -3,6 +3,7 @@
 
 mod calls;
 mod connect;
+mod failure;
 mod inspect;
 mod keys;
 mod link;
@@ -22,8 +23,9 @@ use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
 use self::connect::Connection;
+use self::failure::explain;
 use self::keys::Keys;
-use self::link::{Link, explain};
+use self::link::Link;
 pub use self::lock::{Attempt, Lock};
 pub use self::results::Results;
 pub use self::workers::Asked;

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::connect::{self, Connection, Opening, Place, Server};
-use super::link::explain;
+use super::failure::{Failure, Kind, explain};
 use crate::address::{self, HostPort};
 use crate::broker::BrokerError;
 
@@ -88,32 +88,27 @@ impl Sentinels {
         index: usize,
         opening: &Opening<'_>,
         share: Duration,
-    ) -> Result<Option<HostPort>, BrokerError> {
+    ) -> Result<Option<HostPort>, Failure> {
         let asking = async {
             let mut connection = opening.open(&self.nodes[index], None).await?;
             let mut call = redis::cmd("SENTINEL");
             call.arg("get-master-addr-by-name").arg(&self.name);
             call.query_async(&mut connection).await.map_err(explain)
         };
-        let late = |_| BrokerError::Unavailable("it did not answer in time".to_owned());
-        let answer: Result<Option<(String, u16)>, _> =
-            timeout(share, asking).await.map_err(late)?;
-        match answer {
-            Err(BrokerError::Unavailable(text)) if text.contains("refused the login") => {
-                // What follows is for a master.
-                let text = text.split(';').next().unwrap_or_default();
-                let hint = "`sentinel_user` and `sentinel_password` are the Sentinels' own login";
-                Err(BrokerError::Unavailable(format!("{text}; {hint}")))
-            }
-            answer => Ok(answer?.map(|(host, port)| HostPort::new(&host, port))),
-        }
+        let late = |_| Failure::other("it did not answer in time");
+        let found: Result<Option<(String, u16)>, _> = timeout(share, asking).await.map_err(late)?;
+        let found = found.map_err(|failure| match failure.kind {
+            Kind::Login => failure.with_hint(OWN_LOGIN),
+            Kind::Unusable | Kind::Other => failure,
+        });
+        Ok(found?.map(|(host, port)| HostPort::new(&host, port)))
     }
 }
 
-async fn connect_to_master(
-    server: &Server,
-    opening: &Opening<'_>,
-) -> Result<Connection, BrokerError> {
+/// The login in front of the hosts is the master's.
+const OWN_LOGIN: &str = "`sentinel_user` and `sentinel_password` are the Sentinels' own login";
+
+async fn connect_to_master(server: &Server, opening: &Opening<'_>) -> Result<Connection, Failure> {
     let mut connection = opening.open(server, opening.pushes).await?;
     let role: Vec<Value> =
         redis::cmd("ROLE").query_async(&mut connection).await.map_err(explain)?;
@@ -121,6 +116,6 @@ async fn connect_to_master(
     match role.as_deref() {
         Some("master") => Ok(connection),
         // It may be one soon, or be one no longer.
-        _ => Err(BrokerError::Unavailable("that one is no master at present".to_owned())),
+        _ => Err(Failure::other("that one is no master at present")),
     }
 }

@@ -1,0 +1,129 @@
+//! What went wrong with a server, in words that say what to do.
+
+use std::fmt;
+
+use redis::RedisError;
+
+use super::inspect;
+use crate::broker::BrokerError;
+use crate::tls;
+
+/// Why a server gave no answer, or refused.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) kind: Kind,
+    text: String,
+    /// What to do. Who knows more than this module puts its own in the place of it.
+    hint: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// User and password are missing or wrong.
+    Login,
+    /// No retry cures it.
+    Unusable,
+    /// Anything else.
+    Other,
+}
+
+impl Failure {
+    /// One that says all in its text.
+    pub(super) fn other(text: impl ToString) -> Failure {
+        Failure { kind: Kind::Other, text: text.to_string(), hint: None }
+    }
+
+    /// The same failure with `hint` alone.
+    pub(super) fn with_hint(self, hint: &'static str) -> Failure {
+        Failure { hint: Some(hint), ..self }
+    }
+}
+
+/// Text and hint.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        self.hint.map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+impl From<Failure> for BrokerError {
+    fn from(failure: Failure) -> BrokerError {
+        match failure.kind {
+            Kind::Unusable => BrokerError::Unusable(failure.to_string()),
+            Kind::Login | Kind::Other => BrokerError::Unavailable(failure.to_string()),
+        }
+    }
+}
+
+/// Says what went wrong and what to do; nothing in it names a password.
+pub(super) fn explain(error: RedisError) -> Failure {
+    use redis::ErrorKind::{
+        AuthenticationFailed, Extension, InvalidClientConfig, RESP3NotSupported,
+    };
+    if let Some(text) = tls::explain(&error) {
+        return Failure::other(text);
+    }
+    // Of several commands, the first that was refused.
+    let said = error.clone().into_server_errors();
+    let said = said.as_deref().and_then(|all| all.first()).map(|(_, said)| said);
+    let code = said.map(redis::ServerError::code).unwrap_or_default();
+    let text = match said.and_then(|said| Some((said.code(), said.details()?))) {
+        Some((code, detail)) => format!("{code} {detail}"),
+        None => error.to_string(),
+    };
+    let login = |text| Failure { kind: Kind::Login, ..Failure::other(text) };
+    let unusable = |text| Failure { kind: Kind::Unusable, ..Failure::other(text) };
+    if code == "NOPERM" || text.contains("The user executing the script") {
+        return Failure::other(format!("redis refused: {text}"))
+            .with_hint("docs/brokers.md says what the user needs");
+    }
+    if code == "NOAUTH" {
+        return login("redis requires a password (NOAUTH)".to_owned()).with_hint(
+            "write `USER:PASSWORD@` in front of the host, or `:PASSWORD@` for the default user",
+        );
+    }
+    if code == "WRONGPASS" || error.kind() == AuthenticationFailed {
+        let text = text.trim_end_matches('.');
+        return login(format!("redis refused the login: {text}")).with_hint(
+            "compare user and password in the address with `ACL LIST` or `requirepass`",
+        );
+    }
+    if text.contains("DB index is out of range") {
+        let hint = "name one that the server has, or raise `databases` in redis.conf";
+        return Failure::other(format!("redis has no such database: {hint} ({text})"));
+    }
+    match error.kind() {
+        InvalidClientConfig => unusable(text),
+        RESP3NotSupported => unusable(inspect::too_old("a server without RESP3")),
+        Extension => Failure::other(format!("redis answered {text}")),
+        _ if error.is_timeout() => Failure::other("redis did not answer in time"),
+        _ => Failure::other(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(reply: &str) -> Failure {
+        let reply = redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap();
+        explain(reply.extract_error().unwrap_err())
+    }
+
+    #[test]
+    fn a_refused_login_is_a_kind_of_its_own_whose_hint_can_be_replaced() {
+        for (reply, text) in [
+            ("NOAUTH Authentication required.", "redis requires a password (NOAUTH)"),
+            ("WRONGPASS no; not you.", "redis refused the login: WRONGPASS no; not you"),
+        ] {
+            let failure = refused(reply);
+            assert_eq!(failure.kind, Kind::Login, "{reply}");
+            assert!(failure.to_string().starts_with(&format!("{text}; ")), "{failure}");
+            assert_eq!(failure.with_hint("ask").to_string(), format!("{text}; ask"));
+        }
+        for reply in ["NOPERM no permissions", "ERR refused the login", "LOADING not now"] {
+            assert_eq!(refused(reply).kind, Kind::Other, "{reply}");
+        }
+    }
+}
