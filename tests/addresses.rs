@@ -1,6 +1,6 @@
 //! An address means what Python's clients mean by it.
 
-use downbeat::address::{Address, Login, RedisServer};
+use downbeat::address::{Address, Endpoint, Login, RedisServer};
 use serde_json::Value;
 
 use crate::support::tools::{answers, needs};
@@ -46,8 +46,10 @@ fn read(text: &str) -> String {
     let (place, tls, login, database) = match address {
         Address::Redis(redis) => {
             let (place, tls) = match redis.server {
-                RedisServer::Tcp { host, tls } => (format!("{}:{}", host.host(), host.port()), tls),
-                RedisServer::Socket(path) => (path.display().to_string(), false),
+                RedisServer::At(Endpoint::Tcp { host, tls }) => {
+                    (format!("{}:{}", host.host(), host.port()), tls)
+                }
+                RedisServer::At(Endpoint::Socket(path)) => (path.display().to_string(), false),
                 RedisServer::Sentinel(_) => panic!("kombu has another form: {text}"),
             };
             (place, tls, redis.login, redis.database.to_string())

@@ -5,7 +5,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Address, AmqpAddress, HostPort, Login, RedisAddress, RedisServer, Secret};
+use super::{Address, AmqpAddress, Endpoint, HostPort, Login, RedisAddress, RedisServer, Secret};
 
 /// What stands for itself in a user's name.
 const IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
@@ -34,16 +34,26 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// `HOST:PORT`, or the path.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp { host, .. } => host.fmt(f),
+            Endpoint::Socket(path) => path.display().fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RedisAddress { server, login, database } = self;
         let login = Shown(login.as_ref());
         match server {
-            RedisServer::Tcp { host, tls } => {
+            RedisServer::At(Endpoint::Tcp { host, tls }) => {
                 let scheme = if *tls { "rediss" } else { "redis" };
                 write!(f, "{scheme}://{login}{host}/{database}")
             }
-            RedisServer::Socket(path) => {
+            RedisServer::At(Endpoint::Socket(path)) => {
                 let path = path.to_string_lossy();
                 write!(f, "unix://{login}{}", utf8_percent_encode(&path, IN_PATHS))?;
                 if *database == 0 { Ok(()) } else { write!(f, "?db={database}") }

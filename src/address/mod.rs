@@ -44,9 +44,18 @@ pub struct RedisAddress {
     pub database: u32,
 }
 
-/// Where a Redis server is.
+/// How a Redis server is found.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum RedisServer {
+    /// It is always here.
+    At(Endpoint),
+    /// Wherever its Sentinels say that the master is.
+    Sentinel(Sentinels),
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
     /// At a port.
     Tcp {
         /// The host and its port.
@@ -56,8 +65,6 @@ pub enum RedisServer {
     },
     /// At a socket of this machine.
     Socket(PathBuf),
-    /// Wherever its Sentinels say that the master is.
-    Sentinel(Sentinels),
 }
 
 /// The Sentinels of one master.
@@ -113,13 +120,25 @@ impl Secret {
     }
 }
 
+impl Address {
+    /// Whether the address contains a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        match self {
+            Address::Redis(address) => address.has_password(),
+            Address::Amqp(address) => address.has_password(),
+            Address::Spool(_) => false,
+        }
+    }
+}
+
 impl RedisAddress {
-    /// Whether somebody who reads the address learns a password.
+    /// Whether the address contains a password.
     #[must_use]
     pub fn has_password(&self) -> bool {
         let of_sentinels = match &self.server {
             RedisServer::Sentinel(sentinels) => sentinels.login.is_some(),
-            RedisServer::Tcp { .. } | RedisServer::Socket(_) => false,
+            RedisServer::At(_) => false,
         };
         self.login.is_some() || of_sentinels
     }
@@ -138,7 +157,7 @@ impl RedisAddress {
 }
 
 impl AmqpAddress {
-    /// Whether somebody who reads the address learns a password; everybody knows that of `guest`.
+    /// Whether the address contains a password; everybody knows that of `guest`.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.login.as_ref().is_some_and(|login| login.password.expose() != "guest")

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::host::{HostPortError, split_host_port};
 use super::parameters::{Family, Parameters, database, decoded};
 use super::{
-    Address, AddressError, AmqpAddress, HostPort, Login, MAX_SENTINELS, RedisAddress, RedisServer,
-    SENTINEL_PORT, Secret, Sentinels,
+    Address, AddressError, AmqpAddress, Endpoint, HostPort, Login, MAX_SENTINELS, RedisAddress,
+    RedisServer, SENTINEL_PORT, Secret, Sentinels,
 };
 
 const REDIS: Defaults = Defaults { port: 6379, address: "redis://HOST:6379/0", shown: ":6379" };
@@ -74,7 +74,7 @@ fn redis(rest: &str, defaults: Defaults, tls: bool) -> Result<Address, AddressEr
     }
     let database = in_path.or(parameters.database).unwrap_or(0);
     let login = either(login, parameters)?;
-    let server = RedisServer::Tcp { host, tls };
+    let server = RedisServer::At(Endpoint::Tcp { host, tls });
     Ok(Address::Redis(RedisAddress { server, login, database }))
 }
 
@@ -100,7 +100,7 @@ fn socket(rest: &str, family: Family) -> Result<Address, AddressError> {
     let parameters = family.read(query)?;
     let database = parameters.database.unwrap_or(0);
     let login = either(login, parameters)?;
-    let server = RedisServer::Socket(path.into());
+    let server = RedisServer::At(Endpoint::Socket(path.into()));
     Ok(Address::Redis(RedisAddress { server, login, database }))
 }
 

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::{Failure, explain};
-use crate::address::{HostPort, Login};
+use crate::address::{Endpoint, HostPort, Login};
 use crate::tls::{self, Tls};
 
 /// A connection that ends with the last of its clones.
@@ -66,27 +65,8 @@ impl ConnectionLike for Connection {
 /// Where a server is, and how connections to it begin.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
-    pub(super) place: Place,
+    pub(super) endpoint: Endpoint,
     pub(super) settings: RedisConnectionInfo,
-}
-
-/// Where a server is.
-#[derive(Clone, Debug)]
-pub(super) enum Place {
-    /// At a port, by TLS or not.
-    Tcp { host: HostPort, tls: bool },
-    /// At a socket of this machine.
-    Socket(PathBuf),
-}
-
-/// `HOST:PORT`, or the path.
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Tcp { host, .. } => host.fmt(f),
-            Place::Socket(path) => path.display().fmt(f),
-        }
-    }
 }
 
 /// How a connection begins.
@@ -106,12 +86,11 @@ pub(super) struct Opening<'a> {
     pub(super) tls: &'a Tls,
     /// For connecting, and for each answer.
     pub(super) deadline: Duration,
-    /// Where what the server tells of itself goes.
-    pub(super) pushes: Option<&'a UnboundedSender<PushInfo>>,
 }
 
 impl Opening<'_> {
-    /// A connection to `server`, whose login it has passed.
+    /// A connection to `server`, whose login it has passed. What the server sends unasked goes to
+    /// `pushes`.
     pub(super) async fn open(
         &self,
         server: &Server,
@@ -119,14 +98,14 @@ impl Opening<'_> {
     ) -> Result<Connection, Failure> {
         let until = Instant::now() + self.deadline;
         let settings = &server.settings;
-        match &server.place {
-            Place::Socket(path) => {
+        match &server.endpoint {
+            Endpoint::Socket(path) => {
                 let stream = timeout_at(until, UnixStream::connect(path)).await;
                 let stream = stream.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
                 let stream = stream.map_err(|error| Failure::other(of_socket(&error)))?;
                 self.log_in(stream, settings, pushes, until).await.map_err(explain)
             }
-            Place::Tcp { host, tls: false } => {
+            Endpoint::Tcp { host, tls: false } => {
                 let stream = reach(host, until).await?;
                 let done = self.log_in(stream, settings, pushes, until).await;
                 done.map_err(|error| match is_no_redis(&error) {
@@ -137,7 +116,7 @@ impl Opening<'_> {
                     false => explain(error),
                 })
             }
-            Place::Tcp { host, tls: true } => {
+            Endpoint::Tcp { host, tls: true } => {
                 let connector = self.tls.connector(host);
                 let connector = connector.map_err(|error| Failure::other(error.to_string()))?;
                 let stream = reach(host, until).await?;

@@ -47,14 +47,7 @@ impl Link {
     pub(super) fn without_scripts(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
         let settings = connect::settings(address.login.as_ref(), address.database);
         let place = match &address.server {
-            RedisServer::Tcp { host, tls } => {
-                let place = connect::Place::Tcp { host: host.clone(), tls: *tls };
-                Place::At(Server { place, settings })
-            }
-            RedisServer::Socket(path) => {
-                let place = connect::Place::Socket(path.clone());
-                Place::At(Server { place, settings })
-            }
+            RedisServer::At(endpoint) => Place::At(Server { endpoint: endpoint.clone(), settings }),
             RedisServer::Sentinel(named) => Place::KnownTo(Sentinels::new(named, settings)),
         };
         Link {
@@ -69,7 +62,7 @@ impl Link {
         }
     }
 
-    /// Subscribes every connection to `channel`; what is told there goes to `sender`.
+    /// Subscribes every connection to `channel`; what is published there goes to `sender`.
     pub(super) fn listen(mut self, channel: String, sender: UnboundedSender<PushInfo>) -> Link {
         self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
         self.pushes = Some(sender);
@@ -95,10 +88,10 @@ impl Link {
 
     async fn connect(&mut self) -> Result<Connection, BrokerError> {
         let pushes = self.pushes.as_ref();
-        let opening = Opening { tls: &self.tls, deadline: self.deadline, pushes };
+        let opening = Opening { tls: &self.tls, deadline: self.deadline };
         let mut connection = match &mut self.place {
             Place::At(server) => opening.open(server, pushes).await?,
-            Place::KnownTo(sentinels) => sentinels.connect(&opening).await?,
+            Place::KnownTo(sentinels) => sentinels.connect(&opening, pushes).await?,
         };
         if self.is_store {
             inspect::inspect(&mut connection).await?;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use redis::{RedisConnectionInfo, Value};
+use redis::{PushInfo, RedisConnectionInfo, Value};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use tracing::info;
 
-use super::connect::{self, Connection, Opening, Place, Server};
+use super::connect::{self, Connection, Opening, Server};
 use super::failure::{Failure, Kind, explain};
-use crate::address::{self, HostPort};
+use crate::address::{self, Endpoint, HostPort};
 use crate::broker::BrokerError;
 
 /// The Sentinels of one master.
@@ -30,8 +31,8 @@ impl Sentinels {
     pub(super) fn new(named: &address::Sentinels, settings: RedisConnectionInfo) -> Sentinels {
         let address::Sentinels { nodes, master, login, tls } = named;
         let own = connect::settings(login.as_ref(), 0);
-        let at = |host: &HostPort| Place::Tcp { host: host.clone(), tls: *tls };
-        let node = |host| Server { place: at(host), settings: own.clone() };
+        let at = |host: &HostPort| Endpoint::Tcp { host: host.clone(), tls: *tls };
+        let node = |host| Server { endpoint: at(host), settings: own.clone() };
         let nodes = nodes.iter().map(node).collect();
         let name = master.clone();
         Sentinels { nodes, name, tls: *tls, settings, found: None }
@@ -44,11 +45,12 @@ impl Sentinels {
     pub(super) async fn connect(
         &mut self,
         opening: &Opening<'_>,
+        pushes: Option<&UnboundedSender<PushInfo>>,
     ) -> Result<Connection, BrokerError> {
         let share = opening.deadline / u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
         for index in 0..self.nodes.len() {
-            let node = self.nodes[index].to_string();
+            let node = self.nodes[index].endpoint.to_string();
             let found = match self.ask(index, opening, share).await {
                 Ok(Some(found)) => found,
                 Ok(None) => {
@@ -60,12 +62,12 @@ impl Sentinels {
                     continue;
                 }
             };
-            let place = Place::Tcp { host: found.clone(), tls: self.tls };
-            let master = Server { place, settings: self.settings.clone() };
+            let endpoint = Endpoint::Tcp { host: found.clone(), tls: self.tls };
+            let master = Server { endpoint, settings: self.settings.clone() };
             if tried.contains(&found) {
                 continue;
             }
-            match connect_to_master(&master, opening).await {
+            match connect_to_master(&master, opening, pushes).await {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
@@ -108,8 +110,12 @@ impl Sentinels {
 /// The login in front of the hosts is the master's.
 const OWN_LOGIN: &str = "`sentinel_user` and `sentinel_password` are the Sentinels' own login";
 
-async fn connect_to_master(server: &Server, opening: &Opening<'_>) -> Result<Connection, Failure> {
-    let mut connection = opening.open(server, opening.pushes).await?;
+async fn connect_to_master(
+    server: &Server,
+    opening: &Opening<'_>,
+    pushes: Option<&UnboundedSender<PushInfo>>,
+) -> Result<Connection, Failure> {
+    let mut connection = opening.open(server, pushes).await?;
     let role: Vec<Value> =
         redis::cmd("ROLE").query_async(&mut connection).await.map_err(explain)?;
     let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());
