@@ -7,12 +7,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::address::is_scheme;
+
 /// What is shown in the place of a password.
 const HIDDEN: &str = "***";
 /// Words in the name of a parameter whose value is secret.
 const SECRET_NAMES: [&str; 4] = ["pass", "pwd", "secret", "token"];
-/// Schemes recognised without `//`.
-const SCHEMES: [&str; 5] = ["redis", "rediss", "amqp", "amqps", "sentinel"];
 
 /// The text with `***` for the password of each address (`redis://me:***@host`) and for the value of
 /// each parameter that sounds like one (`?password=***`).
@@ -129,7 +129,7 @@ fn address(text: &str, word: Range<usize>) -> Option<usize> {
         let scheme = text[word.start..colon].rsplit(|c| !is_name(c)).next().unwrap_or_default();
         let after = text[colon + 1..word.end].trim_start_matches('/');
         let start = word.end - after.len();
-        if !scheme.is_empty() && (start > colon + 1 || SCHEMES.contains(&scheme)) {
+        if !scheme.is_empty() && (start > colon + 1 || is_scheme(scheme)) {
             return Some(start);
         }
         from = colon + 1;
@@ -209,6 +209,7 @@ mod tests {
             ("broker redis://:pw@host: refused", "broker redis://:***@host: refused"),
             ("redis:/me:pw@host", "redis:/me:***@host"),
             ("redis:me:pw@host", "redis:me:***@host"),
+            ("unix:me:pw@/run/redis.sock", "unix:me:***@/run/redis.sock"),
             ("redis://pw@host", "redis://***@host"),
             ("redis://me:p@w@host", "redis://me:***@host"),
             ("postgres://me:p:w@host/db", "postgres://me:***@host/db"),

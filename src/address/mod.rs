@@ -16,6 +16,7 @@ use std::path::PathBuf;
 pub use error::AddressError;
 pub use host::HostPort;
 pub(crate) use host::split_host_port;
+pub(crate) use parse::is_scheme;
 
 /// Where a Sentinel listens if nothing else is said.
 const SENTINEL_PORT: u16 = 26379;

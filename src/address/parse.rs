@@ -28,11 +28,37 @@ struct Defaults {
     shown: &'static str,
 }
 
+/// Reads what follows a scheme's `://`.
+type Reader = fn(&str) -> Result<Address, AddressError>;
+
+/// All schemes that `://` follows, and those of other clients that are refused with a hint.
+const SCHEMES: [(&str, Reader); 14] = [
+    ("redis", |rest| redis(rest, REDIS, false)),
+    ("rediss", |rest| redis(rest, REDIS_TLS, true)),
+    ("unix", |rest| socket(rest, Family::Redis { tls: false })),
+    ("redis+unix", |rest| socket(rest, Family::Redis { tls: false })),
+    ("redis+socket", |rest| socket(rest, Family::KombuSocket)),
+    ("sentinel", |rest| sentinel(rest, false)),
+    ("rediss+sentinel", |rest| sentinel(rest, true)),
+    ("amqp", |rest| amqp(rest, AMQP, false)),
+    ("amqps", |rest| amqp(rest, AMQP_TLS, true)),
+    ("redis+cluster", |_| Err(AddressError::Cluster)),
+    ("redis+sentinel", |_| Err(AddressError::OtherSentinels("redis+sentinel"))),
+    ("redis-sentinel", |_| Err(AddressError::OtherSentinels("redis-sentinel"))),
+    ("rediss-sentinel", |_| Err(AddressError::OtherSentinels("rediss-sentinel"))),
+    ("sentinels", |_| Err(AddressError::OtherSentinels("sentinels"))),
+];
+
+/// Whether a text with this in front of a colon is an address, or was meant as one.
+pub(crate) fn is_scheme(name: &str) -> bool {
+    SCHEMES.iter().any(|(scheme, _)| *scheme == name)
+}
+
 impl Address {
     /// Reads an address.
     ///
     /// # Errors
-    /// What is wrong, without a word of what stands there.
+    /// What is wrong. Never quotes the input.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         if let Some(path) = text.strip_prefix("spool:") {
             return spool(path).map(Address::Spool);
@@ -40,22 +66,8 @@ impl Address {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(AddressError::NotAnAddress);
         };
-        let read = match scheme {
-            "redis" => |rest: &str| redis(rest, REDIS, false),
-            "rediss" => |rest: &str| redis(rest, REDIS_TLS, true),
-            "unix" | "redis+unix" => |rest: &str| socket(rest, Family::Redis { tls: false }),
-            "redis+socket" => |rest: &str| socket(rest, Family::KombuSocket),
-            "sentinel" => |rest: &str| sentinel(rest, false),
-            "rediss+sentinel" => |rest: &str| sentinel(rest, true),
-            "amqp" => |rest: &str| amqp(rest, AMQP, false),
-            "amqps" => |rest: &str| amqp(rest, AMQP_TLS, true),
-            "redis+cluster" => |_: &str| Err(AddressError::Cluster),
-            "redis+sentinel" => |_: &str| Err(AddressError::OtherSentinels("redis+sentinel")),
-            "redis-sentinel" => |_: &str| Err(AddressError::OtherSentinels("redis-sentinel")),
-            "rediss-sentinel" => |_: &str| Err(AddressError::OtherSentinels("rediss-sentinel")),
-            "sentinels" => |_: &str| Err(AddressError::OtherSentinels("sentinels")),
-            _ => return Err(AddressError::UnknownScheme),
-        };
+        let known = SCHEMES.iter().find(|(name, _)| *name == scheme);
+        let (_, read) = known.ok_or(AddressError::UnknownScheme)?;
         if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(AddressError::WhiteSpace);
         }
@@ -160,9 +172,7 @@ fn spool(text: &str) -> Result<PathBuf, AddressError> {
 /// Whether what stands behind `spool:` may hold a login or parameters.
 fn looks_like_a_server(text: &str) -> bool {
     let path = text.trim_start_matches('/');
-    let has_scheme = SCHEMES
-        .iter()
-        .any(|scheme| path.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':')));
+    let has_scheme = path.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme));
     // `HOST:PORT` and `//HOST`: a folder of such a name is `./HOST:PORT`.
     let has_port = text.split('/').next().is_some_and(|first| first.contains(':'));
     let has_host = text.strip_prefix("//").is_some_and(|host| !host.starts_with('/'));
@@ -171,18 +181,6 @@ fn looks_like_a_server(text: &str) -> bool {
     let odd = |c: char| matches!(c, '?' | '#') || c.is_control();
     has_scheme || has_port || has_host || has_login || text.contains("://") || text.contains(odd)
 }
-
-const SCHEMES: [&str; 9] = [
-    "redis",
-    "rediss",
-    "unix",
-    "redis+unix",
-    "redis+socket",
-    "sentinel",
-    "rediss+sentinel",
-    "amqp",
-    "amqps",
-];
 
 /// An address of one or more hosts, cut at its separators.
 struct Split<'a> {
