@@ -112,7 +112,7 @@ fn a_port_of_rabbitmq_that_speaks_tls_or_does_not_is_told_with_the_scheme_to_wri
         url.replace(from, to).replace("guest:guest@", "guest:s3cret@")
     };
     let at_tls = told(&swapped(rabbitmq.tls_url(), "amqps://", "amqp://"));
-    assert!(at_tls.contains("if it speaks TLS on that port, write `amqps://`"), "{at_tls}");
+    assert!(at_tls.contains("if the server speaks TLS on that port, write `amqps://`"), "{at_tls}");
     assert!(at_tls.contains("no connection to amqp://guest:***@127.0.0.1:"), "{at_tls}");
     let at_plain = told(&swapped(rabbitmq.url(), "amqp://", "amqps://"));
     assert!(at_plain.contains("does not speak TLS on that port"), "{at_plain}");

@@ -56,7 +56,7 @@ fn a_master_that_makes_way_is_followed_with_the_help_of_the_sentinels_that_are_l
     group.wait_for_the_second();
     go_on(&group.second);
     let leader = cluster.wait_for_leader();
-    let told = cluster.replica(leader).downbeat().wait_for_log("there is another master");
+    let told = cluster.replica(leader).downbeat().wait_for_log("followed the new master");
     assert!(told.contains(&format!("master=127.0.0.1:{}", group.second.port())), "{told}");
     cluster.finish(&group.second);
 }
@@ -116,7 +116,7 @@ fn a_replica_that_passes_for_the_master_is_not_written_to() {
     place.run(&["trigger", "tick"]).ok();
     let url = format!("sentinel://{}/0?master={NAME}", wrong.address());
     let told = place.env("DOWNBEAT_BROKER", &url).run(&["trigger", "tick"]).refused(3);
-    assert!(told.contains("that one is no master at present"), "{told}");
+    assert!(told.contains("that server is currently not a master"), "{told}");
     assert_eq!(master.queue("celery").len(), 1);
 }
 

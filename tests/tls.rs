@@ -62,10 +62,10 @@ fn what_is_wrong_with_a_certificate_is_told() {
     let client = authority.sign("client");
     let refused = |place: &Place| place.run(&["trigger", "tick"]).refused(3);
 
-    // The first one is one that nobody is told to trust.
+    // The first is signed by a CA that is not trusted.
     let place_of = |url: &str, ca: &Authority| as_client(place(url, ca), &client);
     let unknown = refused(&place_of(&url, &stranger));
-    assert!(unknown.contains("name who has with `tls: {ca: FILE}`"), "{unknown}");
+    assert!(unknown.contains("is not signed by a trusted CA; set `tls: {ca: FILE}`"), "{unknown}");
     let by_name = url.replace("127.0.0.1", "localhost");
     let other_name = refused(&place_of(&by_name, &authority));
     assert!(other_name.contains("is for another name"), "{other_name}");
@@ -73,7 +73,7 @@ fn what_is_wrong_with_a_certificate_is_told() {
     assert!(without.contains("`tls: {cert: FILE, key: FILE}`"), "{without}");
     let foreign = as_client(place(&url, &authority), &stranger.sign("client"));
     let foreign = refused(&foreign);
-    assert!(foreign.contains("does not trust our certificate"), "{foreign}");
+    assert!(foreign.contains("does not trust the client certificate"), "{foreign}");
     place_of(&url, &authority).run(&["trigger", "tick"]).ok();
     for text in [unknown, other_name, without, foreign] {
         assert!(!text.contains("s3cret"), "{text}");
@@ -155,7 +155,7 @@ fn an_address_without_a_pin_is_verified_as_usual_beside_one_that_has_one() {
     place.run(&["trigger", "tick"]).ok();
     let place = place.env("DOWNBEAT_BROKER", &url.replace("127.0.0.1", "localhost"));
     let refused = place.run(&["trigger", "tick"]).refused(3);
-    assert!(refused.contains("is that of an authority"), "{refused}");
+    assert!(refused.contains("is a CA certificate"), "{refused}");
     // With an authority, the name counts.
     let authority = Authority::new();
     let (_signed, url) = redis(&authority, "no");
@@ -254,11 +254,11 @@ fn a_queue_of_rabbitmq_behind_tls_is_fed() {
     let ca = stranger.ca().display().to_string();
     let args = ["trigger", "tick", "--config", "c.yaml", "--tls-ca", &ca];
     let unknown = place.run(&args).refused(3);
-    assert!(unknown.contains("name who has with `tls: {ca: FILE}`"), "{unknown}");
+    assert!(unknown.contains("is not signed by a trusted CA; set `tls: {ca: FILE}`"), "{unknown}");
 
     let place = as_client(place, &rabbitmq.authority().sign("client"));
     place.run(&["trigger", "tick", "--config", "c.yaml"]).ok();
-    // Pinned, nobody needs to have signed it.
+    // A pinned one needs no trusted CA.
     let pinned = |pin: &str| {
         let pin = format!("127.0.0.1={pin}");
         place.run(&["trigger", "tick", "--config", "c.yaml", "--tls-ca", &ca, "--tls-pin", &pin])

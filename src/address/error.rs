@@ -6,75 +6,75 @@ use super::parameters;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Nothing like an address.
-    #[error("this is not a broker's address")]
+    #[error("this is not a broker address")]
     NotAnAddress,
-    /// No scheme that we know.
+    /// An unknown scheme.
     #[error("an unknown kind of broker")]
     UnknownScheme,
     /// `redis+cluster://`
     #[error("a Redis Cluster cannot hold lease, progress and queues")]
     Cluster,
     /// Other clients' schemes for Sentinels.
-    #[error("`{0}://` in a broker's address")]
+    #[error("unsupported scheme `{0}://`")]
     OtherSentinels(&'static str),
     /// White space or a control character.
-    #[error("white space in a broker's address")]
+    #[error("the broker address contains white space")]
     WhiteSpace,
     /// `#`
-    #[error("`#` in a broker's address")]
+    #[error("the broker address contains `#`")]
     Fragment,
     /// A login with a character that ends it.
     #[error("a character in the password must be percent-encoded")]
     LoginMustBeEncoded,
     /// Something percent-encoded is no text.
-    #[error("something that is percent-encoded in a broker's address is not UTF-8")]
+    #[error("something percent-encoded in the broker address is not UTF-8")]
     NotUtf8,
     /// `USER@HOST`
-    #[error("a user without a password in a broker's address")]
+    #[error("the broker address has a user without a password")]
     NoPassword,
     /// No host where one must be.
-    #[error("a broker's address without a host")]
+    #[error("the broker address has no host")]
     NoHost {
         /// What to write.
         example: &'static str,
     },
-    /// Something that no host is called.
-    #[error("a character in a broker's address that no host's name has")]
+    /// A character that no host name has.
+    #[error("the broker address has a character that no host name has")]
     BadHost,
-    /// A port that is none.
-    #[error("the port of a broker's address is not a number")]
+    /// A port that is not a number from 1 to 65535.
+    #[error("the port of the broker address is not a number")]
     BadPort {
         /// What to write.
         example: &'static str,
     },
     /// Several servers that are no Sentinels.
-    #[error("more than one server in a broker's address")]
+    #[error("the broker address names more than one server")]
     SeveralServers,
     /// `sentinel://…;sentinel://…`
-    #[error("more than one address of a broker")]
+    #[error("more than one broker address")]
     SeveralAddresses,
     /// More than can be asked in time.
     #[error("more than {} Sentinels", super::MAX_SENTINELS)]
     TooManySentinels,
     /// No `master=`, or one that is no name.
-    #[error("Sentinels without the name of a master")]
+    #[error("the broker address does not name the Sentinels' master")]
     NoMaster,
     /// A user for the Sentinels, but no password.
     #[error("`sentinel_user` without `sentinel_password`")]
     NoSentinelPassword,
     /// A database that is no number.
-    #[error("the database in a broker's address is not a number")]
+    #[error("the database of the broker address is not a number")]
     BadDatabase {
         /// How databases are written there.
         hint: &'static str,
     },
     /// Two that differ.
-    #[error("a broker's address names two databases")]
+    #[error("the broker address names two databases")]
     TwoDatabases,
     /// In front and among the parameters.
-    #[error("a broker's address has two logins")]
+    #[error("the broker address has two logins")]
     TwoLogins,
-    /// A socket that is not named by an absolute path.
+    /// A socket without an absolute path.
     #[error("a socket needs an absolute path")]
     RelativeSocket,
     /// `spool:`
@@ -89,28 +89,28 @@ pub enum AddressError {
     /// Parameters without the `?` in front, one of which may be the password.
     #[error("`=` or `&` in the path of a socket")]
     ParameterInPath,
-    /// A parameter that has this name and cannot be taken.
-    #[error("`{name}` in a broker's address")]
+    /// A known parameter that is not supported here.
+    #[error("`{name}` cannot be used in the broker address")]
     Refused {
         /// Its name.
         name: &'static str,
         /// What to do instead.
         hint: &'static str,
     },
-    /// A parameter that stands there twice.
-    #[error("`{0}` stands twice in a broker's address")]
+    /// A parameter that is given twice.
+    #[error("`{0}` is given twice in the broker address")]
     Twice(&'static str),
     /// A parameter without a value.
-    #[error("`{0}` without a value in a broker's address")]
+    #[error("`{0}` has no value in the broker address")]
     NoValue(&'static str),
-    /// A parameter that nobody knows.
-    #[error("unknown parameter in a broker's address, the {} after `?`", ordinal(*.position))]
+    /// An unknown parameter.
+    #[error("unknown parameter in the broker address, the {} after `?`", ordinal(*.position))]
     UnknownParameter {
-        /// Where it stands, from 1 on.
+        /// Its position, counted from 1.
         position: usize,
-        /// One of a similar name.
+        /// A known one with a similar name.
         near: Option<&'static str>,
-        /// Those that there are.
+        /// The known ones.
         known: &'static [&'static str],
     },
 }
@@ -136,7 +136,7 @@ impl AddressError {
             }
             NotUtf8 => "a `%` that stands for itself is written `%25`",
             NoPassword => "write `USER:PASSWORD@HOST`, or `:PASSWORD@HOST` for the default user",
-            BadHost => "a host is a name or an IP address; one of IPv6 stands in brackets",
+            BadHost => "a host is a name or an IP address; put IPv6 addresses in brackets",
             NoHost { example } => return format!("write `{example}`"),
             BadPort { example } => return format!("write it like `{example}`"),
             SeveralServers => {
@@ -166,7 +166,7 @@ impl AddressError {
             UnknownParameter { known: [], .. } => "leave out `?` and what follows",
             UnknownParameter { known, .. } => {
                 return format!(
-                    "known are {}; `&` in a password is `%26`",
+                    "the parameters are {}; `&` in a password is `%26`",
                     parameters::list(known)
                 );
             }

@@ -1,4 +1,4 @@
-//! Addresses of brokers, read once and into parts.
+//! Broker addresses, parsed once.
 //!
 //! [`Address::parse`] is the only reader. A password is a [`Secret`] from then on, which nothing
 //! shows, and an [`AddressError`] holds no text of the address, so no message can repeat one.
@@ -18,7 +18,7 @@ pub use host::HostPort;
 pub(crate) use host::split_host_port;
 pub(crate) use parse::is_scheme;
 
-/// Where a Sentinel listens if nothing else is said.
+/// The default port of a Sentinel.
 const SENTINEL_PORT: u16 = 26379;
 /// Each Sentinel is asked within its share of a deadline.
 const MAX_SENTINELS: usize = 16;
@@ -30,7 +30,7 @@ pub enum Address {
     Redis(RedisAddress),
     /// RabbitMQ.
     Amqp(AmqpAddress),
-    /// A folder, as it is written: relative to whatever the address is written in.
+    /// A folder, as written: relative paths count from where the address is written.
     Spool(PathBuf),
 }
 
@@ -90,7 +90,7 @@ pub struct AmqpAddress {
     pub tls: bool,
     /// Who connects to it; `None`: `guest`.
     pub login: Option<Login>,
-    /// The virtual host; `/` if nothing else is said.
+    /// The virtual host; `/` by default.
     pub virtual_host: String,
 }
 
@@ -144,7 +144,7 @@ impl RedisAddress {
         self.login.is_some() || of_sentinels
     }
 
-    /// The database that this address names and that of `other`, if both name one server.
+    /// The databases of this address and of `other`, if both name the same server.
     #[must_use]
     pub fn databases(&self, other: &RedisAddress) -> Option<(u32, u32)> {
         let is_same = match (&self.server, &other.server) {

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{AddressError, Secret};
 
-/// Whose parameters an address has.
+/// The client whose parameters an address has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// redis-py's.
@@ -32,7 +32,7 @@ pub(super) struct Parameters {
     pub(super) master: Option<String>,
 }
 
-/// They tune another client's connection and change nothing about where messages go.
+/// Other clients' tuning parameters, ignored: they do not affect where messages go.
 const IGNORED: &[&str] = &[
     "client_name",
     "decode_responses",
@@ -53,11 +53,10 @@ const IGNORED: &[&str] = &[
     "timeout",
 ];
 
-const FILES: &str = "leave it out: certificates are always verified, and files are named by `tls: \
-                     {ca: FILE, cert: FILE, key: FILE}`";
-const VERIFIED: &str = "leave it out: certificates are always verified; one that no authority has \
-                        signed, or that is for another name, is named by `tls: {pin: {HOST: \
-                        [sha256:…]}}`";
+const FILES: &str = "leave it out: certificates are always verified; set files with `tls: {ca: FILE, \
+                     cert: FILE, key: FILE}`";
+const VERIFIED: &str = "leave it out: certificates are always verified; pin one that is self-signed or \
+                        for another name with `tls: {pin: {HOST: [sha256:…]}}`";
 const NO_TLS: &str = "leave it out, or write `rediss://` for TLS";
 const IN_FRONT: &str = "write it in front: `redis+socket://USER:PASSWORD@/PATH`";
 const CREDENTIALS: &str = "leave it out, and write user and password: `USER:PASSWORD@HOST`";
@@ -100,7 +99,7 @@ const ABOUT_AMQP: &[&str] = &[
 ];
 
 impl Family {
-    /// The parameters that say something.
+    /// The supported parameters.
     fn known(self) -> &'static [&'static str] {
         match self {
             Family::Redis { tls: false } => &["db", "username", "password"],
@@ -111,7 +110,7 @@ impl Family {
         }
     }
 
-    /// Why a parameter that some client knows cannot stand here.
+    /// Why a parameter that some client knows is not supported here.
     fn refusal(self, name: &str) -> Option<AddressError> {
         let among = |names: &[&'static str]| names.iter().find(|known| **known == name).copied();
         let about_tls = || among(ABOUT_TLS);
@@ -130,7 +129,7 @@ impl Family {
                 None => not_for_redis()?,
             },
             Family::KombuSocket => match among(&["db"]) {
-                Some(name) => (name, "Celery takes no notice of it there: write `virtual_host`"),
+                Some(name) => (name, "Celery ignores it there: write `virtual_host`"),
                 None => (among(&["username", "password"])?, IN_FRONT),
             },
             Family::Sentinel => match among(&["master_name", "service_name"]) {
@@ -167,14 +166,14 @@ impl Family {
                 "username" | "sentinel_user" => found.user = Some(value),
                 "password" | "sentinel_password" => found.password = Some(Secret(value)),
                 "master" => found.master = Some(value),
-                // The one value that it may have is what is done anyway.
+                // Its only permitted value is what is done anyway.
                 _ => {}
             }
         }
         Ok(found)
     }
 
-    /// What a parameter is called here; `None` if it says nothing.
+    /// The parameter's own name; `None` if it is ignored.
     fn parameter(
         self,
         name: &str,

@@ -164,12 +164,12 @@ fn spool(text: &str) -> Result<PathBuf, AddressError> {
     if path.starts_with(['~', '$']) {
         return Err(AddressError::NotExpanded);
     }
-    // Two slashes in front mean no more than one.
+    // Several slashes in front mean the same as one.
     let slashes = path.len() - path.trim_start_matches('/').len();
     Ok(path[slashes.saturating_sub(1)..].into())
 }
 
-/// Whether what stands behind `spool:` may hold a login or parameters.
+/// Whether what follows `spool:` may hold a login or parameters.
 fn looks_like_a_server(text: &str) -> bool {
     let path = text.trim_start_matches('/');
     let has_scheme = path.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme));
@@ -202,7 +202,7 @@ impl<'a> Split<'a> {
     }
 }
 
-/// What stands in front of the `?`, and behind it.
+/// What comes before the `?`, and what after it.
 fn query(text: &str) -> Result<(&str, Option<&str>), AddressError> {
     if text.contains('#') {
         return Err(AddressError::Fragment);

@@ -1,4 +1,4 @@
-//! TLS to brokers: whom to trust, and who we are.
+//! TLS to brokers: which certificates to trust, and the client's own.
 //!
 //! Certificates are always verified, for Redis and AMQP by one and the same verifier. The files are
 //! read for each new connection, so that renewed ones need no restart.
@@ -26,21 +26,21 @@ use self::verify::{Verifier, WrongPin};
 use crate::address::HostPort;
 use crate::regular_file;
 
-/// A bundle of all public authorities takes a quarter of a MiB.
+/// A bundle of all public CAs takes a quarter of a MiB.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// Which files say it, all of them PEM, and what is pinned.
+/// The files, all of them PEM, and the pins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// The authorities, or the servers' own certificates, that are trusted; `None`: the system's.
+    /// The trusted authorities, or the servers' own certificates; `None`: the system's.
     pub ca: Option<PathBuf>,
-    /// Our certificate with what links it to its authority, and its key.
+    /// The client's certificate with its chain, and its key.
     pub client: Option<(PathBuf, PathBuf)>,
-    /// What alone is accepted at some addresses, whoever has signed it.
+    /// The only certificates accepted at some addresses, whoever signed them.
     pub pins: Pins,
 }
 
-/// Turns a stream to one server into one that is encrypted.
+/// Puts TLS around a stream to one server.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tls: TlsConnector,
@@ -84,7 +84,7 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// Looks into all the files.
+    /// Reads and checks all the files.
     ///
     /// # Errors
     /// When a file cannot be read, holds nothing of use, or the key belongs to another certificate.
@@ -130,11 +130,11 @@ impl Tls {
         config.with_client_auth_cert(chain, key_der).map_err(refused)
     }
 
-    /// Certificates that are trusted themselves, and whoever is trusted to sign others.
+    /// The certificates that are trusted themselves, and those that are trusted to sign others.
     fn trusted(&self) -> Result<(Vec<CertificateDer<'static>>, RootCertStore), TlsError> {
         let mut roots = RootCertStore::empty();
         let Some(path) = &self.ca else {
-            // As many as there are: a broken one among them is not ours to mend.
+            // A broken one among the system's is skipped.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             return Ok((Vec::new(), roots));
         };
@@ -160,7 +160,7 @@ impl TlsError {
         }
     }
 
-    /// Whether others may be allowed to read it.
+    /// Whether another user might be allowed to read it.
     pub(crate) fn is_forbidden(&self) -> bool {
         use io::ErrorKind::PermissionDenied;
         matches!(self, TlsError::Unreadable { source, .. } if source.kind() == PermissionDenied)
@@ -218,35 +218,65 @@ fn in_words(error: &rustls::Error) -> String {
         {
             return format!(
                 "no TLS connection: the server's certificate is none of those that `tls: {{pin: …}}` \
-                 has for this address; it is {shown}, which goes there if it is the right one"
+                 has for this address; its pin is {shown}, to be added if it is the right one"
             );
         }
-        // The latter where an authority has the name of one that is trusted.
+        // BadSignature when the CA has the name of a trusted one.
         rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature) => {
-            "nobody who is trusted has signed the server's certificate; name who has with `tls: {ca: \
-             FILE}`, or the certificate itself with `tls: {pin: {HOST: [sha256:…]}}`"
+            "the server's certificate is not signed by a trusted CA; set `tls: {ca: FILE}`, or pin \
+             the certificate with `tls: {pin: {HOST: [sha256:…]}}`"
         }
         rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
-            "the server's certificate is for another name; write that one into the address, or name \
-             the certificate itself with `tls: {pin: {HOST: [sha256:…]}}`"
+            "the server's certificate is for another name; write that name in the address, or pin \
+             the certificate with `tls: {pin: {HOST: [sha256:…]}}`"
         }
         rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
-            "the server's certificate has to be renewed, or this machine's clock is wrong"
+            "the server's certificate has expired, or this machine's clock is wrong"
         }
         rustls::Error::InvalidCertificate(Other(other))
             if other.to_string().contains("CaUsedAsEndEntity") =>
         {
-            "the server's certificate is that of an authority; name the certificate itself with \
-             `tls: {ca: FILE}` or `tls: {pin: {HOST: [sha256:…]}}`"
+            "the server's certificate is a CA certificate; trust it with `tls: {ca: FILE}`, or pin it \
+             with `tls: {pin: {HOST: [sha256:…]}}`"
         }
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "the server asks for our certificate; name it with `tls: {cert: FILE, key: FILE}`"
+            "the server requires a client certificate; set `tls: {cert: FILE, key: FILE}`"
         }
         rustls::Error::AlertReceived(
             AlertDescription::UnknownCA | AlertDescription::BadCertificate,
-        ) => "the server does not trust our certificate; see `tls: {cert: FILE, key: FILE}`",
+        ) => {
+            "the server does not trust the client certificate; check `tls: {cert: FILE, key: FILE}`"
+        }
         rustls::Error::InvalidMessage(_) => "the server does not speak TLS on that port",
         _ => return format!("no TLS connection: {error}"),
     };
     format!("no TLS connection: {hint} ({error})")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use rustls::client::danger::ServerCertVerifier as _;
+    use rustls::pki_types::UnixTime;
+
+    use super::*;
+
+    fn ca(name: &str) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    #[test]
+    fn a_server_with_a_ca_certificate_is_told_so() {
+        let mut roots = RootCertStore::empty();
+        roots.add(ca("other")).unwrap();
+        let verifier = Verifier::signed(Vec::new(), roots, Arc::new(ring::default_provider()));
+        let name = ServerName::try_from("host").unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let error = verifier.verify_server_cert(&ca("host"), &[], &name, &[], now).unwrap_err();
+        assert!(in_words(&error).contains("is a CA certificate"), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Pins: the certificates that alone are accepted at an address.
+//! Pins: the only certificates that are accepted at an address.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,13 +23,13 @@ pub struct Pinned {
     port: Option<u16>,
 }
 
-/// What is no pin, or no address to pin something for.
+/// Why a pin, or the host that it is for, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PinError {
-    /// Something else than a SHA-256.
+    /// Not a SHA-256.
     #[error("this is not the SHA-256 of a certificate")]
     NotAPin,
-    /// Something else than a host or a host and a port.
+    /// Not a host, nor a host and a port.
     #[error("this is not a host to pin a certificate for")]
     NotAHost,
 }
@@ -121,7 +121,7 @@ impl Pins {
         self.0.entry(at).or_default().push(pin);
     }
 
-    /// Those for a server, if there are any: for the very port, or else for the host.
+    /// The pins for a server, if any: those for its port, or else those for its host.
     #[must_use]
     pub fn of(&self, server: &HostPort) -> Option<&[Pin]> {
         let at = |port| Pinned { host: server.host().to_owned(), port };

@@ -13,9 +13,9 @@ use rustls::{
 
 use super::pin::Pin;
 
-/// Accepts a pinned certificate and nothing else where there are pins; otherwise one that is trusted
-/// by itself, or that somebody who is trusted has signed for the server's name. That the server has
-/// the certificate's key is verified in any case.
+/// With pins, accepts a pinned certificate and no other; without, one that is trusted itself or that a
+/// trusted CA has signed for the server's name. Always verifies that the server has the certificate's
+/// key.
 #[derive(Debug)]
 pub(super) struct Verifier {
     trust: Trust,
@@ -27,9 +27,9 @@ enum Trust {
     /// Exactly these.
     Pins(Vec<Pin>),
     Signed {
-        /// Trusted by themselves, whatever else they say.
+        /// Trusted themselves, whatever they say.
         themselves: Vec<CertificateDer<'static>>,
-        /// `None`: nobody is trusted to sign.
+        /// `None`: no CA is trusted.
         by_others: Option<Arc<WebPkiServerVerifier>>,
     },
 }

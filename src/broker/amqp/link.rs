@@ -23,12 +23,12 @@ use crate::envelope::celery::event;
 use crate::queue::{AmqpQueue, Queue};
 use crate::tls::{self, Tls};
 
-/// After a failed attempt to connect, no other is made for so long: queues that share a broker
-/// would wait for one after the other.
+/// How long after a failed attempt to connect no other is made: queues that share a broker would
+/// otherwise each wait in turn.
 const APART: Duration = Duration::from_millis(500);
 /// Seconds of silence that either side may take for the connection's end.
 const HEARTBEAT: u16 = 10;
-/// AMQP's code for a login that the broker does not take.
+/// AMQP's code for a refused login.
 const ACCESS_REFUSED: u16 = 403;
 
 /// A queue's channel, while there is one.
@@ -128,8 +128,8 @@ impl Link {
         Ok(missing)
     }
 
-    /// Tells Celery's event consumers, if there ever were any: it is they who declare the exchange. A
-    /// failure is nobody's trouble.
+    /// Publishes events for Celery's event consumers, if there ever were any: they declare the
+    /// exchange. Failures are ignored.
     pub(super) async fn tell(&self, events: impl Iterator<Item = &[u8]>) {
         let mut channel = None;
         for event in events {
@@ -153,7 +153,7 @@ impl Link {
         }
     }
 
-    /// An answer did not come: a connection that is dead all the same is not to be used again.
+    /// Gives up the connection after an answer did not come in time: it may be dead.
     pub(super) async fn suspect(&self) {
         let mut state = self.state.lock().await;
         if let Some(connection) = state.connection.take() {
@@ -210,7 +210,7 @@ impl Link {
             _ => false,
         };
         if is_cut && !self.address.tls {
-            return format!("{error}; if it speaks TLS on that port, write `amqps://`");
+            return format!("{error}; if the server speaks TLS on that port, write `amqps://`");
         }
         let text = self.in_words(error);
         let hint = match error.kind() {
@@ -260,11 +260,11 @@ impl Link {
     fn in_words(&self, error: &lapin::Error) -> String {
         let ErrorKind::IOError(io) = error.kind() else { return error.to_string() };
         tls::explain(&**io).unwrap_or_else(|| match io.kind() {
-            // TLS 1.3 asks for our certificate when the connection stands already, and the reset may
-            // overtake the alert that says so.
+            // In TLS 1.3 the server asks for a certificate when the connection is already established,
+            // and the reset may overtake the alert that says so.
             ConnectionReset | BrokenPipe if self.address.tls => format!(
-                "{error}; if the server asks for our certificate, name it with `tls: {{cert: FILE, \
-                 key: FILE}}`"
+                "{error}; if the server requires a client certificate, set `tls: {{cert: FILE, key: \
+                 FILE}}`"
             ),
             _ => error.to_string(),
         })

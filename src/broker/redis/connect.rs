@@ -1,5 +1,5 @@
-//! Makes one connection to one server: the stream, TLS around it if need be, and the login. What goes
-//! wrong on the way says what to do.
+//! Makes one connection to one server: the stream, TLS if needed, and the login. Errors say what to
+//! do.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -110,8 +110,8 @@ impl Opening<'_> {
                 let done = self.log_in(stream, settings, pushes, until).await;
                 done.map_err(|error| match is_no_redis(&error) {
                     true => Failure::other(format!(
-                        "what listens there does not answer as Redis does ({error}); if it speaks \
-                         TLS on that port, write `rediss://`"
+                        "the server there does not speak the Redis protocol ({error}); if it \
+                         speaks TLS on that port, write `rediss://`"
                     )),
                     false => explain(error),
                 })
@@ -152,7 +152,7 @@ impl Opening<'_> {
     }
 }
 
-/// The first of the host's addresses that answers.
+/// Connects to the first of the host's addresses that answers.
 async fn reach(server: &HostPort, until: Instant) -> Result<TcpStream, Failure> {
     let late = || Failure::other("no answer in time");
     let found =
@@ -160,7 +160,7 @@ async fn reach(server: &HostPort, until: Instant) -> Result<TcpStream, Failure> 
     let found: Vec<_> = found.map_err(Failure::other)?.collect();
     let mut failed = Failure::other("the host has no address");
     for (index, address) in found.iter().enumerate() {
-        // One that does not answer leaves time for the others.
+        // One that does not answer must leave time for the others.
         let left = until.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(found.len() - index).unwrap_or(u32::MAX);
         match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
@@ -175,7 +175,7 @@ async fn reach(server: &HostPort, until: Instant) -> Result<TcpStream, Failure> 
     Err(failed)
 }
 
-/// Whether what came was nothing that Redis says, or nothing at all.
+/// Whether the answer was not in Redis' protocol, or the server closed the connection.
 fn is_no_redis(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::Parse || error.is_connection_dropped()
 }
@@ -189,7 +189,7 @@ fn of_socket(error: &io::Error) -> String {
         ErrorKind::NotFound => {
             "there is no such socket: start the server, and set `unixsocket` in redis.conf"
         }
-        ErrorKind::ConnectionRefused => "nobody listens at the socket: start the server",
+        ErrorKind::ConnectionRefused => "no server listens on the socket: start it",
         _ => return error.to_string(),
     };
     format!("{hint} ({error})")

@@ -1,4 +1,4 @@
-//! Whether a server is fit to be used, and what its own report says of its settings.
+//! Whether a server can be used, and warnings about its settings.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::connect::Connection;
 use super::failure::explain;
 use crate::broker::BrokerError;
 
-/// Refuses what no retry cures. It asks by HELLO, which no ACL forbids.
+/// Refuses a server that no retry makes usable. Asks with HELLO, which no ACL forbids.
 pub(super) async fn inspect(connection: &mut Connection) -> Result<(), BrokerError> {
     let hello = redis::cmd("HELLO").query_async(connection).await;
     let hello: HashMap<String, Value> = hello.map_err(explain)?;
@@ -63,8 +63,8 @@ pub(super) fn warnings(info: &str) -> Vec<String> {
     }
     if field("aof_enabled") == Some("0") && field("connected_slaves") == Some("0") {
         warnings.push(
-            "redis has neither an append-only file nor a replica: what it forgets in a crash is \
-             sent again"
+            "redis has neither an append-only file nor a replica: what it loses in a crash is sent \
+             again"
                 .to_owned(),
         );
     }

@@ -69,8 +69,8 @@ impl Link {
         self
     }
 
-    /// The connection, made now if there is none. Nothing is written before the server is known to be
-    /// fit for it.
+    /// The connection, made now if there is none. Nothing is written before the server is known to
+    /// support it.
     pub(super) async fn connection(&mut self) -> Result<Connection, BrokerError> {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());

@@ -1,4 +1,4 @@
-//! Finds the master by asking its Sentinels, for each connection anew.
+//! Asks the Sentinels for the master before each connection.
 
 use std::time::Duration;
 
@@ -38,10 +38,10 @@ impl Sentinels {
         Sentinels { nodes, name, tls: *tls, settings, found: None }
     }
 
-    /// Connects to what the Sentinels say is the master, if it says so, too.
+    /// Connects to the server that the Sentinels call the master, if it agrees.
     ///
-    /// A Sentinel that was cut off may name an old one, so that the next is asked. Asking takes no
-    /// longer than a deadline, and neither does connecting to a server that is named.
+    /// A Sentinel that was cut off may name an old master; then the next is asked. Asking takes no
+    /// longer than one deadline, and neither does connecting to a named server.
     pub(super) async fn connect(
         &mut self,
         opening: &Opening<'_>,
@@ -71,7 +71,7 @@ impl Sentinels {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
-                        info!(master = %found, "there is another master");
+                        info!(master = %found, "followed the new master");
                     }
                     self.found = Some(found);
                     return Ok(connection);
@@ -121,7 +121,7 @@ async fn connect_to_master(
     let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());
     match role.as_deref() {
         Some("master") => Ok(connection),
-        // It may be one soon, or be one no longer.
-        _ => Err(Failure::other("that one is no master at present")),
+        // It may become one soon, or have been one.
+        _ => Err(Failure::other("that server is currently not a master")),
     }
 }

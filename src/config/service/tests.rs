@@ -160,7 +160,7 @@ fn every_problem_is_told_where_it_stands() {
                 schedules: []\nstate_dir:\n";
     assert_eq!(
         load_file(text, &variables).unwrap_err(),
-        "environment:DOWNBEAT_BROKER: a broker's address without a host\n\
+        "environment:DOWNBEAT_BROKER: the broker address has no host\n\
          hint: write `redis://HOST:6379/0`\n\
          environment:DOWNBEAT_LEADER_TTL: a duration without a unit\n\
          hint: write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`\n\
@@ -193,7 +193,7 @@ fn no_value_is_shown_with_the_key_it_stands_at() {
     let shown = load_file("broker: redis://me:s3cret@host:x/0\n", &[]).unwrap_err();
     assert_eq!(
         shown,
-        "c.yaml:1:9: the port of a broker's address is not a number\n    \
+        "c.yaml:1:9: the port of the broker address is not a number\n    \
          broker: …\n            ^\n\
          hint: write it like `:6379`"
     );
