@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::files::{self, MAX_FILE_BYTES};
 use super::load::{HASH_ROOT, Loaded, ScheduleFile, load_texts};
 use super::problem::Problem;
+use crate::ownership::normal;
 use crate::queue::Queues;
 use crate::regular_file;
 use crate::schedule::UnixMs;
@@ -120,8 +121,14 @@ impl KeptFiles {
     #[must_use]
     pub fn new(state_dir: &Path, namespace: &str, schedules: &[PathBuf]) -> KeptFiles {
         // Links are not followed: the copy stays with the name that the configuration has.
-        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        let schedules: Vec<_> = schedules.iter().map(absolute).collect();
+        let mut unique = Vec::new();
+        for path in schedules.iter().map(|path| normal(path)) {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            if !unique.contains(&path) {
+                unique.push(path);
+            }
+        }
+        let schedules = unique;
         let mut paths = Vec::new();
         for path in &schedules {
             paths.extend_from_slice(path.as_os_str().as_encoded_bytes());

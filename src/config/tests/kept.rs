@@ -159,6 +159,19 @@ fn services_that_share_a_state_directory_have_a_copy_each() {
 }
 
 #[test]
+fn a_path_is_the_same_however_it_is_spelled_and_however_often() {
+    let copy = |paths: &[&str]| {
+        let paths: Vec<_> = paths.iter().map(PathBuf::from).collect();
+        KeptFiles::new(Path::new("/state"), "downbeat", &paths).path()
+    };
+    for same in [&["/x/s/"][..], &["//x/./s"], &["/x/s", "/x/s"], &["/x/s/", "/x/s"]] {
+        assert_eq!(copy(same), copy(&["/x/s"]), "{same:?}");
+    }
+    assert_eq!(copy(&["s/", "./s"]), copy(&["s"]));
+    assert_ne!(copy(&["/x/s", "/x/t"]), copy(&["/x/s"]));
+}
+
+#[test]
 fn any_byte_that_differs_is_noticed() {
     let rig = Rig::new();
     rig.keep(NOW).unwrap();
