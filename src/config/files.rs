@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
-use crate::regular_file;
+use crate::{host, regular_file};
 
 /// Bytes of one schedule file. A million entries fit into eight such files.
 pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
@@ -129,19 +129,10 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
 /// The effective user, by name where the system's user list has it.
 fn user() -> String {
     let uid = rustix::process::geteuid().as_raw();
-    let list = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    match user_name(&list, uid) {
+    match host::user_name(uid) {
         Some(name) => format!("user `{name}` (uid {uid})"),
         None => format!("uid {uid}"),
     }
-}
-
-fn user_name(list: &str, uid: u32) -> Option<&str> {
-    list.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, id) = (fields.next()?, fields.nth(1)?);
-        (id == uid.to_string()).then_some(name)
-    })
 }
 
 #[cfg(test)]
@@ -154,6 +145,5 @@ mod tests {
         let problem = unreadable(Path::new("/etc/x.yaml"), &error);
         assert_eq!(problem.message, "cannot be read: permission denied (os error 13)");
         assert!(problem.hint.unwrap().starts_with("downbeat runs as user `"));
-        assert_eq!(user_name("root:x:0:0::/root:/bin/sh\nme:x:7:7::/:/bin/sh\n", 7), Some("me"));
     }
 }

@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::ownership::{self, Distrust, ROOT, is_below_only, normal, us};
-use crate::regular_file;
+use crate::{host, regular_file};
 
 /// Why a runtime directory, or what listens in it, is not trusted; and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -131,13 +131,7 @@ fn check(path: &Path, found: &Metadata, us: u32, role: Role) -> Result<(), Untru
 
 /// The user's name, or `#` and the number as sudo takes it.
 fn user_name(uid: u32) -> String {
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, number) = (fields.next()?, fields.nth(1)?);
-        (number.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| format!("#{uid}"))
+    host::user_name(uid).unwrap_or_else(|| format!("#{uid}"))
 }
 
 #[cfg(test)]
