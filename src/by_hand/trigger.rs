@@ -7,6 +7,7 @@ use super::{Edits, Ready, Refused, broker_of, find, time};
 use crate::broker::Publish;
 use crate::clock;
 use crate::config::Broker;
+use crate::envelope::answer::NO_RESULTS;
 use crate::schedule::{Kind, Schedule};
 use crate::service::render::Renderer;
 
@@ -29,10 +30,6 @@ pub struct Trigger {
     #[serde(default)]
     pub told: bool,
 }
-
-/// A spool keeps none, and the queue does not say who does.
-const NO_RESULTS: &str =
-    "--wait: nobody says where results are kept; set the option `results: redis://…` of the queue";
 
 /// What was sent, or would have been.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -96,7 +93,7 @@ pub async fn trigger(
         if ready.parcel.queue().worker.results().is_none()
             && matches!(store, Some(Broker::Spool(_)))
         {
-            return Err(Refused::Invalid(NO_RESULTS.to_owned()));
+            return Err(Refused::Invalid(format!("--wait: {NO_RESULTS}")));
         }
     }
     if !asked.dry_run {

@@ -99,7 +99,7 @@ fn look(service: &ServiceConfig, question: Question) -> Result<Value, Failure> {
 fn usual_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
     match named_broker(service)? {
         Broker::Redis(address) => Ok(address),
-        Broker::Spool(_) => Err(Failure::usage("nobody says where results are kept")),
+        Broker::Spool(_) => Err(Failure::usage(answer::NO_RESULTS)),
     }
 }
 

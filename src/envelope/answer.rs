@@ -7,6 +7,10 @@ use super::{Command, Unsendable, bullmq, celery, rq};
 use crate::queue::{Queue, Worker};
 use crate::schedule::Message;
 
+/// Why there is no result to wait for.
+pub const NO_RESULTS: &str = "no result backend is configured for this queue; set the option \
+                              `results: redis://…` of the queue";
+
 /// How far a task has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

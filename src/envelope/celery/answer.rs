@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::envelope::answer::{Answer, last_line};
+use crate::envelope::answer::{Answer, NO_RESULTS, last_line};
 use crate::envelope::{Command, Unsendable};
 use crate::schedule::Message;
 
@@ -14,9 +14,7 @@ pub(in crate::envelope) const RESULT: &str = "celery-task-meta-";
 /// can see from here.
 pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> {
     if message.queue.amqp.is_some() && message.queue.worker.results().is_none() {
-        let why =
-            "nobody says where results are kept; set the option `results: redis://…` of the queue";
-        return Err(Unsendable::new("queue", why));
+        return Err(Unsendable::new("queue", NO_RESULTS));
     }
     match super::options(message).and_then(|options| options.ignore_result) {
         Some(true) => Err(Unsendable::new("options", "`ignore_result` leaves no result")),
