@@ -91,7 +91,7 @@ fn a_restart_with_a_typo_goes_on_with_the_schedule_accepted_before_and_says_so()
     let second = start(&place);
     second.wait_for_dispatches("tick", wall_clock().0, 2);
     let log = second.log().join("\n");
-    for part in ["ERROR", "starting from the files kept before", PROBLEM, "running the schedule"] {
+    for part in ["ERROR", "started from the kept schedule files", "accepted_at=", PROBLEM] {
         assert!(log.contains(part), "{part}: {log}");
     }
     let told = trouble(&place).unwrap();

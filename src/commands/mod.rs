@@ -33,7 +33,7 @@ use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::service::DEFAULT_FILE;
 use crate::config::{
-    Broker, Caller, Overrides, Problem, ServiceConfig, Severity, check_environment,
+    Broker, Caller, Overrides, Problem, ServiceConfig, Severity, check_environment, problem,
 };
 use crate::control::{self, AskError};
 use crate::queue::{Queue, Worker};
@@ -203,9 +203,7 @@ fn load_configuration(flags: ServiceFlags, caller: Caller) -> Result<ServiceConf
 
 /// Problems as shown on standard error.
 fn render(problems: &[Problem]) -> String {
-    let colour = show::is_coloured(&io::stderr());
-    let rendered: Vec<_> = problems.iter().map(|problem| problem.render(colour)).collect();
-    rendered.join("\n")
+    problem::render(problems, show::is_coloured(&io::stderr()))
 }
 
 /// Asks the running service, and warns if its settings are others than this command's own; `None` when

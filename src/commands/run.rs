@@ -202,12 +202,7 @@ fn load(
     let kept = if strict { Ok(None) } else { copy.load(&service.queues, tzdata) };
     let unusable = match kept {
         Ok(Some(Kept { accepted_at, loaded: Loaded { schedule: Some(schedule), files, .. } })) => {
-            let loader = loader.started_from_kept(&loaded.problems);
-            warn!(
-                %accepted_at,
-                path = %place.display(),
-                "running the schedule accepted then, and will again after a restart"
-            );
+            let loader = loader.started_from_kept(accepted_at, &place, &loaded.problems);
             return Ok((Arc::new(schedule), loader, files));
         }
         Ok(Some(Kept { loaded, .. })) => Some(format!("invalid\n{}", render(&loaded.problems))),

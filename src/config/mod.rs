@@ -22,7 +22,7 @@ mod kept;
 mod load;
 mod node;
 mod options;
-mod problem;
+pub mod problem;
 mod reader;
 pub mod reference;
 mod report;

@@ -112,6 +112,20 @@ impl Problem {
     }
 }
 
+/// Problems for people, one after the other.
+#[must_use]
+pub fn render(problems: &[Problem], colour: bool) -> String {
+    let rendered: Vec<_> = problems.iter().map(|problem| problem.render(colour)).collect();
+    rendered.join("\n")
+}
+
+/// The errors, each on one line.
+#[must_use]
+pub fn summary(problems: &[Problem]) -> String {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    errors.map(Problem::line).collect::<Vec<_>>().join("\n")
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))

@@ -1,5 +1,6 @@
 //! A new schedule is loaded aside and taken up whole, or not at all.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,7 +12,7 @@ use super::keeper::{Keeper, KeptSchedule, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
 use crate::broker::{Broker, Fence, Reply};
 use crate::clock::{self, Clock};
-use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, Severity};
+use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, problem};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::{Entry, Schedule, UnixMs};
 
@@ -57,12 +58,21 @@ impl Loader {
         self
     }
 
-    /// The service starts from kept files, since the configured ones have these problems.
+    /// The service starts from the files kept in `path`, since the configured ones have these problems.
     #[must_use]
-    pub fn started_from_kept(mut self, problems: &[Problem]) -> Loader {
-        error!(problems = problems.len(), "invalid schedule; starting from the files kept before");
-        error!("{}", render(problems));
-        self.note(false, summary(problems));
+    pub fn started_from_kept(
+        mut self,
+        accepted_at: UnixMs,
+        path: &Path,
+        problems: &[Problem],
+    ) -> Loader {
+        error!(
+            %accepted_at,
+            path = %path.display(),
+            problems = %problem::render(problems, false),
+            "started from the kept schedule files"
+        );
+        self.note(false, problem::summary(problems));
         self.started_from_kept = true;
         self
     }
@@ -121,18 +131,6 @@ impl Loader {
     }
 }
 
-/// Errors as the status has them.
-fn summary(problems: &[Problem]) -> String {
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-    errors.map(Problem::line).collect::<Vec<_>>().join("\n")
-}
-
-/// Problems as the log has them.
-fn render(problems: &[Problem]) -> String {
-    let rendered: Vec<_> = problems.iter().map(|problem| problem.render(false)).collect();
-    rendered.join("\n")
-}
-
 /// The first eight digits of the content hash, as replicas announce it.
 #[must_use]
 pub fn short_hash(schedule: &Schedule) -> String {
@@ -144,7 +142,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
     pub(super) async fn take_up(&mut self, loaded: Loaded) -> Result<String, String> {
         let Some(schedule) = loaded.schedule else {
             let problems = loaded.problems.len();
-            let (summary, full) = (summary(&loaded.problems), render(&loaded.problems));
+            let (summary, full) =
+                (problem::summary(&loaded.problems), problem::render(&loaded.problems, false));
             // The watch sees the same files as whoever asked for a reload.
             if self.loader.refusal() != Some(&summary) {
                 error!(problems, "reload refused; the old schedule goes on");
