@@ -209,31 +209,18 @@ fn without_a_state_directory_an_invalid_schedule_fails_before_anything_is_sent()
 }
 
 #[test]
-fn a_copy_that_takes_long_to_write_delays_neither_slots_nor_reloads() {
+fn whoever_locks_the_state_directory_delays_neither_the_copy_nor_the_end() {
     let place = place();
-    // Whoever writes a copy locks the folder.
+    // Any user who can read it can do that.
     let folder = fs::File::open(place.state()).unwrap();
     flock(&folder, FlockOperation::LockExclusive).unwrap();
     let mut downbeat = start(&place);
-    downbeat.wait_for_dispatches("tick", 0, 2);
+    wait_until_kept(&place);
     let changed = "entries:\n  tick: {task: t, every: 1s, args: [1]}\n";
     place.write_schedule("jobs.yaml", changed);
     downbeat.wait_for_log("reloaded: changed tick");
-    downbeat.wait_for_dispatches("tick", wall_clock().0, 1);
-    place.write_schedule("jobs.yaml", BROKEN);
-    downbeat.wait_for_log("reload refused");
-    // It is not said what the next start will do as long as nobody knows.
-    assert!(trouble(&place).unwrap().contains(": the schedule from before goes on; mended"));
-    place.write_schedule("jobs.yaml", changed);
-    downbeat.wait_for_log("nothing is wrong with the schedule any more");
-    flock(&folder, FlockOperation::Unlock).unwrap();
     wait_until_kept(&place);
     assert!(fs::read_to_string(copy(&place)).unwrap().ends_with(changed));
-    // Nor does it delay the end.
-    flock(&folder, FlockOperation::LockExclusive).unwrap();
-    let from = downbeat.log().len();
-    place.write_schedule("jobs.yaml", TICKING);
-    downbeat.wait_for_log_from(from, "reloaded: changed tick");
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));
 }
