@@ -19,24 +19,6 @@ pub enum Broker {
     Spool(PathBuf),
 }
 
-/// What `broker` may name: a store of state and messages, or an AMQP broker, which holds messages
-/// only.
-enum Named {
-    Store(Broker),
-    Amqp(Arc<AmqpAddress>),
-}
-
-impl Named {
-    /// Whether somebody who reads the address learns a password.
-    fn has_password(&self) -> bool {
-        match self {
-            Named::Store(Broker::Redis(address)) => address.has_password(),
-            Named::Store(Broker::Spool(_)) => false,
-            Named::Amqp(address) => address.has_password(),
-        }
-    }
-}
-
 /// What to write where a state is needed.
 const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`";
 
@@ -50,7 +32,7 @@ pub(super) fn read(
     let names = Names { key: "state", flag: "--state", env: "DOWNBEAT_STATE" };
     let state = from.setting(names, exposed(overrides.state.as_ref()));
     match named(overrides, file, from) {
-        Some((Named::Amqp(address), place)) => {
+        Some((Address::Amqp(address), place)) => {
             let state = state.or_else(|| from.variable("state", "REDIS_URL"));
             if state.is_none() {
                 from.error(&place, "an AMQP broker cannot hold lease and progress", STATE_HINT);
@@ -61,7 +43,7 @@ pub(super) fn read(
             {
                 from.note_secret(given);
             }
-            (address_of_state.map(Broker::Redis), Some(address))
+            (address_of_state.map(Broker::Redis), Some(Arc::new(address)))
         }
         found => {
             // What is wrong with a broker is told already, and it could be an AMQP one.
@@ -71,8 +53,9 @@ pub(super) fn read(
                 from.error(&state.place, "`state` without an AMQP broker", hint);
             }
             let store = found.and_then(|(address, _)| match address {
-                Named::Store(broker) => Some(broker),
-                Named::Amqp(_) => None,
+                Address::Redis(address) => Some(Broker::Redis(address)),
+                Address::Spool(path) => Some(Broker::Spool(path)),
+                Address::Amqp(_) => None,
             });
             (store, None)
         }
@@ -84,14 +67,14 @@ fn named(
     overrides: &Overrides,
     file: Option<&Path>,
     from: &mut Sources<'_, '_, '_>,
-) -> Option<(Named, Place)> {
+) -> Option<(Address, Place)> {
     let given = strongest(overrides, file, from)?;
     let base = from.base_of(&given);
-    let named = from.check(Some(&given), |text| broker(text, &base))?;
-    if named.has_password() {
+    let address = from.check(Some(&given), |text| broker(text, &base))?;
+    if address.has_password() {
         from.note_secret(&given);
     }
-    Some((named, given.place))
+    Some((address, given.place))
 }
 
 /// A credential that the service manager hands over counts as a file that the environment names; a
@@ -153,12 +136,12 @@ fn exposed(flag: Option<&Secret>) -> Option<String> {
     flag.map(|secret| secret.expose().to_owned())
 }
 
-/// Reads `broker`; relative spool paths count from `base`.
-fn broker(text: &str, base: &Path) -> Result<Named, Refusal> {
+/// Reads `broker`: a store of state and messages, or an AMQP broker, which holds messages only.
+/// Relative spool paths count from `base`.
+fn broker(text: &str, base: &Path) -> Result<Address, Refusal> {
     Ok(match Address::parse(text)? {
-        Address::Redis(address) => Named::Store(Broker::Redis(address)),
-        Address::Spool(path) => Named::Store(Broker::Spool(base.join(path))),
-        Address::Amqp(address) => Named::Amqp(Arc::new(address)),
+        Address::Spool(path) => Address::Spool(base.join(path)),
+        address => address,
     })
 }
 
