@@ -176,8 +176,9 @@ fn looks_like_a_server(text: &str) -> bool {
     // `HOST:PORT` and `//HOST`: a folder of such a name is `./HOST:PORT`.
     let has_port = text.split('/').next().is_some_and(|first| first.contains(':'));
     let has_host = text.strip_prefix("//").is_some_and(|host| !host.starts_with('/'));
-    let has_login =
-        path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':') || !login.contains('/'));
+    // A login is in the first part, or has a colon.
+    let has_login = path.split('/').next().is_some_and(|first| first.contains('@'))
+        || path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'));
     let odd = |c: char| matches!(c, '?' | '#') || c.is_control();
     has_scheme || has_port || has_host || has_login || text.contains("://") || text.contains(odd)
 }

@@ -141,6 +141,7 @@ fn a_bad_address_says_why_and_keeps_what_stands_there() {
         ("spool:~/x", "`~` and `$` are not expanded in the path of a spool"),
         ("spool:$HOME/x", "`~` and `$` are not expanded in the path of a spool"),
         ("spool:s3cret@h", "the path of a spool looks like the address of a server"),
+        ("spool:s3cret@h/x@y", "the path of a spool looks like the address of a server"),
         ("spool://s3cret@h/x", "the path of a spool looks like the address of a server"),
         ("spool:/x?password=s3cret", "the path of a spool looks like the address of a server"),
         ("sentinel://:s3cret@a;sentinel://:s3cret@b", "more than one broker address"),
