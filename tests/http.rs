@@ -101,6 +101,16 @@ fn a_refused_reload_is_shown_with_its_place_and_nothing_of_the_file() {
     for text in [shown, printed] {
         assert!(!text.contains("s3cret") && !text.contains("task: t"), "{text}");
     }
+    place.write_schedule(
+        "jobs.yaml",
+        "entries: {a: {task: t, cron: '@yearly', args: ['{{ s3cret }}']}}",
+    );
+    place.run(&["reload", "--wait"]).refused(1);
+    let shown = eventually(SOON, "the second refusal is shown", || {
+        Some(get(&address, "/status").body)
+            .filter(|body| body.contains("unknown name in a template"))
+    });
+    assert!(!shown.contains("s3cret"), "{shown}");
 }
 
 #[test]

@@ -23,17 +23,17 @@ pub enum TemplateProblem {
     /// Nothing between the braces.
     #[error("an empty template")]
     Empty,
-    /// A word that stands for nothing.
-    #[error("unknown name `{0}` in a template")]
+    /// A word that stands for nothing. It is not quoted, as the status shows messages to everybody.
+    #[error("unknown name in a template")]
     UnknownName(String),
     /// A word after `|` that is no filter.
-    #[error("unknown filter `{0}`")]
+    #[error("unknown filter in a template")]
     UnknownFilter(String),
     /// A filter on something that is no instant.
     #[error("{0} takes no filter")]
     NoFilter(&'static str),
     /// Something else than what the grammar has here.
-    #[error("expected {expected}, found `{found}`")]
+    #[error("expected {expected} here")]
     Unexpected {
         /// What may stand there.
         expected: &'static str,
