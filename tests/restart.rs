@@ -185,8 +185,11 @@ fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
             .then_some(())
     });
     strict.process().kill();
-    let told = place.run(&["run", "--strict"]).refused(78);
-    assert!(told.contains("invalid schedule\n") && told.contains(PROBLEM), "{told}");
+    let mut refused = place.start(&["run", "--strict"]);
+    refused.wait_for_log("downbeat: invalid schedule");
+    refused.wait_for_log(PROBLEM);
+    assert_eq!(refused.wait(SOON).code(), Some(78));
+    let told = refused.log().join("\n");
     assert!(!told.contains("kept"), "{told}");
     start(&place);
 }

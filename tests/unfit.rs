@@ -40,9 +40,10 @@ fn nothing_is_written_to_a_cluster_and_the_service_ends_for_good() {
     needs!(Redis);
     let server = cluster();
     let place = place(&server.tcp_url().replace("redis://", "redis://:s3cret@"));
-    let told = place.run(&["run"]).refused(78);
+    let mut downbeat = place.start(&["run"]);
+    let told = downbeat.wait_for_log("it is a Redis Cluster");
     assert!(told.contains("redis://:***@127.0.0.1:"), "{told}");
-    assert!(told.contains("it is a Redis Cluster"), "{told}");
+    assert_eq!(downbeat.wait(SOON).code(), Some(78));
     for command in [&["trigger", "tick"][..], &["check", "--workers"], &["peek", "q"]] {
         let told = place.run(command);
         assert_ne!(told.code, Some(0), "{told:?}");
