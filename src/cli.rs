@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::address::Secret;
+use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
 use crate::mask::mask;
 
 /// Publishes each due slot of a YAML schedule exactly once to a task queue.
@@ -37,7 +38,7 @@ fn without_values(mut error: clap::Error) -> clap::Error {
     let is_plain = |text: &str| {
         let is_plain = |c: char| c.is_ascii_lowercase() || c == '-';
         // One character is no password.
-        let is_short_flag = text.len() == 2 && text.starts_with('-');
+        let is_short_flag = text.len() == 2 && text.starts_with('-') && !text.contains(is_hidden);
         is_short_flag
             || text.starts_with('<')
             || text.starts_with("--") && text.chars().all(is_plain)
@@ -56,9 +57,18 @@ fn without_values(mut error: clap::Error) -> clap::Error {
             error.remove(ContextKind::TrailingArg);
         }
     }
-    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
-        let masked = mask(value).into_owned();
-        error.insert(ContextKind::InvalidValue, ContextValue::String(masked));
+    let texts: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => {
+                let shown = mask(&shorten(&escape(text), MAX_SHOWN)).into_owned();
+                Some((kind, ContextValue::String(shown)))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in texts {
+        error.insert(kind, text);
     }
     error
 }

@@ -15,7 +15,7 @@
 //! - [`http`]: health, status and metrics, off the path of every task.
 //! - `ownership`: whose a directory is, and who else may write to it.
 //! - `regular_file`: opens files that somebody else may have put there.
-//! - [`mask`]: hides passwords in texts that leave the process.
+//! - [`mask`], [`escape`]: hide passwords, and show hidden characters, in texts that leave the process.
 //! - [`clock`], [`signals`], [`supervisor`], [`watch`], [`telemetry`], [`host`]: the edges of the
 //!   process.
 //!
@@ -28,6 +28,8 @@
 //!                           leader's lease ──────────────────────────────►  queue ─► worker
 //! ```
 
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod address;
 pub mod broker;
 pub mod by_hand;
@@ -37,6 +39,7 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod envelope;
+pub mod escape;
 pub mod host;
 pub mod http;
 pub mod leader;

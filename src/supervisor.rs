@@ -14,11 +14,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::escape::{escape, shorten};
 use crate::mask::mask;
 
 /// The status is looked at no more often.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
-/// Longer statuses are cut.
+/// Longer statuses are cut; in bytes.
 const LONGEST_STATUS: usize = 500;
 
 /// Whoever started the service and wants to hear of it; or nobody.
@@ -142,11 +143,9 @@ fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     Ok((socket, address))
 }
 
-/// A line of its own in the message: the first, as what follows may be an excerpt of a file.
+/// A line of its own in the message.
 fn one_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let line = line.chars().map(|c| if c.is_control() { ' ' } else { c });
-    line.take(LONGEST_STATUS).collect()
+    shorten(&escape(text), LONGEST_STATUS).into_owned()
 }
 
 #[cfg(test)]
@@ -209,7 +208,7 @@ mod tests {
         let heard = heard(&listener);
         assert!(heard[1].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{heard:?}");
         assert_eq!(heard[0], "READY=1\nSTATUS=a");
-        assert_eq!(heard[3..], ["STATUS=a", "READY=1\nSTATUS=tab here"]);
+        assert_eq!(heard[3..], ["STATUS=a", "READY=1\nSTATUS=tab\\there\\nand more"]);
     }
 
     #[tokio::test(start_paused = true)]

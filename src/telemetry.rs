@@ -1,19 +1,18 @@
 //! The log: one line an event, on standard error.
 
-mod logfmt;
+mod line;
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use self::logfmt::Logfmt;
+use self::line::Line;
 use crate::config::LogFormat;
 use crate::mask::mask;
 
@@ -32,15 +31,7 @@ pub fn init(format: LogFormat, levels: &str) {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(Stderr { journald })
-        .with_target(false)
-        .with_ansi(colour);
-    let layer = match (format, journald) {
-        (LogFormat::Json, true) => layer.json().flatten_event(true).without_time().boxed(),
-        (LogFormat::Json, false) => layer.json().flatten_event(true).boxed(),
-        (LogFormat::Logfmt, _) => layer.event_format(Logfmt { time: !journald }).boxed(),
-        (LogFormat::Text, true) => layer.without_time().boxed(),
-        (LogFormat::Text, false) => layer.boxed(),
-    };
+        .event_format(Line { format, time: !journald, colour });
     // A subscriber that is set already stays: only tests do that.
     let _ = tracing_subscriber::registry().with(levels).with(layer).try_init();
 }
@@ -124,25 +115,20 @@ impl fmt::Display for Priority {
     }
 }
 
-/// Takes the lines of one event.
+/// Takes the line of one event.
 #[derive(Clone, Copy, Debug)]
 struct Lines {
     priority: Option<Priority>,
 }
 
 impl Write for Lines {
-    /// Takes whole lines: the formatter writes each event in one piece.
+    /// Takes a whole line: the formatter writes each event in one piece.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let Some(priority) = self.priority else {
             write_or_gather(lines);
             return Ok(lines.len());
         };
-        let mut graded = Vec::with_capacity(lines.len() + 3);
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            write!(graded, "{priority}")?;
-            graded.extend_from_slice(line);
-        }
-        write_or_gather(&graded);
+        write_or_gather(&[priority.to_string().as_bytes(), lines].concat());
         Ok(lines.len())
     }
 

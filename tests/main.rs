@@ -21,6 +21,7 @@ mod flower;
 mod fresh_clone;
 mod fuzz;
 mod guards;
+mod hostile;
 mod hosts;
 mod http;
 mod init_script;

@@ -256,7 +256,7 @@ fn a_message_that_makes_no_sense_is_a_line_among_the_others() {
     );
     let rows = place.run(&["peek", "audit"]).ok();
     assert_eq!(rows.lines().count(), 4, "{rows:?}");
-    assert!(rows.contains("\\u{1b}[2Jnonsense\\n") && !rows.contains('\u{1b}'), "{rows:?}");
+    assert!(rows.contains("\\u001b[2Jnonsense\\n") && !rows.contains('\u{1b}'), "{rows:?}");
     // Ids whose messages have gone.
     let () = redis.rpush("rq:queue:images", "gone").unwrap();
     let () = redis.set("rq:job:gone", "no hash").unwrap();

@@ -369,8 +369,8 @@ fn passwords_that_others_on_the_machine_can_read_are_warned_of() {
         let mut downbeat = place.start(&[&["run"][..], args].concat());
         downbeat.wait_for_log("started");
         let log = downbeat.log().join("\n");
-        let warning = warning.split_once('\n').unwrap().0;
-        assert!(log.contains(" WARN ") && log.contains(warning), "{args:?}: {log}");
+        let warning = warning.split_once('\n').unwrap().0.replace("warning: ", "");
+        assert!(log.contains(" WARN ") && log.contains(&warning), "{args:?}: {log}");
         downbeat.process().terminate();
         downbeat.wait(SOON);
     }

@@ -54,7 +54,7 @@ async fn send_all(
             }
         };
         if !output.json {
-            done.slots.iter().try_for_each(|slot| show::exact(&in_words(slot)))?;
+            done.slots.iter().try_for_each(|slot| show::line(&in_words(slot)))?;
         }
         sent.extend(done.slots);
         show_progress(sent.len(), done.left);
@@ -120,7 +120,7 @@ fn in_words(slot: &Slot) -> String {
 fn show_progress(sent: usize, left: usize) {
     if io::stderr().is_terminal() && !io::stdout().is_terminal() && sent + left > 0 {
         let end = if left == 0 { "\n" } else { "" };
-        eprint!("\rsent {sent} of {}{end}", sent + left);
+        let _ = write!(io::stderr(), "\rsent {sent} of {}{end}", sent + left);
         let _ = io::stderr().flush();
     }
 }

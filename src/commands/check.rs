@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::direct::{Direct, Store};
-use super::{Exit, Failure, load_configuration, look, render, show};
+use super::{Exit, Failure, load_configuration, look, show};
 use crate::broker::redis::Asked;
 use crate::cli;
 use crate::cli::ServiceFlags;
@@ -37,9 +37,7 @@ pub(super) fn check(flags: ServiceFlags, asked: cli::Check) -> Result<Exit, Fail
         show::json(&checked)?;
         return Ok(exit);
     }
-    if !checked.problems.is_empty() {
-        show::complain(&render(&checked.problems));
-    }
+    show::problems(&checked.problems);
     if let Some(entries) = checked.entries {
         let count =
             |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });

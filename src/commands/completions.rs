@@ -9,5 +9,5 @@ use crate::cli::Cli;
 pub(super) fn completions(shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "downbeat", &mut script);
-    show::exact(String::from_utf8_lossy(&script).trim_end()).map(|()| Exit::Fine)
+    show::own(String::from_utf8_lossy(&script).trim_end()).map(|()| Exit::Fine)
 }

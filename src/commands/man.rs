@@ -9,7 +9,7 @@ use super::{Exit, Failure, show};
 use crate::cli::Cli;
 
 pub(super) fn man() -> Result<Exit, Failure> {
-    show::exact(page().trim_end()).map(|()| Exit::Fine)
+    show::own(page().trim_end()).map(|()| Exit::Fine)
 }
 
 const DESCRIPTION: &str = "downbeat reads YAML schedule files and publishes each due slot, an entry at \

@@ -33,7 +33,7 @@ use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::service::DEFAULT_FILE;
 use crate::config::{
-    Broker, Caller, Overrides, Problem, ServiceConfig, Severity, check_environment, problem,
+    Broker, Caller, Overrides, Problem, ServiceConfig, Severity, check_environment,
 };
 use crate::control::{self, AskError};
 use crate::queue::{Queue, Worker};
@@ -75,11 +75,12 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, Serialize, Deserialize)]
 struct Failure {
     exit: Exit,
+    /// On one line.
     message: String,
     /// What is wrong with the input, if that is the reason.
     #[serde(skip)]
     problems: Vec<Problem>,
-    /// Shown to people below the message.
+    /// Lines that are shown to people below the message.
     picture: Option<String>,
 }
 
@@ -95,10 +96,10 @@ impl Failure {
 
     /// The reason on one line, for where no part of the input is shown.
     fn summary(&self) -> String {
-        let first = self.message.lines().next().unwrap_or_default();
+        let first = &self.message;
         let errors = || self.problems.iter().filter(|problem| problem.severity == Severity::Error);
         match (errors().next(), errors().count()) {
-            (None, _) => first.to_owned(),
+            (None, _) => first.clone(),
             (Some(error), 1) => format!("{first}: {}", error.line()),
             (Some(error), count) => format!("{first}: {} (and {} more)", error.line(), count - 1),
         }
@@ -146,11 +147,9 @@ pub fn execute(cli: Cli) -> Exit {
     };
     done.unwrap_or_else(|failure| {
         show::complain(&format!("downbeat: {}", failure.message));
-        if !failure.problems.is_empty() {
-            show::complain(&render(&failure.problems));
-        }
+        show::problems(&failure.problems);
         if let Some(picture) = failure.picture {
-            show::complain(&picture);
+            show::complain_lines(&picture);
         }
         failure.exit
     })
@@ -199,11 +198,6 @@ fn load_configuration(flags: ServiceFlags, caller: Caller) -> Result<ServiceConf
             Err(problems)
         }
     }
-}
-
-/// Problems as shown on standard error.
-fn render(problems: &[Problem]) -> String {
-    problem::render(problems, show::is_coloured(&io::stderr()))
 }
 
 /// Asks the running service, and warns if its settings are others than this command's own; `None` when

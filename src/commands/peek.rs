@@ -1,6 +1,5 @@
 //! `peek`: what waits in a queue, decoded, and left where it is.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +15,7 @@ use crate::clock;
 use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::Question;
 use crate::envelope::peek::{self, Waiting};
+use crate::escape::escape;
 use crate::queue::{Queue, Worker};
 use crate::schedule::UnixMs;
 
@@ -122,8 +122,7 @@ fn wrong(queue: &Queue, key: &str, found: &str) -> Failure {
         "stream" => "set `worker: stream` for it if its consumers read the stream",
         _ => "it is another program's, or the queue has another `worker:`",
     };
-    let message =
-        format!("{} is a {found}, and {kind} workers take nothing from one: {hint}", shown(key));
+    let message = format!("{} is a {found}, and {kind} workers take nothing from one: {hint}", key);
     Failure::new(Exit::No, message)
 }
 
@@ -156,7 +155,7 @@ fn summary(
     groups: &[Group],
     count: usize,
 ) -> String {
-    let (name, kind) = (shown(&queue.name), queue.worker.kind());
+    let (name, kind) = (&queue.name, queue.worker.kind());
     let mut text = if total == 0 {
         let broker = match &queue.amqp {
             Some(amqp) => amqp.url.to_string(),
@@ -172,8 +171,7 @@ fn summary(
     };
     for Group { name, lag, pending } in groups {
         let lag = lag.map_or("an unknown number".to_owned(), |lag| lag.to_string());
-        text +=
-            &format!("; group {}: {lag} not given to it, {pending} not acknowledged", shown(name));
+        text += &format!("; group {}: {lag} not given to it, {pending} not acknowledged", name);
     }
     if total > count as u64 && count > 0 {
         text += &format!("; the first {count} are shown");
@@ -191,7 +189,7 @@ fn summary(
 fn keys(places: &[String]) -> String {
     let (derived, named): (Vec<_>, Vec<_>) =
         places.iter().partition(|place| place.contains(char::is_control));
-    let mut text = named.iter().map(|place| shown(place)).collect::<Vec<_>>().join(", ");
+    let mut text = named.iter().map(|place| place.as_str()).collect::<Vec<_>>().join(", ");
     if !derived.is_empty() {
         text += &format!(" and its {} lists for other priorities", derived.len());
     }
@@ -208,7 +206,7 @@ fn print(messages: &[Message]) -> Result<(), Failure> {
     if io::stdout().is_terminal() {
         let width = show::width().saturating_sub(2).max(20);
         for cell in rows.iter_mut().flatten() {
-            *cell = show::cut(cell, width);
+            *cell = show::cut(&escape(cell), width);
         }
         for column in (0..heading.len()).rev() {
             if rows.iter().all(|row| row[column] == NOTHING) {
@@ -228,13 +226,12 @@ fn row(message: &Message, now: UnixMs) -> Vec<String> {
         let raw = message.raw.as_deref().unwrap_or_default();
         let mut row = vec![NOTHING.to_owned(); HEADING.len()];
         row[0] = "?".to_owned();
-        row[HEADING.len() - 1] =
-            shown(format!("{error}: {raw}").trim_end_matches(": ")).into_owned();
+        row[HEADING.len() - 1] = format!("{error}: {raw}").trim_end_matches(": ").to_owned();
         return row;
     };
     let text = |text: &Option<String>| match text.as_deref() {
         None | Some("") => NOTHING.to_owned(),
-        Some(text) => shown(text).into_owned(),
+        Some(text) => text.to_owned(),
     };
     let time = |time: Option<UnixMs>| time.map(|time| time.to_string());
     let priority = waiting.priority.map(|priority| priority.to_string());
@@ -285,17 +282,6 @@ fn arguments(waiting: &Waiting) -> String {
     parts.extend(waiting.unread.as_ref().map(|why| format!("({why})")));
     parts.extend(waiting.not_before.map(|at| format!("(not before {at})")));
     parts.join(", ")
-}
-
-/// Without what would move a terminal's cursor or break a line.
-fn shown(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let escaped = text
-        .chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() });
-    Cow::Owned(escaped.collect())
 }
 
 #[cfg(test)]

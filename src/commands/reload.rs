@@ -18,8 +18,8 @@ pub(super) fn reload(flags: ServiceFlags, wait: bool) -> Result<Exit, Failure> {
             Ok(Exit::Fine)
         }
         Some(Err(problems)) => {
-            let message = format!("reload refused; the old schedule goes on\n{problems}");
-            Err(Failure::new(Exit::No, message))
+            let message = "reload refused; the old schedule goes on";
+            Err(Failure { picture: Some(problems), ..Failure::new(Exit::No, message) })
         }
         None => Err(no_service(&service)),
     }

@@ -11,9 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use super::{
-    Exit, Failure, broker_of_run, check_usable, configuration, look, render, renderer, runtime,
-};
+use super::{Exit, Failure, broker_of_run, check_usable, configuration, look, renderer, runtime};
 use crate::broker::amqp::Amqp;
 use crate::broker::redis::{Lock, RedisBroker};
 use crate::broker::spool::{Spool, SpoolError};
@@ -21,7 +19,7 @@ use crate::broker::{Broker, BrokerError};
 use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
-use crate::config::{Caller, Kept, KeptFiles, Loaded, ScheduleFile};
+use crate::config::{Caller, Kept, KeptFiles, Loaded, Problem, ScheduleFile};
 use crate::control::Server;
 use crate::leader::campaign::{self, Reports};
 use crate::leader::{Campaign, LeaseTimes, Peer};
@@ -58,9 +56,7 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Caller::Service, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
-    if !service.warnings.is_empty() {
-        warn!("{}", render(&service.warnings));
-    }
+    service.warnings.iter().for_each(Problem::log);
     let runtime = runtime()?;
     let done = runtime.block_on(serve(service, asked, signals));
     // What still hangs in a blocking call must not keep the process.
@@ -193,9 +189,7 @@ fn load(
     let loader = Loader::new(load.clone(), tzdata.to_string()).keeping(copy.clone(), strict);
     let loaded = load();
     if let Some(schedule) = loaded.schedule {
-        if !loaded.problems.is_empty() {
-            warn!("{}", render(&loaded.problems));
-        }
+        loaded.problems.iter().for_each(Problem::log);
         return Ok((Arc::new(schedule), loader, loaded.files));
     }
     let place = copy.path();
@@ -205,7 +199,10 @@ fn load(
             let loader = loader.started_from_kept(accepted_at, &place, &loaded.problems);
             return Ok((Arc::new(schedule), loader, files));
         }
-        Ok(Some(Kept { loaded, .. })) => Some(format!("invalid\n{}", render(&loaded.problems))),
+        Ok(Some(Kept { loaded, .. })) => {
+            let problems: Vec<_> = loaded.problems.iter().map(Problem::to_string).collect();
+            Some(format!("invalid\n{}", problems.join("\n")))
+        }
         Ok(None) => None,
         Err(error) => Some(error.to_string()),
     };
@@ -256,11 +253,10 @@ fn open_http(address: SocketAddr) -> Result<http::Server, Failure> {
     let opened = http::Server::bind(address).and_then(|server| Ok((server.address()?, server)));
     let (address, server) = opened.map_err(|error| {
         let exit = if is_passing(&error) { Exit::Failed } else { Exit::Config };
-        let message = format!(
-            "cannot serve health and metrics on {address}: {error}\nhint: stop what listens there, \
-             or choose another address with `http:` or --http"
-        );
-        Failure::new(exit, message)
+        let message = format!("cannot serve health and metrics on {address}: {error}");
+        let hint =
+            "hint: stop what listens there, or choose another address with `http:` or --http";
+        Failure { picture: Some(hint.to_owned()), ..Failure::new(exit, message) }
     })?;
     info!(%address, "serving health and metrics");
     Ok(server)

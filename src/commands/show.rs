@@ -1,7 +1,8 @@
 //! Printing: columns on a terminal, tab-separated lines in a pipe.
 //!
 //! What the service says of itself is printed with passwords hidden; what goes to workers, and what
-//! other programs read, is printed exactly.
+//! other programs read, is printed exactly. Hidden characters are escaped in all of it, which in JSON
+//! says the same. What is printed as a line is one, whatever newlines it holds, and not too long.
 
 use std::io::{self, IsTerminal, Write as _};
 use std::iter;
@@ -11,38 +12,65 @@ use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{Exit, Failure};
+use crate::config::Problem;
+use crate::escape::{MAX_SHOWN, escape, escape_lines, shorten};
 use crate::mask::mask;
 
 /// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value);
-    text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| line(&text))
+    let text = text.map_err(|error| Failure::new(Exit::Failed, error))?;
+    own(&mask(&escape_lines(&text)))
 }
 
-/// Prints a value as indented JSON, just as it is.
+/// Prints a value as indented JSON, with no password hidden.
 pub(super) fn exact_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value);
     text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| exact(&text))
 }
 
-/// Prints a value as one line of JSON, just as it is.
+/// Prints a value as one line of JSON, with no password hidden.
 pub(super) fn exact_json_line(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value);
     text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| exact(&text))
 }
 
+/// Prints a text in lines of its own, with no password hidden and nothing cut.
+pub(super) fn exact(text: &str) -> Result<(), Failure> {
+    own(&escape_lines(text))
+}
+
 /// Prints a line.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
-    exact(&mask(text))
+    own(&mask(&shorten(&escape(text), MAX_SHOWN)))
 }
 
 /// Prints a line to people, on standard error.
 pub(super) fn complain(text: &str) {
-    eprintln!("{}", mask(text));
+    own_complaint(&mask(&shorten(&escape(text), MAX_SHOWN)));
 }
 
-/// Prints a line just as it is. A reader that has gone away is no failure.
-pub(super) fn exact(text: &str) -> Result<(), Failure> {
+/// The same for each line of a text.
+pub(super) fn complain_lines(text: &str) {
+    text.lines().for_each(complain);
+}
+
+/// Prints what is wrong with the input to people, on standard error.
+pub(super) fn problems(problems: &[Problem]) {
+    let colour = is_coloured(&io::stderr());
+    for problem in problems {
+        own_complaint(&mask(&problem.render(colour)));
+    }
+}
+
+fn own_complaint(text: &str) {
+    // Nobody is left to be told of it.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints what holds no text from elsewhere, or has it escaped already, just as it is. A reader that has
+/// gone away is no failure.
+pub(super) fn own(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Failed, format!("cannot write to standard output: {error}")))
@@ -69,12 +97,19 @@ pub(super) fn width() -> usize {
 
 /// Prints rows under a heading: aligned on a terminal, else tab-separated and without heading.
 pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
-    if !io::stdout().is_terminal() {
-        return rows.iter().try_for_each(|row| line(&row.join("\t")));
-    }
-    let heading = heading.iter().map(ToString::to_string).collect();
-    aligned(heading, rows, width()).iter().try_for_each(|text| line(text))
+    let cell = |cell: &String| cut(&escape(cell), MAX_CELL);
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+    let lines = if io::stdout().is_terminal() {
+        let heading = heading.iter().map(ToString::to_string).collect();
+        aligned(heading, &rows, width())
+    } else {
+        rows.iter().map(|row| row.join("\t")).collect()
+    };
+    lines.iter().try_for_each(|line| own(&mask(line)))
 }
+
+/// Columns of a cell, or of a fact, at most.
+pub(super) const MAX_CELL: usize = 1000;
 
 /// Between columns, and before those that go on below.
 const GAP: &str = "  ";

@@ -7,6 +7,7 @@ use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::{self, Command, Question};
+use crate::escape::escape;
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
 use crate::service::status::{QueueStatus, Status};
@@ -66,7 +67,7 @@ impl Direct {
 }
 
 fn print(status: &Status) -> Result<(), Failure> {
-    let fact = |name: &str, value: &str| show::line(&format!("{name:<INDENT$}{value}"));
+    let fact = |name: &str, value: &str| show::line(&format!("{name:<INDENT$}{}", fitting(value)));
     match (&status.role, status.pid) {
         (Some(role), Some(pid)) => {
             fact("downbeat", &format!("{}, {role}, pid {pid}", status.version))?;
@@ -75,7 +76,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     }
     for trouble in status.troubles() {
         let mut name = "TROUBLE";
-        for line in show::wrapped(&trouble, INDENT) {
+        for line in show::wrapped(&fitting(&trouble), INDENT) {
             fact(name, &line)?;
             name = "";
         }
@@ -138,6 +139,11 @@ fn print(status: &Status) -> Result<(), Failure> {
         fact("", &format!("{} ({})", next.slot, next.slot_utc))?;
     }
     Ok(())
+}
+
+/// What is shown of a fact, which may come from other replicas or a broker.
+fn fitting(text: &str) -> String {
+    show::cut(&escape(text), show::MAX_CELL)
 }
 
 fn lateness(lateness: &Lateness) -> String {

@@ -46,24 +46,24 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     };
     let triggered: Triggered = done?;
     if !asked.output.json {
-        show::exact(&what_was_done(&triggered))?;
+        show_done(&triggered)?;
     }
     let answer = asked.wait.then(|| wait(&service, &triggered, limit)).transpose()?;
     match &answer {
         _ if asked.output.json => show::exact_json(&Told::new(&triggered, answer.as_ref()))?,
-        Some(answer) => show::exact(&what_came_of_it(answer, limit))?,
+        Some(answer) => show::line(&what_came_of_it(answer, limit))?,
         None => {}
     }
     Ok(answer.as_ref().map_or(Exit::Fine, exit))
 }
 
-fn what_was_done(triggered: &Triggered) -> String {
+fn show_done(triggered: &Triggered) -> Result<(), Failure> {
     let Triggered { entry, slot, task_id, queue, broker, message, sent, .. } = triggered;
     if *sent {
         let broker = show::on_broker(broker.as_deref());
-        format!("sent {entry} to {queue} as {task_id} (slot {slot}){broker}")
+        show::line(&format!("sent {entry} to {queue} as {task_id} (slot {slot}){broker}"))
     } else {
-        message.clone()
+        show::exact(message)
     }
 }
 

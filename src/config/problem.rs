@@ -3,8 +3,10 @@
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
+use tracing::{error, warn};
 use unicode_width::UnicodeWidthChar;
 
+use crate::escape::{escape, is_hidden};
 use crate::mask;
 
 /// Whether the input can be used all the same.
@@ -39,7 +41,7 @@ pub struct Problem {
 
 /// A source line as it is shown, cut around the caret when it is long.
 ///
-/// Tabs are widened, control characters replaced and passwords in URLs masked.
+/// Tabs are widened, hidden characters escaped and passwords in URLs masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
     /// What is shown of the line.
@@ -85,7 +87,7 @@ impl Problem {
         if self.severity == Severity::Warning {
             out += &paint.accent("warning: ");
         }
-        out += &printable(&self.message);
+        out += &escape(&self.message);
         if let Some(excerpt) = &self.excerpt {
             // `~` runs under the rest of what the caret points at.
             let caret = format!("^{}", "~".repeat(excerpt.width.saturating_sub(1)));
@@ -93,7 +95,7 @@ impl Problem {
             let _ = write!(out, "{}{}", " ".repeat(excerpt.caret), paint.accent(&caret));
         }
         if let Some(hint) = &self.hint {
-            let _ = write!(out, "\n{}{}", paint.accent("hint: "), printable(hint));
+            let _ = write!(out, "\n{}{}", paint.accent("hint: "), escape(hint));
         }
         out
     }
@@ -101,7 +103,16 @@ impl Problem {
     /// On one line, without anything that the input says at that place: `file:line:column: message`.
     #[must_use]
     pub fn line(&self) -> String {
-        printable(&(self.place() + &self.message))
+        escape(&(self.place() + &self.message)).into_owned()
+    }
+
+    /// Logs it. The line that it is about is for people in front of a terminal.
+    pub fn log(&self) {
+        let (line, hint) = (self.line(), self.hint.as_deref());
+        match self.severity {
+            Severity::Error => error!(hint, "{line}"),
+            Severity::Warning => warn!(hint, "{line}"),
+        }
     }
 
     fn place(&self) -> String {
@@ -141,18 +152,14 @@ struct Paint {
 
 impl Paint {
     fn place(&self, text: &str) -> String {
-        if self.colour { format!("\x1b[1m{}\x1b[0m", printable(text)) } else { printable(text) }
+        let text = escape(text);
+        if self.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.into_owned() }
     }
 
     fn accent(&self, text: &str) -> String {
         let code = if self.severity == Severity::Error { 31 } else { 33 };
         if self.colour { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
-}
-
-/// File contents and names reach the terminal through here, so no escape sequence of theirs may.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Lines up to this many characters are shown whole.
@@ -239,18 +246,19 @@ impl Excerpt {
 
 /// Appends a character as it is shown; how many terminal columns it takes.
 fn push_shown(line: &mut String, c: char) -> usize {
-    match (c, c.width()) {
-        ('\t', _) => {
+    match c {
+        '\t' => {
             line.push_str("    ");
             4
         }
-        (_, None) => {
-            line.push('\u{fffd}');
-            1
+        c if is_hidden(c) => {
+            let escaped = escape(c.encode_utf8(&mut [0; 4])).into_owned();
+            line.push_str(&escaped);
+            escaped.len()
         }
-        (_, Some(columns)) => {
+        c => {
             line.push(c);
-            columns
+            c.width().unwrap_or(0)
         }
     }
 }
@@ -307,7 +315,7 @@ mod tests {
     fn neither_passwords_nor_escape_sequences_reach_the_terminal() {
         let line = "broker: redis://me:s3:cr@t@host/0 # \x1b[31m";
         let excerpt = Excerpt::of(line, 0, 6);
-        assert_eq!(excerpt.line, "broker: redis://me:*******@host/0 # \u{fffd}[31m");
+        assert_eq!(excerpt.line, "broker: redis://me:*******@host/0 # \\u001b[31m");
         let shown = |line: &str| Excerpt::of(line, 0, 1).line;
         assert_eq!(shown("a: redis://:s3 cret@host"), "a: redis://:*******@host");
         assert_eq!(

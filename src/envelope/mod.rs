@@ -22,6 +22,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::escape::is_hidden;
 use crate::queue::{AmqpQueue, Queue, Worker};
 
 pub use crate::schedule::Kind;
@@ -225,7 +226,7 @@ fn quoted(word: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:/*+".contains(byte);
     match std::str::from_utf8(word) {
         Ok(text) if !word.is_empty() && word.iter().all(is_plain) => text.to_owned(),
-        Ok(text) if !text.contains(|c: char| c.is_control() || c == '\'') => format!("'{text}'"),
+        Ok(text) if !text.contains(|c: char| is_hidden(c) || c == '\'') => format!("'{text}'"),
         _ => format!("\"{}\"", word.escape_ascii()),
     }
 }

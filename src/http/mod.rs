@@ -32,6 +32,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+use crate::escape::escape_lines;
 use crate::mask::mask;
 use crate::service::View;
 use crate::service::status::Status;
@@ -190,7 +191,8 @@ async fn leaderz(State(view): State<Arc<View>>) -> Response {
 /// The JSON of `downbeat status --json`.
 async fn status(State(view): State<Arc<View>>) -> Response {
     match serde_json::to_string_pretty(&view.status()) {
-        Ok(json) => (typed("application/json"), mask(&json).into_owned() + "\n").into_response(),
+        Ok(json) => (typed("application/json"), mask(&escape_lines(&json)).into_owned() + "\n")
+            .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

@@ -69,9 +69,10 @@ impl Loader {
         error!(
             %accepted_at,
             path = %path.display(),
-            problems = %problem::render(problems, false),
+            problems = problems.len(),
             "started from the kept schedule files"
         );
+        problems.iter().for_each(Problem::log);
         self.note(false, problem::summary(problems));
         self.started_from_kept = true;
         self
@@ -147,7 +148,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             // The watch sees the same files as whoever asked for a reload.
             if self.loader.refusal() != Some(&summary) {
                 error!(problems, "reload refused; the old schedule goes on");
-                error!("{full}");
+                loaded.problems.iter().for_each(Problem::log);
             }
             self.loader.note(false, summary);
             return Err(full);

@@ -231,15 +231,17 @@ fn print(forecast: &Forecast, zone: &Zone) -> Result<(), Failure> {
     let grid = Grid::new(forecast, zone, text::columns(width, most));
     show::line(&heading(forecast, zone))?;
     show::line("")?;
-    text::draw(&grid, style, width).iter().try_for_each(|line| show::line(line))?;
+    text::draw(&grid, style, width).iter().try_for_each(|line| show::own(line))?;
     let Some((at, slots)) = busiest_minute(forecast) else { return Ok(()) };
     show::line(&format!("busiest minute: {} with {slots}", zone.to_rfc3339(at)))?;
-    show::line("\nbusiest seconds")?;
+    show::line("")?;
+    show::line("busiest seconds")?;
     let row =
         |second: &Second| vec![zone.to_rfc3339(second.at), second.slots.to_string(), names(second)];
     let rows: Vec<_> = forecast.busiest.iter().map(row).collect();
     show::table(&["SECOND", "SLOTS", "ENTRIES"], &rows)?;
-    show::line("\nqueues, with their busiest minutes")?;
+    show::line("")?;
+    show::line("queues, with their busiest minutes")?;
     let row = |queue: &QueueLoad| {
         vec![queue.name.to_string(), queue.slots.to_string(), queue.peak.to_string()]
     };

@@ -1,0 +1,291 @@
+//! How an event becomes a line, in three formats. Nothing in it begins another line, or is hidden.
+
+use std::fmt::{self, Debug, Write as _};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::LogFormat;
+use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
+
+/// A line an event:
+///
+/// ```text
+/// 2026-11-21T03:00:00.000412Z  INFO dispatched entry="nightly" …
+/// ts=2026-11-21T03:00:00.000412Z level=info msg=dispatched entry=nightly …
+/// {"timestamp":"2026-11-21T03:00:00.000412Z","level":"INFO","message":"dispatched","entry":"nightly",…}
+/// ```
+///
+/// logfmt are `key=value` pairs, as Heroku began and Go's loggers and Grafana Loki read them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub(super) format: LogFormat,
+    /// Whether lines begin with the time.
+    pub(super) time: bool,
+    /// Whether time and level of the text format are coloured.
+    pub(super) colour: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut time = String::new();
+        if self.time {
+            SystemTime.format_time(&mut Writer::new(&mut time))?;
+        }
+        let level = *event.metadata().level();
+        let mut fields = Fields { format: self.format, line: String::new() };
+        event.record(&mut fields);
+        let fields = escape(&fields.line);
+        match self.format {
+            LogFormat::Text => {
+                let (dim, bold) = (self.paint("2"), self.paint(colour(level)));
+                let end = self.paint("0");
+                if self.time {
+                    write!(writer, "{dim}{time}{end} ")?;
+                }
+                writeln!(writer, "{bold}{:>5}{end}{fields}", level.as_str())
+            }
+            LogFormat::Logfmt => {
+                if self.time {
+                    write!(writer, "ts={time} ")?;
+                }
+                writeln!(writer, "level={}{fields}", level.as_str().to_ascii_lowercase())
+            }
+            LogFormat::Json => {
+                writer.write_char('{')?;
+                if self.time {
+                    write!(writer, "\"timestamp\":\"{time}\",")?;
+                }
+                writeln!(writer, "\"level\":\"{level}\"{fields}}}")
+            }
+        }
+    }
+}
+
+impl Line {
+    fn paint(&self, code: &str) -> String {
+        if self.colour { format!("\x1b[{code}m") } else { String::new() }
+    }
+}
+
+fn colour(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "31",
+        Level::WARN => "33",
+        Level::INFO => "32",
+        Level::DEBUG => "34",
+        _ => "35",
+    }
+}
+
+/// The fields of an event, each with what parts it from the one before.
+struct Fields {
+    format: LogFormat,
+    line: String,
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.push(field, value, true);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.push(field, &format!("{value:?}"), false);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.push_plain(field, &value.to_string());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.push_plain(field, &value.to_string());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.push_plain(field, &value.to_string());
+    }
+}
+
+impl Fields {
+    /// The text format quotes only what is a string.
+    fn push(&mut self, field: &Field, value: &str, is_string: bool) {
+        let (name, value) = (field.name(), &*shorten(value, MAX_SHOWN));
+        let line = &mut self.line;
+        // Writing to a string cannot fail.
+        let _ = match (self.format, name) {
+            (LogFormat::Text, "message") => write!(line, " {value}"),
+            (LogFormat::Text, _) if is_string => write!(line, " {name}={}", Quoted(value)),
+            (LogFormat::Text, _) => write!(line, " {name}={value}"),
+            (LogFormat::Logfmt, _) => {
+                let name = if name == "message" { "msg" } else { name };
+                let parts = |c: char| c.is_whitespace() || is_hidden(c) || c == '=' || c == '"';
+                if value.is_empty() || value.contains(parts) {
+                    write!(line, " {name}={}", Quoted(value))
+                } else {
+                    write!(line, " {name}={value}")
+                }
+            }
+            (LogFormat::Json, _) => write!(line, ",\"{name}\":{}", Quoted(value)),
+        };
+    }
+
+    /// Numbers, `true` and `false`.
+    fn push_plain(&mut self, field: &Field, value: &str) {
+        let name = field.name();
+        let _ = match self.format {
+            LogFormat::Text | LogFormat::Logfmt => write!(self.line, " {name}={value}"),
+            LogFormat::Json => write!(self.line, ",\"{name}\":{value}"),
+        };
+    }
+}
+
+/// In quotes. What is hidden in it is escaped with the whole line.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for part in self.0.split_inclusive(['"', '\\']) {
+            let (plain, last) =
+                part.split_at(part.len() - usize::from(part.ends_with(['"', '\\'])));
+            f.write_str(plain)?;
+            if !last.is_empty() {
+                write!(f, "\\{last}")?;
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{error, info, subscriber};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged_as(format: Line, log: impl FnOnce()) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .event_format(format)
+            .with_writer(move || writer.clone())
+            .finish();
+        subscriber::with_default(subscriber, log);
+        let bytes = kept.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn logged(format: LogFormat, log: impl FnOnce()) -> String {
+        logged_as(Line { format, time: false, colour: false }, log)
+    }
+
+    #[test]
+    fn a_line_is_level_message_and_fields() {
+        let log = || {
+            let (entry, slot) = ("nightly", crate::schedule::UnixMs(0));
+            info!(entry, %slot, lateness_ms = 3, recovered = Some(true), none = None::<&str>, "dispatched");
+        };
+        assert_eq!(
+            logged(LogFormat::Logfmt, log),
+            "level=info msg=dispatched entry=nightly slot=1970-01-01T00:00:00Z lateness_ms=3 \
+             recovered=true\n"
+        );
+        assert_eq!(
+            logged(LogFormat::Text, log),
+            " INFO dispatched entry=\"nightly\" slot=1970-01-01T00:00:00Z lateness_ms=3 \
+             recovered=true\n"
+        );
+        assert_eq!(
+            logged(LogFormat::Json, log),
+            "{\"level\":\"INFO\",\"message\":\"dispatched\",\"entry\":\"nightly\",\
+             \"slot\":\"1970-01-01T00:00:00Z\",\"lateness_ms\":3,\"recovered\":true}\n"
+        );
+    }
+
+    #[test]
+    fn values_of_more_than_a_word_are_quoted_and_stay_on_one_line() {
+        let error = "no \"way\" C:\\x\n\tat 1\r\u{1b}[31m\u{202e}";
+        let log = || {
+            error!(empty = "", pair = "a=b", path = r"C:\x", wide = "이름", %error, text = error, "took office");
+        };
+        let quoted = r#""no \"way\" C:\\x\n\tat 1\r\u001b[31m\u202e""#;
+        assert_eq!(
+            logged(LogFormat::Logfmt, log),
+            format!(
+                "level=error msg=\"took office\" empty=\"\" pair=\"a=b\" path=C:\\x wide=이름 \
+                 error={quoted} text={quoted}\n"
+            )
+        );
+        assert_eq!(
+            logged(LogFormat::Text, log),
+            format!(
+                "ERROR took office empty=\"\" pair=\"a=b\" path=\"C:\\\\x\" wide=\"이름\" \
+                 error=no \"way\" C:\\x\\n\\tat 1\\r\\u001b[31m\\u202e text={quoted}\n"
+            )
+        );
+        let json: serde_json::Value = serde_json::from_str(&logged(LogFormat::Json, log)).unwrap();
+        assert_eq!((&json["error"], &json["text"]), (&error.into(), &error.into()));
+        assert_eq!(json["path"], r"C:\x");
+    }
+
+    #[test]
+    fn a_message_is_a_value_like_any_other() {
+        let hostile = "a\n<3> ERROR forged\u{9b}";
+        for format in [LogFormat::Text, LogFormat::Logfmt, LogFormat::Json] {
+            let line = logged(format, || info!("{hostile}"));
+            assert!(line.contains(r"a\n<3> ERROR forged\u009b"), "{line}");
+            assert_eq!(line.matches('\n').count(), 1, "{line}");
+            let long =
+                logged(format, || info!(long = "x".repeat(1 << 20), "{}", "y".repeat(1 << 20)));
+            assert!(long.len() < 3 * MAX_SHOWN && long.contains("x…"), "{}", long.len());
+        }
+    }
+
+    #[test]
+    fn the_time_comes_first_where_nobody_else_gives_it() {
+        let of =
+            |format, colour| logged_as(Line { format, time: true, colour }, || info!("stopped"));
+        let line = of(LogFormat::Logfmt, false);
+        let (time, rest) = line.strip_prefix("ts=").unwrap().split_once(' ').unwrap();
+        assert!(time.parse::<jiff::Timestamp>().is_ok() && time.ends_with('Z'), "{line}");
+        assert_eq!(rest, "level=info msg=stopped\n");
+        let line = of(LogFormat::Text, false);
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.parse::<jiff::Timestamp>().is_ok(), "{line}");
+        assert_eq!(rest, " INFO stopped\n");
+        let line = of(LogFormat::Text, true);
+        assert!(line.ends_with("Z\x1b[0m \x1b[32m INFO\x1b[0m stopped\n"), "{line:?}");
+        let line = of(LogFormat::Json, false);
+        assert!(line.starts_with("{\"timestamp\":\"2"), "{line}");
+    }
+}
