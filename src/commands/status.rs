@@ -92,12 +92,14 @@ fn print(status: &Status) -> Result<(), Failure> {
         let plural = if schedule.entries == 1 { "entry" } else { "entries" };
         fact("schedule", &format!("{}, {} {plural}", schedule.hash, schedule.entries))?;
         fact("loaded", &schedule.loaded_at.to_string())?;
-        match (schedule.kept_at, &schedule.start_will_fail) {
-            (Some(accepted_at), _) => {
-                fact(
-                    "kept",
-                    &format!("for a start that finds invalid files, as of {accepted_at}"),
-                )?;
+        match (schedule.kept_at, &schedule.not_kept) {
+            (Some(accepted_at), None) => {
+                let kept = format!("for a start that finds invalid files, as of {accepted_at}");
+                fact("kept", &kept)?;
+            }
+            (Some(accepted_at), Some(why)) => {
+                let older = format!("an older schedule only, as of {accepted_at} ({why})");
+                fact("kept", &older)?;
             }
             (None, Some(why)) => {
                 fact("kept", &format!("no: a start that finds invalid files will fail ({why})"))?;

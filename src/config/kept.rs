@@ -213,7 +213,8 @@ impl KeptFiles {
     /// its entries.
     ///
     /// # Errors
-    /// When that cannot be done. No copy is left then: an older one is not what was accepted last.
+    /// When that cannot be done. The copy from before is left as it is: an older schedule is better than
+    /// none.
     pub fn keep(
         &self,
         hash: Uuid,
@@ -226,9 +227,14 @@ impl KeptFiles {
             return Ok(header.accepted_at);
         }
         let (schedules, files) = (self.schedules.clone(), files.to_vec());
-        self.replace(&Header { format: FORMAT, accepted_at: now, schedules, hash, files })
-            .inspect_err(|_| drop(fs::remove_file(self.path())))?;
+        self.replace(&Header { format: FORMAT, accepted_at: now, schedules, hash, files })?;
         Ok(now)
+    }
+
+    /// When the files of the copy were accepted, if there is one that can be used.
+    #[must_use]
+    pub fn accepted_at(&self) -> Option<UnixMs> {
+        self.open().ok().flatten().map(|opened| opened.header.accepted_at)
     }
 
     fn replace(&self, header: &Header) -> Result<(), KeepError> {

@@ -1,8 +1,5 @@
 //! Keeps the files of each accepted schedule for a start that finds them invalid, away from the loop.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
@@ -20,58 +17,88 @@ pub(super) struct KeptSchedule {
     /// The content hash.
     pub(super) hash: Uuid,
     /// When they were accepted, or why they are not kept.
-    pub(super) accepted_at: Result<UnixMs, String>,
+    pub(super) accepted_at: Result<UnixMs, NotKept>,
+}
+
+/// The files of the schedule could not be kept.
+#[derive(Clone, Debug)]
+pub(super) struct NotKept {
+    /// Why.
+    pub(super) why: String,
+    /// When those of an earlier schedule were accepted that are still kept.
+    pub(super) older: Option<UnixMs>,
 }
 
 /// Writes the copy.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    copy: Arc<KeptFiles>,
-    /// The number of the schedule that was accepted last; earlier ones need not be kept any more.
-    newest: Arc<AtomicU64>,
-    /// One copy is written at a time.
-    writing: Arc<Mutex<()>>,
-    outcome: watch::Sender<Outcome>,
+    /// The schedule that was accepted last; earlier ones need not be kept any more.
+    newest: watch::Sender<Option<(Uuid, Vec<ScheduleFile>)>>,
+    outcome: watch::Receiver<Outcome>,
 }
 
 impl Keeper {
-    /// A keeper, and what comes of its work.
+    /// A keeper, which writes one copy at a time on a thread for blocking calls, and what comes of it.
     pub(super) fn new(copy: KeptFiles) -> (Keeper, watch::Receiver<Outcome>) {
-        let (outcome, outcomes) = watch::channel(None);
-        let (newest, writing) = <(Arc<AtomicU64>, Arc<Mutex<()>>)>::default();
-        (Keeper { copy: Arc::new(copy), newest, writing, outcome }, outcomes)
+        let (newest, accepted) = watch::channel(None);
+        let (outcomes, outcome) = watch::channel(None);
+        tokio::spawn(write_copies(copy, accepted, outcomes));
+        (Keeper { newest, outcome: outcome.clone() }, outcome)
     }
 
-    /// Starts to write; a copy of the same files is left as it is.
+    /// Has these files kept, unless they are.
     pub(super) fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>) {
-        let number = self.newest.fetch_add(1, Ordering::Relaxed) + 1;
-        let (copy, outcome) = (Arc::clone(&self.copy), self.outcome.clone());
-        let (newest, writing) = (Arc::clone(&self.newest), Arc::clone(&self.writing));
-        tokio::task::spawn_blocking(move || {
-            let _writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
-            if newest.load(Ordering::Relaxed) != number {
-                return;
+        let has_failed =
+            self.outcome.borrow().as_ref().is_some_and(|kept| kept.accepted_at.is_err());
+        self.newest.send_if_modified(|newest| {
+            let is_new = newest.as_ref().is_none_or(|(newest, _)| *newest != hash) || has_failed;
+            if is_new {
+                *newest = Some((hash, files));
             }
-            let kept = copy.keep(hash, &files, clock::wall());
-            let before = outcome.borrow().clone();
-            log(&kept, before.and_then(|before| before.accepted_at.err()).as_deref());
-            let accepted_at = kept.map_err(|error| error.to_string());
-            outcome.send_replace(Some(KeptSchedule { hash, accepted_at }));
+            is_new
         });
     }
 }
 
+async fn write_copies(
+    copy: KeptFiles,
+    mut accepted: watch::Receiver<Option<(Uuid, Vec<ScheduleFile>)>>,
+    outcomes: watch::Sender<Outcome>,
+) {
+    while accepted.changed().await.is_ok() {
+        let Some((hash, files)) = accepted.borrow_and_update().clone() else { continue };
+        let copy = copy.clone();
+        let write = move || {
+            let kept = copy.keep(hash, &files, clock::wall());
+            // A failed write leaves the copy from before.
+            kept.map_err(|error| (error, copy.accepted_at()))
+        };
+        let Ok(kept) = tokio::task::spawn_blocking(write).await else { return };
+        let failure = |kept: &KeptSchedule| kept.accepted_at.clone().err();
+        let before = outcomes.borrow().as_ref().and_then(failure).map(|failure| failure.why);
+        log(&kept, before.as_deref());
+        let accepted_at = kept.map_err(|(error, older)| NotKept { why: error.to_string(), older });
+        outcomes.send_replace(Some(KeptSchedule { hash, accepted_at }));
+    }
+}
+
 /// The same failure is logged once.
-fn log(kept: &Result<UnixMs, KeepError>, failure_before: Option<&str>) {
-    let error = match kept {
+fn log(kept: &Result<UnixMs, (KeepError, Option<UnixMs>)>, failure_before: Option<&str>) {
+    let (error, older) = match kept {
         Ok(accepted_at) => return debug!(%accepted_at, "the schedule files are kept"),
-        Err(error) if failure_before == Some(&error.to_string()) => return,
-        Err(error) => error,
+        Err((error, _)) if failure_before == Some(&error.to_string()) => return,
+        Err((error, older)) => (error, older),
     };
-    const NOT_KEPT: &str =
-        "the schedule files are not kept: a start that finds them invalid will fail";
+    let then = match older {
+        Some(accepted_at) => format!("will run the schedule accepted at {accepted_at}"),
+        None => "will fail".to_owned(),
+    };
     match error {
-        KeepError::Changed(_) | KeepError::NoFolder { .. } => info!(%error, "{NOT_KEPT}"),
-        KeepError::Unwritable { .. } => warn!(%error, "{NOT_KEPT}"),
+        KeepError::Changed(_) | KeepError::NoFolder { .. } => {
+            info!(%error, "the schedule files are not kept: a start that finds them invalid {then}");
+        }
+        KeepError::Unwritable { .. } => {
+            warn!(%error, "the schedule files are not kept: a start that finds them invalid {then}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::Service;
-use super::keeper::{Keeper, KeptSchedule, Outcome};
+use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
 use crate::broker::{Broker, Fence, Reply};
 use crate::clock::{self, Clock};
@@ -81,10 +81,7 @@ impl Loader {
     /// Keeps the files of the accepted schedule with this content hash, unless that is done; away from
     /// the loop.
     pub fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>) {
-        let is_kept = |kept: &KeptSchedule| kept.hash == hash && kept.accepted_at.is_ok();
-        if let Some(keeper) = &self.keeper
-            && !self.kept.borrow().as_ref().is_some_and(is_kept)
-        {
+        if let Some(keeper) = &self.keeper {
             keeper.keep(hash, files);
         }
     }
@@ -101,11 +98,15 @@ impl Loader {
     pub(super) fn status(&self, schedule: &Schedule) -> ScheduleStatus {
         let kept = self.kept.borrow();
         let kept = kept.as_ref().filter(|kept| kept.hash == schedule.hash);
-        let kept = kept.map(|kept| match &kept.accepted_at {
-            Ok(_) if self.strict => Err("it is `run --strict`".to_owned()),
-            Ok(accepted_at) => Ok(*accepted_at),
-            Err(why) => Err(format!("the files are not kept: {why}")),
-        });
+        let (kept_at, not_kept) = match kept.map(|kept| &kept.accepted_at) {
+            None => (None, None),
+            Some(Ok(_)) if self.strict => (None, Some("it is `run --strict`".to_owned())),
+            Some(Ok(accepted_at)) => (Some(*accepted_at), None),
+            Some(Err(NotKept { why, older })) => {
+                let older = older.filter(|_| !self.strict);
+                (older, Some(format!("the files are not kept: {why}")))
+            }
+        };
         ScheduleStatus {
             hash: short_hash(schedule),
             entries: schedule.entries.len(),
@@ -113,8 +114,8 @@ impl Loader {
             loaded_at: self.loaded_at,
             reload: self.last.clone(),
             started_from_kept: self.started_from_kept,
-            kept_at: kept.as_ref().and_then(|kept| kept.as_ref().ok().copied()),
-            start_will_fail: kept.and_then(Result::err),
+            kept_at,
+            not_kept,
         }
     }
 

@@ -124,11 +124,11 @@ pub struct ScheduleStatus {
     /// The files were invalid when the service started, and have been since: it runs on those that
     /// were accepted before.
     pub started_from_kept: bool,
-    /// When this schedule was accepted, if its files are kept: a start that finds the configured ones
-    /// invalid runs on them, unless it is told to be strict.
+    /// When the files that are kept were accepted: a start that finds the configured ones invalid runs
+    /// on them. Without any, such a start fails.
     pub kept_at: Option<UnixMs>,
-    /// Why such a start will fail instead.
-    pub start_will_fail: Option<String>,
+    /// Why the files of this schedule are not those that are kept.
+    pub not_kept: Option<String>,
 }
 
 impl ScheduleStatus {
@@ -141,8 +141,12 @@ impl ScheduleStatus {
         } else {
             format!("the last reload was refused ({first})")
         };
-        Some(match (self.kept_at, &self.start_will_fail) {
-            (Some(accepted_at), _) => format!(
+        Some(match (self.kept_at, &self.not_kept) {
+            (Some(accepted_at), Some(why)) => format!(
+                "{refused}: the schedule from before goes on; the next start will run the one accepted \
+                 at {accepted_at}: {why}; {MENDED}"
+            ),
+            (Some(accepted_at), None) => format!(
                 "{refused}: running the schedule accepted at {accepted_at}, and will again after a \
                  restart; {MENDED}"
             ),
@@ -296,5 +300,31 @@ pub fn entry_status(entry: &Entry, progress: Progress, now: UnixMs) -> EntryStat
             .as_ref()
             .and_then(|about| about.description.as_deref())
             .map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_reload_is_told_with_what_the_next_start_will_run() {
+        let reload = ReloadStatus { text: "a.yaml:1:1: bad".to_owned(), ..ReloadStatus::default() };
+        let trouble = |kept_at, not_kept: Option<&str>| {
+            let not_kept = not_kept.map(str::to_owned);
+            let reload = Some(reload.clone());
+            ScheduleStatus { reload, kept_at, not_kept, ..ScheduleStatus::default() }.trouble()
+        };
+        let (at, full) = (Some(UnixMs(0)), Some("the files are not kept: disk full"));
+        for (kept_at, not_kept, told) in [
+            (at, None, "running the schedule accepted at 1970-01-01T00:00:00Z, and will again"),
+            (at, full, "the next start will run the one accepted at 1970-01-01T00:00:00Z: the"),
+            (None, full, "the next start will fail: the files are not kept: disk full"),
+            (None, None, "the schedule from before goes on"),
+        ] {
+            let trouble = trouble(kept_at, not_kept).unwrap();
+            assert!(trouble.starts_with("the last reload was refused (a.yaml:1:1: bad): "));
+            assert!(trouble.contains(told), "{trouble}");
+        }
     }
 }

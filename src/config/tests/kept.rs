@@ -132,17 +132,21 @@ fn whoever_locks_the_state_directory_holds_up_nobody() {
 }
 
 #[test]
-fn files_that_have_changed_since_they_were_accepted_are_not_kept_nor_is_an_older_copy() {
+fn a_copy_that_cannot_be_written_leaves_the_one_from_before() {
     let rig = Rig::new();
     rig.keep(NOW).unwrap();
     fs::write(rig.paths[1].join("more.json"), r#"{"entries": {}}"#).unwrap();
     let accepted = rig.load();
     rig.edit();
-    let kept = rig.copy().keep(accepted.schedule.unwrap().hash, &accepted.files, NOW);
+    let later = NOW + Duration::from_secs(60);
+    let kept = rig.copy().keep(accepted.schedule.unwrap().hash, &accepted.files, later);
     assert!(
         matches!(kept, Err(KeepError::Changed(path)) if path == rig.paths[0].join("jobs.yaml"))
     );
-    assert_eq!(rig.names(), [""; 0]);
+    assert_eq!(rig.copy().accepted_at(), Some(NOW));
+    let before = rig.kept().unwrap().unwrap().loaded.schedule.unwrap();
+    assert_ne!(before.hash, rig.load().schedule.unwrap().hash);
+    assert_eq!(rig.names().len(), 1, "nothing is left beside it");
 }
 
 #[test]
