@@ -10,7 +10,7 @@ use crate::control::{self, Command, Question};
 use crate::escape::escape;
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
-use crate::service::status::{QueueStatus, Status};
+use crate::service::status::{QueueStatus, ScheduleStatus, Status};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Columns in front of what is told.
@@ -67,7 +67,6 @@ impl Direct {
 }
 
 fn print(status: &Status) -> Result<(), Failure> {
-    let fact = |name: &str, value: &str| show::line(&format!("{name:<INDENT$}{}", fitting(value)));
     match (&status.role, status.pid) {
         (Some(role), Some(pid)) => {
             fact("downbeat", &format!("{}, {role}, pid {pid}", status.version))?;
@@ -89,30 +88,50 @@ fn print(status: &Status) -> Result<(), Failure> {
         fact("replica", &format!("{holder} {version}, schedule {schedule}, clock {skew_ms:+} ms"))?;
     }
     if let Some(schedule) = &status.schedule {
-        let plural = if schedule.entries == 1 { "entry" } else { "entries" };
-        fact("schedule", &format!("{}, {} {plural}", schedule.hash, schedule.entries))?;
-        fact("loaded", &schedule.loaded_at.to_string())?;
-        match (schedule.kept_at, &schedule.not_kept) {
-            (Some(accepted_at), None) => {
-                let kept = format!("for a start that finds invalid files, as of {accepted_at}");
-                fact("kept", &kept)?;
-            }
-            (Some(accepted_at), Some(why)) => {
-                let older = format!("an older schedule only, as of {accepted_at} ({why})");
-                fact("kept", &older)?;
-            }
-            (None, Some(why)) => {
-                fact("kept", &format!("no: a start that finds invalid files will fail ({why})"))?;
-            }
-            (None, None) => {}
-        }
-        fact("tzdata", &schedule.tzdata)?;
-        if let Some(reload) = &schedule.reload {
-            let result = if reload.accepted { "accepted" } else { "REFUSED" };
-            fact("reload", &format!("{result} {}", reload.at))?;
-            reload.text.lines().try_for_each(|line| fact("", line))?;
-        }
+        print_schedule(schedule)?;
     }
+    print_counts(status)?;
+    if let Some(at) = status.last_tick {
+        fact("last tick", &at.to_string())?;
+    }
+    if let Some(done @ 1..) = status.done {
+        let entries = if done == 1 { "entry has" } else { "entries have" };
+        fact("done", &format!("{done} {entries} reached the limit"))?;
+    }
+    if let Some(next) = &status.next {
+        fact("next", &next.entry)?;
+        fact("", &format!("{} ({})", next.slot, next.slot_utc))?;
+    }
+    Ok(())
+}
+
+fn print_schedule(schedule: &ScheduleStatus) -> Result<(), Failure> {
+    let plural = if schedule.entries == 1 { "entry" } else { "entries" };
+    fact("schedule", &format!("{}, {} {plural}", schedule.hash, schedule.entries))?;
+    fact("loaded", &schedule.loaded_at.to_string())?;
+    let kept = match (schedule.kept_at, &schedule.not_kept) {
+        (Some(accepted_at), None) => {
+            Some(format!("for a start that finds invalid files, as of {accepted_at}"))
+        }
+        (Some(accepted_at), Some(why)) => {
+            Some(format!("an older schedule only, as of {accepted_at} ({why})"))
+        }
+        (None, Some(why)) => {
+            Some(format!("no: a start that finds invalid files will fail ({why})"))
+        }
+        (None, None) => None,
+    };
+    kept.map_or(Ok(()), |kept| fact("kept", &kept))?;
+    fact("tzdata", &schedule.tzdata)?;
+    if let Some(reload) = &schedule.reload {
+        let result = if reload.accepted { "accepted" } else { "REFUSED" };
+        fact("reload", &format!("{result} {}", reload.at))?;
+        reload.text.lines().try_for_each(|line| fact("", line))?;
+    }
+    Ok(())
+}
+
+fn print_counts(status: &Status) -> Result<(), Failure> {
     for (outcome, slots) in &status.slots {
         fact("slots", &format!("{slots} {outcome}"))?;
     }
@@ -129,18 +148,12 @@ fn print(status: &Status) -> Result<(), Failure> {
     if status.broker_errors > 0 {
         fact("errors", &format!("{} calls of the broker failed", status.broker_errors))?;
     }
-    if let Some(at) = status.last_tick {
-        fact("last tick", &at.to_string())?;
-    }
-    if let Some(done @ 1..) = status.done {
-        let entries = if done == 1 { "entry has" } else { "entries have" };
-        fact("done", &format!("{done} {entries} reached the limit"))?;
-    }
-    if let Some(next) = &status.next {
-        fact("next", &next.entry)?;
-        fact("", &format!("{} ({})", next.slot, next.slot_utc))?;
-    }
     Ok(())
+}
+
+/// Prints one line, with the name padded to the column of values.
+fn fact(name: &str, value: &str) -> Result<(), Failure> {
+    show::line(&format!("{name:<INDENT$}{}", fitting(value)))
 }
 
 /// What is shown of a fact, which may come from other replicas or a broker.
