@@ -178,9 +178,13 @@ impl Downbeat {
         self.log.wait_for(from, SOON, text, |line| line.contains(text))
     }
 
-    /// Waits for the end; panics when there is none after `limit`.
+    /// Waits for the end, and for all that was written until then; panics when there is none after
+    /// `limit`.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
-        self.process.wait(limit)
+        let status = self.process.wait(limit);
+        self.log.wait_for_end(SOON);
+        self.out.wait_for_end(SOON);
+        status
     }
 
     /// Every `dispatched` line of the log so far.

@@ -7,7 +7,13 @@ use std::time::Duration;
 /// Lines read by a thread of their own; clones show the same lines.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
-    shared: Arc<(Mutex<Vec<String>>, Condvar)>,
+    shared: Arc<(Mutex<Found>, Condvar)>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    lines: Vec<String>,
+    has_ended: bool,
 }
 
 impl Lines {
@@ -17,25 +23,33 @@ impl Lines {
         let ours = lines.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-                ours.lock().push(String::from_utf8_lossy(&line).into_owned());
+                ours.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
                 ours.shared.1.notify_all();
             }
+            ours.lock().has_ended = true;
+            ours.shared.1.notify_all();
         });
         lines
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+    fn lock(&self) -> MutexGuard<'_, Found> {
         self.shared.0.lock().unwrap()
+    }
+
+    /// Waits until the program, and whoever has its output from it, has written all.
+    pub(crate) fn wait_for_end(&self, limit: Duration) {
+        let (found, changed) = &*self.shared;
+        drop(changed.wait_timeout_while(found.lock().unwrap(), limit, |found| !found.has_ended));
     }
 
     /// All lines so far.
     pub(crate) fn all(&self) -> Vec<String> {
-        self.lock().clone()
+        self.lock().lines.clone()
     }
 
     /// The last line so far that `is_wanted`.
     pub(crate) fn last(&self, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
-        self.lock().iter().rev().find(|line| is_wanted(line)).cloned()
+        self.lock().lines.iter().rev().find(|line| is_wanted(line)).cloned()
     }
 
     /// The first line at or after number `from` that `is_wanted`, with its number.
@@ -55,9 +69,9 @@ impl Lines {
         let guard = self.lock();
         let changed = &self.shared.1;
         let (guard, _) =
-            changed.wait_timeout_while(guard, limit, |lines| find(lines).is_none()).unwrap();
-        let found = find(&guard);
-        let seen = guard.join("\n");
+            changed.wait_timeout_while(guard, limit, |found| find(&found.lines).is_none()).unwrap();
+        let found = find(&guard.lines);
+        let seen = guard.lines.join("\n");
         drop(guard);
         found.unwrap_or_else(|| panic!("no line within {limit:?}: {what}\n{seen}"))
     }
