@@ -79,7 +79,7 @@ pub enum Question {
         queue: String,
         /// Its id.
         task_id: String,
-        /// How long to look for the end, of which at most a second counts.
+        /// How long to look for the end; at most a second.
         within: Duration,
     },
     /// The lease, if anybody holds it.

@@ -13,7 +13,7 @@ use crate::service::lateness::Lateness;
 use crate::service::status::{QueueStatus, ScheduleStatus, Status};
 
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Columns in front of what is told.
+/// Columns of the names in front of the values.
 const INDENT: usize = 11;
 
 pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Failure> {

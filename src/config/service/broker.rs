@@ -46,7 +46,7 @@ pub(super) fn read(
             (address_of_state.map(Broker::Redis), Some(Arc::new(address)))
         }
         found => {
-            // What is wrong with a broker is told already, and it could be an AMQP one.
+            // A broker that could not be read has its own problem, and may have been an AMQP one.
             let is_known = found.is_some() || !from.is_noted("broker");
             if let Some(state) = state.filter(|_| is_known) {
                 let hint = "leave it out: `broker` holds the state, unless it is `amqp://…`";
