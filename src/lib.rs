@@ -6,7 +6,8 @@
 //! - [`queue`]: which kind of worker takes from which queue.
 //! - [`envelope`]: pure; a slot becomes what such a worker takes.
 //! - [`address`]: where a broker is, read once and into parts; no password shows.
-//! - [`broker`]: where messages and records go, in one step: Redis, or a spool of files.
+//! - [`store`]: where messages and records go, in one step: Redis, or a spool of files.
+//! - [`carrier`]: brokers that take messages and keep no records: AMQP.
 //! - [`tls`]: whom to trust on the way to a broker.
 //! - [`leader`]: one leader among any number of replicas.
 //! - [`service`]: the loop that waits, decides and acts.
@@ -31,8 +32,8 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod address;
-pub mod broker;
 pub mod by_hand;
+pub mod carrier;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -50,6 +51,7 @@ mod regular_file;
 pub mod schedule;
 pub mod service;
 pub mod signals;
+pub mod store;
 pub mod supervisor;
 pub mod telemetry;
 pub mod tls;

@@ -10,8 +10,6 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use crate::broker::memory::{MemoryBroker, Settled};
-use crate::broker::{Exception, Fence, Outcome, Outgoing, Reply, Write};
 use crate::envelope::{Push, Writes};
 use crate::queue::Queue;
 use crate::schedule::bounds::Bounds;
@@ -21,6 +19,8 @@ use crate::schedule::planner::{Action, Item, Planner};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule};
 use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs, Zone};
+use crate::store::memory::{MemoryBroker, Settled};
+use crate::store::{Exception, Fence, Outcome, Outgoing, Reply, Write};
 
 const GRACE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(6);

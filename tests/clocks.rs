@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use downbeat::broker::amqp::Amqp;
-use downbeat::broker::redis::{Lock, RedisBroker};
+use downbeat::carrier::amqp::Amqp;
 use downbeat::clock::Clock;
 use downbeat::config;
 use downbeat::leader::{Campaign, LeaseTimes, Peer};
@@ -14,6 +13,7 @@ use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
 use downbeat::service::render::Renderer;
 use downbeat::service::{Parts, Request, Service, Settings};
+use downbeat::store::redis::{Lock, RedisBroker};
 use downbeat::supervisor::Supervisor;
 use downbeat::tls::Tls;
 use downbeat::tzdata::Tzdata;

@@ -7,14 +7,14 @@ mod overlap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::broker::redis::{Attempt, Lock, RedisBroker};
-use downbeat::broker::{
-    Batch, Broker, BrokerError, Exception, Fence, Outcome, Outgoing, Reply, Write,
-};
 use downbeat::envelope::{Command, Push, Writes};
 use downbeat::queue::Queue;
 use downbeat::schedule::progress::{LifeChange, SkipReason, State};
 use downbeat::schedule::{Guards, TaskIds, UnixMs};
+use downbeat::store::redis::{Attempt, Lock, RedisBroker};
+use downbeat::store::{
+    Batch, Broker, BrokerError, Exception, Fence, Outcome, Outgoing, Reply, Write,
+};
 use downbeat::tls::Tls;
 use redis::Commands as _;
 

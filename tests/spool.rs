@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::broker::spool::{Spool, SpoolError};
-use downbeat::broker::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};
 use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;
 use downbeat::schedule::progress::{LifeChange, SkipReason};
 use downbeat::schedule::{Guards, Message, TaskIds, UnixMs};
+use downbeat::store::spool::{Spool, SpoolError};
+use downbeat::store::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};
 use tempfile::TempDir;
 
 use crate::support::downbeat::Place;

@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::broker::{BrokerError, Parcel, Publish};
 use crate::config::{Broker, instant};
 use crate::envelope::{self, Unsendable, answer};
 use crate::queue::Queue;
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
 use crate::service::render::Renderer;
+use crate::store::{BrokerError, Parcel, Publish};
 
 /// Why nothing was sent.
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]

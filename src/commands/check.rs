@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::direct::{Direct, Store};
 use super::{Exit, Failure, load_configuration, look, show};
-use crate::broker::redis::Asked;
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
 use crate::config::{self, Broker, Caller, Problem, ServiceConfig, duration};
 use crate::control::Question;
 use crate::queue::Worker;
+use crate::store::redis::Asked;
 use crate::tzdata::Tzdata;
 
 /// Workers that take longer are of no use here.

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Exit, Failure, named_broker};
-use crate::broker::amqp::Amqp;
-use crate::broker::redis::RedisBroker;
-use crate::broker::spool::Spool;
-use crate::broker::{Broker as _, BrokerError, Parcel, Publish};
+use crate::carrier::amqp::Amqp;
 use crate::config::{Broker, ServiceConfig};
 use crate::schedule::progress::State;
+use crate::store::redis::RedisBroker;
+use crate::store::spool::Spool;
+use crate::store::{Broker as _, BrokerError, Parcel, Publish};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::direct::{Direct, Store, unreachable};
 use super::{Exit, Failure, ask_service, block_on, check, named_broker, peek};
 use crate::address::RedisAddress;
-use crate::broker::redis::Results;
 use crate::config::{Broker, ServiceConfig};
 use crate::control::{Backend, Command, Question};
 use crate::envelope::answer::{self, Answer};
+use crate::store::redis::Results;
 
 /// What a question takes beside the time that it names itself.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,8 +7,6 @@ use serde_json::Value;
 
 use super::direct::{Direct, Store};
 use super::{Exit, Failure, block_on, configuration, look, show};
-use crate::broker::spool::Spool;
-use crate::broker::{Found, Group, Peeked};
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
@@ -18,6 +16,8 @@ use crate::envelope::peek::{self, Waiting};
 use crate::escape::escape;
 use crate::queue::{Queue, Worker};
 use crate::schedule::UnixMs;
+use crate::store::spool::Spool;
+use crate::store::{Found, Group, Peeked};
 
 /// One message, as `--json` prints it.
 #[derive(Debug, Serialize, Deserialize)]

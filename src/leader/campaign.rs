@@ -10,10 +10,10 @@ use tracing::{info, warn};
 
 use super::lease::{Lease, LeaseTimes, Reading};
 use super::peer::Peer;
-use crate::broker::BrokerError;
-use crate::broker::redis::{Attempt, Lock};
 use crate::clock::{self, SinceBoot};
 use crate::schedule::UnixMs;
+use crate::store::BrokerError;
+use crate::store::redis::{Attempt, Lock};
 
 /// The holder where there can be only one.
 pub const SOLE: &str = "sole";

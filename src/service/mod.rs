@@ -27,9 +27,8 @@ use self::reload::Loader;
 use self::render::Renderer;
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use self::tally::Tally;
-use crate::broker::amqp::Amqp;
-use crate::broker::{Broker, BrokerError, Fence, Reply};
 use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
+use crate::carrier::amqp::Amqp;
 use crate::clock::{Clock, SinceBoot};
 use crate::config;
 use crate::leader::campaign::{self, Reports, backoff};
@@ -37,6 +36,7 @@ use crate::leader::lease::{Lease, Reading};
 use crate::schedule::planner::Planner;
 use crate::schedule::progress::Progress;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
+use crate::store::{Broker, BrokerError, Fence, Reply};
 use crate::supervisor::Supervisor;
 
 /// The clock is looked at again after at most this long.

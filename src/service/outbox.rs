@@ -10,9 +10,8 @@ use uuid::Uuid;
 use super::Service;
 use super::render::BATCH;
 use super::round::{self, report_done};
-use crate::broker::amqp::{Amqp, Fate};
-use crate::broker::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
 use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
+use crate::carrier::amqp::{Amqp, Fate};
 use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Publication;
 use crate::leader::lease::{Lease, Reading};
@@ -20,6 +19,7 @@ use crate::queue::Queue;
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
+use crate::store::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
 
 /// What is on its way to AMQP brokers, and what came back.
 #[derive(Debug)]

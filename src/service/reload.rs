@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::Service;
 use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
-use crate::broker::{Broker, Fence, Reply};
 use crate::clock::{self, Clock};
 use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, problem};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::store::{Broker, Fence, Reply};
 
 /// Answers whoever asked for a reload: what changed, or why it was refused.
 pub(super) type Answer = oneshot::Sender<Result<String, String>>;

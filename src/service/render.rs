@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::broker::{Batch, Outcome, Outgoing, Parcel, Write};
 use crate::clock;
 use crate::envelope::{self, Fresh, Publication, Task};
 use crate::queue::{AmqpQueue, Queue, Queues};
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
+use crate::store::{Batch, Outcome, Outgoing, Parcel, Write};
 
 /// Slots that go in one script call: larger ones are no faster, and Redis is held for two
 /// milliseconds.

@@ -14,12 +14,12 @@ use super::outbox::{Errand, Trust};
 use super::render::{self, BATCH};
 use super::tally::Tally;
 use super::{Service, backoff};
-use crate::broker::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
 use crate::clock::Clock;
 use crate::leader::lease::Lease;
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::progress::SkipReason;
 use crate::schedule::{Entry, Guards, Kind, Planner, UnixMs};
+use crate::store::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
 use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.

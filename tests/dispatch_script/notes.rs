@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use downbeat::broker::{Broker as _, Note, Stage};
+use downbeat::store::{Broker as _, Note, Stage};
 
 use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use downbeat::broker::{Note, Stage};
 use downbeat::config::{Overrides, ServiceConfig};
+use downbeat::store::{Note, Stage};
 
 use super::*;
 

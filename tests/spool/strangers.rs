@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
 
-use downbeat::broker::{Found, Peeked};
+use downbeat::store::{Found, Peeked};
 
 use super::*;
 

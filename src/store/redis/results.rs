@@ -6,8 +6,8 @@ use redis::{Pipeline, Value};
 
 use super::link::Link;
 use crate::address::RedisAddress;
-use crate::broker::BrokerError;
 use crate::envelope::Command;
+use crate::store::BrokerError;
 use crate::tls::Tls;
 
 /// Reads what workers tell.

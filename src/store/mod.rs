@@ -1,7 +1,6 @@
 //! Where messages and records go. A broker keeps, of one namespace, what is live and how far each
 //! entry has come, and takes messages and their records in one step.
 
-pub mod amqp;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod redis;
@@ -80,7 +79,7 @@ impl Parcel {
     }
 }
 
-fn misplaced(queue: &Queue) -> BrokerError {
+pub(crate) fn misplaced(queue: &Queue) -> BrokerError {
     BrokerError::Unusable(format!("the queue `{}` is on another broker", queue.name))
 }
 

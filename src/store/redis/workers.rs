@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::RedisBroker;
-use crate::broker::BrokerError;
 use crate::clock;
 use crate::envelope::celery::{Inspection, LiveWorker, Question};
 use crate::queue::CeleryQueue;
+use crate::store::BrokerError;
 
 /// What came of asking workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

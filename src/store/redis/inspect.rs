@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::connect::Connection;
 use super::failure::explain;
-use crate::broker::BrokerError;
+use crate::store::BrokerError;
 
 /// Refuses a server that no retry makes usable. Asks with HELLO, which no ACL forbids.
 pub(super) async fn inspect(connection: &mut Connection) -> Result<(), BrokerError> {

@@ -10,7 +10,7 @@ use tracing::info;
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::{Failure, Kind, explain};
 use crate::address::{self, Endpoint, HostPort};
-use crate::broker::BrokerError;
+use crate::store::BrokerError;
 
 /// The Sentinels of one master.
 #[derive(Debug)]

@@ -19,10 +19,10 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use self::link::Link;
-use super::{BrokerError, Parcel, Publish, misplaced};
 use crate::address::AmqpAddress;
 use crate::envelope::Publication;
 use crate::queue::{AmqpQueue, Queue};
+use crate::store::{BrokerError, Parcel, Publish, misplaced};
 use crate::tls::Tls;
 
 /// What became of a message.

@@ -3,8 +3,8 @@
 use redis::{FromRedisValue, Pipeline, Value};
 
 use super::{RedisBroker, scripts};
-use crate::broker::{BrokerError, Found, Group, Peeked};
 use crate::envelope::peek::{MOST_BYTES, Next, Place, Store};
+use crate::store::{BrokerError, Found, Group, Peeked};
 
 impl RedisBroker {
     /// The first `count` messages of these places, of one instant.

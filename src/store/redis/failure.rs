@@ -5,7 +5,7 @@ use std::fmt;
 use redis::RedisError;
 
 use super::inspect;
-use crate::broker::BrokerError;
+use crate::store::BrokerError;
 use crate::tls;
 
 /// Why a server gave no answer, or refused.

@@ -10,7 +10,7 @@ use super::failure::explain;
 use super::sentinel::Sentinels;
 use super::{inspect, scripts};
 use crate::address::{RedisAddress, RedisServer};
-use crate::broker::BrokerError;
+use crate::store::BrokerError;
 use crate::tls::Tls;
 
 /// One server, reached over at most one connection at a time.

@@ -13,12 +13,12 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{SpoolError, failed};
-use crate::broker::{Found, Outgoing, Peeked};
 use crate::clock;
 use crate::envelope::peek::MOST_BYTES;
 use crate::ownership::{self, Distrust, ROOT, WRITABLE_BY_OTHERS, is_below_only, normal, us};
 use crate::regular_file;
 use crate::schedule::UnixMs;
+use crate::store::{Found, Outgoing, Peeked};
 
 /// No message is larger: arguments and headers are bounded, and encoded to a few times their size.
 const MAX_MESSAGE_BYTES: u64 = 16 << 20;

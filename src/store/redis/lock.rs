@@ -10,8 +10,8 @@ use super::keys::Keys;
 use super::link::Link;
 use super::scripts::{self, Lua};
 use crate::address::RedisAddress;
-use crate::broker::BrokerError;
 use crate::schedule::UnixMs;
+use crate::store::BrokerError;
 use crate::tls::Tls;
 
 /// Takes, keeps and gives up the lease of one namespace, over a connection of its own.

@@ -8,12 +8,12 @@ use redis::{Cmd, Value};
 
 use super::keys::Keys;
 use super::scripts;
-use crate::broker::{Batch, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage, Write};
 use crate::envelope::answer::{self, Whereabouts};
 use crate::envelope::{self, Writes};
 use crate::queue::Queue;
 use crate::schedule::progress::{LifeChange, SkipReason};
 use crate::schedule::{Guards, UnixMs};
+use crate::store::{Batch, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage, Write};
 
 /// A batch, whose messages go to `lists`.
 pub(super) fn dispatch(keys: &Keys, fence: &Fence, batch: &Batch, lists: &[ListItems]) -> Cmd {

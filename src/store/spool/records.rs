@@ -10,10 +10,10 @@ use tracing::warn;
 
 use super::files::sync;
 use super::{SpoolError, failed};
-use crate::broker::{Outcome, Write};
 use crate::regular_file;
 use crate::schedule::UnixMs;
 use crate::schedule::progress::{Life, LifeChange, State};
+use crate::store::{Outcome, Write};
 
 /// A log of this size is rewritten, if that makes it much smaller.
 const REWRITE_AT: u64 = 8 << 20;
