@@ -371,18 +371,26 @@ async fn converse_with(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
     use tokio::net::UnixSocket;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_socket_is_taken_over_only_when_nobody_listens_on_it() {
+    fn runtime_dir() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_taken_over_only_when_nobody_listens_on_it() {
+        let folder = runtime_dir();
         let path = socket_path(folder.path());
         let socket = UnixSocket::new_stream().unwrap();
         socket.bind(&path).unwrap();
         let listener = socket.listen(1).unwrap();
+        let error = Server::bind(folder.path()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
         let mut waiting = Vec::new();
         let full = loop {
             match UnixStream::connect(&path).await {
@@ -396,7 +404,38 @@ mod tests {
         assert!(path.exists());
         drop(listener);
         assert!(path.exists());
-        assert!(Server::bind(folder.path()).await.is_ok());
+        let server = Server::bind(folder.path()).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(server);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_asks_nothing_is_hung_up_on() {
+        let folder = runtime_dir();
+        let server = Server::bind(folder.path()).await.unwrap();
+        let look: Arc<Look> = Arc::new(|_| Ok(Value::Null));
+        let backend = Backend { identity: Identity::default(), look };
+        let _serving = server.spawn(mpsc::channel(1).0, backend);
+        let mut client = UnixStream::connect(socket_path(folder.path())).await.unwrap();
+        let mut answer = Vec::new();
+        let hung_up = time::timeout(2 * READ_TIMEOUT, client.read_to_end(&mut answer)).await;
+        hung_up.expect("it is in time").unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_reads_or_answers_nothing_is_given_up() {
+        let folder = runtime_dir();
+        let _listener = UnixListener::bind(socket_path(folder.path())).unwrap();
+        // Larger than what a socket takes that nobody reads from.
+        let large = Question::Peek { queue: "q".repeat(1 << 20), count: 1 };
+        for command in [Command::Status, Command::Look(large)] {
+            let limit = Duration::from_secs(10);
+            let asked = ask::<Value, Value>(folder.path(), &command, limit);
+            let error = time::timeout(2 * limit, asked).await.expect("it is in time").unwrap_err();
+            let AskError::Io(error) = error else { panic!("{error}") };
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+        }
     }
 
     #[tokio::test(start_paused = true)]
