@@ -35,7 +35,7 @@ impl Recording {
                 break (keys, before);
             }
         };
-        rig::watch(job, &mut connection, due);
+        rig::watch(job, &place, &mut connection, due);
         let mut calls = relay.longest_since(&lengths);
         drop(leader);
         let (count, length) = commands(&calls);
