@@ -10,7 +10,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use downbeat::config;
 use downbeat::queue::Queues;
-use downbeat::schedule::progress::State;
+use downbeat::schedule::legacy::State;
 use downbeat::schedule::{Planner, Schedule, UnixMs};
 use downbeat::tzdata::Tzdata;
 

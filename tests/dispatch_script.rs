@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use downbeat::envelope::{Command, Push, Writes};
 use downbeat::queue::Queue;
-use downbeat::schedule::progress::{LifeChange, SkipReason, State};
+use downbeat::schedule::legacy::{LifeChange, SkipReason, State};
 use downbeat::schedule::{Guards, TaskIds, UnixMs};
 use downbeat::store::redis::{Attempt, Lock, RedisBroker};
 use downbeat::store::{

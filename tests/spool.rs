@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;
-use downbeat::schedule::progress::{LifeChange, SkipReason};
+use downbeat::schedule::legacy::{LifeChange, SkipReason};
 use downbeat::schedule::{Guards, Message, TaskIds, UnixMs};
 use downbeat::store::spool::{Spool, SpoolError};
 use downbeat::store::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Exit, Failure, named_broker};
 use crate::carrier::amqp::Amqp;
 use crate::config::{Broker, ServiceConfig};
-use crate::schedule::progress::State;
+use crate::schedule::legacy::State;
 use crate::store::redis::RedisBroker;
 use crate::store::spool::Spool;
 use crate::store::{Broker as _, BrokerError, Parcel, Publish};

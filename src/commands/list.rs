@@ -48,7 +48,7 @@ fn read_entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
     let known = block_on(async { Direct::open(service)?.read().await })?;
     let known = known.unwrap_or_else(|failure| {
         show::complain(&format!("downbeat: what was sent is not known: {}", failure.message));
-        crate::schedule::progress::State::default()
+        crate::schedule::legacy::State::default()
     });
     let now = clock::wall();
     let status = |entry| entry_status(entry, known.progress_of(entry), now);

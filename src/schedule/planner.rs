@@ -14,7 +14,7 @@ use std::time::Duration;
 use self::judge::{Judgement, Verdict};
 use super::entry::{CatchUp, Entry, Schedule};
 use super::kind::Kind;
-use super::progress::{Life, LifeChange, Progress, RETIRED_FOR, SkipReason, State};
+use super::legacy::{Life, LifeChange, Progress, RETIRED_FOR, SkipReason, State};
 use super::unix_ms::UnixMs;
 
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.

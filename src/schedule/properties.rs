@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::legacy::State;
 use super::planner::Action;
-use super::progress::State;
 use super::sample::{any, schedule};
 use super::{CatchUp, Entry, Kind, Planner, UnixMs};
 

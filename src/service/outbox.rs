@@ -16,8 +16,8 @@ use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Publication;
 use crate::leader::lease::{Lease, Reading};
 use crate::queue::Queue;
-use crate::schedule::planner::{Action, Item};
-use crate::schedule::progress::SkipReason;
+use crate::schedule::legacy::SkipReason;
+use crate::schedule::legacy_planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::store::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
 

@@ -12,7 +12,7 @@ use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
 use crate::clock::{self, Clock};
 use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, problem};
-use crate::schedule::progress::SkipReason;
+use crate::schedule::legacy::SkipReason;
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::{Broker, Fence, Reply};
 

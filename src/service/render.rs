@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::envelope::{self, Fresh, Publication, Task};
 use crate::queue::{AmqpQueue, Queue, Queues};
-use crate::schedule::planner::{Action, Item};
+use crate::schedule::legacy_planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 use crate::store::{Batch, Outcome, Outgoing, Parcel, Write};
 

@@ -12,7 +12,7 @@ use super::lateness::Lateness;
 use crate::clock::{self, SinceBoot};
 use crate::leader::Peer;
 use crate::leader::campaign::Reports;
-use crate::schedule::progress::Progress;
+use crate::schedule::legacy::Progress;
 use crate::schedule::{Entry, UnixMs};
 
 /// The state of one replica.

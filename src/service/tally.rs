@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::lateness::Lateness;
 use super::status::QueueStatus;
-use crate::schedule::planner::{Action, Item};
-use crate::schedule::progress::SkipReason;
+use crate::schedule::legacy::SkipReason;
+use crate::schedule::legacy_planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Schedule};
 
 /// So many queues are counted apart.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Batch, Exception, Fence, Outcome, Reply};
 use crate::schedule::UnixMs;
-use crate::schedule::progress::{Life, LifeChange, SkipReason, State};
+use crate::schedule::legacy::{Life, LifeChange, SkipReason, State};
 
 /// What became of the slots of an entry after `after`, up to `slot`.
 #[derive(Clone, Debug, PartialEq)]

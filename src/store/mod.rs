@@ -1,6 +1,8 @@
 //! Where messages and records go. A broker keeps, of one namespace, what is live and how far each
 //! entry has come, and takes messages and their records in one step.
 
+pub mod contract;
+pub mod journal;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod redis;
@@ -14,7 +16,7 @@ use uuid::Uuid;
 
 use crate::envelope::{Publication, Writes};
 use crate::queue::Queue;
-use crate::schedule::progress::{LifeChange, SkipReason, State};
+use crate::schedule::legacy::{LifeChange, SkipReason, State};
 use crate::schedule::{Guards, UnixMs};
 
 /// What a fenced write must match to be done at all.

@@ -5,7 +5,7 @@ use crate::queue::{AmqpQueue, Queue};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::Expires;
-use crate::schedule::progress::Life;
+use crate::schedule::legacy::Life;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, period, schedule};
 use crate::schedule::{Guards, Timing};
 

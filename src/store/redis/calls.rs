@@ -11,7 +11,7 @@ use super::scripts;
 use crate::envelope::answer::{self, Whereabouts};
 use crate::envelope::{self, Writes};
 use crate::queue::Queue;
-use crate::schedule::progress::{LifeChange, SkipReason};
+use crate::schedule::legacy::{LifeChange, SkipReason};
 use crate::schedule::{Guards, UnixMs};
 use crate::store::{Batch, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage, Write};
 

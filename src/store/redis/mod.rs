@@ -34,7 +34,7 @@ use crate::address::RedisAddress;
 use crate::envelope::celery;
 use crate::queue::{StreamQueue, Worker};
 use crate::schedule::UnixMs;
-use crate::schedule::progress::{Life, LifeChange, State};
+use crate::schedule::legacy::{Life, LifeChange, State};
 use crate::tls::Tls;
 
 /// Changes to lives are written in parts of this size, so that no script holds Redis for long.

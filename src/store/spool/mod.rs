@@ -36,7 +36,7 @@ use super::{
 };
 use crate::clock;
 use crate::regular_file;
-use crate::schedule::progress::{LifeChange, SkipReason, State};
+use crate::schedule::legacy::{LifeChange, SkipReason, State};
 
 /// Why a spool cannot be opened.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use super::files::sync;
 use super::{SpoolError, failed};
 use crate::regular_file;
 use crate::schedule::UnixMs;
-use crate::schedule::progress::{Life, LifeChange, State};
+use crate::schedule::legacy::{Life, LifeChange, State};
 use crate::store::{Outcome, Write};
 
 /// A log of this size is rewritten, if that makes it much smaller.
