@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::legacy::State;
-use super::planner::Action;
+use super::legacy_planner::Action;
 use super::sample::{any, schedule};
 use super::{CatchUp, Entry, Kind, Planner, UnixMs};
 
