@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(state.progress["b"].through, UnixMs(5));
         // What is recorded is in doubt no more.
         assert_eq!(state.intents.into_iter().collect::<Vec<_>>(), [("b".into(), UnixMs(6))]);
-        assert_eq!(snapshot.recorded_in(1).len(), 4);
+        assert_eq!(snapshot.recorded_in(1).len(), 5);
         assert!(snapshot.recorded_in(2).is_empty());
     }
 }
