@@ -127,7 +127,8 @@ pub trait Store: Send + 'static {
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static;
 
     /// Tells the other replicas of this one and gives what all say of themselves; `said` is JSON, and
-    /// empty to leave. Replicas silent for `forgotten_after` are dropped.
+    /// empty to leave. Replicas silent for `forgotten_after` are dropped, and so is what was said in the
+    /// future.
     fn announce(
         &mut self,
         replica: Arc<str>,
@@ -466,10 +467,21 @@ pub struct Renewed {
 /// What the replicas say of themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announced {
-    /// Name and JSON, unread; at most [`MAX_REPLICAS`], each at most [`MAX_ANNOUNCEMENT`] bytes.
-    pub replicas: Vec<(String, String)>,
+    /// At most [`MAX_REPLICAS`].
+    pub replicas: Vec<Announcement>,
     /// How many there are in all.
     pub count: usize,
+}
+
+/// What one replica said of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announcement {
+    /// Its name.
+    pub replica: String,
+    /// JSON, unread; at most [`MAX_ANNOUNCEMENT`] bytes.
+    pub said: String,
+    /// How long ago that was, by the store's clock.
+    pub age: Duration,
 }
 
 /// No more replicas are told of.
