@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::direct::{Direct, Store};
 use super::{Exit, Failure, block_on, configuration, look, show};
+use crate::carrier::Carrier as _;
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
@@ -80,7 +81,7 @@ impl Direct {
             Failure::new(Exit::Unreachable, format!("the broker is unavailable: {error}"))
         };
         if let Some(amqp) = &queue.amqp {
-            let waiting = self.amqp.count(queue).await.map_err(unreachable)?;
+            let waiting = self.amqp.count_waiting(queue).await.map_err(unreachable)?;
             return on_amqp(queue, &amqp.url.to_string(), waiting);
         }
         match &mut self.store {
@@ -101,7 +102,7 @@ impl Direct {
 }
 
 /// AMQP knows no looking: a message is taken, and comes back marked and in another order.
-fn on_amqp(queue: &Queue, url: &str, waiting: u32) -> Result<(Vec<String>, Peeked), Failure> {
+fn on_amqp(queue: &Queue, url: &str, waiting: u64) -> Result<(Vec<String>, Peeked), Failure> {
     if waiting == 0 {
         let nothing = Peeked::There { total: 0, groups: Vec::new(), found: Vec::new() };
         return Ok((vec![queue.name.to_string()], nothing));

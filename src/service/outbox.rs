@@ -11,7 +11,8 @@ use super::Service;
 use super::render::BATCH;
 use super::round::{self, report_done};
 use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
-use crate::carrier::amqp::{Amqp, Fate};
+use crate::carrier::amqp::Amqp;
+use crate::carrier::{Carrier as _, PublishOutcome};
 use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Publication;
 use crate::leader::lease::{Lease, Reading};
@@ -66,7 +67,7 @@ pub(super) struct Returned {
 #[derive(Debug)]
 enum End {
     Full,
-    Fate(Fate),
+    Carried(PublishOutcome),
 }
 
 /// Whether this stay in office still is trusted to be one.
@@ -113,9 +114,13 @@ impl Returned {
         let was_in_doubt = self.slot.item.action == Action::Send(Kind::Resent);
         let stage = match &self.end {
             End::Full => Stage::Settled(Outcome::Skipped(SkipReason::QueueFull)),
-            End::Fate(Fate::Published) => Stage::Settled(Outcome::Dispatched(self.slot.task_id)),
-            End::Fate(Fate::Refused(_) | Fate::Held) if !was_in_doubt => Stage::Withdrawn,
-            End::Fate(_) => return None,
+            End::Carried(PublishOutcome::Published) => {
+                Stage::Settled(Outcome::Dispatched(self.slot.task_id))
+            }
+            End::Carried(PublishOutcome::Refused(_) | PublishOutcome::Held) if !was_in_doubt => {
+                Stage::Withdrawn
+            }
+            End::Carried(_) => return None,
         };
         let entry = self.slot.entry();
         let (name, slot) = (Arc::clone(&entry.name), self.slot.item.slot);
@@ -160,14 +165,14 @@ async fn deliver(amqp: &Amqp, queue: &Queue, errands: Vec<Errand>, trust: &Trust
     let counts = errands.iter().any(|errand| errand.slot.entry().guards.max_queued.is_some());
     let mut queued = match counts {
         false => Ok(0),
-        true => amqp.count(queue).await.map(u64::from),
+        true => amqp.count_waiting(queue).await,
     };
     let (mut slots, mut publications, mut returned) = (Vec::new(), Vec::new(), Vec::new());
     for Errand { slot, publication } in errands {
         let most = slot.entry().guards.max_queued;
         match (most, &mut queued) {
             (Some(_), Err(error)) => {
-                let end = End::Fate(Fate::Refused(error.clone()));
+                let end = End::Carried(PublishOutcome::Refused(error.clone()));
                 returned.push(Returned { slot, end });
             }
             (Some(most), Ok(queued)) if *queued >= u64::from(most.get()) => {
@@ -182,8 +187,8 @@ async fn deliver(amqp: &Amqp, queue: &Queue, errands: Vec<Errand>, trust: &Trust
             }
         }
     }
-    let fates = amqp.publish_all(queue, &publications, || trust.holds()).await;
-    let ends = fates.into_iter().map(End::Fate);
+    let outcomes = amqp.publish_all(queue, &publications, || trust.holds()).await;
+    let ends = outcomes.into_iter().map(End::Carried);
     returned.extend(slots.into_iter().zip(ends).map(|(slot, end)| Returned { slot, end }));
     returned
 }
@@ -248,7 +253,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
     pub(super) fn leave_unrecorded(&mut self) {
         for Returned { slot, end } in std::mem::take(&mut self.outbox.returned) {
             let (entry, item) = (slot.entry(), slot.item);
-            if matches!(end, End::Fate(Fate::Published)) {
+            if matches!(end, End::Carried(PublishOutcome::Published)) {
                 self.tally.count(&item, entry);
                 let (name, task_id) = (&*entry.name, slot.task_id);
                 warn!(entry = name, slot = %item.slot, %task_id, "dispatched, but not recorded");
@@ -299,13 +304,13 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 let reason = SkipReason::QueueFull;
                 (item.skipped(reason), Some(Outcome::Skipped(reason)), None)
             }
-            End::Fate(Fate::Published) => {
+            End::Carried(PublishOutcome::Published) => {
                 round::accepted(queue, &mut self.tally);
                 (item, Some(Outcome::Dispatched(slot.task_id)), None)
             }
-            End::Fate(Fate::Held) => (item, None, None),
-            End::Fate(Fate::Refused(error)) => (item, None, Some(error)),
-            End::Fate(Fate::InDoubt(error)) => {
+            End::Carried(PublishOutcome::Held) => (item, None, None),
+            End::Carried(PublishOutcome::Refused(error)) => (item, None, Some(error)),
+            End::Carried(PublishOutcome::Uncertain(error)) => {
                 let name = &*entry.name;
                 debug!(entry = name, slot = %item.slot, %error, "it is not known whether it went");
                 if let Some(index) = index {

@@ -87,9 +87,12 @@ pub struct Record {
     pub total: u64,
     /// What became of slots.
     pub lines: Vec<Line>,
-    /// The lines that cannot be read, shortened, with the name of their entry where that shows.
-    pub unreadable: Vec<(Option<Arc<str>>, String)>,
+    /// The lines that cannot be read.
+    pub unreadable: Vec<UnreadableLine>,
 }
+
+/// A line that cannot be read, shortened, with the name of its entry where that shows.
+pub type UnreadableLine = (Option<Arc<str>>, String);
 
 /// Adds a line to a record's text.
 pub fn write_line(line: &Line, text: &mut String) {
@@ -146,7 +149,7 @@ pub fn read_line(text: &str) -> Option<Line> {
 
 /// Reads a record's text: its lines, and those that cannot be read.
 #[must_use]
-pub fn read_lines(text: &[u8]) -> (Vec<Line>, Vec<(Option<Arc<str>>, String)>) {
+pub fn read_lines(text: &[u8]) -> (Vec<Line>, Vec<UnreadableLine>) {
     let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
     if text.len() > MAX_RECORD {
         return (lines, vec![(None, format!("a record of {} bytes", text.len()))]);
