@@ -1,7 +1,7 @@
 //! What is due now, and when to look again.
 //!
 //! The planner is told the time and never asks for it. `plan` answers what to send and what to
-//! skip; nothing counts as done until `settle` is told so, after the broker has recorded it. A
+//! skip; nothing counts as done until `settle` is told so, after the store has recorded it. A
 //! slot is judged once, when it is first planned: on time it stays to be sent, however long the
 //! broker then takes (until its window ends); missed, its entry's `catch_up` decides.
 
@@ -14,8 +14,12 @@ use std::time::Duration;
 use self::judge::{Judgement, Verdict};
 use super::entry::{CatchUp, Entry, Schedule};
 use super::kind::Kind;
-use super::legacy::{Life, LifeChange, Progress, RETIRED_FOR, SkipReason, State};
+use super::outcome::{Line, Outcome, SkipReason};
+use super::progress::{Completeness, Progress, State};
+use super::registration::{RETIRED_FOR, Registration, RegistrationChange};
 use super::unix_ms::UnixMs;
+use super::zone::Zone;
+use crate::queue::Queue;
 
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
 const COUNT_CAP: u64 = 10_000;
@@ -32,11 +36,11 @@ pub struct Planner {
     judgements: HashMap<u32, Vec<Judgement>>,
     /// How many slots of its life each live entry with a limit has dispatched.
     sent: HashMap<u32, u64>,
-    /// Queues that refused a message, and when to try them again.
-    held: HashMap<Arc<str>, UnixMs>,
-    /// Entries with a slot in the hands of an AMQP broker: nothing is planned for them.
-    lent: HashSet<Arc<str>>,
-    /// The broker's sequence number after the last write we know of.
+    /// Queues for which nothing is planned.
+    held: HashSet<Arc<str>>,
+    /// Entries with a slot in a carrier's hands: nothing is planned for them.
+    in_flight: HashSet<Arc<str>>,
+    /// The store's sequence number after the last write we know of.
     sequence: u64,
 }
 
@@ -115,82 +119,127 @@ pub enum Action {
 }
 
 impl Item {
-    /// The same slot, which the broker has recorded as skipped.
+    /// The same slot, which the store has recorded as skipped.
     #[must_use]
     pub fn skipped(self, reason: SkipReason) -> Item {
         Item { action: Action::Skip { reason, count: 1 }, ..self }
     }
 }
 
+/// A planner that has taken over a schedule, and what must be written before it sends anything.
+#[derive(Debug)]
+pub struct Takeover {
+    /// The planner.
+    pub planner: Planner,
+    /// Which entries are live from now on, and which no longer.
+    pub changes: Vec<RegistrationChange>,
+    /// What became of slots of registrations that ended.
+    pub ended: Vec<Ended>,
+    /// Which entries had implausible records.
+    pub repaired: Vec<Repaired>,
+}
+
+/// Slots of a registration that ended while they were due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The entry's name.
+    pub entry: Arc<str>,
+    /// Where they would have gone; `None` where that is no longer known.
+    pub queue: Option<Arc<Queue>>,
+    /// The newest of them.
+    pub slot: UnixMs,
+    /// `Retimed`; `Unknown` where it is not known what became of them.
+    pub reason: SkipReason,
+    /// How many (10,000 means "or more").
+    pub count: u64,
+}
+
+/// An entry whose records cannot be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// The entry's name.
+    pub entry: Arc<str>,
+    /// What was wrong.
+    pub what: String,
+}
+
+/// What must be written after a clock went back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repair {
+    /// The registrations and progress that are corrected.
+    pub changes: Vec<RegistrationChange>,
+    /// Their entries.
+    pub repaired: Vec<Repaired>,
+}
+
+/// Finds a zone by its name.
+pub type FindZone<'a> = &'a dyn Fn(&str) -> Option<Arc<Zone>>;
+
 impl Planner {
-    /// Takes up the schedule: compares it with what the broker knows and with the memory of an
-    /// earlier stay or an earlier schedule, and says what must be written before anything is sent.
+    /// Takes over the schedule: compares it with what the store knows and with the memory of an
+    /// earlier tenure of this process, and says what must be written before anything is sent.
     ///
-    /// After a reload without a fresh `state`, see [`Planner::replace`].
+    /// After a reload without a fresh `state`, see [`Planner::replace`]. Holds and marks of what is in
+    /// flight are the caller's to set again.
     #[must_use]
-    pub fn take_office(
+    pub fn take_over(
         schedule: Arc<Schedule>,
         grace: Duration,
         state: &State,
         memory: Option<&Planner>,
-    ) -> (Planner, Vec<LifeChange>) {
+        _zones: FindZone<'_>,
+    ) -> Takeover {
         let mut planner = Planner::empty(schedule, grace);
         planner.sequence = state.sequence;
         let mut changes = Vec::new();
         let schedule = Arc::clone(&planner.schedule);
         for (index, entry) in (0u32..).zip(&schedule.entries).filter(|(_, entry)| entry.enabled) {
             let remembered = memory.and_then(|memory| memory.remembered(entry));
-            let settled = state.progress.get(&*entry.name).copied();
+            let progress = state.progress.get(&*entry.name);
             let timing = entry.canonical_timing();
-            let life = state.lives.get(&*entry.name);
-            let same_life = life.filter(|life| life.timing.as_deref() == Some(&*timing));
-            let (track, sent) = match same_life {
-                Some(life) => {
-                    let sent = state.sent.get(&*entry.name).copied();
-                    (Track::live(life.since, settled), sent.unwrap_or(0))
+            let known = state.registrations.get(&*entry.name);
+            let same = known.filter(|known| known.timing.as_deref() == Some(&*timing));
+            let (track, sent) = match same {
+                Some(known) => {
+                    let settled = progress.map(|progress| progress.through);
+                    (Track::live(known.since, settled), progress.map_or(0, |p| p.count))
                 }
                 None => {
-                    // Flushed: only our memory says what was sent. Rolled back: the life that we
-                    // wrote goes on. Otherwise the timing is new, or back again: it starts now.
-                    // What a rolled back broker does not know of is sent again, and counted then.
-                    let flushed = remembered.filter(|_| !state.marked);
+                    let flushed = remembered.filter(|_| state.completeness != Completeness::Whole);
                     let lost = memory.is_some_and(|memory| state.sequence < memory.sequence);
                     let begun = remembered.filter(|_| lost).or(flushed);
                     let since = begun.map_or(state.now, |memory| memory.track.since);
                     let cursor = flushed.map(|memory| memory.track.cursor);
                     let sent = flushed.map_or(0, |memory| memory.sent);
-                    changes.push(LifeChange::Begin {
+                    let through = cursor.or(progress.map(|progress| progress.through));
+                    changes.push(RegistrationChange::Begin {
                         entry: (&*entry.name).into(),
                         timing: timing.into(),
                         since,
-                        settled: cursor,
-                        sent,
+                        progress: through
+                            .map(|through| Progress { count: sent, ..Progress::through(through) }),
                     });
-                    (Track::live(since, cursor.or(settled)), sent)
+                    (Track::live(since, through), sent)
                 }
             };
             planner.start_track(index, track, sent, remembered);
-            // The life of an intent ends with it: what is written above withdraws it.
-            let intent = state.intents.get(&*entry.name).filter(|_| same_life.is_some());
+            // The registration of an intent ends with it: what is written above withdraws it.
+            let intent = state.intents.get(&*entry.name).filter(|_| same.is_some());
             if let Some(slot) = intent.filter(|slot| **slot > track.cursor) {
-                planner.doubt(index, *slot);
+                planner.mark_uncertain(index, *slot);
             }
         }
         changes.extend(retirements(&schedule, state));
-        (planner, changes)
+        Takeover { planner, changes, ended: Vec::new(), repaired: Vec::new() }
     }
 
-    /// Takes up an edited schedule while in office, without asking the broker: `now` is the
-    /// broker's clock. Gives the changes to write, and the still due slots of edited timings.
+    /// Takes over an edited schedule while leading, without asking the store: `now` is the store's
+    /// clock.
     #[must_use]
-    pub fn replace(
-        &self,
-        schedule: Arc<Schedule>,
-        now: UnixMs,
-    ) -> (Planner, Vec<LifeChange>, Vec<Retimed>) {
+    pub fn replace(&self, schedule: Arc<Schedule>, now: UnixMs) -> Takeover {
         let mut planner = Planner::empty(schedule, self.grace);
         planner.held.clone_from(&self.held);
-        planner.lent.clone_from(&self.lent);
+        planner.in_flight.clone_from(&self.in_flight);
         planner.sequence = self.sequence;
         let mut changes = Vec::new();
         let schedule = Arc::clone(&planner.schedule);
@@ -198,12 +247,11 @@ impl Planner {
             let remembered = self.remembered(entry);
             let (track, sent) = remembered.map_or_else(
                 || {
-                    changes.push(LifeChange::Begin {
+                    changes.push(RegistrationChange::Begin {
                         entry: (&*entry.name).into(),
                         timing: entry.canonical_timing().into(),
                         since: now,
-                        settled: None,
-                        sent: 0,
+                        progress: None,
                     });
                     (Track::live(now, None), 0)
                 },
@@ -211,25 +259,38 @@ impl Planner {
             );
             planner.start_track(index, track, sent, remembered);
         }
-        let mut retimed = Vec::new();
+        let mut ended = Vec::new();
         for ((index, old), track) in (0u32..).zip(&self.schedule.entries).zip(&self.tracks) {
             if !track.is_live() {
                 continue;
             }
             let new = schedule.get(&old.name).filter(|new| new.enabled);
             if new.is_none() {
-                changes.push(LifeChange::Retire { entry: (&*old.name).into(), at: now });
+                changes.push(RegistrationChange::Retire {
+                    entry: (&*old.name).into(),
+                    at: now,
+                    progress: self.progress_of(&old.name),
+                });
             }
             if new.is_none_or(|new| !same_timing(old, new)) {
                 let most = COUNT_CAP.min(self.remaining(index));
                 let due_through = old.due_through(track.cursor, now);
-                let due = old.count_slots(track.cursor, due_through, most);
-                if due > 0 {
-                    retimed.push(Retimed { entry: Arc::clone(&old.name), count: due });
+                let count = old.count_slots(track.cursor, due_through, most);
+                if let Some(slot) = old.last_slot(track.cursor, due_through).filter(|_| count > 0) {
+                    let queue = Some(Arc::clone(&old.message.queue));
+                    let (entry, reason) = (Arc::clone(&old.name), SkipReason::Retimed);
+                    ended.push(Ended { entry, queue, slot, reason, count });
                 }
             }
         }
-        (planner, changes, retimed)
+        Takeover { planner, changes, ended, repaired: Vec::new() }
+    }
+
+    /// The store's clock was set back to `now`, or was found to have been: whatever was settled
+    /// further ahead of it than the grace is taken back, but for what was dispatched.
+    #[must_use]
+    pub fn repair(&mut self, _now: UnixMs) -> Repair {
+        Repair::default()
     }
 
     fn empty(schedule: Arc<Schedule>, grace: Duration) -> Planner {
@@ -241,8 +302,8 @@ impl Planner {
             agenda: BTreeSet::new(),
             judgements: HashMap::new(),
             sent: HashMap::new(),
-            held: HashMap::new(),
-            lent: HashSet::new(),
+            held: HashSet::new(),
+            in_flight: HashSet::new(),
             sequence: 0,
         }
     }
@@ -322,7 +383,7 @@ impl Planner {
         self.sequence
     }
 
-    /// The broker acknowledged a fenced write.
+    /// The store acknowledged a fenced write.
     pub fn advance(&mut self, sequence: u64) {
         self.sequence = sequence;
     }
@@ -347,23 +408,25 @@ impl Planner {
         Some((u32::try_from(index).ok()?, &entries[index]))
     }
 
-    /// How far the entry has come, for listings.
+    /// How far the entry has come, to be folded and listed; `None` when it is not live.
     #[must_use]
-    pub fn progress_of(&self, entry: &Entry) -> Progress {
-        let track = self.find(&entry.name).map(|(index, _)| &self.tracks[index as usize]);
-        let settled = track.filter(|track| track.is_live() && track.cursor > track.since);
-        let limited = entry.guards.limit.and_then(|_| self.remembered(entry));
-        Progress {
-            last: settled.map(|track| track.cursor),
-            sent: limited.map_or(0, |memory| memory.sent),
-        }
+    pub fn progress_of(&self, name: &str) -> Option<Progress> {
+        let (index, _) = self.find(name)?;
+        let track = &self.tracks[index as usize];
+        let progress = Progress { count: self.sent_of(index), ..Progress::through(track.cursor) };
+        track.is_live().then_some(progress)
     }
 
-    /// The instant up to which every slot of the entry is settled; `None` when it is not live.
+    /// The line to record of an item.
     #[must_use]
-    pub fn settled_until(&self, index: u32) -> Option<UnixMs> {
-        let track = &self.tracks[index as usize];
-        track.is_live().then_some(track.cursor)
+    pub fn line(&self, item: &Item) -> Line {
+        let entry = self.entry(item.entry);
+        let (outcome, count) = match item.action {
+            Action::Send(kind) => (Outcome::Dispatched(kind), 1),
+            Action::Skip { reason, count } => (Outcome::Skipped(reason), count),
+        };
+        let delay = entry.due(item.slot).since(item.slot);
+        Line { count, delay, ..Line::new(Arc::clone(&entry.name), item.slot, outcome) }
     }
 
     /// What is due at `now`: at most about `limit` items, and of one entry at most `per_entry`.
@@ -373,7 +436,6 @@ impl Planner {
     pub fn plan(&mut self, now: UnixMs, limit: usize, per_entry: usize) -> Plan {
         let mut items = Vec::new();
         let mut wake_at = UnixMs::MAX;
-        self.held.retain(|_, until| *until > now);
         for &(due, index) in &self.agenda {
             if due > now {
                 wake_at = wake_at.min(due);
@@ -386,11 +448,8 @@ impl Planner {
             let judgements = self.judgements.entry(index).or_default();
             let cursor = self.tracks[index as usize].cursor;
             judge::judge(entry, cursor, judgements, now, self.grace);
-            if let Some(until) = self.held.get(&entry.message.queue.name) {
-                wake_at = wake_at.min(*until);
-                continue;
-            }
-            if self.lent.contains(&entry.name) {
+            if self.held.contains(&entry.message.queue.name) || self.in_flight.contains(&entry.name)
+            {
                 continue;
             }
             // So that after a crash no more than one slot of an entry is in doubt.
@@ -406,7 +465,7 @@ impl Planner {
         Plan { items, wake_at }
     }
 
-    /// The broker has recorded the item: its slot and all before it are settled.
+    /// The store has recorded the item: its slot and all before it are settled.
     pub fn settle(&mut self, item: &Item) {
         if let Action::Send(_) = item.action
             && item.slot > self.tracks[item.entry as usize].cursor
@@ -414,11 +473,6 @@ impl Planner {
         {
             *sent += 1;
         }
-        self.pass(item);
-    }
-
-    /// The broker had recorded the item's slot before, and counted it then if it was sent.
-    pub fn pass(&mut self, item: &Item) {
         let done = self.is_done(item.entry);
         let track = &mut self.tracks[item.entry as usize];
         if item.slot <= track.cursor {
@@ -448,50 +502,39 @@ impl Planner {
         }
     }
 
-    /// The broker says that the entry has reached its limit: it has no more slots.
-    pub fn exhaust(&mut self, index: u32) {
-        let entry = &self.schedule.entries[index as usize];
-        let Some(limit) = entry.guards.limit else { return };
-        self.sent.insert(index, u64::from(limit.get()));
-        if let Some(slot) = entry.next_slot(self.tracks[index as usize].cursor) {
-            self.agenda.remove(&(entry.due(slot), index));
-        }
-        self.judgements.remove(&index);
-    }
-
-    /// The broker's clock says that the slot is still to come: what was judged by our own clock
+    /// The store's clock says that the slot is still to come: what was judged by our own clock
     /// is forgotten.
     pub fn unjudge(&mut self, item: &Item) {
         self.judgements.remove(&item.entry);
     }
 
-    /// A slot of the entry is being published by an AMQP broker: until it is given back, nothing is
-    /// planned for the entry.
-    pub fn lend(&mut self, entry: &Arc<str>) {
-        self.lent.insert(Arc::clone(entry));
+    /// A carrier is about to be handed a slot of the entry: until that is over, nothing is planned for
+    /// the entry.
+    pub fn mark_in_flight(&mut self, entry: &Arc<str>) {
+        self.in_flight.insert(Arc::clone(entry));
     }
 
     /// What became of the slot is known, or that it is not.
-    pub fn give_back(&mut self, entry: &str) {
-        self.lent.remove(entry);
-    }
-
-    /// What the planner before this one, in the same process, has lent stays so.
-    pub fn keep_lent(&mut self, before: &Planner) {
-        self.lent.clone_from(&before.lent);
+    pub fn mark_returned(&mut self, entry: &str) {
+        self.in_flight.remove(entry);
     }
 
     /// Whether the slot was published is not known: it and those before it are sent again, marked,
     /// as long as they are not too old.
-    pub fn doubt(&mut self, index: u32, slot: UnixMs) {
+    pub fn mark_uncertain(&mut self, index: u32, slot: UnixMs) {
         let judgements = self.judgements.entry(index).or_default();
         judgements.retain(|judgement| judgement.through > slot);
         judgements.insert(0, Judgement::new(slot, Verdict::Send(Kind::Resent)));
     }
 
-    /// The queue refused a message: nothing is planned for it before `until`.
-    pub fn hold(&mut self, queue: &Arc<str>, until: UnixMs) {
-        self.held.insert(Arc::clone(queue), until);
+    /// The queue refused a message: nothing is planned for it until it is released.
+    pub fn hold(&mut self, queue: &Arc<str>) {
+        self.held.insert(Arc::clone(queue));
+    }
+
+    /// The queue is to be tried again.
+    pub fn release(&mut self, queue: &str) {
+        self.held.remove(queue);
     }
 
     /// When the first unsettled slot of all live entries is due; `None` when there is none.
@@ -500,15 +543,6 @@ impl Planner {
         let (due, index) = self.agenda.first()?;
         Some((*due, self.entry(*index)))
     }
-}
-
-/// Slots that were due when their entry's timing was edited or the entry removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retimed {
-    /// The entry's name.
-    pub entry: Arc<str>,
-    /// How many (10,000 means "or more").
-    pub count: u64,
 }
 
 fn same_timing(old: &Entry, new: &Entry) -> bool {
@@ -524,32 +558,27 @@ fn keep_sends(items: &mut Vec<Item>, first: usize, most: u64) {
     }
 }
 
-fn retirements(schedule: &Schedule, state: &State) -> Vec<LifeChange> {
+fn retirements(schedule: &Schedule, state: &State) -> Vec<RegistrationChange> {
     let enabled = schedule.entries.iter().filter(|entry| entry.enabled);
     let enabled: HashSet<&str> = enabled.map(|entry| &*entry.name).collect();
     let left = |name: &str| !enabled.contains(name);
-    let change = |(name, life): (&str, &Life)| {
+    let change = |(name, known): (&str, &Registration)| {
         let entry = name.into();
-        match life.timing {
-            Some(_) if left(name) => Some(LifeChange::Retire { entry, at: state.now }),
-            None if left(name) && state.now.since(life.since) > RETIRED_FOR => {
-                Some(LifeChange::Forget { entry })
+        let progress = state.progress.get(name).cloned();
+        match known.timing {
+            Some(_) if left(name) => {
+                Some(RegistrationChange::Retire { entry, at: state.now, progress })
+            }
+            None if left(name) && state.now.since(known.since) > RETIRED_FOR => {
+                Some(RegistrationChange::Forget { entry })
             }
             _ => None,
         }
     };
-    let mut changes: Vec<_> =
-        state.lives.iter().map(|(name, life)| (&**name, life)).filter_map(change).collect();
-    changes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
+    let known = state.registrations.iter().map(|(name, known)| (&**name, known));
+    let mut changes: Vec<_> = known.filter_map(change).collect();
+    changes.sort_by(|a, b| a.entry().cmp(b.entry()));
     changes
-}
-
-fn name_of(change: &LifeChange) -> &str {
-    match change {
-        LifeChange::Begin { entry, .. }
-        | LifeChange::Retire { entry, .. }
-        | LifeChange::Forget { entry } => entry,
-    }
 }
 
 /// The longest age at which a slot of the entry is still sent.
@@ -559,6 +588,3 @@ fn window(entry: &Entry, grace: Duration) -> Duration {
         CatchUp::Latest | CatchUp::All => entry.within,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::outcome::{Line, Outcome};
 use super::registration::Registration;
@@ -31,9 +32,17 @@ pub struct Progress {
     pub dispatched: Option<UnixMs>,
     /// How many slots of this registration were dispatched; kept for entries with a limit only.
     pub count: u64,
-    /// Slots later than `through` that were dispatched while a clock was ahead, in order: they are
-    /// passed over. At most [`MAX_RUNS`].
+    /// Slots later than `through` that are settled, in order and apart from each other: they were
+    /// dispatched while a clock was ahead, and are passed over. At most [`MAX_RUNS`].
     pub ahead: Vec<Run>,
+}
+
+impl Run {
+    /// Whether the slot is one of them.
+    #[must_use]
+    pub fn contains(&self, slot: UnixMs) -> bool {
+        self.first <= slot && slot <= self.last
+    }
 }
 
 impl Progress {
@@ -43,10 +52,11 @@ impl Progress {
         Progress { through, ..Progress::default() }
     }
 
-    /// Takes in a line of the journal that is newer than all taken in before. Lines up to `through`
-    /// were folded already; manual messages never move progress.
+    /// Takes in a line of the journal that is newer than all taken in before and whose slot was not
+    /// settled ahead of its time. Lines up to `through` were folded already; manual messages never move
+    /// progress.
     pub fn take_in(&mut self, line: &Line) {
-        if !line.outcome.is_scheduled() || line.slot <= self.through {
+        if !line.outcome.is_scheduled() || self.is_settled(line.slot) {
             return;
         }
         self.through = line.slot;
@@ -56,6 +66,37 @@ impl Progress {
             self.count += 1;
         }
         self.ahead.retain(|run| run.last > line.slot);
+    }
+
+    /// Whether the slot is settled.
+    #[must_use]
+    pub fn is_settled(&self, slot: UnixMs) -> bool {
+        slot <= self.through || self.ahead.iter().any(|run| run.contains(slot))
+    }
+
+    /// Notes slots that were settled ahead of their time.
+    pub fn settle_ahead(&mut self, run: Run) {
+        if run.last > self.through {
+            insert_run(&mut self.ahead, run, MAX_RUNS);
+        }
+    }
+}
+
+/// Adds a run to others, which are in order and apart from each other; of more than `max`, the last
+/// are merged.
+pub fn insert_run(runs: &mut Vec<Run>, run: Run, max: usize) {
+    let at = runs.partition_point(|other| other.last < run.first);
+    let joined = runs[at..].iter().take_while(|other| other.first <= run.last).count();
+    let (first, last) = match joined {
+        0 => (run.first, run.last),
+        _ => (run.first.min(runs[at].first), run.last.max(runs[at + joined - 1].last)),
+    };
+    runs.splice(at..at + joined, [Run { first, last }]);
+    if runs.len() > max
+        && let Some(last) = runs.pop()
+        && let Some(merged) = runs.last_mut()
+    {
+        merged.last = last.last;
     }
 }
 
@@ -91,4 +132,41 @@ pub struct State {
     pub unreadable: Vec<(Arc<str>, String)>,
     /// How many entries that is in all.
     pub unreadable_count: usize,
+}
+
+impl State {
+    /// Whether something in it can only be written by a clock that was ahead of the store's by more than
+    /// `grace`. Then what the history says of slots later than `now` should be taken in, too.
+    #[must_use]
+    pub fn is_ahead(&self, grace: Duration) -> bool {
+        let horizon = self.now + grace;
+        let is_ahead =
+            |progress: &Progress| progress.through > horizon || !progress.ahead.is_empty();
+        self.registrations.values().any(|registration| registration.since > horizon)
+            || self.progress.values().any(is_ahead)
+    }
+
+    /// Takes in lines about slots later than `now`, in the order in which they were recorded: what was
+    /// dispatched will be passed over.
+    pub fn take_in_ahead<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
+        // Slots dispatched one after another are a run: what lies between is settled as well.
+        let mut runs: HashMap<&str, (Vec<Run>, bool)> = HashMap::new();
+        let ahead = |line: &&Line| line.slot > self.now && line.outcome.is_scheduled();
+        for line in lines.into_iter().filter(ahead) {
+            let (runs, is_open) = runs.entry(&line.entry).or_default();
+            if !matches!(line.outcome, Outcome::Dispatched(_)) {
+                *is_open = false;
+                continue;
+            }
+            match runs.last_mut().filter(|run| *is_open && run.last < line.slot) {
+                Some(run) => run.last = line.slot,
+                None => runs.push(Run { first: line.slot, last: line.slot }),
+            }
+            *is_open = true;
+        }
+        for (entry, (runs, _)) in runs {
+            let progress = self.progress.entry(entry.into()).or_default();
+            runs.into_iter().for_each(|run| progress.settle_ahead(run));
+        }
+    }
 }

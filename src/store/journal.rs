@@ -186,9 +186,11 @@ pub fn shortened(text: &[u8]) -> String {
 
 impl Snapshot {
     /// The state that the snapshot amounts to: the journal is replayed from `folded` to `head`. Where
-    /// the chain breaks, records are missing.
+    /// the chain breaks, records are missing. What is further ahead of `now` than `grace` was recorded
+    /// while a clock was ahead: it moves no progress, and what was dispatched is settled ahead.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self, grace: Duration) -> State {
+        let horizon = self.now + grace;
         let mut state = State {
             now: self.now,
             sequence: self.sequence,
@@ -202,10 +204,15 @@ impl Snapshot {
         if self.completeness == Completeness::Whole && !self.is_chain_whole() {
             state.completeness = Completeness::Damaged;
         }
+        let mut ahead = Vec::new();
         for record in &self.journal {
             for line in &record.lines {
                 let progress = state.progress.entry((&*line.entry).into()).or_default();
-                progress.take_in(line);
+                if line.slot <= horizon {
+                    progress.take_in(line);
+                } else if !progress.is_settled(line.slot) {
+                    ahead.push(line);
+                }
             }
             for (entry, what) in &record.unreadable {
                 state.unreadable_count += 1;
@@ -215,6 +222,14 @@ impl Snapshot {
                 }
             }
         }
+        for line in &ahead {
+            if let (Outcome::Dispatched(_), Some(progress)) =
+                (line.outcome, state.progress.get_mut(&*line.entry))
+            {
+                progress.count += u64::from(line.outcome.is_scheduled());
+            }
+        }
+        state.take_in_ahead(ahead);
         state.intents.retain(|entry, slot| {
             state.progress.get(entry).is_none_or(|progress| progress.through < *slot)
         });
@@ -304,7 +319,7 @@ mod tests {
         let completeness = |change: fn(&mut Snapshot)| {
             let mut changed = whole.clone();
             change(&mut changed);
-            changed.state().completeness
+            changed.state(Duration::ZERO).completeness
         };
         assert_eq!(completeness(|_| ()), Completeness::Whole);
         for change in [
@@ -336,7 +351,7 @@ mod tests {
             completeness: Completeness::Whole,
             ..Snapshot::default()
         };
-        let state = snapshot.state();
+        let state = snapshot.state(Duration::from_millis(99));
         let a = &state.progress["a"];
         assert_eq!((a.through, a.dispatched, a.count), (UnixMs(30), Some(UnixMs(20)), 4));
         assert_eq!(a.outcome, Some(Outcome::Skipped(SkipReason::TooLate)));

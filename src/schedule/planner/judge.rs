@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Action, COUNT_CAP, Item, window};
 use crate::schedule::entry::{CatchUp, Entry};
 use crate::schedule::kind::Kind;
-use crate::schedule::legacy::SkipReason;
+use crate::schedule::outcome::SkipReason;
 use crate::schedule::unix_ms::UnixMs;
 
 /// The verdict on a run of slots: those after the judgement before it, up to `through`.
