@@ -19,7 +19,7 @@ use crate::schedule::legacy::SkipReason;
 use crate::schedule::legacy_planner::{Action, Item, Planner};
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule};
 use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs, Zone};
-use crate::store::memory::{MemoryBroker, Settled};
+use crate::store::legacy_memory::{MemoryBroker, Settled};
 use crate::store::{Exception, Fence, Outcome, Outgoing, Reply, Write};
 
 const GRACE: Duration = Duration::from_secs(15);

@@ -3,8 +3,11 @@
 
 pub mod contract;
 pub mod journal;
+pub mod last_outcomes;
 #[cfg(test)]
-pub(crate) mod memory;
+pub(crate) mod legacy_memory;
+pub mod memory;
+pub(crate) mod model;
 pub mod redis;
 pub mod spool;
 
