@@ -166,9 +166,10 @@ fn footprint(entries: usize, patience: &Patience, budget_mb: f64) {
     let downbeat = rig.start_first();
     // What start-up has left to do is done by then.
     sleep(patience.idle.min(Duration::from_secs(3)));
-    let (began, before) = (Instant::now(), cpu(downbeat.id()));
+    let (began, before) = (Instant::now(), downbeat.cpu_time());
     sleep(patience.idle);
-    let per_hour = (cpu(downbeat.id()) - before) / began.elapsed().as_secs_f64() * 3600.0;
+    let used = (downbeat.cpu_time() - before).as_secs_f64();
+    let per_hour = used / began.elapsed().as_secs_f64() * 3600.0;
     let status = fs::read_to_string(format!("/proc/{}/status", downbeat.id())).unwrap();
     let mb = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -188,17 +189,6 @@ fn footprint(entries: usize, patience: &Patience, budget_mb: f64) {
         patience.idle.as_secs_f64()
     );
     stop(downbeat);
-}
-
-/// Seconds that all threads of a process have run.
-fn cpu(id: u32) -> f64 {
-    let threads = fs::read_dir(format!("/proc/{id}/task")).unwrap();
-    let of_one = |path: std::path::PathBuf| {
-        // A thread may have ended since it was listed.
-        let text = fs::read_to_string(path.join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<f64>().ok()
-    };
-    threads.filter_map(|thread| of_one(thread.unwrap().path())).sum::<f64>() / 1e9
 }
 
 /// From the slot to the arrival of its message at a client that waits for it.

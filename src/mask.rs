@@ -232,6 +232,11 @@ mod tests {
             (r#""redis://me:p',w@host""#, r#""redis://me:***@host""#),
             (r#"["unix:/s?pass=p\\","a"]"#, r#"["unix:/s?pass=***","a"]"#),
             (r#"["redis://me:p\\\"w@host"]"#, r#"["redis://me:***@host"]"#),
+            (
+                r#"{"no":"not 'redis://me:pw@host","mail":"b@c"}"#,
+                r#"{"no":"not 'redis://me:***@host","mail":"b@c"}"#,
+            ),
+            ("`unix:/s?pass=pw` is no socket", "`unix:/s?pass=***` is no socket"),
             ("redis://이름:비밀@host", "redis://이름:***@host"),
         ] {
             assert_eq!(mask(text), shown);
@@ -250,6 +255,7 @@ mod tests {
             r#"{"url":"redis://host:6379","mail":"b@c"}"#,
             "['redis://host:6379','me@x']",
             "see \"redis://host:6379\" for me@x",
+            "either `redis://host:6379` or`me@x`",
         ] {
             assert!(matches!(mask(text), Cow::Borrowed(_)), "{text}");
         }

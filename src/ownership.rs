@@ -71,6 +71,7 @@ mod tests {
     fn a_path_is_below_users_who_own_all_above_it_alone() {
         // The folders above it are what matters, not what it is.
         assert!(is_below_only(Path::new("/usr/downbeat"), &[ROOT]));
+        assert!(!is_below_only(Path::new("/usr/downbeat"), &[12_345]));
         let temporary = tempfile::tempdir_in("/tmp").unwrap();
         assert!(!is_below_only(&temporary.path().join("x"), &[ROOT, us()]));
         assert!(!is_below_only(Path::new("/tmp/downbeat-1000"), &[ROOT]));

@@ -14,6 +14,7 @@ mod clocks;
 mod commands;
 mod connections;
 mod containers;
+mod control;
 mod dispatch_script;
 mod dramatiq;
 mod failover;

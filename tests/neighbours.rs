@@ -91,7 +91,8 @@ fn listen(runtime_dir: &Path) -> mpsc::Receiver<Vec<u8>> {
             let length = stream.read(&mut bytes).unwrap_or(0);
             bytes.truncate(length);
             let _ = asked_in.send(bytes);
-            let _ = stream.write_all(b"{\"ok\":null}\n");
+            let answer = "HTTP/1.1 204 No Content\r\ndownbeat-namespace: downbeat\r\n\r\n";
+            let _ = stream.write_all(answer.as_bytes());
         }
     });
     asked
@@ -179,6 +180,8 @@ fn an_answer_without_an_end_ends_with_an_error() {
     let listener = UnixListener::bind(place.runtime().join("control.sock")).unwrap();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1 << 10]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ndownbeat-namespace: downbeat\r\n\r\n").unwrap();
         while stream.write_all(&[b'x'; 1 << 16]).is_ok() {}
     });
     let mut status = place.start(&["status"]);

@@ -251,6 +251,41 @@ fn a_copy_that_cannot_be_written_is_warned_of_once_and_the_service_goes_on() {
 }
 
 #[test]
+fn a_schedule_that_cannot_be_kept_leaves_the_one_from_before_to_the_next_start() {
+    let place = place();
+    let accepted_at = run_once(&place);
+    let large = format!("{TICKING}  other: {{task: t, every: 1h}}\n# {}\n", "x".repeat(1 << 17));
+    // The disk is full for whatever is larger than 64 KiB.
+    let start_limited = |args: &[&str]| {
+        place.write_schedule("jobs.yaml", &large);
+        let mut limited = place.command_after("trap '' XFSZ; ulimit -f 128", args);
+        let downbeat = Downbeat::spawn(&mut limited);
+        downbeat.wait_for_log("took office");
+        let logged = downbeat.wait_for_log("the schedule files are not kept");
+        place.write_schedule("jobs.yaml", BROKEN);
+        downbeat.wait_for_log("reload refused");
+        (downbeat, logged, trouble(&place).unwrap())
+    };
+    let (mut strict, _, told) = start_limited(&["run", "--strict"]);
+    assert!(told.contains("the next start will fail: the files are not kept: cannot"), "{told}");
+    strict.process().kill();
+    let (mut downbeat, logged, told) = start_limited(&["run"]);
+    let fate =
+        format!(" invalid will run the schedule accepted at {accepted_at} error=cannot write");
+    assert!(logged.contains("WARN") && logged.contains(&fate), "{logged}");
+    let fate = format!("the next start will run the one accepted at {accepted_at}: the files are");
+    assert!(told.contains(&fate), "{told}");
+    let shown = place.run(&["status"]).ok();
+    let kept = format!("\nkept       an older schedule only, as of {accepted_at} (");
+    assert!(shown.contains(&kept), "{shown}");
+    assert_eq!(status(&place)["schedule"]["entries"], 2);
+    downbeat.process().kill();
+    let downbeat = start(&place);
+    downbeat.wait_for_log("started from the kept schedule files");
+    assert_eq!(status(&place)["schedule"]["entries"], 1);
+}
+
+#[test]
 fn a_copy_that_is_not_what_was_written_is_not_trusted() {
     let place = place();
     run_once(&place);

@@ -43,6 +43,7 @@ fn an_address_is_shown_by_its_parts_and_without_passwords() {
         ("spool:./host:6379", "spool:./host:6379"),
         ("spool:/srv/a:b/~x", "spool:/srv/a:b/~x"),
         ("spool:///var/spool/x@1", "spool:/var/spool/x@1"),
+        ("spool:////srv/x", "spool:/srv/x"),
     ] {
         let address = parse(text).unwrap();
         assert_eq!(address.to_string(), shown, "{text}");
@@ -133,7 +134,10 @@ fn a_bad_address_says_why_and_keeps_what_stands_there() {
         ("spool:redis://u:s3cret@h", "the path of a spool looks like the address of a server"),
         ("spool:redis:/u:s3cret@h", "the path of a spool looks like the address of a server"),
         ("spool:unix:s3cret", "the path of a spool looks like the address of a server"),
+        ("spool:/unix:s3cret", "the path of a spool looks like the address of a server"),
+        ("spool:/mine://s3cret", "the path of a spool looks like the address of a server"),
         ("spool:u:s3cret@h", "the path of a spool looks like the address of a server"),
+        ("spool:/srv/u:s3cret@h", "the path of a spool looks like the address of a server"),
         ("spool:127.0.0.1:6379", "the path of a spool looks like the address of a server"),
         ("spool:host:6379/0", "the path of a spool looks like the address of a server"),
         ("spool://host", "the path of a spool looks like the address of a server"),
@@ -144,6 +148,8 @@ fn a_bad_address_says_why_and_keeps_what_stands_there() {
         ("spool:s3cret@h/x@y", "the path of a spool looks like the address of a server"),
         ("spool://s3cret@h/x", "the path of a spool looks like the address of a server"),
         ("spool:/x?password=s3cret", "the path of a spool looks like the address of a server"),
+        ("spool:/x#s3cret", "the path of a spool looks like the address of a server"),
+        ("spool:/x\ts3cret", "the path of a spool looks like the address of a server"),
         ("sentinel://:s3cret@a;sentinel://:s3cret@b", "more than one broker address"),
         ("sentinel://:s3cret@a,b/0", "the broker address does not name the Sentinels' master"),
         (

@@ -25,6 +25,7 @@ use crate::store::{BrokerError, Parcel, Publish};
 
 /// Why nothing was sent.
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "reason", content = "about", rename_all = "snake_case")]
 pub enum Refused {
     /// No entry of that name.
     #[error("no entry is named `{name}`{}", advice(suggestion.as_deref()))]

@@ -11,7 +11,7 @@ use super::direct::{Direct, Store, unreachable};
 use super::{Exit, Failure, ask_service, block_on, check, named_broker, peek};
 use crate::address::RedisAddress;
 use crate::config::{Broker, ServiceConfig};
-use crate::control::{Backend, Command, Question};
+use crate::control::{Backend, Command, LookError, LookErrorKind, Question};
 use crate::envelope::answer::{self, Answer};
 use crate::store::redis::Results;
 
@@ -44,11 +44,19 @@ pub(super) fn ask<T: DeserializeOwned>(
 /// What a service with this configuration answers without its loop.
 pub(super) fn backend(service: ServiceConfig) -> Backend {
     let identity = service.identity();
-    let look = move |question| {
-        look(&service, question)
-            .map_err(|failure| serde_json::to_value(failure).unwrap_or(Value::Null))
-    };
+    let look = move |question| look(&service, question).map_err(|failure| look_error(&failure));
     Backend { identity, look: std::sync::Arc::new(look) }
+}
+
+fn look_error(failure: &Failure) -> LookError {
+    let kind = match failure.exit {
+        Exit::No => LookErrorKind::Conflict,
+        Exit::Usage => LookErrorKind::Invalid,
+        Exit::Unreachable => LookErrorKind::Broker,
+        Exit::Fine | Exit::Failed | Exit::Config => LookErrorKind::Internal,
+    };
+    let detail = serde_json::to_value(failure).unwrap_or(Value::Null);
+    LookError { kind, message: failure.summary(), detail }
 }
 
 fn look(service: &ServiceConfig, question: Question) -> Result<Value, Failure> {

@@ -17,7 +17,7 @@ use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
 use crate::config::{Caller, Kept, KeptFiles, Loaded, Problem, ScheduleFile};
-use crate::control::Server;
+use crate::control::{self, Api};
 use crate::leader::campaign::{self, Reports};
 use crate::leader::{Campaign, LeaseTimes, Peer};
 use crate::schedule::Schedule;
@@ -96,7 +96,9 @@ async fn serve(
     let stopping = Arc::new(Notify::new());
     tokio::spawn(signals.forward(requests.clone(), Arc::clone(&stopping)));
     tokio::spawn(watch.forward(requests.clone()));
-    let control = listen(&service, &requests).await;
+    let control = listen(&service).await;
+    let api = Api::new(requests, look::backend(service.clone()));
+    let listeners = Listeners { http, control, api };
 
     let settings = Settings {
         namespace: service.namespace.clone(),
@@ -107,7 +109,7 @@ async fn serve(
     let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
     let (supervisor, amqp) = (supervisor(), Amqp::new(LONGEST_CALL, &service.tls));
     let parts = Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp };
-    match broker {
+    let answering = match broker {
         service::Broker::Redis(url) => {
             let times = LeaseTimes::new(service.ttl);
             let (tls, name) = (&service.tls, &*service.namespace);
@@ -118,26 +120,29 @@ async fn serve(
             let to_campaign = reports.requests.clone();
             let mut campaign = begin(campaign)?;
             let service = Service::new(parts, broker, reports);
-            let done = tokio::select! {
-                done = work(service, requested, &stopping, http) => done,
+            let answering = listeners.serve(&service)?;
+            tokio::select! {
+                () = work(service, requested, &stopping) => {}
                 Ok(Err(error)) = &mut campaign => return Err(Failure::new(Exit::Config, error)),
             };
             let _ = to_campaign.send(campaign::Request::Leave).await;
             if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
                 warn!("the lease could not be given up; it runs out by itself");
             }
-            done?;
+            answering
         }
         service::Broker::Spool(path) => {
             let spool = open_spool(&path)?;
             info!(queue = %path.join("queue").display(), "using a spool");
             let reports = Reports::of_sole_leader();
-            work(Service::new(parts, spool, reports), requested, &stopping, http).await?;
+            let service = Service::new(parts, spool, reports);
+            let answering = listeners.serve(&service)?;
+            work(service, requested, &stopping).await;
+            answering
         }
-    }
-    drop(control);
-    // Whoever was answered last gets to read it: what waits to be written has its turn now.
-    tokio::task::yield_now().await;
+    };
+    // Whoever was answered last gets to read it.
+    drop(answering);
     Ok(())
 }
 
@@ -160,10 +165,7 @@ async fn work<B: Broker>(
     service: Service<B, SystemClock>,
     requested: mpsc::Receiver<Request>,
     stopping: &Notify,
-    http: Option<http::Server>,
-) -> Result<(), Failure> {
-    let serving = http.map(|server| server.serve(service.view())).transpose();
-    let _serving = serving.map_err(|error| Failure::new(Exit::Failed, error))?;
+) {
     let too_long = async {
         stopping.notified().await;
         tokio::time::sleep(LEAVE_WITHIN).await;
@@ -172,7 +174,29 @@ async fn work<B: Broker>(
         () = service.run(requested) => {}
         () = too_long => warn!("stopped without an answer to what was being sent"),
     }
-    Ok(())
+}
+
+/// What is listened on.
+struct Listeners {
+    http: Option<http::Server>,
+    control: Option<control::Server>,
+    api: Api,
+}
+
+impl Listeners {
+    /// Answers from now on, until what is given back is dropped.
+    fn serve<B: Broker>(
+        self,
+        service: &Service<B, SystemClock>,
+    ) -> Result<(Option<http::Serving>, Option<control::Serving>), Failure> {
+        let failed = |error: io::Error| Failure::new(Exit::Failed, error);
+        let Listeners { http, control, api } = self;
+        // A view costs the loop a little at each turn, so none is kept for the control socket.
+        let heartbeat = service.view().heartbeat;
+        let control = control.map(|server| server.serve(http::on_socket(heartbeat, api)));
+        let http = http.map(|server| server.serve(service.view()));
+        Ok((http.transpose().map_err(failed)?, control.transpose().map_err(failed)?))
+    }
 }
 
 /// Loads the schedule for the first time, and gives its files; from then on the loader does so on
@@ -263,12 +287,9 @@ fn open_http(address: SocketAddr) -> Result<http::Server, Failure> {
 }
 
 /// The control socket, if it can be had; the service works without.
-async fn listen(
-    service: &ServiceConfig,
-    requests: &mpsc::Sender<Request>,
-) -> Option<impl Drop + use<>> {
-    match Server::bind(&service.runtime_dir).await {
-        Ok(server) => Some(server.spawn(requests.clone(), look::backend(service.clone()))),
+async fn listen(service: &ServiceConfig) -> Option<control::Server> {
+    match control::Server::bind(&service.runtime_dir).await {
+        Ok(server) => Some(server),
         Err(error) => {
             let path = service.runtime_dir.display();
             if error.kind() == io::ErrorKind::AddrInUse {

@@ -80,6 +80,8 @@ mod tests {
             "evil.example",
             "evil.example:9632",
             "localhost.evil.example",
+            "evil.localhost",
+            "evil-localhost:9632",
             "127.0.0.2",
             "127.0.0.1.evil.example",
             "evil@localhost.example",

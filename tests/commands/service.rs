@@ -205,7 +205,9 @@ fn with_the_service_stopped_a_command_uses_its_credential_or_none_at_all() {
     machine.write("/tmp/secret", "spool:/tmp/right\n");
     machine.run("chmod 600 /tmp/secret").ok();
     refused(NOBODY, "--config /tmp/own.yaml", "this user cannot read the broker's file");
-    machine.run(&format!("{NOBODY} downbeat run --config /tmp/own.yaml")).refused(78);
+    let run = machine.run(&format!("{NOBODY} downbeat run --config /tmp/own.yaml"));
+    let told = run.refused(78);
+    assert!(told.contains("the broker's file cannot be read: permission denied"), "{told}");
 }
 
 #[test]

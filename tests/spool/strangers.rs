@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use downbeat::store::{Found, Peeked};
 
 use super::*;
+use crate::support::downbeat::Downbeat;
 
 const KINDS: [&str; 4] = ["fifo", "directory", "socket", "link"];
 
@@ -129,6 +130,10 @@ fn a_spool_that_others_can_alter_is_refused_and_nothing_in_it_is_touched() {
     }
     symlink(&victim, &spool).unwrap();
     refused("/spool: not a folder but a symbolic link; move it away");
+    let slash = format!("spool:{}/", spool.display());
+    let told = place.run(&["run", "--broker", &slash]).refused(78);
+    assert!(told.contains("/spool: not a folder but a symbolic link"), "{told}");
+    assert_eq!(files(&victim), ["1_x.celery.msg"]);
     fs::remove_file(&spool).unwrap();
 
     // A group may be let into the queue, not into the stage, and nobody else into either.
@@ -185,14 +190,9 @@ fn a_spool_is_for_its_owner_and_messages_for_a_group_that_may_take_them() {
     let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
     place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *'}}");
     let spool = place.state().join("spool");
-    let mut run = place.command(&["run"]);
     // Whatever the umask is.
-    let mut downbeat = Command::new("sh");
-    downbeat.args(["-c", "umask 000; exec \"$0\" run"]).arg(run.get_program());
-    downbeat.current_dir(place.path()).env_clear();
-    downbeat.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    run = downbeat;
-    let mut downbeat = crate::support::downbeat::Downbeat::spawn(&mut run);
+    let mut run = place.command_after("umask 000", &["run"]);
+    let mut downbeat = Downbeat::spawn(&mut run);
     downbeat.wait_for_log("took office");
     place.run(&["trigger", "yearly"]).ok();
     downbeat.process().terminate();

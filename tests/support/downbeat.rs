@@ -4,14 +4,16 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::lines::Lines;
 use super::process::Process;
 use super::sent::instant;
-use super::wait::{SOON, eventually};
+use super::wait::{SOON, START, eventually};
 
 /// A machine for downbeat: its schedule files, its state, its control socket.
 ///
@@ -76,10 +78,30 @@ impl Place {
         command
     }
 
-    /// Runs a command to its end.
+    /// The same, run by a shell after `setup`, which sets what a process inherits.
+    pub(crate) fn command_after(&self, setup: &str, args: &[&str]) -> Command {
+        let command = self.command(args);
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{setup}; exec \"$0\" \"$@\""));
+        shell.arg(command.get_program()).args(command.get_args());
+        shell.current_dir(self.path()).env_clear();
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell
+    }
+
+    /// Runs a command to its end; panics when there is none in time.
     pub(crate) fn run(&self, args: &[&str]) -> Finished {
-        let output = self.command(args).stdin(Stdio::null()).output().unwrap();
-        Finished::from(output)
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let id = Pid::from_child(&child);
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || done.send(child.wait_with_output().unwrap()));
+        is_done.recv_timeout(START).map(Finished::from).unwrap_or_else(|_| {
+            let _ = kill_process(id, Signal::KILL);
+            let killed = is_done.recv().map(Finished::from);
+            panic!("no end within {START:?}: {args:?}: {killed:?}")
+        })
     }
 
     /// Starts a command that goes on, such as `run`.

@@ -1,5 +1,7 @@
 //! A child process: watched, signalled by its own process id, and gone when the test is.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
@@ -38,6 +40,17 @@ impl Process {
             // It may end on its own between the question and the signal.
             let _ = kill_process(Pid::from_raw(id).unwrap(), signal);
         }
+    }
+
+    /// How long its threads have run; those that ended are left out.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let of_one = |thread: PathBuf| {
+            // It may have ended since it was listed.
+            let text = fs::read_to_string(thread.join("schedstat")).ok()?;
+            text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+        };
+        threads.filter_map(|thread| of_one(thread.unwrap().path())).sum()
     }
 
     /// How it ended, or `None` while it runs.

@@ -138,6 +138,25 @@ mod tests {
     }
 
     #[test]
+    fn an_environment_that_cannot_be_read_may_name_a_broker() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let main = write(root, "etc/downbeat/downbeat.yaml", "");
+        let default = root.join("etc/default/downbeat");
+        let may = Some(Elsewhere::Environment(default.clone()));
+        fs::create_dir_all(&default).unwrap();
+        assert_eq!(broker_elsewhere(root, &main), None, "a folder");
+        fs::remove_dir(&default).unwrap();
+        for (target, found) in [("nowhere", &None), ("downbeat", &may)] {
+            std::os::unix::fs::symlink(target, &default).unwrap();
+            assert_eq!(broker_elsewhere(root, &main), *found, "a link to {target}");
+            fs::remove_file(&default).unwrap();
+        }
+        fs::write(&default, b"\xff").unwrap();
+        assert_eq!(broker_elsewhere(root, &main), may, "not UTF-8");
+    }
+
+    #[test]
     fn an_environment_of_the_units_own_goes_before_all_else() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();

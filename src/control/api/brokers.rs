@@ -1,0 +1,80 @@
+//! What the brokers are asked, beside the loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+
+use super::Api;
+use super::answer::{Refusal, exact};
+use super::input::{Body, Names, Query};
+use crate::config::duration;
+use crate::control::Question;
+use crate::control::wire::WorkersBody;
+
+/// Messages that are shown at most, and if nothing else is said.
+const MAX_MESSAGES: usize = 1000;
+const USUAL_MESSAGES: usize = 10;
+/// Workers that take longer are of no use.
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Looks on a thread of its own, so that nobody else waits.
+async fn look(api: &Api, question: Question) -> Result<Response, Refusal> {
+    let looks = Arc::clone(&api.looks);
+    let permit = looks.acquire_owned().await.map_err(|_| Refusal::stopping())?;
+    let look = Arc::clone(&api.backend.look);
+    // The permit lasts as long as the thread, also when whoever asked is gone.
+    let looking = spawn_blocking(move || {
+        let seen = look(question);
+        drop(permit);
+        seen
+    });
+    let seen: Value = looking.await.map_err(|_| Refusal::stopping())??;
+    Ok(exact(&seen))
+}
+
+pub(super) async fn leader(State(api): State<Api>) -> Result<Response, Refusal> {
+    look(&api, Question::Leader).await
+}
+
+pub(super) async fn messages(
+    State(api): State<Api>,
+    Names(queue): Names<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let count = Query::read(query.as_deref(), "count")?.or(USUAL_MESSAGES, |text| {
+        let count = text.parse().ok().filter(|count| (1..=MAX_MESSAGES).contains(count));
+        let message = || format!("`count` is a number from 1 to {MAX_MESSAGES}");
+        count.ok_or_else(|| Refusal::invalid(message()))
+    })?;
+    look(&api, Question::Peek { queue, count }).await
+}
+
+pub(super) async fn outcome(
+    State(api): State<Api>,
+    Names((queue, task_id)): Names<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let query = Query::read(query.as_deref(), "within")?;
+    let within = query.or(Duration::ZERO, |text| length("within", text))?;
+    look(&api, Question::Outcome { queue, task_id, within }).await
+}
+
+pub(super) async fn workers(
+    State(api): State<Api>,
+    Body(WorkersBody { queues, timeout }): Body<WorkersBody>,
+) -> Result<Response, Refusal> {
+    let timeout = length("timeout", &timeout)?;
+    if timeout > MAX_TIMEOUT {
+        return Err(Refusal::invalid("`timeout` is at most 1m"));
+    }
+    look(&api, Question::Workers { queues, timeout }).await
+}
+
+fn length(name: &str, text: &str) -> Result<Duration, Refusal> {
+    let invalid = |error: duration::DurationError| format!("`{name}`: {error}; {}", error.hint());
+    duration::parse(text).map_err(|error| Refusal::invalid(invalid(error)))
+}

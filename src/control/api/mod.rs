@@ -1,0 +1,112 @@
+//! What is asked under `/v1`: of the loop, and of the brokers beside it.
+//!
+//! What only reads stands apart from what acts, so that a listener for everybody can serve the one
+//! without the other.
+
+mod answer;
+mod brokers;
+mod input;
+mod service;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+use tokio::sync::{Semaphore, mpsc};
+
+pub(crate) use self::answer::Refusal;
+use super::Backend;
+use super::wire::headers_of;
+use crate::service::Request;
+
+/// For those who look around: all routes.
+pub(crate) const RESOURCES: &str = "\
+GET /v1/status
+GET /v1/leader
+GET /v1/entries
+GET /v1/queues/NAME/messages?count=10
+GET /v1/queues/NAME/tasks/ID?within=1s
+POST /v1/workers/inspect {\"queues\": [NAME, …], \"timeout\": \"1s\"}
+POST /v1/entries/NAME/trigger {\"slot\", \"args\", \"kwargs\", \"queue\", \"dry_run\", \"wants_result\"}
+POST /v1/entries/NAME/backfill {\"from\", \"to\", \"queue\", \"dry_run\"}
+POST /v1/reload?wait=true
+POST /v1/resign
+";
+
+/// Questions to brokers that are asked at once, each on a thread of its own.
+const MAX_LOOKS: usize = 16;
+
+/// Whom the routes ask.
+#[derive(Clone)]
+pub struct Api {
+    service: mpsc::Sender<Request>,
+    backend: Backend,
+    looks: Arc<Semaphore>,
+    /// A list of a million entries takes memory: one is made at a time.
+    lists: Arc<Semaphore>,
+}
+
+impl Api {
+    /// Asks the loop that receives what is sent to `service`, and the brokers by `backend`.
+    #[must_use]
+    pub fn new(service: mpsc::Sender<Request>, backend: Backend) -> Api {
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Api { service, backend, looks: semaphore(MAX_LOOKS), lists: semaphore(1) }
+    }
+
+    /// Where the loop is asked.
+    pub(crate) fn service(&self) -> &mpsc::Sender<Request> {
+        &self.service
+    }
+
+    /// The routes, whose every answer says which service it is.
+    pub(crate) fn sign(&self, routes: Router) -> Router {
+        let headers = Arc::new(headers_of(&self.backend.identity));
+        routes.layer(map_response_with_state(headers, sign))
+    }
+}
+
+async fn sign(State(headers): State<Arc<HeaderMap>>, mut answer: Response) -> Response {
+    answer.headers_mut().extend(HeaderMap::clone(&headers));
+    answer
+}
+
+/// What changes nothing.
+pub(crate) fn reading(api: Api) -> Router {
+    Router::new()
+        .route("/v1/status", get(service::status))
+        .route("/v1/leader", get(brokers::leader))
+        .route("/v1/entries", get(service::entries))
+        .route("/v1/queues/{queue}/messages", get(brokers::messages))
+        .route("/v1/queues/{queue}/tasks/{task_id}", get(brokers::outcome))
+        .with_state(api)
+}
+
+/// What makes something happen.
+pub(crate) fn acting(api: Api) -> Router {
+    Router::new()
+        .route("/v1/entries/{entry}/trigger", post(service::trigger))
+        .route("/v1/entries/{entry}/backfill", post(service::backfill))
+        .route("/v1/workers/inspect", post(brokers::workers))
+        .route("/v1/reload", post(service::reload))
+        .route("/v1/resign", post(service::resign))
+        .with_state(api)
+}
+
+/// There is no such path.
+pub(crate) async fn not_found() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "nothing is at this path; `GET /` lists all paths")
+}
+
+/// There is, but it is asked otherwise.
+pub(crate) async fn method_not_allowed() -> Refusal {
+    let message = "this path takes other methods; the header `allow` names them";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! How a command asks the running service.
+
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::body::{self, ReadError};
+use super::runtime_dir::{self, Untrusted};
+use super::wire::{ErrorBody, MAX_HEAD, service_of};
+use super::{Command, socket_path};
+use crate::config::Identity;
+
+/// No answer takes longer from its first byte to its last.
+const MAX_TRANSFER: Duration = Duration::from_secs(60);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Another user may have modified the directory, so nothing was asked.
+    #[error("nothing was asked: {0}")]
+    Untrusted(#[from] Untrusted),
+    /// It did not answer, or with something else than was asked for.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Asks the service that listens in this runtime directory, which says who it is; `None` when none
+/// does. It has to begin its answer within `timeout`, the time to connect included.
+///
+/// # Errors
+/// When the directory or what listens there is not to be trusted, or there is no answer.
+pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
+    runtime_dir: &Path,
+    command: &Command,
+    timeout: Duration,
+) -> Result<Option<(Identity, Result<T, E>)>, AskError> {
+    let Some(owner) = runtime_dir::owner(runtime_dir)? else { return Ok(None) };
+    let (owner, socket) = (owner?, socket_path(runtime_dir));
+    let begun_by = Instant::now() + timeout;
+    let connecting = timeout_at(begun_by, UnixStream::connect(&socket)).await;
+    let stream = match connecting.map_err(io::Error::from)? {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    runtime_dir::check_listener(&socket, stream.peer_cred()?.uid(), owner)?;
+    let answer = converse_with(stream, command, begun_by).await?;
+    let service = answer.service.clone();
+    Ok(Some((service, answer.read()?)))
+}
+
+/// What came back.
+#[derive(Debug)]
+struct Answer {
+    service: Identity,
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// What it says: yes with a `T`, or no with an `E`.
+    fn read<T: DeserializeOwned, E: DeserializeOwned>(&self) -> io::Result<Result<T, E>> {
+        if self.status.is_success() {
+            let json = if self.body.is_empty() { b"null" } else { &self.body[..] };
+            return Ok(Ok(serde_json::from_slice(json)?));
+        }
+        let read = serde_json::from_slice(&self.body);
+        let ErrorBody { error, detail } =
+            read.map_err(|_| io::Error::other(format!("it answered {}", self.status)))?;
+        // That it is stopping is said in words, whatever was asked.
+        let detail = detail.unwrap_or_else(|| Value::from(&*error));
+        serde_json::from_value(detail).map(Err).map_err(|_| io::Error::other(error))
+    }
+}
+
+/// Sends the command and reads what comes back, which begins by `begun_by`.
+async fn converse_with(
+    stream: UnixStream,
+    command: &Command,
+    begun_by: Instant,
+) -> io::Result<Answer> {
+    let request = command.request().map_err(io::Error::other)?;
+    // Ends with us, whatever it waits for.
+    let mut connection = JoinSet::new();
+    let asking = async {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(MAX_HEAD);
+        let (mut sender, ours) = builder.handshake(TokioIo::new(stream)).await?;
+        connection.spawn(ours);
+        sender.send_request(request).await
+    };
+    let answer = timeout_at(begun_by, asking).await?.map_err(|error| broken(&error))?;
+    let (head, body) = answer.into_parts();
+    let service = service_of(&head.headers).ok_or_else(|| {
+        io::Error::other(format!("it answered {} and did not say who it is", head.status))
+    })?;
+    let ended_by = Instant::now() + MAX_TRANSFER;
+    let max_bytes = command.max_answer_bytes();
+    let reading = timeout_at(ended_by, body::read(body, max_bytes)).await;
+    let read = reading.map_err(|_| {
+        let limit = MAX_TRANSFER.as_secs();
+        io::Error::other(format!("its answer did not end within {limit} s"))
+    })?;
+    let body = read.map_err(|error| match error {
+        ReadError::TooLarge => {
+            io::Error::other(format!("its answer is longer than {} MiB", max_bytes >> 20))
+        }
+        ReadError::Broken(error) => broken(&error),
+    })?;
+    Ok(Answer { service, status: head.status, body })
+}
+
+/// What went wrong, after "did not answer".
+fn broken(error: &hyper::Error) -> io::Error {
+    if error.is_parse() {
+        return io::Error::other("it does not speak HTTP; an older downbeat has to be restarted");
+    }
+    let source = error.source();
+    let below = source.and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let is_end = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    if is_end || below == Some(ErrorKind::UnexpectedEof) {
+        return io::Error::other("it hung up");
+    }
+    io::Error::other(source.map_or_else(|| error.to_string(), ToString::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
+    use super::*;
+    use crate::control::Question;
+
+    /// What becomes of a command whose service answers with `head` and then, byte by byte, for ever.
+    async fn told_by_a_drip(head: &str) -> String {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let head = head.to_owned();
+        let drip = async move {
+            theirs.read_u8().await.unwrap();
+            theirs.write_all(head.as_bytes()).await.unwrap();
+            for _ in 0..1000 {
+                theirs.write_all(b"x").await.unwrap();
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        };
+        let drip = tokio::spawn(drip);
+        let begun_by = Instant::now() + Duration::from_secs(10);
+        let answered = converse_with(ours, &Command::Status, begun_by).await;
+        drip.abort();
+        let error = answered.unwrap_err();
+        format!("{error} ({})", error.kind())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_ends_is_given_up() {
+        let head = "HTTP/1.1 200 OK\r\ndownbeat-namespace: a\r\n\r\n";
+        let told = told_by_a_drip(head).await;
+        assert_eq!(told, "its answer did not end within 60 s (other error)");
+        let told = told_by_a_drip("HTTP/1.1 200 OK\r\nx: ").await;
+        assert!(told.ends_with("(timed out)"), "{told}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_reads_or_answers_nothing_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let _listener = UnixListener::bind(socket_path(folder.path())).unwrap();
+        // Larger than what a socket takes that nobody reads from.
+        let queues = vec!["q".repeat((1 << 19) - 100); 2];
+        let large = Command::Look(Question::Workers { queues, timeout: Duration::ZERO });
+        for command in [Command::Status, large] {
+            let limit = Duration::from_secs(10);
+            let asked = ask::<Value, Value>(folder.path(), &command, limit);
+            let asked = tokio::time::timeout(2 * limit, asked).await.expect("it is in time");
+            let AskError::Io(error) = asked.unwrap_err() else { panic!("it is trusted") };
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_of_a_service_is_refused() {
+        for (said, told) in [
+            ("{\"ok\":null}\n", "it does not speak HTTP; an older downbeat has to be restarted"),
+            ("HTTP/1.1 200 OK\r\n\r\n1", "it answered 200 OK and did not say who it is"),
+            (
+                "HTTP/1.1 200 OK\r\ndownbeat-namespace: a\r\ncontent-length: 9\r\n\r\n1",
+                "it hung up",
+            ),
+            ("", "it hung up"),
+        ] {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            let asked = async move {
+                let mut bytes = vec![0; 1 << 10];
+                let _ = theirs.read(&mut bytes).await.unwrap();
+                theirs.write_all(said.as_bytes()).await.unwrap();
+            };
+            let begun_by = Instant::now() + Duration::from_secs(60);
+            let (answered, ()) =
+                tokio::join!(converse_with(ours, &Command::Status, begun_by), asked);
+            assert_eq!(answered.unwrap_err().to_string(), told);
+        }
+    }
+}

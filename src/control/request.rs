@@ -1,0 +1,116 @@
+//! A command as a request.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{Method, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use serde::Serialize;
+
+use super::wire::{BackfillBody, MAX_REQUEST, TriggerBody, WorkersBody};
+use super::{Command, Question};
+use crate::config::duration;
+
+/// What a part of a path is written in: RFC 3986, section 2.3.
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Why a command cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestError {
+    /// It holds what has no JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A name is too long for a path.
+    #[error(transparent)]
+    Path(#[from] axum::http::Error),
+    /// The service would refuse it.
+    #[error("the request has {0} bytes, and at most {MAX_REQUEST} are allowed")]
+    TooLarge(usize),
+}
+
+impl Command {
+    /// The request that asks it.
+    pub(super) fn request(&self) -> Result<Request<Body>, RequestError> {
+        let get = |path: String| build(Method::GET, path, Vec::new());
+        match self {
+            Command::Status => get("/v1/status".to_owned()),
+            Command::List => get("/v1/entries".to_owned()),
+            Command::Reload { wait } => {
+                build(Method::POST, format!("/v1/reload?wait={wait}"), Vec::new())
+            }
+            Command::Resign => build(Method::POST, "/v1/resign".to_owned(), Vec::new()),
+            Command::Trigger(trigger) => {
+                let path = format!("/v1/entries/{}/trigger", segment(&trigger.entry));
+                post(path, &TriggerBody::from((**trigger).clone()))
+            }
+            Command::Backfill(backfill) => {
+                let path = format!("/v1/entries/{}/backfill", segment(&backfill.entry));
+                post(path, &BackfillBody::from((**backfill).clone()))
+            }
+            Command::Look(Question::Peek { queue, count }) => {
+                get(format!("/v1/queues/{}/messages?count={count}", segment(queue)))
+            }
+            Command::Look(Question::Workers { queues, timeout }) => {
+                let timeout = duration::format(*timeout);
+                let body = WorkersBody { queues: queues.clone(), timeout };
+                post("/v1/workers/inspect".to_owned(), &body)
+            }
+            Command::Look(Question::Outcome { queue, task_id, within }) => {
+                let (queue, task_id) = (segment(queue), segment(task_id));
+                let within = within.as_millis();
+                get(format!("/v1/queues/{queue}/tasks/{task_id}?within={within}ms"))
+            }
+            Command::Look(Question::Leader) => get("/v1/leader".to_owned()),
+        }
+    }
+
+    /// No answer is larger: `list` has up to a million entries, and `trigger` a message.
+    pub(super) fn max_answer_bytes(&self) -> usize {
+        match self {
+            Command::List => 1 << 30,
+            Command::Status
+            | Command::Reload { .. }
+            | Command::Resign
+            | Command::Trigger(_)
+            | Command::Backfill(_) => 64 << 20,
+            // `peek` has 8 MiB of messages, raw or decoded.
+            Command::Look(_) => 128 << 20,
+        }
+    }
+}
+
+fn segment(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, &SEGMENT)
+}
+
+fn post(path: String, body: &impl Serialize) -> Result<Request<Body>, RequestError> {
+    build(Method::POST, path, serde_json::to_vec(body)?)
+}
+
+fn build(method: Method, path: String, body: Vec<u8>) -> Result<Request<Body>, RequestError> {
+    if body.len() > MAX_REQUEST {
+        return Err(RequestError::TooLarge(body.len()));
+    }
+    let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+    let request =
+        if body.is_empty() { request } else { request.header(CONTENT_TYPE, "application/json") };
+    Ok(request.body(Body::from(body))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_the_service_would_refuse_for_its_size_is_not_sent() {
+        for (length, fits) in [(MAX_REQUEST - 100, true), (MAX_REQUEST, false)] {
+            let queues = vec!["q".repeat(length)];
+            let command = Command::Look(Question::Workers { queues, timeout: Duration::ZERO });
+            assert_eq!(command.request().is_ok(), fits);
+        }
+        let queue = "q".repeat(1 << 17);
+        let command = Command::Look(Question::Peek { queue, count: 1 });
+        assert!(matches!(command.request(), Err(RequestError::Path(_))));
+    }
+}
