@@ -45,6 +45,7 @@ mod secrets;
 mod sentinel;
 mod sidekiq;
 mod spool;
+mod store_redis;
 mod supervised;
 mod support;
 mod support_itself;

@@ -10,6 +10,7 @@ pub mod memory;
 pub(crate) mod model;
 pub mod redis;
 pub mod spool;
+pub(crate) mod text;
 
 use std::fmt;
 use std::future::Future;

@@ -8,7 +8,7 @@ use redis::{Cmd, Value};
 
 use super::keys::Keys;
 use super::scripts;
-use crate::envelope::answer::{self, Whereabouts};
+use crate::envelope::answer::{self, ResultKey};
 use crate::envelope::{self, Writes};
 use crate::queue::Queue;
 use crate::schedule::legacy::{LifeChange, SkipReason};
@@ -113,8 +113,8 @@ fn add_guards(call: &mut Cmd, run: &[Write]) {
 /// What to keep of a task but for its id, as `running.lua` has it.
 fn trace(guards: Guards, queue: Option<&Arc<Queue>>) -> String {
     let queue = queue.filter(|_| guards.overlap.is_some());
-    let whereabouts = queue.and_then(|queue| answer::whereabouts(queue));
-    let Some(Whereabouts { key, databases: (there, here) }) = whereabouts else {
+    let key = queue.and_then(|queue| answer::result_key(queue));
+    let Some(ResultKey { prefix: key, databases: (there, here) }) = key else {
         return String::new();
     };
     format!("{} {there} {here} {key}", queue.map_or("", |queue| queue.worker.kind()))

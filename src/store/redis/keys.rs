@@ -1,5 +1,7 @@
 //! The names of all keys; every one begins with the namespace.
 
+use uuid::Uuid;
+
 /// The keys of one namespace.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
@@ -69,5 +71,35 @@ impl Keys {
     /// Channel: a leader has resigned.
     pub(super) fn resigned(&self) -> String {
         self.key("resigned")
+    }
+
+    /// String `"<record id> <total slots of the chain>"`: the newest record of the journal.
+    pub(super) fn head(&self) -> String {
+        self.key("head")
+    }
+
+    /// String: the id of the newest record that is folded into progress.
+    pub(super) fn folded(&self) -> String {
+        self.key("folded")
+    }
+
+    /// Stream: a record a batch and queue, with the fields before, term, queue, total and lines.
+    pub(super) fn journal(&self) -> String {
+        self.key("journal")
+    }
+
+    /// Hash: entry → `"<since>\t<timing>"`, as `text` has it.
+    pub(super) fn registrations(&self) -> String {
+        self.key("registrations")
+    }
+
+    /// Hash: `"<queue>\t<word of the outcome>"` → how many slots.
+    pub(super) fn counters(&self) -> String {
+        self.key("counters")
+    }
+
+    /// String that lasts a day: the greatest place of a manual run that was sent.
+    pub(super) fn run(&self, run: Uuid) -> String {
+        self.key(&format!("run:{run}"))
     }
 }

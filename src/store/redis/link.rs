@@ -1,14 +1,16 @@
 //! A connection that is made when needed, and a deadline on every call.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{FromRedisValue, Pipeline, PushInfo};
-use tokio::sync::mpsc::UnboundedSender;
+use redis::{FromRedisValue, Pipeline, RedisError};
+use tokio::sync::Notify;
 
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::explain;
 use super::sentinel::Sentinels;
-use super::{inspect, scripts};
+use super::{inspect, lua, scripts};
 use crate::address::{RedisAddress, RedisServer};
 use crate::store::BrokerError;
 use crate::tls::Tls;
@@ -24,9 +26,14 @@ pub(super) struct Link {
     is_store: bool,
     /// What every new connection begins with.
     setup: Pipeline,
-    pushes: Option<UnboundedSender<PushInfo>>,
+    published: Option<Arc<Notify>>,
     connection: Option<Connection>,
+    /// Idle connections stay open when they are used at least so often.
+    ping_after: Duration,
 }
+
+/// The longest that a connection is idle while somebody leads over it.
+const MAX_IDLE: Duration = Duration::from_secs(2);
 
 /// Where the server is.
 #[derive(Debug)]
@@ -43,6 +50,11 @@ impl Link {
         Link { setup: scripts::load_all(), is_store: true, ..link }
     }
 
+    /// The same, with the scripts of the store.
+    pub(super) fn for_store(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
+        Link { setup: lua::load_all(), ..Link::new(address, tls, deadline) }
+    }
+
     /// For a server on which no script is called.
     pub(super) fn without_scripts(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
         let settings = connect::settings(address.login.as_ref(), address.database);
@@ -57,15 +69,16 @@ impl Link {
             deadline,
             is_store: false,
             setup: Pipeline::new(),
-            pushes: None,
+            published: None,
             connection: None,
+            ping_after: MAX_IDLE,
         }
     }
 
-    /// Subscribes every connection to `channel`; what is published there goes to `sender`.
-    pub(super) fn listen(mut self, channel: String, sender: UnboundedSender<PushInfo>) -> Link {
+    /// Subscribes every connection to `channel`; whatever is published there wakes `published`.
+    pub(super) fn listen(mut self, channel: String, published: &Arc<Notify>) -> Link {
         self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
-        self.pushes = Some(sender);
+        self.published = Some(Arc::clone(published));
         self
     }
 
@@ -87,14 +100,17 @@ impl Link {
     }
 
     async fn connect(&mut self) -> Result<Connection, BrokerError> {
-        let pushes = self.pushes.as_ref();
+        let published = self.published.as_ref();
         let opening = Opening { tls: &self.tls, deadline: self.deadline };
         let mut connection = match &mut self.place {
-            Place::At(server) => opening.open(server, pushes).await?,
-            Place::KnownTo(sentinels) => sentinels.connect(&opening, pushes).await?,
+            Place::At(server) => opening.open(server, published).await?,
+            Place::KnownTo(sentinels) => sentinels.connect(&opening, published).await?,
         };
         if self.is_store {
             inspect::inspect(&mut connection).await?;
+        }
+        if self.is_store {
+            self.ping_after = idle_time(&mut connection).await;
         }
         if !self.setup.is_empty() {
             let () = self.setup.query_async(&mut connection).await.map_err(explain)?;
@@ -120,6 +136,26 @@ impl Link {
         })
     }
 
+    /// Loads the scripts again, which somebody has removed.
+    pub(super) async fn load_scripts(connection: &mut Connection) -> Result<(), RedisError> {
+        lua::load_all().query_async(connection).await
+    }
+
+    /// How long the connection may be idle.
+    pub(super) fn ping_after(&self) -> Duration {
+        self.ping_after
+    }
+
+    /// The server's address, to be shown.
+    pub(super) fn address(&self) -> &RedisAddress {
+        &self.address
+    }
+
+    /// Whether this is the present connection.
+    pub(super) fn is_over(&self, connection: &Connection) -> bool {
+        self.connection.as_ref().is_some_and(|present| present.is_same(connection))
+    }
+
     /// The connection, if there is one.
     pub(super) fn current(&self) -> Option<Connection> {
         self.connection.clone()
@@ -133,5 +169,17 @@ impl Link {
     /// The next call connects anew.
     pub(super) fn drop_connection(&mut self) {
         self.connection = None;
+    }
+}
+
+/// Half of the time after which the server closes idle connections, if it tells one that is short.
+async fn idle_time(connection: &mut Connection) -> Duration {
+    let mut call = redis::cmd("CONFIG");
+    // An ACL may forbid it.
+    let told = call.arg("GET").arg("timeout").query_async(connection).await;
+    let told: HashMap<String, u64> = told.unwrap_or_default();
+    match told.get("timeout") {
+        None | Some(0) => MAX_IDLE,
+        Some(seconds) => (Duration::from_secs(*seconds) / 2).min(MAX_IDLE),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::Notify;
 
 use super::keys::Keys;
 use super::link::Link;
@@ -20,7 +20,7 @@ pub struct Lock {
     link: Link,
     keys: Keys,
     ttl: Duration,
-    resignations: UnboundedReceiver<redis::PushInfo>,
+    resigned: Arc<Notify>,
 }
 
 /// What came of asking for the lease.
@@ -45,9 +45,9 @@ impl Lock {
         deadline: Duration,
     ) -> Lock {
         let keys = Keys::new(namespace);
-        let (sender, resignations) = unbounded_channel();
-        let link = Link::new(address, tls, deadline).listen(keys.resigned(), sender);
-        Lock { link, keys, ttl, resignations }
+        let resigned = Arc::new(Notify::new());
+        let link = Link::new(address, tls, deadline).listen(keys.resigned(), &resigned);
+        Lock { link, keys, ttl, resigned }
     }
 
     async fn ask<T: redis::FromRedisValue>(
@@ -136,11 +136,6 @@ impl Lock {
 
     /// Comes back when some leader has resigned.
     pub async fn resigned(&mut self) {
-        while let Some(push) = self.resignations.recv().await {
-            if push.kind == redis::PushKind::Message {
-                return;
-            }
-        }
-        std::future::pending().await
+        self.resigned.notified().await;
     }
 }

@@ -1,18 +1,30 @@
 //! Redis: lists that workers read, and beside them the lease and the progress, so that one script
 //! can check, push and record in one step.
 
+mod batch;
 mod calls;
 mod connect;
+mod counted;
 mod failure;
+mod first_format;
 mod inspect;
 mod keys;
+mod lease;
 mod link;
 mod lock;
+mod lua;
+mod merge;
+mod notify;
 mod peek;
+mod reading;
+mod reply;
+mod requests;
 mod results;
 mod scripts;
 mod sentinel;
+mod store;
 mod workers;
+mod writing;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -28,6 +40,7 @@ use self::keys::Keys;
 use self::link::Link;
 pub use self::lock::{Attempt, Lock};
 pub use self::results::Results;
+pub use self::store::RedisStore;
 pub use self::workers::Asked;
 use super::{Batch, Broker, BrokerError, Fence, Note, Outgoing, Parcel, Publish, Reply};
 use crate::address::RedisAddress;

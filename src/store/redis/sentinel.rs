@@ -1,9 +1,10 @@
 //! Asks the Sentinels for the master before each connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{PushInfo, RedisConnectionInfo, Value};
-use tokio::sync::mpsc::UnboundedSender;
+use redis::{RedisConnectionInfo, Value};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tracing::info;
 
@@ -45,7 +46,7 @@ impl Sentinels {
     pub(super) async fn connect(
         &mut self,
         opening: &Opening<'_>,
-        pushes: Option<&UnboundedSender<PushInfo>>,
+        published: Option<&Arc<Notify>>,
     ) -> Result<Connection, BrokerError> {
         let share = opening.deadline / u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
@@ -67,7 +68,7 @@ impl Sentinels {
             if tried.contains(&found) {
                 continue;
             }
-            match connect_to_master(&master, opening, pushes).await {
+            match connect_to_master(&master, opening, published).await {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
@@ -113,9 +114,9 @@ const OWN_LOGIN: &str = "`sentinel_user` and `sentinel_password` are the Sentine
 async fn connect_to_master(
     server: &Server,
     opening: &Opening<'_>,
-    pushes: Option<&UnboundedSender<PushInfo>>,
+    published: Option<&Arc<Notify>>,
 ) -> Result<Connection, Failure> {
-    let mut connection = opening.open(server, pushes).await?;
+    let mut connection = opening.open(server, published).await?;
     let role: Vec<Value> =
         redis::cmd("ROLE").query_async(&mut connection).await.map_err(explain)?;
     let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());
