@@ -13,7 +13,7 @@ use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
 use downbeat::service::render::Renderer;
 use downbeat::service::{Parts, Request, Service, Settings};
-use downbeat::store::redis::{Lock, RedisBroker};
+use downbeat::store::redis::{Lock, LockStore, RedisBroker};
 use downbeat::supervisor::Supervisor;
 use downbeat::tls::Tls;
 use downbeat::tzdata::Tzdata;
@@ -53,7 +53,8 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
     let (address, times) = (server.address(), LeaseTimes::new(Duration::from_secs(1)));
     let lock = Lock::new(&address, &Tls::default(), "clocks", times.ttl, times.deadline);
     let (announced, announcing) = watch::channel(String::new());
-    let (campaign, reports) = Campaign::new(lock, times, Peer::myself("here"), announcing);
+    let (campaign, reports) =
+        Campaign::new(LockStore::from(lock), times, Peer::myself("here"), announcing);
     let settings = Settings {
         namespace: "clocks".into(),
         broker: config::Broker::Redis(address.clone()),

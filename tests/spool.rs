@@ -65,7 +65,7 @@ fn no_slot_is_lost_or_doubled_by_kill_9_at_any_instant() {
         std::thread::sleep(Duration::from_micros(pause));
         downbeat.process().kill();
         cut_short += files_in(&place.state().join("spool/stage"));
-        unfinished += usize::from(!downbeat.log().join("\n").contains("took office"));
+        unfinished += usize::from(!downbeat.log().join("\n").contains("became leader"));
     }
     println!("{cut_short} messages were staged and {unfinished} starts unfinished when killed");
 
@@ -292,7 +292,7 @@ fn a_second_process_is_kept_out_and_told_so() {
     let place = Place::new();
     place.write_schedule("all.yaml", &every_second(1));
     let mut first = place.start(&["run"]);
-    first.wait_for_log("took office");
+    first.wait_for_log("became leader");
     let spool = place.state().join("spool");
     assert!(matches!(Spool::open(&spool), Err(SpoolError::Locked(path)) if path == spool));
     let runtime = place.path().join("another");
@@ -383,7 +383,7 @@ fn starting_on_a_full_disk_may_be_cured_by_starting_again() {
     assert!(refused.contains("No space left on device"), "{refused}");
     assert!(refused.contains("/spool/"), "{refused}");
     fs::remove_file(ballast).unwrap();
-    place.start(&["run"]).wait_for_log("took office");
+    place.start(&["run"]).wait_for_log("became leader");
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn trigger_puts_a_message_in_with_and_without_a_running_service() {
     assert_eq!((sent.entry.as_str(), sent.kind.as_str()), ("yearly", "manual"));
 
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let printed = place.run(&["trigger", "yearly", "--queue", "other"]).ok();
     let [_, second] = &messages(&queue)[..] else { panic!("not two messages") };
     assert!(printed.contains(&second.id), "{printed}");

@@ -24,9 +24,10 @@ use crate::schedule::Schedule;
 use crate::service::reload::{Loader, short_hash};
 use crate::service::{Parts, Request, Service, Settings};
 use crate::signals::Signals;
-use crate::store::redis::{Lock, RedisBroker};
+use crate::store::Broker;
+use crate::store::contract::{Store, StoreError};
+use crate::store::redis::{Lock, LockStore, RedisBroker};
 use crate::store::spool::{Spool, SpoolError};
-use crate::store::{Broker, BrokerError};
 use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
 use crate::watch::Watch;
@@ -116,7 +117,8 @@ async fn serve(
             let broker = RedisBroker::new(&url, tls, name, times.ttl.min(LONGEST_CALL));
             let lock = Lock::new(&url, tls, name, times.ttl, times.deadline);
             let myself = Peer::myself(&host::name());
-            let (campaign, reports) = Campaign::new(lock, times, myself, announcing);
+            let (campaign, reports) =
+                Campaign::new(LockStore::from(lock), times, myself, announcing);
             let to_campaign = reports.requests.clone();
             let mut campaign = begin(campaign)?;
             let service = Service::new(parts, broker, reports);
@@ -148,7 +150,9 @@ async fn serve(
 
 /// Campaigns on a thread of its own, so that no amount of work delays a renewal; the receiver hears
 /// when it has ended.
-fn begin(campaign: Campaign) -> Result<oneshot::Receiver<Result<(), BrokerError>>, Failure> {
+fn begin<S: Store>(
+    campaign: Campaign<S>,
+) -> Result<oneshot::Receiver<Result<(), StoreError>>, Failure> {
     let runtime = runtime()?;
     let (end, ended) = oneshot::channel();
     let run = move || {

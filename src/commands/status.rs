@@ -60,7 +60,9 @@ impl Direct {
         if let Store::Redis(broker) = &mut self.store {
             status.leader = broker.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
             let replicas = broker.replicas().await.map_err(unreachable)?;
-            status.replicas = replicas.into_iter().filter_map(Peer::read).collect();
+            status.replica_count = replicas.len();
+            let read = |announcement| Peer::read(announcement, service.ttl);
+            status.replicas = replicas.into_iter().filter_map(read).collect();
         }
         Ok(status)
     }
@@ -84,8 +86,10 @@ fn print(status: &Status) -> Result<(), Failure> {
     fact("broker", &status.broker)?;
     fact("namespace", &status.namespace)?;
     for replica in &status.replicas {
-        let Peer { holder, version, schedule, skew_ms, .. } = replica;
-        fact("replica", &format!("{holder} {version}, schedule {schedule}, clock {skew_ms:+} ms"))?;
+        fact("replica", &peer(replica, status.leader.as_deref()))?;
+    }
+    if let Some(more @ 1..) = status.replica_count.checked_sub(status.replicas.len()) {
+        fact("", &format!("and {more} more that are not shown"))?;
     }
     if let Some(schedule) = &status.schedule {
         print_schedule(schedule)?;
@@ -103,6 +107,16 @@ fn print(status: &Status) -> Result<(), Failure> {
         fact("", &format!("{} ({})", next.slot, next.slot_utc))?;
     }
     Ok(())
+}
+
+fn peer(replica: &Peer, leader: Option<&str>) -> String {
+    let Peer { holder, version, schedule, skew_ms, silent_ms, .. } = replica;
+    let role = match replica {
+        Peer { dead: true, .. } => format!(", DEAD: silent for {} s", silent_ms / 1_000),
+        _ if replica.leads(leader) => ", leads".to_owned(),
+        _ => String::new(),
+    };
+    format!("{holder} {version}{role}, schedule {schedule}, clock {skew_ms:+} ms")
 }
 
 fn print_schedule(schedule: &ScheduleStatus) -> Result<(), Failure> {

@@ -77,7 +77,7 @@ impl Families {
         self.gauge("downbeat_leader_term", help, term);
         let known = |count: usize| (count > 0).then_some(count as f64);
         let help = "How many replicas this one knows of, itself included.";
-        self.gauge("downbeat_replicas", help, known(status.replicas.len()));
+        self.gauge("downbeat_replicas", help, known(status.living_count()));
         let help = "How many different schedules the replicas have; more than 1 can cost slots.";
         self.gauge("downbeat_replica_schedules", help, known(status.schedules()));
         let help = "How far this machine's clock is ahead of the broker's.";

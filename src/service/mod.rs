@@ -225,10 +225,11 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 }
                 told = self.outbox.told() => self.hear(told),
                 Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
-                // All three are of interest to those who watch only.
+                // These are of interest to those who watch only.
                 Ok(()) = self.loader.kept.changed() => {}
                 Ok(()) = self.reports.leader.changed() => {}
                 Ok(()) = self.reports.trouble.changed() => {}
+                Ok(()) = self.reports.lease_trouble.changed() => {}
                 () = retry => self.retry_at = None,
                 () = self.clock.sleep_until(sleep_until) => {}
             }
@@ -344,7 +345,7 @@ impl<B: Broker, C: Clock> Service<B, C> {
             term = lease.term(),
             entries = self.schedule.entries.len(),
             changes = changes.len(),
-            "took office"
+            "became leader"
         );
         Ok(())
     }

@@ -43,8 +43,12 @@ pub struct Status {
     pub waits_until: Option<UnixMs>,
     /// Calls of the broker that failed since the start.
     pub broker_errors: u64,
-    /// All replicas.
+    /// What is wrong with the lease, while nobody can have it for that.
+    pub lease_error: Option<String>,
+    /// The replicas; of more than a hundred, some.
     pub replicas: Vec<Peer>,
+    /// How many there are in all.
+    pub replica_count: usize,
     /// The loaded schedule.
     pub schedule: Option<ScheduleStatus>,
     /// Slots by outcome since the start: `dispatched` ones (among them `catch_up` and `resent`),
@@ -79,6 +83,11 @@ impl Status {
         if let Some(error) = &self.broker_error {
             troubles.push(format!("the broker is unavailable: {error}"));
         }
+        if let Some(why) = &self.lease_error {
+            troubles.push(format!(
+                "the lease cannot be used: {why}; it is taken over once it has stood unchanged for a while"
+            ));
+        }
         for (queue, error) in &self.refusing {
             troubles.push(format!("queue `{queue}` refuses messages: {error}"));
         }
@@ -86,7 +95,7 @@ impl Status {
         if self.schedules() > 1 {
             troubles.push("replicas have different schedules".to_owned());
         }
-        for replica in self.replicas.iter().filter(|replica| replica.is_skewed()) {
+        for replica in self.living().filter(|replica| replica.is_skewed()) {
             troubles
                 .push(format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
         }
@@ -208,6 +217,8 @@ impl Status {
         self.leader.clone_from(&reports.leader.borrow());
         self.waits_until = *reports.waits_until.borrow();
         self.replicas.clone_from(&reports.peers.borrow());
+        self.replica_count = *reports.peer_count.borrow();
+        self.lease_error.clone_from(&reports.lease_trouble.borrow());
         self.broker_error = reports.trouble.borrow().clone().or(self.broker_error.take());
         self.broker_errors += reports.errors.load(Ordering::Relaxed);
         self.last_tick = Some(clock::wall() - heartbeat.age());
@@ -230,8 +241,20 @@ impl Status {
     /// How many schedules the replicas have that differ.
     #[must_use]
     pub fn schedules(&self) -> usize {
-        let hashes: BTreeSet<_> = self.replicas.iter().map(|replica| &replica.schedule).collect();
+        let hashes: BTreeSet<_> = self.living().map(|replica| &replica.schedule).collect();
         hashes.len()
+    }
+
+    /// The replicas that have said something within the last TTL.
+    fn living(&self) -> impl Iterator<Item = &Peer> {
+        self.replicas.iter().filter(|replica| !replica.dead)
+    }
+
+    /// How many of all replicas are not known to be dead.
+    #[must_use]
+    pub fn living_count(&self) -> usize {
+        let dead = self.replicas.iter().filter(|replica| replica.dead).count();
+        self.replica_count.saturating_sub(dead)
     }
 }
 

@@ -132,7 +132,7 @@ fn backfill_works_through_a_running_service_and_shows_in_its_log() {
     let server = RedisServer::start();
     let place = place(&server);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     backfill_in_every_way(&server, &place);
     let line = downbeat.wait_for_log("dispatched entry=\"nightly\" queue=\"other\"");
     assert!(

@@ -133,7 +133,7 @@ fn a_missing_runtime_directory_is_made() {
     let place = place_with_three();
     fs::remove_dir(place.runtime()).unwrap();
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     assert!(place.run(&["status"]).ok().contains(", leader, pid"));
 }
 

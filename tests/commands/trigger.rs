@@ -88,7 +88,7 @@ fn trigger_works_through_a_running_service_and_shows_in_its_log() {
     let server = RedisServer::start();
     let place = place(&server);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     trigger_in_every_way(&server, &place);
     let manual = downbeat.dispatches();
     assert_eq!(manual.len(), 4);
@@ -138,7 +138,7 @@ fn templates_are_filled_in_from_the_slot_that_is_asked_for() {
 
     place.run(&slot).ok();
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     check_filled(&decoded(&[&slot[..], &["--dry-run"]].concat()));
     place.run(&slot).ok();
     let sent = server.queue("filled");

@@ -148,14 +148,14 @@ fn kill_9_at_any_instant_sends_no_more_and_no_fewer_than_the_limit() {
     let mut kills = 0;
     while !is_done() {
         let mut downbeat = place.start(&["run"]);
-        downbeat.wait_for_log("took office");
+        downbeat.wait_for_log("became leader");
         std::thread::sleep(Duration::from_micros(random.u64(..250_000)));
         downbeat.process().kill();
         kills += 1;
     }
     // Whoever starts now has nothing left to do.
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let status = place.run(&["status"]).ok();
     assert!(status.contains("done       5 entries have reached the limit\n"), "{status}");
     println!("killed {kills} times");

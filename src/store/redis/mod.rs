@@ -12,6 +12,7 @@ mod keys;
 mod lease;
 mod link;
 mod lock;
+mod lock_store;
 mod lua;
 mod merge;
 mod notify;
@@ -39,9 +40,11 @@ use self::failure::explain;
 use self::keys::Keys;
 use self::link::Link;
 pub use self::lock::{Attempt, Lock};
+pub use self::lock_store::LockStore;
 pub use self::results::Results;
 pub use self::store::RedisStore;
 pub use self::workers::Asked;
+use super::contract::Announcement;
 use super::{Batch, Broker, BrokerError, Fence, Note, Outgoing, Parcel, Publish, Reply};
 use crate::address::RedisAddress;
 use crate::envelope::celery;
@@ -117,19 +120,22 @@ impl RedisBroker {
         Ok(lease.map(|lease| (lease, ttl)))
     }
 
-    /// What the replicas say of themselves: holder and JSON.
+    /// What the replicas say of themselves.
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub async fn replicas(&mut self) -> Result<Vec<(String, String)>, BrokerError> {
+    pub async fn replicas(&mut self) -> Result<Vec<Announcement>, BrokerError> {
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("HGETALL").arg(self.keys.replicas());
-        let (all,): (Vec<(String, String)>,) = self.link.ask(&pipeline).await?;
-        let said = |(holder, text): (String, String)| {
-            let json = text.split_once(' ').map_or("", |(_, json)| json).to_owned();
-            (holder, json)
+        pipeline.cmd("TIME").cmd("HGETALL").arg(self.keys.replicas());
+        let ((seconds, micros), all): ((u64, u64), Vec<(String, String)>) =
+            self.link.ask(&pipeline).await?;
+        let now = seconds * 1_000 + micros / 1_000;
+        let said = |(replica, text): (String, String)| {
+            let (at, said) = text.split_once(' ')?;
+            let age = Duration::from_millis(now.checked_sub(at.parse().ok()?)?);
+            Some(Announcement { replica, said: said.to_owned(), age })
         };
-        Ok(all.into_iter().map(said).collect())
+        Ok(all.into_iter().filter_map(said).collect())
     }
 }
 
