@@ -56,6 +56,16 @@ pub(crate) fn open_or_create_own(path: &Path) -> io::Result<File> {
     open_with(&mut options, OFlags::NOFOLLOW, path)
 }
 
+/// Opens a file of our own to append to it, and makes it (mode 0600) if it is not there.
+///
+/// # Errors
+/// When it cannot be opened, or something else than a regular file stands there.
+pub(crate) fn append_own(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(FILE_MODE);
+    open_with(&mut options, OFlags::NOFOLLOW, path)
+}
+
 /// Makes a file of our own (mode 0600), to be appended to.
 ///
 /// # Errors

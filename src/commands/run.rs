@@ -264,6 +264,8 @@ fn open_spool(path: &Path) -> Result<Spool, Failure> {
             | SpoolError::Foreign { .. }
             | SpoolError::Open { .. }
             | SpoolError::Locked(_)
+            | SpoolError::LockGone { .. }
+            | SpoolError::Newer { .. }
             | SpoolError::Corrupt { .. } => Exit::Config,
         };
         Failure::new(exit, error)

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+pub(crate) use self::history::Selection;
 use self::lease::LeaseKey;
+pub(crate) use self::requests::Decision;
 use super::Outgoing;
 use super::contract::{
     Announced, Announcement, Counters, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
@@ -35,7 +37,7 @@ pub(crate) trait Queues {
     /// Puts messages into one queue: all of them, or none and why.
     fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), String>;
 
-    /// How many messages wait in the queue.
+    /// How many messages wait in the queue, those that were just pushed included.
     fn count_waiting(&mut self, queue: &Queue) -> Result<u64, String>;
 
     /// Whether a task of the queue may still be running; `None`: there is none to ask for.
@@ -196,6 +198,15 @@ impl Model {
             journal: after.cloned().collect(),
             unreadable: Vec::new(),
             unreadable_count: 0,
+        }
+    }
+
+    /// Says what the newest record is.
+    pub(crate) fn set_head(&mut self, head: Head) {
+        self.head = Some(head);
+        self.last_id = self.last_id.max(head.id);
+        if self.folds_itself {
+            self.folded = Some(head.id);
         }
     }
 

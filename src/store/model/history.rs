@@ -1,13 +1,13 @@
 //! What became of slots, as far as it is kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::Model;
+use super::{Model, NewRecord};
 use crate::schedule::UnixMs;
 use crate::schedule::outcome::Line;
 use crate::store::contract::{History, HistoryQuery, PastEvent, Trim, Trimmed};
-use crate::store::journal::Record;
+use crate::store::journal::{Record, RecordId};
 use crate::store::last_outcomes;
 
 /// One call drops about so many slots.
@@ -58,8 +58,12 @@ impl Model {
         let kept = kept.flat_map(|(entry, text)| last_outcomes::read(entry, text));
         let mut kept: Vec<PastEvent> = kept.collect();
         kept.sort_by_key(|event| event.at);
-        let journal = self.journal.iter().flatten();
-        select(kept.into_iter().chain(journal.flat_map(events)), query)
+        let mut selection = Selection::new(query);
+        kept.into_iter().for_each(|event| selection.add(event));
+        for Record { id, term, queue, lines, .. } in self.journal.iter().flatten() {
+            events(*id, *term, queue, lines).for_each(|event| selection.add(event));
+        }
+        selection.finish()
     }
 }
 
@@ -67,31 +71,61 @@ fn slots_of(record: &Record) -> u64 {
     record.lines.iter().map(|line| line.count).sum()
 }
 
-/// What a record says.
-pub(crate) fn events(record: &Record) -> impl Iterator<Item = PastEvent> + '_ {
-    record.lines.iter().map(|line| PastEvent {
-        at: record.id.at(),
-        term: record.term,
-        queue: Some(Arc::clone(&record.queue)),
+/// The event of each line of a record.
+fn events<'a>(
+    id: RecordId,
+    term: Option<u64>,
+    queue: &'a Arc<str>,
+    lines: &'a [Line],
+) -> impl Iterator<Item = PastEvent> + 'a {
+    let queue = move || Some(Arc::clone(queue));
+    lines.iter().map(move |line| PastEvent {
+        at: id.at(),
+        term,
+        queue: queue(),
         line: line.clone(),
     })
 }
 
-/// Those events that are asked for.
-pub(crate) fn select(events: impl Iterator<Item = PastEvent>, query: &HistoryQuery) -> History {
-    let is_asked_for = |event: &PastEvent| {
-        query.entry.as_ref().is_none_or(|entry| *entry == event.line.entry)
-            && query.from.is_none_or(|from| event.line.slot >= from)
-            && query.to.is_none_or(|to| event.line.slot < to)
-    };
-    let mut newest = std::collections::VecDeque::new();
-    let mut more = false;
-    for event in events.filter(is_asked_for) {
-        newest.push_back(event);
-        if newest.len() > query.limit {
-            newest.pop_front();
-            more = true;
+impl NewRecord {
+    /// What the record says.
+    pub(crate) fn events(&self) -> impl Iterator<Item = PastEvent> + '_ {
+        events(self.id, self.term, &self.queue, &self.lines)
+    }
+}
+
+/// The events that are asked for, of those that are added in order.
+#[derive(Debug)]
+pub(crate) struct Selection<'q> {
+    query: &'q HistoryQuery,
+    newest: VecDeque<PastEvent>,
+    more: bool,
+}
+
+impl<'q> Selection<'q> {
+    /// Without events.
+    pub(crate) fn new(query: &'q HistoryQuery) -> Selection<'q> {
+        Selection { query, newest: VecDeque::new(), more: false }
+    }
+
+    /// Takes an event in, if it is asked for.
+    pub(crate) fn add(&mut self, event: PastEvent) {
+        let HistoryQuery { entry, from, to, limit } = self.query;
+        let is_asked_for = entry.as_ref().is_none_or(|entry| *entry == event.line.entry)
+            && from.is_none_or(|from| event.line.slot >= from)
+            && to.is_none_or(|to| event.line.slot < to);
+        if !is_asked_for {
+            return;
+        }
+        self.newest.push_back(event);
+        if self.newest.len() > *limit {
+            self.newest.pop_front();
+            self.more = true;
         }
     }
-    History { events: newest.into(), more }
+
+    /// What was asked for.
+    pub(crate) fn finish(self) -> History {
+        History { events: self.newest.into(), more: self.more }
+    }
 }

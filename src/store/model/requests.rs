@@ -138,7 +138,7 @@ impl Model {
         check_not_early(now, batch.writes.iter().map(|write| write.line.slot))?;
         self.check_journal()?;
         let mut exceptions = Vec::new();
-        let mut recorded = Vec::new();
+        let mut id = self.next_id(now);
         for (queue, writes) in parts(&batch.writes) {
             let mut part = self.decide_part(now, queue, &writes, queues);
             exceptions.append(&mut part.exceptions);
@@ -147,10 +147,13 @@ impl Model {
                 messages => queues.push(queue, messages),
             };
             match pushed {
+                Ok(()) if part.lines.is_empty() => {}
                 Ok(()) => {
-                    let name = || Arc::clone(&queue.name);
-                    recorded.extend(part.lines.into_iter().map(|(_, line)| (name(), line)));
+                    let lines = part.lines.into_iter().map(|(_, line)| line).collect();
+                    let (term, queue) = (term_of(&batch.fence.lease), Arc::clone(&queue.name));
+                    change.records.push(NewRecord { id, term, queue, lines });
                     change.running.append(&mut part.running);
+                    id = super::after(id);
                 }
                 Err(why) => {
                     let refused = |(index, _)| (index, Exception::Refused(why.clone()));
@@ -163,7 +166,6 @@ impl Model {
             }
         }
         exceptions.sort_by_key(|(index, _)| *index);
-        change.records = self.records(now, &batch.fence, recorded);
         Ok(Decision { change, exceptions })
     }
 
@@ -216,7 +218,7 @@ impl Model {
                     part.lines.push((index, line.clone()));
                     if guards.overlap.is_some() {
                         runs.insert(entry, Ok(true));
-                        let task_id = self.ids.id(entry, line.slot);
+                        let task_id = line.task_id.unwrap_or_else(|| self.ids.id(entry, line.slot));
                         let running = Running { sent_at: now, task_id };
                         part.running.push((entry.into(), Some(running)));
                     }
@@ -357,16 +359,26 @@ fn check_not_early(now: UnixMs, slots: impl Iterator<Item = UnixMs>) -> Result<(
 /// Writes with their places in the batch.
 type Placed<'a> = Vec<(usize, &'a Write)>;
 
-/// The writes of each queue with their places in the batch, in the order in which they begin.
+/// The writes of each queue with their places in the batch, in the order in which they begin. What is
+/// decided slot by slot stands apart.
 fn parts(writes: &[Write]) -> Vec<(&Arc<Queue>, Placed<'_>)> {
     let mut parts: Vec<(&Arc<Queue>, Placed<'_>)> = Vec::new();
-    let mut by_queue: HashMap<&str, usize> = HashMap::new();
-    for (index, write) in writes.iter().enumerate() {
-        let part = *by_queue.entry(&write.queue.name).or_insert(parts.len());
+    let mut found: HashMap<(&str, bool), usize> = HashMap::new();
+    let mut index = 0;
+    for run in writes.chunk_by(|a, b| a.line.entry == b.line.entry && a.queue == b.queue) {
+        let is_guarded = run.iter().any(is_guarded);
+        let queue = &run[0].queue;
+        let part = *found.entry((&queue.name, is_guarded)).or_insert(parts.len());
         if part == parts.len() {
-            parts.push((&write.queue, Vec::new()));
+            parts.push((queue, Vec::new()));
         }
-        parts[part].1.push((index, write));
+        parts[part].1.extend((index..).zip(run));
+        index += run.len();
     }
     parts
+}
+
+fn is_guarded(write: &Write) -> bool {
+    let guards = write.guards;
+    write.message.is_some() && (guards.max_queued.is_some() || guards.overlap.is_some())
 }

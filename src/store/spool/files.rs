@@ -1,6 +1,6 @@
 //! Message files: staged, queued, and the lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirEntry, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -26,7 +26,7 @@ const MAX_MESSAGE_BYTES: u64 = 16 << 20;
 /// A message in the stage; its name there is its name in the queue.
 #[derive(Debug)]
 pub(super) struct Staged {
-    name: String,
+    pub(super) name: String,
 }
 
 /// The folders of a spool.
@@ -38,7 +38,7 @@ pub(super) struct Files {
     counter: AtomicU64,
     access: Access,
     /// `None` for a spool that is not held.
-    _lock: Option<File>,
+    lock: Option<(PathBuf, File)>,
 }
 
 impl Files {
@@ -58,8 +58,23 @@ impl Files {
                 failed("lock", &path)(error.into())
             }
         })?;
-        files._lock = Some(lock);
+        files.lock = Some((path, lock));
         Ok(files)
+    }
+
+    /// Whether the lock is still the file that we hold. Once it was deleted or replaced, another process
+    /// can hold the spool as well.
+    pub(super) fn check_lock(&self) -> Result<(), SpoolError> {
+        let Some((path, lock)) = &self.lock else { return Ok(()) };
+        let held = lock.metadata().map_err(failed("read", path))?;
+        match fs::symlink_metadata(path) {
+            Ok(found) if (found.dev(), found.ino()) == (held.dev(), held.ino()) => Ok(()),
+            Ok(_) => Err(SpoolError::LockGone { path: path.clone(), what: "replaced" }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(SpoolError::LockGone { path: path.clone(), what: "deleted" })
+            }
+            Err(error) => Err(failed("read", path)(error)),
+        }
     }
 
     /// Makes the folders for a command. One that root runs also accepts a spool of another user, such as
@@ -80,7 +95,7 @@ impl Files {
         // A group may be let in: that of the workers.
         open_folder(&queue, user, 0o002, "o-w")?;
         let access = Access::to(&queue).map_err(failed("read", &queue))?;
-        Ok(Files { stage, queue, counter: AtomicU64::new(0), access, _lock: None })
+        Ok(Files { stage, queue, counter: AtomicU64::new(0), access, lock: None })
     }
 
     /// Writes and syncs a message that no worker can see.
@@ -153,19 +168,35 @@ impl Files {
         &self,
         is_recorded: impl Fn(&str, UnixMs) -> bool,
     ) -> Result<(), SpoolError> {
+        self.recover_those(|_, path| {
+            Ok(slot_of(path)?.is_some_and(|(entry, slot)| is_recorded(&entry, slot)))
+        })
+    }
+
+    /// The same where the names of those that are recorded are known.
+    pub(super) fn recover_named(&self, names: &HashSet<String>) -> Result<(), SpoolError> {
+        self.recover_those(|name, _| Ok(names.contains(name)))
+    }
+
+    fn recover_those(
+        &self,
+        is_recorded: impl Fn(&str, &Path) -> io::Result<bool>,
+    ) -> Result<(), SpoolError> {
         for item in fs::read_dir(&self.stage).map_err(failed("list", &self.stage))? {
             let item = item.map_err(failed("list", &self.stage))?;
             let path = item.path();
-            if !is_file(&item) || !item.file_name().to_str().is_some_and(is_name_of_ours) {
+            let name = item.file_name();
+            let name = name.to_str().filter(|name| is_file(&item) && is_name_of_ours(name));
+            let Some(name) = name else {
                 warn!(path = %path.display(), "not a message, so it is left in the stage");
                 continue;
-            }
-            match slot_of(&path) {
-                Ok(Some((entry, slot))) if is_recorded(&entry, slot) => {
-                    let target = self.queue.join(item.file_name());
+            };
+            match is_recorded(name, &path) {
+                Ok(true) => {
+                    let target = self.queue.join(name);
                     fs::rename(&path, &target).map_err(failed("rename to", &target))?;
                 }
-                Ok(_) => fs::remove_file(&path).map_err(failed("delete", &path))?,
+                Ok(false) => fs::remove_file(&path).map_err(failed("delete", &path))?,
                 // It may be recorded.
                 Err(error) => {
                     warn!(path = %path.display(), %error, "cannot be read, so it is left in the stage");

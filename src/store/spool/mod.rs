@@ -19,7 +19,10 @@
 //! that somebody else could swap, or alter staged messages in, is refused.
 
 mod files;
+mod history;
+mod log;
 mod records;
+mod store;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -30,6 +33,8 @@ use tokio::sync::Mutex;
 
 use self::files::{Files, Staged};
 use self::records::Records;
+pub use self::store::SpoolStore;
+use super::contract::StoreError;
 use super::{
     Batch, Broker, BrokerError, Exception, Fence, Note, Outcome, Outgoing, Parcel, Peeked, Publish,
     Reply, Write,
@@ -97,6 +102,28 @@ pub enum SpoolError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The log of records was written by a newer version.
+    #[error(
+        "{path} has format {format}, which this version of downbeat does not know; install the version \
+         that wrote it"
+    )]
+    Newer {
+        /// The log.
+        path: PathBuf,
+        /// Its number.
+        format: u64,
+    },
+    /// The lock is not the file any more that we hold.
+    #[error(
+        "{path} was {what} while the spool was in use, so that another process may use it as well: nothing \
+         more is written; stop all processes that use the spool, and start one"
+    )]
+    LockGone {
+        /// The lock.
+        path: PathBuf,
+        /// `deleted` or `replaced`.
+        what: &'static str,
+    },
 }
 
 /// Turns an I/O error into one that says what was tried on which path.
@@ -110,6 +137,15 @@ fn failed<'a>(
             return SpoolError::InTheWay { path, source };
         }
         SpoolError::Io { action, path, source }
+    }
+}
+
+impl From<SpoolError> for StoreError {
+    fn from(error: SpoolError) -> StoreError {
+        match error {
+            SpoolError::LockGone { .. } => StoreError::Unusable(error.to_string()),
+            _ => StoreError::Unavailable(error.to_string()),
+        }
     }
 }
 
