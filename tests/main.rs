@@ -12,6 +12,7 @@ mod celery_solar;
 mod celery_worker;
 mod clocks;
 mod commands;
+mod conformance;
 mod connections;
 mod containers;
 mod control;
