@@ -151,7 +151,7 @@ pub enum Command {
     Backfill(Backfill),
     /// Show what waits in a queue, the next to be taken first; it stays there
     Peek(Peek),
-    /// Show who leads and how the service is doing; exits 1 when nobody leads
+    /// Show who leads and how the service is doing; exits 1 when slots do not go
     Status(Status),
     /// Have the running service load its schedule files again
     Reload {

@@ -146,7 +146,7 @@ fn a_missing_right_is_told_with_what_it_is_for() {
     let told = downbeat.wait_for_log("the queue refuses messages");
     assert!(told.contains("json-queue") && told.contains("LPUSH"), "{told}");
     downbeat.wait_for_dispatches("a", 0, 2);
-    let status = place.run(&["status"]).ok();
+    let status = place.run(&["status"]).stdout;
     assert!(status.contains("json-queue"), "{status}");
     permit(&server, &[base(), more("celery", "celery-queue"), more("json", "json-queue")]);
     downbeat.wait_for_dispatches("b", 0, 2);

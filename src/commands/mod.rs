@@ -46,7 +46,7 @@ use crate::tzdata::Tzdata;
 pub enum Exit {
     /// Done.
     Fine,
-    /// The answer is no: an invalid schedule, no such entry, nobody leads.
+    /// The answer is no: an invalid schedule, no such entry, slots that do not go.
     No,
     /// Wrong usage.
     Usage,

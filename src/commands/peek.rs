@@ -11,7 +11,7 @@ use crate::carrier::Carrier as _;
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::{Broker, Caller, ServiceConfig};
+use crate::config::{Broker, Caller, ServiceConfig, duration};
 use crate::control::Question;
 use crate::envelope::peek::{self, Waiting};
 use crate::escape::escape;
@@ -256,7 +256,7 @@ fn row(message: &Message, now: UnixMs) -> Vec<String> {
 /// How long it has been waiting: about so long where only the slot of a message is known that was
 /// sent on time.
 fn age(waiting: &Waiting, now: UnixMs) -> Option<String> {
-    let length = |since: UnixMs| show::length(now.since(since));
+    let length = |since: UnixMs| duration::in_words(now.since(since));
     match (waiting.sent_at, waiting.slot, waiting.kind.as_deref()) {
         (Some(sent_at), ..) => Some(length(sent_at)),
         (None, Some(slot), Some("scheduled")) => Some(format!("~{}", length(slot))),

@@ -6,7 +6,6 @@
 
 use std::io::{self, IsTerminal, Write as _};
 use std::iter;
-use std::time::Duration;
 
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -196,24 +195,6 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// How long it is until something comes, or was since, in its two largest units: `3 d 4 h`, `5 h`, `10 s`.
-pub(super) fn length(length: Duration) -> String {
-    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
-    let secs = length.as_secs();
-    let Some(first) = UNITS.iter().position(|(_, unit)| secs >= *unit) else {
-        return "less than 1 s".to_owned();
-    };
-    let mut rest = secs;
-    let mut words = Vec::new();
-    for (name, unit) in UNITS.iter().skip(first).take(2) {
-        if rest >= *unit {
-            words.push(format!("{} {name}", rest / unit));
-        }
-        rest %= unit;
-    }
-    words.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     #[test]
@@ -252,24 +233,6 @@ mod tests {
             [(9, "a 전화 bc"), (8, "a 전화 …"), (7, "a 전화…"), (6, "a 전…"), (1, "…")]
         {
             assert_eq!(cut("a 전화 bc", width), text);
-        }
-    }
-
-    #[test]
-    fn lengths_are_told_in_their_two_largest_units() {
-        let table = [
-            (0, "less than 1 s"),
-            (1, "1 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (3599, "59 min 59 s"),
-            (18_000, "5 h"),
-            (18_059, "5 h"),
-            (273_600, "3 d 4 h"),
-            (86_400 * 400 + 3599, "400 d"),
-        ];
-        for (secs, words) in table {
-            assert_eq!(length(Duration::from_secs(secs)), words, "{secs}");
         }
     }
 }

@@ -31,11 +31,11 @@ pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Fa
         None => block_on(async { Direct::open(&service)?.status(&service).await })??,
     };
     if asked.output.json {
-        show::json(&status)?;
+        show::json(&status.with_troubles())?;
     } else {
         print(&status)?;
     }
-    Ok(if asked.live || status.leader.is_some() { Exit::Fine } else { Exit::No })
+    Ok(if asked.live || status.blockages().is_empty() { Exit::Fine } else { Exit::No })
 }
 
 /// A service that has just resigned holds back, and does not look who came next.
@@ -104,7 +104,8 @@ fn print(status: &Status) -> Result<(), Failure> {
     }
     if let Some(next) = &status.next {
         fact("next", &next.entry)?;
-        fact("", &format!("{} ({})", next.slot, next.slot_utc))?;
+        let overdue = next.overdue().map_or(String::new(), |overdue| format!(", {overdue}"));
+        fact("", &format!("{} ({}){overdue}", next.slot, next.slot_utc))?;
     }
     Ok(())
 }

@@ -431,7 +431,8 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 let _ = answer.send(done);
             }
             Request::LogState => {
-                let status = serde_json::to_string(&self.status()).unwrap_or_default();
+                let status =
+                    serde_json::to_string(&self.status().with_troubles()).unwrap_or_default();
                 info!(%status, "state");
             }
             Request::Reload(_) | Request::Stop => {}
@@ -473,6 +474,9 @@ impl<B: Broker, C: Clock> Service<B, C> {
                 entry: entry.name.to_string(),
                 slot: entry.zone.to_rfc3339(slot),
                 slot_utc: slot,
+                overdue_ms: None,
+                clock: Some(Reading { shown: self.planning_time(), at: SinceBoot::now() }),
+                grace: self.settings.grace,
             }),
             ..Status::default()
         }

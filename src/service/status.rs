@@ -4,14 +4,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::heartbeat::Heartbeat;
 use super::lateness::Lateness;
 use crate::clock::{self, SinceBoot};
+use crate::config::duration;
 use crate::leader::Peer;
 use crate::leader::campaign::Reports;
+use crate::leader::lease::Reading;
 use crate::schedule::legacy::Progress;
 use crate::schedule::{Entry, UnixMs};
 
@@ -67,9 +70,36 @@ pub struct Status {
 }
 
 impl Status {
+    /// The same with what is wrong in words, as it is printed and served.
+    #[must_use]
+    pub fn with_troubles(&self) -> impl Serialize + '_ {
+        #[derive(Serialize)]
+        struct WithTroubles<'a> {
+            #[serde(flatten)]
+            status: &'a Status,
+            troubles: Vec<String>,
+        }
+        WithTroubles { status: self, troubles: self.troubles() }
+    }
+
     /// Everything that somebody should do something about.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = self.blockages();
+        troubles.extend(self.schedule.as_ref().and_then(ScheduleStatus::trouble));
+        if self.schedules() > 1 {
+            troubles.push("replicas have different schedules".to_owned());
+        }
+        for replica in self.living().filter(|replica| replica.is_skewed()) {
+            troubles
+                .push(format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
+        }
+        troubles
+    }
+
+    /// What keeps slots from going.
+    #[must_use]
+    pub fn blockages(&self) -> Vec<String> {
         let mut troubles = Vec::new();
         if self.leader.is_none() && self.broker_error.is_none() {
             troubles.push(match self.waits_until {
@@ -91,13 +121,10 @@ impl Status {
         for (queue, error) in &self.refusing {
             troubles.push(format!("queue `{queue}` refuses messages: {error}"));
         }
-        troubles.extend(self.schedule.as_ref().and_then(ScheduleStatus::trouble));
-        if self.schedules() > 1 {
-            troubles.push("replicas have different schedules".to_owned());
-        }
-        for replica in self.living().filter(|replica| replica.is_skewed()) {
-            troubles
-                .push(format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
+        if let Some(next) = &self.next
+            && let Some(overdue) = next.overdue()
+        {
+            troubles.push(format!("`{}` is {overdue}", next.entry));
         }
         troubles
     }
@@ -108,7 +135,8 @@ impl Status {
         let mut parts = self.troubles();
         parts.extend(self.role.clone());
         if let Some(next) = &self.next {
-            parts.push(format!("next is {} at {}", next.entry, next.slot));
+            let overdue = next.overdue().map_or(String::new(), |overdue| format!(", {overdue}"));
+            parts.push(format!("next is {} at {}{overdue}", next.entry, next.slot));
         }
         parts.join("; ")
     }
@@ -188,6 +216,31 @@ pub struct NextSlot {
     pub slot: String,
     /// The same in UTC.
     pub slot_utc: UnixMs,
+    /// How late it is by now, if that is more than the grace.
+    #[serde(default)]
+    pub overdue_ms: Option<u64>,
+    /// The clock that decides what is due, as the loop saw it.
+    #[serde(skip)]
+    pub(super) clock: Option<Reading>,
+    /// Up to this late it is on time.
+    #[serde(skip)]
+    pub(super) grace: Duration,
+}
+
+impl NextSlot {
+    /// By how much it is overdue, in words.
+    #[must_use]
+    pub fn overdue(&self) -> Option<String> {
+        let late = Duration::from_millis(self.overdue_ms?);
+        Some(format!("overdue by {}", duration::in_words(late)))
+    }
+
+    /// Looks again whether it is overdue.
+    fn age(&mut self, now: SinceBoot) {
+        let late = self.clock.map(|clock| clock.now(now).since(self.slot_utc));
+        let overdue = late.filter(|late| *late > self.grace);
+        self.overdue_ms = overdue.map(|late| u64::try_from(late.as_millis()).unwrap_or(u64::MAX));
+    }
 }
 
 /// What became of one queue's slots.
@@ -222,6 +275,9 @@ impl Status {
         self.broker_error = reports.trouble.borrow().clone().or(self.broker_error.take());
         self.broker_errors += reports.errors.load(Ordering::Relaxed);
         self.last_tick = Some(clock::wall() - heartbeat.age());
+        if let Some(next) = &mut self.next {
+            next.age(SinceBoot::now());
+        }
     }
 
     /// Whether the replica leads.
@@ -329,6 +385,61 @@ pub fn entry_status(entry: &Entry, progress: Progress, now: UnixMs) -> EntryStat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn next(due: i64, shown: i64) -> NextSlot {
+        let at = SinceBoot(Duration::from_secs(1_000));
+        NextSlot {
+            entry: "tick".to_owned(),
+            slot: UnixMs(due).to_string(),
+            slot_utc: UnixMs(due),
+            overdue_ms: None,
+            clock: Some(Reading { shown: UnixMs(shown), at }),
+            grace: Duration::from_secs(15),
+        }
+    }
+
+    #[test]
+    fn a_slot_is_overdue_once_it_is_later_than_the_grace_however_old_the_status_is() {
+        for (due, shown, later, overdue) in [
+            (60_000, 0, 0, None),
+            (0, 15_000, 0, None),
+            (0, 15_001, 0, Some(15_001)),
+            (60_000, 0, 75, None),
+            (60_000, 0, 76, Some(16_000)),
+        ] {
+            let mut next = next(due, shown);
+            next.age(SinceBoot(Duration::from_secs(1_000 + later)));
+            assert_eq!(next.overdue_ms, overdue, "{due} {shown} {later}");
+        }
+    }
+
+    #[test]
+    fn only_what_keeps_slots_from_going_is_a_blockage() {
+        let leader = Some("7 a:1:00000000".to_owned());
+        let led = || Status { leader: leader.clone(), ..Status::default() };
+        assert_eq!(led().troubles(), [""; 0]);
+        let refused =
+            ReloadStatus { text: "a.yaml:1:1: bad".to_owned(), ..ReloadStatus::default() };
+        let schedule = ScheduleStatus { reload: Some(refused), ..ScheduleStatus::default() };
+        let warned = Status { schedule: Some(schedule), ..led() };
+        assert_eq!((warned.troubles().len(), warned.blockages().len()), (1, 0));
+        let words = || "no".to_owned();
+        let overdue = NextSlot { overdue_ms: Some(72_000), ..next(0, 0) };
+        for (status, blockage) in [
+            (Status::default(), "nobody leads: nothing is sent"),
+            (Status { broker_error: Some(words()), ..led() }, "the broker is unavailable: no"),
+            (
+                Status { refusing: [("q".to_owned(), words())].into(), ..led() },
+                "queue `q` refuses messages: no",
+            ),
+            (Status { next: Some(overdue), ..led() }, "`tick` is overdue by 1 min 12 s"),
+        ] {
+            assert_eq!(status.blockages(), [blockage]);
+            let json = serde_json::to_value(status.with_troubles()).unwrap();
+            assert_eq!(json["troubles"], serde_json::json!([blockage]));
+            assert_eq!(json["broker"], "", "beside all else");
+        }
+    }
 
     #[test]
     fn a_refused_reload_is_told_with_what_the_next_start_will_run() {

@@ -25,7 +25,7 @@ async fn forward<T>(
 }
 
 pub(super) async fn status(State(api): State<Api>) -> Result<Response, Refusal> {
-    Ok(masked(StatusCode::OK, &forward(&api, Request::Status).await?))
+    Ok(masked(StatusCode::OK, &forward(&api, Request::Status).await?.with_troubles()))
 }
 
 pub(super) async fn entries(State(api): State<Api>) -> Result<Response, Refusal> {
