@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use downbeat::carrier::amqp::Amqp;
 use downbeat::clock::Clock;
-use downbeat::config;
+use downbeat::config::{self, History};
 use downbeat::leader::{Campaign, LeaseTimes, Peer};
 use downbeat::queue::Queues;
 use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
 use downbeat::service::render::Renderer;
 use downbeat::service::{Parts, Request, Service, Settings};
-use downbeat::store::redis::{Lock, LockStore, RedisBroker};
+use downbeat::store::redis::RedisStore;
 use downbeat::supervisor::Supervisor;
 use downbeat::tls::Tls;
 use downbeat::tzdata::Tzdata;
@@ -51,22 +51,27 @@ fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
         move || config::load(std::slice::from_ref(&path), &Queues::default(), &Tzdata::bundled());
     let schedule = Arc::new(load().schedule.unwrap());
     let (address, times) = (server.address(), LeaseTimes::new(Duration::from_secs(1)));
-    let lock = Lock::new(&address, &Tls::default(), "clocks", times.ttl, times.deadline);
+    let store = || RedisStore::new(&address, &Tls::default(), "clocks", times.ttl);
     let (announced, announcing) = watch::channel(String::new());
-    let (campaign, reports) =
-        Campaign::new(LockStore::from(lock), times, Peer::myself("here"), announcing);
+    let (campaign, reports) = Campaign::new(store(), times, Peer::myself("here"), announcing);
     let settings = Settings {
         namespace: "clocks".into(),
         broker: config::Broker::Redis(address.clone()),
         grace: Duration::from_secs(15),
+        history: History::default(),
     };
-    let renderer = Renderer::new("clocks", "here", Arc::default(), false);
-    let broker = RedisBroker::new(&address, &Tls::default(), "clocks", times.ttl);
-    let loader = Loader::new(Arc::new(load), "bundled".into());
-    let supervisor = Supervisor::default();
-    let amqp = Amqp::new(SOON, &Tls::default());
-    let parts = Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp };
-    let service = Service::new(parts, broker, reports);
+    let parts = Parts {
+        settings,
+        clock,
+        renderer: Renderer::new("clocks", "here", Arc::default(), false),
+        loader: Loader::new(Arc::new(load), "bundled".into()),
+        schedule,
+        announced,
+        supervisor: Supervisor::default(),
+        carrier: Amqp::new(SOON, &Tls::default()),
+        zones: Arc::new(Tzdata::bundled()),
+    };
+    let service = Service::new(parts, store(), reports);
     let (requests, requested) = mpsc::channel(1);
     tokio::spawn(campaign.run());
     tokio::spawn(service.run(requested));

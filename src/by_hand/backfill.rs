@@ -7,11 +7,10 @@ use std::iter;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Edits, Ready, Refused, broker_of, edited, find, time};
+use super::{Edits, Publish, Ready, Refused, broker_of, edited, find, time};
 use crate::config::Broker;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::service::render::Renderer;
-use crate::store::Publish;
 
 /// More slots than this are refused.
 pub const MOST: usize = 10_000;

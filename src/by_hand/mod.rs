@@ -16,12 +16,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::carrier::{Carrier, PublishOutcome};
 use crate::config::{Broker, instant};
-use crate::envelope::{self, Unsendable, answer};
+use crate::envelope::{self, Publication, Unsendable, answer};
 use crate::queue::Queue;
+use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
 use crate::service::render::Renderer;
-use crate::store::{BrokerError, Parcel, Publish};
+use crate::store::Parcel;
+use crate::store::contract::{ManualMessage, Sent, Store, StoreError};
 
 /// Why nothing was sent.
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
@@ -50,9 +53,71 @@ fn advice(suggestion: Option<&str>) -> String {
     }
 }
 
-impl From<BrokerError> for Refused {
-    fn from(error: BrokerError) -> Refused {
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Refused {
         Refused::Broker(error.to_string())
+    }
+}
+
+/// Takes manual messages, wherever they go.
+#[derive(Debug)]
+pub struct Publisher<'a, S, C> {
+    /// Takes those of its own queues.
+    pub store: &'a mut S,
+    /// Takes the others.
+    pub carrier: C,
+}
+
+/// Takes manual messages.
+pub trait Publish {
+    /// Publishes a message and has it journalled.
+    fn publish(
+        &mut self,
+        message: Parcel,
+        line: Line,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+impl<S: Store, C: Carrier> Publish for Publisher<'_, S, C> {
+    async fn publish(&mut self, message: Parcel, line: Line) -> Result<(), StoreError> {
+        match message {
+            Parcel::Store(message) => {
+                let run = (Uuid::new_v4(), 1);
+                match self.store.send(ManualMessage { message, line, run }).await? {
+                    Sent::Now | Sent::Already => Ok(()),
+                    Sent::Refused(error) => Err(StoreError::Unavailable(error)),
+                }
+            }
+            Parcel::Amqp(queue, publication) => carry(&self.carrier, &queue, publication).await,
+        }
+    }
+}
+
+/// Takes manual messages that go to carriers.
+#[derive(Debug)]
+pub struct CarrierOnly<C>(pub C);
+
+impl<C: Carrier> Publish for CarrierOnly<C> {
+    async fn publish(&mut self, message: Parcel, _: Line) -> Result<(), StoreError> {
+        match message {
+            Parcel::Amqp(queue, publication) => carry(&self.0, &queue, publication).await,
+            Parcel::Store(_) => Err(StoreError::Unusable("the queue is on the store".to_owned())),
+        }
+    }
+}
+
+async fn carry<C: Carrier>(
+    carrier: &C,
+    queue: &Queue,
+    publication: Publication,
+) -> Result<(), StoreError> {
+    match carrier.publish_all(queue, &[publication], || true).await.pop() {
+        Some(PublishOutcome::Published) => Ok(()),
+        Some(PublishOutcome::Refused(error)) => Err(StoreError::Unavailable(error)),
+        Some(PublishOutcome::Uncertain(error)) => {
+            Err(StoreError::Unanswered(format!("it may have been sent: {error}")))
+        }
+        Some(PublishOutcome::Held) | None => Err(StoreError::Unavailable("not sent".to_owned())),
     }
 }
 
@@ -171,10 +236,11 @@ impl<'a> Ready<'a> {
         Ok(Ready { entry, slot, kind, task_id, parcel, told: answer::is_told(&message) })
     }
 
-    async fn publish(self, broker: &mut impl Publish) -> Result<(), BrokerError> {
+    async fn publish(self, broker: &mut impl Publish) -> Result<(), StoreError> {
         let Ready { entry, slot, kind, task_id, parcel, .. } = self;
         let queue = Arc::clone(&parcel.queue().name);
-        broker.publish(parcel).await?;
+        let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(kind));
+        broker.publish(parcel, Line { task_id: Some(task_id), ..line }).await?;
         let (entry, kind) = (&*entry.name, kind.as_str());
         tracing::info!(entry, queue = &*queue, %slot, %task_id, kind, "dispatched");
         Ok(())

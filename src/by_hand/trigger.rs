@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Edits, Ready, Refused, broker_of, find, time};
+use super::{Edits, Publish, Ready, Refused, broker_of, find, time};
 use crate::clock;
 use crate::config::Broker;
 use crate::envelope::answer::NO_RESULTS;
 use crate::schedule::{Kind, Schedule};
 use crate::service::render::Renderer;
-use crate::store::Publish;
 
 /// What to send.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

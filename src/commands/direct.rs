@@ -4,28 +4,37 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Exit, Failure, named_broker};
+use crate::by_hand::{CarrierOnly, Publish, Publisher};
 use crate::carrier::amqp::Amqp;
 use crate::config::{Broker, ServiceConfig};
-use crate::schedule::legacy::State;
-use crate::store::redis::RedisBroker;
-use crate::store::spool::Spool;
-use crate::store::{Broker as _, BrokerError, Parcel, Publish};
+use crate::schedule::outcome::Line;
+use crate::schedule::progress::State;
+use crate::store::Parcel;
+use crate::store::contract::{Store as _, StoreError};
+use crate::store::redis::{RedisBroker, RedisStore};
+use crate::store::spool::SpoolStore;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The broker that holds the state, and all AMQP brokers beside it.
+/// The store, and all carriers beside it.
 pub(super) struct Direct {
     /// What `store` is, if anything names it.
     pub(super) broker: Option<Broker>,
     pub(super) store: Store,
     pub(super) amqp: Amqp,
+    namespace: String,
 }
 
 pub(super) enum Store {
-    Redis(Box<RedisBroker>),
+    Redis(Box<Redis>),
     Spool(PathBuf),
     /// For what sends nothing.
     Nowhere,
+}
+
+pub(super) struct Redis {
+    pub(super) store: RedisStore,
+    pub(super) broker: RedisBroker,
 }
 
 impl Direct {
@@ -34,13 +43,15 @@ impl Direct {
         let broker = named_broker(service)?;
         let store = match &broker {
             Broker::Redis(url) => {
-                let broker = RedisBroker::new(url, &service.tls, &service.namespace, PATIENCE);
-                Store::Redis(Box::new(broker))
+                let (tls, name) = (&service.tls, &*service.namespace);
+                let store = RedisStore::new(url, tls, name, TIMEOUT);
+                let broker = RedisBroker::new(url, tls, name, TIMEOUT);
+                Store::Redis(Box::new(Redis { store, broker }))
             }
             Broker::Spool(path) => Store::Spool(path.clone()),
         };
-        let amqp = Amqp::new(PATIENCE, &service.tls);
-        Ok(Direct { broker: Some(broker), store, amqp })
+        let amqp = Amqp::new(TIMEOUT, &service.tls);
+        Ok(Direct { broker: Some(broker), store, amqp, namespace: service.namespace.clone() })
     }
 
     /// The same for what sends nothing if it is a `dry_run`, so that it goes without a broker.
@@ -49,17 +60,23 @@ impl Direct {
             Err(_) if dry_run && service.broker.is_none() => Ok(Direct {
                 broker: None,
                 store: Store::Nowhere,
-                amqp: Amqp::new(PATIENCE, &service.tls),
+                amqp: Amqp::new(TIMEOUT, &service.tls),
+                namespace: service.namespace.clone(),
             }),
             opened => opened,
         }
     }
 
-    pub(super) async fn read(&mut self) -> Result<State, Failure> {
+    pub(super) async fn read(&mut self, grace: Duration) -> Result<State, Failure> {
         match &mut self.store {
-            Store::Redis(broker) => broker.read().await.map_err(unreachable),
+            Store::Redis(redis) => {
+                let snapshot = redis.store.read().await.map_err(unreachable)?;
+                Ok(snapshot.state(grace))
+            }
             Store::Spool(path) => {
-                Spool::peek(path).map_err(|error| Failure::new(Exit::Unreachable, error))
+                let snapshot = SpoolStore::peek(path, &self.namespace);
+                let failed = |error| Failure::new(Exit::Unreachable, error);
+                Ok(snapshot.map_err(failed)?.state(grace))
             }
             Store::Nowhere => Ok(State::default()),
         }
@@ -67,16 +84,23 @@ impl Direct {
 }
 
 impl Publish for Direct {
-    async fn publish(&mut self, message: Parcel) -> Result<(), BrokerError> {
-        match (&mut self.store, message) {
-            (_, message @ Parcel::Amqp(..)) => self.amqp.publish(message).await,
-            (Store::Redis(broker), message) => broker.publish(message).await,
-            (Store::Spool(path), Parcel::Store(message)) => Ok(Spool::drop_in(path, &message)?),
-            (Store::Nowhere, _) => Err(BrokerError::Unusable("no broker is named".to_owned())),
+    async fn publish(&mut self, message: Parcel, line: Line) -> Result<(), StoreError> {
+        let carrier = self.amqp.clone();
+        match &mut self.store {
+            Store::Redis(redis) => {
+                Publisher { store: &mut redis.store, carrier }.publish(message, line).await
+            }
+            Store::Spool(path) => {
+                let opened = SpoolStore::open(path, &self.namespace);
+                let mut spool =
+                    opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+                Publisher { store: &mut spool, carrier }.publish(message, line).await
+            }
+            Store::Nowhere => CarrierOnly(carrier).publish(message, line).await,
         }
     }
 }
 
-pub(super) fn unreachable(error: BrokerError) -> Failure {
+pub(super) fn unreachable(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Unreachable, format!("no service runs here, and the broker says: {error}"))
 }

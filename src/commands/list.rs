@@ -8,7 +8,8 @@ use crate::cli::ServiceFlags;
 use crate::clock;
 use crate::config::{Caller, ServiceConfig};
 use crate::control::Command;
-use crate::service::status::{EntryStatus, entry_status};
+use crate::schedule::progress::State;
+use crate::service::status::{EntryStatus, entry_status, progress_in};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -45,12 +46,12 @@ pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failu
 /// Without a running service: the files here, and what the broker knows.
 fn read_entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
     let schedule = load_schedule(service)?;
-    let known = block_on(async { Direct::open(service)?.read().await })?;
+    let known = block_on(async { Direct::open(service)?.read(service.grace).await })?;
     let known = known.unwrap_or_else(|failure| {
         show::complain(&format!("downbeat: what was sent is not known: {}", failure.message));
-        crate::schedule::legacy::State::default()
+        State::default()
     });
     let now = clock::wall();
-    let status = |entry| entry_status(entry, known.progress_of(entry), now);
+    let status = |entry| entry_status(entry, progress_in(&known, entry).as_ref(), now);
     Ok(schedule.entries.iter().map(status).collect())
 }

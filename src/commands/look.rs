@@ -94,10 +94,10 @@ fn look(service: &ServiceConfig, question: Question) -> Result<Value, Failure> {
             json(serde_json::to_value(answer))
         }
         Question::Leader => {
-            let Store::Redis(mut broker) = Direct::open(service)?.store else {
+            let Store::Redis(mut redis) = Direct::open(service)?.store else {
                 return Ok(Value::Null);
             };
-            let leader = block_on(broker.leader())?.map_err(unreachable)?;
+            let leader = block_on(redis.broker.leader())?.map_err(unreachable)?;
             json(serde_json::to_value(leader.map(|(lease, _)| lease)))
         }
     }

@@ -85,9 +85,9 @@ impl Direct {
             return on_amqp(queue, &amqp.url.to_string(), waiting);
         }
         match &mut self.store {
-            Store::Redis(broker) => {
+            Store::Redis(redis) => {
                 let places = peek::places(queue);
-                let peeked = broker.peek(&places, count).await;
+                let peeked = redis.broker.peek(&places, count).await;
                 let peeked = peeked.map_err(|error| unreachable(error.to_string()))?;
                 Ok((places.into_iter().map(|place| place.key).collect(), peeked))
             }

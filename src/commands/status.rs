@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::direct::{Direct, Store, unreachable};
+use super::direct::{Direct, Redis, Store, unreachable};
 use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
@@ -11,6 +11,7 @@ use crate::escape::escape;
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
 use crate::service::status::{QueueStatus, ScheduleStatus, Status};
+use crate::store::contract::Store as _;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Columns of the names in front of the values.
@@ -57,7 +58,9 @@ impl Direct {
             broker: self.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
             ..Status::default()
         };
-        if let Store::Redis(broker) = &mut self.store {
+        if let Store::Redis(redis) = &mut self.store {
+            let Redis { store, broker } = &mut **redis;
+            status.count(store.counters().await.map_err(unreachable)?);
             status.leader = broker.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
             let replicas = broker.replicas().await.map_err(unreachable)?;
             status.replica_count = replicas.len();

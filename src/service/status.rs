@@ -15,7 +15,7 @@ use crate::config::duration;
 use crate::leader::Peer;
 use crate::leader::campaign::Reports;
 use crate::leader::lease::Reading;
-use crate::schedule::legacy::Progress;
+use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, UnixMs};
 
 /// The state of one replica.
@@ -54,15 +54,20 @@ pub struct Status {
     pub replica_count: usize,
     /// The loaded schedule.
     pub schedule: Option<ScheduleStatus>,
-    /// Slots by outcome since the start: `dispatched` ones (among them `catch_up` and `resent`),
-    /// those skipped by reason, `unanswered` ones, and messages sent by hand.
+    /// Slots of the namespace by outcome, as the store counts them: `dispatched` ones (among them
+    /// `catch_up` and `resent`), those skipped by reason, and manual messages.
     pub slots: BTreeMap<String, u64>,
     /// The same by queue.
     pub queues: BTreeMap<String, QueueStatus>,
-    /// Of the slots that were sent in time.
+    /// Of the slots that this process has sent in time.
     pub lateness: Lateness,
     /// Queues that refuse messages, and their words.
     pub refusing: BTreeMap<String, String>,
+    /// Entries whose records could not be read or were implausible, and were mended; of the leader
+    /// since it took over. A few of them.
+    pub bad_records: Vec<BadRecord>,
+    /// How many there were in all.
+    pub bad_record_count: usize,
     /// Entries that have reached their limit; known to the leader only.
     pub done: Option<usize>,
     /// The next due slot and its entry.
@@ -87,6 +92,15 @@ impl Status {
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = self.blockages();
         troubles.extend(self.schedule.as_ref().and_then(ScheduleStatus::trouble));
+        if let Some(BadRecord { entry, what }) = self.bad_records.first() {
+            troubles.push(match self.bad_record_count {
+                1 => format!("records of `{entry}` could not be used and were repaired: {what}"),
+                count => format!(
+                    "records of {count} entries could not be used and were repaired, such as those of \
+                     `{entry}`: {what}"
+                ),
+            });
+        }
         if self.schedules() > 1 {
             troubles.push("replicas have different schedules".to_owned());
         }
@@ -250,8 +264,15 @@ pub struct QueueStatus {
     pub dispatched: BTreeMap<Cow<'static, str>, u64>,
     /// Slots by reason.
     pub skipped: BTreeMap<Cow<'static, str>, u64>,
-    /// Slots of which it is not known whether they were dispatched or skipped.
-    pub unanswered: u64,
+}
+
+/// Records of an entry that could not be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadRecord {
+    /// The entry's name, as far as it is known.
+    pub entry: String,
+    /// What was wrong, or what was done about it.
+    pub what: String,
 }
 
 /// The role of whoever sends.
@@ -353,10 +374,20 @@ impl EntryStatus {
     }
 }
 
+/// How far the store says that an entry has come with its present timing.
+#[must_use]
+pub fn progress_in(state: &State, entry: &Entry) -> Option<Progress> {
+    let progress = state.progress.get(&*entry.name)?.clone();
+    let timing = state.registrations.get(&*entry.name)?.timing.as_deref();
+    let is_counted = timing == Some(&*entry.canonical_timing());
+    Some(Progress { count: if is_counted { progress.count } else { 0 }, ..progress })
+}
+
 /// What there is to say of an entry, given how far it has come.
 #[must_use]
-pub fn entry_status(entry: &Entry, progress: Progress, now: UnixMs) -> EntryStatus {
-    let Progress { last, sent } = progress;
+pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> EntryStatus {
+    let last = progress.map(|progress| progress.through);
+    let sent = progress.map_or(0, |progress| progress.count);
     let live = entry.enabled && entry.guards.remaining(sent) > 0;
     let next = live.then(|| entry.next_slot(now.max(last.unwrap_or(now)))).flatten();
     let local = |slot: UnixMs| entry.zone.to_rfc3339(slot);

@@ -330,8 +330,7 @@ fn holds(bytes: &[u8], mark: &str) -> usize {
     bytes.windows(mark.len()).filter(|bytes| *bytes == mark.as_bytes()).count()
 }
 
-/// A call that sends or is about to has records in it: `<slot> dispatched <task id>`, or
-/// `<slot> intended -`.
+/// A call that sends or is about to names what runs; so does a change of registrations.
 fn is_batch(request: &[u8]) -> bool {
-    holds(request, " dispatched ") + holds(request, " intended -") > 0
+    holds(request, ":running\r\n") > 0 && holds(request, ":registrations\r\n") == 0
 }
