@@ -46,6 +46,7 @@ mod secrets;
 mod sentinel;
 mod sidekiq;
 mod spool;
+mod spool_store;
 mod store_redis;
 mod supervised;
 mod support;

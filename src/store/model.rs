@@ -196,8 +196,11 @@ impl Model {
             folded: self.folded,
             head: self.head.map(|head| head.id),
             journal: after.cloned().collect(),
-            unreadable: Vec::new(),
-            unreadable_count: 0,
+            unreadable_count: usize::from(self.journal.is_none()),
+            unreadable: match &self.journal {
+                Some(_) => Vec::new(),
+                None => vec![("".into(), "journal: something else is in its place".to_owned())],
+            },
         }
     }
 

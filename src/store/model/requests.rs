@@ -1,6 +1,6 @@
 //! What each request amounts to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Change, Folding, Model, NewRecord, Queues, RUN_KEPT_FOR, RunPlace, Running};
@@ -66,30 +66,24 @@ impl Model {
         if self.is_lost() { Err(Reply::Lost) } else { Ok(()) }
     }
 
-    /// Records of these lines, one for each queue.
+    /// Records of these lines, one for each queue, in the order of their names.
     fn records(
         &self,
         now: UnixMs,
         fence: &Fence,
         lines: impl IntoIterator<Item = (Arc<str>, Line)>,
     ) -> Vec<NewRecord> {
-        let mut records: Vec<NewRecord> = Vec::new();
-        let mut by_queue: HashMap<Arc<str>, usize> = HashMap::new();
-        let mut id = self.next_id(now);
+        let mut by_queue: BTreeMap<Arc<str>, Vec<Line>> = BTreeMap::new();
         for (queue, line) in lines {
-            let index = *by_queue.entry(Arc::clone(&queue)).or_insert(records.len());
-            if index == records.len() {
-                records.push(NewRecord {
-                    id,
-                    term: term_of(&fence.lease),
-                    queue,
-                    lines: Vec::new(),
-                });
-                id = super::after(id);
-            }
-            records[index].lines.push(line);
+            by_queue.entry(queue).or_default().push(line);
         }
-        records
+        let (mut id, term) = (self.next_id(now), term_of(&fence.lease));
+        let record = |(queue, lines)| {
+            let record = NewRecord { id, term, queue, lines };
+            id = super::after(id);
+            record
+        };
+        by_queue.into_iter().map(record).collect()
     }
 
     pub(crate) fn decide_register(
@@ -191,10 +185,14 @@ impl Model {
                 part.lines.push((index, line.clone()));
                 continue;
             };
-            let runs_now = runs
-                .entry(entry)
-                .or_insert_with(|| self.still_runs(now, queue, entry, *guards, queues));
-            let instead = runs_now.clone().and_then(|runs_now| {
+            let runs_now = match guards.overlap {
+                None => Ok(false),
+                Some(_) => runs
+                    .entry(entry)
+                    .or_insert_with(|| self.still_runs(now, queue, entry, *guards, queues))
+                    .clone(),
+            };
+            let instead = runs_now.and_then(|runs_now| {
                 if runs_now {
                     return Ok(Some(SkipReason::StillRunning));
                 }

@@ -413,12 +413,11 @@ pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError
 }
 
 impl Line {
-    /// Whether it says nothing that could be done without a sequence number.
+    /// Whether it says nothing that means anything without a sequence number.
     fn is_bare(&self) -> bool {
-        self.journal.is_empty()
-            && self.registrations.is_empty()
-            && self.progress.is_empty()
-            && self.counters.is_empty()
+        let values =
+            [&self.registrations, &self.progress, &self.intents, &self.runs, &self.counters];
+        self.journal.is_empty() && values.into_iter().all(BTreeMap::is_empty)
     }
 }
 
