@@ -10,7 +10,7 @@ pub mod memory;
 pub(crate) mod model;
 pub mod redis;
 pub mod spool;
-pub(crate) mod text;
+pub mod text;
 
 use std::fmt;
 use std::future::Future;

@@ -18,17 +18,23 @@ pub(crate) const MAX_REGISTRATION: usize = 256 << 10;
 /// No progress is longer.
 pub(crate) const MAX_PROGRESS: usize = 1_024;
 
-pub(crate) fn registration(since: UnixMs, timing: Option<&str>) -> String {
+/// Writes a registration.
+#[must_use]
+pub fn registration(since: UnixMs, timing: Option<&str>) -> String {
     format!("{}\t{}", since.0, timing.unwrap_or("-"))
 }
 
-pub(crate) fn read_registration(text: &str) -> Option<Registration> {
+/// Reads a registration; `None` when it is not understood.
+#[must_use]
+pub fn read_registration(text: &str) -> Option<Registration> {
     let (since, timing) = text.split_once('\t')?;
     let since = read_instant(since)?;
     Some(Registration { since, timing: (timing != "-").then(|| timing.into()) })
 }
 
-pub(crate) fn progress(progress: &Progress) -> String {
+/// Writes progress.
+#[must_use]
+pub fn progress(progress: &Progress) -> String {
     let Progress { through, outcome, dispatched, count, ahead } = progress;
     let mut text = format!("{} {}", through.0, outcome.map_or("-", Outcome::as_str));
     // Writing to a String cannot fail.
@@ -45,7 +51,9 @@ pub(crate) fn progress(progress: &Progress) -> String {
     text
 }
 
-pub(crate) fn read_progress(text: &str) -> Option<Progress> {
+/// Reads progress; `None` when it is not understood.
+#[must_use]
+pub fn read_progress(text: &str) -> Option<Progress> {
     if text.len() > MAX_PROGRESS {
         return None;
     }
@@ -88,7 +96,8 @@ fn read_runs(text: &str) -> Option<Vec<Run>> {
 }
 
 /// The sequence number; what is no number of ours counts as 0, as in `fence.lua`.
-pub(crate) fn read_sequence(text: &str) -> u64 {
+#[must_use]
+pub fn read_sequence(text: &str) -> u64 {
     let plain = text.len() <= 18 && !text.starts_with('0') && !text.starts_with('+');
     text.parse().ok().filter(|_| plain).unwrap_or(0)
 }
