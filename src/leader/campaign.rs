@@ -222,7 +222,9 @@ impl<S: Store> Campaign<S> {
                     }
                 }
                 End::Left => {
-                    if self.store.resign(Arc::clone(&lease.text)).await.is_ok() {
+                    let resigned = self.store.resign(Arc::clone(&lease.text)).await.is_ok();
+                    // Where nobody else can lead, it is no news.
+                    if resigned && S::CAPABILITIES.shared {
                         info!(term = lease.term(), "resigned");
                     }
                     break;

@@ -163,7 +163,7 @@ fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
     // Room for some of the messages.
     let used: String = redis::cmd("INFO").arg("memory").query(&mut connection).unwrap();
     let used = used.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-    let limit = used.trim().parse::<u64>().unwrap() + 200_000;
+    let limit = used.trim().parse::<u64>().unwrap() + 1_000_000;
     let set = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(limit).to_owned();
     set.query::<()>(&mut connection).unwrap();
     let place = place(&server);

@@ -222,7 +222,11 @@ impl Store for RedisStore {
             let said = fields.first().and_then(reply::text);
             match (said.as_deref(), &fields[..]) {
                 (Some("sent"), _) => {
-                    requests.mention(events([&request.message].into_iter(), database));
+                    if request.message.event.is_some() {
+                        requests.mention(events([&request.message].into_iter(), database));
+                        // A command that sends a message may end right after it.
+                        let _ = requests.ask(redis::cmd("PING")).await;
+                    }
                     Ok(Sent::Now)
                 }
                 (Some("already"), _) => Ok(Sent::Already),
