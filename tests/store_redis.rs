@@ -1,30 +1,39 @@
 //! What is particular to the store over Redis, on a real one.
 
 mod batches;
+mod connection;
+mod damage;
+mod first_format;
+mod guards;
+mod history;
+mod hostile;
+mod kinds;
 mod leases;
-mod reading;
 mod refusals;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::envelope::{Push, Writes};
+use downbeat::address::RedisAddress;
+use downbeat::envelope::{Command, Push, Writes};
 use downbeat::queue::Queue;
 use downbeat::schedule::outcome::{Line, Outcome, SkipReason};
 use downbeat::schedule::progress::{Completeness, Progress};
 use downbeat::schedule::registration::RegistrationChange;
 use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
-    Acquire, Acquired, Batch, Exception, Fold, FoldedThrough, Register, Reply, Snapshot, Store,
-    StoreError, Write,
+    Acquire, Acquired, Batch, Exception, Fold, FoldedThrough, HistoryQuery, Intend, Intent,
+    MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS, ManualMessage, OTHER_QUEUES, Register,
+    Reply, Sent, Settle, Settled, Snapshot, Store, StoreError, Trim, Write,
 };
 use downbeat::store::journal::RecordId;
 use downbeat::store::redis::RedisStore;
 use downbeat::store::{Fence, Outgoing};
 use downbeat::tls::Tls;
 use redis::{Commands as _, Connection};
+use uuid::Uuid;
 
-use crate::support::redis::RedisServer;
+use crate::support::redis::{Options, RedisServer, redis_address};
 use crate::support::wait::wall_clock;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,7 +55,13 @@ impl Leader {
     }
 
     async fn on(server: RedisServer) -> Leader {
-        let mut store = store(&server);
+        let address = server.address();
+        Leader::at(server, &address).await
+    }
+
+    /// Reaches the server at another address than its own.
+    async fn at(server: RedisServer, address: &RedisAddress) -> Leader {
+        let mut store = store_at(address);
         let lease = acquire(&mut store, "one").await;
         let sequence = store.read().await.unwrap().sequence;
         let mut leader = Leader { server, store, lease, sequence, head: None };
@@ -94,6 +109,24 @@ impl Leader {
         self.store.read().await.unwrap()
     }
 
+    /// What a new leader would find.
+    async fn completeness(&mut self) -> Completeness {
+        self.snapshot().await.state(GRACE).completeness
+    }
+
+    /// Everything that the namespace holds but for the sequence.
+    fn dump(&self) -> Vec<(String, Vec<u8>)> {
+        let mut redis = self.redis();
+        let mut keys: Vec<String> = redis.keys("*").unwrap();
+        keys.retain(|key| key != "test:sequence");
+        keys.sort();
+        let dumped = |key: String| {
+            let dump = redis::cmd("DUMP").arg(&key).query(&mut redis).unwrap();
+            (key, dump)
+        };
+        keys.into_iter().map(dumped).collect()
+    }
+
     fn queued(&self, queue: &str) -> Vec<String> {
         let items: Vec<String> = self.redis().lrange(queue, 0, -1).unwrap();
         items.into_iter().rev().collect()
@@ -101,7 +134,11 @@ impl Leader {
 }
 
 fn store(server: &RedisServer) -> RedisStore {
-    RedisStore::new(&server.address(), &Tls::default(), "test", TIMEOUT)
+    store_at(&server.address())
+}
+
+fn store_at(address: &RedisAddress) -> RedisStore {
+    RedisStore::new(address, &Tls::default(), "test", TIMEOUT)
 }
 
 async fn acquire(store: &mut RedisStore, holder: &str) -> Arc<str> {
@@ -130,6 +167,10 @@ fn begin(entry: &str) -> RegistrationChange {
 
 fn through_slot(slot: UnixMs) -> Progress {
     Progress { dispatched: Some(slot), ..Progress::through(slot) }
+}
+
+fn command(words: &[&str]) -> Command {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 
 fn sent(entry: &str, slot: UnixMs) -> Line {

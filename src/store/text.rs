@@ -2,8 +2,8 @@
 //!
 //! A registration is `"<since>\t<timing>"`, the timing being `-` once the entry has left. Progress is
 //! `"<through> <outcome> s=<slot> n=<count> a=<first>-<last>,…"`: the word of the outcome, or `-`; the
-//! newest slot that was dispatched; how many were; the runs that were dispatched ahead. Fields without
-//! a value are left out.
+//! newest slot that was dispatched, or `-`, if the outcome does not say it; how many were; the runs that were
+//! dispatched ahead. Fields without a value are left out.
 
 use std::fmt::Write as _;
 
@@ -38,9 +38,12 @@ pub fn progress(progress: &Progress) -> String {
     let Progress { through, outcome, dispatched, count, ahead } = progress;
     let mut text = format!("{} {}", through.0, outcome.map_or("-", Outcome::as_str));
     // Writing to a String cannot fail.
-    if let Some(slot) = dispatched {
-        let _ = write!(text, " s={}", slot.0);
-    }
+    let _ = match dispatched {
+        Some(slot) if is_dispatched(*outcome) && slot == through => Ok(()),
+        Some(slot) => write!(text, " s={}", slot.0),
+        None if is_dispatched(*outcome) => write!(text, " s=-"),
+        None => Ok(()),
+    };
     if *count > 0 {
         let _ = write!(text, " n={count}");
     }
@@ -63,8 +66,10 @@ pub fn read_progress(text: &str) -> Option<Progress> {
         None | Some("-") => None,
         Some(word) => Some(Outcome::from_word(word)?),
     };
+    progress.dispatched = is_dispatched(progress.outcome).then_some(progress.through);
     for field in fields {
         match field.split_once('=')? {
+            ("s", "-") => progress.dispatched = None,
             ("s", slot) => progress.dispatched = Some(read_instant(slot)?),
             ("n", count) => progress.count = read_count(count)?,
             ("a", runs) => progress.ahead = read_runs(runs)?,
@@ -72,6 +77,10 @@ pub fn read_progress(text: &str) -> Option<Progress> {
         }
     }
     Some(progress)
+}
+
+fn is_dispatched(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::Dispatched(_)))
 }
 
 /// At most fifteen digits.
@@ -135,9 +144,13 @@ mod tests {
         assert_eq!(progress(&full), "-70 too_late s=-80 n=3 a=-60--50,-40--40,1-2");
         let sent = Progress {
             outcome: Some(Outcome::Dispatched(Kind::Scheduled)),
+            dispatched: Some(UnixMs(7)),
             ..Progress::through(UnixMs(7))
         };
-        for value in [full, sent, Progress::through(UnixMs(0))] {
+        assert_eq!(progress(&sent), "7 scheduled");
+        let earlier = Progress { dispatched: Some(UnixMs(6)), ..sent.clone() };
+        let unknown = Progress { dispatched: None, ..sent.clone() };
+        for value in [full, sent, earlier, unknown, Progress::through(UnixMs(0))] {
             assert_eq!(read_progress(&progress(&value)), Some(value));
         }
     }

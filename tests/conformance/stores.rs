@@ -1,6 +1,7 @@
 //! The stores that there are.
 
 mod memory;
+mod redis;
 mod spool;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use downbeat::schedule::UnixMs;
 
 pub(super) use self::memory::MemoryRig;
+pub(super) use self::redis::RedisRig;
 pub(super) use self::spool::SpoolRig;
 use crate::support::wait::wall_clock;
 

@@ -211,7 +211,10 @@ fn add_flat(call: &mut Cmd, context: &mut Context<'_>, part: &Part<'_>, writes: 
     let commands = merged(messages());
     call.arg(commands.len());
     for words in commands {
-        call.arg(words.len()).arg(words);
+        call.arg(words.len());
+        for word in words {
+            call.arg(&*word);
+        }
     }
     call.arg(messages().count());
     for writes in messages() {

@@ -78,7 +78,7 @@ pub(super) async fn convert(
     ttl: Duration,
 ) -> Result<bool, StoreError> {
     let keys = &source.keys;
-    let overview = source.overview(("-", "+"), 1, true).await?;
+    let overview = source.overview().await?;
     let State { registrations, progress, .. } = read(source).await?;
     let mut sequence = read_sequence(&overview.sequence);
     let registrations: Vec<String> = registrations

@@ -98,6 +98,11 @@ impl Keys {
         self.key("counters")
     }
 
+    /// Hash: entry → the last outcomes that trimming dropped from the journal, see `last_outcomes`.
+    pub(super) fn outcomes(&self) -> String {
+        self.key("outcomes")
+    }
+
     /// String that lasts a day: the greatest place of a manual run that was sent.
     pub(super) fn run(&self, run: Uuid) -> String {
         self.key(&format!("run:{run}"))

@@ -37,7 +37,6 @@ scripts! {
     RESIGN = "resign";
     ANNOUNCE = "announce";
     OVERVIEW = "overview";
-    PAGE = "page";
     FIELDS = "fields";
     REGISTER = "fence" "journal" "records" "register";
     FOLD = "fence" "journal" "records" "fold";
@@ -45,8 +44,9 @@ scripts! {
     INTEND = "fence" "journal" "records" "running" "intend";
     SETTLE = "fence" "journal" "records" "settle";
     SEND = "journal" "push" "send";
-    TRIM = "trim";
+    TRIM = "journal" "trim";
     CONVERT = "convert";
+    PEEK = "../scripts/peek";
 }
 
 /// The call of a loaded script with its keys; the caller adds the arguments.

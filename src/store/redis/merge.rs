@@ -1,6 +1,11 @@
-//! The commands that come before a push, for all messages of one list: as few of them as will do.
+//! What is stored beside the messages of one list, in as few commands and words as will do.
+
+use std::borrow::Cow;
 
 use crate::envelope::Writes;
+
+/// Words of a command as `push.lua` has them.
+pub(super) type Words<'m> = Vec<Cow<'m, [u8]>>;
 
 /// A command with the word that `push.lua` has for it in the place of its name.
 pub(super) fn worded(command: &[Vec<u8>]) -> Vec<&[u8]> {
@@ -12,17 +17,26 @@ pub(super) fn worded(command: &[Vec<u8>]) -> Vec<&[u8]> {
     words
 }
 
-/// Fields of one hash are written by one command, as are members of one set; all hashes that are to
-/// be written anew are deleted by one.
-pub(super) fn merged<'m>(messages: impl Iterator<Item = &'m Writes>) -> Vec<Vec<&'m [u8]>> {
-    type Words<'m> = Vec<&'m [u8]>;
-    let mut deleted: Words<'_> = Vec::new();
-    let mut single: Vec<Words<'_>> = Vec::new();
-    let mut shared: Vec<Words<'_>> = Vec::new();
+/// Fields of one hash are written by one command, as are members of one set. Hashes of one message each
+/// share the words that they have in common.
+pub(super) fn merged<'m>(messages: impl Iterator<Item = &'m Writes>) -> Vec<Words<'m>> {
+    let mut deleted: Vec<&[u8]> = Vec::new();
+    let mut jobs: Vec<Jobs<'m>> = Vec::new();
+    let mut single: Vec<Vec<&[u8]>> = Vec::new();
+    let mut shared: Vec<Vec<&[u8]>> = Vec::new();
     for words in messages.flat_map(|writes| &writes.before).map(|command| worded(command)) {
         match words[..] {
-            [b"DEL", ..] => {
-                deleted.extend(&words[usize::from(!deleted.is_empty())..]);
+            [b"DEL", key] => deleted.push(key),
+            [b"JOB", key, ..] => {
+                let (is_fresh, job) = (deleted.last() == Some(&key), words[1..].to_vec());
+                deleted.pop_if(|_| is_fresh);
+                let fits = |jobs: &&mut Jobs<'_>| {
+                    jobs.is_fresh == is_fresh && jobs.all[0].len() == job.len()
+                };
+                match jobs.iter_mut().find(fits) {
+                    Some(jobs) => jobs.all.push(job),
+                    None => jobs.push(Jobs { is_fresh, all: vec![job] }),
+                }
             }
             [name @ (b"FIELDS" | b"SADD"), key, ..] => {
                 match shared.iter_mut().find(|known| known[..2] == [name, key]) {
@@ -35,8 +49,35 @@ pub(super) fn merged<'m>(messages: impl Iterator<Item = &'m Writes>) -> Vec<Vec<
             _ => single.push(words),
         }
     }
-    let deleted = (!deleted.is_empty()).then_some(deleted);
-    deleted.into_iter().chain(single).chain(shared).collect()
+    let deleted = deleted.into_iter().map(|key| vec![Cow::Borrowed(&b"DEL"[..]), key.into()]);
+    let borrowed = |words: Vec<&'m [u8]>| words.into_iter().map(Cow::Borrowed).collect();
+    let jobs = jobs.into_iter().map(Jobs::into_words);
+    deleted.chain(jobs).chain(single.into_iter().chain(shared).map(borrowed)).collect()
+}
+
+/// Hashes of the same number of fields.
+struct Jobs<'m> {
+    /// Whatever was in their places is deleted first.
+    is_fresh: bool,
+    /// Of each, its key, fields and values.
+    all: Vec<Vec<&'m [u8]>>,
+}
+
+impl<'m> Jobs<'m> {
+    fn into_words(self) -> Words<'m> {
+        let [first, others @ ..] = &self.all[..] else { return Vec::new() };
+        let differs = |place: &usize| others.iter().any(|job| job[*place] != first[*place]);
+        let varying: Vec<usize> = (0..first.len()).filter(differs).collect();
+        let number = |number: usize| Cow::Owned(number.to_string().into_bytes());
+        let mut words: Words<'m> =
+            vec![Cow::Borrowed(if self.is_fresh { b"FRESH" } else { b"JOBS" })];
+        words.extend([self.all.len(), first.len(), varying.len()].map(number));
+        words.extend(varying.iter().map(|place| number(place + 1)));
+        words.extend(first.iter().copied().map(Cow::Borrowed));
+        let values = self.all.iter().flat_map(|job| varying.iter().map(|place| job[*place]));
+        words.extend(values.map(Cow::Borrowed));
+        words
+    }
 }
 
 #[cfg(test)]
@@ -51,22 +92,20 @@ mod tests {
     }
 
     fn shown(messages: &[Writes]) -> Vec<String> {
-        let text = |words: Vec<&[u8]>| String::from_utf8(words.join(&b' ')).unwrap();
+        let text = |words: Words<'_>| String::from_utf8(words.join(&b' ')).unwrap();
         merged(messages.iter()).into_iter().map(text).collect()
     }
 
     #[test]
     fn messages_of_one_list_share_what_they_can() {
         let messages = [1, 2].map(|n| {
-            let (delete, store) = (format!("DEL j{n}"), format!("HSET j{n} a {n} b {n}"));
+            let (delete, store) = (format!("DEL j{n}"), format!("HSET j{n} a {n} b 7"));
             let (field, expire) = (format!("HSET all {n} x"), format!("PEXPIREAT j{n} 5"));
             writes(&[&delete, &store, &expire, &field, "SADD queues q"])
         });
         let expected = [
-            "DEL j1 j2",
-            "JOB j1 a 1 b 1",
+            "FRESH 2 5 2 1 3 j1 a 1 b 7 j1 1 j2 2",
             "PEXPIREAT j1 5",
-            "JOB j2 a 2 b 2",
             "PEXPIREAT j2 5",
             "FIELDS all 1 x 2 x",
             "SADD queues q",
@@ -75,12 +114,22 @@ mod tests {
     }
 
     #[test]
-    fn hashes_and_sets_of_other_names_stay_apart() {
+    fn hashes_of_other_forms_and_sets_of_other_names_stay_apart() {
         let messages = [
             writes(&["HSET one 1 x", "SADD queues q"]),
             writes(&["HSET two 1 x", "SADD queues r"]),
+            writes(&["HSET j1 a 1 b 2"]),
+            writes(&["HSET j2 a 1 b 2 c 3", "DEL other"]),
         ];
-        assert_eq!(shown(&messages), ["FIELDS one 1 x", "SADD queues q r", "FIELDS two 1 x"]);
+        let expected = [
+            "DEL other",
+            "JOBS 1 5 0 j1 a 1 b 2",
+            "JOBS 1 7 0 j2 a 1 b 2 c 3",
+            "FIELDS one 1 x",
+            "SADD queues q r",
+            "FIELDS two 1 x",
+        ];
+        assert_eq!(shown(&messages), expected);
         assert_eq!(shown(&[]), [""; 0]);
     }
 }

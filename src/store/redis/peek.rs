@@ -1,6 +1,6 @@
 //! What waits in the places of a queue, read without moving anything.
 
-use redis::{FromRedisValue, Pipeline, Value};
+use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
 use super::{RedisBroker, scripts};
 use crate::envelope::peek::{MOST_BYTES, Next, Place, Store};
@@ -12,32 +12,40 @@ impl RedisBroker {
     /// # Errors
     /// When Redis does not answer, or something else is in such a place.
     pub async fn peek(&mut self, places: &[Place], count: usize) -> Result<Peeked, BrokerError> {
-        let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
-        let mut call = scripts::call(&scripts::PEEK, &keys);
-        call.arg(count).arg(MOST_BYTES);
-        for Place { next, store, .. } in places {
-            call.arg(match next {
-                Next::Left => "left",
-                Next::Right => "right",
-                Next::Lowest => "lowest",
-                Next::Oldest => "oldest",
-            });
-            match store {
-                None => call.arg("").arg("").arg(0),
-                Some(Store::Hash { prefix, fields }) => {
-                    call.arg("hash").arg(prefix).arg(fields.len()).arg(*fields)
-                }
-                Some(Store::Field { key }) => call.arg("field").arg(key).arg(0),
-            };
-        }
+        let call = call(places, count);
         let mut pipeline = Pipeline::new();
         pipeline.add_command(call);
-        let (answer,): (Vec<Value>,) = self.link.ask(&pipeline).await?;
+        let (answer,): (Value,) = self.link.ask(&pipeline).await?;
         read(answer).ok_or_else(|| BrokerError::Unavailable("redis answered otherwise".to_owned()))
     }
 }
 
-fn read(answer: Vec<Value>) -> Option<Peeked> {
+/// The call that asks for it.
+pub(super) fn call(places: &[Place], count: usize) -> Cmd {
+    let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
+    let mut call = scripts::call(&scripts::PEEK, &keys);
+    call.arg(count).arg(MOST_BYTES);
+    for Place { next, store, .. } in places {
+        call.arg(match next {
+            Next::Left => "left",
+            Next::Right => "right",
+            Next::Lowest => "lowest",
+            Next::Oldest => "oldest",
+        });
+        match store {
+            None => call.arg("").arg("").arg(0),
+            Some(Store::Hash { prefix, fields }) => {
+                call.arg("hash").arg(prefix).arg(fields.len()).arg(*fields)
+            }
+            Some(Store::Field { key }) => call.arg("field").arg(key).arg(0),
+        };
+    }
+    call
+}
+
+/// What it answers.
+pub(super) fn read(answer: Value) -> Option<Peeked> {
+    let Value::Array(answer) = answer else { return None };
     let mut answer = answer.into_iter();
     let first = answer.next()?;
     if let Some("wrong") = text(&first).as_deref() {

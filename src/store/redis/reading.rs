@@ -15,7 +15,7 @@ use crate::schedule::outcome::Outcome;
 use crate::schedule::progress::Completeness;
 use crate::store::contract::{Counters, Snapshot, StoreError};
 use crate::store::journal::{
-    MAX_RECORD, MAX_UNREADABLE, Record, RecordId, read_instant, read_lines, shortened,
+    MAX_UNREADABLE, Record, RecordId, read_instant, read_lines, shortened,
 };
 use crate::store::text::{
     MAX_PROGRESS, MAX_REGISTRATION, read_count, read_progress, read_registration, read_sequence,
@@ -23,8 +23,11 @@ use crate::store::text::{
 
 /// Fields of a hash that are read at once.
 const PAGE: usize = 1_000;
-/// Records that are read at once.
-const RECORDS: usize = 30;
+/// Records that are read at once: such as have few slots, and any.
+const MAX_RECORDS: usize = 1_000;
+pub(super) const MIN_RECORDS: usize = 30;
+/// A page of records with fewer slots is followed by a larger one.
+const FEW_SLOTS: usize = 2_000;
 /// No more entries are read.
 const MAX_ENTRIES: usize = 4_000_000;
 /// No more slots are read of the journal: many times what is folded at once.
@@ -65,8 +68,8 @@ impl Unreadable {
 /// A value of a hash.
 pub(super) enum Found<'v> {
     Whole(&'v [u8]),
-    /// It was left where it is; its length.
-    TooLong(i64),
+    /// It was left out; its length.
+    TooLong(usize),
 }
 
 impl Found<'_> {
@@ -95,50 +98,70 @@ impl Source {
         longest: usize,
         mut each: impl FnMut(&[u8], &Found<'_>),
     ) -> Result<Option<String>, StoreError> {
+        if let Some(other) = self.other_type(key, "hash").await? {
+            return Ok(Some(other));
+        }
         let (mut cursor, mut left) = ("0".to_owned(), MAX_ENTRIES);
         loop {
-            let mut call = lua::call(&lua::PAGE, &[key.to_owned()]);
-            call.arg(&cursor).arg(PAGE).arg(longest);
-            let page = list(self.requests.ask(call).await?)?;
-            let Some((first, fields)) = page.split_first() else { return Err(odd()) };
-            let first = text(first).ok_or_else(odd)?;
-            if first == "wrong" {
-                return Ok(Some(fields.first().and_then(text).unwrap_or_default()));
-            }
+            let mut call = redis::cmd("HSCAN");
+            call.arg(key).arg(&cursor).arg("COUNT").arg(PAGE);
+            let page = list(self.requests.ask_again(call).await?)?;
+            let [next, Value::Array(fields)] = &page[..] else { return Err(odd()) };
             for pair in fields.chunks_exact(2) {
-                let found = match &pair[1] {
-                    Value::Int(length) => Found::TooLong(*length),
-                    Value::BulkString(value) => Found::Whole(value),
-                    _ => return Err(odd()),
+                let [Value::BulkString(name), Value::BulkString(value)] = pair else {
+                    return Err(odd());
                 };
-                let Value::BulkString(name) = &pair[0] else { return Err(odd()) };
+                let is_whole = value.len() <= longest;
+                let found =
+                    if is_whole { Found::Whole(value) } else { Found::TooLong(value.len()) };
                 each(name, &found);
                 left = left.saturating_sub(1);
             }
-            if first == "0" || left == 0 {
+            cursor = text(next).ok_or_else(odd)?;
+            if cursor == "0" || left == 0 {
                 return Ok(None);
             }
-            cursor = first;
         }
     }
 
-    /// What is not a hash, and a page of the journal from `first` to `last`; from its end if `newest`.
-    pub(super) async fn overview(
+    /// What is at a key, if that is something else than this.
+    async fn other_type(&self, key: &str, expected: &str) -> Result<Option<String>, StoreError> {
+        let mut call = redis::cmd("TYPE");
+        call.arg(key);
+        let found = text(&self.requests.ask_again(call).await?).ok_or_else(odd)?;
+        Ok(Some(found).filter(|found| found != expected && found != "none"))
+    }
+
+    /// What is neither a hash nor the journal.
+    pub(super) async fn overview(&self) -> Result<Overview, StoreError> {
+        let keys = &self.keys;
+        let keys = [keys.sequence(), keys.marker(), keys.folded(), keys.head()];
+        let call = lua::call(&lua::OVERVIEW, &keys);
+        Overview::read(self.requests.ask_again(call).await?).ok_or_else(odd)
+    }
+
+    /// Records from `first` to `last`; the newest of them, newest first, if `newest`. There are none in
+    /// what is no journal.
+    pub(super) async fn records(
         &self,
         (first, last): (&str, &str),
         count: usize,
         newest: bool,
-    ) -> Result<Overview, StoreError> {
-        let keys = &self.keys;
-        let keys = [keys.sequence(), keys.marker(), keys.folded(), keys.head(), keys.journal()];
-        let mut call = lua::call(&lua::OVERVIEW, &keys);
-        call.arg(first).arg(last).arg(count).arg(MAX_RECORD);
-        call.arg(if newest { "XREVRANGE" } else { "XRANGE" });
-        Overview::read(self.requests.ask(call).await?).ok_or_else(odd)
+    ) -> Result<Vec<Record>, StoreError> {
+        let key = self.keys.journal();
+        let (command, from, to) =
+            if newest { ("XREVRANGE", last, first) } else { ("XRANGE", first, last) };
+        let mut call = redis::cmd(command);
+        call.arg(&key).arg(from).arg(to).arg("COUNT").arg(count);
+        if self.other_type(&key, "stream").await?.is_some() {
+            return Ok(Vec::new());
+        }
+        let records = list(self.requests.ask_again(call).await?)?;
+        records.iter().map(record).collect::<Option<_>>().ok_or_else(odd)
     }
 }
 
-/// What is not a hash.
+/// What is neither a hash nor the journal.
 #[derive(Debug)]
 pub(super) struct Overview {
     pub(super) now: UnixMs,
@@ -146,8 +169,6 @@ pub(super) struct Overview {
     pub(super) marker: String,
     folded: String,
     head: String,
-    problem: String,
-    pub(super) records: Vec<Record>,
 }
 
 /// What the marker says.
@@ -173,17 +194,13 @@ pub(super) fn format(marker: &str) -> Format {
 impl Overview {
     fn read(answer: Value) -> Option<Overview> {
         let fields = list(answer).ok()?;
-        let [now, sequence, marker, folded, head, problem, records @ ..] = fields.as_slice() else {
-            return None;
-        };
+        let [now, sequence, marker, folded, head] = fields.as_slice() else { return None };
         Some(Overview {
             now: instant(now)?,
             sequence: text(sequence)?,
             marker: text(marker)?,
             folded: text(folded)?,
             head: text(head)?,
-            problem: text(problem)?,
-            records: records.iter().map(record).collect::<Option<_>>()?,
         })
     }
 
@@ -200,8 +217,8 @@ impl Overview {
 
 /// A record, as far as it is one.
 fn record(answer: &Value) -> Option<Record> {
-    let Value::Array(fields) = answer else { return None };
-    let (id, fields) = fields.split_first()?;
+    let Value::Array(answer) = answer else { return None };
+    let [id, Value::Array(fields)] = &answer[..] else { return None };
     let mut record = Record {
         id: text(id)?.parse().ok()?,
         before: None,
@@ -212,48 +229,48 @@ fn record(answer: &Value) -> Option<Record> {
         unreadable: Vec::new(),
     };
     for pair in fields.chunks_exact(2) {
-        let value = text(&pair[1]).unwrap_or_default();
-        match text(&pair[0]).as_deref() {
-            Some("before") => record.before = value.parse().ok(),
-            Some("term") => record.term = value.parse().ok(),
-            Some("queue") => record.queue = value.into(),
-            Some("total") => record.total = read_count(&value).unwrap_or(0),
-            Some("lines") => match &pair[1] {
-                Value::BulkString(lines) => {
-                    (record.lines, record.unreadable) = read_lines(lines);
-                }
-                Value::Int(length) => {
-                    record.unreadable.push((None, format!("a record of {length} bytes")));
-                }
-                _ => return None,
-            },
+        let [Value::BulkString(name), Value::BulkString(value)] = pair else { return None };
+        let text = || String::from_utf8_lossy(&value[..value.len().min(MAX_FIELD)]);
+        match &name[..] {
+            b"before" => record.before = text().parse().ok(),
+            b"term" => record.term = text().parse().ok(),
+            b"queue" => record.queue = text().into(),
+            b"total" => record.total = read_count(&text()).unwrap_or(0),
+            b"lines" => (record.lines, record.unreadable) = read_lines(value),
             _ => {}
         }
     }
     Some(record)
 }
 
+/// Bytes of a record's field that are read, but for its lines.
+const MAX_FIELD: usize = 1_024;
+
 /// Everything known of the namespace.
 pub(super) async fn snapshot(source: &Source) -> Result<Snapshot, StoreError> {
+    let mut overview = source.overview().await?;
     for _ in 0..3 {
-        let (snapshot, is_moved) = snapshot_once(source).await?;
-        // Somebody folded and trimmed meanwhile; under the reader's own lease nobody does.
-        if !is_moved || snapshot.is_chain_whole() {
+        let snapshot = snapshot_as_of(source, &overview).await?;
+        if snapshot.is_chain_whole() {
+            return Ok(snapshot);
+        }
+        // Somebody may have folded and trimmed meanwhile; under the reader's own lease nobody does.
+        let folded = overview.folded();
+        overview = source.overview().await?;
+        if overview.folded() == folded {
             return Ok(snapshot);
         }
     }
-    Ok(snapshot_once(source).await?.0)
+    snapshot_as_of(source, &overview).await
 }
 
-/// The snapshot, and whether the journal was folded meanwhile.
-async fn snapshot_once(source: &Source) -> Result<(Snapshot, bool), StoreError> {
-    let first = source.overview(("-", "+"), 1, true).await?;
-    match format(&first.marker) {
-        Format::First => return Ok((first_format::snapshot(source, &first).await?, false)),
+async fn snapshot_as_of(source: &Source, overview: &Overview) -> Result<Snapshot, StoreError> {
+    let format = format(&overview.marker);
+    match format {
+        Format::First => return first_format::snapshot(source, overview).await,
         Format::Newer(number) => return Err(newer(number)),
         Format::None | Format::Second | Format::Unreadable => {}
     }
-    let mut unreadable = Unreadable::default();
     let keys = &source.keys;
     let registrations = read_hash(
         source,
@@ -264,50 +281,65 @@ async fn snapshot_once(source: &Source) -> Result<(Snapshot, bool), StoreError> 
     );
     let progress = read_hash(source, keys.progress(), "progress", MAX_PROGRESS, read_progress);
     let intents = read_hash(source, keys.intents(), "intent", MAX_PROGRESS, read_intent);
-    let (registrations, progress, intents) = tokio::join!(registrations, progress, intents);
+    let journal = read_journal(source, overview);
+    let (registrations, progress, intents, journal) =
+        tokio::join!(registrations, progress, intents, journal);
     let (registrations, progress, intents) = (registrations?, progress?, intents?);
-    let mut snapshot = Snapshot::default();
-    let folded = first.folded();
-    let last = read_journal(source, folded, &mut snapshot).await?;
-    snapshot.now = last.now;
-    snapshot.sequence = read_sequence(&last.sequence);
-    snapshot.folded = folded;
-    snapshot.head = last.head().map(|(id, _)| id);
-    snapshot.completeness = match format(&last.marker) {
-        Format::None => Completeness::Empty,
-        Format::Second if registrations.is_sealed && progress.is_sealed => Completeness::Whole,
-        _ => Completeness::Damaged,
-    };
-    for (name, value, is_readable) in [
-        ("marker", &last.marker, format(&last.marker) != Format::Unreadable),
-        ("sequence", &last.sequence, is_sequence(&last.sequence)),
-        ("folded", &last.folded, last.folded.is_empty() || last.folded().is_some()),
-        ("head", &last.head, last.head.is_empty() || last.head().is_some()),
-        ("journal", &last.problem, last.problem.is_empty()),
-    ] {
-        if !is_readable {
-            unreadable.add(b"", || format!("{name}: {}", shortened(value.as_bytes())));
-        }
+    let is_sealed = registrations.is_sealed && progress.is_sealed;
+    let mut unreadable = overview.unreadable();
+    if let Some(other) = source.other_type(&keys.journal(), "stream").await? {
+        unreadable.add(b"", || format!("journal: a {other} instead of a stream"));
     }
     for other in [registrations.unreadable, progress.unreadable, intents.unreadable] {
         unreadable.append(other);
     }
-    snapshot.registrations = registrations.values;
-    snapshot.progress = progress.values;
-    snapshot.intents = intents.values;
-    snapshot.unreadable = unreadable.named;
-    snapshot.unreadable_count = unreadable.count;
-    Ok((snapshot, last.folded() != folded))
+    Ok(Snapshot {
+        now: overview.now,
+        sequence: read_sequence(&overview.sequence),
+        completeness: match format {
+            Format::None => Completeness::Empty,
+            Format::Second if is_sealed => Completeness::Whole,
+            _ => Completeness::Damaged,
+        },
+        registrations: registrations.values,
+        progress: progress.values,
+        intents: intents.values,
+        folded: overview.folded(),
+        head: overview.head().map(|(id, _)| id),
+        journal: journal?,
+        unreadable: unreadable.named,
+        unreadable_count: unreadable.count,
+    })
+}
+
+impl Overview {
+    /// What of it is nothing of ours.
+    fn unreadable(&self) -> Unreadable {
+        let mut unreadable = Unreadable::default();
+        let is_readable = |text: &str, read: bool| text.is_empty() || read;
+        let sequence = &self.sequence;
+        for (name, text, is_readable) in [
+            ("marker", &self.marker, format(&self.marker) != Format::Unreadable),
+            (
+                "sequence",
+                sequence,
+                sequence == "0" || is_readable(sequence, read_sequence(sequence) > 0),
+            ),
+            ("folded", &self.folded, is_readable(&self.folded, self.folded().is_some())),
+            ("head", &self.head, is_readable(&self.head, self.head().is_some())),
+        ] {
+            if !is_readable {
+                unreadable.add(b"", || format!("{name}: {}", shortened(text.as_bytes())));
+            }
+        }
+        unreadable
+    }
 }
 
 pub(super) fn newer(format: u64) -> StoreError {
     StoreError::Unusable(format!(
         "the namespace is kept in format {format}, by a newer version than this one"
     ))
-}
-
-fn is_sequence(text: &str) -> bool {
-    ["", "0"].contains(&text) || read_sequence(text) > 0
 }
 
 /// The values of a hash by entry name.
@@ -354,25 +386,28 @@ pub(super) fn read_intent(text: &str) -> Option<UnixMs> {
     read_instant(text.strip_suffix(" intended -").unwrap_or(text))
 }
 
-/// Reads the records behind `folded`. Gives what else was there when the last of them was read.
-async fn read_journal(
-    source: &Source,
-    folded: Option<RecordId>,
-    snapshot: &mut Snapshot,
-) -> Result<Overview, StoreError> {
-    let mut from = folded.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-    let mut slots = 0;
+/// How many records are read after these.
+pub(super) fn next_count(count: usize, records: &[Record]) -> usize {
+    let slots: usize = records.iter().map(|record| record.lines.len()).sum();
+    if slots < FEW_SLOTS { (2 * count).min(MAX_RECORDS) } else { MIN_RECORDS }
+}
+
+/// Reads the records behind `folded`, up to `head`: what is appended meanwhile is not waited for.
+async fn read_journal(source: &Source, overview: &Overview) -> Result<Vec<Record>, StoreError> {
+    let mut from = overview.folded().map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+    let to = overview.head().map_or_else(|| "+".to_owned(), |(id, _)| id.to_string());
+    let (mut journal, mut slots, mut count) = (Vec::new(), 0, MIN_RECORDS);
     loop {
-        let mut page = source.overview((&from, "+"), RECORDS, false).await?;
-        let records = std::mem::take(&mut page.records);
+        let records = source.records((&from, &to), count, false).await?;
         slots += records.iter().map(|record| 1 + record.lines.len()).sum::<usize>();
-        let is_last = records.len() < RECORDS || slots > MAX_SLOTS;
+        let is_last = records.len() < count || slots > MAX_SLOTS;
+        count = next_count(count, &records);
         if let Some(last) = records.last() {
             from = format!("({}", last.id);
         }
-        snapshot.journal.extend(records);
+        journal.extend(records);
         if is_last {
-            return Ok(page);
+            return Ok(journal);
         }
     }
 }

@@ -42,16 +42,22 @@ impl fmt::Debug for Requests {
 }
 
 enum Job {
-    Ask {
-        call: Box<Cmd>,
-        answer: oneshot::Sender<Result<Value, StoreError>>,
-    },
+    Ask(Request),
     /// For whoever listens; nobody waits for it.
     Mention(Box<Pipeline>),
     /// Whether the connection is to be kept alive while nothing is asked for.
     KeepAlive(bool),
     Reconnect,
 }
+
+struct Request {
+    call: Box<Cmd>,
+    answer: Answer,
+    /// It can be made again when the connection was lost: once is as good as twice.
+    is_repeatable: bool,
+}
+
+type Answer = oneshot::Sender<Result<Value, StoreError>>;
 
 impl Requests {
     /// Connects later, when first asked for something.
@@ -78,8 +84,24 @@ impl Requests {
         &self,
         call: Cmd,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
+        self.make(call, false)
+    }
+
+    /// The same for what does no harm twice: made again when the connection was lost.
+    pub(super) fn ask_again(
+        &self,
+        call: Cmd,
+    ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
+        self.make(call, true)
+    }
+
+    fn make(
+        &self,
+        call: Cmd,
+        is_repeatable: bool,
+    ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
         let (answer, answered) = oneshot::channel();
-        self.post(Job::Ask { call: Box::new(call), answer });
+        self.post(Job::Ask(Request { call: Box::new(call), answer, is_repeatable }));
         async move {
             let ended = || StoreError::Unanswered("the connection to redis was lost".to_owned());
             answered.await.unwrap_or_else(|_| Err(ended()))
@@ -109,13 +131,12 @@ impl Requests {
 
 /// A request that was sent and not answered yet.
 struct Sent {
-    call: Box<Cmd>,
     /// `None`: a ping.
-    answer: Option<oneshot::Sender<Result<Value, StoreError>>>,
+    request: Option<Request>,
     connection: Connection,
     reply: Reply,
-    /// It was sent because the server had lost the scripts.
-    again: bool,
+    /// It was sent before.
+    is_repeated: bool,
 }
 
 enum Reply {
@@ -124,23 +145,19 @@ enum Reply {
 }
 
 impl Sent {
-    /// Sends a call; what was sent before stands before it.
-    async fn send(
-        call: Box<Cmd>,
-        answer: Option<oneshot::Sender<Result<Value, StoreError>>>,
-        connection: Connection,
-        again: bool,
-    ) -> Sent {
-        let (asked, mut over) = (call.clone(), connection.clone());
+    /// Sends a request, or a ping; what was sent before stands before it.
+    async fn send(request: Option<Request>, connection: Connection, is_repeated: bool) -> Sent {
+        let call = request.as_ref().map_or_else(|| redis::cmd("PING"), |it| Cmd::clone(&it.call));
+        let mut over = connection.clone();
         let mut reply: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
-            let value = over.req_packed_command(&asked).await;
+            let value = over.req_packed_command(&call).await;
             value.and_then(Value::extract_error)
         });
         let reply = match poll_fn(|context| Poll::Ready(reply.as_mut().poll(context))).await {
             Poll::Pending => Reply::Awaited(reply),
             Poll::Ready(value) => Reply::There(Some(value)),
         };
-        Sent { call, answer, connection, reply, again }
+        Sent { request, connection, reply, is_repeated }
     }
 
     async fn reply(&mut self) -> RedisResult<Value> {
@@ -199,17 +216,17 @@ impl Carrying {
 
     async fn carry_out(&mut self, job: Job, posted: &mut mpsc::UnboundedReceiver<Job>) {
         match job {
-            Job::Ask { call, answer } => match self.connect().await {
+            Job::Ask(request) => match self.connect().await {
                 Ok(connection) => {
                     self.used = Instant::now();
-                    self.sent.push_back(Sent::send(call, Some(answer), connection, false).await);
+                    self.sent.push_back(Sent::send(Some(request), connection, false).await);
                 }
                 Err(error) => {
-                    let _ = answer.send(Err(error.clone()));
+                    request.tell(Err(error.clone()));
                     // Whatever was asked for meanwhile would wait as long, and for nothing.
                     while let Ok(job) = posted.try_recv() {
                         match job {
-                            Job::Ask { answer, .. } => drop(answer.send(Err(error.clone()))),
+                            Job::Ask(request) => request.tell(Err(error.clone())),
                             Job::KeepAlive(alive) => self.keeps_alive = alive,
                             Job::Mention(_) | Job::Reconnect => {}
                         }
@@ -242,37 +259,43 @@ impl Carrying {
     async fn ping(&mut self) {
         self.used = Instant::now();
         if let Some(connection) = self.link.current() {
-            let call = Box::new(redis::cmd("PING"));
-            self.sent.push_back(Sent::send(call, None, connection, false).await);
+            self.sent.push_back(Sent::send(None, connection, false).await);
         }
     }
 
     /// Takes the reply to the oldest request.
     async fn take(&mut self, reply: RedisResult<Value>) {
-        let Some(mut sent) = self.sent.pop_front() else { return };
+        let Some(sent) = self.sent.pop_front() else { return };
+        let Sent { request, mut connection, is_repeated, .. } = sent;
         let error = match reply {
-            Ok(value) => return sent.tell(Ok(value)),
+            Ok(value) => return request.into_iter().for_each(|it| it.tell(Ok(value.clone()))),
             Err(error) => error,
         };
-        let has_no_script = error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
-        if has_no_script && !sent.again && Link::load_scripts(&mut sent.connection).await.is_ok() {
-            let Sent { call, answer, connection, .. } = sent;
-            self.sent.push_back(Sent::send(call, answer, connection, true).await);
-            return;
-        }
-        if is_transport(&error) && self.link.is_over(&sent.connection) {
+        if is_transport(&error) && self.link.is_over(&connection) {
             self.link.drop_connection();
         }
-        sent.tell(Err(on_the_way(error, &self.address)));
+        let Some(request) = request else { return };
+        let has_no_script = error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
+        let was_cut = is_transport(&error) && !error.is_timeout();
+        if has_no_script && !is_repeated && Link::load_scripts(&mut connection).await.is_ok() {
+            self.sent.push_back(Sent::send(Some(request), connection, true).await);
+        } else if was_cut && request.is_repeatable && !is_repeated {
+            match self.connect().await {
+                Ok(connection) => {
+                    self.sent.push_back(Sent::send(Some(request), connection, true).await);
+                }
+                Err(error) => request.tell(Err(error)),
+            }
+        } else {
+            request.tell(Err(on_the_way(error, &self.address)));
+        }
     }
 }
 
-impl Sent {
+impl Request {
     fn tell(self, result: Result<Value, StoreError>) {
-        if let Some(answer) = self.answer {
-            // The caller may have given up.
-            let _ = answer.send(result);
-        }
+        // The caller may have given up.
+        let _ = self.answer.send(result);
     }
 }
 

@@ -14,7 +14,7 @@ use super::link::Link;
 use super::notify::{Noticed, events};
 use super::reading::{self, Source};
 use super::requests::Requests;
-use super::{inspect, lua, reply, writing};
+use super::{history, inspect, lua, reply, writing};
 use crate::address::RedisAddress;
 use crate::schedule::TaskIds;
 use crate::store::contract::{
@@ -29,10 +29,10 @@ use crate::tls::Tls;
 /// What concerns the lease goes over a connection of its own, so that no batch delays it.
 #[derive(Debug)]
 pub struct RedisStore {
-    source: Source,
+    pub(super) source: Source,
     lease: Source,
     ids: TaskIds,
-    database: i64,
+    pub(super) database: i64,
     counted: CountedQueues,
     /// What a read found among the counters.
     counted_before: Arc<Mutex<Option<CountedQueues>>>,
@@ -131,7 +131,7 @@ impl Store for RedisStore {
         async move {
             if !std::mem::replace(&mut *lock(&inspected), true) {
                 // An ACL may forbid INFO; that is not our business.
-                let info = source.requests.ask(redis::cmd("INFO")).await;
+                let info = source.requests.ask_again(redis::cmd("INFO")).await;
                 let info = info.ok().and_then(|info| reply::text(&info)).unwrap_or_default();
                 inspect::warnings(&info).iter().for_each(|warning| tracing::warn!("{warning}"));
             }
@@ -204,9 +204,10 @@ impl Store for RedisStore {
 
     fn trim(
         &mut self,
-        _request: Trim,
+        request: Trim,
     ) -> impl Future<Output = Result<Trimmed, StoreError>> + Send + 'static {
-        std::future::ready(Ok(Trimmed { slots: 0, more: false }))
+        let source = self.source.clone();
+        async move { history::trim(&source, &request).await }
     }
 
     fn send(
@@ -241,9 +242,10 @@ impl Store for RedisStore {
 
     fn history(
         &mut self,
-        _query: HistoryQuery,
+        query: HistoryQuery,
     ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static {
-        std::future::ready(Ok(History::default()))
+        let source = self.source.clone();
+        async move { history::history(&source, &query).await }
     }
 
     fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static {
@@ -265,7 +267,7 @@ impl Store for RedisStore {
     ) -> impl Future<Output = Result<Renewed, StoreError>> + Send + 'static {
         let mut call = lua::call(&lua::RENEW, &[self.lease.keys.lease()]);
         call.arg(&*lease).arg(lease::ms(ttl));
-        let answer = self.lease.requests.ask(call);
+        let answer = self.lease.requests.ask_again(call);
         async move { lease::renewed(answer.await?) }
     }
 
@@ -291,7 +293,7 @@ impl Store for RedisStore {
         let mut call = lua::call(&lua::ANNOUNCE, &[self.lease.keys.replicas()]);
         call.arg(&*replica).arg(said).arg(lease::ms(forgotten_after)).arg(&*lock(&from));
         call.arg(MAX_REPLICAS).arg(MAX_ANNOUNCEMENT);
-        let answer = self.lease.requests.ask(call);
+        let answer = self.lease.requests.ask_again(call);
         async move {
             let (announced, next) = lease::announced(answer.await?)?;
             *lock(&from) = next;

@@ -34,6 +34,7 @@ pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
         keys.intents(),
         keys.running(),
         keys.marker(),
+        keys.outcomes(),
     ];
     let mut call = lua::call(&lua::REGISTER, &keys);
     add_fence(&mut call, &request.fence).arg(term(&request.fence.lease));

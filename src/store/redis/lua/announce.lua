@@ -2,16 +2,22 @@
 -- while few have been seen: however many there are, the work is bounded.
 --
 -- KEYS  1 replicas
--- ARGV  1 replica, 2 what it says of itself (JSON), or '' when it leaves, 3 ms after which a silent
---       replica is forgotten, 4 where to begin, 5 how many to give at the most, 6 how many bytes one may
+-- ARGV  1 replica, or '' when the caller is none and nothing is to be changed, 2 what it says of itself
+--       (JSON), or '' when it leaves, 3 ms after which a silent replica is forgotten, 4 where to begin, 5 how many to give at the most, 6 how many bytes one may
 --       say
 -- Gives {where to begin next, how many there are, and for each the replica, how many ms ago it spoke, JSON}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local listens = ARGV[1] == ''
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then
+  if listens then
+    return {'0', 0}
+  end
   redis.call('DEL', KEYS[1])
 end
-if ARGV[2] == '' then
+if listens then
+  -- Nothing is said.
+elseif ARGV[2] == '' then
   redis.call('HDEL', KEYS[1], ARGV[1])
 elseif #ARGV[2] <= tonumber(ARGV[6]) then
   redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2])
@@ -27,7 +33,9 @@ repeat
     local told = #said <= 20 + ARGV[6] and #replica <= 300 and string.match(said, '^%d+')
     -- What is said to come from the future was written by nobody, or before the clock went back.
     if not told or #told > 15 or now - told > tonumber(ARGV[3]) or told - now > 1000 then
-      redis.call('HDEL', KEYS[1], replica)
+      if not listens then
+        redis.call('HDEL', KEYS[1], replica)
+      end
     elseif #reply < 2 + 3 * ARGV[5] then
       reply[#reply + 1] = replica
       reply[#reply + 1] = math.max(now - told, 0)

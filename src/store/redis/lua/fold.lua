@@ -11,7 +11,7 @@ if is_lost and ARGV[4] ~= 'unchanged' and ARGV[4] ~= 'anew' then
   return {'lost', now}
 end
 redis.call('SET', KEYS[2], ARGV[3])
-write_hash('HSET', KEYS[6], (read_list(5)))
+write_hash('HSET', KEYS[6], 5)
 if ARGV[4] == 'anew' then
   local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
   -- Behind the greatest id there is no place for another.
@@ -22,6 +22,11 @@ if ARGV[4] == 'anew' then
   end
   if newest[1] then
     head = newest[1][1]
+    local fields = newest[1][2]
+    for n = 1, total == 0 and math.min(#fields, 20) or 0, 2 do
+      local slots = fields[n] == 'total' and #fields[n + 1] <= 15 and tonumber(fields[n + 1])
+      total = slots or total
+    end
     redis.call('SET', KEYS[3], head .. ' ' .. string.format('%.0f', total))
     redis.call('SET', KEYS[7], head)
   else

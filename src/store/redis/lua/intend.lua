@@ -57,7 +57,12 @@ for n, answer in ipairs(runs) do
     end
   end
 end
-write_hash('HSET', KEYS[7], intents)
+if #intents > 0 then
+  if redis.call('TYPE', KEYS[7]).ok ~= 'hash' then
+    redis.call('DEL', KEYS[7])
+  end
+  redis.call('HSET', KEYS[7], unpack(intents))
+end
 for _, queue in ipairs(queues) do
   local record = records[queue]
   move_head(append(ARGV[4], queue, #record, table.concat(record, '\n')), #record)

@@ -55,16 +55,15 @@ end
 -- Pushes elements `first` to `last` of a table, all or none. Gives why they were refused, or nil.
 local function push(command, key, elements, first, last)
   if command == 'XADD' then
-    local added = {}
+    local pcall = redis.pcall
     for n = first, last do
-      local id = redis.pcall(command, key, '*', 'message', elements[n])
+      local id = pcall('XADD', key, '*', 'message', elements[n])
       if type(id) == 'table' then
-        if #added > 0 then
-          redis.pcall('XDEL', key, unpack(added))
+        for _, added in ipairs(n > first and redis.call('XREVRANGE', key, '+', '-', 'COUNT', n - first) or {}) do
+          redis.call('XDEL', key, added[1])
         end
         return refusal(id.err, command, key)
       end
-      added[#added + 1] = id
     end
     return nil
   end
@@ -91,16 +90,72 @@ local function push(command, key, elements, first, last)
   end
 end
 
--- Commands that come before a push, by the word that stands for them, and how each is undone:
--- 'JOB'     a hash of one message
--- 'FIELDS'  messages that are fields of one hash
-local commands = {JOB = 'HSET', FIELDS = 'HSET'}
+-- Stores hashes of one message each, of which ARGV[at + 1] on says how many, how many words each has
+-- (key, fields and values), how many of the words differ, which, all words of the first, and of each
+-- the words that differ. If `anew`, nothing that was there before is left. Gives an error or nil, and
+-- the keys that are new.
+local function store_jobs(anew, at)
+  local count, width, varying = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  local places = {}
+  for n = 1, varying do
+    places[n] = tonumber(ARGV[at + 3 + n])
+  end
+  at = at + 4 + varying
+  local words = {unpack(ARGV, at, at + width - 1)}
+  at = at + width
+  if anew then
+    local keys = {words[1]}
+    for n = 1, varying > 0 and count or 0 do
+      keys[n] = ARGV[at + (n - 1) * varying]
+    end
+    local deleted = redis.pcall('DEL', unpack(keys))
+    if type(deleted) == 'table' then
+      return refusal(deleted.err, 'DEL', keys[1]), {}
+    end
+  end
+  local pcall, unpack, ARGV, new, added = redis.pcall, unpack, ARGV, {}, (width - 1) / 2
+  for _ = 1, count do
+    for n = 1, varying do
+      words[places[n]] = ARGV[at]
+      at = at + 1
+    end
+    local answer = pcall('HSET', unpack(words))
+    if answer == added then
+      new[#new + 1] = words[1]
+    elseif type(answer) == 'table' then
+      return refusal(answer.err, 'HSET', words[1]), new
+    end
+  end
+  return nil, new
+end
 
--- Takes back what the command at ARGV[at] did, to which Redis gave `answer`; `last` is its last word.
--- What was there before stays.
+-- Carries out what is at ARGV[at] to ARGV[last]: a command, or one of
+-- 'JOBS'    hashes, as `store_jobs` has them
+-- 'FRESH'   the same, in the place of what may have been there
+-- 'JOB'     a hash: its key, fields and values
+-- 'FIELDS'  messages that are fields of one hash: its key, fields and values
+-- Gives an error or nil, and what there is to undo.
+local function store(at, last)
+  local word = ARGV[at]
+  if word == 'JOBS' or word == 'FRESH' then
+    return store_jobs(word == 'FRESH', at)
+  end
+  local command = (word == 'JOB' or word == 'FIELDS') and 'HSET' or word
+  local answer = redis.pcall(command, unpack(ARGV, at + 1, last))
+  if type(answer) == 'table' and answer.err then
+    return refusal(answer.err, command, ARGV[at + 1])
+  end
+  return nil, answer
+end
+
+-- Takes back what is at ARGV[at] to ARGV[last]; what was there before stays.
 local function undo(at, last, answer)
   local word, key = ARGV[at], ARGV[at + 1]
-  if word == 'JOB' and answer * 2 == last - at - 1 then
+  if word == 'JOBS' or word == 'FRESH' then
+    if #answer > 0 then
+      redis.pcall('DEL', unpack(answer))
+    end
+  elseif word == 'JOB' and answer * 2 == last - at - 1 then
     redis.pcall('DEL', key)
   elseif word == 'FIELDS' then
     for field = at + 2, last, 2 do
@@ -111,30 +166,31 @@ local function undo(at, last, answer)
   end
 end
 
--- Carries out the commands at `places`, each {first word, last word} in ARGV, and then pushes; or does
--- nothing at all. Gives why it was refused, or nil.
+-- Stores what is at `places`, each {first word, last word} in ARGV, and then pushes; or does nothing at
+-- all. Gives why it was refused, or nil.
 local function store_and_push(places, command, key, elements, first, last)
   if #places == 0 then
     return push(command, key, elements, first, last)
   end
   local list, refused = find_list(command, key)
-  local answers = {}
+  local done = {}
   if list then
     refused = nil
     for n, place in ipairs(places) do
-      local word = ARGV[place[1]]
-      local answer = redis.pcall(commands[word] or word, unpack(ARGV, place[1] + 1, place[2]))
-      if type(answer) == 'table' and answer.err then
-        refused = refusal(answer.err, commands[word] or word, ARGV[place[1] + 1])
+      local answer
+      refused, answer = store(place[1], place[2])
+      done[n] = answer
+      if refused then
         break
       end
-      answers[n] = answer
     end
     refused = refused or push(command, key, elements, first, last)
   end
   if refused then
-    for n = #answers, 1, -1 do
-      undo(places[n][1], places[n][2], answers[n])
+    for n = #places, 1, -1 do
+      if done[n] then
+        undo(places[n][1], places[n][2], done[n])
+      end
     end
   end
   return refused

@@ -18,20 +18,16 @@ local function append_all(term, at)
   return at
 end
 
--- Reads, from ARGV[at] on, how many words, and the words. Gives them and the index behind them.
-local function read_list(at)
+-- Calls a command of a hash with the words that follow ARGV[at], which says how many they are. Something
+-- else in the hash's place is removed. Gives the index behind them.
+local function write_hash(command, key, at)
   local last = at + tonumber(ARGV[at])
-  return {unpack(ARGV, at + 1, last)}, last + 1
-end
-
--- Calls a command of a hash with these words, if there are any. Something else in the hash's place is
--- removed.
-local function write_hash(command, key, words)
-  if #words > 0 then
+  if last > at then
     if redis.call('TYPE', key).ok ~= 'hash' then
       redis.call('DEL', key)
     end
-    redis.call(command, key, unpack(words))
+    redis.call(command, key, unpack(ARGV, at + 1, last))
   end
+  return last + 1
 end
 

@@ -12,12 +12,16 @@ if is_lost then
 end
 redis.call('SET', KEYS[2], ARGV[3])
 local at = append_all(ARGV[4], 5)
-local undoubted, running
-undoubted, at = read_list(at)
-running, at = read_list(at)
-for n = 2, #running, 2 do
-  running[n] = string.format('%.0f', now) .. ' ' .. running[n]
+at = write_hash('HDEL', KEYS[7], at)
+local running = {}
+for n = at + 1, at + ARGV[at], 2 do
+  running[#running + 1] = ARGV[n]
+  running[#running + 1] = string.format('%.0f', now) .. ' ' .. ARGV[n + 1]
 end
-write_hash('HDEL', KEYS[7], undoubted)
-write_hash('HSET', KEYS[6], running)
+if #running > 0 then
+  if redis.call('TYPE', KEYS[6]).ok ~= 'hash' then
+    redis.call('DEL', KEYS[6])
+  end
+  redis.call('HSET', KEYS[6], unpack(running))
+end
 return {'written', now, head}
