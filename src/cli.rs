@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 use crate::address::Secret;
 use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
@@ -333,6 +334,9 @@ pub struct Trigger {
     /// Queue instead of the entry's
     #[arg(long, value_name = "QUEUE")]
     pub queue: Option<String>,
+    /// The task's id: repeats a trigger that may have been sent, and sends nothing twice [default: a fresh one]
+    #[arg(long, value_name = "ID")]
+    pub id: Option<Uuid>,
     /// Print the exact message and send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -350,7 +354,8 @@ pub struct Trigger {
 /// `backfill`.
 #[derive(Debug, Args)]
 #[command(after_help = "The messages are new tasks, and their `expires` counts from now. At most \
-    10000 slots go at a time; the first that cannot be sent ends it, and it says where to go on.")]
+    10000 slots go at a time; the first that cannot be sent ends it, and it prints the command that goes \
+    on. For a day, the broker knows how far each run has come; an AMQP broker keeps no such record.")]
 pub struct Backfill {
     /// The entry whose slots to send; it may be disabled
     pub entry: String,
@@ -363,6 +368,9 @@ pub struct Backfill {
     /// Queue instead of the entry's
     #[arg(long, value_name = "QUEUE")]
     pub queue: Option<String>,
+    /// Go on with a run that ended early, and send nothing twice [default: a fresh run]
+    #[arg(long, value_name = "ID")]
+    pub run: Option<Uuid>,
     /// Show all slots and send nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -57,7 +57,7 @@ fn a_restart_does_not_reset_a_limit() {
     let slots: BTreeSet<i64> = messages.iter().map(|sent| sent.slot_ms()).collect();
     assert_eq!((messages.len(), slots.len()), (3, 3));
 
-    // A run by hand is neither refused nor counted.
+    // A manual message is neither refused nor counted.
     place.run(&["trigger", "few"]).ok();
     assert_eq!(server.queue("q").len(), 4);
     assert_eq!(place.run(&["list", "--json"]).json(0)[0]["sent"], 3);

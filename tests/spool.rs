@@ -1,5 +1,5 @@
 //! The embedded broker: every slot is in the queue folder exactly once, whatever is killed when,
-//! and messages by hand find their way in.
+//! and manual messages find their way in.
 
 mod guards;
 mod strangers;
@@ -193,7 +193,7 @@ fn what_is_staged_but_not_recorded_is_deleted_when_the_spool_is_opened() {
     let mut spool = bench.open();
     assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
     drop(spool);
-    // Killed after staging the next slot, another one half, and a message by hand.
+    // Killed after staging the next slot, another one half, and a manual message.
     let staged = message("a", 2000, Kind::Scheduled).writes.element;
     fs::write(bench.path("stage").join(staged_name(1)), &staged).unwrap();
     fs::write(bench.path("stage").join(staged_name(2)), &staged[..staged.len() / 2]).unwrap();
@@ -407,4 +407,36 @@ fn trigger_puts_a_message_in_with_and_without_a_running_service() {
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));
     assert_eq!(messages(&queue).len(), 2);
+}
+
+#[test]
+fn a_manual_run_in_a_spool_is_repeated_without_a_double_whether_or_not_it_is_in_use() {
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
+    place.write_schedule("a.yaml", "entries: {hourly: {task: t, every: 1h}}");
+    let id = ["--id", "00000000-0000-4000-8000-000000000007"];
+    let trigger = [&["trigger", "hourly"], &id[..]].concat();
+    let segment = ["--from", "2026-01-01 00:00", "--to", "2026-01-02 00:00", "--run", id[1]];
+    let backfill = [&["backfill", "hourly"], &segment[..]].concat();
+    let queue = place.state().join("spool/queue");
+    assert!(place.run(&trigger).ok().starts_with("sent hourly "));
+    assert_eq!(place.run(&backfill).ok().matches("sent hourly ").count(), 24);
+    // By another process, without a service and with one.
+    let repeat = || {
+        assert!(place.run(&trigger).ok().starts_with("sent before: hourly "));
+        assert_eq!(place.run(&backfill).ok().matches("sent before: hourly ").count(), 24);
+        assert_eq!(messages(&queue).len(), 25);
+    };
+    repeat();
+    let downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("became leader");
+    repeat();
+    // A command that cannot ask the service does not go behind its back.
+    let elsewhere = place.path().join("elsewhere");
+    let told = place.run(&["trigger", "hourly", "--runtime-dir", elsewhere.to_str().unwrap()]);
+    let told = told.refused(3);
+    assert!(
+        told.contains("not sent: the spool ") && told.contains("is in use by another"),
+        "{told}"
+    );
+    assert_eq!(messages(&queue).len(), 25);
 }

@@ -4,15 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Exit, Failure, named_broker};
-use crate::by_hand::{CarrierOnly, Publish, Publisher};
 use crate::carrier::amqp::Amqp;
 use crate::config::{Broker, ServiceConfig};
-use crate::schedule::outcome::Line;
+use crate::manual::{CarrierOnly, Delivery, ManualPublish, Publish, Publisher};
 use crate::schedule::progress::State;
-use crate::store::Parcel;
-use crate::store::contract::{Store as _, StoreError};
+use crate::store::contract::Store as _;
 use crate::store::redis::{RedisBroker, RedisStore};
-use crate::store::spool::SpoolStore;
+use crate::store::spool::{SpoolError, SpoolStore};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -27,7 +25,7 @@ pub(super) struct Direct {
 
 pub(super) enum Store {
     Redis(Box<Redis>),
-    Spool(PathBuf),
+    Spool(Spool),
     /// For what sends nothing.
     Nowhere,
 }
@@ -35,6 +33,11 @@ pub(super) enum Store {
 pub(super) struct Redis {
     pub(super) store: RedisStore,
     pub(super) broker: RedisBroker,
+}
+
+pub(super) struct Spool {
+    pub(super) path: PathBuf,
+    opened: Option<SpoolStore>,
 }
 
 impl Direct {
@@ -48,7 +51,7 @@ impl Direct {
                 let broker = RedisBroker::new(url, tls, name, TIMEOUT);
                 Store::Redis(Box::new(Redis { store, broker }))
             }
-            Broker::Spool(path) => Store::Spool(path.clone()),
+            Broker::Spool(path) => Store::Spool(Spool { path: path.clone(), opened: None }),
         };
         let amqp = Amqp::new(TIMEOUT, &service.tls);
         Ok(Direct { broker: Some(broker), store, amqp, namespace: service.namespace.clone() })
@@ -73,8 +76,8 @@ impl Direct {
                 let snapshot = redis.store.read().await.map_err(unreachable)?;
                 Ok(snapshot.state(grace))
             }
-            Store::Spool(path) => {
-                let snapshot = SpoolStore::peek(path, &self.namespace);
+            Store::Spool(spool) => {
+                let snapshot = SpoolStore::peek(&spool.path, &self.namespace);
                 let failed = |error| Failure::new(Exit::Unreachable, error);
                 Ok(snapshot.map_err(failed)?.state(grace))
             }
@@ -84,20 +87,28 @@ impl Direct {
 }
 
 impl Publish for Direct {
-    async fn publish(&mut self, message: Parcel, line: Line) -> Result<(), StoreError> {
+    async fn publish(&mut self, message: ManualPublish) -> Delivery {
         let carrier = self.amqp.clone();
         match &mut self.store {
             Store::Redis(redis) => {
-                Publisher { store: &mut redis.store, carrier }.publish(message, line).await
+                Publisher { store: &mut redis.store, carrier }.publish(message).await
             }
-            Store::Spool(path) => {
-                let opened = SpoolStore::open(path, &self.namespace);
-                let mut spool =
-                    opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-                Publisher { store: &mut spool, carrier }.publish(message, line).await
-            }
-            Store::Nowhere => CarrierOnly(carrier).publish(message, line).await,
+            Store::Spool(spool) => match spool.open(&self.namespace) {
+                Ok(store) => Publisher { store, carrier }.publish(message).await,
+                Err(error) => Delivery::NotSent(error.to_string()),
+            },
+            Store::Nowhere => CarrierOnly(carrier).publish(message).await,
         }
+    }
+}
+
+impl Spool {
+    /// Takes the spool's lock and keeps it: no service uses the spool meanwhile.
+    fn open(&mut self, namespace: &str) -> Result<&mut SpoolStore, SpoolError> {
+        if self.opened.is_none() {
+            self.opened = Some(SpoolStore::open_for_command(&self.path, namespace)?);
+        }
+        self.opened.as_mut().ok_or_else(|| SpoolError::Locked(self.path.clone()))
     }
 }
 

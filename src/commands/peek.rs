@@ -91,8 +91,8 @@ impl Direct {
                 let peeked = peeked.map_err(|error| unreachable(error.to_string()))?;
                 Ok((places.into_iter().map(|place| place.key).collect(), peeked))
             }
-            Store::Spool(path) => {
-                let peeked = Spool::waiting(path, &queue.name, count)
+            Store::Spool(spool) => {
+                let peeked = Spool::waiting(&spool.path, &queue.name, count)
                     .map_err(|error| unreachable(error.to_string()))?;
                 Ok((vec![format!("queue/*.{}.msg", queue.name)], peeked))
             }

@@ -4,6 +4,7 @@
 //! other programs read, is printed exactly. Hidden characters are escaped in all of it, which in JSON
 //! says the same. What is printed as a line is one, whatever newlines it holds, and not too long.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write as _};
 use std::iter;
 
@@ -76,6 +77,15 @@ pub(super) fn own(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
 /// Where a message went, at the end of a line.

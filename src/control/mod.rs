@@ -24,8 +24,8 @@ pub(crate) use self::api::{RESOURCES, Refusal, acting, method_not_allowed, not_f
 pub use self::client::{AskError, ask};
 pub use self::runtime_dir::Untrusted;
 pub use self::server::{Server, Serving};
-use crate::by_hand::{Backfill, Trigger};
 use crate::config::Identity;
+use crate::manual::{Backfill, Trigger};
 
 /// What can be asked of a running service.
 #[derive(Clone, Debug)]
@@ -41,9 +41,9 @@ pub enum Command {
     },
     /// Answers once the lease is given up, or why it is not.
     Resign,
-    /// Answers [`crate::by_hand::Triggered`] or [`crate::by_hand::Refused`].
+    /// Answers [`crate::manual::Triggered`] or [`crate::manual::Refused`].
     Trigger(Box<Trigger>),
-    /// Answers [`crate::by_hand::Backfilled`] or [`crate::by_hand::Refused`].
+    /// Answers [`crate::manual::Backfilled`] or [`crate::manual::Refused`].
     Backfill(Box<Backfill>),
     /// Answers as the question says; answered outside the service loop.
     Look(Question),

@@ -57,39 +57,21 @@ pub struct Reports {
     pub errors: Arc<AtomicU64>,
 }
 
+#[cfg(test)]
 impl Reports {
-    /// For a broker that only one process can open: it leads as long as it runs. To be called within
-    /// a tokio runtime.
-    #[must_use]
-    pub fn of_sole_leader() -> Reports {
-        let (requests, asked) = mpsc::channel(1);
-        tokio::spawn(refuse_to_resign(asked));
-        let lease = Lease {
-            text: format!("1 {SOLE}").into(),
-            trusted_until: SinceBoot::NEVER,
-            continues: true,
-            broker_clock: None,
-        };
+    /// Of a campaign that says nothing and hears nothing.
+    pub(crate) fn silent() -> Reports {
         Reports {
             identity: None,
-            requests,
-            leader: watch::channel(Some(lease.text.to_string())).1,
-            leadership: watch::channel(Some(lease)).1,
+            requests: mpsc::channel(1).0,
+            leadership: watch::channel(None).1,
             peers: watch::channel(Vec::new()).1,
             peer_count: watch::channel(0).1,
+            leader: watch::channel(None).1,
             waits_until: watch::channel(None).1,
             trouble: watch::channel(None).1,
             lease_trouble: watch::channel(None).1,
             errors: Arc::default(),
-        }
-    }
-}
-
-/// Where there is nobody to make way for.
-async fn refuse_to_resign(mut asked: mpsc::Receiver<Request>) {
-    while let Some(request) = asked.recv().await {
-        if let Request::Resign(answer) = request {
-            let _ = answer.send(Err(NOBODY_ELSE.to_owned()));
         }
     }
 }

@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use super::render::{BATCH, line};
 use super::{Service, Step};
-use crate::by_hand::{self, Backfill, Backfilled, CarrierOnly, Refused, Trigger, Triggered};
 use crate::carrier::{Carrier, PublishOutcome};
 use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Publication;
 use crate::leader::lease::Lease;
+use crate::manual::{self, Backfill, Backfilled, CarrierOnly, Refused, Trigger, Triggered};
 use crate::queue::Queue;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action, Item};
@@ -245,7 +245,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let store = self.settings.broker.clone();
         tokio::spawn(async move {
             let done =
-                by_hand::trigger(&mut carrier, Some(&store), &renderer, &schedule, &asked).await;
+                manual::trigger(&mut carrier, Some(&store), &renderer, &schedule, &asked).await;
             let _ = reporter.send(Event::ManualSent);
             let _ = answer.send(done);
         });
@@ -264,7 +264,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let now = self.clock.now();
         tokio::spawn(async move {
             let done =
-                by_hand::backfill(&mut carrier, Some(&store), &renderer, &schedule, &asked, now);
+                manual::backfill(&mut carrier, Some(&store), &renderer, &schedule, &asked, now);
             let done = done.await;
             let _ = reporter.send(Event::ManualSent);
             let _ = answer.send(done);

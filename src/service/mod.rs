@@ -39,12 +39,12 @@ use self::round::Unanswered;
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use self::troubles::Troubles;
 use self::unfolded::Unfolded;
-use crate::by_hand::{self, Backfill, Backfilled, Publisher, Refused, Trigger, Triggered};
 use crate::carrier::Carrier;
 use crate::clock::{Clock, SinceBoot};
 use crate::config::{self, History};
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
+use crate::manual::{self, Backfill, Backfilled, Publisher, Refused, Trigger, Triggered};
 use crate::queue::Via;
 use crate::schedule::planner::{Planner, Repair};
 use crate::schedule::progress::Progress;
@@ -495,7 +495,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             Request::Trigger(asked, answer) => {
                 let mut publisher =
                     Publisher { store: &mut self.store, carrier: self.publishing.carrier.clone() };
-                let done = by_hand::trigger(
+                let done = manual::trigger(
                     &mut publisher,
                     Some(&self.settings.broker),
                     &self.renderer,
@@ -515,7 +515,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 let now = self.clock.now();
                 let mut publisher =
                     Publisher { store: &mut self.store, carrier: self.publishing.carrier.clone() };
-                let done = by_hand::backfill(
+                let done = manual::backfill(
                     &mut publisher,
                     Some(&self.settings.broker),
                     &self.renderer,
@@ -538,7 +538,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// Whether a manual message goes to a carrier: then the loop does not wait for it.
     fn is_carried(&self, entry: &str, instead: Option<&str>) -> bool {
-        let queue = by_hand::queue_of(&self.renderer, &self.schedule, entry, instead);
+        let queue = manual::queue_of(&self.renderer, &self.schedule, entry, instead);
         queue.is_some_and(|queue| queue.via() != Via::Store)
     }
 

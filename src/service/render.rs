@@ -1,5 +1,6 @@
 //! From a planned item to what the broker writes.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::queue::{AmqpQueue, Queue, Queues, Via};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
+use crate::store::Outgoing;
 use crate::store::contract::Write;
-use crate::store::{Outgoing, Parcel};
 
 /// Slots that go in one script call: larger ones are no faster, and Redis is held for two
 /// milliseconds.
@@ -22,7 +23,38 @@ pub const FIRST_BATCH: usize = 50;
 /// A batch is cut when its messages reach this size.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Makes messages; the same for scheduled slots and for those triggered by hand.
+/// A message for whatever its queue is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutboundMessage {
+    /// For the store.
+    Store(Outgoing),
+    /// For a carrier.
+    Carrier(Arc<Queue>, Publication),
+}
+
+impl OutboundMessage {
+    /// Where it goes.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<Queue> {
+        match self {
+            OutboundMessage::Store(Outgoing { queue, .. }) | OutboundMessage::Carrier(queue, _) => {
+                queue
+            }
+        }
+    }
+}
+
+/// The exact message.
+impl fmt::Display for OutboundMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutboundMessage::Store(Outgoing { writes, .. }) => writes.fmt(f),
+            OutboundMessage::Carrier(_, publication) => publication.fmt(f),
+        }
+    }
+}
+
+/// Makes messages; scheduled and manual ones alike.
 #[derive(Clone, Debug)]
 pub struct Renderer {
     ids: TaskIds,
@@ -58,22 +90,23 @@ impl Renderer {
         self.ids.id(&entry.name, slot)
     }
 
-    /// The message of `slot` by hand, with an edited text.
+    /// The manual message of `slot`, with an edited text.
     #[must_use]
-    pub fn parcel(
+    pub fn outbound(
         &self,
         entry: &Entry,
         message: &Message,
         slot: UnixMs,
         kind: Kind,
         task_id: Uuid,
-    ) -> Parcel {
+    ) -> OutboundMessage {
         let task = self.task(entry, message, slot, kind, task_id, &mut fastrand::Rng::new());
         match message.queue.via() {
             Via::Amqp(amqp) => {
-                Parcel::Amqp(Arc::clone(&message.queue), self.published(&task, amqp))
+                let publication = self.published(&task, amqp);
+                OutboundMessage::Carrier(Arc::clone(&message.queue), publication)
             }
-            Via::Store => Parcel::Store(self.outgoing(&task)),
+            Via::Store => OutboundMessage::Store(self.outgoing(&task)),
         }
     }
 
@@ -157,7 +190,7 @@ pub fn line(entry: &Entry, item: &Item) -> Line {
     Line { count, delay, ..Line::new(Arc::clone(&entry.name), item.slot, outcome) }
 }
 
-/// When the message stops being worth running. A message by hand of a slot long past lives as long
+/// When the message stops being worth running. A manual message of a slot long past lives as long
 /// as one of the present would.
 fn expires_at(entry: &Entry, slot: UnixMs, kind: Kind, now: UnixMs) -> Option<UnixMs> {
     let until = entry.expires_at(slot)?;

@@ -65,7 +65,7 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
     let run = ["run", "--leader-ttl", "1s"];
     let mut leader = here.start(&run);
     leader.wait_for_log("became leader");
-    let follower = there.start(&run);
+    let mut follower = there.start(&run);
     follower.wait_for_log("following");
 
     let led = here.run(&["status", "--json"]).json(0);
@@ -91,6 +91,18 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
             (replicas.len() == 2 && leading == 1).then_some(())
         });
     }
+
+    // Nor is a dead one taken for one that lives.
+    follower.process().kill();
+    assert!(follower.wait(SOON).code().is_none());
+    let pid = follower.process().id();
+    eventually(SOON, "the dead one is marked", || {
+        let status = here.run(&["status", "--json"]).json(0);
+        let replicas = status["replicas"].as_array().unwrap();
+        replicas.iter().find(|replica| replica["pid"] == pid && replica["dead"] == true).map(drop)
+    });
+    let follower = there.start(&run);
+    follower.wait_for_log("following");
 
     // A clean stop: the other one takes over, and nobody is left after it.
     leader.process().terminate();

@@ -236,7 +236,7 @@ pub(crate) struct Dispatch {
     pub(crate) entry: String,
     /// Its slot.
     pub(crate) slot_ms: i64,
-    /// How late it went; of a message by hand, nothing.
+    /// How late it went; of a manual message, nothing.
     pub(crate) lateness_ms: Option<i64>,
     /// What it was, if not plainly scheduled.
     pub(crate) kind: Option<String>,

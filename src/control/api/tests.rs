@@ -10,12 +10,12 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::by_hand::{Backfill, Refused, Trigger};
 use crate::config::Identity;
 use crate::control::server::tests::answer_to;
 use crate::control::wire::{MAX_REQUEST, service_of};
 use crate::control::{Command, LookError, LookErrorKind, Question};
 use crate::http::on_socket;
+use crate::manual::{Backfill, Refused, Trigger};
 use crate::service::heartbeat::Heartbeat;
 
 /// Names that a path could be taken apart by.
@@ -81,7 +81,7 @@ fn answer(request: Request, does: bool) -> String {
         }
         Request::Backfill(backfill, answer) => {
             let refused =
-                if does { Refused::Broker(text("x")) } else { Refused::Invalid(text("x")) };
+                if does { Refused::NotSent(text("x")) } else { Refused::Invalid(text("x")) };
             let _ = answer.send(Err(refused));
             format!("{backfill:?}")
         }
@@ -115,7 +115,7 @@ async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
             args: Some(json!([1, {"a": name}])),
             kwargs: Some(Value::Null),
             queue: Some(entry.clone()),
-            told: true,
+            wants_result: true,
             entry: entry.clone(),
             ..Trigger::default()
         };
@@ -131,7 +131,7 @@ async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
             (Command::Reload { wait: false }, 202, "reload".to_owned()),
             (Command::Resign, 204, "resign".to_owned()),
             (Command::Trigger(Box::new(trigger.clone())), 404, format!("{trigger:?}")),
-            (Command::Backfill(Box::new(backfill.clone())), 502, format!("{backfill:?}")),
+            (Command::Backfill(Box::new(backfill.clone())), 503, format!("{backfill:?}")),
         ] {
             let (answered, _) = ask(&routes, command.request().unwrap()).await;
             assert_eq!(answered, code, "{command:?}");

@@ -220,7 +220,7 @@ impl Rig {
         let wire = Arc::<Mutex<Wire>>::default();
         let store = Reached { store: self.store.clone(), wire: Arc::clone(&wire) };
         let (leadership, seen) = watch::channel(None);
-        let reports = Reports { leadership: seen, ..Reports::of_sole_leader() };
+        let reports = Reports { leadership: seen, ..Reports::silent() };
         let schedule = sample::schedule(entries);
         let parts = Parts {
             settings: Settings {

@@ -44,11 +44,21 @@ pub(super) struct Files {
 impl Files {
     /// Makes the folders and takes the lock.
     pub(super) fn open(root: &Path) -> Result<Files, SpoolError> {
-        let mut files = Files::of_user(root, us())?;
+        Files::of_user(root, us())?.locked(root, us())
+    }
+
+    /// The same for a command; see [`Files::of_command`].
+    pub(super) fn open_for_command(root: &Path) -> Result<Files, SpoolError> {
+        Files::of_command(root)?.locked(root, user_of_command(root))
+    }
+
+    fn locked(mut self, root: &Path, user: u32) -> Result<Files, SpoolError> {
         let path = root.join("lock");
-        let lock = regular_file::open_or_create_own(&path).map_err(failed("open", &path))?;
+        let opened = regular_file::open_or_create_own(&path);
+        let lock = opened.and_then(|lock| self.owner().give(&lock).map(|()| lock));
+        let lock = lock.map_err(failed("open", &path))?;
         let owner = lock.metadata().map_err(failed("open", &path))?.uid();
-        if ![us(), ROOT].contains(&owner) {
+        if ![user, ROOT].contains(&owner) {
             return Err(SpoolError::Foreign { path, owner, us: us() });
         }
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
@@ -58,8 +68,13 @@ impl Files {
                 failed("lock", &path)(error.into())
             }
         })?;
-        files.lock = Some((path, lock));
-        Ok(files)
+        self.lock = Some((path, lock));
+        Ok(self)
+    }
+
+    /// To whom the files belong that we make.
+    pub(super) fn owner(&self) -> Owner {
+        Owner(self.access.owner)
     }
 
     /// Whether the lock is still the file that we hold. Once it was deleted or replaced, another process
@@ -80,10 +95,7 @@ impl Files {
     /// Makes the folders for a command. One that root runs also accepts a spool of another user, such as
     /// the service's, if only that user and root can have put it there.
     pub(super) fn of_command(root: &Path) -> Result<Files, SpoolError> {
-        let root = normal(root);
-        let owner = fs::symlink_metadata(&root).map_or(ROOT, |found| found.uid());
-        let is_trusted = us() == ROOT && is_below_only(&root, &[ROOT, owner]);
-        Files::of_user(&root, if is_trusted { owner } else { us() })
+        Files::of_user(root, user_of_command(root))
     }
 
     /// Makes the folders, and checks that they belong to `user` or root and who else may write to them.
@@ -208,6 +220,28 @@ impl Files {
     }
 }
 
+/// Whose the spool of a command has to be.
+fn user_of_command(root: &Path) -> u32 {
+    let root = normal(root);
+    let owner = fs::symlink_metadata(&root).map_or(ROOT, |found| found.uid());
+    let is_trusted = us() == ROOT && is_below_only(&root, &[ROOT, owner]);
+    if is_trusted { owner } else { us() }
+}
+
+/// To whom files belong that root makes in the spool of another user: `None` where they are ours.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Owner(Option<(u32, u32)>);
+
+impl Owner {
+    /// Hands over what was just made.
+    pub(super) fn give(self, file: &File) -> io::Result<()> {
+        match self.0 {
+            Some((user, group)) => std::os::unix::fs::fchown(file, Some(user), Some(group)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Makes a folder of the spool if need be. It has to belong to `user` or root, with none of the bits
 /// `closed` in its mode.
 fn open_folder(
@@ -297,9 +331,7 @@ impl Access {
     }
 
     fn grant(&self, file: &File) -> io::Result<()> {
-        if let Some((user, group)) = self.owner {
-            std::os::unix::fs::fchown(file, Some(user), Some(group))?;
-        }
+        Owner(self.owner).give(file)?;
         // Whatever the umask is.
         if self.group { file.set_permissions(Permissions::from_mode(0o660)) } else { Ok(()) }
     }
@@ -349,9 +381,9 @@ fn slot_of(path: &Path) -> io::Result<Option<(String, UnixMs)>> {
         Err(error) if error.is_io() => return Err(error.into()),
         Err(_) => return Ok(None),
     };
-    let by_hand = ["manual", "backfill"].contains(&headers.downbeat_kind.as_str());
+    let is_manual = ["manual", "backfill"].contains(&headers.downbeat_kind.as_str());
     let slot: Option<jiff::Timestamp> = headers.downbeat_slot.parse().ok();
-    Ok(slot.filter(|_| !by_hand).map(|slot| (headers.downbeat_entry, slot.into())))
+    Ok(slot.filter(|_| !is_manual).map(|slot| (headers.downbeat_entry, slot.into())))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tracing::warn;
 
+use super::files::Owner;
 use super::log::{read_record, record_text};
 use super::{SpoolError, failed};
 use crate::regular_file;
@@ -32,6 +33,7 @@ const ENTRIES_A_LINE: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct HistoryFile {
     path: PathBuf,
+    owner: Owner,
     /// The newest record that is in it or kept back.
     newest: Option<RecordId>,
     /// What could not be written yet.
@@ -56,12 +58,13 @@ enum Item {
 impl HistoryFile {
     /// The file at that path, to be read only.
     pub(super) fn at(path: &Path) -> HistoryFile {
-        HistoryFile { path: path.to_owned(), newest: None, pending: Vec::new(), size: None }
+        let (path, owner, pending) = (path.to_owned(), Owner::default(), Vec::new());
+        HistoryFile { path, owner, newest: None, pending, size: None }
     }
 
     /// Finds where the file ends; a last line without its end is cut off.
-    pub(super) fn open(path: &Path) -> Result<HistoryFile, SpoolError> {
-        let mut history = HistoryFile::at(path);
+    pub(super) fn open(path: &Path, owner: Owner) -> Result<HistoryFile, SpoolError> {
+        let mut history = HistoryFile { owner, ..HistoryFile::at(path) };
         let (mut newest, mut length) = (None, 0);
         let whole = history.lines(|line| {
             length += line.len() as u64;
@@ -106,6 +109,7 @@ impl HistoryFile {
             return Ok(());
         }
         let mut file = regular_file::append_own(&self.path)?;
+        self.owner.give(&file)?;
         let before = file.metadata()?.len();
         if let Err(error) = file.write_all(&self.pending) {
             // Half a line would swallow the next.
@@ -285,6 +289,7 @@ impl HistoryFile {
     ) -> Result<(), SpoolError> {
         let staged = self.path.with_extension("new");
         let write = |file: &mut File| -> io::Result<()> {
+            self.owner.give(file)?;
             let mut writer = BufWriter::new(file);
             let kept: Vec<_> = kept.iter().collect();
             for page in kept.chunks(ENTRIES_A_LINE) {

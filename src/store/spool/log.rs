@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::files::sync;
+use super::files::{Owner, sync};
 use super::{SpoolError, failed};
 use crate::regular_file;
 use crate::schedule::UnixMs;
@@ -125,6 +125,7 @@ pub(super) enum Staging {
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
+    owner: Owner,
     file: File,
     length: u64,
     rewrite_at: u64,
@@ -135,9 +136,15 @@ pub(super) struct Log {
 
 impl Log {
     /// Reads the log, or begins one.
-    pub(super) fn open(path: &Path, namespace: &str) -> Result<(Log, Recovered), SpoolError> {
+    pub(super) fn open(
+        path: &Path,
+        namespace: &str,
+        owner: Owner,
+    ) -> Result<(Log, Recovered), SpoolError> {
         let mut recovered = read(path, namespace)?;
-        let file = regular_file::append_own(path).map_err(failed("open", path))?;
+        let opened = regular_file::append_own(path);
+        let file = opened.and_then(|file| owner.give(&file).map(|()| file));
+        let file = file.map_err(failed("open", path))?;
         let is_new = recovered.length == 0;
         // A last line without its end would swallow the next.
         file.set_len(recovered.length).map_err(failed("truncate", path))?;
@@ -145,7 +152,7 @@ impl Log {
         let unreadable = std::mem::take(&mut recovered.unreadable);
         let path = path.to_owned();
         let (is_torn, rewrite_at) = (false, REWRITE_AT.max(4 * length));
-        let mut log = Log { path, file, length, rewrite_at, is_torn, unreadable };
+        let mut log = Log { path, owner, file, length, rewrite_at, is_torn, unreadable };
         if is_new {
             log.append_line(&Line { format: Some(FORMAT), ..Line::default() })?;
             sync(log.path.parent().unwrap_or(&log.path))?;
@@ -200,7 +207,9 @@ impl Log {
     pub(super) fn rewrite(&mut self, model: &Model) -> Result<(), SpoolError> {
         let staged = self.path.with_extension("new");
         let mut length = 0;
+        let owner = self.owner;
         let written = regular_file::replace_own(&self.path, &staged, |file| {
+            owner.give(file)?;
             let mut writer = BufWriter::new(file);
             for line in lines_of(model, &self.unreadable) {
                 let bytes = to_bytes(&line);

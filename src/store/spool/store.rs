@@ -69,6 +69,16 @@ impl SpoolStore {
         SpoolStore::open_with_clock(path, namespace, clock::wall)
     }
 
+    /// The same for a command, which root may run in the spool of another user, such as the service's:
+    /// what it writes there belongs to that user.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_for_command(path: &Path, namespace: &str) -> Result<SpoolStore, SpoolError> {
+        let files = Files::open_for_command(path)?;
+        SpoolStore::of(Spool::open(path, namespace, Box::new(clock::wall), files)?, path)
+    }
+
     /// The same with a clock of one's own.
     ///
     /// # Errors
@@ -78,7 +88,11 @@ impl SpoolStore {
         namespace: &str,
         clock: impl Fn() -> UnixMs + Send + 'static,
     ) -> Result<SpoolStore, SpoolError> {
-        let mut spool = Spool::open(path, namespace, Box::new(clock))?;
+        let files = Files::open(path)?;
+        SpoolStore::of(Spool::open(path, namespace, Box::new(clock), files)?, path)
+    }
+
+    fn of(mut spool: Spool, path: &Path) -> Result<SpoolStore, SpoolError> {
         let (jobs, waiting) = mpsc::channel::<Job>();
         let run = move || waiting.into_iter().for_each(|job| job(&mut spool));
         let thread = std::thread::Builder::new().name("spool".to_owned()).spawn(run);
@@ -156,9 +170,10 @@ impl Spool {
         path: &Path,
         namespace: &str,
         clock: Box<dyn Fn() -> UnixMs + Send>,
+        files: Files,
     ) -> Result<Spool, SpoolError> {
-        let files = Files::open(path)?;
-        let (log, recovered) = Log::open(&path.join("records"), namespace)?;
+        let owner = files.owner();
+        let (log, recovered) = Log::open(&path.join("records"), namespace, owner)?;
         let model = recovered.model;
         match &recovered.staged {
             Staging::Named(names) => files.recover_named(names)?,
@@ -166,7 +181,7 @@ impl Spool {
                 model.progress.get(entry).is_some_and(|progress| progress.through >= slot)
             })?,
         }
-        let mut history = HistoryFile::open(&path.join("history"))?;
+        let mut history = HistoryFile::open(&path.join("history"), owner)?;
         history.append(&recovered.journal);
         let (unmoved, unwanted) = (VecDeque::new(), Vec::new());
         let mut spool = Spool { clock, model, files, log, history, unmoved, unwanted };

@@ -1,13 +1,22 @@
-//! Publishing by hand: one message now ([`Trigger`]), or the slots of a stretch of the past
-//! ([`Backfill`]), through the same rendering and routing as scheduled ones.
+//! Manual messages: one now ([`Trigger`]), or the slots of a segment of the past ([`Backfill`]), through
+//! the same rendering and routing as scheduled ones.
 //!
-//! Neither moves the schedule. Each message has a fresh id, and lives as long from now on as one of
-//! the present would from its slot on: an old slot is not expired at birth.
+//! Neither moves the schedule. A message lives as long from now on as one of the present would from its
+//! slot on: an old slot is not expired at birth.
+//!
+//! An answer can be lost, and then a message may have been sent. So every message belongs to a run, whose
+//! id the command that asks knows beforehand. A store sends nothing of a run twice: repeating the run is
+//! safe. A carrier keeps no record of runs, and a repeat may send twice what was in doubt.
 
 pub mod backfill;
+mod publish;
 pub mod trigger;
 
+#[cfg(test)]
+mod tests;
+
 pub use backfill::{Backfill, Backfilled, backfill};
+pub use publish::{CarrierOnly, Delivery, ManualPublish, Publish, Publisher};
 pub use trigger::{Trigger, Triggered, trigger};
 
 use std::sync::Arc;
@@ -16,18 +25,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::carrier::{Carrier, PublishOutcome};
 use crate::config::{Broker, instant};
-use crate::envelope::{self, Publication, Unsendable, answer};
+use crate::envelope::{self, Unsendable, answer};
+use crate::escape::escape;
 use crate::queue::Queue;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
-use crate::service::render::Renderer;
-use crate::store::Parcel;
-use crate::store::contract::{ManualMessage, Sent, Store, StoreError};
+use crate::service::render::{OutboundMessage, Renderer};
 
-/// Why nothing was sent.
-#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
+/// Characters that are kept of who asked.
+const MAX_BY: usize = 100;
+
+/// Why nothing was sent, as far as that is known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "reason", content = "about", rename_all = "snake_case")]
 pub enum Refused {
     /// No entry of that name.
@@ -41,83 +51,23 @@ pub enum Refused {
     /// What was given cannot be sent.
     #[error("{0}")]
     Invalid(String),
-    /// The broker did not take it, or did not say so.
-    #[error("sending failed: {0}")]
-    Broker(String),
+    /// The broker has not taken it.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// No answer came.
+    #[error("it may have been sent: {why}")]
+    Uncertain {
+        /// What went wrong.
+        why: String,
+        /// A repeat of the same run sends nothing twice.
+        is_repeatable: bool,
+    },
 }
 
 fn advice(suggestion: Option<&str>) -> String {
     match suggestion {
         Some(near) => format!("; did you mean `{near}`?"),
         None => "; `downbeat list` names them all".to_owned(),
-    }
-}
-
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Refused {
-        Refused::Broker(error.to_string())
-    }
-}
-
-/// Takes manual messages, wherever they go.
-#[derive(Debug)]
-pub struct Publisher<'a, S, C> {
-    /// Takes those of its own queues.
-    pub store: &'a mut S,
-    /// Takes the others.
-    pub carrier: C,
-}
-
-/// Takes manual messages.
-pub trait Publish {
-    /// Publishes a message and has it journalled.
-    fn publish(
-        &mut self,
-        message: Parcel,
-        line: Line,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-}
-
-impl<S: Store, C: Carrier> Publish for Publisher<'_, S, C> {
-    async fn publish(&mut self, message: Parcel, line: Line) -> Result<(), StoreError> {
-        match message {
-            Parcel::Store(message) => {
-                let run = (Uuid::new_v4(), 1);
-                match self.store.send(ManualMessage { message, line, run }).await? {
-                    Sent::Now | Sent::Already => Ok(()),
-                    Sent::Refused(error) => Err(StoreError::Unavailable(error)),
-                }
-            }
-            Parcel::Amqp(queue, publication) => carry(&self.carrier, &queue, publication).await,
-        }
-    }
-}
-
-/// Takes manual messages that go to carriers.
-#[derive(Debug)]
-pub struct CarrierOnly<C>(pub C);
-
-impl<C: Carrier> Publish for CarrierOnly<C> {
-    async fn publish(&mut self, message: Parcel, _: Line) -> Result<(), StoreError> {
-        match message {
-            Parcel::Amqp(queue, publication) => carry(&self.0, &queue, publication).await,
-            Parcel::Store(_) => Err(StoreError::Unusable("the queue is on the store".to_owned())),
-        }
-    }
-}
-
-async fn carry<C: Carrier>(
-    carrier: &C,
-    queue: &Queue,
-    publication: Publication,
-) -> Result<(), StoreError> {
-    match carrier.publish_all(queue, &[publication], || true).await.pop() {
-        Some(PublishOutcome::Published) => Ok(()),
-        Some(PublishOutcome::Refused(error)) => Err(StoreError::Unavailable(error)),
-        Some(PublishOutcome::Uncertain(error)) => {
-            Err(StoreError::Unanswered(format!("it may have been sent: {error}")))
-        }
-        Some(PublishOutcome::Held) | None => Err(StoreError::Unavailable("not sent".to_owned())),
     }
 }
 
@@ -152,7 +102,7 @@ struct Edits<'a> {
     kwargs: Option<&'a Value>,
     queue: Option<&'a str>,
     /// Whether the result is waited for.
-    result: bool,
+    wants_result: bool,
 }
 
 /// What was typed stands as it is: templates are for schedule files.
@@ -176,7 +126,7 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
             return Err(Refused::Invalid(format!("--queue {queue}: {why}")));
         }
     }
-    message.wants_result |= edits.result;
+    message.wants_result |= edits.wants_result;
     if edits.queue.is_some_and(|queue| queue.contains(char::is_control)) {
         return Err(Refused::Invalid("--queue: the name holds a control character".to_owned()));
     }
@@ -188,7 +138,7 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     Ok(message)
 }
 
-/// The queue that a message by hand would go to; `None` when there is no such entry.
+/// The queue that a manual message would go to; `None` when there is no such entry.
 #[must_use]
 pub fn queue_of(
     renderer: &Renderer,
@@ -211,15 +161,28 @@ fn broker_of(queue: &Queue, store: Option<&Broker>) -> Option<String> {
     }
 }
 
+/// Who asked, fit to be journalled.
+fn asked_by(by: Option<&str>) -> Option<Box<str>> {
+    let shown: String = escape(by?).chars().take(MAX_BY).collect();
+    (!shown.is_empty()).then(|| shown.into())
+}
+
+/// What a message is called, and who asked for it.
+#[derive(Clone, Copy, Debug)]
+struct Origin<'a> {
+    kind: Kind,
+    task_id: Uuid,
+    /// See [`ManualMessage`](crate::store::contract::ManualMessage).
+    run: (Uuid, u64),
+    by: Option<&'a str>,
+}
+
 /// A message that is ready to go.
 struct Ready<'a> {
     entry: &'a Entry,
-    slot: UnixMs,
-    kind: Kind,
-    task_id: Uuid,
-    parcel: Parcel,
-    /// Whether its worker will tell what came of it.
-    told: Result<(), Unsendable>,
+    publish: ManualPublish,
+    /// Whether its worker reports what came of it.
+    reports_result: Result<(), Unsendable>,
 }
 
 impl<'a> Ready<'a> {
@@ -228,21 +191,44 @@ impl<'a> Ready<'a> {
         entry: &'a Entry,
         edits: Edits<'_>,
         slot: UnixMs,
-        kind: Kind,
+        origin: Origin<'_>,
     ) -> Result<Ready<'a>, Refused> {
-        let task_id = Uuid::new_v4();
+        let Origin { kind, task_id, run, by } = origin;
         let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
-        let parcel = renderer.parcel(entry, &message, slot, kind, task_id);
-        Ok(Ready { entry, slot, kind, task_id, parcel, told: answer::is_told(&message) })
+        let reports_result = answer::is_told(&message);
+        let message = renderer.outbound(entry, &message, slot, kind, task_id);
+        let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(kind));
+        let line = Line { task_id: Some(task_id), by: asked_by(by), ..line };
+        Ok(Ready { entry, publish: ManualPublish { message, line, run }, reports_result })
     }
 
-    async fn publish(self, broker: &mut impl Publish) -> Result<(), StoreError> {
-        let Ready { entry, slot, kind, task_id, parcel, .. } = self;
-        let queue = Arc::clone(&parcel.queue().name);
-        let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(kind));
-        broker.publish(parcel, Line { task_id: Some(task_id), ..line }).await?;
-        let (entry, kind) = (&*entry.name, kind.as_str());
-        tracing::info!(entry, queue = &*queue, %slot, %task_id, kind, "dispatched");
-        Ok(())
+    fn queue(&self) -> &Arc<Queue> {
+        self.publish.message.queue()
+    }
+
+    /// Publishes it, and gives whether it was sent before.
+    async fn publish(self, broker: &mut impl Publish) -> Result<bool, Refused> {
+        let Ready { entry, publish, .. } = self;
+        let queue = Arc::clone(publish.message.queue());
+        let is_repeatable = matches!(publish.message, OutboundMessage::Store(_));
+        let Line { slot, outcome, task_id, .. } = publish.line;
+        let (name, queue, kind) = (&*entry.name, &*queue.name, outcome.as_str());
+        let task_id = task_id.unwrap_or_default();
+        match broker.publish(publish).await {
+            Delivery::Sent => {
+                tracing::info!(entry = name, queue, %slot, %task_id, kind, "dispatched");
+                Ok(false)
+            }
+            Delivery::SentBefore => {
+                tracing::info!(entry = name, queue, %slot, %task_id, kind, "was dispatched before");
+                Ok(true)
+            }
+            Delivery::NotSent(why) => Err(Refused::NotSent(why)),
+            Delivery::Uncertain(why) => {
+                tracing::warn!(entry = name, queue, %slot, %task_id, kind, error = why,
+                    "may have been dispatched");
+                Err(Refused::Uncertain { why, is_repeatable })
+            }
+        }
     }
 }
