@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::address::Secret;
 use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
 use crate::mask::mask;
+use crate::service::history::{MAX_COUNT, USUAL_COUNT};
 
 /// Publishes each due slot of a YAML schedule exactly once to a task queue.
 #[derive(Debug, Parser)]
@@ -144,8 +145,10 @@ pub enum Command {
     Plan(Plan),
     /// Say what one expression means, and its next times
     Explain(Explain),
-    /// Show all entries with their last and next slots
-    List(Json),
+    /// Show all entries with their last and next slots, or all of one entry
+    List(List),
+    /// Show what became of slots: what was sent when, how late, and what was not sent, and why
+    History(History),
     /// Publish an entry's message now; the schedule does not move
     Trigger(Trigger),
     /// Publish an entry's slots of the past, oldest first; the schedule does not move
@@ -268,6 +271,41 @@ pub struct Plan {
     /// Draw the heat map into a file, too
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// All of this entry, with its next slots and its last runs
+    pub entry: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The newest are shown, in the order in which they were recorded. Slots skipped in a \
+    row for one reason are one line with their number and the newest of them; 10000 means \"or more\". \
+    The service keeps as much as `history` in its configuration says, and of each entry the last few \
+    outcomes beyond that, without queue and term."
+)]
+pub struct History {
+    /// Only this entry, which may have left the schedule
+    pub entry: Option<String>,
+    /// Slots from this time on, RFC 3339 or wall time in the entry's zone
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Slots up to but not including this time
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// How many lines at most
+    #[arg(long, default_value_t = USUAL_COUNT, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_COUNT as u64))]
+    pub count: usize,
     /// Output
     #[command(flatten)]
     pub output: Json,

@@ -117,6 +117,13 @@ fn run_all_commands(place: &Place) {
     for command in [
         &["check"][..],
         &["list"],
+        &["list", &entry("rq")],
+        &["list", ARGUMENT],
+        &["history"],
+        &["history", &entry("celery")],
+        &["history", ARGUMENT],
+        &["history", "--from", ARGUMENT],
+        &["history", &entry("rq"), "--from", "2026-01-01 00:00", "--to", ARGUMENT],
         &["next", "--count", "30"],
         &["next", &entry("rq")],
         &["plan"],
@@ -172,7 +179,8 @@ fn run_all_commands(place: &Place) {
     }
     for command in [
         &[ARGUMENT][..],
-        &["list", ARGUMENT],
+        &["list", ARGUMENT, ARGUMENT],
+        &["history", "x", "--count", ARGUMENT],
         &["list", "-\u{1b}"],
         &["list", &format!("--{ARGUMENT}")],
         &["peek", "x", "--count", ARGUMENT],

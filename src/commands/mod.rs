@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod direct;
 mod explain;
+mod history;
 mod list;
 mod look;
 mod man;
@@ -136,7 +137,8 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Next(next) => next::next(flags, &next),
         Command::Plan(plan) => plan::plan(flags, &plan),
         Command::Explain(explain) => explain::explain(flags, &explain),
-        Command::List(output) => list::list(flags, output.json),
+        Command::List(asked) => list::list(flags, &asked),
+        Command::History(asked) => history::history(flags, &asked),
         Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
         Command::Backfill(backfill) => backfill::backfill(flags, &backfill),
         Command::Peek(peek) => peek::peek(flags, &peek),

@@ -97,7 +97,8 @@ async fn serve(
     tokio::spawn(signals.forward(requests.clone(), Arc::clone(&stopping)));
     tokio::spawn(watch.forward(requests.clone()));
     let control = listen(&service).await;
-    let api = Api::new(requests, look::backend(service.clone()));
+    let backend = look::backend(service.clone(), requests.clone());
+    let api = Api::new(requests, backend);
     let listeners = Listeners { http, control, api };
 
     let parts = Parts {

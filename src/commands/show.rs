@@ -118,7 +118,12 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failur
 }
 
 /// Columns of a cell, or of a fact, at most.
-pub(super) const MAX_CELL: usize = 1000;
+const MAX_CELL: usize = 1000;
+
+/// What is shown of a fact, which may come from other replicas or a broker.
+pub(super) fn fitting(text: &str) -> String {
+    cut(&escape(text), MAX_CELL)
+}
 
 /// Between columns, and before those that go on below.
 const GAP: &str = "  ";

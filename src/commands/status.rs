@@ -7,7 +7,6 @@ use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::{self, Command, Question};
-use crate::escape::escape;
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
 use crate::service::status::{QueueStatus, ScheduleStatus, Status};
@@ -80,7 +79,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     }
     for trouble in status.troubles() {
         let mut name = "TROUBLE";
-        for line in show::wrapped(&fitting(&trouble), INDENT) {
+        for line in show::wrapped(&show::fitting(&trouble), INDENT) {
             fact(name, &line)?;
             name = "";
         }
@@ -171,12 +170,7 @@ fn print_counts(status: &Status) -> Result<(), Failure> {
 
 /// Prints one line, with the name padded to the column of values.
 fn fact(name: &str, value: &str) -> Result<(), Failure> {
-    show::line(&format!("{name:<INDENT$}{}", fitting(value)))
-}
-
-/// What is shown of a fact, which may come from other replicas or a broker.
-fn fitting(text: &str) -> String {
-    show::cut(&escape(text), show::MAX_CELL)
+    show::line(&format!("{name:<INDENT$}{}", show::fitting(value)))
 }
 
 fn lateness(lateness: &Lateness) -> String {

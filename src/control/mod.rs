@@ -26,6 +26,7 @@ pub use self::runtime_dir::Untrusted;
 pub use self::server::{Server, Serving};
 use crate::config::Identity;
 use crate::manual::{Backfill, Trigger};
+use crate::service::history::Asked;
 
 /// What can be asked of a running service.
 #[derive(Clone, Debug)]
@@ -34,6 +35,9 @@ pub enum Command {
     Status,
     /// Answers a list of [`crate::service::status::EntryStatus`].
     List,
+    /// Answers [`crate::service::detail::EntryDetail`] of the entry of that name, or
+    /// [`crate::by_hand::Refused`].
+    Entry(String),
     /// Answers what changed, or the problems found; without `wait`, at once.
     Reload {
         /// Until the new schedule is live or refused.
@@ -75,6 +79,8 @@ pub enum Question {
         /// How long to look for the end; at most a second.
         within: Duration,
     },
+    /// What became of slots.
+    History(Asked),
     /// The lease, if anybody holds it.
     Leader,
 }

@@ -6,7 +6,9 @@
 
 mod carried;
 mod counters;
+pub mod detail;
 pub mod heartbeat;
+pub mod history;
 mod housekeeping;
 mod keeper;
 pub mod lateness;
@@ -30,6 +32,7 @@ use tracing::{debug, info, warn};
 
 use self::carried::Publishing;
 use self::counters::Counters;
+use self::detail::EntryDetail;
 use self::heartbeat::Heartbeat;
 use self::housekeeping::Trimming;
 use self::lateness::Lateness;
@@ -47,7 +50,7 @@ use crate::leader::lease::{Lease, Reading};
 use crate::manual::{self, Backfill, Backfilled, Publisher, Refused, Trigger, Triggered};
 use crate::queue::Via;
 use crate::schedule::planner::{Planner, Repair};
-use crate::schedule::progress::Progress;
+use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::{Reply, Store, StoreError};
 use crate::store::journal::RecordId;
@@ -76,6 +79,10 @@ pub enum Request {
     Status(oneshot::Sender<Status>),
     /// What it knows of the entries.
     List(oneshot::Sender<Vec<EntryStatus>>),
+    /// What it knows of one entry.
+    Entry(String, oneshot::Sender<Result<Box<EntryDetail>, Refused>>),
+    /// The schedule that is in force.
+    Schedule(oneshot::Sender<Arc<Schedule>>),
     /// Publish a message that somebody asks for.
     Trigger(Box<Trigger>, oneshot::Sender<Result<Triggered, Refused>>),
     /// Publish the first few slots of a stretch of the past.
@@ -487,6 +494,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 let _ = answer.send(self.status());
             }
             Request::List(answer) => drop(answer.send(self.list().await)),
+            Request::Entry(name, answer) => drop(answer.send(self.detail(&name).await)),
+            Request::Schedule(answer) => drop(answer.send(Arc::clone(&self.schedule))),
             Request::Trigger(asked, answer)
                 if !asked.dry_run && self.is_carried(&asked.entry, asked.queue.as_deref()) =>
             {
@@ -584,22 +593,37 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     async fn list(&mut self) -> Vec<EntryStatus> {
         let now = self.clock.now();
-        let state = match self.tenure {
+        let state = self.state().await;
+        let status = |entry| {
+            status::entry_status(entry, self.progress_of(entry, state.as_ref()).as_ref(), now)
+        };
+        self.schedule.entries.iter().map(status).collect()
+    }
+
+    async fn detail(&mut self, name: &str) -> Result<Box<EntryDetail>, Refused> {
+        let state = self.state().await;
+        let entry = by_hand::find(&self.schedule, name)?;
+        let progress = self.progress_of(entry, state.as_ref());
+        Ok(Box::new(EntryDetail::new(entry, progress.as_ref(), self.clock.now())))
+    }
+
+    /// What the store knows, unless the planner knows it.
+    async fn state(&mut self) -> Option<State> {
+        match self.tenure {
             Some(_) => None,
             None => {
                 let snapshot = self.store.read().await.ok();
                 snapshot.map(|snapshot| snapshot.state(self.settings.grace))
             }
-        };
-        let progress_of = |entry: &Entry| -> Option<Progress> {
-            match (&state, &self.planner) {
-                (Some(state), _) => status::progress_in(state, entry),
-                // A follower: what was known when the store last answered.
-                (None, Some(planner)) => planner.progress_of(&entry.name),
-                (None, None) => None,
-            }
-        };
-        let status = |entry| status::entry_status(entry, progress_of(entry).as_ref(), now);
-        self.schedule.entries.iter().map(status).collect()
+        }
+    }
+
+    fn progress_of(&self, entry: &Entry, state: Option<&State>) -> Option<Progress> {
+        match (state, &self.planner) {
+            (Some(state), _) => status::progress_in(state, entry),
+            // A follower: what was known when the store last answered.
+            (None, Some(planner)) => planner.progress_of(&entry.name),
+            (None, None) => None,
+        }
     }
 }

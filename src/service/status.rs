@@ -15,6 +15,7 @@ use crate::config::duration;
 use crate::leader::Peer;
 use crate::leader::campaign::Reports;
 use crate::leader::lease::Reading;
+use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, UnixMs};
 
@@ -350,14 +351,23 @@ pub struct EntryStatus {
     pub timezone: String,
     /// `false`: never sent.
     pub enabled: bool,
-    /// So many slots of one life are dispatched.
+    /// So many slots of one registration are dispatched.
     pub limit: Option<u32>,
-    /// Slots dispatched in this life, of an entry with a limit.
+    /// Slots dispatched in this registration, of an entry with a limit.
     pub sent: Option<u64>,
     /// The last slot settled, RFC 3339 in the entry's zone.
     pub last: Option<String>,
     /// The same in UTC.
     pub last_utc: Option<String>,
+    /// What became of it, where that is known: the kind of what was sent, or the reason why it was not.
+    #[serde(default)]
+    pub last_outcome: Option<String>,
+    /// The last slot sent, RFC 3339 in the entry's zone; that of an earlier timing, too.
+    #[serde(default)]
+    pub last_sent: Option<String>,
+    /// The same in UTC.
+    #[serde(default)]
+    pub last_sent_utc: Option<String>,
     /// The next slot, RFC 3339 in the entry's zone.
     pub next: Option<String>,
     /// The same in UTC.
@@ -367,6 +377,13 @@ pub struct EntryStatus {
 }
 
 impl EntryStatus {
+    /// Why its last slot was not sent, if that is so.
+    #[must_use]
+    pub fn last_skipped(&self) -> Option<&str> {
+        let outcome = self.last_outcome.as_deref()?;
+        SkipReason::ALL.iter().any(|reason| reason.as_str() == outcome).then_some(outcome)
+    }
+
     /// The limit, if it is reached: there are no more slots.
     #[must_use]
     pub fn reached_limit(&self) -> Option<u32> {
@@ -383,13 +400,23 @@ pub fn progress_in(state: &State, entry: &Entry) -> Option<Progress> {
     Some(Progress { count: if is_counted { progress.count } else { 0 }, ..progress })
 }
 
+fn is_slot(entry: &Entry, instant: UnixMs) -> bool {
+    entry.next_slot(instant - Duration::from_millis(1)) == Some(instant)
+}
+
 /// What there is to say of an entry, given how far it has come.
 #[must_use]
 pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> EntryStatus {
-    let last = progress.map(|progress| progress.through);
+    let through = progress.map(|progress| progress.through);
     let sent = progress.map_or(0, |progress| progress.count);
     let live = entry.enabled && entry.guards.remaining(sent) > 0;
-    let next = live.then(|| entry.next_slot(now.max(last.unwrap_or(now)))).flatten();
+    let next = live.then(|| entry.next_slot(now.max(through.unwrap_or(now)))).flatten();
+    let outcome = progress.and_then(|progress| progress.outcome);
+    // What is settled may end anywhere.
+    let last = through.filter(|through| outcome.is_some() || is_slot(entry, *through));
+    let was_sent = matches!(outcome, Some(Outcome::Dispatched(_)));
+    let last_sent = progress.and_then(|progress| progress.dispatched);
+    let last_sent = last_sent.or(last.filter(|_| was_sent));
     let local = |slot: UnixMs| entry.zone.to_rfc3339(slot);
     let utc = |slot: UnixMs| slot.to_string();
     EntryStatus {
@@ -403,6 +430,9 @@ pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> 
         sent: entry.guards.limit.map(|_| sent),
         last: last.map(local),
         last_utc: last.map(utc),
+        last_outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
+        last_sent: last_sent.map(local),
+        last_sent_utc: last_sent.map(utc),
         next: next.map(local),
         next_utc: next.map(utc),
         description: entry
