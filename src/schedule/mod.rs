@@ -2,6 +2,7 @@
 
 pub mod bounds;
 mod calendar;
+pub mod canonical;
 mod clock_change;
 pub mod cron;
 pub mod delay;

@@ -76,9 +76,7 @@ impl Progress {
 
     /// Notes slots that were settled ahead of their time.
     pub fn settle_ahead(&mut self, run: Run) {
-        if run.last > self.through {
-            insert_run(&mut self.ahead, run, MAX_RUNS);
-        }
+        insert_run(&mut self.ahead, run, MAX_RUNS);
     }
 }
 
@@ -146,27 +144,35 @@ impl State {
             || self.progress.values().any(is_ahead)
     }
 
-    /// Takes in lines about slots later than `now`, in the order in which they were recorded: what was
-    /// dispatched will be passed over.
+    /// Takes in lines of the journal or the history, in the order in which they were recorded: slots
+    /// later than `now` that were dispatched will be passed over.
     pub fn take_in_ahead<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
-        // Slots dispatched one after another are a run: what lies between is settled as well.
-        let mut runs: HashMap<&str, (Vec<Run>, bool)> = HashMap::new();
-        let ahead = |line: &&Line| line.slot > self.now && line.outcome.is_scheduled();
-        for line in lines.into_iter().filter(ahead) {
-            let (runs, is_open) = runs.entry(&line.entry).or_default();
-            if !matches!(line.outcome, Outcome::Dispatched(_)) {
-                *is_open = false;
-                continue;
-            }
-            match runs.last_mut().filter(|run| *is_open && run.last < line.slot) {
-                Some(run) => run.last = line.slot,
-                None => runs.push(Run { first: line.slot, last: line.slot }),
-            }
-            *is_open = true;
-        }
-        for (entry, (runs, _)) in runs {
+        for (entry, runs) in dispatched_after(self.now, lines) {
             let progress = self.progress.entry(entry.into()).or_default();
             runs.into_iter().for_each(|run| progress.settle_ahead(run));
         }
     }
+}
+
+/// The runs of slots later than `now` that lines, in the order in which they were recorded, say were
+/// dispatched, by entry. Slots dispatched one after another are a run: what lies between is settled.
+#[must_use]
+pub fn dispatched_after<'a>(
+    now: UnixMs,
+    lines: impl IntoIterator<Item = &'a Line>,
+) -> HashMap<&'a str, Vec<Run>> {
+    // Of each entry its runs, and whether the last one may go on.
+    let mut found: HashMap<&str, (Vec<Run>, bool)> = HashMap::new();
+    let is_ahead = |line: &&Line| line.slot > now && line.outcome.is_scheduled();
+    for line in lines.into_iter().filter(is_ahead) {
+        let (runs, is_open) = found.entry(&line.entry).or_default();
+        let is_dispatched = matches!(line.outcome, Outcome::Dispatched(_));
+        match runs.last_mut().filter(|run| *is_open && run.last < line.slot) {
+            Some(run) if is_dispatched => run.last = line.slot,
+            _ if is_dispatched => runs.push(Run { first: line.slot, last: line.slot }),
+            _ => {}
+        }
+        *is_open = is_dispatched;
+    }
+    found.into_iter().map(|(entry, (runs, _))| (entry, runs)).collect()
 }

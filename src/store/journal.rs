@@ -204,9 +204,9 @@ impl Snapshot {
         if self.completeness == Completeness::Whole && !self.is_chain_whole() {
             state.completeness = Completeness::Damaged;
         }
-        let mut ahead = Vec::new();
+        let (mut ahead, mut is_anybodys) = (Vec::new(), false);
         for record in &self.journal {
-            for line in &record.lines {
+            for line in record.lines.iter().filter(|line| line.outcome.is_scheduled()) {
                 let progress = state.progress.entry((&*line.entry).into()).or_default();
                 if line.slot <= horizon {
                     progress.take_in(line);
@@ -216,17 +216,24 @@ impl Snapshot {
             }
             for (entry, what) in &record.unreadable {
                 state.unreadable_count += 1;
+                let is_named = entry.is_some() && state.unreadable.len() < MAX_UNREADABLE;
+                // Manual messages move no progress.
+                is_anybodys |= !is_named && record.term.is_some();
                 if state.unreadable.len() < MAX_UNREADABLE {
                     let entry = entry.clone().unwrap_or_else(|| "".into());
                     state.unreadable.push((entry, what.clone()));
                 }
             }
         }
+        // A line may be about any entry.
+        if is_anybodys && state.completeness == Completeness::Whole {
+            state.completeness = Completeness::Damaged;
+        }
         for line in &ahead {
             if let (Outcome::Dispatched(_), Some(progress)) =
                 (line.outcome, state.progress.get_mut(&*line.entry))
             {
-                progress.count += u64::from(line.outcome.is_scheduled());
+                progress.count += 1;
             }
         }
         state.take_in_ahead(ahead);
