@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::direct::Direct;
 use super::history::{beside, count, late, outcome};
 use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, look, show};
-use crate::by_hand::{self, Refused};
+use crate::manual::{self, Refused};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{Caller, ServiceConfig};
@@ -103,7 +103,7 @@ fn list_one(service: &ServiceConfig, entry: &str, json: bool) -> Result<Exit, Fa
         Some(detail) => detail?,
         None => {
             let (schedule, now) = (load_schedule(service)?, clock::wall());
-            let entry = by_hand::find(&schedule, entry)?;
+            let entry = manual::find(&schedule, entry)?;
             let progress = progress_in(&read(service)?, entry);
             Box::new(EntryDetail::new(entry, progress.as_ref(), now))
         }

@@ -36,7 +36,7 @@ pub enum Command {
     /// Answers a list of [`crate::service::status::EntryStatus`].
     List,
     /// Answers [`crate::service::detail::EntryDetail`] of the entry of that name, or
-    /// [`crate::by_hand::Refused`].
+    /// [`crate::manual::Refused`].
     Entry(String),
     /// Answers what changed, or the problems found; without `wait`, at once.
     Reload {

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::by_hand::{self, Refused};
+use crate::manual::{self, Refused};
 use crate::config::instant;
 use crate::escape::shorten;
 use crate::schedule::outcome::{Line, Outcome};
@@ -218,7 +218,7 @@ pub async fn past(
     };
     if let Some(name) = &asked.entry
         && events.is_empty()
-        && let Err(no_such_entry) = by_hand::find(schedule, name)
+        && let Err(no_such_entry) = manual::find(schedule, name)
     {
         let anything = HistoryQuery { entry, limit: 1, ..HistoryQuery::default() };
         if read(anything).await.map_err(HistoryError::Store)?.events.is_empty() {

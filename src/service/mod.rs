@@ -602,7 +602,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     async fn detail(&mut self, name: &str) -> Result<Box<EntryDetail>, Refused> {
         let state = self.state().await;
-        let entry = by_hand::find(&self.schedule, name)?;
+        let entry = manual::find(&self.schedule, name)?;
         let progress = self.progress_of(entry, state.as_ref());
         Ok(Box::new(EntryDetail::new(entry, progress.as_ref(), self.clock.now())))
     }
