@@ -7,9 +7,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::manual::{self, Refused};
 use crate::config::instant;
 use crate::escape::shorten;
+use crate::manual::{self, Refused};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Schedule, TaskIds, UnixMs, Zone};
 use crate::store::contract::{History, HistoryQuery, PastEvent};

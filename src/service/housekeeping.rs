@@ -13,6 +13,7 @@ use super::{Service, Step, Wake};
 use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::leader::lease::Lease;
+use crate::schedule::planner::Planner;
 use crate::schedule::progress::Progress;
 use crate::store::Fence;
 use crate::store::contract::{
@@ -211,17 +212,34 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             "the journal was evicted or deleted: its history is lost; progress is written from memory"
         );
         let Some(planner) = &self.planner else { return Ok(Step::Refused) };
-        let progress: Vec<_> = if S::CAPABILITIES.folds_itself {
-            let names = planner.schedule().entries.iter().map(|entry| &entry.name);
-            names.filter_map(|name| Some((Arc::clone(name), planner.progress_of(name)?))).collect()
-        } else {
-            let names = self.unfolded.entries().into_iter();
-            names
-                .filter_map(|name| planner.progress_of(&name).map(|progress| (name, progress)))
-                .collect()
-        };
-        let position = Position { sequence: planner.sequence(), head: self.head };
-        match self.begin_journal(&lease.text, position, progress).await? {
+        if S::CAPABILITIES.folds_itself {
+            return self.fold_everything(&lease.text).await;
+        }
+        let names = self.unfolded.entries().into_iter();
+        let progress =
+            names.filter_map(|name| planner.progress_of(&name).map(|progress| (name, progress)));
+        let progress = progress.collect();
+        self.write_progress(&lease.text, progress).await
+    }
+
+    /// Folds the whole journal at once, from memory.
+    pub(super) async fn fold_everything(&mut self, lease: &Arc<str>) -> Result<Step, StoreError> {
+        let Some(planner) = &self.planner else { return Ok(Step::Refused) };
+        let names = planner.schedule().entries.iter().map(|entry| &entry.name);
+        let progress =
+            names.filter_map(|name| Some((Arc::clone(name), planner.progress_of(name)?))).collect();
+        self.write_progress(lease, progress).await
+    }
+
+    /// Writes progress, with which a new journal begins.
+    async fn write_progress(
+        &mut self,
+        lease: &Arc<str>,
+        progress: Vec<(Arc<str>, Progress)>,
+    ) -> Result<Step, StoreError> {
+        let sequence = self.planner.as_ref().map_or(0, Planner::sequence);
+        let position = Position { sequence, head: self.head };
+        match self.begin_journal(lease, position, progress).await? {
             Ok(Position { sequence, head }) => {
                 self.unfolded.clear();
                 self.head = head;

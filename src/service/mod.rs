@@ -52,7 +52,7 @@ use crate::queue::Via;
 use crate::schedule::planner::{Planner, Repair};
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Schedule, UnixMs};
-use crate::store::contract::{Reply, Store, StoreError};
+use crate::store::contract::{HistoryQuery, Reply, Store, StoreError};
 use crate::store::journal::RecordId;
 use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
@@ -65,6 +65,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(2);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The pause before the store is read again when somebody else wrote.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+/// So many slots that were settled ahead of the clock are looked up when it went back.
+const MAX_AHEAD: usize = 50_000;
 /// We plan at most so far ahead of the store's clock; the store refuses what is further.
 const AHEAD_OF_STORE: Duration = Duration::from_millis(900);
 
@@ -475,13 +477,21 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             return Ok(Step::Done);
         }
         warn!(back_ms = back.as_millis(), "a clock went back");
+        let from = Some(UnixMs(shown.0.saturating_add(1)));
+        let query = HistoryQuery { from, limit: MAX_AHEAD, ..HistoryQuery::default() };
+        let history = self.store.history(query).await?;
         let Some(planner) = &mut self.planner else { return Ok(Step::Done) };
-        let Repair { changes, repaired } = planner.repair(shown);
-        self.note_repaired(&repaired);
+        let lines = history.events.iter().map(|event| &event.line);
+        let Repair { changes, repaired } = planner.repair(shown, lines);
         if changes.is_empty() {
             return Ok(Step::Done);
         }
-        self.write_changes(&lease.text, changes, &[]).await
+        self.note_repaired(&repaired);
+        match self.write_changes(&lease.text, changes, &[]).await? {
+            // In the journal, what was settled ahead would be taken for the newest some day.
+            Step::Done => self.fold_everything(&lease.text).await,
+            Step::Refused => Ok(Step::Refused),
+        }
     }
 
     async fn answer(&mut self, request: Request) {

@@ -43,14 +43,14 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let remembered = memory.map(Planner::sequence);
         let (schedule, zones) = (Arc::clone(&self.schedule), Arc::clone(&self.zones));
         let zone = |name: &str| zones.zone(tzdata::parse_name(name).ok()?);
-        let Takeover { mut planner, changes, ended, repaired } =
+        let Takeover { mut planner, changes, ended, repaired, fold_first } =
             Planner::take_over(schedule, self.settings.grace, &state, memory, &zone);
         let mut position = Position { sequence: state.sequence, head: snapshot.head };
         let is_damaged = state.completeness == Completeness::Damaged;
         if is_damaged {
             report_damage(remembered.is_some());
         }
-        let is_new_journal = is_damaged || self.journal_is_lost;
+        let mut is_new_journal = is_damaged || self.journal_is_lost;
         if is_new_journal {
             let progress = known_progress(&planner, &state, remembered.is_some());
             match self.begin_journal(&lease.text, position, progress).await? {
@@ -74,6 +74,14 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 return Ok(());
             }
         };
+        if fold_first && !is_new_journal {
+            let progress = known_progress(&planner, &state, true);
+            match self.begin_journal(&lease.text, position, progress).await? {
+                Ok(reached) => position = reached,
+                Err(refusal) => return Ok(self.back_off(&refusal)),
+            }
+            is_new_journal = true;
+        }
         planner.advance(position.sequence);
         // What this process has on its way stays so, whatever it remembers else.
         self.publishing.pending().for_each(|entry| planner.mark_in_flight(entry));
@@ -207,7 +215,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             return Ok(Step::Done);
         };
         let takeover = planner.replace(Arc::clone(&self.schedule), self.store_now());
-        let Takeover { planner: mut replaced, changes, ended, repaired } = takeover;
+        let Takeover { planner: mut replaced, changes, ended, repaired, .. } = takeover;
         // The planner before it goes on until all is written.
         let before = self.planner.take();
         replaced.advance(before.as_ref().map_or(0, Planner::sequence));
