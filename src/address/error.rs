@@ -103,6 +103,9 @@ pub enum AddressError {
     /// A parameter without a value.
     #[error("`{0}` has no value in the broker address")]
     NoValue(&'static str),
+    /// A value that is shown, and may hold a further parameter: the password.
+    #[error("`=` in the value of `{0}` in the broker address")]
+    ParameterInValue(&'static str),
     /// An unknown parameter.
     #[error("unknown parameter in the broker address, the {} after `?`", ordinal(*.position))]
     UnknownParameter {
@@ -160,6 +163,7 @@ impl AddressError {
             Refused { hint, .. } => hint,
             Twice(_) => "keep one of them",
             NoValue(_) => "give it one, or leave it out",
+            ParameterInValue(_) => "put `&` between parameters; in a value, `=` is `%3D`",
             UnknownParameter { near: Some(near), .. } => {
                 return format!("did you mean `{near}`? `&` in a password is `%26`");
             }

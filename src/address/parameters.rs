@@ -156,6 +156,10 @@ impl Family {
             if value.is_empty() {
                 return Err(AddressError::NoValue(name));
             }
+            let is_shown = !matches!(name, "password" | "sentinel_password");
+            if is_shown && value.contains('=') {
+                return Err(AddressError::ParameterInValue(name));
+            }
             let value = decoded_form(value)?;
             match name {
                 "db" => found.database = Some(database(&value, "write it like `?db=1`")?),

@@ -93,6 +93,14 @@ fn a_bad_address_says_why_and_keeps_what_stands_there() {
         ("redis://host/1?db=2", "the broker address names two databases"),
         ("redis://host?db=1&db=2", "`db` is given twice in the broker address"),
         ("redis://host?db=", "`db` has no value in the broker address"),
+        (
+            "redis://host?username=me;password=s3cret",
+            "`=` in the value of `username` in the broker address",
+        ),
+        (
+            "sentinel://a?master=m,sentinel_password=s3cret",
+            "`=` in the value of `master` in the broker address",
+        ),
         ("redis://:s3cret@host?password=s3cret", "the broker address has two logins"),
         ("redis://s3cret@host", "the broker address has a user without a password"),
         ("redis://s3cret:@host", "the broker address has a user without a password"),
