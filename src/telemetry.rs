@@ -2,6 +2,7 @@
 
 mod line;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
@@ -139,7 +140,9 @@ impl Write for Lines {
 
 /// The one way of a line into the log, so that no password goes with it.
 fn write_or_gather(lines: &[u8]) {
-    let text = String::from_utf8_lossy(lines);
+    // The check alone is much quicker than what replaces invalid bytes.
+    let text = std::str::from_utf8(lines).map(Cow::Borrowed);
+    let text = text.unwrap_or_else(|_| String::from_utf8_lossy(lines));
     let masked = mask(&text);
     let lines = masked.as_bytes();
     match &mut *GATHERED.lock().unwrap_or_else(PoisonError::into_inner) {

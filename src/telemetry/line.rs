@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Debug, Write as _};
 
+use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -41,33 +41,29 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut time = String::new();
-        if self.time {
-            SystemTime.format_time(&mut Writer::new(&mut time))?;
-        }
         let level = *event.metadata().level();
-        let mut fields = Fields { format: self.format, line: String::new() };
+        let mut fields = Fields::new(self.format);
         event.record(&mut fields);
-        let fields = escape(&fields.line);
+        let (fields, now) = (escape(&fields.line), Timestamp::now());
         match self.format {
             LogFormat::Text => {
                 let (dim, bold) = (self.paint("2"), self.paint(colour(level)));
                 let end = self.paint("0");
                 if self.time {
-                    write!(writer, "{dim}{time}{end} ")?;
+                    write!(writer, "{dim}{now:.6}{end} ")?;
                 }
                 writeln!(writer, "{bold}{:>5}{end}{fields}", level.as_str())
             }
             LogFormat::Logfmt => {
                 if self.time {
-                    write!(writer, "ts={time} ")?;
+                    write!(writer, "ts={now:.6} ")?;
                 }
                 writeln!(writer, "level={}{fields}", level.as_str().to_ascii_lowercase())
             }
             LogFormat::Json => {
                 writer.write_char('{')?;
                 if self.time {
-                    write!(writer, "\"timestamp\":\"{time}\",")?;
+                    write!(writer, "\"timestamp\":\"{now:.6}\",")?;
                 }
                 writeln!(writer, "\"level\":\"{level}\"{fields}}}")
             }
@@ -95,6 +91,8 @@ fn colour(level: Level) -> &'static str {
 struct Fields {
     format: LogFormat,
     line: String,
+    /// The value of one field, while it is made.
+    value: String,
 }
 
 impl Visit for Fields {
@@ -103,71 +101,88 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.push(field, &format!("{value:?}"), false);
+        let mut text = std::mem::take(&mut self.value);
+        text.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{value:?}");
+        self.push(field, &text, false);
+        self.value = text;
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.push_plain(field, &value.to_string());
+        self.push_plain(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.push_plain(field, &value.to_string());
+        self.push_plain(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.push_plain(field, &value.to_string());
+        self.push_plain(field, value);
     }
 }
 
 impl Fields {
+    /// Room for most lines.
+    fn new(format: LogFormat) -> Fields {
+        Fields { format, line: String::with_capacity(256), value: String::with_capacity(64) }
+    }
+
     /// The text format quotes only what is a string.
     fn push(&mut self, field: &Field, value: &str, is_string: bool) {
-        let (name, value) = (field.name(), &*shorten(value, MAX_SHOWN));
-        let line = &mut self.line;
-        // Writing to a string cannot fail.
-        let _ = match (self.format, name) {
-            (LogFormat::Text, "message") => write!(line, " {value}"),
-            (LogFormat::Text, _) if is_string => write!(line, " {name}={}", Quoted(value)),
-            (LogFormat::Text, _) => write!(line, " {name}={value}"),
-            (LogFormat::Logfmt, _) => {
-                let name = if name == "message" { "msg" } else { name };
-                let parts = |c: char| c.is_whitespace() || is_hidden(c) || c == '=' || c == '"';
-                if value.is_empty() || value.contains(parts) {
-                    write!(line, " {name}={}", Quoted(value))
-                } else {
-                    write!(line, " {name}={value}")
-                }
-            }
-            (LogFormat::Json, _) => write!(line, ",\"{name}\":{}", Quoted(value)),
+        let value = &*shorten(value, MAX_SHOWN);
+        self.push_name(field.name());
+        let is_quoted = match self.format {
+            LogFormat::Text => is_string && field.name() != "message",
+            LogFormat::Logfmt => !is_word(value),
+            LogFormat::Json => true,
         };
+        if is_quoted {
+            push_quoted(&mut self.line, value);
+        } else {
+            self.line.push_str(value);
+        }
     }
 
     /// Numbers, `true` and `false`.
-    fn push_plain(&mut self, field: &Field, value: &str) {
-        let name = field.name();
-        let _ = match self.format {
-            LogFormat::Text | LogFormat::Logfmt => write!(self.line, " {name}={value}"),
-            LogFormat::Json => write!(self.line, ",\"{name}\":{value}"),
+    fn push_plain(&mut self, field: &Field, value: impl fmt::Display) {
+        self.push_name(field.name());
+        let _ = write!(self.line, "{value}");
+    }
+
+    fn push_name(&mut self, name: &str) {
+        let (before, name, after) = match (self.format, name) {
+            (LogFormat::Text, "message") => (" ", "", ""),
+            (LogFormat::Logfmt, "message") => (" ", "msg", "="),
+            (LogFormat::Text | LogFormat::Logfmt, _) => (" ", name, "="),
+            (LogFormat::Json, _) => (",\"", name, "\":"),
         };
+        for part in [before, name, after] {
+            self.line.push_str(part);
+        }
     }
 }
 
-/// In quotes. What is hidden in it is escaped with the whole line.
-struct Quoted<'a>(&'a str);
+/// Whether readers of logfmt take it whole without quotes.
+fn is_word(value: &str) -> bool {
+    let is_plain = |byte: &u8| matches!(byte, b'#'..=b'<' | b'>'..=b'~');
+    let parts = |c: char| c.is_whitespace() || is_hidden(c) || c == '=' || c == '"';
+    let plain = value.bytes().take_while(is_plain).count();
+    !value.is_empty() && !value[plain..].contains(parts)
+}
 
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for part in self.0.split_inclusive(['"', '\\']) {
-            let (plain, last) =
-                part.split_at(part.len() - usize::from(part.ends_with(['"', '\\'])));
-            f.write_str(plain)?;
-            if !last.is_empty() {
-                write!(f, "\\{last}")?;
-            }
-        }
-        f.write_char('"')
+/// In quotes. What is hidden in it is escaped with the whole line.
+fn push_quoted(line: &mut String, value: &str) {
+    line.push('"');
+    let mut rest = value;
+    while let Some(at) = rest.find(['"', '\\']) {
+        line.push_str(&rest[..at]);
+        line.push('\\');
+        line.push_str(&rest[at..=at]);
+        rest = &rest[at + 1..];
     }
+    line.push_str(rest);
+    line.push('"');
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ fn a_silent_amqp_broker_delays_nothing_on_redis() {
     proxy.cut();
     let (from, _) = downbeat.wait_for_log_from(downbeat.log().len(), "entry=\"quick\"");
     downbeat.wait_for_log_from(from, "the queue refuses messages");
-    let status = place.run(&["status", "--json"]).json(0);
+    let status = place.run(&["status", "--json"]).json(1);
     assert!(status["refusing"]["slow"].as_str().unwrap().contains("did not answer in time"));
     let worst = downbeat.dispatches().into_iter().filter(|dispatch| dispatch.entry == "quick");
     let worst = worst.filter_map(|dispatch| dispatch.lateness_ms).max().unwrap();

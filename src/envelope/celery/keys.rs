@@ -23,7 +23,7 @@ pub fn list_keys(queue: &str, settings: &CeleryQueue) -> Vec<String> {
 fn step_key(queue: &str, settings: &CeleryQueue, step: u8) -> String {
     let CeleryQueue { key_prefix, separator, .. } = settings;
     match step {
-        0 => format!("{key_prefix}{queue}"),
+        0 => [key_prefix, queue].concat(),
         step => format!("{key_prefix}{queue}{separator}{step}"),
     }
 }
