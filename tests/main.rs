@@ -16,7 +16,6 @@ mod conformance;
 mod connections;
 mod containers;
 mod control;
-mod dispatch_script;
 mod dramatiq;
 mod failover;
 mod flower;

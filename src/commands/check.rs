@@ -111,7 +111,7 @@ pub(super) async fn ask_workers(
     }
     let mut all = Asked::default();
     for settings in families.values() {
-        let asked = redis.broker.ask_workers(settings, timeout).await.map_err(|error| {
+        let asked = redis.ask_workers(settings, timeout).await.map_err(|error| {
             Failure::new(
                 Exit::Unreachable,
                 format!("--workers: the broker is unavailable: {error}"),

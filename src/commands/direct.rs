@@ -9,7 +9,7 @@ use crate::config::{Broker, ServiceConfig};
 use crate::manual::{CarrierOnly, Delivery, ManualPublish, Publish, Publisher};
 use crate::schedule::progress::State;
 use crate::store::contract::Store as _;
-use crate::store::redis::{RedisBroker, RedisStore};
+use crate::store::redis::RedisStore;
 use crate::store::spool::{SpoolError, SpoolStore};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,15 +24,10 @@ pub(super) struct Direct {
 }
 
 pub(super) enum Store {
-    Redis(Box<Redis>),
+    Redis(Box<RedisStore>),
     Spool(Spool),
     /// For what sends nothing.
     Nowhere,
-}
-
-pub(super) struct Redis {
-    pub(super) store: RedisStore,
-    pub(super) broker: RedisBroker,
 }
 
 pub(super) struct Spool {
@@ -46,10 +41,8 @@ impl Direct {
         let broker = named_broker(service)?;
         let store = match &broker {
             Broker::Redis(url) => {
-                let (tls, name) = (&service.tls, &*service.namespace);
-                let store = RedisStore::new(url, tls, name, TIMEOUT);
-                let broker = RedisBroker::new(url, tls, name, TIMEOUT);
-                Store::Redis(Box::new(Redis { store, broker }))
+                let store = RedisStore::new(url, &service.tls, &service.namespace, TIMEOUT);
+                Store::Redis(Box::new(store))
             }
             Broker::Spool(path) => Store::Spool(Spool { path: path.clone(), opened: None }),
         };
@@ -73,7 +66,7 @@ impl Direct {
     pub(super) async fn read(&mut self, grace: Duration) -> Result<State, Failure> {
         match &mut self.store {
             Store::Redis(redis) => {
-                let snapshot = redis.store.read().await.map_err(unreachable)?;
+                let snapshot = redis.read().await.map_err(unreachable)?;
                 Ok(snapshot.state(grace))
             }
             Store::Spool(spool) => {
@@ -91,7 +84,7 @@ impl Publish for Direct {
         let carrier = self.amqp.clone();
         match &mut self.store {
             Store::Redis(redis) => {
-                Publisher { store: &mut redis.store, carrier }.publish(message).await
+                Publisher { store: &mut **redis, carrier }.publish(message).await
             }
             Store::Spool(spool) => match spool.open(&self.namespace) {
                 Ok(store) => Publisher { store, carrier }.publish(message).await,

@@ -125,7 +125,7 @@ fn look(
             let Store::Redis(mut redis) = Direct::open(service)?.store else {
                 return Ok(Value::Null);
             };
-            let leader = block_on(redis.broker.leader())?.map_err(unreachable)?;
+            let leader = block_on(redis.leader())?.map_err(unreachable)?;
             json(serde_json::to_value(leader.map(|(lease, _)| lease)))
         }
     }

@@ -17,7 +17,7 @@ use crate::envelope::peek::{self, Waiting};
 use crate::escape::escape;
 use crate::queue::{Queue, Worker};
 use crate::schedule::UnixMs;
-use crate::store::spool::Spool;
+use crate::store::spool::SpoolStore;
 use crate::store::{Found, Group, Peeked};
 
 /// One message, as `--json` prints it.
@@ -87,12 +87,12 @@ impl Direct {
         match &mut self.store {
             Store::Redis(redis) => {
                 let places = peek::places(queue);
-                let peeked = redis.broker.peek(&places, count).await;
+                let peeked = redis.peek(&places, count).await;
                 let peeked = peeked.map_err(|error| unreachable(error.to_string()))?;
                 Ok((places.into_iter().map(|place| place.key).collect(), peeked))
             }
             Store::Spool(spool) => {
-                let peeked = Spool::waiting(&spool.path, &queue.name, count)
+                let peeked = SpoolStore::waiting(&spool.path, &queue.name, count)
                     .map_err(|error| unreachable(error.to_string()))?;
                 Ok((vec![format!("queue/*.{}.msg", queue.name)], peeked))
             }

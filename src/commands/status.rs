@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::direct::{Direct, Redis, Store, unreachable};
+use super::direct::{Direct, Store, unreachable};
 use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
@@ -58,13 +58,12 @@ impl Direct {
             ..Status::default()
         };
         if let Store::Redis(redis) = &mut self.store {
-            let Redis { store, broker } = &mut **redis;
-            status.count(store.counters().await.map_err(unreachable)?);
-            status.leader = broker.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
-            let replicas = broker.replicas().await.map_err(unreachable)?;
-            status.replica_count = replicas.len();
+            status.count(redis.counters().await.map_err(unreachable)?);
+            status.leader = redis.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
+            let announced = redis.replicas(service.ttl * 3).await.map_err(unreachable)?;
+            status.replica_count = announced.count;
             let read = |announcement| Peer::read(announcement, service.ttl);
-            status.replicas = replicas.into_iter().filter_map(read).collect();
+            status.replicas = announced.replicas.into_iter().filter_map(read).collect();
         }
         Ok(status)
     }

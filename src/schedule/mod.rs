@@ -12,8 +12,10 @@ pub mod forecast;
 pub mod instants;
 pub mod interval;
 pub mod kind;
-pub mod legacy;
-pub mod legacy_planner;
+#[cfg(test)]
+pub(crate) mod legacy;
+#[cfg(test)]
+pub(crate) mod legacy_planner;
 pub mod outcome;
 pub mod planner;
 pub mod progress;
@@ -34,7 +36,7 @@ pub use entry::{CatchUp, Entry, Guards, Message, Schedule};
 pub use forecast::Forecast;
 pub use instants::Instants;
 pub use kind::Kind;
-pub use legacy_planner::Planner;
+pub use planner::Planner;
 pub use solar::Solar;
 pub use task_id::TaskIds;
 pub use timing::Timing;

@@ -52,7 +52,6 @@ async fn every_slot_is_sent_once_and_counted_by_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the planner does not do its part yet"]
 async fn a_slot_that_never_reached_the_store_is_not_reported_whatever_is_edited_meanwhile() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
@@ -190,7 +189,6 @@ async fn a_journal_that_is_lost_is_begun_anew_from_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the planner does not do its part yet"]
 async fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_none() {
     let all = [
         Damage::JournalDeleted,
@@ -348,7 +346,6 @@ async fn a_slot_in_doubt_is_sent_again_with_the_same_id_and_counted_once() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "the planner does not do its part yet"]
 async fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([every("a", 1)]);

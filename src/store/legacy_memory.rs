@@ -4,9 +4,71 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Batch, Exception, Fence, Outcome, Reply};
-use crate::schedule::UnixMs;
+use uuid::Uuid;
+
+use super::{Fence, Outgoing};
+use crate::schedule::{Guards, UnixMs};
 use crate::schedule::legacy::{Life, LifeChange, SkipReason, State};
+
+/// What is recorded of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its message, with this id, is in the queue.
+    Dispatched(Uuid),
+    /// It was left out.
+    Skipped(SkipReason),
+}
+
+/// One slot to record, with its message if it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    /// The entry's name.
+    pub(crate) entry: Arc<str>,
+    /// The slot.
+    pub(crate) slot: UnixMs,
+    /// What to record.
+    pub(crate) outcome: Outcome,
+    /// What to send first.
+    pub(crate) message: Option<Outgoing>,
+    /// What must hold for it to be sent; the same in all writes of one entry.
+    pub(crate) guards: Guards,
+}
+
+/// Slots that are published and recorded together; those of one entry stand in order.
+pub(crate) type Batch = Vec<Write>;
+
+/// What a fenced write did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Nothing: the lease is another's or has run out.
+    Fenced,
+    /// Nothing: there were writes the caller does not know of; it must read all state anew.
+    Stale,
+    /// Everything but the exceptions.
+    Written {
+        /// The broker's clock.
+        now: UnixMs,
+        /// The sequence number left behind.
+        sequence: u64,
+        /// Indexes in the batch, and what became of them instead.
+        exceptions: Vec<(usize, Exception)>,
+    },
+}
+
+/// Why one slot of a batch was not written as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Exception {
+    /// It was recorded before.
+    AlreadyDone,
+    /// The slot is more than a second ahead of the broker's clock.
+    Early,
+    /// The entry has reached its limit: the slot is neither sent nor recorded.
+    Exhausted,
+    /// What its entry demands does not hold: the slot is recorded as skipped for that.
+    Skipped(SkipReason),
+    /// The queue did not take the message; the broker's words.
+    Refused(String),
+}
 
 /// What became of the slots of an entry after `after`, up to `slot`.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,6 @@ use redis::RedisError;
 
 use super::inspect;
 use crate::address::RedisAddress;
-use crate::store::BrokerError;
 use crate::store::contract::StoreError;
 use crate::tls;
 
@@ -49,11 +48,11 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<Failure> for BrokerError {
-    fn from(failure: Failure) -> BrokerError {
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> StoreError {
         match failure.kind {
-            Kind::Unusable => BrokerError::Unusable(failure.to_string()),
-            Kind::Login | Kind::Other => BrokerError::Unavailable(failure.to_string()),
+            Kind::Unusable => StoreError::Unusable(failure.to_string()),
+            Kind::Login | Kind::Other => StoreError::Unavailable(failure.to_string()),
         }
     }
 }

@@ -32,18 +32,18 @@ impl Keys {
         self.key("sequence")
     }
 
-    /// Hash: entry → `"<slot> <outcome> <task id>"` of the last slot settled.
+    /// Hash: entry → how far it has come, as `text` has it.
     pub(super) fn progress(&self) -> String {
         self.key("progress")
     }
 
-    /// Hash: entry → `"<slot> intended -"` of a slot that an AMQP broker may have taken, while that
-    /// is not recorded.
+    /// Hash: entry → the slot that a carrier may have taken, while that is not recorded.
     pub(super) fn intents(&self) -> String {
         self.key("intents")
     }
 
-    /// Hash: entry with a limit → how many slots of its life were dispatched.
+    /// In the first format. Hash: entry with a limit → how many slots of its registration were
+    /// dispatched.
     pub(super) fn sent(&self) -> String {
         self.key("sent")
     }
@@ -53,12 +53,13 @@ impl Keys {
         self.key("running")
     }
 
-    /// Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has left.
+    /// In the first format. Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has
+    /// left.
     pub(super) fn lives(&self) -> String {
         self.key("lives")
     }
 
-    /// String: there while the namespace's records are whole.
+    /// String: the number of the format, while the namespace's records are whole.
     pub(super) fn marker(&self) -> String {
         self.key("marker")
     }

@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::explain;
 use super::sentinel::Sentinels;
-use super::{inspect, lua, scripts};
+use super::{inspect, lua};
 use crate::address::{RedisAddress, RedisServer};
-use crate::store::BrokerError;
+use crate::store::contract::StoreError;
 use crate::tls::Tls;
 
 /// One server, reached over at most one connection at a time.
@@ -47,12 +47,7 @@ impl Link {
     /// Sentinels three times.
     pub(super) fn new(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
         let link = Link::without_scripts(address, tls, deadline);
-        Link { setup: scripts::load_all(), is_store: true, ..link }
-    }
-
-    /// The same, with the scripts of the store.
-    pub(super) fn for_store(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
-        Link { setup: lua::load_all(), ..Link::new(address, tls, deadline) }
+        Link { setup: lua::load_all(), is_store: true, ..link }
     }
 
     /// For a server on which no script is called.
@@ -84,22 +79,23 @@ impl Link {
 
     /// The connection, made now if there is none. Nothing is written before the server is known to
     /// support it.
-    pub(super) async fn connection(&mut self) -> Result<Connection, BrokerError> {
+    pub(super) async fn connection(&mut self) -> Result<Connection, StoreError> {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }
         match self.connect().await {
             Ok(connection) => Ok(self.connection.insert(connection).clone()),
-            Err(BrokerError::Unavailable(text)) => {
-                Err(BrokerError::Unavailable(format!("no connection to {}: {text}", self.address)))
+            Err(StoreError::Unavailable(text)) => {
+                Err(StoreError::Unavailable(format!("no connection to {}: {text}", self.address)))
             }
-            Err(BrokerError::Unusable(text)) => {
-                Err(BrokerError::Unusable(format!("{} cannot be used: {text}", self.address)))
+            Err(StoreError::Unusable(text)) => {
+                Err(StoreError::Unusable(format!("{} cannot be used: {text}", self.address)))
             }
+            Err(error @ StoreError::Unanswered(_)) => Err(error),
         }
     }
 
-    async fn connect(&mut self) -> Result<Connection, BrokerError> {
+    async fn connect(&mut self) -> Result<Connection, StoreError> {
         let published = self.published.as_ref();
         let opening = Opening { tls: &self.tls, deadline: self.deadline };
         let mut connection = match &mut self.place {
@@ -122,14 +118,14 @@ impl Link {
     pub(super) async fn ask<T: FromRedisValue>(
         &mut self,
         pipeline: &Pipeline,
-    ) -> Result<T, BrokerError> {
+    ) -> Result<T, StoreError> {
         let mut connection = self.connection().await?;
         let answer = pipeline.query_async(&mut connection).await;
         answer.map_err(|error| {
             self.drop_connection();
-            match BrokerError::from(explain(error)) {
-                BrokerError::Unavailable(text) => {
-                    BrokerError::Unavailable(format!("{text} (at {})", self.address))
+            match StoreError::from(explain(error)) {
+                StoreError::Unavailable(text) => {
+                    StoreError::Unavailable(format!("{text} (at {})", self.address))
                 }
                 error => error,
             }

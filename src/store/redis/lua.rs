@@ -46,7 +46,7 @@ scripts! {
     SEND = "journal" "push" "send";
     TRIM = "journal" "trim";
     CONVERT = "convert";
-    PEEK = "../scripts/peek";
+    PEEK = "peek";
 }
 
 /// The call of a loaded script with its keys; the caller adds the arguments.

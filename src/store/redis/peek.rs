@@ -1,29 +1,15 @@
 //! What waits in the places of a queue, read without moving anything.
 
-use redis::{Cmd, FromRedisValue, Pipeline, Value};
+use redis::{Cmd, FromRedisValue, Value};
 
-use super::{RedisBroker, scripts};
+use super::lua;
 use crate::envelope::peek::{MOST_BYTES, Next, Place, Store};
-use crate::store::{BrokerError, Found, Group, Peeked};
-
-impl RedisBroker {
-    /// The first `count` messages of these places, of one instant.
-    ///
-    /// # Errors
-    /// When Redis does not answer, or something else is in such a place.
-    pub async fn peek(&mut self, places: &[Place], count: usize) -> Result<Peeked, BrokerError> {
-        let call = call(places, count);
-        let mut pipeline = Pipeline::new();
-        pipeline.add_command(call);
-        let (answer,): (Value,) = self.link.ask(&pipeline).await?;
-        read(answer).ok_or_else(|| BrokerError::Unavailable("redis answered otherwise".to_owned()))
-    }
-}
+use crate::store::{Found, Group, Peeked};
 
 /// The call that asks for it.
 pub(super) fn call(places: &[Place], count: usize) -> Cmd {
     let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
-    let mut call = scripts::call(&scripts::PEEK, &keys);
+    let mut call = lua::call(&lua::PEEK, &keys);
     call.arg(count).arg(MOST_BYTES);
     for Place { next, store, .. } in places {
         call.arg(match next {

@@ -20,7 +20,6 @@ use super::connect::Connection;
 use super::failure::on_the_way;
 use super::link::Link;
 use crate::address::RedisAddress;
-use crate::store::BrokerError;
 use crate::store::contract::StoreError;
 
 /// Where requests are made; clones share the connection, which ends with the last of them.
@@ -250,10 +249,7 @@ impl Carrying {
         if !self.is_connected() {
             self.link.drop_connection();
         }
-        self.link.connection().await.map_err(|error| match error {
-            BrokerError::Unavailable(text) => StoreError::Unavailable(text),
-            BrokerError::Unusable(text) => StoreError::Unusable(text),
-        })
+        self.link.connection().await
     }
 
     async fn ping(&mut self) {

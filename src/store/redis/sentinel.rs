@@ -11,7 +11,7 @@ use tracing::info;
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::{Failure, Kind, explain};
 use crate::address::{self, Endpoint, HostPort};
-use crate::store::BrokerError;
+use crate::store::contract::StoreError;
 
 /// The Sentinels of one master.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Sentinels {
         &mut self,
         opening: &Opening<'_>,
         published: Option<&Arc<Notify>>,
-    ) -> Result<Connection, BrokerError> {
+    ) -> Result<Connection, StoreError> {
         let share = opening.deadline / u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
         for index in 0..self.nodes.len() {
@@ -83,7 +83,7 @@ impl Sentinels {
             }
             tried.push(found);
         }
-        Err(BrokerError::Unavailable(format!("no master was found: {}", failures.join("; "))))
+        Err(StoreError::Unavailable(format!("no master was found: {}", failures.join("; "))))
     }
 
     async fn ask(

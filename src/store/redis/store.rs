@@ -57,7 +57,7 @@ impl RedisStore {
         let keys = Keys::new(namespace);
         let resigned = Arc::new(Notify::new());
         let over = |link| Source { requests: Requests::over(link), keys: keys.clone() };
-        let link = || Link::for_store(address, tls, timeout);
+        let link = || Link::new(address, tls, timeout);
         RedisStore {
             source: over(link()),
             lease: over(link().listen(keys.resigned(), &resigned)),

@@ -47,9 +47,11 @@ impl Files {
         Files::of_user(root, us())?.locked(root, us())
     }
 
-    /// The same for a command; see [`Files::of_command`].
+    /// The same for a command. One that root runs also accepts a spool of another user, such as the
+    /// service's, if only that user and root can have put it there.
     pub(super) fn open_for_command(root: &Path) -> Result<Files, SpoolError> {
-        Files::of_command(root)?.locked(root, user_of_command(root))
+        let user = user_of_command(root);
+        Files::of_user(root, user)?.locked(root, user)
     }
 
     fn locked(mut self, root: &Path, user: u32) -> Result<Files, SpoolError> {
@@ -90,12 +92,6 @@ impl Files {
             }
             Err(error) => Err(failed("read", path)(error)),
         }
-    }
-
-    /// Makes the folders for a command. One that root runs also accepts a spool of another user, such as
-    /// the service's, if only that user and root can have put it there.
-    pub(super) fn of_command(root: &Path) -> Result<Files, SpoolError> {
-        Files::of_user(root, user_of_command(root))
     }
 
     /// Makes the folders, and checks that they belong to `user` or root and who else may write to them.
@@ -157,13 +153,6 @@ impl Files {
             }
         }
         Ok(queues)
-    }
-
-    /// Stages and enqueues one message of which nothing is recorded.
-    pub(super) fn publish(&self, message: &Outgoing) -> Result<(), SpoolError> {
-        let staged = self.stage(message)?;
-        self.enqueue(&staged)?;
-        self.sync_queue()
     }
 
     pub(super) fn sync_stage(&self) -> Result<(), SpoolError> {

@@ -14,13 +14,13 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::SpoolError;
-use super::files::{Files, Staged};
+use super::files::{self, Files, Staged};
 use super::history::HistoryFile;
 use super::log::{self, Log, Staging};
 use crate::clock;
 use crate::queue::Queue;
 use crate::schedule::UnixMs;
-use crate::store::Outgoing;
+use crate::store::{Outgoing, Peeked};
 use crate::store::contract::{
     Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
     Intend, ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
@@ -119,6 +119,14 @@ impl SpoolStore {
     /// When the records cannot be read or are damaged.
     pub fn peek_counters(path: &Path, namespace: &str) -> Result<Counters, SpoolError> {
         Ok(log::read(&path.join("records"), namespace)?.model.counters)
+    }
+
+    /// The first `count` messages that lie in a queue, read without holding the spool.
+    ///
+    /// # Errors
+    /// When the folder or a message cannot be read.
+    pub fn waiting(path: &Path, queue: &str, count: usize) -> Result<Peeked, SpoolError> {
+        files::waiting(path, queue, count)
     }
 
     /// What became of slots, read without holding the spool.
