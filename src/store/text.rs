@@ -2,8 +2,8 @@
 //!
 //! A registration is `"<since>\t<timing>"`, the timing being `-` once the entry has left. Progress is
 //! `"<through> <outcome> s=<slot> n=<count> a=<first>-<last>,…"`: the word of the outcome, or `-`; the
-//! newest slot that was dispatched, or `-`, if the outcome does not say it; how many were; the runs that were
-//! dispatched ahead. Fields without a value are left out.
+//! newest slot that was dispatched, or `-`, where the outcome does not say it; how many were; the runs
+//! that were dispatched ahead. Fields without a value are left out.
 
 use std::fmt::Write as _;
 

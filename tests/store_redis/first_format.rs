@@ -100,3 +100,24 @@ async fn a_large_namespace_is_converted_in_steps_that_prolong_the_lease() {
     // Every step leaves another number behind.
     assert!(snapshot.sequence > 71 + 40);
 }
+
+#[tokio::test]
+async fn an_older_replica_that_still_runs_is_waited_for() {
+    needs!(Redis);
+    let server = older();
+    let mut redis = server.connect();
+    let mut store = store(&server);
+    // A newer one may be announced all the same.
+    store.announce("new".into(), "{}".into(), TTL).await.unwrap();
+    let said = format!("{} {{\"host\":\"h\"}}", wall_clock().0);
+    let _: () = redis.hset("test:replicas", "h:7:abc", said).unwrap();
+    let acquired = ask_for_lease(&mut store, "one", TTL).await.unwrap();
+    let Acquired::Unreadable { why, .. } = acquired else { panic!("{acquired:?}") };
+    assert!(why.contains("h:7:abc") && why.contains("older"), "{why}");
+    let marker: String = redis.get("test:marker").unwrap();
+    assert_eq!(marker, "1699999999999");
+    // It has left, or has been silent for long.
+    let said = format!("{} {{}}", ago(4 * TTL.as_secs()).0);
+    let _: () = redis.hset("test:replicas", "h:7:abc", said).unwrap();
+    acquire(&mut store, "one").await;
+}

@@ -33,7 +33,7 @@ pub(super) async fn acquire(
     request: Acquire,
 ) -> Result<Acquired, StoreError> {
     let keys = &source.keys;
-    let keys = [keys.lease(), keys.term(), keys.marker()];
+    let keys = [keys.lease(), keys.term(), keys.marker(), keys.replicas()];
     let mut call = lua::call(&lua::ACQUIRE, &keys);
     call.arg(&*request.holder).arg(ms(request.ttl)).arg(i32::from(request.even_unmarked));
     call.arg(stood_for_a_ttl(&sightings, &request)).arg(FORMAT);
@@ -64,6 +64,14 @@ pub(super) async fn acquire(
         ("newer", [marker]) => {
             let marker = text(marker).ok_or_else(odd)?;
             Err(newer(marker.parse().map_err(|_| odd())?))
+        }
+        ("older", [Value::BulkString(replica)]) => {
+            let why = format!(
+                "{} runs an older version, which keeps the namespace in another format: it is taken \
+                 over when no such replica is left",
+                shortened(replica)
+            );
+            Ok(Acquired::Unreadable { why, now })
         }
         ("unreadable", [Value::BulkString(found)]) => {
             let why = format!("the lease cannot be read: {}", shortened(found));

@@ -50,7 +50,7 @@ enum Job {
 }
 
 struct Request {
-    call: Box<Cmd>,
+    call: Arc<Cmd>,
     answer: Answer,
     /// It can be made again when the connection was lost: once is as good as twice.
     is_repeatable: bool,
@@ -100,7 +100,7 @@ impl Requests {
         is_repeatable: bool,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
         let (answer, answered) = oneshot::channel();
-        self.post(Job::Ask(Request { call: Box::new(call), answer, is_repeatable }));
+        self.post(Job::Ask(Request { call: Arc::new(call), answer, is_repeatable }));
         async move {
             let ended = || StoreError::Unanswered("the connection to redis was lost".to_owned());
             answered.await.unwrap_or_else(|_| Err(ended()))
@@ -146,7 +146,8 @@ enum Reply {
 impl Sent {
     /// Sends a request, or a ping; what was sent before stands before it.
     async fn send(request: Option<Request>, connection: Connection, is_repeated: bool) -> Sent {
-        let call = request.as_ref().map_or_else(|| redis::cmd("PING"), |it| Cmd::clone(&it.call));
+        let ping = || Arc::new(redis::cmd("PING"));
+        let call = request.as_ref().map_or_else(ping, |request| Arc::clone(&request.call));
         let mut over = connection.clone();
         let mut reply: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
             let value = over.req_packed_command(&call).await;

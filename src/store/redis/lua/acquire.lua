@@ -1,6 +1,6 @@
 -- Takes the lease if nobody holds it.
 --
--- KEYS  1 lease, 2 term, 3 marker
+-- KEYS  1 lease, 2 term, 3 marker, 4 replicas
 -- ARGV  1 holder, 2 TTL in ms, 3 '1' when the caller may lead a namespace without a marker, 4 '' or
 --       what the caller was told to have stood in the lease for a whole TTL, 5 the number of the
 --       newest format that the caller knows
@@ -10,6 +10,7 @@
 --       {'unmarked', now}  nobody leads and nothing is known here: wait a TTL for somebody who
 --                          remembers, then ask again with '1'
 --       {'newer', now, marker}  a newer version has been here
+--       {'older', now, replica}  the namespace is kept in an older format, by a replica that still runs
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -40,6 +41,15 @@ end
 local format = string.find(marker, '^%d+$') and tonumber(marker)
 if format and format > tonumber(ARGV[5]) and format < 1e9 then
   return {'newer', now, marker}
+end
+if format and format ~= tonumber(ARGV[5]) and redis.call('TYPE', KEYS[4]).ok == 'hash' then
+  local page = redis.call('HSCAN', KEYS[4], 0, 'COUNT', 500)[2]
+  for at = 1, #page, 2 do
+    local seen = #page[at + 1] < 10000 and tonumber(string.match(page[at + 1], '^(%d+) .*[^ ]$'))
+    if seen and now - seen <= 3 * ARGV[2] and seen - now <= 1000 then
+      return {'older', now, page[at]}
+    end
+  end
 end
 local term = redis.pcall('INCR', KEYS[2])
 if type(term) ~= 'number' or term < 1 or term > 1e14 then

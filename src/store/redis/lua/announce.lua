@@ -20,7 +20,8 @@ if listens then
 elseif ARGV[2] == '' then
   redis.call('HDEL', KEYS[1], ARGV[1])
 elseif #ARGV[2] <= tonumber(ARGV[6]) then
-  redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2])
+  -- The blank at the end tells who speaks from those of older formats, who read it all the same.
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2] .. ' ')
 end
 local reply, seen = {'0', 0}, 0
 local cursor = ARGV[4]
@@ -39,7 +40,7 @@ repeat
     elseif #reply < 2 + 3 * ARGV[5] then
       reply[#reply + 1] = replica
       reply[#reply + 1] = math.max(now - told, 0)
-      reply[#reply + 1] = string.sub(said, #told + 2)
+      reply[#reply + 1] = string.match(said, '^%d+ (.-) ?$') or ''
     end
   end
 until cursor == '0' or seen >= 500
