@@ -201,11 +201,6 @@ fn optional(name: &str, value: Option<&str>) -> Result<(), Failure> {
     value.map_or(Ok(()), |value| fact(name, value))
 }
 
-/// Prints a fact, on as many lines as it takes.
-fn fact(mut name: &str, value: &str) -> Result<(), Failure> {
-    for line in show::wrapped(&show::fitting(value), INDENT) {
-        show::line(&format!("{name:<INDENT$}{line}"))?;
-        name = "";
-    }
-    Ok(())
+fn fact(name: &str, value: &str) -> Result<(), Failure> {
+    show::fact(INDENT, name, value)
 }

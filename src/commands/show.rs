@@ -120,9 +120,14 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failur
 /// Columns of a cell, or of a fact, at most.
 const MAX_CELL: usize = 1000;
 
-/// What is shown of a fact, which may come from other replicas or a broker.
-pub(super) fn fitting(text: &str) -> String {
-    cut(&escape(text), MAX_CELL)
+/// Prints a fact, whose name takes so many columns: on a terminal on as many lines as it takes. What is
+/// too long to be read is cut.
+pub(super) fn fact(columns: usize, mut name: &str, value: &str) -> Result<(), Failure> {
+    for text in wrapped(&cut(&escape(value), MAX_CELL), columns) {
+        line(&format!("{name:<columns$}{text}"))?;
+        name = "";
+    }
+    Ok(())
 }
 
 /// Between columns, and before those that go on below.
@@ -187,7 +192,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// The text in lines that fit a terminal beside so many columns; in a pipe, one line.
-pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
+fn wrapped(text: &str, indent: usize) -> Vec<String> {
     if io::stdout().is_terminal() {
         wrap(text, width().saturating_sub(indent).max(20))
     } else {

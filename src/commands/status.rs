@@ -9,7 +9,7 @@ use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::{self, Command, Question};
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
-use crate::service::status::{QueueStatus, ScheduleStatus, Status};
+use crate::service::status::{BadRecord, QueueStatus, ScheduleStatus, Status};
 use crate::store::contract::Store as _;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,13 +76,8 @@ fn print(status: &Status) -> Result<(), Failure> {
         }
         _ => fact("downbeat", "no service runs here; the broker was asked")?,
     }
-    for trouble in status.troubles() {
-        let mut name = "TROUBLE";
-        for line in show::wrapped(&show::fitting(&trouble), INDENT) {
-            fact(name, &line)?;
-            name = "";
-        }
-    }
+    status.troubles().iter().try_for_each(|trouble| fact("TROUBLE", trouble))?;
+    print_bad_records(status)?;
     fact("leader", &leader(status))?;
     fact("broker", &status.broker)?;
     fact("namespace", &status.namespace)?;
@@ -119,6 +114,22 @@ fn peer(replica: &Peer, leader: Option<&str>) -> String {
         _ => String::new(),
     };
     format!("{holder} {version}{role}, schedule {schedule}, clock {skew_ms:+} ms")
+}
+
+/// Those that are named, if one is not enough.
+fn print_bad_records(status: &Status) -> Result<(), Failure> {
+    if status.bad_record_count < 2 {
+        return Ok(());
+    }
+    let mut name = "repaired";
+    for BadRecord { entry, what } in &status.bad_records {
+        fact(name, &format!("`{entry}`: {what}"))?;
+        name = "";
+    }
+    match status.bad_record_count.saturating_sub(status.bad_records.len()) {
+        0 => Ok(()),
+        more => fact("", &format!("and {more} more")),
+    }
 }
 
 fn print_schedule(schedule: &ScheduleStatus) -> Result<(), Failure> {
@@ -167,9 +178,8 @@ fn print_counts(status: &Status) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints one line, with the name padded to the column of values.
 fn fact(name: &str, value: &str) -> Result<(), Failure> {
-    show::line(&format!("{name:<INDENT$}{}", show::fitting(value)))
+    show::fact(INDENT, name, value)
 }
 
 fn lateness(lateness: &Lateness) -> String {

@@ -268,6 +268,12 @@ impl Planner {
         self.tracks[index as usize].is_live().then(|| self.progress(index))
     }
 
+    /// The same, also of an entry that is not live any more: how far it had come.
+    #[must_use]
+    pub fn known_progress(&self, name: &str) -> Option<Progress> {
+        self.progress_of(name).or_else(|| self.retired.get(name).cloned())
+    }
+
     fn progress(&self, index: u32) -> Progress {
         let track = &self.tracks[index as usize];
         let mut ahead = Vec::new();

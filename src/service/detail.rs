@@ -256,11 +256,19 @@ mod tests {
             (told.last_sent_utc.clone(), None)
         );
         let outcome = Some(Outcome::Skipped(crate::schedule::outcome::SkipReason::TooLate));
-        let told = status(&Progress { through: skipped, outcome, ..was_sent });
+        let told = status(&Progress { through: skipped, outcome, ..was_sent.clone() });
         assert_eq!(told.last_skipped(), Some("too_late"));
         assert_eq!(told.last_utc.as_deref(), Some("2027-01-01T00:00:00Z"));
         assert_eq!(told.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
-        // Settled up to some instant that is no slot: what was sent is still known.
+        // An edit: what was sent before is still known.
+        let edited = Progress { through: NOW, ..was_sent.clone() };
+        let told = status(&edited);
+        assert_eq!(told.last_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
+        assert_eq!(told.last_outcome.as_deref(), Some("catch_up"));
+        let told = status(&Progress { outcome, ..edited });
+        assert_eq!((told.last, told.last_outcome), (None, None));
+        assert_eq!(told.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
+        // Settled up to some instant that is no slot.
         let repaired = Progress { dispatched: Some(sent), ..Progress::through(NOW) };
         let told = status(&repaired);
         assert_eq!((told.last, told.last_outcome), (None, None));

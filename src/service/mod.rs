@@ -632,7 +632,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         match (state, &self.planner) {
             (Some(state), _) => status::progress_in(state, entry),
             // A follower: what was known when the store last answered.
-            (None, Some(planner)) => planner.progress_of(&entry.name),
+            (None, Some(planner)) => planner.known_progress(&entry.name),
             (None, None) => None,
         }
     }

@@ -105,10 +105,10 @@ impl Status {
         if self.schedules() > 1 {
             troubles.push("replicas have different schedules".to_owned());
         }
-        for replica in self.living().filter(|replica| replica.is_skewed()) {
-            troubles
-                .push(format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
-        }
+        let skewed = self.living().filter(|replica| replica.is_skewed());
+        let told = skewed
+            .map(|replica| format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
+        add_few(&mut troubles, told, "clocks");
         troubles
     }
 
@@ -133,9 +133,10 @@ impl Status {
                 "the lease cannot be used: {why}; it is taken over once it has stood unchanged for a while"
             ));
         }
-        for (queue, error) in &self.refusing {
-            troubles.push(format!("queue `{queue}` refuses messages: {error}"));
-        }
+        let refusing = self.refusing.iter();
+        let told =
+            refusing.map(|(queue, error)| format!("queue `{queue}` refuses messages: {error}"));
+        add_few(&mut troubles, told, "queues");
         if let Some(next) = &self.next
             && let Some(overdue) = next.overdue()
         {
@@ -154,6 +155,18 @@ impl Status {
             parts.push(format!("next is {} at {}{overdue}", next.entry, next.slot));
         }
         parts.join("; ")
+    }
+}
+
+/// So many troubles of one sort are told one by one.
+const MAX_TOLD: usize = 10;
+
+/// Adds troubles of one sort, and how many more there are.
+fn add_few(troubles: &mut Vec<String>, mut told: impl Iterator<Item = String>, what: &str) {
+    troubles.extend(told.by_ref().take(MAX_TOLD));
+    match told.count() {
+        0 => {}
+        more => troubles.push(format!("the same of {more} more {what}")),
     }
 }
 
@@ -412,11 +425,13 @@ pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> 
     let live = entry.enabled && entry.guards.remaining(sent) > 0;
     let next = live.then(|| entry.next_slot(now.max(through.unwrap_or(now)))).flatten();
     let outcome = progress.and_then(|progress| progress.outcome);
-    // What is settled may end anywhere.
-    let last = through.filter(|through| outcome.is_some() || is_slot(entry, *through));
-    let was_sent = matches!(outcome, Some(Outcome::Dispatched(_)));
     let last_sent = progress.and_then(|progress| progress.dispatched);
-    let last_sent = last_sent.or(last.filter(|_| was_sent));
+    // What is settled may end at any instant: where the entry was edited, or a clock went back.
+    let last = match outcome {
+        Some(Outcome::Dispatched(_)) => last_sent.or(through),
+        Some(Outcome::Skipped(_)) | None => through.filter(|at| is_slot(entry, *at)),
+    };
+    let outcome = outcome.filter(|_| last.is_some());
     let local = |slot: UnixMs| entry.zone.to_rfc3339(slot);
     let utc = |slot: UnixMs| slot.to_string();
     EntryStatus {
@@ -500,6 +515,19 @@ mod tests {
             assert_eq!(json["troubles"], serde_json::json!([blockage]));
             assert_eq!(json["broker"], "", "beside all else");
         }
+    }
+
+    #[test]
+    fn of_many_troubles_of_one_sort_a_few_are_told_and_the_rest_counted() {
+        let queue = |n: usize| (format!("q{n:02}"), "no".to_owned());
+        let refusing = |count: usize| {
+            let leader = Some("7 a:1:00000000".to_owned());
+            Status { leader, refusing: (0..count).map(queue).collect(), ..Status::default() }
+        };
+        assert_eq!(refusing(10).blockages().len(), 10);
+        let many = refusing(300).blockages();
+        assert_eq!(many.len(), 11);
+        assert_eq!(many[9..], ["queue `q09` refuses messages: no", "the same of 290 more queues"]);
     }
 
     #[test]

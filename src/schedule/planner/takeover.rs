@@ -93,9 +93,7 @@ impl Planner {
             match self.remembered(entry) {
                 Some(memory) => planner.go_on(index, memory),
                 None => {
-                    let known = self.progress_of(&entry.name);
-                    let known = known.or_else(|| self.retired.get(&entry.name).cloned());
-                    changes.push(planner.begin(index, known, now));
+                    changes.push(planner.begin(index, self.known_progress(&entry.name), now));
                     planner.retired.remove(&entry.name);
                 }
             }
