@@ -8,6 +8,7 @@ mod folding;
 mod history;
 mod leases;
 mod manual;
+mod random;
 mod registering;
 mod rig;
 mod stores;

@@ -6,6 +6,7 @@ mod acl;
 mod addresses;
 mod amqp;
 mod bullmq;
+mod carriers;
 mod celery_crontab;
 mod celery_golden;
 mod celery_solar;
