@@ -358,3 +358,23 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         Some(Arc::clone(&entry.name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenure_is_trusted_while_its_own_lease_is() {
+        let lease = |text: &str, trusted_until| {
+            Some(Lease { text: text.into(), trusted_until, continues: false, broker_clock: None })
+        };
+        let (campaign, leadership) = watch::channel(lease("1 me", SinceBoot::NEVER));
+        let trust = Trust { lease: "1 me".into(), leadership };
+        assert!(trust.holds());
+        let ended = [lease("1 me", SinceBoot::now()), lease("2 me", SinceBoot::NEVER), None];
+        for ended in ended {
+            campaign.send_replace(ended);
+            assert!(!trust.holds());
+        }
+    }
+}

@@ -109,6 +109,21 @@ async fn what_another_leader_recorded_is_never_reported_as_sent_by_us() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leader_whose_lease_has_run_out_sends_nothing() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 2).await;
+    rig.distrust(&leader);
+    rig.pass(&mut leader, 3).await;
+    rig.assert_every_second("celery", "a", 1, 2);
+    // Nobody has led since: it goes on from there.
+    rig.elect(&mut leader, true).await;
+    rig.pass(&mut leader, 1).await;
+    rig.assert_every_second("celery", "a", 1, 6);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_did_nothing_is_not_read_anew() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);

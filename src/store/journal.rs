@@ -368,4 +368,22 @@ mod tests {
         assert_eq!(snapshot.recorded_in(1).len(), 5);
         assert!(snapshot.recorded_in(2).is_empty());
     }
+    #[test]
+    fn what_was_dispatched_ahead_of_the_clock_moves_no_progress_and_is_settled() {
+        let skipped = Line { outcome: Outcome::Skipped(SkipReason::TooLate), ..sent("a", 95) };
+        let lines = vec![sent("a", 90), sent("a", 91), skipped, sent("b", 92)];
+        let snapshot = Snapshot {
+            now: UnixMs(20),
+            journal: vec![record(1, None, vec![sent("a", 10)]), record(2, Some(1), lines)],
+            head: Some(id(2)),
+            completeness: Completeness::Whole,
+            ..Snapshot::default()
+        };
+        let state = snapshot.state(Duration::from_millis(5));
+        let a = &state.progress["a"];
+        assert_eq!((a.through, a.dispatched), (UnixMs(10), Some(UnixMs(10))));
+        assert!(a.is_settled(UnixMs(90)) && a.is_settled(UnixMs(91)));
+        assert!(!a.is_settled(UnixMs(11)) && !a.is_settled(UnixMs(95)), "{a:?}");
+        assert!(state.progress["b"].is_settled(UnixMs(92)));
+    }
 }

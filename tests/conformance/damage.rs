@@ -13,6 +13,7 @@ over_every_store! {
     a_new_leader_sees_what_is_missing
     records_that_are_folded_may_be_missing
     a_store_that_was_rolled_back_is_written_by_nobody_who_remembers_more
+    two_futures_of_one_past_have_different_sequence_numbers
     a_flushed_namespace_is_empty
 }
 
@@ -185,6 +186,22 @@ async fn a_store_that_was_rolled_back_is_written_by_nobody_who_remembers_more<R:
     leader.sequence = snapshot.sequence;
     leader.dispatch(writes).await.written();
     assert!(leader.read().await.is_chain_whole());
+}
+
+async fn two_futures_of_one_past_have_different_sequence_numbers<R: Rig>(rig: R) {
+    let mut leader = Leader::start(rig).await;
+    let checkpoint = leader.rig.checkpoint();
+    leader.dispatch(vec![write("a", leader.slot(9), "q")]).await.written();
+    let forgotten = leader.sequence;
+    leader.store = leader.rig.roll_back(leader.store, &checkpoint);
+    if !Leader::<R>::CAPABILITIES.shared {
+        leader.lease = acquire(&mut leader.store, "two").await;
+    }
+    leader.sequence = leader.read().await.sequence;
+    leader.dispatch(vec![write("a", leader.slot(8), "q")]).await.written();
+    // Who remembers the other future is not taken for who wrote this one.
+    leader.sequence = forgotten;
+    assert_eq!(leader.dispatch(vec![write("a", leader.slot(7), "q")]).await, Reply::Stale);
 }
 
 async fn a_flushed_namespace_is_empty<R: Rig>(rig: R) {

@@ -98,6 +98,23 @@ async fn a_full_queue_takes_no_more() {
 }
 
 #[tokio::test]
+async fn a_refused_queue_leaves_no_record_of_guarded_slots() {
+    needs!(Redis);
+    let mut world = World::start(CELERY_HERE).await;
+    let _: () = world.redis(2).set("q", "not a list").unwrap();
+    let writes = vec![world.send("a", ago(2), alone(60_000)), world.send("b", ago(1), alone(9))];
+    let refused = world.dispatch(writes).await;
+    assert!(refused.iter().all(|(_, why)| matches!(why, Exception::Refused(_))), "{refused:?}");
+    assert_eq!(refused.len(), 2);
+    let snapshot = world.leader.snapshot().await;
+    assert_eq!((snapshot.journal.len(), snapshot.head), (0, None));
+    assert_eq!((world.running("a"), world.running("b")), (None, None));
+    let _: () = world.redis(2).del("q").unwrap();
+    let writes = vec![world.send("a", ago(2), alone(60_000))];
+    assert_eq!(world.dispatch(writes).await, []);
+}
+
+#[tokio::test]
 async fn a_task_that_still_runs_keeps_the_next_from_being_sent() {
     needs!(Redis);
     for (worker, database) in [(CELERY_ELSEWHERE, 5), (CELERY_HERE, 2)] {

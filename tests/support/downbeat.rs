@@ -243,7 +243,8 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    fn read(line: &str) -> Option<Dispatch> {
+    /// What a line of the log says, if it is one of these.
+    pub(crate) fn read(line: &str) -> Option<Dispatch> {
         let (_, fields) = line.split_once(" dispatched ")?;
         let field = |name: &str| {
             let mut values = fields.split(' ').filter_map(|field| field.split_once('='));

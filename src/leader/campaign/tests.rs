@@ -24,6 +24,10 @@ struct Script {
     /// The store's clock less ours.
     ahead_ms: i64,
     asked: Vec<(Duration, String)>,
+    /// When, by our own clock.
+    asked_at: Vec<SinceBoot>,
+    /// Every answer takes so much longer by our own clock.
+    slow: Duration,
     resigned: Arc<Notify>,
 }
 
@@ -49,6 +53,8 @@ impl<const SHARED: bool> Scripted<SHARED> {
         let mut script = self.script.lock().unwrap();
         script.asked.push((self.started_at.elapsed(), what));
         let now = UnixMs(clock::wall().0 + script.ahead_ms);
+        script.asked_at.push(SinceBoot::now());
+        std::thread::sleep(script.slow);
         (script, now)
     }
 }
@@ -250,6 +256,22 @@ async fn a_resignation_wakes_a_follower() {
     running.script.lock().unwrap().resigned.notify_one();
     running.lease().await;
     assert!(resigned_at.elapsed() <= Duration::from_millis(40), "{:?}", resigned_at.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn trust_counts_from_before_a_lease_is_asked_for_however_late_the_answer() {
+    let slow = Duration::from_millis(40);
+    let mut running = Running::start::<true>(Script { slow, ..Script::default() });
+    let first = running.lease().await;
+    running.reports.leadership.changed().await.unwrap();
+    let renewed = running.lease().await;
+    let script = running.script.lock().unwrap();
+    let times = LeaseTimes::new(TTL);
+    for (lease, asked) in [(first, "acquire"), (renewed, "renew")] {
+        let at = script.asked.iter().position(|(_, what)| what.starts_with(asked)).unwrap();
+        let limit = times.trusted_until(script.asked_at[at]);
+        assert!(lease.trusted_until <= limit, "{asked}: {:?} {limit:?}", lease.trusted_until);
+    }
 }
 
 #[tokio::test(start_paused = true)]

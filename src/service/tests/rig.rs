@@ -263,6 +263,15 @@ impl Rig {
         replica.run().await;
     }
 
+    /// The replica could not renew its lease in time, and has not been told.
+    pub(super) fn distrust(&self, replica: &Replica) {
+        replica.leadership.send_modify(|lease| {
+            if let Some(lease) = lease {
+                lease.trusted_until = SinceBoot(Duration::ZERO);
+            }
+        });
+    }
+
     fn reading(&self) -> Reading {
         Reading { shown: self.store_clock.now(), at: SinceBoot::now() }
     }
