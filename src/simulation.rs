@@ -19,9 +19,7 @@ use crate::schedule::legacy::SkipReason;
 use crate::schedule::legacy_planner::{Action, Item, Planner};
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule};
 use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs, Zone};
-use crate::store::legacy_memory::{
-    Exception, MemoryBroker, Outcome, Reply, Settled, Write,
-};
+use crate::store::legacy_memory::{Exception, MemoryBroker, Outcome, Reply, Settled, Write};
 use crate::store::{Fence, Outgoing};
 
 const GRACE: Duration = Duration::from_secs(15);

@@ -94,7 +94,9 @@ fn a_second_process_is_kept_out_and_told_so() {
     let mut first = place.start(&["run"]);
     first.wait_for_log("became leader");
     let spool = place.state().join("spool");
-    assert!(matches!(SpoolStore::open(&spool, "downbeat"), Err(SpoolError::Locked(path)) if path == spool));
+    assert!(
+        matches!(SpoolStore::open(&spool, "downbeat"), Err(SpoolError::Locked(path)) if path == spool)
+    );
     let runtime = place.path().join("another");
     let second = place.run(&["run", "--runtime-dir", runtime.to_str().unwrap()]).refused(78);
     let told = format!("the spool {} is in use by another process", spool.display());

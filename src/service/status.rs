@@ -106,8 +106,9 @@ impl Status {
             troubles.push("replicas have different schedules".to_owned());
         }
         let skewed = self.living().filter(|replica| replica.is_skewed());
-        let told = skewed
-            .map(|replica| format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
+        let told = skewed.map(|replica| {
+            format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms)
+        });
         add_few(&mut troubles, told, "clocks");
         troubles
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Fence, Outgoing};
-use crate::schedule::{Guards, UnixMs};
 use crate::schedule::legacy::{Life, LifeChange, SkipReason, State};
+use crate::schedule::{Guards, UnixMs};
 
 /// What is recorded of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

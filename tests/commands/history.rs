@@ -64,7 +64,10 @@ fn what_was_sent_is_shown_with_and_without_the_service() {
         let logged: Vec<i64> = dispatches.iter().map(|dispatch| dispatch.slot_ms).collect();
         assert_eq!(slots(&stopped), logged);
         for (event, dispatch) in stopped.iter().zip(&dispatches) {
-            assert_eq!((&event["outcome"], &event["kind"]), (&"scheduled".into(), &"scheduled".into()));
+            assert_eq!(
+                (&event["outcome"], &event["kind"]),
+                (&"scheduled".into(), &"scheduled".into())
+            );
             assert_eq!((&event["reason"], &event["count"]), (&Value::Null, &1.into()));
             assert_eq!((&event["queue"], &event["by"]), (&"q".into(), &Value::Null));
             assert!(event["slot"].as_str().unwrap().ends_with("+09:00"), "{event}");
@@ -147,7 +150,10 @@ fn what_was_skipped_says_why_and_is_told_from_what_was_sent_in_the_list() {
         assert_eq!(instant(row[3]).0, sent, "{rows}");
         stop(&mut downbeat);
         let listed = list();
-        assert_eq!((&listed["last_outcome"], time(&listed["last_sent_utc"])), (&"queue_full".into(), sent));
+        assert_eq!(
+            (&listed["last_outcome"], time(&listed["last_sent_utc"])),
+            (&"queue_full".into(), sent)
+        );
         let shown = events(&place, &[]);
         assert_eq!(shown[0]["kind"], "scheduled");
         for event in &shown[1..] {
@@ -237,7 +243,10 @@ fn the_newest_are_shown_and_how_to_see_more_is_said() {
             let mut hours = BTreeMap::new();
             for event in events(&place, args) {
                 let hour = event["slot_utc"].as_str().unwrap()[11..13].parse::<u32>().unwrap();
-                hours.entry(event["entry"].as_str().unwrap().to_owned()).or_insert_with(Vec::new).push(hour);
+                hours
+                    .entry(event["entry"].as_str().unwrap().to_owned())
+                    .or_insert_with(Vec::new)
+                    .push(hour);
             }
             hours
         };
@@ -252,7 +261,8 @@ fn the_newest_are_shown_and_how_to_see_more_is_said() {
         assert_eq!((all.stdout.lines().count(), all.stderr.as_str()), (48, ""));
         let few = place.run(&["history", "--count", "3"]);
         assert_eq!(few.stdout.lines().count(), 3);
-        let told = "downbeat: the newest 3 are shown; there are more: --count 30, or an earlier --to\n";
+        let told =
+            "downbeat: the newest 3 are shown; there are more: --count 30, or an earlier --to\n";
         assert_eq!(few.stderr, told);
         assert_eq!(place.run(&["history", "--count", "3", "--json"]).json(0)["more"], true);
         assert_eq!(place.run(&["history", "--json"]).json(0)["more"], false);
@@ -285,7 +295,10 @@ fn the_past_fits_a_terminal_and_is_plain_in_a_pipe() {
     let lines: Vec<&str> = shown.lines().collect();
     assert!(lines[0].starts_with("SLOT ") && lines[0].contains(" OUTCOME "), "{shown}");
     // What says nothing of any slot has no column.
-    assert!(!shown.contains("TERM") && !shown.contains("LATE") && !shown.contains(" - "), "{shown}");
+    assert!(
+        !shown.contains("TERM") && !shown.contains("LATE") && !shown.contains(" - "),
+        "{shown}"
+    );
     let of_one = on_a_terminal(&place, "history nightly").unwrap();
     assert!(!of_one.contains("ENTRY"), "{of_one}");
     let all_of_one = on_a_terminal(&place, "list nightly").unwrap();
@@ -312,7 +325,10 @@ fn the_list_of_one_entry_has_its_last_runs() {
         let (at, shown) = place_of("runs ");
         let runs: Vec<_> = shown.lines().skip(at).collect();
         assert_eq!(runs.len(), 5, "{shown}");
-        assert!(runs.iter().all(|run| run.contains(" sent, ") && run.ends_with(" late")), "{shown}");
+        assert!(
+            runs.iter().all(|run| run.contains(" sent, ") && run.ends_with(" late")),
+            "{shown}"
+        );
         assert!(shown.starts_with("entry        tick (done: limit of 7 reached)\n"), "{shown}");
         place_of("last sent ");
         stop(&mut downbeat);

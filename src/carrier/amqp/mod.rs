@@ -23,7 +23,6 @@ use super::{Carrier, PublishOutcome};
 use crate::address::AmqpAddress;
 use crate::envelope::Publication;
 use crate::queue::{AmqpQueue, Queue};
-use crate::store::{BrokerError, Parcel, Publish, misplaced};
 use crate::tls::Tls;
 
 /// All AMQP brokers there are, each connected to when first needed.
@@ -50,7 +49,7 @@ impl Amqp {
 
 impl Carrier for Amqp {
     async fn count_waiting(&self, queue: &Queue) -> Result<u64, String> {
-        let amqp = queue.amqp.as_ref().ok_or_else(|| misplaced(queue).to_string())?;
+        let amqp = queue.amqp.as_ref().ok_or_else(|| misplaced(queue))?;
         self.link(amqp).count(&queue.name).await.map(u64::from)
     }
 
@@ -62,7 +61,7 @@ impl Carrier for Amqp {
     ) -> Vec<PublishOutcome> {
         let all = |outcome: PublishOutcome| vec![outcome; messages.len()];
         let Some(amqp) = &queue.amqp else {
-            return all(PublishOutcome::Refused(misplaced(queue).to_string()));
+            return all(PublishOutcome::Refused(misplaced(queue)));
         };
         let link = self.link(amqp);
         let exchanges = messages.iter().map(|message| &*message.exchange);
@@ -102,23 +101,8 @@ impl Carrier for Amqp {
     }
 }
 
-impl Publish for Amqp {
-    async fn publish(&mut self, message: Parcel) -> Result<(), BrokerError> {
-        let (queue, publication) = match message {
-            Parcel::Amqp(queue, publication) => (queue, publication),
-            Parcel::Store(outgoing) => return Err(misplaced(&outgoing.queue)),
-        };
-        match self.publish_all(&queue, &[publication], || true).await.pop() {
-            Some(PublishOutcome::Published) => Ok(()),
-            Some(PublishOutcome::Refused(error)) => Err(BrokerError::Unavailable(error)),
-            Some(PublishOutcome::Uncertain(error)) => {
-                Err(BrokerError::Unavailable(format!("it may have been sent: {error}")))
-            }
-            Some(PublishOutcome::Held) | None => {
-                Err(BrokerError::Unavailable("not sent".to_owned()))
-            }
-        }
-    }
+fn misplaced(queue: &Queue) -> String {
+    format!("the queue `{}` is on no AMQP broker", queue.name)
 }
 
 /// A message that is on its way, or not.

@@ -28,10 +28,7 @@ impl Results {
     ///
     /// # Errors
     /// When Redis does not answer, or refuses a question.
-    pub async fn ask(
-        &mut self,
-        questions: &[Command],
-    ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    pub async fn ask(&mut self, questions: &[Command]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.atomic();
         for words in questions {

@@ -20,13 +20,13 @@ use super::log::{self, Log, Staging};
 use crate::clock;
 use crate::queue::Queue;
 use crate::schedule::UnixMs;
-use crate::store::{Outgoing, Peeked};
 use crate::store::contract::{
     Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
     Intend, ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
     Trim, Trimmed,
 };
 use crate::store::model::{Change, Decision, Model, Queues};
+use crate::store::{Outgoing, Peeked};
 
 /// An open spool. Clones are handles of the same one; it is closed with the last of them.
 ///
