@@ -157,11 +157,6 @@ impl Link {
         self.connection.clone()
     }
 
-    /// The number of the database.
-    pub(super) fn database(&self) -> i64 {
-        self.address.database.into()
-    }
-
     /// The next call connects anew.
     pub(super) fn drop_connection(&mut self) {
         self.connection = None;

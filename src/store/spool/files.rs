@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn the_longest_name_of_a_queue_makes_the_longest_name_of_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::of_command(folder.path()).unwrap();
+        let files = Files::of_user(folder.path(), us()).unwrap();
         let queue = "q".repeat(MAX_SPOOL_NAME);
         let name = files.name(&queue);
         assert_eq!((name.len(), queue_of(&name)), (255, Some(&*queue)));
