@@ -1,6 +1,7 @@
 //! The history as people read it: what became of slots, when, and how late.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::Vacant;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -165,8 +166,8 @@ impl Zones<'_> {
     fn ranges(&self, asked: &Asked) -> Result<HashMap<Tz, Range>, Refused> {
         let mut ranges = HashMap::new();
         let mut add = |zone: &Zone| -> Result<(), Refused> {
-            if !ranges.contains_key(&zone.iana()) {
-                ranges.insert(zone.iana(), Range::by(zone, asked)?);
+            if let Vacant(place) = ranges.entry(zone.iana()) {
+                place.insert(Range::by(zone, asked)?);
             }
             Ok(())
         };

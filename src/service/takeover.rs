@@ -78,7 +78,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             let progress = known_progress(&planner, &state, true);
             match self.begin_journal(&lease.text, position, progress).await? {
                 Ok(reached) => position = reached,
-                Err(refusal) => return Ok(self.back_off(&refusal)),
+                Err(refusal) => {
+                    self.back_off(&refusal);
+                    return Ok(());
+                }
             }
             is_new_journal = true;
         }
