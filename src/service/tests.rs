@@ -65,8 +65,9 @@ async fn a_slot_that_never_reached_the_store_is_not_reported_whatever_is_edited_
     rig.assert_every_second("celery", "a", 1, 2);
     assert_eq!(rig.logged(&["dispatched"]), 2, "{}", rig.log());
     assert_eq!(rig.counted("celery", "scheduled").await, 2);
-    assert_eq!(rig.counted("celery", "retimed").await, 1, "{}", rig.log());
-    assert_eq!(rig.logged(&["skipped", "retimed"]), 1, "{}", rig.log());
+    // That one, and the one that came due before the new timing was written.
+    assert_eq!(rig.counted("celery", "retimed").await, 2, "{}", rig.log());
+    assert_eq!(rig.logged(&["skipped", "retimed", "count=2"]), 1, "{}", rig.log());
 }
 
 #[tokio::test(start_paused = true)]
@@ -375,7 +376,8 @@ async fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
     }
     let before = rig.sent("celery").len();
     rig.pass(&mut leader, 10).await;
-    assert_eq!(rig.sent("celery").len(), before + 10, "{}", rig.log());
+    // Up to the instant of the repair, slots were left out and counted when the clock was ahead.
+    assert_eq!(rig.sent("celery").len(), before + 9, "{}", rig.log());
     assert_eq!(rig.logged(&["a clock went back"]), 1, "{}", rig.log());
     assert_eq!(leader.service.status().bad_records[0].entry, "a");
     // The next leader finds nothing to mend.
@@ -383,6 +385,6 @@ async fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
     let mut heir = rig.replica([every("a", 1)]);
     rig.elect(&mut heir, false).await;
     rig.pass(&mut heir, 2).await;
-    assert_eq!(rig.sent("celery").len(), before + 12, "{}", rig.log());
+    assert_eq!(rig.sent("celery").len(), before + 11, "{}", rig.log());
     assert!(GRACE < ahead && heir.service.status().bad_records.is_empty(), "{}", rig.log());
 }
