@@ -88,7 +88,7 @@ impl Rig {
         let downbeat = self.start();
         eventually(SOON, "it leads", || {
             let log = fs::read_to_string(self.place.path().join("log")).unwrap();
-            log.contains("became leader").then_some(())
+            log.contains("took office").then_some(())
         });
         downbeat
     }

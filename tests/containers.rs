@@ -85,7 +85,7 @@ fn the_health_check_of_the_image_tells_whether_the_loop_turns_with_redis_or_with
     let (mut server, place) = (redis(), Place::new());
     let container = container(&server, &place).tmpfs("/run/downbeat");
     let Some(mut running) = container.start(&["run"]) else { return };
-    running.downbeat.wait_for_log("became leader");
+    running.downbeat.wait_for_log("took office");
     let check = list("HEALTHCHECK");
     let check: Vec<&str> = check.iter().map(String::as_str).collect();
     let healthy = running.exec(&container, &check).ok();
@@ -279,7 +279,7 @@ fn the_deployment_runs_as_it_is_written_and_takes_up_an_edit_of_its_config_map()
     }
     assert_eq!(spec["args"], json!(list("CMD")));
     let Some(mut running) = container.start(&["run"]) else { return };
-    running.downbeat.wait_for_log("became leader");
+    running.downbeat.wait_for_log("took office");
     let address = address(&running.downbeat);
     for probe in ["livenessProbe", "readinessProbe"] {
         let path = spec[probe]["httpGet"]["path"].as_str().unwrap();

@@ -24,7 +24,7 @@ fn idle() -> (Place, Downbeat) {
     let entries: String = NAMES.iter().map(entry).collect();
     place.write_schedule("a.yaml", &format!("entries:\n{entries}"));
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     (place, downbeat)
 }
 

@@ -46,7 +46,7 @@ fn a_killed_leader_is_followed_within_its_ttl_and_two_seconds() {
         cluster.replica(leader).downbeat().process().kill();
         let killed_at = wall_clock();
         let heir = cluster.wait_for_leader_after(leader);
-        let (line, _) = cluster.replica(heir).downbeat().wait_for_log_from(0, "became leader");
+        let (line, _) = cluster.replica(heir).downbeat().wait_for_log_from(0, "took office");
         let (_, first) = cluster.replica(heir).downbeat().wait_for_log_from(line, " dispatched ");
         let silence = time_of(&first).since(killed_at);
         println!("the next message came {silence:?} after the kill");
@@ -71,7 +71,7 @@ fn a_leader_stopped_past_its_lease_wakes_up_as_a_follower() {
     cluster.replica(0).downbeat().process().resume();
     cluster.replica(0).downbeat().wait_for_log_from(before, "following");
     cluster.finish(&server);
-    assert_eq!(cluster.replica(1).logged("became leader"), 1, "it still leads");
+    assert_eq!(cluster.replica(1).logged("took office"), 1, "it still leads");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_leader_that_resigns_or_stops_hands_over_at_once() {
         }
         let (_, resigned) = old.downbeat().wait_for_log_from(old_before, " resigned ");
         let (_, led_from) =
-            cluster.replica(heir).downbeat().wait_for_log_from(before, "became leader");
+            cluster.replica(heir).downbeat().wait_for_log_from(before, "took office");
         silences.push(time_of(&led_from).since(time_of(&resigned)));
         let old = cluster.replica(leader);
         if stops {
@@ -198,7 +198,7 @@ fn replicas_without_memory_start_anew_one_ttl_after_redis_has_forgotten_everythi
     let log = cluster.replica(leader).downbeat();
     let waiting_since = time_of(&log.wait_for_log("waiting for a replica that remembers"));
     log.wait_for_log("nothing is known of this namespace");
-    let led_from = time_of(&log.wait_for_log("became leader"));
+    let led_from = time_of(&log.wait_for_log("took office"));
     assert!(led_from.since(waiting_since) >= TTL);
     let sent = cluster.finish(&server);
     let first = slot_of(&sent[0]);

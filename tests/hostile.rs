@@ -525,7 +525,7 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         }
         // It takes over, and finds what the leader has left behind.
         let () = server.connect().del("downbeat:lease").unwrap();
-        downbeat.wait_for_log("became leader");
+        downbeat.wait_for_log("took office");
         check_run(&place, &["status"]);
         check_run(&place, &["list"]);
         check_run(&place, &["trigger", &entry("json")]).ok();

@@ -252,7 +252,7 @@ fn clients_that_hang_cost_no_slot() {
     // 200 messages a second.
     place.write_schedule("all.yaml", &busy_schedule());
     let mut downbeat = place.start(&RUN);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     let address = address(&downbeat);
     wait_for_slot(&server, wall_clock());
     let before = downbeat.dispatches().len();

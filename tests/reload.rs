@@ -25,7 +25,7 @@ fn ticking(args: &str) -> String {
 
 fn start(place: &Place) -> Downbeat {
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     downbeat
 }
 
@@ -99,7 +99,7 @@ fn a_single_file_named_without_a_folder_is_watched() {
     let file = place.path().join("jobs.yaml");
     fs::write(&file, ticking("[0]")).unwrap();
     let downbeat = place.start(&["run", "--schedules", "jobs.yaml"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     edit(&downbeat, "reloaded: changed tick", || fs::write(&file, ticking("[1]")).unwrap());
     let log = downbeat.log().join("\n");
     assert!(!log.contains("not watched"), "{log}");
@@ -133,7 +133,7 @@ fn other_files_beside_a_single_schedule_file_reload_nothing() {
     let place = Place::new();
     fs::write(place.path().join("jobs.conf"), ticking("[0]")).unwrap();
     let downbeat = place.start(&["run", "--schedules", "jobs.conf"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     let names = ["run.log", "other.yaml"];
     assert_eq!(reload_after_other_files(&place, place.path(), &names), Value::Null);
     edit(&downbeat, "reloaded: changed tick", || {

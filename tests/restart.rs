@@ -52,7 +52,7 @@ fn copy(place: &Place) -> PathBuf {
 /// Runs until the schedule is kept, and dies.
 fn run_once(place: &Place) -> String {
     let mut downbeat = place.start(&RUN);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     let accepted_at = wait_until_kept(place);
     downbeat.process().kill();
     accepted_at
@@ -60,7 +60,7 @@ fn run_once(place: &Place) -> String {
 
 fn start(place: &Place) -> Downbeat {
     let downbeat = place.start(&RUN);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     downbeat
 }
 
@@ -176,7 +176,7 @@ fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
     run_once(&place);
     // The status of a strict service says what its next start will do.
     let mut strict = place.start(&["run", "--strict"]);
-    strict.wait_for_log("became leader");
+    strict.wait_for_log("took office");
     place.write_schedule("jobs.yaml", BROKEN);
     strict.wait_for_log("reload refused");
     eventually(SOON, "it is told that the next start fails", || {
@@ -260,7 +260,7 @@ fn a_schedule_that_cannot_be_kept_leaves_the_one_from_before_to_the_next_start()
         place.write_schedule("jobs.yaml", &large);
         let mut limited = place.command_after("trap '' XFSZ; ulimit -f 128", args);
         let downbeat = Downbeat::spawn(&mut limited);
-        downbeat.wait_for_log("became leader");
+        downbeat.wait_for_log("took office");
         let logged = downbeat.wait_for_log("the schedule files are not kept");
         place.write_schedule("jobs.yaml", BROKEN);
         downbeat.wait_for_log("reload refused");
@@ -328,7 +328,7 @@ fn what_is_kept_of_other_paths_or_of_another_namespace_is_not_used() {
     }
     // The same path in other words.
     let same = place.schedules().display().to_string();
-    place.start(&["run", "--schedules", &same]).wait_for_log("became leader");
+    place.start(&["run", "--schedules", &same]).wait_for_log("took office");
 }
 
 #[test]

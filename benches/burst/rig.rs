@@ -132,7 +132,7 @@ pub(crate) fn lead(
         command.stderr(File::create(&log).unwrap());
         let leader = Process::spawn("downbeat", &mut command);
         sleep_until(due.0 as f64 - READY.as_secs_f64() * 1e3);
-        if fs::read_to_string(&log).unwrap().contains("became leader") {
+        if fs::read_to_string(&log).unwrap().contains("took office") {
             return (leader, due);
         }
         // The machine is busy.

@@ -124,7 +124,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             term = lease.term(),
             entries = self.schedule.entries.len(),
             changes = count,
-            "became leader"
+            "took office"
         );
         Ok(())
     }

@@ -251,20 +251,20 @@ mod tests {
     fn values_of_more_than_a_word_are_quoted_and_stay_on_one_line() {
         let error = "no \"way\" C:\\x\n\tat 1\r\u{1b}[31m\u{202e}";
         let log = || {
-            error!(empty = "", pair = "a=b", path = r"C:\x", wide = "이름", %error, text = error, "became leader");
+            error!(empty = "", pair = "a=b", path = r"C:\x", wide = "이름", %error, text = error, "took office");
         };
         let quoted = r#""no \"way\" C:\\x\n\tat 1\r\u001b[31m\u202e""#;
         assert_eq!(
             logged(LogFormat::Logfmt, log),
             format!(
-                "level=error msg=\"became leader\" empty=\"\" pair=\"a=b\" path=C:\\x wide=이름 \
+                "level=error msg=\"took office\" empty=\"\" pair=\"a=b\" path=C:\\x wide=이름 \
                  error={quoted} text={quoted}\n"
             )
         );
         assert_eq!(
             logged(LogFormat::Text, log),
             format!(
-                "ERROR became leader empty=\"\" pair=\"a=b\" path=\"C:\\\\x\" wide=\"이름\" \
+                "ERROR took office empty=\"\" pair=\"a=b\" path=\"C:\\\\x\" wide=\"이름\" \
                  error=no \"way\" C:\\x\\n\\tat 1\\r\\u001b[31m\\u202e text={quoted}\n"
             )
         );

@@ -204,7 +204,7 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
         "entries: {daily: {task: t, cron: '0 0 * * *', queue: doubted}}",
     );
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     place.run(&["trigger", "daily"]).ok();
     client.wait_for("doubted", 1);
 

@@ -44,7 +44,7 @@ fn a_redis_that_closes_idle_connections_after_two_seconds_costs_nothing() {
     let mut replica = Replica::start(&server.url(), &schedule(&[("x", SELDOM)]));
     server.wait_for_queue(QUEUE, 3);
     assert_no_errors(&replica);
-    assert_eq!(replica.logged("became leader"), 1);
+    assert_eq!(replica.logged("took office"), 1);
     finish(&server, &[QUEUE], &mut [&mut replica]).assert_all_logged();
     assert_punctual(&replica);
 }

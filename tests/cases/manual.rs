@@ -79,7 +79,7 @@ fn manual_messages_cost_the_leader_neither_slots_nor_its_place() {
     leader.run(&["trigger", "x"]).ok();
     wait_for_more(&server, "x");
     assert_eq!(leader.logged("wrote nothing"), 0);
-    assert_eq!(leader.logged("became leader"), 1);
+    assert_eq!(leader.logged("took office"), 1);
     finish_with_manual(&server, &mut [&mut leader, &mut other]);
 }
 

@@ -145,7 +145,7 @@ fn backfill_works_through_a_running_service_and_shows_in_its_log() {
     let server = RedisServer::start();
     let place = place(&server);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     backfill_in_every_way(&server, &place);
     let line = downbeat.wait_for_log("dispatched entry=\"nightly\" queue=\"other\"");
     assert!(
@@ -255,6 +255,6 @@ fn a_backfill_whose_answer_is_lost_goes_on_as_it_says_without_a_double_or_a_gap(
     let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
     go_on_after_a_lost_answer(&server, &proxy, &place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     go_on_after_a_lost_answer(&server, &proxy, &place);
 }

@@ -27,7 +27,7 @@ fn status_without_a_service_says_that_nobody_leads_a_spool() {
 fn status_of_a_service_on_a_spool_shows_its_leader_and_schedule() {
     let place = place_with_three();
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     let json = place.run(&["status", "--json"]).json(0);
     assert_eq!((&json["role"], &json["namespace"]), (&"leader".into(), &"downbeat".into()));
     assert_eq!(json["pid"], downbeat.process().id());
@@ -47,7 +47,7 @@ fn status_fits_a_terminal_of_eighty_columns() {
     let server = RedisServer::start();
     let place = place_with_three().env("DOWNBEAT_BROKER", &server.url());
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     let shown = place.run(&["status"]).ok();
     // Addresses are as long as they are.
     let wide: Vec<_> = shown.lines().filter(|line| !line.starts_with("broker")).collect();
@@ -64,7 +64,7 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
     let run = ["run", "--leader-ttl", "1s"];
     let mut leader = here.start(&run);
-    leader.wait_for_log("became leader");
+    leader.wait_for_log("took office");
     let mut follower = there.start(&run);
     follower.wait_for_log("following");
 
@@ -107,7 +107,7 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
     // A clean stop: the other one takes over, and nobody is left after it.
     leader.process().terminate();
     assert_eq!(leader.wait(SOON).code(), Some(0));
-    follower.wait_for_log("became leader");
+    follower.wait_for_log("took office");
     drop(follower);
     eventually(SOON, "nobody leads", || (elsewhere.run(&["status"]).code == Some(1)).then_some(()));
 }
@@ -188,13 +188,13 @@ fn resign_hands_over_and_says_why_it_cannot() {
     assert!(told.contains(here.runtime().to_str().unwrap()), "{told}");
     let run = ["run", "--leader-ttl", "2s"];
     let first = here.start(&run);
-    first.wait_for_log("became leader");
+    first.wait_for_log("took office");
     let second = there.start(&run);
     second.wait_for_log("following");
     let told = there.run(&["resign"]).refused(1);
     assert!(told.contains("this replica does not lead"), "{told}");
     assert_eq!(here.run(&["resign"]).ok(), "resigned\n");
-    second.wait_for_log("became leader");
+    second.wait_for_log("took office");
     assert_eq!(here.run(&["status", "--json"]).json(0)["role"], "follower");
 }
 
@@ -231,7 +231,7 @@ fn a_leader_that_has_left_or_lost_its_broker_is_not_shown_as_one() {
     assert_eq!(left.code, Some(1), "{left:?}");
     assert!(left.stdout.contains("TROUBLE    nobody leads"), "{left:?}");
     let from = downbeat.log().len();
-    downbeat.wait_for_log_from(from, "became leader");
+    downbeat.wait_for_log_from(from, "took office");
     assert_eq!(place.run(&["status"]).code, Some(0));
 
     server.kill();
@@ -249,7 +249,7 @@ fn a_leader_that_has_left_or_lost_its_broker_is_not_shown_as_one() {
 fn resign_on_a_spool_says_at_once_that_nobody_could_take_over() {
     let place = place_with_three();
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     let asked_at = Instant::now();
     let told = place.run(&["resign"]).refused(1);
     assert!(asked_at.elapsed() < Duration::from_secs(5));
@@ -261,7 +261,7 @@ fn resign_on_a_spool_says_at_once_that_nobody_could_take_over() {
 fn a_service_that_hangs_is_told_from_one_that_does_not_run() {
     let place: Place = place_with_three();
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("became leader");
+    downbeat.wait_for_log("took office");
     downbeat.process().pause();
     let told = place.run(&["status"]).refused(3);
     assert!(told.contains("did not answer within 5 s"), "{told}");

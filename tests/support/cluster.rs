@@ -85,9 +85,9 @@ impl Replica {
 
     /// Whether it leads, as far as its log tells.
     pub(crate) fn leads(&self) -> bool {
-        let changes = ["became leader", "stepped down", " resigned ", "lost the lease"];
+        let changes = ["took office", "stepped down", " resigned ", "lost the lease"];
         let is_change = |line: &str| changes.iter().any(|change| line.contains(change));
-        self.downbeat.last_log(is_change).is_some_and(|line| line.contains("became leader"))
+        self.downbeat.last_log(is_change).is_some_and(|line| line.contains("took office"))
     }
 
     /// How many lines of its log hold `text`.
@@ -136,7 +136,7 @@ impl Cluster {
     /// The namespace must be [`known`], or the first takes office only after one TTL.
     pub(crate) fn start_with(urls: &[String], schedule: &str) -> Cluster {
         let first = Replica::start(&urls[0], schedule);
-        first.downbeat.wait_for_log("became leader");
+        first.downbeat.wait_for_log("took office");
         let others = urls[1..].iter().map(|url| Replica::start(url, schedule));
         let replicas = std::iter::once(first).chain(others).collect();
         let cluster = Cluster { replicas, entries: schedule.matches("  entry-").count() };
