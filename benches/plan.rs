@@ -10,8 +10,9 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use downbeat::config;
 use downbeat::queue::Queues;
+use downbeat::schedule::planner::Planner;
 use downbeat::schedule::progress::State;
-use downbeat::schedule::{Planner, Schedule, UnixMs};
+use downbeat::schedule::{Schedule, UnixMs};
 use downbeat::tzdata::Tzdata;
 
 const ENTRIES: usize = 10_000;
@@ -31,7 +32,7 @@ fn schedule() -> Arc<Schedule> {
 
 fn planner(schedule: &Arc<Schedule>) -> Planner {
     let state = State { now: NOON, ..State::default() };
-    Planner::take_office(Arc::clone(schedule), GRACE, &state, None).0
+    Planner::take_over(Arc::clone(schedule), GRACE, &state, None, &|_| None).planner
 }
 
 fn plan(criterion: &mut Criterion) {
@@ -59,7 +60,7 @@ fn plan(criterion: &mut Criterion) {
         };
         bencher.iter_batched(|| planner(&schedule), all, BatchSize::LargeInput);
     });
-    group.bench_function("take_office", |bencher| {
+    group.bench_function("take_over", |bencher| {
         bencher.iter(|| black_box(planner(&schedule)));
     });
     group.finish();

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 use crate::address::Secret;
 use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
 use crate::mask::mask;
+use crate::service::history::{MAX_COUNT, USUAL_COUNT};
 
 /// Publishes each due slot of a YAML schedule exactly once to a task queue.
 #[derive(Debug, Parser)]
@@ -143,15 +145,17 @@ pub enum Command {
     Plan(Plan),
     /// Say what one expression means, and its next times
     Explain(Explain),
-    /// Show all entries with their last and next slots
-    List(Json),
+    /// Show all entries with their last and next slots, or all of one entry
+    List(List),
+    /// Show what became of slots: what was sent when, how late, and what was not sent, and why
+    History(History),
     /// Publish an entry's message now; the schedule does not move
     Trigger(Trigger),
     /// Publish an entry's slots of the past, oldest first; the schedule does not move
     Backfill(Backfill),
     /// Show what waits in a queue, the next to be taken first; it stays there
     Peek(Peek),
-    /// Show who leads and how the service is doing; exits 1 when nobody leads
+    /// Show who leads and how the service is doing; exits 1 when slots do not go
     Status(Status),
     /// Have the running service load its schedule files again
     Reload {
@@ -272,6 +276,41 @@ pub struct Plan {
     pub output: Json,
 }
 
+/// `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// All of this entry, with its next slots and its last runs
+    pub entry: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The newest are shown, in the order in which they were recorded. Slots skipped in a \
+    row for one reason are one line with their number and the newest of them; 10000 means \"or more\". \
+    The service keeps as much as `history` in its configuration says, and of each entry the last few \
+    outcomes beyond that, without queue and term."
+)]
+pub struct History {
+    /// Only this entry, which may have left the schedule
+    pub entry: Option<String>,
+    /// Slots from this time on, RFC 3339 or wall time in the entry's zone
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Slots up to but not including this time
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// How many lines at most
+    #[arg(long, default_value_t = USUAL_COUNT, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_COUNT as u64))]
+    pub count: usize,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
@@ -333,6 +372,9 @@ pub struct Trigger {
     /// Queue instead of the entry's
     #[arg(long, value_name = "QUEUE")]
     pub queue: Option<String>,
+    /// The task's id: repeats a trigger that may have been sent, and sends nothing twice [default: a fresh one]
+    #[arg(long, value_name = "ID")]
+    pub id: Option<Uuid>,
     /// Print the exact message and send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -350,7 +392,8 @@ pub struct Trigger {
 /// `backfill`.
 #[derive(Debug, Args)]
 #[command(after_help = "The messages are new tasks, and their `expires` counts from now. At most \
-    10000 slots go at a time; the first that cannot be sent ends it, and it says where to go on.")]
+    10000 slots go at a time; the first that cannot be sent ends it, and it prints the command that goes \
+    on. For a day, the broker knows how far each run has come; an AMQP broker keeps no such record.")]
 pub struct Backfill {
     /// The entry whose slots to send; it may be disabled
     pub entry: String,
@@ -363,6 +406,9 @@ pub struct Backfill {
     /// Queue instead of the entry's
     #[arg(long, value_name = "QUEUE")]
     pub queue: Option<String>,
+    /// Go on with a run that ended early, and send nothing twice [default: a fresh run]
+    #[arg(long, value_name = "ID")]
+    pub run: Option<Uuid>,
     /// Show all slots and send nothing
     #[arg(long)]
     pub dry_run: bool,

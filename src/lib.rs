@@ -11,7 +11,7 @@
 //! - [`tls`]: whom to trust on the way to a broker.
 //! - [`leader`]: one leader among any number of replicas.
 //! - [`service`]: the loop that waits, decides and acts.
-//! - [`by_hand`]: messages that somebody asks for, on the same path.
+//! - [`manual`]: messages that somebody asks for, on the same path.
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
 //! - [`http`]: health, status and metrics, off the path of every task.
 //! - `ownership`: whose a directory is, and who else may write to it.
@@ -32,7 +32,6 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod address;
-pub mod by_hand;
 pub mod carrier;
 pub mod cli;
 pub mod clock;
@@ -44,6 +43,7 @@ pub mod escape;
 pub mod host;
 pub mod http;
 pub mod leader;
+pub mod manual;
 pub mod mask;
 mod ownership;
 pub mod queue;

@@ -17,6 +17,15 @@ pub struct Queue {
     pub amqp: Option<AmqpQueue>,
 }
 
+/// What takes a queue's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via<'a> {
+    /// The store, in the step that records the slot.
+    Store,
+    /// An AMQP broker, beside the store.
+    Amqp(&'a AmqpQueue),
+}
+
 /// A queue's place on an AMQP broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AmqpQueue {
@@ -185,6 +194,12 @@ impl Queue {
     pub fn unconfigured(name: &str) -> Arc<Queue> {
         let worker = Worker::Celery(CeleryQueue::default());
         Arc::new(Queue { name: name.into(), worker, amqp: None })
+    }
+
+    /// What takes its messages.
+    #[must_use]
+    pub fn via(&self) -> Via<'_> {
+        self.amqp.as_ref().map_or(Via::Store, Via::Amqp)
     }
 }
 

@@ -37,14 +37,6 @@ pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().read(true), OFlags::NOFOLLOW, path)
 }
 
-/// Reads a file of our own of at most `max_bytes`.
-///
-/// # Errors
-/// When it cannot be read, is not a regular file, or is larger ([`ErrorKind::FileTooLarge`]).
-pub(crate) fn read_own(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
-    read_all(open_own(path)?, max_bytes)
-}
-
 /// Opens a file of our own to read and write it, and makes it (mode 0600) if it is not there. What
 /// is in it stays.
 ///
@@ -53,6 +45,16 @@ pub(crate) fn read_own(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
 pub(crate) fn open_or_create_own(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(FILE_MODE);
+    open_with(&mut options, OFlags::NOFOLLOW, path)
+}
+
+/// Opens a file of our own to append to it, and makes it (mode 0600) if it is not there.
+///
+/// # Errors
+/// When it cannot be opened, or something else than a regular file stands there.
+pub(crate) fn append_own(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(FILE_MODE);
     open_with(&mut options, OFlags::NOFOLLOW, path)
 }
 
@@ -234,7 +236,7 @@ mod tests {
         let old = folder.path().join("old");
         fs::write(&old, "text").unwrap();
         drop(open_or_create_own(&old).unwrap());
-        assert_eq!(read_own(&old, 4).unwrap(), b"text");
+        assert_eq!(fs::read(&old).unwrap(), b"text");
         create_own(&old).unwrap_err();
         let (made, folders) = (folder.path().join("a/b/made"), folder.path().join("a/b"));
         create_own_folder(&folders).unwrap();

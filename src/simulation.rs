@@ -15,12 +15,12 @@ use crate::queue::Queue;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::except::Days;
-use crate::schedule::planner::{Action, Item, Planner};
-use crate::schedule::progress::SkipReason;
+use crate::schedule::legacy::SkipReason;
+use crate::schedule::legacy_planner::{Action, Item, Planner};
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule};
 use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs, Zone};
-use crate::store::memory::{MemoryBroker, Settled};
-use crate::store::{Exception, Fence, Outcome, Outgoing, Reply, Write};
+use crate::store::legacy_memory::{Exception, MemoryBroker, Outcome, Reply, Settled, Write};
+use crate::store::{Fence, Outgoing};
 
 const GRACE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(6);

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use downbeat::carrier::amqp::Amqp;
 use downbeat::clock::Clock;
-use downbeat::config;
+use downbeat::config::{self, History};
 use downbeat::leader::{Campaign, LeaseTimes, Peer};
 use downbeat::queue::Queues;
 use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
 use downbeat::service::render::Renderer;
 use downbeat::service::{Parts, Request, Service, Settings};
-use downbeat::store::redis::{Lock, RedisBroker};
+use downbeat::store::redis::RedisStore;
 use downbeat::supervisor::Supervisor;
 use downbeat::tls::Tls;
 use downbeat::tzdata::Tzdata;
 use tokio::sync::{mpsc, watch};
 
-use crate::support::redis::RedisServer;
+use crate::support::redis::{Options, RedisServer};
 use crate::support::sent::Sent;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually, wall_clock};
@@ -44,28 +44,45 @@ impl Clock for SetClock {
 
 /// A service with one entry a second; it stops when the sender is dropped.
 fn start(server: &RedisServer, clock: SetClock) -> mpsc::Sender<Request> {
+    start_with(server, clock, Duration::from_secs(15), "every: 1s")
+}
+
+/// The same with a grace, and an entry with that timing.
+fn start_with(
+    server: &RedisServer,
+    clock: SetClock,
+    grace: Duration,
+    timing: &str,
+) -> mpsc::Sender<Request> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.yaml");
-    std::fs::write(&path, "entries:\n  tick: {task: demo.tick, every: 1s, queue: q}\n").unwrap();
+    let schedule = format!("entries:\n  tick: {{task: demo.tick, {timing}, queue: q}}\n");
+    std::fs::write(&path, schedule).unwrap();
     let load =
         move || config::load(std::slice::from_ref(&path), &Queues::default(), &Tzdata::bundled());
     let schedule = Arc::new(load().schedule.unwrap());
     let (address, times) = (server.address(), LeaseTimes::new(Duration::from_secs(1)));
-    let lock = Lock::new(&address, &Tls::default(), "clocks", times.ttl, times.deadline);
+    let store = || RedisStore::new(&address, &Tls::default(), "clocks", times.ttl);
     let (announced, announcing) = watch::channel(String::new());
-    let (campaign, reports) = Campaign::new(lock, times, Peer::myself("here"), announcing);
+    let (campaign, reports) = Campaign::new(store(), times, Peer::myself("here"), announcing);
     let settings = Settings {
         namespace: "clocks".into(),
         broker: config::Broker::Redis(address.clone()),
-        grace: Duration::from_secs(15),
+        grace,
+        history: History::default(),
     };
-    let renderer = Renderer::new("clocks", "here", Arc::default(), false);
-    let broker = RedisBroker::new(&address, &Tls::default(), "clocks", times.ttl);
-    let loader = Loader::new(Arc::new(load), "bundled".into());
-    let supervisor = Supervisor::default();
-    let amqp = Amqp::new(SOON, &Tls::default());
-    let parts = Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp };
-    let service = Service::new(parts, broker, reports);
+    let parts = Parts {
+        settings,
+        clock,
+        renderer: Renderer::new("clocks", "here", Arc::default(), false),
+        loader: Loader::new(Arc::new(load), "bundled".into()),
+        schedule,
+        announced,
+        supervisor: Supervisor::default(),
+        carrier: Amqp::new(SOON, &Tls::default()),
+        zones: Arc::new(Tzdata::bundled()),
+    };
+    let service = Service::new(parts, store(), reports);
     let (requests, requested) = mpsc::channel(1);
     tokio::spawn(campaign.run());
     tokio::spawn(service.run(requested));
@@ -141,5 +158,79 @@ async fn replicas_with_different_clocks_send_each_slot_once() {
         drop(service);
         further(&server, 2).await;
         leading[turn % 2] = Some(start(&server, clocks[turn % 2].clone()));
+    }
+}
+
+const EACH: &str = "every: 200ms, catch_up: all";
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Sets the machine's clock, and that of the server on it.
+fn set(server: &RedisServer, clock: &SetClock, ahead_ms: i64) {
+    server.set_clock(ahead_ms);
+    clock.0.store(ahead_ms, Ordering::SeqCst);
+}
+
+/// Waits until a slot is in the queue that is later than `after` and has come by our own clock; gives all
+/// slots, of which none is there twice.
+async fn wait_for_slot(server: &RedisServer, after: i64) -> Vec<i64> {
+    let deadline = tokio::time::Instant::now() + SOON;
+    loop {
+        let slots: Vec<i64> = server.queue("q").iter().map(slot).collect();
+        let now = wall_clock().0;
+        if slots.iter().any(|slot| (after..=now).contains(slot)) {
+            let mut sorted = slots.clone();
+            sorted.sort_unstable();
+            assert!(sorted.windows(2).all(|pair| pair[0] < pair[1]), "twice: {slots:?}");
+            return slots;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "nothing after {after} at {now}: {slots:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_of_machine_and_redis_that_were_both_ahead_at_first_silence_nothing() {
+    needs!(Redis);
+    let server = RedisServer::start_with(Options { settable_clock: true, ..Options::default() });
+    let clock = SetClock::default();
+    set(&server, &clock, 7_200_000);
+    let _service = start_with(&server, clock.clone(), GRACE, EACH);
+    further_any(&server, 3).await;
+    set(&server, &clock, 0);
+    let now = wall_clock().0;
+    wait_for_slot(&server, now).await;
+    let later = now + 2_000;
+    wait_for_slot(&server, later).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_sent_while_both_clocks_were_ahead_are_not_sent_again_when_their_time_comes() {
+    needs!(Redis);
+    let server = RedisServer::start_with(Options { settable_clock: true, ..Options::default() });
+    let clock = SetClock::default();
+    let _service = start_with(&server, clock.clone(), GRACE, EACH);
+    further_any(&server, 3).await;
+    set(&server, &clock, 5_000);
+    further_any(&server, 5).await;
+    set(&server, &clock, 0);
+    let newest = server.queue("q").iter().map(slot).max().unwrap();
+    assert!(newest > wall_clock().0 + 4_000, "it was ahead");
+    // Past all that was sent ahead of its time.
+    let mut slots = wait_for_slot(&server, newest + 1_000).await;
+    slots.sort_unstable();
+    let expected: Vec<i64> = (0..slots.len() as i64).map(|n| slots[0] + 200 * n).collect();
+    assert_eq!(slots, expected, "no slot is missing");
+}
+
+/// Waits for `more` further messages, whatever they are.
+async fn further_any(server: &RedisServer, more: usize) {
+    let before = server.queue("q").len();
+    let deadline = tokio::time::Instant::now() + SOON;
+    while server.queue("q").len() < before + more {
+        assert!(tokio::time::Instant::now() < deadline, "no {more} further messages");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -4,6 +4,7 @@ mod backfill;
 mod completions;
 mod config;
 mod facts;
+mod history;
 mod man;
 pub(crate) mod output;
 mod plan;

@@ -94,9 +94,9 @@ fn a_leader_that_resigns_or_stops_hands_over_at_once() {
             assert_eq!(resigned.code, Some(0), "{resigned:?}");
         }
         let (_, resigned) = old.downbeat().wait_for_log_from(old_before, " resigned ");
-        let (_, took_office) =
+        let (_, led_from) =
             cluster.replica(heir).downbeat().wait_for_log_from(before, "took office");
-        silences.push(time_of(&took_office).since(time_of(&resigned)));
+        silences.push(time_of(&led_from).since(time_of(&resigned)));
         let old = cluster.replica(leader);
         if stops {
             old.start_again();
@@ -198,8 +198,8 @@ fn replicas_without_memory_start_anew_one_ttl_after_redis_has_forgotten_everythi
     let log = cluster.replica(leader).downbeat();
     let waiting_since = time_of(&log.wait_for_log("waiting for a replica that remembers"));
     log.wait_for_log("nothing is known of this namespace");
-    let took_office_at = time_of(&log.wait_for_log("took office"));
-    assert!(took_office_at.since(waiting_since) >= TTL);
+    let led_from = time_of(&log.wait_for_log("took office"));
+    assert!(led_from.since(waiting_since) >= TTL);
     let sent = cluster.finish(&server);
     let first = slot_of(&sent[0]);
     assert!(first >= waiting_since + TTL, "{first} fell due before the entries began to live");

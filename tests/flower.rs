@@ -56,7 +56,7 @@ impl Flower {
     }
 }
 
-/// Sends by hand until Flower, which begins to listen some time after its start, has heard of it.
+/// Triggers until Flower, which begins to listen some time after its start, has heard of it.
 fn shows_the_send_and_the_run(server: &RedisServer, configuration: &str, broker: &str) {
     let place = kind::place(server, configuration, SCHEDULE);
     // Makes the queue where that is the worker's business, and is gone before anything is sent.

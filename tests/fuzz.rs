@@ -9,6 +9,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a run is as long as it was told, by the real clock")]
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::ops::Range;
@@ -20,11 +21,19 @@ use std::time::{Duration, Instant};
 use downbeat::address::Address;
 use downbeat::config::{self, reference};
 use downbeat::envelope;
+use downbeat::leader::Peer;
 use downbeat::queue::Queues;
 use downbeat::schedule::cron::{Cron, Line, Quartz};
+use downbeat::schedule::planner::Planner;
+use downbeat::schedule::progress::{Completeness, MAX_RUNS};
 use downbeat::schedule::rrule::Rrule;
 use downbeat::schedule::template::{self, Piece};
 use downbeat::schedule::{UnixMs, Zone};
+use downbeat::store::contract::{Announcement, Snapshot};
+use downbeat::store::journal::{
+    MAX_UNREADABLE, Record, RecordId, read_instant, read_line, read_lines, shortened, write_line,
+};
+use downbeat::store::{last_outcomes, text};
 use downbeat::tzdata::Tzdata;
 use fastrand::Rng;
 use rustix::time::{ClockId, clock_gettime};
@@ -117,6 +126,16 @@ const TOKENS: &[&str] = &[
     "?db=",
     "&password=",
     "+",
+    "entry ",
+    "registration ",
+    "progress ",
+    "record ",
+    "line ",
+    "\tsuperseded",
+    "\tn=10000",
+    " a=1-2,",
+    "18446744073709551615-18446744073709551615",
+    "999999999999999",
 ];
 
 fn seconds() -> f64 {
@@ -385,5 +404,143 @@ fn addresses() {
                 false
             }
         }
+    });
+}
+
+/// What a store might hold, from lines that each say what they are; see the corpus.
+fn snapshot(text: &[u8]) -> Snapshot {
+    let mut snapshot = Snapshot { completeness: Completeness::Whole, ..Snapshot::default() };
+    let mut entry: Box<str> = "a".into();
+    for line in text.split(|byte| *byte == b'\n') {
+        let Some(space) = line.iter().position(|byte| *byte == b' ') else { continue };
+        let (word, raw) = (&line[..space], &line[space + 1..]);
+        let text = String::from_utf8_lossy(raw);
+        match word {
+            b"now" => snapshot.now = read_instant(&text).unwrap_or_default(),
+            b"sequence" => snapshot.sequence = text::read_sequence(&text),
+            b"folded" => snapshot.folded = text.parse().ok(),
+            b"head" => snapshot.head = text.parse().ok(),
+            b"entry" => entry = (&*text).into(),
+            b"registration" => {
+                let read = text::read_registration(&text).map(|read| (entry.clone(), read));
+                snapshot.registrations.extend(read);
+            }
+            b"progress" => {
+                let read = text::read_progress(&text).map(|read| (entry.clone(), read));
+                snapshot.progress.extend(read);
+            }
+            b"intent" => {
+                snapshot.intents.extend(read_instant(&text).map(|slot| (entry.clone(), slot)));
+            }
+            b"record" => {
+                let mut words = text.split(' ');
+                let mut id = || words.next().and_then(|id| id.parse::<RecordId>().ok());
+                let (id, before) = (id().unwrap_or_default(), id());
+                let term = words.next().and_then(|term| term.parse().ok());
+                let queue = "q".into();
+                let (lines, unreadable) = (Vec::new(), Vec::new());
+                let total = snapshot.journal.len() as u64;
+                snapshot.journal.push(Record { id, before, term, queue, total, lines, unreadable });
+            }
+            b"line" => {
+                if let Some(record) = snapshot.journal.last_mut() {
+                    let (lines, unreadable) = read_lines(raw);
+                    record.lines.extend(lines);
+                    record.unreadable.extend(unreadable);
+                }
+            }
+            _ => {}
+        }
+    }
+    snapshot
+}
+
+/// Whatever is read is written as it was, and read as the same again.
+fn check_texts(text: &str) -> bool {
+    let mut accepted = false;
+    if let Some(read) = text::read_progress(text) {
+        assert!(read.ahead.len() <= MAX_RUNS, "{text}");
+        assert_eq!(text::read_progress(&text::progress(&read)), Some(read), "{text}");
+        accepted = true;
+    }
+    if let Some(read) = text::read_registration(text) {
+        let written = text::registration(read.since, read.timing.as_deref());
+        assert_eq!(text::read_registration(&written), Some(read), "{text}");
+        accepted = true;
+    }
+    if let Some(line) = read_line(text) {
+        let mut written = String::new();
+        write_line(&line, &mut written);
+        let again = read_line(&written).unwrap();
+        assert_eq!((again.slot, again.outcome, again.count), (line.slot, line.outcome, line.count));
+        accepted = true;
+    }
+    let (entry, name): (Arc<str>, &str) = ("a".into(), text.split('\t').next().unwrap_or_default());
+    for past in last_outcomes::read(&entry, text) {
+        let again = last_outcomes::add(text, [(past.at, &past.line)], 20);
+        assert!(again.len() <= last_outcomes::MAX_TEXT, "{text}");
+        accepted = true;
+    }
+    if let Ok(id) = text.parse::<RecordId>() {
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let _ = id.at();
+        accepted = true;
+    }
+    let (replica, said) = (name.to_owned(), text.to_owned());
+    let announcement = Announcement { replica, said, age: Duration::from_secs(1) };
+    if let Some(peer) = Peer::read(announcement, Duration::from_secs(6)) {
+        let _ = (peer.is_skewed(), peer.leads(Some(text)));
+        accepted = true;
+    }
+    let shown = shortened(text.as_bytes());
+    assert!(shown.len() <= 600 && !shown.contains(char::is_control), "{shown:?}");
+    accepted
+}
+
+#[test]
+fn store() {
+    let tzdata = Tzdata::bundled();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    let schedule = "entries:\n  a: {task: t, every: 1s, catch_up: all}\n  \
+                    b: {task: t, every: 1m, limit: 5}\n  \
+                    c: {task: t, cron: '* * * * *', catch_up: none}\n  \
+                    d: {task: t, every: 1s, start: 2026-12-31T00:00:00Z}\n";
+    fs::write(&path, schedule).unwrap();
+    let schedule = config::load(&[path], &Queues::default(), &tzdata).schedule.unwrap();
+    let schedule = Arc::new(schedule);
+    let find_zone = |name: &str| tzdata.zone(name.parse().ok()?);
+    let grace = Duration::from_secs(15);
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/store"));
+    let seeds: Vec<_> = text.unwrap().split("\n\n").map(|part| part.as_bytes().to_vec()).collect();
+    fuzz("store", &seeds, |input| {
+        let mut accepted = false;
+        for line in input.split(|byte| *byte == b'\n') {
+            let text = String::from_utf8_lossy(line);
+            accepted |= check_texts(text.split_once(' ').map_or(&text, |(_, text)| text));
+        }
+        let (lines, unreadable) = read_lines(input);
+        assert!(lines.len() + unreadable.len() <= input.len() + 1);
+        let snapshot = snapshot(input);
+        let _ = snapshot.recorded_in(7);
+        let state = snapshot.state(grace);
+        assert!(state.unreadable.len() <= MAX_UNREADABLE);
+        // Whoever takes over from that plans nothing that is not due, and no slot twice.
+        let takeover = Planner::take_over(Arc::clone(&schedule), grace, &state, None, &find_zone);
+        let mut planner = takeover.planner;
+        let now = state.now;
+        let plan = planner.plan(now, 1_000, 100);
+        assert!(plan.items.len() <= 1_000);
+        let mut seen = BTreeSet::new();
+        for item in &plan.items {
+            assert!(item.slot <= now, "{item:?} at {now}");
+            assert!(seen.insert((item.entry, item.slot)), "{item:?} twice");
+            let name = &planner.entry(item.entry).name;
+            let progress = state.progress.get(&**name);
+            let is_settled = progress.is_some_and(|progress| progress.is_settled(item.slot));
+            assert!(!is_settled, "{item:?} was settled");
+            planner.settle(item);
+        }
+        accepted
     });
 }

@@ -117,6 +117,13 @@ fn run_all_commands(place: &Place) {
     for command in [
         &["check"][..],
         &["list"],
+        &["list", &entry("rq")],
+        &["list", ARGUMENT],
+        &["history"],
+        &["history", &entry("celery")],
+        &["history", ARGUMENT],
+        &["history", "--from", ARGUMENT],
+        &["history", &entry("rq"), "--from", "2026-01-01 00:00", "--to", ARGUMENT],
         &["next", "--count", "30"],
         &["next", &entry("rq")],
         &["plan"],
@@ -172,7 +179,8 @@ fn run_all_commands(place: &Place) {
     }
     for command in [
         &[ARGUMENT][..],
-        &["list", ARGUMENT],
+        &["list", ARGUMENT, ARGUMENT],
+        &["history", "x", "--count", ARGUMENT],
         &["list", "-\u{1b}"],
         &["list", &format!("--{ARGUMENT}")],
         &["peek", "x", "--count", ARGUMENT],
@@ -290,8 +298,16 @@ fn poison(server: &RedisServer, queue: &str) {
     let name = entry("celery");
     let records =
         [(&*name, HOSTILE.to_owned()), (HOSTILE, format!("1 {HOSTILE} -")), ("z", long.clone())];
-    for key in ["progress", "lives", "intents", "running", "sent"] {
+    for key in ["progress", "registrations", "intents", "running", "counters", "outcomes"] {
         let () = redis.hset_multiple(format!("downbeat:{key}"), &records).unwrap();
+    }
+    for key in ["head", "folded", "sequence"] {
+        let () = redis.set(format!("downbeat:{key}"), HOSTILE).unwrap();
+    }
+    for lines in [HOSTILE.to_owned(), format!("{NAME}\t1\t{HOSTILE}\n{NAME}\t1"), long.clone()] {
+        let record = ["before", HOSTILE, "term", "7", "queue", NAME, "lines", &*lines];
+        let mut add = redis::cmd("XADD");
+        add.arg("downbeat:journal").arg("*").arg(&record).exec(&mut redis).unwrap();
     }
     let message = json!({
         "body": json!([[HOSTILE, long], {HOSTILE: HOSTILE}, {}]).to_string(),
@@ -479,6 +495,8 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         // A follower of a hostile leader, among hostile replicas.
         let server = RedisServer::start();
         poison(&server, &entry("celery"));
+        let lease = format!("7 {HOSTILE}");
+        let () = server.connect().pset_ex("downbeat:lease", lease, 600_000).unwrap();
         let manager = Manager::abstract_name();
         let place = manager.supervises(place()).env("DOWNBEAT_BROKER", &server.url());
         let run = ["run", "--log-format", format, "--log-level", "debug", "--http", "127.0.0.1:0"];
@@ -505,8 +523,11 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
             check("/status", &status);
             let _: Value = serde_json::from_str(&status).unwrap();
         }
-        // The leader, and a lost slot's record.
+        // It takes over, and finds what the leader has left behind.
         let () = server.connect().del("downbeat:lease").unwrap();
+        downbeat.wait_for_log("took office");
+        check_run(&place, &["status"]);
+        check_run(&place, &["list"]);
         check_run(&place, &["trigger", &entry("json")]).ok();
         check_log(format, &downbeat);
         downbeat.process().terminate();

@@ -177,7 +177,7 @@ fn metrics_count_what_was_sent_and_skipped() {
     // A page shows what the loop knew at the end of its last turn.
     let page = eventually(SOON, "both messages are counted", || {
         let page = scrape(&address);
-        page.contains("{queue=\"(other)\",kind=\"manual\"} 1\n").then_some(page)
+        page.contains("{queue=\"typed-by-hand\",kind=\"manual\"} 1\n").then_some(page)
     });
     let sent = |queue: &str, kind: &str| {
         let series =
@@ -185,7 +185,7 @@ fn metrics_count_what_was_sent_and_skipped() {
         sample(&page, &series)
     };
     assert_eq!((sent("mail", "manual"), sent("mail", "scheduled")), (Some(1.0), Some(0.0)));
-    assert_eq!((sent("(other)", "manual"), sent("typed-by-hand", "manual")), (Some(1.0), None));
+    assert_eq!(sent("typed-by-hand", "manual"), Some(1.0));
     let skipped = "downbeat_slots_skipped_total{queue=\"reports\",reason=\"superseded\"}";
     assert_eq!(sample(&page, skipped), Some(0.0));
     let measured = sample(&page, "downbeat_dispatch_lateness_seconds_count").unwrap();

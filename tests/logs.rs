@@ -18,7 +18,7 @@ fn place() -> Place {
     place
 }
 
-/// The log of a service that has taken office, sent a message by hand, and stopped.
+/// The log of a service that has led, sent a manual message, and stopped.
 fn log_of(place: &Place, args: &[&str]) -> Vec<String> {
     let mut downbeat = place.start(&[&["run"], args].concat());
     stop_after_a_trigger(place, &mut downbeat);
@@ -74,7 +74,7 @@ fn the_level_decides_what_is_logged() {
     let text = log_of(&place(), &[]).join("\n");
     assert!(text.contains("  INFO took office term=") && !text.contains("DEBUG"), "{text}");
     // RUST_LOG may choose more finely.
-    let place = place().env("RUST_LOG", "error,downbeat::by_hand=info");
+    let place = place().env("RUST_LOG", "error,downbeat::manual=info");
     let log = log_of(&place, &["--log-format", "logfmt"]);
     assert_eq!(log.len(), 1, "{log:?}");
     assert!(log[0].contains("msg=dispatched"), "{log:?}");

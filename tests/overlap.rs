@@ -108,7 +108,7 @@ fn celerys_tasks_run_one_by_one_over_rabbitmq_as_well() {
 }
 
 #[test]
-fn an_entry_that_keeps_tasks_apart_is_sent_by_hand_to_workers_of_any_kind() {
+fn an_entry_that_keeps_tasks_apart_takes_manual_messages_for_workers_of_any_kind() {
     needs!(Redis);
     let server = RedisServer::start();
     let queues = format!(

@@ -13,6 +13,7 @@ use crate::support::tools::{answers, needs};
 /// the instant: all of them, or as many as it finds in the time it has.
 const DATEUTIL: &str = r#"
 import datetime, json, signal, sys, warnings
+import dateutil.parser
 from dateutil.rrule import rrulestr
 warnings.simplefilter("ignore")
 class Late(Exception):

@@ -175,10 +175,10 @@ fn cron_interval_and_one_off_entries_run_on_a_worker_over_redis() {
     downbeat.wait_for_log("took office");
     stop(downbeat);
     let mut connection = server.connect();
-    let life: String = connection.hget("shop:lives", "by-the-minute").unwrap();
-    let (_, timing) = life.split_once('\t').unwrap();
-    let life = format!("{}\t{timing}", last_minute - 1);
-    connection.hset::<_, _, _, ()>("shop:lives", "by-the-minute", life).unwrap();
+    let known: String = connection.hget("shop:registrations", "by-the-minute").unwrap();
+    let (_, timing) = known.split_once('\t').unwrap();
+    let known = format!("{}\t{timing}", last_minute - 1);
+    connection.hset::<_, _, _, ()>("shop:registrations", "by-the-minute", known).unwrap();
 
     let _downbeat = start(&place);
     let mut worker = CeleryWorker::start(&server.celery_url(), &QUEUES);
@@ -196,12 +196,13 @@ fn cron_interval_and_one_off_entries_run_on_a_worker_over_a_spool() {
     stop(downbeat);
     let spool = place.state().join("spool");
     let records = std::fs::read_to_string(spool.join("records")).unwrap();
-    let lives = records.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let mut lives = lives.filter_map(|line| line["lives"].get("by-the-minute").cloned());
-    let since = lives.next().unwrap()[0].to_string();
+    let writes = records.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut known = writes.filter_map(|line| line["registrations"].get("by-the-minute").cloned());
+    let known = known.next().unwrap();
+    let (since, _) = known.as_str().unwrap().split_once('\t').unwrap();
     let believed = records.replace(
-        &format!(r#""by-the-minute":[{since},"#),
-        &format!(r#""by-the-minute":[{},"#, last_minute - 1),
+        &format!(r#""by-the-minute":"{since}\t"#),
+        &format!(r#""by-the-minute":"{}\t"#, last_minute - 1),
     );
     assert_ne!(believed, records);
     std::fs::write(spool.join("records"), believed).unwrap();

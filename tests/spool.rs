@@ -1,25 +1,19 @@
 //! The embedded broker: every slot is in the queue folder exactly once, whatever is killed when,
-//! and messages by hand find their way in.
+//! and manual messages find their way in.
 
-mod guards;
 mod strangers;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::envelope::{self, Fresh, Kind, Task};
-use downbeat::queue::Queue;
-use downbeat::schedule::progress::{LifeChange, SkipReason};
-use downbeat::schedule::{Guards, Message, TaskIds, UnixMs};
-use downbeat::store::spool::{Spool, SpoolError};
-use downbeat::store::{Batch, Broker as _, Exception, Fence, Outcome, Outgoing, Reply, Write};
+use downbeat::schedule::TaskIds;
+use downbeat::store::spool::{SpoolError, SpoolStore};
 use tempfile::TempDir;
 
 use crate::support::downbeat::Place;
-use crate::support::sent::{Sent, instant};
+use crate::support::sent::instant;
 use crate::support::spool::{files, messages};
 use crate::support::wait::{SOON, eventually, wall_clock};
 
@@ -89,202 +83,8 @@ fn no_slot_is_lost_or_doubled_by_kill_9_at_any_instant() {
     }
 }
 
-/// What the message of a slot is called in the stage.
-fn staged_name(number: u64) -> String {
-    format!("{number:021}_{}.q.msg", uuid::Uuid::new_v4())
-}
-
 fn files_in(folder: &Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
-}
-
-/// A spool in a folder of its own, used through the library.
-struct Bench {
-    folder: TempDir,
-    runtime: tokio::runtime::Runtime,
-}
-
-fn message(entry: &str, slot: i64, kind: Kind) -> Outgoing {
-    let message = Message {
-        task: "demo.echo".into(),
-        queue: Queue::unconfigured("q"),
-        args: "[]".into(),
-        kwargs: "{}".into(),
-        headers: None,
-        priority: None,
-        route: None,
-        expires: None,
-        options: None,
-        wants_result: false,
-    };
-    let slot = UnixMs(slot);
-    let task = Task {
-        entry_name: entry,
-        message: &message,
-        task_id: TaskIds::new("downbeat").id(entry, slot),
-        slot,
-        kind,
-        expires_at: None,
-        now: wall_clock(),
-        origin: "downbeat@test",
-        fresh: Fresh::draw(&mut fastrand::Rng::new()),
-    };
-    Outgoing { queue: Arc::clone(&message.queue), writes: envelope::render(&task), event: None }
-}
-
-fn write(entry: &str, slot: i64) -> Write {
-    let id = TaskIds::new("downbeat").id(entry, UnixMs(slot));
-    Write {
-        entry: entry.into(),
-        slot: UnixMs(slot),
-        outcome: Outcome::Dispatched(id),
-        message: Some(message(entry, slot, Kind::Scheduled)),
-        guards: Guards::default(),
-    }
-}
-
-impl Bench {
-    fn new() -> Bench {
-        Bench::at(tempfile::tempdir().unwrap())
-    }
-
-    fn at(folder: TempDir) -> Bench {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        Bench { folder, runtime }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn open(&self) -> Spool {
-        // A process that another test is just starting holds the lock until it is that program.
-        eventually(SOON, "the lock is free", || match Spool::open(self.folder.path()) {
-            Err(SpoolError::Locked(_)) => None,
-            opened => Some(opened.unwrap()),
-        })
-    }
-
-    /// Dispatches as the service does: from what the spool says it has seen.
-    fn dispatch(&self, spool: &mut Spool, batch: Batch) -> Result<Vec<(usize, Exception)>, String> {
-        self.runtime.block_on(async {
-            let sequence = spool.read().await.unwrap().sequence;
-            let fence = Fence::after(&Arc::from("1 sole"), sequence);
-            match spool.dispatch(&fence, batch).await {
-                Ok(Reply::Written { exceptions, .. }) => Ok(exceptions),
-                Ok(reply) => panic!("{reply:?}"),
-                Err(error) => Err(error.to_string()),
-            }
-        })
-    }
-
-    fn queue(&self) -> Vec<Sent> {
-        messages(&self.path("queue"))
-    }
-
-    fn slots(&self) -> Vec<(String, i64)> {
-        self.queue().into_iter().map(|sent| (sent.entry.clone(), sent.slot_ms())).collect()
-    }
-}
-
-#[test]
-fn what_is_staged_but_not_recorded_is_deleted_when_the_spool_is_opened() {
-    let bench = Bench::new();
-    let mut spool = bench.open();
-    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
-    drop(spool);
-    // Killed after staging the next slot, another one half, and a message by hand.
-    let staged = message("a", 2000, Kind::Scheduled).writes.element;
-    fs::write(bench.path("stage").join(staged_name(1)), &staged).unwrap();
-    fs::write(bench.path("stage").join(staged_name(2)), &staged[..staged.len() / 2]).unwrap();
-    fs::write(
-        bench.path("stage").join(staged_name(3)),
-        message("a", 500, Kind::Manual).writes.element,
-    )
-    .unwrap();
-    let mut spool = bench.open();
-    assert_eq!(files_in(&bench.path("stage")), 0);
-    assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
-    // The slot itself is not lost: it is still to be sent.
-    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 2000)]), Ok(vec![]));
-    assert_eq!(bench.slots(), [("a".to_owned(), 1000), ("a".to_owned(), 2000)]);
-}
-
-#[test]
-fn what_is_staged_and_recorded_is_in_the_queue_once_the_spool_is_opened() {
-    let bench = Bench::new();
-    let mut spool = bench.open();
-    let batch = vec![write("a", 1000), write("a", 2000), write("b", 1500)];
-    assert_eq!(bench.dispatch(&mut spool, batch), Ok(vec![]));
-    drop(spool);
-    // Killed between the record and the renaming of two of three files.
-    let names = files(&bench.path("queue"));
-    for name in &names[1..] {
-        fs::rename(bench.path("queue").join(name), bench.path("stage").join(name)).unwrap();
-    }
-    let mut spool = bench.open();
-    assert_eq!(files(&bench.path("queue")), names);
-    assert_eq!(files_in(&bench.path("stage")), 0);
-    let again = bench.dispatch(&mut spool, vec![write("a", 2000), write("b", 1500)]);
-    assert_eq!(again, Ok(vec![(0, Exception::AlreadyDone), (1, Exception::AlreadyDone)]));
-    assert_eq!(bench.slots().len(), 3);
-}
-
-#[test]
-fn a_record_cut_short_counts_as_not_written() {
-    let bench = Bench::new();
-    let mut spool = bench.open();
-    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
-    drop(spool);
-    // The machine stopped while the next slot was being recorded.
-    let mut records = fs::read(bench.path("records")).unwrap();
-    records.extend_from_slice(br#"{"sequence":2,"settled":{"a":[2000,"dispa"#);
-    fs::write(bench.path("records"), records).unwrap();
-    let staged = message("a", 2000, Kind::Scheduled).writes.element;
-    fs::write(bench.path("stage").join(staged_name(1)), &staged).unwrap();
-    let mut spool = bench.open();
-    assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
-    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 2000)]), Ok(vec![]));
-    drop(spool);
-    let mut spool = bench.open();
-    let again = bench.dispatch(&mut spool, vec![write("a", 2000)]);
-    assert_eq!(again, Ok(vec![(0, Exception::AlreadyDone)]));
-    assert_eq!(bench.slots(), [("a".to_owned(), 1000), ("a".to_owned(), 2000)]);
-}
-
-#[test]
-fn a_write_that_was_planned_on_old_records_does_nothing() {
-    let bench = Bench::new();
-    let mut spool = bench.open();
-    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
-    let fence = Fence::after(&Arc::from("1 sole"), 0);
-    let reply = bench.runtime.block_on(spool.dispatch(&fence, vec![write("a", 2000)]));
-    assert_eq!(reply.unwrap(), Reply::Stale);
-    assert_eq!(bench.slots(), [("a".to_owned(), 1000)]);
-}
-
-#[test]
-fn writes_are_carried_out_in_the_order_in_which_they_were_sent() {
-    let bench = Bench::new();
-    let mut spool = bench.open();
-    let lease: Arc<str> = Arc::from("1 sole");
-    let replies = bench.runtime.block_on(async {
-        let mut sequence = spool.read().await.unwrap().sequence;
-        let mut replies = Vec::new();
-        for slot in 1..=200 {
-            let fence = Fence::after(&lease, sequence);
-            sequence = fence.next;
-            // A task is polled for the first time in the order of spawning.
-            replies.push(tokio::spawn(spool.dispatch(&fence, vec![write("a", slot)])));
-        }
-        let mut written = 0;
-        for reply in replies {
-            written += u32::from(matches!(reply.await, Ok(Ok(Reply::Written { .. }))));
-        }
-        written
-    });
-    assert_eq!(replies, 200);
-    assert_eq!(bench.slots().len(), 200);
 }
 
 #[test]
@@ -294,7 +94,9 @@ fn a_second_process_is_kept_out_and_told_so() {
     let mut first = place.start(&["run"]);
     first.wait_for_log("took office");
     let spool = place.state().join("spool");
-    assert!(matches!(Spool::open(&spool), Err(SpoolError::Locked(path)) if path == spool));
+    assert!(
+        matches!(SpoolStore::open(&spool, "downbeat"), Err(SpoolError::Locked(path)) if path == spool)
+    );
     let runtime = place.path().join("another");
     let second = place.run(&["run", "--runtime-dir", runtime.to_str().unwrap()]).refused(78);
     let told = format!("the spool {} is in use by another process", spool.display());
@@ -302,7 +104,7 @@ fn a_second_process_is_kept_out_and_told_so() {
     assert!(first.process().exited().is_none());
     first.process().kill();
     // What a killed process held is free at once.
-    drop(Spool::open(&spool).unwrap());
+    drop(SpoolStore::open(&spool, "downbeat").unwrap());
 }
 
 /// A file system of `size`, unmounted when dropped.
@@ -407,4 +209,36 @@ fn trigger_puts_a_message_in_with_and_without_a_running_service() {
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));
     assert_eq!(messages(&queue).len(), 2);
+}
+
+#[test]
+fn a_manual_run_in_a_spool_is_repeated_without_a_double_whether_or_not_it_is_in_use() {
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
+    place.write_schedule("a.yaml", "entries: {hourly: {task: t, every: 1h}}");
+    let id = ["--id", "00000000-0000-4000-8000-000000000007"];
+    let trigger = [&["trigger", "hourly"], &id[..]].concat();
+    let segment = ["--from", "2026-01-01 00:00", "--to", "2026-01-02 00:00", "--run", id[1]];
+    let backfill = [&["backfill", "hourly"], &segment[..]].concat();
+    let queue = place.state().join("spool/queue");
+    assert!(place.run(&trigger).ok().starts_with("sent hourly "));
+    assert_eq!(place.run(&backfill).ok().matches("sent hourly ").count(), 24);
+    // By another process, without a service and with one.
+    let repeat = || {
+        assert!(place.run(&trigger).ok().starts_with("sent before: hourly "));
+        assert_eq!(place.run(&backfill).ok().matches("sent before: hourly ").count(), 24);
+        assert_eq!(messages(&queue).len(), 25);
+    };
+    repeat();
+    let downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    repeat();
+    // A command that cannot ask the service does not go behind its back.
+    let elsewhere = place.path().join("elsewhere");
+    let told = place.run(&["trigger", "hourly", "--runtime-dir", elsewhere.to_str().unwrap()]);
+    let told = told.refused(3);
+    assert!(
+        told.contains("not sent: the spool ") && told.contains("is in use by another"),
+        "{told}"
+    );
+    assert_eq!(messages(&queue).len(), 25);
 }

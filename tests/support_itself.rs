@@ -6,9 +6,10 @@ use std::process::Command;
 use redis::Commands as _;
 
 use crate::support::downbeat::{Downbeat, Place};
+use crate::support::proxy::Proxy;
 use crate::support::redis::{Options, RedisServer};
 use crate::support::tools::needs;
-use crate::support::wait::SOON;
+use crate::support::wait::{SOON, wall_clock};
 
 fn value(server: &RedisServer) -> Option<String> {
     server.connect().get("key").unwrap()
@@ -89,6 +90,64 @@ fn a_paused_server_answers_once_it_is_resumed() {
     server.process().resume();
     set(&server, "there");
     assert_eq!(value(&server).as_deref(), Some("there"));
+}
+
+fn time(connection: &mut redis::Connection) -> i64 {
+    let (seconds, _): (i64, i64) = redis::cmd("TIME").query(connection).unwrap();
+    seconds
+}
+
+#[test]
+fn the_clock_of_a_server_can_be_set_while_it_runs() {
+    needs!(Redis);
+    let mut server =
+        RedisServer::start_with(Options { settable_clock: true, ..Options::default() });
+    let mut connection = server.connect();
+    let () = connection.set_ex("key", "there", 100).unwrap();
+    for ahead in [0, 7_200, -7_200] {
+        server.set_clock(ahead * 1_000);
+        let off = time(&mut connection) - ahead - wall_clock().0 / 1_000;
+        assert!(off.abs() <= 2, "{off} s off when {ahead} s ahead");
+    }
+    assert_eq!(value(&server).as_deref(), Some("there"));
+    server.set_clock(200_000);
+    assert_eq!(value(&server), None);
+    // It shows the same after a start.
+    server.restart_empty();
+    assert!(time(&mut server.connect()) > wall_clock().0 / 1_000 + 100);
+}
+
+/// A connection through the proxy that waits only a little for answers.
+fn impatient(proxy: &Proxy) -> redis::Connection {
+    let connection = redis::Client::open(proxy.url()).unwrap().get_connection().unwrap();
+    connection.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
+    connection
+}
+
+#[test]
+fn a_proxy_loses_requests_or_answers_until_it_is_mended() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let mut connection = impatient(&proxy);
+    proxy.lose_everything();
+    assert!(connection.set::<_, _, ()>("key", "lost").is_err());
+    assert_eq!((value(&server), proxy.lost("lost")), (None, 1));
+    proxy.mend();
+    assert!(redis::cmd("PING").query::<String>(&mut connection).is_err(), "it is closed");
+    let mut connection = impatient(&proxy);
+    proxy.lose_answers();
+    assert!(connection.set::<_, _, ()>("key", "heard").is_err());
+    assert_eq!(value(&server).as_deref(), Some("heard"));
+    proxy.mend();
+    let mut connection = impatient(&proxy);
+    proxy.lose_the_reply_to(&["SET", "other"]);
+    let () = connection.set("key", "answered").unwrap();
+    assert!(connection.set::<_, _, ()>("other", "1").is_err());
+    assert_eq!((proxy.replies_lost(), server.connect().exists("other")), (1, Ok(true)));
+    let mut connection = impatient(&proxy);
+    proxy.hang_up();
+    assert!(redis::cmd("PING").query::<String>(&mut connection).is_err());
 }
 
 #[test]

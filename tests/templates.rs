@@ -33,10 +33,10 @@ fn a_missed_slot_that_is_caught_up_is_filled_in_from_its_own_time() {
     assert_eq!(first.wait(SOON).code(), Some(0));
     // It is made to believe that the entry has been live for hours.
     let mut connection = server.connect();
-    let life: String = connection.hget("shop:lives", "hourly").unwrap();
-    let (_, timing) = life.split_once('\t').unwrap();
-    let life = format!("{}\t{timing}", missed - 3 * HOUR_MS);
-    connection.hset::<_, _, _, ()>("shop:lives", "hourly", life).unwrap();
+    let known: String = connection.hget("shop:registrations", "hourly").unwrap();
+    let (_, timing) = known.split_once('\t').unwrap();
+    let known = format!("{}\t{timing}", missed - 3 * HOUR_MS);
+    connection.hset::<_, _, _, ()>("shop:registrations", "hourly", known).unwrap();
 
     run().wait_for_log("kind=\"catch_up\"");
     let [sent] = &server.queue("celery")[..] else { panic!("not one message") };

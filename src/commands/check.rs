@@ -98,7 +98,7 @@ pub(super) async fn ask_workers(
     timeout: Duration,
 ) -> Result<Workers, Failure> {
     let direct = Direct::open(service)?;
-    let Store::Redis(mut broker) = direct.store else {
+    let Store::Redis(mut redis) = direct.store else {
         let message = "--workers asks Celery workers over Redis, and the broker is a spool; name the \
                        workers' broker with --broker";
         return Err(Failure::usage(message));
@@ -111,7 +111,7 @@ pub(super) async fn ask_workers(
     }
     let mut all = Asked::default();
     for settings in families.values() {
-        let asked = broker.ask_workers(settings, timeout).await.map_err(|error| {
+        let asked = redis.ask_workers(settings, timeout).await.map_err(|error| {
             Failure::new(
                 Exit::Unreachable,
                 format!("--workers: the broker is unavailable: {error}"),

@@ -6,26 +6,33 @@ use std::time::Duration;
 use super::{Exit, Failure, named_broker};
 use crate::carrier::amqp::Amqp;
 use crate::config::{Broker, ServiceConfig};
+use crate::manual::{CarrierOnly, Delivery, ManualPublish, Publish, Publisher};
 use crate::schedule::progress::State;
-use crate::store::redis::RedisBroker;
-use crate::store::spool::Spool;
-use crate::store::{Broker as _, BrokerError, Parcel, Publish};
+use crate::store::contract::Store as _;
+use crate::store::redis::RedisStore;
+use crate::store::spool::{SpoolError, SpoolStore};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The broker that holds the state, and all AMQP brokers beside it.
+/// The store, and all carriers beside it.
 pub(super) struct Direct {
     /// What `store` is, if anything names it.
     pub(super) broker: Option<Broker>,
     pub(super) store: Store,
     pub(super) amqp: Amqp,
+    namespace: String,
 }
 
 pub(super) enum Store {
-    Redis(Box<RedisBroker>),
-    Spool(PathBuf),
+    Redis(Box<RedisStore>),
+    Spool(Spool),
     /// For what sends nothing.
     Nowhere,
+}
+
+pub(super) struct Spool {
+    pub(super) path: PathBuf,
+    opened: Option<SpoolStore>,
 }
 
 impl Direct {
@@ -34,13 +41,13 @@ impl Direct {
         let broker = named_broker(service)?;
         let store = match &broker {
             Broker::Redis(url) => {
-                let broker = RedisBroker::new(url, &service.tls, &service.namespace, PATIENCE);
-                Store::Redis(Box::new(broker))
+                let store = RedisStore::new(url, &service.tls, &service.namespace, TIMEOUT);
+                Store::Redis(Box::new(store))
             }
-            Broker::Spool(path) => Store::Spool(path.clone()),
+            Broker::Spool(path) => Store::Spool(Spool { path: path.clone(), opened: None }),
         };
-        let amqp = Amqp::new(PATIENCE, &service.tls);
-        Ok(Direct { broker: Some(broker), store, amqp })
+        let amqp = Amqp::new(TIMEOUT, &service.tls);
+        Ok(Direct { broker: Some(broker), store, amqp, namespace: service.namespace.clone() })
     }
 
     /// The same for what sends nothing if it is a `dry_run`, so that it goes without a broker.
@@ -49,17 +56,23 @@ impl Direct {
             Err(_) if dry_run && service.broker.is_none() => Ok(Direct {
                 broker: None,
                 store: Store::Nowhere,
-                amqp: Amqp::new(PATIENCE, &service.tls),
+                amqp: Amqp::new(TIMEOUT, &service.tls),
+                namespace: service.namespace.clone(),
             }),
             opened => opened,
         }
     }
 
-    pub(super) async fn read(&mut self) -> Result<State, Failure> {
+    pub(super) async fn read(&mut self, grace: Duration) -> Result<State, Failure> {
         match &mut self.store {
-            Store::Redis(broker) => broker.read().await.map_err(unreachable),
-            Store::Spool(path) => {
-                Spool::peek(path).map_err(|error| Failure::new(Exit::Unreachable, error))
+            Store::Redis(redis) => {
+                let snapshot = redis.read().await.map_err(unreachable)?;
+                Ok(snapshot.state(grace))
+            }
+            Store::Spool(spool) => {
+                let snapshot = SpoolStore::peek(&spool.path, &self.namespace);
+                let failed = |error| Failure::new(Exit::Unreachable, error);
+                Ok(snapshot.map_err(failed)?.state(grace))
             }
             Store::Nowhere => Ok(State::default()),
         }
@@ -67,16 +80,31 @@ impl Direct {
 }
 
 impl Publish for Direct {
-    async fn publish(&mut self, message: Parcel) -> Result<(), BrokerError> {
-        match (&mut self.store, message) {
-            (_, message @ Parcel::Amqp(..)) => self.amqp.publish(message).await,
-            (Store::Redis(broker), message) => broker.publish(message).await,
-            (Store::Spool(path), Parcel::Store(message)) => Ok(Spool::drop_in(path, &message)?),
-            (Store::Nowhere, _) => Err(BrokerError::Unusable("no broker is named".to_owned())),
+    async fn publish(&mut self, message: ManualPublish) -> Delivery {
+        let carrier = self.amqp.clone();
+        match &mut self.store {
+            Store::Redis(redis) => {
+                Publisher { store: &mut **redis, carrier }.publish(message).await
+            }
+            Store::Spool(spool) => match spool.open(&self.namespace) {
+                Ok(store) => Publisher { store, carrier }.publish(message).await,
+                Err(error) => Delivery::NotSent(error.to_string()),
+            },
+            Store::Nowhere => CarrierOnly(carrier).publish(message).await,
         }
     }
 }
 
-pub(super) fn unreachable(error: BrokerError) -> Failure {
+impl Spool {
+    /// Takes the spool's lock and keeps it: no service uses the spool meanwhile.
+    fn open(&mut self, namespace: &str) -> Result<&mut SpoolStore, SpoolError> {
+        if self.opened.is_none() {
+            self.opened = Some(SpoolStore::open_for_command(&self.path, namespace)?);
+        }
+        self.opened.as_mut().ok_or_else(|| SpoolError::Locked(self.path.clone()))
+    }
+}
+
+pub(super) fn unreachable(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Unreachable, format!("no service runs here, and the broker says: {error}"))
 }

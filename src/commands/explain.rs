@@ -73,7 +73,7 @@ fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>,
     let clock = if timing.reads_wall_clock() { format!(", {timezone}") } else { String::new() };
     let coming = match first {
         Some(slot) if slot == from => "next now".to_owned(),
-        Some(slot) => format!("next in {}", show::length(slot.since(from))),
+        Some(slot) => format!("next in {}", duration::in_words(slot.since(from))),
         None => "never again".to_owned(),
     };
     let in_words = format!("{meaning}{clock}; {coming}");

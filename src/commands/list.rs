@@ -1,36 +1,69 @@
-//! `list`: all entries with their last and next slots.
+//! `list`: all entries with their last and next slots, or all of one entry.
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::direct::Direct;
-use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, show};
-use crate::cli::ServiceFlags;
+use super::history::{beside, count, late, outcome};
+use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, look, show};
+use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{Caller, ServiceConfig};
-use crate::control::Command;
-use crate::service::status::{EntryStatus, entry_status};
+use crate::control::{Command, Question};
+use crate::manual::{self, Refused};
+use crate::schedule::progress::State;
+use crate::service::detail::{ComingSlot, EntryDetail};
+use crate::service::history::{Asked, Past, PastSlot};
+use crate::service::status::{EntryStatus, entry_status, progress_in};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many of one entry's last runs are shown.
+const LAST_RUNS: usize = 5;
+/// Columns of the names in front of the values.
+const INDENT: usize = 13;
 
-pub(super) fn list(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
+pub(super) fn list(flags: ServiceFlags, asked: &cli::List) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
+    if let Some(entry) = &asked.entry {
+        return list_one(&service, entry, asked.output.json);
+    }
     let entries = entries(&service)?;
-    if json {
+    if asked.output.json {
         show::json(&entries)?;
         return Ok(Exit::Fine);
     }
     let row = |entry: &EntryStatus| {
-        let name = match entry.reached_limit() {
-            _ if !entry.enabled => format!("{} (disabled)", entry.entry),
-            Some(limit) => format!("{} (done: limit of {limit} reached)", entry.entry),
+        let name = match state(entry) {
+            Some(state) => format!("{} ({state})", entry.entry),
             None => entry.entry.clone(),
         };
         let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
-        vec![name, time(&entry.next), time(&entry.last), entry.queue.clone(), entry.timing.clone()]
+        let last = match entry.last_skipped() {
+            Some(reason) => format!("{} {reason}", time(&entry.last)),
+            None => time(&entry.last),
+        };
+        vec![
+            name,
+            time(&entry.next),
+            last,
+            time(&entry.last_sent),
+            entry.queue.clone(),
+            entry.timing.clone(),
+        ]
     };
     let rows: Vec<_> = entries.iter().map(row).collect();
-    show::table(&["ENTRY", "NEXT", "LAST", "QUEUE", "WHEN"], &rows)?;
+    show::table(&["ENTRY", "NEXT", "LAST", "LAST SENT", "QUEUE", "WHEN"], &rows)?;
     Ok(Exit::Fine)
+}
+
+/// Why it has no next slot.
+fn state(entry: &EntryStatus) -> Option<String> {
+    match entry.reached_limit() {
+        _ if !entry.enabled => Some("disabled".to_owned()),
+        Some(limit) => Some(format!("done: limit of {limit} reached")),
+        None => None,
+    }
 }
 
 /// All entries in name order: from the running service, else from the files and the broker.
@@ -38,19 +71,136 @@ pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failu
     match ask_service::<Vec<EntryStatus>, String>(service, &Command::List, PATIENCE)? {
         Some(Ok(entries)) => Ok(entries),
         Some(Err(error)) => Err(Failure::new(Exit::Unreachable, error)),
-        None => read_entries(service),
+        None => {
+            let (schedule, known, now) = (load_schedule(service)?, read(service)?, clock::wall());
+            let status = |entry| entry_status(entry, progress_in(&known, entry).as_ref(), now);
+            Ok(schedule.entries.iter().map(status).collect())
+        }
     }
 }
 
-/// Without a running service: the files here, and what the broker knows.
-fn read_entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
-    let schedule = load_schedule(service)?;
-    let known = block_on(async { Direct::open(service)?.read().await })?;
-    let known = known.unwrap_or_else(|failure| {
+/// Without a running service: what the broker knows.
+fn read(service: &ServiceConfig) -> Result<State, Failure> {
+    let known = block_on(async { Direct::open(service)?.read(service.grace).await })?;
+    Ok(known.unwrap_or_else(|failure| {
         show::complain(&format!("downbeat: what was sent is not known: {}", failure.message));
-        crate::schedule::progress::State::default()
-    });
-    let now = clock::wall();
-    let status = |entry| entry_status(entry, known.progress_of(entry), now);
-    Ok(schedule.entries.iter().map(status).collect())
+        State::default()
+    }))
+}
+
+/// As `--json` prints it.
+#[derive(Serialize)]
+struct One {
+    #[serde(flatten)]
+    detail: Box<EntryDetail>,
+    /// The last few, oldest first; none where the history cannot be read.
+    runs: Option<Vec<PastSlot>>,
+}
+
+fn list_one(service: &ServiceConfig, entry: &str, json: bool) -> Result<Exit, Failure> {
+    let command = Command::Entry(entry.to_owned());
+    let detail = match ask_service::<Box<EntryDetail>, Refused>(service, &command, PATIENCE)? {
+        Some(detail) => detail?,
+        None => {
+            let (schedule, now) = (load_schedule(service)?, clock::wall());
+            let entry = manual::find(&schedule, entry)?;
+            let progress = progress_in(&read(service)?, entry);
+            Box::new(EntryDetail::new(entry, progress.as_ref(), now))
+        }
+    };
+    let (entry, count) = (Some(entry.to_owned()), LAST_RUNS);
+    let asked = Asked { entry, count, ..Asked::default() };
+    let runs = match look::ask::<Past>(service, Question::History(asked)) {
+        Ok(past) => Some(past.events),
+        Err(failure) => {
+            show::complain(&format!("downbeat: {}", failure.message));
+            None
+        }
+    };
+    if json {
+        show::json(&One { detail, runs })?;
+    } else {
+        print_one(&detail, runs.as_deref().unwrap_or_default())?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn print_one(detail: &EntryDetail, runs: &[PastSlot]) -> Result<(), Failure> {
+    let entry = &detail.status;
+    let state = state(entry).map_or_else(String::new, |state| format!(" ({state})"));
+    fact("entry", &format!("{}{state}", entry.entry))?;
+    optional("description", entry.description.as_deref())?;
+    fact("task", &entry.task)?;
+    let resolved = detail.resolved.as_ref();
+    let resolved = resolved.map_or_else(String::new, |line| format!(", as if `{line}`"));
+    fact("when", &format!("{}{resolved}", entry.timing))?;
+    fact("timezone", &entry.timezone)?;
+    optional("start", detail.start.as_deref())?;
+    optional("end", detail.end.as_deref())?;
+    optional("except", detail.leaves_out_days.then_some("some days are left out"))?;
+    let carrier = detail.carrier.as_ref();
+    let carrier = carrier.map_or_else(String::new, |carrier| format!(", on {carrier}"));
+    fact("queue", &format!("{} ({}){carrier}", entry.queue, detail.worker))?;
+    fact("catch_up", &format!("{}, within {}", detail.catch_up, detail.within))?;
+    optional("expires", detail.expires.as_deref())?;
+    optional("jitter", detail.jitter.as_deref())?;
+    optional("spread", detail.spread.as_deref())?;
+    let left = detail.left.unwrap_or_default();
+    let limit = entry.limit.map(|limit| format!("{limit}, of which {left} are left"));
+    optional("limit", limit.as_deref())?;
+    optional("max_queued", detail.max_queued.map(|max| max.to_string()).as_deref())?;
+    let overlap = detail.overlap.as_ref().map(|length| format!("skip, for up to {length}"));
+    optional("overlap", overlap.as_deref())?;
+    optional("priority", detail.priority.map(|priority| priority.to_string()).as_deref())?;
+    optional("tags", (!detail.tags.is_empty()).then(|| detail.tags.join(", ")).as_deref())?;
+    print_slots(detail)?;
+    let mut name = "runs";
+    for run in runs {
+        fact(name, &run_in_words(run))?;
+        name = "";
+    }
+    Ok(())
+}
+
+fn print_slots(detail: &EntryDetail) -> Result<(), Failure> {
+    let mut name = "next";
+    for ComingSlot { slot, slot_utc, due, due_utc } in &detail.slots {
+        let is_held_back = due_utc > slot_utc;
+        let held_back = is_held_back.then(|| format!(", due {}", beside(slot, due)));
+        let held_back = held_back.unwrap_or_default();
+        fact(name, &format!("{slot} ({slot_utc}){held_back}"))?;
+        name = "";
+    }
+    let EntryStatus { last, last_utc, last_sent, last_sent_utc, .. } = &detail.status;
+    let with_utc = |time: &Option<String>, utc: &Option<String>| {
+        Some(format!("{} ({})", time.as_ref()?, utc.as_ref()?))
+    };
+    let skipped = detail.status.last_skipped();
+    let skipped = skipped.map_or_else(String::new, |reason| format!(", skipped: {reason}"));
+    let last = with_utc(last, last_utc).map(|last| format!("{last}{skipped}"));
+    optional("last", last.as_deref())?;
+    optional("last sent", with_utc(last_sent, last_sent_utc).as_deref())
+}
+
+/// One run on one line.
+fn run_in_words(run: &PastSlot) -> String {
+    let mut text = format!("{} {}", run.slot, outcome(run));
+    if run.count > 1 {
+        text += &format!(", with {} slots", count(run.count));
+    }
+    if let Some(lateness_ms) = run.lateness_ms {
+        text += &format!(", {} late", late(lateness_ms));
+    }
+    if let Some(by) = &run.by {
+        text += &format!(", for {by}");
+    }
+    text
+}
+
+fn optional(name: &str, value: Option<&str>) -> Result<(), Failure> {
+    value.map_or(Ok(()), |value| fact(name, value))
+}
+
+fn fact(name: &str, value: &str) -> Result<(), Failure> {
+    show::fact(INDENT, name, value)
 }

@@ -1,18 +1,22 @@
 //! What commands see of the brokers: asked of the running service, whose brokers they are, else over
 //! connections of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::direct::{Direct, Store, unreachable};
-use super::{Exit, Failure, ask_service, block_on, check, named_broker, peek};
+use super::{Exit, Failure, ask_service, block_on, check, history, named_broker, peek};
 use crate::address::RedisAddress;
 use crate::config::{Broker, ServiceConfig};
 use crate::control::{Backend, Command, LookError, LookErrorKind, Question};
 use crate::envelope::answer::{self, Answer};
+use crate::schedule::Schedule;
+use crate::service::Request;
 use crate::store::redis::Results;
 
 /// What a question takes beside the time that it names itself.
@@ -33,19 +37,28 @@ pub(super) fn ask<T: DeserializeOwned>(
         Question::Workers { queues, timeout } => {
             TIMEOUT + *timeout * u32::try_from(queues.len()).unwrap_or(u32::MAX)
         }
-        Question::Peek { .. } | Question::Outcome { .. } | Question::Leader => TIMEOUT,
+        Question::Peek { .. }
+        | Question::Outcome { .. }
+        | Question::History(_)
+        | Question::Leader => TIMEOUT,
     };
     match ask_service(service, &Command::Look(question.clone()), timeout)? {
         Some(answer) => answer,
-        None => serde_json::from_value(look(service, question)?).map_err(|error| internal(&error)),
+        None => {
+            let seen = look(service, question, || Ok(history::schedule(service).into()))?;
+            serde_json::from_value(seen).map_err(|error| internal(&error))
+        }
     }
 }
 
 /// What a service with this configuration answers without its loop.
-pub(super) fn backend(service: ServiceConfig) -> Backend {
+pub(super) fn backend(service: ServiceConfig, requests: mpsc::Sender<Request>) -> Backend {
     let identity = service.identity();
-    let look = move |question| look(&service, question).map_err(|failure| look_error(&failure));
-    Backend { identity, look: std::sync::Arc::new(look) }
+    let look = move |question| {
+        let seen = look(&service, question, || schedule_in_force(&requests));
+        seen.map_err(|failure| look_error(&failure))
+    };
+    Backend { identity, look: Arc::new(look) }
 }
 
 fn look_error(failure: &Failure) -> LookError {
@@ -59,7 +72,19 @@ fn look_error(failure: &Failure) -> LookError {
     LookError { kind, message: failure.summary(), detail }
 }
 
-fn look(service: &ServiceConfig, question: Question) -> Result<Value, Failure> {
+/// The loop's, which is asked from a thread that may wait.
+fn schedule_in_force(requests: &mpsc::Sender<Request>) -> Result<Arc<Schedule>, Failure> {
+    let (answer, answered) = oneshot::channel();
+    let asked = requests.blocking_send(Request::Schedule(answer));
+    let schedule = asked.ok().and_then(|()| answered.blocking_recv().ok());
+    schedule.ok_or_else(|| Failure::new(Exit::Failed, "the service is stopping"))
+}
+
+fn look(
+    service: &ServiceConfig,
+    question: Question,
+    schedule: impl FnOnce() -> Result<Arc<Schedule>, Failure>,
+) -> Result<Value, Failure> {
     let json = |value: Result<Value, serde_json::Error>| value.map_err(|error| internal(&error));
     match question {
         Question::Peek { queue, count } => {
@@ -93,11 +118,14 @@ fn look(service: &ServiceConfig, question: Question) -> Result<Value, Failure> {
             })??;
             json(serde_json::to_value(answer))
         }
+        Question::History(asked) => {
+            json(serde_json::to_value(history::look(service, &asked, &*schedule()?)?))
+        }
         Question::Leader => {
-            let Store::Redis(mut broker) = Direct::open(service)?.store else {
+            let Store::Redis(mut redis) = Direct::open(service)?.store else {
                 return Ok(Value::Null);
             };
-            let leader = block_on(broker.leader())?.map_err(unreachable)?;
+            let leader = block_on(redis.leader())?.map_err(unreachable)?;
             json(serde_json::to_value(leader.map(|(lease, _)| lease)))
         }
     }

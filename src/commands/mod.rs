@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod direct;
 mod explain;
+mod history;
 mod list;
 mod look;
 mod man;
@@ -29,13 +30,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use crate::by_hand::Refused;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::service::DEFAULT_FILE;
 use crate::config::{
     Broker, Caller, Overrides, Problem, ServiceConfig, Severity, check_environment,
 };
 use crate::control::{self, AskError};
+use crate::host;
+use crate::manual::Refused;
 use crate::queue::{Queue, Worker};
 use crate::schedule::Schedule;
 use crate::service::render::Renderer;
@@ -46,7 +48,7 @@ use crate::tzdata::Tzdata;
 pub enum Exit {
     /// Done.
     Fine,
-    /// The answer is no: an invalid schedule, no such entry, nobody leads.
+    /// The answer is no: an invalid schedule, no such entry, slots that do not go.
     No,
     /// Wrong usage.
     Usage,
@@ -82,11 +84,15 @@ struct Failure {
     problems: Vec<Problem>,
     /// Lines that are shown to people below the message.
     picture: Option<String>,
+    /// A service was asked and did not answer: it may have done what was asked.
+    #[serde(skip)]
+    may_be_done: bool,
 }
 
 impl Failure {
     fn new(exit: Exit, message: impl ToString) -> Failure {
-        Failure { exit, message: message.to_string(), problems: Vec::new(), picture: None }
+        let message = message.to_string();
+        Failure { exit, message, problems: Vec::new(), picture: None, may_be_done: false }
     }
 
     /// The input cannot be used.
@@ -115,7 +121,7 @@ impl From<Refused> for Failure {
         let exit = match &error {
             Refused::NoSuchEntry { .. } => Exit::No,
             Refused::Invalid(_) => Exit::Usage,
-            Refused::Broker(_) => Exit::Unreachable,
+            Refused::NotSent(_) | Refused::Uncertain { .. } => Exit::Unreachable,
         };
         Failure::new(exit, error)
     }
@@ -131,7 +137,8 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Next(next) => next::next(flags, &next),
         Command::Plan(plan) => plan::plan(flags, &plan),
         Command::Explain(explain) => explain::explain(flags, &explain),
-        Command::List(output) => list::list(flags, output.json),
+        Command::List(asked) => list::list(flags, &asked),
+        Command::History(asked) => history::history(flags, &asked),
         Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
         Command::Backfill(backfill) => backfill::backfill(flags, &backfill),
         Command::Peek(peek) => peek::peek(flags, &peek),
@@ -239,15 +246,28 @@ fn no_answer(runtime_dir: &Path, error: &AskError, timeout: Duration) -> Failure
     let socket = socket.display();
     let message = match error {
         AskError::Untrusted(_) => error.to_string(),
-        AskError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+        AskError::Io(error) | AskError::Unanswered(error)
+            if error.kind() == io::ErrorKind::TimedOut =>
+        {
             format!("the service on {socket} did not answer within {} s", timeout.as_secs())
         }
         AskError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => format!(
             "you may not use the socket {socket}: run this with `sudo`, or as the user whose service it is"
         ),
-        AskError::Io(error) => format!("the service on {socket} did not answer: {error}"),
+        AskError::Io(error) | AskError::Unanswered(error) => {
+            format!("the service on {socket} did not answer: {error}")
+        }
     };
-    Failure::new(Exit::Unreachable, message)
+    let may_be_done = matches!(error, AskError::Unanswered(_));
+    Failure { may_be_done, ..Failure::new(Exit::Unreachable, message) }
+}
+
+/// Who runs this command: `user@host`, and with `sudo` the user behind it.
+fn caller() -> String {
+    let uid = rustix::process::getuid();
+    let behind_sudo = uid.is_root().then(|| std::env::var("SUDO_USER").ok()).flatten();
+    let user = behind_sudo.or_else(|| host::user_name(uid.as_raw()));
+    format!("{}@{}", user.unwrap_or_else(|| uid.as_raw().to_string()), host::name())
 }
 
 /// Where `run` sends messages: to the configured broker, else to a spool of its own.
@@ -301,7 +321,7 @@ fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<
 /// What makes messages as the configuration says.
 fn renderer(service: &ServiceConfig) -> Renderer {
     let queues = Arc::clone(&service.queues);
-    Renderer::new(&service.namespace, &crate::host::name(), queues, service.events)
+    Renderer::new(&service.namespace, &host::name(), queues, service.events)
 }
 
 /// For commands that only a running service can carry out.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Exit, Failure, configuration, list, load_schedule, show};
-use crate::by_hand;
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{Caller, ServiceConfig, instant};
+use crate::manual;
 use crate::schedule::{ClockChange, Entry, UnixMs};
 use crate::service::status::EntryStatus;
 
@@ -39,7 +39,7 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
     let entries: Vec<&Entry> = if asked.entries.is_empty() {
         schedule.entries.iter().filter(|entry| entry.enabled).collect()
     } else {
-        let found = asked.entries.iter().map(|name| by_hand::find(&schedule, name));
+        let found = asked.entries.iter().map(|name| manual::find(&schedule, name));
         found.collect::<Result<_, _>>()?
     };
     let few = if asked.to.is_some() { MOST } else { FEW };

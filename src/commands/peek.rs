@@ -7,16 +7,17 @@ use serde_json::Value;
 
 use super::direct::{Direct, Store};
 use super::{Exit, Failure, block_on, configuration, look, show};
+use crate::carrier::Carrier as _;
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::{Broker, Caller, ServiceConfig};
+use crate::config::{Broker, Caller, ServiceConfig, duration};
 use crate::control::Question;
 use crate::envelope::peek::{self, Waiting};
 use crate::escape::escape;
 use crate::queue::{Queue, Worker};
 use crate::schedule::UnixMs;
-use crate::store::spool::Spool;
+use crate::store::spool::SpoolStore;
 use crate::store::{Found, Group, Peeked};
 
 /// One message, as `--json` prints it.
@@ -80,18 +81,18 @@ impl Direct {
             Failure::new(Exit::Unreachable, format!("the broker is unavailable: {error}"))
         };
         if let Some(amqp) = &queue.amqp {
-            let waiting = self.amqp.count(queue).await.map_err(unreachable)?;
+            let waiting = self.amqp.count_waiting(queue).await.map_err(unreachable)?;
             return on_amqp(queue, &amqp.url.to_string(), waiting);
         }
         match &mut self.store {
-            Store::Redis(broker) => {
+            Store::Redis(redis) => {
                 let places = peek::places(queue);
-                let peeked = broker.peek(&places, count).await;
+                let peeked = redis.peek(&places, count).await;
                 let peeked = peeked.map_err(|error| unreachable(error.to_string()))?;
                 Ok((places.into_iter().map(|place| place.key).collect(), peeked))
             }
-            Store::Spool(path) => {
-                let peeked = Spool::waiting(path, &queue.name, count)
+            Store::Spool(spool) => {
+                let peeked = SpoolStore::waiting(&spool.path, &queue.name, count)
                     .map_err(|error| unreachable(error.to_string()))?;
                 Ok((vec![format!("queue/*.{}.msg", queue.name)], peeked))
             }
@@ -101,7 +102,7 @@ impl Direct {
 }
 
 /// AMQP knows no looking: a message is taken, and comes back marked and in another order.
-fn on_amqp(queue: &Queue, url: &str, waiting: u32) -> Result<(Vec<String>, Peeked), Failure> {
+fn on_amqp(queue: &Queue, url: &str, waiting: u64) -> Result<(Vec<String>, Peeked), Failure> {
     if waiting == 0 {
         let nothing = Peeked::There { total: 0, groups: Vec::new(), found: Vec::new() };
         return Ok((vec![queue.name.to_string()], nothing));
@@ -255,7 +256,7 @@ fn row(message: &Message, now: UnixMs) -> Vec<String> {
 /// How long it has been waiting: about so long where only the slot of a message is known that was
 /// sent on time.
 fn age(waiting: &Waiting, now: UnixMs) -> Option<String> {
-    let length = |since: UnixMs| show::length(now.since(since));
+    let length = |since: UnixMs| duration::in_words(now.since(since));
     match (waiting.sent_at, waiting.slot, waiting.kind.as_deref()) {
         (Some(sent_at), ..) => Some(length(sent_at)),
         (None, Some(slot), Some("scheduled")) => Some(format!("~{}", length(slot))),

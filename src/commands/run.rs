@@ -18,22 +18,22 @@ use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
 use crate::config::{Caller, Kept, KeptFiles, Loaded, Problem, ScheduleFile};
 use crate::control::{self, Api};
-use crate::leader::campaign::{self, Reports};
+use crate::leader::campaign;
 use crate::leader::{Campaign, LeaseTimes, Peer};
 use crate::schedule::Schedule;
 use crate::service::reload::{Loader, short_hash};
 use crate::service::{Parts, Request, Service, Settings};
 use crate::signals::Signals;
-use crate::store::redis::{Lock, RedisBroker};
-use crate::store::spool::{Spool, SpoolError};
-use crate::store::{Broker, BrokerError};
+use crate::store::contract::{Store, StoreError};
+use crate::store::redis::RedisStore;
+use crate::store::spool::{SpoolError, SpoolStore};
 use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
 use crate::watch::Watch;
 use crate::{config, host, http, telemetry};
 
 /// The service answers nobody while it waits for the broker, so it never waits longer than this.
-const LONGEST_CALL: Duration = Duration::from_secs(5);
+const MAX_CALL: Duration = Duration::from_secs(5);
 /// Neither finishing what is being sent nor leaving takes longer, whatever the broker does.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -97,58 +97,81 @@ async fn serve(
     tokio::spawn(signals.forward(requests.clone(), Arc::clone(&stopping)));
     tokio::spawn(watch.forward(requests.clone()));
     let control = listen(&service).await;
-    let api = Api::new(requests, look::backend(service.clone()));
+    let backend = look::backend(service.clone(), requests.clone());
+    let api = Api::new(requests, backend);
     let listeners = Listeners { http, control, api };
 
-    let settings = Settings {
-        namespace: service.namespace.clone(),
-        broker: broker.clone(),
-        grace: service.grace,
+    let parts = Parts {
+        settings: Settings {
+            namespace: service.namespace.clone(),
+            broker: broker.clone(),
+            grace: service.grace,
+            history: service.history,
+        },
+        clock: SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?,
+        renderer: renderer(&service),
+        loader,
+        schedule,
+        announced,
+        supervisor: supervisor(),
+        carrier: Amqp::new(MAX_CALL, &service.tls),
+        zones: tzdata,
     };
-    let renderer = renderer(&service);
-    let clock = SystemClock::new().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let (supervisor, amqp) = (supervisor(), Amqp::new(LONGEST_CALL, &service.tls));
-    let parts = Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp };
-    let answering = match broker {
+    let times = LeaseTimes::new(service.ttl);
+    let run = Run { parts, times, announcing, requested, stopping, listeners };
+    match broker {
         service::Broker::Redis(url) => {
-            let times = LeaseTimes::new(service.ttl);
-            let (tls, name) = (&service.tls, &*service.namespace);
-            let broker = RedisBroker::new(&url, tls, name, times.ttl.min(LONGEST_CALL));
-            let lock = Lock::new(&url, tls, name, times.ttl, times.deadline);
-            let myself = Peer::myself(&host::name());
-            let (campaign, reports) = Campaign::new(lock, times, myself, announcing);
-            let to_campaign = reports.requests.clone();
-            let mut campaign = begin(campaign)?;
-            let service = Service::new(parts, broker, reports);
-            let answering = listeners.serve(&service)?;
-            tokio::select! {
-                () = work(service, requested, &stopping) => {}
-                Ok(Err(error)) = &mut campaign => return Err(Failure::new(Exit::Config, error)),
-            };
-            let _ = to_campaign.send(campaign::Request::Leave).await;
-            if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
-                warn!("the lease could not be given up; it runs out by itself");
-            }
-            answering
+            let store = |timeout| RedisStore::new(&url, &service.tls, &service.namespace, timeout);
+            run.on(store(times.ttl.min(MAX_CALL)), store(times.deadline)).await
         }
         service::Broker::Spool(path) => {
-            let spool = open_spool(&path)?;
+            let spool = open_spool(&path, &service.namespace)?;
             info!(queue = %path.join("queue").display(), "using a spool");
-            let reports = Reports::of_sole_leader();
-            let service = Service::new(parts, spool, reports);
-            let answering = listeners.serve(&service)?;
-            work(service, requested, &stopping).await;
-            answering
+            run.on(spool.clone(), spool).await
         }
-    };
-    // Whoever was answered last gets to read it.
-    drop(answering);
-    Ok(())
+    }
+}
+
+/// A service that is about to run.
+struct Run {
+    parts: Parts<Amqp, SystemClock>,
+    times: LeaseTimes,
+    /// The hash of the schedule, as the campaign announces it.
+    announcing: watch::Receiver<String>,
+    requested: mpsc::Receiver<Request>,
+    stopping: Arc<Notify>,
+    listeners: Listeners,
+}
+
+impl Run {
+    /// Runs on this store until stopped; the campaign has a handle of its own.
+    async fn on<S: Store>(self, store: S, of_campaign: S) -> Result<(), Failure> {
+        let Run { parts, times, announcing, requested, stopping, listeners } = self;
+        let myself = Peer::myself(&host::name());
+        let (campaign, reports) = Campaign::new(of_campaign, times, myself, announcing);
+        let to_campaign = reports.requests.clone();
+        let mut campaign = begin(campaign)?;
+        let service = Service::new(parts, store, reports);
+        let answering = listeners.serve(&service)?;
+        tokio::select! {
+            () = work(service, requested, &stopping) => {}
+            Ok(Err(error)) = &mut campaign => return Err(Failure::new(Exit::Config, error)),
+        }
+        let _ = to_campaign.send(campaign::Request::Leave).await;
+        if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
+            warn!("the lease could not be given up; it runs out by itself");
+        }
+        // Whoever was answered last gets to read it.
+        drop(answering);
+        Ok(())
+    }
 }
 
 /// Campaigns on a thread of its own, so that no amount of work delays a renewal; the receiver hears
 /// when it has ended.
-fn begin(campaign: Campaign) -> Result<oneshot::Receiver<Result<(), BrokerError>>, Failure> {
+fn begin<S: Store>(
+    campaign: Campaign<S>,
+) -> Result<oneshot::Receiver<Result<(), StoreError>>, Failure> {
     let runtime = runtime()?;
     let (end, ended) = oneshot::channel();
     let run = move || {
@@ -161,8 +184,8 @@ fn begin(campaign: Campaign) -> Result<oneshot::Receiver<Result<(), BrokerError>
 }
 
 /// Serves until stopped, and a little longer for what is being sent.
-async fn work<B: Broker>(
-    service: Service<B, SystemClock>,
+async fn work<S: Store>(
+    service: Service<S, Amqp, SystemClock>,
     requested: mpsc::Receiver<Request>,
     stopping: &Notify,
 ) {
@@ -185,9 +208,9 @@ struct Listeners {
 
 impl Listeners {
     /// Answers from now on, until what is given back is dropped.
-    fn serve<B: Broker>(
+    fn serve<S: Store>(
         self,
-        service: &Service<B, SystemClock>,
+        service: &Service<S, Amqp, SystemClock>,
     ) -> Result<(Option<http::Serving>, Option<control::Serving>), Failure> {
         let failed = |error: io::Error| Failure::new(Exit::Failed, error);
         let Listeners { http, control, api } = self;
@@ -250,8 +273,8 @@ fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
     check_usable(service, &broker, Exit::Config).map(|()| broker)
 }
 
-fn open_spool(path: &Path) -> Result<Spool, Failure> {
-    Spool::open(path).map_err(|error| {
+fn open_spool(path: &Path, namespace: &str) -> Result<SpoolStore, Failure> {
+    SpoolStore::open(path, namespace).map_err(|error| {
         let exit = match &error {
             // Somebody may make room, or mend the disk.
             SpoolError::Io { source, .. } if is_passing(source) => Exit::Failed,
@@ -260,6 +283,8 @@ fn open_spool(path: &Path) -> Result<Spool, Failure> {
             | SpoolError::Foreign { .. }
             | SpoolError::Open { .. }
             | SpoolError::Locked(_)
+            | SpoolError::LockGone { .. }
+            | SpoolError::Newer { .. }
             | SpoolError::Corrupt { .. } => Exit::Config,
         };
         Failure::new(exit, error)

@@ -4,9 +4,9 @@
 //! other programs read, is printed exactly. Hidden characters are escaped in all of it, which in JSON
 //! says the same. What is printed as a line is one, whatever newlines it holds, and not too long.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write as _};
 use std::iter;
-use std::time::Duration;
 
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -79,6 +79,15 @@ pub(super) fn own(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
+}
+
 /// Where a message went, at the end of a line.
 pub(super) fn on_broker(broker: Option<&str>) -> String {
     broker.map_or_else(String::new, |broker| format!(" on {broker}"))
@@ -109,7 +118,17 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failur
 }
 
 /// Columns of a cell, or of a fact, at most.
-pub(super) const MAX_CELL: usize = 1000;
+const MAX_CELL: usize = 1000;
+
+/// Prints a fact, whose name takes so many columns: on a terminal on as many lines as it takes. What is
+/// too long to be read is cut.
+pub(super) fn fact(columns: usize, mut name: &str, value: &str) -> Result<(), Failure> {
+    for text in wrapped(&cut(&escape(value), MAX_CELL), columns) {
+        line(&format!("{name:<columns$}{text}"))?;
+        name = "";
+    }
+    Ok(())
+}
 
 /// Between columns, and before those that go on below.
 const GAP: &str = "  ";
@@ -173,7 +192,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// The text in lines that fit a terminal beside so many columns; in a pipe, one line.
-pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
+fn wrapped(text: &str, indent: usize) -> Vec<String> {
     if io::stdout().is_terminal() {
         wrap(text, width().saturating_sub(indent).max(20))
     } else {
@@ -194,24 +213,6 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// How long it is until something comes, or was since, in its two largest units: `3 d 4 h`, `5 h`, `10 s`.
-pub(super) fn length(length: Duration) -> String {
-    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
-    let secs = length.as_secs();
-    let Some(first) = UNITS.iter().position(|(_, unit)| secs >= *unit) else {
-        return "less than 1 s".to_owned();
-    };
-    let mut rest = secs;
-    let mut words = Vec::new();
-    for (name, unit) in UNITS.iter().skip(first).take(2) {
-        if rest >= *unit {
-            words.push(format!("{} {name}", rest / unit));
-        }
-        rest %= unit;
-    }
-    words.join(" ")
 }
 
 #[cfg(test)]
@@ -252,24 +253,6 @@ mod tests {
             [(9, "a 전화 bc"), (8, "a 전화 …"), (7, "a 전화…"), (6, "a 전…"), (1, "…")]
         {
             assert_eq!(cut("a 전화 bc", width), text);
-        }
-    }
-
-    #[test]
-    fn lengths_are_told_in_their_two_largest_units() {
-        let table = [
-            (0, "less than 1 s"),
-            (1, "1 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (3599, "59 min 59 s"),
-            (18_000, "5 h"),
-            (18_059, "5 h"),
-            (273_600, "3 d 4 h"),
-            (86_400 * 400 + 3599, "400 d"),
-        ];
-        for (secs, words) in table {
-            assert_eq!(length(Duration::from_secs(secs)), words, "{secs}");
         }
     }
 }

@@ -7,10 +7,10 @@ use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::{self, Command, Question};
-use crate::escape::escape;
 use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
-use crate::service::status::{QueueStatus, ScheduleStatus, Status};
+use crate::service::status::{BadRecord, QueueStatus, ScheduleStatus, Status};
+use crate::store::contract::Store as _;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Columns of the names in front of the values.
@@ -31,11 +31,11 @@ pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Fa
         None => block_on(async { Direct::open(&service)?.status(&service).await })??,
     };
     if asked.output.json {
-        show::json(&status)?;
+        show::json(&status.with_troubles())?;
     } else {
         print(&status)?;
     }
-    Ok(if asked.live || status.leader.is_some() { Exit::Fine } else { Exit::No })
+    Ok(if asked.live || status.blockages().is_empty() { Exit::Fine } else { Exit::No })
 }
 
 /// A service that has just resigned holds back, and does not look who came next.
@@ -57,10 +57,13 @@ impl Direct {
             broker: self.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
             ..Status::default()
         };
-        if let Store::Redis(broker) = &mut self.store {
-            status.leader = broker.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
-            let replicas = broker.replicas().await.map_err(unreachable)?;
-            status.replicas = replicas.into_iter().filter_map(Peer::read).collect();
+        if let Store::Redis(redis) = &mut self.store {
+            status.count(redis.counters().await.map_err(unreachable)?);
+            status.leader = redis.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
+            let announced = redis.replicas(service.ttl * 3).await.map_err(unreachable)?;
+            status.replica_count = announced.count;
+            let read = |announcement| Peer::read(announcement, service.ttl);
+            status.replicas = announced.replicas.into_iter().filter_map(read).collect();
         }
         Ok(status)
     }
@@ -73,19 +76,16 @@ fn print(status: &Status) -> Result<(), Failure> {
         }
         _ => fact("downbeat", "no service runs here; the broker was asked")?,
     }
-    for trouble in status.troubles() {
-        let mut name = "TROUBLE";
-        for line in show::wrapped(&fitting(&trouble), INDENT) {
-            fact(name, &line)?;
-            name = "";
-        }
-    }
+    status.troubles().iter().try_for_each(|trouble| fact("TROUBLE", trouble))?;
+    print_bad_records(status)?;
     fact("leader", &leader(status))?;
     fact("broker", &status.broker)?;
     fact("namespace", &status.namespace)?;
     for replica in &status.replicas {
-        let Peer { holder, version, schedule, skew_ms, .. } = replica;
-        fact("replica", &format!("{holder} {version}, schedule {schedule}, clock {skew_ms:+} ms"))?;
+        fact("replica", &peer(replica, status.leader.as_deref()))?;
+    }
+    if let Some(more @ 1..) = status.replica_count.checked_sub(status.replicas.len()) {
+        fact("", &format!("and {more} more that are not shown"))?;
     }
     if let Some(schedule) = &status.schedule {
         print_schedule(schedule)?;
@@ -100,9 +100,36 @@ fn print(status: &Status) -> Result<(), Failure> {
     }
     if let Some(next) = &status.next {
         fact("next", &next.entry)?;
-        fact("", &format!("{} ({})", next.slot, next.slot_utc))?;
+        let overdue = next.overdue().map_or(String::new(), |overdue| format!(", {overdue}"));
+        fact("", &format!("{} ({}){overdue}", next.slot, next.slot_utc))?;
     }
     Ok(())
+}
+
+fn peer(replica: &Peer, leader: Option<&str>) -> String {
+    let Peer { holder, version, schedule, skew_ms, silent_ms, .. } = replica;
+    let role = match replica {
+        Peer { dead: true, .. } => format!(", DEAD: silent for {} s", silent_ms / 1_000),
+        _ if replica.leads(leader) => ", leads".to_owned(),
+        _ => String::new(),
+    };
+    format!("{holder} {version}{role}, schedule {schedule}, clock {skew_ms:+} ms")
+}
+
+/// Those that are named, if one is not enough.
+fn print_bad_records(status: &Status) -> Result<(), Failure> {
+    if status.bad_record_count < 2 {
+        return Ok(());
+    }
+    let mut name = "repaired";
+    for BadRecord { entry, what } in &status.bad_records {
+        fact(name, &format!("`{entry}`: {what}"))?;
+        name = "";
+    }
+    match status.bad_record_count.saturating_sub(status.bad_records.len()) {
+        0 => Ok(()),
+        more => fact("", &format!("and {more} more")),
+    }
 }
 
 fn print_schedule(schedule: &ScheduleStatus) -> Result<(), Failure> {
@@ -151,14 +178,8 @@ fn print_counts(status: &Status) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints one line, with the name padded to the column of values.
 fn fact(name: &str, value: &str) -> Result<(), Failure> {
-    show::line(&format!("{name:<INDENT$}{}", fitting(value)))
-}
-
-/// What is shown of a fact, which may come from other replicas or a broker.
-fn fitting(text: &str) -> String {
-    show::cut(&escape(text), show::MAX_CELL)
+    show::fact(INDENT, name, value)
 }
 
 fn lateness(lateness: &Lateness) -> String {

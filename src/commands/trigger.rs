@@ -6,19 +6,21 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::direct::Direct;
 use super::{
-    Exit, Failure, ask_service, block_on, configuration, load_schedule, look, renderer, show,
+    Exit, Failure, ask_service, block_on, caller, configuration, load_schedule, look, renderer,
+    show,
 };
-use crate::by_hand::{self, Refused, Trigger, Triggered};
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::config::{Caller, ServiceConfig, duration};
 use crate::control::{Command, Question};
 use crate::envelope::answer::Answer;
+use crate::manual::{self, Refused, Trigger, Triggered};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two questions for a result, each of which is answered after a second at the latest.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -34,37 +36,71 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
             .map(|text| json("--kwargs", text, "{\"a\": 1}"))
             .transpose()?,
         queue: asked.queue.clone(),
+        // Drawn here: whatever becomes of the answer, the id is known.
+        id: Some(asked.id.unwrap_or_else(Uuid::new_v4)),
+        by: Some(caller()),
         dry_run: asked.dry_run,
-        told: asked.wait,
+        wants_result: asked.wait,
     };
     let limit = duration::parse(&asked.wait_timeout)
         .map_err(|error| Failure::usage(format!("--wait-timeout: {error}; {}", error.hint())))?;
-    let done = match ask_service(&service, &Command::Trigger(Box::new(trigger.clone())), PATIENCE)?
-    {
-        Some(done) => done,
-        None => publish(&service, &trigger)?,
-    };
-    let triggered: Triggered = done?;
+    let triggered = send(&service, &trigger)?;
     if !asked.output.json {
         show_done(&triggered)?;
     }
     let answer = asked.wait.then(|| wait(&service, &triggered, limit)).transpose()?;
     match &answer {
-        _ if asked.output.json => show::exact_json(&Told::new(&triggered, answer.as_ref()))?,
+        _ if asked.output.json => show::exact_json(&Report::new(&triggered, answer.as_ref()))?,
         Some(answer) => show::line(&what_came_of_it(answer, limit))?,
         None => {}
     }
     Ok(answer.as_ref().map_or(Exit::Fine, exit))
 }
 
+/// Has the running service send it, or sends it from here.
+fn send(service: &ServiceConfig, trigger: &Trigger) -> Result<Triggered, Failure> {
+    let command = Command::Trigger(Box::new(trigger.clone()));
+    let done = match ask_service(service, &command, TIMEOUT) {
+        Ok(Some(done)) => done,
+        Ok(None) => publish(service, trigger)?,
+        Err(failure) if failure.may_be_done && !trigger.dry_run => {
+            return Err(uncertain(trigger, &failure.message, None));
+        }
+        Err(failure) => return Err(failure),
+    };
+    done.map_err(|refused| match refused {
+        Refused::Uncertain { why, is_repeatable } => uncertain(trigger, &why, Some(is_repeatable)),
+        refused => refused.into(),
+    })
+}
+
+/// It may have been sent; `is_repeatable` if it is known whether a repeat is safe.
+fn uncertain(trigger: &Trigger, why: &str, is_repeatable: Option<bool>) -> Failure {
+    let (entry, id) = (&trigger.entry, trigger.id.unwrap_or_default());
+    let look = format!("look at `downbeat history {}`", show::quoted(entry));
+    let what_to_do = match is_repeatable {
+        Some(true) => format!("{look}, or repeat this with `--id {id}`, which sends nothing twice"),
+        Some(false) => {
+            "its broker keeps no record of that, and a repeat may send it twice".to_owned()
+        }
+        None => format!(
+            "{look}, or repeat this with `--id {id}`, which sends nothing twice unless the queue is on AMQP"
+        ),
+    };
+    let message = format!("{entry} may have been sent as {id}: {why}; {what_to_do}");
+    Failure::new(Exit::Unreachable, message)
+}
+
 fn show_done(triggered: &Triggered) -> Result<(), Failure> {
-    let Triggered { entry, slot, task_id, queue, broker, message, sent, .. } = triggered;
-    if *sent {
-        let broker = show::on_broker(broker.as_deref());
-        show::line(&format!("sent {entry} to {queue} as {task_id} (slot {slot}){broker}"))
-    } else {
-        show::exact(message)
-    }
+    let Triggered { entry, slot, task_id, queue, broker, message, sent, sent_before, .. } =
+        triggered;
+    let verb = match (sent, sent_before) {
+        (_, true) => "sent before:",
+        (true, _) => "sent",
+        (false, false) => return show::exact(message),
+    };
+    let broker = show::on_broker(broker.as_deref());
+    show::line(&format!("{verb} {entry} to {queue} as {task_id} (slot {slot}){broker}"))
 }
 
 fn what_came_of_it(answer: &Answer, limit: Duration) -> String {
@@ -101,7 +137,7 @@ fn publish(
     let renderer = renderer(service);
     let mut broker = Direct::open_unless(asked.dry_run, service)?;
     let store = broker.broker.clone();
-    block_on(by_hand::trigger(&mut broker, store.as_ref(), &renderer, &schedule, asked))
+    block_on(manual::trigger(&mut broker, store.as_ref(), &renderer, &schedule, asked))
 }
 
 /// Looks until the task has come to an end or the time is up.
@@ -127,7 +163,7 @@ fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<An
 
 /// As `--json` prints it.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Report<'a> {
     #[serde(flatten)]
     triggered: &'a Triggered,
     /// `succeeded`, `failed` or `pending`.
@@ -140,14 +176,14 @@ struct Told<'a> {
     reason: Option<&'a str>,
 }
 
-impl<'a> Told<'a> {
-    fn new(triggered: &'a Triggered, answer: Option<&'a Answer>) -> Told<'a> {
+impl<'a> Report<'a> {
+    fn new(triggered: &'a Triggered, answer: Option<&'a Answer>) -> Report<'a> {
         let (outcome, result, reason) = match answer {
             None => (None, None, None),
             Some(Answer::Succeeded(result)) => (Some("succeeded"), result.as_ref(), None),
             Some(Answer::Failed(why)) => (Some("failed"), None, Some(&**why)),
             Some(Answer::Pending(state)) => (Some("pending"), None, Some(&**state)),
         };
-        Told { triggered, outcome, result, reason }
+        Report { triggered, outcome, result, reason }
     }
 }

@@ -118,6 +118,25 @@ pub fn format(length: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// How long it is until something comes, or was since, in its two largest units: `3 d 4 h`, `5 h`, `10 s`.
+#[must_use]
+pub fn in_words(length: Duration) -> String {
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let secs = length.as_secs();
+    let Some(first) = UNITS.iter().position(|(_, unit)| secs >= *unit) else {
+        return "less than 1 s".to_owned();
+    };
+    let mut rest = secs;
+    let mut words = Vec::new();
+    for (name, unit) in UNITS.iter().skip(first).take(2) {
+        if rest >= *unit {
+            words.push(format!("{} {name}", rest / unit));
+        }
+        rest %= unit;
+    }
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +190,23 @@ mod tests {
             parse("30").unwrap_err().hint().split(';').next(),
             Some("write `30s` for seconds")
         );
+    }
+
+    #[test]
+    fn words_are_the_two_largest_units() {
+        let table = [
+            (0, "less than 1 s"),
+            (1, "1 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3599, "59 min 59 s"),
+            (18_000, "5 h"),
+            (18_059, "5 h"),
+            (273_600, "3 d 4 h"),
+            (86_400 * 400 + 3599, "400 d"),
+        ];
+        for (secs, words) in table {
+            assert_eq!(in_words(Duration::from_secs(secs)), words, "{secs}");
+        }
     }
 }

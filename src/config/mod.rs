@@ -54,7 +54,8 @@ pub use problem::{Excerpt, Problem, Severity};
 pub use report::MAX_PROBLEMS;
 pub use schedule_file::MAX_FILE_ENTRIES;
 pub use service::{
-    Broker, Caller, Identity, LogFormat, Overrides, ServiceConfig, SettingSource, check_environment,
+    Broker, Caller, History, Identity, LogFormat, Overrides, ServiceConfig, SettingSource,
+    check_environment,
 };
 pub use settings::MAX_NAME;
 pub use when::{MAX_CRON, MAX_INSTANTS};

@@ -29,9 +29,12 @@ pub enum AskError {
     /// Another user may have modified the directory, so nothing was asked.
     #[error("nothing was asked: {0}")]
     Untrusted(#[from] Untrusted),
-    /// It did not answer, or with something else than was asked for.
+    /// It could not be asked.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// It did not answer, or with something else than was asked for: it may have done what was asked.
+    #[error("{0}")]
+    Unanswered(#[source] io::Error),
 }
 
 /// Asks the service that listens in this runtime directory, which says who it is; `None` when none
@@ -58,9 +61,9 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
         Err(error) => return Err(error.into()),
     };
     runtime_dir::check_listener(&socket, stream.peer_cred()?.uid(), owner)?;
-    let answer = converse_with(stream, command, begun_by).await?;
+    let answer = converse_with(stream, command, begun_by).await.map_err(AskError::Unanswered)?;
     let service = answer.service.clone();
-    Ok(Some((service, answer.read()?)))
+    Ok(Some((service, answer.read().map_err(AskError::Unanswered)?)))
 }
 
 /// What came back.
@@ -189,7 +192,7 @@ mod tests {
             let limit = Duration::from_secs(10);
             let asked = ask::<Value, Value>(folder.path(), &command, limit);
             let asked = tokio::time::timeout(2 * limit, asked).await.expect("it is in time");
-            let AskError::Io(error) = asked.unwrap_err() else { panic!("it is trusted") };
+            let AskError::Unanswered(error) = asked.unwrap_err() else { panic!("it is asked") };
             assert_eq!(error.kind(), ErrorKind::TimedOut);
         }
     }

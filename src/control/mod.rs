@@ -24,8 +24,9 @@ pub(crate) use self::api::{RESOURCES, Refusal, acting, method_not_allowed, not_f
 pub use self::client::{AskError, ask};
 pub use self::runtime_dir::Untrusted;
 pub use self::server::{Server, Serving};
-use crate::by_hand::{Backfill, Trigger};
 use crate::config::Identity;
+use crate::manual::{Backfill, Trigger};
+use crate::service::history::Asked;
 
 /// What can be asked of a running service.
 #[derive(Clone, Debug)]
@@ -34,6 +35,9 @@ pub enum Command {
     Status,
     /// Answers a list of [`crate::service::status::EntryStatus`].
     List,
+    /// Answers [`crate::service::detail::EntryDetail`] of the entry of that name, or
+    /// [`crate::manual::Refused`].
+    Entry(String),
     /// Answers what changed, or the problems found; without `wait`, at once.
     Reload {
         /// Until the new schedule is live or refused.
@@ -41,9 +45,9 @@ pub enum Command {
     },
     /// Answers once the lease is given up, or why it is not.
     Resign,
-    /// Answers [`crate::by_hand::Triggered`] or [`crate::by_hand::Refused`].
+    /// Answers [`crate::manual::Triggered`] or [`crate::manual::Refused`].
     Trigger(Box<Trigger>),
-    /// Answers [`crate::by_hand::Backfilled`] or [`crate::by_hand::Refused`].
+    /// Answers [`crate::manual::Backfilled`] or [`crate::manual::Refused`].
     Backfill(Box<Backfill>),
     /// Answers as the question says; answered outside the service loop.
     Look(Question),
@@ -75,6 +79,8 @@ pub enum Question {
         /// How long to look for the end; at most a second.
         within: Duration,
     },
+    /// What became of slots.
+    History(Asked),
     /// The lease, if anybody holds it.
     Leader,
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::wire::{BackfillBody, MAX_REQUEST, TriggerBody, WorkersBody};
 use super::{Command, Question};
 use crate::config::duration;
+use crate::service::history::Asked;
 
 /// What a part of a path is written in: RFC 3986, section 2.3.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -34,6 +35,7 @@ impl Command {
         match self {
             Command::Status => get("/v1/status".to_owned()),
             Command::List => get("/v1/entries".to_owned()),
+            Command::Entry(name) => get(format!("/v1/entries/{}", segment(name))),
             Command::Reload { wait } => {
                 build(Method::POST, format!("/v1/reload?wait={wait}"), Vec::new())
             }
@@ -59,6 +61,15 @@ impl Command {
                 let within = within.as_millis();
                 get(format!("/v1/queues/{queue}/tasks/{task_id}?within={within}ms"))
             }
+            Command::Look(Question::History(Asked { entry, from, to, count })) => {
+                let mut path = format!("/v1/history?count={count}");
+                for (name, value) in [("entry", entry), ("from", from), ("to", to)] {
+                    if let Some(value) = value {
+                        path += &format!("&{name}={}", segment(value));
+                    }
+                }
+                get(path)
+            }
             Command::Look(Question::Leader) => get("/v1/leader".to_owned()),
         }
     }
@@ -68,6 +79,7 @@ impl Command {
         match self {
             Command::List => 1 << 30,
             Command::Status
+            | Command::Entry(_)
             | Command::Reload { .. }
             | Command::Resign
             | Command::Trigger(_)

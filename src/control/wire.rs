@@ -4,9 +4,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::by_hand::{Backfill, Trigger};
 use crate::config::{Identity, duration};
+use crate::manual::{Backfill, Trigger};
 
 /// Bytes of a request's body.
 pub(super) const MAX_REQUEST: usize = 1 << 20;
@@ -36,6 +37,10 @@ pub(super) struct TriggerBody {
     kwargs: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     dry_run: bool,
     wants_result: bool,
 }
@@ -47,15 +52,16 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error>
 
 impl From<Trigger> for TriggerBody {
     fn from(trigger: Trigger) -> TriggerBody {
-        let Trigger { entry: _, slot, args, kwargs, queue, dry_run, told } = trigger;
-        TriggerBody { slot, args, kwargs, queue, dry_run, wants_result: told }
+        let Trigger { entry: _, slot, args, kwargs, queue, id, by, dry_run, wants_result } =
+            trigger;
+        TriggerBody { slot, args, kwargs, queue, id, by, dry_run, wants_result }
     }
 }
 
 impl TriggerBody {
     pub(super) fn for_entry(self, entry: String) -> Trigger {
-        let TriggerBody { slot, args, kwargs, queue, dry_run, wants_result } = self;
-        Trigger { entry, slot, args, kwargs, queue, dry_run, told: wants_result }
+        let TriggerBody { slot, args, kwargs, queue, id, by, dry_run, wants_result } = self;
+        Trigger { entry, slot, args, kwargs, queue, id, by, dry_run, wants_result }
     }
 }
 
@@ -67,21 +73,25 @@ pub(super) struct BackfillBody {
     to: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     queue: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(default)]
     dry_run: bool,
 }
 
 impl From<Backfill> for BackfillBody {
     fn from(backfill: Backfill) -> BackfillBody {
-        let Backfill { entry: _, from, to, queue, dry_run } = backfill;
-        BackfillBody { from, to, queue, dry_run }
+        let Backfill { entry: _, from, to, queue, run, by, dry_run } = backfill;
+        BackfillBody { from, to, queue, run, by, dry_run }
     }
 }
 
 impl BackfillBody {
     pub(super) fn for_entry(self, entry: String) -> Backfill {
-        let BackfillBody { from, to, queue, dry_run } = self;
-        Backfill { entry, from, to, queue, dry_run }
+        let BackfillBody { from, to, queue, run, by, dry_run } = self;
+        Backfill { entry, from, to, queue, run, by, dry_run }
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn shows_its_end(message: &Message) -> Result<(), Unsendable> {
                 "results show when a task is done, and nobody says where they are: set the option \
                  `results` of the queue"
                     .to_owned()
-            } else if whereabouts(&message.queue).is_none() {
+            } else if result_key(&message.queue).is_none() {
                 "results show when a task is done, and `results` of the queue names another server \
                  than the one that holds the state, or writes its address otherwise"
                     .to_owned()
@@ -87,17 +87,17 @@ pub(super) fn shows_its_end(message: &Message) -> Result<(), Unsendable> {
 
 /// Where workers write down how far a task has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Whereabouts {
+pub struct ResultKey {
     /// The key, but for the task's id at its end.
-    pub key: String,
+    pub prefix: String,
     /// The database that it is in, and that of the state.
     pub databases: (u32, u32),
 }
 
 /// Where workers of `queue` do that, if it is on the server that holds the state.
 #[must_use]
-pub fn whereabouts(queue: &Queue) -> Option<Whereabouts> {
-    let (key, databases) = match &queue.worker {
+pub fn result_key(queue: &Queue) -> Option<ResultKey> {
+    let (prefix, databases) = match &queue.worker {
         Worker::Celery(settings) => {
             (celery::RESULT.to_owned(), settings.results.as_ref()?.databases?)
         }
@@ -105,7 +105,7 @@ pub fn whereabouts(queue: &Queue) -> Option<Whereabouts> {
         Worker::Bullmq(settings) => (bullmq::job_key(&queue.name, settings), (0, 0)),
         _ => return None,
     };
-    Some(Whereabouts { key, databases })
+    Some(ResultKey { prefix, databases })
 }
 
 /// What to ask Redis, in one step, about a task that was sent to `queue`. Its replies, one behind

@@ -43,24 +43,19 @@ impl Families {
             counts: impl Fn(&'a QueueStatus) -> &'a BTreeMap<Cow<'static, str>, u64>,
             label: &str,
         ) -> Vec<Metric> {
-            let queues = status.queues.iter().flat_map(|(queue, of_queue)| {
+            // Of the namespace, and so told by one replica only.
+            let queues = status.queues.iter().filter(|_| status.leads());
+            let queues = queues.flat_map(|(queue, of_queue)| {
                 counts(of_queue).iter().map(move |(name, count)| (queue, name, count))
             });
             queues.map(|(queue, name, n)| counter(&[("queue", queue), (label, name)], *n)).collect()
         }
-        let help =
-            "Messages sent, by queue and kind: scheduled, catch_up, resent, manual, backfill.";
+        let help = "Messages of the namespace, by queue and kind (scheduled, catch_up, resent, manual, backfill); on the leader.";
         let samples = counted(status, |queue| &queue.dispatched, "kind");
         self.add("downbeat_slots_dispatched_total", help, MetricType::COUNTER, samples);
-        let help = "Slots not sent, by queue and reason.";
+        let help = "Slots of the namespace that were not sent, by queue and reason; on the leader.";
         let samples = counted(status, |queue| &queue.skipped, "reason");
         self.add("downbeat_slots_skipped_total", help, MetricType::COUNTER, samples);
-        let help = "Slots that may or may not have been sent, by queue.";
-        let unanswered = |(queue, counts): (&String, &QueueStatus)| {
-            counter(&[("queue", queue)], counts.unanswered)
-        };
-        let samples = status.queues.iter().map(unanswered).collect();
-        self.add("downbeat_slots_unanswered_total", help, MetricType::COUNTER, samples);
         let help = "How long after their due time slots were sent; only those of kind scheduled.";
         let samples = vec![histogram(&status.lateness)];
         self.add("downbeat_dispatch_lateness_seconds", help, MetricType::HISTOGRAM, samples);
@@ -77,7 +72,7 @@ impl Families {
         self.gauge("downbeat_leader_term", help, term);
         let known = |count: usize| (count > 0).then_some(count as f64);
         let help = "How many replicas this one knows of, itself included.";
-        self.gauge("downbeat_replicas", help, known(status.replicas.len()));
+        self.gauge("downbeat_replicas", help, known(status.living_count()));
         let help = "How many different schedules the replicas have; more than 1 can cost slots.";
         self.gauge("downbeat_replica_schedules", help, known(status.schedules()));
         let help = "How far this machine's clock is ahead of the broker's.";

@@ -97,7 +97,7 @@ async fn leaderz(State(source): State<Source>) -> Result<Response, Refusal> {
 
 /// The JSON of `downbeat status --json`.
 async fn status(State(source): State<Source>) -> Result<Response, Refusal> {
-    Ok(match serde_json::to_string_pretty(&source.status().await?) {
+    Ok(match serde_json::to_string_pretty(&source.status().await?.with_troubles()) {
         Ok(json) => (typed("application/json"), mask(&escape_lines(&json)).into_owned() + "\n")
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::clock::SinceBoot;
 use crate::schedule::UnixMs;
 
-/// One stay in office.
+/// One tenure.
 #[derive(Clone, Debug)]
 pub struct Lease {
-    /// `"<term> <holder>"`: names this stay and no other.
+    /// `"<term> <holder>"`: names this tenure and no other.
     pub text: Arc<str>,
     /// When the leader stops believing itself; before that nobody else can have the lease.
     pub trusted_until: SinceBoot,
-    /// `true` when, as far as we know, nobody led since our own last stay: what we remember is
+    /// `true` when, as far as we know, nobody led since our own last tenure: what we remember is
     /// the newest there is.
     pub continues: bool,
     /// A reading of the broker's clock, if it has one of its own.
@@ -36,7 +36,7 @@ impl Lease {
         now < self.trusted_until
     }
 
-    /// The number of this stay.
+    /// The number of this tenure.
     #[must_use]
     pub fn term(&self) -> &str {
         self.text.split(' ').next().unwrap_or_default()

@@ -4,17 +4,19 @@
 //!              acquired                       resign, or asked to
 //!  follower ──────────────► leader ─────────────────────────────► follower (holds back a while)
 //!     ▲                        │
-//!     └────────────────────────┘  lease lost, or no renewal before `trusted_until`
+//!     └────────────────────────┘  steps down: lease lost, or not renewed before `trusted_until`
 //! ```
 //!
 //! The lease only saves work. What keeps slots from being sent twice is that every write names the
-//! lease and is refused by the broker itself when it is another's.
+//! lease and is refused by the store itself when it is another's.
 //!
 //! - `trusted_until = asked at + ttl − margin`, on a clock that counts suspend.
 //! - A follower asks again when the lease can run out, or when told of a resignation.
-//! - Where nothing is known of the namespace (flushed, or new), a replica that led last stands at
+//! - Where nothing is known of the namespace (flushed, or new), a replica that led last asks at
 //!   once; others first leave it one TTL.
-//! - Losing the lease or the broker makes a leader a follower, and never ends the process.
+//! - Losing the lease or the store makes a leader a follower, and never ends the process.
+//! - A replica that has said nothing for a TTL is shown as dead, and nobody makes way for it.
+//! - A store that only one process can use has one leader for as long as that runs.
 
 pub mod campaign;
 pub mod lease;

@@ -1,12 +1,18 @@
 //! What replicas know of each other.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use crate::store::contract::Announcement;
+
 /// From this skew on, replicas are warned of.
-const SKEW_WARNED_MS: i64 = 1_000;
+const SKEW_WARNED_MS: u64 = 1_000;
+/// No text of an announcement is longer in bytes.
+const MAX_TEXT: usize = 255;
 
 /// What a replica says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Its name: host, pid and a random number.
     #[serde(default)]
@@ -21,6 +27,15 @@ pub struct Peer {
     pub schedule: String,
     /// Its wall clock less the broker's.
     pub skew_ms: i64,
+    /// `"<term> <holder>"` while it leads.
+    #[serde(default)]
+    pub tenure: Option<String>,
+    /// How long ago it said so, by the store's clock.
+    #[serde(default)]
+    pub silent_ms: u64,
+    /// It has been silent for longer than a lease lasts.
+    #[serde(default)]
+    pub dead: bool,
 }
 
 impl Peer {
@@ -28,31 +43,87 @@ impl Peer {
     #[must_use]
     pub fn myself(host: &str) -> Peer {
         let peer = Peer {
-            holder: String::new(),
             host: host.to_owned(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            schedule: String::new(),
-            skew_ms: 0,
+            ..Peer::default()
         };
         Peer { holder: peer.new_holder(), ..peer }
     }
 
-    /// What a replica said under its name; `None` when it is not understood.
+    /// What a replica said, if it is understood; leases last `ttl`.
     #[must_use]
-    pub fn read((holder, said): (String, String)) -> Option<Peer> {
-        let peer: Peer = serde_json::from_str(&said).ok()?;
-        Some(Peer { holder, ..peer })
+    pub fn read(announcement: Announcement, ttl: Duration) -> Option<Peer> {
+        let Announcement { replica, said, age } = announcement;
+        let said: Peer = serde_json::from_str(&said).ok()?;
+        let silent_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let peer = Peer { holder: replica, silent_ms, dead: age > ttl, ..said };
+        let texts = [&peer.holder, &peer.host, &peer.version, &peer.schedule];
+        let is_bounded = texts.into_iter().chain(&peer.tenure).all(|text| text.len() <= MAX_TEXT);
+        is_bounded.then_some(peer)
     }
 
     /// Its clock is so far off that people should know.
     #[must_use]
     pub fn is_skewed(&self) -> bool {
-        self.skew_ms.abs() > SKEW_WARNED_MS
+        self.skew_ms.unsigned_abs() > SKEW_WARNED_MS
+    }
+
+    /// Whether it leads, given the present lease.
+    #[must_use]
+    pub fn leads(&self, leader: Option<&str>) -> bool {
+        self.tenure.is_some() && self.tenure.as_deref() == leader
     }
 
     /// Host, pid and a fresh random number.
     pub(super) fn new_holder(&self) -> String {
         format!("{}:{}:{:08x}", self.host, self.pid, fastrand::u32(..))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(6);
+
+    fn announced(said: &str, age: Duration) -> Option<Peer> {
+        let (replica, said) = ("a:1:00000000".to_owned(), said.to_owned());
+        Peer::read(Announcement { replica, said, age }, TTL)
+    }
+
+    fn said(peer: &Peer) -> String {
+        serde_json::to_string(peer).unwrap()
+    }
+
+    #[test]
+    fn a_replica_is_dead_once_it_was_silent_for_longer_than_a_lease() {
+        let said = said(&Peer { dead: true, silent_ms: 77, ..Peer::myself("a") });
+        let alive = announced(&said, TTL).unwrap();
+        assert_eq!((alive.dead, alive.silent_ms), (false, 6_000), "whatever it says itself");
+        assert!(announced(&said, TTL + Duration::from_millis(1)).unwrap().dead);
+    }
+
+    #[test]
+    fn a_replica_leads_only_under_the_present_lease() {
+        let peer = Peer { tenure: Some("7 a:1:ffffffff".to_owned()), ..Peer::myself("a") };
+        let peer = announced(&said(&peer), Duration::ZERO).unwrap();
+        assert!(peer.leads(Some("7 a:1:ffffffff")));
+        assert!(!peer.leads(Some("8 b:2:ffffffff")) && !peer.leads(None));
+        assert!(!Peer::myself("a").leads(None), "nobody leads");
+    }
+
+    #[test]
+    fn what_is_no_announcement_is_no_peer() {
+        let long = said(&Peer { host: "h".repeat(MAX_TEXT + 1), ..Peer::myself("a") });
+        for hostile in ["", "nan", "[]", "{}", "{\"pid\": -1}", long.as_str()] {
+            assert_eq!(announced(hostile, Duration::ZERO), None, "{hostile}");
+        }
+        let skewed = Peer { skew_ms: i64::MIN, ..Peer::myself("a") };
+        assert!(announced(&said(&skewed), Duration::ZERO).unwrap().is_skewed());
+        // As older versions say it.
+        let older =
+            r#"{"holder":"x","host":"a","pid":1,"version":"0.1.0","schedule":"","skew_ms":0}"#;
+        assert_eq!(announced(older, Duration::ZERO).unwrap().holder, "a:1:00000000");
     }
 }

@@ -79,11 +79,7 @@ impl Bounds {
     pub(super) fn canonical(&self, zone: &Zone) -> String {
         let start = self.start.map(|start| format!(" from {}", start.0));
         let end = self.end.map(|end| format!(" until {}", end.0));
-        let all = self.except.iter().fold(Except::default(), |mut all, except| {
-            all.add(except);
-            all
-        });
-        let left_out = || format!(" except {} {}", all.canonical(), zone.name());
+        let left_out = || format!(" except {} {}", Except::hash_of(&self.except), zone.name());
         let except = (!self.except.is_empty()).then(left_out);
         [start, end, except].into_iter().flatten().collect()
     }

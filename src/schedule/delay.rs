@@ -42,6 +42,18 @@ impl Delay {
         Delay { window_ms: bounded_ms(window), share: Some(share) }
     }
 
+    /// No message is due later than so long after its slot.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        Duration::from_millis(self.window_ms.into())
+    }
+
+    /// Whether the moment is the same for all slots.
+    #[must_use]
+    pub fn is_spread(&self) -> bool {
+        self.share.is_some()
+    }
+
     /// When the message of the entry's `slot` is due; before `next`, the slot after it, if there is
     /// one.
     #[must_use]

@@ -109,8 +109,15 @@ impl Except {
             }
     }
 
+    /// The canonical form of the days that these leave out together.
+    pub(super) fn hash_of(all: &[Arc<Except>]) -> Uuid {
+        let mut together = Except::default();
+        all.iter().for_each(|except| together.add(except));
+        together.canonical()
+    }
+
     /// The same for every way of naming the same days; short, however many there are.
-    pub(super) fn canonical(&self) -> Uuid {
+    fn canonical(&self) -> Uuid {
         let text = format!("{:?} {} {:?}", self.runs, self.weekdays, self.yearly);
         Uuid::new_v5(&ROOT, text.as_bytes())
     }

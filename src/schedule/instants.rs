@@ -1,5 +1,6 @@
 //! `at`: instants written out one by one.
 
+use super::canonical::{Form, instant, is_ascending};
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
@@ -60,6 +61,18 @@ impl Instants {
             form.push_str(&slot.0.to_string());
         }
         form
+    }
+
+    /// Reads the form back.
+    pub(super) fn from_canonical(words: &mut Form<'_>) -> Option<Instants> {
+        words.literal("at")?;
+        let mut instants = Vec::new();
+        while let Some(instant) = words.peek().and_then(instant) {
+            words.next();
+            instants.push(instant);
+        }
+        let is_valid = !instants.is_empty() && is_ascending(&instants);
+        is_valid.then(|| Instants(instants.into()))
     }
 
     /// In plain English: `once, at …`, or `3 times, first at … and last at …`.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::canonical::Form;
 use super::unix_ms::UnixMs;
 
 /// Ten times a second. What comes faster is a stream, not a schedule: a publish takes about a
@@ -108,6 +109,16 @@ impl Interval {
     /// writing the same slots.
     pub(super) fn canonical(&self) -> String {
         format!("every {}+{}", self.period_ms, self.offset_ms)
+    }
+
+    /// Reads the form back.
+    pub(super) fn from_canonical(words: &mut Form<'_>) -> Option<Interval> {
+        words.literal("every")?;
+        let (period_ms, offset_ms) = words.next()?.split_once('+')?;
+        let (period_ms, offset_ms): (u64, i64) = (period_ms.parse().ok()?, offset_ms.parse().ok()?);
+        let anchor = Some(UnixMs(offset_ms));
+        let interval = Interval::new(Duration::from_millis(period_ms), Duration::ZERO, anchor);
+        interval.ok().filter(|interval| interval.offset_ms == offset_ms)
     }
 
     /// In plain English: `every 10 minutes, counted from the epoch`.

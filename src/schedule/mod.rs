@@ -2,6 +2,7 @@
 
 pub mod bounds;
 mod calendar;
+pub mod canonical;
 mod clock_change;
 pub mod cron;
 pub mod delay;
@@ -11,8 +12,16 @@ pub mod forecast;
 pub mod instants;
 pub mod interval;
 pub mod kind;
+#[cfg(test)]
+#[allow(unreachable_pub, dead_code, reason = "for the simulation only")]
+pub(crate) mod legacy;
+#[cfg(test)]
+#[allow(unreachable_pub, dead_code, reason = "for the simulation only")]
+pub(crate) mod legacy_planner;
+pub mod outcome;
 pub mod planner;
 pub mod progress;
+pub mod registration;
 pub mod rrule;
 pub mod solar;
 pub mod task_id;

@@ -1,142 +1,178 @@
-//! What is known of each entry: since when it is live, and how far it has come.
+//! How far each entry has come, and what a store knows of a namespace's schedule.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::entry::Entry;
+use super::outcome::{Line, Outcome};
+use super::registration::Registration;
 use super::unix_ms::UnixMs;
 
-/// Records of entries that left the schedule are kept this long, so that an entry which comes back
-/// is not taken for one whose slots were never sent.
-pub const RETIRED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+/// No more runs of slots settled ahead are remembered of one entry; further ones are merged with the
+/// last, so that what lies between counts as settled, too.
+pub const MAX_RUNS: usize = 20;
 
-/// Why a slot is not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SkipReason {
-    /// Older than the entry's `within` (with `catch_up: none`: than the grace).
-    TooLate,
-    /// A newer missed slot of the same entry goes instead.
-    Superseded,
-    /// Its message's own `expires` has passed.
-    Expired,
-    /// The entry's timing was edited while the slot was due.
-    Retimed,
-    /// The queue held as many messages as the entry's `max_queued`, or more.
-    QueueFull,
-    /// The task of the entry's last dispatched slot was still running.
-    StillRunning,
+/// Slots of one entry from `first` to `last`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first slot.
+    pub first: UnixMs,
+    /// The last slot; never earlier than the first.
+    pub last: UnixMs,
 }
 
-impl SkipReason {
-    /// All of them.
-    pub const ALL: [SkipReason; 6] = [
-        SkipReason::TooLate,
-        SkipReason::Superseded,
-        SkipReason::Expired,
-        SkipReason::Retimed,
-        SkipReason::QueueFull,
-        SkipReason::StillRunning,
-    ];
+/// How far one entry has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Every slot up to here is settled.
+    pub through: UnixMs,
+    /// What became of the newest settled slot; `None` where that is not known.
+    pub outcome: Option<Outcome>,
+    /// The newest slot that was dispatched, whatever its registration.
+    pub dispatched: Option<UnixMs>,
+    /// How many slots of this registration were dispatched; kept for entries with a limit only.
+    pub count: u64,
+    /// Slots later than `through` that are settled, in order and apart from each other: they were
+    /// dispatched while a clock was ahead, and are passed over. At most [`MAX_RUNS`].
+    pub ahead: Vec<Run>,
+}
 
-    /// The word in records, logs and metrics.
+impl Run {
+    /// Whether the slot is one of them.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SkipReason::TooLate => "too_late",
-            SkipReason::Superseded => "superseded",
-            SkipReason::Expired => "expired",
-            SkipReason::Retimed => "retimed",
-            SkipReason::QueueFull => "queue_full",
-            SkipReason::StillRunning => "still_running",
+    pub fn contains(&self, slot: UnixMs) -> bool {
+        self.first <= slot && slot <= self.last
+    }
+}
+
+impl Progress {
+    /// Progress of which nothing but the instant is known.
+    #[must_use]
+    pub fn through(through: UnixMs) -> Progress {
+        Progress { through, ..Progress::default() }
+    }
+
+    /// Takes in a line of the journal that is newer than all taken in before and whose slot was not
+    /// settled ahead of its time. Lines up to `through` were folded already; manual messages never move
+    /// progress.
+    pub fn take_in(&mut self, line: &Line) {
+        if !line.outcome.is_scheduled() || self.is_settled(line.slot) {
+            return;
+        }
+        self.through = line.slot;
+        self.outcome = Some(line.outcome);
+        if matches!(line.outcome, Outcome::Dispatched(_)) {
+            self.dispatched = Some(line.slot);
+            self.count += 1;
+        }
+        self.ahead.retain(|run| run.last > line.slot);
+    }
+
+    /// Whether the slot is settled.
+    #[must_use]
+    pub fn is_settled(&self, slot: UnixMs) -> bool {
+        slot <= self.through || self.ahead.iter().any(|run| run.contains(slot))
+    }
+
+    /// Notes slots that were settled ahead of their time.
+    pub fn settle_ahead(&mut self, run: Run) {
+        insert_run(&mut self.ahead, run, MAX_RUNS);
+    }
+}
+
+/// Adds a run to others, which are in order and apart from each other; of more than `max`, the last
+/// are merged.
+pub fn insert_run(runs: &mut Vec<Run>, run: Run, max: usize) {
+    let at = runs.partition_point(|other| other.last < run.first);
+    let joined = runs[at..].iter().take_while(|other| other.first <= run.last).count();
+    let (first, last) = match joined {
+        0 => (run.first, run.last),
+        _ => (run.first.min(runs[at].first), run.last.max(runs[at + joined - 1].last)),
+    };
+    runs.splice(at..at + joined, [Run { first, last }]);
+    if runs.len() > max
+        && let Some(last) = runs.pop()
+        && let Some(merged) = runs.last_mut()
+    {
+        merged.last = last.last;
+    }
+}
+
+/// What a store's records are worth as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Completeness {
+    /// The namespace was never used here, or everything of it was deleted.
+    #[default]
+    Empty,
+    /// Everything that was recorded is there.
+    Whole,
+    /// Records are missing, and of which entries is not known: part of the journal, or a whole hash.
+    Damaged,
+}
+
+/// Everything a store holds of a namespace's schedule, read in one go, with the journal replayed.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The store's clock at the moment of reading.
+    pub now: UnixMs,
+    /// The sequence number that the next fenced write must name.
+    pub sequence: u64,
+    /// Whether anything is missing.
+    pub completeness: Completeness,
+    /// By entry name.
+    pub registrations: HashMap<Box<str>, Registration>,
+    /// By entry name.
+    pub progress: HashMap<Box<str>, Progress>,
+    /// The slot that a carrier may have taken, if it is later than the entry's progress, by entry
+    /// name.
+    pub intents: HashMap<Box<str>, UnixMs>,
+    /// The names of entries of which something cannot be read, and what; at most 100.
+    pub unreadable: Vec<(Arc<str>, String)>,
+    /// How many entries that is in all.
+    pub unreadable_count: usize,
+}
+
+impl State {
+    /// Whether something in it can only be written by a clock that was ahead of the store's by more than
+    /// `grace`. Then what the history says of slots later than `now` should be taken in, too.
+    #[must_use]
+    pub fn is_ahead(&self, grace: Duration) -> bool {
+        let horizon = self.now + grace;
+        let is_ahead =
+            |progress: &Progress| progress.through > horizon || !progress.ahead.is_empty();
+        self.registrations.values().any(|registration| registration.since > horizon)
+            || self.progress.values().any(is_ahead)
+    }
+
+    /// Takes in lines of the journal or the history, in the order in which they were recorded: slots
+    /// later than `now` that were dispatched will be passed over.
+    pub fn take_in_ahead<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
+        for (entry, runs) in dispatched_after(self.now, lines) {
+            let progress = self.progress.entry(entry.into()).or_default();
+            runs.into_iter().for_each(|run| progress.settle_ahead(run));
         }
     }
 }
 
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+/// The runs of slots later than `now` that lines, in the order in which they were recorded, say were
+/// dispatched, by entry. Slots dispatched one after another are a run: what lies between is settled.
+#[must_use]
+pub fn dispatched_after<'a>(
+    now: UnixMs,
+    lines: impl IntoIterator<Item = &'a Line>,
+) -> HashMap<&'a str, Vec<Run>> {
+    // Of each entry its runs, and whether the last one may go on.
+    let mut found: HashMap<&str, (Vec<Run>, bool)> = HashMap::new();
+    let is_ahead = |line: &&Line| line.slot > now && line.outcome.is_scheduled();
+    for line in lines.into_iter().filter(is_ahead) {
+        let (runs, is_open) = found.entry(&line.entry).or_default();
+        let is_dispatched = matches!(line.outcome, Outcome::Dispatched(_));
+        match runs.last_mut().filter(|run| *is_open && run.last < line.slot) {
+            Some(run) if is_dispatched => run.last = line.slot,
+            _ if is_dispatched => runs.push(Run { first: line.slot, last: line.slot }),
+            _ => {}
+        }
+        *is_open = is_dispatched;
     }
-}
-
-/// One stay of an entry in the schedule with one timing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Life {
-    /// The timing in its canonical form; `None` once the entry has left the schedule.
-    pub timing: Option<Box<str>>,
-    /// No slot at or before this instant fires. Of a retired entry: when it left.
-    pub since: UnixMs,
-}
-
-/// Everything the broker holds of a namespace's schedule, read in one go.
-#[derive(Clone, Debug, Default)]
-pub struct State {
-    /// The broker's clock at the moment of reading.
-    pub now: UnixMs,
-    /// The sequence number that the next fenced write must name.
-    pub sequence: u64,
-    /// `false` when the namespace was never used here or its keys were flushed.
-    pub marked: bool,
-    /// By entry name.
-    pub lives: HashMap<Box<str>, Life>,
-    /// The last slot settled (dispatched or skipped), by entry name.
-    pub progress: HashMap<Box<str>, UnixMs>,
-    /// The slot that an AMQP broker may have taken, if it is later than the entry's progress, by
-    /// entry name.
-    pub intents: HashMap<Box<str>, UnixMs>,
-    /// How many slots of its last life were dispatched, by name of an entry with a limit.
-    pub sent: HashMap<Box<str>, u64>,
-}
-
-impl State {
-    /// How far the entry has come with its present timing.
-    #[must_use]
-    pub fn progress_of(&self, entry: &Entry) -> Progress {
-        let name = &*entry.name;
-        let sent = self.sent.get(name).filter(|_| {
-            let timing = self.lives.get(name).and_then(|life| life.timing.as_deref());
-            timing == Some(&*entry.canonical_timing())
-        });
-        Progress { last: self.progress.get(name).copied(), sent: sent.copied().unwrap_or(0) }
-    }
-}
-
-/// How far one entry has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// The last slot settled, in this life or one before it.
-    pub last: Option<UnixMs>,
-    /// Slots dispatched in this life, if the entry has a limit.
-    pub sent: u64,
-}
-
-/// One fenced write that changes which entries are live.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LifeChange {
-    /// A life begins, or a remembered one is written down again.
-    Begin {
-        /// The entry's name.
-        entry: Box<str>,
-        /// Its timing in canonical form.
-        timing: Box<str>,
-        /// No slot at or before this instant fires; the broker raises it to the entry's last
-        /// progress.
-        since: UnixMs,
-        /// Progress to write along with it, when the broker has lost its own.
-        settled: Option<UnixMs>,
-        /// The slots that this life has dispatched, of an entry with a limit.
-        sent: u64,
-    },
-    /// The entry left the schedule or was disabled.
-    Retire {
-        /// The entry's name.
-        entry: Box<str>,
-        /// When.
-        at: UnixMs,
-    },
-    /// The records of an entry that left long ago are dropped.
-    Forget {
-        /// The entry's name.
-        entry: Box<str>,
-    },
+    found.into_iter().map(|(entry, (runs, _))| (entry, runs)).collect()
 }

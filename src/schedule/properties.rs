@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::planner::Action;
+use super::planner::{Action, Planner};
 use super::progress::State;
 use super::sample::{any, schedule};
-use super::{CatchUp, Entry, Kind, Planner, UnixMs};
+use super::{CatchUp, Entry, Kind, UnixMs};
 
 /// No range has more slots.
 const MOST: usize = 100;
@@ -97,7 +97,8 @@ proptest! {
         let until = ends.min().unwrap();
         let state = State { now: after, ..State::default() };
         let grace = Duration::from_secs(15);
-        let (mut planner, _) = Planner::take_office(schedule.clone(), grace, &state, None);
+        let mut planner =
+            Planner::take_over(schedule.clone(), grace, &state, None, &|_| None).planner;
         let mut sent = vec![Vec::new(); schedule.entries.len()];
         for (_, now) in pieces(after, until, &cuts) {
             let mut plan = planner.plan(now, 7, 3);

@@ -13,6 +13,7 @@ use std::f64::consts::{PI, TAU};
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use super::canonical::Form;
 use super::unix_ms::UnixMs;
 
 mod event;
@@ -84,6 +85,15 @@ impl Solar {
     /// The event and the place in millionths of a degree. No zone: the sun knows none.
     pub(super) fn canonical(&self) -> String {
         format!("solar {} {} {}", self.event.as_str(), self.latitude.0, self.longitude.0)
+    }
+
+    /// Reads the form back.
+    pub(super) fn from_canonical(words: &mut Form<'_>) -> Option<Solar> {
+        words.literal("solar")?;
+        let word = words.next()?;
+        let event = Event::ALL.into_iter().find(|event| event.as_str() == word)?;
+        let (latitude, longitude): (i32, i32) = (words.parsed()?, words.parsed()?);
+        Solar::new(event, f64::from(latitude) / 1e6, f64::from(longitude) / 1e6)
     }
 
     /// In plain English: `at sunset at 37.57° N, 126.98° E`.

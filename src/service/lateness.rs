@@ -1,6 +1,7 @@
 //! How late slots are sent.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +28,10 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    pub(super) fn add(&mut self, lateness_ms: u64) {
+    pub(super) fn add(&mut self, lateness: Duration) {
+        let lateness_ms = u64::try_from(lateness.as_millis()).unwrap_or(u64::MAX);
         self.slots += 1;
-        self.sum_ms += lateness_ms;
+        self.sum_ms = self.sum_ms.saturating_add(lateness_ms);
         for (_, slots) in self.within_ms.range_mut(lateness_ms..) {
             *slots += 1;
         }
@@ -51,7 +53,7 @@ mod tests {
     fn a_bound_holds_what_is_exactly_as_late_and_all_that_is_less() {
         let mut lateness = Lateness::default();
         for lateness_ms in [0, 1, 2, 3, 70_000] {
-            lateness.add(lateness_ms);
+            lateness.add(Duration::from_millis(lateness_ms));
         }
         assert_eq!((lateness.slots, lateness.sum_ms), (5, 70_006));
         let within = |bound: u64| lateness.within_ms[&bound];

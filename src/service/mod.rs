@@ -1,54 +1,74 @@
 //! The loop: wait, decide, act.
 //!
-//! It waits for the next due slot or for an event, plans what is due, and hands it to the broker in
-//! rounds. Every call it makes has a deadline; while the broker is away it goes on waiting, with
-//! growing pauses, and sends what is still in its window when the broker is back.
+//! It waits for the next due slot or for an event, plans what is due, and hands it to the store in
+//! rounds. Every call it makes has a deadline; while the store is away it goes on waiting, with
+//! growing pauses, and sends what is still in its window when the store is back.
 
+mod carried;
+mod counters;
+pub mod detail;
 pub mod heartbeat;
+pub mod history;
+mod housekeeping;
 mod keeper;
 pub mod lateness;
-mod outbox;
 pub mod reload;
 pub mod render;
 mod round;
 pub mod status;
-mod tally;
+mod takeover;
+mod troubles;
+mod unfolded;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
+use self::carried::Publishing;
+use self::counters::Counters;
+use self::detail::EntryDetail;
 use self::heartbeat::Heartbeat;
-use self::outbox::Outbox;
+use self::housekeeping::Trimming;
+use self::lateness::Lateness;
 use self::reload::Loader;
 use self::render::Renderer;
+use self::round::Unanswered;
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
-use self::tally::Tally;
-use crate::by_hand::{self, Backfill, Backfilled, Refused, Trigger, Triggered};
-use crate::carrier::amqp::Amqp;
+use self::troubles::Troubles;
+use self::unfolded::Unfolded;
+use crate::carrier::Carrier;
 use crate::clock::{Clock, SinceBoot};
-use crate::config;
+use crate::config::{self, History};
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
-use crate::schedule::planner::Planner;
-use crate::schedule::progress::Progress;
-use crate::schedule::{Entry, Kind, Schedule, UnixMs};
-use crate::store::{Broker, BrokerError, Fence, Reply};
+use crate::manual::{self, Backfill, Backfilled, Publisher, Refused, Trigger, Triggered};
+use crate::queue::Via;
+use crate::schedule::planner::{Planner, Repair};
+use crate::schedule::progress::{Progress, State};
+use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::store::contract::{HistoryQuery, Reply, Store, StoreError};
+use crate::store::journal::RecordId;
 use crate::supervisor::Supervisor;
+use crate::tzdata::Tzdata;
 
 /// The clock is looked at again after at most this long.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// The longest pause between attempts to reach the broker.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How long a service that stops waits for AMQP brokers.
+const MAX_SLEEP: Duration = Duration::from_secs(30);
+/// The longest pause between attempts to reach the store.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+/// How long a service that stops waits for carriers.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// The pause before the broker is read again when somebody else wrote.
+/// The pause before the store is read again when somebody else wrote.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
-/// We plan at most so far ahead of the broker's clock; the broker refuses what is further.
-const AHEAD_OF_BROKER: Duration = Duration::from_millis(900);
+/// So many slots that were settled ahead of the clock are looked up when it went back.
+const MAX_AHEAD: usize = 50_000;
+/// We plan at most so far ahead of the store's clock; the store refuses what is further.
+const AHEAD_OF_STORE: Duration = Duration::from_millis(900);
 
 /// What the service is asked from outside.
 #[derive(Debug)]
@@ -61,7 +81,11 @@ pub enum Request {
     Status(oneshot::Sender<Status>),
     /// What it knows of the entries.
     List(oneshot::Sender<Vec<EntryStatus>>),
-    /// Publish a message by hand.
+    /// What it knows of one entry.
+    Entry(String, oneshot::Sender<Result<Box<EntryDetail>, Refused>>),
+    /// The schedule that is in force.
+    Schedule(oneshot::Sender<Arc<Schedule>>),
+    /// Publish a message that somebody asks for.
     Trigger(Box<Trigger>, oneshot::Sender<Result<Triggered, Refused>>),
     /// Publish the first few slots of a stretch of the past.
     Backfill(Box<Backfill>, oneshot::Sender<Result<Backfilled, Refused>>),
@@ -74,20 +98,22 @@ pub enum Request {
 /// What does not change while the service runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Keeps several schedulers apart on one broker.
+    /// Keeps several schedulers apart on one store.
     pub namespace: String,
-    /// Where state and messages are, but for those of queues on AMQP.
+    /// Where state and messages are, but for those of queues on a carrier.
     pub broker: config::Broker,
     /// A slot up to this late is on time.
     pub grace: Duration,
+    /// How long the history is kept.
+    pub history: History,
 }
 
-/// What a service is made of, whatever its broker.
-pub struct Parts<C> {
+/// What a service is made of, whatever its store.
+pub struct Parts<C, K> {
     /// What does not change.
     pub settings: Settings,
     /// Decides what is due.
-    pub clock: C,
+    pub clock: K,
     /// Makes the messages.
     pub renderer: Renderer,
     /// Loads the schedule again.
@@ -96,34 +122,53 @@ pub struct Parts<C> {
     pub schedule: Arc<Schedule>,
     /// Tells the campaign the schedule's hash.
     pub announced: watch::Sender<String>,
-    /// Hears how the service fares.
+    /// Is told how the service fares.
     pub supervisor: Supervisor,
-    /// Takes messages of queues that are on AMQP.
-    pub amqp: Amqp,
+    /// Takes messages of queues that are not on the store.
+    pub carrier: C,
+    /// The zones of timings that are no longer in the schedule.
+    pub zones: Arc<Tzdata>,
 }
 
 /// The running scheduler.
-pub struct Service<B, C> {
+pub struct Service<S, C, K> {
     settings: Settings,
-    broker: B,
-    clock: C,
+    store: S,
+    clock: K,
     renderer: Renderer,
     loader: Loader,
     schedule: Arc<Schedule>,
     announced: watch::Sender<String>,
     supervisor: Supervisor,
+    zones: Arc<Tzdata>,
     reports: Reports,
-    /// The plans while in office; between stays, the memory of the last.
+    /// The plans while we lead; between tenures, the memory of the last.
     planner: Option<Planner>,
     /// The lease under which `planner` is up to date.
-    office: Option<Arc<str>>,
-    broker_clock: Option<Reading>,
-    /// Items whose publish was not answered: the broker knows what became of them.
-    unanswered: Vec<round::Unanswered>,
-    outbox: Outbox,
+    tenure: Option<Arc<str>>,
+    /// The term of the last tenure.
+    last_term: Option<u64>,
+    /// The newest record that we know of.
+    head: Option<RecordId>,
+    unfolded: Unfolded,
+    trimming: Trimming,
+    /// Nothing is folded before, as the store could not.
+    fold_after: Option<Instant>,
+    /// A write was refused because the journal is not there.
+    journal_is_lost: bool,
+    store_clock: Option<Reading>,
+    /// The latest planning time, and when that was: clocks that go back show against it.
+    planned_at: Option<Reading>,
+    /// Slots whose publish was not answered: the store knows what became of them.
+    unanswered: Vec<Unanswered>,
+    publishing: Publishing<C>,
     failures: u32,
     retry_at: Option<Instant>,
-    tally: Tally,
+    counters: Counters,
+    /// When the store's counters were last read; `None`: they are to be read.
+    counters_read_at: Option<Instant>,
+    lateness: Lateness,
+    troubles: Troubles,
     heartbeat: Heartbeat,
     /// For those who look without asking.
     seen: watch::Sender<Arc<Status>>,
@@ -139,7 +184,7 @@ pub struct View {
 }
 
 impl View {
-    /// What the loop knew at its last turn, and all else as it is now.
+    /// What the loop knew at its last iteration, and all else as it is now.
     #[must_use]
     pub fn status(&self) -> Status {
         let mut status = Status::clone(&self.seen.borrow());
@@ -149,36 +194,72 @@ impl View {
 }
 
 /// When there is something to do again.
+#[derive(Clone, Copy, Debug)]
 struct Wake {
+    /// By planning time.
     at: UnixMs,
-    retry_at: Option<Instant>,
+    timer: Option<Instant>,
 }
 
-impl<B: Broker, C: Clock> Service<B, C> {
+impl Wake {
+    fn at(at: UnixMs) -> Wake {
+        Wake { at, timer: None }
+    }
+}
+
+/// How one step of the leader's work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Done,
+    /// The store has done nothing: what to do about it is settled, and this round is over.
+    Refused,
+}
+
+impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// A service that runs once `run` is awaited.
-    pub fn new(parts: Parts<C>, broker: B, reports: Reports) -> Service<B, C> {
-        let Parts { settings, clock, renderer, loader, schedule, announced, supervisor, amqp } =
-            parts;
-        let mut tally = Tally::default();
-        tally.admit(&schedule);
-        Service {
+    pub fn new(parts: Parts<C, K>, store: S, reports: Reports) -> Service<S, C, K> {
+        let Parts {
             settings,
-            broker,
             clock,
             renderer,
             loader,
             schedule,
             announced,
             supervisor,
+            carrier,
+            zones,
+        } = parts;
+        let mut counters = Counters::default();
+        counters.admit(&schedule);
+        Service {
+            settings,
+            store,
+            clock,
+            renderer,
+            loader,
+            schedule,
+            announced,
+            supervisor,
+            zones,
             reports,
             planner: None,
-            office: None,
-            broker_clock: None,
+            tenure: None,
+            last_term: None,
+            head: None,
+            unfolded: Unfolded::default(),
+            trimming: Trimming::default(),
+            fold_after: None,
+            journal_is_lost: false,
+            store_clock: None,
+            planned_at: None,
             unanswered: Vec::new(),
-            outbox: Outbox::new(amqp),
+            publishing: Publishing::new(carrier),
             failures: 0,
             retry_at: None,
-            tally,
+            counters,
+            counters_read_at: None,
+            lateness: Lateness::default(),
+            troubles: Troubles::default(),
             heartbeat: Heartbeat::new(),
             seen: watch::Sender::default(),
         }
@@ -194,14 +275,14 @@ impl<B: Broker, C: Clock> Service<B, C> {
     /// Serves until told to stop; then nothing is half done.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let (loaded_in, mut loaded) = mpsc::channel(4);
-        self.come_round();
+        self.tick();
         loop {
             let wake = self.work().await;
-            let longest = self.come_round().min(LONGEST_SLEEP);
+            let max_sleep = self.tick().min(MAX_SLEEP);
             let now = self.clock.now();
-            let sleep_until = self.on_wall_clock(wake.at).min(now + longest);
-            let retry = async {
-                match wake.retry_at {
+            let sleep_until = self.on_wall_clock(wake.at).min(now + max_sleep);
+            let timer = async {
+                match wake.timer {
                     Some(at) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
@@ -217,19 +298,20 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     Some(request) => self.answer(request).await,
                 },
                 Some((result, answer)) = loaded.recv() => {
-                    let outcome = self.take_up(result).await;
+                    let outcome = self.apply_reload(result).await;
                     // First: whoever waits for the answer may look at the status next.
                     self.supervisor.reloaded();
-                    self.come_round();
+                    self.tick();
                     let _ = answer.send(outcome);
                 }
-                told = self.outbox.told() => self.hear(told),
+                event = self.publishing.event() => self.on_event(event),
                 Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
-                // All three are of interest to those who watch only.
+                // These are of interest to those who watch only.
                 Ok(()) = self.loader.kept.changed() => {}
                 Ok(()) = self.reports.leader.changed() => {}
                 Ok(()) = self.reports.trouble.changed() => {}
-                () = retry => self.retry_at = None,
+                Ok(()) = self.reports.lease_trouble.changed() => {}
+                () = timer => {}
                 () = self.clock.sleep_until(sleep_until) => {}
             }
         }
@@ -238,25 +320,25 @@ impl<B: Broker, C: Clock> Service<B, C> {
         info!("stopped");
     }
 
-    /// Waits a little for what AMQP brokers have in hand, and records it.
+    /// Waits a little for what carriers have in hand, and records it.
     async fn finish_publishing(&mut self) {
         let until = Instant::now() + LAST_ANSWERS;
-        while !self.outbox.is_empty()
-            && let Ok(told) = tokio::time::timeout_at(until, self.outbox.told()).await
+        while !self.publishing.is_idle()
+            && let Ok(event) = tokio::time::timeout_at(until, self.publishing.event()).await
         {
-            self.hear(told);
+            self.on_event(event);
         }
         let lease = self.reports.leadership.borrow().clone();
-        if let Some(lease) = lease.filter(|lease| self.office.as_ref() == Some(&lease.text))
+        if let Some(lease) = lease.filter(|lease| self.tenure.as_ref() == Some(&lease.text))
             && let Err(error) = self.record_returned(&lease).await
         {
             warn!(%error, "could not record what was published last");
         }
     }
 
-    /// The loop has come round, which those who watch it are told. Gives how long it may sleep for
-    /// the supervisor's sake.
-    fn come_round(&mut self) -> Duration {
+    /// Records a loop iteration and notifies watchers. Gives how long the loop may sleep before the
+    /// supervisor wants to be told again.
+    fn tick(&mut self) -> Duration {
         self.heartbeat.beat();
         if self.seen.receiver_count() > 0 {
             self.seen.send_replace(Arc::new(self.own_status()));
@@ -267,101 +349,110 @@ impl<B: Broker, C: Clock> Service<B, C> {
 
     /// Does what is due, one round of it, if we lead.
     async fn work(&mut self) -> Wake {
-        let idle = |retry_at| Wake { at: UnixMs::MAX, retry_at };
+        let idle = |timer| Wake { at: UnixMs::MAX, timer };
         let lease = self.reports.leadership.borrow().clone();
         let Some(lease) = lease.filter(|lease| lease.is_trusted(SinceBoot::now())) else {
-            (self.office, self.retry_at, self.failures) = (None, None, 0);
+            (self.tenure, self.retry_at, self.failures) = (None, None, 0);
+            self.planned_at = None;
             self.leave_unrecorded();
-            self.tally.forget_troubles();
+            self.troubles.forget();
+            self.refresh_counters().await;
             return idle(None);
         };
-        if lease.broker_clock.map(|reading| reading.at)
-            > self.broker_clock.map(|reading| reading.at)
+        if lease.broker_clock.map(|reading| reading.at) > self.store_clock.map(|reading| reading.at)
         {
-            self.broker_clock = lease.broker_clock;
+            self.store_clock = lease.broker_clock;
         }
         if self.retry_at.is_some_and(|at| at > Instant::now()) {
             return idle(self.retry_at);
         }
-        let done = if self.office.as_ref() == Some(&lease.text) {
-            self.round(&lease).await
+        let done = if self.tenure.as_ref() == Some(&lease.text) {
+            match self.repair_after_jump(&lease).await {
+                Ok(Step::Done) => self.round(&lease).await,
+                Ok(Step::Refused) => Ok(Wake::at(self.clock.now())),
+                Err(error) => {
+                    // What is mended in memory only is read and mended anew.
+                    self.tenure = None;
+                    Err(error)
+                }
+            }
         } else {
-            self.take_office(&lease).await.map(|()| self.clock.now())
+            self.take_over(&lease).await.map(|()| Wake::at(self.clock.now()))
         };
         match done {
-            Ok(at) => Wake { at, retry_at: None },
+            // It may have been set meanwhile.
+            Ok(wake) => match self.retry_at.filter(|at| *at > Instant::now()) {
+                None => wake,
+                retry_at => idle(retry_at),
+            },
             Err(error) => {
-                self.office = None;
+                // Where nothing was done, what we remember is still the store's record.
+                if !matches!(error, StoreError::Unavailable(_)) {
+                    self.tenure = None;
+                }
                 self.failures += 1;
-                let pause = backoff(self.failures, LONGEST_PAUSE);
+                let pause = backoff(self.failures, MAX_PAUSE);
                 if self.failures == 1 {
                     warn!(%error, pause_ms = pause.as_millis(), "could not publish");
                 }
-                self.tally.broker_errors += 1;
-                self.tally.trouble = Some(error.to_string());
+                self.troubles.store_errors += 1;
+                self.troubles.error = Some(error.to_string());
                 self.retry_at = Some(Instant::now() + pause);
                 idle(self.retry_at)
             }
         }
     }
 
-    /// Reads what the broker knows, and writes which entries are live.
-    async fn take_office(&mut self, lease: &Lease) -> Result<(), BrokerError> {
-        let state = self.broker.read().await?;
-        let memory = self.planner.as_ref().filter(|_| state.marked || lease.continues);
-        let remembered = memory.map(Planner::sequence);
-        let schedule = Arc::clone(&self.schedule);
-        let (mut planner, changes) =
-            Planner::take_office(schedule, self.settings.grace, &state, memory);
-        let fence = Fence::after(&lease.text, state.sequence);
-        let reply = self.broker.adopt(&fence, &changes).await?;
-        let Reply::Written { sequence, .. } = reply else {
-            self.stand_back(&reply);
-            return Ok(());
-        };
-        planner.advance(sequence);
-        if let Some(before) = &self.planner {
-            planner.keep_lent(before);
+    /// What to do about a write that was refused as a whole.
+    async fn on_refusal(&mut self, refusal: &Reply, lease: &Lease) -> Result<(), StoreError> {
+        match refusal {
+            Reply::Fenced | Reply::Stale => {
+                let is_fenced = *refusal == Reply::Fenced;
+                warn!(fenced = is_fenced, "wrote nothing: the broker knows better");
+                self.back_off(refusal);
+            }
+            Reply::Lost => {
+                self.replace_journal(lease).await?;
+            }
+            Reply::Early { now } => {
+                debug!("early by the broker's clock");
+                self.read_store_clock(*now);
+            }
+            Reply::Written { .. } => {}
         }
-        self.planner = Some(planner);
-        self.settle_unanswered(lease);
-        self.office = Some(Arc::clone(&lease.text));
-        match remembered {
-            None if !state.marked => {
-                warn!(
-                    "nothing is known of this namespace, as at a first start: every entry starts now"
-                );
-            }
-            Some(_) if !state.marked => {
-                warn!("the broker has lost all records; going on from memory");
-            }
-            Some(sequence) if state.sequence < sequence => {
-                warn!("the broker has lost records; what it does not know of is sent again");
-            }
-            _ => {}
-        }
-        info!(
-            term = lease.term(),
-            entries = self.schedule.entries.len(),
-            changes = changes.len(),
-            "took office"
-        );
         Ok(())
     }
 
-    /// A write was refused: reads everything anew after a moment or, if the lease is another's by
-    /// now, when the campaign has heard of that, too.
-    fn stand_back(&mut self, refusal: &Reply) {
-        let pause = if *refusal == Reply::Fenced { LONGEST_PAUSE } else { AFTER_CONFLICT };
-        self.office = None;
+    /// Reads everything anew after a moment or, if the lease is another's by now, when the campaign
+    /// knows of that, too.
+    fn back_off(&mut self, refusal: &Reply) {
+        let pause = if *refusal == Reply::Fenced { MAX_PAUSE } else { AFTER_CONFLICT };
+        self.tenure = None;
         self.retry_at = Some(Instant::now() + pause);
     }
 
-    /// The instant to plan for: our clock's, but never far ahead of the broker's.
+    /// What a reply tells beside what was written.
+    fn on_written(&mut self, now: UnixMs, sequence: u64, head: Option<RecordId>) {
+        self.read_store_clock(now);
+        self.head = head;
+        if let Some(planner) = &mut self.planner {
+            planner.advance(sequence);
+        }
+    }
+
+    /// A store that only one process uses has no clock but ours.
+    fn read_store_clock(&mut self, shown: UnixMs) {
+        if !S::CAPABILITIES.shared {
+            return;
+        }
+        self.store_clock = Some(Reading { shown, at: SinceBoot::now() });
+    }
+
+    /// The instant to plan for: our clock's, but never far ahead of the store's.
     fn planning_time(&self) -> UnixMs {
         let now = self.clock.now();
-        match self.broker_clock {
-            Some(reading) => now.min(reading.now(SinceBoot::now()) + AHEAD_OF_BROKER),
+        match self.store_clock {
+            Some(reading) => now.min(reading.now(SinceBoot::now()) + AHEAD_OF_STORE),
             None => now,
         }
     }
@@ -371,9 +462,36 @@ impl<B: Broker, C: Clock> Service<B, C> {
         instant + self.clock.now().since(self.planning_time())
     }
 
-    /// The broker's clock, or ours where it has none.
-    fn broker_now(&self) -> UnixMs {
-        self.broker_clock.map_or_else(|| self.clock.now(), |clock| clock.now(SinceBoot::now()))
+    /// The store's clock, or ours before that was read.
+    fn store_now(&self) -> UnixMs {
+        self.store_clock.map_or_else(|| self.clock.now(), |clock| clock.now(SinceBoot::now()))
+    }
+
+    /// Where planning time has gone back against a clock that nobody sets, records that were made
+    /// while it was ahead are mended: they would silence their entries.
+    async fn repair_after_jump(&mut self, lease: &Lease) -> Result<Step, StoreError> {
+        let (shown, at) = (self.planning_time(), SinceBoot::now());
+        let before = self.planned_at.replace(Reading { shown, at });
+        let back = before.map_or(Duration::ZERO, |before| before.now(at).since(shown));
+        if back <= self.settings.grace {
+            return Ok(Step::Done);
+        }
+        warn!(back_ms = back.as_millis(), "a clock went back");
+        let from = Some(UnixMs(shown.0.saturating_add(1)));
+        let query = HistoryQuery { from, limit: MAX_AHEAD, ..HistoryQuery::default() };
+        let history = self.store.history(query).await?;
+        let Some(planner) = &mut self.planner else { return Ok(Step::Done) };
+        let lines = history.events.iter().map(|event| &event.line);
+        let Repair { changes, repaired } = planner.repair(shown, lines);
+        if changes.is_empty() {
+            return Ok(Step::Done);
+        }
+        self.note_repaired(&repaired);
+        match self.write_changes(&lease.text, changes, &[]).await? {
+            // In the journal, what was settled ahead would be taken for the newest some day.
+            Step::Done => self.fold_everything(&lease.text).await,
+            Step::Refused => Ok(Step::Refused),
+        }
     }
 
     async fn answer(&mut self, request: Request) {
@@ -381,38 +499,43 @@ impl<B: Broker, C: Clock> Service<B, C> {
             Request::Resign(answer) => {
                 let _ = self.reports.requests.send(campaign::Request::Resign(answer)).await;
             }
-            Request::Status(answer) => drop(answer.send(self.status())),
+            Request::Status(answer) => {
+                self.read_counters().await;
+                let _ = answer.send(self.status());
+            }
             Request::List(answer) => drop(answer.send(self.list().await)),
+            Request::Entry(name, answer) => drop(answer.send(self.detail(&name).await)),
+            Request::Schedule(answer) => drop(answer.send(Arc::clone(&self.schedule))),
             Request::Trigger(asked, answer)
-                if !asked.dry_run && self.is_on_amqp(&asked.entry, asked.queue.as_deref()) =>
+                if !asked.dry_run && self.is_carried(&asked.entry, asked.queue.as_deref()) =>
             {
-                self.trigger_over_amqp(asked, answer);
+                self.trigger_over_carrier(asked, answer);
             }
             Request::Trigger(asked, answer) => {
-                let done = by_hand::trigger(
-                    &mut self.broker,
+                let mut publisher =
+                    Publisher { store: &mut self.store, carrier: self.publishing.carrier.clone() };
+                let done = manual::trigger(
+                    &mut publisher,
                     Some(&self.settings.broker),
                     &self.renderer,
                     &self.schedule,
                     &asked,
                 )
                 .await;
-                if let Ok(triggered) = &done
-                    && triggered.sent
-                {
-                    self.tally.dispatched(&triggered.queue, Kind::Manual);
-                }
+                self.counters_read_at = None;
                 let _ = answer.send(done);
             }
             Request::Backfill(asked, answer)
-                if !asked.dry_run && self.is_on_amqp(&asked.entry, asked.queue.as_deref()) =>
+                if !asked.dry_run && self.is_carried(&asked.entry, asked.queue.as_deref()) =>
             {
-                self.backfill_over_amqp(asked, answer);
+                self.backfill_over_carrier(asked, answer);
             }
             Request::Backfill(asked, answer) => {
                 let now = self.clock.now();
-                let done = by_hand::backfill(
-                    &mut self.broker,
+                let mut publisher =
+                    Publisher { store: &mut self.store, carrier: self.publishing.carrier.clone() };
+                let done = manual::backfill(
+                    &mut publisher,
                     Some(&self.settings.broker),
                     &self.renderer,
                     &self.schedule,
@@ -420,27 +543,22 @@ impl<B: Broker, C: Clock> Service<B, C> {
                     now,
                 )
                 .await;
-                if let Ok(done) = &done
-                    && !asked.dry_run
-                {
-                    for slot in &done.slots {
-                        self.tally.dispatched(&slot.queue, Kind::Backfill);
-                    }
-                }
+                self.counters_read_at = None;
                 let _ = answer.send(done);
             }
             Request::LogState => {
-                let status = serde_json::to_string(&self.status()).unwrap_or_default();
+                let status =
+                    serde_json::to_string(&self.status().with_troubles()).unwrap_or_default();
                 info!(%status, "state");
             }
             Request::Reload(_) | Request::Stop => {}
         }
     }
 
-    /// Whether a message by hand goes to an AMQP broker: then the loop does not wait for it.
-    fn is_on_amqp(&self, entry: &str, instead: Option<&str>) -> bool {
-        let queue = by_hand::queue_of(&self.renderer, &self.schedule, entry, instead);
-        queue.is_some_and(|queue| queue.amqp.is_some())
+    /// Whether a manual message goes to a carrier: then the loop does not wait for it.
+    fn is_carried(&self, entry: &str, instead: Option<&str>) -> bool {
+        let queue = manual::queue_of(&self.renderer, &self.schedule, entry, instead);
+        queue.is_some_and(|queue| queue.via() != Via::Store)
     }
 
     fn status(&self) -> Status {
@@ -451,27 +569,33 @@ impl<B: Broker, C: Clock> Service<B, C> {
 
     /// What the loop itself knows.
     fn own_status(&self) -> Status {
-        let leads = self.office.is_some();
+        let leads = self.tenure.is_some();
         let planner = self.planner.as_ref().filter(|_| leads);
         let next = planner.and_then(Planner::next_due);
+        let (bad_records, bad_record_count) = self.troubles.bad_records();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: Some(std::process::id()),
             role: Some(if leads { LEADER } else { FOLLOWER }.to_owned()),
             namespace: self.settings.namespace.clone(),
             broker: self.settings.broker.to_string(),
-            broker_error: self.tally.trouble.clone(),
-            broker_errors: self.tally.broker_errors,
+            broker_error: self.troubles.error.clone(),
+            broker_errors: self.troubles.store_errors,
             schedule: Some(self.loader.status(&self.schedule)),
-            slots: self.tally.slots(),
-            queues: self.tally.queues(),
-            lateness: self.tally.lateness.clone(),
-            refusing: self.tally.refusing(),
+            slots: self.counters.slots(),
+            queues: self.counters.queues(),
+            lateness: self.lateness.clone(),
+            refusing: self.troubles.refusing(),
+            bad_records,
+            bad_record_count,
             done: planner.map(Planner::done),
             next: next.map(|(slot, entry)| NextSlot {
                 entry: entry.name.to_string(),
                 slot: entry.zone.to_rfc3339(slot),
                 slot_utc: slot,
+                overdue_ms: None,
+                clock: Some(Reading { shown: self.planning_time(), at: SinceBoot::now() }),
+                grace: self.settings.grace,
             }),
             ..Status::default()
         }
@@ -479,17 +603,37 @@ impl<B: Broker, C: Clock> Service<B, C> {
 
     async fn list(&mut self) -> Vec<EntryStatus> {
         let now = self.clock.now();
-        let state = match self.office {
-            Some(_) => None,
-            None => self.broker.read().await.ok(),
+        let state = self.state().await;
+        let status = |entry| {
+            status::entry_status(entry, self.progress_of(entry, state.as_ref()).as_ref(), now)
         };
-        let progress_of = |entry: &Entry| match (&state, &self.planner) {
-            (Some(state), _) => state.progress_of(entry),
-            // Out of office: what was known when the broker last answered.
-            (None, Some(planner)) => planner.progress_of(entry),
-            (None, None) => Progress::default(),
-        };
-        let status = |entry| status::entry_status(entry, progress_of(entry), now);
         self.schedule.entries.iter().map(status).collect()
+    }
+
+    async fn detail(&mut self, name: &str) -> Result<Box<EntryDetail>, Refused> {
+        let state = self.state().await;
+        let entry = manual::find(&self.schedule, name)?;
+        let progress = self.progress_of(entry, state.as_ref());
+        Ok(Box::new(EntryDetail::new(entry, progress.as_ref(), self.clock.now())))
+    }
+
+    /// What the store knows, unless the planner knows it.
+    async fn state(&mut self) -> Option<State> {
+        match self.tenure {
+            Some(_) => None,
+            None => {
+                let snapshot = self.store.read().await.ok();
+                snapshot.map(|snapshot| snapshot.state(self.settings.grace))
+            }
+        }
+    }
+
+    fn progress_of(&self, entry: &Entry, state: Option<&State>) -> Option<Progress> {
+        match (state, &self.planner) {
+            (Some(state), _) => status::progress_in(state, entry),
+            // A follower: what was known when the store last answered.
+            (None, Some(planner)) => planner.known_progress(&entry.name),
+            (None, None) => None,
+        }
     }
 }

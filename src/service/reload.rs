@@ -1,20 +1,20 @@
-//! A new schedule is loaded aside and taken up whole, or not at all.
+//! A new schedule is loaded aside and applied whole, or not at all.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 use uuid::Uuid;
 
-use super::Service;
 use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
+use super::{Service, Step};
+use crate::carrier::Carrier;
 use crate::clock::{self, Clock};
 use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, problem};
-use crate::schedule::progress::SkipReason;
 use crate::schedule::{Entry, Schedule, UnixMs};
-use crate::store::{Broker, Fence, Reply};
+use crate::store::contract::Store;
 
 /// Answers whoever asked for a reload: what changed, or why it was refused.
 pub(super) type Answer = oneshot::Sender<Result<String, String>>;
@@ -139,9 +139,9 @@ pub fn short_hash(schedule: &Schedule) -> String {
     schedule.hash.simple().to_string()[..8].to_owned()
 }
 
-impl<B: Broker, C: Clock> Service<B, C> {
-    /// Takes up a loaded schedule, or says why the old one goes on.
-    pub(super) async fn take_up(&mut self, loaded: Loaded) -> Result<String, String> {
+impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
+    /// Applies a loaded schedule, or says why the old one goes on.
+    pub(super) async fn apply_reload(&mut self, loaded: Loaded) -> Result<String, String> {
         let Some(schedule) = loaded.schedule else {
             let problems = loaded.problems.len();
             let (summary, full) =
@@ -165,9 +165,12 @@ impl<B: Broker, C: Clock> Service<B, C> {
         let difference = Difference::between(&self.schedule, &schedule);
         let schedule = Arc::new(schedule);
         self.announced.send_replace(short_hash(&schedule));
-        self.tally.admit(&schedule);
-        self.schedule = Arc::clone(&schedule);
-        self.replace_plans(schedule).await;
+        self.counters.admit(&schedule);
+        self.schedule = schedule;
+        // Where it cannot be written now, all is read and written anew.
+        if !matches!(self.replace_schedule().await, Ok(Step::Done)) {
+            self.tenure = None;
+        }
         info!(
             added = difference.added.len(),
             changed = difference.changed.len(),
@@ -178,27 +181,6 @@ impl<B: Broker, C: Clock> Service<B, C> {
         self.loader.loaded_at = clock::wall();
         self.loader.note(true, difference.to_string());
         Ok(difference.to_string())
-    }
-
-    /// In office, writes what the new schedule changes; where that fails, office is taken anew.
-    async fn replace_plans(&mut self, schedule: Arc<Schedule>) {
-        let (Some(lease), Some(planner)) = (&self.office, &self.planner) else { return };
-        let (mut replaced, changes, retimed) = planner.replace(schedule, self.broker_now());
-        let fence = Fence::after(lease, planner.sequence());
-        for retimed in &retimed {
-            let reason = SkipReason::Retimed;
-            warn!(entry = %retimed.entry, %reason, count = retimed.count, "skipped");
-            let old = planner.schedule().get(&retimed.entry);
-            let queue = old.map_or("", |entry| &entry.message.queue.name);
-            self.tally.skipped(queue, reason, retimed.count);
-        }
-        match self.broker.adopt(&fence, &changes).await {
-            Ok(Reply::Written { sequence, .. }) => {
-                replaced.advance(sequence);
-                self.planner = Some(replaced);
-            }
-            Ok(_) | Err(_) => self.office = None,
-        }
     }
 }
 

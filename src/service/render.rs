@@ -1,5 +1,6 @@
 //! From a planned item to what the broker writes.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,18 +8,53 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::envelope::{self, Fresh, Publication, Task};
-use crate::queue::{AmqpQueue, Queue, Queues};
+use crate::queue::{AmqpQueue, Queue, Queues, Via};
+use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
-use crate::store::{Batch, Outcome, Outgoing, Parcel, Write};
+use crate::store::Outgoing;
+use crate::store::contract::Write;
 
 /// Slots that go in one script call: larger ones are no faster, and Redis is held for two
 /// milliseconds.
 pub const BATCH: usize = 500;
+/// Slots in the first batch of a round: rendering is not waited for by what is due first.
+pub const FIRST_BATCH: usize = 50;
 /// A batch is cut when its messages reach this size.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Makes messages; the same for scheduled slots and for those triggered by hand.
+/// A message for whatever its queue is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutboundMessage {
+    /// For the store.
+    Store(Outgoing),
+    /// For a carrier.
+    Carrier(Arc<Queue>, Publication),
+}
+
+impl OutboundMessage {
+    /// Where it goes.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<Queue> {
+        match self {
+            OutboundMessage::Store(Outgoing { queue, .. }) | OutboundMessage::Carrier(queue, _) => {
+                queue
+            }
+        }
+    }
+}
+
+/// The exact message.
+impl fmt::Display for OutboundMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutboundMessage::Store(Outgoing { writes, .. }) => writes.fmt(f),
+            OutboundMessage::Carrier(_, publication) => publication.fmt(f),
+        }
+    }
+}
+
+/// Makes messages; scheduled and manual ones alike.
 #[derive(Clone, Debug)]
 pub struct Renderer {
     ids: TaskIds,
@@ -54,36 +90,39 @@ impl Renderer {
         self.ids.id(&entry.name, slot)
     }
 
-    /// The message of `slot` by hand, with an edited text.
+    /// The manual message of `slot`, with an edited text.
     #[must_use]
-    pub fn parcel(
+    pub fn outbound(
         &self,
         entry: &Entry,
         message: &Message,
         slot: UnixMs,
         kind: Kind,
         task_id: Uuid,
-    ) -> Parcel {
+    ) -> OutboundMessage {
         let task = self.task(entry, message, slot, kind, task_id, &mut fastrand::Rng::new());
-        match &message.queue.amqp {
-            Some(amqp) => Parcel::Amqp(Arc::clone(&message.queue), self.published(&task, amqp)),
-            None => Parcel::Store(self.outgoing(&task)),
+        match message.queue.via() {
+            Via::Amqp(amqp) => {
+                let publication = self.published(&task, amqp);
+                OutboundMessage::Carrier(Arc::clone(&message.queue), publication)
+            }
+            Via::Store => OutboundMessage::Store(self.outgoing(&task)),
         }
     }
 
-    /// The message of `slot` for the AMQP broker that its queue is on.
+    /// The message of `slot` for the carrier that its queue is on; `None` if it is on none.
     #[must_use]
     pub fn publication(
         &self,
         entry: &Entry,
-        amqp: &AmqpQueue,
         slot: UnixMs,
         kind: Kind,
         rng: &mut fastrand::Rng,
-    ) -> Publication {
+    ) -> Option<Publication> {
+        let Via::Amqp(amqp) = entry.message.queue.via() else { return None };
         let task_id = self.task_id(entry, slot);
         let message = entry.message_of(slot, task_id);
-        self.published(&self.task(entry, &message, slot, kind, task_id, rng), amqp)
+        Some(self.published(&self.task(entry, &message, slot, kind, task_id, rng), amqp))
     }
 
     fn published(&self, task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
@@ -122,24 +161,36 @@ impl Renderer {
         }
     }
 
-    /// What to write for an item of a queue that is not on AMQP.
+    /// What to write for an item of a queue that is on the store, and the message's id.
     #[must_use]
-    pub fn write(&self, entry: &Entry, item: &Item, rng: &mut fastrand::Rng) -> Write {
-        let (outcome, message) = match item.action {
-            Action::Skip { reason, .. } => (Outcome::Skipped(reason), None),
+    pub fn write(&self, entry: &Entry, item: &Item, rng: &mut fastrand::Rng) -> (Write, Uuid) {
+        let (task_id, message) = match item.action {
+            Action::Skip { .. } => (Uuid::nil(), None),
             Action::Send(kind) => {
                 let task_id = self.task_id(entry, item.slot);
                 let message = entry.message_of(item.slot, task_id);
                 let task = self.task(entry, &message, item.slot, kind, task_id, rng);
-                (Outcome::Dispatched(task_id), Some(self.outgoing(&task)))
+                (task_id, Some(self.outgoing(&task)))
             }
         };
-        let name = Arc::clone(&entry.name);
-        Write { entry: name, slot: item.slot, outcome, message, guards: entry.guards }
+        let queue = Arc::clone(&entry.message.queue);
+        let write = Write { line: line(entry, item), queue, message, guards: entry.guards };
+        (write, task_id)
     }
 }
 
-/// When the message stops being worth running. A message by hand of a slot long past lives as long
+/// What is recorded of an item.
+#[must_use]
+pub fn line(entry: &Entry, item: &Item) -> Line {
+    let (outcome, count) = match item.action {
+        Action::Send(kind) => (Outcome::Dispatched(kind), 1),
+        Action::Skip { reason, count } => (Outcome::Skipped(reason), count),
+    };
+    let delay = entry.due(item.slot).since(item.slot);
+    Line { count, delay, ..Line::new(Arc::clone(&entry.name), item.slot, outcome) }
+}
+
+/// When the message stops being worth running. A manual message of a slot long past lives as long
 /// as one of the present would.
 fn expires_at(entry: &Entry, slot: UnixMs, kind: Kind, now: UnixMs) -> Option<UnixMs> {
     let until = entry.expires_at(slot)?;
@@ -149,16 +200,17 @@ fn expires_at(entry: &Entry, slot: UnixMs, kind: Kind, now: UnixMs) -> Option<Un
     }
 }
 
-/// Cuts a plan into batches; the items of one entry stay in one batch.
+/// Cuts a plan into batches, of which the first is small; the items of one entry stay in one batch.
 #[must_use]
-pub fn batches(items: &[Item]) -> Vec<&[Item]> {
-    let mut batches = Vec::with_capacity(items.len() / BATCH + 1);
+pub fn batches(items: &[Item], first: usize) -> Vec<&[Item]> {
+    let mut batches = Vec::with_capacity(items.len() / BATCH + 2);
     let mut start = 0;
     let mut end = 0;
+    let mut most = first;
     for run in items.chunk_by(|a, b| a.entry == b.entry) {
-        if end > start && end + run.len() - start > BATCH {
+        if end > start && end + run.len() - start > most {
             batches.push(&items[start..end]);
-            start = end;
+            (start, most) = (end, BATCH);
         }
         end += run.len();
     }
@@ -168,22 +220,28 @@ pub fn batches(items: &[Item]) -> Vec<&[Item]> {
     batches
 }
 
-/// Renders a batch. It ends early, in front of some item, where it would grow too large; what is
-/// left out stays due.
+/// Renders a batch, and gives the messages' ids. It ends early, in front of some item, where it would
+/// grow too large; what is left out stays due.
 #[must_use]
-pub fn render<'a>(renderer: &Renderer, items: &[Item], entry: impl Fn(u32) -> &'a Entry) -> Batch {
+pub fn render<'a>(
+    renderer: &Renderer,
+    items: &[Item],
+    entry: impl Fn(u32) -> &'a Entry,
+) -> (Vec<Write>, Vec<Uuid>) {
     let mut rng = fastrand::Rng::new();
     let mut size = 0;
-    let mut batch = Vec::with_capacity(items.len());
+    let mut writes = Vec::with_capacity(items.len());
+    let mut task_ids = Vec::with_capacity(items.len());
     for item in items {
         if size > BATCH_BYTES {
             break;
         }
-        let write = renderer.write(entry(item.entry), item, &mut rng);
+        let (write, task_id) = renderer.write(entry(item.entry), item, &mut rng);
         size += write.message.as_ref().map_or(0, |message| message.writes.size());
-        batch.push(write);
+        writes.push(write);
+        task_ids.push(task_id);
     }
-    batch
+    (writes, task_ids)
 }
 
 #[cfg(test)]
@@ -206,7 +264,7 @@ mod tests {
         for kind in [Kind::Scheduled, Kind::CatchUp, Kind::Resent] {
             let slot = UnixMs::from_secs(1_800_000_000);
             let item = Item { entry: 0, slot, action: Action::Send(kind) };
-            let write = renderer.write(&entry, &item, &mut fastrand::Rng::new());
+            let (write, _) = renderer.write(&entry, &item, &mut fastrand::Rng::new());
             let payload = write.message.unwrap().writes.element;
             let envelope: Value = serde_json::from_slice(&payload).unwrap();
             let body = base64::prelude::BASE64_STANDARD.decode(envelope["body"].as_str().unwrap());
@@ -229,10 +287,11 @@ mod tests {
     }
 
     #[test]
-    fn no_entry_is_spread_over_two_batches() {
-        let items = items(&[(0, 200), (1, 60), (2, BATCH), (3, 1)]);
-        let cut = batches(&items);
-        assert_eq!(cut.iter().map(|batch| batch.len()).collect::<Vec<_>>(), [260, BATCH, 1]);
-        assert!(batches(&[]).is_empty());
+    fn no_entry_is_spread_over_two_batches_and_the_first_batch_is_small() {
+        let items = items(&[(0, 30), (1, 30), (2, 200), (3, 271), (4, BATCH), (5, 1)]);
+        let cut = batches(&items, FIRST_BATCH);
+        let sizes: Vec<_> = cut.iter().map(|batch| batch.len()).collect();
+        assert_eq!(sizes, [30, 230, 271, BATCH, 1]);
+        assert!(batches(&[], FIRST_BATCH).is_empty());
     }
 }

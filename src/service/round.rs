@@ -1,358 +1,387 @@
 //! One round: plan, render, publish, settle.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tokio::time::Instant;
+use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::outbox::{Errand, Trust};
-use super::render::{self, BATCH};
-use super::tally::Tally;
-use super::{Service, backoff};
+use super::render::{self, BATCH, FIRST_BATCH};
+use super::unfolded;
+use super::{Service, Step, Wake};
+use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::leader::lease::Lease;
-use crate::schedule::planner::{Action, Item};
-use crate::schedule::progress::SkipReason;
-use crate::schedule::{Entry, Guards, Kind, Planner, UnixMs};
-use crate::store::{Broker, BrokerError, Exception, Fence, Note, Outcome, Reply, Stage};
+use crate::queue::Via;
+use crate::schedule::outcome::Outcome;
+use crate::schedule::planner::{Action, Item, Planner};
+use crate::schedule::{Entry, Kind, Schedule, UnixMs};
+use crate::store::Fence;
+use crate::store::contract::{
+    Batch, Exception, Intend, Intent, Reply, Snapshot, Store, StoreError,
+};
+use crate::store::journal::RecordId;
 use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.
 const ROUND: usize = 10_000;
-/// Batches on their way at once: one is carried out while the next one travels.
+/// Requests on their way at once: one is carried out while the next one travels.
 const IN_FLIGHT: usize = 2;
-/// The longest pause before a queue that refuses is tried again.
-const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
-/// A batch that was written, but for the exceptions.
-struct Answered {
-    /// Its items are only intended: what is to be published by AMQP brokers.
-    intends: bool,
-    items: Vec<(Item, Outcome)>,
-    sequence: u64,
-    exceptions: Vec<(usize, Exception)>,
+/// What a request asks for.
+enum Work {
+    /// Publish and record slots.
+    Dispatch(Vec<(Item, Uuid)>),
+    /// Record that carriers are about to be handed slots.
+    Intend(Vec<(Item, Uuid)>),
+    /// Move progress.
+    Fold(unfolded::Step),
 }
 
-/// A batch on its way.
+/// A request on its way.
 struct InFlight {
-    lease: Arc<str>,
-    intends: bool,
-    items: Vec<(Item, Outcome)>,
-    reply: Pin<Box<dyn Future<Output = Result<Reply, BrokerError>> + Send>>,
+    term: Option<u64>,
+    work: Work,
+    reply: Pin<Box<dyn Future<Output = Result<Reply, StoreError>> + Send>>,
 }
 
-/// An item whose publish may or may not have happened.
-#[derive(Debug)]
-pub(super) struct Unanswered {
-    /// The lease under which it was sent.
-    lease: Arc<str>,
-    entry: Arc<str>,
-    item: Item,
-    outcome: Outcome,
-}
-
-impl<B: Broker, C: Clock> Service<B, C> {
+impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Sends what is due, and says when there is something to do again.
-    pub(super) async fn round(&mut self, lease: &Lease) -> Result<UnixMs, BrokerError> {
+    pub(super) async fn round(&mut self, lease: &Lease) -> Result<Wake, StoreError> {
         let now = self.planning_time();
-        if !self.record_returned(lease).await? {
-            return Ok(now);
+        if self.record_returned(lease).await? == Step::Refused {
+            return Ok(Wake::at(now));
         }
-        let Some(planner) = &mut self.planner else { return Ok(now) };
+        self.release_queues();
+        let Some(planner) = &mut self.planner else { return Ok(Wake::at(now)) };
         let plan = planner.plan(now, ROUND, BATCH);
-        let is_for_amqp = |item: &Item| {
+        if plan.items.is_empty() {
+            let wake = Wake { at: plan.wake_at, timer: self.troubles.next_release() };
+            return self.keep_house(lease, wake).await;
+        }
+        let is_carried = |item: &Item| {
             let sends = matches!(item.action, Action::Send(_));
-            sends && planner.entry(item.entry).message.queue.amqp.is_some()
+            sends && planner.entry(item.entry).message.queue.via() != Via::Store
         };
-        let is_idle = plan.items.is_empty();
-        let (for_amqp, items): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_for_amqp);
-        let intents = for_amqp.chunks(BATCH).map(|items| (true, items));
-        let batches = render::batches(&items).into_iter().map(|items| (false, items));
+        let (carried, items): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_carried);
+        let intents = carried.chunks(BATCH).map(|items| (true, items));
+        let batches = render::batches(&items, FIRST_BATCH).into_iter().map(|items| (false, items));
         let mut batches = intents.chain(batches);
         let mut sequence = self.planner.as_ref().map_or(0, Planner::sequence);
-        let mut in_flight = VecDeque::new();
+        let (mut in_flight, mut folds_next) = (VecDeque::new(), false);
         loop {
-            // While batches are on their way, the next is rendered and those before are settled.
-            while in_flight.len() < IN_FLIGHT
-                && let Some((intends, items)) = batches.next()
-            {
+            // While requests are on their way, the next is rendered and those before are settled.
+            while in_flight.len() < IN_FLIGHT {
                 let fence = Fence::after(&lease.text, sequence);
-                sequence = fence.next;
-                in_flight.extend(match intends {
-                    true => self.intend(&fence, items).await,
-                    false => self.send(&fence, items).await,
-                });
+                let folds = in_flight.iter().any(|sent: &InFlight| sent.work.is_fold());
+                let request = if !folds && std::mem::take(&mut folds_next) {
+                    self.fold(&fence).await
+                } else if let Some((is_intent, items)) = batches.next() {
+                    folds_next = self.must_fold();
+                    match is_intent {
+                        true => self.intend(&fence, items).await,
+                        false => self.dispatch(&fence, items).await,
+                    }
+                } else {
+                    break;
+                };
+                if let Some(request) = request {
+                    sequence = fence.next;
+                    in_flight.push_back(request);
+                }
             }
-            let Some(sent) = in_flight.pop_front() else { break };
-            let answer = self.answer_to(sent).await;
+            let Some(request) = in_flight.pop_front() else { break };
+            let end = self.finish(request, lease).await;
             self.heartbeat.beat();
             self.supervisor.beat();
-            match answer {
-                Ok(Some(answered)) => self.settle(answered, lease),
-                // Those behind it are refused, too.
-                Ok(None) => return Ok(now),
+            match end {
+                Ok(Step::Done) => {}
+                // Those behind it do nothing.
+                Ok(Step::Refused) => return Ok(Wake::at(now)),
                 Err(error) => {
-                    // Those behind it are not carried out, or their replies are lost as well.
-                    in_flight.into_iter().for_each(|sent| self.leave_unanswered(sent));
+                    // Those behind it do nothing, unless it was carried out and its answer is lost.
+                    if let StoreError::Unanswered(_) = error {
+                        in_flight.into_iter().for_each(|request| self.leave_unanswered(request));
+                    }
                     return Err(error);
                 }
             }
         }
-        if !is_idle && self.failures > 0 {
+        if self.failures > 0 {
             info!("publishing again");
-            (self.failures, self.tally.trouble) = (0, None);
+            (self.failures, self.troubles.error) = (0, None);
         }
-        Ok(plan.wake_at)
+        Ok(Wake::at(now))
     }
 
-    /// Renders a batch and sets it on its way.
-    async fn send(&mut self, fence: &Fence, items: &[Item]) -> Option<InFlight> {
+    /// Renders a batch and sends it off.
+    async fn dispatch(&mut self, fence: &Fence, items: &[Item]) -> Option<InFlight> {
         let planner = self.planner.as_ref()?;
-        let batch = render::render(&self.renderer, items, |index| planner.entry(index));
-        let outcomes = batch.iter().map(|write| write.outcome);
-        let items = items.iter().copied().zip(outcomes).collect();
-        let reply = set_off(self.broker.dispatch(fence, batch)).await;
-        Some(InFlight { lease: Arc::clone(&fence.lease), intends: false, items, reply })
+        // A queue that has refused meanwhile is left alone.
+        let is_open =
+            |item: &&Item| !self.troubles.is_held(&planner.entry(item.entry).message.queue.name);
+        let items: Vec<Item> = items.iter().filter(is_open).copied().collect();
+        let (writes, task_ids) =
+            render::render(&self.renderer, &items, |index| planner.entry(index));
+        if writes.is_empty() {
+            return None;
+        }
+        let reply = self.store.dispatch(Batch { fence: fence.clone(), writes });
+        let items = items.into_iter().zip(task_ids).collect();
+        Some(InFlight::new(fence, Work::Dispatch(items), reply).await)
     }
 
-    /// Sets on its way what is to be published by AMQP brokers next.
+    /// Has recorded what carriers are about to be handed.
     async fn intend(&mut self, fence: &Fence, items: &[Item]) -> Option<InFlight> {
         let planner = self.planner.as_ref()?;
-        let note = |item: &Item| {
+        let intent = |item: &Item| {
             let entry = planner.entry(item.entry);
-            let (name, slot, stage) = (Arc::clone(&entry.name), item.slot, Stage::Intended);
-            let queue = Arc::clone(&entry.message.queue);
-            let note = Note { entry: name, slot, stage, queue, guards: entry.guards };
-            (note, (*item, Outcome::Dispatched(self.renderer.task_id(entry, slot))))
+            let (name, queue) = (Arc::clone(&entry.name), Arc::clone(&entry.message.queue));
+            let intent = Intent { entry: name, slot: item.slot, queue, guards: entry.guards };
+            (intent, (*item, self.renderer.task_id(entry, item.slot)))
         };
-        let (notes, items): (Vec<_>, Vec<_>) = items.iter().map(note).unzip();
-        let reply = set_off(self.broker.note(fence, &notes)).await;
-        Some(InFlight { lease: Arc::clone(&fence.lease), intends: true, items, reply })
+        let (slots, items): (Vec<_>, Vec<_>) = items.iter().map(intent).unzip();
+        let reply = self.store.intend(Intend { fence: fence.clone(), slots });
+        Some(InFlight::new(fence, Work::Intend(items), reply).await)
     }
 
-    /// Has the slots published that are intended now.
-    fn publish(&mut self, intended: Vec<(Item, Uuid)>, lease: &Lease) {
-        let Some(planner) = &mut self.planner else { return };
-        let schedule = Arc::clone(planner.schedule());
-        let mut rng = fastrand::Rng::new();
-        let mut by_queue: HashMap<Arc<str>, Vec<Errand>> = HashMap::new();
-        for (item, task_id) in intended {
-            let entry = &schedule.entries[item.entry as usize];
-            let (Action::Send(kind), Some(amqp)) = (item.action, &entry.message.queue.amqp) else {
-                continue;
-            };
-            planner.lend(&entry.name);
-            let message = self.renderer.publication(entry, amqp, item.slot, kind, &mut rng);
-            let errands = by_queue.entry(Arc::clone(&entry.message.queue.name)).or_default();
-            errands.push(Errand::new(&schedule, item, task_id, message));
-        }
-        let leadership = self.reports.leadership.clone();
-        let trust = Trust { lease: Arc::clone(&lease.text), leadership };
-        for errands in by_queue.into_values() {
-            let queue = Arc::clone(errands[0].queue());
-            self.outbox.publish(queue, errands, trust.clone());
-        }
+    /// Folds some of what is unfolded.
+    async fn fold(&mut self, fence: &Fence) -> Option<InFlight> {
+        let (step, request) = self.next_fold(fence)?;
+        let reply = self.store.fold(request);
+        Some(InFlight::new(fence, Work::Fold(step), reply).await)
     }
 
-    /// Waits for the reply; `None` when nothing was written and we have to read anew.
-    async fn answer_to(&mut self, mut sent: InFlight) -> Result<Option<Answered>, BrokerError> {
-        match sent.reply.as_mut().await {
-            Ok(Reply::Written { now, sequence, exceptions }) => {
-                self.written(now, sequence);
-                let InFlight { intends, items, .. } = sent;
-                Ok(Some(Answered { intends, items, sequence, exceptions }))
-            }
-            Ok(reply) => {
-                let fenced = reply == Reply::Fenced;
-                warn!(slots = sent.items.len(), fenced, "wrote nothing: the broker knows better");
-                self.stand_back(&reply);
-                Ok(None)
-            }
+    /// Waits for the answer and takes it in.
+    async fn finish(&mut self, mut request: InFlight, lease: &Lease) -> Result<Step, StoreError> {
+        let reply = match request.reply.as_mut().await {
+            Ok(reply) => reply,
             Err(error) => {
-                self.leave_unanswered(sent);
-                Err(error)
+                if let StoreError::Unanswered(_) = error {
+                    self.leave_unanswered(request);
+                }
+                return Err(error);
             }
-        }
-    }
-
-    fn settle(&mut self, answered: Answered, lease: &Lease) {
-        let Answered { intends, items, sequence, mut exceptions } = answered;
-        let mut intended = Vec::new();
-        let Some(planner) = &mut self.planner else { return };
-        let _gathering = (items.len() > 1).then(Gathering::start);
-        exceptions.sort_by_key(|(index, _)| *index);
-        let mut exceptions = exceptions.into_iter().peekable();
-        let (now, tally) = (self.clock.now(), &mut self.tally);
-        for (index, (item, outcome)) in items.into_iter().enumerate() {
-            let entry = planner.entry(item.entry);
-            match exceptions.next_if(|(at, _)| *at == index).map(|(_, why)| why) {
-                None if intends => {
-                    if let Outcome::Dispatched(task_id) = outcome {
-                        intended.push((item, task_id));
-                    }
-                }
-                exception @ (None | Some(Exception::Skipped(_))) => {
-                    let (item, outcome) = match exception {
-                        Some(Exception::Skipped(why)) => (item.skipped(why), Outcome::Skipped(why)),
-                        _ => (item, outcome),
-                    };
-                    if let Outcome::Dispatched(_) = outcome {
-                        accepted(&entry.message.queue.name, tally);
-                    }
-                    recorded(&item, outcome, entry, tally, now);
-                    planner.settle(&item);
-                    if planner.is_done(item.entry) {
-                        report_done(planner.entry(item.entry));
-                    }
-                }
-                Some(Exception::AlreadyDone) => {
-                    debug!(entry = %entry.name, slot = %item.slot, "was already recorded");
-                    planner.pass(&item);
-                }
-                Some(Exception::Exhausted) => {
-                    if !planner.is_done(item.entry) {
-                        report_done(entry);
-                        planner.exhaust(item.entry);
-                    }
-                }
-                Some(Exception::Early) => {
-                    debug!(entry = %entry.name, slot = %item.slot, "early by the broker's clock");
-                    planner.unjudge(&item);
-                }
-                Some(Exception::Refused(error)) => {
-                    let queue = Arc::clone(&entry.message.queue.name);
-                    refused(&queue, &error, sequence, planner, tally, now);
-                }
-            }
-        }
-        if !intended.is_empty() {
-            self.publish(intended, lease);
-        }
-    }
-
-    fn leave_unanswered(&mut self, sent: InFlight) {
-        let Some(planner) = self.planner.as_ref() else { return };
-        let reason = SkipReason::StillRunning;
-        let named = |(item, outcome): (Item, Outcome)| {
-            let Entry { name, guards, .. } = planner.entry(item.entry);
-            let (item, outcome) = match sent.intends {
-                false => (item, outcome),
-                // What is only intended is not recorded, unless it was skipped.
-                true if guards.overlap.is_some() => {
-                    (item.skipped(reason), Outcome::Skipped(reason))
-                }
-                true => return None,
-            };
-            let (lease, entry) = (Arc::clone(&sent.lease), Arc::clone(name));
-            Some(Unanswered { lease, entry, item, outcome })
         };
-        self.unanswered.extend(sent.items.into_iter().filter_map(named));
+        let Reply::Written { now, sequence, head, exceptions } = reply else {
+            if let (&Reply::Early { now }, Some(planner)) = (&reply, &mut self.planner) {
+                let items = request.work.items().iter().map(|(item, _)| item);
+                items.filter(|item| item.slot > now).for_each(|item| planner.unjudge(item));
+            }
+            self.on_refusal(&reply, lease).await?;
+            return Ok(Step::Refused);
+        };
+        self.on_written(now, sequence, head);
+        match request.work {
+            Work::Dispatch(items) => self.settle(items, exceptions, head),
+            Work::Intend(items) => {
+                let intended = self.settle_intents(items, exceptions, head);
+                self.publish_intended(intended, &lease.text);
+            }
+            Work::Fold(step) => self.unfolded.folded(&step),
+        }
+        Ok(Step::Done)
     }
 
-    /// Now that the broker was read: what it has recorded of the unanswered items is done. If
-    /// another replica led meanwhile, it may have been the one who sent them, and has said so.
-    pub(super) fn settle_unanswered(&mut self, lease: &Lease) {
-        let Some(planner) = &self.planner else { return };
+    fn settle(
+        &mut self,
+        items: Vec<(Item, Uuid)>,
+        exceptions: Vec<(usize, Exception)>,
+        head: Option<RecordId>,
+    ) {
+        let Some(schedule) = self.planner.as_ref().map(|planner| Arc::clone(planner.schedule()))
+        else {
+            return;
+        };
+        let _gathering = (items.len() > 1).then(Gathering::start);
+        let mut exceptions = exceptions.into_iter().peekable();
         let now = self.clock.now();
-        for Unanswered { lease: sent_under, entry, item, outcome } in self.unanswered.drain(..) {
-            let nobody_led_since = lease.continues || sent_under == lease.text;
-            if nobody_led_since
-                && let Some((index, entry)) = planner.find(&entry)
-                && let Some(until) = planner.settled_until(index)
-                && until >= item.slot
-            {
-                let Guards { max_queued, overlap, .. } = entry.guards;
-                let may_be_skipped = max_queued.is_some() || overlap.is_some();
-                if matches!(item.action, Action::Send(_)) && may_be_skipped {
-                    // Only the record of an entry's last slot is kept: which it was is not known.
-                    self.tally.unanswered(&entry.message.queue.name);
-                    let (entry, slot) = (&*entry.name, item.slot);
-                    warn!(entry, %slot, "the answer was lost: dispatched, or skipped for what the entry demands");
-                } else {
-                    self.tally.count(&item, entry);
-                    report(&item, outcome, entry, now, true);
+        let mut recorded = Vec::with_capacity(items.len());
+        for (index, (item, task_id)) in items.into_iter().enumerate() {
+            let entry = &schedule.entries[item.entry as usize];
+            let item = match exceptions.next_if(|(at, _)| *at == index).map(|(_, why)| why) {
+                None => item,
+                Some(Exception::Skipped(why)) => item.skipped(why),
+                Some(Exception::Refused(error)) => {
+                    self.on_queue_refusal(&entry.message.queue.name, &error, Instant::now());
+                    continue;
                 }
-                if until == item.slot && planner.is_done(index) {
-                    report_done(entry);
+            };
+            self.on_recorded(entry, &item, task_id, now);
+            if let Some(planner) = &mut self.planner {
+                planner.settle(&item);
+            }
+            self.report_if_done(item.entry);
+            recorded.push(Arc::clone(&entry.name));
+        }
+        self.note_recorded(head, recorded);
+    }
+
+    /// Gives the slots that may be published now; those that were left out are settled.
+    fn settle_intents(
+        &mut self,
+        items: Vec<(Item, Uuid)>,
+        exceptions: Vec<(usize, Exception)>,
+        head: Option<RecordId>,
+    ) -> Vec<(Item, Uuid)> {
+        let (mut intended, mut left_out, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+        let mut exceptions = exceptions.into_iter().peekable();
+        for (index, slot) in items.into_iter().enumerate() {
+            match exceptions.next_if(|(at, _)| *at == index) {
+                None => intended.push(slot),
+                Some((_, why)) => {
+                    reasons.push((left_out.len(), why));
+                    left_out.push(slot);
                 }
+            }
+        }
+        self.settle(left_out, reasons, head);
+        intended
+    }
+
+    /// Counts and logs what the store has recorded.
+    pub(super) fn on_recorded(&mut self, entry: &Entry, item: &Item, task_id: Uuid, now: UnixMs) {
+        let queue = &entry.message.queue.name;
+        match item.action {
+            Action::Send(kind) => {
+                if self.troubles.accepted(queue) {
+                    info!(%queue, "the queue takes messages again");
+                }
+                if kind == Kind::Scheduled {
+                    self.lateness.add(now.since(entry.due(item.slot)));
+                }
+                self.counters.add(queue, Outcome::Dispatched(kind), 1);
+            }
+            Action::Skip { reason, count } => {
+                self.counters.add(queue, Outcome::Skipped(reason), count);
+            }
+        }
+        report(entry, item, task_id, now, false);
+    }
+
+    /// The queue did not take a message: it is tried again later.
+    pub(super) fn on_queue_refusal(&mut self, queue: &Arc<str>, error: &str, now: Instant) {
+        let failures = self.troubles.refused(queue, error, now);
+        if failures == Some(1) {
+            warn!(%queue, %error, "the queue refuses messages; it is tried again");
+        }
+        if let (Some(_), Some(planner)) = (failures, &mut self.planner) {
+            planner.hold(queue);
+        }
+    }
+
+    /// Lets queues be tried again that were left alone for long enough.
+    fn release_queues(&mut self) {
+        let Some(planner) = &mut self.planner else { return };
+        for queue in self.troubles.release(Instant::now()) {
+            planner.release(&queue);
+        }
+    }
+
+    /// The one line in the log when an entry has reached its limit.
+    pub(super) fn report_if_done(&self, index: u32) {
+        if let Some(planner) = self.planner.as_ref().filter(|planner| planner.is_done(index)) {
+            let Entry { name, guards, .. } = planner.entry(index);
+            info!(entry = &**name, limit = guards.limit, "done: the limit is reached");
+        }
+    }
+
+    /// Remembers slots whose request may have been carried out.
+    fn leave_unanswered(&mut self, request: InFlight) {
+        let (Some(planner), Some(term)) = (&self.planner, request.term) else { return };
+        let items = request.work.items();
+        if !items.is_empty() {
+            let (schedule, items) = (Arc::clone(planner.schedule()), items.to_vec());
+            self.unanswered.push(Unanswered { term, schedule, items });
+        }
+    }
+
+    /// Reports what the store has recorded of requests that were not answered. Only a record of that
+    /// very slot in the same tenure says that it was sent; all else is planned anew, or known to the
+    /// store without having been ours.
+    pub(super) fn report_unanswered(&mut self, snapshot: &Snapshot) {
+        let now = self.clock.now();
+        for Unanswered { term, schedule, items } in std::mem::take(&mut self.unanswered) {
+            let recorded = snapshot.recorded_in(term);
+            for (item, task_id) in items {
+                let entry = &schedule.entries[item.entry as usize];
+                let Some(outcome) = recorded.get(&(&*entry.name, item.slot)) else { continue };
+                let action = match (*outcome, item.action) {
+                    (Outcome::Dispatched(kind), _) => Action::Send(kind),
+                    (Outcome::Skipped(reason), Action::Skip { count, .. }) => {
+                        Action::Skip { reason, count }
+                    }
+                    (Outcome::Skipped(reason), Action::Send(_)) => {
+                        Action::Skip { reason, count: 1 }
+                    }
+                };
+                report(entry, &Item { action, ..item }, task_id, now, true);
             }
         }
     }
 }
 
-/// Polls a call once, so that it is on its way, and in front of those that are set off later.
-async fn set_off<T: Send + 'static>(
-    call: impl Future<Output = T> + Send + 'static,
-) -> Pin<Box<dyn Future<Output = T> + Send>> {
-    let mut call = Box::pin(call);
-    match poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {
-        Poll::Ready(answer) => Box::pin(ready(answer)),
-        Poll::Pending => call,
+/// Slots whose request was not answered.
+pub(super) struct Unanswered {
+    /// Of the tenure.
+    term: u64,
+    schedule: Arc<Schedule>,
+    items: Vec<(Item, Uuid)>,
+}
+
+impl Work {
+    fn is_fold(&self) -> bool {
+        matches!(self, Work::Fold(_))
+    }
+
+    /// The slots it speaks of.
+    fn items(&self) -> &[(Item, Uuid)] {
+        match self {
+            Work::Dispatch(items) | Work::Intend(items) => items,
+            Work::Fold(_) => &[],
+        }
     }
 }
 
-/// Counts and tells what the broker has recorded.
-pub(super) fn recorded(
-    item: &Item,
-    outcome: Outcome,
-    entry: &Entry,
-    tally: &mut Tally,
-    now: UnixMs,
-) {
-    tally.count(item, entry);
-    if item.action == Action::Send(Kind::Scheduled) {
-        tally.late(now.since(entry.due(item.slot)));
-    }
-    report(item, outcome, entry, now, false);
-}
-
-pub(super) fn accepted(queue: &str, tally: &mut Tally) {
-    if let Some(queue) = tally.accepted(queue) {
-        info!(%queue, "the queue takes messages again");
+impl InFlight {
+    /// A request that is polled once, so that it is on its way, in front of those made later.
+    async fn new(
+        fence: &Fence,
+        work: Work,
+        reply: impl Future<Output = Result<Reply, StoreError>> + Send + 'static,
+    ) -> InFlight {
+        let mut reply = Box::pin(reply);
+        let polled = poll_fn(|context| Poll::Ready(reply.as_mut().poll(context))).await;
+        let reply: Pin<Box<dyn Future<Output = _> + Send>> = match polled {
+            Poll::Ready(answer) => Box::pin(ready(answer)),
+            Poll::Pending => reply,
+        };
+        InFlight { term: term_of(&fence.lease), work, reply }
     }
 }
 
-/// A queue refused a message of the write with that sequence number: it is left alone for a while.
-pub(super) fn refused(
-    queue: &Arc<str>,
-    error: &str,
-    sequence: u64,
-    planner: &mut Planner,
-    tally: &mut Tally,
-    now: UnixMs,
-) {
-    let Some(failures) = tally.refused(queue, error, sequence) else { return };
-    if failures == 1 {
-        warn!(%queue, %error, "the queue refuses messages; it is tried again");
-    }
-    planner.hold(queue, now + backoff(failures + 3, LONGEST_HOLD));
-}
-
-/// The one line in the log when an entry has reached its limit.
-pub(super) fn report_done(entry: &Entry) {
-    let limit = entry.guards.limit;
-    info!(entry = &*entry.name, limit, "done: the limit is reached");
+/// The term that a lease begins with.
+pub(super) fn term_of(lease: &str) -> Option<u64> {
+    lease.split(' ').next().and_then(|term| term.parse().ok())
 }
 
 /// The one line in the log for each slot sent and each run of slots skipped.
-fn report(item: &Item, outcome: Outcome, entry: &Entry, at: UnixMs, recovered: bool) {
+fn report(entry: &Entry, item: &Item, task_id: Uuid, at: UnixMs, recovered: bool) {
     let (name, slot) = (&*entry.name, item.slot);
     let lateness_ms = at.0.saturating_sub(entry.due(slot).0);
-    match (item.action, outcome) {
-        (Action::Send(kind), Outcome::Dispatched(task_id)) => {
+    match item.action {
+        Action::Send(kind) => {
             let queue = &*entry.message.queue.name;
             let kind = (kind != Kind::Scheduled).then(|| kind.as_str());
             let recovered = recovered.then_some(true);
             info!(entry = name, queue, %slot, lateness_ms, %task_id, kind, recovered, "dispatched");
         }
-        (Action::Skip { reason, count }, _) => {
+        Action::Skip { reason, count } => {
             warn!(entry = name, %slot, %reason, count, "skipped");
         }
-        (Action::Send(_), Outcome::Skipped(_)) => {}
     }
 }

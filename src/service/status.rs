@@ -4,15 +4,19 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::heartbeat::Heartbeat;
 use super::lateness::Lateness;
 use crate::clock::{self, SinceBoot};
+use crate::config::duration;
 use crate::leader::Peer;
 use crate::leader::campaign::Reports;
-use crate::schedule::progress::Progress;
+use crate::leader::lease::Reading;
+use crate::schedule::outcome::{Outcome, SkipReason};
+use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, UnixMs};
 
 /// The state of one replica.
@@ -43,19 +47,28 @@ pub struct Status {
     pub waits_until: Option<UnixMs>,
     /// Calls of the broker that failed since the start.
     pub broker_errors: u64,
-    /// All replicas.
+    /// What is wrong with the lease, while nobody can have it for that.
+    pub lease_error: Option<String>,
+    /// The replicas; of more than a hundred, some.
     pub replicas: Vec<Peer>,
+    /// How many there are in all.
+    pub replica_count: usize,
     /// The loaded schedule.
     pub schedule: Option<ScheduleStatus>,
-    /// Slots by outcome since the start: `dispatched` ones (among them `catch_up` and `resent`),
-    /// those skipped by reason, `unanswered` ones, and messages sent by hand.
+    /// Slots of the namespace by outcome, as the store counts them: `dispatched` ones (among them
+    /// `catch_up` and `resent`), those skipped by reason, and manual messages.
     pub slots: BTreeMap<String, u64>,
     /// The same by queue.
     pub queues: BTreeMap<String, QueueStatus>,
-    /// Of the slots that were sent in time.
+    /// Of the slots that this process has sent in time.
     pub lateness: Lateness,
     /// Queues that refuse messages, and their words.
     pub refusing: BTreeMap<String, String>,
+    /// Entries whose records could not be read or were implausible, and were mended; of the leader
+    /// since it took over. A few of them.
+    pub bad_records: Vec<BadRecord>,
+    /// How many there were in all.
+    pub bad_record_count: usize,
     /// Entries that have reached their limit; known to the leader only.
     pub done: Option<usize>,
     /// The next due slot and its entry.
@@ -63,9 +76,46 @@ pub struct Status {
 }
 
 impl Status {
+    /// The same with what is wrong in words, as it is printed and served.
+    #[must_use]
+    pub fn with_troubles(&self) -> impl Serialize + '_ {
+        #[derive(Serialize)]
+        struct WithTroubles<'a> {
+            #[serde(flatten)]
+            status: &'a Status,
+            troubles: Vec<String>,
+        }
+        WithTroubles { status: self, troubles: self.troubles() }
+    }
+
     /// Everything that somebody should do something about.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = self.blockages();
+        troubles.extend(self.schedule.as_ref().and_then(ScheduleStatus::trouble));
+        if let Some(BadRecord { entry, what }) = self.bad_records.first() {
+            troubles.push(match self.bad_record_count {
+                1 => format!("records of `{entry}` could not be used and were repaired: {what}"),
+                count => format!(
+                    "records of {count} entries could not be used and were repaired, such as those of \
+                     `{entry}`: {what}"
+                ),
+            });
+        }
+        if self.schedules() > 1 {
+            troubles.push("replicas have different schedules".to_owned());
+        }
+        let skewed = self.living().filter(|replica| replica.is_skewed());
+        let told = skewed.map(|replica| {
+            format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms)
+        });
+        add_few(&mut troubles, told, "clocks");
+        troubles
+    }
+
+    /// What keeps slots from going.
+    #[must_use]
+    pub fn blockages(&self) -> Vec<String> {
         let mut troubles = Vec::new();
         if self.leader.is_none() && self.broker_error.is_none() {
             troubles.push(match self.waits_until {
@@ -79,16 +129,19 @@ impl Status {
         if let Some(error) = &self.broker_error {
             troubles.push(format!("the broker is unavailable: {error}"));
         }
-        for (queue, error) in &self.refusing {
-            troubles.push(format!("queue `{queue}` refuses messages: {error}"));
+        if let Some(why) = &self.lease_error {
+            troubles.push(format!(
+                "the lease cannot be used: {why}; it is taken over once it has stood unchanged for a while"
+            ));
         }
-        troubles.extend(self.schedule.as_ref().and_then(ScheduleStatus::trouble));
-        if self.schedules() > 1 {
-            troubles.push("replicas have different schedules".to_owned());
-        }
-        for replica in self.replicas.iter().filter(|replica| replica.is_skewed()) {
-            troubles
-                .push(format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms));
+        let refusing = self.refusing.iter();
+        let told =
+            refusing.map(|(queue, error)| format!("queue `{queue}` refuses messages: {error}"));
+        add_few(&mut troubles, told, "queues");
+        if let Some(next) = &self.next
+            && let Some(overdue) = next.overdue()
+        {
+            troubles.push(format!("`{}` is {overdue}", next.entry));
         }
         troubles
     }
@@ -99,9 +152,22 @@ impl Status {
         let mut parts = self.troubles();
         parts.extend(self.role.clone());
         if let Some(next) = &self.next {
-            parts.push(format!("next is {} at {}", next.entry, next.slot));
+            let overdue = next.overdue().map_or(String::new(), |overdue| format!(", {overdue}"));
+            parts.push(format!("next is {} at {}{overdue}", next.entry, next.slot));
         }
         parts.join("; ")
+    }
+}
+
+/// So many troubles of one sort are told one by one.
+const MAX_TOLD: usize = 10;
+
+/// Adds troubles of one sort, and how many more there are.
+fn add_few(troubles: &mut Vec<String>, mut told: impl Iterator<Item = String>, what: &str) {
+    troubles.extend(told.by_ref().take(MAX_TOLD));
+    match told.count() {
+        0 => {}
+        more => troubles.push(format!("the same of {more} more {what}")),
     }
 }
 
@@ -179,6 +245,31 @@ pub struct NextSlot {
     pub slot: String,
     /// The same in UTC.
     pub slot_utc: UnixMs,
+    /// How late it is by now, if that is more than the grace.
+    #[serde(default)]
+    pub overdue_ms: Option<u64>,
+    /// The clock that decides what is due, as the loop saw it.
+    #[serde(skip)]
+    pub(super) clock: Option<Reading>,
+    /// Up to this late it is on time.
+    #[serde(skip)]
+    pub(super) grace: Duration,
+}
+
+impl NextSlot {
+    /// By how much it is overdue, in words.
+    #[must_use]
+    pub fn overdue(&self) -> Option<String> {
+        let late = Duration::from_millis(self.overdue_ms?);
+        Some(format!("overdue by {}", duration::in_words(late)))
+    }
+
+    /// Looks again whether it is overdue.
+    fn age(&mut self, now: SinceBoot) {
+        let late = self.clock.map(|clock| clock.now(now).since(self.slot_utc));
+        let overdue = late.filter(|late| *late > self.grace);
+        self.overdue_ms = overdue.map(|late| u64::try_from(late.as_millis()).unwrap_or(u64::MAX));
+    }
 }
 
 /// What became of one queue's slots.
@@ -188,8 +279,15 @@ pub struct QueueStatus {
     pub dispatched: BTreeMap<Cow<'static, str>, u64>,
     /// Slots by reason.
     pub skipped: BTreeMap<Cow<'static, str>, u64>,
-    /// Slots of which it is not known whether they were dispatched or skipped.
-    pub unanswered: u64,
+}
+
+/// Records of an entry that could not be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadRecord {
+    /// The entry's name, as far as it is known.
+    pub entry: String,
+    /// What was wrong, or what was done about it.
+    pub what: String,
 }
 
 /// The role of whoever sends.
@@ -208,9 +306,14 @@ impl Status {
         self.leader.clone_from(&reports.leader.borrow());
         self.waits_until = *reports.waits_until.borrow();
         self.replicas.clone_from(&reports.peers.borrow());
+        self.replica_count = *reports.peer_count.borrow();
+        self.lease_error.clone_from(&reports.lease_trouble.borrow());
         self.broker_error = reports.trouble.borrow().clone().or(self.broker_error.take());
         self.broker_errors += reports.errors.load(Ordering::Relaxed);
         self.last_tick = Some(clock::wall() - heartbeat.age());
+        if let Some(next) = &mut self.next {
+            next.age(SinceBoot::now());
+        }
     }
 
     /// Whether the replica leads.
@@ -230,8 +333,20 @@ impl Status {
     /// How many schedules the replicas have that differ.
     #[must_use]
     pub fn schedules(&self) -> usize {
-        let hashes: BTreeSet<_> = self.replicas.iter().map(|replica| &replica.schedule).collect();
+        let hashes: BTreeSet<_> = self.living().map(|replica| &replica.schedule).collect();
         hashes.len()
+    }
+
+    /// The replicas that have said something within the last TTL.
+    fn living(&self) -> impl Iterator<Item = &Peer> {
+        self.replicas.iter().filter(|replica| !replica.dead)
+    }
+
+    /// How many of all replicas are not known to be dead.
+    #[must_use]
+    pub fn living_count(&self) -> usize {
+        let dead = self.replicas.iter().filter(|replica| replica.dead).count();
+        self.replica_count.saturating_sub(dead)
     }
 }
 
@@ -250,14 +365,23 @@ pub struct EntryStatus {
     pub timezone: String,
     /// `false`: never sent.
     pub enabled: bool,
-    /// So many slots of one life are dispatched.
+    /// So many slots of one registration are dispatched.
     pub limit: Option<u32>,
-    /// Slots dispatched in this life, of an entry with a limit.
+    /// Slots dispatched in this registration, of an entry with a limit.
     pub sent: Option<u64>,
     /// The last slot settled, RFC 3339 in the entry's zone.
     pub last: Option<String>,
     /// The same in UTC.
     pub last_utc: Option<String>,
+    /// What became of it, where that is known: the kind of what was sent, or the reason why it was not.
+    #[serde(default)]
+    pub last_outcome: Option<String>,
+    /// The last slot sent, RFC 3339 in the entry's zone; that of an earlier timing, too.
+    #[serde(default)]
+    pub last_sent: Option<String>,
+    /// The same in UTC.
+    #[serde(default)]
+    pub last_sent_utc: Option<String>,
     /// The next slot, RFC 3339 in the entry's zone.
     pub next: Option<String>,
     /// The same in UTC.
@@ -267,6 +391,13 @@ pub struct EntryStatus {
 }
 
 impl EntryStatus {
+    /// Why its last slot was not sent, if that is so.
+    #[must_use]
+    pub fn last_skipped(&self) -> Option<&str> {
+        let outcome = self.last_outcome.as_deref()?;
+        SkipReason::ALL.iter().any(|reason| reason.as_str() == outcome).then_some(outcome)
+    }
+
     /// The limit, if it is reached: there are no more slots.
     #[must_use]
     pub fn reached_limit(&self) -> Option<u32> {
@@ -274,12 +405,34 @@ impl EntryStatus {
     }
 }
 
+/// How far the store says that an entry has come with its present timing.
+#[must_use]
+pub fn progress_in(state: &State, entry: &Entry) -> Option<Progress> {
+    let progress = state.progress.get(&*entry.name)?.clone();
+    let timing = state.registrations.get(&*entry.name)?.timing.as_deref();
+    let is_counted = timing == Some(&*entry.canonical_timing());
+    Some(Progress { count: if is_counted { progress.count } else { 0 }, ..progress })
+}
+
+fn is_slot(entry: &Entry, instant: UnixMs) -> bool {
+    entry.next_slot(instant - Duration::from_millis(1)) == Some(instant)
+}
+
 /// What there is to say of an entry, given how far it has come.
 #[must_use]
-pub fn entry_status(entry: &Entry, progress: Progress, now: UnixMs) -> EntryStatus {
-    let Progress { last, sent } = progress;
+pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> EntryStatus {
+    let through = progress.map(|progress| progress.through);
+    let sent = progress.map_or(0, |progress| progress.count);
     let live = entry.enabled && entry.guards.remaining(sent) > 0;
-    let next = live.then(|| entry.next_slot(now.max(last.unwrap_or(now)))).flatten();
+    let next = live.then(|| entry.next_slot(now.max(through.unwrap_or(now)))).flatten();
+    let outcome = progress.and_then(|progress| progress.outcome);
+    let last_sent = progress.and_then(|progress| progress.dispatched);
+    // What is settled may end at any instant: where the entry was edited, or a clock went back.
+    let last = match outcome {
+        Some(Outcome::Dispatched(_)) => last_sent.or(through),
+        Some(Outcome::Skipped(_)) | None => through.filter(|at| is_slot(entry, *at)),
+    };
+    let outcome = outcome.filter(|_| last.is_some());
     let local = |slot: UnixMs| entry.zone.to_rfc3339(slot);
     let utc = |slot: UnixMs| slot.to_string();
     EntryStatus {
@@ -293,6 +446,9 @@ pub fn entry_status(entry: &Entry, progress: Progress, now: UnixMs) -> EntryStat
         sent: entry.guards.limit.map(|_| sent),
         last: last.map(local),
         last_utc: last.map(utc),
+        last_outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
+        last_sent: last_sent.map(local),
+        last_sent_utc: last_sent.map(utc),
         next: next.map(local),
         next_utc: next.map(utc),
         description: entry
@@ -306,6 +462,74 @@ pub fn entry_status(entry: &Entry, progress: Progress, now: UnixMs) -> EntryStat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn next(due: i64, shown: i64) -> NextSlot {
+        let at = SinceBoot(Duration::from_secs(1_000));
+        NextSlot {
+            entry: "tick".to_owned(),
+            slot: UnixMs(due).to_string(),
+            slot_utc: UnixMs(due),
+            overdue_ms: None,
+            clock: Some(Reading { shown: UnixMs(shown), at }),
+            grace: Duration::from_secs(15),
+        }
+    }
+
+    #[test]
+    fn a_slot_is_overdue_once_it_is_later_than_the_grace_however_old_the_status_is() {
+        for (due, shown, later, overdue) in [
+            (60_000, 0, 0, None),
+            (0, 15_000, 0, None),
+            (0, 15_001, 0, Some(15_001)),
+            (60_000, 0, 75, None),
+            (60_000, 0, 76, Some(16_000)),
+        ] {
+            let mut next = next(due, shown);
+            next.age(SinceBoot(Duration::from_secs(1_000 + later)));
+            assert_eq!(next.overdue_ms, overdue, "{due} {shown} {later}");
+        }
+    }
+
+    #[test]
+    fn only_what_keeps_slots_from_going_is_a_blockage() {
+        let leader = Some("7 a:1:00000000".to_owned());
+        let led = || Status { leader: leader.clone(), ..Status::default() };
+        assert_eq!(led().troubles(), [""; 0]);
+        let refused =
+            ReloadStatus { text: "a.yaml:1:1: bad".to_owned(), ..ReloadStatus::default() };
+        let schedule = ScheduleStatus { reload: Some(refused), ..ScheduleStatus::default() };
+        let warned = Status { schedule: Some(schedule), ..led() };
+        assert_eq!((warned.troubles().len(), warned.blockages().len()), (1, 0));
+        let words = || "no".to_owned();
+        let overdue = NextSlot { overdue_ms: Some(72_000), ..next(0, 0) };
+        for (status, blockage) in [
+            (Status::default(), "nobody leads: nothing is sent"),
+            (Status { broker_error: Some(words()), ..led() }, "the broker is unavailable: no"),
+            (
+                Status { refusing: [("q".to_owned(), words())].into(), ..led() },
+                "queue `q` refuses messages: no",
+            ),
+            (Status { next: Some(overdue), ..led() }, "`tick` is overdue by 1 min 12 s"),
+        ] {
+            assert_eq!(status.blockages(), [blockage]);
+            let json = serde_json::to_value(status.with_troubles()).unwrap();
+            assert_eq!(json["troubles"], serde_json::json!([blockage]));
+            assert_eq!(json["broker"], "", "beside all else");
+        }
+    }
+
+    #[test]
+    fn of_many_troubles_of_one_sort_a_few_are_told_and_the_rest_counted() {
+        let queue = |n: usize| (format!("q{n:02}"), "no".to_owned());
+        let refusing = |count: usize| {
+            let leader = Some("7 a:1:00000000".to_owned());
+            Status { leader, refusing: (0..count).map(queue).collect(), ..Status::default() }
+        };
+        assert_eq!(refusing(10).blockages().len(), 10);
+        let many = refusing(300).blockages();
+        assert_eq!(many.len(), 11);
+        assert_eq!(many[9..], ["queue `q09` refuses messages: no", "the same of 290 more queues"]);
+    }
 
     #[test]
     fn a_refused_reload_is_told_with_what_the_next_start_will_run() {

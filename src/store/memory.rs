@@ -1,159 +1,340 @@
-//! The dispatch and adopt scripts over plain maps: the Redis broker's twin, for the simulation only.
-//! It also keeps a ledger of what became of every slot.
+//! The in-memory twin of a store, for tests and the simulation. It keeps the messages in queues, can be
+//! rolled back, and takes every damage that a server's data can take.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::future::{Future, Ready, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::{Batch, Exception, Fence, Outcome, Reply};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::Outgoing;
+use super::contract::{
+    Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
+    Intend, ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
+    Trim, Trimmed,
+};
+use super::model::{Model, Queues};
+use crate::queue::Queue;
 use crate::schedule::UnixMs;
-use crate::schedule::progress::{Life, LifeChange, SkipReason, State};
 
-/// What became of the slots of an entry after `after`, up to `slot`.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Settled {
-    pub(crate) entry: Arc<str>,
-    pub(crate) after: Option<UnixMs>,
-    pub(crate) slot: UnixMs,
-    pub(crate) outcome: Outcome,
-    pub(crate) at: UnixMs,
+/// A store in memory. Clones are handles of the same one.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    resignations: watch::Receiver<u64>,
+}
+
+struct Shared {
+    clock: Box<dyn Fn() -> UnixMs + Send + Sync>,
+    namespace: Mutex<Namespace>,
+    resignations: watch::Sender<u64>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Namespace {
+    model: Model,
+    queues: MemoryQueues,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryBroker {
-    state: State,
-    lease: Option<Arc<str>>,
-    term: u64,
-    pub(crate) ledger: Vec<Settled>,
-    /// The messages in each queue.
-    pub(crate) queued: HashMap<Arc<str>, u64>,
-    /// When an entry's last task was sent: none is ever seen to end.
-    running: HashMap<Arc<str>, UnixMs>,
-    /// A queue of this name refuses messages.
-    pub(crate) refusing: Option<Arc<str>>,
+struct MemoryQueues {
+    messages: BTreeMap<Arc<str>, Vec<Outgoing>>,
+    refusing: BTreeMap<Arc<str>, String>,
+    ended: HashSet<Uuid>,
 }
 
-impl MemoryBroker {
-    /// Gives out a new lease if none is held.
-    pub(crate) fn acquire(&mut self, holder: usize) -> Option<Arc<str>> {
-        if self.lease.is_some() {
-            return None;
+/// Everything that a store held at some instant.
+#[derive(Clone, Debug)]
+pub struct Checkpoint(Namespace);
+
+/// What can happen to a store's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The journal is deleted.
+    JournalDeleted,
+    /// Something else than a journal takes its place.
+    JournalReplaced,
+    /// So many of the oldest records are deleted.
+    OldestRecordsDeleted(usize),
+    /// The newest record is deleted.
+    NewestRecordDeleted,
+    /// What names the newest record is deleted.
+    HeadDeleted,
+    /// What names the newest folded record is deleted.
+    FoldedDeleted,
+    /// The marker is deleted.
+    MarkerDeleted,
+    /// All registrations are deleted.
+    RegistrationsDeleted,
+    /// All progress is deleted.
+    ProgressDeleted,
+    /// Everything is deleted.
+    Flushed,
+}
+
+impl MemoryStore {
+    /// An empty namespace in a store whose clock shows what `clock` gives.
+    #[must_use]
+    pub fn new(namespace: &str, clock: impl Fn() -> UnixMs + Send + Sync + 'static) -> MemoryStore {
+        let namespace =
+            Namespace { model: Model::new(namespace, false), queues: MemoryQueues::default() };
+        let (sender, resignations) = watch::channel(0);
+        let (clock, namespace) = (Box::new(clock), Mutex::new(namespace));
+        let shared = Arc::new(Shared { clock, namespace, resignations: sender });
+        MemoryStore { shared, resignations }
+    }
+
+    fn now(&self) -> UnixMs {
+        (self.shared.clock)()
+    }
+
+    fn namespace(&self) -> MutexGuard<'_, Namespace> {
+        self.shared.namespace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries a request out at once.
+    fn done<T>(
+        &self,
+        request: impl FnOnce(&mut Namespace, UnixMs) -> T,
+    ) -> Ready<Result<T, StoreError>> {
+        let now = self.now();
+        ready(Ok(request(&mut self.namespace(), now)))
+    }
+
+    /// The messages in a queue, in the order in which they were sent.
+    #[must_use]
+    pub fn messages(&self, queue: &str) -> Vec<Outgoing> {
+        self.namespace().queues.messages.get(queue).cloned().unwrap_or_default()
+    }
+
+    /// Takes all messages out of a queue, as its workers do.
+    pub fn take(&self, queue: &str) -> Vec<Outgoing> {
+        self.namespace().queues.messages.remove(queue).unwrap_or_default()
+    }
+
+    /// From now on a queue refuses messages in these words; `None`: it takes them.
+    pub fn set_refusal(&self, queue: &str, words: Option<&str>) {
+        let refusing = &mut self.namespace().queues.refusing;
+        match words {
+            Some(words) => drop(refusing.insert(queue.into(), words.to_owned())),
+            None => drop(refusing.remove(queue)),
         }
-        self.term += 1;
-        self.lease = Some(format!("{} {holder}", self.term).into());
-        self.lease.clone()
     }
 
-    pub(crate) fn expire(&mut self) {
-        self.lease = None;
+    /// Has a task end; until then it runs.
+    pub fn end_task(&self, task_id: Uuid) {
+        self.namespace().queues.ended.insert(task_id);
     }
 
-    pub(crate) fn read(&self, now: UnixMs) -> State {
-        State { now, ..self.state.clone() }
+    /// Puts something in the place of the lease, which runs out after `ttl`, or never.
+    pub fn set_lease(&self, text: Option<&str>, ttl: Option<Duration>) {
+        let until = ttl.map(|ttl| self.now() + ttl);
+        self.namespace().model.set_lease(text.map(Arc::from), until);
     }
 
-    fn refused(&self, fence: &Fence) -> Option<Reply> {
-        if self.lease.as_deref() != Some(&*fence.lease) {
-            return Some(Reply::Fenced);
-        }
-        (self.state.sequence != fence.sequence).then_some(Reply::Stale)
+    /// Everything that the store holds.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint(self.namespace().clone())
     }
 
-    fn written(&mut self, now: UnixMs, next: u64, exceptions: Vec<(usize, Exception)>) -> Reply {
-        self.state.sequence = next;
-        Reply::Written { now, sequence: next, exceptions }
+    /// Puts the store back to what it held then, messages included.
+    pub fn roll_back(&self, checkpoint: &Checkpoint) {
+        self.namespace().clone_from(&checkpoint.0);
     }
 
-    pub(crate) fn adopt(&mut self, now: UnixMs, fence: &Fence, changes: &[LifeChange]) -> Reply {
-        if let Some(reply) = self.refused(fence) {
-            return reply;
-        }
-        for change in changes.iter().cloned() {
-            match change {
-                LifeChange::Begin { entry, timing, since, settled, sent } => {
-                    self.state.sent.insert(entry.clone(), sent);
-                    if let Some(slot) = settled {
-                        self.state.progress.insert(entry.clone(), slot);
-                    }
-                    let last = self.state.progress.get(&entry).copied();
-                    let since = since.max(last.unwrap_or(UnixMs::MIN));
-                    self.state.lives.insert(entry, Life { timing: Some(timing), since });
-                }
-                LifeChange::Retire { entry, at } => {
-                    self.state.lives.insert(entry, Life { timing: None, since: at });
-                }
-                LifeChange::Forget { entry } => {
-                    self.state.lives.remove(&entry);
-                    self.state.progress.remove(&entry);
-                    self.state.sent.remove(&entry);
-                }
+    /// Damages the data.
+    pub fn damage(&self, damage: Damage) {
+        let mut namespace = self.namespace();
+        let model = &mut namespace.model;
+        let journal = model.journal.as_mut();
+        match damage {
+            Damage::JournalDeleted => model.journal = Some([].into()),
+            Damage::JournalReplaced => model.journal = None,
+            Damage::OldestRecordsDeleted(count) => {
+                journal
+                    .into_iter()
+                    .for_each(|journal| drop(journal.drain(..count.min(journal.len()))));
+            }
+            Damage::NewestRecordDeleted => drop(journal.and_then(|journal| journal.pop_back())),
+            Damage::HeadDeleted => model.head = None,
+            Damage::FoldedDeleted => model.folded = None,
+            Damage::MarkerDeleted => model.is_marked = false,
+            Damage::RegistrationsDeleted => {
+                model.registrations.clear();
+                model.registrations_sealed = false;
+            }
+            Damage::ProgressDeleted => {
+                model.progress.clear();
+                model.progress_sealed = false;
+            }
+            Damage::Flushed => {
+                let queues = std::mem::take(&mut namespace.queues);
+                namespace.model = namespace.model.emptied();
+                namespace.queues.refusing = queues.refusing;
             }
         }
-        self.state.marked = true;
-        self.written(now, fence.next, Vec::new())
+    }
+}
+
+impl Queues for MemoryQueues {
+    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), String> {
+        if let Some(words) = self.refusing.get(&queue.name) {
+            return Err(words.clone());
+        }
+        let list = self.messages.entry(Arc::clone(&queue.name)).or_default();
+        list.extend(messages.iter().copied().cloned());
+        Ok(())
     }
 
-    pub(crate) fn dispatch(&mut self, now: UnixMs, fence: &Fence, batch: &Batch) -> Reply {
-        if let Some(reply) = self.refused(fence) {
-            return reply;
+    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, String> {
+        if let Some(words) = self.refusing.get(&queue.name) {
+            return Err(words.clone());
         }
-        let mut exceptions: Vec<(usize, Exception)> = Vec::new();
-        let mut blocked: HashMap<&str, Exception> = HashMap::new();
-        for (index, write) in batch.iter().enumerate() {
-            let after = self.state.progress.get(&*write.entry).copied();
-            let queue = write.message.as_ref().map(|message| &message.queue.name);
-            let sent = self.state.sent.get(&*write.entry).copied().unwrap_or(0);
-            let queued = queue.and_then(|queue| self.queued.get(queue)).copied().unwrap_or(0);
-            let most = write.guards.max_queued.map_or(u64::MAX, |most| u64::from(most.get()));
-            let runs = || {
-                let at_most = write.guards.overlap.map_or(0, |most| u128::from(most.get()));
-                let sent_at = self.running.get(&write.entry);
-                sent_at.is_some_and(|sent_at| now.since(*sent_at).as_millis() < at_most)
-            };
-            let why = if after.is_some_and(|after| write.slot <= after) {
-                Some(Exception::AlreadyDone)
-            } else if let Some(why) = blocked.get(&*write.entry) {
-                Some(why.clone())
-            } else if write.slot.since(now).as_millis() > 1000 {
-                Some(Exception::Early)
-            } else if write.guards.remaining(sent) == 0 {
-                Some(Exception::Exhausted)
-            } else if queue.is_some() && runs() {
-                Some(Exception::Skipped(SkipReason::StillRunning))
-            } else if queue.is_some() && queue == self.refusing.as_ref() {
-                Some(Exception::Refused("WRONGTYPE".to_owned()))
-            } else if queue.is_some() && queued >= most {
-                Some(Exception::Skipped(SkipReason::QueueFull))
-            } else {
-                None
-            };
-            let mut outcome = write.outcome;
-            match why {
-                None => {}
-                Some(Exception::Skipped(reason)) => {
-                    exceptions.push((index, Exception::Skipped(reason)));
-                    outcome = Outcome::Skipped(reason);
-                }
-                Some(why) => {
-                    exceptions.push((index, why.clone()));
-                    if why != Exception::AlreadyDone {
-                        blocked.insert(&write.entry, why);
-                    }
-                    continue;
-                }
-            }
-            self.state.progress.insert((&*write.entry).into(), write.slot);
-            if let (Outcome::Dispatched(_), Some(queue)) = (outcome, queue) {
-                *self.queued.entry(Arc::clone(queue)).or_default() += 1;
-                if write.guards.overlap.is_some() {
-                    self.running.insert(Arc::clone(&write.entry), now);
-                }
-                if write.guards.limit.is_some() {
-                    *self.state.sent.entry((&*write.entry).into()).or_default() += 1;
-                }
-            }
-            let (entry, slot) = (Arc::clone(&write.entry), write.slot);
-            self.ledger.push(Settled { entry, after, slot, outcome, at: now });
-        }
-        self.written(now, fence.next, exceptions)
+        Ok(self.messages.get(&queue.name).map_or(0, |list| list.len() as u64))
     }
+
+    fn still_runs(&mut self, _: &Queue, task_id: Option<Uuid>) -> Result<bool, String> {
+        Ok(task_id.is_some_and(|id| !self.ended.contains(&id)))
+    }
+}
+
+impl Store for MemoryStore {
+    const CAPABILITIES: Capabilities =
+        Capabilities { shared: true, sees_results: true, folds_itself: false };
+
+    fn read(&mut self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send + 'static {
+        self.done(|namespace, now| namespace.model.read(now))
+    }
+
+    fn register(
+        &mut self,
+        request: Register,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, .. }, now| {
+            model.carry_out(now, model.decide_register(now, &request))
+        })
+    }
+
+    fn dispatch(
+        &mut self,
+        request: Batch,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, queues }, now| {
+            model.carry_out(now, model.decide_dispatch(now, &request, queues))
+        })
+    }
+
+    fn intend(
+        &mut self,
+        request: Intend,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, queues }, now| {
+            model.carry_out(now, model.decide_intend(now, &request, queues))
+        })
+    }
+
+    fn settle(
+        &mut self,
+        request: Settle,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, .. }, now| {
+            model.carry_out(now, model.decide_settle(now, &request))
+        })
+    }
+
+    fn fold(
+        &mut self,
+        request: Fold,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, .. }, now| {
+            model.carry_out(now, model.decide_fold(now, &request))
+        })
+    }
+
+    fn trim(
+        &mut self,
+        request: Trim,
+    ) -> impl Future<Output = Result<Trimmed, StoreError>> + Send + 'static {
+        self.done(|namespace, now| namespace.model.trim(now, &request))
+    }
+
+    fn send(
+        &mut self,
+        request: ManualMessage,
+    ) -> impl Future<Output = Result<Sent, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, queues }, now| {
+            model.forget_runs(now);
+            match model.decide_send(now, &request, queues) {
+                Ok(change) => {
+                    model.apply(change);
+                    Sent::Now
+                }
+                Err(sent) => sent,
+            }
+        })
+    }
+
+    fn history(
+        &mut self,
+        query: HistoryQuery,
+    ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static {
+        self.done(|namespace, _| namespace.model.history(&query))
+    }
+
+    fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static {
+        self.done(|namespace, _| namespace.model.counters.clone())
+    }
+
+    fn acquire(
+        &mut self,
+        request: Acquire,
+    ) -> impl Future<Output = Result<Acquired, StoreError>> + Send + 'static {
+        self.done(|namespace, now| namespace.model.acquire(now, &request))
+    }
+
+    fn renew(
+        &mut self,
+        lease: Arc<str>,
+        ttl: Duration,
+    ) -> impl Future<Output = Result<Renewed, StoreError>> + Send + 'static {
+        self.done(|namespace, now| namespace.model.renew(now, &lease, ttl))
+    }
+
+    fn resign(
+        &mut self,
+        lease: Arc<str>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        let resigned = self.namespace().model.resign(self.now(), &lease);
+        if resigned {
+            self.shared.resignations.send_modify(|count| *count += 1);
+        }
+        ready(Ok(()))
+    }
+
+    fn announce(
+        &mut self,
+        replica: Arc<str>,
+        said: String,
+        forgotten_after: Duration,
+    ) -> impl Future<Output = Result<Announced, StoreError>> + Send + 'static {
+        self.done(|namespace, now| namespace.model.announce(now, replica, said, forgotten_after))
+    }
+
+    async fn resigned(&mut self) {
+        if self.resignations.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    fn reconnect(&mut self) {}
 }

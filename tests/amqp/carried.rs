@@ -150,7 +150,7 @@ fn a_missing_queue_is_told_and_holds_up_nobody_else() {
     downbeat.wait_for_log("the queue refuses messages");
     client.take("there");
     client.wait_for("there", 3);
-    let status = place.run(&["status", "--json"]).json(0);
+    let status = place.run(&["status", "--json"]).json(1);
     let words = status["refusing"]["not-there-yet"].as_str().unwrap().to_owned();
     assert!(words.contains("NO_ROUTE: no queue for the key `not-there-yet`"), "{words}");
     assert_eq!(status["refusing"].as_object().unwrap().len(), 1, "{status}");

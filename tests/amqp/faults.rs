@@ -181,7 +181,7 @@ fn a_silent_amqp_broker_delays_nothing_on_redis() {
     proxy.cut();
     let (from, _) = downbeat.wait_for_log_from(downbeat.log().len(), "entry=\"quick\"");
     downbeat.wait_for_log_from(from, "the queue refuses messages");
-    let status = place.run(&["status", "--json"]).json(0);
+    let status = place.run(&["status", "--json"]).json(1);
     assert!(status["refusing"]["slow"].as_str().unwrap().contains("did not answer in time"));
     let worst = downbeat.dispatches().into_iter().filter(|dispatch| dispatch.entry == "quick");
     let worst = worst.filter_map(|dispatch| dispatch.lateness_ms).max().unwrap();
@@ -190,4 +190,43 @@ fn a_silent_amqp_broker_delays_nothing_on_redis() {
     proxy.mend();
     let taken = client.wait_for("slow", 6);
     assert_whole(&taken, 1000);
+}
+
+#[test]
+fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_double_it() {
+    needs!(Redis, RabbitMq);
+    let (rabbitmq, redis) = servers();
+    let (client, proxy) = (Client::connect(&rabbitmq), Proxy::amqp(&rabbitmq));
+    client.declare("doubted");
+    let place = place(&proxy.url(), &redis.url());
+    place.write_schedule(
+        "all.yaml",
+        "entries: {daily: {task: t, cron: '0 0 * * *', queue: doubted}}",
+    );
+    let downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    place.run(&["trigger", "daily"]).ok();
+    client.wait_for("doubted", 1);
+
+    proxy.cut_answers();
+    let told = place.run(&["trigger", "daily"]).refused(3);
+    let [sent] = &client.wait_for("doubted", 1)[..] else { panic!("not one message") };
+    assert!(told.contains(&format!("daily may have been sent as {}: ", sent.id)), "{told}");
+    let what_to_do = "its broker keeps no record of that, and a repeat may send it twice\n";
+    assert!(told.ends_with(what_to_do), "{told}");
+    proxy.mend();
+    // Over a connection of its own from here on.
+    place.run(&["trigger", "daily", "--id", &sent.id]).ok();
+    assert_eq!(client.wait_for("doubted", 1)[0].id, sent.id);
+
+    proxy.cut_answers();
+    let segment = ["--from", "2026-01-01 00:00", "--to", "2026-01-04 00:00"];
+    let told = place.run(&[&["backfill", "daily"], &segment[..]].concat()).refused(3);
+    let [sent] = &client.wait_for("doubted", 1)[..] else { panic!("not one message") };
+    proxy.mend();
+    assert_eq!(sent.kind, "backfill");
+    let (slot, next) = ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00");
+    assert!(told.contains(&format!("the slot {slot} may have been sent: ")), "{told}");
+    let may_double = format!("may send it twice, and `--from {next}` leaves it out\n");
+    assert!(told.ends_with(&may_double), "{told}");
 }

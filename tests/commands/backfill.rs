@@ -1,9 +1,12 @@
-//! `backfill`: slots of the past by hand, the same with and without a service.
+//! `backfill`: slots of the past, the same with and without a service.
+
+use std::process::Command;
 
 use serde_json::json;
 
 use super::{place_with, place_with_three};
 use crate::support::downbeat::Place;
+use crate::support::proxy::Proxy;
 use crate::support::redis::{RedisServer, free_port};
 use crate::support::sent::Sent;
 use crate::support::spool;
@@ -23,6 +26,15 @@ fn backfill(entry: &str, more: &[&str]) -> Vec<String> {
 
 fn run(place: &Place, args: &[String]) -> crate::support::downbeat::Finished {
     place.run(&args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The command that goes on, as it is told, without the name of the program.
+fn going_on(told: &str) -> Vec<String> {
+    let (_, command) = told.split_once("`downbeat ").unwrap_or_else(|| panic!("{told}"));
+    let (command, _) = command.rsplit_once('`').unwrap();
+    let split = format!("for arg in {command}; do printf '%s\\n' \"$arg\"; done");
+    let words = Command::new("sh").args(["-c", &split]).output().unwrap();
+    String::from_utf8(words.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 /// Backfills in every way, which must not depend on whether a service runs.
@@ -56,6 +68,7 @@ fn backfill_in_every_way(server: &RedisServer, place: &Place) {
         "queue": "other",
         "broker": server.address().to_string(),
         "task_id": first.id,
+        "sent_before": false,
     });
     assert_eq!((&again[0], again.as_array().unwrap().len()), (&slot, 2));
 
@@ -73,7 +86,7 @@ fn backfill_in_every_way(server: &RedisServer, place: &Place) {
     );
     assert!(server.queue("mail").is_empty(), "a dry run sends nothing");
 
-    // Switched off means that it does not fire by itself; a long stretch goes in several calls.
+    // Switched off means that it does not fire by itself; a long segment goes in several calls.
     let day = ["--from", "2026-01-02 00:00", "--to", "2026-01-03 00:00", "--queue", "off"];
     let printed = place.run(&[&["backfill", "switched-off"], &day[..]].concat());
     assert_eq!((printed.stderr.as_str(), printed.code), ("", Some(0)));
@@ -146,8 +159,8 @@ fn backfill_works_through_a_running_service_and_shows_in_its_log() {
 fn backfill_sends_messages_that_expire_as_late_as_those_of_the_present() {
     let place = place_with("entries: {a: {task: t, every: 1h, expires: 10m}}");
     let place = place.env("DOWNBEAT_BROKER", "spool:state/spool");
-    let stretch = ["--from", "2026-01-02 00:00", "--to", "2026-01-02 01:00"];
-    place.run(&[&["backfill", "a"], &stretch[..]].concat()).ok();
+    let segment = ["--from", "2026-01-02 00:00", "--to", "2026-01-02 01:00"];
+    place.run(&[&["backfill", "a"], &segment[..]].concat()).ok();
     let [sent] = &spool::messages(&place.state().join("spool/queue"))[..] else {
         panic!("not one message")
     };
@@ -163,19 +176,20 @@ fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
     // Room for some of the messages.
     let used: String = redis::cmd("INFO").arg("memory").query(&mut connection).unwrap();
     let used = used.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-    let limit = used.trim().parse::<u64>().unwrap() + 200_000;
+    let limit = used.trim().parse::<u64>().unwrap() + 1_000_000;
     let set = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(limit).to_owned();
     set.query::<()>(&mut connection).unwrap();
     let place = place(&server);
-    let stretch = ["--from", "2025-01-01 00:00", "--to", "2025-03-01 00:00"];
-    let args = [&["backfill", "switched-off", "--json"], &stretch[..]].concat();
+    let segment = ["--from", "2025-01-01 00:00", "--to", "2025-03-01 00:00"];
+    let args = [&["backfill", "switched-off", "--json"], &segment[..]].concat();
     let stopped = place.run(&args);
     let slots = stopped.clone().json(3);
     let sent = server.queue("reports");
     assert!(!sent.is_empty() && sent.len() < 5000, "{} messages", sent.len());
     assert_eq!(slots.as_array().unwrap().len(), sent.len());
-    let (_, from) = stopped.stderr.trim_end().split_once("go on with --from ").unwrap();
-    let told = format!("downbeat: the broker did not take the slot {from}: ");
+    let go_on = going_on(&stopped.stderr);
+    let from = &go_on[go_on.iter().position(|arg| arg == "--from").unwrap() + 1];
+    let told = format!("downbeat: the slot {from} was not sent: ");
     assert!(stopped.stderr.starts_with(&told) && stopped.stderr.contains("OOM"), "{stopped:?}");
     assert!(
         stopped.stderr.contains(&format!("slots sent before it: {};", sent.len())),
@@ -184,7 +198,7 @@ fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
 
     let unset = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(0).to_owned();
     unset.query::<()>(&mut connection).unwrap();
-    place.run(&["backfill", "switched-off", "--from", from, "--to", stretch[3]]).ok();
+    run(&place, &go_on).json(0);
     let sent = server.queue("reports");
     assert_eq!(sent.len(), 59 * 96);
     assert!(sent.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));
@@ -195,11 +209,8 @@ fn backfill_says_when_neither_service_nor_broker_answers() {
     let url = format!("redis://127.0.0.1:{}/0", free_port());
     let place = place_with_three().env("DOWNBEAT_BROKER", &url);
     let told = run(&place, &backfill("nightly", &[])).refused(3);
-    assert!(
-        told.contains("the broker did not take the slot 2026-01-02T03:00:00+09:00: "),
-        "{told}"
-    );
-    assert!(told.contains("slots sent before it: 0; go on with --from 2026-01-02T03:00"), "{told}");
+    assert!(told.contains("the slot 2026-01-02T03:00:00+09:00 was not sent: "), "{told}");
+    assert!(told.contains("slots sent before it: 0; go on with `downbeat backfill "), "{told}");
     run(&place, &backfill("nightly", &["--dry-run"])).ok();
 }
 
@@ -215,4 +226,35 @@ fn each_slot_is_filled_in_from_its_own_time() {
     let [(first, first_id), (second, second_id)] = &args[..] else { panic!("not two messages") };
     assert_eq!(*first, json!(["2026-01-02", "2026-01-01", first_id]));
     assert_eq!(*second, json!(["2026-01-03", "2026-01-02", second_id]));
+}
+
+/// Loses the answer to one slot of a backfill, and goes on with the command that is printed.
+fn go_on_after_a_lost_answer(server: &RedisServer, proxy: &Proxy, place: &Place) {
+    let before = server.queue("reports").len();
+    // The thirtieth slot, 07:15.
+    proxy.lose_the_reply_to(&["\t1767305700000\tbackfill\t"]);
+    let segment = ["--from", "2026-01-02 00:00", "--to", "2026-01-02 12:00"];
+    let stopped = place.run(&[&["backfill", "switched-off"], &segment[..]].concat());
+    let told = stopped.clone().refused(3);
+    assert!(told.contains(" may have been sent: "), "{told}");
+    assert!(told.contains("; slots sent before it: 29; "), "{told}");
+    assert!(told.ends_with("`, which sends nothing twice\n"), "{told}");
+    let rest = run(place, &going_on(&told)).ok();
+    assert!(rest.starts_with("sent before: switched-off to reports as "), "{rest}");
+    assert_eq!((stopped.stdout.lines().count(), rest.lines().count()), (29, 19));
+    let sent = &server.queue("reports")[before..];
+    assert_eq!(sent.len(), 48);
+    assert!(sent.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));
+}
+
+#[test]
+fn a_backfill_whose_answer_is_lost_goes_on_as_it_says_without_a_double_or_a_gap() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
+    go_on_after_a_lost_answer(&server, &proxy, &place);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    go_on_after_a_lost_answer(&server, &proxy, &place);
 }

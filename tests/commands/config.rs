@@ -32,6 +32,8 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
         "leader.ttl\t6s\tdefault".to_owned(),
         "grace\t20s\tenvironment:DOWNBEAT_GRACE".to_owned(),
         format!("http\t127.0.0.1:9632\t{file}:1:7"),
+        "history.keep\t1w\tdefault".to_owned(),
+        "history.slots\t200000\tdefault".to_owned(),
         format!("log.format\tlogfmt\t{file}:3:11"),
         "log.level\tinfo\tdefault".to_owned(),
         format!("state_dir\t{}\tdefault", place.state().display()),

@@ -370,9 +370,9 @@ fn list_shows_every_entry_and_whether_it_is_switched_off() {
     let rows: Vec<Vec<&str>> = printed.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(rows.len(), 3);
     assert_eq!(rows[0][0], "digest-berlin");
-    assert_eq!((rows[1][0], rows[1][2], rows[1][3]), ("nightly", "-", "reports"));
+    assert_eq!((rows[1][0], &rows[1][2..5]), ("nightly", &["-", "-", "reports"][..]));
     assert!(rows[1][1].ends_with("T03:00:00+09:00"), "{printed}");
-    assert_eq!(rows[1][4], "at 03:00 every day");
+    assert_eq!(rows[1][5], "at 03:00 every day");
     assert_eq!(rows[2][..2], ["switched-off (disabled)", "-"]);
     let json = place.run(&["list", "--json"]).json(0);
     assert_eq!(json[1]["entry"], "nightly");
@@ -381,6 +381,62 @@ fn list_shows_every_entry_and_whether_it_is_switched_off() {
     assert_eq!(json[1]["description"], "For the accountants.");
     assert!(json[1]["next_utc"].as_str().unwrap().ends_with("T18:00:00Z"));
     assert_eq!((&json[2]["enabled"], &json[2]["next"]), (&false.into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn list_shows_all_of_one_entry() {
+    let place = place_with(
+        "
+        calendars: {closed: [2027-12-24, 2027-12-25]}
+        entries:
+          nightly:
+            task: reports.build
+            cron: '0 3 * * *'
+            timezone: Asia/Seoul
+            start: 2027-12-23 03:00
+            except: closed
+            description: For the accountants, who read it every morning with their first coffee.
+            queue: reports
+            catch_up: all
+            within: 2d
+            expires: next
+            jitter: 30s
+            limit: 4
+            max_queued: 100
+            priority: 9
+            tags: [money, nightly]
+        ",
+    );
+    let shown = place.run(&["list", "nightly"]).ok();
+    let expected = "\
+entry        nightly
+description  For the accountants, who read it every morning with their first coffee.
+task         reports.build
+when         at 03:00 every day
+timezone     Asia/Seoul
+start        2027-12-23T03:00:00+09:00
+except       some days are left out
+queue        reports (celery)
+catch_up     all, within 2d
+expires      next
+jitter       30s
+limit        4, of which 4 are left
+max_queued   100
+priority     9
+tags         money, nightly
+next         2027-12-23T03:00:00+09:00 (2027-12-22T18:00:00Z), due 03:00:11.179
+             2027-12-26T03:00:00+09:00 (2027-12-25T18:00:00Z), due 03:00:03.525
+";
+    assert!(shown.starts_with(expected), "{shown}");
+    let json = place.run(&["list", "nightly", "--json"]).json(0);
+    assert_eq!(
+        (&json["entry"], &json["left"], &json["worker"]),
+        (&"nightly".into(), &4.into(), &"celery".into())
+    );
+    assert_eq!(json["slots"].as_array().unwrap().len(), 4);
+    assert_eq!(json["slots"][1]["slot_utc"], "2027-12-25T18:00:00Z");
+    let told = place.run(&["list", "nigthly"]).refused(1);
+    assert_eq!(told, "downbeat: no entry is named `nigthly`; did you mean `nightly`?\n");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn run_goes_on_without_a_control_socket_and_says_why() {
     let server = RedisServer::start();
     let place = place_with_three().env("DOWNBEAT_BROKER", &server.url());
     let first = place.start(&["run"]);
-    first.wait_for_log("became leader");
+    first.wait_for_log("took office");
     let second = place.start(&["run"]);
     let line = second.wait_for_log("another downbeat on this machine uses");
     let path = place.runtime().display().to_string();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redis::Commands as _;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{place_with, place_with_three};
@@ -64,7 +65,7 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
     let run = ["run", "--leader-ttl", "1s"];
     let mut leader = here.start(&run);
     leader.wait_for_log("took office");
-    let follower = there.start(&run);
+    let mut follower = there.start(&run);
     follower.wait_for_log("following");
 
     let led = here.run(&["status", "--json"]).json(0);
@@ -74,13 +75,34 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
     assert_eq!((&followed["role"], &followed["leader"]), (&"follower".into(), &holder));
     assert!(followed["next"].is_null());
     let asked = elsewhere.run(&["status", "--json"]).json(0);
-    assert_eq!((&asked["role"], &asked["leader"]), (&serde_json::Value::Null, &holder));
+    assert_eq!((&asked["role"], &asked["leader"]), (&Value::Null, &holder));
     eventually(SOON, "both replicas are shown", || {
         let asked = elsewhere.run(&["status", "--json"]).json(0);
         (asked["replicas"].as_array().unwrap().len() == 2).then_some(())
     });
     let shown = elsewhere.run(&["status"]).ok();
     assert!(shown.contains("no service runs here; the broker was asked"), "{shown}");
+    // Of the replicas, everybody marks the one that leads.
+    for place in [&here, &there, &elsewhere] {
+        eventually(SOON, "the leader is marked", || {
+            let shown = place.run(&["status"]).ok();
+            let replicas: Vec<_> = shown.lines().filter(|l| l.starts_with("replica ")).collect();
+            let leading = replicas.iter().filter(|line| line.contains(", leads, ")).count();
+            (replicas.len() == 2 && leading == 1).then_some(())
+        });
+    }
+
+    // Nor is a dead one taken for one that lives.
+    follower.process().kill();
+    assert!(follower.wait(SOON).code().is_none());
+    let pid = follower.process().id();
+    eventually(SOON, "the dead one is marked", || {
+        let status = here.run(&["status", "--json"]).json(0);
+        let replicas = status["replicas"].as_array().unwrap();
+        replicas.iter().find(|replica| replica["pid"] == pid && replica["dead"] == true).map(drop)
+    });
+    let follower = there.start(&run);
+    follower.wait_for_log("following");
 
     // A clean stop: the other one takes over, and nobody is left after it.
     leader.process().terminate();
@@ -118,9 +140,41 @@ fn status_shows_a_queue_that_refuses_messages() {
     let place = place.env("DOWNBEAT_BROKER", &server.url());
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     downbeat.wait_for_log("the queue refuses messages");
-    let shown = place.run(&["status"]).ok();
+    let shown = place.run(&["status"]);
     let told = "TROUBLE    queue `wrong` refuses messages: ";
-    assert!(shown.contains(told) && shown.contains("WRONGTYPE"), "{shown}");
+    assert!(shown.stdout.contains(told) && shown.stdout.contains("WRONGTYPE"), "{shown:?}");
+    assert_eq!(shown.code, Some(1), "slots do not go: {shown:?}");
+    place.run(&["status", "--live"]).ok();
+}
+
+#[test]
+fn a_slot_that_is_later_than_the_grace_is_called_overdue() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let mut redis = server.connect();
+    let () = redis.set("wrong", "not a list").unwrap();
+    let place = place_with("entries: {tick: {task: t, every: 1s, queue: wrong}}");
+    let place = place.env("DOWNBEAT_BROKER", &server.url());
+    let downbeat = place.start(&["run", "--leader-ttl", "1s", "--grace", "3s"]);
+    downbeat.wait_for_log("the queue refuses messages");
+    let status = || place.run(&["status", "--json"]);
+    let overdue = eventually(SOON, "the slot is overdue", || {
+        let shown = status();
+        shown.stdout.contains("is overdue by").then(|| shown.json(1))
+    });
+    assert!(overdue["next"]["overdue_ms"].as_u64() > Some(3_000), "{overdue}");
+    let is_told = |trouble: &Value| trouble.as_str().unwrap().starts_with("`tick` is overdue by ");
+    assert!(overdue["troubles"].as_array().unwrap().iter().any(is_told), "{overdue}");
+    let shown = place.run(&["status"]);
+    assert!(shown.stdout.contains("TROUBLE    `tick` is overdue by "), "{shown:?}");
+    let next = shown.stdout.split("next       tick\n").nth(1).unwrap();
+    assert!(next.lines().next().unwrap().contains("Z), overdue by "), "{shown:?}");
+    let () = redis.del("wrong").unwrap();
+    let fine = eventually(SOON, "slots go again", || {
+        let status = status();
+        (status.code == Some(0)).then(|| status.json(0))
+    });
+    assert_eq!(fine["troubles"], json!([]));
 }
 
 #[test]
@@ -182,10 +236,11 @@ fn a_leader_that_has_left_or_lost_its_broker_is_not_shown_as_one() {
 
     server.kill();
     let lost = eventually(SOON, "no leader is known", || {
-        Some(place.run(&["status"])).filter(|status| status.code == Some(1))
+        let status = place.run(&["status"]);
+        status.stdout.contains("leader     not known").then_some(status)
     });
     assert!(lost.stdout.contains("TROUBLE    the broker is unavailable"), "{lost:?}");
-    assert!(lost.stdout.contains("leader     not known"), "{lost:?}");
+    assert_eq!(lost.code, Some(1), "{lost:?}");
     let list = place.run(&["list", "--json"]).json(0);
     assert!(list[0]["last"].is_string(), "what was known is shown: {list}");
 }

@@ -1,9 +1,10 @@
-//! `trigger`: one message by hand, the same with and without a service, and no step of the schedule.
+//! `trigger`: one manual message, the same with and without a service, and no step of the schedule.
 
 use serde_json::{Value, json};
 
 use super::{place_with, place_with_three};
 use crate::support::downbeat::Place;
+use crate::support::proxy::Proxy;
 use crate::support::redis::{RedisServer, free_port};
 use crate::support::sent::Sent;
 use crate::support::tools::needs;
@@ -42,7 +43,7 @@ fn trigger_in_every_way(server: &RedisServer, place: &Place) {
     assert_eq!((&sent.args, &sent.kwargs), (&json!([1, {"é": null}]), &json!({"a": []})));
     assert_ne!(sent.id, plain.id);
 
-    // A slot is sent by hand as often as one likes, each time as a new task.
+    // A slot is triggered as often as one likes, each time as a new task.
     place.run(&[&["trigger", "nightly"], &edited[..], &slot].concat()).ok();
     let [_, again] = &server.queue("other")[..] else { panic!("not two messages") };
     assert_ne!(again.id, sent.id);
@@ -151,6 +152,66 @@ fn trigger_says_when_neither_service_nor_broker_answers() {
     let url = format!("redis://127.0.0.1:{}/0", free_port());
     let place = place_with_three().env("DOWNBEAT_BROKER", &url);
     let told = place.run(&["trigger", "nightly"]).refused(3);
-    assert!(told.contains("sending failed: no connection to redis://127.0.0.1"), "{told}");
+    assert!(told.contains("not sent: no connection to redis://127.0.0.1"), "{told}");
     place.run(&["trigger", "nightly", "--dry-run"]).ok();
+}
+
+/// Loses the answer to a trigger, and does as the command says.
+fn repeat_what_may_have_been_sent(server: &RedisServer, proxy: &Proxy, place: &Place) {
+    let before = server.queue("reports").len();
+    proxy.lose_the_reply_to(&["\tmanual\t"]);
+    let told = place.run(&["trigger", "nightly"]).refused(3);
+    let (_, id) =
+        told.split_once("nightly may have been sent as ").unwrap_or_else(|| panic!("{told}"));
+    let (id, _) = id.split_once(':').unwrap();
+    let what_to_do = format!(
+        "look at `downbeat history nightly`, or repeat this with `--id {id}`, which sends nothing twice\n"
+    );
+    assert!(told.ends_with(&what_to_do), "{told}");
+    let repeated = place.run(&["trigger", "nightly", "--id", id]).ok();
+    assert!(
+        repeated.starts_with(&format!("sent before: nightly to reports as {id} ")),
+        "{repeated}"
+    );
+    let json = place.run(&["trigger", "nightly", "--id", id, "--json"]).json(0);
+    assert_eq!((&json["sent"], &json["sent_before"]), (&false.into(), &true.into()));
+    let sent = server.queue("reports");
+    assert_eq!((sent.len(), sent[before].id.as_str()), (before + 1, id));
+}
+
+#[test]
+fn a_trigger_whose_answer_is_lost_is_repeated_as_it_says_without_a_double() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
+    repeat_what_may_have_been_sent(&server, &proxy, &place);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    repeat_what_may_have_been_sent(&server, &proxy, &place);
+    let line = downbeat.wait_for_log("may have been dispatched");
+    assert!(line.contains("entry=\"nightly\"") && line.contains("kind=\"manual\""), "{line}");
+}
+
+#[test]
+fn a_trigger_that_a_queue_refuses_was_not_sent() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let _: () = redis::Commands::set(&mut server.connect(), "reports", "no list").unwrap();
+    let told = place(&server).run(&["trigger", "nightly"]).refused(3);
+    assert!(told.contains("not sent: ") && told.contains("WRONGTYPE"), "{told}");
+}
+
+#[test]
+fn a_service_that_hangs_may_have_sent_what_it_was_asked_for() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place(&server);
+    let mut downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    downbeat.process().pause();
+    let told = place.run(&["trigger", "nightly"]).refused(3);
+    assert!(told.contains("nightly may have been sent as "), "{told}");
+    assert!(told.contains("did not answer within 10 s"), "{told}");
+    assert!(told.ends_with("which sends nothing twice unless the queue is on AMQP\n"), "{told}");
 }

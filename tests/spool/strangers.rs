@@ -35,36 +35,33 @@ fn within_a_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 
 #[test]
 fn what_is_no_message_file_is_passed_over_in_stage_and_queue() {
-    let bench = Bench::new();
-    let mut spool = bench.open();
-    assert_eq!(bench.dispatch(&mut spool, vec![write("a", 1000)]), Ok(vec![]));
-    drop(spool);
-    let target = bench.path("target");
-    fs::write(&target, message("a", 1000, Kind::Scheduled).writes.element).unwrap();
+    let place = Place::new().env("DOWNBEAT_BROKER", "spool:state/spool");
+    place.write_schedule("all.yaml", "entries: {yearly: {task: t, cron: '0 0 1 1 *', queue: q}}");
+    place.run(&["trigger", "yearly"]).ok();
+    let spool = place.state().join("spool");
+    let [name] = &files(&spool.join("queue"))[..] else { panic!("not one message") };
+    let target = place.path().join("target");
+    fs::copy(spool.join("queue").join(name), &target).unwrap();
     for folder in ["stage", "queue"] {
         for kind in KINDS {
-            put(kind, &bench.path(&format!("{folder}/0_{kind}.q.msg")), &target);
+            put(kind, &spool.join(format!("{folder}/0_{kind}.q.msg")), &target);
         }
     }
-    fs::write(bench.path("stage/README"), "not ours").unwrap();
+    fs::write(spool.join("stage/README"), "not ours").unwrap();
     // Recovery deletes what is not recorded, though only under a name of downbeat's own.
-    fs::write(bench.path("stage/1_x.celery.msg"), "not ours").unwrap();
+    fs::write(spool.join("stage/1_x.celery.msg"), "not ours").unwrap();
 
-    let root = bench.folder.path().to_owned();
+    let root = spool.clone();
     let (opened, peeked) = within_a_time(move || {
-        (Spool::open(&root).map_err(|error| error.to_string()), Spool::waiting(&root, "q", 9))
+        (SpoolStore::open(&root, "downbeat").map(drop), SpoolStore::waiting(&root, "q", 9))
     });
-    let mut spool = opened.unwrap();
+    opened.unwrap();
     let Ok(Peeked::There { total: 1, found, .. }) = peeked else { panic!("{peeked:?}") };
     assert!(matches!(&found[..], [Found::Whole { .. }]), "{found:?}");
-    // They do not count for `max_queued` either: there is room for a second message.
-    let mut guarded = write("a", 2000);
-    guarded.guards.max_queued = std::num::NonZeroU32::new(2);
-    assert_eq!(bench.dispatch(&mut spool, vec![guarded]), Ok(vec![]));
     // All is as it was.
-    assert_eq!(fs::read_to_string(bench.path("stage/README")).unwrap(), "not ours");
-    assert_eq!(files_in(&bench.path("stage")), KINDS.len() + 2);
-    assert_eq!(files_in(&bench.path("queue")), KINDS.len() + 2);
+    assert_eq!(fs::read_to_string(spool.join("stage/README")).unwrap(), "not ours");
+    assert_eq!(files_in(&spool.join("stage")), KINDS.len() + 2);
+    assert_eq!(files_in(&spool.join("queue")), KINDS.len() + 1);
     assert!(target.exists());
 }
 

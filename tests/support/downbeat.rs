@@ -236,14 +236,15 @@ pub(crate) struct Dispatch {
     pub(crate) entry: String,
     /// Its slot.
     pub(crate) slot_ms: i64,
-    /// How late it went; of a message by hand, nothing.
+    /// How late it went; of a manual message, nothing.
     pub(crate) lateness_ms: Option<i64>,
     /// What it was, if not plainly scheduled.
     pub(crate) kind: Option<String>,
 }
 
 impl Dispatch {
-    fn read(line: &str) -> Option<Dispatch> {
+    /// What a line of the log says, if it is one of these.
+    pub(crate) fn read(line: &str) -> Option<Dispatch> {
         let (_, fields) = line.split_once(" dispatched ")?;
         let field = |name: &str| {
             let mut values = fields.split(' ').filter_map(|field| field.split_once('='));

@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod rabbitmq;
 pub(crate) mod redis;
+pub(crate) mod replica;
 pub(crate) mod rq;
 pub(crate) mod sent;
 pub(crate) mod sentinels;

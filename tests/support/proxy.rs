@@ -5,14 +5,13 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
 
 use super::rabbitmq::RabbitMq;
 use super::redis::RedisServer;
 
 /// A port of 127.0.0.1 that leads to a server's socket.
-#[derive(Debug)]
 pub(crate) struct Proxy {
     port: u16,
     line: Arc<Line>,
@@ -29,18 +28,41 @@ enum Target {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Silence {
     Nothing,
+    /// They arrive later.
     Answers,
+    /// It arrives later.
     Everything,
+    /// They are lost.
+    LostAnswers,
+    /// It is lost.
+    LostEverything,
 }
 
+/// What becomes of bytes on their way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Pass,
+    Lose,
+    /// And the connection with them.
+    Close,
+}
+
+/// Requests whose reply is to be lost.
+type IsMeant = Box<dyn Fn(&[u8]) -> bool + Send>;
+
+/// Of what was lost, so many bytes are kept to be looked at.
+const MAX_LOST: usize = 4 << 20;
+
 /// What all connections of a proxy share.
-#[derive(Debug)]
 struct Line {
     target: Target,
     silence: Mutex<Silence>,
     changed: Condvar,
-    replies_to_lose: AtomicUsize,
+    replies_to_lose: Mutex<Vec<IsMeant>>,
     replies_lost: AtomicUsize,
+    /// Requests that were lost.
+    lost: Mutex<Vec<u8>>,
+    pairs: Mutex<Vec<Weak<Pair>>>,
     /// Reads that were passed on to the client.
     answers: AtomicUsize,
     is_closing: AtomicBool,
@@ -64,8 +86,10 @@ impl Proxy {
             target,
             silence: Mutex::new(Silence::Nothing),
             changed: Condvar::new(),
-            replies_to_lose: AtomicUsize::new(0),
+            replies_to_lose: Mutex::default(),
             replies_lost: AtomicUsize::new(0),
+            lost: Mutex::default(),
+            pairs: Mutex::default(),
             answers: AtomicUsize::new(0),
             is_closing: AtomicBool::new(false),
         });
@@ -101,19 +125,47 @@ impl Proxy {
         self.line.set_silence(Silence::Answers);
     }
 
+    /// Whatever is sent from now on is lost, either way, and no connection is closed before
+    /// [`mend`](Self::mend), as behind a firewall that drops packets.
+    pub(crate) fn lose_everything(&self) {
+        self.line.set_silence(Silence::LostEverything);
+    }
+
+    /// The server hears everything, and its answers are lost; no connection is closed before
+    /// [`mend`](Self::mend).
+    pub(crate) fn lose_answers(&self) {
+        self.line.set_silence(Silence::LostAnswers);
+    }
+
+    /// How many of the requests that were lost hold `mark`.
+    pub(crate) fn lost(&self, mark: &str) -> usize {
+        holds(&self.line.lost.lock().unwrap(), mark)
+    }
+
+    /// Closes all connections.
+    pub(crate) fn hang_up(&self) {
+        self.line.hang_up();
+    }
+
     /// How often the client was passed on something.
     pub(crate) fn answers(&self) -> usize {
         self.line.answers.load(Ordering::SeqCst)
     }
 
-    /// Everything gets through again.
+    /// Everything gets through again; connections on which something was lost are closed.
     pub(crate) fn mend(&self) {
         self.line.set_silence(Silence::Nothing);
     }
 
     /// The next batch of slots is carried out, but its reply is lost with the connection.
     pub(crate) fn lose_a_reply(&self) {
-        self.line.replies_to_lose.fetch_add(1, Ordering::SeqCst);
+        self.line.lose_a_reply(Box::new(is_batch));
+    }
+
+    /// The same of the next request that holds all `marks`.
+    pub(crate) fn lose_the_reply_to(&self, marks: &'static [&'static str]) {
+        let is_meant = |request: &[u8]| marks.iter().all(|mark| holds(request, mark) > 0);
+        self.line.lose_a_reply(Box::new(is_meant));
     }
 
     /// How many replies were lost so far.
@@ -185,8 +237,24 @@ impl Write for &Stream {
 
 impl Line {
     fn set_silence(&self, silence: Silence) {
-        *self.silence.lock().unwrap() = silence;
+        let before = std::mem::replace(&mut *self.silence.lock().unwrap(), silence);
+        if matches!(before, Silence::LostAnswers | Silence::LostEverything) {
+            self.hang_up();
+        }
         self.changed.notify_all();
+    }
+
+    fn hang_up(&self) {
+        let pairs = std::mem::take(&mut *self.pairs.lock().unwrap());
+        pairs.iter().filter_map(Weak::upgrade).for_each(|pair| pair.close());
+    }
+
+    fn silence(&self) -> Silence {
+        *self.silence.lock().unwrap()
+    }
+
+    fn lose_a_reply(&self, is_meant: IsMeant) {
+        self.replies_to_lose.lock().unwrap().push(is_meant);
     }
 
     fn wait_while(&self, is_silent: impl Fn(Silence) -> bool) {
@@ -203,46 +271,66 @@ impl Line {
         // Without a server the client's connection is closed, which is what it would see.
         let Ok(server) = server else { return };
         let pair = Arc::new(Pair { client, server, loses_replies: AtomicBool::new(false) });
+        let mut pairs = self.pairs.lock().unwrap();
+        pairs.retain(|pair| pair.strong_count() > 0);
+        pairs.push(Arc::downgrade(&pair));
+        drop(pairs);
         let (line, requests) = (Arc::clone(&self), Arc::clone(&pair));
         thread::spawn(move || {
             line.pass(&requests.client, &requests.server, |request| {
                 line.wait_while(|silence| silence == Silence::Everything);
-                if is_batch(request) && line.takes_one_to_lose() {
+                if line.silence() == Silence::LostEverything {
+                    let mut lost = line.lost.lock().unwrap();
+                    let room = MAX_LOST.saturating_sub(lost.len());
+                    lost.extend(&request[..request.len().min(room)]);
+                    return Fate::Lose;
+                }
+                if line.is_to_lose(request) {
                     requests.loses_replies.store(true, Ordering::SeqCst);
                 }
-                true
+                Fate::Pass
             });
             requests.close();
         });
         self.pass(&pair.server, &pair.client, |_| {
-            self.wait_while(|silence| silence != Silence::Nothing);
+            let waits = [Silence::Answers, Silence::Everything];
+            self.wait_while(|silence| waits.contains(&silence));
+            if self.silence() != Silence::Nothing {
+                return Fate::Lose;
+            }
             self.answers.fetch_add(1, Ordering::SeqCst);
             let loses = pair.loses_replies.load(Ordering::SeqCst);
             self.replies_lost.fetch_add(usize::from(loses), Ordering::SeqCst);
-            !loses
+            if loses { Fate::Close } else { Fate::Pass }
         });
         pair.close();
     }
 
-    fn takes_one_to_lose(&self) -> bool {
-        let less = |left: usize| left.checked_sub(1);
-        self.replies_to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+    fn is_to_lose(&self, request: &[u8]) -> bool {
+        let mut meant = self.replies_to_lose.lock().unwrap();
+        let found = meant.iter().position(|is_meant| is_meant(request));
+        found.map(|at| meant.swap_remove(at)).is_some()
     }
 
-    /// Until one side closes, or `look` says that it has seen enough.
-    fn pass(&self, mut from: impl Read, mut to: impl Write, mut look: impl FnMut(&[u8]) -> bool) {
+    /// Until one side closes, or `look` says so.
+    fn pass(&self, mut from: impl Read, mut to: impl Write, mut look: impl FnMut(&[u8]) -> Fate) {
         let mut bytes = vec![0; 64 << 10];
         while let Ok(length @ 1..) = from.read(&mut bytes) {
-            if !look(&bytes[..length]) || to.write_all(&bytes[..length]).is_err() {
-                return;
+            match look(&bytes[..length]) {
+                Fate::Pass if to.write_all(&bytes[..length]).is_ok() => {}
+                Fate::Lose => {}
+                Fate::Pass | Fate::Close => return,
             }
         }
     }
 }
 
-/// A call that sends or is about to has records in it: `<slot> dispatched <task id>`, or
-/// `<slot> intended -`.
+/// How often `mark` stands in `bytes`.
+fn holds(bytes: &[u8], mark: &str) -> usize {
+    bytes.windows(mark.len()).filter(|bytes| *bytes == mark.as_bytes()).count()
+}
+
+/// A call that sends or is about to names what runs; so does a change of registrations.
 fn is_batch(request: &[u8]) -> bool {
-    let holds = |mark: &[u8]| request.windows(mark.len()).any(|bytes| bytes == mark);
-    holds(b" dispatched ") || holds(b" intended -")
+    holds(request, ":running\r\n") > 0 && holds(request, ":registrations\r\n") == 0
 }

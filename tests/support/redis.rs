@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 
 use downbeat::address::{Address, RedisAddress};
 use downbeat::envelope::celery;
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 
 use super::process::Process;
 use super::sent::Sent;
+use super::tools::tests_folder;
 use super::wait::{SOON, eventually};
 
 /// What a test may want to be different.
@@ -26,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) tcp: bool,
     /// What `args` say that clients have to know.
     pub(crate) password: &'static str,
+    /// Its clock can be set; see [`RedisServer::set_clock`].
+    pub(crate) settable_clock: bool,
     /// Further arguments of redis-server.
     pub(crate) args: Vec<String>,
 }
@@ -57,6 +62,9 @@ impl RedisServer {
         let folder = tempfile::Builder::new().prefix("redis").tempdir().unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
         let port = if options.tcp { free_port() } else { 0 };
+        if options.settable_clock {
+            fs::write(folder.path().join("offset"), 0_i64.to_ne_bytes()).unwrap();
+        }
         let process = spawn(folder.path(), port, &options);
         let mut server = RedisServer { process, options, port, folder };
         server.wait_until_ready();
@@ -133,6 +141,12 @@ impl RedisServer {
         // The server closes the connection instead of answering.
         let _ = redis::cmd("SHUTDOWN").arg("SAVE").query::<()>(&mut self.connect());
         self.process.wait(SOON)
+    }
+
+    /// Sets its clock so many milliseconds ahead of ours; needs [`Options::settable_clock`].
+    pub(crate) fn set_clock(&self, ahead_ms: i64) {
+        let offset = File::options().write(true).open(self.folder.path().join("offset")).unwrap();
+        offset.write_all_at(&ahead_ms.to_ne_bytes(), 0).unwrap();
     }
 
     /// Ends the server at once: what was not on disk is lost.
@@ -222,8 +236,28 @@ fn spawn(folder: &Path, port: u16, options: &Options) -> Process {
         command.args(["--maxmemory", maxmemory, "--maxmemory-policy", "noeviction"]);
     }
     command.args(&options.args);
+    if options.settable_clock {
+        command.env("LD_PRELOAD", clock()).env("CLOCK_OFFSET", folder.join("offset"));
+    }
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     Process::spawn("redis-server", &mut command)
+}
+
+/// `clock.c`, compiled.
+fn clock() -> &'static Path {
+    static CLOCK: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let name = format!("clock-{}.so", std::process::id());
+        let (staged, clock) = (folder.join(name), folder.join("clock.so"));
+        let source = tests_folder().join("support/clock.c");
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&staged).arg(source);
+        assert!(cc.status().unwrap().success(), "cc cannot compile clock.c");
+        // Another process may do the same.
+        fs::rename(staged, &clock).unwrap();
+        clock
+    });
+    &CLOCK
 }
 
 /// What an address of Redis means.

@@ -19,24 +19,11 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use self::link::Link;
+use super::{Carrier, PublishOutcome};
 use crate::address::AmqpAddress;
 use crate::envelope::Publication;
 use crate::queue::{AmqpQueue, Queue};
-use crate::store::{BrokerError, Parcel, Publish, misplaced};
 use crate::tls::Tls;
-
-/// What became of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// The broker has it.
-    Published,
-    /// It was not tried: whoever asked may no longer send.
-    Held,
-    /// The broker does not have it; its words.
-    Refused(String),
-    /// The broker may have it; what went wrong.
-    InDoubt(String),
-}
 
 /// All AMQP brokers there are, each connected to when first needed.
 #[derive(Clone, Debug)]
@@ -58,33 +45,29 @@ impl Amqp {
         let fresh = || Arc::new(Link::new(&amqp.url, &self.tls, self.deadline));
         Arc::clone(links.entry(Arc::clone(&amqp.url)).or_insert_with(fresh))
     }
+}
 
-    /// How many messages wait in the queue.
-    ///
-    /// # Errors
-    /// When there is no such queue, or the broker does not answer; its words.
-    pub async fn count(&self, queue: &Queue) -> Result<u32, String> {
-        let amqp = queue.amqp.as_ref().ok_or_else(|| misplaced(queue).to_string())?;
-        self.link(amqp).count(&queue.name).await
+impl Carrier for Amqp {
+    async fn count_waiting(&self, queue: &Queue) -> Result<u64, String> {
+        let amqp = queue.amqp.as_ref().ok_or_else(|| misplaced(queue))?;
+        self.link(amqp).count(&queue.name).await.map(u64::from)
     }
 
-    /// Publishes messages to one queue, in order, as long as `may_send`. One that is refused keeps
-    /// none of the others from being published. The correlation ids must differ.
-    pub async fn publish_all(
+    async fn publish_all(
         &self,
         queue: &Queue,
         messages: &[Publication],
         may_send: impl Fn() -> bool + Send,
-    ) -> Vec<Fate> {
-        let all = |fate: Fate| vec![fate; messages.len()];
+    ) -> Vec<PublishOutcome> {
+        let all = |outcome: PublishOutcome| vec![outcome; messages.len()];
         let Some(amqp) = &queue.amqp else {
-            return all(Fate::Refused(misplaced(queue).to_string()));
+            return all(PublishOutcome::Refused(misplaced(queue)));
         };
         let link = self.link(amqp);
         let exchanges = messages.iter().map(|message| &*message.exchange);
         let missing = match link.missing(exchanges.collect()).await {
             Ok(missing) => missing,
-            Err(error) => return all(Fate::Refused(error)),
+            Err(error) => return all(PublishOutcome::Refused(error)),
         };
         // Held until all is answered: the client library gives a returned message to whoever's
         // confirmation comes next on the same channel.
@@ -92,50 +75,40 @@ impl Amqp {
         let mut line = line.lock().await;
         let channel = match link.open(queue, amqp, &mut line).await {
             Ok(channel) => channel,
-            Err(error) => return all(Fate::Refused(error)),
+            Err(error) => return all(PublishOutcome::Refused(error)),
         };
         let until = Instant::now() + self.deadline;
         let mut sent = Vec::with_capacity(messages.len());
         for message in messages {
             sent.push(match missing.get(&*message.exchange) {
-                Some(error) => Sent::Not(Fate::Refused(error.clone())),
-                None if !may_send() => Sent::Not(Fate::Held),
+                Some(error) => Sent::Not(PublishOutcome::Refused(error.clone())),
+                None if !may_send() => Sent::Not(PublishOutcome::Held),
                 None => send(&channel, message, until).await,
             });
         }
-        let fates = answers(messages, sent, until).await;
-        let published = messages.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Published);
+        let outcomes = answers(messages, sent, until).await;
+        let published = messages
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| **outcome == PublishOutcome::Published);
         link.tell(published.filter_map(|(message, _)| message.event.as_deref())).await;
-        if fates.iter().any(|fate| matches!(fate, Fate::InDoubt(_))) {
+        if outcomes.iter().any(|outcome| matches!(outcome, PublishOutcome::Uncertain(_))) {
             // An answer that comes late must not be taken for one to a later message.
             *line = None;
             link.suspect().await;
         }
-        fates
+        outcomes
     }
 }
 
-impl Publish for Amqp {
-    async fn publish(&mut self, message: Parcel) -> Result<(), BrokerError> {
-        let (queue, publication) = match message {
-            Parcel::Amqp(queue, publication) => (queue, publication),
-            Parcel::Store(outgoing) => return Err(misplaced(&outgoing.queue)),
-        };
-        match self.publish_all(&queue, &[publication], || true).await.pop() {
-            Some(Fate::Published) => Ok(()),
-            Some(Fate::Refused(error)) => Err(BrokerError::Unavailable(error)),
-            Some(Fate::InDoubt(error)) => {
-                Err(BrokerError::Unavailable(format!("it may have been sent: {error}")))
-            }
-            Some(Fate::Held) | None => Err(BrokerError::Unavailable("not sent".to_owned())),
-        }
-    }
+fn misplaced(queue: &Queue) -> String {
+    format!("the queue `{}` is on no AMQP broker", queue.name)
 }
 
 /// A message that is on its way, or not.
 enum Sent {
     Confirming(PublisherConfirm),
-    Not(Fate),
+    Not(PublishOutcome),
 }
 
 async fn send(channel: &Channel, message: &Publication, until: Instant) -> Sent {
@@ -151,23 +124,23 @@ async fn send(channel: &Channel, message: &Publication, until: Instant) -> Sent 
         Ok(Err(error)) => Sent::Not(match error.kind() {
             // Found out before anything was written.
             ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => {
-                Fate::Refused(error.to_string())
+                PublishOutcome::Refused(error.to_string())
             }
-            _ => Fate::InDoubt(error.to_string()),
+            _ => PublishOutcome::Uncertain(error.to_string()),
         }),
-        Err(_) => Sent::Not(Fate::InDoubt(TOO_LATE.to_owned())),
+        Err(_) => Sent::Not(PublishOutcome::Uncertain(TOO_LATE.to_owned())),
     }
 }
 
 const TOO_LATE: &str = "the broker did not answer in time";
 
 /// Waits for what is still to be answered.
-async fn answers(messages: &[Publication], sent: Vec<Sent>, until: Instant) -> Vec<Fate> {
+async fn answers(messages: &[Publication], sent: Vec<Sent>, until: Instant) -> Vec<PublishOutcome> {
     let mut returned: HashMap<Uuid, String> = HashMap::new();
-    let mut fates = Vec::with_capacity(sent.len());
+    let mut outcomes = Vec::with_capacity(sent.len());
     for sent in sent {
-        let fate = match sent {
-            Sent::Not(fate) => fate,
+        let outcome = match sent {
+            Sent::Not(outcome) => outcome,
             Sent::Confirming(confirm) => match timeout_at(until, confirm).await {
                 Ok(Ok(confirmation)) => {
                     let is_taken = confirmation.is_ack();
@@ -175,16 +148,20 @@ async fn answers(messages: &[Publication], sent: Vec<Sent>, until: Instant) -> V
                         let id = returned.properties.correlation_id().as_ref()?.as_str();
                         Some((id.parse().ok()?, returned.reply_text.to_string()))
                     }));
-                    if is_taken { Fate::Published } else { Fate::Refused(NOT_TAKEN.to_owned()) }
+                    if is_taken {
+                        PublishOutcome::Published
+                    } else {
+                        PublishOutcome::Refused(NOT_TAKEN.to_owned())
+                    }
                 }
-                Ok(Err(error)) => Fate::InDoubt(error.to_string()),
-                Err(_) => Fate::InDoubt(TOO_LATE.to_owned()),
+                Ok(Err(error)) => PublishOutcome::Uncertain(error.to_string()),
+                Err(_) => PublishOutcome::Uncertain(TOO_LATE.to_owned()),
             },
         };
-        fates.push(fate);
+        outcomes.push(outcome);
     }
-    judge_returned(messages, &mut fates, &returned);
-    fates
+    judge_returned(messages, &mut outcomes, &returned);
+    outcomes
 }
 
 const NOT_TAKEN: &str = "the broker did not take the message (basic.nack)";
@@ -192,19 +169,24 @@ const NOT_TAKEN: &str = "the broker did not take the message (basic.nack)";
 /// Whether a message was returned is told by its id: a returned message comes with the confirmation
 /// of any that is confirmed no later than itself. So as long as one is not answered for, some that
 /// were returned may not be known of yet, if there are any at all.
-fn judge_returned(messages: &[Publication], fates: &mut [Fate], returned: &HashMap<Uuid, String>) {
-    let all_answered = !fates.iter().any(|fate| matches!(fate, Fate::InDoubt(_)));
-    for (message, fate) in messages.iter().zip(fates) {
-        if *fate != Fate::Published {
+fn judge_returned(
+    messages: &[Publication],
+    outcomes: &mut [PublishOutcome],
+    returned: &HashMap<Uuid, String>,
+) {
+    let all_answered =
+        !outcomes.iter().any(|outcome| matches!(outcome, PublishOutcome::Uncertain(_)));
+    for (message, outcome) in messages.iter().zip(outcomes) {
+        if *outcome != PublishOutcome::Published {
             continue;
         }
         if let Some(why) = returned.get(&message.correlation_id) {
             let (key, exchange) = (&message.routing_key, &message.exchange);
             let exchange = if exchange.is_empty() { "default exchange" } else { exchange };
             let text = format!("{why}: no queue for the key `{key}` of the exchange `{exchange}`");
-            *fate = Fate::Refused(text);
+            *outcome = PublishOutcome::Refused(text);
         } else if !all_answered && !returned.is_empty() {
-            *fate = Fate::InDoubt(TOO_LATE.to_owned());
+            *outcome = PublishOutcome::Uncertain(TOO_LATE.to_owned());
         }
     }
 }
@@ -215,6 +197,7 @@ type Names<'a> = HashSet<&'a str>;
 
 #[cfg(test)]
 mod tests {
+    use super::PublishOutcome::{Published, Refused, Uncertain};
     use super::*;
 
     fn message(id: u128) -> Publication {
@@ -230,27 +213,27 @@ mod tests {
         }
     }
 
-    fn judged(mut fates: Vec<Fate>, returned: &[u128]) -> Vec<Fate> {
-        let messages: Vec<_> = (0..).zip(&fates).map(|(id, _)| message(id)).collect();
+    fn judged(mut outcomes: Vec<PublishOutcome>, returned: &[u128]) -> Vec<PublishOutcome> {
+        let messages: Vec<_> = (0..).zip(&outcomes).map(|(id, _)| message(id)).collect();
         let returned = returned.iter().map(|id| (Uuid::from_u128(*id), "NO_ROUTE".to_owned()));
-        judge_returned(&messages, &mut fates, &returned.collect());
-        fates
+        judge_returned(&messages, &mut outcomes, &returned.collect());
+        outcomes
     }
 
     #[test]
     fn a_returned_message_is_told_by_its_id_whosever_confirmation_it_came_with() {
-        let fates = judged(vec![Fate::Published, Fate::Published, Fate::Published], &[1]);
+        let outcomes = judged(vec![Published, Published, Published], &[1]);
         let refused = "NO_ROUTE: no queue for the key `q` of the exchange `default exchange`";
-        let refused = Fate::Refused(refused.to_owned());
-        assert_eq!(fates, [Fate::Published, refused, Fate::Published]);
+        let refused = Refused(refused.to_owned());
+        assert_eq!(outcomes, [Published, refused, Published]);
     }
 
     #[test]
     fn with_answers_outstanding_a_returned_message_leaves_the_confirmed_ones_in_doubt() {
-        let doubt = Fate::InDoubt(TOO_LATE.to_owned());
-        let fates = judged(vec![Fate::Published, Fate::Published, doubt.clone()], &[0]);
-        assert!(matches!(fates[0], Fate::Refused(_)));
-        assert_eq!(fates[1..], [doubt.clone(), doubt.clone()]);
-        assert_eq!(judged(vec![Fate::Published, doubt.clone()], &[]), [Fate::Published, doubt]);
+        let doubt = Uncertain(TOO_LATE.to_owned());
+        let outcomes = judged(vec![Published, Published, doubt.clone()], &[0]);
+        assert!(matches!(outcomes[0], Refused(_)));
+        assert_eq!(outcomes[1..], [doubt.clone(), doubt.clone()]);
+        assert_eq!(judged(vec![Published, doubt.clone()], &[]), [Published, doubt]);
     }
 }

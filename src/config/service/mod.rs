@@ -7,6 +7,7 @@ mod broker;
 mod directories;
 mod environment;
 mod exposure;
+mod history;
 mod log;
 mod pins;
 mod queues;
@@ -38,6 +39,7 @@ use crate::tls::Tls;
 pub use broker::Broker;
 pub use environment::check as check_environment;
 use exposure::Holder;
+pub use history::History;
 pub use log::LogFormat;
 use refusal::Refusal;
 pub use shown::Identity;
@@ -73,6 +75,7 @@ static SERVICE: Keys = Keys {
         "leader",
         "grace",
         "http",
+        "history",
         "log",
         "state_dir",
         "runtime_dir",
@@ -84,10 +87,11 @@ static SERVICE: Keys = Keys {
 static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], unsupported: &[], elsewhere: &[] };
 
 /// All that a problem may repeat of the file: any of its values could be a password in the wrong place.
-static KEYS: [&Keys; 14] = [
+static KEYS: [&Keys; 15] = [
     &SERVICE,
     &tls::TLS,
     &LEADER,
+    &history::HISTORY,
     &log::LOG,
     &queues::QUEUE,
     &queues::CELERY,
@@ -179,6 +183,8 @@ pub struct ServiceConfig {
     pub grace: Duration,
     /// Where health and metrics are served, if anywhere.
     pub http: Option<SocketAddr>,
+    /// How long the history is kept.
+    pub history: History,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged: a level, or directives as `RUST_LOG` has them.
@@ -280,6 +286,7 @@ fn read(
     let ttl = ttl(overrides.leader_ttl, &mut from);
     let grace = grace(overrides.grace, ttl, &mut from);
     let http = http(overrides.http, &mut from);
+    let history = history::read(&mut from);
     let log_format = log::format(overrides.log_format, &mut from);
     let log_level = log::level(overrides.log_level, &mut from);
     let names = Names { key: "state_dir", flag: "--state-dir", env: "DOWNBEAT_STATE_DIR" };
@@ -310,6 +317,7 @@ fn read(
         ttl,
         grace,
         http,
+        history,
         log_format: log_format.unwrap_or_default(),
         log_level: log_level.unwrap_or_else(|| DEFAULT_LOG_LEVEL.to_owned()),
         state_dir: state_dir.unwrap_or_else(|| directories::state(env)),

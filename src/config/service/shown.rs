@@ -84,6 +84,8 @@ impl ServiceConfig {
             ("leader.ttl", json!(duration::format(self.ttl))),
             ("grace", json!(duration::format(self.grace))),
             ("http", json!(self.http)),
+            ("history.keep", json!(duration::format(self.history.keep))),
+            ("history.slots", json!(self.history.slots)),
             ("log.format", json!(self.log_format.as_str())),
             ("log.level", json!(self.log_level)),
             ("state_dir", path(&self.state_dir)),

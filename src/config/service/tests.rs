@@ -37,6 +37,8 @@ fn everything_has_a_default() {
     assert_eq!((config.broker, config.namespace.as_str()), (None, "downbeat"));
     assert_eq!(config.ttl, Duration::from_secs(6));
     assert_eq!(config.grace, Duration::from_secs(15));
+    let history = History { keep: Duration::from_secs(7 * 86_400), slots: 200_000 };
+    assert_eq!(config.history, history);
     assert_eq!(config.log_format, LogFormat::Text);
     assert_eq!(config.schedules.len(), 1);
     assert_eq!(config.sources, []);
@@ -381,6 +383,20 @@ fn every_setting_is_shown_with_what_set_it_and_without_secrets() {
         let is_shown = |shown: &str| shown == *key || shown.starts_with(&inner);
         assert!(settings.iter().any(|setting| is_shown(setting.0)), "`{key}` is not shown");
     }
+}
+
+#[test]
+fn the_history_is_kept_as_long_as_the_file_says() {
+    let config = load_file("history: {keep: 12h, slots: 5000}", &[]).unwrap();
+    assert_eq!(config.history, History { keep: Duration::from_secs(12 * 3600), slots: 5_000 });
+    let file = config.file.as_ref().unwrap().display();
+    let sources: Vec<String> =
+        config.sources.iter().skip(1).map(|(key, source)| format!("{key} {source}")).collect();
+    let expected = [format!("history.keep {file}:1:17"), format!("history.slots {file}:1:29")];
+    assert_eq!(sources, expected);
+    // One of them alone leaves the other as it is.
+    let config = load_file("history: {slots: 5000}", &[]).unwrap();
+    assert_eq!(config.history, History { slots: 5_000, ..History::default() });
 }
 
 #[test]

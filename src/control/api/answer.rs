@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::by_hand::Refused;
 use crate::control::wire::ErrorBody;
 use crate::control::{LookError, LookErrorKind};
 use crate::escape::escape_lines;
+use crate::manual::Refused;
 use crate::mask::mask;
 
 /// An answer as it is.
@@ -90,8 +90,9 @@ impl From<Refused> for Refusal {
         let status = match &refused {
             Refused::NoSuchEntry { .. } => StatusCode::NOT_FOUND,
             Refused::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            // Not 503, which says: try again. The message may have been sent.
-            Refused::Broker(_) => StatusCode::BAD_GATEWAY,
+            Refused::NotSent(_) => StatusCode::SERVICE_UNAVAILABLE,
+            // Not 503, which says: try again.
+            Refused::Uncertain { .. } => StatusCode::BAD_GATEWAY,
         };
         let detail = serde_json::to_value(&refused).unwrap_or(Value::Null);
         Refusal::new(status, refused).with(detail)

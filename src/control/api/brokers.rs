@@ -14,6 +14,7 @@ use super::input::{Body, Names, Query};
 use crate::config::duration;
 use crate::control::Question;
 use crate::control::wire::WorkersBody;
+use crate::service::history::{self, Asked};
 
 /// Messages that are shown at most, and if nothing else is said.
 const MAX_MESSAGES: usize = 1000;
@@ -45,12 +46,27 @@ pub(super) async fn messages(
     Names(queue): Names<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let count = Query::read(query.as_deref(), "count")?.or(USUAL_MESSAGES, |text| {
-        let count = text.parse().ok().filter(|count| (1..=MAX_MESSAGES).contains(count));
-        let message = || format!("`count` is a number from 1 to {MAX_MESSAGES}");
-        count.ok_or_else(|| Refusal::invalid(message()))
-    })?;
+    let query = Query::read(query.as_deref(), &["count"])?;
+    let count = query.or("count", USUAL_MESSAGES, |text| number("count", text, MAX_MESSAGES))?;
     look(&api, Question::Peek { queue, count }).await
+}
+
+pub(super) async fn history(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let query = Query::read(query.as_deref(), &["entry", "from", "to", "count"])?;
+    let text = |name| query.get(name).map(str::to_owned);
+    let count = |text: &str| number("count", text, history::MAX_COUNT);
+    let count = query.or("count", history::USUAL_COUNT, count)?;
+    let asked = Asked { entry: text("entry"), from: text("from"), to: text("to"), count };
+    look(&api, Question::History(asked)).await
+}
+
+fn number(name: &str, text: &str, max: usize) -> Result<usize, Refusal> {
+    let number = text.parse().ok().filter(|number| (1..=max).contains(number));
+    let message = || format!("`{name}` is a number from 1 to {max}");
+    number.ok_or_else(|| Refusal::invalid(message()))
 }
 
 pub(super) async fn outcome(
@@ -58,8 +74,8 @@ pub(super) async fn outcome(
     Names((queue, task_id)): Names<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let query = Query::read(query.as_deref(), "within")?;
-    let within = query.or(Duration::ZERO, |text| length("within", text))?;
+    let query = Query::read(query.as_deref(), &["within"])?;
+    let within = query.or("within", Duration::ZERO, |text| length("within", text))?;
     look(&api, Question::Outcome { queue, task_id, within }).await
 }
 

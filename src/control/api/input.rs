@@ -57,32 +57,51 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// The value of the one parameter that a query may have.
-pub(super) struct Query(Option<String>);
+/// The parameters of a query, each once at most.
+pub(super) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
-    /// Reads a query, in which nothing but `name` may stand, once.
-    pub(super) fn read(query: Option<&str>, name: &str) -> Result<Query, Refusal> {
-        let query = query.unwrap_or_default();
-        if query.is_empty() {
-            return Ok(Query(None));
+    /// Reads a query, in which nothing but these names may stand.
+    pub(super) fn read(
+        query: Option<&str>,
+        names: &'static [&'static str],
+    ) -> Result<Query, Refusal> {
+        let mut read = Query(Vec::new());
+        let parts = query.filter(|query| !query.is_empty());
+        for part in parts.into_iter().flat_map(|query| query.split('&')) {
+            let (found, value) = part.split_once('=').unwrap_or((part, ""));
+            let name = names.iter().find(|name| **name == found && !read.has(name));
+            let name = name.ok_or_else(|| Refusal::invalid(takes(names)))?;
+            let value = percent_decode_str(value).decode_utf8();
+            let value = value.map_err(|_| Refusal::invalid(format!("`{name}` is not UTF-8")))?;
+            read.0.push((name, value.into_owned()));
         }
-        let value = match query.split_once('=') {
-            Some((found, value)) if found == name && !value.contains('&') => value,
-            None if query == name => "",
-            _ => return Err(Refusal::invalid(format!("the query takes `{name}` only, and once"))),
-        };
-        let value = percent_decode_str(value).decode_utf8();
-        let value = value.map_err(|_| Refusal::invalid(format!("`{name}` is not UTF-8")))?;
-        Ok(Query(Some(value.into_owned())))
+        Ok(read)
     }
 
-    /// The value as `read` makes it of the text, or `usual`.
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(found, _)| *found == name)
+    }
+
+    /// The value of a parameter, if it is there.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter as `read` makes it of the text, or `usual`.
     pub(super) fn or<T>(
-        self,
+        &self,
+        name: &str,
         usual: T,
         read: impl FnOnce(&str) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        self.0.map_or(Ok(usual), |text| read(&text))
+        self.get(name).map_or(Ok(usual), read)
+    }
+}
+
+fn takes(names: &[&str]) -> String {
+    match names {
+        [name] => format!("the query takes `{name}` only, and once"),
+        names => format!("the query takes `{}`, each once", names.join("`, `")),
     }
 }

@@ -28,11 +28,13 @@ pub(crate) const RESOURCES: &str = "\
 GET /v1/status
 GET /v1/leader
 GET /v1/entries
+GET /v1/entries/NAME
+GET /v1/history?entry=NAME&from=TIME&to=TIME&count=50
 GET /v1/queues/NAME/messages?count=10
 GET /v1/queues/NAME/tasks/ID?within=1s
 POST /v1/workers/inspect {\"queues\": [NAME, …], \"timeout\": \"1s\"}
-POST /v1/entries/NAME/trigger {\"slot\", \"args\", \"kwargs\", \"queue\", \"dry_run\", \"wants_result\"}
-POST /v1/entries/NAME/backfill {\"from\", \"to\", \"queue\", \"dry_run\"}
+POST /v1/entries/NAME/trigger {\"slot\", \"args\", \"kwargs\", \"queue\", \"id\", \"by\", \"dry_run\", \"wants_result\"}
+POST /v1/entries/NAME/backfill {\"from\", \"to\", \"queue\", \"run\", \"by\", \"dry_run\"}
 POST /v1/reload?wait=true
 POST /v1/resign
 ";
@@ -81,6 +83,8 @@ pub(crate) fn reading(api: Api) -> Router {
         .route("/v1/status", get(service::status))
         .route("/v1/leader", get(brokers::leader))
         .route("/v1/entries", get(service::entries))
+        .route("/v1/entries/{entry}", get(service::entry))
+        .route("/v1/history", get(brokers::history))
         .route("/v1/queues/{queue}/messages", get(brokers::messages))
         .route("/v1/queues/{queue}/tasks/{task_id}", get(brokers::outcome))
         .with_state(api)

@@ -25,7 +25,7 @@ async fn forward<T>(
 }
 
 pub(super) async fn status(State(api): State<Api>) -> Result<Response, Refusal> {
-    Ok(masked(StatusCode::OK, &forward(&api, Request::Status).await?))
+    Ok(masked(StatusCode::OK, &forward(&api, Request::Status).await?.with_troubles()))
 }
 
 pub(super) async fn entries(State(api): State<Api>) -> Result<Response, Refusal> {
@@ -38,11 +38,20 @@ pub(super) async fn entries(State(api): State<Api>) -> Result<Response, Refusal>
     laid_out.map_err(|_| Refusal::stopping())
 }
 
+pub(super) async fn entry(
+    State(api): State<Api>,
+    Names(entry): Names<String>,
+) -> Result<Response, Refusal> {
+    let detail = forward(&api, |answer| Request::Entry(entry, answer)).await?;
+    Ok(masked(StatusCode::OK, &detail?))
+}
+
 pub(super) async fn reload(
     State(api): State<Api>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let waits = Query::read(query.as_deref(), "wait")?.or(false, |text| match text {
+    let query = Query::read(query.as_deref(), &["wait"])?;
+    let waits = query.or("wait", false, |text| match text {
         "true" | "" => Ok(true),
         "false" => Ok(false),
         _ => Err(Refusal::invalid("`wait` is `true` or `false`")),

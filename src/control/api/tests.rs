@@ -10,13 +10,14 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::by_hand::{Backfill, Refused, Trigger};
 use crate::config::Identity;
 use crate::control::server::tests::answer_to;
 use crate::control::wire::{MAX_REQUEST, service_of};
 use crate::control::{Command, LookError, LookErrorKind, Question};
 use crate::http::on_socket;
+use crate::manual::{Backfill, Refused, Trigger};
 use crate::service::heartbeat::Heartbeat;
+use crate::service::history::Asked;
 
 /// Names that a path could be taken apart by.
 const NAMES: [&str; 7] = ["nightly", "a/b c", "100%?#&=+", "%2F", "..", "이름", "a\n\u{202e}b"];
@@ -64,6 +65,11 @@ fn answer(request: Request, does: bool) -> String {
             let _ = answer.send(Vec::new());
             text("list")
         }
+        Request::Entry(name, answer) => {
+            let asked = format!("entry {name}");
+            let _ = answer.send(Err(Refused::NoSuchEntry { name, suggestion: None }));
+            asked
+        }
         Request::Reload(answer) => {
             let done =
                 if does { Ok(text("nothing changed")) } else { Err(text("a.yaml:1:1: bad")) };
@@ -81,11 +87,13 @@ fn answer(request: Request, does: bool) -> String {
         }
         Request::Backfill(backfill, answer) => {
             let refused =
-                if does { Refused::Broker(text("x")) } else { Refused::Invalid(text("x")) };
+                if does { Refused::NotSent(text("x")) } else { Refused::Invalid(text("x")) };
             let _ = answer.send(Err(refused));
             format!("{backfill:?}")
         }
-        Request::LogState | Request::Stop => text("not asked over the socket"),
+        Request::Schedule(_) | Request::LogState | Request::Stop => {
+            text("not asked over the socket")
+        }
     }
 }
 
@@ -115,7 +123,7 @@ async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
             args: Some(json!([1, {"a": name}])),
             kwargs: Some(Value::Null),
             queue: Some(entry.clone()),
-            told: true,
+            wants_result: true,
             entry: entry.clone(),
             ..Trigger::default()
         };
@@ -127,11 +135,12 @@ async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
         for (command, code, asked) in [
             (Command::Status, 200, "status".to_owned()),
             (Command::List, 200, "list".to_owned()),
+            (Command::Entry(entry.clone()), 404, format!("entry {entry}")),
             (Command::Reload { wait: true }, 200, "reload".to_owned()),
             (Command::Reload { wait: false }, 202, "reload".to_owned()),
             (Command::Resign, 204, "resign".to_owned()),
             (Command::Trigger(Box::new(trigger.clone())), 404, format!("{trigger:?}")),
-            (Command::Backfill(Box::new(backfill.clone())), 502, format!("{backfill:?}")),
+            (Command::Backfill(Box::new(backfill.clone())), 503, format!("{backfill:?}")),
         ] {
             let (answered, _) = ask(&routes, command.request().unwrap()).await;
             assert_eq!(answered, code, "{command:?}");
@@ -145,10 +154,13 @@ async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
             assert_eq!(seen, asked);
         }
         let within = Duration::from_millis(700);
+        let (from, to) = (Some("2026-01-01T00:00+09:00".to_owned()), Some(entry.clone()));
         for question in [
             Question::Peek { queue: queue.clone(), count: 7 },
             Question::Workers { queues, timeout },
             Question::Outcome { queue, task_id, within },
+            Question::History(Asked { entry: Some(entry.clone()), from, to, count: 9 }),
+            Question::History(Asked { count: 50, ..Asked::default() }),
             Question::Leader,
         ] {
             let command = Command::Look(question.clone());
@@ -185,6 +197,16 @@ async fn an_error_is_json_with_a_status_code_of_its_kind() {
         (Method::GET, "/v1/queues/a/messages?count=0", "", 422, too_many),
         (Method::GET, "/v1/queues/a/messages?count=1001", "", 422, too_many),
         (Method::GET, "/v1/queues/a/messages?count=-1", "", 422, too_many),
+        (Method::GET, "/v1/entries/a", "", 404, "no entry is named `a`"),
+        (Method::GET, "/v1/history?count=10001", "", 422, "`count` is a number from 1 to 10000"),
+        (
+            Method::GET,
+            "/v1/history?entry=a&entry=b",
+            "",
+            422,
+            "the query takes `entry`, `from`, `to`, `count`, each once",
+        ),
+        (Method::GET, "/v1/history?from=%ff", "", 422, "`from` is not UTF-8"),
         (Method::GET, "/v1/queues/a/messages", "", 409, "no redis://me:***@host\n\u{202e}"),
         (Method::GET, "/v1/queues/a/tasks/b?within=1", "", 422, "`within`: the duration `1` has"),
         (Method::POST, "/v1/workers/inspect", "{}", 422, "the body does not fit: "),
@@ -254,7 +276,7 @@ async fn every_path_that_the_index_names_is_there() {
         assert!(is_there && !body.contains("the query takes"), "{line}: {code} {body}");
         paths += 1;
     }
-    assert_eq!(paths, 15);
+    assert_eq!(paths, 17);
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,6 +42,7 @@ pub use mapping::MappingFields;
 pub use parse::Line;
 pub use quartz::Quartz;
 
+use super::canonical::{Form, mask};
 use super::wall::Class;
 use field::Set;
 
@@ -150,6 +151,42 @@ impl Cron {
                 "{line} {nearest:x} {first:x}:{second:x}:{third:x}:{fourth:x}:{fifth:x}:{last:x}"
             ),
         }
+    }
+
+    /// Reads the form back.
+    pub(super) fn from_canonical(words: &mut Form<'_>) -> Option<Cron> {
+        words.literal("cron")?;
+        let (minutes, hours) = (words.mask(Field::Minute.full_mask())?, words.mask(0xff_ffff)?);
+        // A day or weekday of a special kind may be the only one.
+        let (days, months) = (mask(words.next()?, u32::MAX.into())?, words.mask(0x1ffe)?);
+        let weekdays = mask(words.next()?, 0x7f)?;
+        let day_match = match words.next()? {
+            "and" => DayMatch::And,
+            "or" => DayMatch::Or,
+            _ => return None,
+        };
+        let class = match words.next()? {
+            "wild" => Class::Wildcard,
+            "fixed" => Class::Fixed,
+            _ => return None,
+        };
+        let (mut nearest, mut nth) = (0, [0; 6]);
+        // No zone's name is a number.
+        if let Some(special) = words.peek().and_then(|word| mask(word, u32::MAX.into())) {
+            words.next();
+            nearest = special as u32;
+            let mut weeks = words.next()?.split(':');
+            for week in &mut nth {
+                *week = mask(weeks.next()?, 0x7f)? as u8;
+            }
+            if weeks.next().is_some() {
+                return None;
+            }
+        }
+        let (hours, days, months) = (hours as u32, days as u32, months as u16);
+        let weekdays = weekdays as u8;
+        let cron = Cron { minutes, hours, days, nearest, months, weekdays, nth, day_match, class };
+        cron.ever_comes().then_some(cron)
     }
 }
 

@@ -16,6 +16,7 @@ use super::parse::refuse_stray;
 use super::special::Special;
 use super::{Cron, DayMatch};
 use crate::schedule::calendar::{Date, date_of, day_of};
+use crate::schedule::canonical::{Form, is_ascending, list};
 use crate::schedule::token::{Token, number};
 use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::wall::{self, Class};
@@ -146,6 +147,24 @@ impl Quartz {
                 format!("quartz {seconds:x} {} {cron}", years.join(","))
             }
         }
+    }
+
+    /// Reads the form back, unless it is that of a crontab line.
+    pub(in crate::schedule) fn from_canonical(words: &mut Form<'_>) -> Option<Quartz> {
+        words.literal("quartz")?;
+        let seconds = words.mask((1 << 60) - 1)?;
+        let years = match words.next()? {
+            "*" => None,
+            years => {
+                let year = |year: &str| {
+                    year.parse().ok().filter(|year: &u16| (1970..=2100).contains(year))
+                };
+                Some(list(years, 131, year)?).filter(|years| is_ascending(years))
+            }
+        };
+        let quartz =
+            Quartz { cron: Cron::from_canonical(words)?, seconds, years: years.map(Into::into) };
+        quartz.minute_from(0).is_some().then_some(quartz)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Action, COUNT_CAP, Item, window};
+use super::track::{INSTANT, Open};
+use super::{Action, COUNT_CAP, Item};
 use crate::schedule::entry::{CatchUp, Entry};
 use crate::schedule::kind::Kind;
-use crate::schedule::progress::SkipReason;
+use crate::schedule::outcome::SkipReason;
+use crate::schedule::progress::Run;
 use crate::schedule::unix_ms::UnixMs;
 
 /// The verdict on a run of slots: those after the judgement before it, up to `through`.
@@ -25,9 +27,12 @@ impl Judgement {
     pub(super) fn new(through: UnixMs, verdict: Verdict) -> Judgement {
         Judgement { through, verdict }
     }
-}
 
-const INSTANT: Duration = Duration::from_millis(1);
+    /// Whether it is no matter of time: what is in doubt stays so.
+    pub(super) fn is_resent(&self) -> bool {
+        self.verdict == Verdict::Send(Kind::Resent)
+    }
+}
 
 /// Judges the slots that came due since the last judgement; those before keep theirs.
 pub(super) fn judge(
@@ -72,84 +77,115 @@ pub(super) fn judge(
     }
 }
 
-fn pronounce(judgements: &mut Vec<Judgement>, through: UnixMs, verdict: Verdict) {
+/// The longest age at which a slot of the entry is still sent.
+fn window(entry: &Entry, grace: Duration) -> Duration {
+    match entry.catch_up {
+        CatchUp::None => grace,
+        CatchUp::Latest | CatchUp::All => entry.within,
+    }
+}
+
+pub(super) fn pronounce(judgements: &mut Vec<Judgement>, through: UnixMs, verdict: Verdict) {
     match judgements.last_mut() {
         Some(last) if last.verdict == verdict => last.through = through,
         _ => judgements.push(Judgement { through, verdict }),
     }
 }
 
-/// Turns judgements into items, oldest slot first, at most `most` of them.
-///
-/// A slot to be sent may have grown too old since it was judged; then it is skipped.
-pub(super) fn unroll(
-    (index, entry): (u32, &Entry),
-    cursor: UnixMs,
-    judgements: &[Judgement],
-    now: UnixMs,
-    grace: Duration,
-    most: usize,
-    items: &mut Vec<Item>,
-) {
-    let full = items.len() + most;
-    let mut from = cursor;
-    for judgement in judgements.iter().filter(|judgement| judgement.through > cursor) {
-        match judgement.verdict {
-            Verdict::Skip(reason) => {
-                skip_run((index, entry), from, judgement.through, reason, items);
-                from = judgement.through;
-            }
-            Verdict::Send(kind) => {
-                let window = if kind == Kind::Resent { entry.within } else { window(entry, grace) };
-                let too_old = entry.due_through(from, now - window - INSTANT);
-                let too_old = too_old.min(judgement.through);
-                skip_run((index, entry), from, too_old, SkipReason::TooLate, items);
-                from = from.max(too_old);
-                while let Some(slot) = entry.next_slot(from).filter(|s| *s <= judgement.through) {
-                    if items.len() >= full {
-                        return;
+/// Leaves of the judgements what they say of slots up to `until`.
+pub(super) fn cut(judgements: &mut Vec<Judgement>, until: UnixMs) {
+    let whole = judgements.partition_point(|judgement| judgement.through < until);
+    judgements.truncate(whole + 1);
+    if let Some(last) = judgements.last_mut() {
+        last.through = last.through.min(until);
+    }
+}
+
+/// One entry, as it is planned.
+#[derive(Clone, Copy)]
+pub(super) struct Planned<'a> {
+    pub(super) index: u32,
+    pub(super) open: Open<'a>,
+    /// Slots that were dispatched and whose records are lost.
+    pub(super) forgotten: &'a [Run],
+    pub(super) cursor: UnixMs,
+    pub(super) now: UnixMs,
+    pub(super) grace: Duration,
+}
+
+impl Planned<'_> {
+    /// Turns judgements into items, oldest slot first, at most `max` of them.
+    ///
+    /// A slot to be sent may have grown too old since it was judged; then it is skipped. One that is
+    /// not due, after all, is left for later: the clock was set back.
+    pub(super) fn unroll(&self, judgements: &[Judgement], max: usize, items: &mut Vec<Item>) {
+        let entry = self.open.entry;
+        let full = items.len() + max;
+        let due = entry.due_through(self.cursor, self.now);
+        let mut from = self.cursor;
+        for judgement in judgements.iter().filter(|judgement| judgement.through > self.cursor) {
+            let through = judgement.through.min(due);
+            match judgement.verdict {
+                Verdict::Skip(reason) => {
+                    self.skip_run(from, through, reason, items);
+                    from = from.max(through);
+                }
+                Verdict::Send(kind) => {
+                    let window = match kind {
+                        Kind::Resent => entry.within,
+                        _ => window(entry, self.grace),
+                    };
+                    let too_old = entry.due_through(from, self.now - window - INSTANT);
+                    let too_old = too_old.min(through);
+                    self.skip_run(from, too_old, SkipReason::TooLate, items);
+                    from = from.max(too_old);
+                    while let Some(slot) = self.open.next(from).filter(|slot| *slot <= through) {
+                        if items.len() >= full {
+                            return;
+                        }
+                        self.send(slot, kind, items);
+                        from = slot;
                     }
-                    let expired = entry.expires_at(slot).is_some_and(|until| until <= now);
-                    if expired {
-                        skip((index, slot), SkipReason::Expired, 1, items);
-                    } else {
-                        items.push(Item { entry: index, slot, action: Action::Send(kind) });
-                    }
-                    from = slot;
                 }
             }
+            if items.len() >= full {
+                return;
+            }
         }
-        if items.len() >= full {
+    }
+
+    fn send(&self, slot: UnixMs, kind: Kind, items: &mut Vec<Item>) {
+        if self.open.entry.expires_at(slot).is_some_and(|until| until <= self.now) {
+            return self.skip(slot, SkipReason::Expired, 1, items);
+        }
+        let is_forgotten = self.forgotten.iter().any(|run| run.contains(slot));
+        let kind = if is_forgotten { Kind::Resent } else { kind };
+        items.push(Item { entry: self.index, slot, action: Action::Send(kind) });
+    }
+
+    fn skip_run(&self, from: UnixMs, through: UnixMs, reason: SkipReason, items: &mut Vec<Item>) {
+        if through <= from {
             return;
         }
-    }
-}
-
-fn skip_run(
-    (index, entry): (u32, &Entry),
-    from: UnixMs,
-    through: UnixMs,
-    reason: SkipReason,
-    items: &mut Vec<Item>,
-) {
-    if through <= from {
-        return;
-    }
-    if let Some(slot) = entry.last_slot(from, through) {
-        let count = entry.count_slots(from, slot, COUNT_CAP);
-        skip((index, slot), reason, count, items);
-    }
-}
-
-/// Adds to the run of skipped slots that ends the list, or starts one.
-fn skip((entry, slot): (u32, UnixMs), why: SkipReason, slots: u64, items: &mut Vec<Item>) {
-    match items.last_mut() {
-        Some(Item { entry: last, slot: newest, action: Action::Skip { reason, count } })
-            if *last == entry && *reason == why =>
-        {
-            *newest = slot;
-            *count = count.saturating_add(slots).min(COUNT_CAP);
+        if let Some(slot) = self.open.last(from, through) {
+            let count = self.open.count(from, slot, COUNT_CAP);
+            self.skip(slot, reason, count, items);
         }
-        _ => items.push(Item { entry, slot, action: Action::Skip { reason: why, count: slots } }),
+    }
+
+    /// Adds to the run of skipped slots that ends the list, or starts one.
+    fn skip(&self, slot: UnixMs, why: SkipReason, slots: u64, items: &mut Vec<Item>) {
+        match items.last_mut() {
+            Some(Item { entry: last, slot: newest, action: Action::Skip { reason, count } })
+                if *last == self.index && *reason == why =>
+            {
+                *newest = slot;
+                *count = count.saturating_add(slots).min(COUNT_CAP);
+            }
+            _ => {
+                let action = Action::Skip { reason: why, count: slots };
+                items.push(Item { entry: self.index, slot, action });
+            }
+        }
     }
 }

@@ -22,6 +22,7 @@
 //! Slots lie between the epoch and the end of year 9999.
 
 mod build;
+mod canonical;
 mod days;
 mod describe;
 mod error;
@@ -102,35 +103,4 @@ impl Rrule {
         let days = size_of_val(&*self.days.numbered) + size_of_val(&*self.days.year_days);
         size_of::<Rrule>() + dates + days + size_of_val(&*self.positions)
     }
-
-    /// What decides the slots, in one form for all ways of writing them: masks in hexadecimal, lists
-    /// in order, readings in seconds, COUNT as the last reading that it allows.
-    pub(super) fn canonical(&self) -> String {
-        let Rrule { start, days, times, .. } = self;
-        let (freq, interval) = (self.periods.freq().name(), self.periods.interval());
-        let (cut, Times { hours, minutes, seconds }) = (self.periods.week_start(), times);
-        let Days { months, month_days, month_days_back, weekdays, weeks, weeks_back, .. } = days;
-        let end = match (self.last, self.until) {
-            (last, UnixMs::MAX) if last == periods::END_S => "-".to_owned(),
-            (last, UnixMs::MAX) => last.to_string(),
-            (_, until) => format!("{until}"),
-        };
-        let of = if days.numbered_in_year { "y" } else { "m" };
-        let numbered = join(&days.numbered, |(number, weekday)| format!("{number}{of}{weekday}"));
-        let (year_days, positions) =
-            (join(&days.year_days, i16::to_string), join(&self.positions, i16::to_string));
-        let (excluded, added) =
-            (join(&self.excluded, i64::to_string), join(&self.added, i64::to_string));
-        format!(
-            "rrule {freq} {interval} {cut} {start} {end} {months:x} {month_days:x}/{month_days_back:x} \
-             {weekdays:x} {numbered} {year_days} {weeks:x}/{weeks_back:x}/{} {hours:x} {minutes:x} \
-             {seconds:x} {positions} -{excluded} +{added}",
-            days.week_start
-        )
-    }
-}
-
-/// The items with commas in between.
-fn join<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
-    items.iter().map(text).collect::<Vec<_>>().join(",")
 }

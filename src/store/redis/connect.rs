@@ -1,6 +1,7 @@
 //! Makes one connection to one server: the stream, TLS if needed, and the login. Errors say what to
 //! do.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -8,12 +9,12 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo,
+    AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
     RedisError, RedisFuture, Value,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -25,7 +26,19 @@ use crate::tls::{self, Tls};
 #[derive(Clone)]
 pub(super) struct Connection {
     calls: MultiplexedConnection,
-    _driver: Arc<Driver>,
+    driver: Arc<Driver>,
+}
+
+impl Connection {
+    /// Whether it is known that nothing can come over it any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.0.is_finished()
+    }
+
+    /// Whether it is a clone of that one.
+    pub(super) fn is_same(&self, other: &Connection) -> bool {
+        Arc::ptr_eq(&self.driver, &other.driver)
+    }
 }
 
 /// The task that reads and writes; a server that never answers would keep it for ever.
@@ -89,12 +102,12 @@ pub(super) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// A connection to `server`, whose login it has passed. What the server sends unasked goes to
-    /// `pushes`.
+    /// A connection to `server`, whose login it has passed. A message that the server sends unasked
+    /// wakes `published`, and is dropped: whatever comes, nothing is kept.
     pub(super) async fn open(
         &self,
         server: &Server,
-        pushes: Option<&UnboundedSender<PushInfo>>,
+        published: Option<&Arc<Notify>>,
     ) -> Result<Connection, Failure> {
         let until = Instant::now() + self.deadline;
         let settings = &server.settings;
@@ -103,11 +116,11 @@ impl Opening<'_> {
                 let stream = timeout_at(until, UnixStream::connect(path)).await;
                 let stream = stream.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
                 let stream = stream.map_err(|error| Failure::other(of_socket(&error)))?;
-                self.log_in(stream, settings, pushes, until).await.map_err(explain)
+                self.log_in(stream, settings, published, until).await.map_err(explain)
             }
             Endpoint::Tcp { host, tls: false } => {
                 let stream = reach(host, until).await?;
-                let done = self.log_in(stream, settings, pushes, until).await;
+                let done = self.log_in(stream, settings, published, until).await;
                 done.map_err(|error| match is_no_redis(&error) {
                     true => Failure::other(format!(
                         "the server there does not speak the Redis protocol ({error}); if it \
@@ -129,7 +142,7 @@ impl Opening<'_> {
                         return Err(Failure::other(text));
                     }
                 };
-                self.log_in(stream, settings, pushes, until).await.map_err(explain)
+                self.log_in(stream, settings, published, until).await.map_err(explain)
             }
         }
     }
@@ -138,17 +151,23 @@ impl Opening<'_> {
         &self,
         stream: S,
         settings: &RedisConnectionInfo,
-        pushes: Option<&UnboundedSender<PushInfo>>,
+        published: Option<&Arc<Notify>>,
         until: Instant,
     ) -> Result<Connection, RedisError> {
         let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.deadline));
-        if let Some(sender) = pushes {
-            config = config.set_push_sender(sender.clone());
+        if let Some(published) = published {
+            let published = Arc::clone(published);
+            config = config.set_push_sender(move |push: PushInfo| {
+                if push.kind == PushKind::Message {
+                    published.notify_one();
+                }
+                Ok::<(), Infallible>(())
+            });
         }
         let login = MultiplexedConnection::new_with_config(settings, stream, config);
         let late = |_| RedisError::from(io::Error::from(ErrorKind::TimedOut));
         let (calls, driver) = timeout_at(until, login).await.map_err(late)??;
-        Ok(Connection { calls, _driver: Arc::new(Driver(tokio::spawn(driver))) })
+        Ok(Connection { calls, driver: Arc::new(Driver(tokio::spawn(driver))) })
     }
 }
 

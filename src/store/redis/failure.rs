@@ -5,7 +5,8 @@ use std::fmt;
 use redis::RedisError;
 
 use super::inspect;
-use crate::store::BrokerError;
+use crate::address::RedisAddress;
+use crate::store::contract::StoreError;
 use crate::tls;
 
 /// Why a server gave no answer, or refused.
@@ -47,13 +48,49 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<Failure> for BrokerError {
-    fn from(failure: Failure) -> BrokerError {
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> StoreError {
         match failure.kind {
-            Kind::Unusable => BrokerError::Unusable(failure.to_string()),
-            Kind::Login | Kind::Other => BrokerError::Unavailable(failure.to_string()),
+            Kind::Unusable => StoreError::Unusable(failure.to_string()),
+            Kind::Login | Kind::Other => StoreError::Unavailable(failure.to_string()),
         }
     }
+}
+
+/// Beginnings of answers of a server that has done nothing; those that a script can meet come from its
+/// first write.
+const DONE_NOTHING: [&str; 12] = [
+    "OOM",
+    "READONLY",
+    "MISCONF",
+    "NOREPLICAS",
+    "LOADING",
+    "BUSY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOSCRIPT",
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+];
+
+/// Whether the error says that the request did nothing, however often it is repeated.
+pub(super) fn is_undone(error: &RedisError) -> bool {
+    let said = error.clone().into_server_errors();
+    let Some((_, said)) = said.as_deref().and_then(|all| all.first()) else { return false };
+    // Versions before 7 put the code of a command into the text of the script's error.
+    let quoted = |code: &&str| {
+        let details = said.details().unwrap_or_default();
+        details.contains(&format!(": -{code} "))
+    };
+    DONE_NOTHING.contains(&said.code()) || DONE_NOTHING[..4].iter().any(quoted)
+}
+
+/// What an error means of a request that was on its way.
+pub(super) fn on_the_way(error: RedisError, address: &RedisAddress) -> StoreError {
+    let undone = is_undone(&error);
+    let text = format!("{} (at {address})", explain(error));
+    if undone { StoreError::Unavailable(text) } else { StoreError::Unanswered(text) }
 }
 
 /// Says what went wrong and what to do; nothing in it names a password.

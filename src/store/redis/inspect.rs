@@ -6,10 +6,10 @@ use redis::Value;
 
 use super::connect::Connection;
 use super::failure::explain;
-use crate::store::BrokerError;
+use crate::store::contract::StoreError;
 
 /// Refuses a server that no retry makes usable. Asks with HELLO, which no ACL forbids.
-pub(super) async fn inspect(connection: &mut Connection) -> Result<(), BrokerError> {
+pub(super) async fn inspect(connection: &mut Connection) -> Result<(), StoreError> {
     let hello = redis::cmd("HELLO").query_async(connection).await;
     let hello: HashMap<String, Value> = hello.map_err(explain)?;
     let field = |name: &str| {
@@ -17,7 +17,7 @@ pub(super) async fn inspect(connection: &mut Connection) -> Result<(), BrokerErr
         redis::from_redis_value_ref::<String>(value).ok()
     };
     let [mode, version] = ["mode", "version"].map(|name| field(name).unwrap_or_default());
-    fitness(&mode, &version).map_err(BrokerError::Unusable)
+    fitness(&mode, &version).map_err(StoreError::Unusable)
 }
 
 fn fitness(mode: &str, version: &str) -> Result<(), String> {

@@ -1,5 +1,7 @@
 //! The names of all keys; every one begins with the namespace.
 
+use uuid::Uuid;
+
 /// The keys of one namespace.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
@@ -30,18 +32,18 @@ impl Keys {
         self.key("sequence")
     }
 
-    /// Hash: entry → `"<slot> <outcome> <task id>"` of the last slot settled.
+    /// Hash: entry → how far it has come, as `text` has it.
     pub(super) fn progress(&self) -> String {
         self.key("progress")
     }
 
-    /// Hash: entry → `"<slot> intended -"` of a slot that an AMQP broker may have taken, while that
-    /// is not recorded.
+    /// Hash: entry → the slot that a carrier may have taken, while that is not recorded.
     pub(super) fn intents(&self) -> String {
         self.key("intents")
     }
 
-    /// Hash: entry with a limit → how many slots of its life were dispatched.
+    /// In the first format. Hash: entry with a limit → how many slots of its registration were
+    /// dispatched.
     pub(super) fn sent(&self) -> String {
         self.key("sent")
     }
@@ -51,12 +53,13 @@ impl Keys {
         self.key("running")
     }
 
-    /// Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has left.
+    /// In the first format. Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has
+    /// left.
     pub(super) fn lives(&self) -> String {
         self.key("lives")
     }
 
-    /// String: there while the namespace's records are whole.
+    /// String: the number of the format, while the namespace's records are whole.
     pub(super) fn marker(&self) -> String {
         self.key("marker")
     }
@@ -69,5 +72,40 @@ impl Keys {
     /// Channel: a leader has resigned.
     pub(super) fn resigned(&self) -> String {
         self.key("resigned")
+    }
+
+    /// String `"<record id> <total slots of the chain>"`: the newest record of the journal.
+    pub(super) fn head(&self) -> String {
+        self.key("head")
+    }
+
+    /// String: the id of the newest record that is folded into progress.
+    pub(super) fn folded(&self) -> String {
+        self.key("folded")
+    }
+
+    /// Stream: a record a batch and queue, with the fields before, term, queue, total and lines.
+    pub(super) fn journal(&self) -> String {
+        self.key("journal")
+    }
+
+    /// Hash: entry → `"<since>\t<timing>"`, as `text` has it.
+    pub(super) fn registrations(&self) -> String {
+        self.key("registrations")
+    }
+
+    /// Hash: `"<queue>\t<word of the outcome>"` → how many slots.
+    pub(super) fn counters(&self) -> String {
+        self.key("counters")
+    }
+
+    /// Hash: entry → the last outcomes that trimming dropped from the journal, see `last_outcomes`.
+    pub(super) fn outcomes(&self) -> String {
+        self.key("outcomes")
+    }
+
+    /// String that lasts a day: the greatest place of a manual run that was sent.
+    pub(super) fn run(&self, run: Uuid) -> String {
+        self.key(&format!("run:{run}"))
     }
 }

@@ -1,16 +1,18 @@
 //! A connection that is made when needed, and a deadline on every call.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{FromRedisValue, Pipeline, PushInfo};
-use tokio::sync::mpsc::UnboundedSender;
+use redis::{FromRedisValue, Pipeline, RedisError};
+use tokio::sync::Notify;
 
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::explain;
 use super::sentinel::Sentinels;
-use super::{inspect, scripts};
+use super::{inspect, lua};
 use crate::address::{RedisAddress, RedisServer};
-use crate::store::BrokerError;
+use crate::store::contract::StoreError;
 use crate::tls::Tls;
 
 /// One server, reached over at most one connection at a time.
@@ -24,9 +26,14 @@ pub(super) struct Link {
     is_store: bool,
     /// What every new connection begins with.
     setup: Pipeline,
-    pushes: Option<UnboundedSender<PushInfo>>,
+    published: Option<Arc<Notify>>,
     connection: Option<Connection>,
+    /// Idle connections stay open when they are used at least so often.
+    ping_after: Duration,
 }
+
+/// The longest that a connection is idle while somebody leads over it.
+const MAX_IDLE: Duration = Duration::from_secs(2);
 
 /// Where the server is.
 #[derive(Debug)]
@@ -40,7 +47,7 @@ impl Link {
     /// Sentinels three times.
     pub(super) fn new(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
         let link = Link::without_scripts(address, tls, deadline);
-        Link { setup: scripts::load_all(), is_store: true, ..link }
+        Link { setup: lua::load_all(), is_store: true, ..link }
     }
 
     /// For a server on which no script is called.
@@ -57,44 +64,49 @@ impl Link {
             deadline,
             is_store: false,
             setup: Pipeline::new(),
-            pushes: None,
+            published: None,
             connection: None,
+            ping_after: MAX_IDLE,
         }
     }
 
-    /// Subscribes every connection to `channel`; what is published there goes to `sender`.
-    pub(super) fn listen(mut self, channel: String, sender: UnboundedSender<PushInfo>) -> Link {
+    /// Subscribes every connection to `channel`; whatever is published there wakes `published`.
+    pub(super) fn listen(mut self, channel: String, published: &Arc<Notify>) -> Link {
         self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
-        self.pushes = Some(sender);
+        self.published = Some(Arc::clone(published));
         self
     }
 
     /// The connection, made now if there is none. Nothing is written before the server is known to
     /// support it.
-    pub(super) async fn connection(&mut self) -> Result<Connection, BrokerError> {
+    pub(super) async fn connection(&mut self) -> Result<Connection, StoreError> {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }
         match self.connect().await {
             Ok(connection) => Ok(self.connection.insert(connection).clone()),
-            Err(BrokerError::Unavailable(text)) => {
-                Err(BrokerError::Unavailable(format!("no connection to {}: {text}", self.address)))
+            Err(StoreError::Unavailable(text)) => {
+                Err(StoreError::Unavailable(format!("no connection to {}: {text}", self.address)))
             }
-            Err(BrokerError::Unusable(text)) => {
-                Err(BrokerError::Unusable(format!("{} cannot be used: {text}", self.address)))
+            Err(StoreError::Unusable(text)) => {
+                Err(StoreError::Unusable(format!("{} cannot be used: {text}", self.address)))
             }
+            Err(error @ StoreError::Unanswered(_)) => Err(error),
         }
     }
 
-    async fn connect(&mut self) -> Result<Connection, BrokerError> {
-        let pushes = self.pushes.as_ref();
+    async fn connect(&mut self) -> Result<Connection, StoreError> {
+        let published = self.published.as_ref();
         let opening = Opening { tls: &self.tls, deadline: self.deadline };
         let mut connection = match &mut self.place {
-            Place::At(server) => opening.open(server, pushes).await?,
-            Place::KnownTo(sentinels) => sentinels.connect(&opening, pushes).await?,
+            Place::At(server) => opening.open(server, published).await?,
+            Place::KnownTo(sentinels) => sentinels.connect(&opening, published).await?,
         };
         if self.is_store {
             inspect::inspect(&mut connection).await?;
+        }
+        if self.is_store {
+            self.ping_after = idle_time(&mut connection).await;
         }
         if !self.setup.is_empty() {
             let () = self.setup.query_async(&mut connection).await.map_err(explain)?;
@@ -106,18 +118,38 @@ impl Link {
     pub(super) async fn ask<T: FromRedisValue>(
         &mut self,
         pipeline: &Pipeline,
-    ) -> Result<T, BrokerError> {
+    ) -> Result<T, StoreError> {
         let mut connection = self.connection().await?;
         let answer = pipeline.query_async(&mut connection).await;
         answer.map_err(|error| {
             self.drop_connection();
-            match BrokerError::from(explain(error)) {
-                BrokerError::Unavailable(text) => {
-                    BrokerError::Unavailable(format!("{text} (at {})", self.address))
+            match StoreError::from(explain(error)) {
+                StoreError::Unavailable(text) => {
+                    StoreError::Unavailable(format!("{text} (at {})", self.address))
                 }
                 error => error,
             }
         })
+    }
+
+    /// Loads the scripts again, which somebody has removed.
+    pub(super) async fn load_scripts(connection: &mut Connection) -> Result<(), RedisError> {
+        lua::load_all().query_async(connection).await
+    }
+
+    /// How long the connection may be idle.
+    pub(super) fn ping_after(&self) -> Duration {
+        self.ping_after
+    }
+
+    /// The server's address, to be shown.
+    pub(super) fn address(&self) -> &RedisAddress {
+        &self.address
+    }
+
+    /// Whether this is the present connection.
+    pub(super) fn is_over(&self, connection: &Connection) -> bool {
+        self.connection.as_ref().is_some_and(|present| present.is_same(connection))
     }
 
     /// The connection, if there is one.
@@ -125,13 +157,20 @@ impl Link {
         self.connection.clone()
     }
 
-    /// The number of the database.
-    pub(super) fn database(&self) -> i64 {
-        self.address.database.into()
-    }
-
     /// The next call connects anew.
     pub(super) fn drop_connection(&mut self) {
         self.connection = None;
+    }
+}
+
+/// Half of the time after which the server closes idle connections, if it tells one that is short.
+async fn idle_time(connection: &mut Connection) -> Duration {
+    let mut call = redis::cmd("CONFIG");
+    // An ACL may forbid it.
+    let told = call.arg("GET").arg("timeout").query_async(connection).await;
+    let told: HashMap<String, u64> = told.unwrap_or_default();
+    match told.get("timeout") {
+        None | Some(0) => MAX_IDLE,
+        Some(seconds) => (Duration::from_secs(*seconds) / 2).min(MAX_IDLE),
     }
 }

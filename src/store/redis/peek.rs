@@ -1,43 +1,37 @@
 //! What waits in the places of a queue, read without moving anything.
 
-use redis::{FromRedisValue, Pipeline, Value};
+use redis::{Cmd, FromRedisValue, Value};
 
-use super::{RedisBroker, scripts};
+use super::lua;
 use crate::envelope::peek::{MOST_BYTES, Next, Place, Store};
-use crate::store::{BrokerError, Found, Group, Peeked};
+use crate::store::{Found, Group, Peeked};
 
-impl RedisBroker {
-    /// The first `count` messages of these places, of one instant.
-    ///
-    /// # Errors
-    /// When Redis does not answer, or something else is in such a place.
-    pub async fn peek(&mut self, places: &[Place], count: usize) -> Result<Peeked, BrokerError> {
-        let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
-        let mut call = scripts::call(&scripts::PEEK, &keys);
-        call.arg(count).arg(MOST_BYTES);
-        for Place { next, store, .. } in places {
-            call.arg(match next {
-                Next::Left => "left",
-                Next::Right => "right",
-                Next::Lowest => "lowest",
-                Next::Oldest => "oldest",
-            });
-            match store {
-                None => call.arg("").arg("").arg(0),
-                Some(Store::Hash { prefix, fields }) => {
-                    call.arg("hash").arg(prefix).arg(fields.len()).arg(*fields)
-                }
-                Some(Store::Field { key }) => call.arg("field").arg(key).arg(0),
-            };
-        }
-        let mut pipeline = Pipeline::new();
-        pipeline.add_command(call);
-        let (answer,): (Vec<Value>,) = self.link.ask(&pipeline).await?;
-        read(answer).ok_or_else(|| BrokerError::Unavailable("redis answered otherwise".to_owned()))
+/// The call that asks for it.
+pub(super) fn call(places: &[Place], count: usize) -> Cmd {
+    let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
+    let mut call = lua::call(&lua::PEEK, &keys);
+    call.arg(count).arg(MOST_BYTES);
+    for Place { next, store, .. } in places {
+        call.arg(match next {
+            Next::Left => "left",
+            Next::Right => "right",
+            Next::Lowest => "lowest",
+            Next::Oldest => "oldest",
+        });
+        match store {
+            None => call.arg("").arg("").arg(0),
+            Some(Store::Hash { prefix, fields }) => {
+                call.arg("hash").arg(prefix).arg(fields.len()).arg(*fields)
+            }
+            Some(Store::Field { key }) => call.arg("field").arg(key).arg(0),
+        };
     }
+    call
 }
 
-fn read(answer: Vec<Value>) -> Option<Peeked> {
+/// What it answers.
+pub(super) fn read(answer: Value) -> Option<Peeked> {
+    let Value::Array(answer) = answer else { return None };
     let mut answer = answer.into_iter();
     let first = answer.next()?;
     if let Some("wrong") = text(&first).as_deref() {

@@ -7,7 +7,7 @@ use redis::{Pipeline, Value};
 use super::link::Link;
 use crate::address::RedisAddress;
 use crate::envelope::Command;
-use crate::store::BrokerError;
+use crate::store::contract::StoreError;
 use crate::tls::Tls;
 
 /// Reads what workers tell.
@@ -28,10 +28,7 @@ impl Results {
     ///
     /// # Errors
     /// When Redis does not answer, or refuses a question.
-    pub async fn ask(
-        &mut self,
-        questions: &[Command],
-    ) -> Result<Vec<Option<Vec<u8>>>, BrokerError> {
+    pub async fn ask(&mut self, questions: &[Command]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.atomic();
         for words in questions {

@@ -1,16 +1,17 @@
 //! Asks the Sentinels for the master before each connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{PushInfo, RedisConnectionInfo, Value};
-use tokio::sync::mpsc::UnboundedSender;
+use redis::{RedisConnectionInfo, Value};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tracing::info;
 
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::{Failure, Kind, explain};
 use crate::address::{self, Endpoint, HostPort};
-use crate::store::BrokerError;
+use crate::store::contract::StoreError;
 
 /// The Sentinels of one master.
 #[derive(Debug)]
@@ -45,8 +46,8 @@ impl Sentinels {
     pub(super) async fn connect(
         &mut self,
         opening: &Opening<'_>,
-        pushes: Option<&UnboundedSender<PushInfo>>,
-    ) -> Result<Connection, BrokerError> {
+        published: Option<&Arc<Notify>>,
+    ) -> Result<Connection, StoreError> {
         let share = opening.deadline / u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
         for index in 0..self.nodes.len() {
@@ -67,7 +68,7 @@ impl Sentinels {
             if tried.contains(&found) {
                 continue;
             }
-            match connect_to_master(&master, opening, pushes).await {
+            match connect_to_master(&master, opening, published).await {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
@@ -82,7 +83,7 @@ impl Sentinels {
             }
             tried.push(found);
         }
-        Err(BrokerError::Unavailable(format!("no master was found: {}", failures.join("; "))))
+        Err(StoreError::Unavailable(format!("no master was found: {}", failures.join("; "))))
     }
 
     async fn ask(
@@ -113,9 +114,9 @@ const OWN_LOGIN: &str = "`sentinel_user` and `sentinel_password` are the Sentine
 async fn connect_to_master(
     server: &Server,
     opening: &Opening<'_>,
-    pushes: Option<&UnboundedSender<PushInfo>>,
+    published: Option<&Arc<Notify>>,
 ) -> Result<Connection, Failure> {
-    let mut connection = opening.open(server, pushes).await?;
+    let mut connection = opening.open(server, published).await?;
     let role: Vec<Value> =
         redis::cmd("ROLE").query_async(&mut connection).await.map_err(explain)?;
     let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());

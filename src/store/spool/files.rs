@@ -1,6 +1,6 @@
 //! Message files: staged, queued, and the lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirEntry, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -26,7 +26,7 @@ const MAX_MESSAGE_BYTES: u64 = 16 << 20;
 /// A message in the stage; its name there is its name in the queue.
 #[derive(Debug)]
 pub(super) struct Staged {
-    name: String,
+    pub(super) name: String,
 }
 
 /// The folders of a spool.
@@ -38,17 +38,29 @@ pub(super) struct Files {
     counter: AtomicU64,
     access: Access,
     /// `None` for a spool that is not held.
-    _lock: Option<File>,
+    lock: Option<(PathBuf, File)>,
 }
 
 impl Files {
     /// Makes the folders and takes the lock.
     pub(super) fn open(root: &Path) -> Result<Files, SpoolError> {
-        let mut files = Files::of_user(root, us())?;
+        Files::of_user(root, us())?.locked(root, us())
+    }
+
+    /// The same for a command. One that root runs also accepts a spool of another user, such as the
+    /// service's, if only that user and root can have put it there.
+    pub(super) fn open_for_command(root: &Path) -> Result<Files, SpoolError> {
+        let user = user_of_command(root);
+        Files::of_user(root, user)?.locked(root, user)
+    }
+
+    fn locked(mut self, root: &Path, user: u32) -> Result<Files, SpoolError> {
         let path = root.join("lock");
-        let lock = regular_file::open_or_create_own(&path).map_err(failed("open", &path))?;
+        let opened = regular_file::open_or_create_own(&path);
+        let lock = opened.and_then(|lock| self.owner().give(&lock).map(|()| lock));
+        let lock = lock.map_err(failed("open", &path))?;
         let owner = lock.metadata().map_err(failed("open", &path))?.uid();
-        if ![us(), ROOT].contains(&owner) {
+        if ![user, ROOT].contains(&owner) {
             return Err(SpoolError::Foreign { path, owner, us: us() });
         }
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
@@ -58,17 +70,28 @@ impl Files {
                 failed("lock", &path)(error.into())
             }
         })?;
-        files._lock = Some(lock);
-        Ok(files)
+        self.lock = Some((path, lock));
+        Ok(self)
     }
 
-    /// Makes the folders for a command. One that root runs also accepts a spool of another user, such as
-    /// the service's, if only that user and root can have put it there.
-    pub(super) fn of_command(root: &Path) -> Result<Files, SpoolError> {
-        let root = normal(root);
-        let owner = fs::symlink_metadata(&root).map_or(ROOT, |found| found.uid());
-        let is_trusted = us() == ROOT && is_below_only(&root, &[ROOT, owner]);
-        Files::of_user(&root, if is_trusted { owner } else { us() })
+    /// To whom the files belong that we make.
+    pub(super) fn owner(&self) -> Owner {
+        Owner(self.access.owner)
+    }
+
+    /// Whether the lock is still the file that we hold. Once it was deleted or replaced, another process
+    /// can hold the spool as well.
+    pub(super) fn check_lock(&self) -> Result<(), SpoolError> {
+        let Some((path, lock)) = &self.lock else { return Ok(()) };
+        let held = lock.metadata().map_err(failed("read", path))?;
+        match fs::symlink_metadata(path) {
+            Ok(found) if (found.dev(), found.ino()) == (held.dev(), held.ino()) => Ok(()),
+            Ok(_) => Err(SpoolError::LockGone { path: path.clone(), what: "replaced" }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(SpoolError::LockGone { path: path.clone(), what: "deleted" })
+            }
+            Err(error) => Err(failed("read", path)(error)),
+        }
     }
 
     /// Makes the folders, and checks that they belong to `user` or root and who else may write to them.
@@ -80,7 +103,7 @@ impl Files {
         // A group may be let in: that of the workers.
         open_folder(&queue, user, 0o002, "o-w")?;
         let access = Access::to(&queue).map_err(failed("read", &queue))?;
-        Ok(Files { stage, queue, counter: AtomicU64::new(0), access, _lock: None })
+        Ok(Files { stage, queue, counter: AtomicU64::new(0), access, lock: None })
     }
 
     /// Writes and syncs a message that no worker can see.
@@ -132,13 +155,6 @@ impl Files {
         Ok(queues)
     }
 
-    /// Stages and enqueues one message of which nothing is recorded.
-    pub(super) fn publish(&self, message: &Outgoing) -> Result<(), SpoolError> {
-        let staged = self.stage(message)?;
-        self.enqueue(&staged)?;
-        self.sync_queue()
-    }
-
     pub(super) fn sync_stage(&self) -> Result<(), SpoolError> {
         sync(&self.stage)
     }
@@ -153,19 +169,35 @@ impl Files {
         &self,
         is_recorded: impl Fn(&str, UnixMs) -> bool,
     ) -> Result<(), SpoolError> {
+        self.recover_those(|_, path| {
+            Ok(slot_of(path)?.is_some_and(|(entry, slot)| is_recorded(&entry, slot)))
+        })
+    }
+
+    /// The same where the names of those that are recorded are known.
+    pub(super) fn recover_named(&self, names: &HashSet<String>) -> Result<(), SpoolError> {
+        self.recover_those(|name, _| Ok(names.contains(name)))
+    }
+
+    fn recover_those(
+        &self,
+        is_recorded: impl Fn(&str, &Path) -> io::Result<bool>,
+    ) -> Result<(), SpoolError> {
         for item in fs::read_dir(&self.stage).map_err(failed("list", &self.stage))? {
             let item = item.map_err(failed("list", &self.stage))?;
             let path = item.path();
-            if !is_file(&item) || !item.file_name().to_str().is_some_and(is_name_of_ours) {
+            let name = item.file_name();
+            let name = name.to_str().filter(|name| is_file(&item) && is_name_of_ours(name));
+            let Some(name) = name else {
                 warn!(path = %path.display(), "not a message, so it is left in the stage");
                 continue;
-            }
-            match slot_of(&path) {
-                Ok(Some((entry, slot))) if is_recorded(&entry, slot) => {
-                    let target = self.queue.join(item.file_name());
+            };
+            match is_recorded(name, &path) {
+                Ok(true) => {
+                    let target = self.queue.join(name);
                     fs::rename(&path, &target).map_err(failed("rename to", &target))?;
                 }
-                Ok(_) => fs::remove_file(&path).map_err(failed("delete", &path))?,
+                Ok(false) => fs::remove_file(&path).map_err(failed("delete", &path))?,
                 // It may be recorded.
                 Err(error) => {
                     warn!(path = %path.display(), %error, "cannot be read, so it is left in the stage");
@@ -174,6 +206,28 @@ impl Files {
         }
         self.sync_queue()?;
         self.sync_stage()
+    }
+}
+
+/// Whose the spool of a command has to be.
+fn user_of_command(root: &Path) -> u32 {
+    let root = normal(root);
+    let owner = fs::symlink_metadata(&root).map_or(ROOT, |found| found.uid());
+    let is_trusted = us() == ROOT && is_below_only(&root, &[ROOT, owner]);
+    if is_trusted { owner } else { us() }
+}
+
+/// To whom files belong that root makes in the spool of another user: `None` where they are ours.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Owner(Option<(u32, u32)>);
+
+impl Owner {
+    /// Hands over what was just made.
+    pub(super) fn give(self, file: &File) -> io::Result<()> {
+        match self.0 {
+            Some((user, group)) => std::os::unix::fs::fchown(file, Some(user), Some(group)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -266,9 +320,7 @@ impl Access {
     }
 
     fn grant(&self, file: &File) -> io::Result<()> {
-        if let Some((user, group)) = self.owner {
-            std::os::unix::fs::fchown(file, Some(user), Some(group))?;
-        }
+        Owner(self.owner).give(file)?;
         // Whatever the umask is.
         if self.group { file.set_permissions(Permissions::from_mode(0o660)) } else { Ok(()) }
     }
@@ -318,9 +370,9 @@ fn slot_of(path: &Path) -> io::Result<Option<(String, UnixMs)>> {
         Err(error) if error.is_io() => return Err(error.into()),
         Err(_) => return Ok(None),
     };
-    let by_hand = ["manual", "backfill"].contains(&headers.downbeat_kind.as_str());
+    let is_manual = ["manual", "backfill"].contains(&headers.downbeat_kind.as_str());
     let slot: Option<jiff::Timestamp> = headers.downbeat_slot.parse().ok();
-    Ok(slot.filter(|_| !by_hand).map(|slot| (headers.downbeat_entry, slot.into())))
+    Ok(slot.filter(|_| !is_manual).map(|slot| (headers.downbeat_entry, slot.into())))
 }
 
 #[cfg(test)]
@@ -331,7 +383,7 @@ mod tests {
     #[test]
     fn the_longest_name_of_a_queue_makes_the_longest_name_of_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::of_command(folder.path()).unwrap();
+        let files = Files::of_user(folder.path(), us()).unwrap();
         let queue = "q".repeat(MAX_SPOOL_NAME);
         let name = files.name(&queue);
         assert_eq!((name.len(), queue_of(&name)), (255, Some(&*queue)));

@@ -1,0 +1,114 @@
+//! The in-memory twin of a carrier, for tests and the simulation: it keeps the messages, and does what
+//! a broker may do to them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use super::{Carrier, PublishOutcome};
+use crate::envelope::Publication;
+use crate::queue::Queue;
+
+/// A broker in memory. Clones are the same broker.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryCarrier {
+    broker: Arc<Mutex<Broker>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Broker {
+    queues: BTreeMap<Arc<str>, MemoryQueue>,
+    /// Messages that it does not take.
+    refused: HashSet<Uuid>,
+}
+
+/// One of its queues.
+#[derive(Clone, Debug, Default)]
+struct MemoryQueue {
+    messages: Vec<Publication>,
+    fault: Option<Fault>,
+}
+
+/// What a broker does instead of taking a message and saying so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not take the message, and says so.
+    Refuse,
+    /// It takes the message, and its answer is lost.
+    LoseAnswer,
+    /// The message is lost on its way.
+    LoseMessage,
+}
+
+impl MemoryCarrier {
+    fn broker(&self) -> MutexGuard<'_, Broker> {
+        self.broker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on that message is refused, as one that no queue wants.
+    pub fn refuse(&self, correlation_id: Uuid) {
+        self.broker().refused.insert(correlation_id);
+    }
+
+    /// From now on the queue does that to every message; `None`: it takes them.
+    pub fn set_fault(&self, queue: &str, fault: Option<Fault>) {
+        self.broker().queues.entry(queue.into()).or_default().fault = fault;
+    }
+
+    /// The messages in a queue, in the order in which they were published.
+    #[must_use]
+    pub fn messages(&self, queue: &str) -> Vec<Publication> {
+        self.broker().queues.get(queue).map(|queue| queue.messages.clone()).unwrap_or_default()
+    }
+
+    /// Takes all messages out of a queue.
+    #[must_use]
+    pub fn take(&self, queue: &str) -> Vec<Publication> {
+        self.broker()
+            .queues
+            .get_mut(queue)
+            .map(|queue| std::mem::take(&mut queue.messages))
+            .unwrap_or_default()
+    }
+}
+
+impl Carrier for MemoryCarrier {
+    async fn publish_all(
+        &self,
+        queue: &Queue,
+        messages: &[Publication],
+        may_send: impl Fn() -> bool + Send,
+    ) -> Vec<PublishOutcome> {
+        let Broker { queues, refused } = &mut *self.broker();
+        let queue = queues.entry(Arc::clone(&queue.name)).or_default();
+        let publish = |message: &Publication| {
+            if !may_send() {
+                return PublishOutcome::Held;
+            }
+            if refused.contains(&message.correlation_id) {
+                return PublishOutcome::Refused("no queue wants the message".to_owned());
+            }
+            if matches!(queue.fault, None | Some(Fault::LoseAnswer)) {
+                queue.messages.push(message.clone());
+            }
+            match queue.fault {
+                None => PublishOutcome::Published,
+                Some(Fault::Refuse) => PublishOutcome::Refused("the queue refuses".to_owned()),
+                Some(Fault::LoseAnswer | Fault::LoseMessage) => {
+                    PublishOutcome::Uncertain("no answer".to_owned())
+                }
+            }
+        };
+        messages.iter().map(publish).collect()
+    }
+
+    async fn count_waiting(&self, queue: &Queue) -> Result<u64, String> {
+        let broker = self.broker();
+        let Some(queue) = broker.queues.get(&queue.name) else { return Ok(0) };
+        match queue.fault {
+            Some(Fault::Refuse) => Err("the queue refuses".to_owned()),
+            _ => Ok(queue.messages.len() as u64),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! `history`: what became of slots.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use super::{Exit, Failure, block_on, configuration, load_schedule, look, named_broker, show};
+use crate::cli::{self, ServiceFlags};
+use crate::config::{Broker, Caller, ServiceConfig, duration};
+use crate::control::Question;
+use crate::schedule::{Schedule, TaskIds};
+use crate::service::history::{self, Asked, HistoryError, MAX_COUNT, Past, PastSlot};
+use crate::store::contract::{HistoryQuery, Store as _};
+use crate::store::redis::RedisStore;
+use crate::store::spool::SpoolStore;
+
+/// A store that takes longer to answer is away.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) fn history(flags: ServiceFlags, asked: &cli::History) -> Result<Exit, Failure> {
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
+    let question = Asked {
+        entry: asked.entry.clone(),
+        from: asked.from.clone(),
+        to: asked.to.clone(),
+        count: asked.count,
+    };
+    let past: Past = look::ask(&service, Question::History(question))?;
+    if asked.output.json {
+        show::json(&past)?;
+    } else {
+        print(&past.events, asked.entry.is_some())?;
+        if past.events.is_empty() {
+            show::complain("downbeat: nothing is recorded of that");
+        }
+    }
+    if past.more {
+        let shown = past.events.len();
+        show::complain(&match asked.count.saturating_mul(10).min(MAX_COUNT) {
+            more if more > asked.count => format!(
+                "downbeat: the newest {shown} are shown; there are more: --count {more}, or an \
+                 earlier --to"
+            ),
+            _ => format!("downbeat: the newest {shown} are shown; there are more: an earlier --to"),
+        });
+    }
+    Ok(Exit::Fine)
+}
+
+/// Reads it from the store.
+pub(super) fn look(
+    service: &ServiceConfig,
+    asked: &Asked,
+    schedule: &Schedule,
+) -> Result<Past, Failure> {
+    let ids = TaskIds::new(&service.namespace);
+    let past = match named_broker(service)? {
+        Broker::Redis(address) => {
+            let mut store = RedisStore::new(&address, &service.tls, &service.namespace, TIMEOUT);
+            let read = async |query: HistoryQuery| {
+                store.history(query).await.map_err(|error| error.to_string())
+            };
+            block_on(history::past(asked, schedule, &ids, read))?
+        }
+        Broker::Spool(path) => {
+            let read = async |query: HistoryQuery| {
+                SpoolStore::peek_history(&path, &query).map_err(|error| error.to_string())
+            };
+            block_on(history::past(asked, schedule, &ids, read))?
+        }
+    };
+    Ok(past?)
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Failure {
+        match error {
+            HistoryError::Refused(refused) => refused.into(),
+            HistoryError::Store(_) => Failure::new(Exit::Unreachable, error),
+        }
+    }
+}
+
+/// Without a running service: the files here. What is in none of them has its times in UTC.
+pub(super) fn schedule(service: &ServiceConfig) -> Schedule {
+    load_schedule(service).unwrap_or_else(|failure| {
+        show::complain(&format!(
+            "downbeat: {}, so all times are in UTC; see `downbeat check`",
+            failure.message
+        ));
+        Schedule::default()
+    })
+}
+
+/// Each column, and what stands in it where there is nothing to say.
+const COLUMNS: [(&str, &str); 11] = [
+    ("SLOT", ""),
+    ("OUTCOME", ""),
+    ("LATE", NOTHING),
+    ("RECORDED", ""),
+    (ENTRY, ""),
+    ("SLOTS", "1"),
+    ("DUE", NOTHING),
+    ("QUEUE", NOTHING),
+    ("TASK ID", NOTHING),
+    ("TERM", NOTHING),
+    ("BY", NOTHING),
+];
+const ENTRY: &str = "ENTRY";
+const NOTHING: &str = "-";
+
+/// On a terminal, without the columns that say nothing.
+fn print(events: &[PastSlot], of_one_entry: bool) -> Result<(), Failure> {
+    let mut rows: Vec<Vec<String>> = events.iter().map(row).collect();
+    let mut heading: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    if io::stdout().is_terminal() {
+        for (column, (name, nothing)) in COLUMNS.iter().enumerate().rev() {
+            let is_known = *name == ENTRY && of_one_entry;
+            if is_known || rows.iter().all(|row| row[column] == *nothing) {
+                heading.remove(column);
+                rows.iter_mut().for_each(|row| drop(row.remove(column)));
+            }
+        }
+    }
+    if rows.is_empty() { Ok(()) } else { show::table(&heading, &rows) }
+}
+
+fn row(event: &PastSlot) -> Vec<String> {
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+    let due = event.due.as_ref().filter(|due| **due != event.slot);
+    vec![
+        event.slot.clone(),
+        outcome(event),
+        or_nothing(event.lateness_ms.map(late)),
+        beside(&event.slot, &event.recorded),
+        event.entry.clone(),
+        count(event.count),
+        or_nothing(due.map(|due| beside(&event.slot, due))),
+        or_nothing(event.queue.clone()),
+        or_nothing(event.task_id.map(|id| id.to_string())),
+        or_nothing(event.term.map(|term| term.to_string())),
+        or_nothing(event.by.clone()),
+    ]
+}
+
+/// Whether it was sent, and why.
+pub(super) fn outcome(event: &PastSlot) -> String {
+    match (event.kind.as_deref(), event.reason.as_deref()) {
+        (Some("scheduled"), _) => "sent".to_owned(),
+        (Some(kind), _) => format!("sent ({kind})"),
+        (None, Some(reason)) => format!("skipped ({reason})"),
+        (None, None) => event.outcome.clone(),
+    }
+}
+
+/// A count that is capped ends in a plus.
+pub(super) fn count(slots: u64) -> String {
+    const CAP: u64 = 10_000;
+    if slots >= CAP { format!("{CAP}+") } else { slots.to_string() }
+}
+
+/// How late something was, as exactly as anybody wants to know.
+pub(super) fn late(lateness_ms: i64) -> String {
+    let length = Duration::from_millis(lateness_ms.unsigned_abs());
+    let words = match length.as_millis() {
+        ms @ 0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{:.1} s", length.as_secs_f64()),
+        _ => duration::in_words(length),
+    };
+    if lateness_ms < 0 { format!("-{words}") } else { words }
+}
+
+/// A time that is shown beside another: of one of the same day, only what the clock shows.
+pub(super) fn beside(first: &str, second: &str) -> String {
+    let parts = |time: &'_ str| -> Option<(String, String, String)> {
+        let (day, time) = time.split_once('T')?;
+        let (clock, offset) = time.split_at(time.find(['+', '-'])?);
+        Some((day.to_owned(), clock.to_owned(), offset.to_owned()))
+    };
+    match (parts(first), parts(second)) {
+        (Some((day, _, offset)), Some((same_day, clock, same_offset)))
+            if day == same_day && offset == same_offset =>
+        {
+            clock
+        }
+        _ => second.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lateness_is_told_as_exactly_as_anybody_wants_to_know() {
+        for (ms, words) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1.0 s"),
+            (-1_234, "-1.2 s"),
+            (10_000, "10 s"),
+            (3_723_000, "1 h 2 min"),
+            (i64::MIN, "-106751991167 d 7 h"),
+        ] {
+            assert_eq!(late(ms), words);
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_same_day_is_told_by_the_clock_alone() {
+        let slot = "2027-10-31T02:30:00+02:00";
+        for (time, shown) in [
+            (slot, "02:30:00"),
+            ("2027-10-31T02:30:00.012+02:00", "02:30:00.012"),
+            ("2027-11-01T02:30:00+02:00", "2027-11-01T02:30:00+02:00"),
+            ("2027-10-31T02:30:00+01:00", "2027-10-31T02:30:00+01:00"),
+            ("soon", "soon"),
+        ] {
+            assert_eq!(beside(slot, time), shown);
+        }
+        assert_eq!(beside("-009999-01-02T01:59:59+00:00", "x"), "x");
+    }
+}

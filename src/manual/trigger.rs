@@ -1,0 +1,111 @@
+//! One message, now.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Edits, Origin, Publish, Ready, Refused, broker_of, find, time};
+use crate::clock;
+use crate::config::Broker;
+use crate::envelope::answer::NO_RESULTS;
+use crate::schedule::{Kind, Schedule};
+use crate::service::render::Renderer;
+
+/// What to send.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The entry's name.
+    pub entry: String,
+    /// The slot that the message speaks of, RFC 3339 or wall time in the entry's zone; now if none.
+    pub slot: Option<String>,
+    /// Instead of the entry's own.
+    pub args: Option<Value>,
+    /// Instead of the entry's own.
+    pub kwargs: Option<Value>,
+    /// Instead of the entry's own.
+    pub queue: Option<String>,
+    /// The message's id, which is also its run's: with one that was used before, nothing is sent a second
+    /// time. If none, a fresh one.
+    pub id: Option<Uuid>,
+    /// Who asks, for the journal.
+    pub by: Option<String>,
+    /// Show the message, send nothing.
+    pub dry_run: bool,
+    /// Ask for the result; refuse it if no worker would report it.
+    pub wants_result: bool,
+}
+
+/// What was sent, or would have been.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Triggered {
+    /// The entry's name.
+    pub entry: String,
+    /// The slot that the message speaks of, RFC 3339 in the entry's zone.
+    pub slot: String,
+    /// The same in UTC.
+    pub slot_utc: String,
+    /// The message's id.
+    pub task_id: String,
+    /// Where it went.
+    pub queue: String,
+    /// The broker that the queue is on, without secrets; of a dry run, if one is named.
+    pub broker: Option<String>,
+    /// The exact message.
+    pub message: String,
+    /// `false` for a dry run, and for what was sent before.
+    pub sent: bool,
+    /// A message with this id was sent before, and this one was not.
+    pub sent_before: bool,
+}
+
+/// Publishes the message, unless it is a dry run. `store` is where `broker` puts the messages of
+/// queues that are on no carrier.
+///
+/// # Errors
+/// When there is no such entry, the arguments do not fit, or the broker does not take it or does not
+/// answer.
+pub async fn trigger(
+    broker: &mut impl Publish,
+    store: Option<&Broker>,
+    renderer: &Renderer,
+    schedule: &Schedule,
+    asked: &Trigger,
+) -> Result<Triggered, Refused> {
+    let entry = find(schedule, &asked.entry)?;
+    let Trigger { args, kwargs, queue, .. } = asked;
+    let edits = Edits {
+        args: args.as_ref(),
+        kwargs: kwargs.as_ref(),
+        queue: queue.as_deref(),
+        wants_result: asked.wants_result,
+    };
+    let slot = match asked.slot.as_deref() {
+        None => clock::wall(),
+        Some(text) => time(entry, "--slot", text)?,
+    };
+    let task_id = asked.id.unwrap_or_else(Uuid::new_v4);
+    let (kind, run, by) = (Kind::Manual, (task_id, 0), asked.by.as_deref());
+    let ready = Ready::new(renderer, entry, edits, slot, Origin { kind, task_id, run, by })?;
+    let mut triggered = Triggered {
+        entry: entry.name.to_string(),
+        slot: entry.zone.to_rfc3339(slot),
+        slot_utc: slot.to_string(),
+        task_id: task_id.to_string(),
+        queue: ready.queue().name.to_string(),
+        broker: broker_of(ready.queue(), store),
+        message: ready.publish.message.to_string(),
+        sent: false,
+        sent_before: false,
+    };
+    if asked.wants_result {
+        ready.reports_result.clone().map_err(|why| Refused::Invalid(format!("--wait: {why}")))?;
+        if ready.queue().worker.results().is_none() && matches!(store, Some(Broker::Spool(_))) {
+            return Err(Refused::Invalid(format!("--wait: {NO_RESULTS}")));
+        }
+    }
+    if !asked.dry_run {
+        triggered.sent_before = ready.publish(broker).await?;
+        triggered.sent = !triggered.sent_before;
+    }
+    Ok(triggered)
+}

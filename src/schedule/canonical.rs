@@ -1,0 +1,165 @@
+//! Reads timings back from their canonical forms, so that what was due by a timing which is in no
+//! schedule file any more can still be counted.
+//!
+//! A form ends with what narrows the timing; days that are left out stand in it as a hash only.
+//! Whatever is not wholly understood is unreadable: a newer version wrote it, or somebody by hand.
+
+use std::num::NonZeroU32;
+use std::str::{FromStr, Split};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::bounds::Bounds;
+use super::cron::{Cron, Quartz};
+use super::except::Except;
+use super::instants::Instants;
+use super::interval::Interval;
+use super::rrule::Rrule;
+use super::solar::Solar;
+use super::timing::Timing;
+use super::unix_ms::UnixMs;
+use super::zone::Zone;
+
+/// Finds a zone by its name.
+pub type FindZone<'a> = &'a dyn Fn(&str) -> Option<Arc<Zone>>;
+
+/// What a canonical form says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FormerTiming {
+    /// The timing.
+    pub timing: Timing,
+    /// The zone that it and the bounds read.
+    pub zone: Arc<Zone>,
+    /// What narrows it, but for days that are left out.
+    pub bounds: Bounds,
+    /// The hash of the days that are left out.
+    pub except: Option<Uuid>,
+    /// So many slots are dispatched.
+    pub limit: Option<NonZeroU32>,
+}
+
+impl FormerTiming {
+    /// Reads a canonical form; `None` when it is not understood, or its zone is not known.
+    #[must_use]
+    pub fn read(form: &str, find_zone: FindZone<'_>) -> Option<FormerTiming> {
+        let mut words = Form::of(form);
+        if words.next()? != "1" {
+            return None;
+        }
+        let timing = timing(&mut words)?;
+        let mut zone = match timing.reads_wall_clock() {
+            true => Some(find_zone(words.next()?)?),
+            false => None,
+        };
+        let (mut bounds, mut except, mut limit) = (Bounds::default(), None, None);
+        while let Some(word) = words.next() {
+            match word {
+                "from" => bounds.start = Some(words.instant()?),
+                "until" => bounds.end = Some(words.instant()?),
+                "except" => {
+                    except = Some(words.parsed()?);
+                    zone = Some(find_zone(words.next()?)?);
+                }
+                "limit" => limit = Some(words.parsed()?),
+                _ => return None,
+            }
+        }
+        let zone = zone.unwrap_or_else(|| Arc::new(Zone::utc()));
+        Some(FormerTiming { timing, zone, bounds, except, limit })
+    }
+
+    /// The bounds, if nothing is left out or it is the days that are given; and whether that is so.
+    #[must_use]
+    pub fn bounds_with(&self, days: Option<&[Arc<Except>]>) -> (Option<Box<Bounds>>, bool) {
+        let mut bounds = self.bounds.clone();
+        let known = match (self.except, days) {
+            (None, _) => true,
+            (Some(hash), Some(days)) if Except::hash_of(days) == hash => {
+                bounds.except = days.to_vec();
+                true
+            }
+            (Some(_), _) => false,
+        };
+        ((bounds != Bounds::default()).then(|| Box::new(bounds)), known)
+    }
+}
+
+fn timing(words: &mut Form<'_>) -> Option<Timing> {
+    Some(match words.peek()? {
+        "cron" => Timing::Cron(Cron::from_canonical(words)?),
+        "quartz" => Timing::Quartz(Box::new(Quartz::from_canonical(words)?)),
+        "every" => Timing::Every(Interval::from_canonical(words)?),
+        "at" => Timing::At(Instants::from_canonical(words)?),
+        "rrule" => Timing::Rrule(Box::new(Rrule::from_canonical(words)?)),
+        "solar" => Timing::Solar(Solar::from_canonical(words)?),
+        _ => return None,
+    })
+}
+
+/// The words of a form, which single blanks part; some may be empty.
+pub(super) struct Form<'a> {
+    words: std::iter::Peekable<Split<'a, char>>,
+}
+
+impl<'a> Form<'a> {
+    fn of(form: &'a str) -> Form<'a> {
+        Form { words: form.split(' ').peekable() }
+    }
+
+    pub(super) fn next(&mut self) -> Option<&'a str> {
+        self.words.next()
+    }
+
+    pub(super) fn peek(&mut self) -> Option<&'a str> {
+        self.words.peek().copied()
+    }
+
+    /// That very word.
+    pub(super) fn literal(&mut self, word: &str) -> Option<()> {
+        self.words.next_if(|next| *next == word).map(|_| ())
+    }
+
+    pub(super) fn parsed<T: FromStr>(&mut self) -> Option<T> {
+        self.next()?.parse().ok()
+    }
+
+    /// Within the years that a slot can have.
+    pub(super) fn instant(&mut self) -> Option<UnixMs> {
+        instant(self.next()?)
+    }
+
+    /// Bits in hexadecimal, of those of `all`; at least one.
+    pub(super) fn mask(&mut self, all: u64) -> Option<u64> {
+        mask(self.next()?, all).filter(|mask| *mask != 0)
+    }
+}
+
+/// Milliseconds, within the years that a slot can have.
+pub(super) fn instant(text: &str) -> Option<UnixMs> {
+    const END_MS: i64 = 253_402_300_800_000;
+    let ms = text.parse().ok().filter(|ms: &i64| (-END_MS..=END_MS).contains(ms));
+    ms.map(UnixMs)
+}
+
+/// Bits in hexadecimal, of those of `all`.
+pub(super) fn mask(text: &str, all: u64) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok().filter(|mask| mask & !all == 0)
+}
+
+/// What stands between commas, of which there are at most `max`; nothing at all is an empty list.
+pub(super) fn list<T>(text: &str, max: usize, item: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let items: Option<Vec<T>> = text.split(',').take(max + 1).map(item).collect();
+    items.filter(|items| items.len() <= max)
+}
+
+/// Whether each is greater than the one before it.
+pub(super) fn is_ascending<T: Ord>(items: &[T]) -> bool {
+    items.is_sorted_by(|one, two| one < two)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! What became of slots.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::kind::Kind;
+use super::unix_ms::UnixMs;
+
+/// Why a slot is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// Older than the entry's `within` (with `catch_up: none`: than the grace).
+    TooLate,
+    /// A newer missed slot of the same entry goes instead.
+    Superseded,
+    /// Its message's own `expires` has passed.
+    Expired,
+    /// The entry's timing was edited, or the entry removed, while the slot was due.
+    Retimed,
+    /// The queue held as many messages as the entry's `max_queued`, or more.
+    QueueFull,
+    /// The task of the entry's last dispatched slot was still running.
+    StillRunning,
+    /// The records of what became of it are lost.
+    Unknown,
+}
+
+impl SkipReason {
+    /// All of them.
+    pub const ALL: [SkipReason; 7] = [
+        SkipReason::TooLate,
+        SkipReason::Superseded,
+        SkipReason::Expired,
+        SkipReason::Retimed,
+        SkipReason::QueueFull,
+        SkipReason::StillRunning,
+        SkipReason::Unknown,
+    ];
+
+    /// The word in the journal, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SkipReason::TooLate => "too_late",
+            SkipReason::Superseded => "superseded",
+            SkipReason::Expired => "expired",
+            SkipReason::Retimed => "retimed",
+            SkipReason::QueueFull => "queue_full",
+            SkipReason::StillRunning => "still_running",
+            SkipReason::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What became of a slot, or of several skipped in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Its message was sent, for this reason.
+    Dispatched(Kind),
+    /// It was left out, for this reason.
+    Skipped(SkipReason),
+}
+
+impl Outcome {
+    /// The word in the journal, metrics and the history: a kind or a reason.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Dispatched(kind) => kind.as_str(),
+            Outcome::Skipped(reason) => reason.as_str(),
+        }
+    }
+
+    /// The outcome that the word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Outcome> {
+        let kinds = Kind::ALL.into_iter().map(Outcome::Dispatched);
+        let mut all = kinds.chain(SkipReason::ALL.into_iter().map(Outcome::Skipped));
+        all.find(|outcome| outcome.as_str() == word)
+    }
+
+    /// Whether the slot belongs to the schedule: what somebody asks for by hand never moves it.
+    #[must_use]
+    pub fn is_scheduled(self) -> bool {
+        !matches!(self, Outcome::Dispatched(Kind::Manual | Kind::Backfill))
+    }
+}
+
+/// One line of the journal: what became of one slot, or of a run of slots skipped in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The entry's name.
+    pub entry: Arc<str>,
+    /// The slot; of a run, its newest.
+    pub slot: UnixMs,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How many slots the line stands for: 1, or more of a run (10,000 means "or more").
+    pub count: u64,
+    /// How long after the slot it was due: its jitter.
+    pub delay: Duration,
+    /// Of a manual message: its id. Those of the schedule follow from entry and slot.
+    pub task_id: Option<Uuid>,
+    /// Of a manual message: who asked for it.
+    pub by: Option<Box<str>>,
+}
+
+impl Line {
+    /// A single slot of the schedule, due at once.
+    #[must_use]
+    pub fn new(entry: Arc<str>, slot: UnixMs, outcome: Outcome) -> Line {
+        Line { entry, slot, outcome, count: 1, delay: Duration::ZERO, task_id: None, by: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_is_found_by_its_word() {
+        for kind in Kind::ALL {
+            let outcome = Outcome::Dispatched(kind);
+            assert_eq!(Outcome::from_word(outcome.as_str()), Some(outcome));
+        }
+        for reason in SkipReason::ALL {
+            let outcome = Outcome::Skipped(reason);
+            assert_eq!(Outcome::from_word(outcome.as_str()), Some(outcome));
+        }
+        assert_eq!(Outcome::from_word("dispatched"), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! Slots that were due when their registration ended: they are counted, and never sent.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::track::Open;
+use super::{COUNT_CAP, Ended, FindZone, Planner};
+use crate::queue::Queue;
+use crate::schedule::canonical::FormerTiming;
+use crate::schedule::entry::{Entry, Guards, Message};
+use crate::schedule::outcome::SkipReason;
+use crate::schedule::progress::Run;
+use crate::schedule::unix_ms::UnixMs;
+
+/// So many slots are counted one by one in one takeover, which must come to an end however much was
+/// edited; of entries after that it is only counted that there are some.
+const MAX_COUNTED: u64 = 2_000_000;
+
+/// What a registration's slots were.
+pub(super) enum Former<'a> {
+    /// Those of this entry.
+    Known(Cow<'a, Entry>),
+    /// Some of those of this entry: which days were left out is not known.
+    Among(Entry),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl<'a> Former<'a> {
+    /// What the canonical form says, as far as it can be read; the rest is as `like` has it.
+    pub(super) fn read(form: &str, like: Option<&Entry>, zones: FindZone<'_>) -> Former<'a> {
+        let Some(former) = FormerTiming::read(form, zones) else { return Former::Unknown };
+        let days = like.and_then(|entry| entry.bounds.as_ref());
+        let (bounds, is_whole) = former.bounds_with(days.map(|bounds| &*bounds.except));
+        let blank = || blank(&former);
+        let entry = like.cloned().unwrap_or_else(blank);
+        let guards = Guards { limit: former.limit, ..Guards::default() };
+        let (timing, zone) = (former.timing.clone(), Arc::clone(&former.zone));
+        let entry = Entry { timing, zone, bounds, guards, ..entry };
+        if is_whole { Former::Known(Cow::Owned(entry)) } else { Former::Among(entry) }
+    }
+}
+
+/// An entry of which only the timing matters.
+fn blank(former: &FormerTiming) -> Entry {
+    Entry {
+        name: "".into(),
+        timing: former.timing.clone(),
+        zone: Arc::clone(&former.zone),
+        bounds: None,
+        delay: None,
+        message: Message {
+            task: "".into(),
+            queue: Queue::unconfigured(""),
+            args: "[]".into(),
+            kwargs: "{}".into(),
+            headers: None,
+            priority: None,
+            route: None,
+            expires: None,
+            options: None,
+            wants_result: false,
+        },
+        templates: None,
+        catch_up: Default::default(),
+        within: Default::default(),
+        enabled: true,
+        about: None,
+        guards: Guards::default(),
+    }
+}
+
+/// A registration that ended, or was lost.
+pub(super) struct Gap<'a> {
+    pub(super) name: &'a Arc<str>,
+    pub(super) queue: Option<&'a Arc<Queue>>,
+    /// Nothing is known of slots after that.
+    pub(super) from: UnixMs,
+    /// But of these.
+    pub(super) passed: &'a [Run],
+    /// How many slots were dispatched.
+    pub(super) dispatched: u64,
+    /// When it ended.
+    pub(super) at: UnixMs,
+}
+
+/// Counts what was due in gaps.
+pub(super) struct Counter {
+    left: u64,
+    pub(super) ended: Vec<Ended>,
+}
+
+impl Counter {
+    pub(super) fn new() -> Counter {
+        Counter { left: MAX_COUNTED, ended: Vec::new() }
+    }
+
+    /// Counts the slots of an entry.
+    pub(super) fn count(&mut self, gap: &Gap<'_>, entry: &Entry, reason: SkipReason) {
+        let open = Open { entry, passed: gap.passed };
+        let due_through = entry.due_through(gap.from, gap.at);
+        let newest = open.last(gap.from, due_through);
+        let remaining = entry.guards.remaining(gap.dispatched);
+        let Some(slot) = newest.filter(|_| remaining > 0) else { return };
+        let cap = COUNT_CAP.min(remaining).min(self.left.max(1));
+        let count = open.count(gap.from, slot, cap);
+        self.left = self.left.saturating_sub(count);
+        self.push(gap, slot, reason, count);
+    }
+
+    /// Counts what is known of the slots of a former registration.
+    pub(super) fn count_former(&mut self, gap: &Gap<'_>, former: &Former<'_>, reason: SkipReason) {
+        match former {
+            Former::Known(entry) => self.count(gap, entry, reason),
+            Former::Among(entry) => self.count(gap, entry, SkipReason::Unknown),
+            Former::Unknown => self.count_unknown(gap),
+        }
+    }
+
+    /// Counts one for however many there were.
+    pub(super) fn count_unknown(&mut self, gap: &Gap<'_>) {
+        if gap.from < gap.at {
+            self.push(gap, gap.at, SkipReason::Unknown, 1);
+        }
+    }
+
+    fn push(&mut self, gap: &Gap<'_>, slot: UnixMs, reason: SkipReason, count: u64) {
+        let (entry, queue) = (Arc::clone(gap.name), gap.queue.cloned());
+        self.ended.push(Ended { entry, queue, slot, reason, count });
+    }
+}
+
+impl Planner {
+    /// Counts what is due of an entry that ends now.
+    pub(super) fn count_ended(&self, index: u32, now: UnixMs, counter: &mut Counter) {
+        let (open, cursor) = (self.open(index), self.tracks[index as usize].cursor);
+        let gap = Gap {
+            name: &open.entry.name,
+            queue: Some(&open.entry.message.queue),
+            from: cursor,
+            passed: open.passed,
+            dispatched: self.count_of(index),
+            at: now,
+        };
+        counter.count(&gap, open.entry, SkipReason::Retimed);
+    }
+}

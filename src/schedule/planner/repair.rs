@@ -1,0 +1,111 @@
+//! Putting right what was settled while a clock was ahead.
+
+use std::sync::Arc;
+
+use super::judge::Judgement;
+use super::takeover::MAX_PASSED;
+use super::track::{INSTANT, keep_until};
+use super::{Planner, Repair, Repaired};
+use crate::schedule::outcome::Line;
+use crate::schedule::progress::{Run, dispatched_after, insert_run};
+use crate::schedule::unix_ms::UnixMs;
+
+impl Planner {
+    /// Whether some entry is settled further ahead of `now` than the grace, because the store's clock
+    /// was set back: then it needs a [`Planner::repair`].
+    #[must_use]
+    pub fn needs_repair(&self, now: UnixMs) -> bool {
+        (0..).take(self.tracks.len()).any(|index| self.is_ahead(index, now))
+    }
+
+    /// The store's clock was set back to `now`: entries that were settled further ahead of it than the
+    /// grace go on from now. What was dispatched ahead, as far as this planner or `history` knows, is
+    /// passed over when its time comes; what was skipped ahead is judged anew. The history is what was
+    /// recorded of slots later than `now`, in order: much of it may be another leader's.
+    ///
+    /// The changes must be written, and everything folded, before anything is sent.
+    #[must_use]
+    pub fn repair<'a>(
+        &mut self,
+        now: UnixMs,
+        history: impl IntoIterator<Item = &'a Line>,
+    ) -> Repair {
+        let dispatched = dispatched_after(now, history);
+        let mut repair = Repair::default();
+        for index in (0..).take(self.tracks.len()) {
+            if !self.is_ahead(index, now) {
+                self.forget_judgements_ahead(index, now);
+                continue;
+            }
+            if let Some(appointment) = self.appointment(index) {
+                self.agenda.remove(&appointment);
+            }
+            let what = self.put_right(index, now);
+            let name = Arc::clone(&self.entry(index).name);
+            for run in dispatched.get(&*name).into_iter().flatten() {
+                self.pass_after(index, *run, now);
+            }
+            self.agenda.extend(self.appointment(index));
+            let since = self.tracks[index as usize].known_from;
+            repair.changes.push(self.registration(index, since));
+            repair.repaired.push(Repaired { entry: name, what });
+        }
+        repair
+    }
+
+    /// Whether a live entry is settled further than can be at `now`.
+    pub(super) fn is_ahead(&self, index: u32, now: UnixMs) -> bool {
+        let track = &self.tracks[index as usize];
+        track.is_live() && track.cursor > now + self.grace
+    }
+
+    /// Sets the entry back to `now`, and says what was wrong. Leaves the agenda as it is.
+    pub(super) fn put_right(&mut self, index: u32, now: UnixMs) -> String {
+        self.forget_judgements_ahead(index, now);
+        let was_through = self.tracks[index as usize].cursor;
+        for run in self.runs(index) {
+            self.pass_after(index, run, now);
+        }
+        let mut runs = self.runs(index);
+        keep_until(&mut runs, now);
+        self.set_runs(index, runs);
+        let track = &mut self.tracks[index as usize];
+        track.known_from = track.known_from.min(now);
+        track.cursor = now;
+        format!("its slots up to {was_through} were settled by a clock that was ahead")
+    }
+
+    /// What of the run is later than `after` is passed over.
+    pub(super) fn pass_after(&mut self, index: u32, run: Run, after: UnixMs) {
+        if run.last > after {
+            let run = Run { first: run.first.max(after + INSTANT), last: run.last };
+            insert_run(self.passed.entry(index).or_default(), run, MAX_PASSED);
+        }
+    }
+
+    /// Drops what was judged of slots further ahead than the grace. Those that are to be sent again stay
+    /// marked.
+    fn forget_judgements_ahead(&mut self, index: u32, now: UnixMs) {
+        let horizon = now + self.grace;
+        let Some(judgements) = self.judgements.get_mut(&index) else { return };
+        if judgements.last().is_none_or(|last| last.through <= horizon) {
+            return;
+        }
+        let mut after = UnixMs::MIN;
+        for judgement in std::mem::take(judgements) {
+            if judgement.through <= horizon {
+                judgements.push(judgement);
+            } else if judgement.is_resent() {
+                if after < now {
+                    judgements.push(Judgement { through: now, ..judgement });
+                }
+                let run = Run { first: after.max(now) + INSTANT, last: judgement.through };
+                insert_run(self.forgotten.entry(index).or_default(), run, MAX_PASSED);
+            }
+            after = judgement.through;
+        }
+        if judgements.is_empty() {
+            self.judgements.remove(&index);
+        }
+    }
+}

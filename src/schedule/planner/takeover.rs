@@ -1,0 +1,624 @@
+//! Taking over a schedule: from what the store knows, from what this process remembers, or from an
+//! older schedule.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ended::{Counter, Former, Gap};
+use super::judge::{self, Judgement, Verdict, pronounce};
+use super::track::{INSTANT, MAX_OLDER, Track, between, keep_after, keep_until};
+use super::{FindZone, Planner, Repaired, Takeover, of, prune};
+use crate::schedule::entry::{Entry, Schedule};
+use crate::schedule::kind::Kind;
+use crate::schedule::outcome::SkipReason;
+use crate::schedule::progress::{Completeness, Progress, Run, State, insert_run};
+use crate::schedule::registration::{RETIRED_FOR, Registration, RegistrationChange};
+use crate::schedule::unix_ms::UnixMs;
+
+/// So many runs of slots settled ahead are remembered of one entry.
+pub(super) const MAX_PASSED: usize = 2 * MAX_OLDER;
+
+/// What a planner knows of the present registration of an entry.
+#[derive(Clone, Copy)]
+struct Memory<'a> {
+    planner: &'a Planner,
+    index: u32,
+}
+
+impl<'a> Memory<'a> {
+    fn track(&self) -> Track {
+        self.planner.tracks[self.index as usize]
+    }
+
+    fn entry(&self) -> &'a Entry {
+        self.planner.entry(self.index)
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        self.planner.runs(self.index)
+    }
+}
+
+impl Planner {
+    /// Takes over the schedule: compares it with what the store knows and with the memory of an
+    /// earlier tenure of this process, and says what must be written before anything is sent. Where
+    /// the store's records are missing, memory is believed: whoever gives it knows that no other
+    /// leader has written since.
+    ///
+    /// After a reload without a fresh `state`, see [`Planner::replace`]. Queues to hold and entries in
+    /// flight are for the caller to mark again.
+    #[must_use]
+    pub fn take_over(
+        schedule: Arc<Schedule>,
+        grace: Duration,
+        state: &State,
+        memory: Option<&Planner>,
+        zones: FindZone<'_>,
+    ) -> Takeover {
+        let mut planner = Planner::empty(Arc::clone(&schedule), grace);
+        planner.sequence = state.sequence;
+        let unreadable = state.unreadable.iter().map(|(name, what)| (&**name, &**what)).collect();
+        let mut taking = Taking {
+            planner,
+            state,
+            memory,
+            zones,
+            unreadable,
+            changes: Vec::new(),
+            counter: Counter::new(),
+            repaired: Vec::new(),
+        };
+        for (index, entry) in (0u32..).zip(&schedule.entries) {
+            if entry.enabled {
+                taking.take_entry(index, entry);
+            }
+        }
+        taking.leave_others(&schedule);
+        taking.finish()
+    }
+
+    /// Takes over an edited schedule while leading, without asking the store: `now` is the store's
+    /// clock. If that was set back, there must be a [`Planner::repair`] before.
+    #[must_use]
+    pub fn replace(&self, schedule: Arc<Schedule>, now: UnixMs) -> Takeover {
+        let mut planner = Planner::empty(Arc::clone(&schedule), self.grace);
+        planner.held.clone_from(&self.held);
+        planner.in_flight.clone_from(&self.in_flight);
+        planner.retired.clone_from(&self.retired);
+        planner.sequence = self.sequence;
+        let (mut changes, mut counter) = (Vec::new(), Counter::new());
+        for (index, entry) in (0u32..).zip(&schedule.entries).filter(|(_, entry)| entry.enabled) {
+            match self.remembered(entry) {
+                Some(memory) => planner.go_on(index, memory),
+                None => {
+                    changes.push(planner.begin(index, self.known_progress(&entry.name), now));
+                    planner.retired.remove(&entry.name);
+                }
+            }
+            planner.agenda.extend(planner.appointment(index));
+        }
+        for (index, old) in (0u32..).zip(&self.schedule.entries) {
+            if !self.tracks[index as usize].is_live() {
+                continue;
+            }
+            let new = schedule.get(&old.name).filter(|new| new.enabled);
+            if new.is_none_or(|new| !same_timing(old, new)) {
+                self.count_ended(index, now, &mut counter);
+            }
+            if new.is_none() {
+                let entry = (&*old.name).into();
+                let progress = self.progress(index);
+                planner.retired.insert(Arc::clone(&old.name), progress.clone());
+                let progress = Some(progress);
+                changes.push(RegistrationChange::Retire { entry, at: now, progress });
+            }
+        }
+        let (ended, repaired) = (counter.ended, Vec::new());
+        Takeover { planner, changes, ended, repaired, fold_first: false }
+    }
+
+    /// What is known of a live entry of that name.
+    fn live(&self, name: &str) -> Option<Memory<'_>> {
+        let (index, _) = self.find(name)?;
+        self.tracks[index as usize].is_live().then_some(Memory { planner: self, index })
+    }
+
+    fn live_names(&self) -> impl Iterator<Item = &str> {
+        let entries = self.schedule.entries.iter().zip(&self.tracks);
+        entries.filter(|(_, track)| track.is_live()).map(|(entry, _)| &*entry.name)
+    }
+
+    /// What is known of a live entry of the same name and timing.
+    fn remembered(&self, entry: &Entry) -> Option<Memory<'_>> {
+        self.live(&entry.name).filter(|old| same_timing(old.entry(), entry))
+    }
+
+    /// All runs of slots that are known to be dispatched, and settled.
+    pub(super) fn runs(&self, index: u32) -> Vec<Run> {
+        let older = self.older.get(&index).into_iter().flatten().copied();
+        older.chain(self.tracks[index as usize].run()).collect()
+    }
+
+    pub(super) fn set_runs(&mut self, index: u32, mut runs: Vec<Run>) {
+        self.tracks[index as usize].set_run(runs.pop());
+        self.older.remove(&index);
+        if !runs.is_empty() {
+            self.older.insert(index, runs);
+        }
+    }
+
+    /// Goes on with the very registration that is remembered.
+    fn go_on(&mut self, index: u32, memory: Memory<'_>) {
+        let Memory { planner, index: old } = memory;
+        self.tracks[index as usize] = planner.tracks[old as usize];
+        copy(&planner.judgements, old, &mut self.judgements, index);
+        copy(&planner.older, old, &mut self.older, index);
+        copy(&planner.passed, old, &mut self.passed, index);
+        copy(&planner.forgotten, old, &mut self.forgotten, index);
+        self.set_count(index, planner.count_of(old));
+    }
+
+    fn set_count(&mut self, index: u32, count: u64) {
+        if self.entry(index).guards.limit.is_some() {
+            self.counts.insert(index, count);
+        }
+    }
+
+    /// Begins a registration now, or after the entry's last progress, if that is later.
+    fn begin(&mut self, index: u32, known: Option<Progress>, now: UnixMs) -> RegistrationChange {
+        let since = known.as_ref().map_or(now, |known| known.through.max(now));
+        let progress = known.map(|known| Progress { count: 0, ..known });
+        let mut track = Track::from(since);
+        if let Some(known) = &progress {
+            track.outcome = known.outcome;
+            track.set_dispatched(known.dispatched);
+            for run in &known.ahead {
+                self.pass_after(index, *run, since);
+            }
+        }
+        self.tracks[index as usize] = track;
+        self.set_count(index, 0);
+        let entry = self.entry(index);
+        let (entry, timing) = ((&*entry.name).into(), entry.canonical_timing().into());
+        RegistrationChange::Begin { entry, timing, since, progress }
+    }
+
+    /// The registration of the entry as it is now.
+    pub(super) fn registration(&self, index: u32, since: UnixMs) -> RegistrationChange {
+        let entry = self.entry(index);
+        let (entry, timing) = ((&*entry.name).into(), entry.canonical_timing().into());
+        let progress = Some(self.progress(index));
+        RegistrationChange::Begin { entry, timing, since, progress }
+    }
+
+    /// The store has forgotten what this memory has of the slots after the cursor: what was dispatched
+    /// is sent again, what was skipped is passed over, and what memory does not reach is judged as by
+    /// a leader without one.
+    fn restore(&mut self, index: u32, memory: Memory<'_>, now: UnixMs) {
+        let Memory { planner, index: old } = memory;
+        let remembered = memory.track();
+        let cursor = self.tracks[index as usize].cursor;
+        let from = remembered.known_from.max(cursor);
+        let all = planner.runs(old);
+        let mut lost = all.clone();
+        keep_after(&mut lost, from);
+        let mut judgements = Vec::new();
+        if from > cursor {
+            judge::judge(self.entry(index), cursor, &mut judgements, now, self.grace);
+            judge::cut(&mut judgements, from);
+        }
+        let mut settled = from;
+        if let Some(first) = lost.first().filter(|_| all.len() > MAX_OLDER && from < all[0].first) {
+            settled = first.first - INSTANT;
+            pronounce(&mut judgements, settled, Verdict::Skip(SkipReason::Unknown));
+        }
+        let passed = self.passed.entry(index).or_default();
+        for run in &lost {
+            passed.extend(between(settled, run.first));
+            settled = run.last;
+        }
+        passed.extend(between(settled, remembered.cursor + INSTANT));
+        if let Some(last) = lost.last() {
+            judgements.push(Judgement::new(last.last, Verdict::Send(Kind::Resent)));
+        }
+        judgements.extend(planner.judgements.get(&old).into_iter().flatten());
+        if !judgements.is_empty() {
+            self.judgements.insert(index, judgements);
+        }
+        for run in planner.passed.get(&old).into_iter().flatten() {
+            // What was dispatched ahead of its time is forgotten as well.
+            let all = if run.last > now { &mut self.forgotten } else { &mut self.passed };
+            insert_run(all.entry(index).or_default(), *run, MAX_PASSED);
+        }
+        self.mark_forgotten(index, of(&planner.forgotten, old).to_vec());
+        let mut kept = all;
+        keep_until(&mut kept, cursor);
+        if !kept.is_empty() {
+            self.set_runs(index, kept);
+        }
+        let track = &mut self.tracks[index as usize];
+        track.known_from = remembered.known_from.min(cursor);
+    }
+
+    fn mark_forgotten(&mut self, index: u32, runs: Vec<Run>) {
+        for run in runs {
+            insert_run(self.forgotten.entry(index).or_default(), run, MAX_PASSED);
+        }
+    }
+
+    /// Drops what says nothing of slots after the cursor.
+    fn drop_settled(&mut self, index: u32) {
+        let cursor = self.tracks[index as usize].cursor;
+        for runs in [&mut self.passed, &mut self.forgotten] {
+            if let Some(runs) = runs.get_mut(&index) {
+                keep_after(runs, cursor);
+            }
+            prune(runs, index, |_| true);
+        }
+        prune(&mut self.judgements, index, |judgement| judgement.through > cursor);
+    }
+}
+
+/// A takeover under way.
+struct Taking<'a> {
+    planner: Planner,
+    state: &'a State,
+    memory: Option<&'a Planner>,
+    zones: FindZone<'a>,
+    /// What cannot be read, by entry name.
+    unreadable: HashMap<&'a str, &'a str>,
+    changes: Vec<RegistrationChange>,
+    counter: Counter,
+    repaired: Vec<Repaired>,
+}
+
+/// What the store has of one entry.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    registration: Option<&'a Registration>,
+    progress: Option<&'a Progress>,
+}
+
+impl<'a> Known<'a> {
+    /// Every slot up to here is settled.
+    fn cursor(&self) -> UnixMs {
+        let since = self.registration.map_or(UnixMs::MIN, |registration| registration.since);
+        self.progress.map_or(since, |progress| progress.through.max(since))
+    }
+
+    /// The timing, if the entry is live.
+    fn timing(&self) -> Option<&'a str> {
+        self.registration.and_then(|registration| registration.timing.as_deref())
+    }
+}
+
+impl<'a> Taking<'a> {
+    fn known(&self, name: &str) -> Known<'a> {
+        let registration = self.state.registrations.get(name);
+        Known { registration, progress: self.state.progress.get(name) }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.state.completeness == Completeness::Whole
+    }
+
+    /// What of the entry's records cannot be read. Where not everything unreadable is named, an entry
+    /// with one half of its records is not believed.
+    fn unreadable(&self, name: &str) -> Option<&'a str> {
+        let known = self.known(name);
+        let is_half = known.registration.is_some() != known.progress.is_some();
+        let is_suspect = self.state.unreadable_count > self.state.unreadable.len() && is_half;
+        let what = self.unreadable.get(name).copied();
+        what.or_else(|| is_suspect.then_some("one half of its records is missing"))
+    }
+
+    fn push_repaired(&mut self, entry: &Arc<str>, what: String) {
+        self.repaired.push(Repaired { entry: Arc::clone(entry), what });
+    }
+
+    fn take_entry(&mut self, index: u32, entry: &Entry) {
+        let known = self.known(&entry.name);
+        let remembered = self.memory.and_then(|memory| memory.remembered(entry));
+        let unreadable = self.unreadable(&entry.name);
+        if let Some(what) = unreadable {
+            self.push_repaired(&entry.name, what.to_owned());
+        }
+        let is_same = known.timing().is_some_and(|timing| timing == entry.canonical_timing());
+        // Whether it goes on, and whether that must be written.
+        let goes_on = if !self.is_whole() {
+            remembered.map(|memory| {
+                self.go_on(index, memory, known);
+                true
+            })
+        } else if let Some(memory) =
+            remembered.filter(|memory| self.is_exact(memory, known, is_same))
+        {
+            self.go_on(index, memory, known);
+            Some(unreadable.is_some() || !is_same || known.cursor() != memory.track().cursor)
+        } else if unreadable.is_some() {
+            None
+        } else if is_same {
+            Some(self.resume(index, known.cursor(), known, remembered))
+        } else if let Some(memory) = remembered.filter(|memory| self.is_rolled_back(memory)) {
+            // That the registration began is forgotten, too.
+            let settled = known.progress.map_or(UnixMs::MIN, |progress| progress.through);
+            let cursor = settled.max(memory.track().known_from);
+            self.resume(index, cursor, known, remembered);
+            Some(true)
+        } else {
+            None
+        };
+        match goes_on {
+            Some(is_new) => {
+                let since = known.registration.filter(|_| is_same).map(|known| known.since);
+                self.settle_in(index, since, is_new, remembered);
+            }
+            None => self.begin(index, entry, known, unreadable.is_some()),
+        }
+        self.planner.agenda.extend(self.planner.appointment(index));
+    }
+
+    /// Whether nobody has written since what is remembered was recorded.
+    fn is_exact(&self, memory: &Memory<'_>, known: Known<'_>, is_same: bool) -> bool {
+        let track = memory.track();
+        let horizon = self.state.now + self.planner.grace;
+        // A registration that an edit began may never have been written.
+        let is_recorded = known.cursor() >= track.known_from
+            || known.registration.is_some_and(|known| known.since == track.known_from);
+        self.state.sequence == memory.planner.sequence
+            && (track.cursor >= known.cursor() || known.cursor() > horizon)
+            && (known.timing().is_none() || is_same && is_recorded)
+    }
+
+    /// Whether the store has forgotten something that was written in this memory's time.
+    fn is_rolled_back(&self, memory: &Memory<'_>) -> bool {
+        self.state.sequence < memory.planner.sequence
+    }
+
+    /// Goes on with what is remembered, or further where the store has later records.
+    fn go_on(&mut self, index: u32, memory: Memory<'_>, known: Known<'_>) {
+        self.planner.go_on(index, memory);
+        let horizon = self.state.now + self.planner.grace;
+        let settled = known.progress.map_or(UnixMs::MIN, |progress| progress.through);
+        if settled > memory.track().cursor && settled <= horizon {
+            self.planner.tracks[index as usize].cursor = settled;
+            self.planner.tracks[index as usize].known_from = settled;
+        }
+        self.pass_ahead(index, known);
+    }
+
+    /// Goes on from what the store has, and gives whether more is passed over than the store knows.
+    fn resume(
+        &mut self,
+        index: u32,
+        cursor: UnixMs,
+        known: Known<'_>,
+        remembered: Option<Memory<'_>>,
+    ) -> bool {
+        let mut track = Track::from(cursor);
+        if let Some(progress) = known.progress {
+            track.outcome = progress.outcome;
+            track.set_dispatched(progress.dispatched);
+        }
+        let is_rolled_back = remembered.filter(|memory| self.is_rolled_back(memory)).is_some();
+        let planner = &mut self.planner;
+        planner.tracks[index as usize] = track;
+        let mut is_new = false;
+        match remembered {
+            Some(memory) if memory.track().cursor <= cursor => {
+                planner.go_on(index, memory);
+                if memory.track().cursor < cursor {
+                    // What others settled is not remembered, nor what was before.
+                    planner.older.remove(&index);
+                    planner.tracks[index as usize] = track;
+                }
+            }
+            Some(memory) if is_rolled_back => {
+                planner.restore(index, memory, self.state.now);
+                is_new = planner.passed.get(&index).is_some_and(|passed| !passed.is_empty());
+            }
+            // Others have led since: the store is believed.
+            Some(_) | None => {}
+        }
+        planner.set_count(index, known.progress.map_or(0, |progress| progress.count));
+        self.pass_ahead(index, known);
+        is_new
+    }
+
+    fn pass_ahead(&mut self, index: u32, known: Known<'_>) {
+        let Some(progress) = known.progress else { return };
+        let newest = progress.dispatched.map(|slot| Run { first: slot, last: slot });
+        for run in progress.ahead.iter().copied().chain(newest) {
+            insert_run(self.planner.passed.entry(index).or_default(), run, MAX_PASSED);
+        }
+    }
+
+    /// Puts right what is ahead of the store's clock, takes in what is in doubt, and writes it all down
+    /// if it is new to the store.
+    fn settle_in(
+        &mut self,
+        index: u32,
+        since: Option<UnixMs>,
+        mut is_new: bool,
+        remembered: Option<Memory<'_>>,
+    ) {
+        let now = self.state.now;
+        if self.planner.is_ahead(index, now) {
+            let what = self.planner.put_right(index, now);
+            for run in remembered.into_iter().flat_map(|memory| memory.runs()) {
+                self.planner.pass_after(index, run, now);
+            }
+            let name = Arc::clone(&self.planner.entry(index).name);
+            self.push_repaired(&name, what);
+            is_new = true;
+        }
+        let track = self.planner.tracks[index as usize];
+        let intent = self.state.intents.get(&*self.planner.entry(index).name);
+        if let Some(slot) = intent.copied().filter(|slot| *slot > track.cursor) {
+            if slot > now + self.planner.grace {
+                self.planner.mark_forgotten(index, vec![Run { first: slot, last: slot }]);
+            } else {
+                self.planner.mark_uncertain(index, slot);
+            }
+        }
+        self.planner.drop_settled(index);
+        if is_new {
+            let since = since.map_or(track.known_from, |since| since.min(track.cursor));
+            self.changes.push(self.planner.registration(index, since));
+        }
+    }
+
+    /// Begins a registration now, and counts what was due of the one before.
+    fn begin(&mut self, index: u32, entry: &Entry, known: Known<'a>, is_unreadable: bool) {
+        self.count_gap(&entry.name, known, Some(entry), is_unreadable);
+        let progress = self.believable(&entry.name, known.progress);
+        let change = self.planner.begin(index, progress, self.state.now);
+        self.changes.push(change);
+    }
+
+    /// The progress as far as it is believed, of a registration that does not go on.
+    fn believable(&mut self, name: &Arc<str>, progress: Option<&Progress>) -> Option<Progress> {
+        let now = self.state.now;
+        let mut progress = match (progress.cloned(), self.memory) {
+            (None, Some(memory)) if !self.is_whole() => {
+                let retired = memory.retired.get(name).cloned();
+                memory.progress_of(name).or(retired)
+            }
+            (progress, _) => progress,
+        }?;
+        if progress.through > now + self.planner.grace {
+            let what = format!(
+                "its slots up to {} were settled by a clock that was ahead",
+                progress.through
+            );
+            self.push_repaired(name, what);
+            progress.through = now;
+        }
+        if let Some(slot) = progress.dispatched.filter(|slot| *slot > progress.through) {
+            progress.settle_ahead(Run { first: slot, last: slot });
+        }
+        keep_after(&mut progress.ahead, progress.through);
+        Some(progress)
+    }
+
+    /// Counts what was due of a registration that does not go on.
+    fn count_gap(
+        &mut self,
+        name: &Arc<str>,
+        known: Known<'a>,
+        entry: Option<&Entry>,
+        is_unreadable: bool,
+    ) {
+        let now = self.state.now;
+        let old = self.memory.and_then(|memory| memory.live(name));
+        let remembered = old.filter(|old| match known.timing() {
+            Some(timing) => timing == old.entry().canonical_timing(),
+            None => !self.is_whole() && known.registration.is_none(),
+        });
+        let is_live = known.timing().is_some() || remembered.is_some();
+        let is_retired = known.registration.is_some() && !is_live;
+        let is_believed = self.is_whole() && !is_unreadable;
+        if is_retired || is_believed && !is_live {
+            return;
+        }
+        if !is_live && known.progress.is_none() && !is_unreadable {
+            return;
+        }
+        let queue = remembered.map(|old| &old.entry().message.queue);
+        let queue = queue.or(entry.map(|entry| &entry.message.queue)).cloned();
+        let mut from = known.cursor();
+        if let Some(old) = remembered.filter(|_| !self.is_whole()) {
+            from = from.max(old.track().cursor);
+        }
+        let gap = Gap {
+            name,
+            queue: queue.as_ref(),
+            // A clock that was ahead has counted everything up to there.
+            from: if from > now { now } else { from },
+            passed: known.progress.map_or(&[][..], |progress| &progress.ahead),
+            dispatched: known.progress.map_or(0, |progress| progress.count),
+            at: now,
+        };
+        let former = match (known.timing(), remembered, entry) {
+            (_, Some(old), _) => Former::Known(Cow::Borrowed(old.entry())),
+            (Some(timing), None, Some(entry)) if timing == entry.canonical_timing() => {
+                Former::Known(Cow::Borrowed(entry))
+            }
+            (Some(timing), None, _) => Former::read(timing, entry, self.zones),
+            (None, None, Some(entry)) if known.progress.is_some() => {
+                Former::Known(Cow::Borrowed(entry))
+            }
+            (None, None, _) => Former::Unknown,
+        };
+        let is_edited_in_memory = !self.is_whole() && remembered.is_some();
+        let reason = match is_believed || is_edited_in_memory {
+            true => SkipReason::Retimed,
+            false => SkipReason::Unknown,
+        };
+        self.counter.count_former(&gap, &former, reason);
+    }
+
+    /// Retires the entries that are in the schedule no more, and forgets those that left long ago.
+    fn leave_others(&mut self, schedule: &Schedule) {
+        let enabled = schedule.entries.iter().filter(|entry| entry.enabled);
+        let enabled: HashSet<&str> = enabled.map(|entry| &*entry.name).collect();
+        let known = self.state.registrations.keys().chain(self.state.progress.keys());
+        let mut names: Vec<&str> = known.map(|name| &**name).collect();
+        names.extend(self.unreadable.keys().filter(|name| !name.is_empty()));
+        if let Some(memory) = self.memory.filter(|_| !self.is_whole()) {
+            names.extend(memory.live_names());
+        }
+        // What cannot be the name of an entry is nobody's.
+        names.retain(|name| !enabled.contains(name) && !name.contains(char::is_control));
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            self.leave(name, schedule.get(name));
+        }
+    }
+
+    fn leave(&mut self, name: &str, entry: Option<&Entry>) {
+        let (known, now) = (self.known(name), self.state.now);
+        let unreadable = self.unreadable(name);
+        let is_retired = known.registration.is_some() && known.timing().is_none();
+        let name: Arc<str> = name.into();
+        if let Some(what) = unreadable {
+            self.push_repaired(&name, what.to_owned());
+        }
+        let since = known.registration.map_or(now, |registration| registration.since);
+        if is_retired && now.since(since) > RETIRED_FOR {
+            self.changes.push(RegistrationChange::Forget { entry: (&*name).into() });
+            return;
+        }
+        self.count_gap(&name, known, entry, unreadable.is_some());
+        let progress = self.believable(&name, known.progress);
+        let is_plausible = since <= now + self.planner.grace;
+        if !is_retired || unreadable.is_some() || !is_plausible {
+            let (entry, progress) = ((&*name).into(), progress.clone());
+            self.changes.push(RegistrationChange::Retire { entry, at: now, progress });
+        }
+        self.planner.retired.extend(progress.map(|progress| (name, progress)));
+    }
+
+    fn finish(self) -> Takeover {
+        let Taking { planner, state, changes, counter, repaired, .. } = self;
+        let fold_first = state.is_ahead(planner.grace) || !repaired.is_empty();
+        Takeover { planner, changes, ended: counter.ended, repaired, fold_first }
+    }
+}
+
+fn copy<T: Clone>(from: &HashMap<u32, Vec<T>>, old: u32, to: &mut HashMap<u32, Vec<T>>, new: u32) {
+    if let Some(items) = from.get(&old) {
+        to.insert(new, items.clone());
+    }
+}
+
+fn same_timing(old: &Entry, new: &Entry) -> bool {
+    let is_alike = old.timing == new.timing
+        && old.bounds == new.bounds
+        && old.guards.limit == new.guards.limit
+        && old.zone.name() == new.zone.name();
+    is_alike || old.canonical_timing() == new.canonical_timing()
+}

@@ -1,0 +1,256 @@
+use super::*;
+use crate::schedule::Timing;
+use crate::schedule::bounds::Bounds;
+use crate::schedule::delay::Delay;
+use crate::schedule::entry::Expires;
+
+/// Due a minute after each slot, which come every two minutes.
+fn a_minute_late() -> Entry {
+    let delay = Delay::spread(secs(120), 1, 2);
+    Entry { delay: Some(Box::new(delay)), ..every("a", 120) }
+}
+
+#[test]
+fn nothing_fires_for_times_before_an_entry_was_known() {
+    let mut planner = at_noon([every("a", 60), cron("b", "* * * * *")]);
+    assert_eq!(settle_all(&mut planner, NOON), []);
+    assert_eq!(planner.plan(NOON, 10, 10).wake_at, NOON + secs(60));
+}
+
+#[test]
+fn each_slot_is_planned_until_it_is_settled_and_never_again() {
+    let mut planner = at_noon([every("a", 60)]);
+    let now = NOON + secs(61);
+    let first = planner.plan(now, 10, 10);
+    assert_eq!(first, planner.plan(now, 10, 10));
+    assert_eq!(first.items.len(), 1);
+    planner.settle(&first.items[0]);
+    assert_eq!(planner.plan(now, 10, 10), Plan { items: vec![], wake_at: NOON + secs(120) });
+}
+
+#[test]
+fn clock_set_back_dispatches_nothing_twice() {
+    let mut planner = at_noon([every("a", 60)]);
+    for at in [60, 120, 180] {
+        assert_eq!(settle_all(&mut planner, NOON + secs(at)), [send(at)]);
+    }
+    assert_eq!(settle_all(&mut planner, NOON - HOUR), []);
+    assert_eq!(settle_all(&mut planner, NOON + secs(180)), []);
+    assert_eq!(settle_all(&mut planner, NOON + secs(240)), [send(240)]);
+}
+
+#[test]
+fn clock_set_forward_makes_slots_missed_and_counted() {
+    let mut planner = at_noon([every("a", 60)]);
+    assert_eq!(
+        settle_all(&mut planner, NOON + secs(3610)),
+        [skip(3540, SkipReason::Superseded, 59), send(3600)]
+    );
+}
+
+#[test]
+fn slots_within_the_grace_go_each_one_in_order() {
+    let mut planner = at_noon([every("a", 1)]);
+    let done = settle_all(&mut planner, NOON + secs(15));
+    assert_eq!(done, sent(1..=15));
+}
+
+#[test]
+fn latest_sends_only_the_newest_missed_slot() {
+    let mut planner = at_noon([every("a", 3600)]);
+    assert_eq!(
+        settle_all(&mut planner, NOON + secs(3 * 3600 + 600)),
+        [skip(2 * 3600, SkipReason::Superseded, 2), caught_up(3 * 3600)]
+    );
+}
+
+#[test]
+fn all_sends_every_missed_slot_in_order() {
+    let planner = &mut at_noon([Entry { catch_up: CatchUp::All, ..every("a", 3600) }]);
+    let expected: Vec<_> = (1..=20).map(|n| caught_up(n * 3600)).collect();
+    assert_eq!(settle_all(planner, NOON + secs(20 * 3600 + 600)), expected);
+}
+
+#[test]
+fn none_sends_no_missed_slot() {
+    let planner = &mut at_noon([Entry { catch_up: CatchUp::None, ..every("a", 3600) }]);
+    assert_eq!(
+        settle_all(planner, NOON + secs(3 * 3600 + 600)),
+        [skip(3 * 3600, SkipReason::TooLate, 3)]
+    );
+    assert_eq!(settle_all(planner, NOON + secs(4 * 3600 + 10)), [send(4 * 3600)]);
+}
+
+#[test]
+fn slots_older_than_within_are_too_late() {
+    let within = HOUR * 3;
+    let all = &mut at_noon([Entry { catch_up: CatchUp::All, within, ..every("a", 3600) }]);
+    let now = NOON + secs(5 * 3600 + 600);
+    let expected = [
+        skip(2 * 3600, SkipReason::TooLate, 2),
+        caught_up(10800),
+        caught_up(14400),
+        caught_up(18000),
+    ];
+    assert_eq!(settle_all(all, now), expected);
+    let latest = &mut at_noon([Entry { within: secs(60), ..every("a", 3600) }]);
+    assert_eq!(settle_all(latest, now), [skip(5 * 3600, SkipReason::TooLate, 5)]);
+}
+
+#[test]
+fn a_slot_past_its_own_expiry_is_expired() {
+    let mut entry = every("a", 1);
+    entry.message.expires = Some(Expires::Next);
+    let planner = &mut at_noon([entry]);
+    assert_eq!(settle_all(planner, NOON + secs(5)), [skip(4, SkipReason::Expired, 4), send(5)]);
+}
+
+#[test]
+fn a_slot_judged_on_time_is_sent_however_long_the_store_is_away() {
+    let planner = &mut at_noon([every("a", 60)]);
+    // Planned when due, not settled: the store is away.
+    assert_eq!(planner.plan(NOON + secs(60), 10, 10).items.len(), 1);
+    assert_eq!(planner.plan(NOON + secs(120), 10, 10).items.len(), 2);
+    // Nobody planned for 1,000 s; what comes due meanwhile is missed, what was judged is not.
+    let done = settle_all(planner, NOON + secs(1130));
+    assert_eq!(
+        done,
+        [send(60), send(120), skip(1020, SkipReason::Superseded, 15), caught_up(1080)]
+    );
+}
+
+#[test]
+fn a_slot_judged_on_time_is_too_late_once_its_window_has_ended() {
+    let planner = &mut at_noon([every("a", 60)]);
+    assert_eq!(planner.plan(NOON + secs(60), 10, 10).items.len(), 1);
+    let done = settle_all(planner, NOON + DAY + secs(90));
+    assert_eq!(done[0], skip(60, SkipReason::TooLate, 1));
+    let none = &mut at_noon([Entry { catch_up: CatchUp::None, ..every("a", 60) }]);
+    assert_eq!(none.plan(NOON + secs(60), 10, 10).items.len(), 1);
+    assert_eq!(settle_all(none, NOON + secs(76)), [skip(60, SkipReason::TooLate, 1)]);
+}
+
+#[test]
+fn a_queue_that_refuses_holds_up_nobody_else() {
+    let mut refused = every("refused", 60);
+    refused.message.queue = Queue::unconfigured("wrong");
+    let planner = &mut at_noon([refused, every("fine", 60)]);
+    planner.hold(&"wrong".into());
+    let plan = planner.plan(NOON + secs(60), 10, 10);
+    assert_eq!(plan.items.len(), 1);
+    assert_eq!(&*planner.entry(plan.items[0].entry).name, "fine");
+    planner.settle(&plan.items[0]);
+    assert_eq!(planner.plan(NOON + secs(61), 10, 10).items, []);
+    planner.release("wrong");
+    assert_eq!(settle_all(planner, NOON + secs(65)), [send(60)]);
+}
+
+#[test]
+fn what_is_over_the_limit_is_planned_in_the_next_round() {
+    let mut planner = at_noon((0..30).map(|n| every(&format!("e{n:02}"), 60)));
+    let plan = planner.plan(NOON + secs(60), 20, 10);
+    assert_eq!((plan.items.len(), plan.wake_at), (20, NOON + secs(60)));
+    assert_eq!(settle_all(&mut planner, NOON + secs(60)).len(), 30);
+}
+
+#[test]
+fn one_time_entries_fire_once_or_are_missed() {
+    let planner = &mut at_noon([entry("a", Timing::At((NOON + secs(10)).into()))]);
+    assert_eq!(settle_all(planner, NOON + secs(10)), [send(10)]);
+    assert_eq!(planner.plan(NOON + DAY, 10, 10), Plan { items: vec![], wake_at: UnixMs::MAX });
+}
+
+#[test]
+fn a_year_without_a_leader_is_not_walked() {
+    let all = CatchUp::All;
+    let mut planner = at_noon((0..100).map(|n| Entry {
+        catch_up: all,
+        within: secs(60),
+        ..cron(&format!("e{n:02}"), "* * * * *")
+    }));
+    let plan = planner.plan(NOON + DAY * 365, 1000, 10);
+    let skips = plan.items.iter().filter(|item| matches!(item.action, Action::Skip { .. }));
+    assert_eq!(skips.count(), 100);
+}
+
+#[test]
+fn a_slot_with_a_delay_is_planned_when_it_is_due() {
+    let mut planner = at_noon([a_minute_late()]);
+    let plan = planner.plan(NOON + secs(179), 100, 10);
+    assert_eq!((plan.items, plan.wake_at), (vec![], NOON + secs(180)));
+    assert_eq!(settle_all(&mut planner, NOON + secs(180)), [send(120)]);
+    assert_eq!(settle_all(&mut planner, NOON + secs(299)), []);
+    assert_eq!(settle_all(&mut planner, NOON + secs(300)), [send(240)]);
+}
+
+#[test]
+fn lateness_counts_from_the_due_time() {
+    let due = |slot: u64| slot + 60;
+    let missed = due(120) + GRACE.as_secs() + 1;
+    assert_eq!(settle_all(&mut at_noon([a_minute_late()]), NOON + secs(missed - 1)), [send(120)]);
+    assert_eq!(settle_all(&mut at_noon([a_minute_late()]), NOON + secs(missed)), [caught_up(120)]);
+    let within = Entry { within: secs(100), ..a_minute_late() };
+    let too_late = skip(120, SkipReason::TooLate, 1);
+    let newest = caught_up(240);
+    let late = NOON + secs(due(240) + 16);
+    assert_eq!(settle_all(&mut at_noon([within]), late), [too_late, newest]);
+    let mut expires = a_minute_late();
+    expires.message.expires = Some(Expires::After(secs(10)));
+    assert_eq!(settle_all(&mut at_noon([expires.clone()]), NOON + secs(due(120) + 9)), [send(120)]);
+    let expired = skip(120, SkipReason::Expired, 1);
+    assert_eq!(settle_all(&mut at_noon([expires]), NOON + secs(due(120) + 10)), [expired]);
+}
+
+#[test]
+fn an_entry_past_its_end_leaves_the_agenda() {
+    let end = Some(NOON + secs(120));
+    let bounds = Bounds { end, ..Bounds::default() };
+    let mut planner = at_noon([Entry { bounds: Some(Box::new(bounds)), ..every("a", 60) }]);
+    assert_eq!(
+        settle_all(&mut planner, NOON + secs(121)),
+        [skip(60, SkipReason::Superseded, 1), send(120)]
+    );
+    assert_eq!(planner.plan(NOON + DAY, 100, 10).wake_at, UnixMs::MAX);
+}
+
+#[test]
+fn one_slot_of_an_entry_on_amqp_goes_at_a_time() {
+    let mut planner = at_noon([on_amqp(every("a", 1)), every("b", 1)]);
+    let plan = planner.plan(NOON + secs(3), 10, 10);
+    assert_eq!(plan.items.iter().filter(|item| item.entry == 0).count(), 1);
+    assert_eq!(plan.items.iter().filter(|item| item.entry == 1).count(), 3);
+    planner.mark_in_flight(&"a".into());
+    let in_flight = planner.plan(NOON + secs(3), 10, 10);
+    assert!(in_flight.items.iter().all(|item| item.entry == 1), "{in_flight:?}");
+    planner.settle(&plan.items[0]);
+    planner.mark_returned("a");
+    let done = settle_all(&mut planner, NOON + secs(3));
+    assert_eq!(done.len(), 2 + 3);
+}
+
+#[test]
+fn what_was_judged_by_a_clock_that_was_ahead_is_planned_when_it_is_due() {
+    let planner = &mut at_noon([every("a", 1)]);
+    assert_eq!(planner.plan(at(10), 100, 100).items.len(), 10);
+    assert_eq!(planner.plan(at(3), 100, 100).items.len(), 3);
+    assert_eq!(settle_all(planner, at(10)), sent(1..=10));
+}
+
+#[test]
+fn what_the_store_calls_early_is_judged_anew_and_what_is_in_doubt_stays_so() {
+    let planner = &mut at_noon([every("a", 60)]);
+    planner.mark_uncertain(0, at(60));
+    let plan = planner.plan(at(3_650), 10, 10);
+    planner.unjudge(&plan.items[1]);
+    assert_eq!(settle_all(planner, at(130)), [resent(60), send(120)]);
+}
+
+#[test]
+fn a_line_says_what_became_of_an_item_and_when_it_was_due() {
+    let planner = &mut at_noon([Entry { catch_up: CatchUp::None, ..a_minute_late() }]);
+    let items = planner.plan(at(600), 10, 10).items;
+    let line = planner.line(&items[0]);
+    assert_eq!((&*line.entry, line.slot, line.count), ("a", at(480), 4));
+    assert_eq!(line.outcome, Outcome::Skipped(SkipReason::TooLate));
+    assert_eq!((line.delay, line.task_id, line.by), (secs(60), None, None));
+}

@@ -1,0 +1,234 @@
+//! How far each entry has come, and which of its slots this process knows to be dispatched.
+//!
+//! What was dispatched is remembered as runs: slots that were dispatched one right after another. Of
+//! each entry the newest run is part of its track; older ones are kept beside, for entries that have
+//! some.
+
+use crate::schedule::entry::Entry;
+use crate::schedule::outcome::Outcome;
+use crate::schedule::progress::Run;
+use crate::schedule::unix_ms::UnixMs;
+
+/// So many older runs of an entry are remembered.
+pub(super) const MAX_OLDER: usize = 32;
+/// The shortest time between two instants.
+pub(super) const INSTANT: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// How far one entry has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Track {
+    /// What became of slots up to here is not remembered. If the registration began in this process,
+    /// it is where it began: none of them fires.
+    pub(super) known_from: UnixMs,
+    /// Every slot up to here is settled. `MAX`: the entry is not live.
+    pub(super) cursor: UnixMs,
+    /// The newest slot that was dispatched, whatever its registration; `MIN`: none is known.
+    dispatched: UnixMs,
+    /// How long before that the first slot of its run was: 49 days at most.
+    run_ms: u32,
+    /// What became of the newest settled slot.
+    pub(super) outcome: Option<Outcome>,
+}
+
+// There may be a million of them.
+const _: () = assert!(size_of::<Track>() <= 32);
+
+impl Track {
+    pub(super) const NOT_LIVE: Track = Track {
+        known_from: UnixMs::MAX,
+        cursor: UnixMs::MAX,
+        dispatched: UnixMs::MIN,
+        run_ms: 0,
+        outcome: None,
+    };
+
+    /// Settled up to there; nothing is remembered of slots before.
+    pub(super) fn from(cursor: UnixMs) -> Track {
+        Track { known_from: cursor, cursor, ..Track::NOT_LIVE }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.cursor != UnixMs::MAX
+    }
+
+    /// The newest slot that was dispatched.
+    pub(super) fn dispatched(&self) -> Option<UnixMs> {
+        (self.dispatched != UnixMs::MIN).then_some(self.dispatched)
+    }
+
+    /// The newest run.
+    pub(super) fn run(&self) -> Option<Run> {
+        let last = self.dispatched()?;
+        let first = UnixMs(last.0.saturating_sub(self.run_ms.into()));
+        Some(Run { first, last })
+    }
+
+    pub(super) fn set_run(&mut self, run: Option<Run>) {
+        let length_ms = run.map_or(0, |run| run.last.since(run.first).as_millis());
+        self.dispatched = run.map_or(UnixMs::MIN, |run| run.last);
+        self.run_ms = u32::try_from(length_ms).unwrap_or(u32::MAX);
+    }
+
+    /// Of the last run only the newest slot is known, if it is settled.
+    pub(super) fn set_dispatched(&mut self, newest: Option<UnixMs>) {
+        let settled = newest.filter(|slot| *slot <= self.cursor);
+        self.set_run(settled.map(|slot| Run { first: slot, last: slot }));
+    }
+
+    /// A slot later than the cursor was dispatched; `first` is the first slot after the cursor. Gives
+    /// the run that it does not prolong.
+    pub(super) fn dispatch(&mut self, slot: UnixMs, first: Option<UnixMs>) -> Option<Run> {
+        let run = self.run();
+        let prolonged = run.filter(|run| run.last == self.cursor && first == Some(slot));
+        let begins = prolonged.map_or(slot, |run| run.first);
+        self.set_run(Some(Run { first: begins, last: slot }));
+        run.filter(|run| prolonged.is_none() && run.last > self.known_from)
+    }
+}
+
+/// Adds a run later than all others; the oldest is forgotten when there are too many.
+pub(super) fn remember(older: &mut Vec<Run>, run: Run) {
+    if older.len() >= MAX_OLDER {
+        older.remove(0);
+    }
+    older.push(run);
+}
+
+/// Leaves of the runs what is not later than `until`.
+pub(super) fn keep_until(runs: &mut Vec<Run>, until: UnixMs) {
+    runs.retain_mut(|run| {
+        run.last = run.last.min(until);
+        run.first <= until
+    });
+}
+
+/// Leaves of the runs what is later than `after`.
+pub(super) fn keep_after(runs: &mut Vec<Run>, after: UnixMs) {
+    runs.retain_mut(|run| {
+        run.first = run.first.max(after + INSTANT);
+        run.last > after
+    });
+}
+
+/// What lies between two instants, both not included.
+pub(super) fn between(after: UnixMs, before: UnixMs) -> Option<Run> {
+    let run = Run { first: after + INSTANT, last: before - INSTANT };
+    (run.first <= run.last).then_some(run)
+}
+
+/// An entry without the slots that are passed over, which are in order.
+#[derive(Clone, Copy)]
+pub(super) struct Open<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) passed: &'a [Run],
+}
+
+impl Open<'_> {
+    /// The first slot strictly later than `after`.
+    pub(super) fn next(&self, after: UnixMs) -> Option<UnixMs> {
+        let mut slot = self.entry.next_slot(after)?;
+        for run in self.passed {
+            if slot < run.first {
+                break;
+            }
+            if slot <= run.last {
+                slot = self.entry.next_slot(run.last)?;
+            }
+        }
+        Some(slot)
+    }
+
+    /// The newest slot that is later than `after` and not later than `until`.
+    pub(super) fn last(&self, after: UnixMs, until: UnixMs) -> Option<UnixMs> {
+        let mut slot = self.entry.last_slot(after, until)?;
+        for run in self.passed.iter().rev() {
+            if slot > run.last {
+                break;
+            }
+            if run.first <= slot {
+                slot = self.entry.last_slot(after, run.first - INSTANT)?;
+            }
+        }
+        Some(slot)
+    }
+
+    /// How many slots are later than `after` and not later than `until`, counted up to `cap`.
+    pub(super) fn count(&self, after: UnixMs, until: UnixMs, cap: u64) -> u64 {
+        let (mut count, mut after) = (0, after);
+        for run in self.passed.iter().filter(|run| run.first <= until) {
+            if run.first > after {
+                count += self.entry.count_slots(after, run.first - INSTANT, cap - count);
+            }
+            after = after.max(run.last);
+        }
+        if after < until {
+            count += self.entry.count_slots(after, until, cap - count);
+        }
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schedule::progress::insert_run;
+    use crate::schedule::sample::every;
+
+    fn run(first: i64, last: i64) -> Run {
+        Run { first: UnixMs(first), last: UnixMs(last) }
+    }
+
+    #[test]
+    fn slots_dispatched_one_right_after_another_are_one_run() {
+        let mut track = Track::from(UnixMs(0));
+        let next = |track: &Track| every("a", 1).next_slot(track.cursor);
+        let dispatch = |track: &mut Track, slot| {
+            let ended = track.dispatch(UnixMs(slot), next(track));
+            track.cursor = UnixMs(slot);
+            ended
+        };
+        for slot in [1000, 2000, 3000] {
+            assert_eq!(dispatch(&mut track, slot), None);
+        }
+        assert_eq!(track.run(), Some(run(1000, 3000)));
+        assert_eq!(dispatch(&mut track, 5000), Some(run(1000, 3000)));
+        // Skipped.
+        track.cursor = UnixMs(6000);
+        assert_eq!(dispatch(&mut track, 7000), Some(run(5000, 5000)));
+        assert_eq!(track.run(), Some(run(7000, 7000)));
+    }
+
+    #[test]
+    fn a_run_is_remembered_for_49_days() {
+        let mut track = Track::from(UnixMs(0));
+        track.set_run(Some(run(0, 90 * 86_400_000)));
+        assert_eq!(track.run(), Some(run(90 * 86_400_000 - i64::from(u32::MAX), 90 * 86_400_000)));
+    }
+
+    proptest! {
+        #[test]
+        fn open_slots_are_those_that_no_run_has(
+            runs in prop::collection::vec((0..60_000_i64, 0..9_000_i64), 0..5),
+            after in 0..60_000_i64, until in 0..60_000_i64,
+        ) {
+            let mut passed = Vec::new();
+            for (first, length) in runs {
+                insert_run(&mut passed, run(first, first + length), 99);
+            }
+            prop_assert!(passed.is_sorted_by(|one, two| one.last < two.first));
+            let entry = every("a", 1);
+            let open = Open { entry: &entry, passed: &passed };
+            let is_open = |slot: &UnixMs| !passed.iter().any(|run| run.contains(*slot));
+            let all: Vec<UnixMs> =
+                (1..80).map(|n| UnixMs(n * 1000)).filter(is_open).filter(|s| s.0 > after).collect();
+            prop_assert_eq!(open.next(UnixMs(after)), all.first().copied());
+            let some: Vec<_> = all.into_iter().filter(|slot| slot.0 <= until).collect();
+            prop_assert_eq!(open.last(UnixMs(after), UnixMs(until)), some.last().copied());
+            let count = some.len() as u64;
+            prop_assert_eq!(open.count(UnixMs(after), UnixMs(until), u64::MAX), count);
+            prop_assert_eq!(open.count(UnixMs(after), UnixMs(until), 3), count.min(3));
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Taking over: reads what the store knows, and writes which entries are live.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use super::round::term_of;
+use super::{Service, Step};
+use crate::carrier::Carrier;
+use crate::clock::Clock;
+use crate::leader::lease::Lease;
+use crate::schedule::outcome::{Line, Outcome};
+use crate::schedule::planner::{Ended, Planner, Repaired, Takeover};
+use crate::schedule::progress::{Completeness, Progress, State};
+use crate::schedule::registration::RegistrationChange;
+use crate::store::Fence;
+use crate::store::contract::{
+    MAX_CHANGES, OTHER_QUEUES, Register, Reply, Snapshot, Store, StoreError,
+};
+use crate::store::journal::RecordId;
+use crate::telemetry::Gathering;
+use crate::tzdata;
+
+/// Of slots whose registration ended, so many entries are logged; the rest as a number.
+const MAX_LOGGED: usize = 1_000;
+
+/// Where writes have got to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    pub(super) sequence: u64,
+    pub(super) head: Option<RecordId>,
+}
+
+impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
+    /// Reads what the store knows, and writes which entries are live.
+    pub(super) async fn take_over(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let snapshot = self.store.read().await?;
+        let counters = self.store.counters().await?;
+        let state = snapshot.state(self.settings.grace);
+        let is_empty = state.completeness == Completeness::Empty;
+        let memory = self.planner.as_ref().filter(|_| !is_empty || lease.continues);
+        let remembered = memory.map(Planner::sequence);
+        let (schedule, zones) = (Arc::clone(&self.schedule), Arc::clone(&self.zones));
+        let zone = |name: &str| zones.zone(tzdata::parse_name(name).ok()?);
+        let Takeover { mut planner, changes, ended, repaired, fold_first } =
+            Planner::take_over(schedule, self.settings.grace, &state, memory, &zone);
+        let mut position = Position { sequence: state.sequence, head: snapshot.head };
+        let is_damaged = state.completeness == Completeness::Damaged;
+        if is_damaged {
+            report_damage(remembered.is_some());
+        }
+        let mut is_new_journal = is_damaged || self.journal_is_lost;
+        if is_new_journal {
+            let progress = known_progress(&planner, &state, remembered.is_some());
+            match self.begin_journal(&lease.text, position, progress).await? {
+                Ok(reached) => position = reached,
+                Err(refusal) => {
+                    self.back_off(&refusal);
+                    return Ok(());
+                }
+            }
+            self.journal_is_lost = false;
+        }
+        let count = changes.len();
+        let recorded = match self.register(&lease.text, position, changes, &ended).await? {
+            Ok((reached, recorded)) => {
+                position = reached;
+                recorded
+            }
+            Err(refusal) => {
+                self.journal_is_lost = refusal == Reply::Lost;
+                self.back_off(&refusal);
+                return Ok(());
+            }
+        };
+        if fold_first && !is_new_journal {
+            let progress = known_progress(&planner, &state, true);
+            match self.begin_journal(&lease.text, position, progress).await? {
+                Ok(reached) => position = reached,
+                Err(refusal) => {
+                    self.back_off(&refusal);
+                    return Ok(());
+                }
+            }
+            is_new_journal = true;
+        }
+        planner.advance(position.sequence);
+        // What this process has on its way stays so, whatever it remembers else.
+        self.publishing.pending().for_each(|entry| planner.mark_in_flight(entry));
+        self.troubles.held().for_each(|queue| planner.hold(queue));
+        self.unfolded.clear();
+        if !is_new_journal && !S::CAPABILITIES.folds_itself {
+            for record in &snapshot.journal {
+                let names = record.lines.iter().map(|line| Arc::clone(&line.entry));
+                self.unfolded.push(record.id, names.collect());
+            }
+        }
+        self.planner = Some(planner);
+        self.report_unanswered(&snapshot);
+        self.report_others(&snapshot);
+        self.head = position.head;
+        self.note_recorded(position.head, recorded);
+        self.last_term = term_of(&lease.text);
+        self.tenure = Some(Arc::clone(&lease.text));
+        self.counters.read(counters);
+        self.count_ended(&ended);
+        self.note_bad_records(&state, &repaired);
+        match remembered {
+            None if is_empty => {
+                warn!(
+                    "nothing is known of this namespace, as at a first start: every entry starts now"
+                );
+            }
+            Some(_) if is_empty => {
+                warn!("the broker has lost all records; going on from memory");
+            }
+            Some(sequence) if state.sequence < sequence => {
+                warn!("the broker has lost records; what it does not know of is sent again");
+            }
+            _ => {}
+        }
+        info!(
+            term = lease.term(),
+            entries = self.schedule.entries.len(),
+            changes = count,
+            "took office"
+        );
+        Ok(())
+    }
+
+    /// Writes changes of registrations in parts, with what became of slots that ended with them. Gives
+    /// where the writes have got to and the entries of which something was recorded, or the reply that
+    /// refused.
+    pub(super) async fn register(
+        &mut self,
+        lease: &Arc<str>,
+        mut position: Position,
+        changes: Vec<RegistrationChange>,
+        ended: &[Ended],
+    ) -> Result<Result<(Position, Vec<Arc<str>>), Reply>, StoreError> {
+        let mut parts = parts(changes, ended).into_iter().peekable();
+        while let Some((changes, ended)) = parts.next() {
+            let fence = Fence::after(lease, position.sequence);
+            let last = parts.peek().is_none();
+            let request = Register { fence, changes, ended, last };
+            match self.store.register(request).await? {
+                Reply::Written { now, sequence, head, .. } => {
+                    position = Position { sequence, head };
+                    self.read_store_clock(now);
+                }
+                refusal => return Ok(Err(refusal)),
+            }
+            self.heartbeat.beat();
+            self.supervisor.beat();
+        }
+        let recorded = ended.iter().map(|ended| Arc::clone(&ended.entry)).collect();
+        Ok(Ok((position, recorded)))
+    }
+
+    /// Counts and logs slots that ended with their registration.
+    pub(super) fn count_ended(&mut self, ended: &[Ended]) {
+        let _gathering = (ended.len() > 1).then(Gathering::start);
+        for (index, ended) in ended.iter().enumerate() {
+            let Ended { entry, slot, reason, count, .. } = ended;
+            self.counters.add(&queue_name(ended), Outcome::Skipped(*reason), *count);
+            if index < MAX_LOGGED {
+                warn!(entry = &**entry, %slot, %reason, count, "skipped");
+            }
+        }
+        if let Some(rest) = ended.get(MAX_LOGGED..).filter(|rest| !rest.is_empty()) {
+            let count: u64 = rest.iter().map(|ended| ended.count).sum();
+            warn!(entries = rest.len(), count, "skipped slots of further entries");
+        }
+    }
+
+    /// Tells once of slots that another leader has recorded since this process led.
+    fn report_others(&self, snapshot: &Snapshot) {
+        let (Some(head), Some(last_term)) = (self.head, self.last_term) else { return };
+        let is_other = |term: Option<u64>| term.is_some_and(|term| term != last_term);
+        let records = snapshot.journal.iter().filter(|record| record.id > head);
+        let others = records.filter(|record| is_other(record.term));
+        let slots: u64 = others.flat_map(|record| &record.lines).map(|line| line.count).sum();
+        if slots > 0 {
+            info!(slots, "another leader recorded slots meanwhile");
+        }
+    }
+
+    fn note_bad_records(&mut self, state: &State, repaired: &[Repaired]) {
+        self.troubles.forget_bad_records();
+        for (entry, what) in &state.unreadable {
+            self.troubles.note_bad_record(entry, what);
+        }
+        let unnamed = state.unreadable_count.saturating_sub(state.unreadable.len());
+        self.troubles.count_bad_records(unnamed);
+        if state.unreadable_count > 0 {
+            let (first, what) = state.unreadable.first().cloned().unwrap_or_default();
+            warn!(entries = state.unreadable_count, entry = &*first, %what, "unreadable records");
+        }
+        self.note_repaired(repaired);
+    }
+
+    /// Notes and logs records that were implausible and are mended.
+    pub(super) fn note_repaired(&mut self, repaired: &[Repaired]) {
+        let _gathering = (repaired.len() > 1).then(Gathering::start);
+        for (index, Repaired { entry, what }) in repaired.iter().enumerate() {
+            self.troubles.note_bad_record(entry, what);
+            if index < MAX_LOGGED {
+                warn!(entry = &**entry, %what, "repaired");
+            }
+        }
+    }
+
+    /// Without asking the store, writes what an edited schedule changes. Where that fails, all is read
+    /// anew.
+    pub(super) async fn replace_schedule(&mut self) -> Result<Step, StoreError> {
+        let (Some(lease), Some(planner)) = (self.tenure.clone(), &self.planner) else {
+            return Ok(Step::Done);
+        };
+        let takeover = planner.replace(Arc::clone(&self.schedule), self.store_now());
+        let Takeover { planner: mut replaced, changes, ended, repaired, .. } = takeover;
+        // The planner before it goes on until all is written.
+        let before = self.planner.take();
+        replaced.advance(before.as_ref().map_or(0, Planner::sequence));
+        self.planner = Some(replaced);
+        let end = self.write_changes(&lease, changes, &ended).await;
+        match end {
+            Ok(Step::Done) => {
+                self.count_ended(&ended);
+                self.note_repaired(&repaired);
+            }
+            Ok(Step::Refused) | Err(_) => self.planner = before,
+        }
+        end
+    }
+
+    /// Writes changes of registrations while leading.
+    pub(super) async fn write_changes(
+        &mut self,
+        lease: &Arc<str>,
+        changes: Vec<RegistrationChange>,
+        ended: &[Ended],
+    ) -> Result<Step, StoreError> {
+        let sequence = self.planner.as_ref().map_or(0, Planner::sequence);
+        let position = Position { sequence, head: self.head };
+        match self.register(lease, position, changes, ended).await? {
+            Ok((position, recorded)) => {
+                if let Some(planner) = &mut self.planner {
+                    planner.advance(position.sequence);
+                }
+                self.head = position.head;
+                self.note_recorded(position.head, recorded);
+                Ok(Step::Done)
+            }
+            Err(refusal) => {
+                self.journal_is_lost = refusal == Reply::Lost;
+                self.back_off(&refusal);
+                Ok(Step::Refused)
+            }
+        }
+    }
+}
+
+/// What ends a registration stands in the same part as the change that ends it.
+type Part = (Vec<RegistrationChange>, Vec<(Arc<str>, Line)>);
+
+/// Cuts changes into parts that are written one by one; there is at least one.
+fn parts(changes: Vec<RegistrationChange>, ended: &[Ended]) -> Vec<Part> {
+    let mut by_entry: HashMap<&str, Vec<&Ended>> = HashMap::new();
+    for ended in ended {
+        by_entry.entry(&ended.entry).or_default().push(ended);
+    }
+    let mut parts: Vec<Part> = vec![Part::default()];
+    let mut add = |change: Option<RegistrationChange>, ended: Vec<&Ended>| {
+        let full = parts.last().is_none_or(|(changes, lines)| {
+            changes.len() >= MAX_CHANGES || lines.len() + ended.len() > MAX_CHANGES
+        });
+        if full {
+            parts.push(Part::default());
+        }
+        if let Some((changes, lines)) = parts.last_mut() {
+            changes.extend(change);
+            lines.extend(ended.into_iter().map(|ended| (queue_name(ended), ended_line(ended))));
+        }
+    };
+    for change in changes {
+        let ended = by_entry.remove(change.entry()).unwrap_or_default();
+        add(Some(change), ended);
+    }
+    let mut rest: Vec<_> = by_entry.into_values().collect();
+    rest.sort_by(|a, b| a[0].entry.cmp(&b[0].entry));
+    rest.into_iter().for_each(|ended| add(None, ended));
+    parts
+}
+
+/// The queue that the slots would have gone to, where it is known.
+fn queue_name(ended: &Ended) -> Arc<str> {
+    ended.queue.as_ref().map_or_else(|| OTHER_QUEUES.into(), |queue| Arc::clone(&queue.name))
+}
+
+fn ended_line(ended: &Ended) -> Line {
+    let outcome = Outcome::Skipped(ended.reason);
+    Line { count: ended.count, ..Line::new(Arc::clone(&ended.entry), ended.slot, outcome) }
+}
+
+/// What is written of each entry before a new journal begins: what the planner knows. Without a memory,
+/// an entry of which it knows nothing has begun now, whatever was sent before.
+fn known_progress(planner: &Planner, state: &State, remembers: bool) -> Vec<(Arc<str>, Progress)> {
+    let entries = planner.schedule().entries.iter().filter(|entry| entry.enabled);
+    let progress = entries.filter_map(|entry| {
+        let known = planner.progress_of(&entry.name);
+        let progress = known.or_else(|| (!remembers).then(|| Progress::through(state.now)))?;
+        Some((Arc::clone(&entry.name), progress))
+    });
+    progress.collect()
+}
+
+fn report_damage(remembers: bool) {
+    if remembers {
+        error!("records are missing; what this process remembers is written again");
+    } else {
+        error!(
+            "records are missing, and nobody remembers them: every entry starts now, and what was due \
+             since its last record is counted `unknown`"
+        );
+    }
+}

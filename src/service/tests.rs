@@ -1,0 +1,390 @@
+//! The leader's work, step by step, over a store and a carrier in memory.
+
+mod rig;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::rig::{Fault, GRACE, Rig, START};
+use crate::address::Address;
+use crate::carrier::memory::Fault as CarrierFault;
+use crate::clock::Clock as _;
+use crate::queue::{AmqpQueue, CeleryQueue, Queue, Worker};
+use crate::schedule::sample::every;
+use crate::schedule::{CatchUp, Entry, UnixMs};
+use crate::store::contract::{MAX_CHANGES, MAX_FOLDED, Store as _};
+use crate::store::memory::Damage;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn secondly(name: &str) -> Entry {
+    Entry { catch_up: CatchUp::All, ..every(name, 1) }
+}
+
+fn on_queue(queue: &Arc<Queue>, mut entry: Entry) -> Entry {
+    entry.message.queue = Arc::clone(queue);
+    entry
+}
+
+fn carried(name: &str) -> Entry {
+    let Ok(Address::Amqp(url)) = Address::parse("amqp://rabbit") else { panic!("no address") };
+    let amqp = Some(AmqpQueue::on(Arc::new(url)));
+    let worker = Worker::Celery(CeleryQueue::default());
+    on_queue(&Arc::new(Queue { name: "carried".into(), worker, amqp }), secondly(name))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_slot_is_sent_once_and_counted_by_the_store() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a"), secondly("b")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 30).await;
+    rig.assert_every_second("celery", "a", 1, 30);
+    rig.assert_every_second("celery", "b", 1, 30);
+    assert_eq!(rig.counted("celery", "scheduled").await, 60);
+    assert_eq!(leader.service.status().slots["dispatched"], 60);
+    // Another replica that never sent anything knows as much.
+    let mut follower = rig.replica([secondly("a"), secondly("b")]);
+    follower.service.read_counters().await;
+    assert_eq!(follower.service.status().slots["dispatched"], 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_never_reached_the_store_is_not_reported_whatever_is_edited_meanwhile() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 2).await;
+    leader.fail_next([Fault::LostRequest]);
+    rig.pass(&mut leader, 1).await;
+    let hourly = every("a", 3600);
+    leader.reload([hourly]).await;
+    rig.pass(&mut leader, 5).await;
+    rig.assert_every_second("celery", "a", 1, 2);
+    assert_eq!(rig.logged(&["dispatched"]), 2, "{}", rig.log());
+    assert_eq!(rig.counted("celery", "scheduled").await, 2);
+    // That one, and the one that came due before the new timing was written.
+    assert_eq!(rig.counted("celery", "retimed").await, 2, "{}", rig.log());
+    assert_eq!(rig.logged(&["skipped", "retimed", "count=2"]), 1, "{}", rig.log());
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_whose_answer_was_lost_are_reported_once_as_recovered() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a"), secondly("b")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 2).await;
+    leader.fail_next([Fault::LostReply]);
+    rig.pass(&mut leader, 6).await;
+    rig.assert_every_second("celery", "a", 1, 8);
+    rig.assert_every_second("celery", "b", 1, 8);
+    assert_eq!(rig.logged(&["dispatched", "recovered=true"]), 2, "{}", rig.log());
+    assert_eq!(rig.logged(&["dispatched"]), 16, "{}", rig.log());
+    assert_eq!(leader.service.status().slots["dispatched"], 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_leader_recorded_is_never_reported_as_sent_by_us() {
+    let mut rig = Rig::new();
+    let mut first = rig.replica([secondly("a")]);
+    rig.elect(&mut first, false).await;
+    rig.pass(&mut first, 2).await;
+    // The request is lost, and the other replica sends that very slot.
+    first.fail_next([Fault::LostRequest]);
+    rig.pass(&mut first, 1).await;
+    rig.depose(&mut first).await;
+    let mut second = rig.replica([secondly("a")]);
+    rig.elect(&mut second, false).await;
+    rig.pass(&mut second, 3).await;
+    rig.depose(&mut second).await;
+    let before = rig.logged(&["dispatched"]);
+    rig.elect(&mut first, false).await;
+    assert_eq!(rig.logged(&["dispatched"]), before, "{}", rig.log());
+    assert_eq!(rig.logged(&["another leader recorded slots meanwhile", "slots=4"]), 1);
+    rig.pass(&mut first, 2).await;
+    rig.assert_every_second("celery", "a", 1, 8);
+    assert_eq!(rig.logged(&["dispatched"]), 8, "{}", rig.log());
+    assert_eq!(first.service.status().slots["dispatched"], 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_lease_has_run_out_sends_nothing() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 2).await;
+    rig.distrust(&leader);
+    rig.pass(&mut leader, 3).await;
+    rig.assert_every_second("celery", "a", 1, 2);
+    // Nobody has led since: it goes on from there.
+    rig.elect(&mut leader, true).await;
+    rig.pass(&mut leader, 1).await;
+    rig.assert_every_second("celery", "a", 1, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_did_nothing_is_not_read_anew() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 2).await;
+    leader.fail_next([Fault::Unavailable; 3]);
+    rig.pass(&mut leader, 10).await;
+    rig.assert_every_second("celery", "a", 1, 12);
+    assert_eq!(leader.wire.lock().unwrap().reads, 1);
+    assert_eq!(leader.service.status().broker_errors, 3);
+    assert_eq!(leader.service.status().broker_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_refuses_holds_up_no_other_and_no_clock_prolongs_its_hold() {
+    let mut rig = Rig::new();
+    // The machine's clock is a minute ahead of the store's, and then set.
+    rig.clock.set(START + SECOND * 60);
+    let fragile = Queue::unconfigured("fragile");
+    let entries = [secondly("a"), on_queue(&fragile, secondly("b"))];
+    let mut leader = rig.replica(entries);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 2).await;
+    rig.store.set_refusal("fragile", Some("WRONGTYPE"));
+    rig.pass(&mut leader, 2).await;
+    assert_eq!(leader.service.status().refusing["fragile"], "WRONGTYPE");
+    rig.clock.set(rig.clock.now() - SECOND * 30);
+    rig.store.set_refusal("fragile", None);
+    let waited = Instant::now();
+    while !leader.service.status().refusing.is_empty() {
+        rig.pass(&mut leader, 1).await;
+        assert!(waited.elapsed() < SECOND * 10, "it is held for too long");
+    }
+    rig.pass(&mut leader, 1).await;
+    let last = u32::try_from(rig.store_clock.now().since(START).as_secs()).unwrap();
+    rig.assert_every_second("celery", "a", 1, last);
+    rig.assert_every_second("fragile", "b", 1, last);
+    assert_eq!(rig.logged(&["the queue refuses messages"]), 1);
+    assert_eq!(rig.logged(&["the queue takes messages again"]), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_early_by_the_stores_clock_and_nothing_is_lost() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    // Ours runs ahead before the store's is read again.
+    rig.clock.set(START + SECOND * 5);
+    leader.service.store_clock = None;
+    leader.run().await;
+    let sent = rig.sent("celery");
+    assert!(sent.iter().all(|(_, slot)| *slot <= START + SECOND), "{sent:?}");
+    rig.pass(&mut leader, 5).await;
+    let last = rig.sent("celery").len();
+    rig.assert_every_second("celery", "a", 1, u32::try_from(last).unwrap());
+    assert!(last >= 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_lost_is_begun_anew_from_memory() {
+    for damage in [Damage::JournalDeleted, Damage::JournalReplaced, Damage::HeadDeleted] {
+        let mut rig = Rig::new();
+        let mut leader = rig.replica([secondly("a"), secondly("b")]);
+        rig.elect(&mut leader, false).await;
+        rig.pass(&mut leader, 5).await;
+        rig.store.damage(damage);
+        rig.pass(&mut leader, 2).await;
+        assert_eq!(rig.logged(&["the journal was evicted or deleted"]), 1, "{damage:?}");
+        rig.depose(&mut leader).await;
+        // A successor without memory goes on where it stopped.
+        let mut heir = rig.replica([secondly("a"), secondly("b")]);
+        rig.elect(&mut heir, false).await;
+        rig.pass(&mut heir, 3).await;
+        rig.assert_every_second("celery", "a", 1, 10);
+        rig.assert_every_second("celery", "b", 1, 10);
+        assert_eq!(rig.counted("celery", "unknown").await, 0, "{damage:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_none() {
+    let all = [
+        Damage::JournalDeleted,
+        Damage::JournalReplaced,
+        Damage::OldestRecordsDeleted(1),
+        Damage::NewestRecordDeleted,
+        Damage::HeadDeleted,
+        Damage::RegistrationsDeleted,
+        Damage::ProgressDeleted,
+    ];
+    for damage in all {
+        let mut rig = Rig::new();
+        let mut leader = rig.replica([secondly("a")]);
+        rig.elect(&mut leader, false).await;
+        rig.pass(&mut leader, 5).await;
+        rig.depose(&mut leader).await;
+        rig.store.damage(damage);
+        rig.pass(&mut leader, 3).await;
+        let mut heir = rig.replica([secondly("a")]);
+        rig.elect(&mut heir, false).await;
+        rig.pass(&mut heir, 20).await;
+        let mut slots: Vec<UnixMs> = rig.sent("celery").into_iter().map(|sent| sent.1).collect();
+        let count = slots.len();
+        slots.dedup();
+        assert_eq!(slots.len(), count, "{damage:?} doubled a slot");
+        assert_eq!(slots.last(), Some(&(START + SECOND * 28)), "{damage:?}\n{}", rig.log());
+        assert_eq!(rig.logged(&["records are missing"]), 1, "{damage:?}\n{}", rig.log());
+        // And the next one finds everything in order.
+        rig.depose(&mut heir).await;
+        let mut third = rig.replica([secondly("a")]);
+        rig.elect(&mut third, false).await;
+        rig.pass(&mut third, 2).await;
+        assert_eq!(rig.logged(&["records are missing"]), 1, "{damage:?}\n{}", rig.log());
+        assert_eq!(rig.sent("celery").len(), count + 2, "{damage:?}\n{}", rig.log());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_leader_folds_what_is_old_in_bounded_steps() {
+    let mut rig = Rig::new();
+    let entries: Vec<Entry> = (0..1_500).map(|n| every(&format!("e{n:04}"), 60)).collect();
+    let mut leader = rig.replica(entries);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 75).await;
+    assert_eq!(rig.sent("celery").len(), 1_500);
+    let folds = leader.wire.lock().unwrap().folds.clone();
+    assert!(folds.iter().all(|size| *size <= MAX_FOLDED), "{folds:?}");
+    assert_eq!(folds.iter().sum::<usize>(), 1_500, "{folds:?}");
+    let snapshot = rig.store.clone().read().await.unwrap();
+    assert!(snapshot.journal.is_empty() && snapshot.head == snapshot.folded);
+    assert_eq!(snapshot.progress.len(), 1_500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_predecessor_left_unfolded_is_folded() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 5).await;
+    rig.depose(&mut leader).await;
+    assert_eq!(rig.store.clone().read().await.unwrap().journal.len(), 5);
+    let mut heir = rig.replica([every("a", 1), every("b", 3600)]);
+    rig.elect(&mut heir, false).await;
+    heir.reload([every("b", 3600)]).await;
+    rig.pass(&mut heir, 12).await;
+    let snapshot = rig.store.clone().read().await.unwrap();
+    assert!(snapshot.journal.is_empty(), "{:?}", snapshot.journal);
+    assert_eq!(snapshot.head, snapshot.folded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_batch_of_a_round_is_small() {
+    let mut rig = Rig::new();
+    let entries: Vec<Entry> = (0..1_200).map(|n| every(&format!("e{n:04}"), 60)).collect();
+    let mut leader = rig.replica(entries);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 60).await;
+    assert_eq!(leader.wire.lock().unwrap().batches, [50, 500, 500, 150]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn registrations_are_written_in_parts_of_which_the_last_is_marked() {
+    let mut rig = Rig::new();
+    let entries: Vec<Entry> = (0..1_200).map(|n| every(&format!("e{n:04}"), 60)).collect();
+    let mut leader = rig.replica(entries.clone());
+    // The leader dies after the first part.
+    leader.fail_next([Fault::None, Fault::LostRequest]);
+    rig.elect(&mut leader, false).await;
+    rig.depose(&mut leader).await;
+    let mut heir = rig.replica(entries);
+    rig.elect(&mut heir, false).await;
+    let parts = heir.wire.lock().unwrap().registers.clone();
+    assert_eq!(parts, [(MAX_CHANGES, false), (MAX_CHANGES, false), (200, true)]);
+    rig.pass(&mut heir, 60).await;
+    assert_eq!(rig.sent("celery").len(), 1_200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_counters_of_a_namespace_go_on_with_the_next_leader() {
+    let mut rig = Rig::new();
+    let mut first = rig.replica([secondly("a")]);
+    rig.elect(&mut first, false).await;
+    rig.pass(&mut first, 5).await;
+    rig.depose(&mut first).await;
+    let mut second = rig.replica([secondly("a")]);
+    rig.elect(&mut second, false).await;
+    rig.pass(&mut second, 5).await;
+    assert_eq!(second.service.status().slots["dispatched"], 10);
+    // What a process has shown it goes on showing, even when the store has lost its counters.
+    rig.store.damage(Damage::Flushed);
+    rig.elect(&mut second, true).await;
+    rig.pass(&mut second, 2).await;
+    assert!(second.service.status().slots["dispatched"] >= 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_of_a_carrier_are_intended_published_and_settled() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([carried("a"), secondly("b")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 5).await;
+    assert_eq!(rig.carrier.messages("carried").len(), 5);
+    assert_eq!(rig.counted("carried", "scheduled").await, 5);
+    rig.assert_every_second("celery", "b", 1, 5);
+    // Refused: it is tried again, and nothing is left in doubt.
+    rig.carrier.set_fault("carried", Some(CarrierFault::Refuse));
+    rig.pass(&mut leader, 1).await;
+    assert_eq!(leader.service.status().refusing["carried"], "the queue refuses");
+    assert!(rig.store.clone().read().await.unwrap().intents.is_empty());
+    rig.carrier.set_fault("carried", None);
+    rig.pass(&mut leader, 5).await;
+    assert_eq!(rig.carrier.messages("carried").len(), 11);
+    assert_eq!(rig.counted("carried", "scheduled").await, 11);
+    assert_eq!(rig.counted("carried", "resent").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_in_doubt_is_sent_again_with_the_same_id_and_counted_once() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([carried("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.carrier.set_fault("carried", Some(CarrierFault::LoseAnswer));
+    rig.pass(&mut leader, 1).await;
+    assert_eq!(rig.carrier.messages("carried").len(), 1);
+    rig.depose(&mut leader).await;
+    rig.carrier.set_fault("carried", None);
+    let mut heir = rig.replica([carried("a")]);
+    rig.elect(&mut heir, false).await;
+    let messages = rig.carrier.messages("carried");
+    assert_eq!(messages.len(), 2, "{}", rig.log());
+    assert_eq!(messages[0].correlation_id, messages[1].correlation_id);
+    assert_eq!(rig.counted("carried", "resent").await, 1);
+    assert_eq!(rig.counted("carried", "scheduled").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([every("a", 1)]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 3).await;
+    let ahead = SECOND * 7_200;
+    for clock in [&rig.clock, &rig.store_clock] {
+        clock.set(clock.now() + ahead);
+    }
+    rig.pass(&mut leader, 5).await;
+    for clock in [&rig.clock, &rig.store_clock] {
+        clock.set(clock.now() - ahead);
+    }
+    let before = rig.sent("celery").len();
+    rig.pass(&mut leader, 10).await;
+    // Up to the instant of the repair, slots were left out and counted when the clock was ahead.
+    assert_eq!(rig.sent("celery").len(), before + 9, "{}", rig.log());
+    assert_eq!(rig.logged(&["a clock went back"]), 1, "{}", rig.log());
+    assert_eq!(leader.service.status().bad_records[0].entry, "a");
+    // The next leader finds nothing to mend.
+    rig.depose(&mut leader).await;
+    let mut heir = rig.replica([every("a", 1)]);
+    rig.elect(&mut heir, false).await;
+    rig.pass(&mut heir, 2).await;
+    assert_eq!(rig.sent("celery").len(), before + 11, "{}", rig.log());
+    assert!(GRACE < ahead && heir.service.status().bad_records.is_empty(), "{}", rig.log());
+}

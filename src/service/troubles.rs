@@ -1,0 +1,157 @@
+//! What stands in the way of slots: a store that does not answer, queues that refuse messages, records
+//! that cannot be used.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::status::BadRecord;
+use crate::leader::campaign::backoff;
+
+/// The longest pause before a queue that refuses is tried again.
+const MAX_HOLD: Duration = Duration::from_secs(30);
+/// So many entries with bad records are named.
+const MAX_NAMED: usize = 10;
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    /// Calls of the store that failed since the start.
+    pub(super) store_errors: u64,
+    /// Why nothing can be published at present.
+    pub(super) error: Option<String>,
+    refusals: HashMap<Arc<str>, Refusal>,
+    bad_records: Vec<BadRecord>,
+    bad_record_count: usize,
+}
+
+/// A queue refuses messages.
+#[derive(Debug)]
+struct Refusal {
+    /// Its words, as they were last.
+    error: String,
+    failures: u32,
+    /// While nothing is sent to it; measured on a clock that nobody sets.
+    held_until: Option<Instant>,
+}
+
+impl Troubles {
+    /// The queue refused a message: it is left alone for a while, longer each time. Gives how often in
+    /// a row, or `None` if it is being left alone already, as what was on its way then is refused, too.
+    pub(super) fn refused(&mut self, queue: &Arc<str>, error: &str, now: Instant) -> Option<u32> {
+        let fresh = || Refusal { error: String::new(), failures: 0, held_until: None };
+        let refusal = self.refusals.entry(Arc::clone(queue)).or_insert_with(fresh);
+        error.clone_into(&mut refusal.error);
+        if refusal.held_until.is_some() {
+            return None;
+        }
+        refusal.failures += 1;
+        refusal.held_until = Some(now + backoff(refusal.failures + 3, MAX_HOLD));
+        Some(refusal.failures)
+    }
+
+    /// The queue took a message; gives whether it had refused before.
+    pub(super) fn accepted(&mut self, queue: &str) -> bool {
+        !self.refusals.is_empty() && self.refusals.remove(queue).is_some()
+    }
+
+    /// The queues that are left alone.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.refusals.iter().filter_map(|(queue, refusal)| refusal.held_until.map(|_| queue))
+    }
+
+    pub(super) fn is_held(&self, queue: &str) -> bool {
+        self.refusals.get(queue).is_some_and(|refusal| refusal.held_until.is_some())
+    }
+
+    /// The queues that are to be tried again now.
+    pub(super) fn release(&mut self, now: Instant) -> Vec<Arc<str>> {
+        let is_due = |(_, refusal): &(&Arc<str>, &mut Refusal)| {
+            refusal.held_until.is_some_and(|until| until <= now)
+        };
+        let released = self.refusals.iter_mut().filter(is_due).map(|(queue, refusal)| {
+            refusal.held_until = None;
+            Arc::clone(queue)
+        });
+        released.collect()
+    }
+
+    /// When the next queue is to be tried again.
+    pub(super) fn next_release(&self) -> Option<Instant> {
+        self.refusals.values().filter_map(|refusal| refusal.held_until).min()
+    }
+
+    /// A follower knows nothing of how queues and store take messages.
+    pub(super) fn forget(&mut self) {
+        self.refusals.clear();
+        self.error = None;
+    }
+
+    /// Forgets which records were bad: all are read anew.
+    pub(super) fn forget_bad_records(&mut self) {
+        self.bad_records.clear();
+        self.bad_record_count = 0;
+    }
+
+    /// Notes records of an entry that could not be used; few are named.
+    pub(super) fn note_bad_record(&mut self, entry: &str, what: &str) {
+        self.bad_record_count += 1;
+        if self.bad_records.len() < MAX_NAMED {
+            let (entry, what) = (entry.to_owned(), what.to_owned());
+            self.bad_records.push(BadRecord { entry, what });
+        }
+    }
+
+    /// Counts bad records that nobody has named.
+    pub(super) fn count_bad_records(&mut self, more: usize) {
+        self.bad_record_count += more;
+    }
+
+    /// The first few, and how many there are in all.
+    pub(super) fn bad_records(&self) -> (Vec<BadRecord>, usize) {
+        (self.bad_records.clone(), self.bad_record_count)
+    }
+
+    /// The words of queues that refuse messages.
+    pub(super) fn refusing(&self) -> BTreeMap<String, String> {
+        let words =
+            |(queue, refusal): (&Arc<str>, &Refusal)| (queue.to_string(), refusal.error.clone());
+        self.refusals.iter().map(words).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_refuses_is_left_alone_longer_each_time() {
+        let (mut troubles, queue) = (Troubles::default(), "mail".into());
+        let mut now = Instant::now();
+        let mut last = Duration::ZERO;
+        for failures in 1..=3 {
+            assert_eq!(troubles.refused(&queue, "WRONGTYPE", now), Some(failures));
+            // What was on its way already is refused as well.
+            assert_eq!(troubles.refused(&queue, "WRONGTYPE", now), None);
+            assert!(troubles.is_held("mail") && troubles.release(now).is_empty());
+            let until = troubles.next_release().unwrap();
+            assert!(until - now > last, "{failures}");
+            (last, now) = ((until - now) / 2, until);
+            assert_eq!(troubles.release(now), [Arc::clone(&queue)]);
+            assert!(!troubles.is_held("mail") && troubles.next_release().is_none());
+        }
+        assert_eq!(troubles.refusing()["mail"], "WRONGTYPE");
+        assert!(troubles.accepted("mail") && !troubles.accepted("mail"));
+        assert_eq!(troubles.refused(&queue, "WRONGTYPE", now), Some(1));
+    }
+
+    #[test]
+    fn of_many_bad_records_a_few_are_named_and_all_are_counted() {
+        let mut troubles = Troubles::default();
+        (0..100).for_each(|n| troubles.note_bad_record(&format!("e{n}"), "`garbage`"));
+        let (named, count) = troubles.bad_records();
+        assert_eq!((named.len(), named[0].entry.as_str(), count), (MAX_NAMED, "e0", 100));
+    }
+}

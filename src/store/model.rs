@@ -1,0 +1,354 @@
+//! What every store does, on plain maps: each request is decided on what is there, which gives a
+//! [`Change`], and the change is applied. Time is an argument; messages go through [`Queues`].
+//!
+//! A store that keeps a log writes the change down in between, so that what it reads back is what it
+//! had.
+
+mod history;
+mod lease;
+mod requests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+pub(crate) use self::history::Selection;
+use self::lease::LeaseKey;
+pub(crate) use self::requests::Decision;
+use super::Outgoing;
+use super::contract::{
+    Announced, Announcement, Counters, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
+    OTHER_QUEUES, Snapshot,
+};
+use super::journal::{Record, RecordId};
+use crate::queue::Queue;
+use crate::schedule::outcome::Line;
+use crate::schedule::progress::{Completeness, Progress};
+use crate::schedule::registration::Registration;
+use crate::schedule::{TaskIds, UnixMs};
+
+/// Of a run of manual messages, the place that was sent last is remembered for so long.
+pub(crate) const RUN_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Where messages go.
+pub(crate) trait Queues {
+    /// Puts messages into one queue: all of them, or none and why.
+    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), String>;
+
+    /// How many messages wait in the queue, those that were just pushed included.
+    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, String>;
+
+    /// Whether a task of the queue may still be running; `None`: there is none to ask for.
+    fn still_runs(&mut self, queue: &Queue, task_id: Option<Uuid>) -> Result<bool, String>;
+}
+
+/// A task that may keep the next one of its entry from being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Running {
+    /// When its message was sent.
+    pub(crate) sent_at: UnixMs,
+    /// Its id.
+    pub(crate) task_id: Uuid,
+}
+
+/// The newest record of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Its name.
+    pub(crate) id: RecordId,
+    /// How many slots the chain has.
+    pub(crate) total: u64,
+}
+
+/// A record to append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewRecord {
+    /// Its name.
+    pub(crate) id: RecordId,
+    /// The term of the leader that writes it; `None` of a manual message.
+    pub(crate) term: Option<u64>,
+    /// The queue that its lines are counted under.
+    pub(crate) queue: Arc<str>,
+    /// What became of slots.
+    pub(crate) lines: Vec<Line>,
+}
+
+/// How far a run of manual messages has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunPlace {
+    /// The place that was sent last.
+    pub(crate) place: u64,
+    /// When it is forgotten.
+    pub(crate) until: UnixMs,
+}
+
+/// What one request changes; `None` beside a name drops what is kept under it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) sequence: Option<u64>,
+    pub(crate) term: Option<u64>,
+    /// The records are whole from now on.
+    pub(crate) is_marked: bool,
+    pub(crate) registrations: Vec<(Box<str>, Option<Registration>)>,
+    /// Written before the records are taken in.
+    pub(crate) progress: Vec<(Box<str>, Option<Progress>)>,
+    pub(crate) records: Vec<NewRecord>,
+    /// What is counted and not journalled, by queue.
+    pub(crate) counted: Vec<(Arc<str>, Line)>,
+    pub(crate) intents: Vec<(Box<str>, Option<UnixMs>)>,
+    pub(crate) running: Vec<(Box<str>, Option<Running>)>,
+    pub(crate) run: Option<(Uuid, RunPlace)>,
+    /// Of entries that are forgotten, the outcomes that trimming kept.
+    pub(crate) forgotten: Vec<Box<str>>,
+    pub(crate) fold: Option<Folding>,
+}
+
+/// How a change moves `folded`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Folding {
+    /// Up to this record.
+    Through(RecordId),
+    /// A new chain begins.
+    Anew,
+}
+
+/// One namespace, as a store keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    ids: TaskIds,
+    /// The journal is history only: progress takes its lines in at once.
+    folds_itself: bool,
+    lease: LeaseKey,
+    pub(crate) term: u64,
+    pub(crate) is_marked: bool,
+    /// Whether the registrations are those that the marker speaks of.
+    pub(crate) registrations_sealed: bool,
+    /// Whether the progress is that which the marker speaks of.
+    pub(crate) progress_sealed: bool,
+    pub(crate) sequence: u64,
+    pub(crate) head: Option<Head>,
+    pub(crate) folded: Option<RecordId>,
+    /// `None`: something that is no journal is in its place.
+    pub(crate) journal: Option<VecDeque<Record>>,
+    last_id: RecordId,
+    pub(crate) registrations: HashMap<Box<str>, Registration>,
+    pub(crate) progress: HashMap<Box<str>, Progress>,
+    pub(crate) intents: HashMap<Box<str>, UnixMs>,
+    pub(crate) running: HashMap<Box<str>, Running>,
+    pub(crate) runs: HashMap<Uuid, RunPlace>,
+    pub(crate) counters: Counters,
+    /// By entry name, the text of what trimming kept.
+    pub(crate) outcomes: BTreeMap<Arc<str>, String>,
+    replicas: BTreeMap<Arc<str>, (UnixMs, String)>,
+}
+
+impl Model {
+    /// An empty namespace. One that `folds_itself` keeps no journal here.
+    pub(crate) fn new(namespace: &str, folds_itself: bool) -> Model {
+        Model {
+            ids: TaskIds::new(namespace),
+            folds_itself,
+            lease: LeaseKey::default(),
+            term: 0,
+            is_marked: false,
+            registrations_sealed: true,
+            progress_sealed: true,
+            sequence: 0,
+            head: None,
+            folded: None,
+            journal: Some(VecDeque::new()),
+            last_id: RecordId::default(),
+            registrations: HashMap::new(),
+            progress: HashMap::new(),
+            intents: HashMap::new(),
+            running: HashMap::new(),
+            runs: HashMap::new(),
+            counters: Counters::default(),
+            outcomes: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+        }
+    }
+
+    /// The same namespace with nothing in it.
+    pub(crate) fn emptied(&self) -> Model {
+        Model { ids: self.ids, ..Model::new("", self.folds_itself) }
+    }
+
+    /// Everything known of the namespace.
+    pub(crate) fn read(&self, now: UnixMs) -> Snapshot {
+        let is_whole = self.registrations_sealed && self.progress_sealed;
+        let completeness = match self.is_marked {
+            false => Completeness::Empty,
+            true if is_whole => Completeness::Whole,
+            true => Completeness::Damaged,
+        };
+        let journal = self.journal.iter().flatten();
+        let after = journal.filter(|record| self.folded.is_none_or(|folded| record.id > folded));
+        Snapshot {
+            now,
+            sequence: self.sequence,
+            completeness,
+            registrations: pairs(&self.registrations),
+            progress: pairs(&self.progress),
+            intents: pairs(&self.intents),
+            folded: self.folded,
+            head: self.head.map(|head| head.id),
+            journal: after.cloned().collect(),
+            unreadable_count: usize::from(self.journal.is_none()),
+            unreadable: match &self.journal {
+                Some(_) => Vec::new(),
+                None => vec![("".into(), "journal: something else is in its place".to_owned())],
+            },
+        }
+    }
+
+    /// Says what the newest record is.
+    pub(crate) fn set_head(&mut self, head: Head) {
+        self.head = Some(head);
+        self.last_id = self.last_id.max(head.id);
+        if self.folds_itself {
+            self.folded = Some(head.id);
+        }
+    }
+
+    /// Whether the newest record is not the one that `head` names.
+    pub(crate) fn is_lost(&self) -> bool {
+        if self.folds_itself {
+            return false;
+        }
+        let newest = |journal: &VecDeque<Record>| journal.back().map(|record| record.id);
+        self.journal.as_ref().is_none_or(|journal| newest(journal) != self.head.map(|head| head.id))
+    }
+
+    /// The name of the next record.
+    fn next_id(&self, now: UnixMs) -> RecordId {
+        let by_clock = RecordId { ms: u64::try_from(now.0).unwrap_or(0), number: 0 };
+        by_clock.max(after(self.last_id))
+    }
+
+    /// Carries out what was decided.
+    pub(crate) fn apply(&mut self, change: Change) {
+        self.sequence = change.sequence.unwrap_or(self.sequence);
+        self.term = change.term.unwrap_or(self.term);
+        put(&mut self.registrations, change.registrations);
+        put(&mut self.progress, change.progress);
+        put(&mut self.intents, change.intents);
+        put(&mut self.running, change.running);
+        for (queue, line) in &change.counted {
+            self.count(queue, line);
+        }
+        for record in change.records {
+            self.append(record);
+        }
+        if change.is_marked {
+            self.is_marked = true;
+            (self.registrations_sealed, self.progress_sealed) = (true, true);
+        }
+        self.runs.extend(change.run);
+        for entry in change.forgotten {
+            self.outcomes.remove(&*entry);
+        }
+        match change.fold {
+            // What folds itself has folded everything.
+            Some(_) if self.folds_itself => {}
+            Some(Folding::Through(id)) => self.folded = Some(id),
+            Some(Folding::Anew) => self.begin_chain(),
+            None => {}
+        }
+    }
+
+    fn append(&mut self, record: NewRecord) {
+        let NewRecord { id, term, queue, lines } = record;
+        for line in &lines {
+            self.count(&queue, line);
+            if self.folds_itself {
+                self.progress.entry((&*line.entry).into()).or_default().take_in(line);
+            }
+        }
+        let before = self.head.map(|head| head.id);
+        let slots: u64 = lines.iter().map(|line| line.count).sum();
+        let total = self.head.map_or(0, |head| head.total).saturating_add(slots);
+        self.head = Some(Head { id, total });
+        self.last_id = self.last_id.max(id);
+        if self.folds_itself {
+            self.folded = Some(id);
+        } else if let Some(journal) = &mut self.journal {
+            let unreadable = Vec::new();
+            journal.push_back(Record { id, before, term, queue, total, lines, unreadable });
+        }
+    }
+
+    /// Begins a new chain behind the newest record that is there.
+    fn begin_chain(&mut self) {
+        let journal = self.journal.get_or_insert_default();
+        let total = self.head.map_or(0, |head| head.total);
+        self.head = journal.back().map(|record| Head { id: record.id, total });
+        self.folded = self.head.map(|head| head.id);
+    }
+
+    fn count(&mut self, queue: &Arc<str>, line: &Line) {
+        let counters = &mut self.counters.0;
+        let word = line.outcome.as_str();
+        if let Some(count) = counters.get_mut(&(Arc::clone(queue), word)) {
+            *count = count.saturating_add(line.count);
+            return;
+        }
+        let mut names: Vec<&str> = counters.keys().map(|(queue, _)| &**queue).collect();
+        names.dedup();
+        let is_known = names.iter().any(|name| **name == **queue);
+        let has_room = names.iter().filter(|name| **name != OTHER_QUEUES).count();
+        let counts_apart = is_known || has_room < MAX_COUNTED_QUEUES;
+        let queue = if counts_apart { Arc::clone(queue) } else { OTHER_QUEUES.into() };
+        let count = counters.entry((queue, word)).or_default();
+        *count = count.saturating_add(line.count);
+    }
+
+    /// Tells the other replicas of one, and gives what all say of themselves.
+    pub(crate) fn announce(
+        &mut self,
+        now: UnixMs,
+        replica: Arc<str>,
+        said: String,
+        forgotten_after: Duration,
+    ) -> Announced {
+        if said.is_empty() {
+            self.replicas.remove(&replica);
+        } else if said.len() <= MAX_ANNOUNCEMENT {
+            self.replicas.insert(replica, (now, said));
+        }
+        let is_fresh = |at: UnixMs| {
+            now.since(at) <= forgotten_after && at.since(now) <= Duration::from_secs(1)
+        };
+        self.replicas.retain(|_, (at, _)| is_fresh(*at));
+        let told = |(replica, (at, said)): (&Arc<str>, &(UnixMs, String))| Announcement {
+            replica: replica.to_string(),
+            said: said.clone(),
+            age: now.since(*at),
+        };
+        let replicas = self.replicas.iter().take(MAX_REPLICAS).map(told).collect();
+        Announced { replicas, count: self.replicas.len() }
+    }
+}
+
+/// The name that follows.
+fn after(id: RecordId) -> RecordId {
+    match id.number.checked_add(1) {
+        Some(number) => RecordId { number, ..id },
+        None => RecordId { ms: id.ms.saturating_add(1), number: 0 },
+    }
+}
+
+fn pairs<V: Clone>(map: &HashMap<Box<str>, V>) -> Vec<(Box<str>, V)> {
+    map.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn put<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>, changes: Vec<(K, Option<V>)>) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => drop(map.insert(key, value)),
+            None => drop(map.remove(&key)),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Model;
+use crate::schedule::UnixMs;
+use crate::store::contract::{Acquire, Acquired, Renewed};
+use crate::store::journal::shortened;
+
+/// What stands in the place of the lease.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LeaseKey {
+    text: Option<Arc<str>>,
+    /// `None`: it never runs out.
+    until: Option<UnixMs>,
+    /// Who saw first, and when, that what stands there is no lease.
+    strange: Option<(Arc<str>, Arc<str>, UnixMs)>,
+}
+
+impl LeaseKey {
+    /// What stands there now.
+    fn found(&self, now: UnixMs) -> Option<&Arc<str>> {
+        self.text.as_ref().filter(|_| self.until.is_none_or(|until| until > now))
+    }
+}
+
+impl Model {
+    /// Whether the lease is this one.
+    pub(crate) fn holds(&self, now: UnixMs, lease: &str) -> bool {
+        self.lease.found(now).is_some_and(|found| **found == *lease)
+    }
+
+    /// Puts something in the place of the lease; `until`: when it runs out.
+    pub(crate) fn set_lease(&mut self, text: Option<Arc<str>>, until: Option<UnixMs>) {
+        self.lease = LeaseKey { text, until, strange: None };
+    }
+
+    /// Asks for the lease. What is no lease, or never runs out, is taken over once it has stood there
+    /// unchanged for a whole TTL.
+    pub(crate) fn acquire(&mut self, now: UnixMs, request: &Acquire) -> Acquired {
+        if let Some(found) = self.lease.found(now).cloned() {
+            if let Some(until) = self.lease.until.filter(|_| is_lease(&found)) {
+                return Acquired::Held { lease: found.to_string(), left: until.since(now), now };
+            }
+            let (holder, ttl) = (&request.holder, request.ttl);
+            let strange = self.lease.strange.as_ref();
+            let seen = strange.filter(|(by, text, _)| by == holder && *text == found);
+            let seen_at = seen.map_or(now, |(_, _, at)| *at);
+            if seen.is_none() || now.since(seen_at) < ttl {
+                let why = format!("what stands there is {}", shortened(found.as_bytes()));
+                self.lease.strange = Some((Arc::clone(holder), found, seen_at));
+                return Acquired::Unreadable { why, now };
+            }
+        }
+        if !self.is_marked && !request.even_unmarked {
+            return Acquired::Unmarked { now };
+        }
+        self.term += 1;
+        let lease: Arc<str> = format!("{} {}", self.term, request.holder).into();
+        self.set_lease(Some(Arc::clone(&lease)), Some(now + request.ttl));
+        Acquired::Ours { lease, now }
+    }
+
+    /// Prolongs the caller's own lease.
+    pub(crate) fn renew(&mut self, now: UnixMs, lease: &str, ttl: Duration) -> Renewed {
+        let kept = self.holds(now, lease);
+        if kept {
+            self.lease.until = Some(now + ttl);
+        }
+        Renewed { kept, now }
+    }
+
+    /// Gives up the caller's own lease; `false`: it is another's.
+    pub(crate) fn resign(&mut self, now: UnixMs, lease: &str) -> bool {
+        let ours = self.holds(now, lease);
+        if ours {
+            self.set_lease(None, None);
+        }
+        ours
+    }
+}
+
+/// Whether it is `"<term> <holder>"`.
+fn is_lease(text: &str) -> bool {
+    let is_term = |term: &str| !term.is_empty() && term.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = text.split_once(' ');
+    text.len() < 300 && parts.is_some_and(|(term, holder)| is_term(term) && !holder.is_empty())
+}

@@ -1,0 +1,382 @@
+//! What each request amounts to.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Change, Folding, Model, NewRecord, Queues, RUN_KEPT_FOR, RunPlace, Running};
+use crate::queue::Queue;
+use crate::schedule::outcome::{Line, Outcome, SkipReason};
+use crate::schedule::registration::{Registration, RegistrationChange};
+use crate::schedule::{Guards, UnixMs};
+use crate::store::contract::{
+    Batch, Exception, Fold, FoldedThrough, Intend, ManualMessage, Register, Reply, Sent, Settle,
+    Write,
+};
+use crate::store::{Fence, Outgoing};
+
+/// No slot may be further ahead of the store's clock.
+const MAX_AHEAD_MS: u128 = 1_000;
+
+/// What is to be done for a fenced request, and what of it is not done as it stands.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) change: Change,
+    pub(crate) exceptions: Vec<(usize, Exception)>,
+}
+
+/// What becomes of the slots of one queue.
+#[derive(Debug, Default)]
+struct Part<'a> {
+    /// What to record, with the place in the request.
+    lines: Vec<(usize, Line)>,
+    messages: Vec<&'a Outgoing>,
+    running: Vec<(Box<str>, Option<Running>)>,
+    exceptions: Vec<(usize, Exception)>,
+}
+
+impl Model {
+    /// Carries a decision out, and gives the reply to its request.
+    pub(crate) fn carry_out(&mut self, now: UnixMs, decided: Result<Decision, Reply>) -> Reply {
+        match decided {
+            Ok(Decision { change, exceptions }) => {
+                self.apply(change);
+                self.written(now, exceptions)
+            }
+            Err(reply) => reply,
+        }
+    }
+
+    /// The reply to a request that was carried out.
+    pub(crate) fn written(&self, now: UnixMs, exceptions: Vec<(usize, Exception)>) -> Reply {
+        let head = self.head.map(|head| head.id);
+        Reply::Written { now, sequence: self.sequence, head, exceptions }
+    }
+
+    fn check(&self, now: UnixMs, fence: &Fence) -> Result<Change, Reply> {
+        if !self.holds(now, &fence.lease) {
+            return Err(Reply::Fenced);
+        }
+        if self.sequence != fence.sequence {
+            return Err(Reply::Stale);
+        }
+        Ok(Change { sequence: Some(fence.next), ..Change::default() })
+    }
+
+    fn check_journal(&self) -> Result<(), Reply> {
+        if self.is_lost() { Err(Reply::Lost) } else { Ok(()) }
+    }
+
+    /// Records of these lines, one for each queue, in the order of their names.
+    fn records(
+        &self,
+        now: UnixMs,
+        fence: &Fence,
+        lines: impl IntoIterator<Item = (Arc<str>, Line)>,
+    ) -> Vec<NewRecord> {
+        let mut by_queue: BTreeMap<Arc<str>, Vec<Line>> = BTreeMap::new();
+        for (queue, line) in lines {
+            by_queue.entry(queue).or_default().push(line);
+        }
+        let (mut id, term) = (self.next_id(now), term_of(&fence.lease));
+        let record = |(queue, lines)| {
+            let record = NewRecord { id, term, queue, lines };
+            id = super::after(id);
+            record
+        };
+        by_queue.into_iter().map(record).collect()
+    }
+
+    pub(crate) fn decide_register(
+        &self,
+        now: UnixMs,
+        request: &Register,
+    ) -> Result<Decision, Reply> {
+        let mut change = self.check(now, &request.fence)?;
+        self.check_journal()?;
+        for wanted in request.changes.iter().cloned() {
+            match wanted {
+                RegistrationChange::Begin { entry, timing, since, progress } => {
+                    let registration = Registration { timing: Some(timing), since };
+                    change.registrations.push((entry.clone(), Some(registration)));
+                    change.intents.push((entry.clone(), None));
+                    change.progress.push((entry, progress));
+                }
+                RegistrationChange::Retire { entry, at, progress } => {
+                    let registration = Registration { timing: None, since: at };
+                    change.registrations.push((entry.clone(), Some(registration)));
+                    if progress.is_some() {
+                        change.progress.push((entry, progress));
+                    }
+                }
+                RegistrationChange::Forget { entry } => {
+                    change.registrations.push((entry.clone(), None));
+                    change.progress.push((entry.clone(), None));
+                    change.intents.push((entry.clone(), None));
+                    change.running.push((entry.clone(), None));
+                    change.forgotten.push(entry);
+                }
+            }
+        }
+        change.records = self.records(now, &request.fence, request.ended.iter().cloned());
+        change.is_marked = request.last;
+        Ok(Decision { change, exceptions: Vec::new() })
+    }
+
+    pub(crate) fn decide_dispatch(
+        &self,
+        now: UnixMs,
+        batch: &Batch,
+        queues: &mut impl Queues,
+    ) -> Result<Decision, Reply> {
+        let mut change = self.check(now, &batch.fence)?;
+        check_not_early(now, batch.writes.iter().map(|write| write.line.slot))?;
+        self.check_journal()?;
+        let mut exceptions = Vec::new();
+        let mut id = self.next_id(now);
+        for (queue, writes) in parts(&batch.writes) {
+            let mut part = self.decide_part(now, queue, &writes, queues);
+            exceptions.append(&mut part.exceptions);
+            let pushed = match part.messages.as_slice() {
+                [] => Ok(()),
+                messages => queues.push(queue, messages),
+            };
+            match pushed {
+                Ok(()) if part.lines.is_empty() => {}
+                Ok(()) => {
+                    let lines = part.lines.into_iter().map(|(_, line)| line).collect();
+                    let (term, queue) = (term_of(&batch.fence.lease), Arc::clone(&queue.name));
+                    change.records.push(NewRecord { id, term, queue, lines });
+                    change.running.append(&mut part.running);
+                    id = super::after(id);
+                }
+                Err(why) => {
+                    let refused = |(index, _)| (index, Exception::Refused(why.clone()));
+                    // What was to be skipped instead is refused with the rest.
+                    let indexes: HashSet<usize> =
+                        part.lines.iter().map(|(index, _)| *index).collect();
+                    exceptions.retain(|(index, _)| !indexes.contains(index));
+                    exceptions.extend(part.lines.into_iter().map(refused));
+                }
+            }
+        }
+        exceptions.sort_by_key(|(index, _)| *index);
+        Ok(Decision { change, exceptions })
+    }
+
+    /// Decides item by item what is sent, skipped or refused, as far as guards say.
+    fn decide_part<'a>(
+        &self,
+        now: UnixMs,
+        queue: &Arc<Queue>,
+        writes: &[(usize, &'a Write)],
+        queues: &mut impl Queues,
+    ) -> Part<'a> {
+        let mut part = Part::default();
+        let mut stopped: HashMap<&str, String> = HashMap::new();
+        let mut runs: HashMap<&str, Result<bool, String>> = HashMap::new();
+        let mut waiting = None;
+        for (index, Write { line, message, guards, .. }) in writes.iter().copied() {
+            let entry = &*line.entry;
+            if let Some(why) = stopped.get(entry) {
+                part.exceptions.push((index, Exception::Refused(why.clone())));
+                continue;
+            }
+            let Some(message) = message else {
+                part.lines.push((index, line.clone()));
+                continue;
+            };
+            let runs_now = match guards.overlap {
+                None => Ok(false),
+                Some(_) => runs
+                    .entry(entry)
+                    .or_insert_with(|| self.still_runs(now, queue, entry, *guards, queues))
+                    .clone(),
+            };
+            let instead = runs_now.and_then(|runs_now| {
+                if runs_now {
+                    return Ok(Some(SkipReason::StillRunning));
+                }
+                let Some(most) = guards.max_queued else { return Ok(None) };
+                let waiting = waiting.get_or_insert_with(|| queues.count_waiting(queue)).clone()?;
+                let is_full = waiting + part.messages.len() as u64 >= u64::from(most.get());
+                Ok(is_full.then_some(SkipReason::QueueFull))
+            });
+            match instead {
+                Err(why) => {
+                    part.exceptions.push((index, Exception::Refused(why.clone())));
+                    stopped.insert(entry, why);
+                }
+                Ok(Some(reason)) => {
+                    part.exceptions.push((index, Exception::Skipped(reason)));
+                    let outcome = Outcome::Skipped(reason);
+                    part.lines.push((index, Line { outcome, ..line.clone() }));
+                }
+                Ok(None) => {
+                    part.messages.push(message);
+                    part.lines.push((index, line.clone()));
+                    if guards.overlap.is_some() {
+                        runs.insert(entry, Ok(true));
+                        let task_id = line.task_id.unwrap_or_else(|| self.ids.id(entry, line.slot));
+                        let running = Running { sent_at: now, task_id };
+                        part.running.push((entry.into(), Some(running)));
+                    }
+                }
+            }
+        }
+        part
+    }
+
+    /// Whether the entry's last task keeps the next from being sent.
+    fn still_runs(
+        &self,
+        now: UnixMs,
+        queue: &Queue,
+        entry: &str,
+        guards: Guards,
+        queues: &mut impl Queues,
+    ) -> Result<bool, String> {
+        let Some(longest) = guards.overlap else { return Ok(false) };
+        let last = self.running.get(entry).filter(|last| {
+            let is_past = last.sent_at.since(now).as_millis() <= MAX_AHEAD_MS;
+            is_past && now.since(last.sent_at).as_millis() < u128::from(longest.get())
+        });
+        queues.still_runs(queue, last.map(|last| last.task_id))
+    }
+
+    pub(crate) fn decide_intend(
+        &self,
+        now: UnixMs,
+        request: &Intend,
+        queues: &mut impl Queues,
+    ) -> Result<Decision, Reply> {
+        let mut change = self.check(now, &request.fence)?;
+        check_not_early(now, request.slots.iter().map(|intent| intent.slot))?;
+        self.check_journal()?;
+        let (mut exceptions, mut recorded) = (Vec::new(), Vec::new());
+        for (index, intent) in request.slots.iter().enumerate() {
+            // What is in doubt was let through before, and may have been published.
+            let is_in_doubt = self.intents.get(&*intent.entry) == Some(&intent.slot);
+            let runs = match is_in_doubt {
+                true => Ok(false),
+                false => self.still_runs(now, &intent.queue, &intent.entry, intent.guards, queues),
+            };
+            match runs {
+                Ok(false) => change.intents.push(((&*intent.entry).into(), Some(intent.slot))),
+                Ok(true) => {
+                    let reason = SkipReason::StillRunning;
+                    let entry = Arc::clone(&intent.entry);
+                    let line = Line::new(entry, intent.slot, Outcome::Skipped(reason));
+                    recorded.push((Arc::clone(&intent.queue.name), line));
+                    exceptions.push((index, Exception::Skipped(reason)));
+                }
+                Err(why) => exceptions.push((index, Exception::Refused(why))),
+            }
+        }
+        change.records = self.records(now, &request.fence, recorded);
+        Ok(Decision { change, exceptions })
+    }
+
+    pub(crate) fn decide_settle(&self, now: UnixMs, request: &Settle) -> Result<Decision, Reply> {
+        let mut change = self.check(now, &request.fence)?;
+        self.check_journal()?;
+        let mut recorded = Vec::new();
+        for settled in &request.slots {
+            let entry: Box<str> = (&*settled.entry).into();
+            change.intents.push((entry.clone(), None));
+            let Some(line) = &settled.line else { continue };
+            recorded.push((Arc::clone(&settled.queue.name), line.clone()));
+            let is_sent = matches!(line.outcome, Outcome::Dispatched(_));
+            if is_sent && settled.guards.overlap.is_some() {
+                let running = Running { sent_at: now, task_id: settled.task_id };
+                change.running.push((entry, Some(running)));
+            }
+        }
+        change.records = self.records(now, &request.fence, recorded);
+        Ok(Decision { change, exceptions: Vec::new() })
+    }
+
+    pub(crate) fn decide_fold(&self, now: UnixMs, request: &Fold) -> Result<Decision, Reply> {
+        let mut change = self.check(now, &request.fence)?;
+        change.fold = match request.through {
+            FoldedThrough::Unchanged => None,
+            FoldedThrough::Record(id) => {
+                self.check_journal()?;
+                Some(Folding::Through(id))
+            }
+            FoldedThrough::Anew => Some(Folding::Anew),
+        };
+        let owned =
+            |(entry, progress): &(Arc<str>, _)| ((&**entry).into(), Some(Clone::clone(progress)));
+        change.progress = request.progress.iter().map(owned).collect();
+        Ok(Decision { change, exceptions: Vec::new() })
+    }
+
+    /// A manual message: what changes once it is sent, or what is to be said instead. The journal is
+    /// left alone while it is lost: its leader must see that.
+    pub(crate) fn decide_send(
+        &self,
+        now: UnixMs,
+        request: &ManualMessage,
+        queues: &mut impl Queues,
+    ) -> Result<Change, Sent> {
+        let (run, place) = request.run;
+        let before = self.runs.get(&run).filter(|before| before.until > now);
+        if before.is_some_and(|before| before.place >= place) {
+            return Err(Sent::Already);
+        }
+        let queue = &request.message.queue;
+        queues.push(queue, &[&request.message]).map_err(Sent::Refused)?;
+        let place = RunPlace { place, until: now + RUN_KEPT_FOR };
+        let mut change = Change { run: Some((run, place)), ..Change::default() };
+        let (queue, line) = (Arc::clone(&queue.name), request.line.clone());
+        if self.is_lost() {
+            change.counted.push((queue, line));
+        } else {
+            let (id, lines) = (self.next_id(now), vec![line]);
+            change.records.push(NewRecord { id, term: None, queue, lines });
+        }
+        Ok(change)
+    }
+
+    /// Forgets runs that ended long ago.
+    pub(crate) fn forget_runs(&mut self, now: UnixMs) {
+        self.runs.retain(|_, place| place.until > now);
+    }
+}
+
+/// The tenure's term; `None` of a lease that names none.
+fn term_of(lease: &str) -> Option<u64> {
+    lease.split(' ').next()?.parse().ok()
+}
+
+fn check_not_early(now: UnixMs, slots: impl Iterator<Item = UnixMs>) -> Result<(), Reply> {
+    let newest = slots.max().unwrap_or(UnixMs::MIN);
+    if newest.since(now).as_millis() > MAX_AHEAD_MS { Err(Reply::Early { now }) } else { Ok(()) }
+}
+
+/// Writes with their places in the batch.
+type Placed<'a> = Vec<(usize, &'a Write)>;
+
+/// The writes of each queue with their places in the batch, in the order in which they begin. What is
+/// decided slot by slot stands apart.
+fn parts(writes: &[Write]) -> Vec<(&Arc<Queue>, Placed<'_>)> {
+    let mut parts: Vec<(&Arc<Queue>, Placed<'_>)> = Vec::new();
+    let mut found: HashMap<(&str, bool), usize> = HashMap::new();
+    let mut index = 0;
+    for run in writes.chunk_by(|a, b| a.line.entry == b.line.entry && a.queue == b.queue) {
+        let is_guarded = run.iter().any(is_guarded);
+        let queue = &run[0].queue;
+        let part = *found.entry((&queue.name, is_guarded)).or_insert(parts.len());
+        if part == parts.len() {
+            parts.push((queue, Vec::new()));
+        }
+        parts[part].1.extend((index..).zip(run));
+        index += run.len();
+    }
+    parts
+}
+
+fn is_guarded(write: &Write) -> bool {
+    let guards = write.guards;
+    write.message.is_some() && (guards.max_queued.is_some() || guards.overlap.is_some())
+}

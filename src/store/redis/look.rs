@@ -1,0 +1,136 @@
+//! What commands ask for.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::lease::{announced, ms};
+use super::reply::{odd, text};
+use super::workers::Asked;
+use super::{RedisStore, lua, peek};
+use crate::clock;
+use crate::envelope::celery::{Inspection, Question};
+use crate::envelope::peek::Place;
+use crate::queue::CeleryQueue;
+use crate::store::Peeked;
+use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreError};
+use crate::store::journal::shortened;
+
+/// Redis may take so long for one answer: less than the timeout of every request.
+const WAIT: Duration = Duration::from_secs(1);
+/// Bytes of a lease that are read.
+const MAX_LEASE: usize = 300;
+
+impl RedisStore {
+    /// What the lease says, `"<term> <holder>"`, and how long it is still good for: nothing if it never
+    /// runs out.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn leader(&mut self) -> Result<Option<(String, Duration)>, StoreError> {
+        let requests = &self.source.requests;
+        let key = self.source.keys.lease();
+        let mut lease = redis::cmd("GETRANGE");
+        lease.arg(&key).arg(0).arg(MAX_LEASE);
+        let mut left = redis::cmd("PTTL");
+        left.arg(&key);
+        let (lease, left) = (requests.ask_again(lease), requests.ask_again(left));
+        let lease = match lease.await? {
+            Value::BulkString(lease) if lease.is_empty() => return Ok(None),
+            Value::BulkString(lease) if lease.len() > MAX_LEASE => shortened(&lease),
+            lease => text(&lease).ok_or_else(odd)?,
+        };
+        let Value::Int(left) = left.await? else { return Err(odd()) };
+        Ok(Some((lease, Duration::from_millis(u64::try_from(left).unwrap_or(0)))))
+    }
+
+    /// What the replicas say of themselves; nothing is changed.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn replicas(&mut self, forgotten_after: Duration) -> Result<Announced, StoreError> {
+        let mut call = lua::call(&lua::ANNOUNCE, &[self.source.keys.replicas()]);
+        call.arg("").arg("").arg(ms(forgotten_after)).arg(0);
+        call.arg(MAX_REPLICAS).arg(MAX_ANNOUNCEMENT);
+        Ok(announced(self.source.requests.ask_again(call).await?)?.0)
+    }
+
+    /// The first `count` messages of these places, of one instant.
+    ///
+    /// # Errors
+    /// When Redis does not answer, or something else is in such a place.
+    pub async fn peek(&mut self, places: &[Place], count: usize) -> Result<Peeked, StoreError> {
+        let call = peek::call(places, count);
+        peek::read(self.source.requests.ask_again(call).await?).ok_or_else(odd)
+    }
+
+    /// Asks all live workers of such queues what they have and where they take from. It comes back
+    /// when all who listen have answered, and after `timeout` at the latest.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn ask_workers(
+        &mut self,
+        settings: &CeleryQueue,
+        timeout: Duration,
+    ) -> Result<Asked, StoreError> {
+        let inspection = Inspection::new(settings, Uuid::new_v4());
+        let asked = self.converse(&inspection, timeout).await;
+        let (keys, member) = inspection.binding();
+        // In this order: a late answer finds no list to go to, so that it leaves none behind.
+        for key in keys {
+            self.ask(&["SREM", &key, &member]).await?;
+        }
+        self.ask(&["DEL", &inspection.reply_list()]).await?;
+        asked
+    }
+
+    async fn ask(&self, words: &[&str]) -> Result<Value, StoreError> {
+        let mut call = Cmd::new();
+        call.arg(words);
+        self.source.requests.ask(call).await
+    }
+
+    async fn converse(
+        &mut self,
+        inspection: &Inspection,
+        timeout: Duration,
+    ) -> Result<Asked, StoreError> {
+        let until = Instant::now() + timeout;
+        let (keys, member) = inspection.binding();
+        for key in keys {
+            self.ask(&["SADD", &key, &member]).await?;
+        }
+        let channel = inspection.channel(self.database);
+        let mut listening = 0;
+        for question in Question::ALL {
+            let message = inspection.ask(question, clock::wall() + timeout);
+            let mut call = redis::cmd("PUBLISH");
+            call.arg(&channel).arg(message);
+            let Value::Int(count) = self.source.requests.ask(call).await? else {
+                return Err(odd());
+            };
+            listening += u64::try_from(count).unwrap_or(0);
+        }
+        let (mut workers, mut missing) = (Vec::new(), listening);
+        while missing > 0 {
+            let left = until.saturating_duration_since(Instant::now()).min(WAIT);
+            if left < Duration::from_millis(1) {
+                break;
+            }
+            let left = left.as_secs_f64().to_string();
+            match self.ask(&["BRPOP", &inspection.reply_list(), &left]).await? {
+                Value::Array(answer) => {
+                    let [_, Value::BulkString(answer)] = &answer[..] else { return Err(odd()) };
+                    inspection.hear(answer, &mut workers);
+                    missing -= 1;
+                }
+                Value::Nil => {}
+                _ => return Err(odd()),
+            }
+        }
+        Ok(Asked { workers, silent: missing.div_ceil(Question::ALL.len() as u64) })
+    }
+}

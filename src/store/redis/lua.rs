@@ -1,0 +1,57 @@
+//! The Lua scripts of the store; each file says what it takes and gives.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Pipeline};
+
+/// A script's source and, once asked for, the hash that calls it.
+pub(super) struct Script {
+    source: &'static str,
+    hash: LazyLock<String>,
+}
+
+macro_rules! scripts {
+    ($($name:ident = $($file:literal)+;)+) => {
+        $(pub(super) static $name: Script = {
+            const SOURCE: &str = concat!($(include_str!(concat!("lua/", $file, ".lua"))),+);
+            fn hash() -> String {
+                redis::Script::new(SOURCE).get_hash().to_owned()
+            }
+            Script { source: SOURCE, hash: LazyLock::new(hash) }
+        };)+
+
+        /// Loads every script; a connection does so once, and calls them by hash from then on.
+        pub(super) fn load_all() -> Pipeline {
+            let mut pipeline = Pipeline::new();
+            for script in [$(&$name),+] {
+                pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source).ignore();
+            }
+            pipeline
+        }
+    };
+}
+
+scripts! {
+    ACQUIRE = "acquire";
+    RENEW = "renew";
+    RESIGN = "resign";
+    ANNOUNCE = "announce";
+    OVERVIEW = "overview";
+    FIELDS = "fields";
+    REGISTER = "fence" "journal" "records" "register";
+    FOLD = "fence" "journal" "records" "fold";
+    DISPATCH = "fence" "journal" "push" "running" "dispatch";
+    INTEND = "fence" "journal" "records" "running" "intend";
+    SETTLE = "fence" "journal" "records" "settle";
+    SEND = "journal" "push" "send";
+    TRIM = "journal" "trim";
+    CONVERT = "convert";
+    PEEK = "peek";
+}
+
+/// The call of a loaded script with its keys; the caller adds the arguments.
+pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(&*script.hash).arg(keys.len()).arg(keys);
+    command
+}

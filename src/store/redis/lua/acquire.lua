@@ -1,0 +1,62 @@
+-- Takes the lease if nobody holds it.
+--
+-- KEYS  1 lease, 2 term, 3 marker, 4 replicas
+-- ARGV  1 holder, 2 TTL in ms, 3 '1' when the caller may lead a namespace without a marker, 4 '' or
+--       what the caller was told to have stood in the lease for a whole TTL, 5 the number of the
+--       newest format that the caller knows
+-- Gives {'acquired', now, lease, marker} the marker is '' where there is none
+--       {'held', now, lease, ms until it can expire}
+--       {'unreadable', now, what stands there}  no lease, or one that never expires
+--       {'unmarked', now}  nobody leads and nothing is known here: wait a TTL for somebody who
+--                          remembers, then ask again with '1'
+--       {'newer', now, marker}  a newer version has been here
+--       {'older', now, replica}  the namespace is kept in an older format, by a replica that still runs
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'none' then
+  local found = kind
+  if kind == 'string' then
+    local length, left = redis.call('STRLEN', KEYS[1]), redis.call('PTTL', KEYS[1])
+    local lease = redis.call('GETRANGE', KEYS[1], 0, 299)
+    if length < 300 and left >= 0 and string.find(lease, '^%d+ [^%c]+$') then
+      return {'held', now, lease, left}
+    end
+    found = left < 0 and 'string without a TTL ' .. lease or 'string ' .. lease
+  end
+  if found ~= ARGV[4] then
+    return {'unreadable', now, found}
+  end
+end
+local marker = redis.call('TYPE', KEYS[3]).ok
+if marker == 'string' then
+  marker = redis.call('GETRANGE', KEYS[3], 0, 59)
+elseif marker == 'none' then
+  marker = ''
+end
+if marker == '' and ARGV[3] ~= '1' then
+  return {'unmarked', now}
+end
+-- The marker of the first format is the time at which it was written.
+local format = string.find(marker, '^%d+$') and tonumber(marker)
+if format and format > tonumber(ARGV[5]) and format < 1e9 then
+  return {'newer', now, marker}
+end
+if format and format ~= tonumber(ARGV[5]) and redis.call('TYPE', KEYS[4]).ok == 'hash' then
+  local page = redis.call('HSCAN', KEYS[4], 0, 'COUNT', 500)[2]
+  for at = 1, #page, 2 do
+    local seen = #page[at + 1] < 10000 and tonumber(string.match(page[at + 1], '^(%d+) .*[^ ]$'))
+    if seen and now - seen <= 3 * ARGV[2] and seen - now <= 1000 then
+      return {'older', now, page[at]}
+    end
+  end
+end
+local term = redis.pcall('INCR', KEYS[2])
+if type(term) ~= 'number' or term < 1 or term > 1e14 then
+  -- Not our counter any more; seconds are greater than any that came by ones.
+  term = tonumber(time[1])
+  redis.call('SET', KEYS[2], time[1])
+end
+local lease = string.format('%.0f', term) .. ' ' .. ARGV[1]
+redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
+return {'acquired', now, lease, marker}

@@ -1,0 +1,48 @@
+-- Tells the other replicas of the caller, and the caller of them. Looks at one page of them, and goes on
+-- while few have been seen: however many there are, the work is bounded.
+--
+-- KEYS  1 replicas
+-- ARGV  1 replica, or '' when the caller is none and nothing is to be changed, 2 what it says of itself
+--       (JSON), or '' when it leaves, 3 ms after which a silent replica is forgotten, 4 where to begin, 5 how many to give at the most, 6 how many bytes one may
+--       say
+-- Gives {where to begin next, how many there are, and for each the replica, how many ms ago it spoke, JSON}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local listens = ARGV[1] == ''
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then
+  if listens then
+    return {'0', 0}
+  end
+  redis.call('DEL', KEYS[1])
+end
+if listens then
+  -- Nothing is said.
+elseif ARGV[2] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+elseif #ARGV[2] <= tonumber(ARGV[6]) then
+  -- The blank at the end tells who speaks from those of older formats, who read it all the same.
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2] .. ' ')
+end
+local reply, seen = {'0', 0}, 0
+local cursor = ARGV[4]
+repeat
+  local page = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', 500)
+  cursor = page[1]
+  for at = 1, #page[2], 2 do
+    local replica, said = page[2][at], page[2][at + 1]
+    seen = seen + 1
+    local told = #said <= 20 + ARGV[6] and #replica <= 300 and string.match(said, '^%d+')
+    -- What is said to come from the future was written by nobody, or before the clock went back.
+    if not told or #told > 15 or now - told > tonumber(ARGV[3]) or told - now > 1000 then
+      if not listens then
+        redis.call('HDEL', KEYS[1], replica)
+      end
+    elseif #reply < 2 + 3 * ARGV[5] then
+      reply[#reply + 1] = replica
+      reply[#reply + 1] = math.max(now - told, 0)
+      reply[#reply + 1] = string.match(said, '^%d+ (.-) ?$') or ''
+    end
+  end
+until cursor == '0' or seen >= 500
+reply[1], reply[2] = cursor, redis.call('HLEN', KEYS[1])
+return reply

@@ -1,0 +1,20 @@
+-- Ends the script, before anything is written, if its caller may not write; stands in front of what
+-- only a leader does.
+--
+-- KEYS  1 lease, 2 sequence
+-- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote
+-- Gives {'fenced', now} or {'stale', now}, or leaves `now`, the server's time in UTC ms.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
+  return {'fenced', now}
+end
+-- What is no number of ours counts as 0, for readers as well.
+local sequence = redis.pcall('GET', KEYS[2])
+if type(sequence) ~= 'string' or #sequence > 18 or not string.find(sequence, '^[1-9]%d*$') then
+  sequence = '0'
+end
+if sequence ~= ARGV[2] then
+  return {'stale', now}
+end
+

@@ -1,0 +1,47 @@
+-- Appends records to the journal and counts; stands in front of the scripts that do.
+--
+-- KEYS  3 head, 4 journal, 5 counters
+-- Leaves `head`, the id of the newest record ('' before the first), and `is_lost`: the newest record
+-- is not the one that `head` names.
+local head, total, is_lost = '', 0, false
+do
+  local said = redis.pcall('GET', KEYS[3])
+  if type(said) == 'string' then
+    local id, slots = string.match(said, '^(%d+%-%d+) (%d+)$')
+    if id and #slots <= 15 then
+      head, total = id, tonumber(slots)
+    else
+      is_lost = true
+    end
+  elseif said then
+    is_lost = true
+  end
+  local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
+  if newest.err or (newest[1] and newest[1][1] or '') ~= head then
+    is_lost = true
+  end
+end
+
+-- Adds a record, of which `head` says nothing yet. Gives its id.
+local function append(term, queue, slots, lines)
+  return redis.call('XADD', KEYS[4], '*', 'before', head, 'term', term, 'queue', queue,
+    'total', total + slots, 'lines', lines)
+end
+
+-- The record that was appended last counts from now on.
+local function move_head(id, slots)
+  head, total = id, total + slots
+  redis.call('SET', KEYS[3], id .. ' ' .. string.format('%.0f', total))
+end
+
+-- Never fails: the messages are sent.
+local function count(field, slots)
+  local counted = redis.pcall('HINCRBY', KEYS[5], field, slots)
+  if type(counted) == 'table' then
+    if redis.call('TYPE', KEYS[5]).ok ~= 'hash' then
+      redis.pcall('DEL', KEYS[5])
+    end
+    redis.pcall('HSET', KEYS[5], field, slots)
+  end
+end
+

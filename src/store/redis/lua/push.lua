@@ -1,0 +1,211 @@
+-- How messages get where workers take them from; stands in front of the scripts that send. The keys are
+-- not among KEYS: if an ACL forbids one, only its own messages shall be refused.
+
+-- Why a command was refused, and which one.
+local function refusal(error, command, key)
+  return error .. ' (' .. command .. ' ' .. key .. ')'
+end
+
+-- The list that takes ids of BullMQ's, of which `wait` is the one of those that wait, and whether its
+-- workers are to be woken; or nil and why it is refused.
+--
+-- While a queue is paused, versions before 6 put jobs into another list, which replaces `wait` when
+-- the queue goes on: what was pushed to `wait` meanwhile would be lost.
+local function bullmq_list(wait)
+  local queue = string.sub(wait, 1, -6)
+  local meta = redis.pcall('HMGET', queue .. ':meta', 'paused', 'version')
+  if meta.err then
+    return nil, refusal(meta.err, 'HMGET', queue .. ':meta')
+  end
+  local paused, said = meta[1], meta[2]
+  local version = said and tonumber(string.match(said, '^bullmq:(%d+)%.'))
+  if said and not (version and version >= 4 and version <= 6) then
+    local shown = string.sub(said, 1, 60)
+    return nil, 'the queue is kept by `' .. shown .. '`, and only versions 4 to 6 of BullMQ are known'
+  end
+  if not paused then
+    return wait, true
+  elseif version then
+    return version < 6 and queue .. ':paused' or wait, false
+  elseif redis.pcall('EXISTS', queue .. ':paused') == 1 then
+    return queue .. ':paused', false
+  end
+  return nil, 'the queue is paused, and does not say by which version of BullMQ'
+end
+
+-- Where elements really go; or nil and why they are refused, as far as that shows before anything is
+-- written.
+local function find_list(command, key)
+  local list, wakes = key, false
+  if command == 'BULLMQ' then
+    list, wakes = bullmq_list(key)
+    if not list then
+      return nil, wakes
+    end
+  end
+  if command ~= 'XADD' then
+    local length = redis.pcall('LLEN', list)
+    if type(length) ~= 'number' then
+      return nil, refusal(length.err, 'LLEN', list)
+    end
+  end
+  return list, wakes
+end
+
+-- Pushes elements `first` to `last` of a table, all or none. Gives why they were refused, or nil.
+local function push(command, key, elements, first, last)
+  if command == 'XADD' then
+    local pcall = redis.pcall
+    for n = first, last do
+      local id = pcall('XADD', key, '*', 'message', elements[n])
+      if type(id) == 'table' then
+        for _, added in ipairs(n > first and redis.call('XREVRANGE', key, '+', '-', 'COUNT', n - first) or {}) do
+          redis.call('XDEL', key, added[1])
+        end
+        return refusal(id.err, command, key)
+      end
+    end
+    return nil
+  end
+  local list = key
+  if command == 'BULLMQ' then
+    command = 'LPUSH'
+    local wakes
+    list, wakes = bullmq_list(key)
+    if not list then
+      return wakes
+    end
+    if wakes then
+      -- Before the push, so that a refusal leaves no job behind.
+      local marker = string.sub(key, 1, -6) .. ':marker'
+      local woken = redis.pcall('ZADD', marker, 0, '0')
+      if type(woken) ~= 'number' then
+        return refusal(woken.err, 'ZADD', marker)
+      end
+    end
+  end
+  local pushed = redis.pcall(command, list, unpack(elements, first, last))
+  if type(pushed) ~= 'number' then
+    return refusal(pushed.err, command, list)
+  end
+end
+
+-- Stores hashes of one message each, of which ARGV[at + 1] on says how many, how many words each has
+-- (key, fields and values), how many of the words differ, which, all words of the first, and of each
+-- the words that differ. If `anew`, nothing that was there before is left. Gives an error or nil, and
+-- the keys that are new.
+local function store_jobs(anew, at)
+  local count, width, varying = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  local places = {}
+  for n = 1, varying do
+    places[n] = tonumber(ARGV[at + 3 + n])
+  end
+  at = at + 4 + varying
+  local words = {unpack(ARGV, at, at + width - 1)}
+  at = at + width
+  if anew then
+    local keys = {words[1]}
+    for n = 1, varying > 0 and count or 0 do
+      keys[n] = ARGV[at + (n - 1) * varying]
+    end
+    local deleted = redis.pcall('DEL', unpack(keys))
+    if type(deleted) == 'table' then
+      return refusal(deleted.err, 'DEL', keys[1]), {}
+    end
+  end
+  local pcall, unpack, ARGV, new, added = redis.pcall, unpack, ARGV, {}, (width - 1) / 2
+  for _ = 1, count do
+    for n = 1, varying do
+      words[places[n]] = ARGV[at]
+      at = at + 1
+    end
+    local answer = pcall('HSET', unpack(words))
+    if answer == added then
+      new[#new + 1] = words[1]
+    elseif type(answer) == 'table' then
+      return refusal(answer.err, 'HSET', words[1]), new
+    end
+  end
+  return nil, new
+end
+
+-- Carries out what is at ARGV[at] to ARGV[last]: a command, or one of
+-- 'JOBS'    hashes, as `store_jobs` has them
+-- 'FRESH'   the same, in the place of what may have been there
+-- 'JOB'     a hash: its key, fields and values
+-- 'FIELDS'  messages that are fields of one hash: its key, fields and values
+-- Gives an error or nil, and what there is to undo.
+local function store(at, last)
+  local word = ARGV[at]
+  if word == 'JOBS' or word == 'FRESH' then
+    return store_jobs(word == 'FRESH', at)
+  end
+  local command = (word == 'JOB' or word == 'FIELDS') and 'HSET' or word
+  local answer = redis.pcall(command, unpack(ARGV, at + 1, last))
+  if type(answer) == 'table' and answer.err then
+    return refusal(answer.err, command, ARGV[at + 1])
+  end
+  return nil, answer
+end
+
+-- Takes back what is at ARGV[at] to ARGV[last]; what was there before stays.
+local function undo(at, last, answer)
+  local word, key = ARGV[at], ARGV[at + 1]
+  if word == 'JOBS' or word == 'FRESH' then
+    if #answer > 0 then
+      redis.pcall('DEL', unpack(answer))
+    end
+  elseif word == 'JOB' and answer * 2 == last - at - 1 then
+    redis.pcall('DEL', key)
+  elseif word == 'FIELDS' then
+    for field = at + 2, last, 2 do
+      redis.pcall('HDEL', key, ARGV[field])
+    end
+  elseif word == 'SADD' and answer == last - at - 1 then
+    redis.pcall('SREM', key, unpack(ARGV, at + 2, last))
+  end
+end
+
+-- Stores what is at `places`, each {first word, last word} in ARGV, and then pushes; or does nothing at
+-- all. Gives why it was refused, or nil.
+local function store_and_push(places, command, key, elements, first, last)
+  if #places == 0 then
+    return push(command, key, elements, first, last)
+  end
+  local list, refused = find_list(command, key)
+  local done = {}
+  if list then
+    refused = nil
+    for n, place in ipairs(places) do
+      local answer
+      refused, answer = store(place[1], place[2])
+      done[n] = answer
+      if refused then
+        break
+      end
+    end
+    refused = refused or push(command, key, elements, first, last)
+  end
+  if refused then
+    for n = #places, 1, -1 do
+      if done[n] then
+        undo(places[n][1], places[n][2], done[n])
+      end
+    end
+  end
+  return refused
+end
+
+-- Reads a count at ARGV[at] and so many commands behind it, each as the number of its words and the
+-- words; adds their places to `places`. Gives the index behind them.
+local function read_commands(at, places)
+  local wanted = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, wanted do
+    local words = tonumber(ARGV[at])
+    places[#places + 1] = {at + 1, at + words}
+    at = at + words + 1
+  end
+  return at
+end
+

@@ -1,0 +1,84 @@
+-- Whether an entry's last task still runs; stands in front of the scripts that ask.
+--
+-- KEYS  1 lease, 6 running
+-- ARGV  1 the caller's lease
+
+local ends = {
+  finished = true, failed = true, stopped = true, canceled = true,
+  SUCCESS = true, FAILURE = true, REVOKED = true,
+}
+
+-- The state in what a Celery worker stored, of which these are the first bytes: JSON or a pickle.
+local function celery_state(stored)
+  local state = string.match(stored, '^{"status": ?"([^"]*)')
+  if state then
+    return state
+  end
+  -- A string's opcode and length stand in front of it, and behind the key perhaps a memo's.
+  local long, short = string.match(stored, '^\128.-status[q\148].?X(.)%z%z%z'), nil
+  if not long then
+    short = string.match(stored, '^\128.-status\148?\140(.)')
+  end
+  local length = string.byte(long or short or '\0')
+  local from = select(2, string.find(stored, long and 'status[q\148].?X.%z%z%z' or 'status\148?\140.'))
+  return length > 0 and from and string.sub(stored, from + 1, from + length) or nil
+end
+
+-- Gives true or false, an error, or nil when the connection has strayed into another database. `kind`
+-- is that of the workers, `there` the database in which they write what became of a task, '' for the
+-- state's own, which is `here`, and `prefix` the key but for the task's id.
+local function still_runs(entry, longest, kind, there, here, prefix)
+  -- "<sent at> <task id>"; what is not that says nothing.
+  local length = redis.pcall('HSTRLEN', KEYS[6], entry)
+  if type(length) ~= 'number' or length == 0 or length > 1000 then
+    return false
+  end
+  local last = redis.call('HGET', KEYS[6], entry)
+  local at, id = string.match(last, '^(%d+) .-([%x%-]+)$')
+  at, id = tonumber(at), id and string.sub(id, -36)
+  if not at or #id ~= 36 or at > now + 1000 or now - at >= longest then
+    return false
+  end
+  local key = prefix .. id
+  if there ~= '' then
+    local chosen = redis.pcall('SELECT', there)
+    if chosen.err then
+      return chosen
+    end
+  end
+  local told, runs
+  if kind == 'rq' then
+    told = redis.pcall('HSTRLEN', key, 'status')
+    if type(told) == 'number' then
+      told = told > 0 and told < 64 and redis.pcall('HGET', key, 'status') or ''
+      runs = told ~= '' and not ends[told]
+    end
+  elseif kind == 'bullmq' then
+    told = redis.pcall('HEXISTS', key, 'name')
+    if told == 1 then
+      told = redis.pcall('HEXISTS', key, 'finishedOn')
+      runs = told == 0
+    end
+  else
+    -- The result itself may be large.
+    told = redis.pcall('GETRANGE', key, 0, 63)
+    if told == '' then
+      runs = true
+    elseif type(told) == 'string' then
+      -- Between sending and its end a task may have any state, in words of its own.
+      local state = celery_state(told)
+      runs = state ~= nil and not ends[state]
+    end
+  end
+  if there ~= '' then
+    redis.call('SELECT', here)
+    if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
+      return nil
+    end
+  end
+  if type(told) == 'table' then
+    return told
+  end
+  return runs or false
+end
+

@@ -1,0 +1,477 @@
+//! Reads what stands in Redis. Whatever that is, reading ends, what it takes is bounded, and what
+//! cannot be read concerns its own entry alone.
+
+use std::sync::Arc;
+
+use redis::Value;
+
+use super::counted::CountedQueues;
+use super::keys::Keys;
+use super::reply::{instant, list, odd, text};
+use super::requests::Requests;
+use super::{first_format, lua, writing};
+use crate::schedule::UnixMs;
+use crate::schedule::outcome::Outcome;
+use crate::schedule::progress::Completeness;
+use crate::store::contract::{Counters, Snapshot, StoreError};
+use crate::store::journal::{
+    MAX_UNREADABLE, Record, RecordId, read_instant, read_lines, shortened,
+};
+use crate::store::text::{
+    MAX_PROGRESS, MAX_REGISTRATION, read_count, read_progress, read_registration, read_sequence,
+};
+
+/// Fields of a hash that are read at once.
+const PAGE: usize = 1_000;
+/// Records that are read at once: such as have few slots, and any.
+const MAX_RECORDS: usize = 1_000;
+pub(super) const MIN_RECORDS: usize = 30;
+/// A page of records with fewer slots is followed by a larger one.
+const FEW_SLOTS: usize = 2_000;
+/// No more entries are read.
+const MAX_ENTRIES: usize = 4_000_000;
+/// No more slots are read of the journal: many times what is folded at once.
+const MAX_SLOTS: usize = 1_000_000;
+/// The first format's marker is the time at which it was written.
+const FIRST_TIME: u64 = 1_000_000_000;
+
+/// Where to read.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) requests: Requests,
+    pub(super) keys: Keys,
+}
+
+/// What cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct Unreadable {
+    pub(super) named: Vec<(Arc<str>, String)>,
+    pub(super) count: usize,
+}
+
+impl Unreadable {
+    pub(super) fn add(&mut self, entry: &[u8], what: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.named.len() < MAX_UNREADABLE {
+            let name = String::from_utf8_lossy(&entry[..entry.len().min(255)]);
+            self.named.push((name.into(), what()));
+        }
+    }
+
+    pub(super) fn append(&mut self, other: Unreadable) {
+        self.count += other.count;
+        self.named.extend(other.named);
+        self.named.truncate(MAX_UNREADABLE);
+    }
+}
+
+/// A value of a hash.
+pub(super) enum Found<'v> {
+    Whole(&'v [u8]),
+    /// It was left out; its length.
+    TooLong(usize),
+}
+
+impl Found<'_> {
+    /// The value, if it is a text that `read` understands.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        match self {
+            Found::Whole(value) => read(std::str::from_utf8(value).ok()?),
+            Found::TooLong(_) => None,
+        }
+    }
+
+    /// What it is, fit to be shown.
+    pub(super) fn shown(&self, of: &str) -> String {
+        match self {
+            Found::Whole(value) => format!("{of}: {}", shortened(value)),
+            Found::TooLong(length) => format!("{of}: a value of {length} bytes"),
+        }
+    }
+}
+
+impl Source {
+    /// Goes through a hash page by page. Gives what is in its place if that is no hash.
+    pub(super) async fn scan(
+        &self,
+        key: &str,
+        longest: usize,
+        mut each: impl FnMut(&[u8], &Found<'_>),
+    ) -> Result<Option<String>, StoreError> {
+        if let Some(other) = self.other_type(key, "hash").await? {
+            return Ok(Some(other));
+        }
+        let (mut cursor, mut left) = ("0".to_owned(), MAX_ENTRIES);
+        loop {
+            let mut call = redis::cmd("HSCAN");
+            call.arg(key).arg(&cursor).arg("COUNT").arg(PAGE);
+            let page = list(self.requests.ask_again(call).await?)?;
+            let [next, Value::Array(fields)] = &page[..] else { return Err(odd()) };
+            for pair in fields.chunks_exact(2) {
+                let [Value::BulkString(name), Value::BulkString(value)] = pair else {
+                    return Err(odd());
+                };
+                let is_whole = value.len() <= longest;
+                let found =
+                    if is_whole { Found::Whole(value) } else { Found::TooLong(value.len()) };
+                each(name, &found);
+                left = left.saturating_sub(1);
+            }
+            cursor = text(next).ok_or_else(odd)?;
+            if cursor == "0" || left == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What is at a key, if that is something else than this.
+    async fn other_type(&self, key: &str, expected: &str) -> Result<Option<String>, StoreError> {
+        let mut call = redis::cmd("TYPE");
+        call.arg(key);
+        let found = text(&self.requests.ask_again(call).await?).ok_or_else(odd)?;
+        Ok(Some(found).filter(|found| found != expected && found != "none"))
+    }
+
+    /// What is neither a hash nor the journal.
+    pub(super) async fn overview(&self) -> Result<Overview, StoreError> {
+        let keys = &self.keys;
+        let keys = [keys.sequence(), keys.marker(), keys.folded(), keys.head()];
+        let call = lua::call(&lua::OVERVIEW, &keys);
+        Overview::read(self.requests.ask_again(call).await?).ok_or_else(odd)
+    }
+
+    /// Records from `first` to `last`; the newest of them, newest first, if `newest`. There are none in
+    /// what is no journal.
+    pub(super) async fn records(
+        &self,
+        (first, last): (&str, &str),
+        count: usize,
+        newest: bool,
+    ) -> Result<Vec<Record>, StoreError> {
+        let key = self.keys.journal();
+        let (command, from, to) =
+            if newest { ("XREVRANGE", last, first) } else { ("XRANGE", first, last) };
+        let mut call = redis::cmd(command);
+        call.arg(&key).arg(from).arg(to).arg("COUNT").arg(count);
+        if self.other_type(&key, "stream").await?.is_some() {
+            return Ok(Vec::new());
+        }
+        let records = list(self.requests.ask_again(call).await?)?;
+        records.iter().map(record).collect::<Option<_>>().ok_or_else(odd)
+    }
+}
+
+/// What is neither a hash nor the journal.
+#[derive(Debug)]
+pub(super) struct Overview {
+    pub(super) now: UnixMs,
+    pub(super) sequence: String,
+    pub(super) marker: String,
+    folded: String,
+    head: String,
+}
+
+/// What the marker says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    None,
+    First,
+    Second,
+    Newer(u64),
+    Unreadable,
+}
+
+pub(super) fn format(marker: &str) -> Format {
+    match marker.parse::<u64>() {
+        _ if marker.is_empty() => Format::None,
+        Ok(1 | FIRST_TIME..) => Format::First,
+        Ok(2) => Format::Second,
+        Ok(number @ 3..) => Format::Newer(number),
+        _ => Format::Unreadable,
+    }
+}
+
+impl Overview {
+    fn read(answer: Value) -> Option<Overview> {
+        let fields = list(answer).ok()?;
+        let [now, sequence, marker, folded, head] = fields.as_slice() else { return None };
+        Some(Overview {
+            now: instant(now)?,
+            sequence: text(sequence)?,
+            marker: text(marker)?,
+            folded: text(folded)?,
+            head: text(head)?,
+        })
+    }
+
+    pub(super) fn folded(&self) -> Option<RecordId> {
+        self.folded.parse().ok()
+    }
+
+    /// The newest record and how many slots the chain has.
+    pub(super) fn head(&self) -> Option<(RecordId, u64)> {
+        let (id, total) = self.head.split_once(' ')?;
+        Some((id.parse().ok()?, read_count(total)?))
+    }
+}
+
+/// A record, as far as it is one.
+fn record(answer: &Value) -> Option<Record> {
+    let Value::Array(answer) = answer else { return None };
+    let [id, Value::Array(fields)] = &answer[..] else { return None };
+    let mut record = Record {
+        id: text(id)?.parse().ok()?,
+        before: None,
+        term: None,
+        queue: "".into(),
+        total: 0,
+        lines: Vec::new(),
+        unreadable: Vec::new(),
+    };
+    for pair in fields.chunks_exact(2) {
+        let [Value::BulkString(name), Value::BulkString(value)] = pair else { return None };
+        let text = || String::from_utf8_lossy(&value[..value.len().min(MAX_FIELD)]);
+        match &name[..] {
+            b"before" => record.before = text().parse().ok(),
+            b"term" => record.term = text().parse().ok(),
+            b"queue" => record.queue = text().into(),
+            b"total" => record.total = read_count(&text()).unwrap_or(0),
+            b"lines" => (record.lines, record.unreadable) = read_lines(value),
+            _ => {}
+        }
+    }
+    Some(record)
+}
+
+/// Bytes of a record's field that are read, but for its lines.
+const MAX_FIELD: usize = 1_024;
+
+/// Everything known of the namespace.
+pub(super) async fn snapshot(source: &Source) -> Result<Snapshot, StoreError> {
+    let mut overview = source.overview().await?;
+    for _ in 0..3 {
+        let snapshot = snapshot_as_of(source, &overview).await?;
+        if snapshot.is_chain_whole() {
+            return Ok(snapshot);
+        }
+        // Somebody may have folded and trimmed meanwhile; under the reader's own lease nobody does.
+        let folded = overview.folded();
+        overview = source.overview().await?;
+        if overview.folded() == folded {
+            return Ok(snapshot);
+        }
+    }
+    snapshot_as_of(source, &overview).await
+}
+
+async fn snapshot_as_of(source: &Source, overview: &Overview) -> Result<Snapshot, StoreError> {
+    let format = format(&overview.marker);
+    match format {
+        Format::First => return first_format::snapshot(source, overview).await,
+        Format::Newer(number) => return Err(newer(number)),
+        Format::None | Format::Second | Format::Unreadable => {}
+    }
+    let keys = &source.keys;
+    let registrations = read_hash(
+        source,
+        keys.registrations(),
+        "registration",
+        MAX_REGISTRATION,
+        read_registration,
+    );
+    let progress = read_hash(source, keys.progress(), "progress", MAX_PROGRESS, read_progress);
+    let intents = read_hash(source, keys.intents(), "intent", MAX_PROGRESS, read_intent);
+    let journal = read_journal(source, overview);
+    let (registrations, progress, intents, journal) =
+        tokio::join!(registrations, progress, intents, journal);
+    let (registrations, progress, intents) = (registrations?, progress?, intents?);
+    let is_sealed = registrations.is_sealed && progress.is_sealed;
+    let mut unreadable = overview.unreadable();
+    if let Some(other) = source.other_type(&keys.journal(), "stream").await? {
+        unreadable.add(b"", || format!("journal: a {other} instead of a stream"));
+    }
+    for other in [registrations.unreadable, progress.unreadable, intents.unreadable] {
+        unreadable.append(other);
+    }
+    Ok(Snapshot {
+        now: overview.now,
+        sequence: read_sequence(&overview.sequence),
+        completeness: match format {
+            Format::None => Completeness::Empty,
+            Format::Second if is_sealed => Completeness::Whole,
+            _ => Completeness::Damaged,
+        },
+        registrations: registrations.values,
+        progress: progress.values,
+        intents: intents.values,
+        folded: overview.folded(),
+        head: overview.head().map(|(id, _)| id),
+        journal: journal?,
+        unreadable: unreadable.named,
+        unreadable_count: unreadable.count,
+    })
+}
+
+impl Overview {
+    /// What of it is nothing of ours.
+    fn unreadable(&self) -> Unreadable {
+        let mut unreadable = Unreadable::default();
+        let is_readable = |text: &str, read: bool| text.is_empty() || read;
+        let sequence = &self.sequence;
+        for (name, text, is_readable) in [
+            ("marker", &self.marker, format(&self.marker) != Format::Unreadable),
+            (
+                "sequence",
+                sequence,
+                sequence == "0" || is_readable(sequence, read_sequence(sequence) > 0),
+            ),
+            ("folded", &self.folded, is_readable(&self.folded, self.folded().is_some())),
+            ("head", &self.head, is_readable(&self.head, self.head().is_some())),
+        ] {
+            if !is_readable {
+                unreadable.add(b"", || format!("{name}: {}", shortened(text.as_bytes())));
+            }
+        }
+        unreadable
+    }
+}
+
+pub(super) fn newer(format: u64) -> StoreError {
+    StoreError::Unusable(format!(
+        "the namespace is kept in format {format}, by a newer version than this one"
+    ))
+}
+
+/// The values of a hash by entry name.
+pub(super) struct Hash<T> {
+    pub(super) values: Vec<(Box<str>, T)>,
+    /// The seal is there: it is the hash that was written last.
+    is_sealed: bool,
+    pub(super) unreadable: Unreadable,
+}
+
+pub(super) async fn read_hash<T>(
+    source: &Source,
+    key: String,
+    what: &str,
+    longest: usize,
+    read: fn(&str) -> Option<T>,
+) -> Result<Hash<T>, StoreError> {
+    let mut hash = Hash { values: Vec::new(), is_sealed: false, unreadable: Unreadable::default() };
+    let Hash { values, is_sealed, unreadable } = &mut hash;
+    let wrong = source
+        .scan(&key, longest, |name, found| {
+            if name.is_empty() {
+                *is_sealed = found.read(|seal| (seal == writing::FORMAT).then_some(())).is_some();
+                return;
+            }
+            let entry = std::str::from_utf8(name).ok().filter(|name| name.len() <= MAX_NAME);
+            match entry.zip(found.read(read)) {
+                Some((entry, value)) => values.push((entry.into(), value)),
+                None => unreadable.add(name, || found.shown(what)),
+            }
+        })
+        .await?;
+    if let Some(wrong) = wrong {
+        hash.unreadable.add(b"", || format!("{what}: a {wrong} instead of a hash"));
+    }
+    Ok(hash)
+}
+
+/// Bytes of an entry's name.
+const MAX_NAME: usize = 255;
+
+/// A slot; older versions have two words behind it.
+pub(super) fn read_intent(text: &str) -> Option<UnixMs> {
+    read_instant(text.strip_suffix(" intended -").unwrap_or(text))
+}
+
+/// How many records are read after these.
+pub(super) fn next_count(count: usize, records: &[Record]) -> usize {
+    let slots: usize = records.iter().map(|record| record.lines.len()).sum();
+    if slots < FEW_SLOTS { (2 * count).min(MAX_RECORDS) } else { MIN_RECORDS }
+}
+
+/// Reads the records behind `folded`, up to `head`: what is appended meanwhile is not waited for.
+async fn read_journal(source: &Source, overview: &Overview) -> Result<Vec<Record>, StoreError> {
+    let mut from = overview.folded().map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+    let to = overview.head().map_or_else(|| "+".to_owned(), |(id, _)| id.to_string());
+    let (mut journal, mut slots, mut count) = (Vec::new(), 0, MIN_RECORDS);
+    loop {
+        let records = source.records((&from, &to), count, false).await?;
+        slots += records.iter().map(|record| 1 + record.lines.len()).sum::<usize>();
+        let is_last = records.len() < count || slots > MAX_SLOTS;
+        count = next_count(count, &records);
+        if let Some(last) = records.last() {
+            from = format!("({}", last.id);
+        }
+        journal.extend(records);
+        if is_last {
+            return Ok(journal);
+        }
+    }
+}
+
+/// Fields of counters that are read: several outcomes of as many queues as are counted apart.
+const MAX_COUNTERS: usize = 4_000;
+
+/// Goes through the counters.
+async fn scan_counters(
+    source: &Source,
+    mut each: impl FnMut(&str, &'static str, u64),
+) -> Result<(), StoreError> {
+    let mut left = MAX_COUNTERS;
+    let key = source.keys.counters();
+    // Whatever else is in their place counts as nothing.
+    source
+        .scan(&key, MAX_COUNT, |name, found| {
+            let field = std::str::from_utf8(name).ok().and_then(|field| field.rsplit_once('\t'));
+            let Some((queue, word)) = field else { return };
+            let outcome = Outcome::from_word(word).map(Outcome::as_str);
+            if let Some((outcome, count)) = outcome.zip(found.read(read_count))
+                && left > 0
+            {
+                left -= 1;
+                each(queue, outcome, count);
+            }
+        })
+        .await
+        .map(drop)
+}
+
+/// Digits of a counter.
+const MAX_COUNT: usize = 20;
+
+/// How many slots had which outcome.
+pub(super) async fn counters(source: &Source) -> Result<Counters, StoreError> {
+    let mut counters = Counters::default();
+    let all = &mut counters.0;
+    scan_counters(source, |queue, outcome, count| {
+        all.insert((queue.into(), outcome), count);
+    })
+    .await?;
+    Ok(counters)
+}
+
+/// The queues that are counted apart already.
+pub(super) async fn counted_queues(source: &Source) -> Result<CountedQueues, StoreError> {
+    let mut counted = CountedQueues::default();
+    scan_counters(source, |queue, _, _| counted.add(queue)).await?;
+    Ok(counted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_tells_the_format() {
+        assert_eq!(format(""), Format::None);
+        assert_eq!(format("1798761600000"), Format::First);
+        assert_eq!(format("2"), Format::Second);
+        assert_eq!(format("3"), Format::Newer(3));
+        for garbage in ["nan", "0", "-2", "(list)", &"4".repeat(40)] {
+            assert_eq!(format(garbage), Format::Unreadable, "{garbage}");
+        }
+    }
+}

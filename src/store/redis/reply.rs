@@ -1,0 +1,133 @@
+//! What the scripts answer.
+
+use redis::Value;
+
+use crate::schedule::UnixMs;
+use crate::schedule::outcome::SkipReason;
+use crate::store::contract::{Exception, Reply, StoreError};
+
+/// Bytes of a refusal that are kept.
+const MAX_REFUSAL: usize = 300;
+
+/// An answer that no script of ours gives: what it did is not known.
+pub(super) fn odd() -> StoreError {
+    StoreError::Unanswered("redis gave an answer of another form".to_owned())
+}
+
+pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(odd()),
+    }
+}
+
+/// A text, of which what is no UTF-8 is replaced.
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) => Some(text.clone()),
+        Value::Okay => Some("OK".to_owned()),
+        _ => None,
+    }
+}
+
+pub(super) fn instant(value: &Value) -> Option<UnixMs> {
+    match value {
+        Value::Int(ms) => Some(UnixMs(*ms)),
+        _ => None,
+    }
+}
+
+/// What a fenced write did; `next` is the sequence number that it was to leave behind, and `items` gives
+/// the indexes of what the script calls by a number.
+pub(super) fn fenced<'l>(
+    answer: Value,
+    next: u64,
+    items: impl Fn(i64) -> &'l [usize],
+) -> Result<Reply, StoreError> {
+    let fields = list(answer)?;
+    let [said, now, rest @ ..] = fields.as_slice() else { return Err(odd()) };
+    let now = instant(now).ok_or_else(odd)?;
+    match (text(said).as_deref(), rest) {
+        (Some("fenced"), []) => Ok(Reply::Fenced),
+        (Some("stale"), []) => Ok(Reply::Stale),
+        (Some("lost"), []) => Ok(Reply::Lost),
+        (Some("early"), []) => Ok(Reply::Early { now }),
+        (Some("astray"), []) => Err(StoreError::Unavailable(
+            "redis chose another database than that of the state: nothing was sent".to_owned(),
+        )),
+        (Some("written"), [head, exceptions @ ..]) => {
+            let head = text(head).ok_or_else(odd)?;
+            let head = match head.as_str() {
+                "" => None,
+                id => Some(id.parse().map_err(|_| odd())?),
+            };
+            let mut found = Vec::new();
+            for pair in exceptions.chunks(2) {
+                let [Value::Int(number), why] = pair else { return Err(odd()) };
+                let why = exception(text(why).ok_or_else(odd)?);
+                let items = items(*number);
+                if items.is_empty() {
+                    return Err(odd());
+                }
+                found.extend(items.iter().map(|item| (*item, why.clone())));
+            }
+            found.sort_by_key(|(item, _)| *item);
+            Ok(Reply::Written { now, sequence: next, head, exceptions: found })
+        }
+        _ => Err(odd()),
+    }
+}
+
+fn exception(why: String) -> Exception {
+    match why.as_str() {
+        "queue_full" => Exception::Skipped(SkipReason::QueueFull),
+        "still_running" => Exception::Skipped(SkipReason::StillRunning),
+        _ => Exception::Refused(refusal(why)),
+    }
+}
+
+/// The store's words, shortened.
+pub(super) fn refusal(mut why: String) -> String {
+    if why.len() > MAX_REFUSAL {
+        let end = (0..=MAX_REFUSAL).rev().find(|end| why.is_char_boundary(*end)).unwrap_or(0);
+        why.truncate(end);
+        why.push('…');
+    }
+    why
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_an_error_not_a_success() {
+        let none = |_| [].as_slice();
+        let written = |rest: &[Value]| {
+            let start = [bulk("written"), Value::Int(5), bulk("7-1")];
+            Value::Array(start.into_iter().chain(rest.iter().cloned()).collect())
+        };
+        assert!(fenced(written(&[]), 1, none).is_ok());
+        for odd in [
+            Value::Okay,
+            Value::Array(vec![bulk("written")]),
+            Value::Array(vec![bulk("written"), Value::Int(5), bulk("nan")]),
+            Value::Array(vec![bulk("stale"), bulk("5")]),
+            written(&[Value::Int(1)]),
+            written(&[Value::Int(1), bulk("queue_full")]),
+        ] {
+            assert!(matches!(fenced(odd, 1, none), Err(StoreError::Unanswered(_))));
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_shortened() {
+        assert_eq!(refusal("WRONGTYPE".to_owned()), "WRONGTYPE");
+        assert!(refusal("é".repeat(500)).len() <= MAX_REFUSAL + '…'.len_utf8());
+    }
+}

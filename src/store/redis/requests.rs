@@ -1,0 +1,310 @@
+//! Carries requests to the server, one behind the other over one connection.
+//!
+//! A task of its own holds the connection. Requests go out in the order in which they are made,
+//! without waiting for answers; what the server lacks the script for goes out again, in the same
+//! order.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use redis::aio::ConnectionLike;
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::connect::Connection;
+use super::failure::on_the_way;
+use super::link::Link;
+use crate::address::RedisAddress;
+use crate::store::contract::StoreError;
+
+/// Where requests are made; clones share the connection, which ends with the last of them.
+#[derive(Clone)]
+pub(super) struct Requests {
+    stage: Arc<Mutex<Stage>>,
+}
+
+enum Stage {
+    /// Nothing was asked for yet.
+    New(Box<Option<Link>>),
+    Running(mpsc::UnboundedSender<Job>),
+}
+
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requests").finish_non_exhaustive()
+    }
+}
+
+enum Job {
+    Ask(Request),
+    /// For whoever listens; nobody waits for it.
+    Mention(Box<Pipeline>),
+    /// Whether the connection is to be kept alive while nothing is asked for.
+    KeepAlive(bool),
+    Reconnect,
+}
+
+struct Request {
+    call: Arc<Cmd>,
+    answer: Answer,
+    /// It can be made again when the connection was lost: once is as good as twice.
+    is_repeatable: bool,
+}
+
+type Answer = oneshot::Sender<Result<Value, StoreError>>;
+
+impl Requests {
+    /// Connects later, when first asked for something.
+    pub(super) fn over(link: Link) -> Requests {
+        Requests { stage: Arc::new(Mutex::new(Stage::New(Box::new(Some(link))))) }
+    }
+
+    fn post(&self, job: Job) {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Stage::New(link) = &mut *stage {
+            let Some(link) = link.take() else { return };
+            let (jobs, posted) = mpsc::unbounded_channel();
+            tokio::spawn(Carrying::new(link).run(posted));
+            *stage = Stage::Running(jobs);
+        }
+        if let Stage::Running(jobs) = &*stage {
+            // The task ends only with the last sender.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Makes a request now; the answer can be waited for later, or not at all.
+    pub(super) fn ask(
+        &self,
+        call: Cmd,
+    ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
+        self.make(call, false)
+    }
+
+    /// The same for what does no harm twice: made again when the connection was lost.
+    pub(super) fn ask_again(
+        &self,
+        call: Cmd,
+    ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
+        self.make(call, true)
+    }
+
+    fn make(
+        &self,
+        call: Cmd,
+        is_repeatable: bool,
+    ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
+        let (answer, answered) = oneshot::channel();
+        self.post(Job::Ask(Request { call: Arc::new(call), answer, is_repeatable }));
+        async move {
+            let ended = || StoreError::Unanswered("the connection to redis was lost".to_owned());
+            answered.await.unwrap_or_else(|_| Err(ended()))
+        }
+    }
+
+    /// Sends commands whose answers nobody needs, if there is a connection.
+    pub(super) fn mention(&self, pipeline: Pipeline) {
+        if !pipeline.is_empty() {
+            self.post(Job::Mention(Box::new(pipeline)));
+        }
+    }
+
+    /// Whether the connection is to be kept alive while nothing is asked for.
+    pub(super) fn keep_alive(&self, alive: bool) {
+        self.post(Job::KeepAlive(alive));
+    }
+
+    /// The next request connects anew.
+    pub(super) fn reconnect(&self) {
+        let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Stage::Running(jobs) = &*stage {
+            let _ = jobs.send(Job::Reconnect);
+        }
+    }
+}
+
+/// A request that was sent and not answered yet.
+struct Sent {
+    /// `None`: a ping.
+    request: Option<Request>,
+    connection: Connection,
+    reply: Reply,
+    /// It was sent before.
+    is_repeated: bool,
+}
+
+enum Reply {
+    Awaited(Pin<Box<dyn Future<Output = RedisResult<Value>> + Send>>),
+    There(Option<RedisResult<Value>>),
+}
+
+impl Sent {
+    /// Sends a request, or a ping; what was sent before stands before it.
+    async fn send(request: Option<Request>, connection: Connection, is_repeated: bool) -> Sent {
+        let ping = || Arc::new(redis::cmd("PING"));
+        let call = request.as_ref().map_or_else(ping, |request| Arc::clone(&request.call));
+        let mut over = connection.clone();
+        let mut reply: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
+            let value = over.req_packed_command(&call).await;
+            value.and_then(Value::extract_error)
+        });
+        let reply = match poll_fn(|context| Poll::Ready(reply.as_mut().poll(context))).await {
+            Poll::Pending => Reply::Awaited(reply),
+            Poll::Ready(value) => Reply::There(Some(value)),
+        };
+        Sent { request, connection, reply, is_repeated }
+    }
+
+    async fn reply(&mut self) -> RedisResult<Value> {
+        match &mut self.reply {
+            Reply::Awaited(reply) => reply.await,
+            Reply::There(value) => value.take().unwrap_or(Ok(Value::Nil)),
+        }
+    }
+}
+
+/// The task that holds the connection.
+struct Carrying {
+    link: Link,
+    address: RedisAddress,
+    sent: VecDeque<Sent>,
+    keeps_alive: bool,
+    used: Instant,
+}
+
+enum Event {
+    Replied(RedisResult<Value>),
+    Posted(Option<Job>),
+    Idle,
+}
+
+impl Carrying {
+    fn new(link: Link) -> Carrying {
+        let address = link.address().clone();
+        let sent = VecDeque::new();
+        Carrying { link, address, sent, keeps_alive: false, used: Instant::now() }
+    }
+
+    async fn run(mut self, mut posted: mpsc::UnboundedReceiver<Job>) {
+        let mut is_open = true;
+        while is_open || !self.sent.is_empty() {
+            let is_idle = self.keeps_alive && self.sent.is_empty() && self.is_connected();
+            let ping_at = self.used + self.link.ping_after();
+            let event = tokio::select! {
+                biased;
+                reply = first(&mut self.sent) => Event::Replied(reply),
+                job = posted.recv(), if is_open => Event::Posted(job),
+                () = sleep_until(ping_at), if is_idle => Event::Idle,
+            };
+            match event {
+                Event::Replied(reply) => self.take(reply).await,
+                Event::Posted(Some(job)) => self.carry_out(job, &mut posted).await,
+                Event::Posted(None) => is_open = false,
+                Event::Idle => self.ping().await,
+            }
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.link.current().is_some_and(|connection| !connection.is_closed())
+    }
+
+    async fn carry_out(&mut self, job: Job, posted: &mut mpsc::UnboundedReceiver<Job>) {
+        match job {
+            Job::Ask(request) => match self.connect().await {
+                Ok(connection) => {
+                    self.used = Instant::now();
+                    self.sent.push_back(Sent::send(Some(request), connection, false).await);
+                }
+                Err(error) => {
+                    request.tell(Err(error.clone()));
+                    // Whatever was asked for meanwhile would wait as long, and for nothing.
+                    while let Ok(job) = posted.try_recv() {
+                        match job {
+                            Job::Ask(request) => request.tell(Err(error.clone())),
+                            Job::KeepAlive(alive) => self.keeps_alive = alive,
+                            Job::Mention(_) | Job::Reconnect => {}
+                        }
+                    }
+                }
+            },
+            Job::Mention(pipeline) => {
+                if let Some(mut connection) = self.link.current() {
+                    // A refusal concerns nobody.
+                    tokio::spawn(async move {
+                        let _ = pipeline.query_async::<Value>(&mut connection).await;
+                    });
+                }
+            }
+            Job::KeepAlive(alive) => self.keeps_alive = alive,
+            Job::Reconnect => self.link.drop_connection(),
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Connection, StoreError> {
+        if !self.is_connected() {
+            self.link.drop_connection();
+        }
+        self.link.connection().await
+    }
+
+    async fn ping(&mut self) {
+        self.used = Instant::now();
+        if let Some(connection) = self.link.current() {
+            self.sent.push_back(Sent::send(None, connection, false).await);
+        }
+    }
+
+    /// Takes the reply to the oldest request.
+    async fn take(&mut self, reply: RedisResult<Value>) {
+        let Some(sent) = self.sent.pop_front() else { return };
+        let Sent { request, mut connection, is_repeated, .. } = sent;
+        let error = match reply {
+            Ok(value) => return request.into_iter().for_each(|it| it.tell(Ok(value.clone()))),
+            Err(error) => error,
+        };
+        if is_transport(&error) && self.link.is_over(&connection) {
+            self.link.drop_connection();
+        }
+        let Some(request) = request else { return };
+        let has_no_script = error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
+        let was_cut = is_transport(&error) && !error.is_timeout();
+        if has_no_script && !is_repeated && Link::load_scripts(&mut connection).await.is_ok() {
+            self.sent.push_back(Sent::send(Some(request), connection, true).await);
+        } else if was_cut && request.is_repeatable && !is_repeated {
+            match self.connect().await {
+                Ok(connection) => {
+                    self.sent.push_back(Sent::send(Some(request), connection, true).await);
+                }
+                Err(error) => request.tell(Err(error)),
+            }
+        } else {
+            request.tell(Err(on_the_way(error, &self.address)));
+        }
+    }
+}
+
+impl Request {
+    fn tell(self, result: Result<Value, StoreError>) {
+        // The caller may have given up.
+        let _ = self.answer.send(result);
+    }
+}
+
+/// The reply to the oldest request; never comes while there is none.
+async fn first(sent: &mut VecDeque<Sent>) -> RedisResult<Value> {
+    match sent.front_mut() {
+        Some(sent) => sent.reply().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the connection is of no use any more.
+fn is_transport(error: &RedisError) -> bool {
+    !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}

@@ -1,0 +1,311 @@
+//! The store over Redis.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::batch::{self, Context};
+use super::counted::CountedQueues;
+use super::keys::Keys;
+use super::lease::{self, Sightings};
+use super::link::Link;
+use super::notify::{Noticed, events};
+use super::reading::{self, Source};
+use super::requests::Requests;
+use super::{history, inspect, lua, reply, writing};
+use crate::address::RedisAddress;
+use crate::schedule::TaskIds;
+use crate::store::contract::{
+    Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
+    Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, Register, Renewed, Reply, Sent, Settle,
+    Snapshot, Store, StoreError, Trim, Trimmed,
+};
+use crate::tls::Tls;
+
+/// Lease, journal, controls and queues of one namespace on one Redis server.
+///
+/// What concerns the lease goes over a connection of its own, so that no batch delays it.
+#[derive(Debug)]
+pub struct RedisStore {
+    pub(super) source: Source,
+    lease: Source,
+    ids: TaskIds,
+    pub(super) database: i64,
+    counted: CountedQueues,
+    /// What a read found among the counters.
+    counted_before: Arc<Mutex<Option<CountedQueues>>>,
+    noticed: Noticed,
+    inspected: Arc<Mutex<bool>>,
+    resigned: Arc<Notify>,
+    sightings: Sightings,
+    /// Where the next look at the replicas begins.
+    replicas_from: Arc<Mutex<String>>,
+}
+
+impl RedisStore {
+    /// Connects later, when first asked. No request takes longer than about `timeout`, connecting
+    /// included twice that, and with Sentinels three times.
+    #[must_use]
+    pub fn new(
+        address: &RedisAddress,
+        tls: &Tls,
+        namespace: &str,
+        timeout: Duration,
+    ) -> RedisStore {
+        let keys = Keys::new(namespace);
+        let resigned = Arc::new(Notify::new());
+        let over = |link| Source { requests: Requests::over(link), keys: keys.clone() };
+        let link = || Link::new(address, tls, timeout);
+        RedisStore {
+            source: over(link()),
+            lease: over(link().listen(keys.resigned(), &resigned)),
+            ids: TaskIds::new(namespace),
+            database: address.database.into(),
+            counted: CountedQueues::default(),
+            counted_before: Arc::default(),
+            noticed: Noticed::default(),
+            inspected: Arc::default(),
+            resigned,
+            sightings: Arc::default(),
+            replicas_from: Arc::new(Mutex::new("0".to_owned())),
+        }
+    }
+
+    /// What a call needs to know.
+    fn context(&mut self) -> Context<'_> {
+        if let Some(counted) = lock(&self.counted_before).take() {
+            self.counted = counted;
+        }
+        Context {
+            keys: &self.source.keys,
+            ids: self.ids,
+            database: self.database,
+            counted: &mut self.counted,
+        }
+    }
+
+    /// Sends a fenced write but for the dispatch.
+    fn write(
+        &self,
+        call: redis::Cmd,
+        next: u64,
+        items: usize,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static + use<> {
+        let requests = self.source.requests.clone();
+        requests.keep_alive(true);
+        let answer = requests.ask(call);
+        async move {
+            let items: Vec<usize> = (0..items).collect();
+            let item = |number: i64| {
+                let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+                index.and_then(|index| items.get(index..=index)).unwrap_or_default()
+            };
+            let reply = reply::fenced(answer.await?, next, item);
+            follow(&reply, &requests);
+            reply
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whoever does not lead any more needs no open connection.
+fn follow(reply: &Result<Reply, StoreError>, requests: &Requests) {
+    if matches!(reply, Ok(Reply::Fenced)) {
+        requests.keep_alive(false);
+    }
+}
+
+impl Store for RedisStore {
+    const CAPABILITIES: Capabilities =
+        Capabilities { shared: true, sees_results: true, folds_itself: false };
+
+    fn read(&mut self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send + 'static {
+        self.noticed.forget_bindings();
+        let source = self.source.clone();
+        let (inspected, counted) = (Arc::clone(&self.inspected), Arc::clone(&self.counted_before));
+        async move {
+            if !std::mem::replace(&mut *lock(&inspected), true) {
+                // An ACL may forbid INFO; that is not our business.
+                let info = source.requests.ask_again(redis::cmd("INFO")).await;
+                let info = info.ok().and_then(|info| reply::text(&info)).unwrap_or_default();
+                inspect::warnings(&info).iter().for_each(|warning| tracing::warn!("{warning}"));
+            }
+            let snapshot = reading::snapshot(&source).await?;
+            let known = reading::counted_queues(&source).await?;
+            *lock(&counted) = Some(known);
+            Ok(snapshot)
+        }
+    }
+
+    fn register(
+        &mut self,
+        request: Register,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        let call = writing::register(&mut self.context(), &request);
+        self.write(call, request.fence.next, 0)
+    }
+
+    fn dispatch(
+        &mut self,
+        request: Batch,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        let (call, layout) = batch::dispatch(&mut self.context(), &request);
+        let requests = self.source.requests.clone();
+        requests.keep_alive(true);
+        let answer = requests.ask(call);
+        let messages = request.writes.iter().filter_map(|write| write.message.as_ref());
+        self.noticed.see_to(messages.map(|message| &message.queue), &requests);
+        let database = self.database;
+        async move {
+            let next = request.fence.next;
+            let reply = reply::fenced(answer.await?, next, |number| layout.items(number));
+            follow(&reply, &requests);
+            if let Ok(Reply::Written { exceptions, .. }) = &reply {
+                let mut exceptions = exceptions.iter().map(|(item, _)| *item).peekable();
+                let sent = request.writes.iter().enumerate().filter_map(|(item, write)| {
+                    while exceptions.next_if(|excepted| *excepted < item).is_some() {}
+                    let is_sent = exceptions.peek() != Some(&item);
+                    write.message.as_ref().filter(|_| is_sent)
+                });
+                requests.mention(events(sent, database));
+            }
+            reply
+        }
+    }
+
+    fn intend(
+        &mut self,
+        request: Intend,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        let call = writing::intend(&mut self.context(), &request);
+        self.write(call, request.fence.next, request.slots.len())
+    }
+
+    fn settle(
+        &mut self,
+        request: Settle,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        let call = writing::settle(&mut self.context(), &request);
+        self.write(call, request.fence.next, 0)
+    }
+
+    fn fold(
+        &mut self,
+        request: Fold,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        let call = writing::fold(&self.context(), &request);
+        self.write(call, request.fence.next, 0)
+    }
+
+    fn trim(
+        &mut self,
+        request: Trim,
+    ) -> impl Future<Output = Result<Trimmed, StoreError>> + Send + 'static {
+        let source = self.source.clone();
+        async move { history::trim(&source, &request).await }
+    }
+
+    fn send(
+        &mut self,
+        request: ManualMessage,
+    ) -> impl Future<Output = Result<Sent, StoreError>> + Send + 'static {
+        let call = writing::send(&mut self.context(), &request);
+        let requests = self.source.requests.clone();
+        self.noticed.see_to([&request.message.queue].into_iter(), &requests);
+        let (answer, database) = (requests.ask(call), self.database);
+        async move {
+            let fields = reply::list(answer.await?)?;
+            let said = fields.first().and_then(reply::text);
+            match (said.as_deref(), &fields[..]) {
+                (Some("sent"), _) => {
+                    if request.message.event.is_some() {
+                        requests.mention(events([&request.message].into_iter(), database));
+                        // A command that sends a message may end right after it.
+                        let _ = requests.ask(redis::cmd("PING")).await;
+                    }
+                    Ok(Sent::Now)
+                }
+                (Some("already"), _) => Ok(Sent::Already),
+                (Some("refused"), [_, _, why]) => {
+                    let why = reply::text(why).ok_or_else(reply::odd)?;
+                    Ok(Sent::Refused(reply::refusal(why)))
+                }
+                _ => Err(reply::odd()),
+            }
+        }
+    }
+
+    fn history(
+        &mut self,
+        query: HistoryQuery,
+    ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static {
+        let source = self.source.clone();
+        async move { history::history(&source, &query).await }
+    }
+
+    fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static {
+        let source = self.source.clone();
+        async move { reading::counters(&source).await }
+    }
+
+    fn acquire(
+        &mut self,
+        request: Acquire,
+    ) -> impl Future<Output = Result<Acquired, StoreError>> + Send + 'static {
+        lease::acquire(self.lease.clone(), Arc::clone(&self.sightings), request)
+    }
+
+    fn renew(
+        &mut self,
+        lease: Arc<str>,
+        ttl: Duration,
+    ) -> impl Future<Output = Result<Renewed, StoreError>> + Send + 'static {
+        let mut call = lua::call(&lua::RENEW, &[self.lease.keys.lease()]);
+        call.arg(&*lease).arg(lease::ms(ttl));
+        let answer = self.lease.requests.ask_again(call);
+        async move { lease::renewed(answer.await?) }
+    }
+
+    fn resign(
+        &mut self,
+        lease: Arc<str>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        self.source.requests.keep_alive(false);
+        let keys = [self.lease.keys.lease(), self.lease.keys.resigned()];
+        let mut call = lua::call(&lua::RESIGN, &keys);
+        call.arg(&*lease);
+        let answer = self.lease.requests.ask(call);
+        async move { answer.await.map(drop) }
+    }
+
+    fn announce(
+        &mut self,
+        replica: Arc<str>,
+        said: String,
+        forgotten_after: Duration,
+    ) -> impl Future<Output = Result<Announced, StoreError>> + Send + 'static {
+        let from = Arc::clone(&self.replicas_from);
+        let mut call = lua::call(&lua::ANNOUNCE, &[self.lease.keys.replicas()]);
+        call.arg(&*replica).arg(said).arg(lease::ms(forgotten_after)).arg(&*lock(&from));
+        call.arg(MAX_REPLICAS).arg(MAX_ANNOUNCEMENT);
+        let answer = self.lease.requests.ask_again(call);
+        async move {
+            let (announced, next) = lease::announced(answer.await?)?;
+            *lock(&from) = next;
+            Ok(announced)
+        }
+    }
+
+    async fn resigned(&mut self) {
+        self.resigned.notified().await;
+    }
+
+    fn reconnect(&mut self) {
+        self.source.requests.reconnect();
+    }
+}

@@ -1,0 +1,203 @@
+//! Fenced writes but for the dispatch, and manual messages, as the scripts take them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use redis::Cmd;
+
+use super::batch::{Context, add_commands, counts, term};
+use super::lua;
+use crate::schedule::UnixMs;
+use crate::schedule::outcome::{Line, Outcome};
+use crate::schedule::registration::RegistrationChange;
+use crate::store::Fence;
+use crate::store::contract::{Fold, FoldedThrough, Intend, ManualMessage, Register, Settle};
+use crate::store::journal::write_line;
+use crate::store::text;
+
+/// The format of what is written.
+pub(super) const FORMAT: &str = "2";
+
+/// For how many seconds it is remembered how far a manual run has come.
+const RUN_KEPT: u64 = 24 * 3600;
+
+pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
+    let keys = context.keys;
+    let keys = [
+        keys.lease(),
+        keys.sequence(),
+        keys.head(),
+        keys.journal(),
+        keys.counters(),
+        keys.registrations(),
+        keys.progress(),
+        keys.intents(),
+        keys.running(),
+        keys.marker(),
+        keys.outcomes(),
+    ];
+    let mut call = lua::call(&lua::REGISTER, &keys);
+    add_fence(&mut call, &request.fence).arg(term(&request.fence.lease));
+    call.arg(if request.last { FORMAT } else { "" });
+    let ended = request.ended.iter().map(|(queue, line)| (queue, line));
+    add_records(&mut call, context, ended);
+    let (mut registrations, mut progress): (Vec<String>, Vec<String>) = Default::default();
+    let (mut unsettled, mut undoubted, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+    for change in &request.changes {
+        let mut register = |entry: &str, since, timing: Option<&str>| {
+            registrations.extend([entry.to_owned(), text::registration(since, timing)]);
+        };
+        let mut settle = |entry: &str, to| progress.extend([entry.to_owned(), text::progress(to)]);
+        match change {
+            RegistrationChange::Begin { entry, timing, since, progress } => {
+                register(entry, *since, Some(timing));
+                undoubted.push(&**entry);
+                match progress {
+                    Some(to) => settle(entry, to),
+                    None => unsettled.push(&**entry),
+                }
+            }
+            RegistrationChange::Retire { entry, at, progress } => {
+                register(entry, *at, None);
+                if let Some(to) = progress {
+                    settle(entry, to);
+                }
+            }
+            RegistrationChange::Forget { entry } => forgotten.push(&**entry),
+        }
+    }
+    for words in [registrations, progress] {
+        call.arg(words.len()).arg(words);
+    }
+    for names in [unsettled, undoubted, forgotten] {
+        call.arg(names.len()).arg(names);
+    }
+    call
+}
+
+pub(super) fn fold(context: &Context<'_>, request: &Fold) -> Cmd {
+    let keys = context.keys;
+    let keys = [
+        keys.lease(),
+        keys.sequence(),
+        keys.head(),
+        keys.journal(),
+        keys.counters(),
+        keys.progress(),
+        keys.folded(),
+    ];
+    let mut call = lua::call(&lua::FOLD, &keys);
+    add_fence(&mut call, &request.fence);
+    match request.through {
+        FoldedThrough::Unchanged => call.arg("unchanged"),
+        FoldedThrough::Anew => call.arg("anew"),
+        FoldedThrough::Record(id) => call.arg(id.to_string()),
+    };
+    call.arg(2 * request.progress.len());
+    for (entry, progress) in &request.progress {
+        call.arg(&**entry).arg(text::progress(progress));
+    }
+    call
+}
+
+pub(super) fn intend(context: &mut Context<'_>, request: &Intend) -> Cmd {
+    let keys = context.keys;
+    let keys = [
+        keys.lease(),
+        keys.sequence(),
+        keys.head(),
+        keys.journal(),
+        keys.counters(),
+        keys.running(),
+        keys.intents(),
+    ];
+    let mut call = lua::call(&lua::INTEND, &keys);
+    add_fence(&mut call, &request.fence).arg(term(&request.fence.lease));
+    let newest = request.slots.iter().map(|intent| intent.slot).max().unwrap_or(UnixMs(0));
+    call.arg(newest.0).arg(context.database);
+    for intent in &request.slots {
+        call.arg(&*intent.entry).arg(intent.slot.0);
+        call.arg(&*intent.queue.name).arg(context.field(&intent.queue.name));
+        match intent.guards.overlap.zip(context.result_key(&intent.queue)) {
+            Some((longest, result_key)) => call.arg(longest.get()).arg(&result_key),
+            None => call.arg(&[""; 4]),
+        };
+    }
+    call
+}
+
+pub(super) fn settle(context: &mut Context<'_>, request: &Settle) -> Cmd {
+    let keys = context.keys;
+    let keys = [
+        keys.lease(),
+        keys.sequence(),
+        keys.head(),
+        keys.journal(),
+        keys.counters(),
+        keys.running(),
+        keys.intents(),
+    ];
+    let mut call = lua::call(&lua::SETTLE, &keys);
+    add_fence(&mut call, &request.fence).arg(term(&request.fence.lease));
+    let lines = request.slots.iter();
+    let lines = lines.filter_map(|slot| Some((&slot.queue.name, slot.line.as_ref()?)));
+    add_records(&mut call, context, lines);
+    call.arg(request.slots.len());
+    for slot in &request.slots {
+        call.arg(&*slot.entry);
+    }
+    let begun = request.slots.iter().filter(|slot| {
+        let outcome = slot.line.as_ref().map(|line| line.outcome);
+        slot.guards.overlap.is_some() && matches!(outcome, Some(Outcome::Dispatched(_)))
+    });
+    let words = begun.flat_map(|slot| [slot.entry.to_string(), slot.task_id.to_string()]);
+    let words: Vec<String> = words.collect();
+    call.arg(words.len()).arg(words);
+    call
+}
+
+pub(super) fn send(context: &mut Context<'_>, request: &ManualMessage) -> Cmd {
+    let (run, place) = request.run;
+    let keys = context.keys;
+    let nothing = keys.head();
+    let keys =
+        [nothing.clone(), nothing.clone(), nothing, keys.journal(), keys.counters(), keys.run(run)];
+    let mut call = lua::call(&lua::SEND, &keys);
+    let (queue, writes) = (&request.message.queue, &request.message.writes);
+    call.arg(place).arg(RUN_KEPT).arg(&*queue.name);
+    let mut line = String::new();
+    write_line(&request.line, &mut line);
+    let outcome = request.line.outcome.as_str();
+    call.arg(line).arg(format!("{}{outcome}", context.field(&queue.name)));
+    call.arg(writes.push.command()).arg(&writes.key);
+    add_commands(&mut call, &writes.before);
+    call.arg(1).arg(&writes.element);
+    call
+}
+
+fn add_fence<'c>(call: &'c mut Cmd, fence: &Fence) -> &'c mut Cmd {
+    call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next)
+}
+
+/// Adds a record for each queue, as `records.lua` reads them.
+fn add_records<'l>(
+    call: &mut Cmd,
+    context: &mut Context<'_>,
+    lines: impl Iterator<Item = (&'l Arc<str>, &'l Line)>,
+) {
+    let mut by_queue: BTreeMap<&Arc<str>, Vec<&Line>> = BTreeMap::new();
+    for (queue, line) in lines {
+        by_queue.entry(queue).or_default().push(line);
+    }
+    call.arg(by_queue.len());
+    for (queue, lines) in by_queue {
+        let mut text = String::new();
+        lines.iter().for_each(|line| write_line(line, &mut text));
+        let slots: u64 = lines.iter().map(|line| line.count).sum();
+        let (field, counts) = (context.field(queue), counts(lines.into_iter()));
+        call.arg(&**queue).arg(slots).arg(text).arg(counts.len());
+        for (outcome, slots) in counts {
+            call.arg(format!("{field}{outcome}")).arg(slots);
+        }
+    }
+}

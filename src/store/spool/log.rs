@@ -1,0 +1,581 @@
+//! The log of writes: one JSON line for each, appended and synced before anything of it can be seen.
+//! Read from its start it gives the state; rewritten, it is short again.
+//!
+//! A line that is no JSON object, or names no write, is refused: what it said is not known. A value in
+//! it that cannot be read concerns its own entry, and stays in the log until that entry is written anew.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::files::{Owner, sync};
+use super::{SpoolError, failed};
+use crate::regular_file;
+use crate::schedule::UnixMs;
+use crate::schedule::outcome::{Outcome, SkipReason};
+use crate::schedule::progress::Progress;
+use crate::schedule::registration::Registration;
+use crate::store::journal::{self, MAX_UNREADABLE, shortened};
+use crate::store::model::{Change, Head, Model, NewRecord, RunPlace, Running};
+use crate::store::text::{self, MAX_REGISTRATION};
+
+/// The number of the format that is written.
+const FORMAT: u64 = 2;
+/// A log of this size is rewritten, if that makes it much smaller.
+const REWRITE_AT: u64 = 8 << 20;
+/// No log is larger: that of a million entries is rewritten before.
+const MAX_BYTES: u64 = 4 << 30;
+/// So many entries stand in one line of a log that is rewritten.
+const ENTRIES_A_LINE: usize = 1_000;
+
+/// One line.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    term: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    marked: bool,
+    /// `"<since>\t<timing>"`; `null` drops one, here and below.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    registrations: Values,
+    /// `"<through> <outcome> …"`.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    progress: Values,
+    /// Slots.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    intents: Values,
+    /// `"<sent at> <task id>"`.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    running: Values,
+    /// Each `[id, term, queue, lines]`, the term being `""` of a manual message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    journal: Vec<Value>,
+    /// By run, `[place, until]`.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    runs: Values,
+    /// Names in the stage of what this write records.
+    #[serde(default, skip_serializing_if = "HashSet::is_empty")]
+    staged: HashSet<String>,
+    /// Of a log that was rewritten: counters, by `"<queue>\t<outcome>"`.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    counters: Values,
+    /// Of a log that was rewritten: the newest record, and how many slots there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<(String, u64)>,
+    // The first format, which has `sequence` in every line. It is read, never written: who knows no
+    // other refuses lines without it.
+    #[serde(default, skip_serializing)]
+    sequence: Option<u64>,
+    #[serde(default, skip_serializing)]
+    lives: Values,
+    #[serde(default, skip_serializing)]
+    forgotten: Vec<Box<str>>,
+    #[serde(default, skip_serializing)]
+    settled: Values,
+    #[serde(default, skip_serializing)]
+    sent: Values,
+}
+
+type Values = BTreeMap<Box<str>, Value>;
+
+/// Values that cannot be read, as they stand, by entry and field.
+type Unreadable = BTreeMap<(Box<str>, Field), Value>;
+
+/// Where a value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Field {
+    Registration,
+    Progress,
+    Intent,
+    Journal,
+}
+
+/// What a log says.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) model: Model,
+    pub(super) staged: Staging,
+    /// The records that stand in the log.
+    pub(super) journal: Vec<NewRecord>,
+    unreadable: Unreadable,
+    /// The length of what is whole.
+    length: u64,
+}
+
+/// Which messages in the stage are recorded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Staging {
+    /// Those of these names.
+    Named(HashSet<String>),
+    /// Those of slots that are settled: the first format names none.
+    Settled,
+}
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct Log {
+    path: PathBuf,
+    owner: Owner,
+    file: File,
+    length: u64,
+    rewrite_at: u64,
+    /// What was appended last is neither whole nor gone.
+    is_torn: bool,
+    unreadable: Unreadable,
+}
+
+impl Log {
+    /// Reads the log, or begins one.
+    pub(super) fn open(
+        path: &Path,
+        namespace: &str,
+        owner: Owner,
+    ) -> Result<(Log, Recovered), SpoolError> {
+        let mut recovered = read(path, namespace)?;
+        let opened = regular_file::append_own(path);
+        let file = opened.and_then(|file| owner.give(&file).map(|()| file));
+        let file = file.map_err(failed("open", path))?;
+        let is_new = recovered.length == 0;
+        // A last line without its end would swallow the next.
+        file.set_len(recovered.length).map_err(failed("truncate", path))?;
+        let length = recovered.length;
+        let unreadable = std::mem::take(&mut recovered.unreadable);
+        let path = path.to_owned();
+        let (is_torn, rewrite_at) = (false, REWRITE_AT.max(4 * length));
+        let mut log = Log { path, owner, file, length, rewrite_at, is_torn, unreadable };
+        if is_new {
+            log.append_line(&Line { format: Some(FORMAT), ..Line::default() })?;
+            sync(log.path.parent().unwrap_or(&log.path))?;
+        }
+        Ok((log, recovered))
+    }
+
+    /// Writes a change down. `staged` are the names of its messages.
+    ///
+    /// # Errors
+    /// When it is not written. While the log is torn then, it may be.
+    pub(super) fn append(
+        &mut self,
+        change: &Change,
+        staged: impl IntoIterator<Item = String>,
+    ) -> Result<(), SpoolError> {
+        let line = Line { staged: staged.into_iter().collect(), ..line_of(change) };
+        self.append_line(&line)?;
+        forget_replaced(&mut self.unreadable, change);
+        Ok(())
+    }
+
+    fn append_line(&mut self, line: &Line) -> Result<(), SpoolError> {
+        let bytes = to_bytes(line);
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // Nobody may find half a line, nor a record of what is not going to be sent.
+            let cut = self.file.set_len(self.length).and_then(|()| self.file.sync_data());
+            self.is_torn = cut.is_err();
+            return Err(failed("write", &self.path)(error));
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Whether what was appended last is neither whole nor gone.
+    pub(super) fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
+    /// Removes what is torn.
+    pub(super) fn mend(&mut self, model: &Model) -> Result<(), SpoolError> {
+        if self.is_torn { self.rewrite(model) } else { Ok(()) }
+    }
+
+    /// Whether the log has become long.
+    pub(super) fn is_long(&self) -> bool {
+        self.length > self.rewrite_at
+    }
+
+    /// Writes the state in the log's place.
+    pub(super) fn rewrite(&mut self, model: &Model) -> Result<(), SpoolError> {
+        let staged = self.path.with_extension("new");
+        let mut length = 0;
+        let owner = self.owner;
+        let written = regular_file::replace_own(&self.path, &staged, |file| {
+            owner.give(file)?;
+            let mut writer = BufWriter::new(file);
+            for line in lines_of(model, &self.unreadable) {
+                let bytes = to_bytes(&line);
+                writer.write_all(&bytes)?;
+                length += bytes.len() as u64;
+            }
+            writer.flush()
+        });
+        self.rewrite_at = self.length + REWRITE_AT / 8;
+        self.file = written.map_err(failed("replace", &self.path))?;
+        (self.length, self.is_torn) = (length, false);
+        self.rewrite_at = REWRITE_AT.max(4 * length);
+        sync(self.path.parent().unwrap_or(&self.path))
+    }
+
+    /// The names of entries of which something cannot be read, and what; and how many that is in all.
+    pub(super) fn unreadable(&self) -> (Vec<(Arc<str>, String)>, usize) {
+        named(&self.unreadable)
+    }
+}
+
+impl Recovered {
+    /// As [`Log::unreadable`].
+    pub(super) fn unreadable(&self) -> (Vec<(Arc<str>, String)>, usize) {
+        named(&self.unreadable)
+    }
+
+    fn take_in(&mut self, line: Line) {
+        self.staged = match line.sequence {
+            Some(_) => Staging::Settled,
+            None => Staging::Named(line.staged.clone()),
+        };
+        let change = match line.sequence {
+            Some(_) => self.read_first_format(&line),
+            None => self.read_change(&line),
+        };
+        forget_replaced(&mut self.unreadable, &change);
+        self.journal.extend(change.records.iter().cloned());
+        self.model.apply(change);
+        for (name, count) in &line.counters {
+            let outcome = name.split_once('\t').and_then(|(queue, word)| {
+                Some((Arc::from(queue), Outcome::from_word(word)?.as_str()))
+            });
+            let counter = outcome.zip(count.as_u64());
+            self.model.counters.0.extend(counter);
+        }
+        if let Some((id, total)) = line.head
+            && let Ok(id) = id.parse()
+        {
+            self.model.set_head(Head { id, total });
+        }
+    }
+
+    fn bad(&mut self, entry: &str, field: Field, raw: &Value) {
+        // Nothing of what was known before holds.
+        match field {
+            Field::Registration => drop(self.model.registrations.remove(entry)),
+            Field::Progress => drop(self.model.progress.remove(entry)),
+            Field::Intent => drop(self.model.intents.remove(entry)),
+            Field::Journal => {}
+        }
+        self.unreadable.insert((entry.into(), field), raw.clone());
+    }
+
+    /// Reads what belongs to entries.
+    fn read_values<T>(
+        &mut self,
+        values: &Values,
+        field: Field,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Vec<(Box<str>, Option<T>)> {
+        let mut found = Vec::with_capacity(values.len());
+        for (entry, value) in values {
+            match value {
+                Value::Null => found.push((entry.clone(), None)),
+                value => match read(value) {
+                    Some(read) => found.push((entry.clone(), Some(read))),
+                    None => self.bad(entry, field, value),
+                },
+            }
+        }
+        found
+    }
+
+    fn read_change(&mut self, line: &Line) -> Change {
+        let mut change = Change { sequence: line.seq, term: line.term, ..Change::default() };
+        change.is_marked = line.marked;
+        change.registrations =
+            self.read_values(&line.registrations, Field::Registration, |value| {
+                text::read_registration(
+                    value.as_str().filter(|text| text.len() <= MAX_REGISTRATION)?,
+                )
+            });
+        change.progress = self.read_values(&line.progress, Field::Progress, |value| {
+            text::read_progress(value.as_str()?)
+        });
+        let slot = |value: &Value| value.as_i64().map(UnixMs);
+        change.intents = self.read_values(&line.intents, Field::Intent, slot);
+        // What tells of a task that runs is worth no word.
+        let running = line.running.iter();
+        change.running =
+            running.map(|(entry, value)| (entry.clone(), read_running(value))).collect();
+        for value in &line.journal {
+            match read_record(value) {
+                None => self.bad("", Field::Journal, value),
+                Some((record, unreadable)) => {
+                    change.records.push(record);
+                    for (entry, alone) in unreadable {
+                        self.bad(&entry, Field::Journal, &alone);
+                    }
+                }
+            }
+        }
+        for (run, value) in &line.runs {
+            let place = value.get(0).and_then(Value::as_u64);
+            let until = value.get(1).and_then(Value::as_i64).map(UnixMs);
+            if let (Ok(run), Some(place), Some(until)) = (Uuid::parse_str(run), place, until) {
+                self.model.runs.insert(run, RunPlace { place, until });
+            }
+        }
+        change
+    }
+
+    /// A line of the first format, of which progress is a slot and the word of what became of it.
+    fn read_first_format(&mut self, line: &Line) -> Change {
+        let sequence = line.sequence.unwrap_or(0);
+        let mut change = Change { sequence: Some(sequence), ..Change::default() };
+        change.is_marked = sequence > 0;
+        change.registrations = self.read_values(&line.lives, Field::Registration, |value| {
+            let since = UnixMs(value.get(0)?.as_i64()?);
+            let timing = match value.get(1)? {
+                Value::Null => None,
+                timing => Some(timing.as_str()?.into()),
+            };
+            Some(Registration { timing, since })
+        });
+        let settled = self.read_values(&line.settled, Field::Progress, |value| {
+            Some((UnixMs(value.get(0)?.as_i64()?), value.get(1)?.as_str()?.to_owned()))
+        });
+        let mut progress: BTreeMap<Box<str>, Progress> = BTreeMap::new();
+        for (entry, settled) in settled {
+            let Some((slot, said)) = settled else { continue };
+            let before = self.model.progress.get(&entry).cloned().unwrap_or_default();
+            progress.insert(entry, first_format_progress(before, slot, &said));
+        }
+        let sent = self.read_values(&line.sent, Field::Progress, Value::as_u64);
+        for (entry, count) in sent {
+            let before = self.model.progress.get(&entry).cloned();
+            let Some(count) = count else { continue };
+            progress.entry(entry).or_insert(before.unwrap_or_default()).count = count;
+        }
+        change.progress = progress.into_iter().map(|(entry, of)| (entry, Some(of))).collect();
+        for entry in &line.forgotten {
+            change.registrations.push((entry.clone(), None));
+            change.progress.push((entry.clone(), None));
+        }
+        change
+    }
+}
+
+fn first_format_progress(before: Progress, slot: UnixMs, said: &str) -> Progress {
+    let word = said.split(' ').next().unwrap_or_default();
+    let reason = SkipReason::ALL.into_iter().find(|reason| reason.as_str() == word);
+    // Why it was sent was not kept.
+    let dispatched = if word == "dispatched" { Some(slot) } else { before.dispatched };
+    Progress { through: slot, outcome: reason.map(Outcome::Skipped), dispatched, ..before }
+}
+
+/// Reads a log. A last line without its end was being written when the machine stopped, and counts as
+/// not written.
+pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError> {
+    let mut recovered = Recovered {
+        model: Model::new(namespace, true),
+        staged: Staging::Named(HashSet::new()),
+        journal: Vec::new(),
+        unreadable: Unreadable::new(),
+        length: 0,
+    };
+    let file = match regular_file::open_own(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(recovered),
+        Err(error) => return Err(failed("read", path)(error)),
+    };
+    let mut reader = BufReader::new(file.take(MAX_BYTES));
+    let mut bytes = Vec::new();
+    for number in 1.. {
+        bytes.clear();
+        let length = reader.read_until(b'\n', &mut bytes).map_err(failed("read", path))?;
+        if !bytes.ends_with(b"\n") {
+            break;
+        }
+        recovered.length += length as u64;
+        if bytes.len() == 1 {
+            continue;
+        }
+        let corrupt =
+            |reason: String| SpoolError::Corrupt { path: path.to_owned(), line: number, reason };
+        let line: Line =
+            serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        match line.format {
+            Some(FORMAT) | None => {}
+            Some(format) => return Err(SpoolError::Newer { path: path.to_owned(), format }),
+        }
+        if line.seq.or(line.sequence).or(line.format).or(line.term).is_none() && line.is_bare() {
+            return Err(corrupt("it names no write".to_owned()));
+        }
+        recovered.take_in(line);
+    }
+    Ok(recovered)
+}
+
+impl Line {
+    /// Whether it says nothing that means anything without a sequence number.
+    fn is_bare(&self) -> bool {
+        let values =
+            [&self.registrations, &self.progress, &self.intents, &self.runs, &self.counters];
+        self.journal.is_empty() && values.into_iter().all(BTreeMap::is_empty)
+    }
+}
+
+/// Forgets what the change says anew.
+fn forget_replaced(unreadable: &mut Unreadable, change: &Change) {
+    if unreadable.is_empty() {
+        return;
+    }
+    let mut forget = |entry: &str, fields: &[Field]| {
+        for field in fields {
+            unreadable.remove(&(entry.into(), *field));
+        }
+    };
+    let all = [Field::Registration, Field::Progress, Field::Intent, Field::Journal];
+    change.registrations.iter().for_each(|(entry, _)| forget(entry, &all));
+    change.progress.iter().for_each(|(entry, _)| forget(entry, &[Field::Progress, Field::Journal]));
+    change.intents.iter().for_each(|(entry, _)| forget(entry, &[Field::Intent]));
+}
+
+fn named(unreadable: &Unreadable) -> (Vec<(Arc<str>, String)>, usize) {
+    let told = |((entry, _), raw): (&(Box<str>, Field), &Value)| {
+        (Arc::from(&**entry), shortened(raw.to_string().as_bytes()))
+    };
+    (unreadable.iter().take(MAX_UNREADABLE).map(told).collect(), unreadable.len())
+}
+
+fn registration_text(registration: &Registration) -> Value {
+    text::registration(registration.since, registration.timing.as_deref()).into()
+}
+
+fn running_text(running: &Running) -> Value {
+    format!("{} {}", running.sent_at.0, running.task_id).into()
+}
+
+fn read_running(value: &Value) -> Option<Running> {
+    let (sent_at, task_id) = value.as_str()?.split_once(' ')?;
+    Some(Running { sent_at: journal::read_instant(sent_at)?, task_id: task_id.parse().ok()? })
+}
+
+fn values<T>(changes: &[(Box<str>, Option<T>)], write: impl Fn(&T) -> Value) -> Values {
+    let value = |of: &Option<T>| of.as_ref().map_or(Value::Null, &write);
+    changes.iter().map(|(entry, of)| (entry.clone(), value(of))).collect()
+}
+
+/// Reads a record, and gives for each line of it that cannot be read its entry and a record of it alone.
+pub(super) fn read_record(value: &Value) -> Option<(NewRecord, Vec<(String, Value)>)> {
+    let field = |n| value.get(n).and_then(Value::as_str);
+    let (id, term, queue, text) = (field(0)?, field(1)?, field(2)?, field(3)?);
+    let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
+    for line in text.split('\n').filter(|line| !line.is_empty()) {
+        match journal::read_line(line) {
+            Some(read) => lines.push(read),
+            None => {
+                let entry = line.split('\t').next().unwrap_or_default();
+                unreadable.push((entry.to_owned(), vec![id, term, queue, line].into()));
+            }
+        }
+    }
+    let record =
+        NewRecord { id: id.parse().ok()?, term: term.parse().ok(), queue: queue.into(), lines };
+    Some((record, unreadable))
+}
+
+pub(super) fn record_text(record: &NewRecord) -> Value {
+    let mut lines = String::new();
+    record.lines.iter().for_each(|line| journal::write_line(line, &mut lines));
+    let term = record.term.map(|term| term.to_string()).unwrap_or_default();
+    vec![record.id.to_string(), term, record.queue.to_string(), lines].into()
+}
+
+fn run_text((run, place): &(Uuid, RunPlace)) -> (Box<str>, Value) {
+    let place = Value::Array(vec![place.place.into(), place.until.0.into()]);
+    (run.to_string().into(), place)
+}
+
+fn line_of(change: &Change) -> Line {
+    Line {
+        seq: change.sequence,
+        term: change.term,
+        marked: change.is_marked,
+        registrations: values(&change.registrations, registration_text),
+        progress: values(&change.progress, |progress| text::progress(progress).into()),
+        intents: values(&change.intents, |slot| slot.0.into()),
+        running: values(&change.running, running_text),
+        journal: change.records.iter().map(record_text).collect(),
+        runs: change.run.iter().map(run_text).collect(),
+        ..Line::default()
+    }
+}
+
+/// The state in lines.
+fn lines_of<'a>(model: &'a Model, unreadable: &'a Unreadable) -> impl Iterator<Item = Line> + 'a {
+    let first = Line { format: Some(FORMAT), ..Line::default() };
+    let registrations = pages(
+        &model.registrations,
+        |registrations| Line { registrations, ..Line::default() },
+        registration_text,
+    );
+    let progress = pages(
+        &model.progress,
+        |progress| Line { progress, ..Line::default() },
+        |of| text::progress(of).into(),
+    );
+    let bad = unreadable.iter().map(|((entry, field), raw)| {
+        let value = || [(entry.clone(), raw.clone())].into();
+        match field {
+            Field::Registration => Line { registrations: value(), ..Line::default() },
+            Field::Progress => Line { progress: value(), ..Line::default() },
+            Field::Intent => Line { intents: value(), ..Line::default() },
+            Field::Journal => Line { journal: vec![raw.clone()], ..Line::default() },
+        }
+    });
+    let intents = model.intents.iter().map(|(entry, slot)| (entry.clone(), slot.0.into()));
+    let counter = |((queue, word), count): (&(Arc<str>, &str), &u64)| {
+        (format!("{queue}\t{word}").into(), (*count).into())
+    };
+    let running = model.running.iter().map(|(entry, of)| (entry.clone(), running_text(of)));
+    let runs = model.runs.iter().map(|(run, place)| run_text(&(*run, *place)));
+    let last = Line {
+        seq: Some(model.sequence),
+        term: Some(model.term),
+        marked: model.is_marked,
+        intents: intents.collect(),
+        running: running.collect(),
+        runs: runs.collect(),
+        counters: model.counters.0.iter().map(counter).collect(),
+        head: model.head.map(|head| (head.id.to_string(), head.total)),
+        ..Line::default()
+    };
+    [first].into_iter().chain(registrations).chain(progress).chain(bad).chain([last])
+}
+
+/// The values of so many entries in one line.
+fn pages<'a, T>(
+    map: &'a HashMap<Box<str>, T>,
+    line: impl Fn(Values) -> Line + 'a,
+    write: impl Fn(&T) -> Value + 'a,
+) -> impl Iterator<Item = Line> + 'a {
+    let mut left = map.iter();
+    std::iter::from_fn(move || {
+        let page = left.by_ref().take(ENTRIES_A_LINE);
+        let values: Values = page.map(|(entry, of)| (entry.clone(), write(of))).collect();
+        (!values.is_empty()).then(|| line(values))
+    })
+}
+
+fn to_bytes(line: &Line) -> Vec<u8> {
+    // Maps with string keys, numbers and strings: nothing that JSON cannot hold.
+    let mut bytes = serde_json::to_vec(line).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}

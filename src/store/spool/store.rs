@@ -1,0 +1,510 @@
+//! The spool as a store. A thread of its own carries out one request after the other, in the order in
+//! which they are made.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::SpoolError;
+use super::files::{self, Files, Staged};
+use super::history::HistoryFile;
+use super::log::{self, Log, Staging};
+use crate::clock;
+use crate::queue::Queue;
+use crate::schedule::UnixMs;
+use crate::store::contract::{
+    Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
+    Intend, ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
+    Trim, Trimmed,
+};
+use crate::store::model::{Change, Decision, Model, Queues};
+use crate::store::{Outgoing, Peeked};
+
+/// An open spool. Clones are handles of the same one; it is closed with the last of them.
+///
+/// Whoever holds the lock is its leader: asking for the lease always gives it, and it never runs out.
+#[derive(Clone, Debug)]
+pub struct SpoolStore {
+    worker: Arc<Worker>,
+    resignations: watch::Receiver<u64>,
+}
+
+type Job = Box<dyn FnOnce(&mut Spool) + Send>;
+
+/// The thread that has the spool.
+struct Worker {
+    /// `None` while it is being ended.
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    resignations: watch::Sender<u64>,
+}
+
+/// What the thread has.
+struct Spool {
+    clock: Box<dyn Fn() -> UnixMs + Send>,
+    model: Model,
+    files: Files,
+    log: Log,
+    history: HistoryFile,
+    /// Recorded, but the rename failed; tried again before anything else.
+    unmoved: VecDeque<Staged>,
+    /// Staged, but not recorded.
+    unwanted: Vec<Staged>,
+}
+
+impl SpoolStore {
+    /// Opens the spool at `path`, making it if need be, and finishes what a crash interrupted.
+    ///
+    /// # Errors
+    /// When another process has it open, a folder cannot be written, or the records are damaged.
+    pub fn open(path: &Path, namespace: &str) -> Result<SpoolStore, SpoolError> {
+        SpoolStore::open_with_clock(path, namespace, clock::wall)
+    }
+
+    /// The same for a command, which root may run in the spool of another user, such as the service's:
+    /// what it writes there belongs to that user.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_for_command(path: &Path, namespace: &str) -> Result<SpoolStore, SpoolError> {
+        let files = Files::open_for_command(path)?;
+        SpoolStore::of(Spool::open(path, namespace, Box::new(clock::wall), files)?, path)
+    }
+
+    /// The same with a clock of one's own.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_with_clock(
+        path: &Path,
+        namespace: &str,
+        clock: impl Fn() -> UnixMs + Send + 'static,
+    ) -> Result<SpoolStore, SpoolError> {
+        let files = Files::open(path)?;
+        SpoolStore::of(Spool::open(path, namespace, Box::new(clock), files)?, path)
+    }
+
+    fn of(mut spool: Spool, path: &Path) -> Result<SpoolStore, SpoolError> {
+        let (jobs, waiting) = mpsc::channel::<Job>();
+        let run = move || waiting.into_iter().for_each(|job| job(&mut spool));
+        let thread = std::thread::Builder::new().name("spool".to_owned()).spawn(run);
+        let thread = thread.map_err(super::failed("start a thread for", path))?;
+        let (sender, resignations) = watch::channel(0);
+        let worker = Worker { jobs: Some(jobs), thread: Some(thread), resignations: sender };
+        Ok(SpoolStore { worker: Arc::new(worker), resignations })
+    }
+
+    /// Everything known of the namespace, read without holding the spool.
+    ///
+    /// # Errors
+    /// When the records cannot be read or are damaged.
+    pub fn peek(path: &Path, namespace: &str) -> Result<Snapshot, SpoolError> {
+        let recovered = log::read(&path.join("records"), namespace)?;
+        let (unreadable, unreadable_count) = recovered.unreadable();
+        let snapshot = recovered.model.read(clock::wall());
+        Ok(Snapshot { unreadable, unreadable_count, ..snapshot })
+    }
+
+    /// All counters, read without holding the spool.
+    ///
+    /// # Errors
+    /// When the records cannot be read or are damaged.
+    pub fn peek_counters(path: &Path, namespace: &str) -> Result<Counters, SpoolError> {
+        Ok(log::read(&path.join("records"), namespace)?.model.counters)
+    }
+
+    /// The first `count` messages that lie in a queue, read without holding the spool.
+    ///
+    /// # Errors
+    /// When the folder or a message cannot be read.
+    pub fn waiting(path: &Path, queue: &str, count: usize) -> Result<Peeked, SpoolError> {
+        files::waiting(path, queue, count)
+    }
+
+    /// What became of slots, read without holding the spool.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn peek_history(path: &Path, query: &HistoryQuery) -> Result<History, SpoolError> {
+        HistoryFile::at(&path.join("history")).select(query)
+    }
+
+    /// Has the thread do something, behind what was asked for before.
+    fn ask<T, W>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Spool) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |spool| drop(answer.send(work(spool))));
+        // If the thread has ended, nobody answers.
+        let _ = self.worker.jobs.as_ref().map(|jobs| jobs.send(job));
+        async move {
+            let ended = |_| StoreError::Unanswered("the spool's thread has ended".to_owned());
+            answered.await.map_err(ended)?
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Worker {
+    /// Waits for the thread: once the last handle is gone, so is the lock.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Spool {
+    fn open(
+        path: &Path,
+        namespace: &str,
+        clock: Box<dyn Fn() -> UnixMs + Send>,
+        files: Files,
+    ) -> Result<Spool, SpoolError> {
+        let owner = files.owner();
+        let (log, recovered) = Log::open(&path.join("records"), namespace, owner)?;
+        let model = recovered.model;
+        match &recovered.staged {
+            Staging::Named(names) => files.recover_named(names)?,
+            Staging::Settled => files.recover(|entry, slot| {
+                model.progress.get(entry).is_some_and(|progress| progress.through >= slot)
+            })?,
+        }
+        let mut history = HistoryFile::open(&path.join("history"), owner)?;
+        history.append(&recovered.journal);
+        let (unmoved, unwanted) = (VecDeque::new(), Vec::new());
+        let mut spool = Spool { clock, model, files, log, history, unmoved, unwanted };
+        spool.shorten();
+        Ok(spool)
+    }
+
+    /// Whether anything may be written, once what is unfinished is finished.
+    fn prepare(&mut self) -> Result<(), SpoolError> {
+        self.files.check_lock()?;
+        self.log.mend(&self.model)?;
+        self.move_staged()?;
+        self.delete_unwanted()
+    }
+
+    /// Writes down a change and carries it out.
+    fn commit(&mut self, change: Change, staged: Vec<Staged>) -> Result<(), StoreError> {
+        if let Err(error) = self.record(&change, &staged) {
+            self.unwanted.extend(staged);
+            if self.log.is_torn() {
+                // It may be recorded: then a start after a crash enqueues its messages.
+                return Err(StoreError::Unanswered(error.to_string()));
+            }
+            // What cannot be deleted now must be before its slots are recorded with other files.
+            let _ = self.delete_unwanted();
+            return Err(error.into());
+        }
+        self.history.append(&change.records);
+        if !change.forgotten.is_empty()
+            && let Err(error) = self.history.forget(&change.forgotten)
+        {
+            warn!(%error, "could not forget the outcomes of entries that left");
+        }
+        self.model.apply(change);
+        self.unmoved = staged.into();
+        // It is recorded, so it will be moved; but nobody may take it for sent yet.
+        self.move_staged().map_err(|error| StoreError::Unanswered(error.to_string()))?;
+        if self.log.is_long() {
+            self.shorten();
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, change: &Change, staged: &[Staged]) -> Result<(), SpoolError> {
+        if !staged.is_empty() {
+            self.files.sync_stage()?;
+        }
+        self.log.append(change, staged.iter().map(|file| file.name.clone()))
+    }
+
+    /// Rewrites the log. Where that fails the long one goes on: it holds everything.
+    fn shorten(&mut self) {
+        let done = self.history.sync().and_then(|()| self.log.rewrite(&self.model));
+        if let Err(error) = done {
+            warn!(%error, "could not shorten the log of records");
+        }
+    }
+
+    /// Renames what is recorded into the queue; what does not go stays for the next time.
+    fn move_staged(&mut self) -> Result<(), SpoolError> {
+        if self.unmoved.is_empty() {
+            return Ok(());
+        }
+        while let Some(file) = self.unmoved.front() {
+            self.files.enqueue(file)?;
+            self.unmoved.pop_front();
+        }
+        self.files.sync_queue()
+    }
+
+    /// Deletes what was staged in vain.
+    fn delete_unwanted(&mut self) -> Result<(), SpoolError> {
+        while let Some(file) = self.unwanted.last() {
+            self.files.unstage(file)?;
+            self.unwanted.pop();
+        }
+        Ok(())
+    }
+
+    /// Carries out a fenced request.
+    fn write(
+        &mut self,
+        decide: impl FnOnce(&Model, UnixMs, &mut StagedQueues<'_>) -> Result<Decision, Reply>,
+    ) -> Result<Reply, StoreError> {
+        self.prepare()?;
+        let now = (self.clock)();
+        let mut queues = StagedQueues::of(&self.files);
+        let decided = decide(&self.model, now, &mut queues);
+        let StagedQueues { staged, left, .. } = queues;
+        self.unwanted.extend(left);
+        match decided {
+            Err(reply) => Ok(reply),
+            Ok(Decision { change, exceptions }) => {
+                self.commit(change, staged)?;
+                Ok(self.model.written(now, exceptions))
+            }
+        }
+    }
+
+    fn send(&mut self, request: &ManualMessage) -> Result<Sent, StoreError> {
+        self.prepare()?;
+        let now = (self.clock)();
+        self.model.forget_runs(now);
+        let mut queues = StagedQueues::of(&self.files);
+        let decided = self.model.decide_send(now, request, &mut queues);
+        let StagedQueues { staged, left, .. } = queues;
+        self.unwanted.extend(left);
+        match decided {
+            Ok(change) => self.commit(change, staged).map(|()| Sent::Now),
+            Err(sent) => Ok(sent),
+        }
+    }
+
+    fn read(&mut self) -> Result<Snapshot, StoreError> {
+        self.prepare()?;
+        let (unreadable, unreadable_count) = self.log.unreadable();
+        Ok(Snapshot { unreadable, unreadable_count, ..self.model.read((self.clock)()) })
+    }
+
+    fn acquire(&mut self, request: &Acquire) -> Result<Acquired, StoreError> {
+        self.prepare()?;
+        let now = (self.clock)();
+        let term = self.model.term + 1;
+        self.commit(Change { term: Some(term), ..Change::default() }, Vec::new())?;
+        let lease: Arc<str> = format!("{term} {}", request.holder).into();
+        self.model.set_lease(Some(Arc::clone(&lease)), None);
+        Ok(Acquired::Ours { lease, now })
+    }
+
+    fn renew(&mut self, lease: &str) -> Result<Renewed, StoreError> {
+        self.files.check_lock()?;
+        let now = (self.clock)();
+        Ok(Renewed { kept: self.model.holds(now, lease), now })
+    }
+
+    fn trim(&mut self, request: &Trim) -> Result<Trimmed, StoreError> {
+        self.files.check_lock()?;
+        let now = (self.clock)();
+        let holds = self.model.holds(now, &request.lease);
+        let slots = if holds { self.history.trim(now, request)? } else { 0 };
+        Ok(Trimmed { slots, more: false })
+    }
+}
+
+/// Stages messages that a request sends.
+struct StagedQueues<'f> {
+    files: &'f Files,
+    staged: Vec<Staged>,
+    /// Staged in vain, and still there.
+    left: Vec<Staged>,
+    /// Messages in each queue before this request; listed when first asked for.
+    queued: Option<HashMap<Box<str>, u64>>,
+    /// Messages of this request for each queue.
+    added: HashMap<Arc<str>, u64>,
+}
+
+impl<'f> StagedQueues<'f> {
+    fn of(files: &'f Files) -> StagedQueues<'f> {
+        let (staged, left, added) = (Vec::new(), Vec::new(), HashMap::new());
+        StagedQueues { files, staged, left, queued: None, added }
+    }
+}
+
+impl Queues for StagedQueues<'_> {
+    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), String> {
+        let before = self.staged.len();
+        for message in messages {
+            match self.files.stage(message) {
+                Ok(file) => self.staged.push(file),
+                Err(error) => {
+                    for file in self.staged.split_off(before) {
+                        if self.files.unstage(&file).is_err() {
+                            self.left.push(file);
+                        }
+                    }
+                    return Err(error.to_string());
+                }
+            }
+        }
+        *self.added.entry(Arc::clone(&queue.name)).or_default() += messages.len() as u64;
+        Ok(())
+    }
+
+    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, String> {
+        let queued = match &mut self.queued {
+            Some(queued) => queued,
+            none => none.insert(self.files.count_queued().map_err(|error| error.to_string())?),
+        };
+        let added = self.added.get(&queue.name).copied().unwrap_or(0);
+        Ok(queued.get(&*queue.name).copied().unwrap_or(0) + added)
+    }
+
+    fn still_runs(&mut self, _: &Queue, _: Option<Uuid>) -> Result<bool, String> {
+        Err("`overlap: skip` needs a state on Redis, where results can be seen".to_owned())
+    }
+}
+
+impl Store for SpoolStore {
+    const CAPABILITIES: Capabilities =
+        Capabilities { shared: false, sees_results: false, folds_itself: true };
+
+    fn read(&mut self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send + 'static {
+        self.ask(Spool::read)
+    }
+
+    fn register(
+        &mut self,
+        request: Register,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.write(|model, now, _| model.decide_register(now, &request)))
+    }
+
+    fn dispatch(
+        &mut self,
+        request: Batch,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.ask(move |spool| {
+            spool.write(|model, now, queues| model.decide_dispatch(now, &request, queues))
+        })
+    }
+
+    fn intend(
+        &mut self,
+        request: Intend,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.ask(move |spool| {
+            spool.write(|model, now, queues| model.decide_intend(now, &request, queues))
+        })
+    }
+
+    fn settle(
+        &mut self,
+        request: Settle,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.write(|model, now, _| model.decide_settle(now, &request)))
+    }
+
+    fn fold(
+        &mut self,
+        request: Fold,
+    ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.write(|model, now, _| model.decide_fold(now, &request)))
+    }
+
+    fn trim(
+        &mut self,
+        request: Trim,
+    ) -> impl Future<Output = Result<Trimmed, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.trim(&request))
+    }
+
+    fn send(
+        &mut self,
+        request: ManualMessage,
+    ) -> impl Future<Output = Result<Sent, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.send(&request))
+    }
+
+    fn history(
+        &mut self,
+        query: HistoryQuery,
+    ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static {
+        self.ask(move |spool| Ok(spool.history.select(&query)?))
+    }
+
+    fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static {
+        self.ask(|spool| Ok(spool.model.counters.clone()))
+    }
+
+    fn acquire(
+        &mut self,
+        request: Acquire,
+    ) -> impl Future<Output = Result<Acquired, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.acquire(&request))
+    }
+
+    fn renew(
+        &mut self,
+        lease: Arc<str>,
+        _: Duration,
+    ) -> impl Future<Output = Result<Renewed, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.renew(&lease))
+    }
+
+    fn resign(
+        &mut self,
+        lease: Arc<str>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        let resignations = self.worker.resignations.clone();
+        self.ask(move |spool| {
+            let now = (spool.clock)();
+            if spool.model.resign(now, &lease) {
+                resignations.send_modify(|count| *count += 1);
+            }
+            Ok(())
+        })
+    }
+
+    fn announce(
+        &mut self,
+        replica: Arc<str>,
+        said: String,
+        forgotten_after: Duration,
+    ) -> impl Future<Output = Result<Announced, StoreError>> + Send + 'static {
+        self.ask(move |spool| {
+            let now = (spool.clock)();
+            Ok(spool.model.announce(now, replica, said, forgotten_after))
+        })
+    }
+
+    async fn resigned(&mut self) {
+        if self.resignations.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    fn reconnect(&mut self) {}
+}

@@ -1,0 +1,93 @@
+//! Manual messages whose answer is lost, besides what `trigger` and `backfill` say of it: whoever is
+//! asked, a repeat is recognised, and the schedule is never held up.
+
+use std::thread;
+
+use super::{EACH, QUEUE, STEP, schedule, wait_for_more};
+use crate::support::proxy::Proxy;
+use crate::support::redis::RedisServer;
+use crate::support::replica::{Replica, counted, finish, slots_of};
+use crate::support::tools::needs;
+
+/// The id under which a trigger may have been sent, by what it says.
+fn id(told: &str) -> String {
+    let (_, id) = told.split_once("may have been sent as ").unwrap_or_else(|| panic!("{told}"));
+    id.split(':').next().unwrap().to_owned()
+}
+
+/// Messages of the kind.
+fn of_kind(server: &RedisServer, kind: &str) -> usize {
+    server.queue(QUEUE).iter().filter(|sent| sent.kind == kind).count()
+}
+
+#[test]
+fn a_trigger_without_an_answer_is_recognised_by_the_next_leader() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let mut a = Replica::start(&proxy.url(), &schedule(&[("x", EACH)]));
+    a.wait_until_it_leads(0);
+    let mut b = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
+    b.downbeat.wait_for_log("following");
+    proxy.lose_the_reply_to(&["\tmanual\t"]);
+    let id = id(&a.run(&["trigger", "x"]).refused(3));
+    a.downbeat.process().kill();
+    b.wait_until_it_leads(0);
+    let told = b.run(&["trigger", "x", "--id", &id]).ok();
+    assert!(told.starts_with("sent before: "), "{told}");
+    assert_eq!(of_kind(&server, "manual"), 1);
+    wait_for_more(&server, "x");
+    assert_eq!(counted(&b.status(), "manual"), 1);
+    finish_with_manual(&server, &mut [&mut a, &mut b]);
+}
+
+#[test]
+fn a_run_that_two_replicas_repeat_at_once_sends_each_slot_once() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let mut a = Replica::start(&proxy.url(), &schedule(&[("x", EACH)]));
+    a.wait_until_it_leads(0);
+    let mut b = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
+    b.downbeat.wait_for_log("following");
+    let segment = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T00:00:10Z"];
+    let backfill = [&["backfill", "x"], &segment[..]].concat();
+    proxy.lose_the_reply_to(&["\tbackfill\t"]);
+    let told = a.run(&backfill).refused(3);
+    let (_, run) = told.split_once("--run ").unwrap_or_else(|| panic!("{told}"));
+    let run = run.split([' ', '`']).next().unwrap();
+    let repeat = [&backfill, &["--run", run][..]].concat();
+    thread::scope(|scope| {
+        for replica in [&a, &b] {
+            scope.spawn(|| replica.run(&repeat).ok());
+        }
+    });
+    assert_eq!(of_kind(&server, "backfill"), 50);
+    finish_with_manual(&server, &mut [&mut a, &mut b]);
+}
+
+#[test]
+fn manual_messages_cost_the_leader_neither_slots_nor_its_place() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let mut leader = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
+    leader.wait_until_it_leads(0);
+    let mut other = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
+    other.downbeat.wait_for_log("following");
+    let segment = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T00:01:00Z"];
+    other.run(&[&["backfill", "x"], &segment[..]].concat()).ok();
+    leader.run(&["trigger", "x"]).ok();
+    wait_for_more(&server, "x");
+    assert_eq!(leader.logged("wrote nothing"), 0);
+    assert_eq!(leader.logged("took office"), 1);
+    finish_with_manual(&server, &mut [&mut leader, &mut other]);
+}
+
+/// The schedule's own messages are complete, and all that was sent is counted.
+#[track_caller]
+fn finish_with_manual(server: &RedisServer, replicas: &mut [&mut Replica]) {
+    let account = finish(server, &[QUEUE], replicas);
+    let own: Vec<_> = account.sent.into_iter().filter(|sent| sent.kind == "scheduled").collect();
+    let slots = slots_of(&own, "x");
+    assert!(slots.windows(2).all(|pair| pair[1] == pair[0] + STEP), "{slots:?}");
+}

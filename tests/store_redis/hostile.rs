@@ -1,0 +1,193 @@
+//! Whatever stands in the keys, reading ends, what it takes is bounded, and what cannot be read
+//! concerns its own entry.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::support::tools::needs;
+
+const HASHES: [&str; 3] = ["registrations", "progress", "intents"];
+
+#[tokio::test]
+async fn an_unreadable_value_concerns_its_own_entry() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    let forty = "4".repeat(40);
+    let values: [&[u8]; 8] =
+        [b"", b"garbage", b"nan", b"1e3", b"\xff\xfe", forty.as_bytes(), b"-", b"7 7 7 \n"];
+    for value in values {
+        for hash in HASHES {
+            let _: () = leader.redis().hset(format!("test:{hash}"), "b", value).unwrap();
+        }
+        let snapshot = leader.snapshot().await;
+        assert_eq!(snapshot.completeness, Completeness::Whole);
+        let known: Vec<_> = snapshot.registrations.iter().map(|(entry, _)| &**entry).collect();
+        assert_eq!(known, ["a"]);
+        let named: Vec<_> = snapshot.unreadable.iter().map(|(entry, _)| &**entry).collect();
+        assert_eq!((named, snapshot.unreadable_count), (vec!["b", "b", "b"], 3), "{value:?}");
+        for (_, what) in snapshot.unreadable {
+            assert!(what.len() < 120 && !what.contains(char::is_control), "{what:?}");
+        }
+        assert_eq!(exceptions(leader.dispatch(vec![send("a", ago(1), "q")]).await), []);
+    }
+}
+
+#[tokio::test]
+async fn values_of_fifty_megabytes_are_left_out() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    let huge = "9".repeat(50_000_000);
+    let _: () = leader.redis().hset("test:progress", "b", &huge).unwrap();
+    for hash in ["registrations", "intents", "counters"] {
+        let _: () = leader.redis().hset(format!("test:{hash}"), "b", &huge[..2_000_000]).unwrap();
+    }
+    let _: () = leader.redis().hset("test:intents", &huge[..2_000_000], "5 -").unwrap();
+    let snapshot = leader.snapshot().await;
+    assert_eq!((snapshot.registrations.len(), snapshot.unreadable_count), (1, 4));
+    let huge_ones = snapshot.unreadable.iter().filter(|(_, what)| what.contains("000000 bytes"));
+    assert_eq!(huge_ones.count(), 3);
+    let _: () = leader.redis().hdel("test:progress", "b").unwrap();
+    assert_eq!(leader.store.counters().await.unwrap().0.len(), 0);
+    for key in ["sequence", "marker", "folded", "head", "lease", "term"] {
+        let _: () = leader.redis().set(format!("test:{key}"), &huge).unwrap();
+    }
+    let snapshot = leader.snapshot().await;
+    assert_eq!((snapshot.sequence, snapshot.completeness), (0, Completeness::Damaged));
+    let reply = leader.dispatch(vec![send("a", ago(1), "q")]).await;
+    assert_eq!(reply, Ok(Reply::Fenced));
+}
+
+#[tokio::test]
+async fn something_else_in_the_place_of_any_key_is_survived() {
+    needs!(Redis);
+    for key in [
+        "lease",
+        "term",
+        "marker",
+        "sequence",
+        "head",
+        "folded",
+        "journal",
+        "registrations",
+        "progress",
+        "intents",
+        "running",
+        "counters",
+        "outcomes",
+        "replicas",
+    ] {
+        for other in ["list", "hash", "string", "stream"] {
+            let mut leader = Leader::start().await;
+            leader.dispatch(vec![send("a", ago(2), "q")]).await.unwrap();
+            let mut redis = leader.redis();
+            let place = format!("test:{key}");
+            let _: () = redis.del(&place).unwrap();
+            let _: () = match other {
+                "list" => redis.lpush(&place, "x").unwrap(),
+                "hash" => redis.hset(&place, "x", "y").unwrap(),
+                "string" => redis.set(&place, "x").unwrap(),
+                _ => redis::cmd("XADD").arg(&[&place, "*", "x", "y"]).query(&mut redis).unwrap(),
+            };
+            // Nothing here fails but with words.
+            let snapshot = leader.snapshot().await;
+            leader.sequence = snapshot.sequence;
+            let history = HistoryQuery { limit: 9, ..HistoryQuery::default() };
+            leader.store.history(history).await.unwrap();
+            leader.store.counters().await.unwrap();
+            leader.store.announce("one".into(), "{}".into(), TTL).await.unwrap();
+            let lease = Arc::clone(&leader.lease);
+            leader.store.renew(Arc::clone(&lease), TTL).await.unwrap();
+            let trim = Trim { lease, keep: TTL, slots: 0, outcomes: 3 };
+            leader.store.trim(trim).await.unwrap();
+            let reply = leader.dispatch(vec![send("a", ago(1), "q")]).await.unwrap();
+            match (key, reply) {
+                ("lease", Reply::Fenced) => {}
+                ("head" | "journal", Reply::Lost) => {
+                    leader.fold(&[("a", ago(1))], FoldedThrough::Anew).await;
+                }
+                (_, Reply::Written { exceptions, .. }) => assert_eq!(exceptions, []),
+                (key, reply) => panic!("{key} is a {other}: {reply:?}"),
+            }
+            if key == "lease" {
+                continue;
+            }
+            // A leader that takes over makes all of it whole.
+            leader.register(vec![begin("a"), begin("b")], true).await;
+            if let Some(head) = leader.head {
+                leader.fold(&[("a", ago(1))], FoldedThrough::Record(head)).await;
+            }
+            assert_eq!(leader.completeness().await, Completeness::Whole, "{key} was a {other}");
+            assert_eq!(exceptions(leader.dispatch(vec![send("a", ago(0), "q")]).await), []);
+            let counted = leader.store.counters().await.unwrap();
+            assert!(counted.0[&("q".into(), "scheduled")] >= 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn records_that_cannot_be_read_are_named_and_the_others_are_read() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    leader.dispatch(vec![send("a", ago(2), "q")]).await.unwrap();
+    let head = leader.head.unwrap().to_string();
+    let mut redis = leader.redis();
+    let long = "x".repeat(5_000_000);
+    let mut before = head;
+    for lines in ["b\tnan", "b\t5\tflown", "\u{1b}[31m", &long, "b\t6\ta\t7\nb\t7"] {
+        let fields =
+            [("before", &*before), ("term", "1"), ("queue", "q"), ("total", "9"), ("lines", lines)];
+        let fields = fields.map(|(name, value)| [name, value]).concat();
+        let mut add = redis::cmd("XADD");
+        before = add.arg("test:journal").arg("*").arg(fields).query(&mut redis).unwrap();
+    }
+    let _: () = redis.set("test:head", format!("{before} 9")).unwrap();
+    let state = leader.snapshot().await.state(GRACE);
+    assert_eq!(state.completeness, Completeness::Whole);
+    assert_eq!((state.progress["b"].through, state.unreadable_count), (UnixMs(7), 5));
+    let named: BTreeSet<_> = state.unreadable.iter().map(|(entry, _)| &**entry).collect();
+    assert_eq!(named, ["", "b"].into());
+    assert_eq!(exceptions(leader.dispatch(vec![send("a", ago(1), "q")]).await), []);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_entries_are_read_in_steps_that_hold_up_nobody() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    let mut redis = leader.redis();
+    let entries = 100_000;
+    let fields = |value: &str| -> Vec<_> {
+        (0..entries).map(|n| (format!("entry-{n}"), value.to_owned())).collect()
+    };
+    let _: () = redis.hset_multiple("test:registrations", &fields("5\t1 every 1000+0")).unwrap();
+    let _: () = redis.hset_multiple("test:progress", &fields("1700000000000 scheduled")).unwrap();
+    let _: () = redis.hset_multiple("test:intents", &fields("garbage")).unwrap();
+    let () = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut redis).unwrap();
+    let snapshot = leader.snapshot().await;
+    assert_eq!(snapshot.registrations.len(), entries + 2);
+    let names: BTreeSet<_> = snapshot.progress.iter().map(|(entry, _)| entry).collect();
+    assert_eq!(names.len(), entries);
+    assert_eq!((snapshot.unreadable.len(), snapshot.unreadable_count), (100, entries));
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut redis).unwrap();
+    let calls = |command: &str| -> u64 {
+        let start = format!("cmdstat_{command}:calls=");
+        let line = stats.lines().find_map(|line| line.strip_prefix(&start));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    };
+    assert!(calls("hscan") >= 150, "{stats}");
+    assert_eq!((calls("hgetall"), calls("hkeys"), calls("hvals")), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn counters_that_are_none_are_begun_anew() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    for value in ["garbage", "9223372036854775807", "1.5", ""] {
+        let _: () = leader.redis().hset("test:counters", "q\tscheduled", value).unwrap();
+        assert_eq!(exceptions(leader.dispatch(vec![send("a", ago(1), "q")]).await), []);
+        let counters = leader.store.counters().await.unwrap().0;
+        assert_eq!(counters[&("q".into(), "scheduled")], 1, "{value}");
+    }
+    let _: () = leader.redis().hset("test:counters", "no tab", "5").unwrap();
+    let _: () = leader.redis().hset("test:counters", "q\tflown", "5").unwrap();
+    assert_eq!(leader.store.counters().await.unwrap().0.len(), 1);
+}
