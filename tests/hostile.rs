@@ -331,6 +331,11 @@ fn poison(server: &RedisServer, queue: &str) {
     let () = redis.set(format!("wrong{NAME}"), HOSTILE).unwrap();
 }
 
+/// Has a leader with a hostile name.
+fn lead(server: &RedisServer) {
+    let () = server.connect().pset_ex("downbeat:lease", format!("7 {NAME}"), 600_000).unwrap();
+}
+
 #[test]
 fn no_command_shows_hidden_characters_of_redis() {
     needs!(Redis);
@@ -340,12 +345,15 @@ fn no_command_shows_hidden_characters_of_redis() {
     let place = place().env("DOWNBEAT_BROKER", &server.url());
     run_all_commands(&place);
     let status = check_run(&place, &["status"]);
-    assert!(
-        status.stdout.contains(r"leader     x\u001b[31m") && status.stdout.len() < 50_000,
-        "{status:?}"
-    );
+    let told = r"the lease cannot be used: it cannot be read: `7 x\u001b[31m";
+    assert!(status.stdout.contains(told) && status.stdout.len() < 50_000, "{status:?}");
+    let status = check_run(&place, &["status", "--json"]).json(1);
+    assert!(status["lease_error"].as_str().unwrap().len() < 500, "{status:?}");
+    lead(&server);
+    let status = check_run(&place, &["status"]);
+    assert!(status.stdout.contains(r"leader     n\u202e"), "{status:?}");
     let status = check_run(&place, &["status", "--json"]).json(0);
-    assert!(status["leader"].as_str().unwrap().starts_with(&format!("7 {HOSTILE}")));
+    assert_eq!(status["leader"], format!("7 {NAME}"));
     for queue in [&*queue, "wrong", &format!("wrong{NAME}"), "jobs", "rq"] {
         let shown = check_run(&place, &["peek", queue, "--count", "100"]);
         assert!(shown.stdout.len() < 100_000, "{}", shown.stdout.len());
@@ -495,12 +503,12 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         // A follower of a hostile leader, among hostile replicas.
         let server = RedisServer::start();
         poison(&server, &entry("celery"));
-        let lease = format!("7 {HOSTILE}");
-        let () = server.connect().pset_ex("downbeat:lease", lease, 600_000).unwrap();
         let manager = Manager::abstract_name();
         let place = manager.supervises(place()).env("DOWNBEAT_BROKER", &server.url());
         let run = ["run", "--log-format", format, "--log-level", "debug", "--http", "127.0.0.1:0"];
         let mut downbeat = place.start(&run);
+        downbeat.wait_for_log("the lease cannot be used");
+        lead(&server);
         downbeat.wait_for_log("following");
         downbeat.wait_for_log("clock differs");
         run_all_commands(&place);

@@ -263,7 +263,7 @@ impl Model {
         let NewRecord { id, term, queue, lines } = record;
         for line in &lines {
             self.count(&queue, line);
-            if self.folds_itself {
+            if self.folds_itself && line.outcome.is_scheduled() {
                 self.progress.entry((&*line.entry).into()).or_default().take_in(line);
             }
         }

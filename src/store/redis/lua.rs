@@ -37,6 +37,8 @@ scripts! {
     RESIGN = "resign";
     ANNOUNCE = "announce";
     OVERVIEW = "overview";
+    SCAN = "scan";
+    RANGE = "range";
     FIELDS = "fields";
     REGISTER = "fence" "journal" "records" "register";
     FOLD = "fence" "journal" "records" "fold";
