@@ -56,6 +56,13 @@ macro_rules! over_every_store {
                 super::$test(crate::conformance::stores::RedisRig::new()).await;
             })+
         }
+        mod over_redis_in_trouble {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::support::tools::needs!(Redis);
+                super::$test(crate::conformance::stores::TroubledRig::new()).await;
+            })+
+        }
         mod over_spool {
             $(#[tokio::test]
             async fn $test() {
