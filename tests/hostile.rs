@@ -309,6 +309,15 @@ fn poison(server: &RedisServer, queue: &str) {
         let mut add = redis::cmd("XADD");
         add.arg("downbeat:journal").arg("*").arg(&record).exec(&mut redis).unwrap();
     }
+    // And one that can be read: whoever asked, and the queue, may be called anything.
+    let by = HOSTILE.replace(['\n', '\t'], "");
+    let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let line = format!("{name}\t1798761600000\tmanual\tid={id}\tby={by}");
+    let record = ["before", HOSTILE, "term", "", "queue", HOSTILE, "total", "1", "lines", &line];
+    let mut add = redis::cmd("XADD");
+    add.arg("downbeat:journal").arg("*").arg(&record).exec(&mut redis).unwrap();
+    let counter = format!("{HOSTILE}\tscheduled");
+    let () = redis.hset("downbeat:counters", counter, 5).unwrap();
     let message = json!({
         "body": json!([[HOSTILE, long], {HOSTILE: HOSTILE}, {}]).to_string(),
         "headers": {"task": HOSTILE, "id": HOSTILE, "downbeat_entry": long, "downbeat_kind": HOSTILE},
@@ -344,7 +353,13 @@ fn no_command_shows_hidden_characters_of_redis() {
     poison(&server, &queue);
     let place = place().env("DOWNBEAT_BROKER", &server.url());
     run_all_commands(&place);
+    for command in [&["history"][..], &["history", &entry("celery")]] {
+        let shown = check_run(&place, command).ok();
+        assert!(shown.contains(r"manual") && shown.contains(r"x\u001b[31m"), "{shown}");
+        check_run(&place, &[command, &["--json"]].concat()).ok();
+    }
     let status = check_run(&place, &["status"]);
+    assert!(status.stdout.contains("5 scheduled"), "{status:?}");
     let told = r"the lease cannot be used: it cannot be read: `7 x\u001b[31m";
     assert!(status.stdout.contains(told) && status.stdout.len() < 50_000, "{status:?}");
     let status = check_run(&place, &["status", "--json"]).json(1);

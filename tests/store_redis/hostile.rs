@@ -182,6 +182,27 @@ async fn a_hundred_thousand_entries_are_read_in_steps_that_hold_up_nobody() {
 }
 
 #[tokio::test]
+async fn what_stands_in_the_place_of_a_run_and_is_no_place_keeps_no_message_back() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    let digits = "4".repeat(40);
+    for garbage in ["garbage", "", "nan", "-5", "1e9", &digits, "hash"] {
+        let run = Uuid::new_v4();
+        let key = format!("test:run:{run}");
+        let _: () = match garbage {
+            "hash" => leader.redis().hset(&key, "x", "y").unwrap(),
+            _ => leader.redis().set(&key, garbage).unwrap(),
+        };
+        let message = send("a", ago(1), "q").message.unwrap();
+        let line = Line { outcome: Outcome::Dispatched(Kind::Manual), ..sent("a", ago(1)) };
+        let manual = ManualMessage { message, line, run: (run, 3) };
+        assert_eq!(leader.store.send(manual.clone()).await, Ok(Sent::Now), "{garbage}");
+        assert_eq!(leader.store.send(manual).await, Ok(Sent::Already), "{garbage}");
+    }
+    assert_eq!(leader.queued("q").len(), 7);
+}
+
+#[tokio::test]
 async fn counters_that_are_none_are_begun_anew() {
     needs!(Redis);
     let mut leader = Leader::start().await;
