@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -381,6 +382,75 @@ fn no_command_shows_hidden_characters_of_redis() {
     let first: Value = serde_json::from_str(shown.stdout.lines().next().unwrap()).unwrap();
     assert!(shown.stdout.len() > 2 << 20, "nothing is cut in JSON");
     assert!(first.to_string().contains("forged"), "{first}");
+}
+
+#[test]
+fn neither_commands_nor_the_log_show_hidden_characters_of_a_spool() {
+    let place = place_for(&["celery"]).env("DOWNBEAT_BROKER", "spool:s");
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    downbeat.process().terminate();
+    downbeat.wait(SOON);
+    let (name, by) = (entry("celery"), HOSTILE.replace(['\n', '\t'], ""));
+    let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let lines = format!("{name}\t1798761600000\tmanual\tid={id}\tby={by}\n{name}\t{by}");
+    let left = json!({
+        "seq": 1_000_000_000_000_000_u64,
+        "registrations": {HOSTILE: HOSTILE, &name: HOSTILE},
+        "progress": {HOSTILE: HOSTILE, NAME: HOSTILE},
+        "intents": {HOSTILE: HOSTILE, &name: HOSTILE},
+        "running": {HOSTILE: HOSTILE},
+        "counters": {format!("{HOSTILE}\tscheduled"): 5},
+        "journal": [["1798761600000-9", "7", HOSTILE, lines]],
+    });
+    let records = eventually(SOON, "the spool's records", || {
+        let folders = [place.path().join("s"), place.state()];
+        let found = folders.iter().flat_map(|folder| find(folder, "records")).next();
+        found
+    });
+    let mut text = fs::read(&records).unwrap();
+    text.extend_from_slice(format!("{left}\n").as_bytes());
+    fs::write(&records, text).unwrap();
+    let look = || {
+        for command in [
+            &["status"][..],
+            &["list"],
+            &["list", &name],
+            &["history"],
+            &["history", &name],
+            &["peek", &name],
+            &["next"],
+            &["trigger", &name],
+        ] {
+            check_run(&place, command);
+            check_run(&place, &[command, &["--json"]].concat());
+        }
+    };
+    look();
+    let shown = check_run(&place, &["history", &name]).ok();
+    assert!(shown.contains(r"x\u001b[31m"), "{shown}");
+    for format in ["text", "logfmt", "json"] {
+        let mut downbeat = place.start(&["run", "--log-format", format, "--log-level", "debug"]);
+        downbeat.wait_for_log("took office");
+        look();
+        let shown = check_run(&place, &["history", &name]).ok();
+        assert!(shown.contains(r"x\u001b[31m"), "{shown}");
+        downbeat.process().terminate();
+        downbeat.wait(SOON);
+        check_log(format, &downbeat);
+    }
+}
+
+/// All files of that name in a folder and the folders in it.
+fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => find(&path, name),
+            false => vec![path],
+        })
+        .filter(|path| path.ends_with(name))
+        .collect()
 }
 
 /// A thread that does `work` again and again until the guard is dropped.
