@@ -405,8 +405,7 @@ fn neither_commands_nor_the_log_show_hidden_characters_of_a_spool() {
     });
     let records = eventually(SOON, "the spool's records", || {
         let folders = [place.path().join("s"), place.state()];
-        let found = folders.iter().flat_map(|folder| find(folder, "records")).next();
-        found
+        folders.iter().flat_map(|folder| find(folder, "records")).next()
     });
     let mut text = fs::read(&records).unwrap();
     text.extend_from_slice(format!("{left}\n").as_bytes());
