@@ -193,7 +193,12 @@ impl Spool {
         history.append(&recovered.journal);
         let (unmoved, unwanted) = (VecDeque::new(), Vec::new());
         let mut spool = Spool { clock, model, files, log, history, unmoved, unwanted };
-        spool.shorten();
+        match spool.rewrite() {
+            // It would stay so, and the log grow.
+            Err(error @ SpoolError::InTheWay { .. }) => return Err(error),
+            Err(error) => warn!(%error, "could not shorten the log of records"),
+            Ok(()) => {}
+        }
         Ok(spool)
     }
 
@@ -242,10 +247,14 @@ impl Spool {
 
     /// Rewrites the log. Where that fails the long one goes on: it holds everything.
     fn shorten(&mut self) {
-        let done = self.history.sync().and_then(|()| self.log.rewrite(&self.model));
-        if let Err(error) = done {
+        if let Err(error) = self.rewrite() {
             warn!(%error, "could not shorten the log of records");
         }
+    }
+
+    fn rewrite(&mut self) -> Result<(), SpoolError> {
+        self.history.sync()?;
+        self.log.rewrite(&self.model)
     }
 
     /// Renames what is recorded into the queue; what does not go stays for the next time.
