@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Client, configure, place, servers};
 use crate::support::celery::{CeleryWorker, Event};
+use crate::support::redis::RedisServer;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 
@@ -209,7 +210,8 @@ fn limits_and_full_queues_hold_on_amqp_too() {
 #[test]
 fn a_dry_run_shows_the_message_and_sends_none() {
     needs!(Redis);
-    let place = place("amqp://nobody:s3cret@127.0.0.1:1//", "redis://127.0.0.1:1");
+    let redis = RedisServer::start();
+    let place = place("amqp://nobody:s3cret@127.0.0.1:1//", &redis.url());
     place.write_schedule(
         "all.yaml",
         "entries:\n  a: {task: demo.echo, every: 1h, args: [1], queue: q, expires: 1m}\n",

@@ -216,8 +216,12 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
     assert!(told.ends_with(what_to_do), "{told}");
     proxy.mend();
     // Over a connection of its own from here on.
-    place.run(&["trigger", "daily", "--id", &sent.id]).ok();
+    let again = ["trigger", "daily", "--id", &sent.id];
+    place.run(&again).ok();
     assert_eq!(client.wait_for("doubted", 1)[0].id, sent.id);
+    // Now it is confirmed.
+    let told = place.run(&again).ok();
+    assert!(told.starts_with(&format!("sent before: daily to doubted as {} ", sent.id)), "{told}");
 
     proxy.cut_answers();
     let segment = ["--from", "2026-01-01 00:00", "--to", "2026-01-04 00:00"];
@@ -229,4 +233,33 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
     assert!(told.contains(&format!("the slot {slot} may have been sent: ")), "{told}");
     let may_double = format!("may send it twice, and `--from {next}` leaves it out\n");
     assert!(told.ends_with(&may_double), "{told}");
+}
+
+#[test]
+fn a_manual_message_is_recorded_once_whichever_answer_of_the_store_is_lost() {
+    needs!(Redis, RabbitMq);
+    let (rabbitmq, redis) = servers();
+    let (client, proxy) = (Client::connect(&rabbitmq), Proxy::start(&redis));
+    client.declare("noted");
+    let place = place(&rabbitmq.url(), &proxy.url());
+    place
+        .write_schedule("all.yaml", "entries: {daily: {task: t, cron: '0 0 * * *', queue: noted}}");
+    let events = || {
+        let shown = place.run(&["history", "daily", "--json"]).json(0);
+        shown["events"].as_array().unwrap().len()
+    };
+    let id = "8e7a5a8e-7b6a-4d4f-9e0e-3a1f2b3c4d5e";
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    proxy.lose_the_reply_to(&["published", "\tmanual\t"]);
+    assert!(place.run(&["trigger", "daily", "--id", id]).ok().starts_with("sent daily "));
+    assert_eq!(proxy.replies_lost(), 1);
+    assert_eq!((client.wait_for("noted", 1)[0].id.as_str(), events()), (id, 1));
+    // Another process knows of it as well.
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    assert!(place.run(&["trigger", "daily", "--id", id]).ok().starts_with("sent before: daily "));
+    assert_eq!((client.take("noted").len(), events()), (0, 1));
+    let slots = &place.run(&["status", "--json"]).json(1)["slots"];
+    assert_eq!(slots["manual"], 1, "{slots}");
 }

@@ -189,7 +189,7 @@ fn a_trigger_whose_answer_is_lost_is_repeated_as_it_says_without_a_double() {
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     downbeat.wait_for_log("took office");
     repeat_what_may_have_been_sent(&server, &proxy, &place);
-    let line = downbeat.wait_for_log("may have been dispatched");
+    let line = downbeat.wait_for_log("may have been sent");
     assert!(line.contains("entry=\"nightly\"") && line.contains("kind=\"manual\""), "{line}");
 }
 

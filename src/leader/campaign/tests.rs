@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::store::contract::{
     Announcement, Batch, Capabilities, Counters, Fold, History, HistoryQuery, Intend,
-    ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Trim, Trimmed,
+    ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot, Trim,
+    Trimmed,
 };
 
 const TTL: Duration = Duration::from_secs(6);
@@ -91,6 +92,7 @@ impl<const SHARED: bool> Store for Scripted<SHARED> {
         fold(Fold) -> Reply;
         trim(Trim) -> Trimmed;
         send(ManualMessage) -> Sent;
+        note(ManualNote) -> Noted;
         history(HistoryQuery) -> History;
         counters() -> Counters;
     }

@@ -46,6 +46,7 @@ scripts! {
     INTEND = "fence" "journal" "records" "running" "intend";
     SETTLE = "fence" "journal" "records" "settle";
     SEND = "journal" "push" "send";
+    NOTE = "journal" "note";
     TRIM = "journal" "trim";
     CONVERT = "convert";
     PEEK = "peek";

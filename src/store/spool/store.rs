@@ -22,8 +22,8 @@ use crate::queue::Queue;
 use crate::schedule::UnixMs;
 use crate::store::contract::{
     Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
-    Trim, Trimmed,
+    Intend, ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot,
+    Store, StoreError, Trim, Trimmed,
 };
 use crate::store::model::{Change, Decision, Model, Queues};
 use crate::store::{Outgoing, Peeked};
@@ -312,6 +312,14 @@ impl Spool {
         }
     }
 
+    fn note(&mut self, note: &ManualNote) -> Result<Noted, StoreError> {
+        self.prepare()?;
+        match self.model.decide_note((self.clock)(), note) {
+            Ok(change) => self.commit(change, Vec::new()).map(|()| Noted::Now),
+            Err(noted) => Ok(noted),
+        }
+    }
+
     fn read(&mut self) -> Result<Snapshot, StoreError> {
         self.prepare()?;
         let (unreadable, unreadable_count) = self.log.unreadable();
@@ -455,6 +463,13 @@ impl Store for SpoolStore {
         request: ManualMessage,
     ) -> impl Future<Output = Result<Sent, StoreError>> + Send + 'static {
         self.ask(move |spool| spool.send(&request))
+    }
+
+    fn note(
+        &mut self,
+        note: ManualNote,
+    ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.note(&note))
     }
 
     fn history(

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use downbeat::store::contract::{
     Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
-    Trim, Trimmed,
+    Intend, ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot,
+    Store, StoreError, Trim, Trimmed,
 };
 use downbeat::store::redis::RedisStore;
 use redis::Client;
@@ -90,6 +90,8 @@ impl Store for TroubledStore {
         fold(request: Fold) -> Reply, is_written;
         trim(request: Trim) -> Trimmed, |_| false;
         send(request: ManualMessage) -> Sent, |sent| *sent == Sent::Now;
+        // Giving up needs no room.
+        note(note: ManualNote) -> Noted, |_| false;
         history(query: HistoryQuery) -> History, |_| false;
         counters() -> Counters, |_| false;
         acquire(request: Acquire) -> Acquired, |acquired| matches!(acquired, Acquired::Ours { .. });
