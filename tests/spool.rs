@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::downbeat::Place;
 use crate::support::sent::instant;
-use crate::support::spool::{files, messages};
+use crate::support::spool::{files, messages, open_released};
 use crate::support::wait::{SOON, eventually, wall_clock};
 
 const ENTRIES: usize = 20;
@@ -104,7 +104,7 @@ fn a_second_process_is_kept_out_and_told_so() {
     assert!(first.process().exited().is_none());
     first.process().kill();
     // What a killed process held is free at once.
-    drop(SpoolStore::open(&spool, "downbeat").unwrap());
+    drop(open_released(|| SpoolStore::open(&spool, "downbeat")));
 }
 
 /// A file system of `size`, unmounted when dropped.
