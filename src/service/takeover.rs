@@ -8,8 +8,8 @@ use tracing::{error, info, warn};
 use super::round::term_of;
 use super::{Service, Step};
 use crate::carrier::Carrier;
-use crate::clock::Clock;
-use crate::leader::lease::Lease;
+use crate::clock::{Clock, SinceBoot};
+use crate::leader::lease::{Lease, Reading};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Ended, Planner, Repaired, Takeover};
 use crate::schedule::progress::{Completeness, Progress, State};
@@ -37,7 +37,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     pub(super) async fn take_over(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let snapshot = self.store.read().await?;
         let counters = self.store.counters().await?;
-        let state = snapshot.state(self.settings.grace);
+        let mut state = snapshot.state(self.settings.grace);
+        if state.is_ahead(self.settings.grace) {
+            let history = self.history_from(state.now).await?;
+            state.take_in_ahead(&history);
+        }
         let is_empty = state.completeness == Completeness::Empty;
         let memory = self.planner.as_ref().filter(|_| !is_empty || lease.continues);
         let remembered = memory.map(Planner::sequence);
@@ -102,6 +106,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         self.head = position.head;
         self.note_recorded(position.head, recorded);
         self.last_term = term_of(&lease.text);
+        self.clock_seen = Some(Reading { shown: self.store_now(), at: SinceBoot::now() });
         self.tenure = Some(Arc::clone(&lease.text));
         self.counters.read(counters);
         self.count_ended(&ended);

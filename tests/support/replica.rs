@@ -278,9 +278,22 @@ impl Account {
     #[track_caller]
     pub(crate) fn assert_no_gap(&self, entry: &str, step: i64) {
         let slots = slots_of(&self.sent, entry);
-        assert!(!slots.is_empty(), "{entry}: nothing was sent");
-        for pair in slots.windows(2) {
-            assert_eq!(pair[1], pair[0] + step, "{entry}: after {}", UnixMs(pair[0]));
-        }
+        assert_adjacent(entry, &slots, step);
+    }
+
+    /// The same in whatever order they were sent.
+    #[track_caller]
+    pub(crate) fn assert_none_missing(&self, entry: &str, step: i64) {
+        let mut slots = slots_of(&self.sent, entry);
+        slots.sort_unstable();
+        assert_adjacent(entry, &slots, step);
+    }
+}
+
+#[track_caller]
+fn assert_adjacent(entry: &str, slots: &[i64], step: i64) {
+    assert!(!slots.is_empty(), "{entry}: nothing was sent");
+    for pair in slots.windows(2) {
+        assert_eq!(pair[1], pair[0] + step, "{entry}: after {}", UnixMs(pair[0]));
     }
 }

@@ -446,7 +446,7 @@ impl<'a> Taking<'a> {
     ) {
         let now = self.state.now;
         if self.planner.is_ahead(index, now) {
-            let what = self.planner.put_right(index, now);
+            let what = self.planner.put_right(index, now, now);
             for run in remembered.into_iter().flat_map(|memory| memory.runs()) {
                 self.planner.pass_after(index, run, now);
             }

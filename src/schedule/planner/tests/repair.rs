@@ -32,9 +32,50 @@ fn a_clock_that_was_an_hour_ahead_silences_nothing_and_doubles_nothing() {
     assert_eq!(repair.repaired.len(), 1);
     assert!(repair.repaired[0].what.contains("by a clock that was ahead"));
     // Those that were skipped ahead of their time go, those that were sent do not.
-    let done = go_through(&mut planner, 20..=AN_HOUR + 30);
-    assert_eq!(done, [sent(21..=AN_HOUR - 6), sent(AN_HOUR + 21..=AN_HOUR + 30)].concat());
+    let done = go_through(&mut planner, 21..=AN_HOUR + 30);
+    assert_eq!(done, [sent(11..=AN_HOUR - 6), sent(AN_HOUR + 21..=AN_HOUR + 30)].concat());
     assert_eq!(planner.progress_of("a").unwrap().ahead, []);
+}
+
+#[test]
+fn of_slots_that_a_clock_skipped_and_whose_time_has_come_those_on_time_go() {
+    let mut planner = at_noon([every("a", 1)]);
+    go_through(&mut planner, 1..=10);
+    go_through(&mut planner, AN_HOUR + 10..=AN_HOUR + 40);
+    let _ = planner.repair(at(40), &[]);
+    // Those before are counted already. The next plan may be late.
+    let done = settle_all(&mut planner, at(42));
+    assert_eq!(done, sent(25..=42));
+}
+
+#[test]
+fn what_a_store_skipped_before_a_clock_was_ahead_stays_skipped() {
+    let mut planner = at_noon([every("a", 1)]);
+    go_through(&mut planner, 1..=10);
+    let skipped = planner.plan(at(11), 1, 1).items[0].skipped(SkipReason::QueueFull);
+    planner.settle(&skipped);
+    go_through(&mut planner, AN_HOUR + 12..=AN_HOUR + 20);
+    let history: Vec<Line> = (6..=10).map(dispatched).chain([planner.line(&skipped)]).collect();
+    let _ = planner.repair(at(20), &history);
+    assert_eq!(go_through(&mut planner, 20..=21), sent(12..=21));
+}
+
+#[test]
+fn a_repair_sends_nothing_from_before_the_registration() {
+    let mut planner = at_noon([every("a", 1)]);
+    go_through(&mut planner, 1..=2);
+    go_through(&mut planner, AN_HOUR + 3..=AN_HOUR + 5);
+    let _ = planner.repair(at(5), &[]);
+    assert_eq!(go_through(&mut planner, 5..=6), sent(3..=6));
+    // One that began before the first slot was sent, and one that began while the clock was ahead.
+    for began_at in [0, AN_HOUR] {
+        let state = State { now: at(began_at), ..State::default() };
+        let mut planner = take_over([every("a", 1)], &state, None).planner;
+        settle_all(&mut planner, at(AN_HOUR + 60));
+        let _ = planner.repair(at(2), &[]);
+        let first = if began_at == 0 { 1 } else { 3 };
+        assert_eq!(go_through(&mut planner, 2..=4), sent(first..=4), "{began_at}");
+    }
 }
 
 #[test]
@@ -201,10 +242,9 @@ fn what_was_sent_ahead_of_its_time_and_forgotten_is_marked_when_it_is_sent_again
     go_through(&mut planner, 12..=20);
     let mut again = take_over([every("a", 1)], &older, Some(&planner)).planner;
     let done = go_through(&mut again, 30..=AN_HOUR + 13);
-    // Nothing is known of 11 and 12: the wrong clock skipped them.
-    assert_eq!(done[..8], (13..=20).map(resent).collect::<Vec<_>>());
-    assert_eq!(done[8], send(21));
-    let marked: Vec<_> = done[8..].iter().filter(|done| **done == resent(done.0)).collect();
+    assert_eq!(done[..10], (11..=20).map(resent).collect::<Vec<_>>());
+    assert_eq!(done[10], send(21));
+    let marked: Vec<_> = done[10..].iter().filter(|done| **done == resent(done.0)).collect();
     let expected: Vec<_> = (AN_HOUR - 5..=AN_HOUR + 12).map(resent).collect();
     assert_eq!(marked, expected.iter().collect::<Vec<_>>());
     assert_eq!(done.last(), Some(&send(AN_HOUR + 13)));
