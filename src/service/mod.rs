@@ -50,7 +50,7 @@ use crate::leader::lease::{Lease, Reading};
 use crate::manual::{self, Backfill, Backfilled, Publisher, Refused, Trigger, Triggered};
 use crate::queue::Via;
 use crate::schedule::outcome::Line;
-use crate::schedule::planner::{Planner, Repair};
+use crate::schedule::planner::{Ended, Planner, Repair};
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::{HistoryQuery, Reply, Store, StoreError};
@@ -162,6 +162,9 @@ pub struct Service<S, C, K> {
     clock_seen: Option<Reading>,
     /// Slots whose publish was not answered: the store knows what became of them.
     unanswered: Vec<Unanswered>,
+    /// Slots whose registration ended in a tenure of that term, and of which it is not known whether the
+    /// store has recorded it.
+    unreported: Vec<(u64, Ended)>,
     publishing: Publishing<C>,
     failures: u32,
     retry_at: Option<Instant>,
@@ -254,6 +257,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             store_clock: None,
             clock_seen: None,
             unanswered: Vec::new(),
+            unreported: Vec::new(),
             publishing: Publishing::new(carrier),
             failures: 0,
             retry_at: None,

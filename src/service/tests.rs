@@ -433,3 +433,38 @@ async fn what_a_predecessor_sent_while_the_clock_was_ahead_is_not_sent_again() {
     slots.sort_unstable();
     assert_eq!(slots, (1..=3).chain(19..=128).collect::<Vec<_>>(), "{}", rig.log());
 }
+
+#[tokio::test(start_paused = true)]
+async fn slots_that_ended_with_a_write_that_was_not_answered_are_reported_once() {
+    // Written at a takeover, and by an edit under a leader.
+    for first in [Fault::LostRequest, Fault::Unavailable] {
+        let mut rig = Rig::new();
+        let mut leader = rig.replica([secondly("a")]);
+        rig.elect(&mut leader, false).await;
+        rig.pass(&mut leader, 2).await;
+        leader.fail_next([first, Fault::LostReply]);
+        rig.pass(&mut leader, 1).await;
+        leader.reload([every("a", 3600)]).await;
+        rig.pass(&mut leader, 5).await;
+        let retimed = rig.counted("celery", "retimed").await;
+        assert!(leader.wire.lock().unwrap().faults.is_empty() && retimed > 0, "{}", rig.log());
+        let count = format!("count={retimed}");
+        assert_eq!(rig.logged(&["skipped", "retimed", &count]), 1, "{}", rig.log());
+        assert_eq!(rig.logged(&["skipped"]), 1, "{}", rig.log());
+        assert_eq!(leader.service.status().slots["retimed"], retimed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_of_an_entry_that_was_removed_are_counted_under_its_queue() {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a"), secondly("b")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 3).await;
+    rig.depose(&mut leader).await;
+    rig.pass(&mut leader, 3).await;
+    let mut heir = rig.replica([secondly("b")]);
+    rig.elect(&mut heir, false).await;
+    assert_eq!(rig.counted("celery", "retimed").await, 3, "{}", rig.log());
+    assert_eq!(heir.service.status().slots["retimed"], 3);
+}

@@ -125,7 +125,8 @@ impl Counter {
     }
 
     fn push(&mut self, gap: &Gap<'_>, slot: UnixMs, reason: SkipReason, count: u64) {
-        let (entry, queue) = (Arc::clone(gap.name), gap.queue.cloned());
+        let queue = gap.queue.map(|queue| Arc::clone(&queue.name));
+        let entry = Arc::clone(gap.name);
         self.ended.push(Ended { entry, queue, slot, reason, count });
     }
 }

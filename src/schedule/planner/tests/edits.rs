@@ -35,7 +35,7 @@ fn an_edit_of_the_timing_starts_a_new_registration_and_counts_what_was_due() {
     let mut planner = at_noon([every("a", 60), every("b", 60), every("gone", 60)]);
     let takeover = planner.replace(schedule([every("a", 50), every("b", 60)]), at(62));
     assert_eq!(ended(&takeover), [("a", 60, RETIMED, 1), ("gone", 60, RETIMED, 1)]);
-    assert_eq!(&*takeover.ended[0].queue.as_ref().unwrap().name, "celery");
+    assert_eq!(takeover.ended[0].queue.as_deref(), Some("celery"));
     assert_eq!(takeover.changes.len(), 2);
     planner = takeover.planner;
     // `a` starts at the edit; `b` goes on where it was.
