@@ -147,8 +147,8 @@ pub struct Service<S, C, K> {
     planner: Option<Planner>,
     /// The lease under which `planner` is up to date.
     tenure: Option<Arc<str>>,
-    /// The term of the last tenure.
-    last_term: Option<u64>,
+    /// The last lease under which this process took over.
+    last_tenure: Option<Arc<str>>,
     /// The newest record that we know of.
     head: Option<RecordId>,
     unfolded: Unfolded,
@@ -248,7 +248,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             reports,
             planner: None,
             tenure: None,
-            last_term: None,
+            last_tenure: None,
             head: None,
             unfolded: Unfolded::default(),
             trimming: Trimming::default(),

@@ -43,7 +43,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             state.take_in_ahead(&history);
         }
         let is_empty = state.completeness == Completeness::Empty;
-        let memory = self.planner.as_ref().filter(|_| !is_empty || lease.continues);
+        // Where records are missing, nobody else may have written since what is remembered.
+        let is_whole = state.completeness == Completeness::Whole;
+        let is_newest = lease.continues || self.last_tenure.as_ref() == Some(&lease.text);
+        let memory = self.planner.as_ref().filter(|_| is_whole || is_newest);
         let remembered = memory.map(Planner::sequence);
         let (schedule, zones) = (Arc::clone(&self.schedule), Arc::clone(&self.zones));
         let zone = |name: &str| zones.zone(tzdata::parse_name(name).ok()?);
@@ -107,7 +110,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         self.report_others(&snapshot);
         self.head = position.head;
         self.note_recorded(position.head, recorded);
-        self.last_term = term_of(&lease.text);
+        self.last_tenure = Some(Arc::clone(&lease.text));
         self.clock_seen = Some(Reading { shown: self.store_now(), at: SinceBoot::now() });
         self.tenure = Some(Arc::clone(&lease.text));
         self.counters.read(counters);
@@ -206,7 +209,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// Tells once of slots that another leader has recorded since this process led.
     fn report_others(&self, snapshot: &Snapshot) {
-        let (Some(head), Some(last_term)) = (self.head, self.last_term) else { return };
+        let last_term = self.last_tenure.as_deref().and_then(term_of);
+        let (Some(head), Some(last_term)) = (self.head, last_term) else { return };
         let is_other = |term: Option<u64>| term.is_some_and(|term| term != last_term);
         let records = snapshot.journal.iter().filter(|record| record.id > head);
         let others = records.filter(|record| is_other(record.term));

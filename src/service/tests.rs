@@ -468,3 +468,29 @@ async fn slots_of_an_entry_that_was_removed_are_counted_under_its_queue() {
     assert_eq!(rig.counted("celery", "retimed").await, 3, "{}", rig.log());
     assert_eq!(heir.service.status().slots["retimed"], 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_records_are_missing_an_old_memory_is_not_believed() {
+    let mut rig = Rig::new();
+    let mut first = rig.replica([secondly("a")]);
+    let mut second = rig.replica([secondly("a")]);
+    rig.elect(&mut first, false).await;
+    rig.pass(&mut first, 3).await;
+    rig.depose(&mut first).await;
+    rig.elect(&mut second, false).await;
+    rig.pass(&mut second, 5).await;
+    rig.depose(&mut second).await;
+    rig.store.damage(Damage::ProgressDeleted);
+    rig.elect(&mut first, false).await;
+    rig.pass(&mut first, 3).await;
+    let mut slots: Vec<UnixMs> = rig.sent("celery").into_iter().map(|sent| sent.1).collect();
+    let count = slots.len();
+    slots.dedup();
+    assert_eq!(slots.len(), count, "{}", rig.log());
+    // Within one tenure, nobody else can have written.
+    rig.store.damage(Damage::RegistrationsDeleted);
+    first.fail_next([Fault::LostReply]);
+    rig.pass(&mut first, 10).await;
+    assert_eq!(rig.logged(&["what this process remembers is written again"]), 1, "{}", rig.log());
+    rig.assert_every_second("celery", "a", 1, 21);
+}
