@@ -281,6 +281,20 @@ fn a_timing_edited_back_is_not_taken_for_the_registration_it_once_had() {
 }
 
 #[test]
+fn an_edit_after_a_rollback_is_not_taken_for_what_was_forgotten() {
+    let mut planner = at_noon([every("a", 60)]);
+    settle_all(&mut planner, at(60));
+    let mut state = State { now: at(610), ..state_of(&planner, at(610)) };
+    planner.advance(planner.sequence() + 9);
+    // Another leader found the file edited; since then it was edited back.
+    let timing = Some(every("a", 120).canonical_timing().into());
+    state.registrations.insert("a".into(), Registration { timing, since: at(70) });
+    let mut takeover = take_over([every("a", 60)], &state, Some(&planner));
+    assert_eq!(ended(&takeover), [("a", 600, SkipReason::Retimed, 5)]);
+    assert_eq!(settle_all(&mut takeover.planner, at(660)), [send(660)]);
+}
+
+#[test]
 fn records_of_entries_that_left_are_dropped_after_a_week() {
     let registration =
         |timing: Option<&str>, since| Registration { timing: timing.map(Into::into), since };

@@ -261,3 +261,15 @@ fn what_a_leader_before_us_sent_ahead_of_its_time_is_known_from_the_history() {
     assert_eq!(second.repair(at(12), &history).repaired.len(), 1);
     assert_eq!(go_through(&mut second, 12..=52), sent(51..=52));
 }
+
+#[test]
+fn what_may_have_been_sent_ahead_of_its_time_is_passed_over() {
+    let planner = at_noon([all(every("a", 1))]);
+    let damaged = State { completeness: Completeness::Damaged, ..state_of(&planner, at(50)) };
+    let mut takeover = take_over([all(every("a", 1))], &damaged, None);
+    assert_eq!(ended(&takeover), [("a", 50, SkipReason::Unknown, 50)]);
+    // The clock that showed this was ahead.
+    let unknown = Line { count: 50, ..line(50, Outcome::Skipped(SkipReason::Unknown)) };
+    assert_eq!(takeover.planner.repair(at(12), [&unknown]).repaired.len(), 1);
+    assert_eq!(go_through(&mut takeover.planner, 12..=52), sent(51..=52));
+}
