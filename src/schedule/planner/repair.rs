@@ -34,7 +34,7 @@ impl Planner {
     ) -> Repair {
         let on_time_after = now - self.grace - INSTANT;
         let history: Vec<&Line> = history.into_iter().collect();
-        let dispatched = dispatched_after(on_time_after, history.iter().copied());
+        let dispatched = dispatched_after(now, history.iter().copied());
         let settled = newest_slots(now, &history);
         let mut repair = Repair::default();
         for index in (0..).take(self.tracks.len()) {

@@ -460,9 +460,12 @@ impl<'a> Taking<'a> {
     ) {
         let now = self.state.now;
         if self.planner.is_ahead(index, now) {
-            let what = self.planner.put_right(index, now, now);
+            // Of what the store has forgotten, memory has the truth.
+            let rolled_back = remembered.filter(|memory| self.is_rolled_back(memory));
+            let cursor = rolled_back.map_or(now, |memory| memory.track().cursor.min(now));
+            let what = self.planner.put_right(index, now, cursor);
             for run in remembered.into_iter().flat_map(|memory| memory.runs()) {
-                self.planner.pass_after(index, run, now);
+                self.planner.pass_after(index, run, cursor);
             }
             let name = Arc::clone(&self.planner.entry(index).name);
             self.push_repaired(&name, what);

@@ -273,3 +273,15 @@ fn what_may_have_been_sent_ahead_of_its_time_is_passed_over() {
     assert_eq!(takeover.planner.repair(at(12), [&unknown]).repaired.len(), 1);
     assert_eq!(go_through(&mut takeover.planner, 12..=52), sent(51..=52));
 }
+
+#[test]
+fn a_registration_from_the_future_that_a_rollback_brings_back_costs_no_slot() {
+    let mut older = state_of(&at_noon([all(every("a", 1))]), at(20));
+    older.registrations.get_mut("a").unwrap().since = at(AN_HOUR);
+    let mut planner = at_noon([all(every("a", 1))]);
+    go_through(&mut planner, 1..=10);
+    // Some are due when the store is rolled back.
+    let mut again = take_over([all(every("a", 1))], &older, Some(&planner));
+    assert_eq!(repaired(&again), ["a"]);
+    assert_eq!(settle_all(&mut again.planner, at(20)), sent(11..=20));
+}
