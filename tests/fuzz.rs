@@ -140,14 +140,14 @@ const TOKENS: &[&str] = &[
 ];
 
 fn seconds() -> f64 {
-    let told = std::env::var("DOWNBEAT_FUZZ_SECONDS").ok();
-    told.map_or(0.3, |told| told.parse().expect("DOWNBEAT_FUZZ_SECONDS is a number"))
+    let output = std::env::var("DOWNBEAT_FUZZ_SECONDS").ok();
+    output.map_or(0.3, |output| output.parse().expect("DOWNBEAT_FUZZ_SECONDS is a number"))
 }
 
 /// Feeds mutated seeds to `check`, which says whether it was accepted, until time is up.
 fn fuzz(name: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8]) -> bool) {
-    let told = std::env::var("DOWNBEAT_SEED").ok();
-    let seed = told.map_or_else(|| fastrand::u64(..), |told| told.parse().expect("a number"));
+    let output = std::env::var("DOWNBEAT_SEED").ok();
+    let seed = output.map_or_else(|| fastrand::u64(..), |output| output.parse().expect("a number"));
     let mut rng = Rng::with_seed(seed);
     let until = Instant::now() + Duration::from_secs_f64(seconds());
     let (mut runs, mut accepted, mut slowest) = (0_u64, 0_u64, (Duration::ZERO, String::new()));

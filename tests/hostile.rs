@@ -263,9 +263,9 @@ fn no_problem_of_a_file_shows_hidden_characters() {
     let manager = Manager::abstract_name();
     let place = manager.supervises(place);
     check_run(&place, &["run", "--broker", "spool:s"]).refused(78);
-    let (_, told) = manager.wait_for("the failure is told", |m| m.contains("ERRNO="));
-    check("STATUS", &told);
-    assert_eq!(told.lines().count(), 2, "{told:?}");
+    let (_, reported) = manager.wait_for("the failure is told", |m| m.contains("ERRNO="));
+    check("STATUS", &reported);
+    assert_eq!(reported.lines().count(), 2, "{reported:?}");
 
     // A configuration repeats no values, but has names.
     let place = Place::new().env("DOWNBEAT_CONFIG", "c.yaml");
@@ -361,8 +361,8 @@ fn no_command_shows_hidden_characters_of_redis() {
     }
     let status = check_run(&place, &["status"]);
     assert!(status.stdout.contains("5 scheduled"), "{status:?}");
-    let told = r"the lease cannot be used: it cannot be read: `7 x\u001b[31m";
-    assert!(status.stdout.contains(told) && status.stdout.len() < 50_000, "{status:?}");
+    let reported = r"the lease cannot be used: it cannot be read: `7 x\u001b[31m";
+    assert!(status.stdout.contains(reported) && status.stdout.len() < 50_000, "{status:?}");
     let status = check_run(&place, &["status", "--json"]).json(1);
     assert!(status["lease_error"].as_str().unwrap().len() < 500, "{status:?}");
     lead(&server);
@@ -523,12 +523,12 @@ fn nothing_that_workers_say_is_shown_raw() {
             let asked: Value =
                 serde_json::from_slice(&message.get_payload::<Vec<u8>>().unwrap()).unwrap();
             let id = asked["properties"]["delivery_tag"].as_str().unwrap();
-            for (ticket, told) in [
+            for (ticket, reported) in [
                 ("registered", json!({HOSTILE: [format!("demo.{HOSTILE}"), "demo.nm"]})),
                 ("active_queues", json!({HOSTILE: [{"name": HOSTILE}, {"name": entry("celery")}]})),
             ] {
                 let answer = json!({
-                    "body": told.to_string(), "content-type": "application/json",
+                    "body": reported.to_string(), "content-type": "application/json",
                     "headers": {"ticket": ticket}, "properties": {},
                 });
                 let () =
@@ -598,8 +598,8 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         run_all_commands(&place);
         place.write_schedule("b.json", &json!({"entries": {HOSTILE: {HOSTILE: 1}}}).to_string());
         check_run(&place, &["reload", "--wait"]).refused(1);
-        let (_, told) = manager.wait_for("the refusal is told", |m| m.contains("refused"));
-        check("STATUS", &told);
+        let (_, reported) = manager.wait_for("the refusal is told", |m| m.contains("refused"));
+        check("STATUS", &reported);
         place.write_schedule(
             "b.json",
             &json!({"entries": {NAME: {"task": "t", "every": "1h"}}}).to_string(),
@@ -629,10 +629,10 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         // A broker that answers with hostile errors.
         let place = manager.supervises(self::place()).env("DOWNBEAT_BROKER", &refusing_server());
         let mut downbeat = place.start(&run[..5]);
-        let (_, told) = manager
+        let (_, reported) = manager
             .wait_for("the trouble is told", |m| m.contains("forged") && m.contains("STATUS="));
-        check("STATUS", &told);
-        assert!(told.len() < 1000, "{told}");
+        check("STATUS", &reported);
+        assert!(reported.len() < 1000, "{reported}");
         let waits = |line: &str| line.contains("forged");
         eventually(SOON, "the trouble is logged", || downbeat.last_log(waits));
         run_all_commands(&place);

@@ -196,7 +196,7 @@ impl<'a> Ready<'a> {
     ) -> Result<Ready<'a>, Refused> {
         let Origin { kind, task_id, run, by } = origin;
         let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
-        let reports_result = answer::is_told(&message);
+        let reports_result = answer::reports_result(&message);
         let message = renderer.outbound(entry, &message, slot, kind, task_id);
         let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(kind));
         let line = Line { task_id: Some(task_id), by: asked_by(by), ..line };

@@ -258,8 +258,8 @@ async fn what_goes_to_a_store_is_not_sent_by_a_carrier_alone() {
     let mut carrier = CarrierOnly { carrier, notes };
     let asked = of("minutely");
     let done = trigger(&mut carrier, None, &broker.renderer, &broker.schedule, &asked).await;
-    let told = done.unwrap_err().to_string();
-    assert_eq!(told, "not sent: the queue `celery` is not on a carrier");
+    let said = done.unwrap_err().to_string();
+    assert_eq!(said, "not sent: the queue `celery` is not on a carrier");
 }
 
 /// A store that does not answer to the first notes of a step.

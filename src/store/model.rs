@@ -328,12 +328,12 @@ impl Model {
             now.since(at) <= forgotten_after && at.since(now) <= Duration::from_secs(1)
         };
         self.replicas.retain(|_, (at, _)| is_fresh(*at));
-        let told = |(replica, (at, said)): (&Arc<str>, &(UnixMs, String))| Announcement {
+        let output = |(replica, (at, said)): (&Arc<str>, &(UnixMs, String))| Announcement {
             replica: replica.to_string(),
             said: said.clone(),
             age: now.since(*at),
         };
-        let replicas = self.replicas.iter().take(MAX_REPLICAS).map(told).collect();
+        let replicas = self.replicas.iter().take(MAX_REPLICAS).map(output).collect();
         Announced { replicas, count: self.replicas.len() }
     }
 }

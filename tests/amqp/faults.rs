@@ -209,30 +209,30 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
     client.wait_for("doubted", 1);
 
     proxy.cut_answers();
-    let told = place.run(&["trigger", "daily"]).refused(3);
+    let said = place.run(&["trigger", "daily"]).refused(3);
     let [sent] = &client.wait_for("doubted", 1)[..] else { panic!("not one message") };
-    assert!(told.contains(&format!("daily may have been sent as {}: ", sent.id)), "{told}");
+    assert!(said.contains(&format!("daily may have been sent as {}: ", sent.id)), "{said}");
     let what_to_do = "its broker keeps no record of that, and a repeat may send it twice\n";
-    assert!(told.ends_with(what_to_do), "{told}");
+    assert!(said.ends_with(what_to_do), "{said}");
     proxy.mend();
     // Over a connection of its own from here on.
     let again = ["trigger", "daily", "--id", &sent.id];
     place.run(&again).ok();
     assert_eq!(client.wait_for("doubted", 1)[0].id, sent.id);
     // Now it is confirmed.
-    let told = place.run(&again).ok();
-    assert!(told.starts_with(&format!("sent before: daily to doubted as {} ", sent.id)), "{told}");
+    let said = place.run(&again).ok();
+    assert!(said.starts_with(&format!("sent before: daily to doubted as {} ", sent.id)), "{said}");
 
     proxy.cut_answers();
     let segment = ["--from", "2026-01-01 00:00", "--to", "2026-01-04 00:00"];
-    let told = place.run(&[&["backfill", "daily"], &segment[..]].concat()).refused(3);
+    let said = place.run(&[&["backfill", "daily"], &segment[..]].concat()).refused(3);
     let [sent] = &client.wait_for("doubted", 1)[..] else { panic!("not one message") };
     proxy.mend();
     assert_eq!(sent.kind, "backfill");
     let (slot, next) = ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00");
-    assert!(told.contains(&format!("the slot {slot} may have been sent: ")), "{told}");
+    assert!(said.contains(&format!("the slot {slot} may have been sent: ")), "{said}");
     let may_double = format!("may send it twice, and `--from {next}` leaves it out\n");
-    assert!(told.ends_with(&may_double), "{told}");
+    assert!(said.ends_with(&may_double), "{said}");
 }
 
 #[test]

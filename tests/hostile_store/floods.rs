@@ -199,8 +199,11 @@ fn a_lease_that_cannot_be_read_keeps_nobody_from_leading_where_nothing_is_known(
             let () = victim.redis.del(victim.key("marker")).unwrap();
             let () = victim.redis.set(victim.key("lease"), garbage).unwrap();
             let status = victim.replica.run(&["status", "--json"]).json(1);
-            let told = status["lease_error"].as_str().unwrap();
-            assert!(told.contains("cannot be read") || told.contains("never runs out"), "{told}");
+            let output = status["lease_error"].as_str().unwrap();
+            assert!(
+                output.contains("cannot be read") || output.contains("never runs out"),
+                "{output}"
+            );
         });
         victim.wait_for_more(&ALL, "a lease in an unmarked namespace");
     }

@@ -47,12 +47,12 @@ fn an_unreadable_field_stops_nothing_when_the_next_leader_reads_it() {
     needs!(Redis);
     let server = RedisServer::start();
     let mut victim = Victim::start(&server, "values");
-    for (value, (key, field, told)) in
+    for (value, (key, field, output)) in
         garbage().into_iter().cycle().zip(FIELDS.iter().chain(&FIELDS))
     {
         victim.restart(|victim| victim.redis.hset(victim.key(key), *field, &value).unwrap());
         victim.wait_for_more(&OTHERS, key);
-        if let Some(what) = told {
+        if let Some(what) = output {
             victim.wait_until_named(field, what);
         }
         victim.wait_for_more(&["bad"], key);

@@ -102,8 +102,8 @@ fn a_spool_that_others_can_alter_is_refused_and_nothing_in_it_is_touched() {
     place.write_schedule("all.yaml", &every_second(1));
     let (spool, victim) = (place.state().join("spool"), place.path().join("victim"));
     let refused = |why: &str| {
-        let told = place.run(&["run"]).refused(78);
-        assert!(told.contains(why), "{why}: {told}");
+        let said = place.run(&["run"]).refused(78);
+        assert!(said.contains(why), "{why}: {said}");
         assert_eq!(files(&victim), ["1_x.celery.msg"], "{why}");
     };
     let make = |path: &Path, mode| {
@@ -128,8 +128,8 @@ fn a_spool_that_others_can_alter_is_refused_and_nothing_in_it_is_touched() {
     symlink(&victim, &spool).unwrap();
     refused("/spool: not a folder but a symbolic link; move it away");
     let slash = format!("spool:{}/", spool.display());
-    let told = place.run(&["run", "--broker", &slash]).refused(78);
-    assert!(told.contains("/spool: not a folder but a symbolic link"), "{told}");
+    let said = place.run(&["run", "--broker", &slash]).refused(78);
+    assert!(said.contains("/spool: not a folder but a symbolic link"), "{said}");
     assert_eq!(files(&victim), ["1_x.celery.msg"]);
     fs::remove_file(&spool).unwrap();
 
@@ -256,7 +256,7 @@ fn a_queue_name_that_no_file_can_have_is_refused_where_it_stands_but_not_on_redi
     let long = "q".repeat(193);
     let length = "the name of a queue in a spool is 193 bytes long, more than 192";
     let no_file = "a queue in a spool cannot have this name, as no file can";
-    for (name, told) in [("a/b", no_file), ("..", no_file), (".", no_file), (&*long, length)] {
+    for (name, said) in [("a/b", no_file), ("..", no_file), (".", no_file), (&*long, length)] {
         place.write_schedule(
             "a.yaml",
             &format!("entries:\n  a: {{task: t, queue: {name}, every: 1h}}\n"),
@@ -264,7 +264,7 @@ fn a_queue_name_that_no_file_can_have_is_refused_where_it_stands_but_not_on_redi
         for broker in [&["--broker", &spool][..], &[]] {
             for (command, code) in [("check", 1), ("run", 78)] {
                 let refused = place.run(&[&[command], broker].concat()).refused(code);
-                assert!(refused.contains(&format!("a.yaml:2:23: {told}")), "{refused}");
+                assert!(refused.contains(&format!("a.yaml:2:23: {said}")), "{refused}");
                 assert!(refused.contains(&format!("\n{}^", " ".repeat(26))), "{refused}");
             }
         }

@@ -450,10 +450,10 @@ fn forget_replaced(unreadable: &mut Unreadable, change: &Change) {
 }
 
 fn named(unreadable: &Unreadable) -> (Vec<(Arc<str>, String)>, usize) {
-    let told = |((entry, _), raw): (&(Box<str>, Field), &Value)| {
+    let output = |((entry, _), raw): (&(Box<str>, Field), &Value)| {
         (Arc::from(&**entry), shortened(raw.to_string().as_bytes()))
     };
-    (unreadable.iter().take(MAX_UNREADABLE).map(told).collect(), unreadable.len())
+    (unreadable.iter().take(MAX_UNREADABLE).map(output).collect(), unreadable.len())
 }
 
 fn registration_text(registration: &Registration) -> Value {
