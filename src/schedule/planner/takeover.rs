@@ -460,9 +460,13 @@ impl<'a> Taking<'a> {
     ) {
         let now = self.state.now;
         if self.planner.is_ahead(index, now) {
-            // Of what the store has forgotten, memory has the truth.
-            let rolled_back = remembered.filter(|memory| self.is_rolled_back(memory));
-            let cursor = rolled_back.map_or(now, |memory| memory.track().cursor.min(now));
+            // Of what the store has forgotten, memory has the truth, unless a later leader settled slots ahead.
+            let name = &self.planner.entry(index).name;
+            let through = self.known(name).progress.map_or(UnixMs::MIN, |known| known.through);
+            let is_forgotten = |memory: &Memory<'_>| self.is_rolled_back(memory) && through <= now;
+            let cursor = remembered
+                .filter(is_forgotten)
+                .map_or(now, |memory| memory.track().cursor.max(through).min(now));
             let what = self.planner.put_right(index, now, cursor);
             for run in remembered.into_iter().flat_map(|memory| memory.runs()) {
                 self.planner.pass_after(index, run, cursor);

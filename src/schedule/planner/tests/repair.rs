@@ -285,3 +285,19 @@ fn a_registration_from_the_future_that_a_rollback_brings_back_costs_no_slot() {
     assert_eq!(repaired(&again), ["a"]);
     assert_eq!(settle_all(&mut again.planner, at(20)), sent(11..=20));
 }
+
+#[test]
+fn what_a_later_leader_sent_after_a_rollback_is_not_sent_again_once_its_clock_is_right() {
+    let mut first = at_noon([all(every("a", 1))]);
+    let older = state_of(&first, at(10));
+    go_through(&mut first, 1..=10);
+    first.advance(first.sequence() + 90);
+    let mut second = take_over([all(every("a", 1))], &older, None).planner;
+    go_through(&mut second, 11..=20);
+    go_through(&mut second, AN_HOUR + 20..=AN_HOUR + 20);
+    let mut ahead = state_of(&second, at(22));
+    ahead.take_in_ahead(&(1..=AN_HOUR + 20).map(dispatched).collect::<Vec<_>>());
+    let mut again = take_over([all(every("a", 1))], &ahead, Some(&first));
+    assert_eq!(repaired(&again), ["a"]);
+    assert_eq!(settle_all(&mut again.planner, at(25)), []);
+}
