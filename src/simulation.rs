@@ -41,6 +41,29 @@ const FOREVER: UnixMs = UnixMs::MAX;
 /// 2027-01-01T00:00:00Z
 const YEAR: UnixMs = UnixMs::from_secs(1_798_761_600);
 const QUEUES: [&str; 3] = ["celery", "fragile", "small"];
+const FAULTS: [&str; 13] = [
+    "crash",
+    "pause",
+    "resign",
+    "lost reply",
+    "store away",
+    "queue refuses",
+    "journal lost",
+    "records lost",
+    "rolled back",
+    "flushed",
+    "clock ahead",
+    "clock behind",
+    "edit",
+];
+const JOURNAL_DAMAGES: [Damage; 4] = [
+    Damage::JournalDeleted,
+    Damage::JournalReplaced,
+    Damage::NewestRecordDeleted,
+    Damage::HeadDeleted,
+];
+const RECORD_DAMAGES: [Damage; 3] =
+    [Damage::RegistrationsDeleted, Damage::ProgressDeleted, Damage::MarkerDeleted];
 
 /// The answer of a store that answers at once.
 fn answer<T>(request: impl Future<Output = Result<T, StoreError>>) -> T {
@@ -237,95 +260,61 @@ impl World {
     /// Something goes wrong: gives what.
     fn strike(&mut self, leader: usize) -> &'static str {
         let length = self.within(HOUR / 2);
-        match self.rng.u8(..13) {
-            0 => {
-                self.crash(leader, length / 20);
-                "crash"
-            }
-            1 => {
+        let fault = FAULTS[self.rng.usize(..FAULTS.len())];
+        let is_clock_right = self.offset_ms == 0;
+        match fault {
+            "crash" => self.crash(leader, length / 20),
+            "pause" => {
                 // Stopped: wakes up believing that it still leads.
                 self.replicas[leader].is_paused = true;
                 self.replicas[leader].wake_at = self.now + length / 20;
                 self.expire_lease(TTL);
-                "pause"
             }
-            2 => {
+            "resign" => {
                 self.store.set_lease(None, None);
                 self.wake_all();
                 self.replicas[leader].step_down(self.now + SECOND * 3);
-                "resign"
             }
-            3 => {
-                self.lose_reply = true;
-                "lost reply"
-            }
-            4 => {
-                self.stay_away(length);
-                "store away"
-            }
-            5 => {
+            "lost reply" => self.lose_reply = true,
+            "store away" => self.stay_away(length),
+            "queue refuses" => {
                 self.store.set_refusal("fragile", Some("WRONGTYPE"));
                 self.due.insert(Due::QueueMended, self.now + length);
-                "queue refuses"
             }
-            6 => {
-                let damages = [
-                    Damage::JournalDeleted,
-                    Damage::JournalReplaced,
-                    Damage::NewestRecordDeleted,
-                    Damage::HeadDeleted,
-                ];
-                // What was sent ahead of its time is known from the journal only.
-                if self.offset_ms == 0 {
-                    self.ledger.lose_journal();
-                    self.damage(leader, &damages, length);
-                }
-                "journal lost"
+            // What was sent ahead of its time is known from the journal only.
+            "journal lost" if is_clock_right => {
+                self.ledger.lose_journal();
+                self.damage(leader, &JOURNAL_DAMAGES, length);
             }
-            7 => {
-                let damages =
-                    [Damage::RegistrationsDeleted, Damage::ProgressDeleted, Damage::MarkerDeleted];
-                self.damage(leader, &damages, length);
-                "records lost"
+            "records lost" => self.damage(leader, &RECORD_DAMAGES, length),
+            "rolled back" if is_clock_right && self.checkpoint.is_none() => {
+                self.checkpoint = Some((self.store.checkpoint(), self.ledger.clone()));
+                self.due.insert(Due::RollBack, self.now + length * 8);
             }
-            8 => {
-                if self.checkpoint.is_none() && self.offset_ms == 0 {
-                    self.checkpoint = Some((self.store.checkpoint(), self.ledger.clone()));
-                    self.due.insert(Due::RollBack, self.now + length * 8);
-                }
-                "rolled back"
-            }
-            9 => {
+            "flushed" => {
                 self.ledger.roll_back(Ledger::default());
                 (self.checkpoint, self.unmarked_at) = (None, None);
                 self.damage(leader, &[Damage::Flushed], length);
                 self.expire_lease(TTL);
-                "flushed"
             }
-            10 => {
-                let ahead = self.within(HOUR * 2);
-                self.set_clock(i64::try_from(ahead.as_millis()).unwrap());
+            "clock ahead" | "clock behind" => {
+                let is_ahead = fault == "clock ahead";
+                let by = self.within(if is_ahead { HOUR * 2 } else { HOUR / 12 });
+                let by_ms = i64::try_from(by.as_millis()).unwrap();
+                self.set_clock(if is_ahead { by_ms } else { -by_ms });
                 self.due.insert(Due::ClockRight, self.now + length / 10);
-                "clock ahead"
             }
-            11 => {
-                let behind = self.within(HOUR / 12);
-                self.set_clock(-i64::try_from(behind.as_millis()).unwrap());
-                self.due.insert(Due::ClockRight, self.now + length / 10);
-                "clock behind"
+            // While a clock is wrong, what is edited is passed over with what was sent.
+            "edit" if is_clock_right => {
+                self.periods[self.rng.usize(..3)] = PERIODS[self.rng.usize(..PERIODS.len())];
+                self.files = entries::files(&self.fixed, self.periods);
+                // It is read before slots that come due while the store is away are sent.
+                self.stay_away(length * 3);
+                self.wake_all();
             }
-            _ => {
-                // While a clock is wrong, what is edited is passed over with what was sent.
-                if self.offset_ms == 0 {
-                    self.periods[self.rng.usize(..3)] = PERIODS[self.rng.usize(..PERIODS.len())];
-                    self.files = entries::files(&self.fixed, self.periods);
-                    // It is read before slots that come due while the store is away are sent.
-                    self.stay_away(length * 3);
-                    self.wake_all();
-                }
-                "edit"
-            }
+            _ => return "nothing",
         }
+        fault
     }
 
     fn expire_lease(&mut self, after: Duration) {
@@ -477,8 +466,7 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
     }
     println!("{faults:?}\n{outcomes:?}");
     if only.is_none() {
-        assert_eq!(faults.len(), 13);
-        assert!(faults.values().all(|n| *n >= 100), "{faults:?}");
+        assert!(FAULTS.iter().all(|fault| faults[fault] >= 100), "{faults:?}");
         assert!(outcomes.len() >= 9 && outcomes.values().all(|n| *n >= 20), "{outcomes:?}");
         let sent = ["scheduled", "catch_up", "resent"].map(|word| outcomes[word]);
         assert!(sent.iter().sum::<u64>() > outcomes.values().sum::<u64>() * 3 / 4, "{outcomes:?}");

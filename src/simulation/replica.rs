@@ -166,7 +166,7 @@ impl World {
         let snapshot = answer(self.store.read());
         let mut state = snapshot.state(GRACE);
         if state.is_ahead(GRACE) {
-            state.take_in_ahead(&self.settled_ahead());
+            state.take_in_ahead(&self.history_from(state.now));
         }
         let (is_ours, files) = (self.continues(index), Arc::clone(&self.files));
         let is_whole = state.completeness == Completeness::Whole;
@@ -208,10 +208,9 @@ impl World {
         Ok(())
     }
 
-    /// What became of slots later than now.
-    fn settled_ahead(&mut self) -> Vec<Line> {
-        let from = Some(self.store_now() + SECOND / 1000);
-        let query = HistoryQuery { from, limit: 10_000, ..HistoryQuery::default() };
+    /// What was recorded of slots from `from` on.
+    fn history_from(&mut self, from: UnixMs) -> Vec<Line> {
+        let query = HistoryQuery { from: Some(from), limit: 10_000, ..HistoryQuery::default() };
         answer(self.store.history(query)).events.into_iter().map(|event| event.line).collect()
     }
 
@@ -321,7 +320,7 @@ impl World {
         if back.is_none_or(|back| back <= GRACE) {
             return Ok(());
         }
-        let history = self.settled_ahead();
+        let history = self.history_from(shown - GRACE);
         let changes = self.replicas[index].planner_mut().repair(shown, &history).changes;
         if changes.is_empty() {
             return Ok(());
