@@ -291,7 +291,7 @@ fn what_a_later_leader_sent_after_a_rollback_is_not_sent_again_once_its_clock_is
     let mut first = at_noon([all(every("a", 1))]);
     let older = state_of(&first, at(10));
     go_through(&mut first, 1..=10);
-    first.advance(first.sequence() + 90);
+    first.advance(first.sequence() + 90_000);
     let mut second = take_over([all(every("a", 1))], &older, None).planner;
     go_through(&mut second, 11..=20);
     go_through(&mut second, AN_HOUR + 20..=AN_HOUR + 20);
