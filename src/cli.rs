@@ -393,7 +393,8 @@ pub struct Trigger {
 #[derive(Debug, Args)]
 #[command(after_help = "The messages are new tasks, and their `expires` counts from now. At most \
     10000 slots go at a time; the first that cannot be sent ends it, and it prints the command that goes \
-    on. For a day, the broker knows how far each run has come; an AMQP broker keeps no such record.")]
+    on. For a day, it is remembered how far each run has come; over AMQP, a repeat sends again what its \
+    broker has not confirmed.")]
 pub struct Backfill {
     /// The entry whose slots to send; it may be disabled
     pub entry: String,

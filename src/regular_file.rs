@@ -10,7 +10,7 @@
 //! is never a link, so one that stands there is refused.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, BufRead, ErrorKind, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -35,6 +35,33 @@ pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
 /// When it cannot be opened, or is not a regular file.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().read(true), OFlags::NOFOLLOW, path)
+}
+
+/// The same, unless it is larger than `max_bytes`.
+///
+/// # Errors
+/// When it cannot be opened, is not a regular file, or is larger ([`ErrorKind::FileTooLarge`]).
+pub(crate) fn open_own_within(path: &Path, max_bytes: u64) -> io::Result<File> {
+    let file = open_own(path)?;
+    if file.metadata()?.len() > max_bytes { Err(too_large(max_bytes)) } else { Ok(file) }
+}
+
+/// Reads the next line with its end, or what is left; nothing at the end of the file. No more than
+/// `max_bytes` are taken into memory.
+///
+/// # Errors
+/// When it cannot be read, or is longer ([`ErrorKind::FileTooLarge`]).
+pub(crate) fn read_line(
+    reader: &mut impl BufRead,
+    max_bytes: u64,
+    line: &mut Vec<u8>,
+) -> io::Result<usize> {
+    let read = reader.take(max_bytes.saturating_add(1)).read_until(b'\n', line)?;
+    if read as u64 > max_bytes {
+        let message = format!("a line is longer than {max_bytes} bytes");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, message));
+    }
+    Ok(read)
 }
 
 /// Opens a file of our own to read and write it, and makes it (mode 0600) if it is not there. What
@@ -80,17 +107,26 @@ pub(crate) fn replace_own<E: From<io::Error>>(
     staged: &Path,
     write: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<File, E> {
-    // A crash may have left it. If something else is in the way, the next line says so.
-    let _ = fs::remove_file(staged);
-    let mut file = create_own(staged).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => in_the_way(staged),
-        _ => error,
-    })?;
+    remove_staged(staged)?;
+    let mut file = create_own(staged)?;
     let replaced = write(&mut file).and_then(|()| {
         file.sync_all()?;
         Ok(fs::rename(staged, path)?)
     });
     replaced.inspect_err(|_| drop(fs::remove_file(staged))).map(|()| file)
+}
+
+/// Removes what a crash may have left at the staged path of [`replace_own`].
+///
+/// # Errors
+/// When a directory stands there, or it cannot be removed.
+pub(crate) fn remove_staged(staged: &Path) -> io::Result<()> {
+    let Err(error) = fs::remove_file(staged) else { return Ok(()) };
+    match fs::symlink_metadata(staged) {
+        Err(gone) if gone.kind() == ErrorKind::NotFound => Ok(()),
+        Ok(found) if found.is_dir() => Err(in_the_way(staged)),
+        _ => Err(error),
+    }
 }
 
 /// Makes a folder of our own, and those above it, if they are not there (mode 0700).
@@ -146,17 +182,17 @@ fn kind(found: &Metadata) -> &'static str {
 
 fn read_all(file: File, max_bytes: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
-    let too_large = || {
-        let message = format!("larger than {max_bytes} bytes");
-        io::Error::new(ErrorKind::FileTooLarge, message)
-    };
     if length > max_bytes {
-        return Err(too_large());
+        return Err(too_large(max_bytes));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     // It may have grown meanwhile, and files such as those in /proc do not tell their length.
     file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > max_bytes { Err(too_large()) } else { Ok(bytes) }
+    if bytes.len() as u64 > max_bytes { Err(too_large(max_bytes)) } else { Ok(bytes) }
+}
+
+fn too_large(max_bytes: u64) -> io::Error {
+    io::Error::new(ErrorKind::FileTooLarge, format!("larger than {max_bytes} bytes"))
 }
 
 #[cfg(test)]

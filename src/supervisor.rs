@@ -30,7 +30,7 @@ pub struct Supervisor {
     beat_every: Option<Duration>,
     beaten_at: Option<Instant>,
     /// The message that was told last.
-    told: String,
+    said: String,
     looked_at: Option<Instant>,
     /// Reloads that have not come to an end.
     reloads: usize,
@@ -81,8 +81,8 @@ impl Supervisor {
     fn tell(&mut self, status: &str) {
         let ready = if self.reloads == 0 { "READY=1\n" } else { "" };
         let message = format!("{ready}STATUS={}", one_line(status));
-        if message != self.told && self.send(&message) {
-            self.told = message;
+        if message != self.said && self.send(&message) {
+            self.said = message;
         }
     }
 
@@ -103,7 +103,7 @@ impl Supervisor {
     /// A reload has come to its end, for better or worse: the next turn tells how.
     pub fn reloaded(&mut self) {
         self.reloads = self.reloads.saturating_sub(1);
-        self.told.clear();
+        self.said.clear();
         self.looked_at = None;
     }
 
@@ -189,8 +189,8 @@ mod tests {
         }
         assert_eq!(rests[0], Duration::MAX);
         assert_eq!(rests[1], Duration::from_millis(900));
-        let told = ["READY=1\nSTATUS=at 0", "READY=1\nSTATUS=at 1", "READY=1\nSTATUS=at 2"];
-        assert_eq!(heard(&listener), told);
+        let said = ["READY=1\nSTATUS=at 0", "READY=1\nSTATUS=at 1", "READY=1\nSTATUS=at 2"];
+        assert_eq!(heard(&listener), said);
     }
 
     #[tokio::test(start_paused = true)]

@@ -136,18 +136,18 @@ fn a_missing_right_is_told_with_what_it_is_for() {
     let celery = more("celery", "celery-queue");
     for (rule, names) in [("+evalsha", "'evalsha'"), ("+script|load", "'script|load'")] {
         permit(&server, &[without(rule), celery.clone()]);
-        let told = place.run(&["trigger", "a"]).refused(3);
-        assert!(told.contains(names) && told.contains("docs/brokers.md"), "{told}");
+        let said = place.run(&["trigger", "a"]).refused(3);
+        assert!(said.contains(names) && said.contains("docs/brokers.md"), "{said}");
     }
     permit(&server, &[without("~downbeat:*"), celery.clone()]);
     let downbeat = place.start(&["run"]);
-    let told = downbeat.wait_for_log("the broker is unavailable");
-    assert!(told.contains("docs/brokers.md"), "{told}");
+    let said = downbeat.wait_for_log("the broker is unavailable");
+    assert!(said.contains("docs/brokers.md"), "{said}");
 
     // Now only one queue is forbidden.
     permit(&server, &[base(), celery]);
-    let told = downbeat.wait_for_log("the queue refuses messages");
-    assert!(told.contains("json-queue") && told.contains("LPUSH"), "{told}");
+    let said = downbeat.wait_for_log("the queue refuses messages");
+    assert!(said.contains("json-queue") && said.contains("LPUSH"), "{said}");
     downbeat.wait_for_dispatches("a", 0, 2);
     let status = place.run(&["status"]).stdout;
     assert!(status.contains("json-queue"), "{status}");

@@ -163,9 +163,9 @@ fn a_queue_of_unknown_form_is_refused_and_told() {
     needs!(Redis);
     let server = RedisServer::start();
     let place = place(&server);
-    let refused = |told: &str| {
+    let refused = |said: &str| {
         let refusal = place.run(&["trigger", "minimal"]).refused(3);
-        assert!(refusal.contains(told), "{refusal}");
+        assert!(refusal.contains(said), "{refusal}");
         assert_eq!(server.connect().llen::<_, usize>("shop:mail:wait").unwrap_or(0), 0);
     };
     let mut connection = server.connect();

@@ -249,22 +249,22 @@ fn the_event_that_a_task_was_sent_is_celerys() {
         let body = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
         serde_json::from_slice(&body).unwrap()
     };
-    let (mut told, mut expected) = (event(&ours), event(&theirs["envelope"]));
+    let (mut said, mut expected) = (event(&ours), event(&theirs["envelope"]));
     assert_eq!(
-        (&told["hostname"], &told["uuid"]),
+        (&said["hostname"], &said["uuid"]),
         (&json!("downbeat@host"), &json!(task.task_id.to_string()))
     );
-    assert_eq!((&told["root_id"], &told["timestamp"]), (&told["uuid"], &json!(1_795_230_000.25)));
-    assert_eq!(told["expires"], "2026-11-21T03:01:00.000000+00:00");
+    assert_eq!((&said["root_id"], &said["timestamp"]), (&said["uuid"], &json!(1_795_230_000.25)));
+    assert_eq!(said["expires"], "2026-11-21T03:01:00.000000+00:00");
     for own in ["hostname", "uuid", "root_id", "timestamp", "expires"] {
-        assert!(told.as_object_mut().unwrap().remove(own).is_some());
+        assert!(said.as_object_mut().unwrap().remove(own).is_some());
     }
     // What we leave out is of no use to a reader.
     for own in ["hostname", "uuid", "root_id", "timestamp", "expires", "pid", "clock", "utcoffset"]
     {
         assert!(expected.as_object_mut().unwrap().remove(own).is_some());
     }
-    assert_eq!(told, expected);
+    assert_eq!(said, expected);
 
     let (mut ours, mut theirs) = (ours, theirs);
     let theirs_envelope = &mut theirs["envelope"];

@@ -225,6 +225,26 @@ async fn slots_sent_while_both_clocks_were_ahead_are_not_sent_again_when_their_t
     assert_eq!(slots, expected, "no slot is missing");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_that_clocks_an_hour_ahead_left_out_go_at_their_time() {
+    needs!(Redis);
+    let server = RedisServer::start_with(Options { settable_clock: true, ..Options::default() });
+    let clock = SetClock::default();
+    let grace = Duration::from_secs(15);
+    let _service = start_with(&server, clock.clone(), grace, "every: 200ms");
+    further_any(&server, 3).await;
+    set(&server, &clock, 3_600_000);
+    further_any(&server, 5).await;
+    set(&server, &clock, 0);
+    let now = wall_clock().0;
+    let mut slots = wait_for_slot(&server, now + 2_000).await;
+    slots.sort_unstable();
+    let sent_in_time = slots.partition_point(|slot| *slot <= now + 2_000);
+    let expected: Vec<i64> = (0..sent_in_time as i64).map(|n| slots[0] + 200 * n).collect();
+    assert_eq!(slots[..sent_in_time], expected, "no slot is missing");
+    assert!(slots.last().unwrap() - now > 3_500_000, "some were sent an hour ahead");
+}
+
 /// Waits for `more` further messages, whatever they are.
 async fn further_any(server: &RedisServer, more: usize) {
     let before = server.queue("q").len();

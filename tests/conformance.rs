@@ -24,9 +24,9 @@ use downbeat::schedule::progress::{Progress, State};
 use downbeat::schedule::registration::RegistrationChange;
 use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
-    Acquire, Acquired, Batch, Capabilities, Exception, Fold, FoldedThrough, HistoryQuery, Intend,
-    Intent, ManualMessage, PastEvent, Register, Reply, Sent, Settle, Settled, Snapshot, Store,
-    Trim, Trimmed, Write,
+    Acquire, Acquired, Batch, Capabilities, Exception, Fold, FoldedThrough, HistoryQuery,
+    INTENT_KEPT, Intend, Intent, ManualMessage, ManualNote, ManualStep, Noted, PastEvent, Register,
+    Reply, Sent, Settle, Settled, Snapshot, Store, Trim, Trimmed, Write,
 };
 use downbeat::store::journal::RecordId;
 use downbeat::store::{Fence, Outgoing};
@@ -54,6 +54,13 @@ macro_rules! over_every_store {
             async fn $test() {
                 crate::support::tools::needs!(Redis);
                 super::$test(crate::conformance::stores::RedisRig::new()).await;
+            })+
+        }
+        mod over_redis_in_trouble {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::support::tools::needs!(Redis);
+                super::$test(crate::conformance::stores::TroubledRig::new()).await;
             })+
         }
         mod over_spool {
@@ -175,6 +182,13 @@ impl<R: Rig> Leader<R> {
 
     async fn send(&mut self, message: ManualMessage) -> Sent {
         self.store.send(message).await.unwrap()
+    }
+
+    /// Notes what becomes of a manual message for a carrier.
+    async fn note_manual(&mut self, step: ManualStep, run: (Uuid, u64)) -> Noted {
+        let ManualMessage { message, line, run } = self.manual("a", "s", run);
+        let note = ManualNote { step, queue: message.queue, line, run };
+        self.store.note(note).await.unwrap()
     }
 
     /// A message that somebody asked for.

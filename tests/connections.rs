@@ -19,10 +19,10 @@ fn place(url: &str) -> Place {
 }
 
 /// What `trigger` says of a broker that it cannot reach.
-fn told(place: &Place) -> String {
-    let told = place.run(&["trigger", "tick"]).refused(3);
-    assert!(!told.contains("s3cret"), "{told}");
-    told
+fn said(place: &Place) -> String {
+    let said = place.run(&["trigger", "tick"]).refused(3);
+    assert!(!said.contains("s3cret"), "{said}");
+    said
 }
 
 /// A server with this password for the default user, and a port.
@@ -40,11 +40,11 @@ fn a_login_that_redis_refuses_is_told_with_what_to_write() {
     let at = |login: &str| server.tcp_url().replace("redis://", &format!("redis://{login}"));
     let shown = format!("127.0.0.1:{}/0", server.port());
 
-    let wrong = told(&place(&at("me:s3cret-not@")));
+    let wrong = said(&place(&at("me:s3cret-not@")));
     assert!(wrong.contains("WRONGPASS"), "{wrong}");
     assert!(wrong.contains("compare user and password in the address"), "{wrong}");
     assert!(wrong.contains(&format!("no connection to redis://me:***@{shown}")), "{wrong}");
-    let without = told(&place(&at("")));
+    let without = said(&place(&at("")));
     assert!(without.contains("NOAUTH"), "{without}");
     assert!(without.contains("write `USER:PASSWORD@` in front of the host"), "{without}");
     assert!(without.contains(&format!("no connection to redis://{shown}")), "{without}");
@@ -52,12 +52,12 @@ fn a_login_that_redis_refuses_is_told_with_what_to_write() {
     let rules = ["ACL", "SETUSER", "me", "on", ">s3cret", "~*", "&*", "+@all", "-evalsha"];
     let mut permit = redis::cmd(rules[0]);
     permit.arg(&rules[1..]).exec(&mut server.connect()).unwrap();
-    let forbidden = told(&place(&at("me:s3cret@")));
+    let forbidden = said(&place(&at("me:s3cret@")));
     assert!(forbidden.contains("NOPERM") && forbidden.contains("evalsha"), "{forbidden}");
     assert!(forbidden.contains("docs/brokers.md says what the user needs"), "{forbidden}");
     assert!(forbidden.contains(&format!("redis://me:***@{shown}")), "{forbidden}");
 
-    let database = told(&place(&at(":s3cret@").replace("/0", "/99")));
+    let database = said(&place(&at(":s3cret@").replace("/0", "/99")));
     assert!(database.contains("redis has no such database"), "{database}");
 }
 
@@ -72,7 +72,7 @@ fn a_port_that_speaks_tls_or_does_not_is_told_with_the_scheme_to_write() {
     let args = [&args[..], &["--tls-ca-cert-file", &ca, "--tls-auth-clients", "no"]].concat();
     let server = redis(&args);
 
-    let at_tls = told(&place(&format!("redis://:s3cret@127.0.0.1:{port}")));
+    let at_tls = said(&place(&format!("redis://:s3cret@127.0.0.1:{port}")));
     assert!(at_tls.contains("if it speaks TLS on that port, write `rediss://`"), "{at_tls}");
     assert!(at_tls.contains(&format!("no connection to redis://:***@127.0.0.1:{port}/0")));
     // Whether Redis answers what it does not understand depends on whether a line ends in it.
@@ -81,7 +81,7 @@ fn a_port_that_speaks_tls_or_does_not_is_told_with_the_scheme_to_write() {
     let answering = without_tls(b"-ERR unknown command\r\n");
     for url in [url, format!("rediss://:s3cret@{silent}"), format!("rediss://:s3cret@{answering}")]
     {
-        let at_plain = told(&place(&url));
+        let at_plain = said(&place(&url));
         assert!(at_plain.contains("speak TLS on that port"), "{at_plain}");
         assert!(at_plain.contains("write `redis://`"), "{at_plain}");
         assert!(at_plain.contains("no connection to rediss://:***@127.0.0.1:"), "{at_plain}");
@@ -107,18 +107,18 @@ fn without_tls(answer: &'static [u8]) -> SocketAddr {
 fn a_port_of_rabbitmq_that_speaks_tls_or_does_not_is_told_with_the_scheme_to_write() {
     needs!(Redis, RabbitMq);
     let (rabbitmq, state) = (RabbitMq::shared(), RedisServer::start());
-    let told = |url: &str| told(&place(url).env("DOWNBEAT_STATE", &state.url()));
+    let said = |url: &str| said(&place(url).env("DOWNBEAT_STATE", &state.url()));
     let swapped = |url: String, from: &str, to: &str| {
         url.replace(from, to).replace("guest:guest@", "guest:s3cret@")
     };
-    let at_tls = told(&swapped(rabbitmq.tls_url(), "amqps://", "amqp://"));
+    let at_tls = said(&swapped(rabbitmq.tls_url(), "amqps://", "amqp://"));
     assert!(at_tls.contains("if the server speaks TLS on that port, write `amqps://`"), "{at_tls}");
     assert!(at_tls.contains("no connection to amqp://guest:***@127.0.0.1:"), "{at_tls}");
-    let at_plain = told(&swapped(rabbitmq.url(), "amqp://", "amqps://"));
+    let at_plain = said(&swapped(rabbitmq.url(), "amqp://", "amqps://"));
     assert!(at_plain.contains("does not speak TLS on that port"), "{at_plain}");
     assert!(at_plain.contains("write `amqp://`"), "{at_plain}");
     assert!(at_plain.contains("no connection to amqps://guest:***@127.0.0.1:"), "{at_plain}");
-    let wrong = told(&swapped(rabbitmq.url(), "", ""));
+    let wrong = said(&swapped(rabbitmq.url(), "", ""));
     assert!(wrong.contains("ACCESS_REFUSED"), "{wrong}");
     assert!(wrong.contains("compare user and password in the address"), "{wrong}");
 }
@@ -150,6 +150,6 @@ fn a_socket_that_may_not_be_written_to_or_is_not_there_is_told() {
         chown(place.runtime(), Some(0), Some(0)).unwrap();
     }
     fs::remove_file(&socket).unwrap();
-    let missing = told(&place);
+    let missing = said(&place);
     assert!(missing.contains("there is no such socket: start the server"), "{missing}");
 }

@@ -36,8 +36,8 @@ fn nothing_need_be_writable_and_nothing_else_need_be_there() {
     let container = container(&server, &place).env("PORT", "0");
     let Some(mut running) = container.start(&["run"]) else { return };
     let line = running.downbeat.wait_for_log("no control socket");
-    for told in ["WARN", "/tmp/downbeat-65532", "Read-only file system", "--runtime-dir"] {
-        assert!(line.contains(told), "{told}: {line}");
+    for said in ["WARN", "/tmp/downbeat-65532", "Read-only file system", "--runtime-dir"] {
+        assert!(line.contains(said), "{said}: {line}");
     }
     let started = running.downbeat.wait_for_log("started");
     assert!(started.contains("(bundled; system has none)"), "{started}");
@@ -91,8 +91,8 @@ fn the_health_check_of_the_image_tells_whether_the_loop_turns_with_redis_or_with
     let healthy = running.exec(&container, &check).ok();
     assert!(healthy.contains(", leader, pid 1\n"), "{healthy}");
     running.signal(Signal::STOP);
-    let told = running.exec(&container, &check).refused(3);
-    assert!(told.contains("/run/downbeat/control.sock did not answer within 5 s"), "{told}");
+    let said = running.exec(&container, &check).refused(3);
+    assert!(said.contains("/run/downbeat/control.sock did not answer within 5 s"), "{said}");
     running.signal(Signal::CONT);
     running.exec(&container, &check).ok();
 
@@ -113,19 +113,19 @@ fn what_a_container_lacks_is_named() {
     place.write_schedule("a.yaml", TICKING);
     let container = Container::default().mount(&place.schedules(), "/etc/downbeat/schedules");
     let Some(finished) = container.run(&["run"]) else { return };
-    let told = finished.refused(78);
+    let said = finished.refused(78);
     let expected = "cannot make the folder /var/lib/downbeat/spool: Read-only file system";
-    assert!(told.contains(expected), "{told}");
+    assert!(said.contains(expected), "{said}");
     let file = place.schedules().join("a.yaml");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let told = container.run(&["run", "--broker", "redis://127.0.0.1:1"]).unwrap().refused(78);
+    let said = container.run(&["run", "--broker", "redis://127.0.0.1:1"]).unwrap().refused(78);
     for part in ["schedules/a.yaml: cannot be read: permission denied (os error 13)", "uid 65532;"]
     {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(said.contains(part), "{part}: {said}");
     }
-    let told = container.run(&["run", "--broker-file", "/run/secrets/broker"]).unwrap();
-    let told = told.refused(78);
-    assert!(told.contains("--broker-file: the broker's file cannot be read: no such"), "{told}");
+    let said = container.run(&["run", "--broker-file", "/run/secrets/broker"]).unwrap();
+    let said = said.refused(78);
+    assert!(said.contains("--broker-file: the broker's file cannot be read: no such"), "{said}");
 }
 
 #[test]
@@ -289,8 +289,8 @@ fn the_deployment_runs_as_it_is_written_and_takes_up_an_edit_of_its_config_map()
     assert!(status.contains(", leader, pid 1\n"), "{status}");
     // In the volume itself, to which everybody may write, it would not listen.
     let open = ["downbeat", "status", "--runtime-dir", "/run/downbeat"];
-    let told = running.exec(&container, &open).refused(3);
-    assert!(told.contains("/run/downbeat is open to other users (mode 2777)"), "{told}");
+    let said = running.exec(&container, &open).refused(3);
+    assert!(said.contains("/run/downbeat is open to other users (mode 2777)"), "{said}");
     publish(&volumes.path().join("schedules"), "..2", &json!({"shop.yaml": TICKING}));
     running.downbeat.wait_for_log("reloaded: added tick; removed nightly-report");
     server.wait_for_queue("q", 1);

@@ -54,9 +54,9 @@ fn what_commands_ask_can_be_asked_by_anything_that_speaks_http() {
         status["schedule"]["kept_at"].take();
         status
     };
-    let told = tidy(place.run(&["status", "--json"]).json(0));
-    assert_eq!(tidy(status.json()), told);
-    assert_eq!(tidy(ask(&place, "GET", "/status", "").json()), told);
+    let output = tidy(place.run(&["status", "--json"]).json(0));
+    assert_eq!(tidy(status.json()), output);
+    assert_eq!(tidy(ask(&place, "GET", "/status", "").json()), output);
 
     let entries = ask(&place, "GET", "/v1/entries", "").json();
     assert_eq!(entries, place.run(&["list", "--json"]).json(0));
@@ -113,10 +113,10 @@ fn an_entry_is_triggered_by_its_name_whatever_is_in_it() {
         assert_eq!(answer.code, code, "{answer:?}");
         assert!(answer.json()["error"].is_string() && answer.json()["detail"].is_object());
     }
-    let told = place.run(&["trigger", "plane"]).refused(1);
-    assert!(told.contains("no entry is named `plane`; did you mean `plain`?"), "{told}");
-    let told = place.run(&["trigger", ""]).refused(1);
-    assert!(told.contains("no entry is named ``"), "{told}");
+    let output = place.run(&["trigger", "plane"]).refused(1);
+    assert!(output.contains("no entry is named `plane`; did you mean `plain`?"), "{output}");
+    let output = place.run(&["trigger", ""]).refused(1);
+    assert!(output.contains("no entry is named ``"), "{output}");
 }
 
 #[test]
@@ -211,6 +211,6 @@ fn the_socket_is_gone_once_the_service_has_stopped() {
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));
     assert!(!socket(&place).exists());
-    let told = place.run(&["resign"]).refused(3);
-    assert!(told.contains("no service listens on"), "{told}");
+    let output = place.run(&["resign"]).refused(3);
+    assert!(output.contains("no service listens on"), "{output}");
 }

@@ -152,11 +152,11 @@ fn an_expired_message_is_skipped_and_a_failing_one_is_run_again() {
     place.run(&["trigger", "failing"]).ok();
     let mut worker = worker(&server);
     let events = worker.wait_for_events(4);
-    let told: Vec<_> =
+    let said: Vec<_> =
         events.iter().map(|event| [&event["event"], &event["options"]["downbeat_entry"]]).collect();
     let (skip, run, short, failing) =
         (json!("skip"), json!("run"), json!("short"), json!("failing"));
-    assert_eq!(told, [[&skip, &short], [&run, &failing], [&run, &failing], [&run, &failing]]);
+    assert_eq!(said, [[&skip, &short], [&run, &failing], [&run, &failing], [&run, &failing]]);
 }
 
 /// Leaves out what differs from push to push and from queue to queue, and what we add; the id under
@@ -209,8 +209,8 @@ fn a_dry_run_shows_both_writes_and_a_queue_of_wrong_type_is_told() {
     assert_eq!(redis::cmd("DBSIZE").query::<usize>(&mut server.connect()).unwrap(), 0);
 
     let () = server.connect().set("shop:images", "not a list").unwrap();
-    let told = place.run(&["trigger", "short"]).refused(3);
-    assert!(told.contains("WRONGTYPE"), "{told}");
+    let said = place.run(&["trigger", "short"]).refused(3);
+    assert!(said.contains("WRONGTYPE"), "{said}");
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     let line = downbeat.wait_for_log("WRONGTYPE");
     assert!(line.contains("images"), "{line}");

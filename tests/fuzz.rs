@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 use downbeat::address::Address;
 use downbeat::config::{self, reference};
 use downbeat::envelope;
+use downbeat::envelope::answer::{self, Answer};
 use downbeat::leader::Peer;
-use downbeat::queue::Queues;
+use downbeat::queue::{CeleryQueue, Queue, Queues, RqQueue, Serializer, Worker};
 use downbeat::schedule::cron::{Cron, Line, Quartz};
 use downbeat::schedule::planner::Planner;
 use downbeat::schedule::progress::{Completeness, MAX_RUNS};
@@ -139,14 +140,14 @@ const TOKENS: &[&str] = &[
 ];
 
 fn seconds() -> f64 {
-    let told = std::env::var("DOWNBEAT_FUZZ_SECONDS").ok();
-    told.map_or(0.3, |told| told.parse().expect("DOWNBEAT_FUZZ_SECONDS is a number"))
+    let output = std::env::var("DOWNBEAT_FUZZ_SECONDS").ok();
+    output.map_or(0.3, |output| output.parse().expect("DOWNBEAT_FUZZ_SECONDS is a number"))
 }
 
 /// Feeds mutated seeds to `check`, which says whether it was accepted, until time is up.
 fn fuzz(name: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8]) -> bool) {
-    let told = std::env::var("DOWNBEAT_SEED").ok();
-    let seed = told.map_or_else(|| fastrand::u64(..), |told| told.parse().expect("a number"));
+    let output = std::env::var("DOWNBEAT_SEED").ok();
+    let seed = output.map_or_else(|| fastrand::u64(..), |output| output.parse().expect("a number"));
     let mut rng = Rng::with_seed(seed);
     let until = Instant::now() + Duration::from_secs_f64(seconds());
     let (mut runs, mut accepted, mut slowest) = (0_u64, 0_u64, (Duration::ZERO, String::new()));
@@ -495,6 +496,40 @@ fn check_texts(text: &str) -> bool {
     let shown = shortened(text.as_bytes());
     assert!(shown.len() <= 600 && !shown.contains(char::is_control), "{shown:?}");
     accepted
+}
+
+/// What workers leave of their tasks, and what else may stand in its place or in that of a message: one
+/// reply a line.
+#[test]
+fn answers() {
+    let text =
+        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/answers")).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let mut seeds: Vec<_> = text.split("\n\n").map(|part| part.as_bytes().to_vec()).collect();
+    seeds.push(
+        b"\x80\x05\x95\x1f\0\0\0\0\0\0\0}\x94(\x8c\x06status\x94\x8c\x07FAILURE\x94u.".to_vec(),
+    );
+    let json = RqQueue { serializer: Serializer::Json };
+    let workers =
+        [Worker::Celery(CeleryQueue::default()), Worker::Rq(RqQueue::default()), Worker::Rq(json)];
+    let queues = workers.map(|worker| Queue { name: "q".into(), worker, amqp: None });
+    fuzz("answers", &seeds, |input| {
+        let lines = input.split(|byte| *byte == b'\n');
+        let replies: Vec<_> =
+            lines.map(|line| Some(line.to_vec()).filter(|line| !line.is_empty())).collect();
+        let mut accepted = false;
+        for queue in &queues {
+            let _ = envelope::peek::read(queue, input, &replies);
+            match answer::read(queue, &replies) {
+                Answer::Pending(words) | Answer::Failed(words) => {
+                    let is_short = words.chars().count() <= 1_000;
+                    assert!(is_short && !words.contains('\n'), "{words:?}");
+                }
+                Answer::Succeeded(_) => accepted = true,
+            }
+        }
+        accepted
+    });
 }
 
 #[test]

@@ -47,8 +47,8 @@ fn a_restart_does_not_reset_a_limit() {
         let listed = place.run(&["list"]).ok();
         assert!(listed.starts_with("few (done: limit of 3 reached)\t-\t2"), "{listed}");
         let next = place.run(&["next"]);
-        let told = "downbeat: `few` is done: limit of 3 reached\n";
-        assert_eq!((next.stdout.as_str(), next.stderr.as_str()), ("", told));
+        let said = "downbeat: `few` is done: limit of 3 reached\n";
+        assert_eq!((next.stdout.as_str(), next.stderr.as_str()), ("", said));
     }
     let status = place.run(&["status"]).ok();
     assert!(status.contains("done       1 entry has reached the limit\n"), "{status}");

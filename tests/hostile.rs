@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -262,9 +263,9 @@ fn no_problem_of_a_file_shows_hidden_characters() {
     let manager = Manager::abstract_name();
     let place = manager.supervises(place);
     check_run(&place, &["run", "--broker", "spool:s"]).refused(78);
-    let (_, told) = manager.wait_for("the failure is told", |m| m.contains("ERRNO="));
-    check("STATUS", &told);
-    assert_eq!(told.lines().count(), 2, "{told:?}");
+    let (_, reported) = manager.wait_for("the failure is told", |m| m.contains("ERRNO="));
+    check("STATUS", &reported);
+    assert_eq!(reported.lines().count(), 2, "{reported:?}");
 
     // A configuration repeats no values, but has names.
     let place = Place::new().env("DOWNBEAT_CONFIG", "c.yaml");
@@ -309,6 +310,15 @@ fn poison(server: &RedisServer, queue: &str) {
         let mut add = redis::cmd("XADD");
         add.arg("downbeat:journal").arg("*").arg(&record).exec(&mut redis).unwrap();
     }
+    // And one that can be read: whoever asked, and the queue, may be called anything.
+    let by = HOSTILE.replace(['\n', '\t'], "");
+    let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let line = format!("{name}\t1798761600000\tmanual\tid={id}\tby={by}");
+    let record = ["before", HOSTILE, "term", "", "queue", HOSTILE, "total", "1", "lines", &line];
+    let mut add = redis::cmd("XADD");
+    add.arg("downbeat:journal").arg("*").arg(&record).exec(&mut redis).unwrap();
+    let counter = format!("{HOSTILE}\tscheduled");
+    let () = redis.hset("downbeat:counters", counter, 5).unwrap();
     let message = json!({
         "body": json!([[HOSTILE, long], {HOSTILE: HOSTILE}, {}]).to_string(),
         "headers": {"task": HOSTILE, "id": HOSTILE, "downbeat_entry": long, "downbeat_kind": HOSTILE},
@@ -331,6 +341,11 @@ fn poison(server: &RedisServer, queue: &str) {
     let () = redis.set(format!("wrong{NAME}"), HOSTILE).unwrap();
 }
 
+/// Has a leader with a hostile name.
+fn lead(server: &RedisServer) {
+    let () = server.connect().pset_ex("downbeat:lease", format!("7 {NAME}"), 600_000).unwrap();
+}
+
 #[test]
 fn no_command_shows_hidden_characters_of_redis() {
     needs!(Redis);
@@ -339,13 +354,22 @@ fn no_command_shows_hidden_characters_of_redis() {
     poison(&server, &queue);
     let place = place().env("DOWNBEAT_BROKER", &server.url());
     run_all_commands(&place);
+    for command in [&["history"][..], &["history", &entry("celery")]] {
+        let shown = check_run(&place, command).ok();
+        assert!(shown.contains(r"manual") && shown.contains(r"x\u001b[31m"), "{shown}");
+        check_run(&place, &[command, &["--json"]].concat()).ok();
+    }
     let status = check_run(&place, &["status"]);
-    assert!(
-        status.stdout.contains(r"leader     x\u001b[31m") && status.stdout.len() < 50_000,
-        "{status:?}"
-    );
+    assert!(status.stdout.contains("5 scheduled"), "{status:?}");
+    let reported = r"the lease cannot be used: it cannot be read: `7 x\u001b[31m";
+    assert!(status.stdout.contains(reported) && status.stdout.len() < 50_000, "{status:?}");
+    let status = check_run(&place, &["status", "--json"]).json(1);
+    assert!(status["lease_error"].as_str().unwrap().len() < 500, "{status:?}");
+    lead(&server);
+    let status = check_run(&place, &["status"]);
+    assert!(status.stdout.contains(r"leader     n\u202e"), "{status:?}");
     let status = check_run(&place, &["status", "--json"]).json(0);
-    assert!(status["leader"].as_str().unwrap().starts_with(&format!("7 {HOSTILE}")));
+    assert_eq!(status["leader"], format!("7 {NAME}"));
     for queue in [&*queue, "wrong", &format!("wrong{NAME}"), "jobs", "rq"] {
         let shown = check_run(&place, &["peek", queue, "--count", "100"]);
         assert!(shown.stdout.len() < 100_000, "{}", shown.stdout.len());
@@ -358,6 +382,74 @@ fn no_command_shows_hidden_characters_of_redis() {
     let first: Value = serde_json::from_str(shown.stdout.lines().next().unwrap()).unwrap();
     assert!(shown.stdout.len() > 2 << 20, "nothing is cut in JSON");
     assert!(first.to_string().contains("forged"), "{first}");
+}
+
+#[test]
+fn neither_commands_nor_the_log_show_hidden_characters_of_a_spool() {
+    let place = place_for(&["celery"]).env("DOWNBEAT_BROKER", "spool:s");
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    downbeat.process().terminate();
+    downbeat.wait(SOON);
+    let (name, by) = (entry("celery"), HOSTILE.replace(['\n', '\t'], ""));
+    let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let lines = format!("{name}\t1798761600000\tmanual\tid={id}\tby={by}\n{name}\t{by}");
+    let left = json!({
+        "seq": 1_000_000_000_000_000_u64,
+        "registrations": {HOSTILE: HOSTILE, &name: HOSTILE},
+        "progress": {HOSTILE: HOSTILE, NAME: HOSTILE},
+        "intents": {HOSTILE: HOSTILE, &name: HOSTILE},
+        "running": {HOSTILE: HOSTILE},
+        "counters": {format!("{HOSTILE}\tscheduled"): 5},
+        "journal": [["1798761600000-9", "7", HOSTILE, lines]],
+    });
+    let records = eventually(SOON, "the spool's records", || {
+        let folders = [place.path().join("s"), place.state()];
+        folders.iter().flat_map(|folder| find(folder, "records")).next()
+    });
+    let mut text = fs::read(&records).unwrap();
+    text.extend_from_slice(format!("{left}\n").as_bytes());
+    fs::write(&records, text).unwrap();
+    let look = || {
+        for command in [
+            &["status"][..],
+            &["list"],
+            &["list", &name],
+            &["history"],
+            &["history", &name],
+            &["peek", &name],
+            &["next"],
+            &["trigger", &name],
+        ] {
+            check_run(&place, command);
+            check_run(&place, &[command, &["--json"]].concat());
+        }
+    };
+    look();
+    let shown = check_run(&place, &["history", &name]).ok();
+    assert!(shown.contains(r"x\u001b[31m"), "{shown}");
+    for format in ["text", "logfmt", "json"] {
+        let mut downbeat = place.start(&["run", "--log-format", format, "--log-level", "debug"]);
+        downbeat.wait_for_log("took office");
+        look();
+        let shown = check_run(&place, &["history", &name]).ok();
+        assert!(shown.contains(r"x\u001b[31m"), "{shown}");
+        downbeat.process().terminate();
+        downbeat.wait(SOON);
+        check_log(format, &downbeat);
+    }
+}
+
+/// All files of that name in a folder and the folders in it.
+fn find(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => find(&path, name),
+            false => vec![path],
+        })
+        .filter(|path| path.ends_with(name))
+        .collect()
 }
 
 /// A thread that does `work` again and again until the guard is dropped.
@@ -431,12 +523,12 @@ fn nothing_that_workers_say_is_shown_raw() {
             let asked: Value =
                 serde_json::from_slice(&message.get_payload::<Vec<u8>>().unwrap()).unwrap();
             let id = asked["properties"]["delivery_tag"].as_str().unwrap();
-            for (ticket, told) in [
+            for (ticket, reported) in [
                 ("registered", json!({HOSTILE: [format!("demo.{HOSTILE}"), "demo.nm"]})),
                 ("active_queues", json!({HOSTILE: [{"name": HOSTILE}, {"name": entry("celery")}]})),
             ] {
                 let answer = json!({
-                    "body": told.to_string(), "content-type": "application/json",
+                    "body": reported.to_string(), "content-type": "application/json",
                     "headers": {"ticket": ticket}, "properties": {},
                 });
                 let () =
@@ -495,19 +587,19 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         // A follower of a hostile leader, among hostile replicas.
         let server = RedisServer::start();
         poison(&server, &entry("celery"));
-        let lease = format!("7 {HOSTILE}");
-        let () = server.connect().pset_ex("downbeat:lease", lease, 600_000).unwrap();
         let manager = Manager::abstract_name();
         let place = manager.supervises(place()).env("DOWNBEAT_BROKER", &server.url());
         let run = ["run", "--log-format", format, "--log-level", "debug", "--http", "127.0.0.1:0"];
         let mut downbeat = place.start(&run);
+        downbeat.wait_for_log("the lease cannot be used");
+        lead(&server);
         downbeat.wait_for_log("following");
         downbeat.wait_for_log("clock differs");
         run_all_commands(&place);
         place.write_schedule("b.json", &json!({"entries": {HOSTILE: {HOSTILE: 1}}}).to_string());
         check_run(&place, &["reload", "--wait"]).refused(1);
-        let (_, told) = manager.wait_for("the refusal is told", |m| m.contains("refused"));
-        check("STATUS", &told);
+        let (_, reported) = manager.wait_for("the refusal is told", |m| m.contains("refused"));
+        check("STATUS", &reported);
         place.write_schedule(
             "b.json",
             &json!({"entries": {NAME: {"task": "t", "every": "1h"}}}).to_string(),
@@ -537,10 +629,10 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         // A broker that answers with hostile errors.
         let place = manager.supervises(self::place()).env("DOWNBEAT_BROKER", &refusing_server());
         let mut downbeat = place.start(&run[..5]);
-        let (_, told) = manager
+        let (_, reported) = manager
             .wait_for("the trouble is told", |m| m.contains("forged") && m.contains("STATUS="));
-        check("STATUS", &told);
-        assert!(told.len() < 1000, "{told}");
+        check("STATUS", &reported);
+        assert!(reported.len() < 1000, "{reported}");
         let waits = |line: &str| line.contains("forged");
         eventually(SOON, "the trouble is logged", || downbeat.last_log(waits));
         run_all_commands(&place);

@@ -105,7 +105,7 @@ fn a_procfile_runs_it_where_the_host_says_that_things_are() {
     assert_eq!(ready.code, 200, "{ready:?}");
     host.process().terminate();
     host.wait(SOON);
-    let told = host.out().join("\n");
-    assert!(told.contains(&format!("address=0.0.0.0:{port}")), "{told}");
-    assert!(told.contains("resigned") && told.contains("stopped"), "{told}");
+    let said = host.out().join("\n");
+    assert!(said.contains(&format!("address=0.0.0.0:{port}")), "{said}");
+    assert!(said.contains("resigned") && said.contains("stopped"), "{said}");
 }

@@ -91,8 +91,8 @@ fn a_refused_reload_is_shown_with_its_place_and_nothing_of_the_file() {
     let address = address(&downbeat);
     eventually(SOON, "it leads", || (get(&address, "/leaderz").code == 200).then_some(()));
     place.write_schedule("jobs.yaml", "entries: {yearly: {task: t, crom: 1, args: [s3cret]}}");
-    let told = place.run(&["reload", "--wait"]).refused(1);
-    assert!(told.contains("args: [s3cret]"), "whoever may reload is shown the line: {told}");
+    let output = place.run(&["reload", "--wait"]).refused(1);
+    assert!(output.contains("args: [s3cret]"), "whoever may reload is shown the line: {output}");
     let shown = eventually(SOON, "the refusal is shown", || {
         Some(get(&address, "/status").body).filter(|body| body.contains("\"accepted\": false"))
     });
@@ -233,15 +233,15 @@ fn run_says_what_to_do_about_an_address_that_cannot_be_had() {
     let place = place("spool:spool");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let told = place.run(&["run", "--http", &taken]).refused(4);
+    let output = place.run(&["run", "--http", &taken]).refused(4);
     let expected = format!(
         "downbeat: cannot serve health and metrics on {taken}: Address already in use (os error \
          98)\nhint: stop what listens there, or choose another address with `http:` or --http\n"
     );
-    assert!(told.ends_with(&expected), "{told}");
+    assert!(output.ends_with(&expected), "{output}");
     // An address of the networks that are kept for documentation: RFC 5737.
-    let told = place.run(&["run", "--http", "192.0.2.1:9632"]).refused(4);
-    assert!(told.contains("on 192.0.2.1:9632: Cannot assign requested address"), "{told}");
+    let output = place.run(&["run", "--http", "192.0.2.1:9632"]).refused(4);
+    assert!(output.contains("on 192.0.2.1:9632: Cannot assign requested address"), "{output}");
 }
 
 #[test]

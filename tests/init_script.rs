@@ -185,7 +185,7 @@ fn a_start_follows_no_link_gives_nothing_away_and_says_what_is_in_the_way() {
     let Some(machine) = machine() else { return };
     machine.run("mkdir /root/folder && echo precious >/root/folder/file").ok();
     let log = "/var/log/downbeat.log";
-    for (path, what, told) in [
+    for (path, what, said) in [
         ("/run/downbeat", "ln -s /root/folder", "set RUNTIME_DIRECTORY in /etc/default/downbeat"),
         ("/var/lib/downbeat", "ln -s /root/folder", "set STATE_DIRECTORY in /etc/default"),
         (log, "ln -s /root/folder/file", "is not a file: remove it, or set LOGFILE in /etc/def"),
@@ -195,7 +195,7 @@ fn a_start_follows_no_link_gives_nothing_away_and_says_what_is_in_the_way() {
         machine.run(&format!("rm -rf {path}; {what} {path}")).ok();
         let refused = act_in_time(&machine, "start");
         assert_eq!(refused.code, Some(1), "{path}: {refused:?}");
-        assert!(refused.stdout.contains(told), "{path}: {refused:?}");
+        assert!(refused.stdout.contains(said), "{path}: {refused:?}");
         machine.run(&format!("rm {path}")).ok();
     }
     let left = "cat /root/folder/file; stat -c %U:%a /root/folder /root/folder/file; ls /nowhere";

@@ -111,8 +111,8 @@ const COMMANDS: [&[&str]; 6] = [
 /// Panics unless each command fails with 3 and `reason`, and nothing is sent anywhere.
 fn assert_nothing_is_asked(place: &Place, reason: &str, asked: &mpsc::Receiver<Vec<u8>>) {
     for args in COMMANDS {
-        let told = place.run(args).refused(3);
-        assert!(told.contains("nothing was asked: ") && told.contains(reason), "{args:?}: {told}");
+        let said = place.run(args).refused(3);
+        assert!(said.contains("nothing was asked: ") && said.contains(reason), "{args:?}: {said}");
     }
     assert_eq!(asked.try_recv(), Err(mpsc::TryRecvError::Empty));
     assert!(!place.state().join("spool").exists());
@@ -196,8 +196,8 @@ fn a_service_listens_in_no_directory_that_others_may_enter_and_says_what_to_do()
     chmod(&place.runtime(), 0o755);
     let mut downbeat = place.start(&["run"]);
     let line = downbeat.wait_for_log("no control socket");
-    for told in ["WARN", "is open to other users (mode 0755)", "RuntimeDirectoryMode=0700"] {
-        assert!(line.contains(told), "{told}: {line}");
+    for said in ["WARN", "is open to other users (mode 0755)", "RuntimeDirectoryMode=0700"] {
+        assert!(line.contains(said), "{said}: {line}");
     }
     downbeat.wait_for_log("took office");
     assert!(!place.runtime().join("control.sock").exists());

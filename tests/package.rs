@@ -31,8 +31,8 @@ static PACKAGES: LazyLock<Packages> = LazyLock::new(|| {
     let mut build = Command::new(cargo_deb());
     build.args(["--no-build", "--fast", "--locked", "--offline", "--output"]).arg(&first);
     build.current_dir(tests_folder().join("..")).env("CARGO_TARGET_DIR", folder.join("target"));
-    let told = ran(&mut build).stderr;
-    assert!(!told.contains("warning"), "{told}");
+    let said = ran(&mut build).stderr;
+    assert!(!said.contains("warning"), "{said}");
 
     let content = folder.join("content");
     ran(Command::new("dpkg-deb").arg("-R").args([&first, &content]));
@@ -135,8 +135,8 @@ fn under_systemd_it_starts_restarts_what_runs_keeps_edits_and_leaves_nothing_of_
     }
     machine.run("systemctl stop downbeat@stopped && systemctl disable downbeat").ok();
 
-    let told = dpkg(&machine, "-i /root/second.deb");
-    assert!(!told.stdout.contains("onfiguration file"), "{told:?}");
+    let said = dpkg(&machine, "-i /root/second.deb");
+    assert!(!said.stdout.contains("onfiguration file"), "{said:?}");
     for (unit, enabled) in [("downbeat", "disabled"), ("downbeat@runs", "enabled")] {
         assert_eq!((state(unit), starts(unit)), (is("active", enabled), 2), "{unit}");
         let program = format!("readlink /proc/$(systemctl show --value -p MainPID {unit})/exe");
@@ -151,8 +151,8 @@ fn under_systemd_it_starts_restarts_what_runs_keeps_edits_and_leaves_nothing_of_
     // What was stopped stays so. A service that cannot be started is told of, and that is all.
     machine.run("systemctl enable downbeat && systemctl stop downbeat").ok();
     machine.write("/etc/downbeat/runs/downbeat.yaml", "grace: soon\n");
-    let told = dpkg(&machine, "-i /root/second.deb");
-    assert!(told.stderr.contains("Job for downbeat@runs.service failed"), "{told:?}");
+    let said = dpkg(&machine, "-i /root/second.deb");
+    assert!(said.stderr.contains("Job for downbeat@runs.service failed"), "{said:?}");
     assert_eq!((state("downbeat"), starts("downbeat")), (is("inactive", "enabled"), 2));
     machine.write("/etc/downbeat/runs/downbeat.yaml", "broker: redis://127.0.0.1:1\n");
     machine.run("systemctl start downbeat downbeat@runs").ok();
@@ -189,8 +189,8 @@ fn without_systemd_its_init_script_does_the_same() {
     let pid = || machine.run("cat /run/downbeat.pid 2>/dev/null").stdout;
     let status = || machine.run("/etc/init.d/downbeat status").code;
 
-    let told = dpkg(&machine, "-i /root/first.deb");
-    assert_eq!(status(), Some(0), "{told:?}");
+    let said = dpkg(&machine, "-i /root/first.deb");
+    assert_eq!(status(), Some(0), "{said:?}");
     let first = pid();
     let user = machine.run("stat -c %U /proc/$(cat /run/downbeat.pid)").ok();
     assert_eq!(user, "downbeat\n");

@@ -263,9 +263,9 @@ fn a_message_that_makes_no_sense_is_a_line_among_the_others() {
     let () = redis.rpush("dramatiq:thumbs", "gone").unwrap();
     let () = redis.lpush("bull:letters:wait", "gone").unwrap();
     for queue in ["images", "thumbs", "letters"] {
-        let told = peek(&place, queue);
-        assert!(told[0]["error"].as_str().unwrap().contains("is gone"), "{told:?}");
-        assert_eq!(told[0]["raw"], "gone");
+        let said = peek(&place, queue);
+        assert!(said[0]["error"].as_str().unwrap().contains("is gone"), "{said:?}");
+        assert_eq!(said[0]["raw"], "gone");
     }
 }
 
@@ -307,14 +307,14 @@ fn of_a_stream_what_some_group_was_not_given_is_shown() {
     call("XREADGROUP GROUP fast me COUNT 3 STREAMS clicks >");
     call("XREADGROUP GROUP slow me COUNT 2 STREAMS clicks >");
     assert_eq!(ids(&place), ["3-0", "4-0"]);
-    let told = place.run(&["peek", "clicks"]).stderr;
-    assert!(told.contains("4 entries, read or not"), "{told}");
-    assert!(told.contains("group slow: 2 not given to it, 2 not acknowledged"), "{told}");
+    let said = place.run(&["peek", "clicks"]).stderr;
+    assert!(said.contains("4 entries, read or not"), "{said}");
+    assert!(said.contains("group slow: 2 not given to it, 2 not acknowledged"), "{said}");
     call("XREADGROUP GROUP fast me STREAMS clicks >");
     call("XREADGROUP GROUP slow me STREAMS clicks >");
     assert!(ids(&place).is_empty());
-    let told = place.run(&["peek", "clicks"]).stderr;
-    assert!(told.contains("none is left to be given to a group"), "{told}");
+    let said = place.run(&["peek", "clicks"]).stderr;
+    assert!(said.contains("none is left to be given to a group"), "{said}");
 }
 
 #[test]
@@ -338,15 +338,15 @@ fn another_type_of_key_and_a_broker_that_is_away_are_told() {
     let server = RedisServer::start();
     let place = kind::place(&server, QUEUES, ENTRIES);
     let () = server.connect().hset("audit", "a", 1).unwrap();
-    let told = place.run(&["peek", "audit"]).refused(1);
-    assert!(told.contains("audit is a hash, and json workers take nothing from one"), "{told}");
+    let said = place.run(&["peek", "audit"]).refused(1);
+    assert!(said.contains("audit is a hash, and json workers take nothing from one"), "{said}");
     place.run(&["trigger", "clicks"]).ok();
     let other = kind::place(&server, "queues: {clicks: {worker: json}}", ENTRIES);
-    let told = other.run(&["peek", "clicks"]).refused(1);
-    assert!(told.contains("set `worker: stream`"), "{told}");
+    let said = other.run(&["peek", "clicks"]).refused(1);
+    assert!(said.contains("set `worker: stream`"), "{said}");
     drop(server);
-    let told = place.run(&["peek", "audit"]).refused(3);
-    assert!(told.starts_with("downbeat: the broker is unavailable: no connection to "), "{told}");
+    let said = place.run(&["peek", "audit"]).refused(3);
+    assert!(said.starts_with("downbeat: the broker is unavailable: no connection to "), "{said}");
     place.run(&["peek", "audit", "--count", "0"]).refused(2);
 }
 
@@ -384,9 +384,9 @@ fn messages_on_amqp_are_counted_and_left_alone() {
     place.run(&["trigger", "a"]).ok();
     place.run(&["trigger", "a"]).ok();
     for _ in 0..2 {
-        let told = place.run(&["peek", &queue]).refused(1);
-        assert!(told.contains("2 messages wait in"), "{told}");
-        assert!(told.contains("marked as redelivered") && !told.contains("guest:guest"), "{told}");
+        let said = place.run(&["peek", &queue]).refused(1);
+        assert!(said.contains("2 messages wait in"), "{said}");
+        assert!(said.contains("marked as redelivered") && !said.contains("guest:guest"), "{said}");
     }
 }
 

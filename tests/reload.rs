@@ -234,9 +234,9 @@ fn reload_prints_what_changed_or_why_it_was_refused() {
     write_unwatched(&place, &(ticking("[1") + more + "  crom: {task: t, crom: 1h}\n"));
     let refused = place.run(&["reload", "--wait"]);
     assert_eq!(refused.stdout, "");
-    let told = refused.refused(1);
-    assert!(told.starts_with("downbeat: reload refused; the old schedule goes on\n"), "{told}");
-    assert!(told.contains("schedules/a.yaml:"), "{told}");
+    let said = refused.refused(1);
+    assert!(said.starts_with("downbeat: reload refused; the old schedule goes on\n"), "{said}");
+    assert!(said.contains("schedules/a.yaml:"), "{said}");
     write_unwatched(&place, &ticking("[2]"));
     let asked = place.run(&["reload"]).ok();
     assert!(asked.contains("reload asked for"), "{asked}");
@@ -254,8 +254,8 @@ fn a_broken_edit_changes_nothing_and_is_told_once_until_it_is_mended() {
         place.write_schedule("a.yaml", &broken);
     });
     assert!(line.contains("ERROR"), "{line}");
-    let told = place.run(&["reload", "--wait"]).refused(1);
-    assert!(told.contains("a.yaml:2:19: ") && told.contains("`every`"), "{told}");
+    let said = place.run(&["reload", "--wait"]).refused(1);
+    assert!(said.contains("a.yaml:2:19: ") && said.contains("`every`"), "{said}");
     // The same again, from the watch: the file was touched.
     place.write_schedule("a.yaml", &broken);
     place.write_schedule("ignored.txt", "");

@@ -79,13 +79,13 @@ fn a_restart_with_a_typo_goes_on_with_the_schedule_accepted_before_and_says_so()
     let hash = status(&place)["schedule"]["hash"].clone();
     place.write_schedule("jobs.yaml", BROKEN);
     first.wait_for_log("reload refused; the old schedule goes on");
-    let told = trouble(&place).unwrap();
+    let said = trouble(&place).unwrap();
     let fate = format!(
         "running the schedule accepted at {accepted_at}, and will again after a restart; mended files \
          are loaded automatically"
     );
-    assert!(told.contains("the last reload was refused (./schedules/jobs.yaml:2:19: "), "{told}");
-    assert!(told.ends_with(&fate), "{told}");
+    assert!(said.contains("the last reload was refused (./schedules/jobs.yaml:2:19: "), "{said}");
+    assert!(said.ends_with(&fate), "{said}");
     first.process().kill();
 
     let second = start(&place);
@@ -94,13 +94,13 @@ fn a_restart_with_a_typo_goes_on_with_the_schedule_accepted_before_and_says_so()
     for part in ["ERROR", "started from the kept schedule files", "accepted_at=", PROBLEM] {
         assert!(log.contains(part), "{part}: {log}");
     }
-    let told = trouble(&place).unwrap();
+    let said = trouble(&place).unwrap();
     assert!(
-        told.contains("the schedule files are invalid (./schedules/jobs.yaml:2:19: "),
-        "{told}"
+        said.contains("the schedule files are invalid (./schedules/jobs.yaml:2:19: "),
+        "{said}"
     );
     wait_until_kept(&place);
-    assert!(trouble(&place).unwrap().ends_with(&fate), "{told}");
+    assert!(trouble(&place).unwrap().ends_with(&fate), "{said}");
     let schedule = status(&place)["schedule"].clone();
     assert_eq!((&schedule["hash"], &schedule["kept_at"]), (&hash, &accepted_at.into()));
     let address = address(&second);
@@ -189,8 +189,8 @@ fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
     refused.wait_for_log("downbeat: invalid schedule");
     refused.wait_for_log(PROBLEM);
     assert_eq!(refused.wait(SOON).code(), Some(78));
-    let told = refused.log().join("\n");
-    assert!(!told.contains("kept"), "{told}");
+    let said = refused.log().join("\n");
+    assert!(!said.contains("kept"), "{said}");
     start(&place);
 }
 
@@ -198,16 +198,16 @@ fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
 fn without_a_state_directory_an_invalid_schedule_fails_before_anything_is_sent() {
     let place = place().env("STATE_DIRECTORY", "/proc/no/downbeat");
     let mut downbeat = start(&place);
-    let told = downbeat.wait_for_log("the schedule files are not kept");
-    assert!(told.contains("INFO") && told.contains("no state directory: /proc/no/"), "{told}");
+    let said = downbeat.wait_for_log("the schedule files are not kept");
+    assert!(said.contains("INFO") && said.contains("no state directory: /proc/no/"), "{said}");
     place.write_schedule("jobs.yaml", BROKEN);
     downbeat.wait_for_log("reload refused");
-    let told = trouble(&place).unwrap();
-    assert!(told.contains("the next start will fail: the files are not kept: no state"), "{told}");
+    let said = trouble(&place).unwrap();
+    assert!(said.contains("the next start will fail: the files are not kept: no state"), "{said}");
     downbeat.process().kill();
     let before = messages(&place.path().join("spool/queue")).len();
-    let told = place.run(&["run"]).refused(78);
-    assert!(told.contains("invalid schedule\n") && !told.contains("kept in"), "{told}");
+    let said = place.run(&["run"]).refused(78);
+    assert!(said.contains("invalid schedule\n") && !said.contains("kept in"), "{said}");
     assert_eq!(messages(&place.path().join("spool/queue")).len(), before);
 }
 
@@ -237,8 +237,8 @@ fn a_copy_that_cannot_be_written_is_warned_of_once_and_the_service_goes_on() {
     fs::remove_file(&copy).unwrap();
     fs::create_dir_all(copy.join("in-the-way")).unwrap();
     let downbeat = start(&place);
-    let told = downbeat.wait_for_log("the schedule files are not kept");
-    assert!(told.contains("WARN") && told.contains("cannot write "), "{told}");
+    let said = downbeat.wait_for_log("the schedule files are not kept");
+    assert!(said.contains("WARN") && said.contains("cannot write "), "{said}");
     for _ in 0..3 {
         place.run(&["reload", "--wait"]).ok();
     }
@@ -266,15 +266,15 @@ fn a_schedule_that_cannot_be_kept_leaves_the_one_from_before_to_the_next_start()
         downbeat.wait_for_log("reload refused");
         (downbeat, logged, trouble(&place).unwrap())
     };
-    let (mut strict, _, told) = start_limited(&["run", "--strict"]);
-    assert!(told.contains("the next start will fail: the files are not kept: cannot"), "{told}");
+    let (mut strict, _, said) = start_limited(&["run", "--strict"]);
+    assert!(said.contains("the next start will fail: the files are not kept: cannot"), "{said}");
     strict.process().kill();
-    let (mut downbeat, logged, told) = start_limited(&["run"]);
+    let (mut downbeat, logged, said) = start_limited(&["run"]);
     let fate =
         format!(" invalid will run the schedule accepted at {accepted_at} error=cannot write");
     assert!(logged.contains("WARN") && logged.contains(&fate), "{logged}");
     let fate = format!("the next start will run the one accepted at {accepted_at}: the files are");
-    assert!(told.contains(&fate), "{told}");
+    assert!(said.contains(&fate), "{said}");
     let shown = place.run(&["status"]).ok();
     let kept = format!("\nkept       an older schedule only, as of {accepted_at} (");
     assert!(shown.contains(&kept), "{shown}");
@@ -293,10 +293,10 @@ fn a_copy_that_is_not_what_was_written_is_not_trusted() {
     let copy = copy(&place);
     let intact = fs::read(&copy).unwrap();
     let refused = |why: &str| {
-        let told = place.run(&["run"]).refused(78);
+        let said = place.run(&["run"]).refused(78);
         let expected = format!("nor can the files be used that are kept in {}: ", copy.display());
         for part in ["invalid schedule\n", PROBLEM, &expected, why] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(said.contains(part), "{part}: {said}");
         }
     };
     // Each byte matters; here are those at both ends.
@@ -323,8 +323,8 @@ fn what_is_kept_of_other_paths_or_of_another_namespace_is_not_used() {
     fs::write(place.path().join("others/jobs.yaml"), BROKEN).unwrap();
     place.write_schedule("jobs.yaml", BROKEN);
     for other in [["--schedules", "others"], ["--namespace", "other"]] {
-        let told = place.run(&[&["run"], &other[..]].concat()).refused(78);
-        assert!(!told.contains("kept"), "{told}");
+        let said = place.run(&[&["run"], &other[..]].concat()).refused(78);
+        assert!(!said.contains("kept"), "{said}");
     }
     // The same path in other words.
     let same = place.schedules().display().to_string();
@@ -351,8 +351,8 @@ fn kept_files_that_the_configuration_no_longer_allows_are_told_of_beside_the_oth
     downbeat.process().kill();
     place.write_schedule("jobs.yaml", BROKEN);
     config(&place, "");
-    let told = place.run(&["run"]).refused(78);
+    let said = place.run(&["run"]).refused(78);
     for part in [PROBLEM, "nor can the files be used", "invalid\n", "jobs.yaml:1:", "`timeout`"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(said.contains(part), "{part}: {said}");
     }
 }

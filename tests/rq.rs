@@ -201,8 +201,8 @@ fn a_queue_of_a_wrong_type_is_told() {
     let server = RedisServer::start();
     let place = place(&server);
     server.connect().set::<_, _, ()>("rq:queue:images", "no list").unwrap();
-    let told = place.run(&["trigger", "endless"]).refused(3);
-    assert!(told.contains("WRONGTYPE"), "{told}");
+    let said = place.run(&["trigger", "endless"]).refused(3);
+    assert!(said.contains("WRONGTYPE"), "{said}");
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     let line = downbeat.wait_for_log("WRONGTYPE");
     assert!(line.contains("queue=images "), "{line}");

@@ -232,12 +232,12 @@ fn the_status_of_a_failed_start_is_one_line_without_an_excerpt() {
     let place = manager.supervises(place);
     let text = format!("http: x\nnamespace: {SECRET} {SECRET}\nbroker: redis:/:{SECRET}@host\n");
     fs::write(place.path().join("c.yaml"), text).unwrap();
-    let told = place.run(&["run", "--config", "c.yaml"]).refused(78);
+    let output = place.run(&["run", "--config", "c.yaml"]).refused(78);
     let status = manager.next(SOON).unwrap();
     let expected = "STATUS=invalid configuration: c.yaml:1:7: this is not an address to listen on \
                     (and 2 more)\nERRNO=22";
     assert_eq!(status, expected);
-    assert_eq!(leak(&told), None, "{told}");
+    assert_eq!(leak(&output), None, "{output}");
 }
 
 #[test]
@@ -251,11 +251,11 @@ fn a_password_in_the_name_of_a_file_is_hidden_in_every_text_that_names_it() {
     place.write_schedule(&format!("redis:me:{SECRET}@host.yaml"), "entries: [");
     let hidden = "redis:me:***@host.yaml:1:10: ";
     let reload = place.run(&["reload", "--wait"]).refused(1);
-    let told = manager.wait_for("the refusal", |it| it.contains("STATUS=the last reload")).1;
+    let output = manager.wait_for("the refusal", |it| it.contains("STATUS=the last reload")).1;
     let log = downbeat.wait_for_log("redis:me:");
     let check = place.run(&["check"]).refused(1);
     let text = place.run(&["status"]).ok();
-    for said in [reload, told, log, check, text, get(&web, "/status").body] {
+    for said in [reload, output, log, check, text, get(&web, "/status").body] {
         assert!(said.contains(hidden), "{said}");
         assert_eq!(leak(&said), None, "{said}");
     }
@@ -306,11 +306,11 @@ fn what_cannot_be_understood_on_the_command_line_is_not_repeated() {
     ] {
         let args: Vec<_> = args.iter().map(|arg| arg.replace("PW", SECRET)).collect();
         let args: Vec<_> = args.iter().map(String::as_str).collect();
-        let told = place.run(&args).refused(2);
-        assert!(told.contains(shown), "{args:?}: {told}");
-        assert_eq!(leak(&told), None, "{args:?}: {told}");
-        let says_why = told.contains("it is not shown, as it may be part of a password");
-        assert_eq!(says_why, told.contains("'…'"), "{args:?}: {told}");
+        let output = place.run(&args).refused(2);
+        assert!(output.contains(shown), "{args:?}: {output}");
+        assert_eq!(leak(&output), None, "{args:?}: {output}");
+        let says_why = output.contains("it is not shown, as it may be part of a password");
+        assert_eq!(says_why, output.contains("'…'"), "{args:?}: {output}");
     }
 }
 

@@ -56,8 +56,8 @@ fn a_master_that_makes_way_is_followed_with_the_help_of_the_sentinels_that_are_l
     group.wait_for_the_second();
     go_on(&group.second);
     let leader = cluster.wait_for_leader();
-    let told = cluster.replica(leader).downbeat().wait_for_log("followed the new master");
-    assert!(told.contains(&format!("master=127.0.0.1:{}", group.second.port())), "{told}");
+    let said = cluster.replica(leader).downbeat().wait_for_log("followed the new master");
+    assert!(said.contains(&format!("master=127.0.0.1:{}", group.second.port())), "{said}");
     cluster.finish(&group.second);
 }
 
@@ -68,7 +68,7 @@ fn what_the_sentinels_do_not_know_is_told() {
     let open = Node::start(master.port(), 1, "");
     let closed = Node::start(master.port(), 1, "requirepass s3cret\n");
     let mut stuck = Node::start(master.port(), 1, "");
-    let told = |url: &str| {
+    let said = |url: &str| {
         let place = Place::new().env("DOWNBEAT_BROKER", url);
         place.write_schedule("all.yaml", "entries:\n  tick: {task: t, every: 1s}\n");
         let run = place.run(&["trigger", "tick"]);
@@ -76,28 +76,28 @@ fn what_the_sentinels_do_not_know_is_told() {
         if run.code == Some(0) { String::new() } else { run.refused(3) }
     };
     let (open, closed) = (open.address(), closed.address());
-    let unknown = told(&format!("sentinel://{open}/0?master=other"));
+    let unknown = said(&format!("sentinel://{open}/0?master=other"));
     assert!(unknown.contains(&format!("{open} knows no master named `other`")), "{unknown}");
-    let locked = told(&format!("sentinel://:s3cret@{closed}/0?master={NAME}"));
+    let locked = said(&format!("sentinel://:s3cret@{closed}/0?master={NAME}"));
     assert!(locked.contains("requires a password (NOAUTH); `sentinel_user` and"), "{locked}");
-    let wrong = told(&format!("sentinel://{closed}/0?master={NAME}&sentinel_password=s3cret2"));
+    let wrong = said(&format!("sentinel://{closed}/0?master={NAME}&sentinel_password=s3cret2"));
     assert!(wrong.contains("refused the login: WRONGPASS"), "{wrong}");
     assert!(wrong.contains("; `sentinel_user` and `sentinel_password` are"), "{wrong}");
     assert!(!wrong.contains("ACL LIST"), "that is about the master's: {wrong}");
-    let away = told(&format!("sentinel://127.0.0.1:{}/0?master={NAME}", free_port()));
+    let away = said(&format!("sentinel://127.0.0.1:{}/0?master={NAME}", free_port()));
     assert!(away.contains("no master was found: 127.0.0.1:"), "{away}");
     // One that can answer is enough.
     for url in [
         format!("{closed},{open}/0?master={NAME}"),
         format!("{closed}?master={NAME}&sentinel_password=s3cret"),
     ] {
-        assert_eq!(told(&format!("sentinel://{url}")), "");
+        assert_eq!(said(&format!("sentinel://{url}")), "");
     }
     // One that hangs costs its share of the time, and no more.
     stuck.process().pause();
     let url = format!("sentinel://{},{open}/0?master={NAME}", stuck.address());
-    assert_eq!(told(&url), "");
-    let alone = told(&format!("sentinel://{}/0?master={NAME}", stuck.address()));
+    assert_eq!(said(&url), "");
+    let alone = said(&format!("sentinel://{}/0?master={NAME}", stuck.address()));
     assert!(alone.contains("did not answer in time"), "{alone}");
     assert_eq!(master.queue("celery").len(), 3);
 }
@@ -115,8 +115,8 @@ fn a_replica_that_passes_for_the_master_is_not_written_to() {
     place.write_schedule("all.yaml", "entries:\n  tick: {task: t, every: 1s}\n");
     place.run(&["trigger", "tick"]).ok();
     let url = format!("sentinel://{}/0?master={NAME}", wrong.address());
-    let told = place.env("DOWNBEAT_BROKER", &url).run(&["trigger", "tick"]).refused(3);
-    assert!(told.contains("that server is currently not a master"), "{told}");
+    let said = place.env("DOWNBEAT_BROKER", &url).run(&["trigger", "tick"]).refused(3);
+    assert!(said.contains("that server is currently not a master"), "{said}");
     assert_eq!(master.queue("celery").len(), 1);
 }
 
@@ -176,6 +176,6 @@ fn sentinels_and_master_are_reached_by_tls_each_with_its_login() {
     // A Sentinel may name the master in capitals.
     let capitals = url.replace(&format!("master={NAME}"), "master=capitals");
     pinned(&capitals, &format!("{of_node},localhost={pin}")).ok();
-    let told = pinned(&url, &of_node).refused(3);
-    assert!(told.contains(&format!("names 127.0.0.1:{tls_port}: no TLS connection")), "{told}");
+    let said = pinned(&url, &of_node).refused(3);
+    assert!(said.contains(&format!("names 127.0.0.1:{tls_port}: no TLS connection")), "{said}");
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::downbeat::Place;
 use crate::support::sent::instant;
-use crate::support::spool::{files, messages};
+use crate::support::spool::{files, messages, open_released};
 use crate::support::wait::{SOON, eventually, wall_clock};
 
 const ENTRIES: usize = 20;
@@ -99,12 +99,12 @@ fn a_second_process_is_kept_out_and_told_so() {
     );
     let runtime = place.path().join("another");
     let second = place.run(&["run", "--runtime-dir", runtime.to_str().unwrap()]).refused(78);
-    let told = format!("the spool {} is in use by another process", spool.display());
-    assert!(second.contains(&told), "{second}");
+    let said = format!("the spool {} is in use by another process", spool.display());
+    assert!(second.contains(&said), "{second}");
     assert!(first.process().exited().is_none());
     first.process().kill();
     // What a killed process held is free at once.
-    drop(SpoolStore::open(&spool, "downbeat").unwrap());
+    drop(open_released(|| SpoolStore::open(&spool, "downbeat")));
 }
 
 /// A file system of `size`, unmounted when dropped.
@@ -234,11 +234,11 @@ fn a_manual_run_in_a_spool_is_repeated_without_a_double_whether_or_not_it_is_in_
     repeat();
     // A command that cannot ask the service does not go behind its back.
     let elsewhere = place.path().join("elsewhere");
-    let told = place.run(&["trigger", "hourly", "--runtime-dir", elsewhere.to_str().unwrap()]);
-    let told = told.refused(3);
+    let said = place.run(&["trigger", "hourly", "--runtime-dir", elsewhere.to_str().unwrap()]);
+    let said = said.refused(3);
     assert!(
-        told.contains("not sent: the spool ") && told.contains("is in use by another"),
-        "{told}"
+        said.contains("not sent: the spool ") && said.contains("is in use by another"),
+        "{said}"
     );
     assert_eq!(messages(&queue).len(), 25);
 }

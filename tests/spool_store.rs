@@ -25,7 +25,7 @@ use downbeat::store::{Fence, Outgoing};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::spool::files;
+use crate::support::spool::{files, open_released};
 use crate::support::wait::wall_clock;
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -63,7 +63,8 @@ impl Bench {
 
     /// Opens it and leads.
     async fn open(&mut self) {
-        let store = self.store.insert(SpoolStore::open(self.folder.path(), "test").unwrap());
+        let store = open_released(|| self.try_open());
+        let store = self.store.insert(store);
         let request = Acquire { holder: "sole".into(), ttl: GRACE, even_unmarked: false };
         let Acquired::Ours { lease, .. } = store.acquire(request).await.unwrap() else {
             panic!("whoever has it open leads");

@@ -31,9 +31,9 @@ fn ready_is_told_with_the_schedule_loaded_whether_or_not_redis_answers() {
     let mut downbeat = place.start(&["run"]);
     let first = manager.next(SOON).unwrap();
     // Redis may have refused by then.
-    let told = ["nobody leads: nothing is sent; follower", "the broker is unavailable: "];
-    let begins = |told: &str| first.starts_with(&format!("READY=1\nSTATUS={told}"));
-    assert!(told.into_iter().any(begins), "{first}");
+    let said = ["nobody leads: nothing is sent; follower", "the broker is unavailable: "];
+    let begins = |said: &str| first.starts_with(&format!("READY=1\nSTATUS={said}"));
+    assert!(said.into_iter().any(begins), "{first}");
     // Whoever was told so can ask it.
     assert!(place.run(&["list"]).ok().contains("hourly"));
     let is_trouble = |m: &str| m.starts_with("READY=1\nSTATUS=the broker is unavailable: ");
@@ -68,12 +68,12 @@ fn the_status_tells_role_and_next_slot_and_how_a_reload_went() {
     });
     place.write_schedule("a.yaml", "entries: [");
     let refused = reloaded();
-    let told = format!(
+    let said = format!(
         "STATUS=the last reload was refused (./schedules/a.yaml:1:10: `[` is never closed): \
          running the schedule accepted at {kept_at}, and will again after a restart; mended files are \
          loaded automatically; leader; next is hourly"
     );
-    assert!(refused.contains(&told), "{refused}");
+    assert!(refused.contains(&said), "{refused}");
     place.write_schedule("a.yaml", HOURLY);
     let mended = reloaded();
     assert!(mended.contains("STATUS=leader; next"), "{mended}");
@@ -89,14 +89,14 @@ fn why_a_start_failed_is_told_so_that_nobody_waits_for_it() {
     let manager = Manager::of_path(&place);
     let place = manager.supervises(place);
     place.run(&["run"]).refused(78);
-    let told = manager.next(SOON).unwrap();
-    assert!(told.starts_with("STATUS=invalid schedule: ./schedules/a.yaml:2:16: "), "{told}");
-    assert!(told.ends_with("unknown key `crom` in an entry\nERRNO=22"), "{told}");
+    let said = manager.next(SOON).unwrap();
+    assert!(said.starts_with("STATUS=invalid schedule: ./schedules/a.yaml:2:16: "), "{said}");
+    assert!(said.ends_with("unknown key `crom` in an entry\nERRNO=22"), "{said}");
     let place = place.env("DOWNBEAT_BROKER_FILE", "/nowhere/broker").env("DOWNBEAT_BROKER", "");
     place.run(&["run"]).refused(78);
-    let told = manager.next(SOON).unwrap();
+    let said = manager.next(SOON).unwrap();
     let reason = "environment:DOWNBEAT_BROKER_FILE: the broker's file cannot be read: no such file";
-    assert!(told.contains(reason), "{told}");
+    assert!(said.contains(reason), "{said}");
 }
 
 /// A service that owes a sign of life every 300 ms.

@@ -83,8 +83,8 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
     machine.run("systemctl reload downbeat").ok();
     assert!(machine.run("downbeat list").ok().contains("more"));
     machine.write("/etc/downbeat/schedules/b.yaml", "entries: {more: {task: t, evry: 1h}}\n");
-    let told = refused(machine.run("systemctl reload downbeat"));
-    assert!(told.contains("Job for downbeat.service failed"), "{told}");
+    let said = refused(machine.run("systemctl reload downbeat"));
+    assert!(said.contains("Job for downbeat.service failed"), "{said}");
     let status = property(&machine, "downbeat", "StatusText");
     assert!(status.contains("the last reload was refused (/etc/downbeat/schedules/b.yaml:1:"));
     assert!(journal(&machine, "downbeat").contains("reload refused; the old schedule goes on"));
@@ -132,11 +132,11 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
 fn what_a_restart_cannot_cure_is_told_and_not_tried_again() {
     needs!(Systemd);
     let Some(machine) = machine() else { return };
-    let fails = |what: &str, told: &[&str]| {
+    let fails = |what: &str, said: &[&str]| {
         machine.run("systemctl reset-failed downbeat; journalctl --rotate --vacuum-time=1us").ok();
         refused(machine.run("systemctl start downbeat"));
         let journal = journal(&machine, "downbeat");
-        for part in told {
+        for part in said {
             assert!(journal.contains(part), "{what}: {part}: {journal}");
         }
         let shown = machine.run("systemctl show -p NRestarts,ExecMainStatus,ActiveState downbeat");

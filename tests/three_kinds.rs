@@ -28,8 +28,8 @@ fn one_schedule_runs_on_celery_sidekiq_and_bullmq_at_once() {
     needs!(Redis, Python, Sidekiq, Bullmq);
     let server = RedisServer::start();
     let place = place(&server);
-    let told = place.run(&["check"]);
-    assert!(told.stderr.is_empty(), "{told:?}");
+    let output = place.run(&["check"]);
+    assert!(output.stderr.is_empty(), "{output:?}");
     let mut celery = CeleryWorker::start(&server.celery_url(), &["prices"]);
     let mut sidekiq = sidekiq::worker(&server, "mailers");
     let mut bullmq = bullmq::worker(&server, "bullmq", "bull", "thumbnails");

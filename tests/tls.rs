@@ -177,14 +177,14 @@ fn a_servers_own_certificate_is_trusted_as_ca_whatever_it_says() {
 
 #[test]
 fn a_pin_that_is_none_is_refused_where_it_stands() {
-    let told = |tls: &str| pinning("spool:x", tls).run(&["trigger", "tick"]).refused(2);
-    let short = told("{pin: {host: [sha256:abc]}}");
+    let said = |tls: &str| pinning("spool:x", tls).run(&["trigger", "tick"]).refused(2);
+    let short = said("{pin: {host: [sha256:abc]}}");
     assert!(short.contains("c.yaml:1:20: this is not the SHA-256 of a certificate"), "{short}");
     assert!(short.contains("    pin: …\n         ^"), "{short}");
-    let host = told("{pin: {'a b': []}}");
+    let host = said("{pin: {'a b': []}}");
     assert!(host.contains("c.yaml:1:13: this is not a host to pin"), "{host}");
     assert!(host.contains("no certificate is pinned"), "{host}");
-    let list = told("{pin: [sha256:abc]}");
+    let list = said("{pin: [sha256:abc]}");
     assert!(list.contains("expected a mapping of hosts"), "{list}");
     let place = pinning("spool:x", "{}").env("DOWNBEAT_TLS_PIN", "host");
     let variable = place.run(&["trigger", "tick"]).refused(2);
@@ -218,20 +218,20 @@ fn a_renewed_certificate_needs_no_restart() {
 fn files_that_cannot_be_used_are_told_where_they_are_named() {
     let (authority, other) = (Authority::new(), Authority::new());
     let (ours, theirs) = (authority.sign("ours"), other.sign("theirs"));
-    let told = |text: String| {
+    let said = |text: String| {
         let place = Place::new();
         place.write_schedule("all.yaml", "entries: {}\n");
         std::fs::write(place.path().join("c.yaml"), text).unwrap();
         place.run(&["check", "--config", "c.yaml"]).refused(1)
     };
-    let missing = told("tls: {ca: nowhere.pem}\n".to_owned());
+    let missing = said("tls: {ca: nowhere.pem}\n".to_owned());
     assert!(missing.contains("c.yaml:1:11: cannot read"), "{missing}");
-    let half = told(format!("tls: {{cert: {}}}\n", ours.cert.display()));
+    let half = said(format!("tls: {{cert: {}}}\n", ours.cert.display()));
     assert!(half.contains("takes both `cert` and `key`"), "{half}");
     let text = format!("tls:\n  cert: {}\n  key: {}\n", ours.cert.display(), theirs.key.display());
-    let mixed = told(text);
+    let mixed = said(text);
     assert!(mixed.contains("c.yaml:3:8: ") && mixed.contains("not the key of"), "{mixed}");
-    let empty = told(format!("tls: {{ca: {}}}\n", ours.key.display()));
+    let empty = said(format!("tls: {{ca: {}}}\n", ours.key.display()));
     assert!(empty.contains("there is no certificate in it"), "{empty}");
 }
 

@@ -41,13 +41,13 @@ fn nothing_is_written_to_a_cluster_and_the_service_ends_for_good() {
     let server = cluster();
     let place = place(&server.tcp_url().replace("redis://", "redis://:s3cret@"));
     let mut downbeat = place.start(&["run"]);
-    let told = downbeat.wait_for_log("it is a Redis Cluster");
-    assert!(told.contains("redis://:***@127.0.0.1:"), "{told}");
+    let said = downbeat.wait_for_log("it is a Redis Cluster");
+    assert!(said.contains("redis://:***@127.0.0.1:"), "{said}");
     assert_eq!(downbeat.wait(SOON).code(), Some(78));
     for command in [&["trigger", "tick"][..], &["check", "--workers"], &["peek", "q"]] {
-        let told = place.run(command);
-        assert_ne!(told.code, Some(0), "{told:?}");
-        assert!(told.stderr.contains("it is a Redis Cluster"), "{told:?}");
+        let said = place.run(command);
+        assert_ne!(said.code, Some(0), "{said:?}");
+        assert!(said.stderr.contains("it is a Redis Cluster"), "{said:?}");
     }
     let keys: u64 = redis::cmd("DBSIZE").query(&mut server.connect()).unwrap();
     assert_eq!((keys, written(&server)), (0, Vec::new()));
@@ -84,6 +84,6 @@ fn a_server_that_is_too_old_ends_the_service() {
             }
         }
     });
-    let told = place(&format!("redis://127.0.0.1:{port}")).run(&["run"]).refused(78);
-    assert!(told.contains("too old; 6.2 or newer is needed"), "{told}");
+    let said = place(&format!("redis://127.0.0.1:{port}")).run(&["run"]).refused(78);
+    assert!(said.contains("too old; 6.2 or newer is needed"), "{said}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Exit, Failure, named_broker};
 use crate::carrier::amqp::Amqp;
 use crate::config::{Broker, ServiceConfig};
-use crate::manual::{CarrierOnly, Delivery, ManualPublish, Publish, Publisher};
+use crate::manual::{Delivery, ManualPublish, Publish, Publisher};
 use crate::schedule::progress::State;
 use crate::store::contract::Store as _;
 use crate::store::redis::RedisStore;
@@ -90,7 +90,7 @@ impl Publish for Direct {
                 Ok(store) => Publisher { store, carrier }.publish(message).await,
                 Err(error) => Delivery::NotSent(error.to_string()),
             },
-            Store::Nowhere => CarrierOnly(carrier).publish(message).await,
+            Store::Nowhere => Delivery::NotSent("no broker is named".to_owned()),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::control::{Backend, Command, LookError, LookErrorKind, Question};
 use crate::envelope::answer::{self, Answer};
 use crate::schedule::Schedule;
 use crate::service::Request;
-use crate::store::redis::Results;
+use crate::store::redis::{Leader, Results};
 
 /// What a question takes beside the time that it names itself.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -126,7 +126,10 @@ fn look(
                 return Ok(Value::Null);
             };
             let leader = block_on(redis.leader())?.map_err(unreachable)?;
-            json(serde_json::to_value(leader.map(|(lease, _)| lease)))
+            json(match leader {
+                Leader::Leads(lease) => serde_json::to_value(lease),
+                Leader::Nobody | Leader::Unreadable(_) => Ok(Value::Null),
+            })
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::leader::{Peer, campaign};
 use crate::service::lateness::Lateness;
 use crate::service::status::{BadRecord, QueueStatus, ScheduleStatus, Status};
 use crate::store::contract::Store as _;
+use crate::store::redis::Leader;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Columns of the names in front of the values.
@@ -59,7 +60,11 @@ impl Direct {
         };
         if let Store::Redis(redis) = &mut self.store {
             status.count(redis.counters().await.map_err(unreachable)?);
-            status.leader = redis.leader().await.map_err(unreachable)?.map(|(lease, _)| lease);
+            match redis.leader().await.map_err(unreachable)? {
+                Leader::Nobody => {}
+                Leader::Leads(lease) => status.leader = Some(lease),
+                Leader::Unreadable(why) => status.lease_error = Some(why),
+            }
             let announced = redis.replicas(service.ttl * 3).await.map_err(unreachable)?;
             status.replica_count = announced.count;
             let read = |announcement| Peer::read(announcement, service.ttl);

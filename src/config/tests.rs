@@ -345,8 +345,8 @@ fn load_for_queues(text: &str) -> Result<Vec<Entry>, String> {
     let mail = queue("mail", Worker::Sidekiq(SidekiqQueue::default()));
     let images = queue("images", Worker::Rq(RqQueue::default()));
     let queues: Queues = [mail, queue("jobs", Worker::Json), images].into_iter().collect();
-    let (loaded, told) = load_text_for(&queues, "a.yaml", text.as_bytes());
-    loaded.schedule.map(|schedule| schedule.entries).ok_or(told)
+    let (loaded, said) = load_text_for(&queues, "a.yaml", text.as_bytes());
+    loaded.schedule.map(|schedule| schedule.entries).ok_or(said)
 }
 
 #[test]
@@ -369,8 +369,8 @@ fn options_are_those_of_the_queues_workers() {
 fn a_route_is_for_amqp_only() {
     let text = "defaults: {routing_key: slow.all}\nentries:\n  \
                 a: {task: t, every: 1h, exchange: tasks}\n  b: {task: t, every: 1h}\n";
-    let (loaded, told) = load_text_for(&on_amqp(), "a.yaml", text.as_bytes());
-    assert_eq!(told, "");
+    let (loaded, said) = load_text_for(&on_amqp(), "a.yaml", text.as_bytes());
+    assert_eq!(said, "");
     let route =
         |name: &str| loaded.schedule.as_ref().unwrap().get(name).unwrap().message.route.clone();
     let slow = Route { exchange: None, routing_key: Some("slow.all".into()) };
@@ -389,7 +389,7 @@ hint: `routing_key` comes from `defaults`: say it anew here";
 
 #[test]
 fn what_means_nothing_to_the_queues_workers_is_refused() {
-    let told = load_for_queues(
+    let said = load_for_queues(
         "defaults: {queue: mail, options: {retry: 3}}\nentries:\n  \
          a: {task: T, every: 1h, kwargs: {a: 1}}\n  \
          b: {task: T, every: 1h, queue: jobs}\n  \
@@ -412,7 +412,7 @@ a.yaml:6:37: the header `jid` is set by downbeat itself
       d: {task: T, every: 1h, headers: {jid: x}}
                                         ^~~
 hint: choose another name";
-    assert_eq!(told.unwrap_err(), expected);
+    assert_eq!(said.unwrap_err(), expected);
 }
 
 #[test]
@@ -445,7 +445,7 @@ fn options_of_rq_are_whole_seconds() {
 
 #[test]
 fn what_rq_would_choke_on_is_refused() {
-    let told = load_for_queues(
+    let said = load_for_queues(
         "defaults: {queue: images}\nentries:\n  \
          a: {task: t, every: 1h, priority: 3}\n  \
          b: {task: t, every: 1h, options: {timeout: 1500ms, result_ttl: 1.5, failure_ttl: -2}}\n  \
@@ -495,20 +495,20 @@ a.yaml:7:37: the header `traceparent` is set by downbeat itself
       e: {task: t, every: 1h, headers: {traceparent: x}}
                                         ^~~~~~~~~~~
 hint: choose another name";
-    assert_eq!(told.unwrap_err(), expected);
+    assert_eq!(said.unwrap_err(), expected);
 }
 
 #[test]
 fn entries_copied_from_celerys_beat_are_refused_with_what_to_write_here() {
-    let told = load_for_queues(
+    let said = load_for_queues(
         "entries:\n  \
          a: {task: t, every: 1h, options: {expires: 8, priority: 3, countdown: 5}}\n  \
          b: {task: t, schedule: 10}\n  \
          c: {task: t, schedule: '0 3 * * *'}\n  \
          d: {task: t, cron: 'crontab(minute=0, hour=3)'}\n",
     );
-    let told = told.unwrap_err();
-    let hints: Vec<_> = told.lines().filter(|line| line.starts_with("hint: ")).collect();
+    let said = said.unwrap_err();
+    let hints: Vec<_> = said.lines().filter(|line| line.starts_with("hint: ")).collect();
     let expected = [
         "hint: did you mean `expires` beside `options`?",
         "hint: did you mean `priority` beside `options`?",
@@ -517,6 +517,6 @@ fn entries_copied_from_celerys_beat_are_refused_with_what_to_write_here() {
         "hint: did you mean `cron`?",
         "hint: write its arguments as a mapping: `cron: {minute: 0, hour: 3}`",
     ];
-    assert_eq!(hints, expected, "{told}");
-    assert!(!told.contains("does not say when"), "{told}");
+    assert_eq!(hints, expected, "{said}");
+    assert!(!said.contains("does not say when"), "{said}");
 }

@@ -174,10 +174,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_never_ends_is_given_up() {
         let head = "HTTP/1.1 200 OK\r\ndownbeat-namespace: a\r\n\r\n";
-        let told = told_by_a_drip(head).await;
-        assert_eq!(told, "its answer did not end within 60 s (other error)");
-        let told = told_by_a_drip("HTTP/1.1 200 OK\r\nx: ").await;
-        assert!(told.ends_with("(timed out)"), "{told}");
+        let output = told_by_a_drip(head).await;
+        assert_eq!(output, "its answer did not end within 60 s (other error)");
+        let output = told_by_a_drip("HTTP/1.1 200 OK\r\nx: ").await;
+        assert!(output.ends_with("(timed out)"), "{output}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -199,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_answer_of_a_service_is_refused() {
-        for (said, told) in [
+        for (said, output) in [
             ("{\"ok\":null}\n", "it does not speak HTTP; an older downbeat has to be restarted"),
             ("HTTP/1.1 200 OK\r\n\r\n1", "it answered 200 OK and did not say who it is"),
             (
@@ -217,7 +217,7 @@ mod tests {
             let begun_by = Instant::now() + Duration::from_secs(60);
             let (answered, ()) =
                 tokio::join!(converse_with(ours, &Command::Status, begun_by), asked);
-            assert_eq!(answered.unwrap_err().to_string(), told);
+            assert_eq!(answered.unwrap_err().to_string(), output);
         }
     }
 }

@@ -163,17 +163,17 @@ mod tests {
             }
             for mode in [0o755, 0o710, 0o701, 0o770, 0o1777, 0o2777] {
                 fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-                let told = refusal(&path, us, role).unwrap();
-                assert!(told.contains(&format!("open to other users (mode {mode:04o})")), "{told}");
-                assert!(told.contains("RuntimeDirectoryMode=0700"), "{told}");
+                let said = refusal(&path, us, role).unwrap();
+                assert!(said.contains(&format!("open to other users (mode {mode:04o})")), "{said}");
+                assert!(said.contains("RuntimeDirectoryMode=0700"), "{said}");
             }
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
             for link in [&link, &slash] {
                 assert!(refusal(link, us, role).unwrap().contains("is a symbolic link"));
             }
-            let told = refusal(&path, 12_345, role);
+            let said = refusal(&path, 12_345, role);
             let foreign = us != ROOT;
-            assert_eq!(told.is_some(), foreign, "{told:?}");
+            assert_eq!(said.is_some(), foreign, "{said:?}");
         }
         assert!(refusal(Path::new("/dev/null"), us, Role::Service).unwrap().contains("not a dir"));
     }
@@ -185,7 +185,7 @@ mod tests {
         for peer in [us, ROOT, 998] {
             assert!(check_listener(socket, peer, 998).is_ok());
         }
-        let told = check_listener(socket, 12_345, us).unwrap_err().to_string();
-        assert!(told.contains("runs as uid 12345, which is neither root nor uid"), "{told}");
+        let said = check_listener(socket, 12_345, us).unwrap_err().to_string();
+        assert!(said.contains("runs as uid 12345, which is neither root nor uid"), "{said}");
     }
 }

@@ -265,21 +265,21 @@ pub(in crate::control) mod tests {
         let begun = Instant::now();
         tokio::spawn(converse(theirs, routes, stopping, Arc::default()));
         ours.write_all(bytes).await.unwrap();
-        let mut told = String::new();
-        ours.read_to_string(&mut told).await.unwrap();
-        (told, begun.elapsed())
+        let mut said = String::new();
+        ours.read_to_string(&mut said).await.unwrap();
+        (said, begun.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_says_nothing_more_is_hung_up_on() {
         let routes = || Router::new().route("/", get(async || "here"));
         for head in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: localhost\r\nx: "] {
-            let (told, after) = answer_to(routes(), head.as_bytes()).await;
-            assert_eq!(told, "", "{head}");
+            let (said, after) = answer_to(routes(), head.as_bytes()).await;
+            assert_eq!(said, "", "{head}");
             assert!(after >= READ_TIMEOUT && after < READ_TIMEOUT * 2, "{head}: {after:?}");
         }
-        let (told, after) = answer_to(routes(), b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-        assert!(told.ends_with("\r\n\r\nhere"), "{told}");
+        let (said, after) = answer_to(routes(), b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        assert!(said.ends_with("\r\n\r\nhere"), "{said}");
         assert!(after >= READ_TIMEOUT && after < READ_TIMEOUT * 2, "{after:?}");
     }
 
@@ -301,9 +301,9 @@ pub(in crate::control) mod tests {
         asked.recv().await.unwrap();
         drop(serving);
         assert!(!path.exists());
-        let mut told = String::new();
-        stream.read_to_string(&mut told).await.unwrap();
-        assert!(told.starts_with("HTTP/1.1 200 OK\r\n") && told.ends_with("done"), "{told}");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with("done"), "{said}");
         drop(idle);
     }
 
@@ -332,9 +332,9 @@ pub(in crate::control) mod tests {
         let mut other = UnixStream::connect(&path).await.unwrap();
         let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         other.write_all(request).await.unwrap();
-        let mut told = String::new();
-        other.read_to_string(&mut told).await.unwrap();
-        assert!(told.ends_with("here"), "{told}");
+        let mut said = String::new();
+        other.read_to_string(&mut said).await.unwrap();
+        assert!(said.ends_with("here"), "{said}");
         // The oldest of the idle ones was hung up on.
         let mut byte = [0];
         assert_eq!(idle[0].read(&mut byte).await.unwrap(), 0);

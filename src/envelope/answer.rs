@@ -46,10 +46,10 @@ mod listed {
 ///
 /// # Errors
 /// Why nothing would be heard.
-pub fn is_told(message: &Message) -> Result<(), Unsendable> {
+pub fn reports_result(message: &Message) -> Result<(), Unsendable> {
     match &message.queue.worker {
-        Worker::Celery(_) => celery::is_told(message),
-        Worker::Rq(_) => rq::is_told(message),
+        Worker::Celery(_) => celery::reports_result(message),
+        Worker::Rq(_) => rq::reports_result(message),
         worker => {
             let why = format!("{} workers leave no result", worker.kind());
             Err(Unsendable::new("queue", why))
@@ -75,8 +75,8 @@ pub(super) fn shows_its_end(message: &Message) -> Result<(), Unsendable> {
                  than the one that holds the state, or writes its address otherwise"
                     .to_owned()
             } else {
-                let told = celery::is_told(message);
-                return told.map_err(|error| Unsendable::new("overlap", error.message));
+                let said = celery::reports_result(message);
+                return said.map_err(|error| Unsendable::new("overlap", error.message));
             }
         }
         Worker::Rq(_) | Worker::Bullmq(_) => return Ok(()),

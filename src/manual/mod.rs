@@ -6,7 +6,8 @@
 //!
 //! An answer can be lost, and then a message may have been sent. So every message belongs to a run, whose
 //! id the command that asks knows beforehand. A store sends nothing of a run twice: repeating the run is
-//! safe. A carrier keeps no record of runs, and a repeat may send twice what was in doubt.
+//! safe. For a carrier, the store notes what is about to be published and what was: a repeat sends only
+//! what the carrier has not confirmed, and that may be sent twice.
 
 pub mod backfill;
 mod publish;
@@ -16,7 +17,7 @@ pub mod trigger;
 mod tests;
 
 pub use backfill::{Backfill, Backfilled, backfill};
-pub use publish::{CarrierOnly, Delivery, ManualPublish, Publish, Publisher};
+pub use publish::{CarrierOnly, Delivery, ManualPublish, Publish, Publisher, TakeNote};
 pub use trigger::{Trigger, Triggered, trigger};
 
 use std::sync::Arc;
@@ -195,7 +196,7 @@ impl<'a> Ready<'a> {
     ) -> Result<Ready<'a>, Refused> {
         let Origin { kind, task_id, run, by } = origin;
         let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
-        let reports_result = answer::is_told(&message);
+        let reports_result = answer::reports_result(&message);
         let message = renderer.outbound(entry, &message, slot, kind, task_id);
         let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(kind));
         let line = Line { task_id: Some(task_id), by: asked_by(by), ..line };
@@ -220,13 +221,14 @@ impl<'a> Ready<'a> {
                 Ok(false)
             }
             Delivery::SentBefore => {
-                tracing::info!(entry = name, queue, %slot, %task_id, kind, "was dispatched before");
+                // The slot of the message that was sent is another, unless it was named.
+                tracing::info!(entry = name, queue, %task_id, kind, "already sent");
                 Ok(true)
             }
             Delivery::NotSent(why) => Err(Refused::NotSent(why)),
             Delivery::Uncertain(why) => {
                 tracing::warn!(entry = name, queue, %slot, %task_id, kind, error = why,
-                    "may have been dispatched");
+                    "may have been sent");
                 Err(Refused::Uncertain { why, is_repeatable })
             }
         }

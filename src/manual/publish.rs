@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::carrier::{Carrier, PublishOutcome};
@@ -11,7 +13,15 @@ use crate::queue::Queue;
 use crate::schedule::outcome::Line;
 use crate::service::render::OutboundMessage;
 use crate::store::Outgoing;
-use crate::store::contract::{ManualMessage, Sent, Store, StoreError};
+use crate::store::contract::{
+    ManualMessage, ManualNote, ManualStep, Noted, Sent, Store, StoreError,
+};
+
+/// Why nothing was sent while another process is at it.
+const BUSY: &str = "the same run is being sent by another process, or was until it ended without a word \
+                    less than 30 s ago";
+/// Before a message that was published is noted again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// A manual message on its way.
 #[derive(Clone, Debug)]
@@ -43,22 +53,35 @@ pub trait Publish {
     fn publish(&mut self, message: ManualPublish) -> impl Future<Output = Delivery> + Send;
 }
 
+/// Takes notes of manual messages that go to carriers.
+pub trait TakeNote {
+    /// As [`Store::note`].
+    fn note(&mut self, note: ManualNote) -> impl Future<Output = Result<Noted, StoreError>> + Send;
+}
+
+impl<S: Store> TakeNote for S {
+    fn note(&mut self, note: ManualNote) -> impl Future<Output = Result<Noted, StoreError>> + Send {
+        Store::note(self, note)
+    }
+}
+
 /// Takes manual messages, wherever they go.
 #[derive(Debug)]
 pub struct Publisher<'a, S, C> {
-    /// Takes those of its own queues.
+    /// Takes those of its own queues, and notes of the others.
     pub store: &'a mut S,
     /// Takes the others.
     pub carrier: C,
 }
 
 impl<S: Store, C: Carrier> Publish for Publisher<'_, S, C> {
-    async fn publish(&mut self, message: ManualPublish) -> Delivery {
-        let ManualPublish { message, line, run } = message;
+    async fn publish(&mut self, publish: ManualPublish) -> Delivery {
+        let ManualPublish { message, line, run } = publish;
         match message {
             OutboundMessage::Store(message) => send(self.store, message, line, run).await,
             OutboundMessage::Carrier(queue, publication) => {
-                carry(&self.carrier, &queue, publication).await
+                let noted = Carried { queue, line, run };
+                carry(self.store, &self.carrier, noted, publication).await
             }
         }
     }
@@ -66,13 +89,20 @@ impl<S: Store, C: Carrier> Publish for Publisher<'_, S, C> {
 
 /// Takes manual messages that go to carriers.
 #[derive(Debug)]
-pub struct CarrierOnly<C>(pub C);
+pub struct CarrierOnly<C, N> {
+    /// Takes them.
+    pub carrier: C,
+    /// Takes notes of them.
+    pub notes: N,
+}
 
-impl<C: Carrier> Publish for CarrierOnly<C> {
-    async fn publish(&mut self, message: ManualPublish) -> Delivery {
-        match message.message {
+impl<C: Carrier, N: TakeNote + Send> Publish for CarrierOnly<C, N> {
+    async fn publish(&mut self, publish: ManualPublish) -> Delivery {
+        let ManualPublish { message, line, run } = publish;
+        match message {
             OutboundMessage::Carrier(queue, publication) => {
-                carry(&self.0, &queue, publication).await
+                let noted = Carried { queue, line, run };
+                carry(&mut self.notes, &self.carrier, noted, publication).await
             }
             OutboundMessage::Store(message) => {
                 let name = &message.queue.name;
@@ -94,11 +124,63 @@ async fn send(store: &mut impl Store, message: Outgoing, line: Line, run: (Uuid,
     }
 }
 
-async fn carry(carrier: &impl Carrier, queue: &Arc<Queue>, publication: Publication) -> Delivery {
-    match carrier.publish_all(queue, &[publication], || true).await.pop() {
-        Some(PublishOutcome::Published) => Delivery::Sent,
+/// What a store is told of a message for a carrier.
+#[derive(Clone)]
+struct Carried {
+    queue: Arc<Queue>,
+    line: Line,
+    run: (Uuid, u64),
+}
+
+impl Carried {
+    fn note(&self, step: ManualStep) -> ManualNote {
+        let Carried { queue, line, run } = self.clone();
+        ManualNote { step, queue, line, run }
+    }
+}
+
+/// Publishes a message that its store knows of beforehand, and has it journalled. What is in doubt is
+/// not: a repeat of its run publishes it again.
+async fn carry(
+    notes: &mut impl TakeNote,
+    carrier: &impl Carrier,
+    carried: Carried,
+    publication: Publication,
+) -> Delivery {
+    match notes.note(carried.note(ManualStep::Intended)).await {
+        Ok(Noted::Now) => {}
+        Ok(Noted::Already) => return Delivery::SentBefore,
+        Ok(Noted::Busy) => return Delivery::NotSent(BUSY.to_owned()),
+        Err(error) => return Delivery::NotSent(error.to_string()),
+    }
+    let outcome = carrier.publish_all(&carried.queue, &[publication], || true).await.pop();
+    if outcome == Some(PublishOutcome::Published) {
+        journal(notes, &carried).await;
+        return Delivery::Sent;
+    }
+    if let Err(error) = notes.note(carried.note(ManualStep::NotPublished)).await {
+        debug!(%error, "the run can be tried again once its intent has run out");
+    }
+    match outcome {
         Some(PublishOutcome::Refused(why)) => Delivery::NotSent(why),
         Some(PublishOutcome::Uncertain(why)) => Delivery::Uncertain(why),
-        Some(PublishOutcome::Held) | None => Delivery::NotSent("it was not tried".to_owned()),
+        Some(PublishOutcome::Published | PublishOutcome::Held) | None => {
+            Delivery::NotSent("it was not tried".to_owned())
+        }
+    }
+}
+
+/// Has a message journalled that a carrier has taken. If the store does not answer, it is tried again:
+/// noting it twice does no harm.
+async fn journal(notes: &mut impl TakeNote, carried: &Carried) {
+    for pause in [Some(RETRY_AFTER), Some(2 * RETRY_AFTER), None] {
+        let Err(error) = notes.note(carried.note(ManualStep::Published)).await else { return };
+        let Some(pause) = pause else {
+            let Line { entry, slot, task_id, .. } = &carried.line;
+            let task_id = task_id.unwrap_or_default();
+            warn!(entry = &**entry, %slot, %task_id, %error, "dispatched, but not recorded");
+            return;
+        };
+        tokio::time::sleep(pause).await;
     }
 }

@@ -6,7 +6,7 @@ use crate::carrier::memory::{Fault, MemoryCarrier};
 use crate::clock;
 use crate::queue::AmqpQueue;
 use crate::schedule::sample::{every, schedule};
-use crate::store::contract::{HistoryQuery, Store as _};
+use crate::store::contract::{HistoryQuery, ManualNote, ManualStep, Noted, Store, StoreError};
 use crate::store::memory::MemoryStore;
 
 /// 2027-01-01T00:00:00Z
@@ -227,7 +227,7 @@ async fn a_backfill_that_is_refused_says_so_and_goes_on_there() {
 }
 
 #[tokio::test]
-async fn a_carrier_keeps_no_record_of_runs_and_nobody_says_that_it_does() {
+async fn a_carrier_is_handed_again_what_it_has_not_confirmed_and_nothing_else() {
     let mut broker = Broker::new();
     for (fault, carried) in [(Fault::LoseAnswer, 1), (Fault::LoseMessage, 0)] {
         broker.carrier.set_fault("mail", Some(fault));
@@ -239,8 +239,12 @@ async fn a_carrier_keeps_no_record_of_runs_and_nobody_says_that_it_does() {
     broker.carrier.set_fault("mail", Some(Fault::Refuse));
     let refused = broker.trigger(&of("carried")).await.unwrap_err();
     assert_eq!(refused, Refused::NotSent("the queue refuses".to_owned()));
+    assert_eq!(broker.journalled().await, []);
     broker.carrier.set_fault("mail", None);
     assert!(broker.trigger(&of("carried")).await.unwrap().sent);
+    assert!(broker.trigger(&of("carried")).await.unwrap().sent_before);
+    let [line] = &broker.journalled().await[..] else { panic!("not one") };
+    assert_eq!((&*line.entry, line.task_id), ("carried", Some(Uuid::from_u128(7))));
     let ids = |broker: &Broker| -> Vec<_> {
         broker.carrier.messages("mail").iter().map(|sent| sent.correlation_id).collect()
     };
@@ -250,9 +254,77 @@ async fn a_carrier_keeps_no_record_of_runs_and_nobody_says_that_it_does() {
 #[tokio::test]
 async fn what_goes_to_a_store_is_not_sent_by_a_carrier_alone() {
     let broker = Broker::new();
-    let mut carrier = CarrierOnly(broker.carrier.clone());
+    let (carrier, notes) = (broker.carrier.clone(), broker.store.clone());
+    let mut carrier = CarrierOnly { carrier, notes };
     let asked = of("minutely");
     let done = trigger(&mut carrier, None, &broker.renderer, &broker.schedule, &asked).await;
-    let told = done.unwrap_err().to_string();
-    assert_eq!(told, "not sent: the queue `celery` is not on a carrier");
+    let said = done.unwrap_err().to_string();
+    assert_eq!(said, "not sent: the queue `celery` is not on a carrier");
+}
+
+/// A store that does not answer to the first notes of a step.
+struct Unanswering {
+    store: MemoryStore,
+    step: ManualStep,
+    times: usize,
+}
+
+impl TakeNote for Unanswering {
+    async fn note(&mut self, note: ManualNote) -> Result<Noted, StoreError> {
+        let is_meant = note.step == self.step && self.times > 0;
+        // Every second request comes through, and its answer is lost.
+        if !is_meant || self.times.is_multiple_of(2) {
+            let noted = Store::note(&mut self.store, note).await;
+            if !is_meant {
+                return noted;
+            }
+        }
+        self.times -= 1;
+        Err(StoreError::Unanswered("no answer".to_owned()))
+    }
+}
+
+async fn trigger_with_notes(broker: &Broker, notes: Unanswering) -> Result<Triggered, Refused> {
+    let mut publisher = CarrierOnly { carrier: broker.carrier.clone(), notes };
+    trigger(&mut publisher, None, &broker.renderer, &broker.schedule, &of("carried")).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_carrier_has_taken_is_recorded_once_although_the_store_does_not_answer() {
+    for (times, recorded) in [(1, 1), (2, 1), (3, 1), (0, 1)] {
+        let mut broker = Broker::new();
+        let (store, step) = (broker.store.clone(), ManualStep::Published);
+        let sent = trigger_with_notes(&broker, Unanswering { store, step, times }).await;
+        assert!(sent.unwrap().sent, "{times}");
+        assert_eq!(broker.carrier.messages("mail").len(), 1);
+        assert_eq!(broker.journalled().await.len(), recorded, "{times}");
+        assert!(broker.trigger(&of("carried")).await.unwrap().sent_before, "{times}");
+    }
+}
+
+#[tokio::test]
+async fn a_carrier_is_handed_nothing_that_the_store_does_not_know_of() {
+    let broker = Broker::new();
+    let (store, step) = (broker.store.clone(), ManualStep::Intended);
+    let refused = trigger_with_notes(&broker, Unanswering { store, step, times: 1 }).await;
+    assert_eq!(refused.unwrap_err(), Refused::NotSent("no answer".to_owned()));
+    assert!(broker.carrier.messages("mail").is_empty());
+}
+
+#[tokio::test]
+async fn two_who_repeat_a_run_at_once_hand_a_carrier_one_message() {
+    let mut broker = Broker::new();
+    let queue = Arc::clone(&broker.schedule.get("carried").unwrap().message.queue);
+    let line = Line::new("carried".into(), NOW, Outcome::Dispatched(Kind::Manual));
+    let run = (Uuid::from_u128(7), 0);
+    let note = |step| ManualNote { step, queue: Arc::clone(&queue), line: line.clone(), run };
+    let mut other = broker.store.clone();
+    assert_eq!(Store::note(&mut other, note(ManualStep::Intended)).await, Ok(Noted::Now));
+    let Refused::NotSent(why) = broker.trigger(&of("carried")).await.unwrap_err() else {
+        panic!("it was sent")
+    };
+    assert!(why.starts_with("the same run is being sent by another process"), "{why}");
+    assert_eq!(Store::note(&mut other, note(ManualStep::Published)).await, Ok(Noted::Now));
+    assert!(broker.trigger(&of("carried")).await.unwrap().sent_before);
+    assert!(broker.carrier.messages("mail").is_empty());
 }

@@ -12,12 +12,6 @@ pub mod forecast;
 pub mod instants;
 pub mod interval;
 pub mod kind;
-#[cfg(test)]
-#[allow(unreachable_pub, dead_code, reason = "for the simulation only")]
-pub(crate) mod legacy;
-#[cfg(test)]
-#[allow(unreachable_pub, dead_code, reason = "for the simulation only")]
-pub(crate) mod legacy_planner;
 pub mod outcome;
 pub mod planner;
 pub mod progress;

@@ -29,7 +29,6 @@ use super::outcome::{Line, Outcome, SkipReason};
 use super::progress::{MAX_RUNS, Progress, Run, insert_run};
 use super::registration::RegistrationChange;
 use super::unix_ms::UnixMs;
-use crate::queue::Queue;
 
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
 const COUNT_CAP: u64 = 10_000;
@@ -145,8 +144,8 @@ pub struct Takeover {
 pub struct Ended {
     /// The entry's name.
     pub entry: Arc<str>,
-    /// Where they would have gone; `None` where that is no longer known.
-    pub queue: Option<Arc<Queue>>,
+    /// The name of the queue that they would have gone to; `None` where the planner does not know it.
+    pub queue: Option<Arc<str>>,
     /// The newest of them, or when the registration ended where they are not known.
     pub slot: UnixMs,
     /// `Retimed`, or `Unknown` where it is not known what became of them.

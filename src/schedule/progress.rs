@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outcome::{Line, Outcome};
+use super::outcome::{Line, Outcome, SkipReason};
 use super::registration::Registration;
 use super::unix_ms::UnixMs;
 
@@ -154,8 +154,9 @@ impl State {
     }
 }
 
-/// The runs of slots later than `now` that lines, in the order in which they were recorded, say were
-/// dispatched, by entry. Slots dispatched one after another are a run: what lies between is settled.
+/// The runs of slots later than `now` that were dispatched, as lines say in the order in which they were
+/// recorded, or that may have been, by entry. Slots dispatched one after another are a run: what lies
+/// between is settled.
 #[must_use]
 pub fn dispatched_after<'a>(
     now: UnixMs,
@@ -167,10 +168,16 @@ pub fn dispatched_after<'a>(
     for line in lines.into_iter().filter(is_ahead) {
         let (runs, is_open) = found.entry(&line.entry).or_default();
         let is_dispatched = matches!(line.outcome, Outcome::Dispatched(_));
+        let first = match line.outcome {
+            Outcome::Dispatched(_) => Some(line.slot),
+            // Their records were lost: each of them may have been dispatched.
+            Outcome::Skipped(SkipReason::Unknown) if line.count > 1 => Some(UnixMs(now.0 + 1)),
+            Outcome::Skipped(SkipReason::Unknown) => Some(line.slot),
+            Outcome::Skipped(_) => None,
+        };
         match runs.last_mut().filter(|run| *is_open && run.last < line.slot) {
             Some(run) if is_dispatched => run.last = line.slot,
-            _ if is_dispatched => runs.push(Run { first: line.slot, last: line.slot }),
-            _ => {}
+            _ => runs.extend(first.map(|first| Run { first, last: line.slot })),
         }
         *is_open = is_dispatched;
     }

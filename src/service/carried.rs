@@ -16,13 +16,15 @@ use crate::carrier::{Carrier, PublishOutcome};
 use crate::clock::{Clock, SinceBoot};
 use crate::envelope::Publication;
 use crate::leader::lease::Lease;
-use crate::manual::{self, Backfill, Backfilled, CarrierOnly, Refused, Trigger, Triggered};
+use crate::manual::{
+    self, Backfill, Backfilled, CarrierOnly, Refused, TakeNote, Trigger, Triggered,
+};
 use crate::queue::Queue;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::Fence;
-use crate::store::contract::{Reply, Settle, Settled, Store, StoreError};
+use crate::store::contract::{ManualNote, Noted, Reply, Settle, Settled, Store, StoreError};
 
 /// What is on its way to carriers, and what came back.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(super) struct Publishing<C> {
     pending: HashSet<Arc<str>>,
     /// What came back and is not recorded yet.
     returned: Vec<Returned>,
+    /// Tasks that send what somebody asked for.
+    manual: usize,
     events: mpsc::UnboundedReceiver<Event>,
     reporter: mpsc::UnboundedSender<Event>,
 }
@@ -41,8 +45,23 @@ pub(super) struct Publishing<C> {
 pub(super) enum Event {
     /// What became of slots.
     Returned(Vec<Returned>),
+    /// What becomes of a message that somebody asked for.
+    Note(Box<ManualNote>, oneshot::Sender<Result<Noted, StoreError>>),
     /// Messages that somebody asked for were sent.
     ManualSent,
+}
+
+/// Has the loop's store take notes.
+#[derive(Debug)]
+struct Notes(mpsc::UnboundedSender<Event>);
+
+impl TakeNote for Notes {
+    async fn note(&mut self, note: ManualNote) -> Result<Noted, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.0.send(Event::Note(Box::new(note), answer));
+        let stopped = |_| StoreError::Unanswered("the service has stopped".to_owned());
+        answered.await.map_err(stopped)?
+    }
 }
 
 /// A slot that is recorded as intended, with its message.
@@ -124,7 +143,7 @@ impl<C: Carrier> Publishing<C> {
     pub(super) fn new(carrier: C) -> Publishing<C> {
         let (reporter, events) = mpsc::unbounded_channel();
         let (pending, returned) = (HashSet::new(), Vec::new());
-        Publishing { carrier, pending, returned, events, reporter }
+        Publishing { carrier, pending, returned, manual: 0, events, reporter }
     }
 
     /// Publishes what is intended for one queue, in a task of its own.
@@ -137,6 +156,12 @@ impl<C: Carrier> Publishing<C> {
             // The loop is gone: then nothing records it either.
             let _ = reporter.send(Event::Returned(returned));
         });
+    }
+
+    /// What takes manual messages in a task of its own, which reports [`Event::ManualSent`].
+    fn begin_manual(&mut self) -> CarrierOnly<C, Notes> {
+        self.manual += 1;
+        CarrierOnly { carrier: self.carrier.clone(), notes: Notes(self.reporter.clone()) }
     }
 
     /// Waits for what the tasks report.
@@ -167,7 +192,7 @@ impl<C: Carrier> Publishing<C> {
 
     /// Whether every task has reported.
     pub(super) fn is_idle(&self) -> bool {
-        self.pending.len() == self.returned.len()
+        self.pending.len() == self.returned.len() && self.manual == 0
     }
 }
 
@@ -235,11 +260,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// Triggers in a task of its own.
     pub(super) fn trigger_over_carrier(
-        &self,
+        &mut self,
         asked: Box<Trigger>,
         answer: oneshot::Sender<Result<Triggered, Refused>>,
     ) {
-        let mut carrier = CarrierOnly(self.publishing.carrier.clone());
+        let mut carrier = self.publishing.begin_manual();
         let reporter = self.publishing.reporter.clone();
         let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
         let store = self.settings.broker.clone();
@@ -253,11 +278,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// Backfills in a task of its own.
     pub(super) fn backfill_over_carrier(
-        &self,
+        &mut self,
         asked: Box<Backfill>,
         answer: oneshot::Sender<Result<Backfilled, Refused>>,
     ) {
-        let mut carrier = CarrierOnly(self.publishing.carrier.clone());
+        let mut carrier = self.publishing.begin_manual();
         let reporter = self.publishing.reporter.clone();
         let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
         let store = self.settings.broker.clone();
@@ -274,7 +299,15 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Returned(slots) => self.publishing.returned.extend(slots),
-            Event::ManualSent => self.counters_read_at = None,
+            Event::Note(note, answer) => {
+                let noted = self.store.note(*note);
+                // The loop does not wait for it.
+                tokio::spawn(async move { answer.send(noted.await) });
+            }
+            Event::ManualSent => {
+                self.publishing.manual -= 1;
+                self.counters_read_at = None;
+            }
         }
     }
 

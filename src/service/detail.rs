@@ -249,30 +249,30 @@ mod tests {
             dispatched: Some(sent),
             ..Progress::through(sent)
         };
-        let told = status(&was_sent);
-        assert_eq!(told.last_outcome.as_deref(), Some("catch_up"));
+        let output = status(&was_sent);
+        assert_eq!(output.last_outcome.as_deref(), Some("catch_up"));
         assert_eq!(
-            (told.last_utc.clone(), told.last_skipped()),
-            (told.last_sent_utc.clone(), None)
+            (output.last_utc.clone(), output.last_skipped()),
+            (output.last_sent_utc.clone(), None)
         );
         let outcome = Some(Outcome::Skipped(crate::schedule::outcome::SkipReason::TooLate));
-        let told = status(&Progress { through: skipped, outcome, ..was_sent.clone() });
-        assert_eq!(told.last_skipped(), Some("too_late"));
-        assert_eq!(told.last_utc.as_deref(), Some("2027-01-01T00:00:00Z"));
-        assert_eq!(told.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
+        let output = status(&Progress { through: skipped, outcome, ..was_sent.clone() });
+        assert_eq!(output.last_skipped(), Some("too_late"));
+        assert_eq!(output.last_utc.as_deref(), Some("2027-01-01T00:00:00Z"));
+        assert_eq!(output.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
         // An edit: what was sent before is still known.
         let edited = Progress { through: NOW, ..was_sent.clone() };
-        let told = status(&edited);
-        assert_eq!(told.last_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
-        assert_eq!(told.last_outcome.as_deref(), Some("catch_up"));
-        let told = status(&Progress { outcome, ..edited });
-        assert_eq!((told.last, told.last_outcome), (None, None));
-        assert_eq!(told.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
+        let output = status(&edited);
+        assert_eq!(output.last_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
+        assert_eq!(output.last_outcome.as_deref(), Some("catch_up"));
+        let output = status(&Progress { outcome, ..edited });
+        assert_eq!((output.last, output.last_outcome), (None, None));
+        assert_eq!(output.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
         // Settled up to some instant that is no slot.
         let repaired = Progress { dispatched: Some(sent), ..Progress::through(NOW) };
-        let told = status(&repaired);
-        assert_eq!((told.last, told.last_outcome), (None, None));
-        assert_eq!(told.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
+        let output = status(&repaired);
+        assert_eq!((output.last, output.last_outcome), (None, None));
+        assert_eq!(output.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
         // Up to a slot of which no more is known.
         assert!(status(&Progress::through(sent)).last.is_some());
         assert_eq!(entry_status(&entry, None, NOW).last, None);

@@ -49,7 +49,8 @@ use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
 use crate::manual::{self, Backfill, Backfilled, Publisher, Refused, Trigger, Triggered};
 use crate::queue::Via;
-use crate::schedule::planner::{Planner, Repair};
+use crate::schedule::outcome::Line;
+use crate::schedule::planner::{Ended, Planner, Repair};
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::{HistoryQuery, Reply, Store, StoreError};
@@ -146,8 +147,8 @@ pub struct Service<S, C, K> {
     planner: Option<Planner>,
     /// The lease under which `planner` is up to date.
     tenure: Option<Arc<str>>,
-    /// The term of the last tenure.
-    last_term: Option<u64>,
+    /// The last lease under which this process took over.
+    last_tenure: Option<Arc<str>>,
     /// The newest record that we know of.
     head: Option<RecordId>,
     unfolded: Unfolded,
@@ -157,10 +158,13 @@ pub struct Service<S, C, K> {
     /// A write was refused because the journal is not there.
     journal_is_lost: bool,
     store_clock: Option<Reading>,
-    /// The latest planning time, and when that was: clocks that go back show against it.
-    planned_at: Option<Reading>,
+    /// What the store's clock showed when it was last looked at: that it goes back shows against it.
+    clock_seen: Option<Reading>,
     /// Slots whose publish was not answered: the store knows what became of them.
     unanswered: Vec<Unanswered>,
+    /// Slots whose registration ended in a tenure of that term, and of which it is not known whether the
+    /// store has recorded it.
+    unreported: Vec<(u64, Ended)>,
     publishing: Publishing<C>,
     failures: u32,
     retry_at: Option<Instant>,
@@ -244,15 +248,16 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             reports,
             planner: None,
             tenure: None,
-            last_term: None,
+            last_tenure: None,
             head: None,
             unfolded: Unfolded::default(),
             trimming: Trimming::default(),
             fold_after: None,
             journal_is_lost: false,
             store_clock: None,
-            planned_at: None,
+            clock_seen: None,
             unanswered: Vec::new(),
+            unreported: Vec::new(),
             publishing: Publishing::new(carrier),
             failures: 0,
             retry_at: None,
@@ -353,7 +358,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let lease = self.reports.leadership.borrow().clone();
         let Some(lease) = lease.filter(|lease| lease.is_trusted(SinceBoot::now())) else {
             (self.tenure, self.retry_at, self.failures) = (None, None, 0);
-            self.planned_at = None;
+            self.clock_seen = None;
             self.leave_unrecorded();
             self.troubles.forget();
             self.refresh_counters().await;
@@ -467,22 +472,19 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         self.store_clock.map_or_else(|| self.clock.now(), |clock| clock.now(SinceBoot::now()))
     }
 
-    /// Where planning time has gone back against a clock that nobody sets, records that were made
+    /// Where the store's clock has gone back against a clock that nobody sets, records that were made
     /// while it was ahead are mended: they would silence their entries.
     async fn repair_after_jump(&mut self, lease: &Lease) -> Result<Step, StoreError> {
-        let (shown, at) = (self.planning_time(), SinceBoot::now());
-        let before = self.planned_at.replace(Reading { shown, at });
+        let (shown, at) = (self.store_now(), SinceBoot::now());
+        let before = self.clock_seen.replace(Reading { shown, at });
         let back = before.map_or(Duration::ZERO, |before| before.now(at).since(shown));
         if back <= self.settings.grace {
             return Ok(Step::Done);
         }
         warn!(back_ms = back.as_millis(), "a clock went back");
-        let from = Some(UnixMs(shown.0.saturating_add(1)));
-        let query = HistoryQuery { from, limit: MAX_AHEAD, ..HistoryQuery::default() };
-        let history = self.store.history(query).await?;
+        let history = self.history_from(shown - self.settings.grace).await?;
         let Some(planner) = &mut self.planner else { return Ok(Step::Done) };
-        let lines = history.events.iter().map(|event| &event.line);
-        let Repair { changes, repaired } = planner.repair(shown, lines);
+        let Repair { changes, repaired } = planner.repair(shown, &history);
         if changes.is_empty() {
             return Ok(Step::Done);
         }
@@ -492,6 +494,14 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             Step::Done => self.fold_everything(&lease.text).await,
             Step::Refused => Ok(Step::Refused),
         }
+    }
+
+    /// What was recorded of slots from `from` on, in order; of very many, the newest.
+    async fn history_from(&mut self, from: UnixMs) -> Result<Vec<Line>, StoreError> {
+        let from = Some(from);
+        let query = HistoryQuery { from, limit: MAX_AHEAD, ..HistoryQuery::default() };
+        let history = self.store.history(query).await?;
+        Ok(history.events.into_iter().map(|event| event.line).collect())
     }
 
     async fn answer(&mut self, request: Request) {

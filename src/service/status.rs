@@ -106,10 +106,10 @@ impl Status {
             troubles.push("replicas have different schedules".to_owned());
         }
         let skewed = self.living().filter(|replica| replica.is_skewed());
-        let told = skewed.map(|replica| {
+        let said = skewed.map(|replica| {
             format!("the clock of {} is off by {} ms", replica.holder, replica.skew_ms)
         });
-        add_few(&mut troubles, told, "clocks");
+        add_few(&mut troubles, said, "clocks");
         troubles
     }
 
@@ -135,9 +135,9 @@ impl Status {
             ));
         }
         let refusing = self.refusing.iter();
-        let told =
+        let said =
             refusing.map(|(queue, error)| format!("queue `{queue}` refuses messages: {error}"));
-        add_few(&mut troubles, told, "queues");
+        add_few(&mut troubles, said, "queues");
         if let Some(next) = &self.next
             && let Some(overdue) = next.overdue()
         {
@@ -163,9 +163,9 @@ impl Status {
 const MAX_TOLD: usize = 10;
 
 /// Adds troubles of one sort, and how many more there are.
-fn add_few(troubles: &mut Vec<String>, mut told: impl Iterator<Item = String>, what: &str) {
-    troubles.extend(told.by_ref().take(MAX_TOLD));
-    match told.count() {
+fn add_few(troubles: &mut Vec<String>, mut said: impl Iterator<Item = String>, what: &str) {
+    troubles.extend(said.by_ref().take(MAX_TOLD));
+    match said.count() {
         0 => {}
         more => troubles.push(format!("the same of {more} more {what}")),
     }
@@ -540,7 +540,7 @@ mod tests {
             ScheduleStatus { reload, kept_at, not_kept, ..ScheduleStatus::default() }.trouble()
         };
         let (at, full) = (Some(UnixMs(0)), Some("the files are not kept: disk full"));
-        for (kept_at, not_kept, told) in [
+        for (kept_at, not_kept, said) in [
             (at, None, "running the schedule accepted at 1970-01-01T00:00:00Z, and will again"),
             (at, full, "the next start will run the one accepted at 1970-01-01T00:00:00Z: the"),
             (None, full, "the next start will fail: the files are not kept: disk full"),
@@ -548,7 +548,7 @@ mod tests {
         ] {
             let trouble = trouble(kept_at, not_kept).unwrap();
             assert!(trouble.starts_with("the last reload was refused (a.yaml:1:1: bad): "));
-            assert!(trouble.contains(told), "{trouble}");
+            assert!(trouble.contains(said), "{trouble}");
         }
     }
 }

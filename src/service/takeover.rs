@@ -8,8 +8,8 @@ use tracing::{error, info, warn};
 use super::round::term_of;
 use super::{Service, Step};
 use crate::carrier::Carrier;
-use crate::clock::Clock;
-use crate::leader::lease::Lease;
+use crate::clock::{Clock, SinceBoot};
+use crate::leader::lease::{Lease, Reading};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Ended, Planner, Repaired, Takeover};
 use crate::schedule::progress::{Completeness, Progress, State};
@@ -37,14 +37,22 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     pub(super) async fn take_over(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let snapshot = self.store.read().await?;
         let counters = self.store.counters().await?;
-        let state = snapshot.state(self.settings.grace);
+        let mut state = snapshot.state(self.settings.grace);
+        if state.is_ahead(self.settings.grace) {
+            let history = self.history_from(state.now).await?;
+            state.take_in_ahead(&history);
+        }
         let is_empty = state.completeness == Completeness::Empty;
-        let memory = self.planner.as_ref().filter(|_| !is_empty || lease.continues);
+        // Where records are missing, nobody else may have written since what is remembered.
+        let is_whole = state.completeness == Completeness::Whole;
+        let is_newest = lease.continues || self.last_tenure.as_ref() == Some(&lease.text);
+        let memory = self.planner.as_ref().filter(|_| is_whole || is_newest);
         let remembered = memory.map(Planner::sequence);
         let (schedule, zones) = (Arc::clone(&self.schedule), Arc::clone(&self.zones));
         let zone = |name: &str| zones.zone(tzdata::parse_name(name).ok()?);
-        let Takeover { mut planner, changes, ended, repaired, fold_first } =
+        let Takeover { mut planner, changes, mut ended, repaired, fold_first } =
             Planner::take_over(schedule, self.settings.grace, &state, memory, &zone);
+        find_queues(&snapshot, &mut ended);
         let mut position = Position { sequence: state.sequence, head: snapshot.head };
         let is_damaged = state.completeness == Completeness::Damaged;
         if is_damaged {
@@ -98,10 +106,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
         self.planner = Some(planner);
         self.report_unanswered(&snapshot);
+        self.report_unreported(&snapshot);
         self.report_others(&snapshot);
         self.head = position.head;
         self.note_recorded(position.head, recorded);
-        self.last_term = term_of(&lease.text);
+        self.last_tenure = Some(Arc::clone(&lease.text));
+        self.clock_seen = Some(Reading { shown: self.store_now(), at: SinceBoot::now() });
         self.tenure = Some(Arc::clone(&lease.text));
         self.counters.read(counters);
         self.count_ended(&ended);
@@ -140,16 +150,20 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         ended: &[Ended],
     ) -> Result<Result<(Position, Vec<Arc<str>>), Reply>, StoreError> {
         let mut parts = parts(changes, ended).into_iter().peekable();
-        while let Some((changes, ended)) = parts.next() {
+        while let Some((changes, lines)) = parts.next() {
             let fence = Fence::after(lease, position.sequence);
             let last = parts.peek().is_none();
-            let request = Register { fence, changes, ended, last };
-            match self.store.register(request).await? {
-                Reply::Written { now, sequence, head, .. } => {
+            let request = Register { fence, changes, ended: lines, last };
+            match self.store.register(request).await {
+                Ok(Reply::Written { now, sequence, head, .. }) => {
                     position = Position { sequence, head };
                     self.read_store_clock(now);
                 }
-                refusal => return Ok(Err(refusal)),
+                refusal => {
+                    // Some parts may be written.
+                    self.leave_unreported(lease, ended);
+                    return refusal.map(Err);
+                }
             }
             self.heartbeat.beat();
             self.supervisor.beat();
@@ -160,23 +174,43 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// Counts and logs slots that ended with their registration.
     pub(super) fn count_ended(&mut self, ended: &[Ended]) {
-        let _gathering = (ended.len() > 1).then(Gathering::start);
-        for (index, ended) in ended.iter().enumerate() {
-            let Ended { entry, slot, reason, count, .. } = ended;
-            self.counters.add(&queue_name(ended), Outcome::Skipped(*reason), *count);
-            if index < MAX_LOGGED {
-                warn!(entry = &**entry, %slot, %reason, count, "skipped");
-            }
+        for ended in ended {
+            self.counters.add(&queue_name(ended), Outcome::Skipped(ended.reason), ended.count);
         }
-        if let Some(rest) = ended.get(MAX_LOGGED..).filter(|rest| !rest.is_empty()) {
-            let count: u64 = rest.iter().map(|ended| ended.count).sum();
-            warn!(entries = rest.len(), count, "skipped slots of further entries");
-        }
+        report_ended(ended);
+    }
+
+    /// Remembers slots that ended with their registration and may have been recorded.
+    fn leave_unreported(&mut self, lease: &Arc<str>, ended: &[Ended]) {
+        let Some(term) = term_of(lease) else { return };
+        let key = |(term, ended): &(u64, Ended)| (*term, Arc::clone(&ended.entry), ended.slot);
+        self.unreported.extend(ended.iter().map(|ended| (term, ended.clone())));
+        self.unreported.sort_by_cached_key(key);
+        self.unreported.dedup_by_key(|unreported| key(unreported));
+    }
+
+    /// Logs slots whose registration ended with a write that was not answered, if the store has recorded
+    /// it. Their counts are the store's.
+    fn report_unreported(&mut self, snapshot: &Snapshot) {
+        let unreported = std::mem::take(&mut self.unreported);
+        let recorded: Vec<Ended> = unreported
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .flat_map(|of_a_term| {
+                let recorded = snapshot.recorded_in(of_a_term[0].0);
+                let is_recorded = move |ended: &&Ended| {
+                    let outcome = Outcome::Skipped(ended.reason);
+                    recorded.get(&(&*ended.entry, ended.slot)) == Some(&outcome)
+                };
+                of_a_term.iter().map(|(_, ended)| ended).filter(is_recorded).cloned()
+            })
+            .collect();
+        report_ended(&recorded);
     }
 
     /// Tells once of slots that another leader has recorded since this process led.
     fn report_others(&self, snapshot: &Snapshot) {
-        let (Some(head), Some(last_term)) = (self.head, self.last_term) else { return };
+        let last_term = self.last_tenure.as_deref().and_then(term_of);
+        let (Some(head), Some(last_term)) = (self.head, last_term) else { return };
         let is_other = |term: Option<u64>| term.is_some_and(|term| term != last_term);
         let records = snapshot.journal.iter().filter(|record| record.id > head);
         let others = records.filter(|record| is_other(record.term));
@@ -293,9 +327,35 @@ fn parts(changes: Vec<RegistrationChange>, ended: &[Ended]) -> Vec<Part> {
     parts
 }
 
+/// Logs slots that ended with their registration.
+fn report_ended(ended: &[Ended]) {
+    let _gathering = (ended.len() > 1).then(Gathering::start);
+    for Ended { entry, slot, reason, count, .. } in ended.iter().take(MAX_LOGGED) {
+        warn!(entry = &**entry, %slot, %reason, count, "skipped");
+    }
+    if let Some(rest) = ended.get(MAX_LOGGED..).filter(|rest| !rest.is_empty()) {
+        let count: u64 = rest.iter().map(|ended| ended.count).sum();
+        warn!(entries = rest.len(), count, "skipped slots of further entries");
+    }
+}
+
+/// Of entries that are no longer in the schedule, the unfolded journal may say where their slots went.
+fn find_queues(snapshot: &Snapshot, ended: &mut [Ended]) {
+    if ended.iter().all(|ended| ended.queue.is_some()) {
+        return;
+    }
+    let mut queues: HashMap<&str, &Arc<str>> = HashMap::new();
+    for record in snapshot.journal.iter().filter(|record| record.term.is_some()) {
+        queues.extend(record.lines.iter().map(|line| (&*line.entry, &record.queue)));
+    }
+    for ended in ended.iter_mut().filter(|ended| ended.queue.is_none()) {
+        ended.queue = queues.get(&*ended.entry).map(|queue| Arc::clone(queue));
+    }
+}
+
 /// The queue that the slots would have gone to, where it is known.
 fn queue_name(ended: &Ended) -> Arc<str> {
-    ended.queue.as_ref().map_or_else(|| OTHER_QUEUES.into(), |queue| Arc::clone(&queue.name))
+    ended.queue.clone().unwrap_or_else(|| OTHER_QUEUES.into())
 }
 
 fn ended_line(ended: &Ended) -> Line {

@@ -98,6 +98,13 @@ pub trait Store: Send + 'static {
         request: ManualMessage,
     ) -> impl Future<Output = Result<Sent, StoreError>> + Send + 'static;
 
+    /// Notes what becomes of one manual message that a carrier takes; unfenced. Intended comes first,
+    /// then the carrier is handed the message, then one of the others follows.
+    fn note(
+        &mut self,
+        note: ManualNote,
+    ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static;
+
     /// What the journal and the kept outcomes say, oldest first.
     fn history(
         &mut self,
@@ -363,6 +370,45 @@ pub enum Sent {
     Already,
     /// The queue did not take it; the store's words.
     Refused(String),
+}
+
+/// What becomes of a manual message that a carrier takes.
+#[derive(Clone, Debug)]
+pub struct ManualNote {
+    /// How far it has come.
+    pub step: ManualStep,
+    /// The queue that it is counted under.
+    pub queue: Arc<Queue>,
+    /// As in [`ManualMessage`].
+    pub line: Line,
+    /// As in [`ManualMessage`].
+    pub run: (Uuid, u64),
+}
+
+/// How far a manual message has come on its way to a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManualStep {
+    /// The carrier is about to be handed it. Until one of the other steps is noted, at most for
+    /// [`INTENT_KEPT`], nobody else goes on with the run.
+    Intended,
+    /// The carrier has it: it is journalled and counted. Noted again, it changes nothing.
+    Published,
+    /// The carrier does not have it, or nobody knows: the run can be tried again.
+    NotPublished,
+}
+
+/// No carrier keeps a publisher waiting for longer.
+pub const INTENT_KEPT: Duration = Duration::from_secs(30);
+
+/// What came of a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// It is noted.
+    Now,
+    /// The run has sent the message before.
+    Already,
+    /// Somebody else is about to hand over a message of the run.
+    Busy,
 }
 
 /// What part of the history is asked for.

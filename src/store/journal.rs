@@ -160,6 +160,12 @@ pub fn read_lines(text: &[u8]) -> (Vec<Line>, Vec<UnreadableLine>) {
             lines.push(line);
             continue;
         }
+        if unreadable.len() == MAX_UNREADABLE {
+            unreadable.push((None, "more lines of the same record".to_owned()));
+        }
+        if unreadable.len() > MAX_UNREADABLE {
+            continue;
+        }
         let entry = line.split(|byte| *byte == b'\t').next();
         let entry = entry.and_then(|name| std::str::from_utf8(name).ok());
         let entry = entry.filter(|name| !name.is_empty() && name.len() < line.len());
@@ -315,6 +321,8 @@ mod tests {
         assert_eq!(read_line(&long), None);
         assert_eq!(read_lines(b"\xff\xfe\n").1, [(None, "`\u{fffd}\u{fffd}`".to_owned())]);
         assert_eq!(read_lines(&vec![b'x'; MAX_RECORD + 1]).1.len(), 1);
+        let many = read_lines("b\n".repeat(MAX_RECORD / 2).as_bytes()).1;
+        assert_eq!((many.len(), &many[MAX_UNREADABLE].0), (MAX_UNREADABLE + 1, &None));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::Outgoing;
 use super::contract::{
     Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
-    Trim, Trimmed,
+    Intend, ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot,
+    Store, StoreError, Trim, Trimmed,
 };
 use super::model::{Model, Queues};
 use crate::queue::Queue;
@@ -281,6 +281,19 @@ impl Store for MemoryStore {
                 }
                 Err(sent) => sent,
             }
+        })
+    }
+
+    fn note(
+        &mut self,
+        note: ManualNote,
+    ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, .. }, now| match model.decide_note(now, &note) {
+            Ok(change) => {
+                model.apply(change);
+                Noted::Now
+            }
+            Err(noted) => noted,
         })
     }
 

@@ -4,8 +4,6 @@
 pub mod contract;
 pub mod journal;
 pub mod last_outcomes;
-#[cfg(test)]
-pub(crate) mod legacy_memory;
 pub mod memory;
 pub(crate) mod model;
 pub mod redis;

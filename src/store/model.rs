@@ -78,7 +78,7 @@ pub(crate) struct NewRecord {
 /// How far a run of manual messages has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RunPlace {
-    /// The place that was sent last.
+    /// The place that was sent last, or is about to be sent.
     pub(crate) place: u64,
     /// When it is forgotten.
     pub(crate) until: UnixMs,
@@ -138,6 +138,8 @@ pub(crate) struct Model {
     pub(crate) intents: HashMap<Box<str>, UnixMs>,
     pub(crate) running: HashMap<Box<str>, Running>,
     pub(crate) runs: HashMap<Uuid, RunPlace>,
+    /// The places at which somebody is about to go on with a run, until when.
+    intended_runs: HashMap<Uuid, RunPlace>,
     pub(crate) counters: Counters,
     /// By entry name, the text of what trimming kept.
     pub(crate) outcomes: BTreeMap<Arc<str>, String>,
@@ -165,6 +167,7 @@ impl Model {
             intents: HashMap::new(),
             running: HashMap::new(),
             runs: HashMap::new(),
+            intended_runs: HashMap::new(),
             counters: Counters::default(),
             outcomes: BTreeMap::new(),
             replicas: BTreeMap::new(),
@@ -246,7 +249,10 @@ impl Model {
             self.is_marked = true;
             (self.registrations_sealed, self.progress_sealed) = (true, true);
         }
-        self.runs.extend(change.run);
+        if let Some((run, place)) = change.run {
+            self.runs.insert(run, place);
+            self.intended_runs.remove(&run);
+        }
         for entry in change.forgotten {
             self.outcomes.remove(&*entry);
         }
@@ -263,7 +269,7 @@ impl Model {
         let NewRecord { id, term, queue, lines } = record;
         for line in &lines {
             self.count(&queue, line);
-            if self.folds_itself {
+            if self.folds_itself && line.outcome.is_scheduled() {
                 self.progress.entry((&*line.entry).into()).or_default().take_in(line);
             }
         }
@@ -322,12 +328,12 @@ impl Model {
             now.since(at) <= forgotten_after && at.since(now) <= Duration::from_secs(1)
         };
         self.replicas.retain(|_, (at, _)| is_fresh(*at));
-        let told = |(replica, (at, said)): (&Arc<str>, &(UnixMs, String))| Announcement {
+        let output = |(replica, (at, said)): (&Arc<str>, &(UnixMs, String))| Announcement {
             replica: replica.to_string(),
             said: said.clone(),
             age: now.since(*at),
         };
-        let replicas = self.replicas.iter().take(MAX_REPLICAS).map(told).collect();
+        let replicas = self.replicas.iter().take(MAX_REPLICAS).map(output).collect();
         Announced { replicas, count: self.replicas.len() }
     }
 }

@@ -15,8 +15,20 @@ use crate::store::journal::read_instant;
 
 /// No registration is longer; calendars and lists of dates are part of a timing.
 pub(crate) const MAX_REGISTRATION: usize = 256 << 10;
+/// A lease is shorter.
+pub(crate) const MAX_LEASE: usize = 300;
 /// No progress is longer.
 pub(crate) const MAX_PROGRESS: usize = 1_024;
+
+/// Whether it is `"<term> <holder>"`, as `acquire.lua` reads it.
+#[must_use]
+pub(crate) fn is_lease(text: &str) -> bool {
+    let is_term = |term: &str| !term.is_empty() && term.bytes().all(|byte| byte.is_ascii_digit());
+    let is_holder =
+        |holder: &str| !holder.is_empty() && !holder.bytes().any(|byte| byte.is_ascii_control());
+    let parts = text.split_once(' ');
+    text.len() < MAX_LEASE && parts.is_some_and(|(term, holder)| is_term(term) && is_holder(holder))
+}
 
 /// Writes a registration.
 #[must_use]

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Client, configure, place, servers};
 use crate::support::celery::{CeleryWorker, Event};
+use crate::support::redis::RedisServer;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 
@@ -125,13 +126,13 @@ fn an_exchange_routes_by_the_key_of_queue_or_entry() {
     assert!(fast.iter().all(|message| message.entry == "usual"), "{fast:?}");
     assert!(slow.iter().all(|message| message.entry == "deep"), "{slow:?}");
     drop(downbeat);
-    let told = place.run(&["trigger", "nowhere"]).refused(3);
+    let said = place.run(&["trigger", "nowhere"]).refused(3);
     assert!(
-        told.contains("NO_ROUTE: no queue for the key `neither.here` of the exchange `tasks`"),
-        "{told}"
+        said.contains("NO_ROUTE: no queue for the key `neither.here` of the exchange `tasks`"),
+        "{said}"
     );
-    let told = place.run(&["trigger", "missing"]).refused(3);
-    assert!(told.contains("NOT_FOUND - no exchange 'no-such-exchange'"), "{told}");
+    let said = place.run(&["trigger", "missing"]).refused(3);
+    assert!(said.contains("NOT_FOUND - no exchange 'no-such-exchange'"), "{said}");
 }
 
 #[test]
@@ -209,7 +210,8 @@ fn limits_and_full_queues_hold_on_amqp_too() {
 #[test]
 fn a_dry_run_shows_the_message_and_sends_none() {
     needs!(Redis);
-    let place = place("amqp://nobody:s3cret@127.0.0.1:1//", "redis://127.0.0.1:1");
+    let redis = RedisServer::start();
+    let place = place("amqp://nobody:s3cret@127.0.0.1:1//", &redis.url());
     place.write_schedule(
         "all.yaml",
         "entries:\n  a: {task: demo.echo, every: 1h, args: [1], queue: q, expires: 1m}\n",
@@ -221,7 +223,7 @@ fn a_dry_run_shows_the_message_and_sends_none() {
     assert_eq!(shown["body"][0], json!([1]));
     assert_eq!(shown["properties"]["delivery_mode"], 2);
     assert_eq!(shown["properties"]["expiration"], "60000");
-    let told = place.run(&["trigger", "a"]).refused(3);
-    assert!(told.contains("no connection to amqp://nobody:***@127.0.0.1:1//"), "{told}");
-    assert!(!told.contains("s3cret"));
+    let said = place.run(&["trigger", "a"]).refused(3);
+    assert!(said.contains("no connection to amqp://nobody:***@127.0.0.1:1//"), "{said}");
+    assert!(!said.contains("s3cret"));
 }

@@ -209,24 +209,57 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
     client.wait_for("doubted", 1);
 
     proxy.cut_answers();
-    let told = place.run(&["trigger", "daily"]).refused(3);
+    let said = place.run(&["trigger", "daily"]).refused(3);
     let [sent] = &client.wait_for("doubted", 1)[..] else { panic!("not one message") };
-    assert!(told.contains(&format!("daily may have been sent as {}: ", sent.id)), "{told}");
+    assert!(said.contains(&format!("daily may have been sent as {}: ", sent.id)), "{said}");
     let what_to_do = "its broker keeps no record of that, and a repeat may send it twice\n";
-    assert!(told.ends_with(what_to_do), "{told}");
+    assert!(said.ends_with(what_to_do), "{said}");
     proxy.mend();
     // Over a connection of its own from here on.
-    place.run(&["trigger", "daily", "--id", &sent.id]).ok();
+    let again = ["trigger", "daily", "--id", &sent.id];
+    place.run(&again).ok();
     assert_eq!(client.wait_for("doubted", 1)[0].id, sent.id);
+    // Now it is confirmed.
+    let said = place.run(&again).ok();
+    assert!(said.starts_with(&format!("sent before: daily to doubted as {} ", sent.id)), "{said}");
 
     proxy.cut_answers();
     let segment = ["--from", "2026-01-01 00:00", "--to", "2026-01-04 00:00"];
-    let told = place.run(&[&["backfill", "daily"], &segment[..]].concat()).refused(3);
+    let said = place.run(&[&["backfill", "daily"], &segment[..]].concat()).refused(3);
     let [sent] = &client.wait_for("doubted", 1)[..] else { panic!("not one message") };
     proxy.mend();
     assert_eq!(sent.kind, "backfill");
     let (slot, next) = ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00");
-    assert!(told.contains(&format!("the slot {slot} may have been sent: ")), "{told}");
+    assert!(said.contains(&format!("the slot {slot} may have been sent: ")), "{said}");
     let may_double = format!("may send it twice, and `--from {next}` leaves it out\n");
-    assert!(told.ends_with(&may_double), "{told}");
+    assert!(said.ends_with(&may_double), "{said}");
+}
+
+#[test]
+fn a_manual_message_is_recorded_once_whichever_answer_of_the_store_is_lost() {
+    needs!(Redis, RabbitMq);
+    let (rabbitmq, redis) = servers();
+    let (client, proxy) = (Client::connect(&rabbitmq), Proxy::start(&redis));
+    client.declare("noted");
+    let place = place(&rabbitmq.url(), &proxy.url());
+    place
+        .write_schedule("all.yaml", "entries: {daily: {task: t, cron: '0 0 * * *', queue: noted}}");
+    let events = || {
+        let shown = place.run(&["history", "daily", "--json"]).json(0);
+        shown["events"].as_array().unwrap().len()
+    };
+    let id = "8e7a5a8e-7b6a-4d4f-9e0e-3a1f2b3c4d5e";
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_log("took office");
+    proxy.lose_the_reply_to(&["published", "\tmanual\t"]);
+    assert!(place.run(&["trigger", "daily", "--id", id]).ok().starts_with("sent daily "));
+    assert_eq!(proxy.replies_lost(), 1);
+    assert_eq!((client.wait_for("noted", 1)[0].id.as_str(), events()), (id, 1));
+    // Another process knows of it as well.
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    assert!(place.run(&["trigger", "daily", "--id", id]).ok().starts_with("sent before: daily "));
+    assert_eq!((client.take("noted").len(), events()), (0, 1));
+    let slots = &place.run(&["status", "--json"]).json(1)["slots"];
+    assert_eq!(slots["manual"], 1, "{slots}");
 }

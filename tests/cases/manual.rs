@@ -10,8 +10,8 @@ use crate::support::replica::{Replica, counted, finish, slots_of};
 use crate::support::tools::needs;
 
 /// The id under which a trigger may have been sent, by what it says.
-fn id(told: &str) -> String {
-    let (_, id) = told.split_once("may have been sent as ").unwrap_or_else(|| panic!("{told}"));
+fn id(said: &str) -> String {
+    let (_, id) = said.split_once("may have been sent as ").unwrap_or_else(|| panic!("{said}"));
     id.split(':').next().unwrap().to_owned()
 }
 
@@ -33,8 +33,8 @@ fn a_trigger_without_an_answer_is_recognised_by_the_next_leader() {
     let id = id(&a.run(&["trigger", "x"]).refused(3));
     a.downbeat.process().kill();
     b.wait_until_it_leads(0);
-    let told = b.run(&["trigger", "x", "--id", &id]).ok();
-    assert!(told.starts_with("sent before: "), "{told}");
+    let said = b.run(&["trigger", "x", "--id", &id]).ok();
+    assert!(said.starts_with("sent before: "), "{said}");
     assert_eq!(of_kind(&server, "manual"), 1);
     wait_for_more(&server, "x");
     assert_eq!(counted(&b.status(), "manual"), 1);
@@ -53,8 +53,8 @@ fn a_run_that_two_replicas_repeat_at_once_sends_each_slot_once() {
     let segment = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T00:00:10Z"];
     let backfill = [&["backfill", "x"], &segment[..]].concat();
     proxy.lose_the_reply_to(&["\tbackfill\t"]);
-    let told = a.run(&backfill).refused(3);
-    let (_, run) = told.split_once("--run ").unwrap_or_else(|| panic!("{told}"));
+    let said = a.run(&backfill).refused(3);
+    let (_, run) = said.split_once("--run ").unwrap_or_else(|| panic!("{said}"));
     let run = run.split([' ', '`']).next().unwrap();
     let repeat = [&backfill, &["--run", run][..]].concat();
     thread::scope(|scope| {

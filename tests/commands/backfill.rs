@@ -29,8 +29,8 @@ fn run(place: &Place, args: &[String]) -> crate::support::downbeat::Finished {
 }
 
 /// The command that goes on, as it is told, without the name of the program.
-fn going_on(told: &str) -> Vec<String> {
-    let (_, command) = told.split_once("`downbeat ").unwrap_or_else(|| panic!("{told}"));
+fn going_on(said: &str) -> Vec<String> {
+    let (_, command) = said.split_once("`downbeat ").unwrap_or_else(|| panic!("{said}"));
     let (command, _) = command.rsplit_once('`').unwrap();
     let split = format!("for arg in {command}; do printf '%s\\n' \"$arg\"; done");
     let words = Command::new("sh").args(["-c", &split]).output().unwrap();
@@ -103,7 +103,7 @@ fn backfill_in_every_way(server: &RedisServer, place: &Place) {
     assert_eq!(nothing.ok(), "");
     assert_eq!(place.run(&["list", "--json"]).json(0), before, "the schedule moved");
 
-    for (args, code, told) in [
+    for (args, code, said) in [
         (
             &["nightli", "--from", "2026-01-02 03:00", "--to", "2026-01-04 03:00"][..],
             1,
@@ -127,7 +127,7 @@ fn backfill_in_every_way(server: &RedisServer, place: &Place) {
         (&["nightly", "--from", "2026-01-02 03:00"], 2, "--to <TIME>"),
     ] {
         let refused = place.run(&[&["backfill"], args].concat()).refused(code);
-        assert!(refused.contains(told), "{args:?}: {refused}");
+        assert!(refused.contains(said), "{args:?}: {refused}");
     }
     assert_eq!(server.queue("reports").len(), 2);
 }
@@ -189,8 +189,8 @@ fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
     assert_eq!(slots.as_array().unwrap().len(), sent.len());
     let go_on = going_on(&stopped.stderr);
     let from = &go_on[go_on.iter().position(|arg| arg == "--from").unwrap() + 1];
-    let told = format!("downbeat: the slot {from} was not sent: ");
-    assert!(stopped.stderr.starts_with(&told) && stopped.stderr.contains("OOM"), "{stopped:?}");
+    let said = format!("downbeat: the slot {from} was not sent: ");
+    assert!(stopped.stderr.starts_with(&said) && stopped.stderr.contains("OOM"), "{stopped:?}");
     assert!(
         stopped.stderr.contains(&format!("slots sent before it: {};", sent.len())),
         "{stopped:?}"
@@ -208,9 +208,9 @@ fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
 fn backfill_says_when_neither_service_nor_broker_answers() {
     let url = format!("redis://127.0.0.1:{}/0", free_port());
     let place = place_with_three().env("DOWNBEAT_BROKER", &url);
-    let told = run(&place, &backfill("nightly", &[])).refused(3);
-    assert!(told.contains("the slot 2026-01-02T03:00:00+09:00 was not sent: "), "{told}");
-    assert!(told.contains("slots sent before it: 0; go on with `downbeat backfill "), "{told}");
+    let said = run(&place, &backfill("nightly", &[])).refused(3);
+    assert!(said.contains("the slot 2026-01-02T03:00:00+09:00 was not sent: "), "{said}");
+    assert!(said.contains("slots sent before it: 0; go on with `downbeat backfill "), "{said}");
     run(&place, &backfill("nightly", &["--dry-run"])).ok();
 }
 
@@ -235,11 +235,11 @@ fn go_on_after_a_lost_answer(server: &RedisServer, proxy: &Proxy, place: &Place)
     proxy.lose_the_reply_to(&["\t1767305700000\tbackfill\t"]);
     let segment = ["--from", "2026-01-02 00:00", "--to", "2026-01-02 12:00"];
     let stopped = place.run(&[&["backfill", "switched-off"], &segment[..]].concat());
-    let told = stopped.clone().refused(3);
-    assert!(told.contains(" may have been sent: "), "{told}");
-    assert!(told.contains("; slots sent before it: 29; "), "{told}");
-    assert!(told.ends_with("`, which sends nothing twice\n"), "{told}");
-    let rest = run(place, &going_on(&told)).ok();
+    let said = stopped.clone().refused(3);
+    assert!(said.contains(" may have been sent: "), "{said}");
+    assert!(said.contains("; slots sent before it: 29; "), "{said}");
+    assert!(said.ends_with("`, which sends nothing twice\n"), "{said}");
+    let rest = run(place, &going_on(&said)).ok();
     assert!(rest.starts_with("sent before: switched-off to reports as "), "{rest}");
     assert_eq!((stopped.stdout.lines().count(), rest.lines().count()), (29, 19));
     let sent = &server.queue("reports")[before..];

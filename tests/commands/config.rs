@@ -66,11 +66,11 @@ fn config_and_check_tell_what_is_wrong_with_a_setting_and_where() {
     let place = place_with_three();
     fs::write(place.path().join("c.yaml"), "log: {level: info}\nhttp: everywhere\n").unwrap();
     for args in [["config", "--config", "c.yaml"], ["check", "--config", "c.yaml"]] {
-        let told = place.run(&args).refused(1);
-        assert!(told.contains("c.yaml:2:7: this is not an address to listen on"), "{told}");
+        let said = place.run(&args).refused(1);
+        assert!(said.contains("c.yaml:2:7: this is not an address to listen on"), "{said}");
     }
-    let told = place.run(&["run", "--config", "c.yaml"]).refused(78);
-    assert!(told.contains("c.yaml:2:7: "), "{told}");
-    let told = place.run(&["check", "--http", "1.2.3.4"]).refused(1);
-    assert!(told.starts_with("--http: this is not an address to listen on\n"), "{told}");
+    let said = place.run(&["run", "--config", "c.yaml"]).refused(78);
+    assert!(said.contains("c.yaml:2:7: "), "{said}");
+    let said = place.run(&["check", "--http", "1.2.3.4"]).refused(1);
+    assert!(said.starts_with("--http: this is not an address to listen on\n"), "{said}");
 }

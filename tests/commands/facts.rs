@@ -26,7 +26,7 @@ fn check_tells_every_problem_of_every_file_with_its_place() {
     place.write_schedule("more.yaml", "entries:\n  c: {task: t, cron: '0 24 * * *'}\n");
     let checked = place.run(&["check"]);
     assert_eq!(checked.stdout, "");
-    let told = checked.refused(1);
+    let said = checked.refused(1);
     for part in [
         "jobs.yaml:2:16: ",
         "did you mean `cron`?",
@@ -35,7 +35,7 @@ fn check_tells_every_problem_of_every_file_with_its_place() {
         "more.yaml:2:25: hour `24` is out of range",
         "      c: {task: t, cron: '0 24 * * *'}\n                            ^~\n",
     ] {
-        assert!(told.contains(part), "{part} is not in\n{told}");
+        assert!(said.contains(part), "{part} is not in\n{said}");
     }
 }
 
@@ -59,8 +59,8 @@ fn check_takes_paths_and_looks_at_the_configuration_too() {
     let missing = place.run(&["check", "missing.yaml"]).refused(1);
     assert!(missing.contains("missing.yaml: cannot be read: no such file"), "{missing}");
     fs::write(place.path().join("downbeat.yaml"), "brokr: redis://localhost\n").unwrap();
-    let told = place.run(&["--config", "downbeat.yaml", "check"]).refused(1);
-    assert!(told.contains("downbeat.yaml:1:1: ") && told.contains("`broker`"), "{told}");
+    let said = place.run(&["--config", "downbeat.yaml", "check"]).refused(1);
+    assert!(said.contains("downbeat.yaml:1:1: ") && said.contains("`broker`"), "{said}");
 }
 
 fn next(place: &Place, args: &[&str]) -> Vec<Vec<String>> {
@@ -154,9 +154,9 @@ fn next_shows_all_slots_up_to_a_time_and_says_when_there_are_too_many() {
     assert_eq!((week.stdout.lines().count(), week.stderr.as_str()), (10_000, ""));
     let more = shown("2027-01-07 22:41");
     assert_eq!(more.stdout, week.stdout);
-    let told = "downbeat: cut after 10000 slots; go on with --from 2027-01-07T22:40:00Z, or set \
+    let said = "downbeat: cut after 10000 slots; go on with --from 2027-01-07T22:40:00Z, or set \
                 --count\n";
-    assert_eq!((more.stderr.as_str(), more.code), (told, Some(0)));
+    assert_eq!((more.stderr.as_str(), more.code), (said, Some(0)));
 }
 
 #[test]
@@ -180,16 +180,16 @@ fn next_stops_after_count_and_prints_json() {
 #[test]
 fn next_says_what_it_did_not_understand() {
     let place = place_with_three();
-    let told = place.run(&["next", "nightli"]).refused(1);
-    assert_eq!(told, "downbeat: no entry is named `nightli`; did you mean `nightly`?\n");
-    let told = place.run(&["next", "--from", "tomorrow"]).refused(2);
-    assert!(told.contains("--from: `tomorrow` is not a date and time"), "{told}");
-    assert!(told.contains("write `2026-12-24 18:00`"), "{told}");
+    let said = place.run(&["next", "nightli"]).refused(1);
+    assert_eq!(said, "downbeat: no entry is named `nightli`; did you mean `nightly`?\n");
+    let said = place.run(&["next", "--from", "tomorrow"]).refused(2);
+    assert!(said.contains("--from: `tomorrow` is not a date and time"), "{said}");
+    assert!(said.contains("write `2026-12-24 18:00`"), "{said}");
     place.run(&["next", "--count", "many"]).refused(2);
     place.run(&["next", "--count", "1000001"]).refused(2);
     place.write_schedule("jobs.yaml", "entries: {a: {task: t, cron: '0 24 * * *'}}");
-    let told = place.run(&["next"]).refused(1);
-    assert!(told.contains("invalid schedule\n") && told.contains("jobs.yaml:1:"), "{told}");
+    let said = place.run(&["next"]).refused(1);
+    assert!(said.contains("invalid schedule\n") && said.contains("jobs.yaml:1:"), "{said}");
 }
 
 #[test]
@@ -231,17 +231,17 @@ fn explain_tells_how_long_it_is_until_the_next_slot() {
 #[test]
 fn explain_of_an_entrys_name_says_how_to_see_its_slots() {
     let place = place_with_three();
-    let told = place.run(&["explain", "nightly"]).refused(1);
+    let said = place.run(&["explain", "nightly"]).refused(1);
     let hint = "; for the entry of that name: downbeat next nightly\n    nightly\n    ^";
-    assert!(told.contains(hint), "{told}");
+    assert!(said.contains(hint), "{said}");
     let json = place.run(&["explain", "nightly", "--json"]).json(1);
     assert!(json["error"].as_str().unwrap().ends_with("downbeat next nightly"), "{json}");
     // Neither a schedule nor a configuration is needed to explain what is no entry.
     place.write_schedule("jobs.yaml", "entries: {nightly: {task: t, crom: 1}}");
-    let told = place.run(&["--config", "nowhere.yaml", "explain", "nightly"]).refused(1);
+    let said = place.run(&["--config", "nowhere.yaml", "explain", "nightly"]).refused(1);
     assert!(
-        told.contains("neither a crontab line nor a length") && !told.contains("entry"),
-        "{told}"
+        said.contains("neither a crontab line nor a length") && !said.contains("entry"),
+        "{said}"
     );
 }
 
@@ -271,9 +271,9 @@ fn explain_resolves_hashes_for_the_entry_it_is_told() {
     assert_eq!(lines[2..], ["2027-01-04T02:03:00+00:00"]);
     let json = place.run(&[&args[..], &from, &["--json"]].concat()).json(0);
     assert_eq!(json["resolved"], "3 2 * * mon#1");
-    let told = place.run(&["explain", "0 H * * *"]).refused(1);
-    assert!(told.contains("there is none; name an entry with `--entry NAME`\n"), "{told}");
-    assert!(told.ends_with("\n    0 H * * *\n      ^\n"), "{told}");
+    let said = place.run(&["explain", "0 H * * *"]).refused(1);
+    assert!(said.contains("there is none; name an entry with `--entry NAME`\n"), "{said}");
+    assert!(said.ends_with("\n    0 H * * *\n      ^\n"), "{said}");
     let json = place.run(&["explain", "0 3 * * *", "--entry", "a", "--json"]).json(0);
     assert!(json.get("resolved").is_none());
 }
@@ -291,11 +291,11 @@ fn explain_reads_lines_of_quartz() {
     assert_eq!(lines[3], "2027-01-04T09:00:00+00:00");
     let past = place.run(&[&args[..], &["--from", "2028-01-01 00:00"]].concat()).ok();
     assert_eq!(past.lines().count(), 1);
-    let told = place.run(&["explain", "--quartz", "0 0 9 ? * 0"]).refused(1);
-    assert!(told.contains("`0` does not fit the weekday of a Quartz line; write `?`, 1 (Sunday)"));
-    assert!(told.ends_with("\n    0 0 9 ? * 0\n              ^\n"), "{told}");
-    let told = place.run(&["explain", "--quartz", "0 9 * * MON"]).refused(1);
-    assert!(told.contains("write a crontab line without `quartz`"), "{told}");
+    let said = place.run(&["explain", "--quartz", "0 0 9 ? * 0"]).refused(1);
+    assert!(said.contains("`0` does not fit the weekday of a Quartz line; write `?`, 1 (Sunday)"));
+    assert!(said.ends_with("\n    0 0 9 ? * 0\n              ^\n"), "{said}");
+    let said = place.run(&["explain", "--quartz", "0 9 * * MON"]).refused(1);
+    assert!(said.contains("write a crontab line without `quartz`"), "{said}");
     place.run(&["explain", "--quartz", "0 0 9 ? * 2", "--day-match", "and"]).refused(2);
     place.run(&["explain", "--quartz", "0 0 9 ? * 2", "--entry", "a"]).refused(2);
 }
@@ -314,11 +314,11 @@ fn explain_reads_recurrences() {
     assert_eq!(lines[1..], ["2027-03-26T17:00:00+00:00", "2027-04-30T17:00:00+01:00"]);
     let lines = "DTSTART:20260101T170000\nRRULE:FREQ=MONTHLY;BYDAY=-1FR;UNTIL=20260201T000000";
     assert!(explain(lines, "2027-03-01 00:00").ok().ends_with("; never again\n"));
-    let told = explain("DTSTART=20260101;FREQ=MONTLY", "2027-03-01 00:00").refused(1);
-    assert!(told.contains("`MONTLY` is not a frequency; did you mean `MONTHLY`?\n"), "{told}");
-    assert!(told.ends_with("=MONTLY\n                          ^~~~~~\n"), "{told}");
-    let told = explain("FREQ=DAILY", "2027-03-01 00:00").refused(1);
-    assert!(told.contains("begin with `DTSTART=20260101T090000;`\n"), "{told}");
+    let said = explain("DTSTART=20260101;FREQ=MONTLY", "2027-03-01 00:00").refused(1);
+    assert!(said.contains("`MONTLY` is not a frequency; did you mean `MONTHLY`?\n"), "{said}");
+    assert!(said.ends_with("=MONTLY\n                          ^~~~~~\n"), "{said}");
+    let said = explain("FREQ=DAILY", "2027-03-01 00:00").refused(1);
+    assert!(said.contains("begin with `DTSTART=20260101T090000;`\n"), "{said}");
 }
 
 #[test]
@@ -333,31 +333,31 @@ fn explain_and_next_show_no_more_slots_than_anybody_reads() {
 #[test]
 fn explain_points_at_what_is_wrong_with_an_expression() {
     let place = Place::new();
-    let told = place.run(&["explain", "0 24 * * *"]).refused(1);
+    let said = place.run(&["explain", "0 24 * * *"]).refused(1);
     let expected =
         "downbeat: hour `24` is out of range; did you mean `0`?\n    0 24 * * *\n      ^~\n";
-    assert_eq!(told, expected);
+    assert_eq!(said, expected);
     let json = place.run(&["explain", "0 24 * * *", "--json"]).json(1);
     let expected = serde_json::json!({
         "expr": "0 24 * * *",
         "error": "hour `24` is out of range; did you mean `0`?",
     });
     assert_eq!(json, expected);
-    let told = place.run(&["explain", "0 3 * * mun"]).refused(1);
-    assert!(told.ends_with("\n    0 3 * * mun\n            ^~~\n"), "{told}");
-    let told = place.run(&["explain", "0 3 ☃ * *"]).refused(1);
-    assert!(told.ends_with("\n    0 3 ☃ * *\n        ^\n"), "{told}");
-    let told = place.run(&["explain", "0 0 3 * * *"]).refused(1);
-    assert!(told.contains("6 fields have three meanings"), "{told}");
-    assert!(told.contains("for Quartz; here that is `--quartz`\n"), "{told}");
-    let told = place.run(&["explain", "10x"]).refused(1);
-    assert!(told.contains("a length") && told.contains("`10m`"), "{told}");
-    assert!(told.ends_with("\n    10x\n    ^~~\n"), "{told}");
-    let told = place.run(&["explain", ""]).refused(1);
-    assert!(told.contains("found 0 of five fields"), "{told}");
+    let said = place.run(&["explain", "0 3 * * mun"]).refused(1);
+    assert!(said.ends_with("\n    0 3 * * mun\n            ^~~\n"), "{said}");
+    let said = place.run(&["explain", "0 3 ☃ * *"]).refused(1);
+    assert!(said.ends_with("\n    0 3 ☃ * *\n        ^\n"), "{said}");
+    let said = place.run(&["explain", "0 0 3 * * *"]).refused(1);
+    assert!(said.contains("6 fields have three meanings"), "{said}");
+    assert!(said.contains("for Quartz; here that is `--quartz`\n"), "{said}");
+    let said = place.run(&["explain", "10x"]).refused(1);
+    assert!(said.contains("a length") && said.contains("`10m`"), "{said}");
+    assert!(said.ends_with("\n    10x\n    ^~~\n"), "{said}");
+    let said = place.run(&["explain", ""]).refused(1);
+    assert!(said.contains("found 0 of five fields"), "{said}");
     let zone = ["explain", "0 3 * * *", "--timezone", "Asia/Soul"];
-    let told = place.run(&zone).refused(1);
-    assert!(told.contains("`Asia/Soul`; did you mean `Asia/Seoul`?"), "{told}");
+    let said = place.run(&zone).refused(1);
+    assert!(said.contains("`Asia/Soul`; did you mean `Asia/Seoul`?"), "{said}");
     let json = place.run(&[&zone[..], &["--json"]].concat()).json(1);
     assert!(json["error"].as_str().unwrap().contains("Asia/Soul"));
     place.run(&["explain", "0 3 * * *", "--from", "noon"]).refused(2);
@@ -435,8 +435,8 @@ next         2027-12-23T03:00:00+09:00 (2027-12-22T18:00:00Z), due 03:00:11.179
     );
     assert_eq!(json["slots"].as_array().unwrap().len(), 4);
     assert_eq!(json["slots"][1]["slot_utc"], "2027-12-25T18:00:00Z");
-    let told = place.run(&["list", "nigthly"]).refused(1);
-    assert_eq!(told, "downbeat: no entry is named `nigthly`; did you mean `nightly`?\n");
+    let said = place.run(&["list", "nigthly"]).refused(1);
+    assert_eq!(said, "downbeat: no entry is named `nigthly`; did you mean `nightly`?\n");
 }
 
 #[test]
@@ -462,13 +462,13 @@ fn check_tells_programs_where_each_problem_is() {
     place.write_schedule("a.yaml", "entries:\n  a: {task: t, cron: \"61 * * * *\"}\n");
     let checked = place.run(&["check", "--json"]);
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(1), ""));
-    let told: Value = serde_json::from_str(&checked.stdout).unwrap();
-    assert_eq!(told["entries"], Value::Null);
-    let problem = &told["problems"][0];
+    let said: Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!(said["entries"], Value::Null);
+    let problem = &said["problems"][0];
     assert_eq!((&problem["severity"], &problem["line"]), (&"error".into(), &2.into()));
     place.write_schedule("a.yaml", "entries:\n  a: {task: t, cron: \"1 * * * *\"}\n");
-    let told = place.run(&["check", "--json"]).json(0);
-    assert_eq!((&told["entries"], &told["problems"]), (&1.into(), &Value::Array(Vec::new())));
-    let told = place.run(&["--grace", "1s", "check", "--json"]);
-    assert!(told.stdout.contains("--grace"), "{}", told.stdout);
+    let said = place.run(&["check", "--json"]).json(0);
+    assert_eq!((&said["entries"], &said["problems"]), (&1.into(), &Value::Array(Vec::new())));
+    let said = place.run(&["--grace", "1s", "check", "--json"]);
+    assert!(said.stdout.contains("--grace"), "{}", said.stdout);
 }

@@ -34,15 +34,15 @@ fn output_that_cannot_be_written_is_an_error() {
     let mut command = place.command(&["list"]);
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let finished = Finished::from(command.stdout(full).output().unwrap());
-    let told = finished.refused(4);
-    assert!(told.contains("cannot write to standard output: No space left"), "{told}");
+    let said = finished.refused(4);
+    assert!(said.contains("cannot write to standard output: No space left"), "{said}");
 }
 
 #[test]
 fn output_in_a_pipe_is_tab_separated_without_colour() {
     let place = place_with("entries: {a: {task: t, every: 1h}, longer-name: {task: t, crom: 1}}");
-    let told = place.run(&["check"]).refused(1);
-    assert!(!told.contains('\x1b'), "{told:?}");
+    let said = place.run(&["check"]).refused(1);
+    assert!(!said.contains('\x1b'), "{said:?}");
     let place = place_with_three();
     for args in [&["list"][..], &["next", "--count", "5"]] {
         let printed = place.run(args).ok();

@@ -216,7 +216,7 @@ print('\\n'.join(texts))
 #[test]
 fn plan_says_what_it_cannot_show() {
     let place = place();
-    for (args, code, told) in [
+    for (args, code, said) in [
         (&["--from", "noon"][..], 2, "--from: `noon` is not a date and time"),
         (
             &["--timezone", "Asia/Soul"],
@@ -229,6 +229,6 @@ fn plan_says_what_it_cannot_show() {
         (&["--svg", "nowhere/plan.svg"], 4, "--svg: cannot write nowhere/plan.svg: No such file"),
     ] {
         let refused = place.run(&[&["plan"], args].concat()).refused(code);
-        assert!(refused.contains(told), "{args:?}: {refused}");
+        assert!(refused.contains(said), "{args:?}: {refused}");
     }
 }

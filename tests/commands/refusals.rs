@@ -14,11 +14,11 @@ use crate::support::wait::SOON;
 fn wrong_usage_ends_with_two_and_a_hint() {
     let place = place_with_three();
     for args in [&[][..], &["frob"], &["run", "--nope"], &["trigger"], &["explain"]] {
-        let told = place.run(args).refused(2);
-        assert!(told.contains("Usage: downbeat"), "{args:?}: {told}");
+        let said = place.run(args).refused(2);
+        assert!(said.contains("Usage: downbeat"), "{args:?}: {said}");
     }
-    let told = place.run(&["--broker", "http://host", "list"]).refused(2);
-    assert!(told.contains("--broker: an unknown kind of broker"), "{told}");
+    let said = place.run(&["--broker", "http://host", "list"]).refused(2);
+    assert!(said.contains("--broker: an unknown kind of broker"), "{said}");
     let help = place.run(&["--help"]).ok();
     assert!(help.contains("Exit status: "), "{help}");
     assert!(place.run(&["--version"]).ok().starts_with("downbeat "));
@@ -28,9 +28,9 @@ fn wrong_usage_ends_with_two_and_a_hint() {
 fn run_refuses_an_invalid_schedule_with_all_problems() {
     let place =
         place_with("entries:\n  a: {task: t, crom: x}\n  b: {task: t, cron: '0 24 * * *'}\n");
-    let told = place.run(&["run"]).refused(78);
+    let said = place.run(&["run"]).refused(78);
     for part in ["invalid schedule\n", "jobs.yaml:2:16: ", "jobs.yaml:3:"] {
-        assert!(told.contains(part), "{told}");
+        assert!(said.contains(part), "{said}");
     }
     assert!(fs::read_dir(place.state()).unwrap().next().is_none(), "nothing is left behind");
 }
@@ -38,21 +38,21 @@ fn run_refuses_an_invalid_schedule_with_all_problems() {
 #[test]
 fn run_refuses_a_missing_and_an_empty_schedule_folder() {
     let place = Place::new();
-    let told = place.run(&["run", "--schedules", "nowhere"]).refused(78);
-    assert!(told.contains("nowhere: cannot be read: no such file"), "{told}");
-    assert!(told.contains("hint: create it, or name another path"), "{told}");
-    let told = place.run(&["run"]).refused(78);
-    assert!(told.contains("./schedules: no schedule files in this directory"), "{told}");
+    let said = place.run(&["run", "--schedules", "nowhere"]).refused(78);
+    assert!(said.contains("nowhere: cannot be read: no such file"), "{said}");
+    assert!(said.contains("hint: create it, or name another path"), "{said}");
+    let said = place.run(&["run"]).refused(78);
+    assert!(said.contains("./schedules: no schedule files in this directory"), "{said}");
 }
 
 #[test]
 fn run_refuses_an_invalid_configuration() {
     let place = place_with_three();
-    let told = place.run(&["run", "--leader-ttl", "1", "--grace", "soon"]).refused(78);
-    assert!(told.contains("invalid configuration\n"), "{told}");
-    assert!(told.contains("--leader-ttl: ") && told.contains("--grace: "), "{told}");
-    let told = place.run(&["run", "--config", "nowhere.yaml"]).refused(78);
-    assert!(told.contains("nowhere.yaml: cannot be read"), "{told}");
+    let said = place.run(&["run", "--leader-ttl", "1", "--grace", "soon"]).refused(78);
+    assert!(said.contains("invalid configuration\n"), "{said}");
+    assert!(said.contains("--leader-ttl: ") && said.contains("--grace: "), "{said}");
+    let said = place.run(&["run", "--config", "nowhere.yaml"]).refused(78);
+    assert!(said.contains("nowhere.yaml: cannot be read"), "{said}");
 }
 
 #[test]
@@ -77,11 +77,11 @@ fn no_command_goes_on_with_a_variable_that_it_does_not_know_or_cannot_read() {
         // Kubernetes', of services named `downbeat` and `downbeat-redis`; and the client's.
         command.env("DOWNBEAT_PORT", "tcp://10.0.0.1:9632").env("DOWNBEAT_REDIS_SERVICE_HOST", "x");
         command.env("DOWNBEAT_URL", "http://host").env("DOWNBEAT_TOKEN", "s3cret");
-        let told = Finished::from(command.output().unwrap()).refused(exit);
+        let said = Finished::from(command.output().unwrap()).refused(exit);
         let expected = "environment:DOWNBEAT_BROKER_URL: unknown variable\n\
                         hint: did you mean `DOWNBEAT_BROKER`?\n\
                         environment:REDIS_URL: its value is not UTF-8\n";
-        assert!(told.ends_with(expected), "{args:?}: {told}");
+        assert!(said.ends_with(expected), "{args:?}: {said}");
     }
 }
 
@@ -90,8 +90,8 @@ fn run_under_a_service_manager_wants_a_broker() {
     let place = place_with_three().env("NOTIFY_SOCKET", "@downbeat-test");
     let refused = place.run(&["run"]);
     assert!(!refused.stderr.contains("started"), "{refused:?}");
-    let told = refused.refused(78);
-    assert!(told.contains("no broker is configured; set `broker: redis://…`"), "{told}");
+    let said = refused.refused(78);
+    assert!(said.contains("no broker is configured; set `broker: redis://…`"), "{said}");
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn run_names_the_state_directory_that_it_cannot_write() {
     let file = place.path().join("file");
     fs::write(&file, "").unwrap();
     let state = file.join("state");
-    let told = place.run(&["run", "--state-dir", state.to_str().unwrap()]).refused(78);
-    assert!(told.contains(&format!("cannot make the folder {}/spool", state.display())), "{told}");
+    let said = place.run(&["run", "--state-dir", state.to_str().unwrap()]).refused(78);
+    assert!(said.contains(&format!("cannot make the folder {}/spool", state.display())), "{said}");
 }
 
 #[test]
@@ -114,10 +114,10 @@ fn run_goes_on_without_a_control_socket_and_says_why() {
     let second = place.start(&["run"]);
     let line = second.wait_for_log("another downbeat on this machine uses");
     let path = place.runtime().display().to_string();
-    let told = format!(
+    let said = format!(
         "uses {path}, and commands ask that one; give this one a directory of its own with --runtime-dir"
     );
-    assert!(line.contains(&told) && !line.contains("error="), "{line}");
+    assert!(line.contains(&said) && !line.contains("error="), "{line}");
     second.wait_for_log("following");
     assert!(place.run(&["status"]).ok().contains(", leader, pid"), "the first one answers");
     let file = place.path().join("file");

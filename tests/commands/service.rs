@@ -60,12 +60,12 @@ fn commands_use_the_services_broker_and_warn_when_another_is_configured_here() {
     assert!(run(&["status"], 0).contains(&broker));
     assert!(run(&["list"], 0).contains("nightly"));
     assert!(run(&["reload", "--wait"], 0).contains("changed"));
-    let told = place.run(&["check", "--workers", "--timeout", "100ms"]);
+    let said = place.run(&["check", "--workers", "--timeout", "100ms"]);
     assert!(
-        told.stderr.contains(&format!("{broker}: warning: no Celery worker listens")),
-        "{told:?}"
+        said.stderr.contains(&format!("{broker}: warning: no Celery worker listens")),
+        "{said:?}"
     );
-    warned(told, &server, 0);
+    warned(said, &server, 0);
     run(&["resign"], 0);
 }
 
@@ -75,7 +75,7 @@ fn a_result_is_waited_for_where_the_service_keeps_it() {
     let server = RedisServer::start();
     let place = place_with_three().env("DOWNBEAT_BROKER", ELSEWHERE);
     let _service = service_on(&server, &place);
-    for (result, told) in [("7", "succeeded: 7"), ("null", "succeeded: null")] {
+    for (result, said) in [("7", "succeeded: 7"), ("null", "succeeded: null")] {
         let _: () = server.connect().del("reports").unwrap();
         let mut waiting = place.start(&["trigger", "nightly", "--wait"]);
         let id = eventually(SOON, "the message", || {
@@ -84,7 +84,7 @@ fn a_result_is_waited_for_where_the_service_keeps_it() {
         let outcome = format!(r#"{{"status": "SUCCESS", "result": {result}, "traceback": null}}"#);
         let _: () = server.connect().set(format!("celery-task-meta-{id}"), outcome).unwrap();
         assert_eq!(waiting.wait(SOON).code(), Some(0), "{:?}", waiting.log());
-        eventually(SOON, told, || waiting.out().iter().any(|line| line == told).then_some(()));
+        eventually(SOON, said, || waiting.out().iter().any(|line| line == said).then_some(()));
     }
 }
 
@@ -95,10 +95,10 @@ fn another_namespace_here_than_the_services_is_warned_of() {
     let place = place_with_three().env("DOWNBEAT_BROKER", &server.url());
     let _service = service_on(&server, &place);
     assert_eq!(place.run(&["status"]).stderr, "", "what is not set differs in nothing");
-    let told = place.run(&["status", "--namespace", "shop"]);
+    let said = place.run(&["status", "--namespace", "shop"]);
     let expected = "downbeat: warning: `namespace`: the service uses downbeat, your configuration \
                     (--namespace) says shop; the service's was used\n";
-    assert_eq!((told.code, told.stderr.as_str()), (Some(0), expected));
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), expected));
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn without_a_service_a_command_takes_a_broker_that_is_named_and_no_spool_of_its_
         &["status"],
         &["check", "--workers"],
     ] {
-        let told = place.run(args).refused(3);
+        let said = place.run(args).refused(3);
         let (nobody, named) =
             ("no service listens on ", "no broker is named; start the service, or set");
-        assert!(told.contains(nobody) && told.contains(named), "{args:?}: {told}");
-        assert!(told.contains("DOWNBEAT_BROKER or --broker"), "{args:?}: {told}");
+        assert!(said.contains(nobody) && said.contains(named), "{args:?}: {said}");
+        assert!(said.contains("DOWNBEAT_BROKER or --broker"), "{args:?}: {said}");
     }
     assert_eq!(std::fs::read_dir(place.state()).unwrap().count(), 0, "nothing is made");
 
@@ -148,8 +148,8 @@ fn commands_reach_the_spool_that_run_chose_itself_through_the_service() {
     assert!(sent.ends_with(&format!(" on {spool}\n")), "{sent}");
     let waiting = place.run(&["peek", "q"]);
     assert!(waiting.stderr.starts_with("q (celery): 1 message waits"), "{waiting:?}");
-    let told = place.run(&["trigger", "a", "--wait"]).refused(2);
-    assert!(told.contains("set the option `results: redis://…`"), "{told}");
+    let said = place.run(&["trigger", "a", "--wait"]).refused(2);
+    assert!(said.contains("set the option `results: redis://…`"), "{said}");
     assert_eq!(place.run(&["peek", "q", "--json"]).ok().lines().count(), 1, "it was not sent");
 }
 
@@ -167,9 +167,9 @@ fn with_the_service_stopped_a_command_uses_its_credential_or_none_at_all() {
     let trigger =
         |who: &str, args: &str| machine.run(&format!("{who} downbeat trigger yearly {args}"));
     let refused = |who: &str, args: &str, why: &str| {
-        let told = trigger(who, args).refused(3);
-        assert!(told.contains("no service listens on ") && told.contains(why), "{told}");
-        assert!(told.contains("start the service, or name its broker with --broker"), "{told}");
+        let said = trigger(who, args).refused(3);
+        assert!(said.contains("no service listens on ") && said.contains(why), "{said}");
+        assert!(said.contains("start the service, or name its broker with --broker"), "{said}");
     };
 
     let sent = trigger("", "").ok();
@@ -206,8 +206,8 @@ fn with_the_service_stopped_a_command_uses_its_credential_or_none_at_all() {
     machine.run("chmod 600 /tmp/secret").ok();
     refused(NOBODY, "--config /tmp/own.yaml", "this user cannot read the broker's file");
     let run = machine.run(&format!("{NOBODY} downbeat run --config /tmp/own.yaml"));
-    let told = run.refused(78);
-    assert!(told.contains("the broker's file cannot be read: permission denied"), "{told}");
+    let said = run.refused(78);
+    assert!(said.contains("the broker's file cannot be read: permission denied"), "{said}");
 }
 
 #[test]
@@ -220,10 +220,10 @@ fn who_may_not_ask_the_service_is_told_who_may() {
         until downbeat status; do sleep 0.1; done";
     machine.run(start).ok();
     for command in ["status", "trigger yearly", "peek celery", "reload", "list"] {
-        let told = machine.run(&format!("{NOBODY} downbeat {command}")).refused(3);
+        let said = machine.run(&format!("{NOBODY} downbeat {command}")).refused(3);
         let expected = "the service in /run/downbeat runs as daemon, and no other user may ask it: run \
                         this with `sudo`, or as `sudo -u daemon downbeat …`";
-        assert!(told.contains(expected), "{command}: {told}");
+        assert!(said.contains(expected), "{command}: {said}");
     }
     let sent = machine.run("setpriv --reuid daemon --clear-groups downbeat trigger yearly").ok();
     assert!(sent.ends_with(" on spool:/var/lib/downbeat/spool\n"), "{sent}");

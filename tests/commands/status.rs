@@ -116,9 +116,9 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
 fn status_says_when_the_broker_does_not_answer() {
     let url = format!("redis://:s3cret@127.0.0.1:{}/0", free_port());
     let place = place_with_three().env("DOWNBEAT_BROKER", &url);
-    let told = place.run(&["status"]).refused(3);
-    assert!(told.contains("the broker says: "), "{told}");
-    assert!(told.to_lowercase().contains("refused"), "{told}");
+    let said = place.run(&["status"]).refused(3);
+    assert!(said.contains("the broker says: "), "{said}");
+    assert!(said.to_lowercase().contains("refused"), "{said}");
     let downbeat = place.start(&["run"]);
     downbeat.wait_for_log("WARN");
     let status = eventually(SOON, "the trouble is known", || {
@@ -141,8 +141,8 @@ fn status_shows_a_queue_that_refuses_messages() {
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     downbeat.wait_for_log("the queue refuses messages");
     let shown = place.run(&["status"]);
-    let told = "TROUBLE    queue `wrong` refuses messages: ";
-    assert!(shown.stdout.contains(told) && shown.stdout.contains("WRONGTYPE"), "{shown:?}");
+    let said = "TROUBLE    queue `wrong` refuses messages: ";
+    assert!(shown.stdout.contains(said) && shown.stdout.contains("WRONGTYPE"), "{shown:?}");
     assert_eq!(shown.code, Some(1), "slots do not go: {shown:?}");
     place.run(&["status", "--live"]).ok();
 }
@@ -163,8 +163,9 @@ fn a_slot_that_is_later_than_the_grace_is_called_overdue() {
         shown.stdout.contains("is overdue by").then(|| shown.json(1))
     });
     assert!(overdue["next"]["overdue_ms"].as_u64() > Some(3_000), "{overdue}");
-    let is_told = |trouble: &Value| trouble.as_str().unwrap().starts_with("`tick` is overdue by ");
-    assert!(overdue["troubles"].as_array().unwrap().iter().any(is_told), "{overdue}");
+    let reports_result =
+        |trouble: &Value| trouble.as_str().unwrap().starts_with("`tick` is overdue by ");
+    assert!(overdue["troubles"].as_array().unwrap().iter().any(reports_result), "{overdue}");
     let shown = place.run(&["status"]);
     assert!(shown.stdout.contains("TROUBLE    `tick` is overdue by "), "{shown:?}");
     let next = shown.stdout.split("next       tick\n").nth(1).unwrap();
@@ -183,16 +184,16 @@ fn resign_hands_over_and_says_why_it_cannot() {
     let server = RedisServer::start();
     let place = || place_with_three().env("DOWNBEAT_BROKER", &server.url());
     let (here, there) = (place(), place());
-    let told = here.run(&["resign"]).refused(3);
-    assert!(told.contains("no service listens on "), "{told}");
-    assert!(told.contains(here.runtime().to_str().unwrap()), "{told}");
+    let said = here.run(&["resign"]).refused(3);
+    assert!(said.contains("no service listens on "), "{said}");
+    assert!(said.contains(here.runtime().to_str().unwrap()), "{said}");
     let run = ["run", "--leader-ttl", "2s"];
     let first = here.start(&run);
     first.wait_for_log("took office");
     let second = there.start(&run);
     second.wait_for_log("following");
-    let told = there.run(&["resign"]).refused(1);
-    assert!(told.contains("this replica does not lead"), "{told}");
+    let said = there.run(&["resign"]).refused(1);
+    assert!(said.contains("this replica does not lead"), "{said}");
     assert_eq!(here.run(&["resign"]).ok(), "resigned\n");
     second.wait_for_log("took office");
     assert_eq!(here.run(&["status", "--json"]).json(0)["role"], "follower");
@@ -210,11 +211,11 @@ fn before_the_first_term_status_says_until_when_nothing_is_sent_and_why() {
     let waiting = place.run(&["status", "--json"]).json(1);
     let until = waiting["waits_until"].as_str().unwrap();
     let shown = place.run(&["status"]);
-    let told = format!(
+    let said = format!(
         "TROUBLE    nothing is sent before {until}: this namespace is new to the broker, so downbeat \
          first waits in case a running replica remembers what was sent\n"
     );
-    assert!(shown.stdout.contains(&told), "{shown:?}");
+    assert!(shown.stdout.contains(&said), "{shown:?}");
 }
 
 #[test]
@@ -251,9 +252,9 @@ fn resign_on_a_spool_says_at_once_that_nobody_could_take_over() {
     let downbeat = place.start(&["run"]);
     downbeat.wait_for_log("took office");
     let asked_at = Instant::now();
-    let told = place.run(&["resign"]).refused(1);
+    let said = place.run(&["resign"]).refused(1);
     assert!(asked_at.elapsed() < Duration::from_secs(5));
-    assert!(told.contains("only one process can use a spool"), "{told}");
+    assert!(said.contains("only one process can use a spool"), "{said}");
     place.run(&["status"]).ok();
 }
 
@@ -263,7 +264,7 @@ fn a_service_that_hangs_is_told_from_one_that_does_not_run() {
     let mut downbeat = place.start(&["run"]);
     downbeat.wait_for_log("took office");
     downbeat.process().pause();
-    let told = place.run(&["status"]).refused(3);
-    assert!(told.contains("did not answer within 5 s"), "{told}");
-    assert!(!told.contains("os error"), "{told}");
+    let said = place.run(&["status"]).refused(3);
+    assert!(said.contains("did not answer within 5 s"), "{said}");
+    assert!(!said.contains("os error"), "{said}");
 }

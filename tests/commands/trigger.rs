@@ -57,7 +57,7 @@ fn trigger_in_every_way(server: &RedisServer, place: &Place) {
     assert!(server.queue("mail").is_empty(), "a dry run sends nothing");
     assert_eq!(progress(place), before, "the schedule moved");
 
-    for (args, code, told) in [
+    for (args, code, said) in [
         (&["nightli"][..], 1, "no entry is named `nightli`; did you mean `nightly`?"),
         (&["nope"], 1, "no entry is named `nope`; `downbeat list` names them all"),
         (&["nightly", "--args", "[1,"], 2, "--args is not JSON"),
@@ -71,7 +71,7 @@ fn trigger_in_every_way(server: &RedisServer, place: &Place) {
         (&[], 2, "<ENTRY>"),
     ] {
         let refused = place.run(&[&["trigger"], args].concat()).refused(code);
-        assert!(refused.contains(told), "{args:?}: {refused}");
+        assert!(refused.contains(said), "{args:?}: {refused}");
     }
     assert_eq!(server.queue("reports").len(), 1);
 }
@@ -151,8 +151,8 @@ fn templates_are_filled_in_from_the_slot_that_is_asked_for() {
 fn trigger_says_when_neither_service_nor_broker_answers() {
     let url = format!("redis://127.0.0.1:{}/0", free_port());
     let place = place_with_three().env("DOWNBEAT_BROKER", &url);
-    let told = place.run(&["trigger", "nightly"]).refused(3);
-    assert!(told.contains("not sent: no connection to redis://127.0.0.1"), "{told}");
+    let said = place.run(&["trigger", "nightly"]).refused(3);
+    assert!(said.contains("not sent: no connection to redis://127.0.0.1"), "{said}");
     place.run(&["trigger", "nightly", "--dry-run"]).ok();
 }
 
@@ -160,14 +160,14 @@ fn trigger_says_when_neither_service_nor_broker_answers() {
 fn repeat_what_may_have_been_sent(server: &RedisServer, proxy: &Proxy, place: &Place) {
     let before = server.queue("reports").len();
     proxy.lose_the_reply_to(&["\tmanual\t"]);
-    let told = place.run(&["trigger", "nightly"]).refused(3);
+    let said = place.run(&["trigger", "nightly"]).refused(3);
     let (_, id) =
-        told.split_once("nightly may have been sent as ").unwrap_or_else(|| panic!("{told}"));
+        said.split_once("nightly may have been sent as ").unwrap_or_else(|| panic!("{said}"));
     let (id, _) = id.split_once(':').unwrap();
     let what_to_do = format!(
         "look at `downbeat history nightly`, or repeat this with `--id {id}`, which sends nothing twice\n"
     );
-    assert!(told.ends_with(&what_to_do), "{told}");
+    assert!(said.ends_with(&what_to_do), "{said}");
     let repeated = place.run(&["trigger", "nightly", "--id", id]).ok();
     assert!(
         repeated.starts_with(&format!("sent before: nightly to reports as {id} ")),
@@ -189,7 +189,7 @@ fn a_trigger_whose_answer_is_lost_is_repeated_as_it_says_without_a_double() {
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     downbeat.wait_for_log("took office");
     repeat_what_may_have_been_sent(&server, &proxy, &place);
-    let line = downbeat.wait_for_log("may have been dispatched");
+    let line = downbeat.wait_for_log("may have been sent");
     assert!(line.contains("entry=\"nightly\"") && line.contains("kind=\"manual\""), "{line}");
 }
 
@@ -198,8 +198,8 @@ fn a_trigger_that_a_queue_refuses_was_not_sent() {
     needs!(Redis);
     let server = RedisServer::start();
     let _: () = redis::Commands::set(&mut server.connect(), "reports", "no list").unwrap();
-    let told = place(&server).run(&["trigger", "nightly"]).refused(3);
-    assert!(told.contains("not sent: ") && told.contains("WRONGTYPE"), "{told}");
+    let said = place(&server).run(&["trigger", "nightly"]).refused(3);
+    assert!(said.contains("not sent: ") && said.contains("WRONGTYPE"), "{said}");
 }
 
 #[test]
@@ -210,8 +210,8 @@ fn a_service_that_hangs_may_have_sent_what_it_was_asked_for() {
     let mut downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     downbeat.wait_for_log("took office");
     downbeat.process().pause();
-    let told = place.run(&["trigger", "nightly"]).refused(3);
-    assert!(told.contains("nightly may have been sent as "), "{told}");
-    assert!(told.contains("did not answer within 10 s"), "{told}");
-    assert!(told.ends_with("which sends nothing twice unless the queue is on AMQP\n"), "{told}");
+    let said = place.run(&["trigger", "nightly"]).refused(3);
+    assert!(said.contains("nightly may have been sent as "), "{said}");
+    assert!(said.contains("did not answer within 10 s"), "{said}");
+    assert!(said.ends_with("which sends nothing twice unless the queue is on AMQP\n"), "{said}");
 }

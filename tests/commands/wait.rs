@@ -28,18 +28,18 @@ fn wait(place: &Place, args: &[&str]) -> Finished {
 }
 
 /// The second line, after that on what was sent.
-fn told(finished: &Finished, code: i32) -> &str {
+fn said(finished: &Finished, code: i32) -> &str {
     assert_eq!(finished.code, Some(code), "{finished:?}");
-    let (sent, told) = finished.stdout.split_once('\n').unwrap();
+    let (sent, said) = finished.stdout.split_once('\n').unwrap();
     assert!(sent.starts_with("sent "), "{finished:?}");
-    told.trim_end()
+    said.trim_end()
 }
 
 fn wait_for_celery_in_every_way(place: &Place) {
-    assert_eq!(told(&wait(place, &["add"]), 0), "succeeded: 3");
-    assert_eq!(told(&wait(place, &["fail"]), 1), "failed: ValueError: no such ☃");
+    assert_eq!(said(&wait(place, &["add"]), 0), "succeeded: 3");
+    assert_eq!(said(&wait(place, &["fail"]), 1), "failed: ValueError: no such ☃");
     let waiting = wait(place, &["add", "--queue", "nobody", "--wait-timeout", "300ms"]);
-    assert_eq!(told(&waiting, 3), "not done within 300ms: no result");
+    assert_eq!(said(&waiting, 3), "not done within 300ms: no result");
 
     let json = wait(place, &["add", "--json", "--args", "[\"é\", \"☃\"]"]).json(0);
     assert_eq!((&json["outcome"], &json["result"]), (&"succeeded".into(), &"é☃".into()));
@@ -101,10 +101,10 @@ fn a_task_that_ignores_its_result_is_waited_for_all_the_same() {
     let place = place_with(CELERY).env("DOWNBEAT_BROKER", &server.url());
     let settings = json!({"result_backend": server.celery_url(), "task_ignore_result": true});
     let worker = CeleryWorker::start_with(&server.celery_url(), &["celery"], &settings);
-    assert_eq!(told(&wait(&place, &["add"]), 0), "succeeded: 3");
+    assert_eq!(said(&wait(&place, &["add"]), 0), "succeeded: 3");
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     downbeat.wait_for_log("took office");
-    assert_eq!(told(&wait(&place, &["add"]), 0), "succeeded: 3");
+    assert_eq!(said(&wait(&place, &["add"]), 0), "succeeded: 3");
     drop(worker);
 }
 
@@ -120,7 +120,7 @@ fn celery_over_rabbitmq_tells_where_the_queue_says() {
     );
     let settings = json!({"result_backend": server.celery_url()});
     let worker = CeleryWorker::start_with(&rabbitmq.url(), &["sums"], &settings);
-    assert_eq!(told(&wait(&place, &["add", "--queue", "sums"]), 0), "succeeded: 3");
+    assert_eq!(said(&wait(&place, &["add", "--queue", "sums"]), 0), "succeeded: 3");
     let refused = wait(&place, &["add"]).refused(2);
     assert!(refused.contains("set the option `results: redis://…`"), "{refused}");
     drop(worker);
@@ -144,14 +144,14 @@ queues:
 ";
 
 fn wait_for_rq_in_every_way(place: &Place) {
-    assert_eq!(told(&wait(place, &["echo"]), 0), "succeeded: [[1,\"é\"],{}]");
-    assert_eq!(told(&wait(place, &["fail"]), 1), "failed: ValueError: no such ☃");
+    assert_eq!(said(&wait(place, &["echo"]), 0), "succeeded: [[1,\"é\"],{}]");
+    assert_eq!(said(&wait(place, &["fail"]), 1), "failed: ValueError: no such ☃");
     let napping = wait(place, &["nap", "--wait-timeout", "2s"]);
-    assert_eq!(told(&napping, 3), "not done within 2s: started");
+    assert_eq!(said(&napping, 3), "not done within 2s: started");
     let waiting = wait(place, &["echo", "--queue", "nobody", "--wait-timeout", "1ms"]);
-    assert_eq!(told(&waiting, 3), "not done within 1ms: queued");
+    assert_eq!(said(&waiting, 3), "not done within 1ms: queued");
     let gone = "failed: the job is gone: it expired, or its worker keeps no results";
-    assert_eq!(told(&wait(place, &["hasty"]), 1), gone);
+    assert_eq!(said(&wait(place, &["hasty"]), 1), gone);
     let refused = wait(place, &["silent"]).refused(2);
     assert!(refused.contains("--wait: `result_ttl: 0` leaves no result"), "{refused}");
 }
@@ -170,9 +170,9 @@ fn rq_tells_with_a_service_and_without() {
     drop(plain);
     let pickled = RqWorker::start(&server, &["pickled"]);
     // What is in a pickle is not shown.
-    assert_eq!(told(&wait(&place, &["echo", "--queue", "pickled"]), 0), "succeeded");
+    assert_eq!(said(&wait(&place, &["echo", "--queue", "pickled"]), 0), "succeeded");
     let failed = wait(&place, &["fail", "--queue", "pickled"]);
-    assert_eq!(told(&failed, 1), "failed: ValueError: no such ☃");
+    assert_eq!(said(&failed, 1), "failed: ValueError: no such ☃");
     drop(pickled);
 }
 

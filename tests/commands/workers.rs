@@ -42,7 +42,7 @@ fn wait_until_listening(server: &RedisServer, workers: usize) {
 }
 
 /// What `check` tells of a place, each problem in one line with its hint.
-fn told(place: &Place, args: &[&str]) -> Vec<String> {
+fn said(place: &Place, args: &[&str]) -> Vec<String> {
     let checked = place.run(&[&["check", "--json"], args].concat()).json(0);
     let line = |problem: &Value| {
         assert_eq!(problem["severity"], "warning");
@@ -73,10 +73,10 @@ fn check_warns_of_tasks_and_queues_that_no_live_worker_has() {
         "10: no live worker takes from the queue `reprots` of `idle` and another entry / \
          did you mean `reports`?",
     ];
-    let mut found = told(&place, &["--workers", "--timeout", "20s"]);
+    let mut found = said(&place, &["--workers", "--timeout", "20s"]);
     found.sort_by_key(|line| line.split(':').next().unwrap().parse::<u32>().unwrap());
     assert_eq!(found, expected);
-    assert!(told(&place, &[]).is_empty(), "nobody is asked unless told to");
+    assert!(said(&place, &[]).is_empty(), "nobody is asked unless told to");
     // Nothing is left behind.
     let keys: Vec<String> = server.connect().keys("*reply.celery.pidbox*").unwrap();
     assert_eq!(keys, [""; 0]);
@@ -99,7 +99,7 @@ entries:
     settings["broker_transport_options"] = json!({"global_keyprefix": "shop-", "sep": ":"});
     let _worker = CeleryWorker::start_named("one@here", &url, &["reports"], &settings, "");
     wait_until_listening(&server, 1);
-    let found = told(&place, &["--workers", "--timeout", "20s"]);
+    let found = said(&place, &["--workers", "--timeout", "20s"]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
         found[0].contains("`demo.subtract` of `wrong` is registered by no live worker"),
@@ -107,7 +107,7 @@ entries:
     );
     // In another database there are others, or none.
     let place = place.env("DOWNBEAT_BROKER", &server.tcp_url());
-    assert!(told(&place, &["--workers"])[0].contains("no Celery worker listens"));
+    assert!(said(&place, &["--workers"])[0].contains("no Celery worker listens"));
 }
 
 #[test]
@@ -115,14 +115,14 @@ fn check_says_so_when_no_worker_answers() {
     needs!(Redis, Python);
     let server = RedisServer::start();
     let place = kind::place(&server, "", SCHEDULE);
-    let found = told(&place, &["--workers"]);
+    let found = said(&place, &["--workers"]);
     let none = "0: no Celery worker listens / is one running, with remote control enabled?";
     assert_eq!(found, [none]);
     let mut worker =
         CeleryWorker::start_named("one@here", &server.celery_url(), &["reports"], &answering(), "");
     wait_until_listening(&server, 1);
     worker.process().signal(rustix::process::Signal::STOP);
-    let found = told(&place, &["--workers", "--timeout", "300ms"]);
+    let found = said(&place, &["--workers", "--timeout", "300ms"]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("1 Celery worker listens and did not answer in time"), "{found:?}");
     let printed = place.run(&["check", "--workers", "--timeout", "300ms"]);
@@ -160,7 +160,7 @@ fn check_says_that_workers_on_amqp_are_not_asked() {
     let queues = "queues: {reports: {broker: 'amqp://127.0.0.1:1//'}, reprots: {broker: 'amqp://127.0.0.1:1//'}, mail: {worker: rq}}";
     let schedule =
         "entries: {a: {task: t, every: 1h, queue: reports}, b: {task: t, every: 1h, queue: mail}}";
-    let found = told(&kind::place(&server, queues, schedule), &["--workers"]);
+    let found = said(&kind::place(&server, queues, schedule), &["--workers"]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
         found[0].contains("workers of `reports` and other queues on AMQP are not asked"),
@@ -180,7 +180,7 @@ entries:
   f: {task: t, every: 1h, queue: off, enabled: false}
 ";
     let place = place_with(schedule);
-    assert!(told(&place, &[]).is_empty());
+    assert!(said(&place, &[]).is_empty());
     let file = place.path().join("downbeat.yaml");
     std::fs::write(&file, "queues: {images: {worker: rq}}").unwrap();
     let only = "is not in the configuration: only Celery workers can take from it";
@@ -192,11 +192,11 @@ entries:
         ),
     ];
     let args = ["--config", file.to_str().unwrap()];
-    assert_eq!(told(&place, &args), expected);
+    assert_eq!(said(&place, &args), expected);
     std::fs::write(
         &file,
         "queues: {images: {worker: rq}, imagse: {worker: celery}, something-else: {}}",
     )
     .unwrap();
-    assert!(told(&place, &args).is_empty());
+    assert!(said(&place, &args).is_empty());
 }

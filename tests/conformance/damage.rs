@@ -116,6 +116,11 @@ async fn a_manual_message_is_sent_while_the_journal_is_lost<R: Rig>(mut rig: R) 
         assert_eq!(leader.send(leader.manual("a", "q", run)).await, Sent::Now, "{damage:?}");
         assert_eq!(leader.send(leader.manual("a", "q", run)).await, Sent::Already, "{damage:?}");
         assert_eq!(leader.rig.messages("q").len(), 4, "{damage:?}");
+        let carried = (Uuid::from_u128(10), 1);
+        for step in [ManualStep::Intended, ManualStep::Published] {
+            assert_eq!(leader.note_manual(step, carried).await, Noted::Now, "{damage:?}");
+        }
+        assert_eq!(leader.count("s", "manual").await, 1, "{damage:?}");
         assert_eq!(leader.count("q", "manual").await, 1, "{damage:?}");
         assert_eq!(leader.history().await, history, "{damage:?}");
         // Its leader still sees that the journal is lost.

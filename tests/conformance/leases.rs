@@ -13,6 +13,7 @@ over_every_store! {
     resigning_wakes_those_who_wait
     a_namespace_without_a_marker_waits_for_who_remembers
     what_is_no_lease_is_taken_over_after_a_ttl
+    what_is_no_lease_in_an_unmarked_namespace_is_waited_for_once
     replicas_hear_of_each_other
     what_replicas_say_is_bounded
 }
@@ -173,6 +174,24 @@ async fn what_is_no_lease_is_taken_over_after_a_ttl<R: Rig>(mut rig: R) {
         assert!(!store.renew(other.as_str().into(), TTL).await.unwrap().kept);
         store.resign(lease).await.unwrap();
     }
+}
+
+async fn what_is_no_lease_in_an_unmarked_namespace_is_waited_for_once<R: Rig>(mut rig: R) {
+    let mut store = rig.open();
+    if !rig.set_endless_lease("nan") {
+        return;
+    }
+    let ttl = Duration::from_millis(10);
+    let ask = |even_unmarked| Acquire { holder: "one".into(), ttl, even_unmarked };
+    let asked = store.acquire(ask(false)).await.unwrap();
+    assert!(matches!(asked, Acquired::Unreadable { .. }), "{asked:?}");
+    rig.pass(Duration::from_millis(20)).await;
+    for _ in 0..2 {
+        let asked = store.acquire(ask(false)).await.unwrap();
+        assert!(matches!(asked, Acquired::Unmarked { .. }), "{asked:?}");
+    }
+    let asked = store.acquire(ask(true)).await.unwrap();
+    assert!(matches!(asked, Acquired::Ours { .. }), "{asked:?}");
 }
 
 /// Who speaks, in the order of their names.

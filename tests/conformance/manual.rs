@@ -7,6 +7,9 @@ over_every_store! {
     a_run_that_is_repeated_sends_nothing_twice
     a_refused_manual_message_leaves_nothing
     manual_messages_go_whoever_leads
+    a_message_that_a_carrier_has_taken_is_recorded_once
+    a_message_that_a_carrier_has_not_taken_leaves_nothing
+    one_at_a_time_goes_on_with_a_run_over_a_carrier
 }
 
 const RUN: Uuid = Uuid::from_u128(77);
@@ -82,4 +85,60 @@ async fn manual_messages_go_whoever_leads<R: Rig>(rig: R) {
     let snapshot = leader.read().await;
     assert!(snapshot.is_chain_whole() && snapshot.head.is_some());
     assert_eq!(leader.rig.messages("q").len(), 1);
+}
+
+async fn a_message_that_a_carrier_has_taken_is_recorded_once<R: Rig>(rig: R) {
+    let mut leader = Leader::start(rig).await;
+    leader.dispatch(vec![write("a", leader.slot(9), "q")]).await.written();
+    let (sequence, before) = (leader.sequence, leader.state().await.progress);
+    assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 1)).await, Noted::Now);
+    assert_eq!(leader.history().await.len(), 1, "nothing is sent yet");
+    assert_eq!(leader.note_manual(ManualStep::Published, (RUN, 1)).await, Noted::Now);
+    for step in [ManualStep::Published, ManualStep::Intended] {
+        assert_eq!(leader.note_manual(step, (RUN, 1)).await, Noted::Already, "{step:?}");
+    }
+    let snapshot = leader.read().await;
+    assert_eq!((snapshot.sequence, &snapshot.state(GRACE).progress), (sequence, &before));
+    assert!(snapshot.is_chain_whole());
+    assert!(snapshot.head > leader.head, "it is part of the chain");
+    let [_, event] = &leader.history().await[..] else { panic!("not two") };
+    assert_eq!((event.term, event.queue.as_deref()), (None, Some("s")));
+    assert_eq!(event.line, leader.manual("a", "s", (RUN, 1)).line);
+    assert_eq!(leader.count("s", "manual").await, 1);
+    assert!(leader.rig.messages("s").is_empty(), "the carrier has it");
+    // The leader need not hear of it, and a process that begins anew knows of it.
+    leader.dispatch(vec![write("a", leader.slot(8), "q")]).await.written();
+    leader.store = leader.rig.reopen(leader.store);
+    assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 1)).await, Noted::Already);
+    assert_eq!(leader.send(leader.manual("a", "q", (RUN, 1))).await, Sent::Already);
+    assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 2)).await, Noted::Now);
+}
+
+async fn a_message_that_a_carrier_has_not_taken_leaves_nothing<R: Rig>(rig: R) {
+    let mut leader = Leader::start(rig).await;
+    let before = leader.everything().await;
+    for _ in 0..2 {
+        assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 1)).await, Noted::Now);
+        assert_eq!(leader.note_manual(ManualStep::NotPublished, (RUN, 1)).await, Noted::Now);
+    }
+    assert_eq!(leader.everything().await, before);
+}
+
+async fn one_at_a_time_goes_on_with_a_run_over_a_carrier<R: Rig>(rig: R) {
+    let mut leader = Leader::start(rig).await;
+    let other = Uuid::from_u128(78);
+    for run in [RUN, other] {
+        assert_eq!(leader.note_manual(ManualStep::Intended, (run, 1)).await, Noted::Now);
+        assert_eq!(leader.note_manual(ManualStep::Intended, (run, 1)).await, Noted::Busy);
+    }
+    // Whoever intended it may have ended without a word.
+    leader.rig.pass(INTENT_KEPT - Duration::from_secs(5)).await;
+    assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 1)).await, Noted::Busy);
+    leader.rig.pass(Duration::from_secs(6)).await;
+    assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 1)).await, Noted::Now);
+    assert_eq!(leader.note_manual(ManualStep::Published, (RUN, 1)).await, Noted::Now);
+    assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 2)).await, Noted::Now);
+    // One that comes late is recorded all the same.
+    assert_eq!(leader.note_manual(ManualStep::Published, (other, 1)).await, Noted::Now);
+    assert_eq!(leader.count("s", "manual").await, 2);
 }

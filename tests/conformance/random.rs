@@ -70,6 +70,12 @@ enum Op {
         run: u8,
         place: u64,
     },
+    /// What becomes of a manual message for a carrier.
+    Note {
+        step: ManualStep,
+        run: u8,
+        place: u64,
+    },
     Take {
         queue: usize,
     },
@@ -172,6 +178,11 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let (entry, queue) = (|| 0..ENTRIES.len(), || 0..QUEUES.len());
     let ended = vec((entry(), queue(), 1..50_u64), 0..4);
     let ends = prop_oneof![Just(End::Sent), Just(End::Full), Just(End::NotTaken)];
+    let steps = prop_oneof![
+        Just(ManualStep::Intended),
+        Just(ManualStep::Published),
+        Just(ManualStep::NotPublished),
+    ];
     let begin = (entry(), any::<bool>(), any::<bool>());
     let op = prop_oneof![
         12 => (items(), fences()).prop_map(|(items, fence)| Op::Dispatch { items, fence }),
@@ -188,6 +199,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (0..9_u64, 0..4_usize).prop_map(|(slots, outcomes)| Op::Trim { slots, outcomes }),
         2 => (entry(), queue(), 0..3_u8, 1..5_u64)
             .prop_map(|(entry, queue, run, place)| Op::Send { entry, queue, run, place }),
+        2 => (steps, 0..3_u8, 1..5_u64)
+            .prop_map(|(step, run, place)| Op::Note { step, run, place }),
         1 => queue().prop_map(|queue| Op::Take { queue }),
         1 => Just(Op::EndTasks),
         1 => Just(Op::NewTenure),
@@ -411,6 +424,12 @@ impl<R: Rig> Side<R> {
                 let run = (Uuid::from_u128(u128::from(*run) + 1), *place);
                 let message = self.leader.manual(ENTRIES[*entry], QUEUES[*queue], run);
                 format!("{:?}", self.leader.send(message).await)
+            }
+            Op::Note { step, run, place } => {
+                let run = (Uuid::from_u128(u128::from(*run) + 1), *place);
+                let line = self.leader.manual(ENTRIES[0], CARRIED, run).line;
+                let note = ManualNote { step: *step, queue: queue_of(CARRIED), line, run };
+                format!("{:?}", self.leader.store.note(note).await.unwrap())
             }
             Op::Take { queue } => {
                 let queue = QUEUES[*queue];

@@ -3,6 +3,7 @@
 mod memory;
 mod redis;
 mod spool;
+mod troubled;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use downbeat::schedule::UnixMs;
 
 pub(super) use self::memory::MemoryRig;
-pub(super) use self::redis::RedisRig;
+pub(super) use self::redis::{RedisRig, TroubledRig};
 pub(super) use self::spool::SpoolRig;
 use crate::support::wait::wall_clock;
 

@@ -249,8 +249,8 @@ fn other_shape(text: &str, rng: &mut Rng) -> String {
 
 /// A seed, told or drawn.
 fn rng() -> Rng {
-    let told = std::env::var("DOWNBEAT_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = told.unwrap_or_else(|| fastrand::u64(..));
+    let output = std::env::var("DOWNBEAT_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = output.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed}: repeat with DOWNBEAT_SEED={seed}");
     Rng::with_seed(seed)
 }

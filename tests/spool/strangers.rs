@@ -72,7 +72,7 @@ fn what_stands_in_the_place_of_a_file_or_folder_is_refused_and_stays_as_it_is() 
     let spool = place.state().join("spool");
     let target = place.path().join("precious");
     fs::write(&target, "precious").unwrap();
-    for name in ["lock", "records", "records.new", "stage", "queue"] {
+    for name in ["lock", "records", "records.new", "history", "history.new", "stage", "queue"] {
         for kind in KINDS {
             let is_folder = ["stage", "queue"].contains(&name);
             if is_folder && kind == "directory" {
@@ -81,7 +81,7 @@ fn what_stands_in_the_place_of_a_file_or_folder_is_refused_and_stays_as_it_is() 
             fs::create_dir(&spool).unwrap();
             put(kind, &spool.join(name), &target);
             let mut downbeat = place.start(&["run"]);
-            if name == "records.new" && kind != "directory" {
+            if name.ends_with(".new") && kind != "directory" {
                 // What a crash may have left goes; where a link leads stays.
                 downbeat.wait_for_log("took office");
                 downbeat.process().kill();
@@ -102,8 +102,8 @@ fn a_spool_that_others_can_alter_is_refused_and_nothing_in_it_is_touched() {
     place.write_schedule("all.yaml", &every_second(1));
     let (spool, victim) = (place.state().join("spool"), place.path().join("victim"));
     let refused = |why: &str| {
-        let told = place.run(&["run"]).refused(78);
-        assert!(told.contains(why), "{why}: {told}");
+        let said = place.run(&["run"]).refused(78);
+        assert!(said.contains(why), "{why}: {said}");
         assert_eq!(files(&victim), ["1_x.celery.msg"], "{why}");
     };
     let make = |path: &Path, mode| {
@@ -128,8 +128,8 @@ fn a_spool_that_others_can_alter_is_refused_and_nothing_in_it_is_touched() {
     symlink(&victim, &spool).unwrap();
     refused("/spool: not a folder but a symbolic link; move it away");
     let slash = format!("spool:{}/", spool.display());
-    let told = place.run(&["run", "--broker", &slash]).refused(78);
-    assert!(told.contains("/spool: not a folder but a symbolic link"), "{told}");
+    let said = place.run(&["run", "--broker", &slash]).refused(78);
+    assert!(said.contains("/spool: not a folder but a symbolic link"), "{said}");
     assert_eq!(files(&victim), ["1_x.celery.msg"]);
     fs::remove_file(&spool).unwrap();
 
@@ -162,15 +162,24 @@ fn a_spool_that_others_can_alter_is_refused_and_nothing_in_it_is_touched() {
 }
 
 #[test]
-fn records_that_are_too_large_are_refused_instead_of_read() {
+fn what_is_too_large_is_refused_instead_of_read() {
     let place = Place::new();
     place.write_schedule("all.yaml", &every_second(1));
     let spool = place.state().join("spool");
-    fs::create_dir(&spool).unwrap();
-    File::create(spool.join("records")).unwrap().set_len(1 << 40).unwrap();
-    let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("/records: larger than 4294967296 bytes; move it away");
-    assert_eq!(downbeat.wait(SOON).code(), Some(78));
+    let whole = "larger than 4294967296 bytes";
+    for (name, length, what) in [
+        ("records", 1 << 40, whole),
+        ("records", 1 << 29, "a line is longer than 268435456 bytes"),
+        ("history", 1 << 40, whole),
+        ("history", 1 << 29, "a line is longer than 16777216 bytes"),
+    ] {
+        fs::create_dir(&spool).unwrap();
+        File::create(spool.join(name)).unwrap().set_len(length).unwrap();
+        let mut downbeat = place.start(&["run"]);
+        downbeat.wait_for_log(&format!("/{name}: {what}; move it away"));
+        assert_eq!(downbeat.wait(SOON).code(), Some(78), "{name} of {length} bytes");
+        fs::remove_dir_all(&spool).unwrap();
+    }
 }
 
 fn mode(path: &Path) -> u32 {
@@ -247,7 +256,7 @@ fn a_queue_name_that_no_file_can_have_is_refused_where_it_stands_but_not_on_redi
     let long = "q".repeat(193);
     let length = "the name of a queue in a spool is 193 bytes long, more than 192";
     let no_file = "a queue in a spool cannot have this name, as no file can";
-    for (name, told) in [("a/b", no_file), ("..", no_file), (".", no_file), (&*long, length)] {
+    for (name, said) in [("a/b", no_file), ("..", no_file), (".", no_file), (&*long, length)] {
         place.write_schedule(
             "a.yaml",
             &format!("entries:\n  a: {{task: t, queue: {name}, every: 1h}}\n"),
@@ -255,7 +264,7 @@ fn a_queue_name_that_no_file_can_have_is_refused_where_it_stands_but_not_on_redi
         for broker in [&["--broker", &spool][..], &[]] {
             for (command, code) in [("check", 1), ("run", 78)] {
                 let refused = place.run(&[&[command], broker].concat()).refused(code);
-                assert!(refused.contains(&format!("a.yaml:2:23: {told}")), "{refused}");
+                assert!(refused.contains(&format!("a.yaml:2:23: {said}")), "{refused}");
                 assert!(refused.contains(&format!("\n{}^", " ".repeat(26))), "{refused}");
             }
         }

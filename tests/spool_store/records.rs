@@ -166,12 +166,20 @@ async fn a_log_that_cannot_be_rewritten_loses_nothing() {
     let mut bench = three_slots().await;
     // Nothing can be written aside, as on a disk that is full but for the log's last block.
     fs::create_dir(bench.path("records.new")).unwrap();
-    bench.reopen().await;
+    let length = |bench: &Bench| fs::metadata(bench.path("records")).unwrap().len();
+    for _ in 0..40 {
+        let timing = "x".repeat(250 << 10).into();
+        let (since, progress) = (UnixMs(5), None);
+        let change = RegistrationChange::Begin { entry: "b".into(), timing, since, progress };
+        bench.register(vec![change]).await;
+    }
+    assert!(length(&bench) > 9 << 20, "it would be rewritten at 8 MiB");
     bench.dispatch(vec![write("a", 3)]).await;
-    bench.reopen().await;
-    assert_eq!(bench.state().await.progress["a"].through, slot(3));
+    bench.close();
+    assert!(matches!(bench.try_open(), Err(SpoolError::InTheWay { .. })));
     fs::remove_dir(bench.path("records.new")).unwrap();
-    bench.reopen().await;
+    bench.open().await;
+    assert!(length(&bench) < 1 << 20);
     assert_eq!(bench.state().await.progress["a"].through, slot(3));
     assert_eq!(bench.history().await.len(), 4);
 }

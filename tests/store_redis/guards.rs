@@ -127,8 +127,8 @@ async fn a_task_that_still_runs_keeps_the_next_from_being_sent() {
         assert!(running.ends_with(&id("a", slots[0])), "{running}");
         let key = format!("celery-task-meta-{}", id("a", slots[0]));
         for (state, runs) in [("STARTED", true), ("my own words", true), ("SUCCESS", false)] {
-            let told = format!("{{\"status\": \"{state}\", \"result\": {:?}}}", "x".repeat(99));
-            let _: () = world.redis(database).set(&key, told).unwrap();
+            let said = format!("{{\"status\": \"{state}\", \"result\": {:?}}}", "x".repeat(99));
+            let _: () = world.redis(database).set(&key, said).unwrap();
             let slot = slots[2];
             let expected = if runs { vec![(0, RUNNING)] } else { vec![] };
             let write = world.send("a", slot, alone(60_000));

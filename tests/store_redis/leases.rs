@@ -165,18 +165,18 @@ async fn replicas_tell_each_other_of_themselves_until_they_leave() {
     let server = RedisServer::start();
     let (mut one, mut two) = (store(&server), store(&server));
     one.announce("one".into(), r#"{"a":1}"#.into(), TTL).await.unwrap();
-    let mut told = two.announce("two".into(), r#"{"b":2}"#.into(), TTL).await.unwrap();
-    told.replicas.sort_by(|a, b| a.replica.cmp(&b.replica));
-    let [first, second] = &told.replicas[..] else { panic!("{told:?}") };
-    assert_eq!((&*first.replica, &*first.said, told.count), ("one", r#"{"a":1}"#, 2));
+    let mut output = two.announce("two".into(), r#"{"b":2}"#.into(), TTL).await.unwrap();
+    output.replicas.sort_by(|a, b| a.replica.cmp(&b.replica));
+    let [first, second] = &output.replicas[..] else { panic!("{output:?}") };
+    assert_eq!((&*first.replica, &*first.said, output.count), ("one", r#"{"a":1}"#, 2));
     assert_eq!((&*second.said, second.age.as_secs()), (r#"{"b":2}"#, 0));
     let seen = store(&server).replicas(TTL).await.unwrap();
     assert_eq!(seen.count, 2);
-    let told = two.announce("two".into(), String::new(), TTL).await.unwrap();
-    assert_eq!((told.replicas.len(), told.count), (1, 1));
+    let output = two.announce("two".into(), String::new(), TTL).await.unwrap();
+    assert_eq!((output.replicas.len(), output.count), (1, 1));
     // Nobody hears of what was said too long ago.
-    let told = two.announce("two".into(), "{}".into(), Duration::ZERO).await.unwrap();
-    assert!(told.count <= 1, "{told:?}");
+    let output = two.announce("two".into(), "{}".into(), Duration::ZERO).await.unwrap();
+    assert!(output.count <= 1, "{output:?}");
 }
 
 #[tokio::test]
@@ -199,25 +199,25 @@ async fn sixty_thousand_replicas_that_are_none_are_dropped_in_bounded_work() {
     let () = redis::cmd("CONFIG").arg("RESETSTAT").query(&mut redis).unwrap();
     let mut calls = 0;
     loop {
-        let told = store.announce("one".into(), "{}".into(), TTL).await.unwrap();
+        let output = store.announce("one".into(), "{}".into(), TTL).await.unwrap();
         calls += 1;
-        assert!(told.replicas.iter().all(|told| told.replica == "one"), "{told:?}");
-        if told.count == 1 {
+        assert!(output.replicas.iter().all(|output| output.replica == "one"), "{output:?}");
+        if output.count == 1 {
             break;
         }
-        assert!(calls < 400, "{} are left", told.count);
+        assert!(calls < 400, "{} are left", output.count);
     }
     assert!(calls > 20, "one call dropped them all");
     // Real ones are told of, but not without end.
     let said = |n: usize| (format!("s{n}"), format!("{} {{}}", wall_clock().0));
     let fields: Vec<_> = (0..60_000).map(said).collect();
     let _: () = redis.hset_multiple("test:replicas", &fields).unwrap();
-    let told = store.announce("one".into(), "{}".into(), TTL).await.unwrap();
-    assert_eq!((told.replicas.len(), told.count), (MAX_REPLICAS, 60_001));
+    let output = store.announce("one".into(), "{}".into(), TTL).await.unwrap();
+    assert_eq!((output.replicas.len(), output.count), (MAX_REPLICAS, 60_001));
     let () = redis::cmd("SET").arg("test:replicas2").arg("x").query(&mut redis).unwrap();
     let _: () = redis.rename("test:replicas2", "test:replicas").unwrap();
     let said = "x".repeat(MAX_ANNOUNCEMENT + 1);
-    let told = store.announce("one".into(), said, TTL).await.unwrap();
-    assert_eq!(told.count, 0, "too long to be said");
+    let output = store.announce("one".into(), said, TTL).await.unwrap();
+    assert_eq!(output.count, 0, "too long to be said");
     assert_eq!(store.announce("one".into(), "{}".into(), TTL).await.unwrap().count, 1);
 }

@@ -1,5 +1,7 @@
 //! What happens when Redis refuses a queue, or everything.
 
+use std::num::NonZeroU32;
+
 use super::*;
 use crate::support::tools::needs;
 
@@ -32,6 +34,48 @@ async fn a_queue_that_an_acl_forbids_holds_back_only_its_own_slots() {
     assert!(why.contains("secret"), "{why}");
     assert_eq!(leader.queued("q").len(), 1);
     assert_eq!(leader.completeness().await, Completeness::Whole);
+}
+
+#[tokio::test]
+async fn queues_that_refuse_for_different_reasons_hold_back_nobody_else() {
+    needs!(Redis);
+    for max_queued in [None, NonZeroU32::new(9)] {
+        let mut leader = Leader::start().await;
+        let _: () = leader.redis().set("wrong", "text").unwrap();
+        let rules = ["SETUSER", "default", "resetkeys", "~test:*", "~q*", "~wrong*", "~_kombu*"];
+        let () = redis::cmd("ACL").arg(&rules).query(&mut leader.redis()).unwrap();
+        let guarded = |entry, slot, queue| Write {
+            guards: Guards { max_queued, ..Guards::default() },
+            ..send(entry, slot, queue)
+        };
+        let batch = vec![
+            guarded("a", ago(3), "wrong"),
+            guarded("b", ago(3), "q"),
+            guarded("c", ago(3), "secret"),
+            guarded("d", ago(3), "q"),
+            guarded("e", ago(3), "wrong"),
+        ];
+        let found = exceptions(leader.dispatch(batch).await);
+        let refused: Vec<_> = found.iter().map(|(index, _)| *index).collect();
+        assert_eq!(refused, [0, 2, 4], "{found:?}");
+        for (index, why) in &found {
+            let Exception::Refused(why) = why else { panic!("{found:?}") };
+            assert_eq!(why.contains("WRONGTYPE"), *index != 2, "{why}");
+        }
+        assert_eq!(leader.queued("q").len(), 2);
+        let lines: usize = leader.snapshot().await.journal.iter().map(|r| r.lines.len()).sum();
+        assert_eq!(lines, 2);
+        for queue in ["wrong", "secret"] {
+            let message = send("a", ago(1), queue).message.unwrap();
+            let line = Line { outcome: Outcome::Dispatched(Kind::Manual), ..sent("a", ago(1)) };
+            let manual = ManualMessage { message, line, run: (Uuid::new_v4(), 0) };
+            let sent = leader.store.send(manual).await.unwrap();
+            assert!(matches!(sent, Sent::Refused(_)), "{sent:?}");
+        }
+        assert_eq!(leader.completeness().await, Completeness::Whole);
+        let counters = leader.store.counters().await.unwrap().0;
+        assert_eq!(counters.into_iter().collect::<Vec<_>>(), [(("q".into(), "scheduled"), 2)]);
+    }
 }
 
 /// Whatever the leader asks for.

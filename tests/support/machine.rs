@@ -52,9 +52,9 @@ impl Machine {
         BufReader::new(script.child().stdout.take().unwrap()).read_line(&mut init).unwrap();
         if init.is_empty() {
             let status = script.wait(SOON);
-            let told = std::io::read_to_string(script.child().stderr.take().unwrap()).unwrap();
-            assert_eq!(status.code(), Some(77), "machine.sh: {told}");
-            println!("skipped: no machine of our own: {}", told.trim());
+            let said = std::io::read_to_string(script.child().stderr.take().unwrap()).unwrap();
+            assert_eq!(status.code(), Some(77), "machine.sh: {said}");
+            println!("skipped: no machine of our own: {}", said.trim());
             return None;
         }
         Some(Machine { script, init: init.trim().to_owned(), _folder: folder })

@@ -113,13 +113,18 @@ impl RedisServer {
 
     /// A blocking connection for assertions.
     pub(crate) fn connect(&self) -> Connection {
-        Client::open(self.url()).unwrap().get_connection().unwrap()
+        self.client().get_connection().unwrap()
+    }
+
+    /// What connects to it.
+    pub(crate) fn client(&self) -> Client {
+        Client::open(self.url()).unwrap()
     }
 
     /// The same, where connections may be refused or closed: Sentinels do that to a server whose
     /// part they change.
     pub(crate) fn try_connect(&self) -> Option<Connection> {
-        Client::open(self.url()).unwrap().get_connection().ok()
+        self.client().get_connection().ok()
     }
 
     /// The messages that wait in `queue`, in the order in which a worker would take them.

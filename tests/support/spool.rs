@@ -3,10 +3,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use downbeat::store::spool::{SpoolError, SpoolStore};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::sent::Sent;
+use super::wait::{SOON, eventually};
+
+/// Opens a spool that was let go of. A process that another test is starting has the lock as well until
+/// it runs its own program.
+pub(crate) fn open_released(
+    mut open: impl FnMut() -> Result<SpoolStore, SpoolError>,
+) -> SpoolStore {
+    eventually(SOON, "the lock is released", || match open() {
+        Err(SpoolError::Locked(_)) => None,
+        opened => Some(opened.unwrap()),
+    })
+}
 
 /// A folder that is a broker.
 #[derive(Debug)]

@@ -143,8 +143,9 @@ impl Link {
             let Some(channel) = &channel else { return };
             let (exchange, key) = (event::EXCHANGE.into(), event::ROUTING_KEY.into());
             let options = BasicPublishOptions::default();
-            let told = channel.basic_publish(exchange, key, options, event, properties::of_event());
-            if self.in_time(async { told.await.map(drop) }).await.is_err() {
+            let output =
+                channel.basic_publish(exchange, key, options, event, properties::of_event());
+            if self.in_time(async { output.await.map(drop) }).await.is_err() {
                 return;
             }
         }

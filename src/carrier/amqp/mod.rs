@@ -230,10 +230,10 @@ mod tests {
 
     #[test]
     fn with_answers_outstanding_a_returned_message_leaves_the_confirmed_ones_in_doubt() {
-        let doubt = Uncertain(TOO_LATE.to_owned());
-        let outcomes = judged(vec![Published, Published, doubt.clone()], &[0]);
+        let uncertain = Uncertain(TOO_LATE.to_owned());
+        let outcomes = judged(vec![Published, Published, uncertain.clone()], &[0]);
         assert!(matches!(outcomes[0], Refused(_)));
-        assert_eq!(outcomes[1..], [doubt.clone(), doubt.clone()]);
-        assert_eq!(judged(vec![Published, doubt.clone()], &[]), [Published, doubt]);
+        assert_eq!(outcomes[1..], [uncertain.clone(), uncertain.clone()]);
+        assert_eq!(judged(vec![Published, uncertain.clone()], &[]), [Published, uncertain]);
     }
 }

@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    fn told(name: &str, value: &[u8]) -> Option<String> {
+    fn said(name: &str, value: &[u8]) -> Option<String> {
         let problems = check([(name.into(), OsString::from_vec(value.to_vec()))]);
         assert!(problems.len() < 2);
         problems.first().map(|problem| problem.render(false))
@@ -151,22 +151,22 @@ mod tests {
             let expected = format!(
                 "environment:DOWNBEAT_{name}: unknown variable\nhint: did you mean `DOWNBEAT_{near}`?"
             );
-            assert_eq!(told(&format!("DOWNBEAT_{name}"), b"s3cret"), Some(expected));
+            assert_eq!(said(&format!("DOWNBEAT_{name}"), b"s3cret"), Some(expected));
         }
-        let far = told("DOWNBEAT_COLOUR", b"s3cret").unwrap();
+        let far = said("DOWNBEAT_COLOUR", b"s3cret").unwrap();
         assert!(far.contains("plus the flag's name: DOWNBEAT_BROKER, …"), "{far}");
         assert!(!far.contains("s3cret"));
-        assert!(told("DOWNBEAT_", b"").is_some(), "an empty one is as unknown");
+        assert!(said("DOWNBEAT_", b"").is_some(), "an empty one is as unknown");
     }
 
     #[test]
     fn a_value_that_is_not_utf_8_is_told_and_not_dropped() {
         for name in ["DOWNBEAT_BROKER", "DOWNBEAT_SCHEDULES", "REDIS_URL", "PORT"] {
             let expected = format!("environment:{name}: its value is not UTF-8");
-            assert_eq!(told(name, b"redis://s3cret\xff"), Some(expected));
+            assert_eq!(said(name, b"redis://s3cret\xff"), Some(expected));
         }
         for name in ["DOWNBEAT_TOKEN", "HOME", "ANYTHING", "downbeat_broker", "DOWNBEAT"] {
-            assert_eq!(told(name, b"\xff"), None, "{name}");
+            assert_eq!(said(name, b"\xff"), None, "{name}");
         }
     }
 
@@ -185,11 +185,11 @@ mod tests {
                 ("PORT_53_UDP_ADDR", "10.0.0.1"),
             ] {
                 let name = format!("{service}_{variable}");
-                assert_eq!(told(&name, value.as_bytes()), None, "{name}");
+                assert_eq!(said(&name, value.as_bytes()), None, "{name}");
             }
         }
         for name in ["PORT", "HTTP_PORT", "PORT_HTTP", "PORT_9632", "PORT_9632_TCP_HOST"] {
-            assert!(told(&format!("DOWNBEAT_{name}"), b"9632").is_some(), "{name}");
+            assert!(said(&format!("DOWNBEAT_{name}"), b"9632").is_some(), "{name}");
         }
     }
 

@@ -126,9 +126,9 @@ fn a_credential_is_a_broker_file_that_the_environment_names() {
         "redis://:***@credential:6379/0"
     );
     fs::write(&path, "").unwrap();
-    let told = "environment:CREDENTIALS_DIRECTORY: the broker's file holds no address on its first \
+    let said = "environment:CREDENTIALS_DIRECTORY: the broker's file holds no address on its first \
                 line\nhint: write `redis://…` into it";
-    assert_eq!(shown(&[]), Err(told.to_owned()));
+    assert_eq!(shown(&[]), Err(said.to_owned()));
 }
 
 #[test]
@@ -247,14 +247,14 @@ fn a_file_of_a_secret_or_of_the_configuration_has_a_bound_and_a_hint_of_its_own(
     let load = |overrides| load_with(overrides, &[]).unwrap_err()[0].render(false);
     fs::write(&path, " ".repeat(64 * 1024 + 1)).unwrap();
     let secret = Overrides { broker_file: Some(path.clone()), ..Overrides::default() };
-    let told = "--broker-file: the broker's file cannot be read: it is larger than 64 KiB\n\
+    let said = "--broker-file: the broker's file cannot be read: it is larger than 64 KiB\n\
                 hint: it should hold nothing but the address";
-    assert_eq!(load(secret), told);
+    assert_eq!(load(secret), said);
     fs::write(&path, " ".repeat(1024 * 1024 + 1)).unwrap();
     let config = Overrides { config: Some(path.clone()), ..Overrides::default() };
-    let told = "cannot be read: it is larger than 1 MiB\n\
+    let said = "cannot be read: it is larger than 1 MiB\n\
                 hint: it should hold nothing but settings; entries belong in schedule files";
-    assert_eq!(load(config), format!("{}: {told}", path.display()));
+    assert_eq!(load(config), format!("{}: {said}", path.display()));
 }
 
 #[test]
@@ -279,9 +279,9 @@ fn a_credential_that_cannot_be_come_to_is_an_error_instead_of_none() {
     for name in ["dangling", "loop", "file", "missing"] {
         let credentials = path(name).display().to_string();
         let variables: &[_] = &[("CREDENTIALS_DIRECTORY", &*credentials)];
-        let told = load_file("broker: redis://file", variables).unwrap_err();
+        let said = load_file("broker: redis://file", variables).unwrap_err();
         let expected = "environment:CREDENTIALS_DIRECTORY: the broker's file";
-        assert!(told.starts_with(expected), "{name}: {told}");
+        assert!(said.starts_with(expected), "{name}: {said}");
     }
 }
 
@@ -324,13 +324,13 @@ fn the_port_of_a_host_counts_where_nothing_of_ours_names_an_address() {
         Ok((config.http.map(|address| address.to_string()), source))
     };
     let port = ("PORT", "8080");
-    let told = |address: &str, by: &str| Ok((Some(address.to_owned()), Some(by.to_owned())));
-    assert_eq!(http("# nothing\n", &[port]), told("0.0.0.0:8080", "environment:PORT"));
+    let said = |address: &str, by: &str| Ok((Some(address.to_owned()), Some(by.to_owned())));
+    assert_eq!(http("# nothing\n", &[port]), said("0.0.0.0:8080", "environment:PORT"));
     let (address, source) = http("http: 9632", &[port]).unwrap();
     assert_eq!(address.as_deref(), Some("127.0.0.1:9632"));
     assert!(source.unwrap().ends_with("c.yaml:1:7"));
     let ours = ("DOWNBEAT_HTTP", "1.2.3.4:5");
-    assert_eq!(http("# nothing\n", &[port, ours]), told("1.2.3.4:5", "environment:DOWNBEAT_HTTP"));
+    assert_eq!(http("# nothing\n", &[port, ours]), said("1.2.3.4:5", "environment:DOWNBEAT_HTTP"));
     assert_eq!(http("# nothing\n", &[("PORT", "")]), Ok((None, None)));
     assert_eq!(
         http("# nothing\n", &[("PORT", "tcp://10.0.0.1:80")]),
@@ -350,9 +350,9 @@ fn the_log_level_is_ours_before_everybodys_before_the_files() {
     let (rust_log, ours) = (("RUST_LOG", "info,downbeat=debug"), ("DOWNBEAT_LOG_LEVEL", "error"));
     let given = level(&[]);
     assert!(given.0 == "warn" && given.1.ends_with("c.yaml:1:14"), "{given:?}");
-    let told = |level: &str, by: &str| (level.to_owned(), format!("environment:{by}"));
-    assert_eq!(level(&[rust_log]), told("info,downbeat=debug", "RUST_LOG"));
-    assert_eq!(level(&[rust_log, ours]), told("error", "DOWNBEAT_LOG_LEVEL"));
+    let said = |level: &str, by: &str| (level.to_owned(), format!("environment:{by}"));
+    assert_eq!(level(&[rust_log]), said("info,downbeat=debug", "RUST_LOG"));
+    assert_eq!(level(&[rust_log, ours]), said("error", "DOWNBEAT_LOG_LEVEL"));
     let refused = load_file("# nothing\n", &[("RUST_LOG", "downbeat=loud")]).unwrap_err();
     assert!(refused.starts_with("environment:RUST_LOG: "), "{refused}");
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::envelope::celery::LiveWorker;
 
 /// What is said of a schedule that is right, seen from an instant.
-fn told(text: &str, now: &str) -> Vec<String> {
+fn said(text: &str, now: &str) -> Vec<String> {
     let (loaded, shown) = load_text("a.yaml", text.as_bytes());
     assert_eq!(shown, "");
     let now = now.parse::<jiff::Timestamp>().unwrap();
@@ -27,15 +27,15 @@ fn of_a_list_it_is_told_how_much_has_passed() {
     let text =
         "entries:\n  a: {task: t, at: [2026-01-01 00:00, 2026-01-03 00:00, 2026-01-02 00:00]}\n";
     let (loaded, _) = load_text("a.yaml", text.as_bytes());
-    let told = |days: i64| {
+    let said = |days: i64| {
         let now = UnixMs::from_secs(1_767_225_600 + days * 86_400);
-        let told = warnings(&loaded, now).into_iter().map(|problem| problem.message);
-        told.collect::<Vec<_>>()
+        let said = warnings(&loaded, now).into_iter().map(|problem| problem.message);
+        said.collect::<Vec<_>>()
     };
-    assert_eq!(told(-1), [""; 0]);
-    assert_eq!(told(0), ["1 of 3 instants of `a` has passed"]);
-    assert_eq!(told(1), ["2 of 3 instants of `a` have passed"]);
-    assert_eq!(told(2), ["all 3 instants of `a` have passed: it never fires"]);
+    assert_eq!(said(-1), [""; 0]);
+    assert_eq!(said(0), ["1 of 3 instants of `a` has passed"]);
+    assert_eq!(said(1), ["2 of 3 instants of `a` have passed"]);
+    assert_eq!(said(2), ["all 3 instants of `a` have passed: it never fires"]);
 }
 
 #[test]
@@ -44,9 +44,9 @@ fn an_entry_whose_last_slot_has_passed_is_warned_of_unless_it_is_disabled() {
                 b: {task: t, every: 1d, end: 2026-03-01 12:00, enabled: false}\n  \
                 c: {task: t, cron: \"0 3 * * sun\", except: sun}\n";
     let never = "4: `c` has no slot: it never fires";
-    assert_eq!(told(text, "2026-02-01T00:00:00Z"), [never]);
+    assert_eq!(said(text, "2026-02-01T00:00:00Z"), [never]);
     let over = "2: the last slot of `a` was at 2026-03-01T00:00:00+00:00: it never fires again";
-    assert_eq!(told(text, "2026-03-01T00:00:00Z"), [over, never]);
+    assert_eq!(said(text, "2026-03-01T00:00:00Z"), [over, never]);
 }
 
 #[test]
@@ -56,10 +56,10 @@ fn a_fixed_time_in_a_clock_change_gap_of_the_coming_year_is_warned_of() {
                 d: {task: t, cron: \"*/30 * * * *\"}\n  \
                 e: {task: t, cron: \"30 2 * * mon-sat\"}\n  f: {task: t, every: 1h}\n";
     let expected = "3: on 2027-03-14 `a` fires after the gap 02:00–03:00 of America/New_York";
-    assert_eq!(told(text, "2026-11-21T00:00:00Z"), [expected]);
-    assert_eq!(told(text, "2027-03-14T06:00:00Z"), [expected]);
+    assert_eq!(said(text, "2026-11-21T00:00:00Z"), [expected]);
+    assert_eq!(said(text, "2027-03-14T06:00:00Z"), [expected]);
     let next = "3: on 2028-03-12 `a` fires after the gap 02:00–03:00 of America/New_York";
-    assert_eq!(told(text, "2027-03-14T07:00:00Z"), [next]);
+    assert_eq!(said(text, "2027-03-14T07:00:00Z"), [next]);
 }
 
 #[test]
@@ -67,10 +67,10 @@ fn a_hundred_messages_in_one_second_are_warned_of_until_they_are_spread() {
     let entry = |n: u32| format!("  e{n}: {{task: t, every: 1h, tags: [x]}}\n");
     let crowd = |count| format!("entries:\n{}", (0..count).map(entry).collect::<String>());
     let now = "2026-11-21T00:30:00Z";
-    assert_eq!(told(&crowd(99), now), [""; 0]);
+    assert_eq!(said(&crowd(99), now), [""; 0]);
     let expected = "2: 100 entries are due in the second 2026-11-21T01:00:00+00:00, `e0` first";
-    assert_eq!(told(&crowd(100), now), [expected]);
-    assert_eq!(told(&format!("spread: {{x: 10m}}\n{}", crowd(100)), now), [""; 0]);
+    assert_eq!(said(&crowd(100), now), [expected]);
+    assert_eq!(said(&format!("spread: {{x: 10m}}\n{}", crowd(100)), now), [""; 0]);
 }
 
 fn worker(name: &str, key_prefix: &str, queues: &[&str], tasks: &[&str]) -> LiveWorker {

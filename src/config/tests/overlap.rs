@@ -69,9 +69,9 @@ fn celerys_tasks_are_kept_apart_where_the_state_and_the_results_are_on_one_serve
         ("broker: sentinel://a,b?master=m", "sentinel://a,b/1?master=other"),
         ("broker: spool:here", "redis://host/1"),
     ] {
-        let told = load(broker, results, "{}");
-        assert!(told.contains("`results` of the queue names another server"), "{told}");
+        let said = load(broker, results, "{}");
+        assert!(said.contains("`results` of the queue names another server"), "{said}");
     }
-    let told = load("broker: redis://host", "redis://host", "{ignore_result: true}");
-    assert!(told.contains("`sums`: `ignore_result` leaves no result"), "{told}");
+    let said = load("broker: redis://host", "redis://host", "{ignore_result: true}");
+    assert!(said.contains("`sums`: `ignore_result` leaves no result"), "{said}");
 }

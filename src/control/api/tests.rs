@@ -219,9 +219,9 @@ async fn an_error_is_json_with_a_status_code_of_its_kind() {
         ),
     ] {
         let (answered, body) = ask(method.clone(), path, body).await;
-        let told = body["error"].as_str().unwrap();
-        assert_eq!(answered, code, "{method} {path}: {told}");
-        assert!(told.contains(error), "{method} {path}: {told}");
+        let said = body["error"].as_str().unwrap();
+        assert_eq!(answered, code, "{method} {path}: {said}");
+        assert!(said.contains(error), "{method} {path}: {said}");
     }
     let (_, body) = ask(Method::POST, "/v1/entries/a/trigger", "").await;
     let detail = json!({"reason": "no_such_entry", "about": {"name": "a", "suggestion": null}});

@@ -12,7 +12,7 @@ pub(in crate::envelope) const RESULT: &str = "celery-task-meta-";
 
 /// A result is kept unless the entry says otherwise; what the task and the application say nobody
 /// can see from here.
-pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> {
+pub(in crate::envelope) fn reports_result(message: &Message) -> Result<(), Unsendable> {
     if message.queue.amqp.is_some() && message.queue.worker.results().is_none() {
         return Err(Unsendable::new("queue", NO_RESULTS));
     }
@@ -30,21 +30,21 @@ pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>]) -> Answer {
     let Some(Some(text)) = replies.first() else {
         return Answer::Pending("no result".to_owned());
     };
-    let Ok(told) = serde_json::from_slice::<Value>(text) else {
+    let Ok(said) = serde_json::from_slice::<Value>(text) else {
         return Answer::Failed("its result is not in JSON and cannot be read".to_owned());
     };
-    match told["status"].as_str().unwrap_or_default() {
-        "SUCCESS" => Answer::Succeeded(Some(told["result"].clone())),
+    match said["status"].as_str().unwrap_or_default() {
+        "SUCCESS" => Answer::Succeeded(Some(said["result"].clone())),
         // Revoked: expired, or withdrawn by somebody.
-        status @ ("FAILURE" | "REVOKED") => Answer::Failed(why(&told, status)),
+        status @ ("FAILURE" | "REVOKED") => Answer::Failed(why(&said, status)),
         status => Answer::Pending(last_line(status).unwrap_or_else(|| "no status".to_owned())),
     }
 }
 
 /// The exception, as far as the result names one.
-fn why(told: &Value, status: &str) -> String {
-    let traceback = told["traceback"].as_str().and_then(last_line);
-    let result = &told["result"];
+fn why(said: &Value, status: &str) -> String {
+    let traceback = said["traceback"].as_str().and_then(last_line);
+    let result = &said["result"];
     let exception = || {
         let message = match &result["exc_message"] {
             Value::String(text) => text.clone(),
@@ -64,7 +64,7 @@ fn why(told: &Value, status: &str) -> String {
 mod tests {
     use super::*;
 
-    fn told(json: &str) -> Answer {
+    fn said(json: &str) -> Answer {
         answer(&[Some(json.into())])
     }
 
@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn an_end_is_told_from_what_comes_before() {
         assert_eq!(answer(&[None]), Answer::Pending("no result".to_owned()));
-        assert_eq!(told(r#"{"status":"RETRY"}"#), Answer::Pending("RETRY".to_owned()));
+        assert_eq!(said(r#"{"status":"RETRY"}"#), Answer::Pending("RETRY".to_owned()));
         assert_eq!(
-            told(r#"{"status":"SUCCESS","result":[1,"é"],"traceback":null}"#),
+            said(r#"{"status":"SUCCESS","result":[1,"é"],"traceback":null}"#),
             Answer::Succeeded(Some(serde_json::json!([1, "é"])))
         );
         assert!(matches!(answer(&[Some(b"\x80\x05".to_vec())]), Answer::Failed(_)));
@@ -87,10 +87,10 @@ mod tests {
     fn a_failure_is_told_by_its_exception() {
         let traceback = r#"{"status":"FAILURE","result":{"exc_type":"ValueError","exc_message":["no"]},
             "traceback":"Traceback (most recent call last):\nValueError: no such ☃\n"}"#;
-        assert_eq!(told(traceback), failed("ValueError: no such ☃"));
+        assert_eq!(said(traceback), failed("ValueError: no such ☃"));
         let revoked = r#"{"status":"REVOKED","traceback":null,
             "result":{"exc_type":"TaskRevokedError","exc_message":["expired",5]}}"#;
-        assert_eq!(told(revoked), failed("TaskRevokedError: expired, 5"));
-        assert_eq!(told(r#"{"status":"FAILURE","result":null}"#), failed("FAILURE"));
+        assert_eq!(said(revoked), failed("TaskRevokedError: expired, 5"));
+        assert_eq!(said(r#"{"status":"FAILURE","result":null}"#), failed("FAILURE"));
     }
 }

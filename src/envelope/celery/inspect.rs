@@ -122,9 +122,9 @@ impl Inspection {
 
     /// Adds an answer to what is known. One that makes no sense is passed over.
     pub fn hear(&self, answer: &[u8], workers: &mut Vec<LiveWorker>) {
-        let Some((ticket, told)) = read(answer) else { return };
-        for (name, told) in told {
-            let Value::Array(told) = told else { continue };
+        let Some((ticket, said)) = read(answer) else { return };
+        for (name, said) in said {
+            let Value::Array(said) = said else { continue };
             let known = workers.iter().position(|worker| worker.name == name);
             let known = known.unwrap_or_else(|| {
                 let key_prefix = self.settings.key_prefix.clone();
@@ -134,11 +134,11 @@ impl Inspection {
             let worker = &mut workers[known];
             if ticket == Question::Registered.method() {
                 // With details behind the name: `demo.add [rate_limit=10/m]`.
-                let task = |told: &Value| Some(told.as_str()?.split(" [").next()?.to_owned());
-                worker.tasks.extend(told.iter().filter_map(task));
+                let task = |said: &Value| Some(said.as_str()?.split(" [").next()?.to_owned());
+                worker.tasks.extend(said.iter().filter_map(task));
             } else {
-                let queue = |told: &Value| Some(told.get("name")?.as_str()?.to_owned());
-                worker.queues.extend(told.iter().filter_map(queue));
+                let queue = |said: &Value| Some(said.get("name")?.as_str()?.to_owned());
+                worker.queues.extend(said.iter().filter_map(queue));
             }
         }
     }
@@ -150,7 +150,7 @@ fn read(answer: &[u8]) -> Option<(String, serde_json::Map<String, Value>)> {
     let ticket = envelope.get("headers")?.get("ticket")?.as_str()?.to_owned();
     let properties = envelope.get("properties")?.as_object()?;
     match super::decode::body(&envelope, &serde_json::Map::new(), properties).ok()? {
-        Value::Object(told) => Some((ticket, told)),
+        Value::Object(said) => Some((ticket, said)),
         _ => None,
     }
 }
@@ -159,9 +159,9 @@ fn read(answer: &[u8]) -> Option<(String, serde_json::Map<String, Value>)> {
 mod tests {
     use super::*;
 
-    fn answer(ticket: &str, told: &Value) -> Vec<u8> {
+    fn answer(ticket: &str, said: &Value) -> Vec<u8> {
         let envelope = json!({
-            "body": told.to_string(),
+            "body": said.to_string(),
             "content-type": "application/json",
             "headers": {"ticket": ticket},
             "properties": {},
@@ -174,7 +174,7 @@ mod tests {
         let settings = CeleryQueue { key_prefix: "shop-".into(), ..CeleryQueue::default() };
         let inspection = Inspection::new(&settings, Uuid::from_u128(7));
         let mut workers = Vec::new();
-        let mut hear = |ticket, told: Value| inspection.hear(&answer(ticket, &told), &mut workers);
+        let mut hear = |ticket, said: Value| inspection.hear(&answer(ticket, &said), &mut workers);
         hear("registered", json!({"celery@a": ["demo.add [rate_limit=10/m]", "demo.echo", 7]}));
         hear("active_queues", json!({"celery@a": [{"name": "reports", "durable": true}, {}]}));
         hear("active_queues", json!({"celery@b": [{"name": "mail"}]}));

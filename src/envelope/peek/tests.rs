@@ -128,7 +128,7 @@ fn the_first_protocol_of_celery_is_read() {
 
 #[test]
 fn a_body_that_cannot_be_read_is_told_and_the_producers_words_are_shown() {
-    let told = |content_type: Value, compression: Value, body: &str| {
+    let said = |content_type: Value, compression: Value, body: &str| {
         let envelope = json!({
             "body": body,
             "content-type": content_type,
@@ -143,20 +143,20 @@ fn a_body_that_cannot_be_read_is_told_and_the_producers_words_are_shown() {
     let (json, none) = (json!("application/json"), Value::Null);
     let pickle = json!("application/x-python-serialize");
     assert_eq!(
-        told(json!("application/x-msgpack"), none.clone(), "kA=="),
+        said(json!("application/x-msgpack"), none.clone(), "kA=="),
         "a body of the type application/x-msgpack"
     );
     assert_eq!(
-        told(json.clone(), json!("application/x-bz2"), "kA=="),
+        said(json.clone(), json!("application/x-bz2"), "kA=="),
         "a body compressed as application/x-bz2"
     );
-    assert!(told(json.clone(), none.clone(), "!").starts_with("a body that is not base64"));
-    assert!(told(json, none.clone(), "kA==").starts_with("a body that is not JSON"));
+    assert!(said(json.clone(), none.clone(), "!").starts_with("a body that is not base64"));
+    assert!(said(json, none.clone(), "kA==").starts_with("a body that is not JSON"));
     assert_eq!(
-        told(pickle, none.clone(), "gARjb3MKc3lzdGVtCi4="),
+        said(pickle, none.clone(), "gARjb3MKc3lzdGVtCi4="),
         "a pickle of more than plain values"
     );
-    assert_eq!(told(none.clone(), none, "kA=="), "a body without a type, which ends workers");
+    assert_eq!(said(none.clone(), none, "kA=="), "a body without a type, which ends workers");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn what_is_no_message_is_told_in_words() {
     for worker in workers() {
         let queue = queue(worker);
         for element in ["", "\u{1b}[2J", "[1]", "{}", "{\"headers\":7}"] {
-            let told = match queue.worker {
+            let said = match queue.worker {
                 // Whatever is in a stream is an entry, and any object could be somebody's message.
                 Worker::Stream(_) => continue,
                 Worker::Json if element.starts_with('{') => continue,
@@ -178,7 +178,7 @@ fn what_is_no_message_is_told_in_words() {
                 Worker::Dramatiq(_) => read(&queue, b"id", &[Some(element.into())]),
                 _ => read(&queue, element.as_bytes(), &[]),
             };
-            assert!(!told.unwrap_err().is_empty(), "{queue:?}: {element}");
+            assert!(!said.unwrap_err().is_empty(), "{queue:?}: {element}");
         }
         let gone = read(&queue, b"id", &[None]);
         assert!(gone.is_err() || queue.worker.kind() == "stream", "{queue:?}");

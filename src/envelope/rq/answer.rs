@@ -16,7 +16,7 @@ use crate::schedule::Message;
 const MOST: usize = 1 << 20;
 
 /// With `result_ttl: 0` a job that succeeded is gone at once, like one that nobody took.
-pub(in crate::envelope) fn is_told(message: &Message) -> Result<(), Unsendable> {
+pub(in crate::envelope) fn reports_result(message: &Message) -> Result<(), Unsendable> {
     match options(message).and_then(|options| options.result_ttl) {
         Some(0) => Err(Unsendable::new("options", "`result_ttl: 0` leaves no result")),
         _ => Ok(()),
@@ -73,7 +73,7 @@ mod tests {
     /// As the worker of RQ 2.12 left it: `ValueError: no such ☃`, in zlib and base64.
     const EXC_STRING: &str = "eJxNyrENwkAMBdD+pvi6KpEiGiSK9DABokWOZYTB3IF9KVKzBPMxCXRQv7d3YpmIr+huNRpcWEoDkxmMovVjAnZqguyP46VOsboveYBpEaw3A7TgRGrfBThpCA5ks2zdq3e5VMTMZ7xfz9ynn4z4k/QBk0QtGg==";
 
-    fn told(replies: &[&str], settings: RqQueue) -> Answer {
+    fn said(replies: &[&str], settings: RqQueue) -> Answer {
         let replies: Vec<_> = replies.iter().map(|reply| Some(reply.as_bytes().to_vec())).collect();
         answer(&replies, settings)
     }
@@ -81,23 +81,23 @@ mod tests {
     #[test]
     fn an_end_is_told_from_what_comes_before() {
         for status in ["queued", "started", "scheduled", "deferred"] {
-            assert_eq!(told(&[status], PICKLE), Answer::Pending(status.to_owned()));
+            assert_eq!(said(&[status], PICKLE), Answer::Pending(status.to_owned()));
         }
         let finished = ["finished", "1-0", "type", "1", "return_value", "WzEsIsOpIl0="];
         let result = serde_json::json!([1, "é"]);
-        assert_eq!(told(&finished, JSON), Answer::Succeeded(Some(result)));
-        assert_eq!(told(&finished, PICKLE), Answer::Succeeded(None));
-        assert_eq!(told(&finished[..1], JSON), Answer::Succeeded(None));
+        assert_eq!(said(&finished, JSON), Answer::Succeeded(Some(result)));
+        assert_eq!(said(&finished, PICKLE), Answer::Succeeded(None));
+        assert_eq!(said(&finished[..1], JSON), Answer::Succeeded(None));
     }
 
     #[test]
     fn a_failure_is_told_by_its_exception() {
         let failed = ["failed", "1-0", "exc_string", EXC_STRING, "type", "2"];
-        assert_eq!(told(&failed, JSON), Answer::Failed("ValueError: no such ☃".to_owned()));
+        assert_eq!(said(&failed, JSON), Answer::Failed("ValueError: no such ☃".to_owned()));
         for status in ["failed", "stopped", "canceled"] {
             let unknown = Answer::Failed(format!("the job is {status}"));
-            assert_eq!(told(&[status], PICKLE), unknown);
-            assert_eq!(told(&[status, "1-0", "exc_string", "eJw="], PICKLE), unknown);
+            assert_eq!(said(&[status], PICKLE), unknown);
+            assert_eq!(said(&[status, "1-0", "exc_string", "eJw="], PICKLE), unknown);
         }
         assert!(matches!(answer(&[None], PICKLE), Answer::Failed(_)));
     }

@@ -8,7 +8,7 @@
 mod answer;
 mod decode;
 
-pub(super) use answer::{answer, is_told, questions};
+pub(super) use answer::{answer, questions, reports_result};
 pub(super) use decode::{decode, store};
 
 use super::json::Json;

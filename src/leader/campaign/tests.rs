@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::store::contract::{
     Announcement, Batch, Capabilities, Counters, Fold, History, HistoryQuery, Intend,
-    ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Trim, Trimmed,
+    ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot, Trim,
+    Trimmed,
 };
 
 const TTL: Duration = Duration::from_secs(6);
@@ -91,6 +92,7 @@ impl<const SHARED: bool> Store for Scripted<SHARED> {
         fold(Fold) -> Reply;
         trim(Trim) -> Trimmed;
         send(ManualMessage) -> Sent;
+        note(ManualNote) -> Noted;
         history(HistoryQuery) -> History;
         counters() -> Counters;
     }
@@ -261,14 +263,17 @@ async fn a_resignation_wakes_a_follower() {
 #[tokio::test(start_paused = true)]
 async fn trust_counts_from_before_a_lease_is_asked_for_however_late_the_answer() {
     let slow = Duration::from_millis(40);
-    let mut running = Running::start::<true>(Script { slow, ..Script::default() });
+    // The first renewal fails, so that the lease is seen before it is renewed.
+    let away = Err(StoreError::Unavailable("away".to_owned()));
+    let renewed = [away, Ok(true)].into();
+    let mut running = Running::start::<true>(Script { slow, renewed, ..Script::default() });
     let first = running.lease().await;
     running.reports.leadership.changed().await.unwrap();
     let renewed = running.lease().await;
     let script = running.script.lock().unwrap();
     let times = LeaseTimes::new(TTL);
     for (lease, asked) in [(first, "acquire"), (renewed, "renew")] {
-        let at = script.asked.iter().position(|(_, what)| what.starts_with(asked)).unwrap();
+        let at = script.asked.iter().rposition(|(_, what)| what.starts_with(asked)).unwrap();
         let limit = times.trusted_until(script.asked_at[at]);
         assert!(lease.trusted_until <= limit, "{asked}: {:?} {limit:?}", lease.trusted_until);
     }

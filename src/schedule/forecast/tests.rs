@@ -141,8 +141,8 @@ proptest! {
         prop_assert_eq!(&forecast.minutes, &expected);
         let mut busiest: Vec<(u64, i64)> = seconds.iter().map(|(at, n)| (*n, -at)).collect();
         busiest.sort_unstable();
-        let told: Vec<_> = forecast.busiest.iter().map(|s| (s.slots, -s.at.0 / 1000)).collect();
-        prop_assert_eq!(told, busiest.into_iter().rev().take(BUSIEST).collect::<Vec<_>>());
+        let said: Vec<_> = forecast.busiest.iter().map(|s| (s.slots, -s.at.0 / 1000)).collect();
+        prop_assert_eq!(said, busiest.into_iter().rev().take(BUSIEST).collect::<Vec<_>>());
         let cut = UnixMs(from.0 + (minutes as f64 * cut) as i64 * MINUTE_MS);
         if from < cut {
             let [first, rest] = [(from, cut), (cut, to)].map(|(a, b)| Forecast::of(&entries, a, b));

@@ -98,8 +98,12 @@ impl Counter {
     /// Counts the slots of an entry.
     pub(super) fn count(&mut self, gap: &Gap<'_>, entry: &Entry, reason: SkipReason) {
         let open = Open { entry, passed: gap.passed };
-        let due_through = entry.due_through(gap.from, gap.at);
-        let newest = open.last(gap.from, due_through);
+        // An edit takes back what is not due yet; of what is lost, nobody knows.
+        let through = match reason {
+            SkipReason::Retimed => entry.due_through(gap.from, gap.at),
+            _ => gap.at,
+        };
+        let newest = open.last(gap.from, through);
         let remaining = entry.guards.remaining(gap.dispatched);
         let Some(slot) = newest.filter(|_| remaining > 0) else { return };
         let cap = COUNT_CAP.min(remaining).min(self.left.max(1));
@@ -125,7 +129,8 @@ impl Counter {
     }
 
     fn push(&mut self, gap: &Gap<'_>, slot: UnixMs, reason: SkipReason, count: u64) {
-        let (entry, queue) = (Arc::clone(gap.name), gap.queue.cloned());
+        let queue = gap.queue.map(|queue| Arc::clone(&queue.name));
+        let entry = Arc::clone(gap.name);
         self.ended.push(Ended { entry, queue, slot, reason, count });
     }
 }

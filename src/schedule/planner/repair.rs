@@ -1,8 +1,9 @@
 //! Putting right what was settled while a clock was ahead.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::judge::Judgement;
+use super::judge::{self, Judgement};
 use super::takeover::MAX_PASSED;
 use super::track::{INSTANT, keep_until};
 use super::{Planner, Repair, Repaired};
@@ -19,9 +20,10 @@ impl Planner {
     }
 
     /// The store's clock was set back to `now`: entries that were settled further ahead of it than the
-    /// grace go on from now. What was dispatched ahead, as far as this planner or `history` knows, is
-    /// passed over when its time comes; what was skipped ahead is judged anew. The history is what was
-    /// recorded of slots later than `now`, in order: much of it may be another leader's.
+    /// grace go on from now. Slots that are still on time go, too, if the wrong clock skipped them. What
+    /// was dispatched ahead, as far as this planner or `history` knows, is passed over when its time
+    /// comes; what was skipped ahead is judged anew. The history is what was recorded of slots from a
+    /// grace before `now` on, in order: much of it may be another leader's.
     ///
     /// The changes must be written, and everything folded, before anything is sent.
     #[must_use]
@@ -30,7 +32,10 @@ impl Planner {
         now: UnixMs,
         history: impl IntoIterator<Item = &'a Line>,
     ) -> Repair {
-        let dispatched = dispatched_after(now, history);
+        let on_time_after = now - self.grace - INSTANT;
+        let history: Vec<&Line> = history.into_iter().collect();
+        let dispatched = dispatched_after(now, history.iter().copied());
+        let settled = newest_slots(now, &history);
         let mut repair = Repair::default();
         for index in (0..).take(self.tracks.len()) {
             if !self.is_ahead(index, now) {
@@ -40,11 +45,14 @@ impl Planner {
             if let Some(appointment) = self.appointment(index) {
                 self.agenda.remove(&appointment);
             }
-            let what = self.put_right(index, now);
             let name = Arc::clone(&self.entry(index).name);
+            let newest = settled.get(&*name).copied();
+            let cursor = self.settled_in_time(index, now).max(newest.unwrap_or(on_time_after));
+            let what = self.put_right(index, now, cursor);
             for run in dispatched.get(&*name).into_iter().flatten() {
-                self.pass_after(index, *run, now);
+                self.pass_after(index, *run, cursor);
             }
+            self.judge(index, now);
             self.agenda.extend(self.appointment(index));
             let since = self.tracks[index as usize].known_from;
             repair.changes.push(self.registration(index, since));
@@ -53,25 +61,47 @@ impl Planner {
         repair
     }
 
+    /// Judges what is due of the entry now, whenever it is planned next.
+    fn judge(&mut self, index: u32, now: UnixMs) {
+        let cursor = self.tracks[index as usize].cursor;
+        let entry = &self.schedule.entries[index as usize];
+        let judgements = self.judgements.entry(index).or_default();
+        judge::judge(entry, cursor, judgements, now, self.grace);
+    }
+
+    /// Up to where the entry was settled before the clock was ahead: at least the slots that are no longer
+    /// on time, and those that this planner dispatched. Where it does not remember the time before, all
+    /// up to now.
+    fn settled_in_time(&self, index: u32, now: UnixMs) -> UnixMs {
+        let known_from = self.tracks[index as usize].known_from;
+        if known_from > now {
+            return now;
+        }
+        let runs = self.runs(index);
+        let newest = runs.iter().rev().find(|run| run.first <= now).map(|run| run.last.min(now));
+        newest.unwrap_or(known_from).max(known_from).max(now - self.grace - INSTANT)
+    }
+
     /// Whether a live entry is settled further than can be at `now`.
     pub(super) fn is_ahead(&self, index: u32, now: UnixMs) -> bool {
         let track = &self.tracks[index as usize];
         track.is_live() && track.cursor > now + self.grace
     }
 
-    /// Sets the entry back to `now`, and says what was wrong. Leaves the agenda as it is.
-    pub(super) fn put_right(&mut self, index: u32, now: UnixMs) -> String {
+    /// Sets the entry back to `cursor`, which is not later than `now`, and says what was wrong. Leaves the
+    /// agenda as it is.
+    pub(super) fn put_right(&mut self, index: u32, now: UnixMs, cursor: UnixMs) -> String {
         self.forget_judgements_ahead(index, now);
         let was_through = self.tracks[index as usize].cursor;
         for run in self.runs(index) {
-            self.pass_after(index, run, now);
+            self.pass_after(index, run, cursor);
         }
         let mut runs = self.runs(index);
-        keep_until(&mut runs, now);
+        keep_until(&mut runs, cursor);
         self.set_runs(index, runs);
         let track = &mut self.tracks[index as usize];
-        track.known_from = track.known_from.min(now);
-        track.cursor = now;
+        track.known_from = track.known_from.min(cursor);
+        track.cursor = cursor;
         format!("its slots up to {was_through} were settled by a clock that was ahead")
     }
 
@@ -108,4 +138,16 @@ impl Planner {
             self.judgements.remove(&index);
         }
     }
+}
+
+/// Of each entry the newest slot up to `now` of which something was recorded: everything before it was
+/// settled.
+fn newest_slots<'a>(now: UnixMs, history: &[&'a Line]) -> HashMap<&'a str, UnixMs> {
+    let mut newest = HashMap::new();
+    let lines = history.iter().filter(|line| line.outcome.is_scheduled() && line.slot <= now);
+    for line in lines {
+        let known = newest.entry(&*line.entry).or_insert(line.slot);
+        *known = line.slot.max(*known);
+    }
+    newest
 }

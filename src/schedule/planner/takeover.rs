@@ -93,7 +93,7 @@ impl Planner {
             match self.remembered(entry) {
                 Some(memory) => planner.go_on(index, memory),
                 None => {
-                    changes.push(planner.begin(index, self.known_progress(&entry.name), now));
+                    changes.push(planner.begin(index, self.known_progress(&entry.name), 0, now));
                     planner.retired.remove(&entry.name);
                 }
             }
@@ -167,9 +167,15 @@ impl Planner {
     }
 
     /// Begins a registration now, or after the entry's last progress, if that is later.
-    fn begin(&mut self, index: u32, known: Option<Progress>, now: UnixMs) -> RegistrationChange {
+    fn begin(
+        &mut self,
+        index: u32,
+        known: Option<Progress>,
+        count: u64,
+        now: UnixMs,
+    ) -> RegistrationChange {
         let since = known.as_ref().map_or(now, |known| known.through.max(now));
-        let progress = known.map(|known| Progress { count: 0, ..known });
+        let progress = known.map(|known| Progress { count, ..known });
         let mut track = Track::from(since);
         if let Some(known) = &progress {
             track.outcome = known.outcome;
@@ -179,7 +185,7 @@ impl Planner {
             }
         }
         self.tracks[index as usize] = track;
-        self.set_count(index, 0);
+        self.set_count(index, count);
         let entry = self.entry(index);
         let (entry, timing) = ((&*entry.name).into(), entry.canonical_timing().into());
         RegistrationChange::Begin { entry, timing, since, progress }
@@ -341,7 +347,7 @@ impl<'a> Taking<'a> {
             None
         } else if is_same {
             Some(self.resume(index, known.cursor(), known, remembered))
-        } else if let Some(memory) = remembered.filter(|memory| self.is_rolled_back(memory)) {
+        } else if let Some(memory) = remembered.filter(|memory| self.has_forgotten(memory, known)) {
             // That the registration began is forgotten, too.
             let settled = known.progress.map_or(UnixMs::MIN, |progress| progress.through);
             let cursor = settled.max(memory.track().known_from);
@@ -375,6 +381,14 @@ impl<'a> Taking<'a> {
     /// Whether the store has forgotten something that was written in this memory's time.
     fn is_rolled_back(&self, memory: &Memory<'_>) -> bool {
         self.state.sequence < memory.planner.sequence
+    }
+
+    /// Whether the store has forgotten that this memory's registration began. One that began later is
+    /// another leader's edit.
+    fn has_forgotten(&self, memory: &Memory<'_>, known: Known<'_>) -> bool {
+        let known_from = memory.track().known_from;
+        let is_later = known.registration.is_some_and(|known| known.since > known_from);
+        self.is_rolled_back(memory) && !is_later
     }
 
     /// Goes on with what is remembered, or further where the store has later records.
@@ -446,9 +460,16 @@ impl<'a> Taking<'a> {
     ) {
         let now = self.state.now;
         if self.planner.is_ahead(index, now) {
-            let what = self.planner.put_right(index, now);
+            // Of what the store has forgotten, memory has the truth, unless a later leader settled slots ahead.
+            let name = &self.planner.entry(index).name;
+            let through = self.known(name).progress.map_or(UnixMs::MIN, |known| known.through);
+            let is_forgotten = |memory: &Memory<'_>| self.is_rolled_back(memory) && through <= now;
+            let cursor = remembered
+                .filter(is_forgotten)
+                .map_or(now, |memory| memory.track().cursor.max(through).min(now));
+            let what = self.planner.put_right(index, now, cursor);
             for run in remembered.into_iter().flat_map(|memory| memory.runs()) {
-                self.planner.pass_after(index, run, now);
+                self.planner.pass_after(index, run, cursor);
             }
             let name = Arc::clone(&self.planner.entry(index).name);
             self.push_repaired(&name, what);
@@ -474,7 +495,12 @@ impl<'a> Taking<'a> {
     fn begin(&mut self, index: u32, entry: &Entry, known: Known<'a>, is_unreadable: bool) {
         self.count_gap(&entry.name, known, Some(entry), is_unreadable);
         let progress = self.believable(&entry.name, known.progress);
-        let change = self.planner.begin(index, progress, self.state.now);
+        let is_same = known.timing().is_none_or(|timing| timing == entry.canonical_timing());
+        let is_lost = is_unreadable || !self.is_whole();
+        // What was sent before its records were lost counts against the limit.
+        let count = progress.as_ref().map_or(0, |progress| progress.count);
+        let count = if is_lost && is_same { count } else { 0 };
+        let change = self.planner.begin(index, progress, count, self.state.now);
         self.changes.push(change);
     }
 

@@ -150,8 +150,8 @@ fn all(entry: Entry) -> Entry {
 
 /// Name, newest slot, reason and count.
 fn ended(takeover: &Takeover) -> Vec<(&str, u64, SkipReason, u64)> {
-    let told = |ended: &'_ Ended| (ended.slot.since(NOON).as_secs(), ended.reason, ended.count);
-    let ended = takeover.ended.iter().map(|ended| (&*ended.entry, told(ended)));
+    let said = |ended: &'_ Ended| (ended.slot.since(NOON).as_secs(), ended.reason, ended.count);
+    let ended = takeover.ended.iter().map(|ended| (&*ended.entry, said(ended)));
     ended.map(|(name, (slot, reason, count))| (name, slot, reason, count)).collect()
 }
 

@@ -95,15 +95,15 @@ impl Rrule {
             let at = (0..times.count()).map(|index| time_in_words(times.nth(index)));
             return format!(" at {}", and(&at.collect::<Vec<_>>()));
         }
-        let told = |name: &str, mask: u64, all: u64, usual: bool| {
+        let said = |name: &str, mask: u64, all: u64, usual: bool| {
             let s = if mask.count_ones() == 1 { "" } else { "s" };
-            let told = (mask != all || !within_days) && !usual;
-            told.then(|| format!("{name}{s} {}", list(&values(mask), u32::to_string)))
+            let said = (mask != all || !within_days) && !usual;
+            said.then(|| format!("{name}{s} {}", list(&values(mask), u32::to_string)))
         };
-        let hours = told("hour", times.hours, Times::ALL_HOURS, false);
+        let hours = said("hour", times.hours, Times::ALL_HOURS, false);
         let rest = [
-            told("minute", times.minutes, Times::ALL_MINUTES, false),
-            told("second", times.seconds, Times::ALL_MINUTES, times.seconds == 1),
+            said("minute", times.minutes, Times::ALL_MINUTES, false),
+            said("second", times.seconds, Times::ALL_MINUTES, times.seconds == 1),
         ];
         let rest = rest.into_iter().flatten().collect::<Vec<_>>();
         let rest = if rest.is_empty() { String::new() } else { format!(" at {}", and(&rest)) };

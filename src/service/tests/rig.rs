@@ -22,8 +22,8 @@ use crate::service::render::Renderer;
 use crate::store::contract;
 use crate::store::contract::{
     Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, HistoryQuery, Intend,
-    ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError, Trim,
-    Trimmed,
+    ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot, Store,
+    StoreError, Trim, Trimmed,
 };
 use crate::store::memory::MemoryStore;
 use crate::supervisor::Supervisor;
@@ -165,6 +165,7 @@ impl Store for Reached {
     pass_on! {
         trim(request: Trim) -> Trimmed;
         send(request: ManualMessage) -> Sent;
+        note(note: ManualNote) -> Noted;
         history(query: HistoryQuery) -> contract::History;
         counters() -> Counters;
         acquire(request: Acquire) -> Acquired;

@@ -7,6 +7,7 @@ use super::Model;
 use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Renewed};
 use crate::store::journal::shortened;
+use crate::store::text::is_lease;
 
 /// What stands in the place of the lease.
 #[derive(Clone, Debug, Default)]
@@ -79,11 +80,4 @@ impl Model {
         }
         ours
     }
-}
-
-/// Whether it is `"<term> <holder>"`.
-fn is_lease(text: &str) -> bool {
-    let is_term = |term: &str| !term.is_empty() && term.bytes().all(|byte| byte.is_ascii_digit());
-    let parts = text.split_once(' ');
-    text.len() < 300 && parts.is_some_and(|(term, holder)| is_term(term) && !holder.is_empty())
 }

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{Change, Folding, Model, NewRecord, Queues, RUN_KEPT_FOR, RunPlace, Running};
 use crate::queue::Queue;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::registration::{Registration, RegistrationChange};
 use crate::schedule::{Guards, UnixMs};
 use crate::store::contract::{
-    Batch, Exception, Fold, FoldedThrough, Intend, ManualMessage, Register, Reply, Sent, Settle,
-    Write,
+    Batch, Exception, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage, ManualNote,
+    ManualStep, Noted, Register, Reply, Sent, Settle, Write,
 };
 use crate::store::{Fence, Outgoing};
 
@@ -319,28 +321,67 @@ impl Model {
         request: &ManualMessage,
         queues: &mut impl Queues,
     ) -> Result<Change, Sent> {
-        let (run, place) = request.run;
-        let before = self.runs.get(&run).filter(|before| before.until > now);
-        if before.is_some_and(|before| before.place >= place) {
+        if self.was_sent(now, request.run) {
             return Err(Sent::Already);
         }
         let queue = &request.message.queue;
         queues.push(queue, &[&request.message]).map_err(Sent::Refused)?;
+        Ok(self.record_manual(now, &queue.name, &request.line, request.run))
+    }
+
+    /// Notes what becomes of a manual message that a carrier takes: what changes once it is recorded,
+    /// or the answer where nothing is. Who is about to send is not recorded: nobody is after a crash.
+    pub(crate) fn decide_note(&mut self, now: UnixMs, note: &ManualNote) -> Result<Change, Noted> {
+        self.forget_runs(now);
+        let (run, place) = note.run;
+        if self.was_sent(now, note.run) {
+            return Err(Noted::Already);
+        }
+        match note.step {
+            ManualStep::Intended if self.intended_runs.contains_key(&run) => Err(Noted::Busy),
+            ManualStep::Intended => {
+                self.intended_runs.insert(run, RunPlace { place, until: now + INTENT_KEPT });
+                Err(Noted::Now)
+            }
+            ManualStep::Published => {
+                Ok(self.record_manual(now, &note.queue.name, &note.line, note.run))
+            }
+            ManualStep::NotPublished => {
+                self.intended_runs.remove(&run);
+                Err(Noted::Now)
+            }
+        }
+    }
+
+    /// Whether the run has come so far.
+    fn was_sent(&self, now: UnixMs, (run, place): (Uuid, u64)) -> bool {
+        let before = self.runs.get(&run).filter(|before| before.until > now);
+        before.is_some_and(|before| before.place >= place)
+    }
+
+    fn record_manual(
+        &self,
+        now: UnixMs,
+        queue: &Arc<str>,
+        line: &Line,
+        (run, place): (Uuid, u64),
+    ) -> Change {
         let place = RunPlace { place, until: now + RUN_KEPT_FOR };
         let mut change = Change { run: Some((run, place)), ..Change::default() };
-        let (queue, line) = (Arc::clone(&queue.name), request.line.clone());
+        let (queue, line) = (Arc::clone(queue), line.clone());
         if self.is_lost() {
             change.counted.push((queue, line));
         } else {
             let (id, lines) = (self.next_id(now), vec![line]);
             change.records.push(NewRecord { id, term: None, queue, lines });
         }
-        Ok(change)
+        change
     }
 
     /// Forgets runs that ended long ago.
     pub(crate) fn forget_runs(&mut self, now: UnixMs) {
         self.runs.retain(|_, place| place.until > now);
+        self.intended_runs.retain(|_, place| place.until > now);
     }
 }
 

@@ -25,14 +25,14 @@ pub(super) async fn trim(source: &Source, request: &Trim) -> Result<Trimmed, Sto
     let (Some(folded), Some((head, total))) = (overview.folded(), overview.head()) else {
         return Ok(Trimmed { slots: 0, more: false });
     };
-    let records = source.records(("-", "+"), MIN_RECORDS, false).await?;
+    let (records, mut more) = source.records(("-", "+"), MIN_RECORDS, false).await?;
     let is_dispensable = |record: &&Record| {
         let is_old = overview.now.since(record.id.at()) > request.keep;
         let is_far = total.saturating_sub(record.total) >= request.slots;
         (is_old || is_far) && record.id <= folded && record.id < head
     };
     let mut dropped: Vec<&Record> = Vec::new();
-    let (mut slots, mut more) = (0, records.len() == MIN_RECORDS);
+    let mut slots = 0;
     for record in records.iter().take_while(is_dispensable) {
         if slots >= TRIMMED_AT_ONCE {
             more = true;
@@ -106,7 +106,7 @@ async fn read_journal(
     let from = query.from.map_or(0, |from| from.0.saturating_sub(MAX_AHEAD_MS).max(0));
     let (first, mut last, mut count) = (from.to_string(), "+".to_owned(), MIN_RECORDS);
     loop {
-        let records = source.records((&first, &last), count, true).await?;
+        let (records, more) = source.records((&first, &last), count, true).await?;
         for record in &records {
             for line in record.lines.iter().rev().filter(|line| is_asked_for(line, query)) {
                 if events.len() >= query.limit {
@@ -121,7 +121,7 @@ async fn read_journal(
             }
         }
         match records.last() {
-            Some(oldest) if records.len() == count => last = format!("({}", oldest.id),
+            Some(oldest) if more => last = format!("({}", oldest.id),
             _ => return Ok(false),
         }
         count = next_count(count, &records);

@@ -108,4 +108,9 @@ impl Keys {
     pub(super) fn run(&self, run: Uuid) -> String {
         self.key(&format!("run:{run}"))
     }
+
+    /// String that lasts some seconds: the place of the run whose message a carrier is being handed.
+    pub(super) fn intended_run(&self, run: Uuid) -> String {
+        self.key(&format!("run:{run}:intended"))
+    }
 }

@@ -41,7 +41,8 @@ pub(super) async fn acquire(
     let [said, now, rest @ ..] = fields.as_slice() else { return Err(odd()) };
     let now = instant(now).ok_or_else(odd)?;
     let said = text(said).ok_or_else(odd)?;
-    if said != "unreadable" {
+    // Whoever is told to wait in an unmarked namespace has waited for this lease.
+    if said != "unreadable" && said != "unmarked" {
         *sightings.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
     match (said.as_str(), rest) {

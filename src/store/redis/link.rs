@@ -167,9 +167,9 @@ impl Link {
 async fn idle_time(connection: &mut Connection) -> Duration {
     let mut call = redis::cmd("CONFIG");
     // An ACL may forbid it.
-    let told = call.arg("GET").arg("timeout").query_async(connection).await;
-    let told: HashMap<String, u64> = told.unwrap_or_default();
-    match told.get("timeout") {
+    let said = call.arg("GET").arg("timeout").query_async(connection).await;
+    let said: HashMap<String, u64> = said.unwrap_or_default();
+    match said.get("timeout") {
         None | Some(0) => MAX_IDLE,
         Some(seconds) => (Duration::from_secs(*seconds) / 2).min(MAX_IDLE),
     }

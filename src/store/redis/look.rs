@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::lease::{announced, ms};
-use super::reply::{odd, text};
+use super::reply::odd;
 use super::workers::Asked;
 use super::{RedisStore, lua, peek};
 use crate::clock;
@@ -17,33 +17,52 @@ use crate::queue::CeleryQueue;
 use crate::store::Peeked;
 use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreError};
 use crate::store::journal::shortened;
+use crate::store::text::{MAX_LEASE, is_lease};
 
 /// Redis may take so long for one answer: less than the timeout of every request.
 const WAIT: Duration = Duration::from_secs(1);
-/// Bytes of a lease that are read.
-const MAX_LEASE: usize = 300;
+/// What PTTL answers where there is nothing.
+const NO_KEY: i64 = -2;
+/// What stands in the place of the lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leader {
+    /// Nothing.
+    Nobody,
+    /// `"<term> <holder>"`.
+    Leads(String),
+    /// Something that is no lease, or never runs out, in words.
+    Unreadable(String),
+}
 
 impl RedisStore {
-    /// What the lease says, `"<term> <holder>"`, and how long it is still good for: nothing if it never
-    /// runs out.
+    /// Who leads.
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub async fn leader(&mut self) -> Result<Option<(String, Duration)>, StoreError> {
+    pub async fn leader(&mut self) -> Result<Leader, StoreError> {
         let requests = &self.source.requests;
         let key = self.source.keys.lease();
+        if let Some(other) = self.source.other_type(&key, "string").await? {
+            return Ok(Leader::Unreadable(format!("it is a {other}")));
+        }
         let mut lease = redis::cmd("GETRANGE");
         lease.arg(&key).arg(0).arg(MAX_LEASE);
         let mut left = redis::cmd("PTTL");
         left.arg(&key);
         let (lease, left) = (requests.ask_again(lease), requests.ask_again(left));
-        let lease = match lease.await? {
-            Value::BulkString(lease) if lease.is_empty() => return Ok(None),
-            Value::BulkString(lease) if lease.len() > MAX_LEASE => shortened(&lease),
-            lease => text(&lease).ok_or_else(odd)?,
+        let (Value::BulkString(lease), Value::Int(left)) = (lease.await?, left.await?) else {
+            return Err(odd());
         };
-        let Value::Int(left) = left.await? else { return Err(odd()) };
-        Ok(Some((lease, Duration::from_millis(u64::try_from(left).unwrap_or(0)))))
+        let read = std::str::from_utf8(&lease).ok().filter(|lease| is_lease(lease));
+        Ok(match (read, left) {
+            // There is nothing, or was nothing any more when the second answer was given.
+            (_, NO_KEY) => Leader::Nobody,
+            (Some(lease), 0..) => Leader::Leads(lease.to_owned()),
+            (Some(lease), _) => {
+                Leader::Unreadable(format!("it never runs out: {}", shortened(lease.as_bytes())))
+            }
+            (None, _) => Leader::Unreadable(format!("it cannot be read: {}", shortened(&lease))),
+        })
     }
 
     /// What the replicas say of themselves; nothing is changed.

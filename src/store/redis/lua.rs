@@ -37,6 +37,8 @@ scripts! {
     RESIGN = "resign";
     ANNOUNCE = "announce";
     OVERVIEW = "overview";
+    SCAN = "scan";
+    RANGE = "range";
     FIELDS = "fields";
     REGISTER = "fence" "journal" "records" "register";
     FOLD = "fence" "journal" "records" "fold";
@@ -44,6 +46,7 @@ scripts! {
     INTEND = "fence" "journal" "records" "running" "intend";
     SETTLE = "fence" "journal" "records" "settle";
     SEND = "journal" "push" "send";
+    NOTE = "journal" "note";
     TRIM = "journal" "trim";
     CONVERT = "convert";
     PEEK = "peek";

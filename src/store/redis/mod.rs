@@ -25,6 +25,7 @@ mod store;
 mod workers;
 mod writing;
 
+pub use self::look::Leader;
 pub use self::results::Results;
 pub use self::store::RedisStore;
 pub use self::workers::Asked;

@@ -15,7 +15,7 @@ use crate::schedule::outcome::Outcome;
 use crate::schedule::progress::Completeness;
 use crate::store::contract::{Counters, Snapshot, StoreError};
 use crate::store::journal::{
-    MAX_UNREADABLE, Record, RecordId, read_instant, read_lines, shortened,
+    MAX_RECORD, MAX_UNREADABLE, Record, RecordId, read_instant, read_lines, shortened,
 };
 use crate::store::text::{
     MAX_PROGRESS, MAX_REGISTRATION, read_count, read_progress, read_registration, read_sequence,
@@ -98,22 +98,20 @@ impl Source {
         longest: usize,
         mut each: impl FnMut(&[u8], &Found<'_>),
     ) -> Result<Option<String>, StoreError> {
-        if let Some(other) = self.other_type(key, "hash").await? {
-            return Ok(Some(other));
-        }
+        let keys = [key.to_owned()];
         let (mut cursor, mut left) = ("0".to_owned(), MAX_ENTRIES);
         loop {
-            let mut call = redis::cmd("HSCAN");
-            call.arg(key).arg(&cursor).arg("COUNT").arg(PAGE);
-            let page = list(self.requests.ask_again(call).await?)?;
+            let mut call = lua::call(&lua::SCAN, &keys);
+            call.arg(&cursor).arg(PAGE).arg(longest).arg(MAX_FIELD);
+            let page = match self.requests.ask_again(call).await? {
+                Value::Array(page) => page,
+                other => return text(&other).map(Some).ok_or_else(odd),
+            };
             let [next, Value::Array(fields)] = &page[..] else { return Err(odd()) };
             for pair in fields.chunks_exact(2) {
-                let [Value::BulkString(name), Value::BulkString(value)] = pair else {
+                let (Value::BulkString(name), found) = (&pair[0], found(&pair[1])?) else {
                     return Err(odd());
                 };
-                let is_whole = value.len() <= longest;
-                let found =
-                    if is_whole { Found::Whole(value) } else { Found::TooLong(value.len()) };
                 each(name, &found);
                 left = left.saturating_sub(1);
             }
@@ -125,7 +123,11 @@ impl Source {
     }
 
     /// What is at a key, if that is something else than this.
-    async fn other_type(&self, key: &str, expected: &str) -> Result<Option<String>, StoreError> {
+    pub(super) async fn other_type(
+        &self,
+        key: &str,
+        expected: &str,
+    ) -> Result<Option<String>, StoreError> {
         let mut call = redis::cmd("TYPE");
         call.arg(key);
         let found = text(&self.requests.ask_again(call).await?).ok_or_else(odd)?;
@@ -140,24 +142,22 @@ impl Source {
         Overview::read(self.requests.ask_again(call).await?).ok_or_else(odd)
     }
 
-    /// Records from `first` to `last`; the newest of them, newest first, if `newest`. There are none in
-    /// what is no journal.
+    /// Records from `first` to `last`; the newest of them, newest first, if `newest`. Gives whether more
+    /// may follow. There are none in what is no journal.
     pub(super) async fn records(
         &self,
         (first, last): (&str, &str),
         count: usize,
         newest: bool,
-    ) -> Result<Vec<Record>, StoreError> {
-        let key = self.keys.journal();
+    ) -> Result<(Vec<Record>, bool), StoreError> {
         let (command, from, to) =
             if newest { ("XREVRANGE", last, first) } else { ("XRANGE", first, last) };
-        let mut call = redis::cmd(command);
-        call.arg(&key).arg(from).arg(to).arg("COUNT").arg(count);
-        if self.other_type(&key, "stream").await?.is_some() {
-            return Ok(Vec::new());
-        }
-        let records = list(self.requests.ask_again(call).await?)?;
-        records.iter().map(record).collect::<Option<_>>().ok_or_else(odd)
+        let mut call = lua::call(&lua::RANGE, &[self.keys.journal()]);
+        call.arg(command).arg(from).arg(to).arg(count).arg(MAX_RECORD);
+        let answer = list(self.requests.ask_again(call).await?)?;
+        let [Value::Int(more), records @ ..] = &answer[..] else { return Err(odd()) };
+        let records = records.iter().map(record).collect::<Option<_>>().ok_or_else(odd)?;
+        Ok((records, *more == 1))
     }
 }
 
@@ -229,7 +229,18 @@ fn record(answer: &Value) -> Option<Record> {
         unreadable: Vec::new(),
     };
     for pair in fields.chunks_exact(2) {
-        let [Value::BulkString(name), Value::BulkString(value)] = pair else { return None };
+        let (Value::BulkString(name), value) = (&pair[0], found(&pair[1]).ok()?) else {
+            // The name is too long to be one of ours.
+            continue;
+        };
+        let value = match value {
+            Found::Whole(value) => value,
+            Found::TooLong(length) if name == b"lines" => {
+                record.unreadable = vec![(None, format!("a record of {length} bytes"))];
+                continue;
+            }
+            Found::TooLong(_) => continue,
+        };
         let text = || String::from_utf8_lossy(&value[..value.len().min(MAX_FIELD)]);
         match &name[..] {
             b"before" => record.before = text().parse().ok(),
@@ -243,7 +254,16 @@ fn record(answer: &Value) -> Option<Record> {
     Some(record)
 }
 
-/// Bytes of a record's field that are read, but for its lines.
+/// A value as the scripts give it.
+fn found(value: &Value) -> Result<Found<'_>, StoreError> {
+    match value {
+        Value::BulkString(value) => Ok(Found::Whole(value)),
+        Value::Int(length) => Ok(Found::TooLong(usize::try_from(*length).unwrap_or(usize::MAX))),
+        _ => Err(odd()),
+    }
+}
+
+/// Bytes that are read of a field's name, and of a record's field but for its lines.
 const MAX_FIELD: usize = 1_024;
 
 /// Everything known of the namespace.
@@ -398,9 +418,9 @@ async fn read_journal(source: &Source, overview: &Overview) -> Result<Vec<Record
     let to = overview.head().map_or_else(|| "+".to_owned(), |(id, _)| id.to_string());
     let (mut journal, mut slots, mut count) = (Vec::new(), 0, MIN_RECORDS);
     loop {
-        let records = source.records((&from, &to), count, false).await?;
+        let (records, more) = source.records((&from, &to), count, false).await?;
         slots += records.iter().map(|record| 1 + record.lines.len()).sum::<usize>();
-        let is_last = records.len() < count || slots > MAX_SLOTS;
+        let is_last = !more || slots > MAX_SLOTS;
         count = next_count(count, &records);
         if let Some(last) = records.last() {
             from = format!("({}", last.id);

@@ -19,8 +19,8 @@ use crate::address::RedisAddress;
 use crate::schedule::TaskIds;
 use crate::store::contract::{
     Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, Register, Renewed, Reply, Sent, Settle,
-    Snapshot, Store, StoreError, Trim, Trimmed,
+    Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, ManualNote, Noted, Register, Renewed,
+    Reply, Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
 };
 use crate::tls::Tls;
 
@@ -235,6 +235,22 @@ impl Store for RedisStore {
                     let why = reply::text(why).ok_or_else(reply::odd)?;
                     Ok(Sent::Refused(reply::refusal(why)))
                 }
+                _ => Err(reply::odd()),
+            }
+        }
+    }
+
+    fn note(
+        &mut self,
+        note: ManualNote,
+    ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static {
+        let call = writing::note(&mut self.context(), &note);
+        let answer = self.source.requests.ask(call);
+        async move {
+            match reply::text(&answer.await?).as_deref() {
+                Some("noted") => Ok(Noted::Now),
+                Some("already") => Ok(Noted::Already),
+                Some("busy") => Ok(Noted::Busy),
                 _ => Err(reply::odd()),
             }
         }

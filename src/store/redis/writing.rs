@@ -11,7 +11,10 @@ use crate::schedule::UnixMs;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::registration::RegistrationChange;
 use crate::store::Fence;
-use crate::store::contract::{Fold, FoldedThrough, Intend, ManualMessage, Register, Settle};
+use crate::store::contract::{
+    Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage, ManualNote, ManualStep, Register,
+    Settle,
+};
 use crate::store::journal::write_line;
 use crate::store::text;
 
@@ -172,6 +175,33 @@ pub(super) fn send(context: &mut Context<'_>, request: &ManualMessage) -> Cmd {
     call.arg(writes.push.command()).arg(&writes.key);
     add_commands(&mut call, &writes.before);
     call.arg(1).arg(&writes.element);
+    call
+}
+
+pub(super) fn note(context: &mut Context<'_>, note: &ManualNote) -> Cmd {
+    let (run, place) = note.run;
+    let keys = context.keys;
+    let nothing = keys.head();
+    let keys = [
+        nothing.clone(),
+        nothing.clone(),
+        nothing,
+        keys.journal(),
+        keys.counters(),
+        keys.run(run),
+        keys.intended_run(run),
+    ];
+    let mut call = lua::call(&lua::NOTE, &keys);
+    call.arg(match note.step {
+        ManualStep::Intended => "intended",
+        ManualStep::Published => "published",
+        ManualStep::NotPublished => "not published",
+    });
+    call.arg(place).arg(RUN_KEPT).arg(INTENT_KEPT.as_secs()).arg(&*note.queue.name);
+    let mut line = String::new();
+    write_line(&note.line, &mut line);
+    let outcome = note.line.outcome.as_str();
+    call.arg(line).arg(format!("{}{outcome}", context.field(&note.queue.name)));
     call
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,8 +22,10 @@ use crate::store::journal::RecordId;
 use crate::store::last_outcomes;
 use crate::store::model::{NewRecord, Selection};
 
-/// No file is read further.
+/// No file is larger.
 const MAX_BYTES: u64 = 4 << 30;
+/// No line is longer.
+const MAX_LINE: u64 = 16 << 20;
 /// So many bytes are kept back while the file cannot be written.
 const MAX_PENDING: usize = 1 << 20;
 /// The kept outcomes of so many entries stand in one line.
@@ -65,6 +67,8 @@ impl HistoryFile {
     /// Finds where the file ends; a last line without its end is cut off.
     pub(super) fn open(path: &Path, owner: Owner) -> Result<HistoryFile, SpoolError> {
         let mut history = HistoryFile { owner, ..HistoryFile::at(path) };
+        let staged = history.staged();
+        regular_file::remove_staged(&staged).map_err(failed("delete", &staged))?;
         let (mut newest, mut length) = (None, 0);
         let whole = history.lines(|line| {
             length += line.len() as u64;
@@ -80,6 +84,11 @@ impl HistoryFile {
         let newest = newest.and_then(|line| serde_json::from_slice(&line).ok());
         history.newest = newest.and_then(|value: Value| Some(read_record(&value)?.0.id));
         Ok(history)
+    }
+
+    /// Where it is written anew.
+    fn staged(&self) -> PathBuf {
+        self.path.with_extension("new")
     }
 
     /// Adds records; those that are there already are passed over. A failure costs no slot: it is
@@ -132,14 +141,14 @@ impl HistoryFile {
 
     /// Goes through the whole lines, each with its end. Gives whether there is nothing behind them.
     fn lines(&self, mut each: impl FnMut(&[u8])) -> io::Result<bool> {
-        let file = match regular_file::open_own(&self.path) {
+        let file = match regular_file::open_own_within(&self.path, MAX_BYTES) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
             Err(error) => return Err(error),
         };
-        let mut reader = BufReader::new(file.take(MAX_BYTES));
+        let mut reader = BufReader::new(file);
         let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 {
+        while regular_file::read_line(&mut reader, MAX_LINE, &mut line)? > 0 {
             if !line.ends_with(b"\n") {
                 return Ok(false);
             }
@@ -287,7 +296,7 @@ impl HistoryFile {
         kept: &BTreeMap<Arc<str>, String>,
         stays: impl Fn(&NewRecord) -> bool,
     ) -> Result<(), SpoolError> {
-        let staged = self.path.with_extension("new");
+        let staged = self.staged();
         let write = |file: &mut File| -> io::Result<()> {
             self.owner.give(file)?;
             let mut writer = BufWriter::new(file);

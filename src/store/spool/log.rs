@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, ErrorKind, Read as _, Write as _};
+use std::io::{BufReader, BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ const FORMAT: u64 = 2;
 const REWRITE_AT: u64 = 8 << 20;
 /// No log is larger: that of a million entries is rewritten before.
 const MAX_BYTES: u64 = 4 << 30;
+/// No line is longer: one with as many of the longest registrations as one request changes fits in.
+const MAX_LINE: u64 = 256 << 20;
 /// So many entries stand in one line of a log that is rewritten.
 const ENTRIES_A_LINE: usize = 1_000;
 
@@ -388,16 +390,17 @@ pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError
         unreadable: Unreadable::new(),
         length: 0,
     };
-    let file = match regular_file::open_own(path) {
+    let file = match regular_file::open_own_within(path, MAX_BYTES) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(recovered),
         Err(error) => return Err(failed("read", path)(error)),
     };
-    let mut reader = BufReader::new(file.take(MAX_BYTES));
+    let mut reader = BufReader::new(file);
     let mut bytes = Vec::new();
     for number in 1.. {
         bytes.clear();
-        let length = reader.read_until(b'\n', &mut bytes).map_err(failed("read", path))?;
+        let length = regular_file::read_line(&mut reader, MAX_LINE, &mut bytes)
+            .map_err(failed("read", path))?;
         if !bytes.ends_with(b"\n") {
             break;
         }
@@ -424,8 +427,8 @@ pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError
 impl Line {
     /// Whether it says nothing that means anything without a sequence number.
     fn is_bare(&self) -> bool {
-        let values =
-            [&self.registrations, &self.progress, &self.intents, &self.runs, &self.counters];
+        let Line { registrations, progress, intents, running, runs, counters, .. } = self;
+        let values = [registrations, progress, intents, running, runs, counters];
         self.journal.is_empty() && values.into_iter().all(BTreeMap::is_empty)
     }
 }
@@ -447,10 +450,10 @@ fn forget_replaced(unreadable: &mut Unreadable, change: &Change) {
 }
 
 fn named(unreadable: &Unreadable) -> (Vec<(Arc<str>, String)>, usize) {
-    let told = |((entry, _), raw): (&(Box<str>, Field), &Value)| {
+    let output = |((entry, _), raw): (&(Box<str>, Field), &Value)| {
         (Arc::from(&**entry), shortened(raw.to_string().as_bytes()))
     };
-    (unreadable.iter().take(MAX_UNREADABLE).map(told).collect(), unreadable.len())
+    (unreadable.iter().take(MAX_UNREADABLE).map(output).collect(), unreadable.len())
 }
 
 fn registration_text(registration: &Registration) -> Value {
@@ -539,24 +542,29 @@ fn lines_of<'a>(model: &'a Model, unreadable: &'a Unreadable) -> impl Iterator<I
             Field::Journal => Line { journal: vec![raw.clone()], ..Line::default() },
         }
     });
-    let intents = model.intents.iter().map(|(entry, slot)| (entry.clone(), slot.0.into()));
+    let intents =
+        pages(&model.intents, |intents| Line { intents, ..Line::default() }, |slot| slot.0.into());
+    let running =
+        pages(&model.running, |running| Line { running, ..Line::default() }, running_text);
+    let mut runs = model.runs.iter();
+    let runs = std::iter::from_fn(move || {
+        let page = runs.by_ref().take(ENTRIES_A_LINE);
+        let runs: Values = page.map(|(run, place)| run_text(&(*run, *place))).collect();
+        (!runs.is_empty()).then(|| Line { runs, ..Line::default() })
+    });
     let counter = |((queue, word), count): (&(Arc<str>, &str), &u64)| {
         (format!("{queue}\t{word}").into(), (*count).into())
     };
-    let running = model.running.iter().map(|(entry, of)| (entry.clone(), running_text(of)));
-    let runs = model.runs.iter().map(|(run, place)| run_text(&(*run, *place)));
     let last = Line {
         seq: Some(model.sequence),
         term: Some(model.term),
         marked: model.is_marked,
-        intents: intents.collect(),
-        running: running.collect(),
-        runs: runs.collect(),
         counters: model.counters.0.iter().map(counter).collect(),
         head: model.head.map(|head| (head.id.to_string(), head.total)),
         ..Line::default()
     };
-    [first].into_iter().chain(registrations).chain(progress).chain(bad).chain([last])
+    let entries = registrations.chain(progress).chain(bad).chain(intents).chain(running);
+    [first].into_iter().chain(entries).chain(runs).chain([last])
 }
 
 /// The values of so many entries in one line.

@@ -22,8 +22,8 @@ use crate::queue::Queue;
 use crate::schedule::UnixMs;
 use crate::store::contract::{
     Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, ManualMessage, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
-    Trim, Trimmed,
+    Intend, ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot,
+    Store, StoreError, Trim, Trimmed,
 };
 use crate::store::model::{Change, Decision, Model, Queues};
 use crate::store::{Outgoing, Peeked};
@@ -193,7 +193,12 @@ impl Spool {
         history.append(&recovered.journal);
         let (unmoved, unwanted) = (VecDeque::new(), Vec::new());
         let mut spool = Spool { clock, model, files, log, history, unmoved, unwanted };
-        spool.shorten();
+        match spool.rewrite() {
+            // It would stay so, and the log grow.
+            Err(error @ SpoolError::InTheWay { .. }) => return Err(error),
+            Err(error) => warn!(%error, "could not shorten the log of records"),
+            Ok(()) => {}
+        }
         Ok(spool)
     }
 
@@ -242,10 +247,14 @@ impl Spool {
 
     /// Rewrites the log. Where that fails the long one goes on: it holds everything.
     fn shorten(&mut self) {
-        let done = self.history.sync().and_then(|()| self.log.rewrite(&self.model));
-        if let Err(error) = done {
+        if let Err(error) = self.rewrite() {
             warn!(%error, "could not shorten the log of records");
         }
+    }
+
+    fn rewrite(&mut self) -> Result<(), SpoolError> {
+        self.history.sync()?;
+        self.log.rewrite(&self.model)
     }
 
     /// Renames what is recorded into the queue; what does not go stays for the next time.
@@ -300,6 +309,14 @@ impl Spool {
         match decided {
             Ok(change) => self.commit(change, staged).map(|()| Sent::Now),
             Err(sent) => Ok(sent),
+        }
+    }
+
+    fn note(&mut self, note: &ManualNote) -> Result<Noted, StoreError> {
+        self.prepare()?;
+        match self.model.decide_note((self.clock)(), note) {
+            Ok(change) => self.commit(change, Vec::new()).map(|()| Noted::Now),
+            Err(noted) => Ok(noted),
         }
     }
 
@@ -446,6 +463,13 @@ impl Store for SpoolStore {
         request: ManualMessage,
     ) -> impl Future<Output = Result<Sent, StoreError>> + Send + 'static {
         self.ask(move |spool| spool.send(&request))
+    }
+
+    fn note(
+        &mut self,
+        note: ManualNote,
+    ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.note(&note))
     }
 
     fn history(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use downbeat::queue::{CeleryQueue, Queue, ResultBackend, Worker};
+use downbeat::store::contract::Store;
 use downbeat::store::memory::Damage;
 use downbeat::store::redis::RedisStore;
 use downbeat::tls::Tls;
@@ -11,47 +12,108 @@ use redis::Commands as _;
 use uuid::Uuid;
 
 use super::REFUSING;
+use super::troubled::TroubledStore;
 use crate::conformance::rig::Rig;
-use crate::support::redis::{Options, RedisServer, Snapshot};
+use crate::support::redis::{Options, RedisServer, Snapshot, redis_address};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// What is told of short lengths of time is measured by other clocks as well.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// A server.
-pub(in crate::conformance) struct RedisRig {
+/// A server, in trouble or not.
+pub(in crate::conformance) struct Rigged<const TROUBLED: bool> {
     server: RedisServer,
     ahead: Duration,
 }
 
-impl RedisRig {
-    pub(in crate::conformance) fn new() -> RedisRig {
-        let options = Options { settable_clock: true, ..Options::default() };
-        RedisRig { server: RedisServer::start_with(options), ahead: Duration::ZERO }
+/// A server, of which a queue is of another type.
+pub(in crate::conformance) type RedisRig = Rigged<false>;
+/// A server in trouble at every step, of which a queue is forbidden.
+pub(in crate::conformance) type TroubledRig = Rigged<true>;
+
+impl<const TROUBLED: bool> Rigged<TROUBLED> {
+    pub(in crate::conformance) fn new() -> Rigged<TROUBLED> {
+        let user = ["--user", "store", "on", ">secret", "allkeys", "allchannels", "+@all"];
+        let args = user.map(str::to_owned).into();
+        let options = Options { settable_clock: true, args, ..Options::default() };
+        Rigged { server: RedisServer::start_with(options), ahead: Duration::ZERO }
+    }
+
+    fn store(&self) -> RedisStore {
+        let mut address = self.server.url();
+        if TROUBLED {
+            address += "?user=store&pass=secret";
+        }
+        RedisStore::new(&redis_address(&address), &Tls::default(), "test", TIMEOUT)
     }
 
     fn run(&self, words: &[&str]) {
         redis::cmd(words[0]).arg(&words[1..]).exec(&mut self.server.connect()).unwrap();
     }
 
-    /// The ids of all records.
+    /// The ids of all records; none where something else is in the journal's place.
     fn records(&self) -> Vec<String> {
         let mut range = redis::cmd("XRANGE");
         range.arg("test:journal").arg("-").arg("+");
-        let records: Vec<(String, Vec<String>)> = range.query(&mut self.server.connect()).unwrap();
+        let records: Vec<(String, Vec<String>)> =
+            range.query(&mut self.server.connect()).unwrap_or_default();
         records.into_iter().map(|(id, _)| id).collect()
     }
 }
 
-impl Rig for RedisRig {
-    type Store = RedisStore;
-    type Checkpoint = Snapshot;
+/// What differs between a server in trouble and another.
+pub(in crate::conformance) trait Kind {
+    type Store: Store;
 
-    fn open(&mut self) -> RedisStore {
-        RedisStore::new(&self.server.address(), &Tls::default(), "test", TIMEOUT)
+    fn opened(&self) -> Self::Store;
+    fn refuse_queue(&self);
+    fn take_queue(&self);
+}
+
+impl Kind for RedisRig {
+    type Store = RedisStore;
+
+    fn opened(&self) -> RedisStore {
+        self.store()
     }
 
-    fn another(&mut self, _: &RedisStore) -> RedisStore {
+    fn refuse_queue(&self) {
+        self.run(&["SET", REFUSING, "text"]);
+    }
+
+    fn take_queue(&self) {
+        self.run(&["DEL", REFUSING]);
+    }
+}
+
+impl Kind for TroubledRig {
+    type Store = TroubledStore;
+
+    fn opened(&self) -> TroubledStore {
+        TroubledStore::new(self.store(), self.server.client())
+    }
+
+    fn refuse_queue(&self) {
+        self.run(&["ACL", "SETUSER", "store", "resetkeys", "~test:*", "~[qs]*", "~r", "~_kombu*"]);
+    }
+
+    fn take_queue(&self) {
+        self.run(&["ACL", "SETUSER", "store", "allkeys"]);
+    }
+}
+
+impl<const TROUBLED: bool> Rig for Rigged<TROUBLED>
+where
+    Rigged<TROUBLED>: Kind,
+{
+    type Store = <Self as Kind>::Store;
+    type Checkpoint = Snapshot;
+
+    fn open(&mut self) -> Self::Store {
+        self.opened()
+    }
+
+    fn another(&mut self, _: &Self::Store) -> Self::Store {
         self.open()
     }
 
@@ -61,7 +123,7 @@ impl Rig for RedisRig {
         Arc::new(Queue { name: "q".into(), worker: Worker::Celery(settings), amqp: None })
     }
 
-    fn reopen(&mut self, store: RedisStore) -> RedisStore {
+    fn reopen(&mut self, store: Self::Store) -> Self::Store {
         drop(store);
         self.open()
     }
@@ -77,12 +139,12 @@ impl Rig for RedisRig {
     }
 
     fn refuse(&mut self) -> &'static str {
-        self.run(&["SET", REFUSING, "text"]);
+        self.refuse_queue();
         REFUSING
     }
 
     fn stop_refusing(&mut self) -> bool {
-        self.run(&["DEL", REFUSING]);
+        self.take_queue();
         true
     }
 
@@ -115,7 +177,7 @@ impl Rig for RedisRig {
         self.server.snapshot()
     }
 
-    fn roll_back(&mut self, store: RedisStore, checkpoint: &Snapshot) -> RedisStore {
+    fn roll_back(&mut self, store: Self::Store, checkpoint: &Snapshot) -> Self::Store {
         drop(store);
         self.server.restore(checkpoint);
         self.open()

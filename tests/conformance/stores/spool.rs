@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::TestClock;
 use crate::conformance::rig::Rig;
-use crate::support::spool::files;
+use crate::support::spool::{files, open_released};
 
 /// A spool in a folder of its own.
 pub(in crate::conformance) struct SpoolRig {
@@ -46,8 +46,10 @@ impl Rig for SpoolRig {
     type Checkpoint = TempDir;
 
     fn open(&mut self) -> SpoolStore {
-        let clock = self.clock.clone();
-        SpoolStore::open_with_clock(self.path(), "test", move || clock.now()).unwrap()
+        open_released(|| {
+            let clock = self.clock.clone();
+            SpoolStore::open_with_clock(self.path(), "test", move || clock.now())
+        })
     }
 
     fn another(&mut self, store: &SpoolStore) -> SpoolStore {

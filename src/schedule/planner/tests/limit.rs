@@ -129,3 +129,16 @@ fn slots_behind_the_limit_are_not_counted_as_retimed() {
     let state = State { now: at(600), ..state_of(&planner, at(600)) };
     assert_eq!(ended(&take_over([], &state, None)), expected);
 }
+
+#[test]
+fn an_entry_whose_records_are_lost_goes_on_with_the_count_that_is_known() {
+    let mut planner = at_noon([limited("a", 1), limited("b", 3)]);
+    settle_all(&mut planner, at(60));
+    let state = State { completeness: Completeness::Damaged, ..state_of(&planner, at(90)) };
+    let entries = || [limited("a", 1), limited("b", 3)];
+    let mut next = take_over(entries(), &state, None).planner;
+    assert_eq!(go_through(&mut next, 90..=400), [send(120), send(180)]);
+    // An edit begins to count anew.
+    let mut next = take_over([limited("a", 2)], &state, None).planner;
+    assert_eq!(go_through(&mut next, 90..=400), [send(120), send(180)]);
+}

@@ -317,3 +317,14 @@ fn a_slot_in_doubt_is_sent_again_marked_and_in_time_only() {
     let mut done = take_over(entries(), &state, None).planner;
     assert_eq!(settle_all(&mut done, state.now), []);
 }
+
+#[test]
+fn a_slot_that_is_not_due_yet_is_counted_where_its_entry_starts_now() {
+    let delay = Some(Box::new(crate::schedule::delay::Delay::spread(secs(120), 1, 2)));
+    let late = || Entry { delay: delay.clone(), ..every("a", 120) };
+    let planner = at_noon([late()]);
+    let damaged = State { completeness: Completeness::Damaged, ..state_of(&planner, at(130)) };
+    let mut takeover = take_over([late()], &damaged, None);
+    assert_eq!(ended(&takeover), [("a", 120, SkipReason::Unknown, 1)]);
+    assert_eq!(settle_all(&mut takeover.planner, at(200)), []);
+}

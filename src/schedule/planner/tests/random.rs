@@ -261,6 +261,7 @@ impl World {
             Step::RollBack { restart } => {
                 let Some(checkpoint) = self.checkpoint.take() else { return };
                 let newest = self.planner.sequence();
+                let before = ENTRIES.map(|(name, _)| self.cursor(name));
                 self.records = checkpoint;
                 self.sent = std::mem::take(&mut self.sent_then);
                 if restart {
@@ -268,10 +269,13 @@ impl World {
                     self.epochs = std::mem::take(&mut self.epochs_then);
                 }
                 self.take_over(!restart);
-                // What is ahead by less than the grace is believed, although it was put right before.
-                for (name, _) in ENTRIES {
+                // Where the store has come further than memory, it is believed: another may have led. So it
+                // is where it is ahead by less than the grace, although that was put right before.
+                for ((name, _), before) in ENTRIES.into_iter().zip(before) {
                     let (name, now) = (Arc::from(name), self.now());
-                    self.counted.extend(self.cursor(&name).map(|cursor| (name, now, cursor)));
+                    let from = before.unwrap_or(now).min(now);
+                    let believed = self.cursor(&name).filter(|cursor| *cursor > from);
+                    self.counted.extend(believed.map(|cursor| (name, from, cursor)));
                 }
                 self.records.folded.sequence = newest;
                 self.write_sequence();

@@ -32,9 +32,50 @@ fn a_clock_that_was_an_hour_ahead_silences_nothing_and_doubles_nothing() {
     assert_eq!(repair.repaired.len(), 1);
     assert!(repair.repaired[0].what.contains("by a clock that was ahead"));
     // Those that were skipped ahead of their time go, those that were sent do not.
-    let done = go_through(&mut planner, 20..=AN_HOUR + 30);
-    assert_eq!(done, [sent(21..=AN_HOUR - 6), sent(AN_HOUR + 21..=AN_HOUR + 30)].concat());
+    let done = go_through(&mut planner, 21..=AN_HOUR + 30);
+    assert_eq!(done, [sent(11..=AN_HOUR - 6), sent(AN_HOUR + 21..=AN_HOUR + 30)].concat());
     assert_eq!(planner.progress_of("a").unwrap().ahead, []);
+}
+
+#[test]
+fn of_slots_that_a_clock_skipped_and_whose_time_has_come_those_on_time_go() {
+    let mut planner = at_noon([every("a", 1)]);
+    go_through(&mut planner, 1..=10);
+    go_through(&mut planner, AN_HOUR + 10..=AN_HOUR + 40);
+    let _ = planner.repair(at(40), &[]);
+    // Those before are counted already. The next plan may be late.
+    let done = settle_all(&mut planner, at(42));
+    assert_eq!(done, sent(25..=42));
+}
+
+#[test]
+fn what_a_store_skipped_before_a_clock_was_ahead_stays_skipped() {
+    let mut planner = at_noon([every("a", 1)]);
+    go_through(&mut planner, 1..=10);
+    let skipped = planner.plan(at(11), 1, 1).items[0].skipped(SkipReason::QueueFull);
+    planner.settle(&skipped);
+    go_through(&mut planner, AN_HOUR + 12..=AN_HOUR + 20);
+    let history: Vec<Line> = (6..=10).map(dispatched).chain([planner.line(&skipped)]).collect();
+    let _ = planner.repair(at(20), &history);
+    assert_eq!(go_through(&mut planner, 20..=21), sent(12..=21));
+}
+
+#[test]
+fn a_repair_sends_nothing_from_before_the_registration() {
+    let mut planner = at_noon([every("a", 1)]);
+    go_through(&mut planner, 1..=2);
+    go_through(&mut planner, AN_HOUR + 3..=AN_HOUR + 5);
+    let _ = planner.repair(at(5), &[]);
+    assert_eq!(go_through(&mut planner, 5..=6), sent(3..=6));
+    // One that began before the first slot was sent, and one that began while the clock was ahead.
+    for began_at in [0, AN_HOUR] {
+        let state = State { now: at(began_at), ..State::default() };
+        let mut planner = take_over([every("a", 1)], &state, None).planner;
+        settle_all(&mut planner, at(AN_HOUR + 60));
+        let _ = planner.repair(at(2), &[]);
+        let first = if began_at == 0 { 1 } else { 3 };
+        assert_eq!(go_through(&mut planner, 2..=4), sent(first..=4), "{began_at}");
+    }
 }
 
 #[test]
@@ -201,10 +242,9 @@ fn what_was_sent_ahead_of_its_time_and_forgotten_is_marked_when_it_is_sent_again
     go_through(&mut planner, 12..=20);
     let mut again = take_over([every("a", 1)], &older, Some(&planner)).planner;
     let done = go_through(&mut again, 30..=AN_HOUR + 13);
-    // Nothing is known of 11 and 12: the wrong clock skipped them.
-    assert_eq!(done[..8], (13..=20).map(resent).collect::<Vec<_>>());
-    assert_eq!(done[8], send(21));
-    let marked: Vec<_> = done[8..].iter().filter(|done| **done == resent(done.0)).collect();
+    assert_eq!(done[..10], (11..=20).map(resent).collect::<Vec<_>>());
+    assert_eq!(done[10], send(21));
+    let marked: Vec<_> = done[10..].iter().filter(|done| **done == resent(done.0)).collect();
     let expected: Vec<_> = (AN_HOUR - 5..=AN_HOUR + 12).map(resent).collect();
     assert_eq!(marked, expected.iter().collect::<Vec<_>>());
     assert_eq!(done.last(), Some(&send(AN_HOUR + 13)));
@@ -220,4 +260,44 @@ fn what_a_leader_before_us_sent_ahead_of_its_time_is_known_from_the_history() {
     let history: Vec<Line> = (9..=50).map(dispatched).collect();
     assert_eq!(second.repair(at(12), &history).repaired.len(), 1);
     assert_eq!(go_through(&mut second, 12..=52), sent(51..=52));
+}
+
+#[test]
+fn what_may_have_been_sent_ahead_of_its_time_is_passed_over() {
+    let planner = at_noon([all(every("a", 1))]);
+    let damaged = State { completeness: Completeness::Damaged, ..state_of(&planner, at(50)) };
+    let mut takeover = take_over([all(every("a", 1))], &damaged, None);
+    assert_eq!(ended(&takeover), [("a", 50, SkipReason::Unknown, 50)]);
+    // The clock that showed this was ahead.
+    let unknown = Line { count: 50, ..line(50, Outcome::Skipped(SkipReason::Unknown)) };
+    assert_eq!(takeover.planner.repair(at(12), [&unknown]).repaired.len(), 1);
+    assert_eq!(go_through(&mut takeover.planner, 12..=52), sent(51..=52));
+}
+
+#[test]
+fn a_registration_from_the_future_that_a_rollback_brings_back_costs_no_slot() {
+    let mut older = state_of(&at_noon([all(every("a", 1))]), at(20));
+    older.registrations.get_mut("a").unwrap().since = at(AN_HOUR);
+    let mut planner = at_noon([all(every("a", 1))]);
+    go_through(&mut planner, 1..=10);
+    // Some are due when the store is rolled back.
+    let mut again = take_over([all(every("a", 1))], &older, Some(&planner));
+    assert_eq!(repaired(&again), ["a"]);
+    assert_eq!(settle_all(&mut again.planner, at(20)), sent(11..=20));
+}
+
+#[test]
+fn what_a_later_leader_sent_after_a_rollback_is_not_sent_again_once_its_clock_is_right() {
+    let mut first = at_noon([all(every("a", 1))]);
+    let older = state_of(&first, at(10));
+    go_through(&mut first, 1..=10);
+    first.advance(first.sequence() + 90_000);
+    let mut second = take_over([all(every("a", 1))], &older, None).planner;
+    go_through(&mut second, 11..=20);
+    go_through(&mut second, AN_HOUR + 20..=AN_HOUR + 20);
+    let mut ahead = state_of(&second, at(22));
+    ahead.take_in_ahead(&(1..=AN_HOUR + 20).map(dispatched).collect::<Vec<_>>());
+    let mut again = take_over([all(every("a", 1))], &ahead, Some(&first));
+    assert_eq!(repaired(&again), ["a"]);
+    assert_eq!(settle_all(&mut again.planner, at(25)), []);
 }

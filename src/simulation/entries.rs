@@ -1,0 +1,75 @@
+//! What is scheduled.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::queue::Queue;
+use crate::schedule::bounds::Bounds;
+use crate::schedule::delay::Delay;
+use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule, zone};
+use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs};
+
+/// The entries that are edited.
+pub(super) const EDITED: [&str; 3] = ["edited all", "edited latest", "edited none"];
+/// What the files may say of them; 0: nothing.
+pub(super) const PERIODS: [u64; 4] = [3600, 2520, 4800, 0];
+const CATCH_UPS: [CatchUp; 3] = [CatchUp::All, CatchUp::Latest, CatchUp::None];
+
+/// A schedule at some time.
+pub(super) fn files(fixed: &[Entry], periods: [u64; 3]) -> Arc<Schedule> {
+    let edited = periods.into_iter().zip(EDITED).zip(CATCH_UPS);
+    let edited = edited
+        .filter(|((period, _), _)| *period > 0)
+        .map(|((period, name), catch_up)| Entry { catch_up, ..every(name, period) });
+    schedule(fixed.iter().cloned().chain(edited))
+}
+
+/// The entries that are never edited.
+pub(super) fn fixed(start: UnixMs) -> Vec<Entry> {
+    let new_york = Arc::new(zone("America/New_York"));
+    let in_new_york = |line: &str, catch_up| {
+        let zone = Arc::clone(&new_york);
+        Entry { zone, catch_up, ..cron(line, line) }
+    };
+    let [all, latest, none] = CATCH_UPS;
+    let mut entries = vec![
+        in_new_york("30 2 * * *", all),
+        in_new_york("*/20 1-3 * * *", latest),
+        in_new_york("15 * * * 1-5", none),
+        Entry { catch_up: all, ..cron("*/30 * * * *", "*/30 * * * *") },
+        Entry { catch_up: all, ..entry("once", Timing::At((start + DAY).into())) },
+        bounded(start),
+        in_queue("fragile", all, 2520, Guards::default()),
+        in_queue("celery", latest, 3600, Guards::default()),
+        in_queue("celery", none, 7200, Guards::default()),
+    ];
+    let number = NonZeroU32::new;
+    let (limit, max_queued) = (number(20), number(4));
+    // Of three slots one is sent.
+    let overlap = number(160 * 60_000);
+    let none = Guards::default();
+    entries.extend([
+        in_queue("celery", all, 3600, Guards { limit, ..none }),
+        in_queue("celery", latest, 3600, Guards { limit, ..none }),
+        in_queue("small", all, 3600, Guards { max_queued, ..none }),
+        in_queue("fragile", all, 3600, Guards { overlap, ..none }),
+    ]);
+    entries
+}
+
+fn in_queue(queue: &str, catch_up: CatchUp, period: u64, guards: Guards) -> Entry {
+    let name = format!("{queue} {catch_up:?} {period} {guards:?}");
+    let mut entry = Entry { catch_up, guards, ..every(&name, period) };
+    entry.message.queue = Queue::unconfigured(queue);
+    entry
+}
+
+/// Each message up to ten minutes late, on some of the days.
+fn bounded(start: UnixMs) -> Entry {
+    let (first, end) = (Some(start + HOUR * 30), Some(start + DAY * 5));
+    let bounds = Bounds { start: first, end, ..Bounds::default() };
+    let delay = Delay::jitter(Duration::from_secs(600));
+    let (bounds, delay) = (Some(Box::new(bounds)), Some(Box::new(delay)));
+    Entry { bounds, delay, catch_up: CatchUp::All, ..every("bounded", 1800) }
+}

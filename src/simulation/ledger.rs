@@ -1,0 +1,164 @@
+//! What really became of slots: kept beside the store, by one who sees everything.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SECOND;
+use crate::schedule::outcome::{Line, Outcome, SkipReason};
+use crate::schedule::{CatchUp, Entry, UnixMs};
+
+/// A line that the store has recorded, for the slots after `from` up to its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Event {
+    pub(super) from: UnixMs,
+    pub(super) line: Line,
+    pub(super) queue: Arc<str>,
+    /// By the store's clock.
+    pub(super) at: UnixMs,
+}
+
+/// What the store should know of one entry.
+#[derive(Clone, Debug, Default)]
+struct Account {
+    sent: HashSet<UnixMs>,
+    /// How many slots of its registration were sent.
+    count: u64,
+    /// When its last task was sent.
+    running_since: Option<UnixMs>,
+}
+
+/// What became of one entry's slots, whatever the store has forgotten.
+#[derive(Clone, Debug, Default)]
+struct Truth {
+    sent: HashSet<UnixMs>,
+    /// Runs of slots, from after one instant up to another, that were counted or that nobody can count.
+    counted: Vec<(UnixMs, UnixMs)>,
+    /// The newest slot that was due when something became of it.
+    newest: UnixMs,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) events: Vec<Event>,
+    /// The journal has the events from here on.
+    journal_from: usize,
+    accounts: HashMap<Arc<str>, Account>,
+    pub(super) counters: BTreeMap<(Arc<str>, &'static str), u64>,
+    queued: BTreeMap<Arc<str>, u64>,
+    truth: HashMap<Arc<str>, Truth>,
+    /// How often each outcome came.
+    pub(super) outcomes: BTreeMap<&'static str, u64>,
+}
+
+impl Ledger {
+    fn account(&mut self, entry: &Arc<str>) -> &mut Account {
+        self.accounts.entry(Arc::clone(entry)).or_default()
+    }
+
+    fn truth(&mut self, entry: &Arc<str>) -> &mut Truth {
+        self.truth.entry(Arc::clone(entry)).or_default()
+    }
+
+    /// The store has recorded it.
+    pub(super) fn record(&mut self, event: Event) {
+        let Line { entry, slot, outcome, count, .. } = &event.line;
+        *self.outcomes.entry(outcome.as_str()).or_default() += 1;
+        let counter = (Arc::clone(&event.queue), outcome.as_str());
+        *self.counters.entry(counter).or_default() += count;
+        let truth = self.truth(entry);
+        if *slot <= event.at {
+            truth.newest = truth.newest.max(*slot);
+        }
+        if let Outcome::Dispatched(_) = outcome {
+            truth.sent.insert(*slot);
+            let account = self.account(entry);
+            assert!(account.sent.insert(*slot), "twice: {event:?}");
+            account.count += 1;
+            *self.queued.entry(Arc::clone(&event.queue)).or_default() += 1;
+        } else {
+            truth.counted.push((event.from, *slot));
+        }
+        self.events.push(event);
+    }
+
+    /// What its entry demands of the event that is about to be recorded.
+    pub(super) fn check(&mut self, entry: &Entry, event: &Event) {
+        let Event { line, at, queue, .. } = event;
+        let queued = self.queued.get(queue).copied().unwrap_or(0);
+        let is_sent = matches!(line.outcome, Outcome::Dispatched(_));
+        let is_skipped = |reason| line.outcome == Outcome::Skipped(reason);
+        if let Some(room) = entry.guards.max_queued {
+            let is_full = queued >= room.get().into();
+            assert!(!is_sent || !is_full, "{queued} queued: {event:?}");
+            assert!(!is_skipped(SkipReason::QueueFull) || is_full, "{queued} queued: {event:?}");
+        }
+        if let Some(overlap) = entry.guards.overlap {
+            let overlap = Duration::from_millis(overlap.get().into());
+            let account = self.account(&line.entry);
+            let since = account.running_since.filter(|since| since.since(*at) <= SECOND);
+            let runs = since.is_some_and(|since| at.since(since) < overlap);
+            assert!(!is_sent || !runs, "{since:?}: {event:?}");
+            assert!(!is_skipped(SkipReason::StillRunning) || runs, "{since:?}: {event:?}");
+            if is_sent {
+                account.running_since = Some(*at);
+            }
+        }
+        let is_missed = is_skipped(SkipReason::Superseded) || is_skipped(SkipReason::TooLate);
+        assert!(entry.catch_up != CatchUp::All || !is_missed, "{event:?}");
+        assert!(entry.due(line.slot) <= *at + SECOND, "early: {event:?}");
+    }
+
+    /// How many slots of its registration an entry has sent.
+    pub(super) fn count(&mut self, entry: &Arc<str>) -> &mut u64 {
+        &mut self.account(entry).count
+    }
+
+    /// The slots of a run are settled, by whatever rule.
+    pub(super) fn pass(&mut self, entry: &Arc<str>, from: UnixMs, until: UnixMs) {
+        self.truth(entry).counted.push((from, until));
+    }
+
+    /// Nobody can count the slots that were due since the newest of which something became.
+    pub(super) fn excuse(&mut self, entry: &Arc<str>, until: UnixMs) {
+        let newest = self.truth(entry).newest;
+        self.pass(entry, newest, until);
+    }
+
+    /// Nobody knows what was sent ahead of `now`.
+    pub(super) fn forget_after(&mut self, now: UnixMs) {
+        self.accounts.values_mut().for_each(|account| account.sent.retain(|slot| *slot <= now));
+    }
+
+    /// The store is put back to what it held when this ledger was as `before`.
+    pub(super) fn roll_back(&mut self, before: Ledger) {
+        let Ledger { truth, outcomes, .. } = std::mem::replace(self, before);
+        (self.truth, self.outcomes) = (truth, outcomes);
+    }
+
+    /// Records of the journal are deleted.
+    pub(super) fn lose_journal(&mut self) {
+        self.journal_from = self.events.len();
+    }
+
+    /// The newest events that the journal must have, at most so many.
+    pub(super) fn in_journal(&self, max: usize) -> &[Event] {
+        &self.events[self.journal_from.max(self.events.len().saturating_sub(max))..]
+    }
+
+    /// Workers have emptied a queue of so many messages.
+    pub(super) fn take(&mut self, queue: &str) -> u64 {
+        self.queued.remove(queue).unwrap_or(0)
+    }
+
+    /// The first of these slots that was neither sent nor counted.
+    pub(super) fn first_lost(
+        &self,
+        entry: &str,
+        mut slots: impl Iterator<Item = UnixMs>,
+    ) -> Option<UnixMs> {
+        let Truth { sent, counted, .. } = &self.truth.get(entry)?;
+        let is_in = |slot: UnixMs| counted.iter().any(|(from, to)| *from < slot && slot <= *to);
+        slots.find(|slot| !sent.contains(slot) && !is_in(*slot))
+    }
+}
