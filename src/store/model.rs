@@ -251,7 +251,6 @@ impl Model {
         }
         if let Some((run, place)) = change.run {
             self.runs.insert(run, place);
-            self.intended_runs.remove(&run);
         }
         for entry in change.forgotten {
             self.outcomes.remove(&*entry);

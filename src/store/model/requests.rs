@@ -344,6 +344,7 @@ impl Model {
                 Err(Noted::Now)
             }
             ManualStep::Published => {
+                self.intended_runs.remove(&run);
                 Ok(self.record_manual(now, &note.queue.name, &note.line, note.run))
             }
             ManualStep::NotPublished => {

@@ -23,7 +23,7 @@ if ARGV[4] == 'anew' then
   if newest[1] then
     head = newest[1][1]
     local fields = newest[1][2]
-    for n = 1, total == 0 and math.min(#fields, 20) or 0, 2 do
+    for n = 1, math.min(#fields, 20), 2 do
       local slots = fields[n] == 'total' and #fields[n + 1] <= 15 and tonumber(fields[n + 1])
       total = slots or total
     end
