@@ -148,8 +148,9 @@ pub(crate) fn lead(
     }
 }
 
+/// Not beside the schedules: they are watched, and so is what holds their folder.
 fn log(place: &Place) -> PathBuf {
-    place.path().join("log")
+    place.state().join("log")
 }
 
 /// Lets Redis have the memory from the kernel that it will need, as one has that has run for a while:
