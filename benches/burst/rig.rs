@@ -190,7 +190,8 @@ pub(crate) fn watch(
             let begin = log.lines().take(20).collect::<Vec<_>>().join("\n");
             panic!("only {queued} of {} messages came; the log begins with\n{begin}", job.entries);
         }
-        sleep(Duration::from_secs_f64((left / 2e3).max(0.0002)));
+        // At first the estimate may be far off.
+        sleep(Duration::from_secs_f64((left / 2e3).clamp(0.0002, 0.002)));
     }
 }
 
