@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use redis::{Connection, ConnectionLike as _};
+use redis::Connection;
 
 use crate::job::Job;
 use crate::relay::Relay;
@@ -18,8 +18,7 @@ use crate::yardstick::Yardstick;
 pub(crate) struct Recording {
     /// The keys that were there before, each as `DUMP` gives it.
     keys: Vec<(Vec<u8>, Vec<u8>)>,
-    calls: Vec<u8>,
-    count: usize,
+    calls: Vec<Vec<u8>>,
 }
 
 impl Recording {
@@ -35,12 +34,10 @@ impl Recording {
                 break (keys, before);
             }
         };
-        rig::watch(job, &mut connection, due);
-        let mut calls = relay.longest_since(&lengths);
+        rig::watch(job, &place, &mut connection, due);
+        let calls = commands(&relay.longest_since(&lengths));
         drop(leader);
-        let (count, length) = commands(&calls);
-        calls.truncate(length);
-        Recording { keys, calls, count }
+        Recording { keys, calls }
     }
 
     /// Sends the calls to a server that knows the scripts.
@@ -53,8 +50,14 @@ impl Recording {
             let () = restore.arg(key).arg(0).arg(value).query(&mut connection).unwrap();
         }
         Yardstick::measure(server, job, || {
-            let answers = connection.req_packed_commands(&self.calls, 0, self.count).unwrap();
-            assert_eq!(answers.len(), self.count);
+            // One is carried out while the next one travels.
+            for (index, call) in self.calls.iter().enumerate() {
+                connection.send_packed_command(call).unwrap();
+                if index > 0 {
+                    connection.recv_response().unwrap();
+                }
+            }
+            connection.recv_response().unwrap();
         })
     }
 }
@@ -68,13 +71,15 @@ fn dump(connection: &mut Connection) -> Vec<(Vec<u8>, Vec<u8>)> {
     keys.into_iter().filter_map(&mut value).collect()
 }
 
-/// How many whole commands `bytes` hold, and how long these are together.
-fn commands(bytes: &[u8]) -> (usize, usize) {
-    let (mut count, mut length) = (0, 0);
-    while let Some(next) = command(&bytes[length..]) {
-        (count, length) = (count + 1, length + next);
+/// The whole commands that `bytes` hold.
+fn commands(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut commands = Vec::new();
+    while let Some(length) = command(bytes) {
+        let (command, rest) = bytes.split_at(length);
+        commands.push(command.to_vec());
+        bytes = rest;
     }
-    (count, length)
+    commands
 }
 
 /// The length of the command that `bytes` begin with, if all of it is there.

@@ -18,8 +18,6 @@ use crate::store::contract::Write;
 /// Slots that go in one script call: larger ones are no faster, and Redis is held for two
 /// milliseconds.
 pub const BATCH: usize = 500;
-/// Slots in the first batch of a round: rendering is not waited for by what is due first.
-pub const FIRST_BATCH: usize = 50;
 /// A batch is cut when its messages reach this size.
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -200,17 +198,16 @@ fn expires_at(entry: &Entry, slot: UnixMs, kind: Kind, now: UnixMs) -> Option<Un
     }
 }
 
-/// Cuts a plan into batches, of which the first is small; the items of one entry stay in one batch.
+/// Cuts a plan into batches; the items of one entry stay in one batch.
 #[must_use]
-pub fn batches(items: &[Item], first: usize) -> Vec<&[Item]> {
-    let mut batches = Vec::with_capacity(items.len() / BATCH + 2);
+pub fn batches(items: &[Item]) -> Vec<&[Item]> {
+    let mut batches = Vec::with_capacity(items.len() / BATCH + 1);
     let mut start = 0;
     let mut end = 0;
-    let mut most = first;
     for run in items.chunk_by(|a, b| a.entry == b.entry) {
-        if end > start && end + run.len() - start > most {
+        if end > start && end + run.len() - start > BATCH {
             batches.push(&items[start..end]);
-            (start, most) = (end, BATCH);
+            start = end;
         }
         end += run.len();
     }
@@ -287,11 +284,11 @@ mod tests {
     }
 
     #[test]
-    fn no_entry_is_spread_over_two_batches_and_the_first_batch_is_small() {
-        let items = items(&[(0, 30), (1, 30), (2, 200), (3, 271), (4, BATCH), (5, 1)]);
-        let cut = batches(&items, FIRST_BATCH);
+    fn no_entry_is_spread_over_two_batches() {
+        let items = items(&[(0, 30), (1, 200), (2, 271), (3, BATCH), (4, 1)]);
+        let cut = batches(&items);
         let sizes: Vec<_> = cut.iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [30, 230, 271, BATCH, 1]);
-        assert!(batches(&[], FIRST_BATCH).is_empty());
+        assert_eq!(sizes, [230, 271, BATCH, 1]);
+        assert!(batches(&[]).is_empty());
     }
 }

@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use tokio::task::yield_now;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::render::{self, BATCH, FIRST_BATCH};
+use super::render::{self, BATCH};
 use super::unfolded;
 use super::{Service, Step, Wake};
 use crate::carrier::Carrier;
@@ -29,6 +30,8 @@ use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.
 const ROUND: usize = 10_000;
+/// The same when nothing was due before.
+const FIRST_ROUND: usize = 50;
 /// Requests on their way at once: one is carried out while the next one travels.
 const IN_FLIGHT: usize = 2;
 
@@ -58,8 +61,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
         self.release_queues();
         let Some(planner) = &mut self.planner else { return Ok(Wake::at(now)) };
-        let plan = planner.plan(now, ROUND, BATCH);
-        if plan.items.is_empty() {
+        // What is due first is not kept waiting while all the rest is planned.
+        let limit = if self.is_idle { FIRST_ROUND } else { ROUND };
+        let plan = planner.plan(now, limit, BATCH);
+        self.is_idle = plan.items.is_empty();
+        if self.is_idle {
             let wake = Wake { at: plan.wake_at, timer: self.troubles.next_release() };
             return self.keep_house(lease, wake).await;
         }
@@ -69,7 +75,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         };
         let (carried, items): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_carried);
         let intents = carried.chunks(BATCH).map(|items| (true, items));
-        let batches = render::batches(&items, FIRST_BATCH).into_iter().map(|items| (false, items));
+        let batches = render::batches(&items).into_iter().map(|items| (false, items));
         let mut batches = intents.chain(batches);
         let mut sequence = self.planner.as_ref().map_or(0, Planner::sequence);
         let (mut in_flight, mut folds_next) = (VecDeque::new(), false);
@@ -348,7 +354,7 @@ impl Work {
 }
 
 impl InFlight {
-    /// A request that is polled once, so that it is on its way, in front of those made later.
+    /// A request that is on its way, in front of those made later.
     async fn new(
         fence: &Fence,
         work: Work,
@@ -356,6 +362,8 @@ impl InFlight {
     ) -> InFlight {
         let mut reply = Box::pin(reply);
         let polled = poll_fn(|context| Poll::Ready(reply.as_mut().poll(context))).await;
+        // The connection's tasks send it now, instead of when the next is rendered as well.
+        yield_now().await;
         let reply: Pin<Box<dyn Future<Output = _> + Send>> = match polled {
             Poll::Ready(answer) => Box::pin(ready(answer)),
             Poll::Pending => reply,

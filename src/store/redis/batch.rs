@@ -21,6 +21,9 @@ use crate::store::journal::write_line;
 /// Slots of one record: a script cannot push many more at once.
 const MAX_SLOTS: usize = 500;
 
+/// Bytes of most slots' lines in a record.
+const LINE: usize = 64;
+
 /// What goes to one list of one queue, and into one record.
 struct Part<'b> {
     queue: &'b Arc<Queue>,
@@ -106,7 +109,9 @@ pub(super) fn dispatch(context: &mut Context<'_>, batch: &Batch) -> (Cmd, Layout
         keys.counters(),
         keys.running(),
     ];
-    let mut call = lua::call(&lua::DISPATCH, &keys);
+    let messages = writes.iter().filter_map(|write| write.message.as_ref());
+    let size: usize = messages.map(|message| message.writes.size()).sum();
+    let mut call = lua::large_call(&lua::DISPATCH, &keys, size + writes.len() * LINE);
     let fence = &batch.fence;
     let newest = writes.iter().map(|write| write.line.slot).max().unwrap_or(UnixMs(0));
     call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(term(&fence.lease));
@@ -197,7 +202,7 @@ fn add_alone<'b>(
 
 fn add_flat(call: &mut Cmd, context: &mut Context<'_>, part: &Part<'_>, writes: &[Write]) {
     let items = || part.items.iter().map(|item| &writes[*item]);
-    let mut text = String::with_capacity(part.items.len() * 48);
+    let mut text = String::with_capacity(part.items.len() * LINE);
     items().for_each(|write| write_line(&write.line, &mut text));
     let slots: u64 = items().map(|write| write.line.count).sum();
     call.arg("flat").arg(slots).arg(text);

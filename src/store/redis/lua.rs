@@ -54,7 +54,12 @@ scripts! {
 
 /// The call of a loaded script with its keys; the caller adds the arguments.
 pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
-    let mut command = redis::cmd("EVALSHA");
-    command.arg(&*script.hash).arg(keys.len()).arg(keys);
+    large_call(script, keys, 0)
+}
+
+/// The same with room for so many bytes of arguments.
+pub(super) fn large_call(script: &Script, keys: &[String], bytes: usize) -> Cmd {
+    let mut command = Cmd::with_capacity(0, bytes);
+    command.arg("EVALSHA").arg(&*script.hash).arg(keys.len()).arg(keys);
     command
 }
