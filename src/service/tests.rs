@@ -276,7 +276,7 @@ async fn what_a_predecessor_left_unfolded_is_folded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_batch_of_a_round_is_small() {
+async fn what_is_due_first_is_sent_before_the_rest_is_planned() {
     let mut rig = Rig::new();
     let entries: Vec<Entry> = (0..1_200).map(|n| every(&format!("e{n:04}"), 60)).collect();
     let mut leader = rig.replica(entries);
@@ -419,6 +419,7 @@ async fn what_a_predecessor_sent_while_the_clock_was_ahead_is_not_sent_again() {
     }
     rig.pass(&mut leader, 15).await;
     // Now it has time to fold.
+    tokio::time::advance(SECOND * 10).await;
     leader.run().await;
     assert!(rig.store.clone().read().await.unwrap().journal.is_empty());
     rig.depose(&mut leader).await;

@@ -342,7 +342,6 @@ impl Replica {
     /// Works until nothing is left to do now.
     pub(super) async fn run(&mut self) {
         for _ in 0..1_000 {
-            let before = self.service.planning_time();
             let wake = self.service.work().await;
             // What carriers do takes no time.
             tokio::task::yield_now().await;
@@ -350,7 +349,8 @@ impl Replica {
                 self.service.on_event(event);
             }
             let now = tokio::time::Instant::now();
-            let is_due = wake.at <= before || wake.timer.is_some_and(|at| at <= now);
+            let is_due =
+                wake.at <= self.service.planning_time() || wake.timer.is_some_and(|at| at <= now);
             if !is_due && !self.service.publishing.has_returned() {
                 return;
             }

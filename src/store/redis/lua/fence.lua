@@ -4,13 +4,14 @@
 -- KEYS  1 lease, 2 sequence
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote
 -- Gives {'fenced', now} or {'stale', now}, or leaves `now`, the server's time in UTC ms.
+-- Of a value that is none of ours, however large, no more is read than tells.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
+if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1]) ~= ARGV[1] then
   return {'fenced', now}
 end
 -- What is no number of ours counts as 0, for readers as well.
-local sequence = redis.pcall('GET', KEYS[2])
+local sequence = redis.pcall('GETRANGE', KEYS[2], 0, 18)
 if type(sequence) ~= 'string' or #sequence > 18 or not string.find(sequence, '^[1-9]%d*$') then
   sequence = '0'
 end

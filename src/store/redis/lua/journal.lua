@@ -5,15 +5,15 @@
 -- is not the one that `head` names.
 local head, total, is_lost = '', 0, false
 do
-  local said = redis.pcall('GET', KEYS[3])
-  if type(said) == 'string' then
+  local said = redis.pcall('GETRANGE', KEYS[3], 0, 63)
+  if type(said) == 'string' and said ~= '' then
     local id, slots = string.match(said, '^(%d+%-%d+) (%d+)$')
     if id and #slots <= 15 then
       head, total = id, tonumber(slots)
     else
       is_lost = true
     end
-  elseif said then
+  elseif said ~= '' then
     is_lost = true
   end
   local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
