@@ -171,7 +171,7 @@ fn set(server: &RedisServer, clock: &SetClock, ahead_ms: i64) {
 }
 
 /// Waits until a slot is in the queue that is later than `after` and has come by our own clock; gives all
-/// slots, of which none is there twice.
+/// slots, and fails if one is there twice.
 async fn wait_for_slot(server: &RedisServer, after: i64) -> Vec<i64> {
     let deadline = tokio::time::Instant::now() + SOON;
     loop {

@@ -263,7 +263,7 @@ fn no_problem_of_a_file_shows_hidden_characters() {
     let manager = Manager::abstract_name();
     let place = manager.supervises(place);
     check_run(&place, &["run", "--broker", "spool:s"]).refused(78);
-    let (_, reported) = manager.wait_for("the failure is told", |m| m.contains("ERRNO="));
+    let (_, reported) = manager.wait_for("the failure is reported", |m| m.contains("ERRNO="));
     check("STATUS", &reported);
     assert_eq!(reported.lines().count(), 2, "{reported:?}");
 
@@ -598,7 +598,7 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         run_all_commands(&place);
         place.write_schedule("b.json", &json!({"entries": {HOSTILE: {HOSTILE: 1}}}).to_string());
         check_run(&place, &["reload", "--wait"]).refused(1);
-        let (_, reported) = manager.wait_for("the refusal is told", |m| m.contains("refused"));
+        let (_, reported) = manager.wait_for("the refusal is reported", |m| m.contains("refused"));
         check("STATUS", &reported);
         place.write_schedule(
             "b.json",

@@ -17,7 +17,7 @@ use crate::store::contract::{
     ManualMessage, ManualNote, ManualStep, Noted, Sent, Store, StoreError,
 };
 
-/// Why nothing was sent while another process is at it.
+/// Why nothing was sent while another process sends the same run.
 const BUSY: &str = "the same run is being sent by another process, or was until it ended without a word \
                     less than 30 s ago";
 /// Before a message that was published is noted again.
@@ -124,7 +124,7 @@ async fn send(store: &mut impl Store, message: Outgoing, line: Line, run: (Uuid,
     }
 }
 
-/// What a store is told of a message for a carrier.
+/// The note that a store takes of a message for a carrier.
 #[derive(Clone)]
 struct Carried {
     queue: Arc<Queue>,

@@ -30,7 +30,7 @@ use crate::telemetry::Gathering;
 
 /// Slots planned at once; between rounds the loop looks at events.
 const ROUND: usize = 10_000;
-/// The same when nothing was due before.
+/// Slots planned at once when nothing was due before.
 const FIRST_ROUND: usize = 50;
 /// Requests on their way at once: one is carried out while the next one travels.
 const IN_FLIGHT: usize = 2;

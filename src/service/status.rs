@@ -159,7 +159,7 @@ impl Status {
     }
 }
 
-/// So many troubles of one sort are told one by one.
+/// At most so many troubles of one kind are listed one by one.
 const MAX_TOLD: usize = 10;
 
 /// Adds troubles of one sort, and how many more there are.

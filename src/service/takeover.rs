@@ -42,7 +42,6 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             let history = self.history_from(state.now).await?;
             state.take_in_ahead(&history);
         }
-        let is_empty = state.completeness == Completeness::Empty;
         // Where records are missing, nobody else may have written since what is remembered.
         let is_whole = state.completeness == Completeness::Whole;
         let is_newest = lease.continues || self.last_tenure.as_ref() == Some(&lease.text);
@@ -61,13 +60,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let mut is_new_journal = is_damaged || self.journal_is_lost;
         if is_new_journal {
             let progress = known_progress(&planner, &state, remembered.is_some());
-            match self.begin_journal(&lease.text, position, progress).await? {
-                Ok(reached) => position = reached,
-                Err(refusal) => {
-                    self.back_off(&refusal);
-                    return Ok(());
-                }
-            }
+            let Some(reached) = self.try_to_begin_journal(lease, position, progress).await? else {
+                return Ok(());
+            };
+            position = reached;
             self.journal_is_lost = false;
         }
         let count = changes.len();
@@ -84,13 +80,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         };
         if fold_first && !is_new_journal {
             let progress = known_progress(&planner, &state, true);
-            match self.begin_journal(&lease.text, position, progress).await? {
-                Ok(reached) => position = reached,
-                Err(refusal) => {
-                    self.back_off(&refusal);
-                    return Ok(());
-                }
-            }
+            let Some(reached) = self.try_to_begin_journal(lease, position, progress).await? else {
+                return Ok(());
+            };
+            position = reached;
             is_new_journal = true;
         }
         planner.advance(position.sequence);
@@ -116,20 +109,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         self.counters.read(counters);
         self.count_ended(&ended);
         self.note_bad_records(&state, &repaired);
-        match remembered {
-            None if is_empty => {
-                warn!(
-                    "nothing is known of this namespace, as at a first start: every entry starts now"
-                );
-            }
-            Some(_) if is_empty => {
-                warn!("the broker has lost all records; going on from memory");
-            }
-            Some(sequence) if state.sequence < sequence => {
-                warn!("the broker has lost records; what it does not know of is sent again");
-            }
-            _ => {}
-        }
+        report_lost_records(&state, remembered);
         info!(
             term = lease.term(),
             entries = self.schedule.entries.len(),
@@ -137,6 +117,18 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             "took office"
         );
         Ok(())
+    }
+
+    /// Writes progress, with which a new journal begins; `None`: that was refused, and the loop backs
+    /// off.
+    async fn try_to_begin_journal(
+        &mut self,
+        lease: &Lease,
+        position: Position,
+        progress: Vec<(Arc<str>, Progress)>,
+    ) -> Result<Option<Position>, StoreError> {
+        let begun = self.begin_journal(&lease.text, position, progress).await?;
+        Ok(begun.map_err(|refusal| self.back_off(&refusal)).ok())
     }
 
     /// Writes changes of registrations in parts, with what became of slots that ended with them. Gives
@@ -373,6 +365,25 @@ fn known_progress(planner: &Planner, state: &State, remembers: bool) -> Vec<(Arc
         Some((Arc::clone(&entry.name), progress))
     });
     progress.collect()
+}
+
+/// Says what the store does not know any more; `remembered` is the sequence number of our own memory.
+fn report_lost_records(state: &State, remembered: Option<u64>) {
+    let is_empty = state.completeness == Completeness::Empty;
+    match remembered {
+        None if is_empty => {
+            warn!(
+                "nothing is known of this namespace, as at a first start: every entry starts now"
+            );
+        }
+        Some(_) if is_empty => {
+            warn!("the broker has lost all records; going on from memory");
+        }
+        Some(sequence) if state.sequence < sequence => {
+            warn!("the broker has lost records; what it does not know of is sent again");
+        }
+        _ => {}
+    }
 }
 
 fn report_damage(remembers: bool) {

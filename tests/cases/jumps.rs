@@ -29,14 +29,20 @@ fn entries() -> Vec<(&'static str, &'static str)> {
     vec![("x", EACH), ("limited", "every: 200ms, catch_up: all, limit: 1000")]
 }
 
+/// The leader has sent two slots.
+fn leader_and_follower(server: &RedisServer) -> (Replica, Replica) {
+    let leader = Replica::start(&server.url(), &schedule(&entries()));
+    leader.downbeat.wait_for_dispatches("x", 0, 2);
+    let follower = Replica::start(&server.url(), &schedule(&entries()));
+    follower.downbeat.wait_for_log("following");
+    (leader, follower)
+}
+
 #[test]
 fn a_clock_that_jumps_ahead_and_back_costs_no_slot_and_doubles_none() {
     needs!(Redis);
     let server = server();
-    let mut a = Replica::start(&server.url(), &schedule(&entries()));
-    a.downbeat.wait_for_dispatches("x", 0, 2);
-    let mut b = Replica::start(&server.url(), &schedule(&entries()));
-    b.downbeat.wait_for_log("following");
+    let (mut a, mut b) = leader_and_follower(&server);
     server.set_clock(HOUR);
     pass(1_500);
     let added = [entries(), vec![("added", EACH)]].concat();
@@ -56,10 +62,7 @@ fn a_clock_that_jumps_ahead_and_back_costs_no_slot_and_doubles_none() {
 fn a_clock_that_jumps_back_within_the_grace_holds_slots_up_and_neither_loses_nor_doubles_them() {
     needs!(Redis);
     let server = server();
-    let mut a = Replica::start(&server.url(), &schedule(&entries()));
-    a.downbeat.wait_for_dispatches("x", 0, 2);
-    let mut b = Replica::start(&server.url(), &schedule(&entries()));
-    b.downbeat.wait_for_log("following");
+    let (mut a, mut b) = leader_and_follower(&server);
     server.set_clock(-2_000);
     pass(2_500);
     server.set_clock(0);
@@ -70,15 +73,12 @@ fn a_clock_that_jumps_back_within_the_grace_holds_slots_up_and_neither_loses_nor
     assert_eq!(account.skips, []);
 }
 
-/// To whom the clock was right before, it is not now: entries go on from what it shows.
+/// A jump beyond the grace counts as the clock being put right: entries go on from the time it shows.
 #[test]
 fn a_clock_that_jumps_far_back_and_forth_neither_loses_nor_doubles_slots() {
     needs!(Redis);
     let server = server();
-    let mut a = Replica::start(&server.url(), &schedule(&entries()));
-    a.downbeat.wait_for_dispatches("x", 0, 2);
-    let mut b = Replica::start(&server.url(), &schedule(&entries()));
-    b.downbeat.wait_for_log("following");
+    let (mut a, mut b) = leader_and_follower(&server);
     server.set_clock(-20_000);
     pass(2_500);
     server.set_clock(0);

@@ -20,15 +20,21 @@ fn of_kind(server: &RedisServer, kind: &str) -> usize {
     server.queue(QUEUE).iter().filter(|sent| sent.kind == kind).count()
 }
 
+/// The leader reaches Redis through the proxy.
+fn leader_and_follower(proxy: &Proxy, server: &RedisServer) -> (Replica, Replica) {
+    let leader = Replica::start(&proxy.url(), &schedule(&[("x", EACH)]));
+    leader.wait_until_it_leads(0);
+    let follower = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
+    follower.downbeat.wait_for_log("following");
+    (leader, follower)
+}
+
 #[test]
 fn a_trigger_without_an_answer_is_recognised_by_the_next_leader() {
     needs!(Redis);
     let server = RedisServer::start();
     let proxy = Proxy::start(&server);
-    let mut a = Replica::start(&proxy.url(), &schedule(&[("x", EACH)]));
-    a.wait_until_it_leads(0);
-    let mut b = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
-    b.downbeat.wait_for_log("following");
+    let (mut a, mut b) = leader_and_follower(&proxy, &server);
     proxy.lose_the_reply_to(&["\tmanual\t"]);
     let id = id(&a.run(&["trigger", "x"]).refused(3));
     a.downbeat.process().kill();
@@ -46,10 +52,7 @@ fn a_run_that_two_replicas_repeat_at_once_sends_each_slot_once() {
     needs!(Redis);
     let server = RedisServer::start();
     let proxy = Proxy::start(&server);
-    let mut a = Replica::start(&proxy.url(), &schedule(&[("x", EACH)]));
-    a.wait_until_it_leads(0);
-    let mut b = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
-    b.downbeat.wait_for_log("following");
+    let (mut a, mut b) = leader_and_follower(&proxy, &server);
     let segment = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T00:00:10Z"];
     let backfill = [&["backfill", "x"], &segment[..]].concat();
     proxy.lose_the_reply_to(&["\tbackfill\t"]);

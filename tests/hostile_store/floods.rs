@@ -175,7 +175,7 @@ fn a_lease_without_an_end_is_told_of_and_taken_over() {
     let lease = victim.key("lease");
     for endless in ["77 somebody:1:00000000", "garbage", ""] {
         let () = victim.redis.set(&lease, endless).unwrap();
-        let seen = victim.replica.wait_for_status("the lease is told of", |status| {
+        let seen = victim.replica.wait_for_status("the lease is reported", |status| {
             status["lease_error"].as_str().map(str::to_owned)
         });
         assert!(seen.contains("TTL") || seen.contains("string"), "{seen}");

@@ -264,7 +264,7 @@ impl Rig {
         replica.run().await;
     }
 
-    /// The replica could not renew its lease in time, and has not been told.
+    /// The replica could not renew its lease in time, and does not know yet.
     pub(super) fn distrust(&self, replica: &Replica) {
         replica.leadership.send_modify(|lease| {
             if let Some(lease) = lease {

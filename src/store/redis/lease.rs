@@ -41,7 +41,7 @@ pub(super) async fn acquire(
     let [said, now, rest @ ..] = fields.as_slice() else { return Err(odd()) };
     let now = instant(now).ok_or_else(odd)?;
     let said = text(said).ok_or_else(odd)?;
-    // Whoever is told to wait in an unmarked namespace has waited for this lease.
+    // A replica that has to wait in an unmarked namespace has waited for this lease already.
     if said != "unreadable" && said != "unmarked" {
         *sightings.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -26,9 +26,9 @@ pub(in crate::conformance) struct Rigged<const TROUBLED: bool> {
     ahead: Duration,
 }
 
-/// A server, of which a queue is of another type.
+/// A server where one queue is a key of another type.
 pub(in crate::conformance) type RedisRig = Rigged<false>;
-/// A server in trouble at every step, of which a queue is forbidden.
+/// A server in trouble at every step, where one queue is forbidden.
 pub(in crate::conformance) type TroubledRig = Rigged<true>;
 
 impl<const TROUBLED: bool> Rigged<TROUBLED> {
