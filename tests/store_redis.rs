@@ -22,9 +22,10 @@ use downbeat::schedule::progress::{Completeness, Progress};
 use downbeat::schedule::registration::RegistrationChange;
 use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
-    Acquire, Acquired, Batch, Exception, Fold, FoldedThrough, HistoryQuery, Intend, Intent,
-    MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS, ManualMessage, OTHER_QUEUES, Register,
-    Reply, Sent, Settle, Settled, Snapshot, Store, StoreError, Trim, Write,
+    Acquire, Acquired, BackfillNote, BackfillStep, Batch, Exception, Fold, FoldedThrough,
+    HistoryQuery, Intend, Intent, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
+    ManualMessage, OTHER_QUEUES, OpenBackfill, Register, Reply, Sent, Settle, Settled, Snapshot,
+    Store, StoreError, Trim, Write,
 };
 use downbeat::store::journal::RecordId;
 use downbeat::store::redis::RedisStore;

@@ -24,55 +24,151 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn backfill(flags: ServiceFlags, asked: &cli::Backfill) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
-    let mut sent = Vec::new();
-    let done = block_on(send_all(&service, asked, &mut sent))?;
-    if asked.output.json {
-        show::exact_json(&sent)?;
-    } else if sent.is_empty() && done.is_ok() {
+    block_on(send_and_show(&service, asked))??;
+    Ok(Exit::Fine)
+}
+
+async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result<(), Failure> {
+    let cli::Backfill { entry, from, to, queue, run, again, dry_run, output } = asked;
+    let (entry, from, to, queue) = (entry.clone(), from.clone(), to.clone(), queue.clone());
+    let mut sending = Sending {
+        service,
+        here: None,
+        rest: Backfill {
+            // Drawn here: whatever becomes of an answer, the run is known.
+            run: Some(run.unwrap_or_else(Uuid::new_v4)),
+            // Whoever names a run has decided.
+            again: *again || run.is_some(),
+            by: Some(caller()),
+            ended: false,
+            dry_run: *dry_run,
+            entry,
+            from,
+            to,
+            queue,
+        },
+        sent: Vec::new(),
+        shows_slots: !output.json,
+    };
+    let done = sending.send_all().await;
+    if output.json {
+        show::exact_json(&sending.sent)?;
+    } else if sending.sent.is_empty() && done.is_ok() {
         show::complain(&format!(
             "downbeat: {} has no slots from {} to {}",
             asked.entry, asked.from, asked.to
         ));
     }
-    done.map(|()| Exit::Fine)
+    // All that was sent is shown by now.
+    let has_ended = match &done {
+        Ok(()) => !sending.sent.is_empty(),
+        // What was gone on with may have sent something before.
+        Err(stopped) => stopped.nothing_sent && sending.sent.is_empty() && run.is_none(),
+    };
+    if has_ended && !dry_run {
+        sending.end().await;
+    }
+    done.map_err(|stopped| stopped.failure)
 }
 
-/// Sends a few slots at a time until none is left, and shows them unless JSON is wanted.
-async fn send_all(
-    service: &ServiceConfig,
-    asked: &cli::Backfill,
-    sent: &mut Vec<Slot>,
-) -> Result<(), Failure> {
-    let cli::Backfill { entry, from, to, queue, run, dry_run, output } = asked;
-    let (entry, from, to, queue) = (entry.clone(), from.clone(), to.clone(), queue.clone());
-    // Drawn here: whatever becomes of an answer, the run is known.
-    let run = run.unwrap_or_else(Uuid::new_v4);
-    let (by, dry_run) = (Some(caller()), *dry_run);
-    let mut rest = Backfill { entry, from, to, queue, run: Some(run), by, dry_run };
-    let mut here = None;
-    loop {
-        let done = match send(service, &mut here, &rest).await {
-            Ok(done) => done,
-            Err(failure) if sent.is_empty() && !failure.may_be_done || dry_run => {
-                return Err(failure);
+/// A backfill on its way.
+struct Sending<'s> {
+    service: &'s ServiceConfig,
+    /// What publishes when no service runs.
+    here: Option<Here>,
+    rest: Backfill,
+    sent: Vec<Slot>,
+    shows_slots: bool,
+}
+
+/// Why a backfill has stopped.
+struct Stopped {
+    failure: Failure,
+    /// The slot at which it stopped was certainly not sent.
+    nothing_sent: bool,
+}
+
+impl Sending<'_> {
+    /// Sends a few slots at a time until none is left.
+    async fn send_all(&mut self) -> Result<(), Stopped> {
+        let run = self.rest.run.unwrap_or_default();
+        loop {
+            let count = self.sent.len();
+            let stopped = |failure| Stopped { failure, nothing_sent: false };
+            let done = match self.send().await {
+                Ok(Ok(done)) => done,
+                Ok(Err(refused)) => {
+                    return Err(stopped(refusal(refused, count, &self.rest.from, run)));
+                }
+                Err(failure) if count == 0 && !failure.may_be_done || self.rest.dry_run => {
+                    return Err(stopped(failure));
+                }
+                Err(failure) => return Err(stopped(ended(&failure, count, &self.rest.from, run))),
+            };
+            if self.shows_slots {
+                let shown = done.slots.iter().try_for_each(|slot| show::line(&in_words(slot)));
+                shown.map_err(stopped)?;
             }
-            Err(failure) => return Err(ended(&failure, sent.len(), &rest.from, run)),
+            self.sent.extend(done.slots);
+            let count = self.sent.len();
+            show_progress(count, done.left);
+            let Some(go_on) = done.go_on else { return Ok(()) };
+            if let Some(refused) = done.failure {
+                let nothing_sent = matches!(refused, Refused::NotSent(_));
+                let failure = stopped_at(&refused, count, &go_on, done.after.as_deref(), run);
+                return Err(Stopped { failure, nothing_sent });
+            }
+            self.rest.from = go_on;
+        }
+    }
+
+    /// Says that all answers are there. If that is lost, a repeat is refused at the worst.
+    async fn end(&mut self) {
+        self.rest.ended = true;
+        let _ = self.send().await;
+    }
+
+    /// Has the running service send the first few slots, or sends them from here.
+    async fn send(&mut self) -> Result<Result<Backfilled, Refused>, Failure> {
+        let here = match &mut self.here {
+            Some(here) => here,
+            none => {
+                let command = Command::Backfill(Box::new(self.rest.clone()));
+                if let Some(done) = ask_service_async(self.service, &command, TIMEOUT).await? {
+                    return Ok(done);
+                }
+                none.insert(Here {
+                    schedule: load_schedule(self.service)?,
+                    renderer: renderer(self.service),
+                    broker: Direct::open_unless(self.rest.dry_run, self.service)?,
+                })
+            }
         };
-        if !output.json {
-            done.slots.iter().try_for_each(|slot| show::line(&in_words(slot)))?;
-        }
-        sent.extend(done.slots);
-        show_progress(sent.len(), done.left);
-        let Some(go_on) = done.go_on else { return Ok(()) };
-        if let Some(refused) = done.failure {
-            return Err(stopped(&refused, sent.len(), &go_on, done.after.as_deref(), run));
-        }
-        rest.from = go_on;
+        let Here { schedule, renderer, broker } = here;
+        let store = broker.broker.clone();
+        let now = clock::wall();
+        Ok(manual::backfill(broker, store.as_ref(), renderer, schedule, &self.rest, now).await)
     }
 }
 
+/// The service or the broker would send nothing.
+fn refusal(refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
+    let message = match &refused {
+        Refused::Unfinished { run, from, to, queue } => {
+            let command = Typed::of_this_command().going_on_with(*run, from, to, queue.as_deref());
+            format!(
+                "{refused}; go on with `{command}`, which sends nothing twice unless the queue is on AMQP, \
+                 or repeat this with `--again`, which sends them again"
+            )
+        }
+        _ if count > 0 => return ended(&refused.into(), count, from, run),
+        refused => refused.to_string(),
+    };
+    Failure { message, ..refused.into() }
+}
+
 /// The broker has not taken the slot `go_on`, or did not say so.
-fn stopped(
+fn stopped_at(
     refused: &Refused,
     count: usize,
     go_on: &str,
@@ -119,22 +215,49 @@ fn ended(failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
 
 /// The command that goes on with the run: this one, but for where it begins.
 fn going_on(from: &str, run: Uuid) -> String {
-    let typed = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
-    command_line(typed, from, run)
+    Typed::of_this_command().going_on(from, run)
 }
 
-fn command_line(typed: impl Iterator<Item = String>, from: &str, run: Uuid) -> String {
-    let mut command = "downbeat".to_owned();
-    let mut typed = typed.peekable();
-    while let Some(arg) = typed.next() {
-        let replaced = ["--from", "--run"];
-        if replaced.contains(&arg.as_str()) {
-            typed.next();
-        } else if !replaced.iter().any(|flag| arg.starts_with(&format!("{flag}="))) {
-            command = command + " " + &show::quoted(&mask(&arg));
-        }
+/// A command line without its first word.
+struct Typed(Vec<String>);
+
+impl Typed {
+    fn of_this_command() -> Typed {
+        Typed(std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect())
     }
-    format!("{command} --from {} --run {run}", show::quoted(from))
+
+    fn going_on(self, from: &str, run: Uuid) -> String {
+        format!("{} --from {} --run {run}", self.without(&["--from", "--run"]), show::quoted(from))
+    }
+
+    fn going_on_with(self, run: Uuid, from: &str, to: &str, queue: Option<&str>) -> String {
+        let mut command = self.without(&["--from", "--to", "--queue", "--run"]);
+        if let Some(queue) = queue {
+            command = command + " --queue " + &show::quoted(queue);
+        }
+        let [from, to] = [from, to].map(show::quoted);
+        format!("{command} --from {from} --to {to} --run {run}")
+    }
+
+    /// Without these options and their values, and without what a run that is named does not need.
+    fn without(self, options: &[&str]) -> String {
+        let mut command = "downbeat".to_owned();
+        let mut typed = self.0.into_iter();
+        while let Some(arg) = typed.next() {
+            if options.contains(&arg.as_str()) {
+                typed.next();
+            } else if arg != "--again" && !options.iter().any(|option| is_with_value(&arg, option))
+            {
+                command = command + " " + &show::quoted(&mask(&arg));
+            }
+        }
+        command
+    }
+}
+
+/// Whether it is `OPTION=VALUE`.
+fn is_with_value(arg: &str, option: &str) -> bool {
+    arg.strip_prefix(option).is_some_and(|rest| rest.starts_with('='))
 }
 
 /// What publishes when no service runs.
@@ -142,33 +265,6 @@ struct Here {
     schedule: Schedule,
     renderer: Renderer,
     broker: Direct,
-}
-
-/// Has the running service send the first few slots, or sends them from here.
-async fn send(
-    service: &ServiceConfig,
-    here: &mut Option<Here>,
-    asked: &Backfill,
-) -> Result<Backfilled, Failure> {
-    let here = match here {
-        Some(here) => here,
-        None => {
-            let command = Command::Backfill(Box::new(asked.clone()));
-            let done = ask_service_async::<_, Refused>(service, &command, TIMEOUT).await?;
-            if let Some(done) = done {
-                return Ok(done?);
-            }
-            here.insert(Here {
-                schedule: load_schedule(service)?,
-                renderer: renderer(service),
-                broker: Direct::open_unless(asked.dry_run, service)?,
-            })
-        }
-    };
-    let Here { schedule, renderer, broker } = here;
-    let store = broker.broker.clone();
-    let now = clock::wall();
-    Ok(manual::backfill(broker, store.as_ref(), renderer, schedule, asked, now).await?)
 }
 
 fn in_words(slot: &Slot) -> String {
@@ -198,13 +294,21 @@ mod tests {
     fn the_command_that_goes_on_is_the_one_that_was_typed_but_for_where_it_begins() {
         let typed =
             "--broker redis://me:s3cret@host backfill o'clock --to 2027 --from=a --queue q --run b";
-        let typed = typed.split(' ').map(str::to_owned);
+        let typed: Vec<String> = typed.split(' ').map(str::to_owned).collect();
         let slot = "2026-01-02T03:00:00+09:00";
         let run = Uuid::from_u128(7);
+        let more = ["--from", "2026-01-01 00:00"].map(str::to_owned);
         assert_eq!(
-            command_line(typed.chain(["--from", "2026-01-01 00:00"].map(str::to_owned)), slot, run),
+            Typed([&typed[..], &more].concat()).going_on(slot, run),
             "downbeat --broker 'redis://me:***@host' backfill 'o'\\''clock' --to 2027 --queue q --from \
              2026-01-02T03:00:00+09:00 --run 00000000-0000-0000-0000-000000000007"
+        );
+        let again = Typed([&typed[..], &["--again".to_owned()]].concat());
+        assert_eq!(
+            again.going_on_with(run, slot, "2026-02-02T00:00:00+09:00", None),
+            "downbeat --broker 'redis://me:***@host' backfill 'o'\\''clock' --from \
+             2026-01-02T03:00:00+09:00 --to 2026-02-02T00:00:00+09:00 --run \
+             00000000-0000-0000-0000-000000000007"
         );
     }
 }

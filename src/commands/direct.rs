@@ -8,7 +8,7 @@ use crate::carrier::amqp::Amqp;
 use crate::config::{Broker, ServiceConfig};
 use crate::manual::{Delivery, ManualPublish, Publish, Publisher};
 use crate::schedule::progress::State;
-use crate::store::contract::Store as _;
+use crate::store::contract::{BackfillNote, OpenBackfill, Store as _, StoreError};
 use crate::store::redis::RedisStore;
 use crate::store::spool::{SpoolError, SpoolStore};
 
@@ -91,6 +91,17 @@ impl Publish for Direct {
                 Err(error) => Delivery::NotSent(error.to_string()),
             },
             Store::Nowhere => Delivery::NotSent("no broker is named".to_owned()),
+        }
+    }
+
+    async fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> Result<Option<OpenBackfill>, StoreError> {
+        match &mut self.store {
+            Store::Redis(redis) => redis.note_backfill(note).await,
+            Store::Spool(spool) => spool.open(&self.namespace)?.note_backfill(note).await,
+            Store::Nowhere => Ok(None),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Failure {
 impl From<Refused> for Failure {
     fn from(error: Refused) -> Failure {
         let exit = match &error {
-            Refused::NoSuchEntry { .. } => Exit::No,
+            Refused::NoSuchEntry { .. } | Refused::Unfinished { .. } => Exit::No,
             Refused::Invalid(_) => Exit::Usage,
             Refused::NotSent(_) | Refused::Uncertain { .. } => Exit::Unreachable,
         };

@@ -78,20 +78,24 @@ pub(super) struct BackfillBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     #[serde(default)]
+    again: bool,
+    #[serde(default)]
+    ended: bool,
+    #[serde(default)]
     dry_run: bool,
 }
 
 impl From<Backfill> for BackfillBody {
     fn from(backfill: Backfill) -> BackfillBody {
-        let Backfill { entry: _, from, to, queue, run, by, dry_run } = backfill;
-        BackfillBody { from, to, queue, run, by, dry_run }
+        let Backfill { entry: _, from, to, queue, run, by, again, ended, dry_run } = backfill;
+        BackfillBody { from, to, queue, run, by, again, ended, dry_run }
     }
 }
 
 impl BackfillBody {
     pub(super) fn for_entry(self, entry: String) -> Backfill {
-        let BackfillBody { from, to, queue, run, by, dry_run } = self;
-        Backfill { entry, from, to, queue, run, by, dry_run }
+        let BackfillBody { from, to, queue, run, by, again, ended, dry_run } = self;
+        Backfill { entry, from, to, queue, run, by, again, ended, dry_run }
     }
 }
 

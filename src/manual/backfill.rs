@@ -8,10 +8,11 @@ use std::iter;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Edits, Origin, Publish, Ready, Refused, broker_of, edited, find, time};
+use super::{Edits, Origin, Publish, Ready, Refused, asked_by, broker_of, edited, find, time};
 use crate::config::Broker;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::service::render::Renderer;
+use crate::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
 
 /// More slots than this are refused.
 pub const MAX_SLOTS: usize = 10_000;
@@ -35,6 +36,10 @@ pub struct Backfill {
     pub run: Option<Uuid>,
     /// Who asks, for the journal.
     pub by: Option<String>,
+    /// Send also what another backfill of the same person may have sent, which has not ended.
+    pub again: bool,
+    /// Whoever asks has had all answers: send nothing more.
+    pub ended: bool,
     /// Show all slots, send none.
     pub dry_run: bool,
 }
@@ -79,8 +84,8 @@ pub struct Slot {
 /// the messages of queues that are on no carrier.
 ///
 /// # Errors
-/// When there is no such entry, the queue does not fit, or the segment is empty, not past or holds
-/// more than [`MAX_SLOTS`] slots. That the broker did not take a slot is said in what is given back.
+/// When there is no such entry, the queue does not fit, the segment is empty, not past or holds more than
+/// [`MAX_SLOTS`] slots, or another backfill that has not ended is in the way. That the broker did not take a slot is said in what is given back.
 pub async fn backfill(
     broker: &mut impl Publish,
     store: Option<&Broker>,
@@ -92,7 +97,8 @@ pub async fn backfill(
     let entry = find(schedule, &asked.entry)?;
     let edits = Edits { queue: asked.queue.as_deref(), ..Edits::default() };
     let queue = edited(renderer, entry.message.clone(), edits)?.queue;
-    let slots = slots(entry, asked, now)?;
+    let segment = segment(entry, asked, now)?;
+    let slots = slots(entry, segment)?;
     let run = asked.run.unwrap_or_else(Uuid::new_v4);
     let shown = |slot: UnixMs, task_id: Option<Uuid>, sent_before: bool| Slot {
         entry: entry.name.to_string(),
@@ -108,7 +114,21 @@ pub async fn backfill(
         return Ok(Backfilled { run, slots, left: 0, go_on: None, after: None, failure: None });
     }
     let (mut sent, mut failure) = (Vec::new(), None);
-    for slot in slots.iter().copied().take(AT_ONCE) {
+    let step = match asked {
+        Backfill { ended: true, .. } => BackfillStep::Ends,
+        Backfill { again: true, .. } => BackfillStep::BeginsAgain,
+        Backfill { .. } => BackfillStep::Begins,
+    };
+    if let Some(note) = note(entry, asked, run, segment, step).filter(|_| !slots.is_empty()) {
+        match broker.note_backfill(note).await {
+            Ok(None) => {}
+            Ok(Some(other)) => return Err(unfinished(entry, other)),
+            // Nothing is sent without it.
+            Err(error) => failure = Some(Refused::NotSent(error.to_string())),
+        }
+    }
+    let at_once = if failure.is_none() && !asked.ended { AT_ONCE } else { 0 };
+    for slot in slots.iter().copied().take(at_once) {
         let task_id = task_id(run, entry, slot);
         let place = u64::try_from(slot.0).unwrap_or_default();
         let run = (run_of(run, entry), place);
@@ -128,6 +148,26 @@ pub async fn backfill(
     Ok(Backfilled { run, slots: sent, left: left_count, go_on, after, failure })
 }
 
+/// What to note of the backfill, unless nobody says who asks.
+fn note(
+    entry: &Entry,
+    asked: &Backfill,
+    run: Uuid,
+    (from, to): (UnixMs, UnixMs),
+    step: BackfillStep,
+) -> Option<BackfillNote> {
+    let by = asked_by(asked.by.as_deref())?;
+    let of = Uuid::new_v5(&Uuid::nil(), format!("{}\0{by}", entry.name).as_bytes());
+    let queue = asked.queue.as_deref().map(Into::into);
+    Some(BackfillNote { of, backfill: OpenBackfill { run, from, to, queue }, step })
+}
+
+fn unfinished(entry: &Entry, backfill: OpenBackfill) -> Refused {
+    let OpenBackfill { run, from, to, queue } = backfill;
+    let [from, to] = [from, to].map(|at| entry.zone.to_rfc3339(at));
+    Refused::Unfinished { run, from, to, queue: queue.map(Into::into) }
+}
+
 /// `UUIDv5(run, "<entry>\0<slot in UTC ms>")`.
 fn task_id(run: Uuid, entry: &Entry, slot: UnixMs) -> Uuid {
     Uuid::new_v5(&run, format!("{}\0{}", entry.name, slot.0).as_bytes())
@@ -138,8 +178,8 @@ fn run_of(run: Uuid, entry: &Entry) -> Uuid {
     Uuid::new_v5(&run, entry.name.as_bytes())
 }
 
-/// All slots of the segment, oldest first.
-fn slots(entry: &Entry, asked: &Backfill, now: UnixMs) -> Result<Vec<UnixMs>, Refused> {
+/// From where to where.
+fn segment(entry: &Entry, asked: &Backfill, now: UnixMs) -> Result<(UnixMs, UnixMs), Refused> {
     let from = time(entry, "--from", &asked.from)?;
     let to = time(entry, "--to", &asked.to)?;
     let local = |at: UnixMs| entry.zone.to_rfc3339(at);
@@ -154,6 +194,12 @@ fn slots(entry: &Entry, asked: &Backfill, now: UnixMs) -> Result<Vec<UnixMs>, Re
         let (from, to) = (local(from), local(to));
         return Err(Refused::Invalid(format!("--from: {from} is not before --to, {to}")));
     }
+    Ok((from, to))
+}
+
+/// All slots of the segment, oldest first.
+fn slots(entry: &Entry, (from, to): (UnixMs, UnixMs)) -> Result<Vec<UnixMs>, Refused> {
+    let local = |at: UnixMs| entry.zone.to_rfc3339(at);
     let first = entry.next_slot(UnixMs(from.0.saturating_sub(1)));
     let mut coming =
         iter::successors(first, |slot| entry.next_slot(*slot)).take_while(|slot| *slot < to);
@@ -180,8 +226,9 @@ mod tests {
         let (from, to) = (from.to_owned(), to.to_owned());
         let asked = Backfill { from, to, ..Backfill::default() };
         let now = UnixMs::from_secs(1_798_761_600);
-        let slots =
-            slots(&every("minutely", 60), &asked, now).map_err(|error| error.to_string())?;
+        let entry = every("minutely", 60);
+        let slots = segment(&entry, &asked, now).and_then(|segment| slots(&entry, segment));
+        let slots = slots.map_err(|error| error.to_string())?;
         Ok(slots.iter().map(ToString::to_string).collect())
     }
 

@@ -55,6 +55,18 @@ pub enum Refused {
     /// The broker has not taken it.
     #[error("not sent: {0}")]
     NotSent(String),
+    /// Another backfill of the entry by the same person has not ended.
+    #[error("run {run} from {from} to {to} has not ended and may have sent some of these slots")]
+    Unfinished {
+        /// Its run.
+        run: Uuid,
+        /// The first instant of its segment, RFC 3339 in the entry's zone.
+        from: String,
+        /// The first instant behind it.
+        to: String,
+        /// Its queue, if that is not the entry's own.
+        queue: Option<String>,
+    },
     /// No answer came.
     #[error("it may have been sent: {why}")]
     Uncertain {

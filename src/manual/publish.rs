@@ -14,7 +14,8 @@ use crate::schedule::outcome::Line;
 use crate::service::render::OutboundMessage;
 use crate::store::Outgoing;
 use crate::store::contract::{
-    ManualMessage, ManualNote, ManualStep, Noted, Sent, Store, StoreError,
+    BackfillNote, ManualMessage, ManualNote, ManualStep, Noted, OpenBackfill, Sent, Store,
+    StoreError,
 };
 
 /// Why nothing was sent while another process sends the same run.
@@ -51,17 +52,36 @@ pub enum Delivery {
 pub trait Publish {
     /// Publishes a message and, where there is a journal, has it journalled.
     fn publish(&mut self, message: ManualPublish) -> impl Future<Output = Delivery> + Send;
+
+    /// As [`Store::note_backfill`].
+    fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send;
 }
 
 /// Takes notes of manual messages that go to carriers.
 pub trait TakeNote {
     /// As [`Store::note`].
     fn note(&mut self, note: ManualNote) -> impl Future<Output = Result<Noted, StoreError>> + Send;
+
+    /// As [`Store::note_backfill`].
+    fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send;
 }
 
 impl<S: Store> TakeNote for S {
     fn note(&mut self, note: ManualNote) -> impl Future<Output = Result<Noted, StoreError>> + Send {
         Store::note(self, note)
+    }
+
+    fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send {
+        Store::note_backfill(self, note)
     }
 }
 
@@ -84,6 +104,13 @@ impl<S: Store, C: Carrier> Publish for Publisher<'_, S, C> {
                 carry(self.store, &self.carrier, noted, publication).await
             }
         }
+    }
+
+    async fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> Result<Option<OpenBackfill>, StoreError> {
+        self.store.note_backfill(note).await
     }
 }
 
@@ -109,6 +136,13 @@ impl<C: Carrier, N: TakeNote + Send> Publish for CarrierOnly<C, N> {
                 Delivery::NotSent(format!("the queue `{name}` is not on a carrier"))
             }
         }
+    }
+
+    async fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> Result<Option<OpenBackfill>, StoreError> {
+        self.notes.note_backfill(note).await
     }
 }
 

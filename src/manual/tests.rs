@@ -6,7 +6,9 @@ use crate::carrier::memory::{Fault, MemoryCarrier};
 use crate::clock;
 use crate::queue::AmqpQueue;
 use crate::schedule::sample::{every, schedule};
-use crate::store::contract::{HistoryQuery, ManualNote, ManualStep, Noted, Store, StoreError};
+use crate::store::contract::{
+    BackfillNote, HistoryQuery, ManualNote, ManualStep, Noted, OpenBackfill, Store, StoreError,
+};
 use crate::store::memory::MemoryStore;
 
 /// 2027-01-01T00:00:00Z
@@ -33,6 +35,13 @@ impl Publish for Broker {
         let carrier = self.carrier.clone();
         let done = Publisher { store: &mut self.store, carrier }.publish(message).await;
         if lost.is_some() { Delivery::Uncertain("no answer".to_owned()) } else { done }
+    }
+
+    async fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> Result<Option<OpenBackfill>, StoreError> {
+        Store::note_backfill(&mut self.store, note).await
     }
 }
 
@@ -67,8 +76,12 @@ impl Broker {
     }
 
     async fn backfill(&mut self, asked: &Backfill) -> Backfilled {
+        self.try_backfill(asked).await.unwrap()
+    }
+
+    async fn try_backfill(&mut self, asked: &Backfill) -> Result<Backfilled, Refused> {
         let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
-        backfill(self, None, &renderer, &schedule, asked, NOW).await.unwrap()
+        backfill(self, None, &renderer, &schedule, asked, NOW).await
     }
 
     /// Backfills the whole segment; `Err`: where it stopped, and why.
@@ -207,9 +220,76 @@ async fn a_whole_backfill_is_repeated_without_a_double_and_a_new_one_is_sent() {
     // Of the same run, another entry has its own slots.
     let other = broker.backfill_all(&minutes("hourly")).await.unwrap();
     assert!(other.iter().all(|slot| !slot.sent_before));
+    broker.backfill(&Backfill { ended: true, ..minutes("minutely") }).await;
     let new = Backfill { run: None, ..minutes("minutely") };
     let new = broker.backfill_all(&Backfill { from: "2026-12-31 23:50".to_owned(), ..new }).await;
     assert_eq!(broker.queued(), 45 + other.len() + new.unwrap().len());
+}
+
+/// The run that keeps a backfill from being sent.
+#[track_caller]
+fn in_the_way(refused: Result<Backfilled, Refused>) -> u128 {
+    match refused {
+        Err(Refused::Unfinished { run, .. }) => run.as_u128(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_backfill_that_may_have_been_sent_is_not_sent_by_another_run() {
+    // To a store and to a carrier.
+    for entry in ["minutely", "carried"] {
+        let mut broker = Broker::new();
+        broker.lose(Some((3, false)));
+        broker.backfill_all(&minutes(entry)).await.unwrap_err();
+        broker.lose(None);
+        let other = Backfill { run: None, queue: Some("other".to_owned()), ..minutes(entry) };
+        let refused = broker.try_backfill(&other).await.unwrap_err();
+        let Refused::Unfinished { run, from, to, queue: None } = &refused else {
+            panic!("{refused:?}")
+        };
+        let segment = ["2026-12-31T23:15:00+00:00", "2027-01-01T00:00:00+00:00"];
+        assert_eq!((*run, [&**from, to]), (Uuid::from_u128(8), segment));
+        // What overlaps in part.
+        let last = Backfill { from: "2026-12-31 23:59".to_owned(), run: None, ..minutes(entry) };
+        assert_eq!(in_the_way(broker.try_backfill(&last).await), 8);
+        // What does not, what somebody else asks for, and the run itself.
+        let earlier = ["2026-12-31 23:00", "2026-12-31 23:15"].map(str::to_owned);
+        let [from, to] = earlier;
+        let earlier = Backfill { from, to, run: None, ..minutes(entry) };
+        let by = Some("ben@host".to_owned());
+        let others = Backfill { by, ..last.clone() };
+        for sent in [&earlier, &others, &minutes(entry)] {
+            assert!(broker.backfill_all(sent).await.is_ok(), "{sent:?}");
+        }
+        // Until all answers are there.
+        assert_eq!(in_the_way(broker.try_backfill(&last).await), 8);
+        let answered = broker.backfill(&Backfill { ended: true, ..minutes(entry) }).await;
+        assert!(answered.slots.is_empty());
+        assert!(broker.backfill_all(&last).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_backfill_that_is_to_be_sent_again_replaces_those_that_it_overlaps() {
+    let mut broker = Broker::new();
+    broker.backfill(&minutes("minutely")).await;
+    let again = Backfill { run: Some(Uuid::from_u128(9)), again: true, ..minutes("minutely") };
+    broker.backfill_all(&again).await.unwrap();
+    let other = Backfill { run: Some(Uuid::from_u128(10)), ..minutes("minutely") };
+    assert_eq!(in_the_way(broker.try_backfill(&other).await), 9);
+    broker.backfill(&Backfill { ended: true, ..again }).await;
+    assert!(broker.backfill_all(&other).await.is_ok());
+    assert_eq!(broker.queued(), 20 + 45 + 45);
+}
+
+#[tokio::test]
+async fn nothing_is_noted_of_who_does_not_say_who_asks() {
+    let mut broker = Broker::new();
+    let nobody = Backfill { by: None, run: None, ..minutes("minutely") };
+    for _ in 0..2 {
+        assert!(broker.try_backfill(&nobody).await.is_ok());
+    }
 }
 
 #[tokio::test]
@@ -281,6 +361,13 @@ impl TakeNote for Unanswering {
         }
         self.times -= 1;
         Err(StoreError::Unanswered("no answer".to_owned()))
+    }
+
+    async fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> Result<Option<OpenBackfill>, StoreError> {
+        Store::note_backfill(&mut self.store, note).await
     }
 }
 

@@ -24,7 +24,9 @@ use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::Fence;
-use crate::store::contract::{ManualNote, Noted, Reply, Settle, Settled, Store, StoreError};
+use crate::store::contract::{
+    BackfillNote, ManualNote, Noted, OpenBackfill, Reply, Settle, Settled, Store, StoreError,
+};
 
 /// What is on its way to carriers, and what came back.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub(super) enum Event {
     Returned(Vec<Returned>),
     /// What becomes of a message that somebody asked for.
     Note(Box<ManualNote>, oneshot::Sender<Result<Noted, StoreError>>),
+    /// What becomes of a backfill.
+    NoteBackfill(Box<BackfillNote>, oneshot::Sender<Result<Option<OpenBackfill>, StoreError>>),
     /// Messages that somebody asked for were sent.
     ManualSent,
 }
@@ -57,8 +61,24 @@ struct Notes(mpsc::UnboundedSender<Event>);
 
 impl TakeNote for Notes {
     async fn note(&mut self, note: ManualNote) -> Result<Noted, StoreError> {
+        self.ask(|answer| Event::Note(Box::new(note), answer)).await
+    }
+
+    async fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> Result<Option<OpenBackfill>, StoreError> {
+        self.ask(|answer| Event::NoteBackfill(Box::new(note), answer)).await
+    }
+}
+
+impl Notes {
+    async fn ask<T>(
+        &self,
+        event: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Event,
+    ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let _ = self.0.send(Event::Note(Box::new(note), answer));
+        let _ = self.0.send(event(answer));
         let stopped = |_| StoreError::Unanswered("the service has stopped".to_owned());
         answered.await.map_err(stopped)?
     }
@@ -302,6 +322,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             Event::Note(note, answer) => {
                 let noted = self.store.note(*note);
                 // The loop does not wait for it.
+                tokio::spawn(async move { answer.send(noted.await) });
+            }
+            Event::NoteBackfill(note, answer) => {
+                let noted = self.store.note_backfill(*note);
                 tokio::spawn(async move { answer.send(noted.await) });
             }
             Event::ManualSent => {

@@ -105,6 +105,13 @@ pub trait Store: Send + 'static {
         note: ManualNote,
     ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static;
 
+    /// Notes that a backfill begins, goes on or ends; unfenced. Gives another that is in its way: then
+    /// nothing is noted.
+    fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send + 'static;
+
     /// What the journal and the kept outcomes say, oldest first.
     fn history(
         &mut self,
@@ -409,6 +416,42 @@ pub enum Noted {
     Already,
     /// Somebody else is about to hand over a message of the run.
     Busy,
+}
+
+/// What becomes of a backfill.
+#[derive(Clone, Debug)]
+pub struct BackfillNote {
+    /// The entry and who asks, as one id: others are in nobody's way.
+    pub of: Uuid,
+    /// The backfill.
+    pub backfill: OpenBackfill,
+    /// How far it has come.
+    pub step: BackfillStep,
+}
+
+/// A backfill that has not ended: some of its slots may have been sent without a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBackfill {
+    /// Its run.
+    pub run: Uuid,
+    /// The first instant of its segment.
+    pub from: UnixMs,
+    /// The first instant behind it.
+    pub to: UnixMs,
+    /// Instead of the entry's own.
+    pub queue: Option<Box<str>>,
+}
+
+/// How far a backfill has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackfillStep {
+    /// Slots of its segment are about to be sent, unless the segment overlaps that of another run. It is
+    /// remembered for an hour from then on.
+    Begins,
+    /// The same, and those that it overlaps are forgotten.
+    BeginsAgain,
+    /// Whoever asked has had all answers.
+    Ends,
 }
 
 /// What part of the history is asked for.

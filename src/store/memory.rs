@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::Outgoing;
 use super::contract::{
-    Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot,
-    Store, StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, History,
+    HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply,
+    Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
 };
 use super::model::{Model, Queues};
 use crate::queue::Queue;
@@ -294,6 +294,19 @@ impl Store for MemoryStore {
                 Noted::Now
             }
             Err(noted) => noted,
+        })
+    }
+
+    fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, .. }, now| match model.decide_backfill(now, &note) {
+            Ok(change) => {
+                model.apply(change);
+                None
+            }
+            Err(other) => Some(other),
         })
     }
 

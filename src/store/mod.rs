@@ -6,6 +6,7 @@ pub mod journal;
 pub mod last_outcomes;
 pub mod memory;
 pub(crate) mod model;
+mod open_backfills;
 pub mod redis;
 pub mod spool;
 pub mod text;

@@ -23,6 +23,7 @@ use super::contract::{
     OTHER_QUEUES, Snapshot,
 };
 use super::journal::{Record, RecordId};
+use super::open_backfills::OpenBackfills;
 use crate::queue::Queue;
 use crate::schedule::outcome::Line;
 use crate::schedule::progress::{Completeness, Progress};
@@ -100,6 +101,7 @@ pub(crate) struct Change {
     pub(crate) intents: Vec<(Box<str>, Option<UnixMs>)>,
     pub(crate) running: Vec<(Box<str>, Option<Running>)>,
     pub(crate) run: Option<(Uuid, RunPlace)>,
+    pub(crate) backfills: Option<(Uuid, OpenBackfills)>,
     /// Of entries that are forgotten, the outcomes that trimming kept.
     pub(crate) forgotten: Vec<Box<str>>,
     pub(crate) fold: Option<Folding>,
@@ -138,6 +140,8 @@ pub(crate) struct Model {
     pub(crate) intents: HashMap<Box<str>, UnixMs>,
     pub(crate) running: HashMap<Box<str>, Running>,
     pub(crate) runs: HashMap<Uuid, RunPlace>,
+    /// By entry and who asked.
+    pub(crate) backfills: HashMap<Uuid, OpenBackfills>,
     /// The places at which somebody is about to go on with a run, until when.
     intended_runs: HashMap<Uuid, RunPlace>,
     pub(crate) counters: Counters,
@@ -167,6 +171,7 @@ impl Model {
             intents: HashMap::new(),
             running: HashMap::new(),
             runs: HashMap::new(),
+            backfills: HashMap::new(),
             intended_runs: HashMap::new(),
             counters: Counters::default(),
             outcomes: BTreeMap::new(),
@@ -252,6 +257,9 @@ impl Model {
         if let Some((run, place)) = change.run {
             self.runs.insert(run, place);
         }
+        if let Some((of, open)) = change.backfills {
+            self.set_backfills(of, open);
+        }
         for entry in change.forgotten {
             self.outcomes.remove(&*entry);
         }
@@ -261,6 +269,13 @@ impl Model {
             Some(Folding::Through(id)) => self.folded = Some(id),
             Some(Folding::Anew) => self.begin_chain(),
             None => {}
+        }
+    }
+
+    pub(crate) fn set_backfills(&mut self, of: Uuid, open: OpenBackfills) {
+        match open.is_empty() {
+            true => drop(self.backfills.remove(&of)),
+            false => drop(self.backfills.insert(of, open)),
         }
     }
 

@@ -233,6 +233,11 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
     assert!(said.contains(&format!("the slot {slot} may have been sent: ")), "{said}");
     let may_double = format!("may send it twice, and `--from {next}` leaves it out\n");
     assert!(said.ends_with(&may_double), "{said}");
+    let refused = place.run(&[&["backfill", "daily"], &segment[..]].concat()).refused(1);
+    let in_the_way =
+        format!(" from {slot} to 2026-01-04T00:00:00+00:00 has not ended and may have sent ");
+    assert!(refused.contains(&in_the_way), "{refused}");
+    assert_eq!(client.take("doubted").len(), 0);
 }
 
 #[test]

@@ -70,6 +70,36 @@ fn a_run_that_two_replicas_repeat_at_once_sends_each_slot_once() {
 }
 
 #[test]
+fn a_backfill_without_an_answer_is_not_doubled_by_repeating_it_at_another_replica() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let (mut a, mut b) = leader_and_follower(&proxy, &server);
+    let segment = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T00:00:10Z"];
+    let backfill = [&["backfill", "x"], &segment[..]].concat();
+    // The third slot.
+    proxy.lose_the_reply_to(&["\t1767225600400\tbackfill\t"]);
+    a.run(&backfill).refused(3);
+    a.downbeat.process().kill();
+    b.wait_until_it_leads(0);
+    let from_it = ["--from", "2026-01-01T00:00:00.400Z", "--to", "2026-01-01T00:00:10Z"];
+    for repeat in [&backfill, &[&["backfill", "x"], &from_it[..]].concat()] {
+        let refused = b.run(repeat).refused(1);
+        assert!(
+            refused.contains(" has not ended and may have sent some of these slots; "),
+            "{refused}"
+        );
+    }
+    assert_eq!(of_kind(&server, "backfill"), 3);
+    let refused = b.run(&backfill).refused(1);
+    let (_, run) = refused.split_once("--run ").unwrap_or_else(|| panic!("{refused}"));
+    let run = run.split('`').next().unwrap();
+    b.run(&[&backfill[..], &["--run", run]].concat()).ok();
+    assert_eq!(of_kind(&server, "backfill"), 50);
+    finish_with_manual(&server, &mut [&mut a, &mut b]);
+}
+
+#[test]
 fn manual_messages_cost_the_leader_neither_slots_nor_its_place() {
     needs!(Redis);
     let server = RedisServer::start();

@@ -1,8 +1,10 @@
 //! `backfill`: slots of the past, the same with and without a service.
 
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{place_with, place_with_three};
 use crate::support::downbeat::Place;
@@ -11,6 +13,7 @@ use crate::support::redis::{RedisServer, free_port};
 use crate::support::sent::Sent;
 use crate::support::spool;
 use crate::support::tools::needs;
+use crate::support::wait::{START, eventually};
 
 /// Three nights of 2026, two of them asked for.
 const NIGHTS: [&str; 4] = ["--from", "2026-01-02 03:00", "--to", "2026-01-04 03:00"];
@@ -31,7 +34,7 @@ fn run(place: &Place, args: &[String]) -> crate::support::downbeat::Finished {
 /// The command that goes on, as it is told, without the name of the program.
 fn going_on(said: &str) -> Vec<String> {
     let (_, command) = said.split_once("`downbeat ").unwrap_or_else(|| panic!("{said}"));
-    let (command, _) = command.rsplit_once('`').unwrap();
+    let (command, _) = command.split_once('`').unwrap();
     let split = format!("for arg in {command}; do printf '%s\\n' \"$arg\"; done");
     let words = Command::new("sh").args(["-c", &split]).output().unwrap();
     String::from_utf8(words.stdout).unwrap().lines().map(str::to_owned).collect()
@@ -257,4 +260,124 @@ fn a_backfill_whose_answer_is_lost_goes_on_as_it_says_without_a_double_or_a_gap(
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
     downbeat.wait_for_log("took office");
     go_on_after_a_lost_answer(&server, &proxy, &place);
+}
+
+/// 48 slots from 2026-01-02T00:00+09:00 on.
+const HALF_A_DAY: [&str; 6] =
+    ["backfill", "switched-off", "--from", "2026-01-02 00:00", "--to", "2026-01-02 12:00"];
+
+/// Repeats a backfill whose answer was lost, without naming its run, and then goes on as it says.
+fn repeat_after_a_lost_answer(server: &RedisServer, proxy: &Proxy, place: &Place) {
+    let queued = || server.queue("reports").len();
+    let run_of = |said: &str| going_on(said).last().unwrap().clone();
+    // The first slot, the thirtieth and the last.
+    for (mark, nth) in [
+        (&["\t1767279600000\tbackfill\t"], 1),
+        (&["\t1767305700000\tbackfill\t"], 30),
+        (&["\t1767321900000\tbackfill\t"], 48),
+    ] {
+        let before = queued();
+        proxy.lose_the_reply_to(mark);
+        let said = place.run(&HALF_A_DAY).refused(3);
+        let from_it = going_on(&said);
+        let repeats: [&[String]; 2] =
+            [&HALF_A_DAY.map(str::to_owned), &from_it[..from_it.len() - 2]];
+        let refused = repeats.map(|repeat| run(place, repeat).refused(1));
+        let [refused, _] = refused.map(|refused| {
+            assert!(
+                refused.contains(" has not ended and may have sent some of these "),
+                "{refused}"
+            );
+            assert_eq!(run_of(&refused), run_of(&said));
+            refused
+        });
+        assert_eq!(queued(), before + nth);
+        // What does not overlap goes.
+        let earlier =
+            ["--from", "2026-01-01 00:00", "--to", "2026-01-02 00:00", "--queue", "other"];
+        place.run(&[&["backfill", "switched-off"], &earlier[..]].concat()).ok();
+        let rest = run(place, &going_on(&refused)).ok();
+        assert_eq!(rest.matches("sent before: switched-off to reports as ").count(), nth);
+        let sent = &server.queue("reports")[before..];
+        assert_eq!((sent.len(), rest.lines().count()), (48, 48));
+        assert!(sent.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));
+        // It has ended.
+        place.run(&HALF_A_DAY).ok();
+        assert_eq!(queued(), before + 2 * 48);
+    }
+}
+
+#[test]
+fn a_backfill_whose_answer_is_lost_is_not_sent_by_another_run() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
+    repeat_after_a_lost_answer(&server, &proxy, &place);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    repeat_after_a_lost_answer(&server, &proxy, &place);
+}
+
+#[test]
+fn a_backfill_that_may_have_been_sent_is_sent_again_if_one_insists() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
+    proxy.lose_the_reply_to(&["\t1767305700000\tbackfill\t"]);
+    place.run(&HALF_A_DAY).refused(3);
+    let refused = place.run(&HALF_A_DAY).refused(1);
+    assert!(
+        refused.contains(", or repeat this with `--again`, which sends them again"),
+        "{refused}"
+    );
+    place.run(&[&HALF_A_DAY[..], &["--again"]].concat()).ok();
+    assert_eq!(server.queue("reports").len(), 30 + 48);
+    // Nothing is in doubt any more.
+    place.run(&HALF_A_DAY).ok();
+    let both =
+        place.run(&[&HALF_A_DAY[..], &["--again", "--run", &Uuid::nil().to_string()]].concat());
+    assert!(both.refused(2).contains("cannot be used with"));
+}
+
+#[test]
+fn a_backfill_of_which_nothing_was_sent_is_repeated_as_it_stands() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place(&server);
+    let mut connection = server.connect();
+    redis::cmd("SET").arg("reports").arg("no list").query::<()>(&mut connection).unwrap();
+    let said = place.run(&HALF_A_DAY).refused(3);
+    assert!(said.contains(" was not sent: "), "{said}");
+    redis::cmd("DEL").arg("reports").query::<()>(&mut connection).unwrap();
+    place.run(&HALF_A_DAY).ok();
+    assert_eq!(server.queue("reports").len(), 48);
+}
+
+#[test]
+fn a_backfill_into_a_spool_that_was_killed_is_not_sent_by_another_run() {
+    let place = place_with("entries: {minutely: {task: t, every: 1m}}");
+    let place = place.env("DOWNBEAT_BROKER", "spool:state/spool");
+    let queue = place.state().join("spool/queue");
+    let segment = ["--from", "2026-01-01 00:00", "--to", "2026-01-01 10:00"];
+    let backfill = [&["backfill", "minutely"], &segment[..]].concat();
+    // Nobody reads what it prints, and 600 lines are more than a pipe holds: it cannot end.
+    let mut command = place.command(&backfill);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    eventually(START, "a slot is sent", || {
+        (queue.exists() && !spool::files(&queue).is_empty()).then_some(())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let refused = place.run(&backfill).refused(1);
+    let killed = spool::files(&queue).len();
+    assert!(killed < 600, "{killed}");
+    let rest = run(&place, &going_on(&refused)).ok();
+    assert_eq!(rest.matches("sent before: ").count(), killed);
+    assert_eq!(place.run(&backfill).ok().lines().count(), 600, "it has ended");
+    let sent = spool::messages(&queue);
+    let ids: BTreeSet<_> = sent.iter().map(|sent| &sent.id).collect();
+    let slots: BTreeSet<_> = sent.iter().map(Sent::slot_ms).collect();
+    assert_eq!((sent.len(), ids.len(), slots.len()), (1200, 1200, 600));
 }

@@ -1,5 +1,8 @@
 //! Messages that somebody asked for.
 
+use downbeat::store::contract::BackfillStep::{Begins, BeginsAgain, Ends};
+use downbeat::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
+
 use super::*;
 
 over_every_store! {
@@ -10,6 +13,10 @@ over_every_store! {
     a_message_that_a_carrier_has_taken_is_recorded_once
     a_message_that_a_carrier_has_not_taken_leaves_nothing
     one_at_a_time_goes_on_with_a_run_over_a_carrier
+    a_backfill_is_in_the_way_of_those_that_it_overlaps_until_it_ends
+    a_backfill_that_is_repeated_on_purpose_replaces_those_that_it_overlaps
+    a_backfill_is_in_the_way_for_an_hour_since_it_last_sent
+    the_newest_hundred_backfills_are_remembered
 }
 
 const RUN: Uuid = Uuid::from_u128(77);
@@ -141,4 +148,95 @@ async fn one_at_a_time_goes_on_with_a_run_over_a_carrier<R: Rig>(rig: R) {
     // One that comes late is recorded all the same.
     assert_eq!(leader.note_manual(ManualStep::Published, (other, 1)).await, Noted::Now);
     assert_eq!(leader.count("s", "manual").await, 2);
+}
+
+/// Of one entry and one person.
+const OF: Uuid = Uuid::from_u128(5);
+
+fn backfill(run: u128, from: i64, to: i64) -> OpenBackfill {
+    let queue = run.is_multiple_of(2).then(|| "a queue".into());
+    OpenBackfill { run: Uuid::from_u128(run), from: UnixMs(from), to: UnixMs(to), queue }
+}
+
+impl<R: Rig> Leader<R> {
+    /// Gives what is in the way.
+    async fn note_backfill(
+        &mut self,
+        step: BackfillStep,
+        backfill: OpenBackfill,
+    ) -> Option<OpenBackfill> {
+        self.store.note_backfill(BackfillNote { of: OF, backfill, step }).await.unwrap()
+    }
+}
+
+async fn a_backfill_is_in_the_way_of_those_that_it_overlaps_until_it_ends<R: Rig>(rig: R) {
+    let mut leader = Leader::unregistered(rig).await;
+    assert_eq!(leader.note_backfill(Begins, backfill(1, 1_000, 5_000)).await, None);
+    assert_eq!(leader.note_backfill(Begins, backfill(2, 5_000, 6_000)).await, None);
+    assert_eq!(leader.note_backfill(Begins, backfill(3, 500, 1_000)).await, None);
+    let first = Some(backfill(1, 1_000, 5_000));
+    for (from, to) in [(1_000, 5_000), (0, 1_001), (4_999, 9_000), (0, 9_000), (2_000, 2_001)] {
+        assert_eq!(
+            leader.note_backfill(Begins, backfill(4, from, to)).await,
+            first,
+            "{from} to {to}"
+        );
+    }
+    // Going on, it keeps its place; of others nothing is known.
+    assert_eq!(leader.note_backfill(Begins, backfill(1, 4_000, 5_000)).await, None);
+    let note = BackfillNote { of: RUN, backfill: backfill(4, 0, 9_000), step: Begins };
+    assert_eq!(leader.store.note_backfill(note).await, Ok(None));
+    leader.store = leader.rig.reopen(leader.store);
+    assert_eq!(leader.note_backfill(Begins, backfill(4, 1_000, 1_001)).await, first);
+    assert_eq!(leader.note_backfill(Ends, backfill(1, 4_000, 5_000)).await, None);
+    assert_eq!(
+        leader.note_backfill(Ends, backfill(77, 0, 9_000)).await,
+        None,
+        "nothing is known of it"
+    );
+    assert_eq!(leader.note_backfill(Begins, backfill(4, 1_000, 5_000)).await, None);
+    let second = Some(backfill(2, 5_000, 6_000));
+    assert_eq!(leader.note_backfill(Begins, backfill(5, 5_999, 6_000)).await, second);
+}
+
+async fn a_backfill_that_is_repeated_on_purpose_replaces_those_that_it_overlaps<R: Rig>(rig: R) {
+    let mut leader = Leader::unregistered(rig).await;
+    for run in 0..4 {
+        let from = 1_000 * i64::try_from(run).unwrap();
+        assert_eq!(leader.note_backfill(Begins, backfill(run, from, from + 1_000)).await, None);
+    }
+    assert_eq!(leader.note_backfill(BeginsAgain, backfill(8, 1_500, 2_500)).await, None);
+    for (from, to, run) in [(0, 1_000, Some(0)), (3_000, 4_000, Some(3)), (1_500, 1_501, Some(8))] {
+        let other = leader.note_backfill(Begins, backfill(9, from, to)).await;
+        assert_eq!(other.map(|other| other.run.as_u128()), run);
+    }
+    assert_eq!(leader.note_backfill(Begins, backfill(9, 1_000, 1_500)).await, None);
+    assert_eq!(leader.note_backfill(Begins, backfill(10, 2_500, 3_000)).await, None);
+}
+
+async fn a_backfill_is_in_the_way_for_an_hour_since_it_last_sent<R: Rig>(rig: R) {
+    let mut leader = Leader::unregistered(rig).await;
+    let half_an_hour = Duration::from_secs(1_800);
+    assert_eq!(leader.note_backfill(Begins, backfill(1, 1_000, 5_000)).await, None);
+    assert_eq!(leader.note_backfill(Begins, backfill(2, 6_000, 7_000)).await, None);
+    leader.rig.pass(half_an_hour).await;
+    assert_eq!(leader.note_backfill(Begins, backfill(1, 3_000, 5_000)).await, None);
+    leader.rig.pass(half_an_hour + Duration::from_secs(1)).await;
+    let first = Some(backfill(1, 1_000, 5_000));
+    assert_eq!(leader.note_backfill(Begins, backfill(3, 1_000, 7_000)).await, first);
+    assert_eq!(leader.note_backfill(Begins, backfill(3, 6_000, 7_000)).await, None);
+    leader.rig.pass(half_an_hour).await;
+    assert_eq!(leader.note_backfill(Begins, backfill(4, 1_000, 5_000)).await, None);
+}
+
+async fn the_newest_hundred_backfills_are_remembered<R: Rig>(rig: R) {
+    let mut leader = Leader::unregistered(rig).await;
+    for run in 0..101 {
+        let from = 1_000 * i64::try_from(run).unwrap();
+        assert_eq!(leader.note_backfill(Begins, backfill(run, from, from + 1_000)).await, None);
+    }
+    assert_eq!(
+        leader.note_backfill(Begins, backfill(200, 0, 101_000)).await,
+        Some(backfill(1, 1_000, 2_000))
+    );
 }

@@ -203,6 +203,35 @@ async fn what_stands_in_the_place_of_a_run_and_is_no_place_keeps_no_message_back
 }
 
 #[tokio::test]
+async fn what_stands_in_the_place_of_backfills_and_is_none_keeps_none_back() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    let (huge, dashes) = ("9".repeat(50_000_000), "-".repeat(36));
+    let far = format!("{} 9999999999999 0 9000 q", Uuid::nil());
+    let soon = ago(0).0 + 1_000_000;
+    let no_run = format!("{dashes} {soon} 0 9000 q");
+    let digits = format!("{} {soon} 0 {}", Uuid::nil(), "4".repeat(40));
+    for garbage in ["garbage", "", "\n\n", &huge, &far, &no_run, &digits, "hash"] {
+        let of = Uuid::new_v4();
+        let key = format!("test:open:{of}");
+        let _: () = match garbage {
+            "hash" => leader.redis().hset(&key, "x", "y").unwrap(),
+            _ => leader.redis().set(&key, garbage).unwrap(),
+        };
+        let note = |run, step| {
+            let run = Uuid::from_u128(run);
+            let backfill = OpenBackfill { run, from: UnixMs(0), to: UnixMs(9_000), queue: None };
+            BackfillNote { of, backfill, step }
+        };
+        let shown = &garbage[..garbage.len().min(60)];
+        let begun = leader.store.note_backfill(note(1, BackfillStep::BeginsAgain)).await;
+        assert_eq!(begun, Ok(None), "{shown}");
+        let other = leader.store.note_backfill(note(2, BackfillStep::Begins)).await.unwrap();
+        assert_eq!(other.map(|other| other.run), Some(Uuid::from_u128(1)), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn counters_that_are_none_are_begun_anew() {
     needs!(Redis);
     let mut leader = Leader::start().await;

@@ -34,7 +34,7 @@ GET /v1/queues/NAME/messages?count=10
 GET /v1/queues/NAME/tasks/ID?within=1s
 POST /v1/workers/inspect {\"queues\": [NAME, …], \"timeout\": \"1s\"}
 POST /v1/entries/NAME/trigger {\"slot\", \"args\", \"kwargs\", \"queue\", \"id\", \"by\", \"dry_run\", \"wants_result\"}
-POST /v1/entries/NAME/backfill {\"from\", \"to\", \"queue\", \"run\", \"by\", \"dry_run\"}
+POST /v1/entries/NAME/backfill {\"from\", \"to\", \"queue\", \"run\", \"by\", \"again\", \"ended\", \"dry_run\"}
 POST /v1/reload?wait=true
 POST /v1/resign
 ";

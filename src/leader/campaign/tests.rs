@@ -7,9 +7,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::store::contract::{
-    Announcement, Batch, Capabilities, Counters, Fold, History, HistoryQuery, Intend,
-    ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot, Trim,
-    Trimmed,
+    Announcement, BackfillNote, Batch, Capabilities, Counters, Fold, History, HistoryQuery, Intend,
+    ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply, Sent, Settle,
+    Snapshot, Trim, Trimmed,
 };
 
 const TTL: Duration = Duration::from_secs(6);
@@ -93,6 +93,7 @@ impl<const SHARED: bool> Store for Scripted<SHARED> {
         trim(Trim) -> Trimmed;
         send(ManualMessage) -> Sent;
         note(ManualNote) -> Noted;
+        note_backfill(BackfillNote) -> Option<OpenBackfill>;
         history(HistoryQuery) -> History;
         counters() -> Counters;
     }

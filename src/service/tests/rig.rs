@@ -21,9 +21,9 @@ use crate::service::reload::Loader;
 use crate::service::render::Renderer;
 use crate::store::contract;
 use crate::store::contract::{
-    Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, HistoryQuery, Intend,
-    ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot, Store,
-    StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, HistoryQuery,
+    Intend, ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply, Sent, Settle,
+    Snapshot, Store, StoreError, Trim, Trimmed,
 };
 use crate::store::memory::MemoryStore;
 use crate::supervisor::Supervisor;
@@ -166,6 +166,7 @@ impl Store for Reached {
         trim(request: Trim) -> Trimmed;
         send(request: ManualMessage) -> Sent;
         note(note: ManualNote) -> Noted;
+        note_backfill(note: BackfillNote) -> Option<OpenBackfill>;
         history(query: HistoryQuery) -> contract::History;
         counters() -> Counters;
         acquire(request: Acquire) -> Acquired;

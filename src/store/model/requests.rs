@@ -11,8 +11,8 @@ use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::registration::{Registration, RegistrationChange};
 use crate::schedule::{Guards, UnixMs};
 use crate::store::contract::{
-    Batch, Exception, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage, ManualNote,
-    ManualStep, Noted, Register, Reply, Sent, Settle, Write,
+    BackfillNote, Batch, Exception, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage,
+    ManualNote, ManualStep, Noted, OpenBackfill, Register, Reply, Sent, Settle, Write,
 };
 use crate::store::{Fence, Outgoing};
 
@@ -354,6 +354,18 @@ impl Model {
         }
     }
 
+    /// What changes when a backfill begins, goes on or ends, or the one in its way.
+    pub(crate) fn decide_backfill(
+        &mut self,
+        now: UnixMs,
+        note: &BackfillNote,
+    ) -> Result<Change, OpenBackfill> {
+        self.forget_runs(now);
+        let before = self.backfills.get(&note.of).cloned().unwrap_or_default();
+        let backfills = Some((note.of, before.noting(now, note)?));
+        Ok(Change { backfills, ..Change::default() })
+    }
+
     /// Whether the run has come so far.
     fn was_sent(&self, now: UnixMs, (run, place): (Uuid, u64)) -> bool {
         let before = self.runs.get(&run).filter(|before| before.until > now);
@@ -383,6 +395,10 @@ impl Model {
     pub(crate) fn forget_runs(&mut self, now: UnixMs) {
         self.runs.retain(|_, place| place.until > now);
         self.intended_runs.retain(|_, place| place.until > now);
+        self.backfills.retain(|_, open| {
+            open.forget_old(now);
+            !open.is_empty()
+        });
     }
 }
 

@@ -113,4 +113,10 @@ impl Keys {
     pub(super) fn intended_run(&self, run: Uuid) -> String {
         self.key(&format!("run:{run}:intended"))
     }
+
+    /// String that lasts an hour: the backfills of one entry and one person that have not ended, see
+    /// `open.lua`.
+    pub(super) fn open_backfills(&self, of: Uuid) -> String {
+        self.key(&format!("open:{of}"))
+    }
 }

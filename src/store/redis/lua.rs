@@ -47,6 +47,7 @@ scripts! {
     SETTLE = "fence" "journal" "records" "settle";
     SEND = "journal" "push" "send";
     NOTE = "journal" "note";
+    OPEN = "open";
     TRIM = "journal" "trim";
     CONVERT = "convert";
     PEEK = "peek";

@@ -18,10 +18,12 @@ use super::{history, inspect, lua, reply, writing};
 use crate::address::RedisAddress;
 use crate::schedule::TaskIds;
 use crate::store::contract::{
-    Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, ManualNote, Noted, Register, Renewed,
-    Reply, Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, History,
+    HistoryQuery, Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, ManualNote, Noted,
+    OpenBackfill, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError, Trim,
+    Trimmed,
 };
+use crate::store::open_backfills;
 use crate::tls::Tls;
 
 /// Lease, journal, controls and queues of one namespace on one Redis server.
@@ -253,6 +255,18 @@ impl Store for RedisStore {
                 Some("busy") => Ok(Noted::Busy),
                 _ => Err(reply::odd()),
             }
+        }
+    }
+
+    fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send + 'static {
+        let call = writing::note_backfill(&self.source.keys, &note);
+        let answer = self.source.requests.ask_again(call);
+        async move {
+            let other = reply::text(&answer.await?).ok_or_else(reply::odd)?;
+            Ok(open_backfills::read_line(&other).map(|(_, backfill)| backfill))
         }
     }
 

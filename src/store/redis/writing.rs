@@ -6,16 +6,18 @@ use std::sync::Arc;
 use redis::Cmd;
 
 use super::batch::{Context, add_commands, counts, term};
+use super::keys::Keys;
 use super::lua;
 use crate::schedule::UnixMs;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::registration::RegistrationChange;
 use crate::store::Fence;
 use crate::store::contract::{
-    Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage, ManualNote, ManualStep, Register,
-    Settle,
+    BackfillNote, BackfillStep, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage,
+    ManualNote, ManualStep, OpenBackfill, Register, Settle,
 };
 use crate::store::journal::write_line;
+use crate::store::open_backfills::{KEPT_FOR, MAX_OPEN};
 use crate::store::text;
 
 /// The format of what is written.
@@ -202,6 +204,19 @@ pub(super) fn note(context: &mut Context<'_>, note: &ManualNote) -> Cmd {
     write_line(&note.line, &mut line);
     let outcome = note.line.outcome.as_str();
     call.arg(line).arg(format!("{}{outcome}", context.field(&note.queue.name)));
+    call
+}
+
+pub(super) fn note_backfill(keys: &Keys, note: &BackfillNote) -> Cmd {
+    let mut call = lua::call(&lua::OPEN, &[keys.open_backfills(note.of)]);
+    call.arg(match note.step {
+        BackfillStep::Begins => "begins",
+        BackfillStep::BeginsAgain => "begins again",
+        BackfillStep::Ends => "ends",
+    });
+    let OpenBackfill { run, from, to, queue } = &note.backfill;
+    call.arg(run.to_string()).arg(from.0).arg(to.0).arg(queue.as_deref().unwrap_or(""));
+    call.arg(KEPT_FOR.as_millis().to_string()).arg(MAX_OPEN);
     call
 }
 

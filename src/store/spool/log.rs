@@ -23,6 +23,7 @@ use crate::schedule::progress::Progress;
 use crate::schedule::registration::Registration;
 use crate::store::journal::{self, MAX_UNREADABLE, shortened};
 use crate::store::model::{Change, Head, Model, NewRecord, RunPlace, Running};
+use crate::store::open_backfills::OpenBackfills;
 use crate::store::text::{self, MAX_REGISTRATION};
 
 /// The number of the format that is written.
@@ -65,6 +66,9 @@ struct Line {
     /// By run, `[place, until]`.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     runs: Values,
+    /// By entry and who asked, the lines of backfills that have not ended; see `open_backfills`.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    backfills: Values,
     /// Names in the stage of what this write records.
     #[serde(default, skip_serializing_if = "HashSet::is_empty")]
     staged: HashSet<String>,
@@ -332,6 +336,12 @@ impl Recovered {
                 self.model.runs.insert(run, RunPlace { place, until });
             }
         }
+        for (of, value) in &line.backfills {
+            let lines = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+            if let Ok(of) = Uuid::parse_str(of) {
+                self.model.set_backfills(of, OpenBackfills::read(lines));
+            }
+        }
         change
     }
 
@@ -427,8 +437,9 @@ pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError
 impl Line {
     /// Whether it says nothing that means anything without a sequence number.
     fn is_bare(&self) -> bool {
-        let Line { registrations, progress, intents, running, runs, counters, .. } = self;
-        let values = [registrations, progress, intents, running, runs, counters];
+        let Line { registrations, progress, intents, running, runs, backfills, counters, .. } =
+            self;
+        let values = [registrations, progress, intents, running, runs, backfills, counters];
         self.journal.is_empty() && values.into_iter().all(BTreeMap::is_empty)
     }
 }
@@ -505,6 +516,10 @@ fn run_text((run, place): &(Uuid, RunPlace)) -> (Box<str>, Value) {
     (run.to_string().into(), place)
 }
 
+fn backfills_text((of, open): (&Uuid, &OpenBackfills)) -> (Box<str>, Value) {
+    (of.to_string().into(), open.lines().collect())
+}
+
 fn line_of(change: &Change) -> Line {
     Line {
         seq: change.sequence,
@@ -516,6 +531,7 @@ fn line_of(change: &Change) -> Line {
         running: values(&change.running, running_text),
         journal: change.records.iter().map(record_text).collect(),
         runs: change.run.iter().map(run_text).collect(),
+        backfills: change.backfills.iter().map(|(of, open)| backfills_text((of, open))).collect(),
         ..Line::default()
     }
 }
@@ -559,6 +575,7 @@ fn lines_of<'a>(model: &'a Model, unreadable: &'a Unreadable) -> impl Iterator<I
         seq: Some(model.sequence),
         term: Some(model.term),
         marked: model.is_marked,
+        backfills: model.backfills.iter().map(backfills_text).collect(),
         counters: model.counters.0.iter().map(counter).collect(),
         head: model.head.map(|head| (head.id.to_string(), head.total)),
         ..Line::default()

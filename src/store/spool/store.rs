@@ -21,9 +21,9 @@ use crate::clock;
 use crate::queue::Queue;
 use crate::schedule::UnixMs;
 use crate::store::contract::{
-    Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot,
-    Store, StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, History,
+    HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply,
+    Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
 };
 use crate::store::model::{Change, Decision, Model, Queues};
 use crate::store::{Outgoing, Peeked};
@@ -320,6 +320,14 @@ impl Spool {
         }
     }
 
+    fn note_backfill(&mut self, note: &BackfillNote) -> Result<Option<OpenBackfill>, StoreError> {
+        self.prepare()?;
+        match self.model.decide_backfill((self.clock)(), note) {
+            Ok(change) => self.commit(change, Vec::new()).map(|()| None),
+            Err(other) => Ok(Some(other)),
+        }
+    }
+
     fn read(&mut self) -> Result<Snapshot, StoreError> {
         self.prepare()?;
         let (unreadable, unreadable_count) = self.log.unreadable();
@@ -470,6 +478,13 @@ impl Store for SpoolStore {
         note: ManualNote,
     ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static {
         self.ask(move |spool| spool.note(&note))
+    }
+
+    fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.note_backfill(&note))
     }
 
     fn history(

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use downbeat::store::contract::{
-    Acquire, Acquired, Announced, Batch, Capabilities, Counters, Fold, History, HistoryQuery,
-    Intend, ManualMessage, ManualNote, Noted, Register, Renewed, Reply, Sent, Settle, Snapshot,
-    Store, StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, History,
+    HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply,
+    Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
 };
 use downbeat::store::redis::RedisStore;
 use redis::Client;
@@ -92,6 +92,7 @@ impl Store for TroubledStore {
         send(request: ManualMessage) -> Sent, |sent| *sent == Sent::Now;
         // Giving up needs no room.
         note(note: ManualNote) -> Noted, |_| false;
+        note_backfill(note: BackfillNote) -> Option<OpenBackfill>, |_| false;
         history(query: HistoryQuery) -> History, |_| false;
         counters() -> Counters, |_| false;
         acquire(request: Acquire) -> Acquired, |acquired| matches!(acquired, Acquired::Ours { .. });

@@ -1,0 +1,42 @@
+-- Notes that a backfill begins, goes on or ends, unless another is in its way.
+--
+-- KEYS  1 the backfills of one entry and one person that have not ended, a line each: run, when it is
+--       forgotten, the first instant of its segment, the first behind it (UTC ms), queue
+-- ARGV  1 'begins', 'begins again' (then those that it overlaps are forgotten) or 'ends', 2 its run, 3 the
+--       first instant of its segment, 4 the first behind it, 5 its queue, 6 for how many ms it is
+--       remembered, 7 how many are
+-- Gives '' when that is noted, or the line of the one in its way: nothing was done
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local step, run, from, to = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local longest, most = tonumber(ARGV[6]), tonumber(ARGV[7])
+local length = redis.pcall('STRLEN', KEYS[1])
+-- What is longer is none of ours.
+local fits = type(length) == 'number' and length <= 512 * most
+local kept = {}
+for line in string.gmatch(fits and redis.call('GET', KEYS[1]) or '', '[^\n]+') do
+  local other, till, first, last = string.match(line, '^([%x-]+) (%d+) (%d+) (%d+) ')
+  local left = other and #till <= 15 and #first <= 15 and #last <= 15 and till - now or 0
+  if left > 0 and left <= longest then
+    first, last = tonumber(first), tonumber(last)
+    local overlaps = first < tonumber(ARGV[4]) and tonumber(ARGV[3]) < last
+    if other == run then
+      from, to = math.min(from, first), math.max(to, last)
+    elseif not overlaps or step == 'ends' then
+      kept[#kept + 1] = line
+    elseif step == 'begins' then
+      return line
+    end
+  end
+end
+if step ~= 'ends' then
+  local numbers = string.format(' %.0f %.0f %.0f ', now + longest, from, to)
+  kept[#kept + 1] = run .. numbers .. ARGV[5]
+end
+if #kept > 0 then
+  local oldest = math.max(1, #kept - most + 1)
+  redis.call('SET', KEYS[1], table.concat(kept, '\n', oldest), 'PX', longest)
+else
+  redis.call('DEL', KEYS[1])
+end
+return ''
