@@ -17,7 +17,7 @@ use crate::schedule::planner::Planner;
 use crate::schedule::progress::Progress;
 use crate::store::Fence;
 use crate::store::contract::{
-    Fold, FoldedThrough, MAX_FOLDED, Reply, Store, StoreError, Trim, Trimmed,
+    Fold, FoldedThrough, MAX_FOLDED, MAX_TRIMMED, Reply, Store, StoreError, Trim, Trimmed,
 };
 use crate::store::journal::RecordId;
 
@@ -51,7 +51,7 @@ const COUNTERS_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Trimming {
     at: Option<Instant>,
-    /// Slots recorded since.
+    /// Slots recorded since there was nothing to drop.
     slots: u64,
     /// The store has more to drop.
     has_more: bool,
@@ -71,6 +71,18 @@ impl Trimming {
             slots if slots > max_slots / 5 => SHORT_IDLE,
             _ => IDLE,
         }
+    }
+
+    /// So much has piled up that there seems to be no time in which nothing is due.
+    fn is_overdue(&self, max_slots: u64) -> bool {
+        self.slots > max_slots
+    }
+
+    /// A call at `now` did that. What was recorded counts until there is nothing more to drop, so that
+    /// the next calls wait for no longer a time than this one.
+    fn after(&self, trimmed: Trimmed, now: Instant) -> Trimming {
+        let slots = if trimmed.more { self.slots } else { 0 };
+        Trimming { at: Some(now), slots, has_more: trimmed.more }
     }
 }
 
@@ -157,6 +169,17 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
+    /// After a round that has recorded so many slots: drops as many, if there is never time for it.
+    pub(super) async fn keep_up_trimming(&mut self, lease: &Lease, recorded: usize) {
+        let steps = 1 + recorded as u64 / MAX_TRIMMED;
+        for _ in 0..steps {
+            if !self.trimming.is_overdue(self.settings.history.slots) {
+                break;
+            }
+            self.trim(lease).await;
+        }
+    }
+
     /// Drops what the history need not keep. Slots never wait for that, whatever goes wrong.
     async fn trim(&mut self, lease: &Lease) {
         let history = &self.settings.history;
@@ -169,11 +192,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         };
         let now = Instant::now();
         self.trimming = match self.store.trim(request).await {
-            Ok(Trimmed { slots, more }) => {
-                if slots > 0 {
-                    debug!(slots, "trimmed the journal");
+            Ok(trimmed) => {
+                if trimmed.slots > 0 {
+                    debug!(slots = trimmed.slots, "trimmed the journal");
                 }
-                Trimming { at: Some(now), slots: 0, has_more: more }
+                self.trimming.after(trimmed, now)
             }
             Err(error) => {
                 debug!(%error, "could not trim the journal");
@@ -279,6 +302,28 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             if is_last {
                 return Ok(Ok(position));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_piled_up_is_trimmed_in_ever_shorter_pauses_until_nothing_is_left() {
+        const MAX_SLOTS: u64 = 200_000;
+        let now = Instant::now();
+        let step = |more| Trimmed { slots: MAX_TRIMMED, more };
+        for (slots, idle) in [(0, IDLE), (40_001, SHORT_IDLE), (100_001, Duration::ZERO)] {
+            let mut trimming = Trimming { at: Some(now), slots, has_more: false };
+            for _ in 0..100 {
+                trimming = trimming.after(step(true), now);
+                assert_eq!((trimming.idle(MAX_SLOTS), trimming.due(MAX_SLOTS)), (idle, None));
+            }
+            trimming = trimming.after(step(false), now);
+            assert_eq!(trimming.idle(MAX_SLOTS), IDLE);
+            assert_eq!(trimming.due(MAX_SLOTS), Some(now + TRIM_EVERY));
         }
     }
 }

@@ -121,6 +121,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             info!("publishing again");
             (self.failures, self.troubles.error) = (0, None);
         }
+        self.keep_up_trimming(lease, items.len()).await;
         Ok(Wake::at(now))
     }
 

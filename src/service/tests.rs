@@ -14,7 +14,7 @@ use crate::clock::Clock as _;
 use crate::queue::{AmqpQueue, CeleryQueue, Queue, Worker};
 use crate::schedule::sample::every;
 use crate::schedule::{CatchUp, Entry, UnixMs};
-use crate::store::contract::{MAX_CHANGES, MAX_FOLDED, Store as _};
+use crate::store::contract::{HistoryQuery, MAX_CHANGES, MAX_FOLDED, Store as _};
 use crate::store::memory::Damage;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -273,6 +273,31 @@ async fn what_a_predecessor_left_unfolded_is_folded() {
     let snapshot = rig.store.clone().read().await.unwrap();
     assert!(snapshot.journal.is_empty(), "{:?}", snapshot.journal);
     assert_eq!(snapshot.head, snapshot.folded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_never_idle_trims_what_it_records() {
+    const ENTRIES: usize = 500;
+    let mut rig = Rig::new();
+    let mut leader = rig.replica((0..ENTRIES).map(|n| secondly(&format!("e{n:03}"))));
+    leader.service.settings.history.slots = 1_000;
+    rig.elect(&mut leader, false).await;
+    let backlog = SECOND * 200;
+    rig.clock.set(START + backlog);
+    rig.store_clock.set(START + backlog);
+    tokio::time::advance(backlog).await;
+    rig.renew(&leader);
+    let (mut sent, mut journalled) = (0, 0);
+    while sent < ENTRIES * 200 {
+        // One round.
+        leader.service.work().await;
+        sent = rig.store.messages("celery").len();
+        let query = HistoryQuery { limit: usize::MAX, ..HistoryQuery::default() };
+        let history = rig.store.clone().history(query).await.unwrap();
+        let in_journal = history.events.iter().filter(|event| event.term.is_some());
+        journalled = journalled.max(in_journal.count());
+    }
+    assert!((50_000..65_000).contains(&journalled), "{journalled} of {sent}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -334,6 +334,9 @@ pub enum Exception {
     Refused(String),
 }
 
+/// `trim` drops about so many slots at once.
+pub const MAX_TRIMMED: u64 = 1_000;
+
 /// How long the history is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trim {

@@ -6,12 +6,9 @@ use std::sync::Arc;
 use super::{Model, NewRecord};
 use crate::schedule::UnixMs;
 use crate::schedule::outcome::Line;
-use crate::store::contract::{History, HistoryQuery, PastEvent, Trim, Trimmed};
+use crate::store::contract::{History, HistoryQuery, MAX_TRIMMED, PastEvent, Trim, Trimmed};
 use crate::store::journal::{Record, RecordId};
 use crate::store::last_outcomes;
-
-/// One call drops about so many slots.
-const TRIMMED_AT_ONCE: u64 = 1_000;
 
 impl Model {
     /// Drops records that the history need not keep; the newest record, and what is not folded, stay.
@@ -31,7 +28,7 @@ impl Model {
             if !is_old || oldest.id > folded || journal.len() == 1 {
                 break;
             }
-            if trimmed.slots >= TRIMMED_AT_ONCE {
+            if trimmed.slots >= MAX_TRIMMED {
                 trimmed.more = true;
                 break;
             }

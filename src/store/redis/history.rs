@@ -10,12 +10,14 @@ use super::reading::{MIN_RECORDS, Source, next_count};
 use super::reply::{list, text};
 use crate::schedule::UnixMs;
 use crate::schedule::outcome::Line;
-use crate::store::contract::{History, HistoryQuery, PastEvent, StoreError, Trim, Trimmed};
+use crate::store::contract::{
+    History, HistoryQuery, MAX_TRIMMED, PastEvent, StoreError, Trim, Trimmed,
+};
 use crate::store::journal::{Record, RecordId};
 use crate::store::last_outcomes::{self, MAX_TEXT};
 
-/// One call drops about so many slots.
-const TRIMMED_AT_ONCE: u64 = 1_000;
+/// Of the oldest records, so many are read first: they may be large, or one slot each.
+const FIRST_RECORDS: usize = 2;
 /// No record is older by more than this than a slot in it.
 const MAX_AHEAD_MS: i64 = 1_000;
 
@@ -25,7 +27,7 @@ pub(super) async fn trim(source: &Source, request: &Trim) -> Result<Trimmed, Sto
     let (Some(folded), Some((head, total))) = (overview.folded(), overview.head()) else {
         return Ok(Trimmed { slots: 0, more: false });
     };
-    let (records, mut more) = source.records(("-", "+"), MIN_RECORDS, false).await?;
+    let (records, mut more) = oldest_records(source).await?;
     let is_dispensable = |record: &&Record| {
         let is_old = overview.now.since(record.id.at()) > request.keep;
         let is_far = total.saturating_sub(record.total) >= request.slots;
@@ -34,11 +36,11 @@ pub(super) async fn trim(source: &Source, request: &Trim) -> Result<Trimmed, Sto
     let mut dropped: Vec<&Record> = Vec::new();
     let mut slots = 0;
     for record in records.iter().take_while(is_dispensable) {
-        if slots >= TRIMMED_AT_ONCE {
+        if slots >= MAX_TRIMMED {
             more = true;
             break;
         }
-        slots += record.lines.iter().map(|line| line.count).sum::<u64>();
+        slots += slots_of(record);
         dropped.push(record);
     }
     more &= records.get(dropped.len()).as_ref().is_none_or(is_dispensable);
@@ -47,6 +49,24 @@ pub(super) async fn trim(source: &Source, request: &Trim) -> Result<Trimmed, Sto
     };
     let is_done = drop_records(source, request, (oldest.id, newest.id), &dropped).await?;
     Ok(if is_done { Trimmed { slots, more } } else { Trimmed { slots: 0, more: false } })
+}
+
+/// Reads the oldest records, at least as many as are dropped at once; gives whether more may follow.
+async fn oldest_records(source: &Source) -> Result<(Vec<Record>, bool), StoreError> {
+    let (mut records, mut count) = (Vec::<Record>::new(), FIRST_RECORDS);
+    loop {
+        let from = records.last().map_or_else(|| "-".to_owned(), |last| format!("({}", last.id));
+        let (page, more) = source.records((&from, "+"), count, false).await?;
+        records.extend(page);
+        count *= 2;
+        if !more || records.iter().map(slots_of).sum::<u64>() >= MAX_TRIMMED {
+            return Ok((records, more));
+        }
+    }
+}
+
+fn slots_of(record: &Record) -> u64 {
+    record.lines.iter().map(|line| line.count).sum()
 }
 
 /// Drops records from `oldest` to `newest`, and keeps what they say of their entries.
