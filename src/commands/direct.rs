@@ -66,13 +66,13 @@ impl Direct {
     pub(super) async fn read(&mut self, grace: Duration) -> Result<State, Failure> {
         match &mut self.store {
             Store::Redis(redis) => {
-                let snapshot = redis.read().await.map_err(unreachable)?;
-                Ok(snapshot.state(grace))
+                let mut snapshot = redis.read().await.map_err(unreachable)?;
+                Ok(snapshot.take_state(grace))
             }
             Store::Spool(spool) => {
                 let snapshot = SpoolStore::peek(&spool.path, &self.namespace);
                 let failed = |error| Failure::new(Exit::Unreachable, error);
-                Ok(snapshot.map_err(failed)?.state(grace))
+                Ok(snapshot.map_err(failed)?.take_state(grace))
             }
             Store::Nowhere => Ok(State::default()),
         }

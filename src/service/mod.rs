@@ -636,7 +636,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             Some(_) => None,
             None => {
                 let snapshot = self.store.read().await.ok();
-                snapshot.map(|snapshot| snapshot.state(self.settings.grace))
+                snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace))
             }
         }
     }

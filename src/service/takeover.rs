@@ -35,9 +35,9 @@ pub(super) struct Position {
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Reads what the store knows, and writes which entries are live.
     pub(super) async fn take_over(&mut self, lease: &Lease) -> Result<(), StoreError> {
-        let snapshot = self.store.read().await?;
+        let mut snapshot = self.store.read().await?;
         let counters = self.store.counters().await?;
-        let mut state = snapshot.state(self.settings.grace);
+        let mut state = snapshot.take_state(self.settings.grace);
         if state.is_ahead(self.settings.grace) {
             let history = self.history_from(state.now).await?;
             state.take_in_ahead(&history);

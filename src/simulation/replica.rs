@@ -163,8 +163,8 @@ impl World {
     }
 
     fn take_over(&mut self, index: usize) -> Result<(), Reply> {
-        let snapshot = answer(self.store.read());
-        let mut state = snapshot.state(GRACE);
+        let mut snapshot = answer(self.store.read());
+        let mut state = snapshot.take_state(GRACE);
         if state.is_ahead(GRACE) {
             state.take_in_ahead(&self.history_from(state.now));
         }

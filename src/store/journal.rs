@@ -196,15 +196,22 @@ impl Snapshot {
     /// while a clock was ahead: it moves no progress, and what was dispatched is settled ahead.
     #[must_use]
     pub fn state(&self, grace: Duration) -> State {
+        self.clone().take_state(grace)
+    }
+
+    /// The same; takes out of the snapshot what is known of entries, of which there may be a million, and
+    /// leaves the journal.
+    #[must_use]
+    pub fn take_state(&mut self, grace: Duration) -> State {
         let horizon = self.now + grace;
         let mut state = State {
             now: self.now,
             sequence: self.sequence,
             completeness: self.completeness,
-            registrations: self.registrations.iter().cloned().collect(),
-            progress: self.progress.iter().cloned().collect(),
-            intents: self.intents.iter().cloned().collect(),
-            unreadable: self.unreadable.clone(),
+            registrations: std::mem::take(&mut self.registrations).into_iter().collect(),
+            progress: std::mem::take(&mut self.progress).into_iter().collect(),
+            intents: std::mem::take(&mut self.intents).into_iter().collect(),
+            unreadable: std::mem::take(&mut self.unreadable),
             unreadable_count: self.unreadable_count,
         };
         if self.completeness == Completeness::Whole && !self.is_chain_whole() {

@@ -312,8 +312,7 @@ impl<'a> Taking<'a> {
 
     /// What of the entry's records cannot be read. Where not everything unreadable is named, an entry
     /// with one half of its records is not believed.
-    fn unreadable(&self, name: &str) -> Option<&'a str> {
-        let known = self.known(name);
+    fn unreadable(&self, name: &str, known: Known<'_>) -> Option<&'a str> {
         let is_half = known.registration.is_some() != known.progress.is_some();
         let is_suspect = self.state.unreadable_count > self.state.unreadable.len() && is_half;
         let what = self.unreadable.get(name).copied();
@@ -327,7 +326,7 @@ impl<'a> Taking<'a> {
     fn take_entry(&mut self, index: u32, entry: &Entry) {
         let known = self.known(&entry.name);
         let remembered = self.memory.and_then(|memory| memory.remembered(entry));
-        let unreadable = self.unreadable(&entry.name);
+        let unreadable = self.unreadable(&entry.name, known);
         if let Some(what) = unreadable {
             self.push_repaired(&entry.name, what.to_owned());
         }
@@ -588,8 +587,9 @@ impl<'a> Taking<'a> {
 
     /// Retires the entries that are in the schedule no more, and forgets those that left long ago.
     fn leave_others(&mut self, schedule: &Schedule) {
-        let enabled = schedule.entries.iter().filter(|entry| entry.enabled);
-        let enabled: HashSet<&str> = enabled.map(|entry| &*entry.name).collect();
+        let mut enabled = HashSet::with_capacity(schedule.entries.len());
+        let entries = schedule.entries.iter().filter(|entry| entry.enabled);
+        enabled.extend(entries.map(|entry| &*entry.name));
         let known = self.state.registrations.keys().chain(self.state.progress.keys());
         let mut names: Vec<&str> = known.map(|name| &**name).collect();
         names.extend(self.unreadable.keys().filter(|name| !name.is_empty()));
@@ -607,7 +607,7 @@ impl<'a> Taking<'a> {
 
     fn leave(&mut self, name: &str, entry: Option<&Entry>) {
         let (known, now) = (self.known(name), self.state.now);
-        let unreadable = self.unreadable(name);
+        let unreadable = self.unreadable(name, known);
         let is_retired = known.registration.is_some() && known.timing().is_none();
         let name: Arc<str> = name.into();
         if let Some(what) = unreadable {
