@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use redis::{Commands as _, Connection};
 
 use crate::support::redis::RedisServer;
-use crate::support::replica::{Account, Replica, Skip, filling, gather, slots_of};
+use crate::support::replica::{Account, Replica, SHORT, Skip, filling, gather, slots_of};
 use crate::support::sent::Sent;
 use crate::support::wait::{SOON, eventually, wall_clock};
 
@@ -51,6 +51,11 @@ struct Victim<'s> {
 impl<'s> Victim<'s> {
     /// It leads, and has folded its journal.
     fn start(server: &'s RedisServer, namespace: &str) -> Victim<'s> {
+        Victim::start_with(server, namespace, SHORT)
+    }
+
+    /// The same with another lease and grace.
+    fn start_with(server: &'s RedisServer, namespace: &str, times: [&str; 2]) -> Victim<'s> {
         let config = format!(
             "queues: {{{namespace}-alone: {{options: {{results: '{}'}}}}}}\n",
             server.url()
@@ -61,7 +66,7 @@ impl<'s> Victim<'s> {
              z: {{task: t, every: 200ms}}\n  \
              alone: {{task: t, every: 200ms, phase: 30ms, queue: {namespace}-alone, overlap: skip}}\n"
         ) + &filling(&format!("{namespace}-many"));
-        let replica = Replica::start_in(namespace, &server.url(), &config, &schedule);
+        let replica = Replica::start_in(namespace, &server.url(), times, &config, &schedule);
         let (redis, namespace) = (server.connect(), namespace.to_owned());
         let mut victim = Victim { server, redis, namespace, replica };
         let folded = victim.key("folded");

@@ -248,9 +248,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Folds the whole journal at once, from memory.
     pub(super) async fn fold_everything(&mut self, lease: &Arc<str>) -> Result<Step, StoreError> {
         let Some(planner) = &self.planner else { return Ok(Step::Refused) };
-        let names = planner.schedule().entries.iter().map(|entry| &entry.name);
-        let progress =
-            names.filter_map(|name| Some((Arc::clone(name), planner.progress_of(name)?))).collect();
+        let progress = all_progress(planner);
         self.write_progress(lease, progress).await
     }
 
@@ -262,7 +260,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     ) -> Result<Step, StoreError> {
         let sequence = self.planner.as_ref().map_or(0, Planner::sequence);
         let position = Position { sequence, head: self.head };
-        match self.begin_journal(lease, position, progress).await? {
+        match self.begin_journal(lease, position, progress, FoldedThrough::Anew).await? {
             Ok(Position { sequence, head }) => {
                 self.unfolded.clear();
                 self.head = head;
@@ -279,19 +277,20 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// Writes progress in parts, and begins a new journal with the last. Gives where the writes have got
-    /// to, or the reply that refused.
+    /// Writes progress in parts, and begins a new journal with the last, as `anew` says. Gives where the
+    /// writes have got to, or the reply that refused.
     pub(super) async fn begin_journal(
         &mut self,
         lease: &Arc<str>,
         mut position: Position,
         progress: Vec<(Arc<str>, Progress)>,
+        anew: FoldedThrough,
     ) -> Result<Result<Position, Reply>, StoreError> {
         let mut parts = progress.chunks(MAX_FOLDED).peekable();
         loop {
             let progress = parts.next().unwrap_or_default().to_vec();
             let is_last = parts.peek().is_none();
-            let through = if is_last { FoldedThrough::Anew } else { FoldedThrough::Unchanged };
+            let through = if is_last { anew } else { FoldedThrough::Unchanged };
             let fence = Fence::after(lease, position.sequence);
             match self.store.fold(Fold { fence, progress, through }).await? {
                 Reply::Written { sequence, head, .. } => position = Position { sequence, head },
@@ -304,6 +303,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
         }
     }
+}
+
+/// How far the live entries have come.
+pub(super) fn all_progress(planner: &Planner) -> Vec<(Arc<str>, Progress)> {
+    let names = planner.schedule().entries.iter().map(|entry| &entry.name);
+    names.filter_map(|name| Some((Arc::clone(name), planner.progress_of(name)?))).collect()
 }
 
 #[cfg(test)]

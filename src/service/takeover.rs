@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
+use super::housekeeping::all_progress;
 use super::round::term_of;
 use super::{Service, Step};
 use crate::carrier::Carrier;
@@ -16,7 +17,7 @@ use crate::schedule::progress::{Completeness, Progress, State};
 use crate::schedule::registration::RegistrationChange;
 use crate::store::Fence;
 use crate::store::contract::{
-    MAX_CHANGES, OTHER_QUEUES, Register, Reply, Snapshot, Store, StoreError,
+    FoldedThrough, MAX_CHANGES, OTHER_QUEUES, Register, Reply, Snapshot, Store, StoreError,
 };
 use crate::store::journal::RecordId;
 use crate::telemetry::Gathering;
@@ -49,9 +50,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let remembered = memory.map(Planner::sequence);
         let (schedule, zones) = (Arc::clone(&self.schedule), Arc::clone(&self.zones));
         let zone = |name: &str| zones.zone(tzdata::parse_name(name).ok()?);
-        let Takeover { mut planner, changes, mut ended, repaired, fold_first } =
-            Planner::take_over(schedule, self.settings.grace, &state, memory, &zone);
-        find_queues(&snapshot, &mut ended);
+        let takeover = Planner::take_over(schedule, self.settings.grace, &state, memory, &zone);
         let mut position = Position { sequence: state.sequence, head: snapshot.head };
         let is_damaged = state.completeness == Completeness::Damaged;
         if is_damaged {
@@ -59,13 +58,17 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
         let mut is_new_journal = is_damaged || self.journal_is_lost;
         if is_new_journal {
-            let progress = known_progress(&planner, &state, remembered.is_some());
-            let Some(reached) = self.try_to_begin_journal(lease, position, progress).await? else {
-                return Ok(());
-            };
+            let settled = takeover.settled(&state, memory);
+            // Until what was lost is counted, the next leader has to do so.
+            let is_forgotten = is_damaged && remembered.is_none();
+            let anew = if is_forgotten { FoldedThrough::AnewDamaged } else { FoldedThrough::Anew };
+            let begun = self.try_to_begin_journal(lease, position, settled, anew).await?;
+            let Some(reached) = begun else { return Ok(()) };
             position = reached;
             self.journal_is_lost = false;
         }
+        let Takeover { mut planner, changes, mut ended, repaired, fold_first } = takeover;
+        find_queues(&snapshot, &mut ended);
         let count = changes.len();
         let recorded = match self.register(&lease.text, position, changes, &ended).await? {
             Ok((reached, recorded)) => {
@@ -79,10 +82,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
         };
         if fold_first && !is_new_journal {
-            let progress = known_progress(&planner, &state, true);
-            let Some(reached) = self.try_to_begin_journal(lease, position, progress).await? else {
-                return Ok(());
-            };
+            let (progress, anew) = (all_progress(&planner), FoldedThrough::Anew);
+            let begun = self.try_to_begin_journal(lease, position, progress, anew).await?;
+            let Some(reached) = begun else { return Ok(()) };
             position = reached;
             is_new_journal = true;
         }
@@ -126,8 +128,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         lease: &Lease,
         position: Position,
         progress: Vec<(Arc<str>, Progress)>,
+        anew: FoldedThrough,
     ) -> Result<Option<Position>, StoreError> {
-        let begun = self.begin_journal(&lease.text, position, progress).await?;
+        let begun = self.begin_journal(&lease.text, position, progress, anew).await?;
         Ok(begun.map_err(|refusal| self.back_off(&refusal)).ok())
     }
 
@@ -353,18 +356,6 @@ fn queue_name(ended: &Ended) -> Arc<str> {
 fn ended_line(ended: &Ended) -> Line {
     let outcome = Outcome::Skipped(ended.reason);
     Line { count: ended.count, ..Line::new(Arc::clone(&ended.entry), ended.slot, outcome) }
-}
-
-/// What is written of each entry before a new journal begins: what the planner knows. Without a memory,
-/// an entry of which it knows nothing has begun now, whatever was sent before.
-fn known_progress(planner: &Planner, state: &State, remembers: bool) -> Vec<(Arc<str>, Progress)> {
-    let entries = planner.schedule().entries.iter().filter(|entry| entry.enabled);
-    let progress = entries.filter_map(|entry| {
-        let known = planner.progress_of(&entry.name);
-        let progress = known.or_else(|| (!remembers).then(|| Progress::through(state.now)))?;
-        Some((Arc::clone(&entry.name), progress))
-    });
-    progress.collect()
 }
 
 /// Says what the store does not know any more; `remembered` is the sequence number of our own memory.

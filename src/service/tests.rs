@@ -23,6 +23,11 @@ fn secondly(name: &str) -> Entry {
     Entry { catch_up: CatchUp::All, ..every(name, 1) }
 }
 
+/// The slot of what was sent, in seconds after the start.
+fn seconds((_, slot): &(String, UnixMs)) -> u64 {
+    slot.since(START).as_secs()
+}
+
 fn on_queue(queue: &Arc<Queue>, mut entry: Entry) -> Entry {
     entry.message.queue = Arc::clone(queue);
     entry
@@ -243,6 +248,46 @@ async fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_no
 }
 
 #[tokio::test(start_paused = true)]
+async fn slots_of_lost_records_are_counted_whichever_write_of_a_takeover_fails() {
+    // Up to which slot records are left.
+    let all = [
+        (Damage::JournalDeleted, 0),
+        (Damage::JournalReplaced, 0),
+        (Damage::OldestRecordsDeleted(1), 5),
+        (Damage::NewestRecordDeleted, 4),
+        (Damage::HeadDeleted, 5),
+        (Damage::RegistrationsDeleted, 5),
+        (Damage::ProgressDeleted, 5),
+    ];
+    for (damage, left) in all {
+        for faults in [
+            vec![Fault::LostReply],
+            vec![Fault::None, Fault::LostRequest],
+            vec![Fault::None, Fault::LostReply],
+        ] {
+            let mut rig = Rig::new();
+            let mut leader = rig.replica([secondly("a")]);
+            rig.elect(&mut leader, false).await;
+            rig.pass(&mut leader, 5).await;
+            rig.depose(&mut leader).await;
+            rig.store.damage(damage);
+            rig.pass(&mut leader, 3).await;
+            let mut heir = rig.replica([secondly("a")]);
+            heir.fail_next(faults.clone());
+            rig.elect(&mut heir, false).await;
+            rig.pass(&mut heir, 5).await;
+            let what = format!("{damage:?}, {faults:?}\n{}", rig.log());
+            assert!(heir.wire.lock().unwrap().faults.is_empty(), "{what}");
+            let slots: Vec<u64> = rig.sent("celery").iter().map(seconds).collect();
+            let (before, after) = slots.split_at(5);
+            assert_eq!(before, [1, 2, 3, 4, 5], "{what}");
+            assert!(!after.is_empty() && after.iter().copied().eq(after[0]..=13), "{what}");
+            assert_eq!(rig.counted("celery", "unknown").await, after[0] - 1 - left, "{what}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_leader_folds_what_is_old_in_bounded_steps() {
     let mut rig = Rig::new();
     let entries: Vec<Entry> = (0..1_500).map(|n| every(&format!("e{n:04}"), 60)).collect();
@@ -454,8 +499,7 @@ async fn what_a_predecessor_sent_while_the_clock_was_ahead_is_not_sent_again() {
     let mut heir = rig.replica([every("a", 1)]);
     rig.elect(&mut heir, false).await;
     rig.pass(&mut heir, 110).await;
-    let mut slots: Vec<u64> =
-        rig.sent("celery").iter().map(|(_, slot)| slot.since(START).as_secs()).collect();
+    let mut slots: Vec<u64> = rig.sent("celery").iter().map(seconds).collect();
     slots.sort_unstable();
     assert_eq!(slots, (1..=3).chain(19..=128).collect::<Vec<_>>(), "{}", rig.log());
 }

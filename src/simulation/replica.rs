@@ -8,7 +8,7 @@ use super::{FOREVER, GRACE, SECOND, TTL, World, answer};
 use crate::envelope::{Push, Writes};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Action, Ended, Item, Planner, Takeover};
-use crate::schedule::progress::Completeness;
+use crate::schedule::progress::{Completeness, Progress};
 use crate::schedule::registration::RegistrationChange;
 use crate::schedule::sample::{DAY, zone};
 use crate::schedule::{Entry, UnixMs, Zone};
@@ -172,8 +172,9 @@ impl World {
         let is_whole = state.completeness == Completeness::Whole;
         let replica = &mut self.replicas[index];
         let before = replica.planner.take().filter(|_| is_whole || is_ours);
-        let Takeover { mut planner, changes, ended, fold_first, .. } =
-            Planner::take_over(files, GRACE, &state, before.as_ref(), &find_zone);
+        let takeover = Planner::take_over(files, GRACE, &state, before.as_ref(), &find_zone);
+        let settled = takeover.settled(&state, before.as_ref());
+        let Takeover { mut planner, changes, ended, fold_first, .. } = takeover;
         planner.advance(state.sequence);
         (replica.planner, replica.head) = (Some(planner), snapshot.head);
         self.excuse(&state, before.is_some());
@@ -181,7 +182,8 @@ impl World {
         replica.unfolded.clear();
         let lines = snapshot.journal.iter().flat_map(|record| &record.lines);
         replica.unfolded.extend(lines.map(|line| Arc::clone(&line.entry)));
-        let is_lost = state.completeness == Completeness::Damaged || replica.journal_is_lost;
+        let is_damaged = state.completeness == Completeness::Damaged;
+        let is_lost = is_damaged || replica.journal_is_lost;
         // Since when slots may have ended uncounted.
         let from = |ended: Ended| {
             let through = state.progress.get(&*ended.entry).map(|progress| progress.through);
@@ -189,7 +191,18 @@ impl World {
             (through.max(since), ended)
         };
         let ended = ended.into_iter().map(from).collect();
-        let mut written = if is_lost { self.begin_journal(index) } else { Ok(()) };
+        let mut written = Ok(());
+        if is_lost {
+            let anew = match is_damaged && before.is_none() {
+                true => FoldedThrough::AnewDamaged,
+                false => FoldedThrough::Anew,
+            };
+            written = self.write_progress(index, settled, anew);
+            // The answer may be lost.
+            if self.rng.bool() {
+                written = written.and(Err(Reply::Stale));
+            }
+        }
         written = written.and_then(|()| self.register(index, changes, ended, true));
         if fold_first && !is_lost {
             written = written.and_then(|()| self.begin_journal(index));
@@ -270,6 +283,15 @@ impl World {
         let planner = self.replicas[index].planner();
         let progress = |name| Some((Arc::clone(name), planner.progress_of(name)?));
         let progress = names.iter().filter_map(progress).collect();
+        self.write_progress(index, progress, through)
+    }
+
+    fn write_progress(
+        &mut self,
+        index: usize,
+        progress: Vec<(Arc<str>, Progress)>,
+        through: FoldedThrough,
+    ) -> Result<(), Reply> {
         self.write(index, |store, fence| answer(store.fold(Fold { fence, progress, through })))?;
         let replica = &mut self.replicas[index];
         (replica.unfolded, replica.unfolded_slots) = (BTreeSet::new(), 0);

@@ -292,9 +292,12 @@ pub enum FoldedThrough {
     /// Up to this record.
     Record(RecordId),
     /// The journal was lost, and with this part everything that the leader remembers is in progress: a
-    /// new chain begins. Whatever stands in the journal's place is replaced if it is no journal. The
-    /// only write that is carried out although the journal is lost, as its earlier parts are.
+    /// new chain begins. Whatever stands in the journal's place is replaced if it is no journal. Carried
+    /// out although the journal is lost, as its earlier parts are.
     Anew,
+    /// The same where nobody remembers what was lost: the records stay damaged until the last part of a
+    /// [`Register`] is written.
+    AnewDamaged,
 }
 
 /// What a fenced write did.

@@ -114,6 +114,8 @@ pub(crate) enum Folding {
     Through(RecordId),
     /// A new chain begins.
     Anew,
+    /// A new chain begins, and the records are damaged until they are marked.
+    AnewDamaged,
 }
 
 /// One namespace, as a store keeps it.
@@ -268,6 +270,10 @@ impl Model {
             Some(_) if self.folds_itself => {}
             Some(Folding::Through(id)) => self.folded = Some(id),
             Some(Folding::Anew) => self.begin_chain(),
+            Some(Folding::AnewDamaged) => {
+                self.begin_chain();
+                self.progress_sealed = false;
+            }
             None => {}
         }
     }

@@ -9,6 +9,7 @@ use super::*;
 over_every_store! {
     with_a_lost_journal_nothing_is_written_whatever_is_asked_for
     a_lost_journal_is_begun_anew_with_what_the_leader_remembers
+    what_nobody_remembers_stays_damaged_until_all_is_registered
     a_manual_message_is_sent_while_the_journal_is_lost
     a_new_leader_sees_what_is_missing
     records_that_are_folded_may_be_missing
@@ -101,6 +102,30 @@ async fn a_lost_journal_is_begun_anew_with_what_the_leader_remembers<R: Rig>(mut
         assert_eq!(leader.state().await.progress["a"].count, 3, "{damage:?}");
         assert!(leader.read().await.is_chain_whole(), "{damage:?}");
         assert_eq!(leader.count("q", "scheduled").await, 4, "counters are not lost");
+        rig = leader.rig;
+    }
+}
+
+async fn what_nobody_remembers_stays_damaged_until_all_is_registered<R: Rig>(mut rig: R) {
+    for damage in LOSSES {
+        let mut leader = match damaged(rig, damage).await {
+            Ok(leader) => leader,
+            Err(_) => return,
+        };
+        let of_a = Progress::through(leader.slot(30));
+        let part = vec![("a".into(), of_a.clone())];
+        leader.fold(part, FoldedThrough::AnewDamaged).await.written();
+        assert_eq!(leader.state().await.completeness, Completeness::Damaged, "{damage:?}");
+        assert_eq!(leader.state().await.progress["a"].through, of_a.through, "{damage:?}");
+        let lost = vec![("q".into(), skipped("a", leader.slot(1), SkipReason::Unknown))];
+        let (changes, fence) = (vec![leader.begin("a", Some(of_a))], leader.fence());
+        let request = Register { fence, changes, ended: lost, last: false };
+        let reply = leader.store.register(request).await.unwrap();
+        leader.note(reply).written();
+        assert_eq!(leader.state().await.completeness, Completeness::Damaged, "{damage:?}");
+        leader.register(Vec::new(), Vec::new()).await.written();
+        assert_eq!(leader.state().await.completeness, Completeness::Whole, "{damage:?}");
+        assert_eq!(leader.count("q", "unknown").await, 1, "{damage:?}");
         rig = leader.rig;
     }
 }

@@ -59,7 +59,9 @@ enum Op {
     FoldOne {
         entry: usize,
     },
-    FoldAnew,
+    FoldAnew {
+        is_damaged: bool,
+    },
     Trim {
         slots: u64,
         outcomes: usize,
@@ -195,7 +197,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => ends.prop_map(|end| Op::Settle { end }),
         2 => Just(Op::FoldAll),
         1 => entry().prop_map(|entry| Op::FoldOne { entry }),
-        1 => Just(Op::FoldAnew),
+        1 => any::<bool>().prop_map(|is_damaged| Op::FoldAnew { is_damaged }),
         2 => (0..9_u64, 0..4_usize).prop_map(|(slots, outcomes)| Op::Trim { slots, outcomes }),
         2 => (entry(), queue(), 0..3_u8, 1..5_u64)
             .prop_map(|(entry, queue, run, place)| Op::Send { entry, queue, run, place }),
@@ -412,7 +414,11 @@ impl<R: Rig> Side<R> {
                 let progress = progress.map(|progress| (ENTRIES[*entry].into(), progress));
                 self.fold(progress.into_iter().collect(), FoldedThrough::Unchanged).await
             }
-            Op::FoldAnew => self.fold_all(|_| FoldedThrough::Anew).await,
+            // What folds itself has no journal to lose.
+            Op::FoldAnew { is_damaged: true } if !self.alike.folds_itself => {
+                self.fold_all(|_| FoldedThrough::AnewDamaged).await
+            }
+            Op::FoldAnew { .. } => self.fold_all(|_| FoldedThrough::Anew).await,
             Op::Trim { slots, outcomes } => {
                 if self.alike.folds_itself {
                     self.fold_all(through_head).await;

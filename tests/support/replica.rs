@@ -1,4 +1,5 @@
-//! One replica with the shortest lease and grace there are, and what became of the slots of its schedule.
+//! One replica, by default with the shortest lease and grace there are, and what became of the slots of its
+//! schedule.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,6 +21,11 @@ pub(crate) fn filling(queue: &str) -> String {
     let entry = |n| format!("  many-{n:03}: {{task: t, {timing}, queue: {queue}}}\n");
     (0..110).map(entry).collect()
 }
+
+/// How long a lease lasts, and the grace: the shortest there are, and long ones for a Redis that takes its
+/// time.
+pub(crate) const SHORT: [&str; 2] = ["1s", "3s"];
+pub(crate) const LONG: [&str; 2] = ["6s", "15s"];
 
 /// One replica, as on a machine of its own.
 #[derive(Debug)]
@@ -44,18 +50,24 @@ pub(crate) struct Skip {
 
 impl Replica {
     pub(crate) fn start(url: &str, schedule: &str) -> Replica {
-        Replica::start_in("downbeat", url, "{}", schedule)
+        Replica::start_in("downbeat", url, SHORT, "{}", schedule)
     }
 
     /// The same in another namespace than the usual one, and with a configuration.
-    pub(crate) fn start_in(namespace: &str, url: &str, config: &str, schedule: &str) -> Replica {
+    pub(crate) fn start_in(
+        namespace: &str,
+        url: &str,
+        [ttl, grace]: [&str; 2],
+        config: &str,
+        schedule: &str,
+    ) -> Replica {
         let place = Place::new().env("DOWNBEAT_CONFIG", "downbeat.yaml");
         fs::write(place.path().join("downbeat.yaml"), config).unwrap();
         let place = place
             .env("DOWNBEAT_NAMESPACE", namespace)
             .env("DOWNBEAT_BROKER", url)
-            .env("DOWNBEAT_LEADER_TTL", "1s")
-            .env("DOWNBEAT_GRACE", "3s");
+            .env("DOWNBEAT_LEADER_TTL", ttl)
+            .env("DOWNBEAT_GRACE", grace);
         place.write_schedule("all.yaml", schedule);
         let downbeat = place.start(&["run"]);
         let (past, namespace) = (Vec::new(), namespace.to_owned());

@@ -2,7 +2,7 @@
 //! older schedule.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -632,6 +632,28 @@ impl<'a> Taking<'a> {
         let Taking { planner, state, changes, counter, repaired, .. } = self;
         let fold_first = state.is_ahead(planner.grace) || !repaired.is_empty();
         Takeover { planner, changes, ended: counter.ended, repaired, fold_first }
+    }
+}
+
+impl Takeover {
+    /// How far each entry is settled before the changes are written, as far as `state` and `memory` know:
+    /// with that a new journal begins. Slots that end with their registration are settled only once that
+    /// is recorded.
+    #[must_use]
+    pub fn settled(&self, state: &State, memory: Option<&Planner>) -> Vec<(Arc<str>, Progress)> {
+        let ended: HashSet<&str> = self.ended.iter().map(|ended| &*ended.entry).collect();
+        let entries = self.planner.schedule.entries.iter().map(|entry| &*entry.name);
+        let names: BTreeSet<&str> =
+            entries.chain(state.progress.keys().map(|name| &**name)).collect();
+        let settled = |name| {
+            if !ended.contains(name) {
+                return self.planner.known_progress(name);
+            }
+            let remembered = memory.and_then(|memory| memory.progress_of(name));
+            let known = state.progress.get(name).cloned();
+            remembered.into_iter().chain(known).max_by_key(|progress| progress.through)
+        };
+        names.into_iter().filter_map(|name| Some((name.into(), settled(name)?))).collect()
     }
 }
 

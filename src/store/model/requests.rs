@@ -306,6 +306,7 @@ impl Model {
                 Some(Folding::Through(id))
             }
             FoldedThrough::Anew => Some(Folding::Anew),
+            FoldedThrough::AnewDamaged => Some(Folding::AnewDamaged),
         };
         let owned =
             |(entry, progress): &(Arc<str>, _)| ((&**entry).into(), Some(Clone::clone(progress)));

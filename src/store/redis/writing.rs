@@ -96,6 +96,7 @@ pub(super) fn fold(context: &Context<'_>, request: &Fold) -> Cmd {
     match request.through {
         FoldedThrough::Unchanged => call.arg("unchanged"),
         FoldedThrough::Anew => call.arg("anew"),
+        FoldedThrough::AnewDamaged => call.arg("damaged"),
         FoldedThrough::Record(id) => call.arg(id.to_string()),
     };
     call.arg(2 * request.progress.len());

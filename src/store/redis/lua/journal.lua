@@ -1,8 +1,9 @@
 -- Appends records to the journal and counts; stands in front of the scripts that do.
 --
 -- KEYS  3 head, 4 journal, 5 counters
--- Leaves `head`, the id of the newest record ('' before the first), and `is_lost`: the newest record
--- is not the one that `head` names.
+-- Leaves `newest`, a list of the newest record or an error; `head`, its id ('' before the first); and
+-- `is_lost`: the newest record is not the one that `head` names.
+local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
 local head, total, is_lost = '', 0, false
 do
   local said = redis.pcall('GETRANGE', KEYS[3], 0, 63)
@@ -16,7 +17,6 @@ do
   elseif said ~= '' then
     is_lost = true
   end
-  local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
   if newest.err or (newest[1] and newest[1][1] or '') ~= head then
     is_lost = true
   end
