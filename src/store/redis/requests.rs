@@ -265,7 +265,12 @@ impl Carrying {
         let Some(sent) = self.sent.pop_front() else { return };
         let Sent { request, mut connection, is_repeated, .. } = sent;
         let error = match reply {
-            Ok(value) => return request.into_iter().for_each(|it| it.tell(Ok(value.clone()))),
+            Ok(value) => {
+                if let Some(request) = request {
+                    request.tell(Ok(value));
+                }
+                return;
+            }
             Err(error) => error,
         };
         if is_transport(&error) && self.link.is_over(&connection) {
