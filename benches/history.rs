@@ -51,7 +51,7 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     let asked_for = |word: &str| args.iter().any(|arg| arg == word);
     let (day, busy) = if asked_for("--test") { (20, 3) } else { (86_400, 150) };
-    let history = if asked_for("--test") { "{slots: 500}" } else { "{slots: 200000}" };
+    let history = if asked_for("--test") { "{slots: 1000}" } else { "{slots: 200000}" };
     let loads = [
         Load { name: "day", entries: 200, apart_ms: 0, seconds: day, is_backlog: true, history },
         Load {
@@ -120,7 +120,7 @@ fn configured(load: &Load) -> Replica {
 /// Takes all messages, as workers would. Gives how many there were.
 fn drain(connection: &mut Connection) -> u64 {
     let mut both = redis::pipe();
-    let (count, ()) =
+    let (count,) =
         both.atomic().llen(QUEUE).cmd("UNLINK").arg(QUEUE).ignore().query(connection).unwrap();
     count
 }

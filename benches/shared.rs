@@ -118,8 +118,11 @@ impl Replica {
     pub(crate) fn lead(&self, server: &RedisServer, args: &[&str]) -> Process {
         let took_office = || self.logged("took office");
         let before = took_office();
-        let downbeat = self.start(server, args);
-        eventually(START, "it leads", || (took_office() > before).then_some(()));
+        let mut downbeat = self.start(server, args);
+        eventually(START, "it leads", || {
+            assert_eq!(downbeat.exited(), None, "see its log in {}", self.place.path().display());
+            (took_office() > before).then_some(())
+        });
         downbeat
     }
 

@@ -170,7 +170,8 @@ fn write(replica: &Replica, left: Left, due: UnixMs) {
             write_schedule(&replica.place, Language::Json, entries, |_| {
                 (BURST, vec![("at", format!("\"{due}\""))])
             });
-            let tick = r#"{"entries": {"tick": {"task": "t", "every": "10ms", "queue": "ticks"}}}"#;
+            let tick =
+                r#"{"entries": {"tick": {"task": "t", "every": "100ms", "queue": "ticks"}}}"#;
             replica.place.write_schedule("tick.json", tick);
         }
         Left::Entries(entries) => {
