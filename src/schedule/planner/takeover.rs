@@ -66,6 +66,7 @@ impl Planner {
             memory,
             zones,
             unreadable,
+            found: 0,
             changes: Vec::new(),
             counter: Counter::new(),
             repaired: Vec::new(),
@@ -275,6 +276,8 @@ struct Taking<'a> {
     zones: FindZone<'a>,
     /// What cannot be read, by entry name.
     unreadable: HashMap<&'a str, &'a str>,
+    /// How many of the store's records are of entries of the schedule.
+    found: usize,
     changes: Vec<RegistrationChange>,
     counter: Counter,
     repaired: Vec<Repaired>,
@@ -325,6 +328,8 @@ impl<'a> Taking<'a> {
 
     fn take_entry(&mut self, index: u32, entry: &Entry) {
         let known = self.known(&entry.name);
+        self.found += usize::from(known.registration.is_some());
+        self.found += usize::from(known.progress.is_some());
         let remembered = self.memory.and_then(|memory| memory.remembered(entry));
         let unreadable = self.unreadable(&entry.name, known);
         if let Some(what) = unreadable {
@@ -587,6 +592,12 @@ impl<'a> Taking<'a> {
 
     /// Retires the entries that are in the schedule no more, and forgets those that left long ago.
     fn leave_others(&mut self, schedule: &Schedule) {
+        // A million names take a while to be looked up, and mostly none is another's.
+        let is_all_found = self.found == self.state.registrations.len() + self.state.progress.len();
+        if is_all_found && self.unreadable.is_empty() && (self.is_whole() || self.memory.is_none())
+        {
+            return;
+        }
         let mut enabled = HashSet::with_capacity(schedule.entries.len());
         let entries = schedule.entries.iter().filter(|entry| entry.enabled);
         enabled.extend(entries.map(|entry| &*entry.name));
