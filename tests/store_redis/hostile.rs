@@ -58,6 +58,36 @@ async fn values_of_fifty_megabytes_are_left_out() {
 }
 
 #[tokio::test]
+async fn what_is_too_long_is_named_and_the_fields_beside_it_are_read() {
+    needs!(Redis);
+    let mut leader = Leader::start().await;
+    let mut redis = leader.redis();
+    // More than are read at once, and more in all than one reply holds.
+    let (long, longer) = ("9".repeat(20_000_000), "x".repeat(2_000));
+    let timing = format!("5\t1 every 1000+0 {}", "x".repeat(5_000));
+    let fields: Vec<_> = (0..2_500).map(|n| (format!("entry-{n}"), timing.clone())).collect();
+    let _: () = redis.hset_multiple("test:registrations", &fields).unwrap();
+    let _: () = redis.hset("test:registrations", "long", &long).unwrap();
+    let _: () = redis.hset("test:registrations", "empty", "").unwrap();
+    let _: () = redis.hset("test:registrations", &longer, &timing).unwrap();
+    let _: () = redis.hset("test:replicas", "long", &long).unwrap();
+    let snapshot = leader.snapshot().await;
+    let names: BTreeSet<_> = snapshot.registrations.iter().map(|(entry, _)| &**entry).collect();
+    assert_eq!((names.len(), snapshot.registrations.len()), (2_502, 2_502));
+    assert_eq!((snapshot.completeness, snapshot.unreadable_count), (Completeness::Whole, 3));
+    let told = |name: &str| {
+        let found = snapshot.unreadable.iter().find(|(entry, _)| name.starts_with(&**entry));
+        found.map(|(_, what)| what.clone()).unwrap_or_default()
+    };
+    assert_eq!(told("long"), "registration: a value of 20000000 bytes");
+    assert_eq!(told("empty"), "registration: ``");
+    assert_eq!(told(&longer), format!("registration: a value of {} bytes", timing.len()));
+    let announced = leader.store.announce("one".into(), "{}".into(), TTL).await.unwrap();
+    assert_eq!((announced.count, announced.replicas[0].replica.as_str()), (1, "one"));
+    assert!(!redis.hexists::<_, _, bool>("test:replicas", "long").unwrap());
+}
+
+#[tokio::test]
 async fn something_else_in_the_place_of_any_key_is_survived() {
     needs!(Redis);
     for key in [

@@ -35,9 +35,9 @@ scripts! {
     ACQUIRE = "acquire";
     RENEW = "renew";
     RESIGN = "resign";
-    ANNOUNCE = "announce";
+    ANNOUNCE = "weigh" "announce";
     OVERVIEW = "overview";
-    SCAN = "scan";
+    SCAN = "weigh" "scan";
     RANGE = "range";
     FIELDS = "fields";
     REGISTER = "fence" "journal" "records" "register";

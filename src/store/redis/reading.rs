@@ -2,8 +2,10 @@
 //! cannot be read concerns its own entry alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Value};
+use tokio::time::{Instant, sleep};
 
 use super::counted::CountedQueues;
 use super::keys::Keys;
@@ -34,6 +36,10 @@ const MAX_ENTRIES: usize = 4_000_000;
 const MAX_SLOTS: usize = 1_000_000;
 /// The first format's marker is the time at which it was written.
 const FIRST_TIME: u64 = 1_000_000_000;
+
+/// A request of ordinary size is answered sooner.
+const LONG: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where to read.
 #[derive(Clone, Debug)]
@@ -103,11 +109,21 @@ impl Source {
         loop {
             let mut call = lua::call(&lua::SCAN, &keys);
             call.arg(&cursor).arg(PAGE).arg(longest).arg(MAX_FIELD);
-            let page = match self.requests.ask_again(call).await? {
+            let page = match self.ask_without_haste(call).await? {
                 Value::Array(page) => page,
                 other => return text(&other).map(Some).ok_or_else(odd),
             };
-            let [next, Value::Array(fields)] = &page[..] else { return Err(odd()) };
+            let (next, fields) = match &page[..] {
+                [next, Value::Array(fields)] => (next, fields),
+                [_, Value::Array(short), Value::Array(long)] => {
+                    for pair in long.chunks_exact(2) {
+                        let Value::BulkString(name) = &pair[0] else { return Err(odd()) };
+                        each(name, &found(&pair[1])?);
+                    }
+                    return self.read_fields(key, longest, short, each).await.map(|()| None);
+                }
+                _ => return Err(odd()),
+            };
             for pair in fields.chunks_exact(2) {
                 let (Value::BulkString(name), found) = (&pair[0], found(&pair[1])?) else {
                     return Err(odd());
@@ -120,6 +136,50 @@ impl Source {
                 return Ok(None);
             }
         }
+    }
+
+    /// Reads these fields of a hash. Those that have gone meanwhile are left out.
+    async fn read_fields(
+        &self,
+        key: &str,
+        longest: usize,
+        names: &[Value],
+        mut each: impl FnMut(&[u8], &Found<'_>),
+    ) -> Result<(), StoreError> {
+        let keys = [key.to_owned()];
+        let mut left = names;
+        while !left.is_empty() {
+            let mut call = lua::call(&lua::FIELDS, &keys);
+            call.arg(longest);
+            let page = &left[..left.len().min(PAGE)];
+            for name in page {
+                let Value::BulkString(name) = name else { return Err(odd()) };
+                call.arg(&name[..]);
+            }
+            let values = list(self.ask_without_haste(call).await?)?;
+            if values.is_empty() || values.len() > page.len() {
+                return Ok(());
+            }
+            for (name, value) in left.iter().zip(&values) {
+                if let (Value::BulkString(name), false) = (name, *value == Value::Nil) {
+                    each(name, &found(value)?);
+                }
+            }
+            left = &left[values.len()..];
+        }
+        Ok(())
+    }
+
+    /// Asks, and if that took long, leaves the server to others for as long: while one request after the
+    /// other takes in something large, leases are renewed.
+    async fn ask_without_haste(&self, call: Cmd) -> Result<Value, StoreError> {
+        let asked_at = Instant::now();
+        let answer = self.requests.ask_again(call).await;
+        let took = asked_at.elapsed();
+        if took > LONG {
+            sleep(took.min(MAX_PAUSE)).await;
+        }
+        answer
     }
 
     /// What is at a key, if that is something else than this.
@@ -154,7 +214,7 @@ impl Source {
             if newest { ("XREVRANGE", last, first) } else { ("XRANGE", first, last) };
         let mut call = lua::call(&lua::RANGE, &[self.keys.journal()]);
         call.arg(command).arg(from).arg(to).arg(count).arg(MAX_RECORD);
-        let answer = list(self.requests.ask_again(call).await?)?;
+        let answer = list(self.ask_without_haste(call).await?)?;
         let [Value::Int(more), records @ ..] = &answer[..] else { return Err(odd()) };
         let records = records.iter().map(record).collect::<Option<_>>().ok_or_else(odd)?;
         Ok((records, *more == 1))

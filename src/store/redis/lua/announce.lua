@@ -23,10 +23,22 @@ elseif #ARGV[2] <= tonumber(ARGV[6]) then
   -- The blank at the end tells who speaks from those of older formats, who read it all the same.
   redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2] .. ' ')
 end
+local function next_page(cursor)
+  if not is_heavy(KEYS[1], 1000) then
+    return redis.call('HSCAN', KEYS[1], cursor, 'COUNT', 500)
+  end
+  local found = {}
+  for _, replica in ipairs(redis.call('HKEYS', KEYS[1])) do
+    local fits = redis.call('HSTRLEN', KEYS[1], replica) <= 20 + ARGV[6]
+    found[#found + 1] = replica
+    found[#found + 1] = fits and redis.call('HGET', KEYS[1], replica) or ''
+  end
+  return {'0', found}
+end
 local reply, seen = {'0', 0}, 0
 local cursor = ARGV[4]
 repeat
-  local page = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', 500)
+  local page = next_page(cursor)
   cursor = page[1]
   for at = 1, #page[2], 2 do
     local replica, said = page[2][at], page[2][at + 1]

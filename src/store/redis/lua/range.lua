@@ -9,8 +9,12 @@ local reply, from, left, bytes = {0}, ARGV[2], tonumber(ARGV[4]), 0
 if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then
   return reply
 end
+-- In a large journal any record may be of any size, and Redis copies all that are asked for. Weighing reads
+-- none.
+local weight = redis.pcall('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0)
+local at_once = type(weight) == 'number' and weight <= 33554432 and 30 or 1
 while left > 0 and bytes <= 4194304 do
-  local wanted = math.min(left, 30)
+  local wanted = math.min(left, at_once)
   local page = redis.call(ARGV[1], KEYS[1], from, ARGV[3], 'COUNT', wanted)
   for _, record in ipairs(page) do
     local fields = record[2]
@@ -20,10 +24,9 @@ while left > 0 and bytes <= 4194304 do
     end
     for n = 1, #fields do
       local length = #fields[n]
+      bytes = bytes + length
       if length > tonumber(ARGV[5]) then
         fields[n] = length
-      else
-        bytes = bytes + length
       end
     end
     reply[#reply + 1] = record
