@@ -368,11 +368,11 @@ impl Planner {
         });
     }
 
-    /// The store's clock says that the slot is still to come: what was judged by our own clock
-    /// is forgotten.
-    pub fn unjudge(&mut self, item: &Item) {
-        prune(&mut self.judgements, item.entry, |judgement: &Judgement| {
-            judgement.through < item.slot || judgement.is_resent()
+    /// The store's clock shows `now`: what our own clock judged of later slots is forgotten.
+    pub fn unjudge(&mut self, now: UnixMs) {
+        self.judgements.retain(|_, judgements| {
+            judgements.retain(|judgement| judgement.through <= now || judgement.is_resent());
+            !judgements.is_empty()
         });
     }
 

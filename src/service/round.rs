@@ -176,8 +176,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         };
         let Reply::Written { now, sequence, head, exceptions } = reply else {
             if let (&Reply::Early { now }, Some(planner)) = (&reply, &mut self.planner) {
-                let items = request.work.items().iter().map(|(item, _)| item);
-                items.filter(|item| item.slot > now).for_each(|item| planner.unjudge(item));
+                planner.unjudge(now);
             }
             self.on_refusal(&reply, lease).await?;
             return Ok(Step::Refused);

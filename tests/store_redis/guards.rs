@@ -1,6 +1,10 @@
 //! What an entry demands before its slots are sent.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpListener;
 use std::num::NonZeroU32;
+use std::os::unix::net::UnixStream;
+use std::thread;
 
 use downbeat::config::{Overrides, ServiceConfig};
 use downbeat::schedule::TaskIds;
@@ -240,6 +244,68 @@ async fn what_cannot_be_looked_at_holds_back_only_who_asks() {
     assert!(found.iter().all(|(_, exception)| refused(exception)), "{found:?}");
     assert_eq!(world.redis(2).llen::<_, usize>("q").unwrap(), 3);
     assert_eq!(world.leader.completeness().await, Completeness::Whole);
+}
+
+/// A port that leads to the server, where database 2 is another than behind the server's own address.
+fn renumbered(server: &RedisServer) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, socket) = (listener.local_addr().unwrap().port(), server.socket());
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let Ok(mut server) = UnixStream::connect(&socket) else { return };
+            let (mut answers, mut back) =
+                (server.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut answers, &mut back));
+            thread::spawn(move || {
+                let mut bytes = [0; 65_536];
+                while let Ok(length @ 1..) = client.read(&mut bytes) {
+                    let sent = &mut bytes[..length];
+                    let select = b"SELECT\r\n$1\r\n2";
+                    let at = sent.windows(select.len()).position(|bytes| bytes == select);
+                    if let Some(at) = at {
+                        sent[at + select.len() - 1] = b'3';
+                    }
+                    if server.write_all(sent).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_connection_to_another_database_than_it_was_told_takes_no_batch_there() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let port = renumbered(&server);
+    let url = |database| format!("redis://127.0.0.1:{port}/{database}");
+    let worker = CELERY_ELSEWHERE.replace("{server}?db=5", &url(5));
+    let queue = queue(&url(2), &worker, &server);
+    let mut world = World { leader: Leader::at(server, &redis_address(&url(2))).await, queue };
+    let first = world.send("a", ago(9), alone(60_000));
+    assert_eq!(world.dispatch(vec![first]).await, []);
+    let batch = vec![world.send("a", ago(1), alone(60_000))];
+    let refused = world.leader.dispatch(batch).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("another database")),
+        "{refused:?}"
+    );
+    let intent = Intend {
+        fence: world.leader.fence(),
+        slots: vec![Intent {
+            entry: "a".into(),
+            slot: ago(1),
+            queue: Arc::clone(&world.queue),
+            guards: alone(60_000),
+        }],
+    };
+    let refused = world.leader.store.intend(intent).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let written: usize = redis::cmd("DBSIZE").query(&mut world.redis(2)).unwrap();
+    assert_eq!(written, 0);
+    assert_eq!(world.redis(3).llen::<_, usize>("q").unwrap(), 1);
 }
 
 #[tokio::test]

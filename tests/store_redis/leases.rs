@@ -180,6 +180,16 @@ async fn replicas_tell_each_other_of_themselves_until_they_leave() {
 }
 
 #[tokio::test]
+async fn an_announcement_of_the_future_is_forgotten() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let said = format!("{} {{}}", wall_clock().0 + 60_000);
+    let _: () = server.connect().hset("test:replicas", "future", said).unwrap();
+    let output = store(&server).announce("one".into(), "{}".into(), TTL).await.unwrap();
+    assert_eq!((&*output.replicas[0].replica, output.count), ("one", 1));
+}
+
+#[tokio::test]
 async fn sixty_thousand_replicas_that_are_none_are_dropped_in_bounded_work() {
     needs!(Redis);
     let server = RedisServer::start();

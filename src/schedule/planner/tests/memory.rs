@@ -136,6 +136,21 @@ fn a_leader_that_lost_an_answer_goes_on_from_what_the_store_has() {
 }
 
 #[test]
+fn where_others_have_led_the_store_is_believed() {
+    let mut planner = at_noon([every("a", 60)]);
+    go_through(&mut planner, 1..=180);
+    // Rolled back, and written since by another leader.
+    let mut other = at_noon([every("a", 60)]);
+    go_through(&mut other, 1..=60);
+    other.advance(planner.sequence() + 1);
+    let takeover = take_over([every("a", 60)], &state_of(&other, at(185)), Some(&planner));
+    assert_eq!(takeover.changes, []);
+    let mut planner = takeover.planner;
+    let done = settle_all(&mut planner, at(185));
+    assert_eq!(done, [skip(120, SkipReason::Superseded, 1), send(180)]);
+}
+
+#[test]
 fn a_registration_that_the_store_lost_goes_on_from_memory() {
     let mut planner = at_noon([every("a", 60)]);
     go_through(&mut planner, 1..=120);
