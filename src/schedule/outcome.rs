@@ -106,6 +106,8 @@ pub struct Line {
     pub outcome: Outcome,
     /// How many slots the line stands for: 1, or more of a run (10,000 means "or more").
     pub count: u64,
+    /// Of slots that may have been dispatched, the first, where there may be several.
+    pub first: Option<UnixMs>,
     /// How long after the slot it was due: its jitter.
     pub delay: Duration,
     /// Of a manual message: its id. Those of the schedule follow from entry and slot.
@@ -118,7 +120,8 @@ impl Line {
     /// A single slot of the schedule, due at once.
     #[must_use]
     pub fn new(entry: Arc<str>, slot: UnixMs, outcome: Outcome) -> Line {
-        Line { entry, slot, outcome, count: 1, delay: Duration::ZERO, task_id: None, by: None }
+        let (count, delay) = (1, Duration::ZERO);
+        Line { entry, slot, outcome, count, first: None, delay, task_id: None, by: None }
     }
 }
 

@@ -146,12 +146,25 @@ pub struct Ended {
     pub entry: Arc<str>,
     /// The name of the queue that they would have gone to; `None` where the planner does not know it.
     pub queue: Option<Arc<str>>,
+    /// The first of them, or the instant from which on they are not known.
+    pub first: UnixMs,
     /// The newest of them, or when the registration ended where they are not known.
     pub slot: UnixMs,
     /// `Retimed`, or `Unknown` where it is not known what became of them.
     pub reason: SkipReason,
     /// How many (10,000 means "or more").
     pub count: u64,
+}
+
+impl Ended {
+    /// What to record of them.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        let is_unknown = self.reason == SkipReason::Unknown && self.first < self.slot;
+        let first = is_unknown.then_some(self.first);
+        let line = Line::new(Arc::clone(&self.entry), self.slot, Outcome::Skipped(self.reason));
+        Line { count: self.count, first, ..line }
+    }
 }
 
 /// An entry whose records could not be right.

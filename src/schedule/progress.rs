@@ -171,8 +171,11 @@ pub fn dispatched_after<'a>(
         let first = match line.outcome {
             Outcome::Dispatched(_) => Some(line.slot),
             // Their records were lost: each of them may have been dispatched.
-            Outcome::Skipped(SkipReason::Unknown) if line.count > 1 => Some(UnixMs(now.0 + 1)),
-            Outcome::Skipped(SkipReason::Unknown) => Some(line.slot),
+            Outcome::Skipped(SkipReason::Unknown) => {
+                let after_now = UnixMs(now.0 + 1);
+                let at_first = if line.count > 1 { after_now } else { line.slot };
+                Some(line.first.unwrap_or(at_first).max(after_now))
+            }
             Outcome::Skipped(_) => None,
         };
         match runs.last_mut().filter(|run| *is_open && run.last < line.slot) {

@@ -97,7 +97,7 @@ pub struct PastSlot {
 impl PastSlot {
     fn new(event: &PastEvent, zone: &Zone, ids: &TaskIds) -> PastSlot {
         let PastEvent { at, term, queue, line } = event;
-        let Line { entry, slot, outcome, count, delay, task_id, by } = line;
+        let Line { entry, slot, outcome, count, first: _, delay, task_id, by } = line;
         let text = |text: &str| shorten(text, MAX_TEXT).into_owned();
         let local = |at: UnixMs| zone.to_rfc3339(at);
         let due = outcome.is_scheduled().then(|| *slot + *delay);

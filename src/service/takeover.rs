@@ -309,7 +309,7 @@ fn parts(changes: Vec<RegistrationChange>, ended: &[Ended]) -> Vec<Part> {
         }
         if let Some((changes, lines)) = parts.last_mut() {
             changes.extend(change);
-            lines.extend(ended.into_iter().map(|ended| (queue_name(ended), ended_line(ended))));
+            lines.extend(ended.into_iter().map(|ended| (queue_name(ended), ended.line())));
         }
     };
     for change in changes {
@@ -351,11 +351,6 @@ fn find_queues(snapshot: &Snapshot, ended: &mut [Ended]) {
 /// The queue that the slots would have gone to, where it is known.
 fn queue_name(ended: &Ended) -> Arc<str> {
     ended.queue.clone().unwrap_or_else(|| OTHER_QUEUES.into())
-}
-
-fn ended_line(ended: &Ended) -> Line {
-    let outcome = Outcome::Skipped(ended.reason);
-    Line { count: ended.count, ..Line::new(Arc::clone(&ended.entry), ended.slot, outcome) }
 }
 
 /// Says what the store does not know any more; `remembered` is the sequence number of our own memory.

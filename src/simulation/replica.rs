@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ledger::Event;
 use super::{FOREVER, GRACE, SECOND, TTL, World, answer};
 use crate::envelope::{Push, Writes};
-use crate::schedule::outcome::{Line, Outcome};
+use crate::schedule::outcome::Line;
 use crate::schedule::planner::{Action, Ended, Item, Planner, Takeover};
 use crate::schedule::progress::{Completeness, Progress};
 use crate::schedule::registration::RegistrationChange;
@@ -238,9 +238,9 @@ impl World {
         let at = self.store_now();
         let event = |(from, ended): (Option<UnixMs>, Ended)| {
             let from = from.unwrap_or(UnixMs::MIN);
+            let line = ended.line();
             let queue = ended.queue.unwrap_or(OTHER_QUEUES.into());
-            let line = Line::new(ended.entry, ended.slot, Outcome::Skipped(ended.reason));
-            Event { from, line: Line { count: ended.count, ..line }, queue, at }
+            Event { from, line, queue, at }
         };
         let events: Vec<Event> = ended.into_iter().map(event).collect();
         let begun: Vec<Arc<str>> = changes.iter().map(|change| change.entry().into()).collect();

@@ -9,7 +9,8 @@
 //! nightly<TAB>1798761600000<TAB>manual<TAB>id=…<TAB>by=ann@host
 //! ```
 //!
-//! `d=` is how many milliseconds after the slot it was due. Words and fields that are not known make a
+//! `d=` is how many milliseconds after the slot it was due, `f=` the first slot of which nobody knows whether
+//! it was sent, if that is another. Words and fields that are not known make a
 //! line unreadable, and that line alone.
 
 use std::collections::HashMap;
@@ -109,6 +110,9 @@ pub fn write_line(line: &Line, text: &mut String) {
     if line.count != 1 {
         let _ = write!(text, "\tn={}", line.count);
     }
+    if let Some(first) = line.first {
+        let _ = write!(text, "\tf={}", first.0);
+    }
     if !line.delay.is_zero() {
         let _ = write!(text, "\td={}", line.delay.as_millis());
     }
@@ -138,6 +142,7 @@ pub fn read_line(text: &str) -> Option<Line> {
     for field in fields {
         match field.split_once('=')? {
             ("n", count) => line.count = count.parse().ok().filter(|n| (1..=10_000).contains(n))?,
+            ("f", first) => line.first = Some(read_instant(first)?),
             ("d", delay) => line.delay = Duration::from_millis(delay.parse::<u32>().ok()?.into()),
             ("id", id) => line.task_id = Some(id.parse().ok()?),
             ("by", by) => line.by = Some(by.into()),
@@ -309,7 +314,9 @@ mod tests {
         let (task_id, by) = (Some(Uuid::from_u128(7)), Some("ann@host".into()));
         let manual = Line { task_id, by, ..plain.clone() };
         let manual = Line { outcome: Outcome::Dispatched(Kind::Manual), ..manual };
-        let lines = vec![plain, skipped, late, manual];
+        let lost = Line { first: Some(UnixMs(1_798_761_000_000)), count: 2, ..plain.clone() };
+        let lost = Line { outcome: Outcome::Skipped(SkipReason::Unknown), ..lost };
+        let lines = vec![plain, skipped, late, manual, lost];
         let mut text = String::new();
         lines.iter().for_each(|line| write_line(line, &mut text));
         assert!(text.starts_with("nightly report\t1798761600000\nnightly"), "{text}");

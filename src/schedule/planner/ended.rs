@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::track::Open;
+use super::track::{INSTANT, Open};
 use super::{COUNT_CAP, Ended, FindZone, Planner};
 use crate::queue::Queue;
 use crate::schedule::canonical::FormerTiming;
@@ -105,11 +105,12 @@ impl Counter {
         };
         let newest = open.last(gap.from, through);
         let remaining = entry.guards.remaining(gap.dispatched);
-        let Some(slot) = newest.filter(|_| remaining > 0) else { return };
+        let ends = open.next(gap.from).zip(newest).filter(|_| remaining > 0);
+        let Some((first, slot)) = ends else { return };
         let cap = COUNT_CAP.min(remaining).min(self.left.max(1));
         let count = open.count(gap.from, slot, cap);
         self.left = self.left.saturating_sub(count);
-        self.push(gap, slot, reason, count);
+        self.push(gap, (first, slot), reason, count);
     }
 
     /// Counts what is known of the slots of a former registration.
@@ -124,14 +125,20 @@ impl Counter {
     /// Counts one for however many there were.
     pub(super) fn count_unknown(&mut self, gap: &Gap<'_>) {
         if gap.from < gap.at {
-            self.push(gap, gap.at, SkipReason::Unknown, 1);
+            self.push(gap, (gap.from + INSTANT, gap.at), SkipReason::Unknown, 1);
         }
     }
 
-    fn push(&mut self, gap: &Gap<'_>, slot: UnixMs, reason: SkipReason, count: u64) {
+    fn push(
+        &mut self,
+        gap: &Gap<'_>,
+        (first, slot): (UnixMs, UnixMs),
+        reason: SkipReason,
+        count: u64,
+    ) {
         let queue = gap.queue.map(|queue| Arc::clone(&queue.name));
         let entry = Arc::clone(gap.name);
-        self.ended.push(Ended { entry, queue, slot, reason, count });
+        self.ended.push(Ended { entry, queue, first, slot, reason, count });
     }
 }
 

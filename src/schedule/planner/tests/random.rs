@@ -186,9 +186,7 @@ impl World {
             let known = state.progress.get(&*ended.entry).map_or(NOON, |progress| progress.through);
             let from = self.cursor(&ended.entry).map_or(known, |cursor| cursor.min(known));
             self.counted.push((Arc::clone(&ended.entry), from, now.max(ended.slot)));
-            let outcome = Outcome::Skipped(ended.reason);
-            let line = Line::new(Arc::clone(&ended.entry), ended.slot, outcome);
-            self.record(Line { count: ended.count, ..line });
+            self.record(ended.line());
         }
         for (name, _) in ENTRIES {
             self.open_epoch(&name.into(), &takeover.planner);
@@ -412,4 +410,19 @@ proptest! {
         steps.iter().for_each(|step| world.take(step));
         world.check();
     }
+}
+
+#[test]
+fn slots_before_those_that_were_lost_ahead_of_time_are_sent_once_the_clock_is_right() {
+    let mut world = World::new();
+    for step in [
+        Step::SetAhead { seconds: 16 },
+        Step::Flush { restart: true },
+        Step::Lead { seconds: 2, settled: 1, guarded: false },
+        Step::LoseJournal,
+        Step::SetRight { led: true },
+    ] {
+        world.take(&step);
+    }
+    world.check();
 }
