@@ -136,12 +136,14 @@ impl<'s> Victim<'s> {
 fn assert_all_accounted_for(account: &Account, entry: &str) {
     let sent: BTreeSet<i64> = slots_of(&account.sent, entry).into_iter().collect();
     let skips: Vec<&Skip> = account.skips.iter().filter(|skip| skip.entry == entry).collect();
-    // The slots of `alone` are others: what ends both at once is the time of a takeover.
+    // What is no slot of the entry's is the time of a takeover. So is what ends both it and `alone`, whose
+    // slots are others.
     let alone = account.skips.iter().filter(|skip| skip.entry == "alone" && skip.count == 1);
     let takeovers: BTreeSet<i64> = alone.map(|skip| skip.slot).collect();
     let mut counted: BTreeSet<i64> = BTreeSet::new();
     for skip in &skips {
-        let is_open = skip.reason == "unknown" && skip.count == 1 && takeovers.contains(&skip.slot);
+        let is_takeover = skip.slot % STEP != 0 || takeovers.contains(&skip.slot);
+        let is_open = skip.reason == "unknown" && skip.count == 1 && is_takeover;
         let first = match sent.range(..skip.slot).next_back() {
             Some(before) if is_open => before + STEP,
             _ => skip.slot - (skip.count as i64 - 1) * STEP,

@@ -313,13 +313,13 @@ impl<'a> Taking<'a> {
         self.state.completeness == Completeness::Whole
     }
 
-    /// What of the entry's records cannot be read. Where not everything unreadable is named, an entry
-    /// with one half of its records is not believed.
+    /// What of the entry's records cannot be read. Where not everything unreadable is named, half of an
+    /// entry's records is not believed, nor is it that it is new.
     fn unreadable(&self, name: &str, known: Known<'_>) -> Option<&'a str> {
-        let is_half = known.registration.is_some() != known.progress.is_some();
-        let is_suspect = self.state.unreadable_count > self.state.unreadable.len() && is_half;
+        let is_whole = known.registration.is_some() && known.progress.is_some();
+        let is_suspect = self.state.unreadable_count > self.state.unreadable.len() && !is_whole;
         let what = self.unreadable.get(name).copied();
-        what.or_else(|| is_suspect.then_some("one half of its records is missing"))
+        what.or_else(|| is_suspect.then_some("some of its records are missing"))
     }
 
     fn push_repaired(&mut self, entry: &Arc<str>, what: String) {

@@ -293,15 +293,19 @@ fn an_unreadable_record_is_put_right_by_the_leader_that_wrote_it() {
 }
 
 #[test]
-fn an_entry_with_half_of_its_records_is_not_believed_where_not_all_that_is_unreadable_is_named() {
-    let mut planner = at_noon([every("a", 60), every("b", 60)]);
+fn an_entry_without_all_of_its_records_is_not_believed_where_not_all_that_is_unreadable_is_named() {
+    let entries = || ["a", "b", "c"].map(|name| every(name, 60));
+    let mut planner = at_noon(entries());
     settle_all(&mut planner, at(60));
     let mut state = state_of(&planner, at(185));
     state.progress.remove("b");
+    state.progress.remove("c");
+    state.registrations.remove("c");
     state.unreadable_count = 1_000;
-    let mut takeover = take_over([every("a", 60), every("b", 60)], &state, None);
-    assert_eq!(repaired(&takeover), ["b"]);
-    assert_eq!(ended(&takeover), [("b", 180, SkipReason::Unknown, 3)]);
+    let mut takeover = take_over(entries(), &state, None);
+    assert_eq!(repaired(&takeover), ["b", "c"]);
+    let unknown = SkipReason::Unknown;
+    assert_eq!(ended(&takeover), [("b", 180, unknown, 3), ("c", 185, unknown, 1)]);
     let done = settle_all(&mut takeover.planner, at(185));
     assert_eq!(done, [skip(120, SkipReason::Superseded, 1), send(180)]);
 }
