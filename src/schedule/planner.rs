@@ -17,6 +17,7 @@ mod takeover;
 mod track;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub struct Planner {
     tracks: Vec<Track>,
     /// When the first slot of every live entry is due that is neither settled nor passed over, if it
     /// has one.
-    agenda: BTreeSet<(UnixMs, u32)>,
+    agenda: BTreeSet<Appointment>,
     /// Of entries with judged slots that are not settled yet.
     judgements: HashMap<u32, Vec<Judgement>>,
     /// How many slots of its registration each live entry with a limit has dispatched.
@@ -70,7 +71,12 @@ pub struct Plan {
     /// The next instant at which a plan can hold anything; `MAX` if never. With items it is now:
     /// what comes after them shows when they are settled.
     pub wake_at: UnixMs,
+    /// Where it ended although more is due; `None`: everything due was looked at.
+    pub rest: Option<Appointment>,
 }
+
+/// When the first open slot of an entry is due, and the entry's index.
+pub type Appointment = (UnixMs, u32);
 
 /// One slot to send, or one run of slots to skip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +232,7 @@ impl Planner {
     }
 
     /// Its place in the agenda.
-    fn appointment(&self, index: u32) -> Option<(UnixMs, u32)> {
+    fn appointment(&self, index: u32) -> Option<Appointment> {
         self.next_slot(index).map(|slot| (self.entry(index).due(slot), index))
     }
 
@@ -315,14 +321,25 @@ impl Planner {
     /// Only judgement is remembered: planning again without `settle` gives the same slots.
     #[must_use]
     pub fn plan(&mut self, now: UnixMs, limit: usize, per_entry: usize) -> Plan {
-        let mut items = Vec::new();
-        let mut wake_at = UnixMs::MAX;
-        for &(due, index) in &self.agenda {
+        self.plan_after(None, now, limit, per_entry)
+    }
+
+    /// The same, from behind where a plan ended: nothing that is in that plan and not settled comes
+    /// again.
+    #[must_use]
+    pub fn plan_after(
+        &mut self,
+        rest: Option<Appointment>,
+        now: UnixMs,
+        limit: usize,
+        per_entry: usize,
+    ) -> Plan {
+        let mut plan = Plan { items: Vec::new(), wake_at: UnixMs::MAX, rest: None };
+        let items = &mut plan.items;
+        let from = rest.map_or(Bound::Unbounded, Bound::Excluded);
+        for &(due, index) in self.agenda.range((from, Bound::Unbounded)) {
             if due > now {
-                wake_at = wake_at.min(due);
-                break;
-            }
-            if items.len() >= limit {
+                plan.wake_at = due;
                 break;
             }
             let cursor = self.tracks[index as usize].cursor;
@@ -339,13 +356,19 @@ impl Planner {
             let (passed, forgotten) = (of(&self.passed, index), of(&self.forgotten, index));
             let (open, grace) = (Open { entry, passed }, self.grace);
             let planned = Planned { index, open, forgotten, cursor, now, grace };
-            planned.unroll(judgements, per_entry, &mut items);
+            planned.unroll(judgements, per_entry, items);
             if entry.guards.limit.is_some() {
-                keep_sends(&mut items, first, self.remaining(index));
+                keep_sends(items, first, self.remaining(index));
+            }
+            if items.len() >= limit {
+                plan.rest = Some((due, index));
+                break;
             }
         }
-        let wake_at = if items.is_empty() { wake_at } else { now };
-        Plan { items, wake_at }
+        if !plan.items.is_empty() {
+            plan.wake_at = now;
+        }
+        plan
     }
 
     /// The store has recorded the item: its slot and all before it are settled.

@@ -149,8 +149,6 @@ pub struct Service<S, C, K> {
     tenure: Option<Arc<str>>,
     /// The last lease under which this process took over.
     last_tenure: Option<Arc<str>>,
-    /// Nothing was due when we last looked.
-    is_idle: bool,
     /// The newest record that we know of.
     head: Option<RecordId>,
     unfolded: Unfolded,
@@ -251,7 +249,6 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             planner: None,
             tenure: None,
             last_tenure: None,
-            is_idle: true,
             head: None,
             unfolded: Unfolded::default(),
             trimming: Trimming::default(),

@@ -15,9 +15,9 @@ use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 use crate::store::Outgoing;
 use crate::store::contract::Write;
 
-/// Slots that go in one script call: larger ones are no faster, and Redis is held for two
-/// milliseconds.
-pub const BATCH: usize = 500;
+/// Slots that go in one request: larger ones are no faster, as their messages fit in no cache, and Redis is
+/// held for a millisecond.
+pub const BATCH: usize = 250;
 /// A batch is cut when its messages reach this size.
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -285,10 +285,10 @@ mod tests {
 
     #[test]
     fn no_entry_is_spread_over_two_batches() {
-        let items = items(&[(0, 30), (1, 200), (2, 271), (3, BATCH), (4, 1)]);
+        let items = items(&[(0, 30), (1, 100), (2, 121), (3, BATCH), (4, 1)]);
         let cut = batches(&items);
         let sizes: Vec<_> = cut.iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [230, 271, BATCH, 1]);
+        assert_eq!(sizes, [130, 121, BATCH, 1]);
         assert!(batches(&[]).is_empty());
     }
 }

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::leader::lease::Lease;
 use crate::queue::Via;
 use crate::schedule::outcome::Outcome;
-use crate::schedule::planner::{Action, Item, Planner};
+use crate::schedule::planner::{Action, Appointment, Item, Planner};
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::store::Fence;
 use crate::store::contract::{
@@ -28,12 +28,31 @@ use crate::store::contract::{
 use crate::store::journal::RecordId;
 use crate::telemetry::Gathering;
 
-/// Slots planned at once; between rounds the loop looks at events.
+/// Slots of a round; between rounds the loop looks at events.
 const ROUND: usize = 10_000;
-/// Slots planned at once when nothing was due before.
-const FIRST_ROUND: usize = 50;
-/// Requests on their way at once: one is carried out while the next one travels.
-const IN_FLIGHT: usize = 2;
+/// The first slots of a round, which are not kept waiting while others are planned.
+const FIRST: usize = 50;
+/// Requests on their way at once: while one is carried out, others travel, so that neither side waits for
+/// the other.
+const IN_FLIGHT: usize = 4;
+
+/// What is due in one round, planned bit by bit.
+struct Due {
+    now: UnixMs,
+    planned: usize,
+    /// Where the plan has got to.
+    rest: Option<Appointment>,
+    /// Planned, and not sent off yet.
+    batches: VecDeque<Slots>,
+}
+
+/// Slots that go in one request.
+enum Slots {
+    /// Of queues on the store.
+    Stored(Vec<Item>),
+    /// Of queues on carriers.
+    Carried(Vec<Item>),
+}
 
 /// What a request asks for.
 enum Work {
@@ -60,37 +79,29 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             return Ok(Wake::at(now));
         }
         self.release_queues();
-        let Some(planner) = &mut self.planner else { return Ok(Wake::at(now)) };
-        // What is due first is not kept waiting while all the rest is planned.
-        let limit = if self.is_idle { FIRST_ROUND } else { ROUND };
-        let plan = planner.plan(now, limit, BATCH);
-        self.is_idle = plan.items.is_empty();
-        if self.is_idle {
-            let wake = Wake { at: plan.wake_at, timer: self.troubles.next_release() };
+        let mut due = Due::at(now);
+        let Some(wake_at) = self.planner.as_mut().map(|planner| due.plan(planner, FIRST)) else {
+            return Ok(Wake::at(now));
+        };
+        if due.batches.is_empty() {
+            let wake = Wake { at: wake_at, timer: self.troubles.next_release() };
             return self.keep_house(lease, wake).await;
         }
-        let is_carried = |item: &Item| {
-            let sends = matches!(item.action, Action::Send(_));
-            sends && planner.entry(item.entry).message.queue.via() != Via::Store
-        };
-        let (carried, items): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_carried);
-        let intents = carried.chunks(BATCH).map(|items| (true, items));
-        let batches = render::batches(&items).into_iter().map(|items| (false, items));
-        let mut batches = intents.chain(batches);
         let mut sequence = self.planner.as_ref().map_or(0, Planner::sequence);
         let (mut in_flight, mut folds_next) = (VecDeque::new(), false);
         loop {
-            // While requests are on their way, the next is rendered and those before are settled.
+            // While requests are on their way, the next is planned and rendered, and those before are
+            // settled.
             while in_flight.len() < IN_FLIGHT {
                 let fence = Fence::after(&lease.text, sequence);
                 let folds = in_flight.iter().any(|sent: &InFlight| sent.work.is_fold());
                 let request = if !folds && std::mem::take(&mut folds_next) {
                     self.fold(&fence).await
-                } else if let Some((is_intent, items)) = batches.next() {
+                } else if let Some(slots) = self.planner.as_mut().and_then(|it| due.next(it)) {
                     folds_next = self.must_fold();
-                    match is_intent {
-                        true => self.intend(&fence, items).await,
-                        false => self.dispatch(&fence, items).await,
+                    match slots {
+                        Slots::Stored(items) => self.dispatch(&fence, items).await,
+                        Slots::Carried(items) => self.intend(&fence, items).await,
                     }
                 } else {
                     break;
@@ -121,17 +132,15 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             info!("publishing again");
             (self.failures, self.troubles.error) = (0, None);
         }
-        self.keep_up_trimming(lease, items.len()).await;
+        self.keep_up_trimming(lease, due.planned).await;
         Ok(Wake::at(now))
     }
 
     /// Renders a batch and sends it off.
-    async fn dispatch(&mut self, fence: &Fence, items: &[Item]) -> Option<InFlight> {
+    async fn dispatch(&mut self, fence: &Fence, mut items: Vec<Item>) -> Option<InFlight> {
         let planner = self.planner.as_ref()?;
         // A queue that has refused meanwhile is left alone.
-        let is_open =
-            |item: &&Item| !self.troubles.is_held(&planner.entry(item.entry).message.queue.name);
-        let items: Vec<Item> = items.iter().filter(is_open).copied().collect();
+        items.retain(|item| !self.troubles.is_held(&planner.entry(item.entry).message.queue.name));
         let (writes, task_ids) =
             render::render(&self.renderer, &items, |index| planner.entry(index));
         if writes.is_empty() {
@@ -143,15 +152,15 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 
     /// Has recorded what carriers are about to be handed.
-    async fn intend(&mut self, fence: &Fence, items: &[Item]) -> Option<InFlight> {
+    async fn intend(&mut self, fence: &Fence, items: Vec<Item>) -> Option<InFlight> {
         let planner = self.planner.as_ref()?;
-        let intent = |item: &Item| {
+        let intent = |item: Item| {
             let entry = planner.entry(item.entry);
             let (name, queue) = (Arc::clone(&entry.name), Arc::clone(&entry.message.queue));
             let intent = Intent { entry: name, slot: item.slot, queue, guards: entry.guards };
-            (intent, (*item, self.renderer.task_id(entry, item.slot)))
+            (intent, (item, self.renderer.task_id(entry, item.slot)))
         };
-        let (slots, items): (Vec<_>, Vec<_>) = items.iter().map(intent).unzip();
+        let (slots, items): (Vec<_>, Vec<_>) = items.into_iter().map(intent).unzip();
         let reply = self.store.intend(Intend { fence: fence.clone(), slots });
         Some(InFlight::new(fence, Work::Intend(items), reply).await)
     }
@@ -328,6 +337,36 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 report(entry, &Item { action, ..item }, task_id, now, true);
             }
         }
+    }
+}
+
+impl Due {
+    fn at(now: UnixMs) -> Due {
+        Due { now, planned: 0, rest: None, batches: VecDeque::new() }
+    }
+
+    /// Plans about so many more slots. Gives when to plan again if there are none.
+    fn plan(&mut self, planner: &mut Planner, slots: usize) -> UnixMs {
+        let plan = planner.plan_after(self.rest, self.now, slots, BATCH);
+        (self.rest, self.planned) = (plan.rest, self.planned + plan.items.len());
+        let is_carried = |item: &Item| {
+            let sends = matches!(item.action, Action::Send(_));
+            sends && planner.entry(item.entry).message.queue.via() != Via::Store
+        };
+        let (carried, stored): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_carried);
+        let carried = carried.chunks(BATCH).map(|items| Slots::Carried(items.to_vec()));
+        let stored =
+            render::batches(&stored).into_iter().map(|items| Slots::Stored(items.to_vec()));
+        self.batches.extend(carried.chain(stored));
+        plan.wake_at
+    }
+
+    /// What to send next.
+    fn next(&mut self, planner: &mut Planner) -> Option<Slots> {
+        if self.batches.is_empty() && self.rest.is_some() && self.planned < ROUND {
+            self.plan(planner, BATCH);
+        }
+        self.batches.pop_front()
     }
 }
 

@@ -25,7 +25,53 @@ fn each_slot_is_planned_until_it_is_settled_and_never_again() {
     assert_eq!(first, planner.plan(now, 10, 10));
     assert_eq!(first.items.len(), 1);
     planner.settle(&first.items[0]);
-    assert_eq!(planner.plan(now, 10, 10), Plan { items: vec![], wake_at: NOON + secs(120) });
+    assert_eq!(
+        planner.plan(now, 10, 10),
+        Plan { items: vec![], wake_at: NOON + secs(120), rest: None }
+    );
+}
+
+#[test]
+fn a_plan_made_in_parts_is_the_whole_plan() {
+    let entry = |n: u64| Entry { catch_up: CatchUp::All, ..every(&format!("e{n:02}"), 60 + n % 7) };
+    let mut planner = at_noon((0..40).map(entry));
+    let now = NOON + secs(400);
+    let whole = planner.plan(now, usize::MAX, 4);
+    let mut parts: Vec<Item> = Vec::new();
+    let mut rest = None;
+    loop {
+        let part = planner.plan_after(rest, now, 10, 4);
+        assert!(part.items.len() < 14, "{}", part.items.len());
+        parts.extend(&part.items);
+        rest = part.rest;
+        if rest.is_none() {
+            break;
+        }
+    }
+    assert_eq!((whole.items.len(), whole.rest), (160, None));
+    assert_eq!(parts, whole.items);
+}
+
+#[test]
+fn what_is_settled_between_two_parts_of_a_plan_is_in_none_of_them_twice() {
+    let entry = |n: u64| Entry { catch_up: CatchUp::All, ..every(&format!("e{n:02}"), 60) };
+    let mut planner = at_noon((0..9).map(entry));
+    let now = NOON + secs(600);
+    let (mut sent, mut rest, mut before) = (Vec::new(), None, Vec::new());
+    loop {
+        let part = planner.plan_after(rest, now, 6, 3);
+        // As when an answer comes while the next part is planned.
+        before.iter().for_each(|item| planner.settle(item));
+        sent.extend(part.items.iter().map(|item: &Item| (item.entry, item.slot)));
+        (rest, before) = (part.rest, part.items);
+        if rest.is_none() {
+            break;
+        }
+    }
+    let count = sent.len();
+    sent.sort();
+    sent.dedup();
+    assert_eq!((sent.len(), count > 27), (count, true));
 }
 
 #[test]
@@ -157,7 +203,10 @@ fn what_is_over_the_limit_is_planned_in_the_next_round() {
 fn one_time_entries_fire_once_or_are_missed() {
     let planner = &mut at_noon([entry("a", Timing::At((NOON + secs(10)).into()))]);
     assert_eq!(settle_all(planner, NOON + secs(10)), [send(10)]);
-    assert_eq!(planner.plan(NOON + DAY, 10, 10), Plan { items: vec![], wake_at: UnixMs::MAX });
+    assert_eq!(
+        planner.plan(NOON + DAY, 10, 10),
+        Plan { items: vec![], wake_at: UnixMs::MAX, rest: None }
+    );
 }
 
 #[test]
