@@ -394,8 +394,8 @@ pub struct Trigger {
 #[command(after_help = "The messages are new tasks, and their `expires` counts from now. At most \
     10000 slots go at a time; the first that cannot be sent ends it, and it prints the command that goes \
     on. For a day, it is remembered how far each run has come; over AMQP, a repeat sends again what its \
-    broker has not confirmed. Until all slots of a run were shown as sent, for an hour, another run of \
-    yours that overlaps it is refused with exit code 1.")]
+    broker has not confirmed. Until all slots of a run were shown as sent, but for an hour at most, another \
+    run of yours that overlaps it is refused with exit code 1.")]
 pub struct Backfill {
     /// The entry whose slots to send; it may be disabled
     pub entry: String,
@@ -411,7 +411,7 @@ pub struct Backfill {
     /// Go on with a run that ended early, and send nothing twice [default: a fresh run]
     #[arg(long, value_name = "ID")]
     pub run: Option<Uuid>,
-    /// Send slots again that an unfinished run of yours may have sent
+    /// Send slots even if an unfinished run of yours may already have sent them
     #[arg(long, conflicts_with = "run")]
     pub again: bool,
     /// Show all slots and send nothing
