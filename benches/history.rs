@@ -2,11 +2,11 @@
 //!
 //! - `day`: a day of 200 slots a second with the default `history`. Nobody led for a day (the entries
 //!   registered while Redis' clock was a day behind), and the leader sends all of it as fast as it can.
-//! - `busy`: a slot each millisecond, so that nothing is ever due for long, with a short history, in real
-//!   time.
+//! - `busy`: a slot each millisecond, so that the leader is never idle for long, with a short history, in
+//!   real time.
 //!
-//! Printed are the sizes of the keys as `MEMORY USAGE` has them, and, as a baseline, the bare lines of
-//! the slots that are kept.
+//! It prints the sizes of the keys as `MEMORY USAGE` shows them, and, as a baseline, the size of the bare
+//! lines of the slots that are kept.
 //!
 //! `cargo bench --bench history`, `cargo bench --bench history -- day`
 
@@ -89,7 +89,7 @@ fn measure(load: &Load) {
         }
     }
     let took = began.elapsed().as_secs_f64();
-    // Until what is left to be folded and trimmed is.
+    // Until the rest is folded and trimmed.
     for _ in 0..if load.seconds > 100 { 200 } else { 10 } {
         sleep(Duration::from_millis(100));
         sent += drain(&mut connection);

@@ -1,5 +1,5 @@
-//! What several benches share: the service on a Redis of its own, schedules of any size, and order
-//! among what was measured.
+//! What several benches share: the service on a Redis of its own, schedules of any size, and medians of
+//! what was measured.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use crate::support::process::Process;
 use crate::support::redis::{Options, RedisServer};
 use crate::support::wait::{START, eventually};
 
-/// Entries of one file: it stays below the size that the loader takes.
+/// Entries of one file, which stays below the size that the loader accepts.
 const PER_FILE: usize = 100_000;
 
 /// The language of schedule files.
@@ -36,8 +36,8 @@ impl Language {
 /// When an entry is due: the keys that say so, with their values as JSON.
 pub(crate) type When = Vec<(&'static str, String)>;
 
-/// Writes a schedule in as many files as it takes; `entry` tells the queue and the time of each entry.
-/// Gives how many bytes of text the service has to keep of it.
+/// Writes a schedule in as many files as it takes; `entry` gives the queue and the timing of each entry.
+/// Gives how many bytes of its text the service has to keep.
 pub(crate) fn write_schedule(
     place: &Place,
     language: Language,
@@ -126,7 +126,7 @@ impl Replica {
         downbeat
     }
 
-    /// How often a text stands in its log.
+    /// How often a text occurs in its log.
     pub(crate) fn logged(&self, text: &str) -> usize {
         let log = fs::read_to_string(self.place.state().join("log")).unwrap_or_default();
         log.matches(text).count()
@@ -138,7 +138,7 @@ pub(crate) fn redis_server() -> RedisServer {
     RedisServer::start_with(Options { tcp: true, ..Options::default() })
 }
 
-/// Stops it in order.
+/// Stops it gracefully.
 pub(crate) fn stop(mut downbeat: Process) {
     downbeat.terminate();
     assert_eq!(downbeat.wait(START).code(), Some(0));
@@ -198,7 +198,7 @@ pub(crate) fn slots_through(
     total.map_or(0, |total| String::from_utf8(total).unwrap().parse().unwrap())
 }
 
-/// Milliseconds of the wall clock, with what is below them.
+/// Milliseconds of the wall clock, with fractions.
 pub(crate) fn wall_ms() -> f64 {
     let now = clock_gettime(ClockId::Realtime);
     now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6

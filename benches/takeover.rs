@@ -1,9 +1,9 @@
 //! How a follower takes over from a leader that is killed: real binaries on a real Redis.
 //!
-//! Measured is the time from the end of the dead leader's lease to the next message: with 50,000
+//! It measures the time from the end of the dead leader's lease to the next message: with 50,000
 //! entries whose slots are all in the journal and not folded, and with a million entries of which ten
-//! are due each second. In the same run, with ten entries, and a client that only reads the same keys.
-//! Medians are printed.
+//! are due each second. The baselines of the same run are ten entries, and a client that only reads the
+//! same keys. It prints medians.
 //!
 //! `cargo bench --bench takeover`, `cargo bench --bench takeover -- 1000000`
 
@@ -36,9 +36,9 @@ use support::redis::RedisServer;
 use support::wait::{SOON, START, eventually, wall_clock};
 use tokio::time::Instant;
 
-/// Where entries send that are due all the time.
+/// The queue of entries that are due all the time.
 const TICKS: &str = "ticks";
-/// Where those send that are due once.
+/// The queue of those that are due once.
 const BURST: &str = "burst";
 const TTL: &str = "2s";
 
@@ -79,7 +79,7 @@ struct TakenOver {
     redis_ms: f64,
     /// The longest of Redis' commands.
     longest_ms: f64,
-    /// How long a client takes that only reads.
+    /// How long a client that only reads takes.
     read_ms: f64,
     /// The new leader's memory.
     resident: f64,
@@ -129,7 +129,7 @@ fn take_over(left: Left) -> TakenOver {
             (connection.llen::<_, usize>(BURST).unwrap() == entries).then_some(())
         });
     } else {
-        // What begins with the lease is done by then.
+        // What a leader does first is done by then.
         sleep(Duration::from_secs(3));
     }
     leader.kill();

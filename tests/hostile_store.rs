@@ -136,8 +136,8 @@ impl<'s> Victim<'s> {
 fn assert_all_accounted_for(account: &Account, entry: &str) {
     let sent: BTreeSet<i64> = slots_of(&account.sent, entry).into_iter().collect();
     let skips: Vec<&Skip> = account.skips.iter().filter(|skip| skip.entry == entry).collect();
-    // What is no slot of the entry's is the time of a takeover. So is what ends both it and `alone`, whose
-    // slots are others.
+    // A skip at a time that is no slot of the entry was counted at a takeover. So was one at a time at which
+    // `alone` has one too, since their slots differ.
     let alone = account.skips.iter().filter(|skip| skip.entry == "alone" && skip.count == 1);
     let takeovers: BTreeSet<i64> = alone.map(|skip| skip.slot).collect();
     let mut counted: BTreeSet<i64> = BTreeSet::new();

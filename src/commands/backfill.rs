@@ -35,9 +35,9 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
         service,
         here: None,
         rest: Backfill {
-            // Drawn here: whatever becomes of an answer, the run is known.
+            // Drawn here, so that the run is known even if every answer is lost.
             run: Some(run.unwrap_or_else(Uuid::new_v4)),
-            // Whoever names a run has decided.
+            // With `--run`, the user has already decided.
             again: *again || run.is_some(),
             by: Some(caller()),
             ended: false,
@@ -62,7 +62,7 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
     // All that was sent is shown by now.
     let has_ended = match &done {
         Ok(()) => !sending.sent.is_empty(),
-        // What was gone on with may have sent something before.
+        // An earlier call of the same run may have sent something.
         Err(stopped) => stopped.nothing_sent && sending.sent.is_empty() && run.is_none(),
     };
     if has_ended && !dry_run {
@@ -122,7 +122,7 @@ impl Sending<'_> {
         }
     }
 
-    /// Says that all answers are there. If that is lost, a repeat is refused at the worst.
+    /// Notes that every answer has arrived. If the note is lost, the worst is that a repeat is refused.
     async fn end(&mut self) {
         self.rest.ended = true;
         let _ = self.send().await;
@@ -239,7 +239,7 @@ impl Typed {
         format!("{command} --from {from} --to {to} --run {run}")
     }
 
-    /// Without these options and their values, and without what a run that is named does not need.
+    /// Without these options and their values, and without `--again`, which conflicts with `--run`.
     fn without(self, options: &[&str]) -> String {
         let mut command = "downbeat".to_owned();
         let mut typed = self.0.into_iter();

@@ -36,9 +36,9 @@ pub struct Backfill {
     pub run: Option<Uuid>,
     /// Who asks, for the journal.
     pub by: Option<String>,
-    /// Send also what another backfill of the same person may have sent, which has not ended.
+    /// Send slots even if an unfinished backfill by the same person may have sent them.
     pub again: bool,
-    /// Whoever asks has had all answers: send nothing more.
+    /// Every answer has arrived: only note that the run has ended, and send nothing.
     pub ended: bool,
     /// Show all slots, send none.
     pub dry_run: bool,
@@ -85,7 +85,8 @@ pub struct Slot {
 ///
 /// # Errors
 /// When there is no such entry, the queue does not fit, the segment is empty, not past or holds more than
-/// [`MAX_SLOTS`] slots, or another backfill that has not ended is in the way. That the broker did not take a slot is said in what is given back.
+/// [`MAX_SLOTS`] slots, or it overlaps another backfill that has not ended. That the broker did not take a slot
+/// is no error: [`Backfilled::failure`] says so.
 pub async fn backfill(
     broker: &mut impl Publish,
     store: Option<&Broker>,
@@ -123,7 +124,7 @@ pub async fn backfill(
         match broker.note_backfill(note).await {
             Ok(None) => {}
             Ok(Some(other)) => return Err(unfinished(entry, other)),
-            // Nothing is sent without it.
+            // Without the note, nothing is sent.
             Err(error) => failure = Some(Refused::NotSent(error.to_string())),
         }
     }
@@ -148,7 +149,7 @@ pub async fn backfill(
     Ok(Backfilled { run, slots: sent, left: left_count, go_on, after, failure })
 }
 
-/// What to note of the backfill, unless nobody says who asks.
+/// What to note of the backfill; nothing if the request does not say who asks.
 fn note(
     entry: &Entry,
     asked: &Backfill,
@@ -178,7 +179,7 @@ fn run_of(run: Uuid, entry: &Entry) -> Uuid {
     Uuid::new_v5(&run, entry.name.as_bytes())
 }
 
-/// From where to where.
+/// The first instant, and the first one after the segment.
 fn segment(entry: &Entry, asked: &Backfill, now: UnixMs) -> Result<(UnixMs, UnixMs), Refused> {
     let from = time(entry, "--from", &asked.from)?;
     let to = time(entry, "--to", &asked.to)?;

@@ -62,7 +62,7 @@ pub enum Refused {
         run: Uuid,
         /// The first instant of its segment, RFC 3339 in the entry's zone.
         from: String,
-        /// The first instant behind it.
+        /// The first instant after it.
         to: String,
         /// Its queue, if that is not the entry's own.
         queue: Option<String>,

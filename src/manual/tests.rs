@@ -226,7 +226,7 @@ async fn a_whole_backfill_is_repeated_without_a_double_and_a_new_one_is_sent() {
     assert_eq!(broker.queued(), 45 + other.len() + new.unwrap().len());
 }
 
-/// The run that keeps a backfill from being sent.
+/// The run because of which a backfill was refused.
 #[track_caller]
 fn in_the_way(refused: Result<Backfilled, Refused>) -> u128 {
     match refused {
@@ -262,7 +262,7 @@ async fn a_backfill_that_may_have_been_sent_is_not_sent_by_another_run() {
         for sent in [&earlier, &others, &minutes(entry)] {
             assert!(broker.backfill_all(sent).await.is_ok(), "{sent:?}");
         }
-        // Until all answers are there.
+        // Until every answer has arrived.
         assert_eq!(in_the_way(broker.try_backfill(&last).await), 8);
         let answered = broker.backfill(&Backfill { ended: true, ..minutes(entry) }).await;
         assert!(answered.slots.is_empty());
@@ -284,7 +284,7 @@ async fn a_backfill_that_is_to_be_sent_again_replaces_those_that_it_overlaps() {
 }
 
 #[tokio::test]
-async fn nothing_is_noted_of_who_does_not_say_who_asks() {
+async fn a_backfill_that_does_not_say_who_asks_is_never_refused() {
     let mut broker = Broker::new();
     let nobody = Backfill { by: None, run: None, ..minutes("minutely") };
     for _ in 0..2 {

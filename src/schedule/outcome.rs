@@ -106,7 +106,7 @@ pub struct Line {
     pub outcome: Outcome,
     /// How many slots the line stands for: 1, or more of a run (10,000 means "or more").
     pub count: u64,
-    /// Of slots that may have been dispatched, the first, where there may be several.
+    /// Of slots whose records were lost, the first, if there may be several.
     pub first: Option<UnixMs>,
     /// How long after the slot it was due: its jitter.
     pub delay: Duration,

@@ -71,7 +71,7 @@ pub struct Plan {
     /// The next instant at which a plan can hold anything; `MAX` if never. With items it is now:
     /// what comes after them shows when they are settled.
     pub wake_at: UnixMs,
-    /// Where it ended although more is due; `None`: everything due was looked at.
+    /// Where it ended at its limit, though more may be due; `None`: everything due was looked at.
     pub rest: Option<Appointment>,
 }
 
@@ -152,7 +152,7 @@ pub struct Ended {
     pub entry: Arc<str>,
     /// The name of the queue that they would have gone to; `None` where the planner does not know it.
     pub queue: Option<Arc<str>>,
-    /// The first of them, or the instant from which on they are not known.
+    /// The first of them, or the first instant of which nothing is known.
     pub first: UnixMs,
     /// The newest of them, or when the registration ended where they are not known.
     pub slot: UnixMs,
@@ -324,8 +324,8 @@ impl Planner {
         self.plan_after(None, now, limit, per_entry)
     }
 
-    /// The same, from behind where a plan ended: nothing that is in that plan and not settled comes
-    /// again.
+    /// Continues behind the end of another plan, its `rest`: items of that plan that are not settled yet are
+    /// not planned again.
     #[must_use]
     pub fn plan_after(
         &mut self,
@@ -404,7 +404,7 @@ impl Planner {
         });
     }
 
-    /// The store's clock shows `now`: what our own clock judged of later slots is forgotten.
+    /// The store's clock shows `now`: forgets what our own clock judged of later slots.
     pub fn unjudge(&mut self, now: UnixMs) {
         self.judgements.retain(|_, judgements| {
             judgements.retain(|judgement| judgement.through <= now || judgement.is_resent());

@@ -73,13 +73,13 @@ impl Trimming {
         }
     }
 
-    /// So much has piled up that there seems to be no time in which nothing is due.
+    /// Whether so much has piled up that the leader seems never to be idle.
     fn is_overdue(&self, max_slots: u64) -> bool {
         self.slots > max_slots
     }
 
-    /// A call at `now` did that. What was recorded counts until there is nothing more to drop, so that
-    /// the next calls wait for no longer a time than this one.
+    /// The state after a call at `now`. The count is kept until there is nothing more to drop, so that the
+    /// next call does not wait for a longer idle time than this one.
     fn after(&self, trimmed: Trimmed, now: Instant) -> Trimming {
         let slots = if trimmed.more { self.slots } else { 0 };
         Trimming { at: Some(now), slots, has_more: trimmed.more }
@@ -169,7 +169,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// After a round that has recorded so many slots: drops as many, if there is never time for it.
+    /// After a round of so many slots: drops as many, if the leader is never idle.
     pub(super) async fn keep_up_trimming(&mut self, lease: &Lease, recorded: usize) {
         let steps = 1 + recorded as u64 / MAX_TRIMMED;
         for _ in 0..steps {
@@ -277,8 +277,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// Writes progress in parts, and begins a new journal with the last, as `anew` says. Gives where the
-    /// writes have got to, or the reply that refused.
+    /// Writes progress in parts. The last begins a new journal, as `anew` says. Gives where the writes have
+    /// got to, or the reply that refused.
     pub(super) async fn begin_journal(
         &mut self,
         lease: &Arc<str>,

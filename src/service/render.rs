@@ -15,8 +15,8 @@ use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 use crate::store::Outgoing;
 use crate::store::contract::Write;
 
-/// Slots that go in one request: larger ones are no faster, as their messages fit in no cache, and Redis is
-/// held for a millisecond.
+/// Slots that go in one request, which keeps Redis busy for a millisecond. Larger ones are no faster: their
+/// messages fit in no cache.
 pub const BATCH: usize = 250;
 /// A batch is cut when its messages reach this size.
 const BATCH_BYTES: usize = 4 << 20;

@@ -30,17 +30,17 @@ use crate::telemetry::Gathering;
 
 /// Slots of a round; between rounds the loop looks at events.
 const ROUND: usize = 10_000;
-/// The first slots of a round, which are not kept waiting while others are planned.
+/// The first slots of a round, which do not wait until others are planned.
 const FIRST: usize = 50;
-/// Requests on their way at once: while one is carried out, others travel, so that neither side waits for
-/// the other.
+/// Requests in flight at once: while the store carries out one, others travel, so that neither side waits
+/// for the other.
 const IN_FLIGHT: usize = 4;
 
-/// What is due in one round, planned bit by bit.
+/// What is due in one round, planned batch by batch.
 struct Due {
     now: UnixMs,
     planned: usize,
-    /// Where the plan has got to.
+    /// Where the last plan ended, if more may be due.
     rest: Option<Appointment>,
     /// Planned, and not sent off yet.
     batches: VecDeque<Slots>,
@@ -90,8 +90,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let mut sequence = self.planner.as_ref().map_or(0, Planner::sequence);
         let (mut in_flight, mut folds_next) = (VecDeque::new(), false);
         loop {
-            // While requests are on their way, the next is planned and rendered, and those before are
-            // settled.
+            // While requests are in flight, the next one is planned and rendered.
             while in_flight.len() < IN_FLIGHT {
                 let fence = Fence::after(&lease.text, sequence);
                 let folds = in_flight.iter().any(|sent: &InFlight| sent.work.is_fold());
@@ -345,7 +344,7 @@ impl Due {
         Due { now, planned: 0, rest: None, batches: VecDeque::new() }
     }
 
-    /// Plans about so many more slots. Gives when to plan again if there are none.
+    /// Plans about so many more slots. If there are none, gives when to plan again.
     fn plan(&mut self, planner: &mut Planner, slots: usize) -> UnixMs {
         let plan = planner.plan_after(self.rest, self.now, slots, BATCH);
         (self.rest, self.planned) = (plan.rest, self.planned + plan.items.len());

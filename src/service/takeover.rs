@@ -59,7 +59,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let mut is_new_journal = is_damaged || self.journal_is_lost;
         if is_new_journal {
             let settled = takeover.settled(&state, memory);
-            // Until what was lost is counted, the next leader has to do so.
+            // If this takeover is cut short, the next leader has to count what was lost.
             let is_forgotten = is_damaged && remembered.is_none();
             let anew = if is_forgotten { FoldedThrough::AnewDamaged } else { FoldedThrough::Anew };
             let begun = self.try_to_begin_journal(lease, position, settled, anew).await?;

@@ -179,8 +179,8 @@ async fn nothing_is_sent_early_by_the_stores_clock_and_nothing_is_lost() {
     let names: Vec<String> = (0..70).map(|n| format!("e{n:02}")).collect();
     let mut leader = rig.replica(names.iter().map(|name| every(name, 1)));
     rig.elect(&mut leader, false).await;
-    // Both clocks were ahead when they were read, and the store's is right again: by what was read, the
-    // first slots are missed.
+    // Both clocks were ahead when they were read; the store's is right again. By the reading, the first slots
+    // are missed.
     let shown = START + SECOND * 20;
     rig.clock.set(shown);
     leader.service.store_clock = Some(Reading { shown, at: SinceBoot::now() });
@@ -260,7 +260,7 @@ async fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_no
 
 #[tokio::test(start_paused = true)]
 async fn slots_of_lost_records_are_counted_whichever_write_of_a_takeover_fails() {
-    // Up to which slot records are left.
+    // Each damage, with the last slot of which a record is left.
     let all = [
         (Damage::JournalDeleted, 0),
         (Damage::JournalReplaced, 0),

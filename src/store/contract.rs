@@ -105,8 +105,8 @@ pub trait Store: Send + 'static {
         note: ManualNote,
     ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static;
 
-    /// Notes that a backfill begins, goes on or ends; unfenced. Gives another that is in its way: then
-    /// nothing is noted.
+    /// Notes that a backfill begins, goes on or ends; unfenced. If it overlaps another that has not ended,
+    /// gives that one, and nothing is noted.
     fn note_backfill(
         &mut self,
         note: BackfillNote,
@@ -295,7 +295,7 @@ pub enum FoldedThrough {
     /// new chain begins. Whatever stands in the journal's place is replaced if it is no journal. Carried
     /// out although the journal is lost, as its earlier parts are.
     Anew,
-    /// The same where nobody remembers what was lost: the records stay damaged until the last part of a
+    /// The same when nobody remembers what was lost: the records count as damaged until the last part of a
     /// [`Register`] is written.
     AnewDamaged,
 }
@@ -337,7 +337,7 @@ pub enum Exception {
     Refused(String),
 }
 
-/// `trim` drops about so many slots at once.
+/// About as many slots as one `trim` drops.
 pub const MAX_TRIMMED: u64 = 1_000;
 
 /// How long the history is kept.
@@ -427,7 +427,7 @@ pub enum Noted {
 /// What becomes of a backfill.
 #[derive(Clone, Debug)]
 pub struct BackfillNote {
-    /// The entry and who asks, as one id: others are in nobody's way.
+    /// The entry and who asks, as one id: only backfills with the same one are compared.
     pub of: Uuid,
     /// The backfill.
     pub backfill: OpenBackfill,
@@ -435,14 +435,14 @@ pub struct BackfillNote {
     pub step: BackfillStep,
 }
 
-/// A backfill that has not ended: some of its slots may have been sent without a word.
+/// A backfill that has not ended: slots may have been sent whose answer never arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenBackfill {
     /// Its run.
     pub run: Uuid,
     /// The first instant of its segment.
     pub from: UnixMs,
-    /// The first instant behind it.
+    /// The first instant after it.
     pub to: UnixMs,
     /// Instead of the entry's own.
     pub queue: Option<Box<str>>,
@@ -451,12 +451,12 @@ pub struct OpenBackfill {
 /// How far a backfill has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackfillStep {
-    /// Slots of its segment are about to be sent, unless the segment overlaps that of another run. It is
-    /// remembered for an hour from then on.
+    /// Slots of its segment are about to be sent, unless the segment overlaps that of another run. From then
+    /// on, it is remembered for an hour.
     Begins,
     /// The same, and those that it overlaps are forgotten.
     BeginsAgain,
-    /// Whoever asked has had all answers.
+    /// Every answer has arrived.
     Ends,
 }
 

@@ -9,9 +9,9 @@
 //! nightly<TAB>1798761600000<TAB>manual<TAB>id=…<TAB>by=ann@host
 //! ```
 //!
-//! `d=` is how many milliseconds after the slot it was due, `f=` the first slot of which nobody knows whether
-//! it was sent, if that is another. Words and fields that are not known make a
-//! line unreadable, and that line alone.
+//! `d=` is how many milliseconds after the slot it was due; `f=` is the first of the slots whose records were
+//! lost, if there may be several. Words and fields that are not known make a line unreadable, and that line
+//! alone.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -26,7 +26,7 @@ use crate::schedule::{Kind, UnixMs};
 
 /// No line is longer: a name has at most 255 bytes.
 const MAX_LINE: usize = 1_024;
-/// No record is read that is larger: one of 500 slots with the longest names fits in.
+/// No larger record is read: 500 slots with the longest names fit in.
 pub const MAX_RECORD: usize = 512 << 10;
 /// Of unreadable things, so many are named.
 pub const MAX_UNREADABLE: usize = 100;
@@ -204,8 +204,8 @@ impl Snapshot {
         self.clone().take_state(grace)
     }
 
-    /// The same; takes out of the snapshot what is known of entries, of which there may be a million, and
-    /// leaves the journal.
+    /// The same without a copy of what is known of entries, of which there may be a million: moves it out of
+    /// the snapshot, and leaves the journal.
     #[must_use]
     pub fn take_state(&mut self, grace: Duration) -> State {
         let horizon = self.now + grace;

@@ -1,7 +1,7 @@
 //! The backfills of one entry and one person that have not ended, as memory and text.
 //!
 //! Each is `"<run> <until> <from> <to> <queue>"`: when it is forgotten, the first instant of its segment
-//! and the first behind it, in UTC ms; the queue is left out if it is the entry's own.
+//! and the first after it, in UTC ms; the queue is empty if it is the entry's own.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::contract::{BackfillNote, BackfillStep, OpenBackfill};
 use crate::schedule::UnixMs;
 use crate::store::journal::read_instant;
 
-/// Since it last sent something.
+/// How long a backfill is remembered after it last sent something.
 pub(crate) const KEPT_FOR: Duration = Duration::from_secs(3600);
-/// So many are kept; the oldest are forgotten first.
+/// No more are kept; the oldest are forgotten first.
 pub(crate) const MAX_OPEN: usize = 100;
 
 /// Backfills, the one that sent last at the end, each with the time at which it is forgotten.
@@ -27,7 +27,7 @@ impl OpenBackfills {
         self.0.retain(|(until, _)| *until > now);
     }
 
-    /// What is kept once the note is taken; or the backfill that is in its way.
+    /// What is kept once the note is taken; `Err`: an open backfill that it overlaps.
     pub(crate) fn noting(&self, now: UnixMs, note: &BackfillNote) -> Result<Self, OpenBackfill> {
         let mut backfill = note.backfill.clone();
         let mut kept = self.clone();

@@ -414,7 +414,7 @@ impl<R: Rig> Side<R> {
                 let progress = progress.map(|progress| (ENTRIES[*entry].into(), progress));
                 self.fold(progress.into_iter().collect(), FoldedThrough::Unchanged).await
             }
-            // What folds itself has no journal to lose.
+            // A store that folds itself has no journal to lose.
             Op::FoldAnew { is_damaged: true } if !self.alike.folds_itself => {
                 self.fold_all(|_| FoldedThrough::AnewDamaged).await
             }

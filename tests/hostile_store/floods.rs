@@ -93,7 +93,7 @@ fn append_record(victim: &mut Victim<'_>, lines: &[u8]) {
 fn records_and_names_of_fifty_megabytes_stop_nothing_and_are_not_taken_in() {
     needs!(Redis);
     let server = RedisServer::start();
-    // Each step that looks at the newest record holds Redis up for as long as it takes to copy it.
+    // Every script that looks at the newest record blocks Redis while it is copied.
     let mut victim = Victim::start_with(&server, "floods", LONG);
     let huge = vec![b'4'; 50 << 20];
     let before = resident(&mut victim.replica);

@@ -246,7 +246,7 @@ async fn what_cannot_be_looked_at_holds_back_only_who_asks() {
     assert_eq!(world.leader.completeness().await, Completeness::Whole);
 }
 
-/// A port that leads to the server, where database 2 is another than behind the server's own address.
+/// A port that forwards to the server, but turns `SELECT 2` into `SELECT 3`.
 fn renumbered(server: &RedisServer) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, socket) = (listener.local_addr().unwrap().port(), server.socket());

@@ -22,8 +22,7 @@ pub(crate) fn filling(queue: &str) -> String {
     (0..110).map(entry).collect()
 }
 
-/// How long a lease lasts, and the grace: the shortest there are, and long ones for a Redis that takes its
-/// time.
+/// The lease's TTL and the grace: the shortest that are allowed, and longer ones for a slow Redis.
 pub(crate) const SHORT: [&str; 2] = ["1s", "3s"];
 pub(crate) const LONG: [&str; 2] = ["6s", "15s"];
 

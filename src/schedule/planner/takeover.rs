@@ -276,7 +276,7 @@ struct Taking<'a> {
     zones: FindZone<'a>,
     /// What cannot be read, by entry name.
     unreadable: HashMap<&'a str, &'a str>,
-    /// How many of the store's records are of entries of the schedule.
+    /// How many of the store's records belong to entries of the schedule.
     found: usize,
     changes: Vec<RegistrationChange>,
     counter: Counter,
@@ -313,8 +313,9 @@ impl<'a> Taking<'a> {
         self.state.completeness == Completeness::Whole
     }
 
-    /// What of the entry's records cannot be read. Where not everything unreadable is named, half of an
-    /// entry's records is not believed, nor is it that it is new.
+    /// What of the entry's records cannot be read. Where not everything unreadable is named, a missing record
+    /// may be one of the unnamed: half of an entry's records is not believed, and without any, the entry is
+    /// not taken to be new.
     fn unreadable(&self, name: &str, known: Known<'_>) -> Option<&'a str> {
         let is_whole = known.registration.is_some() && known.progress.is_some();
         let is_suspect = self.state.unreadable_count > self.state.unreadable.len() && !is_whole;
@@ -592,7 +593,7 @@ impl<'a> Taking<'a> {
 
     /// Retires the entries that are in the schedule no more, and forgets those that left long ago.
     fn leave_others(&mut self, schedule: &Schedule) {
-        // A million names take a while to be looked up, and mostly none is another's.
+        // Looking up a million names takes a while, and usually no record is left over.
         let is_all_found = self.found == self.state.registrations.len() + self.state.progress.len();
         if is_all_found && self.unreadable.is_empty() && (self.is_whole() || self.memory.is_none())
         {
@@ -647,8 +648,8 @@ impl<'a> Taking<'a> {
 }
 
 impl Takeover {
-    /// How far each entry is settled before the changes are written, as far as `state` and `memory` know:
-    /// with that a new journal begins. Slots that end with their registration are settled only once that
+    /// How far each entry is settled before the changes are written, as far as `state` and `memory` know. A
+    /// new journal begins with that. Slots that end with their registration are settled only once their end
     /// is recorded.
     #[must_use]
     pub fn settled(&self, state: &State, memory: Option<&Planner>) -> Vec<(Arc<str>, Progress)> {

@@ -355,7 +355,7 @@ impl Model {
         }
     }
 
-    /// What changes when a backfill begins, goes on or ends, or the one in its way.
+    /// What changes when a backfill begins, goes on or ends; `Err`: another that it overlaps.
     pub(crate) fn decide_backfill(
         &mut self,
         now: UnixMs,

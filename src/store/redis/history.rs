@@ -16,7 +16,8 @@ use crate::store::contract::{
 use crate::store::journal::{Record, RecordId};
 use crate::store::last_outcomes::{self, MAX_TEXT};
 
-/// Of the oldest records, so many are read first: they may be large, or one slot each.
+/// How many of the oldest records are read first; then twice as many each time, for a record may hold
+/// hundreds of slots or one.
 const FIRST_RECORDS: usize = 2;
 /// No record is older by more than this than a slot in it.
 const MAX_AHEAD_MS: i64 = 1_000;
@@ -51,7 +52,8 @@ pub(super) async fn trim(source: &Source, request: &Trim) -> Result<Trimmed, Sto
     Ok(if is_done { Trimmed { slots, more } } else { Trimmed { slots: 0, more: false } })
 }
 
-/// Reads the oldest records, at least as many as are dropped at once; gives whether more may follow.
+/// Reads the oldest records, with at least [`MAX_TRIMMED`] slots if there are so many; gives whether more may
+/// follow.
 async fn oldest_records(source: &Source) -> Result<(Vec<Record>, bool), StoreError> {
     let (mut records, mut count) = (Vec::<Record>::new(), FIRST_RECORDS);
     loop {

@@ -114,7 +114,7 @@ impl Keys {
         self.key(&format!("run:{run}:intended"))
     }
 
-    /// String that lasts an hour: the backfills of one entry and one person that have not ended, see
+    /// String that expires after an hour: the unfinished backfills of one entry by one person, see
     /// `open.lua`.
     pub(super) fn open_backfills(&self, of: Uuid) -> String {
         self.key(&format!("open:{of}"))

@@ -38,7 +38,7 @@ const MAX_SLOTS: usize = 1_000_000;
 const FIRST_TIME: u64 = 1_000_000_000;
 
 /// A request of ordinary size is answered sooner.
-const LONG: Duration = Duration::from_millis(250);
+const SLOW_ANSWER: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where to read.
@@ -138,7 +138,7 @@ impl Source {
         }
     }
 
-    /// Reads these fields of a hash. Those that have gone meanwhile are left out.
+    /// Reads these fields of a hash. Those that are gone by then are left out.
     async fn read_fields(
         &self,
         key: &str,
@@ -170,13 +170,13 @@ impl Source {
         Ok(())
     }
 
-    /// Asks, and if that took long, leaves the server to others for as long: while one request after the
-    /// other takes in something large, leases are renewed.
+    /// Asks, and after a slow answer pauses for as long as it took: others can renew their leases while
+    /// something large is read by many requests.
     async fn ask_without_haste(&self, call: Cmd) -> Result<Value, StoreError> {
         let asked_at = Instant::now();
         let answer = self.requests.ask_again(call).await;
         let took = asked_at.elapsed();
-        if took > LONG {
+        if took > SLOW_ANSWER {
             sleep(took.min(MAX_PAUSE)).await;
         }
         answer

@@ -2,8 +2,8 @@
 --
 -- KEYS  1 hash
 -- ARGV  1 bytes of the longest value that is given, then the fields
--- Gives a value for each field, the length of what is longer in its place, nil for none, but ends once the
--- values have 4 MiB; or {} when it is no hash.
+-- Gives a value for each field, or the length of a longer one, or nil if there is none; ends early once the
+-- values exceed 4 MiB. Gives {} when it is no hash.
 local reply, bytes = {}, 0
 if redis.call('TYPE', KEYS[1]).ok == 'hash' then
   for n = 2, #ARGV do

@@ -1,11 +1,11 @@
--- Notes that a backfill begins, goes on or ends, unless another is in its way.
+-- Notes that a backfill begins, goes on or ends, unless it overlaps another that has not ended.
 --
 -- KEYS  1 the backfills of one entry and one person that have not ended, a line each: run, when it is
---       forgotten, the first instant of its segment, the first behind it (UTC ms), queue
+--       forgotten, the first instant of its segment, the first after it (UTC ms), queue
 -- ARGV  1 'begins', 'begins again' (then those that it overlaps are forgotten) or 'ends', 2 its run, 3 the
---       first instant of its segment, 4 the first behind it, 5 its queue, 6 for how many ms it is
---       remembered, 7 how many are
--- Gives '' when that is noted, or the line of the one in its way: nothing was done
+--       first instant of its segment, 4 the first after it, 5 its queue, 6 for how many ms it is
+--       remembered, 7 how many backfills are
+-- Gives '' when that is noted, or the line of the one that it overlaps: nothing was done
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local step, run, from, to = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])

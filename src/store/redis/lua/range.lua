@@ -9,7 +9,7 @@ local reply, from, left, bytes = {0}, ARGV[2], tonumber(ARGV[4]), 0
 if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then
   return reply
 end
--- In a large journal any record may be of any size, and Redis copies all that are asked for. Weighing reads
+-- In a large journal any record may be of any size, and Redis copies all that are asked for. Weighing copies
 -- none.
 local weight = redis.pcall('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0)
 local at_once = type(weight) == 'number' and weight <= 33554432 and 30 or 1

@@ -4,8 +4,9 @@
 -- ARGV  1 where to begin, 2 about how many fields, 3 bytes of the longest value that is given, 4 bytes of
 --       a field's name that are given
 -- Gives {where to go on, {field, value, field, value, ...}}, the length of what is longer in its place;
---       at the beginning of a heavy one {'heavy', {field, ...}, {field, length, ...}}, the fields to read
---       one by one and those whose names are longer; or, of what is no hash, its type
+--       at the beginning of a heavy hash {'heavy', {field, ...}, {field, length, ...}}: the fields to read
+--       one by one, and those whose names are too long, each with the length of its value; or, of what is
+--       no hash, its type
 local found = redis.call('TYPE', KEYS[1]).ok
 if found ~= 'hash' and found ~= 'none' then
   return found

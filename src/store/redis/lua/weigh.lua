@@ -1,8 +1,8 @@
--- Tells how heavy a hash is; stands in front of the scripts that go through one.
+-- Weighs a hash; stands in front of the scripts that go through one.
 
--- Whether a hash of at most so many fields is larger than these are meant to be: then some value or name
--- in it may be of any size. Redis copies a value whenever it is read, HSCAN included; weighing reads none,
--- but takes longer the more fields there are.
+-- Whether a hash takes more memory than its fields should: then some value or name in it may be of any size.
+-- Redis copies a value whenever it is read, HSCAN included. Weighing copies none, but takes longer the more
+-- fields there are; a hash of more than `most` is not weighed.
 local function is_heavy(key, most)
   local fields = redis.call('HLEN', key)
   if fields == 0 or fields > most then
