@@ -197,7 +197,12 @@ impl Merging {
             self.loaded.places.insert(Arc::clone(&entry.name), place);
         }
         self.shared.add(contents.additions, self.entries.len(), &mut report);
-        self.entries.extend(contents.entries);
+        if self.entries.is_empty() {
+            // Most have one file: no copy of all its entries.
+            self.entries = contents.entries;
+        } else {
+            self.entries.extend(contents.entries);
+        }
         self.loaded.problems.extend(report.finish());
         self.loaded.files.push(file);
     }
