@@ -34,8 +34,8 @@ use tokio::time::Instant;
 
 const QUEUE: &str = "startup";
 
-/// How long everything is measured.
-struct Patience {
+/// How much is measured.
+struct Sampling {
     starts: usize,
     /// Of a leader with nothing due.
     idle: Duration,
@@ -48,29 +48,29 @@ fn main() {
     let asked_for = |word: &str| args.iter().any(|arg| arg == word);
     let language = if asked_for("yaml") { Language::Yaml } else { Language::Json };
     let (idle, busy) = (Duration::from_secs(60), Duration::from_secs(45));
-    let patience = Patience { starts: 15, idle, busy };
+    let sampling = Sampling { starts: 15, idle, busy };
     if asked_for("--test") {
         let (idle, busy) = (Duration::from_millis(100), Duration::from_secs(1));
-        let patience = Patience { starts: 2, idle, busy };
-        startup(10, Language::Yaml, &patience);
-        footprint(10, language, &patience);
-        lateness(50, patience.busy);
+        let sampling = Sampling { starts: 2, idle, busy };
+        startup(10, Language::Yaml, &sampling);
+        footprint(10, language, &sampling);
+        lateness(50, sampling.busy);
         return;
     }
     let sizes: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     if sizes.is_empty() {
         for entries in [10, 10_000] {
-            startup(entries, language, &patience);
-            footprint(entries, language, &patience);
+            startup(entries, language, &sampling);
+            footprint(entries, language, &sampling);
         }
         for per_second in [1, 50] {
-            lateness(per_second, patience.busy);
+            lateness(per_second, sampling.busy);
         }
     }
     for entries in sizes {
-        let starts = if entries > 10_000 { 5 } else { patience.starts };
-        startup(entries, language, &Patience { starts, ..patience });
-        footprint(entries, language, &patience);
+        let starts = if entries > 10_000 { 5 } else { sampling.starts };
+        startup(entries, language, &Sampling { starts, ..sampling });
+        footprint(entries, language, &sampling);
     }
 }
 
@@ -93,13 +93,13 @@ fn budget_mb(entries: usize) -> u32 {
     }
 }
 
-fn startup(entries: usize, language: Language, patience: &Patience) {
+fn startup(entries: usize, language: Language, sampling: &Sampling) {
     let (server, replica) = (redis_server(), Replica::new());
     write_schedule(&replica.place, language, entries, seldom_due(1, QUEUE));
     let mut connection = server.connect();
     stop(replica.lead(&server, &[]));
     let [mut first, mut version, mut nothing] = [const { Vec::new() }; 3];
-    for _ in 0..patience.starts {
+    for _ in 0..sampling.starts {
         // Until a slot is due that nobody has sent.
         sleep(Duration::from_millis(1100));
         let () = connection.del(QUEUE).unwrap();
@@ -119,7 +119,7 @@ fn startup(entries: usize, language: Language, patience: &Patience) {
         language.extension(),
         first.median(),
         first.range(),
-        patience.starts,
+        sampling.starts,
         budget_ms(entries, language),
         version.median(),
         nothing.median(),
@@ -133,14 +133,14 @@ fn run(command: &mut Command) -> f64 {
     ms(began.elapsed())
 }
 
-fn footprint(entries: usize, language: Language, patience: &Patience) {
+fn footprint(entries: usize, language: Language, sampling: &Sampling) {
     let (server, replica) = (redis_server(), Replica::new());
     let text = write_schedule(&replica.place, language, entries, seldom_due(0, QUEUE));
     let downbeat = replica.lead(&server, &[]);
     // What start-up has left to do is done by then.
-    sleep(patience.idle.min(Duration::from_secs(3)));
+    sleep(sampling.idle.min(Duration::from_secs(3)));
     let (began, before) = (Instant::now(), downbeat.cpu_time());
-    sleep(patience.idle);
+    sleep(sampling.idle);
     let used = (downbeat.cpu_time() - before).as_secs_f64();
     let per_hour = used / began.elapsed().as_secs_f64() * 3600.0;
     let mb = |name| megabytes(&downbeat, name);
@@ -157,21 +157,21 @@ fn footprint(entries: usize, language: Language, patience: &Patience) {
     );
     println!(
         "idle/{entries}: {per_hour:.2} s of CPU an hour (budget 1), from {} s",
-        patience.idle.as_secs_f64()
+        sampling.idle.as_secs_f64()
     );
     stop(downbeat);
 }
 
 /// From the slot to the arrival of its message at a client that waits for it.
-fn lateness(per_second: usize, stretch: Duration) {
+fn lateness(per_second: usize, busy: Duration) {
     let (server, replica) = (redis_server(), Replica::new());
     let entries = per_second.max(10);
     write_schedule(&replica.place, Language::Json, entries, seldom_due(per_second, QUEUE));
     let downbeat = replica.lead(&server, &[]);
     let mut connection = server.connect();
     wait_for_message(&mut connection, QUEUE);
-    let sleeper = std::thread::spawn(move || sleeper(per_second, stretch));
-    let until = wall_ms() + ms(stretch);
+    let sleeper = std::thread::spawn(move || sleeper(per_second, busy));
+    let until = wall_ms() + ms(busy);
     let mut late = Vec::new();
     while wall_ms() < until {
         let message = wait_for_message(&mut connection, QUEUE);
@@ -193,9 +193,9 @@ fn lateness(per_second: usize, stretch: Duration) {
 }
 
 /// How late a thread wakes that does nothing but sleep until the same instants.
-fn sleeper(per_second: usize, stretch: Duration) -> Sorted {
+fn sleeper(per_second: usize, busy: Duration) -> Sorted {
     let period = 1000.0 / per_second as f64;
-    let until = wall_ms() + ms(stretch);
+    let until = wall_ms() + ms(busy);
     let mut late = Vec::new();
     while wall_ms() < until {
         let wake_at = (wall_ms() / period).floor() * period + period;

@@ -11,7 +11,7 @@ use crate::address::is_scheme;
 
 /// What is shown in the place of a password.
 const HIDDEN: &str = "***";
-/// Words in the name of a parameter whose value is secret; each begins with a `p`, `s` or `t`.
+/// Words in the name of a parameter whose value is secret.
 const SECRET_NAMES: [&str; 4] = ["pass", "pwd", "secret", "token"];
 
 /// The text with `***` for the password of each address (`redis://me:***@host`) and for the value of
@@ -159,15 +159,9 @@ fn is_secret_name(text: &str) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let start = bytes.iter().rposition(|byte| !is_name(byte)).map_or(0, |before| before + 1);
     let name = &bytes[start..];
-    let begins = |at: usize, word: &str| {
-        name.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    // Every line of the log has several names; few letters begin one of the words.
-    let is_word = |(at, letter): (usize, &u8)| match letter.to_ascii_lowercase() {
-        b'p' | b's' | b't' => SECRET_NAMES.iter().any(|word| begins(at, word)),
-        _ => false,
-    };
-    name.iter().enumerate().any(is_word)
+    SECRET_NAMES.iter().any(|secret| {
+        name.windows(secret.len()).any(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
+    })
 }
 
 /// The values of keys that sound like a secret's: `password: …`.

@@ -208,7 +208,7 @@ impl<R: Rig> Leader<R> {
 
     /// What a new leader would find.
     async fn state(&mut self) -> State {
-        self.read().await.state(GRACE)
+        self.read().await.take_state(GRACE)
     }
 
     /// How far the entry has come.

@@ -556,9 +556,9 @@ fn store() {
         }
         let (lines, unreadable) = read_lines(input);
         assert!(lines.len() + unreadable.len() <= input.len() + 1);
-        let snapshot = snapshot(input);
+        let mut snapshot = snapshot(input);
         let _ = snapshot.recorded_in(7);
-        let state = snapshot.state(grace);
+        let state = snapshot.take_state(grace);
         assert!(state.unreadable.len() <= MAX_UNREADABLE);
         // Whoever takes over from that plans nothing that is not due, and no slot twice.
         let takeover = Planner::take_over(Arc::clone(&schedule), grace, &state, None, &find_zone);

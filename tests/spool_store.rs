@@ -126,7 +126,7 @@ impl Bench {
     }
 
     async fn state(&mut self) -> State {
-        self.store().read().await.unwrap().state(GRACE)
+        self.store().read().await.unwrap().take_state(GRACE)
     }
 
     async fn history(&mut self) -> Vec<PastEvent> {
@@ -301,8 +301,8 @@ async fn a_spool_is_read_without_being_held() {
     bench.register(vec![begin("a")]).await;
     bench.dispatch(vec![write("a", 1)]).await;
     let folder = bench.folder.path();
-    let snapshot = SpoolStore::peek(folder, "test").unwrap();
-    assert_eq!(snapshot.state(GRACE).progress["a"].through, slot(1));
+    let mut snapshot = SpoolStore::peek(folder, "test").unwrap();
+    assert_eq!(snapshot.take_state(GRACE).progress["a"].through, slot(1));
     assert!(snapshot.now >= UnixMs(wall_clock().0 - 60_000));
     let counters = SpoolStore::peek_counters(folder, "test").unwrap();
     assert_eq!(counters.0[&("q".into(), "scheduled")], 1);

@@ -112,7 +112,7 @@ impl Leader {
 
     /// What a new leader would find.
     async fn completeness(&mut self) -> Completeness {
-        self.snapshot().await.state(GRACE).completeness
+        self.snapshot().await.take_state(GRACE).completeness
     }
 
     /// Everything that the namespace holds but for the sequence.

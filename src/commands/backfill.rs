@@ -19,6 +19,7 @@ use crate::manual::{self, Backfill, Backfilled, Refused};
 use crate::mask::mask;
 use crate::schedule::Schedule;
 use crate::service::render::Renderer;
+use crate::store::contract::BackfillStep;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -31,16 +32,17 @@ pub(super) fn backfill(flags: ServiceFlags, asked: &cli::Backfill) -> Result<Exi
 async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result<(), Failure> {
     let cli::Backfill { entry, from, to, queue, run, again, dry_run, output } = asked;
     let (entry, from, to, queue) = (entry.clone(), from.clone(), to.clone(), queue.clone());
+    // With `--run`, the user has already decided.
+    let insists = *again || run.is_some();
+    let step = if insists { BackfillStep::BeginsAgain } else { BackfillStep::Begins };
     let mut sending = Sending {
         service,
         here: None,
         rest: Backfill {
             // Drawn here, so that the run is known even if every answer is lost.
             run: Some(run.unwrap_or_else(Uuid::new_v4)),
-            // With `--run`, the user has already decided.
-            again: *again || run.is_some(),
+            step,
             by: Some(caller()),
-            ended: false,
             dry_run: *dry_run,
             entry,
             from,
@@ -124,7 +126,7 @@ impl Sending<'_> {
 
     /// Notes that every answer has arrived. If the note is lost, the worst is that a repeat is refused.
     async fn end(&mut self) {
-        self.rest.ended = true;
+        self.rest.step = BackfillStep::Ends;
         let _ = self.send().await;
     }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::config::{Identity, duration};
 use crate::manual::{Backfill, Trigger};
+use crate::store::contract::BackfillStep;
 
 /// Bytes of a request's body.
 pub(super) const MAX_REQUEST: usize = 1 << 20;
@@ -77,8 +78,10 @@ pub(super) struct BackfillBody {
     run: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    /// Send slots even if an unfinished backfill by the same person may have sent them.
     #[serde(default)]
     again: bool,
+    /// Every answer has arrived: only note that the run has ended, and send nothing.
     #[serde(default)]
     ended: bool,
     #[serde(default)]
@@ -87,7 +90,8 @@ pub(super) struct BackfillBody {
 
 impl From<Backfill> for BackfillBody {
     fn from(backfill: Backfill) -> BackfillBody {
-        let Backfill { entry: _, from, to, queue, run, by, again, ended, dry_run } = backfill;
+        let Backfill { entry: _, from, to, queue, run, by, step, dry_run } = backfill;
+        let (again, ended) = (step == BackfillStep::BeginsAgain, step == BackfillStep::Ends);
         BackfillBody { from, to, queue, run, by, again, ended, dry_run }
     }
 }
@@ -95,7 +99,12 @@ impl From<Backfill> for BackfillBody {
 impl BackfillBody {
     pub(super) fn for_entry(self, entry: String) -> Backfill {
         let BackfillBody { from, to, queue, run, by, again, ended, dry_run } = self;
-        Backfill { entry, from, to, queue, run, by, again, ended, dry_run }
+        let step = match (ended, again) {
+            (true, _) => BackfillStep::Ends,
+            (false, true) => BackfillStep::BeginsAgain,
+            (false, false) => BackfillStep::Begins,
+        };
+        Backfill { entry, from, to, queue, run, by, step, dry_run }
     }
 }
 

@@ -22,7 +22,7 @@ const MAX_COUNTED: usize = 100_000;
 const AT_ONCE: usize = 20;
 
 /// Which slots to send.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Backfill {
     /// The entry's name; a disabled one will do.
     pub entry: String,
@@ -36,10 +36,8 @@ pub struct Backfill {
     pub run: Option<Uuid>,
     /// Who asks, for the journal.
     pub by: Option<String>,
-    /// Send slots even if an unfinished backfill by the same person may have sent them.
-    pub again: bool,
-    /// Every answer has arrived: only note that the run has ended, and send nothing.
-    pub ended: bool,
+    /// How far the run has come. When it ends, nothing is sent.
+    pub step: BackfillStep,
     /// Show all slots, send none.
     pub dry_run: bool,
 }
@@ -115,12 +113,7 @@ pub async fn backfill(
         return Ok(Backfilled { run, slots, left: 0, go_on: None, after: None, failure: None });
     }
     let (mut sent, mut failure) = (Vec::new(), None);
-    let step = match asked {
-        Backfill { ended: true, .. } => BackfillStep::Ends,
-        Backfill { again: true, .. } => BackfillStep::BeginsAgain,
-        Backfill { .. } => BackfillStep::Begins,
-    };
-    if let Some(note) = note(entry, asked, run, segment, step).filter(|_| !slots.is_empty()) {
+    if let Some(note) = note(entry, asked, run, segment).filter(|_| !slots.is_empty()) {
         match broker.note_backfill(note).await {
             Ok(None) => {}
             Ok(Some(other)) => return Err(unfinished(entry, other)),
@@ -128,7 +121,8 @@ pub async fn backfill(
             Err(error) => failure = Some(Refused::NotSent(error.to_string())),
         }
     }
-    let at_once = if failure.is_none() && !asked.ended { AT_ONCE } else { 0 };
+    let sends = failure.is_none() && asked.step != BackfillStep::Ends;
+    let at_once = if sends { AT_ONCE } else { 0 };
     for slot in slots.iter().copied().take(at_once) {
         let task_id = task_id(run, entry, slot);
         let place = u64::try_from(slot.0).unwrap_or_default();
@@ -155,12 +149,11 @@ fn note(
     asked: &Backfill,
     run: Uuid,
     (from, to): (UnixMs, UnixMs),
-    step: BackfillStep,
 ) -> Option<BackfillNote> {
     let by = asked_by(asked.by.as_deref())?;
     let of = Uuid::new_v5(&Uuid::nil(), format!("{}\0{by}", entry.name).as_bytes());
     let queue = asked.queue.as_deref().map(Into::into);
-    Some(BackfillNote { of, backfill: OpenBackfill { run, from, to, queue }, step })
+    Some(BackfillNote { of, backfill: OpenBackfill { run, from, to, queue }, step: asked.step })
 }
 
 fn unfinished(entry: &Entry, backfill: OpenBackfill) -> Refused {

@@ -7,7 +7,8 @@ use crate::clock;
 use crate::queue::AmqpQueue;
 use crate::schedule::sample::{every, schedule};
 use crate::store::contract::{
-    BackfillNote, HistoryQuery, ManualNote, ManualStep, Noted, OpenBackfill, Store, StoreError,
+    BackfillNote, BackfillStep, HistoryQuery, ManualNote, ManualStep, Noted, OpenBackfill, Store,
+    StoreError,
 };
 use crate::store::memory::MemoryStore;
 
@@ -220,7 +221,7 @@ async fn a_whole_backfill_is_repeated_without_a_double_and_a_new_one_is_sent() {
     // Of the same run, another entry has its own slots.
     let other = broker.backfill_all(&minutes("hourly")).await.unwrap();
     assert!(other.iter().all(|slot| !slot.sent_before));
-    broker.backfill(&Backfill { ended: true, ..minutes("minutely") }).await;
+    broker.backfill(&Backfill { step: BackfillStep::Ends, ..minutes("minutely") }).await;
     let new = Backfill { run: None, ..minutes("minutely") };
     let new = broker.backfill_all(&Backfill { from: "2026-12-31 23:50".to_owned(), ..new }).await;
     assert_eq!(broker.queued(), 45 + other.len() + new.unwrap().len());
@@ -264,7 +265,8 @@ async fn a_backfill_that_may_have_been_sent_is_not_sent_by_another_run() {
         }
         // Until every answer has arrived.
         assert_eq!(in_the_way(broker.try_backfill(&last).await), 8);
-        let answered = broker.backfill(&Backfill { ended: true, ..minutes(entry) }).await;
+        let answered =
+            broker.backfill(&Backfill { step: BackfillStep::Ends, ..minutes(entry) }).await;
         assert!(answered.slots.is_empty());
         assert!(broker.backfill_all(&last).await.is_ok());
     }
@@ -274,11 +276,15 @@ async fn a_backfill_that_may_have_been_sent_is_not_sent_by_another_run() {
 async fn a_backfill_that_is_to_be_sent_again_replaces_those_that_it_overlaps() {
     let mut broker = Broker::new();
     broker.backfill(&minutes("minutely")).await;
-    let again = Backfill { run: Some(Uuid::from_u128(9)), again: true, ..minutes("minutely") };
+    let again = Backfill {
+        run: Some(Uuid::from_u128(9)),
+        step: BackfillStep::BeginsAgain,
+        ..minutes("minutely")
+    };
     broker.backfill_all(&again).await.unwrap();
     let other = Backfill { run: Some(Uuid::from_u128(10)), ..minutes("minutely") };
     assert_eq!(in_the_way(broker.try_backfill(&other).await), 9);
-    broker.backfill(&Backfill { ended: true, ..again }).await;
+    broker.backfill(&Backfill { step: BackfillStep::Ends, ..again }).await;
     assert!(broker.backfill_all(&other).await.is_ok());
     assert_eq!(broker.queued(), 20 + 45 + 45);
 }

@@ -170,8 +170,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 
     /// After a round of so many slots: drops as many, if the leader is never idle.
-    pub(super) async fn keep_up_trimming(&mut self, lease: &Lease, recorded: usize) {
-        let steps = 1 + recorded as u64 / MAX_TRIMMED;
+    pub(super) async fn keep_up_trimming(&mut self, lease: &Lease, slots: usize) {
+        let steps = 1 + slots as u64 / MAX_TRIMMED;
         for _ in 0..steps {
             if !self.trimming.is_overdue(self.settings.history.slots) {
                 break;

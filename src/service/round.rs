@@ -28,17 +28,18 @@ use crate::store::contract::{
 use crate::store::journal::RecordId;
 use crate::telemetry::Gathering;
 
-/// Slots of a round; between rounds the loop looks at events.
-const ROUND: usize = 10_000;
-/// The first slots of a round, which do not wait until others are planned.
-const FIRST: usize = 50;
+/// About so many slots make a round; between rounds the loop looks at events.
+const ROUND_SLOTS: usize = 10_000;
+/// So many slots of a round are planned first, so that they do not wait for the others.
+const FIRST_SLOTS: usize = 50;
 /// Requests in flight at once: while the store carries out one, others travel, so that neither side waits
 /// for the other.
 const IN_FLIGHT: usize = 4;
 
-/// What is due in one round, planned batch by batch.
-struct Due {
+/// What is due at one instant, planned batch by batch.
+struct Round {
     now: UnixMs,
+    /// Slots planned so far.
     planned: usize,
     /// Where the last plan ended, if more may be due.
     rest: Option<Appointment>,
@@ -79,11 +80,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             return Ok(Wake::at(now));
         }
         self.release_queues();
-        let mut due = Due::at(now);
-        let Some(wake_at) = self.planner.as_mut().map(|planner| due.plan(planner, FIRST)) else {
+        let mut round = Round::at(now);
+        let Some(wake_at) = self.planner.as_mut().map(|planner| round.plan(planner, FIRST_SLOTS))
+        else {
             return Ok(Wake::at(now));
         };
-        if due.batches.is_empty() {
+        if round.batches.is_empty() {
             let wake = Wake { at: wake_at, timer: self.troubles.next_release() };
             return self.keep_house(lease, wake).await;
         }
@@ -96,7 +98,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 let folds = in_flight.iter().any(|sent: &InFlight| sent.work.is_fold());
                 let request = if !folds && std::mem::take(&mut folds_next) {
                     self.fold(&fence).await
-                } else if let Some(slots) = self.planner.as_mut().and_then(|it| due.next(it)) {
+                } else if let Some(slots) = self.planner.as_mut().and_then(|it| round.next(it)) {
                     folds_next = self.must_fold();
                     match slots {
                         Slots::Stored(items) => self.dispatch(&fence, items).await,
@@ -131,7 +133,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             info!("publishing again");
             (self.failures, self.troubles.error) = (0, None);
         }
-        self.keep_up_trimming(lease, due.planned).await;
+        self.keep_up_trimming(lease, round.planned).await;
         Ok(Wake::at(now))
     }
 
@@ -339,9 +341,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 }
 
-impl Due {
-    fn at(now: UnixMs) -> Due {
-        Due { now, planned: 0, rest: None, batches: VecDeque::new() }
+impl Round {
+    fn at(now: UnixMs) -> Round {
+        Round { now, planned: 0, rest: None, batches: VecDeque::new() }
     }
 
     /// Plans about so many more slots. If there are none, gives when to plan again.
@@ -362,7 +364,7 @@ impl Due {
 
     /// What to send next.
     fn next(&mut self, planner: &mut Planner) -> Option<Slots> {
-        if self.batches.is_empty() && self.rest.is_some() && self.planned < ROUND {
+        if self.batches.is_empty() && self.rest.is_some() && self.planned < ROUND_SLOTS {
             self.plan(planner, BATCH);
         }
         self.batches.pop_front()

@@ -19,7 +19,7 @@ use crate::store::Fence;
 use crate::store::contract::{
     FoldedThrough, MAX_CHANGES, OTHER_QUEUES, Register, Reply, Snapshot, Store, StoreError,
 };
-use crate::store::journal::RecordId;
+use crate::store::journal::{Record, RecordId};
 use crate::telemetry::Gathering;
 use crate::tzdata;
 
@@ -36,13 +36,8 @@ pub(super) struct Position {
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Reads what the store knows, and writes which entries are live.
     pub(super) async fn take_over(&mut self, lease: &Lease) -> Result<(), StoreError> {
-        let mut snapshot = self.store.read().await?;
+        let (snapshot, state) = self.read_state().await?;
         let counters = self.store.counters().await?;
-        let mut state = snapshot.take_state(self.settings.grace);
-        if state.is_ahead(self.settings.grace) {
-            let history = self.history_from(state.now).await?;
-            state.take_in_ahead(&history);
-        }
         // Where records are missing, nobody else may have written since what is remembered.
         let is_whole = state.completeness == Completeness::Whole;
         let is_newest = lease.continues || self.last_tenure.as_ref() == Some(&lease.text);
@@ -92,13 +87,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         // What this process has on its way stays so, whatever it remembers else.
         self.publishing.pending().for_each(|entry| planner.mark_in_flight(entry));
         self.troubles.held().for_each(|queue| planner.hold(queue));
-        self.unfolded.clear();
-        if !is_new_journal && !S::CAPABILITIES.folds_itself {
-            for record in &snapshot.journal {
-                let names = record.lines.iter().map(|line| Arc::clone(&line.entry));
-                self.unfolded.push(record.id, names.collect());
-            }
-        }
+        self.find_unfolded(if is_new_journal { &[] } else { &snapshot.journal });
         self.planner = Some(planner);
         self.report_unanswered(&snapshot);
         self.report_unreported(&snapshot);
@@ -119,6 +108,26 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             "took office"
         );
         Ok(())
+    }
+
+    /// Reads what the store knows; the snapshot keeps the journal.
+    async fn read_state(&mut self) -> Result<(Snapshot, State), StoreError> {
+        let mut snapshot = self.store.read().await?;
+        let mut state = snapshot.take_state(self.settings.grace);
+        if state.is_ahead(self.settings.grace) {
+            let history = self.history_from(state.now).await?;
+            state.take_in_ahead(&history);
+        }
+        Ok((snapshot, state))
+    }
+
+    /// Notes which records are still to be folded.
+    fn find_unfolded(&mut self, journal: &[Record]) {
+        self.unfolded.clear();
+        for record in journal.iter().filter(|_| !S::CAPABILITIES.folds_itself) {
+            let names = record.lines.iter().map(|line| Arc::clone(&line.entry));
+            self.unfolded.push(record.id, names.collect());
+        }
     }
 
     /// Writes progress, with which a new journal begins; `None`: that was refused, and the loop backs

@@ -29,6 +29,19 @@ fn seconds((_, slot): &(String, UnixMs)) -> u64 {
     slot.since(START).as_secs()
 }
 
+/// The entry `a` has been sent each second for five seconds; then the leader has left, and for three more
+/// seconds nobody has led.
+async fn damaged_rig(damage: Damage) -> Rig {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 5).await;
+    rig.depose(&mut leader).await;
+    rig.store.damage(damage);
+    rig.pass(&mut leader, 3).await;
+    rig
+}
+
 fn on_queue(queue: &Arc<Queue>, mut entry: Entry) -> Entry {
     entry.message.queue = Arc::clone(queue);
     entry
@@ -232,13 +245,7 @@ async fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_no
         Damage::ProgressDeleted,
     ];
     for damage in all {
-        let mut rig = Rig::new();
-        let mut leader = rig.replica([secondly("a")]);
-        rig.elect(&mut leader, false).await;
-        rig.pass(&mut leader, 5).await;
-        rig.depose(&mut leader).await;
-        rig.store.damage(damage);
-        rig.pass(&mut leader, 3).await;
+        let mut rig = damaged_rig(damage).await;
         let mut heir = rig.replica([secondly("a")]);
         rig.elect(&mut heir, false).await;
         rig.pass(&mut heir, 20).await;
@@ -276,13 +283,7 @@ async fn slots_of_lost_records_are_counted_whichever_write_of_a_takeover_fails()
             vec![Fault::None, Fault::LostRequest],
             vec![Fault::None, Fault::LostReply],
         ] {
-            let mut rig = Rig::new();
-            let mut leader = rig.replica([secondly("a")]);
-            rig.elect(&mut leader, false).await;
-            rig.pass(&mut leader, 5).await;
-            rig.depose(&mut leader).await;
-            rig.store.damage(damage);
-            rig.pass(&mut leader, 3).await;
+            let mut rig = damaged_rig(damage).await;
             let mut heir = rig.replica([secondly("a")]);
             heir.fail_next(faults.clone());
             rig.elect(&mut heir, false).await;

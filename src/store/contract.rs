@@ -449,10 +449,11 @@ pub struct OpenBackfill {
 }
 
 /// How far a backfill has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackfillStep {
     /// Slots of its segment are about to be sent, unless the segment overlaps that of another run. From then
     /// on, it is remembered for an hour.
+    #[default]
     Begins,
     /// The same, and those that it overlaps are forgotten.
     BeginsAgain,

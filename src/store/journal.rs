@@ -199,13 +199,8 @@ impl Snapshot {
     /// The state that the snapshot amounts to: the journal is replayed from `folded` to `head`. Where
     /// the chain breaks, records are missing. What is further ahead of `now` than `grace` was recorded
     /// while a clock was ahead: it moves no progress, and what was dispatched is settled ahead.
-    #[must_use]
-    pub fn state(&self, grace: Duration) -> State {
-        self.clone().take_state(grace)
-    }
-
-    /// The same without a copy of what is known of entries, of which there may be a million: moves it out of
-    /// the snapshot, and leaves the journal.
+    ///
+    /// Moves what is known of entries, of which there may be a million, out of the snapshot; the journal stays.
     #[must_use]
     pub fn take_state(&mut self, grace: Duration) -> State {
         let horizon = self.now + grace;
@@ -348,7 +343,7 @@ mod tests {
         let completeness = |change: fn(&mut Snapshot)| {
             let mut changed = whole.clone();
             change(&mut changed);
-            changed.state(Duration::ZERO).completeness
+            changed.take_state(Duration::ZERO).completeness
         };
         assert_eq!(completeness(|_| ()), Completeness::Whole);
         for change in [
@@ -372,7 +367,7 @@ mod tests {
             record(1, None, vec![sent("a", 10), sent("a", 20), sent("b", 5)]),
             record(2, Some(1), vec![skipped, manual]),
         ];
-        let snapshot = Snapshot {
+        let mut snapshot = Snapshot {
             progress: vec![("a".into(), folded)],
             intents: vec![("a".into(), UnixMs(30)), ("b".into(), UnixMs(6))],
             head: Some(id(2)),
@@ -380,7 +375,7 @@ mod tests {
             completeness: Completeness::Whole,
             ..Snapshot::default()
         };
-        let state = snapshot.state(Duration::from_millis(99));
+        let state = snapshot.take_state(Duration::from_millis(99));
         let a = &state.progress["a"];
         assert_eq!((a.through, a.dispatched, a.count), (UnixMs(30), Some(UnixMs(20)), 4));
         assert_eq!(a.outcome, Some(Outcome::Skipped(SkipReason::TooLate)));
@@ -394,14 +389,14 @@ mod tests {
     fn what_was_dispatched_ahead_of_the_clock_moves_no_progress_and_is_settled() {
         let skipped = Line { outcome: Outcome::Skipped(SkipReason::TooLate), ..sent("a", 95) };
         let lines = vec![sent("a", 90), sent("a", 91), skipped, sent("b", 92)];
-        let snapshot = Snapshot {
+        let mut snapshot = Snapshot {
             now: UnixMs(20),
             journal: vec![record(1, None, vec![sent("a", 10)]), record(2, Some(1), lines)],
             head: Some(id(2)),
             completeness: Completeness::Whole,
             ..Snapshot::default()
         };
-        let state = snapshot.state(Duration::from_millis(5));
+        let state = snapshot.take_state(Duration::from_millis(5));
         let a = &state.progress["a"];
         assert_eq!((a.through, a.dispatched), (UnixMs(10), Some(UnixMs(10))));
         assert!(a.is_settled(UnixMs(90)) && a.is_settled(UnixMs(91)));

@@ -16,6 +16,12 @@ fn id(said: &str) -> String {
 }
 
 /// Messages of the kind.
+/// The run of the command that goes on.
+fn run_in(said: &str) -> &str {
+    let (_, run) = said.split_once("--run ").unwrap_or_else(|| panic!("{said}"));
+    run.split([' ', '`']).next().unwrap()
+}
+
 fn of_kind(server: &RedisServer, kind: &str) -> usize {
     server.queue(QUEUE).iter().filter(|sent| sent.kind == kind).count()
 }
@@ -57,9 +63,7 @@ fn a_run_that_two_replicas_repeat_at_once_sends_each_slot_once() {
     let backfill = [&["backfill", "x"], &segment[..]].concat();
     proxy.lose_the_reply_to(&["\tbackfill\t"]);
     let said = a.run(&backfill).refused(3);
-    let (_, run) = said.split_once("--run ").unwrap_or_else(|| panic!("{said}"));
-    let run = run.split([' ', '`']).next().unwrap();
-    let repeat = [&backfill, &["--run", run][..]].concat();
+    let repeat = [&backfill, &["--run", run_in(&said)][..]].concat();
     thread::scope(|scope| {
         for replica in [&a, &b] {
             scope.spawn(|| replica.run(&repeat).ok());
@@ -92,9 +96,7 @@ fn a_backfill_without_an_answer_is_not_doubled_by_repeating_it_at_another_replic
     }
     assert_eq!(of_kind(&server, "backfill"), 3);
     let refused = b.run(&backfill).refused(1);
-    let (_, run) = refused.split_once("--run ").unwrap_or_else(|| panic!("{refused}"));
-    let run = run.split('`').next().unwrap();
-    b.run(&[&backfill[..], &["--run", run]].concat()).ok();
+    b.run(&[&backfill[..], &["--run", run_in(&refused)]].concat()).ok();
     assert_eq!(of_kind(&server, "backfill"), 50);
     finish_with_manual(&server, &mut [&mut a, &mut b]);
 }

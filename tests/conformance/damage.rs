@@ -92,7 +92,7 @@ async fn a_lost_journal_is_begun_anew_with_what_the_leader_remembers<R: Rig>(mut
         let snapshot = leader.read().await;
         assert!(snapshot.is_chain_whole(), "{damage:?}");
         assert_eq!((snapshot.folded, snapshot.head), (snapshot.head, leader.head));
-        let state = snapshot.state(GRACE);
+        let state = snapshot.clone().take_state(GRACE);
         assert_eq!(state.completeness, Completeness::Whole, "{damage:?}");
         for (entry, progress) in [("a", of_a), ("b", of_b), ("c", of_c)] {
             assert_eq!(state.progress[entry], progress, "{damage:?}");
@@ -212,7 +212,7 @@ async fn a_store_that_was_rolled_back_is_written_by_nobody_who_remembers_more<R:
     // Once it has read anew, it goes on from there.
     let snapshot = leader.read().await;
     assert_eq!(snapshot.sequence, sequence);
-    assert_eq!(snapshot.state(GRACE).completeness, Completeness::Whole);
+    assert_eq!(snapshot.clone().take_state(GRACE).completeness, Completeness::Whole);
     leader.sequence = snapshot.sequence;
     leader.dispatch(writes).await.written();
     assert!(leader.read().await.is_chain_whole());

@@ -75,7 +75,7 @@ async fn parts_of_a_fold_leave_folded_where_it_is<R: Rig>(rig: R) {
     if !Leader::<R>::CAPABILITIES.folds_itself {
         assert_eq!(snapshot.folded, folded);
     }
-    let state = snapshot.state(GRACE);
+    let state = snapshot.clone().take_state(GRACE);
     assert_eq!((state.progress["a"].through, state.progress["a"].count), (leader.slot(8), 2));
     assert_eq!(state.progress["b"].through, leader.slot(8));
 }

@@ -329,7 +329,7 @@ impl<R: Rig> Side<R> {
 
     async fn fold_all(&mut self, through: fn(Option<RecordId>) -> FoldedThrough) -> String {
         let snapshot = self.leader.read().await;
-        let progress = snapshot.state(GRACE).progress;
+        let progress = snapshot.clone().take_state(GRACE).progress;
         let progress = progress.into_iter().map(|(entry, of)| ((&*entry).into(), of));
         self.fold(progress.collect(), through(snapshot.head)).await
     }

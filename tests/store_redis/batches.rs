@@ -23,7 +23,7 @@ async fn a_batch_is_pushed_in_order_and_journalled_a_record_a_queue() {
     assert_eq!((q.before, r.before, Some(r.id)), (None, Some(q.id), leader.head));
     assert_eq!((&*q.queue, q.total, q.term, q.lines.len()), ("q", 3, Some(1), 3));
     assert_eq!((&*r.queue, r.total, &r.lines), ("r", 4, &vec![late]));
-    let state = snapshot.state(GRACE);
+    let state = snapshot.clone().take_state(GRACE);
     assert_eq!((state.completeness, state.sequence), (Completeness::Whole, leader.sequence));
     assert_eq!((state.progress["a"].through, state.progress["b"].through), (second, first));
     let counters = leader.store.counters().await.unwrap().0;
@@ -44,7 +44,7 @@ async fn what_was_folded_is_progress_and_what_came_after_is_the_journal() {
     leader.fold(&[("a", first), ("b", first)], through).await;
     let snapshot = leader.snapshot().await;
     assert_eq!((snapshot.folded, snapshot.journal.len()), (Some(head), 1));
-    let state = snapshot.state(GRACE);
+    let state = snapshot.clone().take_state(GRACE);
     assert_eq!((state.progress["a"].through, state.progress["b"].through), (first, second));
     assert_eq!(state.completeness, Completeness::Whole);
     assert_eq!(state.unreadable, []);

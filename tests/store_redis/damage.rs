@@ -76,7 +76,7 @@ async fn a_lost_journal_stops_every_write_until_all_is_folded_anew() {
         let slot = ago(1);
         let reply = leader.dispatch(vec![send("a", slot, "q")]).await;
         assert_eq!(exceptions(reply), [], "{what}");
-        let state = leader.snapshot().await.state(GRACE);
+        let state = leader.snapshot().await.take_state(GRACE);
         assert_eq!((state.completeness, state.progress["a"].through), (Completeness::Whole, slot));
         assert_eq!(state.unreadable, [], "{what}");
     }
@@ -180,7 +180,7 @@ async fn a_server_that_is_killed_has_journalled_just_what_is_queued() {
         leader.sequence = leader.snapshot().await.sequence;
     }
     let snapshot = leader.snapshot().await;
-    assert_eq!(snapshot.state(Duration::MAX).completeness, Completeness::Whole);
+    assert_eq!(snapshot.clone().take_state(Duration::MAX).completeness, Completeness::Whole);
     let lines = snapshot.journal.iter().flat_map(|record| &record.lines);
     let journalled: BTreeSet<String> = lines.map(|line| format!("a@{}", line.slot.0)).collect();
     let queued: Vec<String> = [leader.queued("q"), leader.queued("r")].concat();

@@ -27,7 +27,7 @@ fn older() -> RedisServer {
 }
 
 fn check(snapshot: &Snapshot) {
-    let state = snapshot.state(GRACE);
+    let state = snapshot.clone().take_state(GRACE);
     assert_eq!(state.completeness, Completeness::Whole);
     assert_eq!(state.registrations.len(), 3);
     assert_eq!(state.registrations["a"].timing.as_deref(), Some("1 every 1000+0"));
@@ -64,7 +64,7 @@ async fn an_upgrade_takes_over_all_that_was_recorded() {
     // It is done once.
     store.resign(lease).await.unwrap();
     acquire(&mut store, "two").await;
-    let state = store.read().await.unwrap().state(GRACE);
+    let state = store.read().await.unwrap().take_state(GRACE);
     assert_eq!((state.progress["a"].count, state.completeness), (4, Completeness::Whole));
 }
 

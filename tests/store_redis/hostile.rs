@@ -172,13 +172,13 @@ async fn records_that_cannot_be_read_are_named_and_the_others_are_read() {
         let _: () = redis.set("test:head", format!("{before} 9")).unwrap();
     };
     ["b\tnan", "b\t5\tflown", "b\t6\ta\t7\nb\t7"].into_iter().for_each(&mut add);
-    let state = leader.snapshot().await.state(GRACE);
+    let state = leader.snapshot().await.take_state(GRACE);
     assert_eq!(state.completeness, Completeness::Whole);
     assert_eq!((state.progress["b"].through, state.unreadable_count), (UnixMs(7), 3));
     assert!(state.unreadable.iter().all(|(entry, _)| &**entry == "b"));
     // What names no entry may be about any.
     ["\u{1b}[31m", &long].into_iter().for_each(add);
-    let state = leader.snapshot().await.state(GRACE);
+    let state = leader.snapshot().await.take_state(GRACE);
     assert_eq!((state.completeness, state.unreadable_count), (Completeness::Damaged, 5));
     assert_eq!(exceptions(leader.dispatch(vec![send("a", ago(1), "q")]).await), []);
 }

@@ -210,7 +210,7 @@ async fn a_refused_message_leaves_nothing_behind() {
                 assert_eq!(content(&leader.server), [], "{name} {what} {guards:?}");
                 let snapshot = leader.snapshot().await;
                 assert_eq!(snapshot.journal.len(), 1);
-                assert_eq!(snapshot.state(GRACE).completeness, Completeness::Whole);
+                assert_eq!(snapshot.clone().take_state(GRACE).completeness, Completeness::Whole);
                 assert_eq!(leader.store.counters().await.unwrap().0.len(), 1);
             }
         }

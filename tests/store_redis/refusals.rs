@@ -17,7 +17,7 @@ async fn a_queue_that_refuses_holds_back_only_its_own_slots() {
     assert_eq!(leader.queued("q").len(), 1);
     let snapshot = leader.snapshot().await;
     assert_eq!(snapshot.journal.len(), 1);
-    assert_eq!(snapshot.state(GRACE).completeness, Completeness::Whole);
+    assert_eq!(snapshot.clone().take_state(GRACE).completeness, Completeness::Whole);
     let counters = leader.store.counters().await.unwrap();
     assert_eq!(counters.0.into_keys().collect::<Vec<_>>(), [("q".into(), "scheduled")]);
 }

@@ -96,7 +96,13 @@ impl From<Refused> for Refusal {
             Refused::Uncertain { .. } => StatusCode::BAD_GATEWAY,
         };
         let detail = serde_json::to_value(&refused).unwrap_or(Value::Null);
-        Refusal::new(status, refused).with(detail)
+        let way_out = match &refused {
+            Refused::Unfinished { .. } => {
+                "; name that run as `run` to go on with it, or set `again` to send them again"
+            }
+            _ => "",
+        };
+        Refusal::new(status, format!("{refused}{way_out}")).with(detail)
     }
 }
 

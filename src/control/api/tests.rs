@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request as HttpRequest};
+use axum::response::IntoResponse as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
@@ -226,6 +227,19 @@ async fn an_error_is_json_with_a_status_code_of_its_kind() {
     let (_, body) = ask(Method::POST, "/v1/entries/a/trigger", "").await;
     let detail = json!({"reason": "no_such_entry", "about": {"name": "a", "suggestion": null}});
     assert_eq!(body["detail"], detail);
+}
+
+#[tokio::test]
+async fn an_unfinished_backfill_says_how_to_go_on() {
+    let [from, to] = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"].map(str::to_owned);
+    let refused = Refused::Unfinished { run: uuid::Uuid::nil(), from, to, queue: None };
+    let response = Refusal::from(refused).into_response();
+    assert_eq!(response.status().as_u16(), 409);
+    let body = to_bytes(response.into_body(), MAX_REQUEST).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let way_out = "; name that run as `run` to go on with it, or set `again` to send them again";
+    assert!(body["error"].as_str().unwrap().ends_with(way_out), "{body}");
+    assert_eq!(body["detail"]["reason"], "unfinished");
 }
 
 #[tokio::test]

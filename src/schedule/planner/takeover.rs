@@ -591,12 +591,17 @@ impl<'a> Taking<'a> {
         self.counter.count_former(&gap, &former, reason);
     }
 
+    /// Whether something may be known of entries that are in the schedule no more.
+    fn has_leftovers(&self) -> bool {
+        let records = self.state.registrations.len() + self.state.progress.len();
+        let is_remembered = self.memory.is_some() && !self.is_whole();
+        self.found != records || !self.unreadable.is_empty() || is_remembered
+    }
+
     /// Retires the entries that are in the schedule no more, and forgets those that left long ago.
     fn leave_others(&mut self, schedule: &Schedule) {
-        // Looking up a million names takes a while, and usually no record is left over.
-        let is_all_found = self.found == self.state.registrations.len() + self.state.progress.len();
-        if is_all_found && self.unreadable.is_empty() && (self.is_whole() || self.memory.is_none())
-        {
+        // Looking up a million names takes a while.
+        if !self.has_leftovers() {
             return;
         }
         let mut enabled = HashSet::with_capacity(schedule.entries.len());

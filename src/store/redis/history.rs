@@ -52,16 +52,17 @@ pub(super) async fn trim(source: &Source, request: &Trim) -> Result<Trimmed, Sto
     Ok(if is_done { Trimmed { slots, more } } else { Trimmed { slots: 0, more: false } })
 }
 
-/// Reads the oldest records, with at least [`MAX_TRIMMED`] slots if there are so many; gives whether more may
-/// follow.
+/// Reads the oldest records, with at least [`MAX_TRIMMED`] slots if there are so many, and no more records than
+/// that takes when each holds a slot; gives whether more may follow.
 async fn oldest_records(source: &Source) -> Result<(Vec<Record>, bool), StoreError> {
     let (mut records, mut count) = (Vec::<Record>::new(), FIRST_RECORDS);
     loop {
         let from = records.last().map_or_else(|| "-".to_owned(), |last| format!("({}", last.id));
         let (page, more) = source.records((&from, "+"), count, false).await?;
         records.extend(page);
-        count *= 2;
-        if !more || records.iter().map(slots_of).sum::<u64>() >= MAX_TRIMMED {
+        count = next_count(count, &records);
+        let slots: u64 = records.iter().map(slots_of).sum();
+        if !more || slots >= MAX_TRIMMED || records.len() as u64 >= MAX_TRIMMED {
             return Ok((records, more));
         }
     }

@@ -9,19 +9,21 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local step, run, from, to = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local longest, most = tonumber(ARGV[6]), tonumber(ARGV[7])
+local kept_ms, max_open = tonumber(ARGV[6]), tonumber(ARGV[7])
+-- Of all calls of the run.
+local first_from, last_to = from, to
 local length = redis.pcall('STRLEN', KEYS[1])
 -- What is longer is none of ours.
-local fits = type(length) == 'number' and length <= 512 * most
+local fits = type(length) == 'number' and length <= 512 * max_open
 local kept = {}
 for line in string.gmatch(fits and redis.call('GET', KEYS[1]) or '', '[^\n]+') do
   local other, till, first, last = string.match(line, '^([%x-]+) (%d+) (%d+) (%d+) ')
   local left = other and #till <= 15 and #first <= 15 and #last <= 15 and till - now or 0
-  if left > 0 and left <= longest then
+  if left > 0 and left <= kept_ms then
     first, last = tonumber(first), tonumber(last)
-    local overlaps = first < tonumber(ARGV[4]) and tonumber(ARGV[3]) < last
+    local overlaps = first < to and from < last
     if other == run then
-      from, to = math.min(from, first), math.max(to, last)
+      first_from, last_to = math.min(first_from, first), math.max(last_to, last)
     elseif not overlaps or step == 'ends' then
       kept[#kept + 1] = line
     elseif step == 'begins' then
@@ -30,12 +32,12 @@ for line in string.gmatch(fits and redis.call('GET', KEYS[1]) or '', '[^\n]+') d
   end
 end
 if step ~= 'ends' then
-  local numbers = string.format(' %.0f %.0f %.0f ', now + longest, from, to)
+  local numbers = string.format(' %.0f %.0f %.0f ', now + kept_ms, first_from, last_to)
   kept[#kept + 1] = run .. numbers .. ARGV[5]
 end
 if #kept > 0 then
-  local oldest = math.max(1, #kept - most + 1)
-  redis.call('SET', KEYS[1], table.concat(kept, '\n', oldest), 'PX', longest)
+  local oldest = math.max(1, #kept - max_open + 1)
+  redis.call('SET', KEYS[1], table.concat(kept, '\n', oldest), 'PX', kept_ms)
 else
   redis.call('DEL', KEYS[1])
 end
