@@ -4,6 +4,7 @@ use downbeat::schedule::cron::{Cron, MappingFields, Problem};
 use downbeat::schedule::{UnixMs, Zone};
 use serde_json::{Value, json};
 
+use crate::support::random::seed;
 use crate::support::tools::{answers, needs};
 
 const SLOTS: usize = 3;
@@ -140,10 +141,7 @@ fn slots(arguments: &Value, after: i64) -> Option<Vec<i64>> {
 #[test]
 fn a_mapping_means_what_celerys_crontab_means() {
     needs!(Python);
-    let seed = std::env::var("DOWNBEAT_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}: repeat with DOWNBEAT_SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed());
     let documented: Vec<Value> = serde_json::from_str(DOCUMENTED).unwrap();
     let drawn = (0..RANDOM).map(|_| random_arguments(&mut random)).collect::<Vec<_>>();
     let questions: Vec<(Value, i64)> = documented

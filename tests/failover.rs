@@ -19,6 +19,7 @@ use crate::support::cluster::{
 };
 use crate::support::downbeat::{Downbeat, Place};
 use crate::support::proxy::Proxy;
+use crate::support::random::seed;
 use crate::support::redis::{Options, RedisServer, free_port};
 use crate::support::sent::Sent;
 use crate::support::tools::needs;
@@ -26,13 +27,6 @@ use crate::support::wait::{SOON, eventually, wall_clock};
 
 fn server() -> RedisServer {
     known(RedisServer::start())
-}
-
-fn seed() -> u64 {
-    let seed = std::env::var("DOWNBEAT_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}: repeat with DOWNBEAT_SEED={seed}");
-    seed
 }
 
 #[test]

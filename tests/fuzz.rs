@@ -40,6 +40,8 @@ use fastrand::Rng;
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
+use crate::support::random::seed;
+
 /// Inputs are not grown beyond this.
 const LONGEST: usize = 256 * 1024;
 /// Far more of a processor's time than any input of that length takes, even unoptimized.
@@ -146,8 +148,7 @@ fn seconds() -> f64 {
 
 /// Feeds mutated seeds to `check`, which says whether it was accepted, until time is up.
 fn fuzz(name: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8]) -> bool) {
-    let output = std::env::var("DOWNBEAT_SEED").ok();
-    let seed = output.map_or_else(|| fastrand::u64(..), |output| output.parse().expect("a number"));
+    let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let until = Instant::now() + Duration::from_secs_f64(seconds());
     let (mut runs, mut accepted, mut slowest) = (0_u64, 0_u64, (Duration::ZERO, String::new()));

@@ -13,6 +13,7 @@ use downbeat::store::spool::{SpoolError, SpoolStore};
 use tempfile::TempDir;
 
 use crate::support::downbeat::Place;
+use crate::support::random::seed;
 use crate::support::sent::instant;
 use crate::support::spool::{files, messages, open_released};
 use crate::support::wait::{SOON, eventually, wall_clock};
@@ -39,12 +40,7 @@ fn count_slots(queue: &Path) -> BTreeMap<String, BTreeMap<i64, usize>> {
 
 #[test]
 fn no_slot_is_lost_or_doubled_by_kill_9_at_any_instant() {
-    let seed = std::env::var("DOWNBEAT_TEST_SEED").map_or_else(
-        |_| fastrand::u64(..),
-        |seed| seed.parse().expect("DOWNBEAT_TEST_SEED is a number"),
-    );
-    println!("DOWNBEAT_TEST_SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed());
     let place = Place::new();
     place.write_schedule("all.yaml", &every_second(ENTRIES));
     let queue = place.state().join("spool/queue");
@@ -77,7 +73,7 @@ fn no_slot_is_lost_or_doubled_by_kill_9_at_any_instant() {
         let (first, last) = (slots.keys().next().unwrap(), slots.keys().last().unwrap());
         assert!(last - first >= 5_000, "{entry}: {slots:?}");
         for slot in (*first..=*last).step_by(1000) {
-            assert_eq!(slots.get(&slot), Some(&1), "{entry} at {slot}, seed {seed}: {slots:?}");
+            assert_eq!(slots.get(&slot), Some(&1), "{entry} at {slot}: {slots:?}");
         }
         assert_eq!(i64::try_from(slots.len()).unwrap(), (last - first) / 1000 + 1);
     }

@@ -99,7 +99,7 @@ fn socket(rest: &str, family: Family) -> Result<Address, AddressError> {
         None if front.is_empty() => None,
         None => return Err(AddressError::RelativeSocket),
     };
-    if path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':')) {
+    if has_login(path) {
         return Err(AddressError::PathOfAServer("socket"));
     }
     if path.contains(['=', '&']) {
@@ -176,11 +176,21 @@ fn looks_like_a_server(text: &str) -> bool {
     // `HOST:PORT` and `//HOST`: a folder of such a name is `./HOST:PORT`.
     let has_port = text.split('/').next().is_some_and(|first| first.contains(':'));
     let has_host = text.strip_prefix("//").is_some_and(|host| !host.starts_with('/'));
-    // A login is in the first part, or has a colon.
-    let has_login = path.split('/').next().is_some_and(|first| first.contains('@'))
-        || path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'));
     let odd = |c: char| matches!(c, '?' | '#') || c.is_control();
-    has_scheme || has_port || has_host || has_login || text.contains("://") || text.contains(odd)
+    has_scheme
+        || has_port
+        || has_host
+        || has_login(path)
+        || text.contains("://")
+        || text.contains(odd)
+}
+
+/// Whether a path may hold a login: in its first part, with a colon, or in front of another path.
+fn has_login(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next();
+    first.is_some_and(|first| first.contains('@'))
+        || path.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'))
+        || path.contains("@/")
 }
 
 /// An address of one or more hosts, cut at its separators.

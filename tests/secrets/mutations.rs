@@ -11,6 +11,7 @@ use super::{SECRET, leak, shown};
 use crate::support::downbeat::{Downbeat, Place};
 use crate::support::http::{address, get};
 use crate::support::manager::Manager;
+use crate::support::random::seed;
 use crate::support::wait::SOON;
 
 /// Addresses of every form, `PW` where a password is. Nobody listens at any of them.
@@ -247,14 +248,6 @@ fn other_shape(text: &str, rng: &mut Rng) -> String {
     format!("{before}{changed}{after}")
 }
 
-/// A seed, told or drawn.
-fn rng() -> Rng {
-    let output = std::env::var("DOWNBEAT_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = output.unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}: repeat with DOWNBEAT_SEED={seed}");
-    Rng::with_seed(seed)
-}
-
 fn load(case: &Case) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (flags, variables) = case.written(folder.path());
@@ -291,7 +284,7 @@ fn load(case: &Case) -> String {
 
 #[test]
 fn no_slip_of_the_pen_shows_a_password() {
-    let mut rng = rng();
+    let mut rng = Rng::with_seed(seed());
     let mut leaks = Vec::new();
     for _ in 0..1_000 {
         let case = Case::any(&mut rng);
@@ -326,7 +319,7 @@ fn said_by_run(place: &Place, manager: &Manager, args: &[&str]) -> String {
 
 #[test]
 fn no_command_shows_a_password_whatever_the_slip() {
-    let mut rng = rng();
+    let mut rng = Rng::with_seed(seed());
     let mut ready = 0;
     for _ in 0..24 {
         let case = Case::any(&mut rng);

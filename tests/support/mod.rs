@@ -15,6 +15,7 @@ pub(crate) mod manager;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod rabbitmq;
+pub(crate) mod random;
 pub(crate) mod redis;
 pub(crate) mod replica;
 pub(crate) mod rq;

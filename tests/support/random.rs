@@ -1,0 +1,13 @@
+//! Seeds of random inputs that can be repeated.
+
+/// The seed in `DOWNBEAT_SEED`, else the one in `PROPTEST_RNG_SEED`, as `tests/run` sets it, else a drawn
+/// one. Prints it.
+pub(crate) fn seed() -> u64 {
+    let given = ["DOWNBEAT_SEED", "PROPTEST_RNG_SEED"].iter().find_map(|name| {
+        let seed = std::env::var(name).ok().filter(|seed| !seed.is_empty())?;
+        Some(seed.parse().unwrap_or_else(|_| panic!("{name} is no number: {seed}")))
+    });
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed}: repeat with DOWNBEAT_SEED={seed}");
+    seed
+}
