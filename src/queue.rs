@@ -207,12 +207,24 @@ impl Queue {
 /// and the identifier that stand in front of it.
 pub const MAX_SPOOL_NAME: usize = 255 - 63;
 
+/// The store that has the queues which are on no AMQP broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// Redis, where every key that begins with the namespace and a colon is downbeat's own.
+    Redis {
+        /// Holds no colon.
+        namespace: Box<str>,
+    },
+    /// A spool, where a queue's name is part of a file's.
+    Spool,
+}
+
 /// The queues that the service's configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queues {
     configured: BTreeMap<Arc<str>, Arc<Queue>>,
-    /// Whether those that are not on an AMQP broker are in a spool.
-    in_spool: bool,
+    /// `None`: nobody says.
+    home: Option<Home>,
     /// The AMQP broker of all others.
     amqp: Option<Arc<AmqpAddress>>,
 }
@@ -255,28 +267,16 @@ impl Queues {
         Queues { amqp: url, ..self }
     }
 
-    /// These queues, in a spool if so, except those on an AMQP broker.
+    /// These queues, with all that are on no AMQP broker in `home`.
     #[must_use]
-    pub fn in_spool(self, in_spool: bool) -> Queues {
-        Queues { in_spool, ..self }
+    pub fn in_home(self, home: Home) -> Queues {
+        Queues { home: Some(home), ..self }
     }
 
-    /// Why the broker cannot have a queue of this name: in a spool it is part of a file's name.
+    /// The store that has those on no AMQP broker, if that is known.
     #[must_use]
-    pub fn unusable_name(&self, queue: &Queue) -> Option<String> {
-        let name = &*queue.name;
-        if !self.in_spool || queue.amqp.is_some() {
-            return None;
-        }
-        if name.contains(['/', '\0']) || [".", ".."].contains(&name) {
-            return Some("a queue in a spool cannot have this name, as no file can".to_owned());
-        }
-        (name.len() > MAX_SPOOL_NAME).then(|| {
-            let length = name.len();
-            format!(
-                "the name of a queue in a spool is {length} bytes long, more than {MAX_SPOOL_NAME}"
-            )
-        })
+    pub fn home(&self) -> Option<&Home> {
+        self.home.as_ref()
     }
 }
 

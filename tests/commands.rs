@@ -7,6 +7,7 @@ mod facts;
 mod history;
 mod man;
 pub(crate) mod output;
+mod own_keys;
 mod plan;
 mod refusals;
 mod service;

@@ -137,7 +137,7 @@ pub(super) fn read(
     let task = task(&fields, key.span, report);
     let usual_queue = match &common.defaults.queue {
         Some(queue) => Arc::clone(queue),
-        None => common.queues.get(DEFAULT_QUEUE),
+        None => common.queues.get(DEFAULT_QUEUE).queue,
     };
     let settings = Settings::read(&fields, &mut common.queues, &usual_queue, report);
     let zone = match fields.value("timezone") {

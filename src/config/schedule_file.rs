@@ -189,7 +189,7 @@ impl<'t, 'z> Pass<'t, 'z> {
                 let node = reader.node(&mut self.report)?;
                 if let Some(fields) = DEFAULTS.sort(&node, &mut self.report) {
                     let (queues, report) = (&mut self.common.queues, &mut self.report);
-                    let usual = queues.get(DEFAULT_QUEUE);
+                    let usual = queues.get(DEFAULT_QUEUE).queue;
                     self.common.defaults = Settings::read(&fields, queues, &usual, report);
                 }
                 self.note_late_head();

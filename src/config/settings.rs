@@ -14,7 +14,7 @@ use super::node::{Node, Scalar};
 use super::options;
 use super::report::Report;
 use super::templates::literal_name;
-use crate::envelope;
+use crate::envelope::{self, Misplaced};
 use crate::queue::{Queue, Queues};
 use crate::schedule::CatchUp;
 use crate::schedule::delay;
@@ -79,24 +79,33 @@ pub(super) struct Settings {
     pub(super) overlap: Option<Option<NonZeroU32>>,
 }
 
-/// The queues of one file: those that are configured, and others, which are kept once.
+/// The queues that one file names, each kept and checked once.
 pub(super) struct FileQueues<'q> {
-    configured: &'q Queues,
-    others: HashMap<Arc<str>, Arc<Queue>>,
+    queues: &'q Queues,
+    named: HashMap<Arc<str>, NamedQueue>,
+}
+
+#[derive(Clone)]
+pub(super) struct NamedQueue {
+    pub(super) queue: Arc<Queue>,
+    /// Whether its store can have it.
+    place: Result<(), Misplaced>,
 }
 
 impl<'q> FileQueues<'q> {
-    pub(super) fn new(configured: &'q Queues) -> FileQueues<'q> {
-        FileQueues { configured, others: HashMap::new() }
+    pub(super) fn new(queues: &'q Queues) -> FileQueues<'q> {
+        FileQueues { queues, named: HashMap::new() }
     }
 
-    pub(super) fn get(&mut self, name: &str) -> Arc<Queue> {
-        if let Some(known) = self.configured.configured(name).or_else(|| self.others.get(name)) {
-            return Arc::clone(known);
+    pub(super) fn get(&mut self, name: &str) -> NamedQueue {
+        if let Some(known) = self.named.get(name) {
+            return known.clone();
         }
-        let queue = self.configured.unconfigured(name);
-        self.others.insert(Arc::clone(&queue.name), Arc::clone(&queue));
-        queue
+        let queue = self.queues.get(name);
+        let place = envelope::check_place(&queue, self.queues.home());
+        let named = NamedQueue { queue, place };
+        self.named.insert(Arc::clone(&named.queue.name), named.clone());
+        named
     }
 }
 
@@ -112,13 +121,12 @@ impl Settings {
         let named = fields.value("queue");
         let named = named.and_then(|node| literal_name(node, "the queue's name", MAX_NAME, report));
         let named = named.map(|name| queues.get(name));
-        if let (Some(node), Some(queue)) = (fields.value("queue"), &named)
-            && let Some(why) = queues.configured.unusable_name(queue)
+        if let (Some(node), Some(NamedQueue { place: Err(misplaced), .. })) =
+            (fields.value("queue"), &named)
         {
-            report
-                .error(node.span, why)
-                .hint("rename it, or name a server: `broker: redis://HOST`");
+            report.error(node.span, &*misplaced.message).hint(misplaced.hint);
         }
+        let named = named.map(|named| named.queue);
         let queue = named.as_deref().unwrap_or(usual_queue);
         Settings {
             args: fields.value("args").and_then(|node| args(node, report)),

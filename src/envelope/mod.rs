@@ -10,6 +10,7 @@ mod dramatiq;
 mod json;
 pub mod peek;
 mod pickle;
+mod place;
 mod plain;
 mod python_repr;
 mod rq;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 use crate::escape::is_hidden;
 use crate::queue::{AmqpQueue, Queue, Worker};
 
+pub use self::place::{Misplaced, check_place};
 pub use crate::schedule::Kind;
 use crate::schedule::{Guards, Message, UnixMs};
 
@@ -277,6 +279,22 @@ pub fn lists(queue: &Queue) -> Vec<String> {
         // Its length tells nothing: what has been read stays in it.
         Worker::Stream(_) => Vec::new(),
     }
+}
+
+/// A key of each sort that messages to `queue` are written to: all others begin like one of these, up to
+/// their first colon at least.
+fn keys(queue: &Queue) -> Vec<String> {
+    let mut keys = lists(queue);
+    match &queue.worker {
+        Worker::Celery(settings) => keys.extend(celery::binding_keys(&queue.name, settings)),
+        Worker::Stream(_) => keys.push(queue.name.to_string()),
+        Worker::Rq(_)
+        | Worker::Dramatiq(_)
+        | Worker::Sidekiq(_)
+        | Worker::Bullmq(_)
+        | Worker::Json => {}
+    }
+    keys
 }
 
 /// Why a message cannot go to its queue.

@@ -27,7 +27,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::config::{Broker, instant};
-use crate::envelope::{self, Unsendable, answer};
+use crate::envelope::{self, Misplaced, Unsendable, answer};
 use crate::escape::escape;
 use crate::queue::Queue;
 use crate::schedule::outcome::{Line, Outcome};
@@ -135,9 +135,9 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     }
     if let Some(queue) = edits.queue {
         message.queue = renderer.queue(queue);
-        if let Some(why) = renderer.unusable_name(&message.queue) {
-            return Err(Refused::Invalid(format!("--queue {queue}: {why}")));
-        }
+        renderer.check_place(&message.queue).map_err(|Misplaced { message, hint }| {
+            Refused::Invalid(format!("--queue {queue}: {message}; {hint}"))
+        })?;
     }
     message.wants_result |= edits.wants_result;
     if edits.queue.is_some_and(|queue| queue.contains(char::is_control)) {

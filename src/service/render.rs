@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::envelope::{self, Fresh, Publication, Task};
+use crate::envelope::{self, Fresh, Misplaced, Publication, Task};
 use crate::queue::{AmqpQueue, Queue, Queues, Via};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Action, Item};
@@ -76,10 +76,12 @@ impl Renderer {
         self.queues.get(name)
     }
 
-    /// Why the broker cannot have a queue of this name.
-    #[must_use]
-    pub fn unusable_name(&self, queue: &Queue) -> Option<String> {
-        self.queues.unusable_name(queue)
+    /// Accepts a queue that its store can have.
+    ///
+    /// # Errors
+    /// Why it cannot, and what to do.
+    pub fn check_place(&self, queue: &Queue) -> Result<(), Misplaced> {
+        envelope::check_place(queue, self.queues.home())
     }
 
     /// The id that the message of `slot` has on every replica.

@@ -34,7 +34,7 @@ use super::reader;
 use super::report::Report;
 
 use crate::address::{AmqpAddress, Secret};
-use crate::queue::Queues;
+use crate::queue::{Home, Queues};
 use crate::tls::Tls;
 pub use broker::Broker;
 pub use environment::check as check_environment;
@@ -275,8 +275,15 @@ fn read(
     let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
     let namespace = from.setting(names, overrides.namespace);
     let namespace = from.check(namespace.as_ref(), namespace_of);
-    let queues = from
-        .node("queues", |node, report| queues::read(node, broker.as_ref(), amqp.as_ref(), report));
+    let namespace = namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    // Without a broker, `run` uses a spool of its own.
+    let home = match &broker {
+        Some(Broker::Redis(_)) => Home::Redis { namespace: namespace.as_str().into() },
+        Some(Broker::Spool(_)) | None => Home::Spool,
+    };
+    let queues = from.node("queues", |node, report| {
+        queues::read(node, broker.as_ref(), &home, amqp.as_ref(), report)
+    });
     if let (Some(file), Some(queues)) = (&file, &queues)
         && hold_password(queues, amqp.as_deref())
     {
@@ -294,8 +301,6 @@ fn read(
     let names = Names { key: "runtime_dir", flag: "--runtime-dir", env: "DOWNBEAT_RUNTIME_DIR" };
     let runtime_dir = directory(names, overrides.runtime_dir, &mut from);
 
-    // Without a broker, `run` uses a spool of its own.
-    let in_spool = !matches!(broker, Some(Broker::Redis(_)));
     let env = from.env;
     let mut hidden = from.hidden.take();
     let (problems, sources) = from.finish();
@@ -310,8 +315,8 @@ fn read(
         hidden_broker: hidden,
         tls,
         schedules: schedules.unwrap_or_else(directories::schedules),
-        namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
-        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone()).in_spool(in_spool)),
+        namespace,
+        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone()).in_home(home)),
         amqp,
         events: events.unwrap_or(false),
         ttl,

@@ -12,9 +12,10 @@ use crate::config::fields::{Fields, Keys};
 use crate::config::node::{Node, Scalar};
 use crate::config::report::Report;
 use crate::config::settings::{MAX_NAME, amqp_name};
+use crate::envelope::{self, Misplaced};
 use crate::queue::{
-    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Queue, Queues, ResultBackend, RqQueue,
-    Serializer, SidekiqQueue, StreamQueue, Worker,
+    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Home, Queue, Queues, ResultBackend,
+    RqQueue, Serializer, SidekiqQueue, StreamQueue, Worker,
 };
 
 pub(super) static QUEUE: Keys = Keys {
@@ -85,10 +86,11 @@ pub(super) static NONE: Keys =
     Keys { of: "`options` of this queue", known: &[], unsupported: &[], elsewhere: &[] };
 
 /// Reads the mapping; what is wrong is reported and left out. Celery's queues are on the broker at
-/// `amqp`, if there is one, unless they say otherwise.
+/// `amqp`, if there is one, unless they say otherwise; `home` has those on no AMQP broker.
 pub(super) fn read(
     node: &Node<'_>,
     state: Option<&Broker>,
+    home: &Home,
     amqp: Option<&Arc<AmqpAddress>>,
     report: &mut Report<'_>,
 ) -> Queues {
@@ -103,7 +105,14 @@ pub(super) fn read(
         let kind = kind(&fields, report)?;
         let url = url(&fields, kind, amqp, report);
         let (worker, amqp) = worker(&fields, kind, url, state, report);
-        Some(Queue { name: name.into(), worker, amqp })
+        let queue = Queue { name: name.into(), worker, amqp };
+        // Whether a spool has it matters once an entry names it: it may be for another broker.
+        if let (Home::Redis { .. }, Err(Misplaced { message, hint })) =
+            (home, envelope::check_place(&queue, Some(home)))
+        {
+            report.error(pair.key.span, message).hint(hint);
+        }
+        Some(queue)
     };
     pairs.iter().filter_map(queue).collect()
 }
