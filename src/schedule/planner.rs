@@ -22,7 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::judge::{Judgement, Planned, Verdict};
-use self::track::{Open, Track};
+use self::takeover::MAX_PASSED;
+use self::track::{INSTANT, Open, Track, keep_after, keep_until};
 pub use super::canonical::FindZone;
 use super::entry::{Entry, Schedule};
 use super::kind::Kind;
@@ -51,7 +52,8 @@ pub struct Planner {
     older: HashMap<u32, Vec<Run>>,
     /// Slots that are settled ahead of the cursor, in order; of entries that have some.
     passed: HashMap<u32, Vec<Run>>,
-    /// Slots that were dispatched ahead of the cursor and that the store has forgotten.
+    /// Slots that were dispatched and that the store has forgotten: those ahead of the cursor, and those
+    /// that were skipped since; in order.
     forgotten: HashMap<u32, Vec<Run>>,
     /// The last progress of entries that are not live.
     retired: HashMap<Arc<str>, Progress>,
@@ -378,7 +380,8 @@ impl Planner {
         if item.slot <= track.cursor {
             return;
         }
-        let first = self.entry(index).next_slot(track.cursor);
+        let before = track.cursor;
+        let first = self.entry(index).next_slot(before);
         if let Some(appointment) = self.appointment(index) {
             self.agenda.remove(&appointment);
         }
@@ -394,14 +397,39 @@ impl Planner {
         }
         let track = &mut self.tracks[index as usize];
         (track.cursor, track.outcome) = (item.slot, Some(item.outcome()));
-        for runs in [&mut self.passed, &mut self.forgotten] {
-            prune(runs, index, |run: &Run| run.last > item.slot);
-        }
+        prune(&mut self.passed, index, |run: &Run| run.last > item.slot);
+        self.note_forgotten(item, before);
         let next = self.next_slot(index);
         self.agenda.extend(next.map(|slot| (self.entry(index).due(slot), index)));
         prune(&mut self.judgements, index, |judgement: &Judgement| {
             next.is_some_and(|slot| slot <= judgement.through)
         });
+    }
+
+    /// The item settles what is later than `before`. What it sends is on record again. What it skips is not:
+    /// should the clock be set back, that is still to be marked as sent before.
+    fn note_forgotten(&mut self, item: &Item, before: UnixMs) {
+        let (index, slot) = (item.entry, item.slot);
+        if let Action::Send(_) = item.action {
+            let Some(runs) = self.forgotten.get_mut(&index) else { return };
+            let mut earlier = runs.clone();
+            keep_until(&mut earlier, before);
+            keep_after(runs, slot);
+            runs.splice(..0, earlier);
+            return prune(&mut self.forgotten, index, |_| true);
+        }
+        let mut after = before;
+        for judgement in self.judgements.get(&index).into_iter().flatten() {
+            let through = judgement.through.min(slot);
+            if judgement.is_resent() && through > after {
+                let runs = self.forgotten.entry(index).or_default();
+                if runs.len() >= MAX_PASSED {
+                    runs.remove(0);
+                }
+                insert_run(runs, Run { first: after + INSTANT, last: through }, MAX_PASSED);
+            }
+            after = after.max(through);
+        }
     }
 
     /// The store's clock shows `now`: forgets what our own clock judged of later slots.

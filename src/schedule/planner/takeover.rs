@@ -255,15 +255,13 @@ impl Planner {
         }
     }
 
-    /// Drops what says nothing of slots after the cursor.
+    /// Drops what says nothing of slots after the cursor, but for what the store has forgotten.
     fn drop_settled(&mut self, index: u32) {
         let cursor = self.tracks[index as usize].cursor;
-        for runs in [&mut self.passed, &mut self.forgotten] {
-            if let Some(runs) = runs.get_mut(&index) {
-                keep_after(runs, cursor);
-            }
-            prune(runs, index, |_| true);
+        if let Some(passed) = self.passed.get_mut(&index) {
+            keep_after(passed, cursor);
         }
+        prune(&mut self.passed, index, |_| true);
         prune(&mut self.judgements, index, |judgement| judgement.through > cursor);
     }
 }

@@ -426,3 +426,20 @@ fn slots_before_those_that_were_lost_ahead_of_time_are_sent_once_the_clock_is_ri
     }
     world.check();
 }
+
+#[test]
+fn slots_sent_ahead_of_time_and_lost_are_marked_as_sent_again_however_the_clock_is_put_right() {
+    let mut world = World::new();
+    for step in [
+        Step::Checkpoint,
+        Step::SetAhead { seconds: 18 },
+        Step::Lead { seconds: 4, settled: 19, guarded: false },
+        Step::RollBack { restart: false },
+        Step::Lead { seconds: 0, settled: 14, guarded: true },
+        Step::SetRight { led: true },
+        Step::Lead { seconds: 6, settled: 1, guarded: false },
+    ] {
+        world.take(&step);
+    }
+    world.check();
+}
