@@ -73,6 +73,8 @@ pub enum Damage {
     FoldedDeleted,
     /// The marker is deleted.
     MarkerDeleted,
+    /// The last term is deleted.
+    TermDeleted,
     /// All registrations are deleted.
     RegistrationsDeleted,
     /// All progress is deleted.
@@ -169,6 +171,7 @@ impl MemoryStore {
             Damage::HeadDeleted => model.head = None,
             Damage::FoldedDeleted => model.folded = None,
             Damage::MarkerDeleted => model.is_marked = false,
+            Damage::TermDeleted => model.term = 0,
             Damage::RegistrationsDeleted => {
                 model.registrations.clear();
                 model.registrations_sealed = false;

@@ -1,12 +1,14 @@
 //! The lease, and what replicas say of themselves.
 
 use downbeat::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS};
+use downbeat::store::memory::Damage;
 
 use super::*;
 
 over_every_store! {
     one_at_a_time_has_the_lease
     a_new_tenure_has_a_greater_term_and_ends_the_one_before
+    a_term_is_greater_than_all_that_show_though_the_last_one_was_deleted
     only_the_holder_renews_and_resigns
     a_lease_that_is_not_renewed_runs_out
     a_lease_that_is_renewed_does_not_run_out
@@ -61,6 +63,36 @@ async fn a_new_tenure_has_a_greater_term_and_ends_the_one_before<R: Rig>(rig: R)
     leader.store.resign(before.clone()).await.unwrap();
     leader.lease = acquire(&mut leader.store, "three").await;
     assert!(term(&leader.lease) > term(&before), "the term survives a restart");
+}
+
+async fn a_term_is_greater_than_all_that_show_though_the_last_one_was_deleted<R: Rig>(mut rig: R) {
+    let mut store = rig.open();
+    for _ in 0..3 {
+        let lease = acquire(&mut store, "one").await;
+        store.resign(lease).await.unwrap();
+    }
+    drop(store);
+    let mut leader = Leader::start(rig).await;
+    let in_the_journal = term(&leader.lease);
+    leader.dispatch(vec![write("a", leader.slot(1), "q")]).await.written();
+    let message = leader.manual("a", "q", (Uuid::new_v4(), 1));
+    assert_eq!(leader.send(message).await, Sent::Now);
+    leader.store.resign(Arc::clone(&leader.lease)).await.unwrap();
+    if !leader.rig.damage(Damage::TermDeleted) {
+        return;
+    }
+    let lease = acquire(&mut leader.store, "two").await;
+    assert!(term(&lease) > in_the_journal, "{lease} after {in_the_journal}");
+    leader.store.resign(lease).await.unwrap();
+    leader.rig.set_endless_lease("77 somebody");
+    let ttl = Duration::from_millis(10);
+    ask_for_lease(&mut leader.store, "three", ttl).await;
+    leader.rig.pass(Duration::from_millis(20)).await;
+    leader.rig.damage(Damage::TermDeleted);
+    let Acquired::Ours { lease, .. } = ask_for_lease(&mut leader.store, "three", ttl).await else {
+        panic!("it has stood there for a TTL");
+    };
+    assert!(term(&lease) > 77, "{lease}");
 }
 
 async fn only_the_holder_renews_and_resigns<R: Rig>(mut rig: R) {

@@ -171,6 +171,7 @@ fn damages() -> impl Strategy<Value = Damage> {
         Just(Damage::HeadDeleted),
         Just(Damage::FoldedDeleted),
         Just(Damage::MarkerDeleted),
+        Just(Damage::TermDeleted),
         Just(Damage::RegistrationsDeleted),
         Just(Damage::ProgressDeleted),
     ]

@@ -4,10 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Model;
+use super::requests::term_of;
 use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Renewed};
 use crate::store::journal::shortened;
 use crate::store::text::is_lease;
+
+/// Among so many of the newest records there is one of a leader; the others are manual messages.
+const RECORDS_WITH_A_TERM: usize = 10;
+/// What shows a greater term was not written by us.
+const MAX_TERM: u64 = 100_000_000_000_000;
 
 /// What stands in the place of the lease.
 #[derive(Clone, Debug, Default)]
@@ -57,10 +63,19 @@ impl Model {
         if !self.is_marked && !request.even_unmarked {
             return Acquired::Unmarked { now };
         }
-        self.term += 1;
+        self.term = self.term.max(self.shown_term()) + 1;
         let lease: Arc<str> = format!("{} {}", self.term, request.holder).into();
         self.set_lease(Some(Arc::clone(&lease)), Some(now + request.ttl));
         Acquired::Ours { lease, now }
+    }
+
+    /// The term that what stands in the place of the lease and the newest record of a leader show: the last
+    /// term may have been deleted.
+    fn shown_term(&self) -> u64 {
+        let newest = self.journal.iter().flatten().rev().take(RECORDS_WITH_A_TERM);
+        let recorded = newest.filter_map(|record| record.term).next();
+        let leased = self.lease.text.as_deref().and_then(term_of);
+        recorded.max(leased).filter(|term| *term < MAX_TERM).unwrap_or(0)
     }
 
     /// Prolongs the caller's own lease.

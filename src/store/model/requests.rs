@@ -404,7 +404,7 @@ impl Model {
 }
 
 /// The tenure's term; `None` of a lease that names none.
-fn term_of(lease: &str) -> Option<u64> {
+pub(super) fn term_of(lease: &str) -> Option<u64> {
     lease.split(' ').next()?.parse().ok()
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn acquire(
     request: Acquire,
 ) -> Result<Acquired, StoreError> {
     let keys = &source.keys;
-    let keys = [keys.lease(), keys.term(), keys.marker(), keys.replicas()];
+    let keys = [keys.lease(), keys.term(), keys.marker(), keys.replicas(), keys.journal()];
     let mut call = lua::call(&lua::ACQUIRE, &keys);
     call.arg(&*request.holder).arg(ms(request.ttl)).arg(i32::from(request.even_unmarked));
     call.arg(stood_for_a_ttl(&sightings, &request)).arg(FORMAT);

@@ -165,6 +165,7 @@ where
             }
             Damage::HeadDeleted => self.run(&["DEL", "test:head"]),
             Damage::FoldedDeleted => self.run(&["DEL", "test:folded"]),
+            Damage::TermDeleted => self.run(&["DEL", "test:term"]),
             Damage::MarkerDeleted => self.run(&["DEL", "test:marker"]),
             Damage::RegistrationsDeleted => self.run(&["DEL", "test:registrations"]),
             Damage::ProgressDeleted => self.run(&["DEL", "test:progress"]),

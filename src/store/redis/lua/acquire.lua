@@ -1,6 +1,6 @@
 -- Takes the lease if nobody holds it.
 --
--- KEYS  1 lease, 2 term, 3 marker, 4 replicas
+-- KEYS  1 lease, 2 term, 3 marker, 4 replicas, 5 journal
 -- ARGV  1 holder, 2 TTL in ms, 3 '1' when the caller may lead a namespace without a marker, 4 '' or
 --       what the caller was told to have stood in the lease for a whole TTL, 5 the number of the
 --       newest format that the caller knows
@@ -11,9 +11,40 @@
 --                          remembers, then ask again with '1'
 --       {'newer', now, marker}  a newer version has been here
 --       {'older', now, replica}  the namespace is kept in an older format, by a replica that still runs
+local MAX_TERM = 1e14
+-- Among so many of the newest records there is one of a leader; the others are manual messages.
+local RECORDS_WITH_A_TERM = 10
+-- In the journal, a record may be so large; reading it would take longer than it is worth.
+local LARGE = 33554432
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local kind = redis.call('TYPE', KEYS[1]).ok
+
+local function read_term(text)
+  local term = #text <= 15 and tonumber(string.match(text, '^%d+$'))
+  return term and term < MAX_TERM and term or nil
+end
+
+-- The term of the newest record of a leader; nil where that cannot be read.
+local function recorded_term()
+  local weight = redis.pcall('MEMORY', 'USAGE', KEYS[5], 'SAMPLES', 1)
+  if type(weight) == 'number' and weight > LARGE then
+    return nil
+  end
+  local newest = redis.pcall('XREVRANGE', KEYS[5], '+', '-', 'COUNT', RECORDS_WITH_A_TERM)
+  for _, record in ipairs(newest) do
+    local fields = record[2]
+    for n = 1, math.min(#fields, 20), 2 do
+      local term = fields[n] == 'term' and read_term(fields[n + 1])
+      if term then
+        return term
+      end
+    end
+  end
+  return 0
+end
+
+local kind, leased_term = redis.call('TYPE', KEYS[1]).ok, 0
 if kind ~= 'none' then
   local found = kind
   if kind == 'string' then
@@ -22,6 +53,7 @@ if kind ~= 'none' then
     if length < 300 and left >= 0 and string.find(lease, '^%d+ [^%c]+$') then
       return {'held', now, lease, left}
     end
+    leased_term = read_term(string.match(lease, '^(%d+) ') or '') or 0
     found = left < 0 and 'string without a TTL ' .. lease or 'string ' .. lease
   end
   if found ~= ARGV[4] then
@@ -52,11 +84,15 @@ if format and format ~= tonumber(ARGV[5]) and redis.call('TYPE', KEYS[4]).ok == 
   end
 end
 local term = redis.pcall('INCR', KEYS[2])
-if type(term) ~= 'number' or term < 1 or term > 1e14 then
+local is_counter = type(term) == 'number' and term >= 1 and term <= MAX_TERM
+local recorded = recorded_term()
+if not is_counter or (term == 1 and not recorded) then
   -- Not our counter any more; seconds are greater than any that came by ones.
   term = tonumber(time[1])
-  redis.call('SET', KEYS[2], time[1])
 end
-local lease = string.format('%.0f', term) .. ' ' .. ARGV[1]
+term = math.max(term, leased_term + 1, (recorded or 0) + 1)
+local shown = string.format('%.0f', term)
+redis.call('SET', KEYS[2], shown)
+local lease = shown .. ' ' .. ARGV[1]
 redis.call('SET', KEYS[1], lease, 'PX', ARGV[2])
 return {'acquired', now, lease, marker}
