@@ -35,6 +35,8 @@ struct MemoryQueue {
 pub enum Fault {
     /// It does not take the message, and says so.
     Refuse,
+    /// It cannot be reached.
+    BeAway,
     /// It takes the message, and its answer is lost.
     LoseAnswer,
     /// The message is lost on its way.
@@ -95,6 +97,7 @@ impl Carrier for MemoryCarrier {
             match queue.fault {
                 None => PublishOutcome::Published,
                 Some(Fault::Refuse) => PublishOutcome::Refused("the queue refuses".to_owned()),
+                Some(Fault::BeAway) => PublishOutcome::Unreachable("no connection".to_owned()),
                 Some(Fault::LoseAnswer | Fault::LoseMessage) => {
                     PublishOutcome::Uncertain("no answer".to_owned())
                 }
@@ -108,7 +111,8 @@ impl Carrier for MemoryCarrier {
         let Some(queue) = broker.queues.get(&queue.name) else { return Ok(0) };
         match queue.fault {
             Some(Fault::Refuse) => Err("the queue refuses".to_owned()),
-            _ => Ok(queue.messages.len() as u64),
+            Some(Fault::BeAway) => Err("no connection".to_owned()),
+            Some(Fault::LoseAnswer | Fault::LoseMessage) | None => Ok(queue.messages.len() as u64),
         }
     }
 }

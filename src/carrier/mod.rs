@@ -19,6 +19,8 @@ pub enum PublishOutcome {
     Held,
     /// The broker does not have it; its words.
     Refused(String),
+    /// It was not tried: there is no connection to the broker, and why.
+    Unreachable(String),
     /// The broker may have it; what went wrong.
     Uncertain(String),
 }

@@ -52,10 +52,16 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
         sent: Vec::new(),
         shows_slots: !output.json,
     };
-    let done = sending.send_all().await;
-    if output.json {
-        show::exact_json(&sending.sent)?;
-    } else if sending.sent.is_empty() && done.is_ok() {
+    let done = match sending.send_all().await {
+        Ok(()) if output.json => sending.show_json(),
+        Err(stopped) if output.json => {
+            // It has its reason already.
+            let _ = sending.show_json();
+            Err(stopped)
+        }
+        done => done,
+    };
+    if !output.json && sending.sent.is_empty() && done.is_ok() {
         show::complain(&format!(
             "downbeat: {} has no slots from {} to {}",
             asked.entry, asked.from, asked.to
@@ -107,21 +113,49 @@ impl Sending<'_> {
                 }
                 Err(failure) => return Err(stopped(ended(&failure, count, &self.rest.from, run))),
             };
-            if self.shows_slots {
-                let shown = done.slots.iter().try_for_each(|slot| show::line(&in_words(slot)));
-                shown.map_err(stopped)?;
-            }
+            let shown = match self.shows_slots {
+                true => done.slots.iter().try_for_each(|slot| show::try_line(&in_words(slot))),
+                false => show::check_reader(),
+            };
             self.sent.extend(done.slots);
+            self.check_shown(shown, done.go_on.as_deref())?;
             let count = self.sent.len();
             show_progress(count, done.left);
             let Some(go_on) = done.go_on else { return Ok(()) };
             if let Some(refused) = done.failure {
-                let nothing_sent = matches!(refused, Refused::NotSent(_));
+                let nothing_sent = matches!(refused, Refused::NotSent(_) | Refused::Unreachable(_));
                 let failure = stopped_at(&refused, count, &go_on, done.after.as_deref(), run);
                 return Err(Stopped { failure, nothing_sent });
             }
             self.rest.from = go_on;
         }
+    }
+
+    fn show_json(&self) -> Result<(), Stopped> {
+        let text = serde_json::to_string_pretty(&self.sent).map_err(io::Error::from);
+        let shown = text.and_then(|text| show::try_exact(&text));
+        self.check_shown(shown, None)
+    }
+
+    /// Stops if what was sent cannot be shown; `go_on` is the first slot that is left.
+    fn check_shown(&self, shown: io::Result<()>, go_on: Option<&str>) -> Result<(), Stopped> {
+        let Err(error) = shown else { return Ok(()) };
+        let failure = show::unwritten(&error);
+        let (count, run) = (self.sent.len(), self.rest.run.unwrap_or_default());
+        let message = match go_on {
+            // It can be repeated.
+            _ if self.rest.dry_run && failure.exit == Exit::ClosedPipe => return Ok(()),
+            _ if self.rest.dry_run => failure.message,
+            Some(from) => {
+                let command = going_on(from, run);
+                format!("{}; slots sent: {count}; go on with `{command}`", failure.message)
+            }
+            None => {
+                let command = Typed::of_this_command().repeating(run);
+                format!("{}; all {count} slots were sent; `{command}` shows them", failure.message)
+            }
+        };
+        Err(Stopped { failure: Failure { message, ..failure }, nothing_sent: false })
     }
 
     /// Notes that every answer has arrived. If the note is lost, the worst is that a repeat is refused.
@@ -192,12 +226,12 @@ fn stopped_at(
                 without.unwrap_or_default()
             )
         }
-        Refused::NotSent(why) => {
+        Refused::NotSent(why) | Refused::Unreachable(why) => {
             format!("the slot {go_on} was not sent: {why}; {before}; go on with `{command}`")
         }
         refused => format!("{refused}; {before}; go on with `{command}`"),
     };
-    Failure::new(Exit::Unreachable, message)
+    Failure { message, ..refused.clone().into() }
 }
 
 /// The call that began with `from` has failed.
@@ -226,6 +260,10 @@ struct Typed(Vec<String>);
 impl Typed {
     fn of_this_command() -> Typed {
         Typed(std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect())
+    }
+
+    fn repeating(self, run: Uuid) -> String {
+        format!("{} --run {run}", self.without(&["--run"]))
     }
 
     fn going_on(self, from: &str, run: Uuid) -> String {

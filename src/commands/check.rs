@@ -112,10 +112,8 @@ pub(super) async fn ask_workers(
     let mut all = Asked::default();
     for settings in families.values() {
         let asked = redis.ask_workers(settings, timeout).await.map_err(|error| {
-            Failure::new(
-                Exit::Unreachable,
-                format!("--workers: the broker is unavailable: {error}"),
-            )
+            let message = format!("--workers: the broker is unavailable: {error}");
+            Failure::of_store(&error, message)
         })?;
         all.workers.extend(asked.workers);
         all.silent += asked.silent;

@@ -66,7 +66,7 @@ impl Direct {
     pub(super) async fn read(&mut self, grace: Duration) -> Result<State, Failure> {
         match &mut self.store {
             Store::Redis(redis) => {
-                let mut snapshot = redis.read().await.map_err(unreachable)?;
+                let mut snapshot = redis.read().await.map_err(of_broker)?;
                 Ok(snapshot.take_state(grace))
             }
             Store::Spool(spool) => {
@@ -88,9 +88,9 @@ impl Publish for Direct {
             }
             Store::Spool(spool) => match spool.open(&self.namespace) {
                 Ok(store) => Publisher { store, carrier }.publish(message).await,
-                Err(error) => Delivery::NotSent(error.to_string()),
+                Err(error) => Delivery::Unreachable(error.to_string()),
             },
-            Store::Nowhere => Delivery::NotSent("no broker is named".to_owned()),
+            Store::Nowhere => Delivery::Unreachable("no broker is named".to_owned()),
         }
     }
 
@@ -116,6 +116,7 @@ impl Spool {
     }
 }
 
-pub(super) fn unreachable(error: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Unreachable, format!("no service runs here, and the broker says: {error}"))
+/// Without a running service.
+pub(super) fn of_broker(error: StoreError) -> Failure {
+    Failure::of_store(&error, format!("no service runs here, and the broker says: {error}"))
 }

@@ -56,15 +56,11 @@ pub(super) fn look(
     let past = match named_broker(service)? {
         Broker::Redis(address) => {
             let mut store = RedisStore::new(&address, &service.tls, &service.namespace, TIMEOUT);
-            let read = async |query: HistoryQuery| {
-                store.history(query).await.map_err(|error| error.to_string())
-            };
+            let read = async |query: HistoryQuery| store.history(query).await;
             block_on(history::past(asked, schedule, &ids, read))?
         }
         Broker::Spool(path) => {
-            let read = async |query: HistoryQuery| {
-                SpoolStore::peek_history(&path, &query).map_err(|error| error.to_string())
-            };
+            let read = async |query: HistoryQuery| Ok(SpoolStore::peek_history(&path, &query)?);
             block_on(history::past(asked, schedule, &ids, read))?
         }
     };
@@ -75,7 +71,7 @@ impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Failure {
         match error {
             HistoryError::Refused(refused) => refused.into(),
-            HistoryError::Store(_) => Failure::new(Exit::Unreachable, error),
+            HistoryError::Store(ref why) => Failure::of_store(why, &error),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::direct::{Direct, Store, unreachable};
+use super::direct::{Direct, Store, of_broker};
 use super::{Exit, Failure, ask_service, block_on, check, history, named_broker, peek};
 use crate::address::RedisAddress;
 use crate::config::{Broker, ServiceConfig};
@@ -63,10 +63,11 @@ pub(super) fn backend(service: ServiceConfig, requests: mpsc::Sender<Request>) -
 
 fn look_error(failure: &Failure) -> LookError {
     let kind = match failure.exit {
+        _ if failure.is_of_broker => LookErrorKind::Broker,
         Exit::No => LookErrorKind::Conflict,
         Exit::Usage => LookErrorKind::Invalid,
         Exit::Unreachable => LookErrorKind::Broker,
-        Exit::Fine | Exit::Failed | Exit::Config => LookErrorKind::Internal,
+        Exit::Fine | Exit::Failed | Exit::Config | Exit::ClosedPipe => LookErrorKind::Internal,
     };
     let detail = serde_json::to_value(failure).unwrap_or(Value::Null);
     LookError { kind, message: failure.summary(), detail }
@@ -77,7 +78,7 @@ fn schedule_in_force(requests: &mpsc::Sender<Request>) -> Result<Arc<Schedule>, 
     let (answer, answered) = oneshot::channel();
     let asked = requests.blocking_send(Request::Schedule(answer));
     let schedule = asked.ok().and_then(|()| answered.blocking_recv().ok());
-    schedule.ok_or_else(|| Failure::new(Exit::Failed, "the service is stopping"))
+    schedule.ok_or_else(|| Failure::new(Exit::Unreachable, "the service is stopping"))
 }
 
 fn look(
@@ -106,8 +107,7 @@ fn look(
             let answer = block_on(async {
                 loop {
                     let replies = results.ask(&questions).await;
-                    let replies =
-                        replies.map_err(|error| Failure::new(Exit::Unreachable, error))?;
+                    let replies = replies.map_err(|error| Failure::of_store(&error, &error))?;
                     match answer::read(&queue, &replies) {
                         Answer::Pending(_) if Instant::now() + PAUSE < until => {
                             tokio::time::sleep(PAUSE).await;
@@ -125,7 +125,7 @@ fn look(
             let Store::Redis(mut redis) = Direct::open(service)?.store else {
                 return Ok(Value::Null);
             };
-            let leader = block_on(redis.leader())?.map_err(unreachable)?;
+            let leader = block_on(redis.leader())?.map_err(of_broker)?;
             json(match leader {
                 Leader::Leads(lease) => serde_json::to_value(lease),
                 Leader::Nobody | Leader::Unreadable(_) => Ok(Value::Null),

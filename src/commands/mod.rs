@@ -28,6 +28,8 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use signal_hook::consts::SIGPIPE;
+use signal_hook::low_level::emulate_default_handler;
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, ServiceFlags};
@@ -41,6 +43,7 @@ use crate::manual::Refused;
 use crate::queue::{Queue, Worker};
 use crate::schedule::Schedule;
 use crate::service::render::Renderer;
+use crate::store::contract::StoreError;
 use crate::tzdata::Tzdata;
 
 /// How the process ends; the one list of exit codes.
@@ -58,6 +61,8 @@ pub enum Exit {
     Failed,
     /// `run` failed for what a restart cannot cure.
     Config,
+    /// Nobody reads the output any more.
+    ClosedPipe,
 }
 
 impl From<Exit> for ExitCode {
@@ -69,6 +74,7 @@ impl From<Exit> for ExitCode {
             Exit::Unreachable => 3,
             Exit::Failed => 4,
             Exit::Config => 78,
+            Exit::ClosedPipe => 128 + SIGPIPE as u8,
         })
     }
 }
@@ -87,12 +93,31 @@ struct Failure {
     /// A service was asked and did not answer: it may have done what was asked.
     #[serde(skip)]
     may_be_done: bool,
+    /// The broker is the reason.
+    #[serde(skip)]
+    is_of_broker: bool,
 }
 
 impl Failure {
     fn new(exit: Exit, message: impl ToString) -> Failure {
         let message = message.to_string();
-        Failure { exit, message, problems: Vec::new(), picture: None, may_be_done: false }
+        Failure {
+            exit,
+            message,
+            problems: Vec::new(),
+            picture: None,
+            may_be_done: false,
+            is_of_broker: false,
+        }
+    }
+
+    /// The broker did not answer, or its answer was no.
+    fn of_store(error: &StoreError, message: impl ToString) -> Failure {
+        let exit = match error {
+            StoreError::Unavailable(_) | StoreError::Unanswered(_) => Exit::Unreachable,
+            StoreError::Refused(_) | StoreError::Unusable(_) => Exit::No,
+        };
+        Failure { is_of_broker: true, ..Failure::new(exit, message) }
     }
 
     /// The input cannot be used.
@@ -119,9 +144,11 @@ impl Failure {
 impl From<Refused> for Failure {
     fn from(error: Refused) -> Failure {
         let exit = match &error {
-            Refused::NoSuchEntry { .. } | Refused::Unfinished { .. } => Exit::No,
+            Refused::NoSuchEntry { .. } | Refused::Unfinished { .. } | Refused::NotSent(_) => {
+                Exit::No
+            }
             Refused::Invalid(_) => Exit::Usage,
-            Refused::NotSent(_) | Refused::Uncertain { .. } => Exit::Unreachable,
+            Refused::Unreachable(_) | Refused::Uncertain { .. } => Exit::Unreachable,
         };
         Failure::new(exit, error)
     }
@@ -152,14 +179,19 @@ pub fn execute(cli: Cli) -> Exit {
             show::exact_json(&crate::config::reference::schema()).map(|()| Exit::Fine)
         }
     };
-    done.unwrap_or_else(|failure| {
+    let exit = done.unwrap_or_else(|failure| {
         show::complain(&format!("downbeat: {}", failure.message));
         show::problems(&failure.problems);
         if let Some(picture) = failure.picture {
             show::complain_lines(&picture);
         }
         failure.exit
-    })
+    });
+    if exit == Exit::ClosedPipe {
+        // The usual end of whoever writes to a pipe without a reader.
+        let _ = emulate_default_handler(SIGPIPE);
+    }
+    exit
 }
 
 /// The effective configuration; its problems are a failure with `exit`.
@@ -343,11 +375,11 @@ fn load_schedule(service: &ServiceConfig) -> Result<Schedule, Failure> {
 
 /// Runs what talks to the broker.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    Ok(runtime()?.block_on(work))
+    let runtime = runtime().map_err(|error| Failure::new(Exit::No, error))?;
+    Ok(runtime.block_on(work))
 }
 
 /// A runtime that is one thread. What must not wait for another's work has a thread of its own.
-fn runtime() -> Result<Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(Exit::Failed, error))
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

@@ -77,9 +77,8 @@ impl Direct {
         queue: &Queue,
         count: usize,
     ) -> Result<(Vec<String>, Peeked), Failure> {
-        let unreachable = |error: String| {
-            Failure::new(Exit::Unreachable, format!("the broker is unavailable: {error}"))
-        };
+        let in_words = |error: &str| format!("the broker is unavailable: {error}");
+        let unreachable = |error: String| Failure::new(Exit::Unreachable, in_words(&error));
         if let Some(amqp) = &queue.amqp {
             let waiting = self.amqp.count_waiting(queue).await.map_err(unreachable)?;
             return on_amqp(queue, &amqp.url.to_string(), waiting);
@@ -88,7 +87,8 @@ impl Direct {
             Store::Redis(redis) => {
                 let places = peek::places(queue);
                 let peeked = redis.peek(&places, count).await;
-                let peeked = peeked.map_err(|error| unreachable(error.to_string()))?;
+                let peeked = peeked
+                    .map_err(|error| Failure::of_store(&error, in_words(&error.to_string())))?;
                 Ok((places.into_iter().map(|place| place.key).collect(), peeked))
             }
             Store::Spool(spool) => {

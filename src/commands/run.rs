@@ -57,7 +57,7 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
     let service = configuration(flags, Caller::Service, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
     service.warnings.iter().for_each(Problem::log);
-    let runtime = runtime()?;
+    let runtime = runtime().map_err(failed)?;
     let done = runtime.block_on(serve(service, asked, signals));
     // What still hangs in a blocking call must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -172,7 +172,8 @@ impl Run {
 fn begin<S: Store>(
     campaign: Campaign<S>,
 ) -> Result<oneshot::Receiver<Result<(), StoreError>>, Failure> {
-    let runtime = runtime()?;
+    let failed = |error: io::Error| Failure::new(Exit::Failed, error);
+    let runtime = runtime().map_err(failed)?;
     let (end, ended) = oneshot::channel();
     let run = move || {
         let done = runtime.block_on(campaign.run());
@@ -180,7 +181,7 @@ fn begin<S: Store>(
         let _ = end.send(done);
     };
     let begun = thread::Builder::new().name("campaign".to_owned()).spawn(run);
-    begun.map(|_| ended).map_err(|error| Failure::new(Exit::Failed, error))
+    begun.map(|_| ended).map_err(failed)
 }
 
 /// Serves until stopped, and a little longer for what is being sent.

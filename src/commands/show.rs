@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write as _};
 use std::iter;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -19,20 +20,20 @@ use crate::mask::mask;
 /// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value);
-    let text = text.map_err(|error| Failure::new(Exit::Failed, error))?;
+    let text = text.map_err(|error| Failure::new(Exit::No, error))?;
     own(&mask(&escape_lines(&text)))
 }
 
 /// Prints a value as indented JSON, with no password hidden.
 pub(super) fn exact_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value);
-    text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| exact(&text))
+    text.map_or_else(|error| Err(Failure::new(Exit::No, error)), |text| exact(&text))
 }
 
 /// Prints a value as one line of JSON, with no password hidden.
 pub(super) fn exact_json_line(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value);
-    text.map_or_else(|error| Err(Failure::new(Exit::Failed, error)), |text| exact(&text))
+    text.map_or_else(|error| Err(Failure::new(Exit::No, error)), |text| exact(&text))
 }
 
 /// Prints a text in lines of its own, with no password hidden and nothing cut.
@@ -42,7 +43,21 @@ pub(super) fn exact(text: &str) -> Result<(), Failure> {
 
 /// Prints a line.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
-    own(&mask(&shorten(&escape(text), MAX_SHOWN)))
+    own(&as_line(text))
+}
+
+/// The same for what must not be lost: a reader that has gone away is an error, too.
+pub(super) fn try_line(text: &str) -> io::Result<()> {
+    write(&as_line(text))
+}
+
+/// As [`exact`], for what must not be lost.
+pub(super) fn try_exact(text: &str) -> io::Result<()> {
+    write(&escape_lines(text))
+}
+
+fn as_line(text: &str) -> String {
+    mask(&shorten(&escape(text), MAX_SHOWN)).into_owned()
 }
 
 /// Prints a line to people, on standard error.
@@ -71,11 +86,30 @@ fn own_complaint(text: &str) {
 /// Prints what holds no text from elsewhere, or has it escaped already, just as it is. A reader that has
 /// gone away is no failure.
 pub(super) fn own(text: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Failed, format!("cannot write to standard output: {error}")))
-        }
+    match write(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
         _ => Ok(()),
+    }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Standard output cannot be written to.
+pub(super) fn unwritten(error: &io::Error) -> Failure {
+    let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::ClosedPipe } else { Exit::No };
+    Failure::new(exit, format!("cannot write to standard output: {error}"))
+}
+
+/// An error if nobody is left to read what is written to standard output.
+pub(super) fn check_reader() -> io::Result<()> {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default()))?;
+    match polled[0].revents().contains(PollFlags::ERR) {
+        true => Err(io::ErrorKind::BrokenPipe.into()),
+        false => Ok(()),
     }
 }
 

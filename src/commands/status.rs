@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::direct::{Direct, Store, unreachable};
+use super::direct::{Direct, Store, of_broker};
 use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
@@ -59,13 +59,13 @@ impl Direct {
             ..Status::default()
         };
         if let Store::Redis(redis) = &mut self.store {
-            status.count(redis.counters().await.map_err(unreachable)?);
-            match redis.leader().await.map_err(unreachable)? {
+            status.count(redis.counters().await.map_err(of_broker)?);
+            match redis.leader().await.map_err(of_broker)? {
                 Leader::Nobody => {}
                 Leader::Leads(lease) => status.leader = Some(lease),
                 Leader::Unreadable(why) => status.lease_error = Some(why),
             }
-            let announced = redis.replicas(service.ttl * 3).await.map_err(unreachable)?;
+            let announced = redis.replicas(service.ttl * 3).await.map_err(of_broker)?;
             status.replica_count = announced.count;
             let read = |announcement| Peer::read(announcement, service.ttl);
             status.replicas = announced.replicas.into_iter().filter_map(read).collect();

@@ -55,6 +55,9 @@ pub enum Refused {
     /// The broker has not taken it.
     #[error("not sent: {0}")]
     NotSent(String),
+    /// The broker cannot be reached.
+    #[error("not sent: {0}")]
+    Unreachable(String),
     /// Another backfill of the entry by the same person has not ended.
     #[error("run {run} from {from} to {to} has not ended and may have sent some of these slots")]
     Unfinished {
@@ -238,6 +241,7 @@ impl<'a> Ready<'a> {
                 Ok(true)
             }
             Delivery::NotSent(why) => Err(Refused::NotSent(why)),
+            Delivery::Unreachable(why) => Err(Refused::Unreachable(why)),
             Delivery::Uncertain(why) => {
                 tracing::warn!(entry = name, queue, %slot, %task_id, kind, error = why,
                     "may have been sent");

@@ -44,8 +44,22 @@ pub enum Delivery {
     SentBefore,
     /// The broker does not have it; why.
     NotSent(String),
+    /// The same, as there is no way to the broker.
+    Unreachable(String),
     /// The broker may have it; what went wrong.
     Uncertain(String),
+}
+
+impl Delivery {
+    /// The message was handed to nobody, because of the store.
+    fn none(error: StoreError) -> Delivery {
+        match error {
+            StoreError::Unavailable(why) | StoreError::Unanswered(why) => {
+                Delivery::Unreachable(why)
+            }
+            StoreError::Refused(why) | StoreError::Unusable(why) => Delivery::NotSent(why),
+        }
+    }
 }
 
 /// Takes manual messages.
@@ -152,9 +166,7 @@ async fn send(store: &mut impl Store, message: Outgoing, line: Line, run: (Uuid,
         Ok(Sent::Already) => Delivery::SentBefore,
         Ok(Sent::Refused(why)) => Delivery::NotSent(why),
         Err(StoreError::Unanswered(why)) => Delivery::Uncertain(why),
-        Err(error @ (StoreError::Unavailable(_) | StoreError::Unusable(_))) => {
-            Delivery::NotSent(error.to_string())
-        }
+        Err(error) => Delivery::none(error),
     }
 }
 
@@ -185,7 +197,7 @@ async fn carry(
         Ok(Noted::Now) => {}
         Ok(Noted::Already) => return Delivery::SentBefore,
         Ok(Noted::Busy) => return Delivery::NotSent(BUSY.to_owned()),
-        Err(error) => return Delivery::NotSent(error.to_string()),
+        Err(error) => return Delivery::none(error),
     }
     let outcome = carrier.publish_all(&carried.queue, &[publication], || true).await.pop();
     if outcome == Some(PublishOutcome::Published) {
@@ -197,6 +209,7 @@ async fn carry(
     }
     match outcome {
         Some(PublishOutcome::Refused(why)) => Delivery::NotSent(why),
+        Some(PublishOutcome::Unreachable(why)) => Delivery::Unreachable(why),
         Some(PublishOutcome::Uncertain(why)) => Delivery::Uncertain(why),
         Some(PublishOutcome::Published | PublishOutcome::Held) | None => {
             Delivery::NotSent("it was not tried".to_owned())

@@ -400,7 +400,7 @@ async fn a_carrier_is_handed_nothing_that_the_store_does_not_know_of() {
     let broker = Broker::new();
     let (store, step) = (broker.store.clone(), ManualStep::Intended);
     let refused = trigger_with_notes(&broker, Unanswering { store, step, times: 1 }).await;
-    assert_eq!(refused.unwrap_err(), Refused::NotSent("no answer".to_owned()));
+    assert_eq!(refused.unwrap_err(), Refused::Unreachable("no answer".to_owned()));
     assert!(broker.carrier.messages("mail").is_empty());
 }
 

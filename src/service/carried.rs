@@ -142,11 +142,9 @@ impl Returned {
         let line = match &self.result {
             PublishResult::QueueFull => Some(line(entry, &item.skipped(SkipReason::QueueFull))),
             PublishResult::Tried(PublishOutcome::Published) => Some(line(entry, item)),
-            PublishResult::Tried(PublishOutcome::Refused(_) | PublishOutcome::Held)
-                if !was_uncertain =>
-            {
-                None
-            }
+            PublishResult::Tried(
+                PublishOutcome::Refused(_) | PublishOutcome::Unreachable(_) | PublishOutcome::Held,
+            ) if !was_uncertain => None,
             PublishResult::Tried(_) => return None,
         };
         Some(Settled {
@@ -392,7 +390,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             PublishResult::QueueFull => (Some(item.skipped(SkipReason::QueueFull)), None),
             PublishResult::Tried(PublishOutcome::Published) => (Some(item), None),
             PublishResult::Tried(PublishOutcome::Held) => (None, None),
-            PublishResult::Tried(PublishOutcome::Refused(error)) => (None, Some(error)),
+            PublishResult::Tried(
+                PublishOutcome::Refused(error) | PublishOutcome::Unreachable(error),
+            ) => (None, Some(error)),
             PublishResult::Tried(PublishOutcome::Uncertain(error)) => {
                 let name = &*entry.name;
                 debug!(entry = name, slot = %item.slot, %error, "may have been sent");

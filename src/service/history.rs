@@ -13,7 +13,7 @@ use crate::escape::shorten;
 use crate::manual::{self, Refused};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Schedule, TaskIds, UnixMs, Zone};
-use crate::store::contract::{History, HistoryQuery, PastEvent};
+use crate::store::contract::{History, HistoryQuery, PastEvent, StoreError};
 
 /// So many lines are shown if nothing else is asked for.
 pub const USUAL_COUNT: usize = 50;
@@ -32,7 +32,7 @@ pub enum HistoryError {
     Refused(#[from] Refused),
     /// The store does not answer.
     #[error("the history cannot be read: {0}")]
-    Store(String),
+    Store(StoreError),
 }
 
 /// What part of the history to show.
@@ -190,7 +190,7 @@ pub async fn past(
     asked: &Asked,
     schedule: &Schedule,
     ids: &TaskIds,
-    mut read: impl AsyncFnMut(HistoryQuery) -> Result<History, String>,
+    mut read: impl AsyncFnMut(HistoryQuery) -> Result<History, StoreError>,
 ) -> Result<Past, HistoryError> {
     let zones = Zones { schedule, utc: Zone::utc() };
     let ranges = zones.ranges(asked)?;

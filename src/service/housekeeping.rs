@@ -144,7 +144,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let Some((step, request)) = self.next_fold(&fence) else { return Ok(Step::Done) };
         let reply = match self.store.fold(request).await {
             // Slots need not wait for that.
-            Err(StoreError::Unavailable(error)) => {
+            Err(error) if error.is_undone() => {
                 debug!(%error, "could not fold");
                 self.fold_after = Some(Instant::now() + RETRY_AFTER);
                 return Ok(Step::Done);

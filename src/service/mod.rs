@@ -392,7 +392,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             },
             Err(error) => {
                 // Where nothing was done, what we remember is still the store's record.
-                if !matches!(error, StoreError::Unavailable(_)) {
+                if !error.is_undone() {
                     self.tenure = None;
                 }
                 self.failures += 1;

@@ -19,15 +19,26 @@ use crate::schedule::{Guards, UnixMs};
 /// Why a store gave no answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing was done: there is no connection, or the store itself said "not now".
+    /// Nothing was done: the store cannot be reached.
     #[error("{0}")]
     Unavailable(String),
+    /// Nothing was done: the store itself said no.
+    #[error("{0}")]
+    Refused(String),
     /// The request went out and no answer came: it may have been carried out.
     #[error("{0}")]
     Unanswered(String),
     /// A configuration that no retry can cure.
     #[error("{0}")]
     Unusable(String),
+}
+
+impl StoreError {
+    /// Whether nothing was done, and a retry may succeed.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        matches!(self, StoreError::Unavailable(_) | StoreError::Refused(_))
+    }
 }
 
 /// What a store can do that another cannot.

@@ -37,7 +37,9 @@ impl Rig for MemoryRig {
     }
 
     fn unreachable_queue(&self) -> Arc<Queue> {
-        self.refusing_queue()
+        let queue = self.queue();
+        self.carrier.set_fault(&queue.name, Some(Fault::BeAway));
+        queue
     }
 
     fn take(&self, queue: &Queue) -> Vec<Uuid> {

@@ -1,7 +1,12 @@
 //! `backfill`: slots of the past, the same with and without a service.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
 
 use serde_json::json;
 use uuid::Uuid;
@@ -186,7 +191,7 @@ fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
     let segment = ["--from", "2025-01-01 00:00", "--to", "2025-03-01 00:00"];
     let args = [&["backfill", "switched-off", "--json"], &segment[..]].concat();
     let stopped = place.run(&args);
-    let slots = stopped.clone().json(3);
+    let slots = stopped.clone().json(1);
     let sent = server.queue("reports");
     assert!(!sent.is_empty() && sent.len() < 5000, "{} messages", sent.len());
     assert_eq!(slots.as_array().unwrap().len(), sent.len());
@@ -348,7 +353,7 @@ fn a_backfill_of_which_nothing_was_sent_is_repeated_as_it_stands() {
     let place = place(&server);
     let mut connection = server.connect();
     redis::cmd("SET").arg("reports").arg("no list").query::<()>(&mut connection).unwrap();
-    let said = place.run(&HALF_A_DAY).refused(3);
+    let said = place.run(&HALF_A_DAY).refused(1);
     assert!(said.contains(" was not sent: "), "{said}");
     redis::cmd("DEL").arg("reports").query::<()>(&mut connection).unwrap();
     place.run(&HALF_A_DAY).ok();
@@ -380,4 +385,135 @@ fn a_backfill_into_a_spool_that_was_killed_is_not_sent_by_another_run() {
     let ids: BTreeSet<_> = sent.iter().map(|sent| &sent.id).collect();
     let slots: BTreeSet<_> = sent.iter().map(Sent::slot_ms).collect();
     assert_eq!((sent.len(), ids.len(), slots.len()), (1200, 1200, 600));
+}
+
+/// Runs it without anybody who reads its output; gives what it complained of.
+fn without_a_reader(place: &Place, args: &[String]) -> String {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let output = place.command(&args).stdin(Stdio::null()).stdout(writer).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.signal(), Some(Signal::PIPE.as_raw()), "{:?} {stderr}", output.status);
+    stderr
+}
+
+/// Its 48 slots, which go in three calls.
+fn stop_with_the_output(server: &RedisServer, place: &Place) {
+    let half_a_day = HALF_A_DAY.map(str::to_owned);
+    for json in [&[][..], &["--json".to_owned()]] {
+        let before = server.queue("reports").len();
+        let queued = || server.queue("reports").len() - before;
+        let args = [&half_a_day, json].concat();
+        let said = without_a_reader(place, &args);
+        assert!(said.contains("downbeat: cannot write to standard output: "), "{said}");
+        assert!(said.contains("; slots sent: 20; go on with `downbeat backfill "), "{said}");
+        assert_eq!(queued(), 20, "it stops after the call at hand");
+        let refused = place.run(&HALF_A_DAY).refused(1);
+        assert!(refused.contains("; go on with `downbeat backfill "), "{refused}");
+        assert_eq!(queued(), 20, "nothing counts as shown");
+        let rest = run(place, &going_on(&said));
+        assert_eq!(rest.stdout.matches("2026-01-02T05:00:00+09:00").count(), 1, "{rest:?}");
+        assert!(!rest.ok().contains("sent before"));
+        let sent = &server.queue("reports")[before..];
+        assert_eq!(sent.len(), 48);
+        assert!(sent.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));
+    }
+
+    // All at one call.
+    let before = server.queue("other").len();
+    let nights = backfill("nightly", &["--queue", "other"]);
+    let said = without_a_reader(place, &nights);
+    assert!(said.contains("; all 2 slots were sent; `downbeat backfill nightly "), "{said}");
+    run(place, &nights).refused(1);
+    let shown = run(place, &going_on(&said)).ok();
+    assert_eq!(shown.matches("sent before: nightly to other as ").count(), 2);
+    assert_eq!(server.queue("other").len(), before + 2);
+
+    // What was only shown can be shown again.
+    let mut dry = place.command(&[&HALF_A_DAY[..], &["--dry-run"]].concat());
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let output = dry.stdin(Stdio::null()).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn a_backfill_ends_with_its_output_and_goes_on_where_it_ended() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place(&server);
+    stop_with_the_output(&server, &place);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    stop_with_the_output(&server, &place);
+}
+
+#[test]
+fn a_manual_message_whose_sending_cannot_be_shown_is_named() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place(&server);
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let output = place.command(&HALF_A_DAY).stdout(full()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("No space left on device (os error 28); slots sent: 20; "), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(run(&place, &going_on(&said)).ok().lines().count(), 28);
+    assert_eq!(server.queue("reports").len(), 48);
+    for json in [&[][..], &["--json"]] {
+        let trigger = [&["trigger", "nightly", "--queue", "other"], json].concat();
+        let output = place.command(&trigger).stdout(full()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let id = server.queue("other").pop().unwrap().id;
+        let sent = format!("downbeat: nightly was sent as {id}; cannot write to standard output: ");
+        assert!(said.starts_with(&sent), "{said}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+/// What the broker itself refuses is a negative result; only without its answer it is unreachable.
+fn be_refused_by_the_broker(server: &mut RedisServer, place: &Place) {
+    let set = |server: &RedisServer, name: &str, value: &str| {
+        let set = redis::cmd("CONFIG").arg("SET").arg(name).arg(value).to_owned();
+        set.query::<()>(&mut server.connect()).unwrap();
+    };
+    redis::cmd("SET").arg("wrong").arg("x").query::<()>(&mut server.connect()).unwrap();
+    for (queue, memory, word) in [("wrong", "0", "WRONGTYPE"), ("right", "1", "OOM")] {
+        set(server, "maxmemory", memory);
+        let trigger = ["trigger", "nightly", "--queue", queue].map(str::to_owned);
+        for args in [&trigger[..], &backfill("nightly", &["--queue", queue])] {
+            let said = run(place, args).refused(1);
+            assert!(said.contains("not sent: ") && said.contains(word), "{said}");
+        }
+    }
+    set(server, "maxmemory", "0");
+}
+
+#[test]
+fn what_the_broker_refuses_is_a_negative_result_and_its_silence_is_none() {
+    needs!(Redis);
+    let mut server = RedisServer::start();
+    let place = place(&server);
+    be_refused_by_the_broker(&mut server, &place);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    be_refused_by_the_broker(&mut server, &place);
+    server.kill();
+    place.run(&["trigger", "nightly"]).refused(3);
+    run(&place, &backfill("nightly", &[])).refused(3);
+    drop(downbeat);
+    for args in [&["trigger", "nightly"][..], &["history"], &["peek", "reports"], &["status"]] {
+        place.run(args).refused(3);
+    }
+
+    let server = RedisServer::start();
+    let no_right =
+        redis::cmd("ACL").arg(&["SETUSER", "default", "-@scripting", "-xrange"]).to_owned();
+    let place = place_with_three().env("DOWNBEAT_BROKER", &server.url());
+    no_right.query::<()>(&mut server.connect()).unwrap();
+    for args in [&["trigger", "nightly"][..], &["history"], &["peek", "reports"], &["status"]] {
+        let said = place.run(args).refused(1);
+        assert!(said.contains("docs/brokers.md says what the user needs"), "{args:?}: {said}");
+    }
 }

@@ -289,7 +289,7 @@ async fn a_connection_to_another_database_than_it_was_told_takes_no_batch_there(
     let batch = vec![world.send("a", ago(1), alone(60_000))];
     let refused = world.leader.dispatch(batch).await;
     assert!(
-        matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("another database")),
+        matches!(&refused, Err(StoreError::Refused(why)) if why.contains("another database")),
         "{refused:?}"
     );
     let intent = Intend {
@@ -302,7 +302,7 @@ async fn a_connection_to_another_database_than_it_was_told_takes_no_batch_there(
         }],
     };
     let refused = world.leader.store.intend(intent).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     let written: usize = redis::cmd("DBSIZE").query(&mut world.redis(2)).unwrap();
     assert_eq!(written, 0);
     assert_eq!(world.redis(3).llen::<_, usize>("q").unwrap(), 1);

@@ -123,7 +123,7 @@ async fn assert_nothing_is_done(leader: &mut Leader, why: &str) {
     let before = leader.dump();
     let sequence: u64 = leader.redis().get("test:sequence").unwrap();
     for answer in ask_for_everything(leader).await {
-        let Err(StoreError::Unavailable(said)) = answer else { panic!("{why}: {answer:?}") };
+        let Err(StoreError::Refused(said)) = answer else { panic!("{why}: {answer:?}") };
         assert!(said.contains(why), "{said}");
     }
     assert_eq!(leader.dump(), before);
@@ -192,7 +192,7 @@ async fn a_user_without_the_right_to_write_does_nothing_and_that_is_known() {
     let rules = ["SETUSER", "default", "resetkeys", "~other*"];
     let () = redis::cmd("ACL").arg(&rules).query(&mut leader.redis()).unwrap();
     for answer in ask_for_everything(&mut leader).await {
-        let Err(StoreError::Unavailable(said)) = answer else { panic!("{answer:?}") };
+        let Err(StoreError::Refused(said)) = answer else { panic!("{answer:?}") };
         assert!(said.contains("NOPERM") && said.contains("docs/brokers.md"), "{said}");
     }
 }

@@ -172,7 +172,8 @@ impl Link {
         self.in_time(connection.create_channel()).await
     }
 
-    async fn connect(&self) -> Result<(), String> {
+    /// Makes the connection if there is none.
+    pub(super) async fn connect(&self) -> Result<(), String> {
         let mut state = self.state.lock().await;
         if state.connection.as_ref().is_some_and(|connection| connection.status().connected()) {
             return Ok(());

@@ -64,6 +64,9 @@ impl Carrier for Amqp {
             return all(PublishOutcome::Refused(misplaced(queue)));
         };
         let link = self.link(amqp);
+        if let Err(error) = link.connect().await {
+            return all(PublishOutcome::Unreachable(error));
+        }
         let exchanges = messages.iter().map(|message| &*message.exchange);
         let missing = match link.missing(exchanges.collect()).await {
             Ok(missing) => missing,

@@ -111,7 +111,7 @@ pub(super) fn plan(flags: ServiceFlags, asked: &cli::Plan) -> Result<Exit, Failu
 
 fn write(path: &Path, picture: &str) -> Result<(), Failure> {
     let cannot = |error| format!("--svg: cannot write {}: {error}", path.display());
-    fs::write(path, picture).map_err(|error| Failure::new(Exit::Failed, cannot(error)))
+    fs::write(path, picture).map_err(|error| Failure::new(Exit::No, cannot(error)))
 }
 
 /// The zone asked for, or the one of most entries.

@@ -91,7 +91,7 @@ impl From<Refused> for Refusal {
             Refused::NoSuchEntry { .. } => StatusCode::NOT_FOUND,
             Refused::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::Unfinished { .. } => StatusCode::CONFLICT,
-            Refused::NotSent(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::NotSent(_) | Refused::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
             // Not 503, which says: try again.
             Refused::Uncertain { .. } => StatusCode::BAD_GATEWAY,
         };

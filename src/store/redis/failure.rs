@@ -24,7 +24,9 @@ pub(super) enum Kind {
     Login,
     /// No retry cures it.
     Unusable,
-    /// Anything else.
+    /// The server's answer was another error.
+    Refused,
+    /// There was no answer.
     Other,
 }
 
@@ -52,7 +54,8 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> StoreError {
         match failure.kind {
             Kind::Unusable => StoreError::Unusable(failure.to_string()),
-            Kind::Login | Kind::Other => StoreError::Unavailable(failure.to_string()),
+            Kind::Login | Kind::Refused => StoreError::Refused(failure.to_string()),
+            Kind::Other => StoreError::Unavailable(failure.to_string()),
         }
     }
 }
@@ -90,7 +93,7 @@ pub(super) fn is_undone(error: &RedisError) -> bool {
 pub(super) fn on_the_way(error: RedisError, address: &RedisAddress) -> StoreError {
     let undone = is_undone(&error);
     let text = format!("{} (at {address})", explain(error));
-    if undone { StoreError::Unavailable(text) } else { StoreError::Unanswered(text) }
+    if undone { StoreError::Refused(text) } else { StoreError::Unanswered(text) }
 }
 
 /// Says what went wrong and what to do; nothing in it names a password.
@@ -111,8 +114,12 @@ pub(super) fn explain(error: RedisError) -> Failure {
     };
     let login = |text| Failure { kind: Kind::Login, ..Failure::other(text) };
     let unusable = |text| Failure { kind: Kind::Unusable, ..Failure::other(text) };
+    let other = |text| match said {
+        Some(_) => Failure { kind: Kind::Refused, ..Failure::other(text) },
+        None => Failure::other(text),
+    };
     if code == "NOPERM" || text.contains("The user executing the script") {
-        return Failure::other(format!("redis refused: {text}"))
+        return other(format!("redis refused: {text}"))
             .with_hint("docs/brokers.md says what the user needs");
     }
     if code == "NOAUTH" {
@@ -128,14 +135,14 @@ pub(super) fn explain(error: RedisError) -> Failure {
     }
     if text.contains("DB index is out of range") {
         let hint = "name one that the server has, or raise `databases` in redis.conf";
-        return Failure::other(format!("redis has no such database: {hint} ({text})"));
+        return other(format!("redis has no such database: {hint} ({text})"));
     }
     match error.kind() {
         InvalidClientConfig => unusable(text),
         RESP3NotSupported => unusable(inspect::too_old("a server without RESP3")),
-        Extension => Failure::other(format!("redis answered {text}")),
+        Extension => other(format!("redis answered {text}")),
         _ if error.is_timeout() => Failure::other("redis did not answer in time"),
-        _ => Failure::other(text),
+        _ => other(text),
     }
 }
 
@@ -160,7 +167,7 @@ mod tests {
             assert_eq!(failure.with_hint("ask").to_string(), format!("{text}; ask"));
         }
         for reply in ["NOPERM no permissions", "ERR refused the login", "LOADING not now"] {
-            assert_eq!(refused(reply).kind, Kind::Other, "{reply}");
+            assert_eq!(refused(reply).kind, Kind::Refused, "{reply}");
         }
     }
 }

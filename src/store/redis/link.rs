@@ -88,6 +88,9 @@ impl Link {
             Err(StoreError::Unavailable(text)) => {
                 Err(StoreError::Unavailable(format!("no connection to {}: {text}", self.address)))
             }
+            Err(StoreError::Refused(text)) => {
+                Err(StoreError::Refused(format!("no connection to {}: {text}", self.address)))
+            }
             Err(StoreError::Unusable(text)) => {
                 Err(StoreError::Unusable(format!("{} cannot be used: {text}", self.address)))
             }
@@ -126,6 +129,9 @@ impl Link {
             match StoreError::from(explain(error)) {
                 StoreError::Unavailable(text) => {
                     StoreError::Unavailable(format!("{text} (at {})", self.address))
+                }
+                StoreError::Refused(text) => {
+                    StoreError::Refused(format!("{text} (at {})", self.address))
                 }
                 error => error,
             }

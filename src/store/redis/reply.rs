@@ -53,7 +53,7 @@ pub(super) fn fenced<'l>(
         (Some("stale"), []) => Ok(Reply::Stale),
         (Some("lost"), []) => Ok(Reply::Lost),
         (Some("early"), []) => Ok(Reply::Early { now }),
-        (Some("astray"), []) => Err(StoreError::Unavailable(
+        (Some("astray"), []) => Err(StoreError::Refused(
             "redis chose another database than that of the state: nothing was sent".to_owned(),
         )),
         (Some("written"), [head, exceptions @ ..]) => {

@@ -102,7 +102,7 @@ impl Sentinels {
         let found: Result<Option<(String, u16)>, _> = timeout(share, asking).await.map_err(late)?;
         let found = found.map_err(|failure| match failure.kind {
             Kind::Login => failure.with_hint(OWN_LOGIN),
-            Kind::Unusable | Kind::Other => failure,
+            Kind::Unusable | Kind::Refused | Kind::Other => failure,
         });
         Ok(found?.map(|(host, port)| HostPort::new(&host, port)))
     }
