@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use super::requests::Requests;
 use crate::envelope::celery;
 use crate::queue::{Queue, StreamQueue, Worker};
-use crate::store::Outgoing;
 
 /// How long after a batch the streams that it went to are trimmed, and others with it.
 const TRIM_AFTER: Duration = Duration::from_secs(2);
@@ -84,11 +83,14 @@ impl Noticed {
 }
 
 /// What is told of messages that were sent.
-pub(super) fn events<'m>(sent: impl Iterator<Item = &'m Outgoing>, database: i64) -> Pipeline {
+pub(super) fn events<'m>(
+    sent: impl Iterator<Item = (&'m Queue, &'m [u8])>,
+    database: i64,
+) -> Pipeline {
     let mut pipeline = Pipeline::new();
     pipeline.ignore_errors();
-    for message in sent {
-        if let (Some(event), Worker::Celery(settings)) = (&message.event, &message.queue.worker) {
+    for (queue, event) in sent {
+        if let Worker::Celery(settings) = &queue.worker {
             pipeline.publish(celery::event::channel(settings, database), event);
         }
     }

@@ -23,7 +23,7 @@ use crate::store::contract::{
     OpenBackfill, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError, Trim,
     Trimmed,
 };
-use crate::store::open_backfills;
+use crate::store::{Outgoing, open_backfills};
 use crate::tls::Tls;
 
 /// Lease, journal, controls and queues of one namespace on one Redis server.
@@ -162,19 +162,21 @@ impl Store for RedisStore {
         let answer = requests.ask(call);
         let messages = request.writes.iter().filter_map(|write| write.message.as_ref());
         self.noticed.see_to(messages.map(|message| &message.queue), &requests);
-        let database = self.database;
+        let (database, next) = (self.database, request.fence.next);
+        // The messages are in the call: their memory serves those of the next batch.
+        let told = request.writes.into_iter().enumerate().filter_map(|(item, write)| {
+            let Outgoing { queue, event, .. } = write.message?;
+            Some((item, queue, event?))
+        });
+        let told: Vec<_> = told.collect();
         async move {
-            let next = request.fence.next;
             let reply = reply::fenced(answer.await?, next, |number| layout.items(number));
             follow(&reply, &requests);
             if let Ok(Reply::Written { exceptions, .. }) = &reply {
-                let mut exceptions = exceptions.iter().map(|(item, _)| *item).peekable();
-                let sent = request.writes.iter().enumerate().filter_map(|(item, write)| {
-                    while exceptions.next_if(|excepted| *excepted < item).is_some() {}
-                    let is_sent = exceptions.peek() != Some(&item);
-                    write.message.as_ref().filter(|_| is_sent)
-                });
-                requests.mention(events(sent, database));
+                let is_sent = |item| exceptions.binary_search_by_key(&item, |(at, _)| *at).is_err();
+                let sent = told.iter().filter(|(item, ..)| is_sent(*item));
+                requests
+                    .mention(events(sent.map(|(_, queue, event)| (&**queue, &**event)), database));
             }
             reply
         }
@@ -225,8 +227,9 @@ impl Store for RedisStore {
             let said = fields.first().and_then(reply::text);
             match (said.as_deref(), &fields[..]) {
                 (Some("sent"), _) => {
-                    if request.message.event.is_some() {
-                        requests.mention(events([&request.message].into_iter(), database));
+                    if let Some(event) = &request.message.event {
+                        let event = [(&*request.message.queue, &**event)];
+                        requests.mention(events(event.into_iter(), database));
                         // A command that sends a message may end right after it.
                         let _ = requests.ask(redis::cmd("PING")).await;
                     }
