@@ -15,9 +15,9 @@ use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 use crate::store::Outgoing;
 use crate::store::contract::Write;
 
-/// Slots that go in one request, which keeps Redis busy for a millisecond. Larger ones are no faster: their
+/// Slots that go in one request, which keeps Redis busy for half a millisecond. Larger ones are slower: their
 /// messages fit in no cache.
-pub const BATCH: usize = 250;
+pub const BATCH: usize = 125;
 /// A batch is cut when its messages reach this size.
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -287,10 +287,10 @@ mod tests {
 
     #[test]
     fn no_entry_is_spread_over_two_batches() {
-        let items = items(&[(0, 30), (1, 100), (2, 121), (3, BATCH), (4, 1)]);
+        let items = items(&[(0, 30), (1, 50), (2, 46), (3, BATCH), (4, 1)]);
         let cut = batches(&items);
         let sizes: Vec<_> = cut.iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [130, 121, BATCH, 1]);
+        assert_eq!(sizes, [80, 46, BATCH, 1]);
         assert!(batches(&[]).is_empty());
     }
 }

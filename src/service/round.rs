@@ -34,7 +34,7 @@ const ROUND_SLOTS: usize = 10_000;
 const FIRST_SLOTS: usize = 50;
 /// Requests in flight at once: while the store carries out one, others travel, so that neither side waits
 /// for the other.
-const IN_FLIGHT: usize = 4;
+const IN_FLIGHT: usize = 8;
 
 /// What is due at one instant, planned batch by batch.
 struct Round {

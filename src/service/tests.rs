@@ -365,7 +365,10 @@ async fn what_is_due_first_is_sent_before_the_rest_is_planned() {
     let mut leader = rig.replica(entries);
     rig.elect(&mut leader, false).await;
     rig.pass(&mut leader, 60).await;
-    assert_eq!(leader.wire.lock().unwrap().batches, [50, 250, 250, 250, 250, 150]);
+    assert_eq!(
+        leader.wire.lock().unwrap().batches,
+        [50, 125, 125, 125, 125, 125, 125, 125, 125, 125, 25]
+    );
 }
 
 #[tokio::test(start_paused = true)]

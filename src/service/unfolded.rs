@@ -1,6 +1,6 @@
 //! What the journal holds beyond what is folded into progress.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -29,7 +29,7 @@ struct Recorded {
 #[derive(Debug)]
 pub(super) struct Step {
     /// Whose progress: at most [`MAX_FOLDED`], each once.
-    pub(super) entries: BTreeSet<Arc<str>>,
+    pub(super) entries: Vec<Arc<str>>,
     /// How far the journal is folded then.
     pub(super) through: FoldedThrough,
     batches: usize,
@@ -58,20 +58,16 @@ impl Unfolded {
     }
 
     /// All entries of which something is not folded.
-    pub(super) fn entries(&self) -> BTreeSet<Arc<str>> {
-        self.batches.iter().flat_map(|recorded| &recorded.entries).cloned().collect()
+    pub(super) fn entries(&self) -> Vec<Arc<str>> {
+        once_each(self.batches.iter().flat_map(|recorded| &recorded.entries).cloned().collect())
     }
 
     /// What to fold next; to be given to [`Unfolded::folded`] once it is written. `None`: nothing is
     /// left.
     pub(super) fn next_step(&self) -> Option<Step> {
         let first = self.batches.front()?;
-        let mut step = Step {
-            entries: BTreeSet::new(),
-            through: FoldedThrough::Unchanged,
-            batches: 0,
-            of_next: 0,
-        };
+        let mut step =
+            Step { entries: Vec::new(), through: FoldedThrough::Unchanged, batches: 0, of_next: 0 };
         let mut slots = 0;
         for recorded in &self.batches {
             slots += recorded.entries.len();
@@ -86,6 +82,7 @@ impl Unfolded {
             step.of_next = MAX_FOLDED;
             step.entries.extend(first.entries[..MAX_FOLDED].iter().cloned());
         }
+        step.entries = once_each(step.entries);
         Some(step)
     }
 
@@ -104,6 +101,13 @@ impl Unfolded {
         self.batches.clear();
         self.slots = 0;
     }
+}
+
+/// Slots of one instant are recorded by name, so that there is little left to sort.
+fn once_each(mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    names.sort();
+    names.dedup();
+    names
 }
 
 #[cfg(test)]
