@@ -459,12 +459,13 @@ struct Repeating {
 }
 
 impl Repeating {
-    fn start(mut work: impl FnMut() + Send + 'static) -> Repeating {
+    /// Does some work until it is dropped, which the work can see.
+    fn start(mut work: impl FnMut(&AtomicBool) + Send + 'static) -> Repeating {
         let ends = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ends);
         let thread = thread::spawn(move || {
             while !seen.load(Ordering::Relaxed) {
-                work();
+                work(&seen);
             }
         });
         Repeating { ends, thread: Some(thread) }
@@ -499,7 +500,7 @@ fn nothing_that_workers_say_is_shown_raw() {
         for json in [&[][..], &["--json"]] {
             // Answers each message that comes, as a worker does.
             let (mut worker, queue, text) = (server.connect(), entry("celery"), result.to_string());
-            let _worker = Repeating::start(move || {
+            let _worker = Repeating::start(move |_| {
                 let popped: Option<(String, String)> =
                     worker.brpop(&queue, 0.05).unwrap_or_default();
                 let Some((_, message)) = popped else { return };
@@ -515,11 +516,12 @@ fn nothing_that_workers_say_is_shown_raw() {
     }
 
     let (mut listener, mut worker) = (server.connect(), server.connect());
-    let _worker = Repeating::start(move || {
+    let _worker = Repeating::start(move |ends| {
         let mut channel = listener.as_pubsub();
         channel.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         channel.subscribe("/0.celery.pidbox").unwrap();
-        while let Ok(message) = channel.get_message() {
+        while !ends.load(Ordering::Relaxed) {
+            let Ok(message) = channel.get_message() else { continue };
             let asked: Value =
                 serde_json::from_slice(&message.get_payload::<Vec<u8>>().unwrap()).unwrap();
             let id = asked["properties"]["delivery_tag"].as_str().unwrap();

@@ -25,7 +25,7 @@ use downbeat::store::{Fence, Outgoing};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::spool::{files, open_released};
+use crate::support::spool::{files, open_released, try_open_released};
 use crate::support::wait::wall_clock;
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -59,6 +59,11 @@ impl Bench {
 
     fn try_open(&self) -> Result<SpoolStore, SpoolError> {
         SpoolStore::open(self.folder.path(), "test")
+    }
+
+    /// Why it cannot be opened.
+    fn refusal(&self) -> SpoolError {
+        try_open_released(|| self.try_open()).map(drop).unwrap_err()
     }
 
     /// Opens it and leads.
@@ -216,8 +221,7 @@ async fn nothing_is_written_once_the_lock_is_not_ours_any_more() {
         assert_eq!(fs::read(bench.path("records")).unwrap(), records);
         assert_eq!((bench.queued(), files(&bench.path("stage"))), (vec![text("a", 1)], vec![]));
         // Another process can have it now, and goes on where this one stopped.
-        let other = bench.try_open().unwrap();
-        drop(other);
+        drop(open_released(|| bench.try_open()));
         bench.reopen().await;
         bench.dispatch(vec![write("a", 2)]).await;
         assert_eq!(bench.queued().len(), 2);

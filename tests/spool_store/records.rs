@@ -56,7 +56,7 @@ async fn damage_in_the_middle_is_refused_with_its_line() {
         let lines = fs::read_to_string(bench.path("records")).unwrap().lines().count();
         append(&mut bench, format!("{bad}\n{{\"seq\":99}}\n").as_bytes());
         let before = fs::read(bench.path("records")).unwrap();
-        let error = bench.try_open().map(drop).unwrap_err();
+        let error = bench.refusal();
         let SpoolError::Corrupt { line, .. } = &error else { panic!("{error}") };
         assert_eq!(*line, lines + 1, "{bad}");
         assert!(error.to_string().contains("move it away to start every entry anew"), "{error}");
@@ -68,7 +68,7 @@ async fn damage_in_the_middle_is_refused_with_its_line() {
 async fn a_newer_format_is_refused_by_its_number() {
     let mut bench = three_slots().await;
     append(&mut bench, b"{\"format\":3,\"seq\":100}\n");
-    let error = bench.try_open().map(drop).unwrap_err();
+    let error = bench.refusal();
     assert!(matches!(error, SpoolError::Newer { format: 3, .. }), "{error}");
 }
 
@@ -176,7 +176,7 @@ async fn a_log_that_cannot_be_rewritten_loses_nothing() {
     assert!(length(&bench) > 9 << 20, "it would be rewritten at 8 MiB");
     bench.dispatch(vec![write("a", 3)]).await;
     bench.close();
-    assert!(matches!(bench.try_open(), Err(SpoolError::InTheWay { .. })));
+    assert!(matches!(bench.refusal(), SpoolError::InTheWay { .. }));
     fs::remove_dir(bench.path("records.new")).unwrap();
     bench.open().await;
     assert!(length(&bench) < 1 << 20);

@@ -10,15 +10,20 @@ use uuid::Uuid;
 use super::sent::Sent;
 use super::wait::{SOON, eventually};
 
-/// Opens a spool that was let go of. A process that another test is starting has the lock as well until
-/// it runs its own program.
-pub(crate) fn open_released(
+/// Opens a spool that was let go of, or tries to. A process that another test is starting has the lock as
+/// well until it runs its own program.
+pub(crate) fn try_open_released(
     mut open: impl FnMut() -> Result<SpoolStore, SpoolError>,
-) -> SpoolStore {
+) -> Result<SpoolStore, SpoolError> {
     eventually(SOON, "the lock is released", || match open() {
         Err(SpoolError::Locked(_)) => None,
-        opened => Some(opened.unwrap()),
+        opened => Some(opened),
     })
+}
+
+/// The same where it must succeed.
+pub(crate) fn open_released(open: impl FnMut() -> Result<SpoolStore, SpoolError>) -> SpoolStore {
+    try_open_released(open).unwrap()
 }
 
 /// A folder that is a broker.
