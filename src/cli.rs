@@ -411,8 +411,8 @@ pub struct Backfill {
     /// Go on with a run that ended early, and send nothing twice [default: a fresh run]
     #[arg(long, value_name = "ID")]
     pub run: Option<Uuid>,
-    /// Send slots even if an unfinished run of yours may already have sent them
-    #[arg(long, conflicts_with = "run")]
+    /// Send slots even if another unfinished run of yours may already have sent them
+    #[arg(long)]
     pub again: bool,
     /// Show all slots and send nothing
     #[arg(long)]

@@ -32,9 +32,7 @@ pub(super) fn backfill(flags: ServiceFlags, asked: &cli::Backfill) -> Result<Exi
 async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result<(), Failure> {
     let cli::Backfill { entry, from, to, queue, run, again, dry_run, output } = asked;
     let (entry, from, to, queue) = (entry.clone(), from.clone(), to.clone(), queue.clone());
-    // With `--run`, the user has already decided.
-    let insists = *again || run.is_some();
-    let step = if insists { BackfillStep::BeginsAgain } else { BackfillStep::Begins };
+    let step = if *again { BackfillStep::BeginsAgain } else { BackfillStep::Begins };
     let mut sending = Sending {
         service,
         here: None,
@@ -229,6 +227,11 @@ fn stopped_at(
         Refused::NotSent(why) | Refused::Unreachable(why) => {
             format!("the slot {go_on} was not sent: {why}; {before}; go on with `{command}`")
         }
+        Refused::Used { queue, .. } => format!(
+            "the slot {go_on} was not sent: {refused}; {before}; go on with `--queue {}`, or begin a run of \
+             its own without `--run`",
+            show::quoted(queue)
+        ),
         refused => format!("{refused}; {before}; go on with `{command}`"),
     };
     Failure { message, ..refused.clone().into() }
@@ -263,15 +266,19 @@ impl Typed {
     }
 
     fn repeating(self, run: Uuid) -> String {
-        format!("{} --run {run}", self.without(&["--run"]))
+        format!("{} --run {run}", self.without(&["--run"], &[]))
     }
 
     fn going_on(self, from: &str, run: Uuid) -> String {
-        format!("{} --from {} --run {run}", self.without(&["--from", "--run"]), show::quoted(from))
+        format!(
+            "{} --from {} --run {run}",
+            self.without(&["--from", "--run"], &[]),
+            show::quoted(from)
+        )
     }
 
     fn going_on_with(self, run: Uuid, from: &str, to: &str, queue: Option<&str>) -> String {
-        let mut command = self.without(&["--from", "--to", "--queue", "--run"]);
+        let mut command = self.without(&["--from", "--to", "--queue", "--run"], &["--again"]);
         if let Some(queue) = queue {
             command = command + " --queue " + &show::quoted(queue);
         }
@@ -279,14 +286,15 @@ impl Typed {
         format!("{command} --from {from} --to {to} --run {run}")
     }
 
-    /// Without these options and their values, and without `--again`, which conflicts with `--run`.
-    fn without(self, options: &[&str]) -> String {
+    /// Without these options and their values, and these flags.
+    fn without(self, options: &[&str], flags: &[&str]) -> String {
         let mut command = "downbeat".to_owned();
         let mut typed = self.0.into_iter();
         while let Some(arg) = typed.next() {
             if options.contains(&arg.as_str()) {
                 typed.next();
-            } else if arg != "--again" && !options.iter().any(|option| is_with_value(&arg, option))
+            } else if !flags.contains(&arg.as_str())
+                && !options.iter().any(|option| is_with_value(&arg, option))
             {
                 command = command + " " + &show::quoted(&mask(&arg));
             }

@@ -144,9 +144,10 @@ impl Failure {
 impl From<Refused> for Failure {
     fn from(error: Refused) -> Failure {
         let exit = match &error {
-            Refused::NoSuchEntry { .. } | Refused::Unfinished { .. } | Refused::NotSent(_) => {
-                Exit::No
-            }
+            Refused::NoSuchEntry { .. }
+            | Refused::Unfinished { .. }
+            | Refused::Used { .. }
+            | Refused::NotSent(_) => Exit::No,
             Refused::Invalid(_) => Exit::Usage,
             Refused::Unreachable(_) | Refused::Uncertain { .. } => Exit::Unreachable,
         };

@@ -82,6 +82,10 @@ fn send(service: &ServiceConfig, trigger: &Trigger) -> Result<Triggered, Failure
     };
     done.map_err(|refused| match refused {
         Refused::Uncertain { why, is_repeatable } => uncertain(trigger, &why, Some(is_repeatable)),
+        Refused::Used { .. } => {
+            let message = format!("not sent: {refused}; leave out `--id` to send it anew");
+            Failure { message, ..refused.into() }
+        }
         refused => refused.into(),
     })
 }

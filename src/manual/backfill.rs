@@ -156,9 +156,9 @@ fn note(
     (from, to): (UnixMs, UnixMs),
 ) -> Option<BackfillNote> {
     let by = asked_by(asked.by.as_deref())?;
-    let of = Uuid::new_v5(&Uuid::nil(), format!("{}\0{by}", entry.name).as_bytes());
+    let scope = Uuid::new_v5(&Uuid::nil(), format!("{}\0{by}", entry.name).as_bytes());
     let queue = asked.queue.as_deref().map(Into::into);
-    Some(BackfillNote { of, backfill: OpenBackfill { run, from, to, queue }, step: asked.step })
+    Some(BackfillNote { scope, backfill: OpenBackfill { run, from, to, queue }, step: asked.step })
 }
 
 fn unfinished(entry: &Entry, backfill: OpenBackfill) -> Refused {

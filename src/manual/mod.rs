@@ -26,13 +26,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::config::{Broker, instant};
+use crate::config::{Broker, MAX_NAME, instant};
 use crate::envelope::{self, Misplaced, Unsendable, answer};
 use crate::escape::escape;
 use crate::queue::Queue;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
 use crate::service::render::{OutboundMessage, Renderer};
+use crate::store::contract::RunOf;
 
 /// Characters that are kept of who asked.
 const MAX_BY: usize = 100;
@@ -69,6 +70,14 @@ pub enum Refused {
         to: String,
         /// Its queue, if that is not the entry's own.
         queue: Option<String>,
+    },
+    /// The id of the run was used before, for another entry or queue.
+    #[error("the id was used before, for {entry} to {queue}")]
+    Used {
+        /// The entry that was sent.
+        entry: String,
+        /// Where to.
+        queue: String,
     },
     /// No answer came.
     #[error("it may have been sent: {why}")]
@@ -143,8 +152,15 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
         })?;
     }
     message.wants_result |= edits.wants_result;
-    if edits.queue.is_some_and(|queue| queue.contains(char::is_control)) {
-        return Err(Refused::Invalid("--queue: the name holds a control character".to_owned()));
+    if let Some(queue) = edits.queue {
+        if queue.contains(char::is_control) {
+            return Err(invalid("--queue: the name holds a control character"));
+        }
+        if queue.len() > MAX_NAME {
+            let length = queue.len();
+            let text = format!("--queue: the name is {length} bytes long, more than {MAX_NAME}");
+            return Err(Refused::Invalid(text));
+        }
     }
     // The entry itself was checked when it was loaded: what is wrong was typed here.
     envelope::check(&message).map_err(|error| match edits.queue {
@@ -239,6 +255,9 @@ impl<'a> Ready<'a> {
                 // The slot of the message that was sent is another, unless it was named.
                 tracing::info!(entry = name, queue, %task_id, kind, "already sent");
                 Ok(true)
+            }
+            Delivery::Other(RunOf { entry, queue }) => {
+                Err(Refused::Used { entry: entry.to_string(), queue: queue.to_string() })
             }
             Delivery::NotSent(why) => Err(Refused::NotSent(why)),
             Delivery::Unreachable(why) => Err(Refused::Unreachable(why)),

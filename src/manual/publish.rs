@@ -14,7 +14,7 @@ use crate::schedule::outcome::Line;
 use crate::service::render::OutboundMessage;
 use crate::store::Outgoing;
 use crate::store::contract::{
-    BackfillNote, ManualMessage, ManualNote, ManualStep, Noted, OpenBackfill, Sent, Store,
+    BackfillNote, ManualMessage, ManualNote, ManualStep, Noted, OpenBackfill, RunOf, Sent, Store,
     StoreError,
 };
 
@@ -42,6 +42,8 @@ pub enum Delivery {
     Sent,
     /// Its run has sent it before.
     SentBefore,
+    /// Its run has sent something else, so it was not sent.
+    Other(RunOf),
     /// The broker does not have it; why.
     NotSent(String),
     /// The same, as there is no way to the broker.
@@ -164,6 +166,7 @@ async fn send(store: &mut impl Store, message: Outgoing, line: Line, run: (Uuid,
     match store.send(ManualMessage { message, line, run }).await {
         Ok(Sent::Now) => Delivery::Sent,
         Ok(Sent::Already) => Delivery::SentBefore,
+        Ok(Sent::Other(of)) => Delivery::Other(of),
         Ok(Sent::Refused(why)) => Delivery::NotSent(why),
         Err(StoreError::Unanswered(why)) => Delivery::Uncertain(why),
         Err(error) => Delivery::none(error),
@@ -196,6 +199,7 @@ async fn carry(
     match notes.note(carried.note(ManualStep::Intended)).await {
         Ok(Noted::Now) => {}
         Ok(Noted::Already) => return Delivery::SentBefore,
+        Ok(Noted::Other(of)) => return Delivery::Other(of),
         Ok(Noted::Busy) => return Delivery::NotSent(BUSY.to_owned()),
         Err(error) => return Delivery::none(error),
     }

@@ -381,8 +381,17 @@ pub struct ManualMessage {
     /// What to journal: kind `manual` or `backfill`, with task id and who asked.
     pub line: Line,
     /// The run that it belongs to, and its place in it: a run goes on only with greater places, so that
-    /// a repeat sends nothing twice. Kept for a day.
+    /// a repeat sends nothing twice, and only with the same entry and queue. Kept for a day.
     pub run: (Uuid, u64),
+}
+
+/// What all messages of a run have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOf {
+    /// The entry's name.
+    pub entry: Arc<str>,
+    /// The queue's name.
+    pub queue: Arc<str>,
 }
 
 /// What became of a manual message.
@@ -392,6 +401,8 @@ pub enum Sent {
     Now,
     /// It was sent before, by the same run.
     Already,
+    /// Nothing was done: the run has sent something else.
+    Other(RunOf),
     /// The queue did not take it; the store's words.
     Refused(String),
 }
@@ -425,7 +436,7 @@ pub enum ManualStep {
 pub const INTENT_KEPT: Duration = Duration::from_secs(30);
 
 /// What came of a note.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Noted {
     /// It is noted.
     Now,
@@ -433,13 +444,15 @@ pub enum Noted {
     Already,
     /// Somebody else is about to hand over a message of the run.
     Busy,
+    /// The run has sent something else.
+    Other(RunOf),
 }
 
 /// What becomes of a backfill.
 #[derive(Clone, Debug)]
 pub struct BackfillNote {
-    /// The entry and who asks, as one id: only backfills with the same one are compared.
-    pub of: Uuid,
+    /// The entry and who asks, as one id: only backfills of one scope are compared.
+    pub scope: Uuid,
     /// The backfill.
     pub backfill: OpenBackfill,
     /// How far it has come.

@@ -20,7 +20,7 @@ pub(crate) use self::requests::Decision;
 use super::Outgoing;
 use super::contract::{
     Announced, Announcement, Counters, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
-    OTHER_QUEUES, Snapshot,
+    OTHER_QUEUES, RunOf, Snapshot,
 };
 use super::journal::{Record, RecordId};
 use super::open_backfills::OpenBackfills;
@@ -77,10 +77,12 @@ pub(crate) struct NewRecord {
 }
 
 /// How far a run of manual messages has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RunPlace {
-    /// The place that was sent last, or is about to be sent.
+    /// The place that was sent last.
     pub(crate) place: u64,
+    /// What all its messages have in common.
+    pub(crate) of: RunOf,
     /// When it is forgotten.
     pub(crate) until: UnixMs,
 }
@@ -144,8 +146,8 @@ pub(crate) struct Model {
     pub(crate) runs: HashMap<Uuid, RunPlace>,
     /// By entry and who asked.
     pub(crate) backfills: HashMap<Uuid, OpenBackfills>,
-    /// The places at which somebody is about to go on with a run, until when.
-    intended_runs: HashMap<Uuid, RunPlace>,
+    /// The runs with which somebody is about to go on, until when.
+    intended_runs: HashMap<Uuid, UnixMs>,
     pub(crate) counters: Counters,
     /// By entry name, the text of what trimming kept.
     pub(crate) outcomes: BTreeMap<Arc<str>, String>,
@@ -259,8 +261,8 @@ impl Model {
         if let Some((run, place)) = change.run {
             self.runs.insert(run, place);
         }
-        if let Some((of, open)) = change.backfills {
-            self.set_backfills(of, open);
+        if let Some((scope, open)) = change.backfills {
+            self.set_backfills(scope, open);
         }
         for entry in change.forgotten {
             self.outcomes.remove(&*entry);
@@ -278,10 +280,10 @@ impl Model {
         }
     }
 
-    pub(crate) fn set_backfills(&mut self, of: Uuid, open: OpenBackfills) {
+    pub(crate) fn set_backfills(&mut self, scope: Uuid, open: OpenBackfills) {
         match open.is_empty() {
-            true => drop(self.backfills.remove(&of)),
-            false => drop(self.backfills.insert(of, open)),
+            true => drop(self.backfills.remove(&scope)),
+            false => drop(self.backfills.insert(scope, open)),
         }
     }
 

@@ -341,9 +341,98 @@ fn a_backfill_that_may_have_been_sent_is_sent_again_if_one_insists() {
     assert_eq!(server.queue("reports").len(), 30 + 48);
     // Nothing is in doubt any more.
     place.run(&HALF_A_DAY).ok();
-    let both =
-        place.run(&[&HALF_A_DAY[..], &["--again", "--run", &Uuid::nil().to_string()]].concat());
-    assert!(both.refused(2).contains("cannot be used with"));
+}
+
+/// Loses the answers to two runs of the same slots, the second of which was meant.
+fn lose_the_answer_to_a_run_that_is_insisted_on(
+    server: &RedisServer,
+    proxy: &Proxy,
+    place: &Place,
+) {
+    let before = server.queue("reports").len();
+    let queued = || server.queue("reports").len() - before;
+    proxy.lose_the_reply_to(&["\t1767305700000\tbackfill\t"]);
+    let first = going_on(&place.run(&HALF_A_DAY).refused(3));
+    let again = [&HALF_A_DAY[..], &["--again"]].concat();
+    proxy.lose_the_reply_to(&["\t1767305700000\tbackfill\t"]);
+    let second = going_on(&place.run(&again).refused(3));
+    assert_eq!(queued(), 60);
+    // Of the first, nothing is known any more; the second is in the way of all others.
+    for other in [&HALF_A_DAY.map(str::to_owned), &first[..]] {
+        let refused = run(place, other).refused(1);
+        assert_eq!(going_on(&refused).last(), second.last(), "{refused}");
+    }
+    let rest = run(place, &second).ok();
+    assert_eq!((rest.matches("sent before: ").count(), rest.lines().count()), (1, 19));
+    assert_eq!(queued(), 30 + 48);
+    // Nor does it count as insisting to name a run.
+    proxy.lose_the_reply_to(&["\t1767279600000\tbackfill\t"]);
+    let third = going_on(&place.run(&HALF_A_DAY).refused(3));
+    run(place, &first).refused(1);
+    let insisting = [&first[..], &["--again".to_owned()]].concat();
+    let rest = run(place, &insisting).ok();
+    assert_eq!((rest.matches("sent before: ").count(), rest.lines().count()), (1, 19));
+    assert_eq!(queued(), 30 + 48 + 1 + 18);
+    run(place, &third).ok();
+    assert_eq!(queued(), 48 + 48 + 48);
+    // It is noted twice, and sent once.
+    let lost = proxy.replies_lost();
+    proxy.lose_the_reply_to(&["begins again", "downbeat:open:"]);
+    place.run(&again).ok();
+    assert_eq!((proxy.replies_lost(), queued()), (lost + 1, 4 * 48));
+    place.run(&HALF_A_DAY).ok();
+}
+
+#[test]
+fn a_backfill_that_is_insisted_on_doubles_nothing_of_its_own() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
+    lose_the_answer_to_a_run_that_is_insisted_on(&server, &proxy, &place);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    lose_the_answer_to_a_run_that_is_insisted_on(&server, &proxy, &place);
+}
+
+/// Uses an id a second time, for something else.
+fn use_ids_twice(place: &Place) {
+    let id = Uuid::new_v4().to_string();
+    place.run(&["trigger", "nightly", "--id", &id]).ok();
+    for other in [&["digest-berlin"][..], &["nightly", "--queue", "other"]] {
+        let said = place.run(&[&["trigger"], other, &["--id", &id]].concat()).refused(1);
+        let expected = "downbeat: not sent: the id was used before, for nightly to reports; leave out `--id` to \
+                        send it anew\n";
+        assert_eq!(said, expected);
+    }
+    assert!(place.run(&["trigger", "nightly", "--id", &id]).ok().starts_with("sent before: "));
+
+    let run_id = Uuid::new_v4().to_string();
+    let nights = |more: &[&str]| run(place, &backfill("nightly", more));
+    nights(&["--run", &run_id]).ok();
+    let said = nights(&["--run", &run_id, "--queue", "other"]).refused(1);
+    let expected = "the slot 2026-01-02T03:00:00+09:00 was not sent: the id was used before, for nightly to \
+                    reports; slots sent before it: 0; go on with `--queue reports`, or begin a run of its own \
+                    without `--run`\n";
+    assert!(said.ends_with(expected), "{said}");
+    assert!(nights(&["--run", &run_id]).ok().starts_with("sent before: nightly to reports as "));
+    nights(&["--queue", "other"]).ok();
+}
+
+#[test]
+fn an_id_that_was_used_for_another_entry_or_queue_is_refused() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place(&server);
+    use_ids_twice(&place);
+    let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
+    downbeat.wait_for_log("took office");
+    use_ids_twice(&place);
+    let other = server.queue("other");
+    assert_eq!((other.len(), server.queue("mail").len()), (4, 0));
+    assert!(other.iter().all(|sent| sent.kind == "backfill"));
+    let spool = place_with_three().env("DOWNBEAT_BROKER", "spool:state/spool");
+    use_ids_twice(&spool);
 }
 
 #[test]

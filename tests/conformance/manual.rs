@@ -1,13 +1,14 @@
 //! Messages that somebody asked for.
 
 use downbeat::store::contract::BackfillStep::{Begins, BeginsAgain, Ends};
-use downbeat::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
+use downbeat::store::contract::{BackfillNote, BackfillStep, OpenBackfill, RunOf};
 
 use super::*;
 
 over_every_store! {
     a_manual_message_is_sent_and_recorded_without_moving_the_schedule
     a_run_that_is_repeated_sends_nothing_twice
+    a_run_is_of_one_entry_and_one_queue
     a_refused_manual_message_leaves_nothing
     manual_messages_go_whoever_leads
     a_message_that_a_carrier_has_taken_is_recorded_once
@@ -70,6 +71,25 @@ async fn a_run_that_is_repeated_sends_nothing_twice<R: Rig>(rig: R) {
     assert_eq!(leader.count("q", "manual").await, 4);
 }
 
+async fn a_run_is_of_one_entry_and_one_queue<R: Rig>(rig: R) {
+    let mut leader = Leader::start(rig).await;
+    assert_eq!(leader.send(leader.manual("a", "q", (RUN, 1))).await, Sent::Now);
+    let of = |entry: &str, queue: &str| RunOf { entry: entry.into(), queue: queue.into() };
+    leader.store = leader.rig.reopen(leader.store);
+    for place in [1, 2] {
+        for (entry, queue) in [("b", "q"), ("a", "r"), ("b", "r")] {
+            let sent = leader.send(leader.manual(entry, queue, (RUN, place))).await;
+            assert_eq!(sent, Sent::Other(of("a", "q")), "{entry} to {queue}");
+        }
+        // That goes to the queue `s`.
+        let noted = leader.note_manual(ManualStep::Intended, (RUN, place)).await;
+        assert_eq!(noted, Noted::Other(of("a", "q")));
+    }
+    assert_eq!(leader.history().await.len(), 1);
+    assert_eq!(leader.send(leader.manual("a", "q", (RUN, 2))).await, Sent::Now);
+    assert_eq!(leader.rig.messages("q").len(), 2);
+}
+
 async fn a_refused_manual_message_leaves_nothing<R: Rig>(rig: R) {
     let mut leader = Leader::start(rig).await;
     let refusing = leader.rig.refuse();
@@ -82,7 +102,8 @@ async fn a_refused_manual_message_leaves_nothing<R: Rig>(rig: R) {
     // The place is not taken.
     assert_eq!(leader.send(leader.manual("a", "q", (RUN, 1))).await, Sent::Now);
     if leader.rig.stop_refusing() {
-        assert_eq!(leader.send(leader.manual("a", refusing, (RUN, 2))).await, Sent::Now);
+        let other = Uuid::from_u128(78);
+        assert_eq!(leader.send(leader.manual("a", refusing, (other, 1))).await, Sent::Now);
     }
 }
 
@@ -123,7 +144,7 @@ async fn a_message_that_a_carrier_has_taken_is_recorded_once<R: Rig>(rig: R) {
     leader.dispatch(vec![write("a", leader.slot(8), "q")]).await.written();
     leader.store = leader.rig.reopen(leader.store);
     assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 1)).await, Noted::Already);
-    assert_eq!(leader.send(leader.manual("a", "q", (RUN, 1))).await, Sent::Already);
+    assert_eq!(leader.send(leader.manual("a", "s", (RUN, 1))).await, Sent::Already);
     assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 2)).await, Noted::Now);
 }
 
@@ -157,7 +178,7 @@ async fn one_at_a_time_goes_on_with_a_run_over_a_carrier<R: Rig>(rig: R) {
 }
 
 /// Of one entry and one person.
-const OF: Uuid = Uuid::from_u128(5);
+const SCOPE: Uuid = Uuid::from_u128(5);
 
 fn backfill(run: u128, from: i64, to: i64) -> OpenBackfill {
     let queue = run.is_multiple_of(2).then(|| "a queue".into());
@@ -171,7 +192,7 @@ impl<R: Rig> Leader<R> {
         step: BackfillStep,
         backfill: OpenBackfill,
     ) -> Option<OpenBackfill> {
-        self.store.note_backfill(BackfillNote { of: OF, backfill, step }).await.unwrap()
+        self.store.note_backfill(BackfillNote { scope: SCOPE, backfill, step }).await.unwrap()
     }
 }
 
@@ -188,9 +209,13 @@ async fn a_backfill_is_in_the_way_of_those_that_it_overlaps_until_it_ends<R: Rig
             "{from} to {to}"
         );
     }
+    // Before 1970.
+    assert_eq!(leader.note_backfill(Begins, backfill(6, -9_000, -1_000)).await, None);
+    let oldest = Some(backfill(6, -9_000, -1_000));
+    assert_eq!(leader.note_backfill(Begins, backfill(7, -1_001, 0)).await, oldest);
     // Going on, it keeps its place; of others nothing is known.
     assert_eq!(leader.note_backfill(Begins, backfill(1, 4_000, 5_000)).await, None);
-    let note = BackfillNote { of: RUN, backfill: backfill(4, 0, 9_000), step: Begins };
+    let note = BackfillNote { scope: RUN, backfill: backfill(4, 0, 9_000), step: Begins };
     assert_eq!(leader.store.note_backfill(note).await, Ok(None));
     leader.store = leader.rig.reopen(leader.store);
     assert_eq!(leader.note_backfill(Begins, backfill(4, 1_000, 1_001)).await, first);

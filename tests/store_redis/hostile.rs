@@ -216,7 +216,7 @@ async fn what_stands_in_the_place_of_a_run_and_is_no_place_keeps_no_message_back
     needs!(Redis);
     let mut leader = Leader::start().await;
     let digits = "4".repeat(40);
-    for garbage in ["garbage", "", "nan", "-5", "1e9", &digits, "hash"] {
+    for garbage in ["garbage", "", "nan", "-5", "1e9", &digits, "3\ta", "3\t\tq", "hash"] {
         let run = Uuid::new_v4();
         let key = format!("test:run:{run}");
         let _: () = match garbage {
@@ -229,7 +229,7 @@ async fn what_stands_in_the_place_of_a_run_and_is_no_place_keeps_no_message_back
         assert_eq!(leader.store.send(manual.clone()).await, Ok(Sent::Now), "{garbage}");
         assert_eq!(leader.store.send(manual).await, Ok(Sent::Already), "{garbage}");
     }
-    assert_eq!(leader.queued("q").len(), 7);
+    assert_eq!(leader.queued("q").len(), 9);
 }
 
 #[tokio::test]
@@ -242,8 +242,8 @@ async fn what_stands_in_the_place_of_backfills_and_is_none_keeps_none_back() {
     let no_run = format!("{dashes} {soon} 0 9000 q");
     let digits = format!("{} {soon} 0 {}", Uuid::nil(), "4".repeat(40));
     for garbage in ["garbage", "", "\n\n", &huge, &far, &no_run, &digits, "hash"] {
-        let of = Uuid::new_v4();
-        let key = format!("test:open:{of}");
+        let scope = Uuid::new_v4();
+        let key = format!("test:open:{scope}");
         let _: () = match garbage {
             "hash" => leader.redis().hset(&key, "x", "y").unwrap(),
             _ => leader.redis().set(&key, garbage).unwrap(),
@@ -251,7 +251,7 @@ async fn what_stands_in_the_place_of_backfills_and_is_none_keeps_none_back() {
         let note = |run, step| {
             let run = Uuid::from_u128(run);
             let backfill = OpenBackfill { run, from: UnixMs(0), to: UnixMs(9_000), queue: None };
-            BackfillNote { of, backfill, step }
+            BackfillNote { scope, backfill, step }
         };
         let shown = &garbage[..garbage.len().min(60)];
         let begun = leader.store.note_backfill(note(1, BackfillStep::BeginsAgain)).await;

@@ -90,7 +90,7 @@ impl From<Refused> for Refusal {
         let status = match &refused {
             Refused::NoSuchEntry { .. } => StatusCode::NOT_FOUND,
             Refused::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::Unfinished { .. } => StatusCode::CONFLICT,
+            Refused::Unfinished { .. } | Refused::Used { .. } => StatusCode::CONFLICT,
             Refused::NotSent(_) | Refused::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
             // Not 503, which says: try again.
             Refused::Uncertain { .. } => StatusCode::BAD_GATEWAY,

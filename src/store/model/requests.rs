@@ -12,7 +12,7 @@ use crate::schedule::registration::{Registration, RegistrationChange};
 use crate::schedule::{Guards, UnixMs};
 use crate::store::contract::{
     BackfillNote, Batch, Exception, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage,
-    ManualNote, ManualStep, Noted, OpenBackfill, Register, Reply, Sent, Settle, Write,
+    ManualNote, ManualStep, Noted, OpenBackfill, Register, Reply, RunOf, Sent, Settle, Write,
 };
 use crate::store::{Fence, Outgoing};
 
@@ -322,10 +322,15 @@ impl Model {
         request: &ManualMessage,
         queues: &mut impl Queues,
     ) -> Result<Change, Sent> {
-        if self.was_sent(now, request.run) {
-            return Err(Sent::Already);
-        }
         let queue = &request.message.queue;
+        let (run, place) = request.run;
+        match self.run(now, run) {
+            Some(before) if !before.of.is(&request.line, queue) => {
+                return Err(Sent::Other(before.of.clone()));
+            }
+            Some(before) if before.place >= place => return Err(Sent::Already),
+            Some(_) | None => {}
+        }
         queues.push(queue, &[&request.message]).map_err(Sent::Refused)?;
         Ok(self.record_manual(now, &queue.name, &request.line, request.run))
     }
@@ -335,13 +340,19 @@ impl Model {
     pub(crate) fn decide_note(&mut self, now: UnixMs, note: &ManualNote) -> Result<Change, Noted> {
         self.forget_runs(now);
         let (run, place) = note.run;
-        if self.was_sent(now, note.run) {
-            return Err(Noted::Already);
+        match self.run(now, run) {
+            Some(before)
+                if note.step == ManualStep::Intended && !before.of.is(&note.line, &note.queue) =>
+            {
+                return Err(Noted::Other(before.of.clone()));
+            }
+            Some(before) if before.place >= place => return Err(Noted::Already),
+            Some(_) | None => {}
         }
         match note.step {
             ManualStep::Intended if self.intended_runs.contains_key(&run) => Err(Noted::Busy),
             ManualStep::Intended => {
-                self.intended_runs.insert(run, RunPlace { place, until: now + INTENT_KEPT });
+                self.intended_runs.insert(run, now + INTENT_KEPT);
                 Err(Noted::Now)
             }
             ManualStep::Published => {
@@ -362,15 +373,14 @@ impl Model {
         note: &BackfillNote,
     ) -> Result<Change, OpenBackfill> {
         self.forget_runs(now);
-        let before = self.backfills.get(&note.of).cloned().unwrap_or_default();
-        let backfills = Some((note.of, before.noting(now, note)?));
+        let before = self.backfills.get(&note.scope).cloned().unwrap_or_default();
+        let backfills = Some((note.scope, before.noting(now, note)?));
         Ok(Change { backfills, ..Change::default() })
     }
 
-    /// Whether the run has come so far.
-    fn was_sent(&self, now: UnixMs, (run, place): (Uuid, u64)) -> bool {
-        let before = self.runs.get(&run).filter(|before| before.until > now);
-        before.is_some_and(|before| before.place >= place)
+    /// How far the run has come.
+    fn run(&self, now: UnixMs, run: Uuid) -> Option<&RunPlace> {
+        self.runs.get(&run).filter(|before| before.until > now)
     }
 
     fn record_manual(
@@ -380,7 +390,8 @@ impl Model {
         line: &Line,
         (run, place): (Uuid, u64),
     ) -> Change {
-        let place = RunPlace { place, until: now + RUN_KEPT_FOR };
+        let of = RunOf { entry: Arc::clone(&line.entry), queue: Arc::clone(queue) };
+        let place = RunPlace { place, of, until: now + RUN_KEPT_FOR };
         let mut change = Change { run: Some((run, place)), ..Change::default() };
         let (queue, line) = (Arc::clone(queue), line.clone());
         if self.is_lost() {
@@ -395,11 +406,17 @@ impl Model {
     /// Forgets runs that ended long ago.
     pub(crate) fn forget_runs(&mut self, now: UnixMs) {
         self.runs.retain(|_, place| place.until > now);
-        self.intended_runs.retain(|_, place| place.until > now);
+        self.intended_runs.retain(|_, until| *until > now);
         self.backfills.retain(|_, open| {
             open.forget_old(now);
             !open.is_empty()
         });
+    }
+}
+
+impl RunOf {
+    fn is(&self, line: &Line, queue: &Queue) -> bool {
+        self.entry == line.entry && self.queue == queue.name
     }
 }
 

@@ -104,7 +104,7 @@ impl Keys {
         self.key("outcomes")
     }
 
-    /// String that lasts a day: the greatest place of a manual run that was sent.
+    /// String that lasts a day: the greatest place of a manual run that was sent, see `run.lua`.
     pub(super) fn run(&self, run: Uuid) -> String {
         self.key(&format!("run:{run}"))
     }
@@ -116,7 +116,7 @@ impl Keys {
 
     /// String that expires after an hour: the unfinished backfills of one entry by one person, see
     /// `open.lua`.
-    pub(super) fn open_backfills(&self, of: Uuid) -> String {
-        self.key(&format!("open:{of}"))
+    pub(super) fn open_backfills(&self, scope: Uuid) -> String {
+        self.key(&format!("open:{scope}"))
     }
 }

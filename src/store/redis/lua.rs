@@ -45,8 +45,8 @@ scripts! {
     DISPATCH = "fence" "journal" "push" "running" "dispatch";
     INTEND = "fence" "journal" "records" "running" "intend";
     SETTLE = "fence" "journal" "records" "settle";
-    SEND = "journal" "push" "send";
-    NOTE = "journal" "note";
+    SEND = "journal" "push" "run" "send";
+    NOTE = "journal" "run" "note";
     OPEN = "open";
     TRIM = "journal" "trim";
     CONVERT = "convert";

@@ -4,7 +4,7 @@ use redis::Value;
 
 use crate::schedule::UnixMs;
 use crate::schedule::outcome::SkipReason;
-use crate::store::contract::{Exception, Reply, StoreError};
+use crate::store::contract::{Exception, Reply, RunOf, StoreError};
 
 /// Bytes of a refusal that are kept.
 const MAX_REFUSAL: usize = 300;
@@ -36,6 +36,13 @@ pub(super) fn instant(value: &Value) -> Option<UnixMs> {
         Value::Int(ms) => Some(UnixMs(*ms)),
         _ => None,
     }
+}
+
+/// Entry and queue of a run, as `run.lua` has them.
+pub(super) fn run_of(value: &Value) -> Result<RunOf, StoreError> {
+    let text = text(value).ok_or_else(odd)?;
+    let (entry, queue) = text.split_once('\t').ok_or_else(odd)?;
+    Ok(RunOf { entry: entry.into(), queue: queue.into() })
 }
 
 /// What a fenced write did; `next` is the sequence number that it was to leave behind, and `items` gives

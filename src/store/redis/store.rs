@@ -236,6 +236,7 @@ impl Store for RedisStore {
                     Ok(Sent::Now)
                 }
                 (Some("already"), _) => Ok(Sent::Already),
+                (Some("other"), [_, _, of]) => Ok(Sent::Other(reply::run_of(of)?)),
                 (Some("refused"), [_, _, why]) => {
                     let why = reply::text(why).ok_or_else(reply::odd)?;
                     Ok(Sent::Refused(reply::refusal(why)))
@@ -252,10 +253,13 @@ impl Store for RedisStore {
         let call = writing::note(&mut self.context(), &note);
         let answer = self.source.requests.ask(call);
         async move {
-            match reply::text(&answer.await?).as_deref() {
-                Some("noted") => Ok(Noted::Now),
-                Some("already") => Ok(Noted::Already),
-                Some("busy") => Ok(Noted::Busy),
+            let fields = reply::list(answer.await?)?;
+            let said = fields.first().and_then(reply::text);
+            match (said.as_deref(), &fields[..]) {
+                (Some("noted"), _) => Ok(Noted::Now),
+                (Some("already"), _) => Ok(Noted::Already),
+                (Some("busy"), _) => Ok(Noted::Busy),
+                (Some("other"), [_, of]) => Ok(Noted::Other(reply::run_of(of)?)),
                 _ => Err(reply::odd()),
             }
         }

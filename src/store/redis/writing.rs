@@ -8,6 +8,7 @@ use redis::Cmd;
 use super::batch::{Context, add_commands, counts, term};
 use super::keys::Keys;
 use super::lua;
+use crate::queue::Queue;
 use crate::schedule::UnixMs;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::registration::RegistrationChange;
@@ -175,7 +176,7 @@ pub(super) fn send(context: &mut Context<'_>, request: &ManualMessage) -> Cmd {
     write_line(&request.line, &mut line);
     let outcome = request.line.outcome.as_str();
     call.arg(line).arg(format!("{}{outcome}", context.field(&queue.name)));
-    call.arg(writes.push.command()).arg(&writes.key);
+    call.arg(writes.push.command()).arg(&writes.key).arg(run_of(&request.line, queue));
     add_commands(&mut call, &writes.before);
     call.arg(1).arg(&writes.element);
     call
@@ -205,11 +206,17 @@ pub(super) fn note(context: &mut Context<'_>, note: &ManualNote) -> Cmd {
     write_line(&note.line, &mut line);
     let outcome = note.line.outcome.as_str();
     call.arg(line).arg(format!("{}{outcome}", context.field(&note.queue.name)));
+    call.arg(run_of(&note.line, &note.queue));
     call
 }
 
+/// What all messages of a run have in common, see `run.lua`.
+fn run_of(line: &Line, queue: &Queue) -> String {
+    format!("{}\t{}", line.entry, queue.name)
+}
+
 pub(super) fn note_backfill(keys: &Keys, note: &BackfillNote) -> Cmd {
-    let mut call = lua::call(&lua::OPEN, &[keys.open_backfills(note.of)]);
+    let mut call = lua::call(&lua::OPEN, &[keys.open_backfills(note.scope)]);
     call.arg(match note.step {
         BackfillStep::Begins => "begins",
         BackfillStep::BeginsAgain => "begins again",

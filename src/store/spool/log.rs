@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::files::{Owner, sync};
@@ -21,6 +21,7 @@ use crate::schedule::UnixMs;
 use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::progress::Progress;
 use crate::schedule::registration::Registration;
+use crate::store::contract::RunOf;
 use crate::store::journal::{self, MAX_UNREADABLE, shortened};
 use crate::store::model::{Change, Head, Model, NewRecord, RunPlace, Running};
 use crate::store::open_backfills::OpenBackfills;
@@ -332,14 +333,18 @@ impl Recovered {
         for (run, value) in &line.runs {
             let place = value.get(0).and_then(Value::as_u64);
             let until = value.get(1).and_then(Value::as_i64).map(UnixMs);
-            if let (Ok(run), Some(place), Some(until)) = (Uuid::parse_str(run), place, until) {
-                self.model.runs.insert(run, RunPlace { place, until });
+            let name = |index: usize| value.get(index).and_then(Value::as_str).map(Arc::from);
+            let of = name(2).zip(name(3)).map(|(entry, queue)| RunOf { entry, queue });
+            if let (Ok(run), Some(place), Some(until), Some(of)) =
+                (Uuid::parse_str(run), place, until, of)
+            {
+                self.model.runs.insert(run, RunPlace { place, of, until });
             }
         }
-        for (of, value) in &line.backfills {
+        for (scope, value) in &line.backfills {
             let lines = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-            if let Ok(of) = Uuid::parse_str(of) {
-                self.model.set_backfills(of, OpenBackfills::read(lines));
+            if let Ok(scope) = Uuid::parse_str(scope) {
+                self.model.set_backfills(scope, OpenBackfills::read(lines));
             }
         }
         change
@@ -511,13 +516,13 @@ pub(super) fn record_text(record: &NewRecord) -> Value {
     vec![record.id.to_string(), term, record.queue.to_string(), lines].into()
 }
 
-fn run_text((run, place): &(Uuid, RunPlace)) -> (Box<str>, Value) {
-    let place = Value::Array(vec![place.place.into(), place.until.0.into()]);
-    (run.to_string().into(), place)
+fn run_text(run: Uuid, RunPlace { place, of, until }: &RunPlace) -> (Box<str>, Value) {
+    let value = json!([place, until.0, &*of.entry, &*of.queue]);
+    (run.to_string().into(), value)
 }
 
-fn backfills_text((of, open): (&Uuid, &OpenBackfills)) -> (Box<str>, Value) {
-    (of.to_string().into(), open.lines().collect())
+fn backfills_text((scope, open): (&Uuid, &OpenBackfills)) -> (Box<str>, Value) {
+    (scope.to_string().into(), open.lines().collect())
 }
 
 fn line_of(change: &Change) -> Line {
@@ -530,8 +535,12 @@ fn line_of(change: &Change) -> Line {
         intents: values(&change.intents, |slot| slot.0.into()),
         running: values(&change.running, running_text),
         journal: change.records.iter().map(record_text).collect(),
-        runs: change.run.iter().map(run_text).collect(),
-        backfills: change.backfills.iter().map(|(of, open)| backfills_text((of, open))).collect(),
+        runs: change.run.iter().map(|(run, place)| run_text(*run, place)).collect(),
+        backfills: change
+            .backfills
+            .iter()
+            .map(|(scope, open)| backfills_text((scope, open)))
+            .collect(),
         ..Line::default()
     }
 }
@@ -565,7 +574,7 @@ fn lines_of<'a>(model: &'a Model, unreadable: &'a Unreadable) -> impl Iterator<I
     let mut runs = model.runs.iter();
     let runs = std::iter::from_fn(move || {
         let page = runs.by_ref().take(ENTRIES_A_LINE);
-        let runs: Values = page.map(|(run, place)| run_text(&(*run, *place))).collect();
+        let runs: Values = page.map(|(run, place)| run_text(*run, place)).collect();
         (!runs.is_empty()).then(|| Line { runs, ..Line::default() })
     });
     let counter = |((queue, word), count): (&(Arc<str>, &str), &u64)| {

@@ -48,7 +48,7 @@ impl TroubledStore {
             let answer = ask(&mut store).await;
             run(&["CONFIG", "SET", "maxmemory", "0"]);
             match answer {
-                Err(StoreError::Unavailable(why)) if why.contains("OOM") => {
+                Err(StoreError::Refused(why)) if why.contains("OOM") => {
                     run(&["SCRIPT", "FLUSH"]);
                     ask(&mut store).await
                 }

@@ -3,23 +3,26 @@
 -- KEYS  1, 2 nothing, 3 head, 4 journal, 5 counters, 6 how far the run has come, 7 where it is about to go on
 -- ARGV  1 'intended', 'published' or 'not published', 2 the message's place in its run, 3 for how many
 --       seconds that is remembered once it is published, 4 for how many while it is intended, 5 its queue,
---       6 its line, 7 its counter's field
--- Gives 'noted'; or 'already' (published before) or 'busy' (somebody else intends to): nothing was done
-local before = redis.pcall('GET', KEYS[6])
-before = type(before) == 'string' and #before <= 15 and string.match(before, '^%d+$')
-if before and tonumber(before) >= tonumber(ARGV[2]) then
-  return 'already'
+--       6 its line, 7 its counter's field, 8 its entry and queue (see run.lua)
+-- Gives {'noted'}; or {'already'} (published before), {'busy'} (somebody else intends to) or {'other', entry
+-- and queue of what the run has published}: nothing was done
+local before, of = read_run(KEYS[6])
+if before and of ~= ARGV[8] and ARGV[1] == 'intended' then
+  return {'other', of}
+end
+if before and before >= tonumber(ARGV[2]) then
+  return {'already'}
 end
 if ARGV[1] == 'intended' then
   -- What lasts longer is none of ours.
   local left = redis.call('PTTL', KEYS[7])
   if left > 0 and left <= ARGV[4] * 1000 then
-    return 'busy'
+    return {'busy'}
   end
   redis.call('SET', KEYS[7], ARGV[2], 'EX', ARGV[4])
 elseif ARGV[1] == 'published' then
   -- The first write: refused when memory is full, and then nothing has happened yet.
-  redis.call('SET', KEYS[6], ARGV[2], 'EX', ARGV[3])
+  redis.call('SET', KEYS[6], ARGV[2] .. '\t' .. ARGV[8], 'EX', ARGV[3])
   redis.call('DEL', KEYS[7])
   -- While the journal is lost its leader must see that.
   if not is_lost then
@@ -29,4 +32,4 @@ elseif ARGV[1] == 'published' then
 else
   redis.call('DEL', KEYS[7])
 end
-return 'noted'
+return {'noted'}

@@ -15,10 +15,13 @@ local first_from, last_to = from, to
 local length = redis.pcall('STRLEN', KEYS[1])
 -- What is longer is none of ours.
 local fits = type(length) == 'number' and length <= 512 * max_open
+local function is_instant(digits)
+  return #string.gsub(digits, '^-', '') <= 15
+end
 local kept = {}
 for line in string.gmatch(fits and redis.call('GET', KEYS[1]) or '', '[^\n]+') do
-  local other, till, first, last = string.match(line, '^([%x-]+) (%d+) (%d+) (%d+) ')
-  local left = other and #till <= 15 and #first <= 15 and #last <= 15 and till - now or 0
+  local other, till, first, last = string.match(line, '^([%x-]+) (%d+) (-?%d+) (-?%d+) ')
+  local left = other and is_instant(till) and is_instant(first) and is_instant(last) and till - now or 0
   if left > 0 and left <= kept_ms then
     first, last = tonumber(first), tonumber(last)
     local overlaps = first < to and from < last
