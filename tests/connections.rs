@@ -20,7 +20,16 @@ fn place(url: &str) -> Place {
 
 /// What `trigger` says of a broker that it cannot reach.
 fn said(place: &Place) -> String {
-    let said = place.run(&["trigger", "tick"]).refused(3);
+    trigger(place, 3)
+}
+
+/// The same of one that answers no.
+fn refused(place: &Place) -> String {
+    trigger(place, 1)
+}
+
+fn trigger(place: &Place, exit: i32) -> String {
+    let said = place.run(&["trigger", "tick"]).refused(exit);
     assert!(!said.contains("s3cret"), "{said}");
     said
 }
@@ -40,11 +49,11 @@ fn a_login_that_redis_refuses_is_told_with_what_to_write() {
     let at = |login: &str| server.tcp_url().replace("redis://", &format!("redis://{login}"));
     let shown = format!("127.0.0.1:{}/0", server.port());
 
-    let wrong = said(&place(&at("me:s3cret-not@")));
+    let wrong = refused(&place(&at("me:s3cret-not@")));
     assert!(wrong.contains("WRONGPASS"), "{wrong}");
     assert!(wrong.contains("compare user and password in the address"), "{wrong}");
     assert!(wrong.contains(&format!("no connection to redis://me:***@{shown}")), "{wrong}");
-    let without = said(&place(&at("")));
+    let without = refused(&place(&at("")));
     assert!(without.contains("NOAUTH"), "{without}");
     assert!(without.contains("write `USER:PASSWORD@` in front of the host"), "{without}");
     assert!(without.contains(&format!("no connection to redis://{shown}")), "{without}");
@@ -52,12 +61,12 @@ fn a_login_that_redis_refuses_is_told_with_what_to_write() {
     let rules = ["ACL", "SETUSER", "me", "on", ">s3cret", "~*", "&*", "+@all", "-evalsha"];
     let mut permit = redis::cmd(rules[0]);
     permit.arg(&rules[1..]).exec(&mut server.connect()).unwrap();
-    let forbidden = said(&place(&at("me:s3cret@")));
+    let forbidden = refused(&place(&at("me:s3cret@")));
     assert!(forbidden.contains("NOPERM") && forbidden.contains("evalsha"), "{forbidden}");
     assert!(forbidden.contains("docs/brokers.md says what the user needs"), "{forbidden}");
     assert!(forbidden.contains(&format!("redis://me:***@{shown}")), "{forbidden}");
 
-    let database = said(&place(&at(":s3cret@").replace("/0", "/99")));
+    let database = refused(&place(&at(":s3cret@").replace("/0", "/99")));
     assert!(database.contains("redis has no such database"), "{database}");
 }
 
