@@ -374,7 +374,9 @@ impl<'a> Taking<'a> {
         let track = memory.track();
         let horizon = self.state.now + self.planner.grace;
         // A registration that an edit began may never have been written.
+        let is_settled = |progress: &Progress| progress.is_settled(track.known_from);
         let is_recorded = known.cursor() >= track.known_from
+            || known.progress.is_some_and(is_settled)
             || known.registration.is_some_and(|known| known.since == track.known_from);
         self.state.sequence == memory.planner.sequence
             && (track.cursor >= known.cursor() || known.cursor() > horizon)

@@ -443,3 +443,23 @@ fn slots_sent_ahead_of_time_and_lost_are_marked_as_sent_again_however_the_clock_
     }
     world.check();
 }
+
+#[test]
+fn slots_sent_by_a_clock_ahead_are_marked_as_sent_again_though_their_leader_began_ahead_of_time() {
+    let mut world = World::new();
+    for step in [
+        Step::SetAhead { seconds: 24 },
+        Step::LoseJournal,
+        Step::Lead { seconds: 1, settled: 1, guarded: false },
+        Step::Checkpoint,
+        Step::Restart,
+        Step::Lead { seconds: 1, settled: 1, guarded: false },
+        Step::RollBack { restart: false },
+        Step::SetRight { led: false },
+        Step::Edit { entry: 1, period: 0, led: false },
+        Step::Retake,
+    ] {
+        world.take(&step);
+    }
+    world.check();
+}
