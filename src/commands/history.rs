@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
-use super::{Exit, Failure, block_on, configuration, load_schedule, look, named_broker, show};
+use super::{Exit, Failure, block_on, configuration, load, look, named_broker, show};
 use crate::cli::{self, ServiceFlags};
-use crate::config::{Broker, Caller, ServiceConfig, duration};
+use crate::config::{Broker, Caller, Loaded, ServiceConfig, duration};
 use crate::control::Question;
 use crate::schedule::{Schedule, TaskIds};
 use crate::service::history::{self, Asked, HistoryError, MAX_COUNT, Past, PastSlot};
@@ -78,11 +78,10 @@ impl From<HistoryError> for Failure {
 
 /// Without a running service: the files here. What is in none of them has its times in UTC.
 pub(super) fn schedule(service: &ServiceConfig) -> Schedule {
-    load_schedule(service).unwrap_or_else(|failure| {
-        show::complain(&format!(
-            "downbeat: {}, so all times are in UTC; see `downbeat check`",
-            failure.message
-        ));
+    let Loaded { schedule, files, .. } = load(service);
+    schedule.unwrap_or_else(|| {
+        let why = if files.is_empty() { "no readable schedule files" } else { "invalid schedule" };
+        show::complain(&format!("downbeat: {why}, so all times are in UTC; see `downbeat check`"));
         Schedule::default()
     })
 }

@@ -35,7 +35,7 @@ use tokio::runtime::Runtime;
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::service::DEFAULT_FILE;
 use crate::config::{
-    Broker, Caller, Overrides, Problem, ServiceConfig, Severity, check_environment,
+    Broker, Caller, Loaded, Overrides, Problem, ServiceConfig, Severity, check_environment,
 };
 use crate::control::{self, AskError};
 use crate::host;
@@ -369,9 +369,12 @@ fn no_service(service: &ServiceConfig) -> Failure {
 
 /// The loaded schedule; its problems are a failure.
 fn load_schedule(service: &ServiceConfig) -> Result<Schedule, Failure> {
-    let loaded = crate::config::load(&service.schedules, &service.queues, &Tzdata::load());
-    let invalid = || Failure::invalid(Exit::No, "invalid schedule", loaded.problems);
-    loaded.schedule.ok_or_else(invalid)
+    let Loaded { schedule, problems, .. } = load(service);
+    schedule.ok_or_else(|| Failure::invalid(Exit::No, "invalid schedule", problems))
+}
+
+fn load(service: &ServiceConfig) -> Loaded {
+    crate::config::load(&service.schedules, &service.queues, &Tzdata::load())
 }
 
 /// Runs what talks to the broker.

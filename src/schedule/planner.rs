@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use self::judge::{Judgement, Planned, Verdict};
 use self::takeover::MAX_PASSED;
+pub use self::takeover::MISSING_RECORDS;
 use self::track::{INSTANT, Open, Track, keep_after, keep_until};
 pub use super::canonical::FindZone;
 use super::entry::{Entry, Schedule};

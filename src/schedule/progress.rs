@@ -128,7 +128,7 @@ pub struct State {
     pub intents: HashMap<Box<str>, UnixMs>,
     /// The names of entries of which something cannot be read, and what; at most 100.
     pub unreadable: Vec<(Arc<str>, String)>,
-    /// How many entries that is in all.
+    /// How many records cannot be read in all.
     pub unreadable_count: usize,
 }
 

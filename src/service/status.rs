@@ -64,8 +64,8 @@ pub struct Status {
     pub lateness: Lateness,
     /// Queues that refuse messages, and their words.
     pub refusing: BTreeMap<String, String>,
-    /// Entries whose records could not be read or were implausible, and were mended; of the leader
-    /// since it took over. A few of them.
+    /// Records that could not be read or were implausible, and were mended; of the leader since it took
+    /// over. A few of them.
     pub bad_records: Vec<BadRecord>,
     /// How many there were in all.
     pub bad_record_count: usize,
@@ -95,10 +95,10 @@ impl Status {
         troubles.extend(self.schedule.as_ref().and_then(ScheduleStatus::trouble));
         if let Some(BadRecord { entry, what }) = self.bad_records.first() {
             troubles.push(match self.bad_record_count {
-                1 => format!("records of `{entry}` could not be used and were repaired: {what}"),
+                1 => format!("a record of `{entry}` could not be used and was repaired: {what}"),
                 count => format!(
-                    "records of {count} entries could not be used and were repaired, such as those of \
-                     `{entry}`: {what}"
+                    "{count} records could not be used and were repaired, such as one of `{entry}`: \
+                     {what}"
                 ),
             });
         }

@@ -1,6 +1,6 @@
 //! Taking over: reads what the store knows, and writes which entries are live.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tracing::{error, info, warn};
@@ -12,7 +12,7 @@ use crate::carrier::Carrier;
 use crate::clock::{Clock, SinceBoot};
 use crate::leader::lease::{Lease, Reading};
 use crate::schedule::outcome::{Line, Outcome};
-use crate::schedule::planner::{Ended, Planner, Repaired, Takeover};
+use crate::schedule::planner::{Ended, MISSING_RECORDS, Planner, Repaired, Takeover};
 use crate::schedule::progress::{Completeness, Progress, State};
 use crate::schedule::registration::RegistrationChange;
 use crate::store::Fence;
@@ -233,20 +233,24 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         self.troubles.count_bad_records(unnamed);
         if state.unreadable_count > 0 {
             let (first, what) = state.unreadable.first().cloned().unwrap_or_default();
-            warn!(entries = state.unreadable_count, entry = &*first, %what, "unreadable records");
+            warn!(records = state.unreadable_count, entry = &*first, %what, "unreadable records");
         }
-        self.note_repaired(repaired);
+        let noted: HashSet<(&str, &str)> =
+            state.unreadable.iter().map(|(entry, what)| (&**entry, &**what)).collect();
+        for Repaired { entry, what } in repaired {
+            if what != MISSING_RECORDS && !noted.contains(&(&**entry, &**what)) {
+                self.troubles.note_bad_record(entry, what);
+            }
+        }
+        report_repaired(repaired);
     }
 
     /// Notes and logs records that were implausible and are mended.
     pub(super) fn note_repaired(&mut self, repaired: &[Repaired]) {
-        let _gathering = (repaired.len() > 1).then(Gathering::start);
-        for (index, Repaired { entry, what }) in repaired.iter().enumerate() {
+        for Repaired { entry, what } in repaired {
             self.troubles.note_bad_record(entry, what);
-            if index < MAX_LOGGED {
-                warn!(entry = &**entry, %what, "repaired");
-            }
         }
+        report_repaired(repaired);
     }
 
     /// Without asking the store, writes what an edited schedule changes. Where that fails, all is read
@@ -329,6 +333,14 @@ fn parts(changes: Vec<RegistrationChange>, ended: &[Ended]) -> Vec<Part> {
     rest.sort_by(|a, b| a[0].entry.cmp(&b[0].entry));
     rest.into_iter().for_each(|ended| add(None, ended));
     parts
+}
+
+/// Logs records that are mended.
+fn report_repaired(repaired: &[Repaired]) {
+    let _gathering = (repaired.len() > 1).then(Gathering::start);
+    for Repaired { entry, what } in repaired.iter().take(MAX_LOGGED) {
+        warn!(entry = &**entry, %what, "repaired");
+    }
 }
 
 /// Logs slots that ended with their registration.

@@ -227,7 +227,16 @@ fn an_entry_that_was_edited_disabled_or_removed_keeps_its_past() {
         place.write_schedule("jobs.yaml", "entries: {tick: {task: t, evry: 1s}}");
         let past = place.run(&["history", "tick", "--json"]);
         assert!(past.stderr.contains("invalid schedule, so all times are in UTC"), "{past:?}");
-        assert_eq!(past.json(0)["events"], Value::Array(shown));
+        assert_eq!(past.json(0)["events"], Value::Array(shown.clone()));
+        fs::remove_file(place.schedules().join("jobs.yaml")).unwrap();
+        for schedules in ["schedules", "nowhere"] {
+            let past = place.run(&["history", "tick", "--json", "--schedules", schedules]);
+            assert!(
+                past.stderr.contains("no readable schedule files, so all times are in UTC"),
+                "{past:?}"
+            );
+            assert_eq!(past.json(0)["events"], Value::Array(shown.clone()));
+        }
     });
 }
 

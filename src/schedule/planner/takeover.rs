@@ -20,6 +20,9 @@ use crate::schedule::unix_ms::UnixMs;
 /// So many runs of slots settled ahead are remembered of one entry.
 pub(super) const MAX_PASSED: usize = 2 * MAX_OLDER;
 
+/// What is wrong with an entry that has half of its records, where one that cannot be read may be its own.
+pub const MISSING_RECORDS: &str = "some of its records are missing";
+
 /// What a planner knows of the present registration of an entry.
 #[derive(Clone, Copy)]
 struct Memory<'a> {
@@ -318,7 +321,7 @@ impl<'a> Taking<'a> {
         let is_whole = known.registration.is_some() && known.progress.is_some();
         let is_suspect = self.state.unreadable_count > self.state.unreadable.len() && !is_whole;
         let what = self.unreadable.get(name).copied();
-        what.or_else(|| is_suspect.then_some("some of its records are missing"))
+        what.or_else(|| is_suspect.then_some(MISSING_RECORDS))
     }
 
     fn push_repaired(&mut self, entry: &Arc<str>, what: String) {
