@@ -51,7 +51,8 @@ pub struct Planner {
     counts: HashMap<u32, u64>,
     /// What was dispatched before the run in the track, in order; of entries that have such runs.
     older: HashMap<u32, Vec<Run>>,
-    /// Slots that are settled ahead of the cursor, in order; of entries that have some.
+    /// Slots that are settled and passed over, in order; of entries that have some. Those before the cursor
+    /// are kept in case the clock is set back.
     passed: HashMap<u32, Vec<Run>>,
     /// Slots that were dispatched and that the store has forgotten: those ahead of the cursor, and those
     /// that were skipped since; in order.
@@ -298,9 +299,9 @@ impl Planner {
     fn progress(&self, index: u32) -> Progress {
         let track = &self.tracks[index as usize];
         let mut ahead = Vec::new();
-        for run in self.passed.get(&index).into_iter().flatten() {
-            insert_run(&mut ahead, *run, MAX_RUNS);
-        }
+        let mut passed = of(&self.passed, index).to_vec();
+        keep_after(&mut passed, track.cursor);
+        passed.into_iter().for_each(|run| insert_run(&mut ahead, run, MAX_RUNS));
         Progress {
             through: track.cursor,
             outcome: track.outcome,
@@ -398,7 +399,6 @@ impl Planner {
         }
         let track = &mut self.tracks[index as usize];
         (track.cursor, track.outcome) = (item.slot, Some(item.outcome()));
-        prune(&mut self.passed, index, |run: &Run| run.last > item.slot);
         self.note_forgotten(item, before);
         let next = self.next_slot(index);
         self.agenda.extend(next.map(|slot| (self.entry(index).due(slot), index)));

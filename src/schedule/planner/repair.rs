@@ -109,8 +109,18 @@ impl Planner {
     pub(super) fn pass_after(&mut self, index: u32, run: Run, after: UnixMs) {
         if run.last > after {
             let run = Run { first: run.first.max(after + INSTANT), last: run.last };
-            insert_run(self.passed.entry(index).or_default(), run, MAX_PASSED);
+            self.pass(index, run);
         }
+    }
+
+    /// The run is passed over. Where there are too many, those that are settled are forgotten first.
+    pub(super) fn pass(&mut self, index: u32, run: Run) {
+        let cursor = self.tracks[index as usize].cursor;
+        let passed = self.passed.entry(index).or_default();
+        if passed.len() >= MAX_PASSED && passed[0].last <= cursor {
+            passed.remove(0);
+        }
+        insert_run(passed, run, MAX_PASSED);
     }
 
     /// Drops what was judged of slots further ahead than the grace. Those that are to be sent again stay

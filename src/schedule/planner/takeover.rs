@@ -239,8 +239,10 @@ impl Planner {
         }
         for run in planner.passed.get(&old).into_iter().flatten() {
             // What was dispatched ahead of its time is forgotten as well.
-            let all = if run.last > now { &mut self.forgotten } else { &mut self.passed };
-            insert_run(all.entry(index).or_default(), *run, MAX_PASSED);
+            match run.last > now {
+                true => self.mark_forgotten(index, vec![*run]),
+                false => self.pass(index, *run),
+            }
         }
         self.mark_forgotten(index, of(&planner.forgotten, old).to_vec());
         let mut kept = all;
@@ -258,13 +260,9 @@ impl Planner {
         }
     }
 
-    /// Drops what says nothing of slots after the cursor, but for what the store has forgotten.
+    /// Drops judgements of slots that are settled.
     fn drop_settled(&mut self, index: u32) {
         let cursor = self.tracks[index as usize].cursor;
-        if let Some(passed) = self.passed.get_mut(&index) {
-            keep_after(passed, cursor);
-        }
-        prune(&mut self.passed, index, |_| true);
         prune(&mut self.judgements, index, |judgement| judgement.through > cursor);
     }
 }
@@ -439,7 +437,7 @@ impl<'a> Taking<'a> {
             }
             Some(memory) if is_rolled_back => {
                 planner.restore(index, memory, self.state.now);
-                is_new = planner.passed.get(&index).is_some_and(|passed| !passed.is_empty());
+                is_new = of(&planner.passed, index).iter().any(|run| run.last > cursor);
             }
             // Others have led since: the store is believed.
             Some(_) | None => {}
@@ -452,8 +450,12 @@ impl<'a> Taking<'a> {
     fn pass_ahead(&mut self, index: u32, known: Known<'_>) {
         let Some(progress) = known.progress else { return };
         let newest = progress.dispatched.map(|slot| Run { first: slot, last: slot });
+        // A cursor that is ahead is going to be set back.
+        let is_ahead = self.planner.is_ahead(index, self.state.now);
+        let cursor = self.planner.tracks[index as usize].cursor;
+        let after = if is_ahead { UnixMs::MIN } else { cursor };
         for run in progress.ahead.iter().copied().chain(newest) {
-            insert_run(self.planner.passed.entry(index).or_default(), run, MAX_PASSED);
+            self.planner.pass_after(index, run, after);
         }
     }
 

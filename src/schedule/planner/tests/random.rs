@@ -463,3 +463,22 @@ fn slots_sent_by_a_clock_ahead_are_marked_as_sent_again_though_their_leader_bega
     }
     world.check();
 }
+
+#[test]
+fn slots_passed_over_twice_by_a_clock_ahead_are_passed_over_once_it_is_right() {
+    let mut world = World::new();
+    for step in [
+        Step::SetAhead { seconds: 23 },
+        Step::Lead { seconds: 0, settled: 13, guarded: false },
+        Step::SetRight { led: false },
+        Step::Flush { restart: false },
+        Step::SetAhead { seconds: 16 },
+        Step::Lead { seconds: 6, settled: 4, guarded: false },
+        Step::SetRight { led: false },
+        Step::Edit { entry: 0, period: 0, led: true },
+        Step::Lead { seconds: 2, settled: 1, guarded: false },
+    ] {
+        world.take(&step);
+    }
+    world.check();
+}
