@@ -26,7 +26,7 @@ use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
     Acquire, Acquired, Batch, Capabilities, Exception, Fold, FoldedThrough, HistoryQuery,
     INTENT_KEPT, Intend, Intent, ManualMessage, ManualNote, ManualStep, Noted, PastEvent, Register,
-    Reply, Sent, Settle, Settled, Snapshot, Store, Trim, Trimmed, Write,
+    Remembered, Reply, Sent, Settle, Settled, Snapshot, Store, Trim, Trimmed, Write,
 };
 use downbeat::store::journal::RecordId;
 use downbeat::store::{Fence, Outgoing};

@@ -24,8 +24,8 @@ use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
     Acquire, Acquired, BackfillNote, BackfillStep, Batch, Exception, Fold, FoldedThrough,
     HistoryQuery, Intend, Intent, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
-    ManualMessage, OTHER_QUEUES, OpenBackfill, Register, Reply, Sent, Settle, Settled, Snapshot,
-    Store, StoreError, Trim, Write,
+    ManualMessage, OTHER_QUEUES, OpenBackfill, Register, Remembered, Reply, Sent, Settle, Settled,
+    Snapshot, Store, StoreError, Trim, Write,
 };
 use downbeat::store::journal::RecordId;
 use downbeat::store::redis::RedisStore;

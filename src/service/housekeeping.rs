@@ -17,7 +17,8 @@ use crate::schedule::planner::Planner;
 use crate::schedule::progress::Progress;
 use crate::store::Fence;
 use crate::store::contract::{
-    Fold, FoldedThrough, MAX_FOLDED, MAX_TRIMMED, Reply, Store, StoreError, Trim, Trimmed,
+    Fold, FoldedThrough, MAX_FOLDED, MAX_TRIMMED, Remembered, Reply, Store, StoreError, Trim,
+    Trimmed,
 };
 use crate::store::journal::RecordId;
 
@@ -260,7 +261,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     ) -> Result<Step, StoreError> {
         let sequence = self.planner.as_ref().map_or(0, Planner::sequence);
         let position = Position { sequence, head: self.head };
-        match self.begin_journal(lease, position, progress, FoldedThrough::Anew).await? {
+        match self.begin_journal(lease, position, progress, Remembered::All).await? {
             Ok(Position { sequence, head }) => {
                 self.unfolded.clear();
                 self.head = head;
@@ -277,20 +278,21 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// Writes progress in parts. The last begins a new journal, as `anew` says. Gives where the writes have
+    /// Writes progress in parts. The last begins a new journal. Gives where the writes have
     /// got to, or the reply that refused.
     pub(super) async fn begin_journal(
         &mut self,
         lease: &Arc<str>,
         mut position: Position,
         progress: Vec<(Arc<str>, Progress)>,
-        anew: FoldedThrough,
+        remembered: Remembered,
     ) -> Result<Result<Position, Reply>, StoreError> {
         let mut parts = progress.chunks(MAX_FOLDED).peekable();
         loop {
             let progress = parts.next().unwrap_or_default().to_vec();
             let is_last = parts.peek().is_none();
-            let through = if is_last { anew } else { FoldedThrough::Unchanged };
+            let through =
+                if is_last { FoldedThrough::Anew(remembered) } else { FoldedThrough::Unchanged };
             let fence = Fence::after(lease, position.sequence);
             match self.store.fold(Fold { fence, progress, through }).await? {
                 Reply::Written { sequence, head, .. } => position = Position { sequence, head },

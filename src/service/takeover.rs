@@ -17,7 +17,7 @@ use crate::schedule::progress::{Completeness, Progress, State};
 use crate::schedule::registration::RegistrationChange;
 use crate::store::Fence;
 use crate::store::contract::{
-    FoldedThrough, MAX_CHANGES, OTHER_QUEUES, Register, Reply, Snapshot, Store, StoreError,
+    MAX_CHANGES, OTHER_QUEUES, Register, Remembered, Reply, Snapshot, Store, StoreError,
 };
 use crate::store::journal::{Record, RecordId};
 use crate::telemetry::Gathering;
@@ -56,8 +56,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             let settled = takeover.settled(&state, memory);
             // If this takeover is cut short, the next leader has to count what was lost.
             let is_forgotten = is_damaged && remembered.is_none();
-            let anew = if is_forgotten { FoldedThrough::AnewDamaged } else { FoldedThrough::Anew };
-            let begun = self.try_to_begin_journal(lease, position, settled, anew).await?;
+            let journal = if is_forgotten { Remembered::Nothing } else { Remembered::All };
+            let begun = self.try_to_begin_journal(lease, position, settled, journal).await?;
             let Some(reached) = begun else { return Ok(()) };
             position = reached;
             self.journal_is_lost = false;
@@ -77,8 +77,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
         };
         if fold_first && !is_new_journal {
-            let (progress, anew) = (all_progress(&planner), FoldedThrough::Anew);
-            let begun = self.try_to_begin_journal(lease, position, progress, anew).await?;
+            let (progress, journal) = (all_progress(&planner), Remembered::All);
+            let begun = self.try_to_begin_journal(lease, position, progress, journal).await?;
             let Some(reached) = begun else { return Ok(()) };
             position = reached;
             is_new_journal = true;
@@ -137,9 +137,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         lease: &Lease,
         position: Position,
         progress: Vec<(Arc<str>, Progress)>,
-        anew: FoldedThrough,
+        journal: Remembered,
     ) -> Result<Option<Position>, StoreError> {
-        let begun = self.begin_journal(&lease.text, position, progress, anew).await?;
+        let begun = self.begin_journal(&lease.text, position, progress, journal).await?;
         Ok(begun.map_err(|refusal| self.back_off(&refusal)).ok())
     }
 

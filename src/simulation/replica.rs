@@ -14,7 +14,7 @@ use crate::schedule::sample::{DAY, zone};
 use crate::schedule::{Entry, UnixMs, Zone};
 use crate::store::contract::{
     Acquire, Acquired, Batch, Exception, Fold, FoldedThrough, HistoryQuery, OTHER_QUEUES, Register,
-    Reply, Store, Trim, Write,
+    Remembered, Reply, Store, Trim, Write,
 };
 use crate::store::journal::RecordId;
 use crate::store::memory::MemoryStore;
@@ -194,8 +194,8 @@ impl World {
         let mut written = Ok(());
         if is_lost {
             let anew = match is_damaged && before.is_none() {
-                true => FoldedThrough::AnewDamaged,
-                false => FoldedThrough::Anew,
+                true => FoldedThrough::Anew(Remembered::Nothing),
+                false => FoldedThrough::Anew(Remembered::All),
             };
             written = self.write_progress(index, settled, anew);
             // The answer may be lost.
@@ -302,7 +302,7 @@ impl World {
     fn begin_journal(&mut self, index: usize) -> Result<(), Reply> {
         let entries = &self.replicas[index].planner().schedule().entries;
         let names = entries.iter().map(|entry| Arc::clone(&entry.name)).collect();
-        self.fold(index, &names, FoldedThrough::Anew)
+        self.fold(index, &names, FoldedThrough::Anew(Remembered::All))
     }
 
     /// Folds and trims.
@@ -390,7 +390,7 @@ impl World {
             if reply == Reply::Lost && is_answered {
                 // What is remembered of unfolded entries is in progress from now on.
                 let unfolded = self.replicas[index].unfolded.clone();
-                return self.fold(index, &unfolded, FoldedThrough::Anew);
+                return self.fold(index, &unfolded, FoldedThrough::Anew(Remembered::All));
             }
             let exceptions = match (is_answered, reply) {
                 (true, reply) => self.replicas[index].take_in(reply)?,

@@ -295,6 +295,16 @@ pub struct Fold {
     pub through: FoldedThrough,
 }
 
+/// What is remembered of a journal that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remembered {
+    /// Everything.
+    All,
+    /// Nothing of what it recorded since it was folded: the records count as damaged until the last part of
+    /// a [`Register`] is written.
+    Nothing,
+}
+
 /// How far the journal is folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoldedThrough {
@@ -305,10 +315,7 @@ pub enum FoldedThrough {
     /// The journal was lost, and with this part everything that the leader remembers is in progress: a
     /// new chain begins. Whatever stands in the journal's place is replaced if it is no journal. Carried
     /// out although the journal is lost, as its earlier parts are.
-    Anew,
-    /// The same when nobody remembers what was lost: the records count as damaged until the last part of a
-    /// [`Register`] is written.
-    AnewDamaged,
+    Anew(Remembered),
 }
 
 /// What a fenced write did.

@@ -20,7 +20,7 @@ pub(crate) use self::requests::Decision;
 use super::Outgoing;
 use super::contract::{
     Announced, Announcement, Counters, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
-    OTHER_QUEUES, RunOf, Snapshot,
+    OTHER_QUEUES, Remembered, RunOf, Snapshot,
 };
 use super::journal::{Record, RecordId};
 use super::open_backfills::OpenBackfills;
@@ -110,14 +110,12 @@ pub(crate) struct Change {
 }
 
 /// How a change moves `folded`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Folding {
     /// Up to this record.
     Through(RecordId),
-    /// A new chain begins.
-    Anew,
-    /// A new chain begins, and the records are damaged until they are marked.
-    AnewDamaged,
+    /// A new chain begins with this record. What nobody remembers is damaged until it is marked.
+    Anew(NewRecord, Remembered),
 }
 
 /// One namespace, as a store keeps it.
@@ -271,10 +269,9 @@ impl Model {
             // What folds itself has folded everything.
             Some(_) if self.folds_itself => {}
             Some(Folding::Through(id)) => self.folded = Some(id),
-            Some(Folding::Anew) => self.begin_chain(),
-            Some(Folding::AnewDamaged) => {
-                self.begin_chain();
-                self.progress_sealed = false;
+            Some(Folding::Anew(first, remembered)) => {
+                self.begin_chain(first);
+                self.progress_sealed &= remembered == Remembered::All;
             }
             None => {}
         }
@@ -288,14 +285,18 @@ impl Model {
     }
 
     fn append(&mut self, record: NewRecord) {
-        let NewRecord { id, term, queue, lines } = record;
-        for line in &lines {
-            self.count(&queue, line);
+        let NewRecord { queue, lines, .. } = &record;
+        for line in lines {
+            self.count(queue, line);
             if self.folds_itself && line.outcome.is_scheduled() {
                 self.progress.entry((&*line.entry).into()).or_default().take_in(line);
             }
         }
-        let before = self.head.map(|head| head.id);
+        self.append_behind(self.head.map(|head| head.id), record);
+    }
+
+    fn append_behind(&mut self, before: Option<RecordId>, record: NewRecord) {
+        let NewRecord { id, term, queue, lines } = record;
         let slots: u64 = lines.iter().map(|line| line.count).sum();
         let total = self.head.map_or(0, |head| head.total).saturating_add(slots);
         self.head = Some(Head { id, total });
@@ -308,12 +309,12 @@ impl Model {
         }
     }
 
-    /// Begins a new chain behind the newest record that is there.
-    fn begin_chain(&mut self) {
-        let journal = self.journal.get_or_insert_default();
-        let total = self.head.map_or(0, |head| head.total);
-        self.head = journal.back().map(|record| Head { id: record.id, total });
-        self.folded = self.head.map(|head| head.id);
+    /// Begins a new chain behind the records that are there.
+    fn begin_chain(&mut self, first: NewRecord) {
+        let id = first.id;
+        self.journal.get_or_insert_default();
+        self.append_behind(None, first);
+        self.folded = Some(id);
     }
 
     fn count(&mut self, queue: &Arc<str>, line: &Line) {

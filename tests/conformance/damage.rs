@@ -88,7 +88,9 @@ async fn a_lost_journal_is_begun_anew_with_what_the_leader_remembers<R: Rig>(mut
         let of_b = Progress { count: 1, ..Progress::through(leader.slot(20)) };
         let of_c = Progress::through(leader.slot(20));
         let part = vec![("b".into(), of_b.clone()), ("c".into(), of_c.clone())];
-        leader.fold(part, FoldedThrough::Anew).await.written();
+        let before = leader.head;
+        leader.fold(part, FoldedThrough::Anew(Remembered::All)).await.written();
+        assert!(leader.head > before, "a new chain begins with a record of its own");
         let snapshot = leader.read().await;
         assert!(snapshot.is_chain_whole(), "{damage:?}");
         assert_eq!((snapshot.folded, snapshot.head), (snapshot.head, leader.head));
@@ -114,7 +116,7 @@ async fn what_nobody_remembers_stays_damaged_until_all_is_registered<R: Rig>(mut
         };
         let of_a = Progress::through(leader.slot(30));
         let part = vec![("a".into(), of_a.clone())];
-        leader.fold(part, FoldedThrough::AnewDamaged).await.written();
+        leader.fold(part, FoldedThrough::Anew(Remembered::Nothing)).await.written();
         assert_eq!(leader.state().await.completeness, Completeness::Damaged, "{damage:?}");
         assert_eq!(leader.state().await.progress["a"].through, of_a.through, "{damage:?}");
         let lost = vec![("q".into(), skipped("a", leader.slot(1), SkipReason::Unknown))];
@@ -206,7 +208,7 @@ async fn a_store_that_was_rolled_back_is_written_by_nobody_who_remembers_more<R:
     }
     let writes = vec![write("a", leader.slot(7), "q")];
     assert_eq!(leader.dispatch(writes.clone()).await, Reply::Stale);
-    let fold = leader.fold(Vec::new(), FoldedThrough::Anew).await;
+    let fold = leader.fold(Vec::new(), FoldedThrough::Anew(Remembered::All)).await;
     assert_eq!(fold, Reply::Stale);
     assert_eq!(leader.everything().await, before);
     // Once it has read anew, it goes on from there.

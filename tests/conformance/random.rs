@@ -416,10 +416,13 @@ impl<R: Rig> Side<R> {
                 self.fold(progress.into_iter().collect(), FoldedThrough::Unchanged).await
             }
             // A store that folds itself has no journal to lose.
-            Op::FoldAnew { is_damaged: true } if !self.alike.folds_itself => {
-                self.fold_all(|_| FoldedThrough::AnewDamaged).await
+            Op::FoldAnew { .. } if self.alike.folds_itself => self.fold_all(through_head).await,
+            Op::FoldAnew { is_damaged: true } => {
+                self.fold_all(|_| FoldedThrough::Anew(Remembered::Nothing)).await
             }
-            Op::FoldAnew { .. } => self.fold_all(|_| FoldedThrough::Anew).await,
+            Op::FoldAnew { is_damaged: false } => {
+                self.fold_all(|_| FoldedThrough::Anew(Remembered::All)).await
+            }
             Op::Trim { slots, outcomes } => {
                 if self.alike.folds_itself {
                     self.fold_all(through_head).await;

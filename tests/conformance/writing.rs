@@ -106,7 +106,11 @@ async fn every_request<R: Rig>(
     let progress = vec![("a".into(), Progress::through(slot))];
     let fold = Fold { fence: fence(), progress, through: FoldedThrough::Unchanged };
     let fold = leader.store.fold(fold).await.unwrap();
-    let fold_anew = Fold { fence: fence(), progress: Vec::new(), through: FoldedThrough::Anew };
+    let fold_anew = Fold {
+        fence: fence(),
+        progress: Vec::new(),
+        through: FoldedThrough::Anew(Remembered::All),
+    };
     let fold_anew = leader.store.fold(fold_anew).await.unwrap();
     vec![
         ("register", register),

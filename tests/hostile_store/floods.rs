@@ -132,6 +132,17 @@ fn many_values_of_fifty_megabytes_at_once_let_a_replica_take_over() {
     victim.finish();
 }
 
+#[test]
+fn many_records_of_fifty_megabytes_at_once_let_a_replica_take_over() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let mut victim = Victim::start(&server, "floods");
+    let huge = vec![b'4'; 50 << 20];
+    victim.restart(|victim| (0..6).for_each(|_| append_record(victim, &huge)));
+    victim.wait_for_more(&OTHERS, "a restart");
+    victim.finish();
+}
+
 /// What a replica says of itself.
 fn announcement(at: i64, name: &str) -> String {
     let said = json!({"host": name, "pid": 1, "version": "9", "schedule": "x", "skew_ms": 0});

@@ -70,7 +70,7 @@ async fn a_lost_journal_stops_every_write_until_all_is_folded_anew() {
         let part = leader.fold(&[("a", slot)], FoldedThrough::Unchanged).await;
         assert!(matches!(part, Reply::Written { .. }), "{what}: {part:?}");
         assert_eq!(leader.completeness().await, expected, "{what}");
-        let last = leader.fold(&[("b", slot)], FoldedThrough::Anew).await;
+        let last = leader.fold(&[("b", slot)], FoldedThrough::Anew(Remembered::All)).await;
         assert!(matches!(last, Reply::Written { .. }), "{what}: {last:?}");
         assert_eq!(leader.completeness().await, Completeness::Whole, "{what}");
         let slot = ago(1);
@@ -80,6 +80,32 @@ async fn a_lost_journal_stops_every_write_until_all_is_folded_anew() {
         assert_eq!((state.completeness, state.progress["a"].through), (Completeness::Whole, slot));
         assert_eq!(state.unreadable, [], "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_new_journal_begins_with_a_record_of_its_own_whatever_size_those_before_it_have() {
+    needs!(Redis);
+    let mut leader = leader().await;
+    leader.dispatch(vec![send("a", ago(3), "q")]).await.unwrap();
+    let mut redis = leader.redis();
+    let mut add = redis::cmd("XADD");
+    add.arg("test:journal").arg("*").arg("lines").arg(vec![b'4'; 40 << 20]);
+    let large: String = add.query(&mut redis).unwrap();
+    assert_eq!(leader.dispatch(vec![send("a", ago(2), "q")]).await, Ok(Reply::Lost));
+    // The log of slow commands has those that scripts call, too.
+    let set = ["SET", "slowlog-log-slower-than"];
+    let () = redis::cmd("CONFIG").arg(&set).arg(0).query(&mut redis).unwrap();
+    let () = redis::cmd("SLOWLOG").arg("RESET").query(&mut redis).unwrap();
+    leader.fold(&[("a", ago(3))], FoldedThrough::Unchanged).await;
+    leader.fold(&[("b", ago(3))], FoldedThrough::Anew(Remembered::All)).await;
+    let () = redis::cmd("CONFIG").arg(&set).arg(-1).query(&mut redis).unwrap();
+    let slow: Vec<redis::Value> =
+        redis::cmd("SLOWLOG").arg("GET").arg(100).query(&mut redis).unwrap();
+    let slow = format!("{slow:?}");
+    assert!(slow.contains("\"XADD\"") && !slow.contains("\"XREVRANGE\""), "{slow}");
+    assert!(leader.head.unwrap() > large.parse().unwrap());
+    assert_eq!(exceptions(leader.dispatch(vec![send("a", ago(2), "q")]).await), []);
+    assert_eq!(leader.completeness().await, Completeness::Whole);
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn something_else_in_the_place_of_any_key_is_survived() {
             match (key, reply) {
                 ("lease", Reply::Fenced) => {}
                 ("head" | "journal", Reply::Lost) => {
-                    leader.fold(&[("a", ago(1))], FoldedThrough::Anew).await;
+                    leader.fold(&[("a", ago(1))], FoldedThrough::Anew(Remembered::All)).await;
                 }
                 (_, Reply::Written { exceptions, .. }) => assert_eq!(exceptions, []),
                 (key, reply) => panic!("{key} is a {other}: {reply:?}"),
@@ -274,4 +274,23 @@ async fn counters_that_are_none_are_begun_anew() {
     let _: () = leader.redis().hset("test:counters", "no tab", "5").unwrap();
     let _: () = leader.redis().hset("test:counters", "q\tflown", "5").unwrap();
     assert_eq!(leader.store.counters().await.unwrap().0.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_larger_than_any_of_ours_is_not_sent_where_a_hash_is_not_heavy() {
+    needs!(Redis);
+    let large = "x".repeat(3_000_000);
+    for (field, value) in [("bad", &*large), (&*large, "1")] {
+        let mut leader = Leader::start().await;
+        let mut redis = leader.redis();
+        let () = redis.hset("test:progress", field, value).unwrap();
+        let sent = |redis: &mut Connection| {
+            let stats: redis::InfoDict = redis::cmd("INFO").arg("stats").query(redis).unwrap();
+            stats.get::<u64>("total_net_output_bytes").unwrap()
+        };
+        let before = sent(&mut redis);
+        assert_eq!(leader.snapshot().await.unreadable_count, 1);
+        let bytes = sent(&mut redis) - before;
+        assert!(bytes < 100_000, "{bytes} bytes");
+    }
 }

@@ -297,6 +297,12 @@ impl Model {
         Ok(Decision { change, exceptions: Vec::new() })
     }
 
+    /// The record with which a chain begins: of no slots.
+    fn first_record(&self, now: UnixMs, fence: &Fence) -> NewRecord {
+        let (id, term) = (self.next_id(now), term_of(&fence.lease));
+        NewRecord { id, term, queue: "".into(), lines: Vec::new() }
+    }
+
     pub(crate) fn decide_fold(&self, now: UnixMs, request: &Fold) -> Result<Decision, Reply> {
         let mut change = self.check(now, &request.fence)?;
         change.fold = match request.through {
@@ -305,8 +311,9 @@ impl Model {
                 self.check_journal()?;
                 Some(Folding::Through(id))
             }
-            FoldedThrough::Anew => Some(Folding::Anew),
-            FoldedThrough::AnewDamaged => Some(Folding::AnewDamaged),
+            FoldedThrough::Anew(remembered) => {
+                Some(Folding::Anew(self.first_record(now, &request.fence), remembered))
+            }
         };
         let owned =
             |(entry, progress): &(Arc<str>, _)| ((&**entry).into(), Some(Clone::clone(progress)));

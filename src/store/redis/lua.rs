@@ -32,16 +32,16 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ACQUIRE = "acquire";
+    ACQUIRE = "weigh" "acquire";
     RENEW = "renew";
     RESIGN = "resign";
     ANNOUNCE = "weigh" "announce";
     OVERVIEW = "overview";
     SCAN = "weigh" "scan";
-    RANGE = "range";
-    FIELDS = "fields";
+    RANGE = "weigh" "range";
+    FIELDS = "weigh" "fields";
     REGISTER = "fence" "journal" "records" "register";
-    FOLD = "fence" "journal" "records" "fold";
+    FOLD = "fence" "weigh" "journal" "records" "fold";
     DISPATCH = "fence" "journal" "push" "running" "dispatch";
     INTEND = "fence" "journal" "records" "running" "intend";
     SETTLE = "fence" "journal" "records" "settle";

@@ -15,7 +15,7 @@ use crate::schedule::registration::RegistrationChange;
 use crate::store::Fence;
 use crate::store::contract::{
     BackfillNote, BackfillStep, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage,
-    ManualNote, ManualStep, OpenBackfill, Register, Settle,
+    ManualNote, ManualStep, OpenBackfill, Register, Remembered, Settle,
 };
 use crate::store::journal::write_line;
 use crate::store::open_backfills::{KEPT_FOR, MAX_OPEN};
@@ -96,8 +96,8 @@ pub(super) fn fold(context: &Context<'_>, request: &Fold) -> Cmd {
     add_fence(&mut call, &request.fence);
     match request.through {
         FoldedThrough::Unchanged => call.arg("unchanged"),
-        FoldedThrough::Anew => call.arg("anew"),
-        FoldedThrough::AnewDamaged => call.arg("damaged"),
+        FoldedThrough::Anew(Remembered::All) => call.arg("anew"),
+        FoldedThrough::Anew(Remembered::Nothing) => call.arg("damaged"),
         FoldedThrough::Record(id) => call.arg(id.to_string()),
     };
     call.arg(2 * request.progress.len());

@@ -12,10 +12,14 @@
 --       {'newer', now, marker}  a newer version has been here
 --       {'older', now, replica}  the namespace is kept in an older format, by a replica that still runs
 local MAX_TERM = 1e14
+local MAX_LEASE = 300
+-- The marker of the first format is the time at which it was written.
+local FIRST_TIME = 1e9
+local REPLICAS_AT_ONCE = 500
+local MAX_ANNOUNCEMENT = 10000
+local MAX_AHEAD_MS = 1000
 -- Among so many of the newest records there is one of a leader; the others are manual messages.
 local RECORDS_WITH_A_TERM = 10
--- In the journal, a record may be so large; reading it would take longer than it is worth.
-local LARGE = 33554432
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -27,8 +31,7 @@ end
 
 -- The term of the newest record of a leader; nil where that cannot be read.
 local function recorded_term()
-  local weight = redis.pcall('MEMORY', 'USAGE', KEYS[5], 'SAMPLES', 1)
-  if type(weight) == 'number' and weight > LARGE then
+  if is_large_journal(KEYS[5]) then
     return nil
   end
   local newest = redis.pcall('XREVRANGE', KEYS[5], '+', '-', 'COUNT', RECORDS_WITH_A_TERM)
@@ -49,8 +52,8 @@ if kind ~= 'none' then
   local found = kind
   if kind == 'string' then
     local length, left = redis.call('STRLEN', KEYS[1]), redis.call('PTTL', KEYS[1])
-    local lease = redis.call('GETRANGE', KEYS[1], 0, 299)
-    if length < 300 and left >= 0 and string.find(lease, '^%d+ [^%c]+$') then
+    local lease = redis.call('GETRANGE', KEYS[1], 0, MAX_LEASE - 1)
+    if length < MAX_LEASE and left >= 0 and string.find(lease, '^%d+ [^%c]+$') then
       return {'held', now, lease, left}
     end
     leased_term = read_term(string.match(lease, '^(%d+) ') or '') or 0
@@ -69,16 +72,15 @@ end
 if marker == '' and ARGV[3] ~= '1' then
   return {'unmarked', now}
 end
--- The marker of the first format is the time at which it was written.
 local format = string.find(marker, '^%d+$') and tonumber(marker)
-if format and format > tonumber(ARGV[5]) and format < 1e9 then
+if format and format > tonumber(ARGV[5]) and format < FIRST_TIME then
   return {'newer', now, marker}
 end
 if format and format ~= tonumber(ARGV[5]) and redis.call('TYPE', KEYS[4]).ok == 'hash' then
-  local page = redis.call('HSCAN', KEYS[4], 0, 'COUNT', 500)[2]
+  local page = redis.call('HSCAN', KEYS[4], 0, 'COUNT', REPLICAS_AT_ONCE)[2]
   for at = 1, #page, 2 do
-    local seen = #page[at + 1] < 10000 and tonumber(string.match(page[at + 1], '^(%d+) .*[^ ]$'))
-    if seen and now - seen <= 3 * ARGV[2] and seen - now <= 1000 then
+    local seen = #page[at + 1] < MAX_ANNOUNCEMENT and tonumber(string.match(page[at + 1], '^(%d+) .*[^ ]$'))
+    if seen and now - seen <= 3 * ARGV[2] and seen - now <= MAX_AHEAD_MS then
       return {'older', now, page[at]}
     end
   end

@@ -27,10 +27,10 @@
 --                           was refused with that error, or a slot, counted from 1 over all guarded
 --                           parts: 'queue_full' or 'still_running' (recorded as that instead), or
 --                           the error with which it was refused
-if tonumber(ARGV[5]) > now + 1000 then
+if tonumber(ARGV[5]) > now + MAX_AHEAD_MS then
   return {'early', now}
 end
-if is_lost then
+if is_lost() then
   return {'lost', now}
 end
 

@@ -5,6 +5,9 @@
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote
 -- Gives {'fenced', now} or {'stale', now}, or leaves `now`, the server's time in UTC ms.
 -- Of a value that is none of ours, however large, no more is read than tells.
+-- No slot may be further ahead of this clock.
+local MAX_AHEAD_MS = 1000
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1]) ~= ARGV[1] then

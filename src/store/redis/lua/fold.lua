@@ -2,40 +2,54 @@
 --
 -- KEYS  1 lease, 2 sequence, 3 head, 4 journal, 5 counters, 6 progress, 7 folded
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw, 3 the one to leave behind, 4 the newest
---       record that is folded then, 'unchanged', or 'anew': a chain begins behind the newest record, or
---       with an empty journal if something else is in its place; 'damaged': the same, and progress loses
---       its seal; 5 how many words follow: entries and their progress, by turns
+--       record that is folded then, 'unchanged', or 'anew': a chain begins with a record of no slots, in an
+--       empty journal if something else is in its place; 'damaged': the same, and progress loses its seal;
+--       5 how many words follow: entries and their progress, by turns
 -- Gives {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
 --       {'written', now, head}
 local is_anew = ARGV[4] == 'anew' or ARGV[4] == 'damaged'
-if is_lost and not is_anew and ARGV[4] ~= 'unchanged' then
+if not is_anew and ARGV[4] ~= 'unchanged' and is_lost() then
   return {'lost', now}
 end
+
+-- How many slots there were, as the newest record says.
+local function newest_total()
+  local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
+  local fields = newest[1] and newest[1][2] or {}
+  for n = 1, math.min(#fields, 20), 2 do
+    local slots = fields[n] == 'total' and #fields[n + 1] <= 15 and tonumber(fields[n + 1])
+    if slots then
+      return slots
+    end
+  end
+  return 0
+end
+
+-- Gives the id of the first record, or an error.
+local function begin_chain()
+  local term = string.match(ARGV[1], '^%d+') or ''
+  return redis.pcall('XADD', KEYS[4], '*', 'before', '', 'term', term, 'queue', '', 'total', total,
+    'lines', '')
+end
+
 redis.call('SET', KEYS[2], ARGV[3])
 write_hash('HSET', KEYS[6], 5)
 if ARGV[4] == 'damaged' then
   redis.pcall('HDEL', KEYS[6], '')
 end
 if is_anew then
-  -- Behind the greatest id there is no place for another.
-  local is_full = newest[1] and string.find(newest[1][1], '^18446744073709551615%-')
-  if newest.err or is_full then
+  -- The newest record may be of any size and is another's: from now on it is one of ours.
+  if total == 0 and not is_large_journal(KEYS[4]) then
+    total = newest_total()
+  end
+  local id = begin_chain()
+  if type(id) == 'table' then
+    -- No journal, or one behind whose greatest id there is no place for another.
     redis.call('DEL', KEYS[4])
-    newest = {}
+    id = begin_chain()
   end
-  if newest[1] then
-    head = newest[1][1]
-    local fields = newest[1][2]
-    for n = 1, math.min(#fields, 20), 2 do
-      local slots = fields[n] == 'total' and #fields[n + 1] <= 15 and tonumber(fields[n + 1])
-      total = slots or total
-    end
-    redis.call('SET', KEYS[3], head .. ' ' .. string.format('%.0f', total))
-    redis.call('SET', KEYS[7], head)
-  else
-    head = ''
-    redis.call('DEL', KEYS[3], KEYS[7])
-  end
+  move_head(id, 0)
+  redis.call('SET', KEYS[7], id)
 elseif ARGV[4] ~= 'unchanged' then
   redis.call('SET', KEYS[7], ARGV[4])
 end

@@ -11,10 +11,10 @@
 --       {'written', now, head, item, why, item, why, ...}
 --                           all are in doubt from now on but these, counted from 1: 'still_running'
 --                           (recorded as that), or the error of what tells whether a task runs
-if tonumber(ARGV[5]) > now + 1000 then
+if tonumber(ARGV[5]) > now + MAX_AHEAD_MS then
   return {'early', now}
 end
-if is_lost then
+if is_lost() then
   return {'lost', now}
 end
 

@@ -1,25 +1,24 @@
 -- Appends records to the journal and counts; stands in front of the scripts that do.
 --
 -- KEYS  3 head, 4 journal, 5 counters
--- Leaves `newest`, a list of the newest record or an error; `head`, its id ('' before the first); and
--- `is_lost`: the newest record is not the one that `head` names.
-local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
-local head, total, is_lost = '', 0, false
+-- Leaves `head`, the id of the newest record ('' before the first), and `total`, how many slots there were.
+local head, total, is_head_readable = '', 0, true
 do
   local said = redis.pcall('GETRANGE', KEYS[3], 0, 63)
-  if type(said) == 'string' and said ~= '' then
-    local id, slots = string.match(said, '^(%d+%-%d+) (%d+)$')
+  if said ~= '' then
+    local id, slots = string.match(type(said) == 'string' and said or '', '^(%d+%-%d+) (%d+)$')
     if id and #slots <= 15 then
       head, total = id, tonumber(slots)
     else
-      is_lost = true
+      is_head_readable = false
     end
-  elseif said ~= '' then
-    is_lost = true
   end
-  if newest.err or (newest[1] and newest[1][1] or '') ~= head then
-    is_lost = true
-  end
+end
+
+-- Whether the newest record is not the one that `head` names. Ask before anything is appended.
+local function is_lost()
+  local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
+  return not is_head_readable or newest.err or (newest[1] and newest[1][1] or '') ~= head
 end
 
 -- Adds a record, of which `head` says nothing yet. Gives its id.

@@ -25,7 +25,7 @@ elseif ARGV[1] == 'published' then
   redis.call('SET', KEYS[6], ARGV[2] .. '\t' .. ARGV[8], 'EX', ARGV[3])
   redis.call('DEL', KEYS[7])
   -- While the journal is lost its leader must see that.
-  if not is_lost then
+  if not is_lost() then
     move_head(append('', ARGV[5], 1, ARGV[6]), 1)
   end
   count(ARGV[7], 1)

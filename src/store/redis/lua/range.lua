@@ -5,15 +5,15 @@
 --       longest field that is given
 -- Gives {1 when more may follow, else 0, record, record, ...} as XRANGE does, the length of what is longer
 --       in its place; {0} of what is no journal
+local RECORDS_AT_ONCE = 30
+
 local reply, from, left, bytes = {0}, ARGV[2], tonumber(ARGV[4]), 0
 if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then
   return reply
 end
--- In a large journal any record may be of any size, and Redis copies all that are asked for. Weighing copies
--- none.
-local weight = redis.pcall('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0)
-local at_once = type(weight) == 'number' and weight <= 33554432 and 30 or 1
-while left > 0 and bytes <= 4194304 do
+-- Redis copies all records that are asked for.
+local at_once = is_large_journal(KEYS[1]) and 1 or RECORDS_AT_ONCE
+while left > 0 and bytes <= MAX_BYTES do
   local wanted = math.min(left, at_once)
   local page = redis.call(ARGV[1], KEYS[1], from, ARGV[3], 'COUNT', wanted)
   for _, record in ipairs(page) do

@@ -10,7 +10,7 @@
 --       dropped; entries whose intent is dropped; entries of which everything is dropped
 -- Gives {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
 --       {'written', now, head}
-if is_lost then
+if is_lost() then
   return {'lost', now}
 end
 redis.call('SET', KEYS[2], ARGV[3])

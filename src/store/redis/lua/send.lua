@@ -19,7 +19,7 @@ end
 -- The first write: refused when memory is full, and then nothing has happened yet.
 redis.call('SET', KEYS[6], ARGV[1] .. '\t' .. ARGV[8], 'EX', ARGV[2])
 -- While the journal is lost its leader must see that.
-local id = not is_lost and append('', ARGV[3], 1, ARGV[4])
+local id = not is_lost() and append('', ARGV[3], 1, ARGV[4])
 local places = {}
 local at = read_commands(9, places)
 local refused = store_and_push(places, ARGV[6], ARGV[7], ARGV, at + 1, at + 1)

@@ -7,7 +7,7 @@
 --       those that do not overlap with themselves
 -- Gives {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
 --       {'written', now, head}
-if is_lost then
+if is_lost() then
   return {'lost', now}
 end
 redis.call('SET', KEYS[2], ARGV[3])

@@ -5,7 +5,9 @@
 --       many words follow: entries and their outcomes, by turns
 -- Gives 1 when that was done, 0 when the lease is another's, the journal is lost or its oldest record is
 -- not that one.
-if is_lost or redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
+local WORDS_AT_ONCE = 1000
+
+if is_lost() or redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
 local oldest = redis.call('XRANGE', KEYS[4], '-', '+', 'COUNT', 1)
@@ -15,8 +17,8 @@ end
 if redis.call('TYPE', KEYS[2]).ok ~= 'hash' then
   redis.call('DEL', KEYS[2])
 end
-for at = 5, 4 + ARGV[4], 1000 do
-  local last = math.min(at + 999, 4 + ARGV[4])
+for at = 5, 4 + ARGV[4], WORDS_AT_ONCE do
+  local last = math.min(at + WORDS_AT_ONCE - 1, 4 + ARGV[4])
   redis.call('HSET', KEYS[2], unpack(ARGV, at, last))
 end
 redis.call('XTRIM', KEYS[4], 'MINID', '=', ARGV[3])
