@@ -38,7 +38,7 @@ const MAX_SLOTS: usize = 1_000_000;
 const FIRST_TIME: u64 = 1_000_000_000;
 
 /// A request of ordinary size is answered sooner.
-const SLOW_ANSWER: Duration = Duration::from_millis(250);
+const SLOW_ANSWER: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where to read.
@@ -113,16 +113,8 @@ impl Source {
                 Value::Array(page) => page,
                 other => return text(&other).map(Some).ok_or_else(odd),
             };
-            let (next, fields) = match &page[..] {
-                [next, Value::Array(fields)] => (next, fields),
-                [_, Value::Array(short), Value::Array(long)] => {
-                    for pair in long.chunks_exact(2) {
-                        let Value::BulkString(name) = &pair[0] else { return Err(odd()) };
-                        each(name, &found(&pair[1])?);
-                    }
-                    return self.read_fields(key, longest, short, each).await.map(|()| None);
-                }
-                _ => return Err(odd()),
+            let [next, Value::Array(fields), Value::Array(unread)] = &page[..] else {
+                return Err(odd());
             };
             for pair in fields.chunks_exact(2) {
                 let (Value::BulkString(name), found) = (&pair[0], found(&pair[1])?) else {
@@ -131,6 +123,7 @@ impl Source {
                 each(name, &found);
                 left = left.saturating_sub(1);
             }
+            self.read_fields(key, longest, unread, &mut each).await?;
             cursor = text(next).ok_or_else(odd)?;
             if cursor == "0" || left == 0 {
                 return Ok(None);

@@ -6,6 +6,13 @@
 --       (JSON), or '' when it leaves, 3 ms after which a silent replica is forgotten, 4 where to begin, 5 how many to give at the most, 6 how many bytes one may
 --       say
 -- Gives {where to begin next, how many there are, and for each the replica, how many ms ago it spoke, JSON}
+local MAX_WEIGHED_REPLICAS = 1000
+local REPLICAS_AT_ONCE = 500
+local MAX_NAME = 300
+-- Bytes of the time in front of what a replica says, and the blanks.
+local MAX_TIME = 20
+local MAX_AHEAD_MS = 1000
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local listens = ARGV[1] == ''
@@ -24,12 +31,12 @@ elseif #ARGV[2] <= tonumber(ARGV[6]) then
   redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2] .. ' ')
 end
 local function next_page(cursor)
-  if not is_heavy(KEYS[1], 1000) then
-    return redis.call('HSCAN', KEYS[1], cursor, 'COUNT', 500)
+  if not is_heavy(KEYS[1], MAX_WEIGHED_REPLICAS) then
+    return redis.call('HSCAN', KEYS[1], cursor, 'COUNT', REPLICAS_AT_ONCE)
   end
   local found = {}
   for _, replica in ipairs(redis.call('HKEYS', KEYS[1])) do
-    local fits = redis.call('HSTRLEN', KEYS[1], replica) <= 20 + ARGV[6]
+    local fits = redis.call('HSTRLEN', KEYS[1], replica) <= MAX_TIME + ARGV[6]
     found[#found + 1] = replica
     found[#found + 1] = fits and redis.call('HGET', KEYS[1], replica) or ''
   end
@@ -43,9 +50,9 @@ repeat
   for at = 1, #page[2], 2 do
     local replica, said = page[2][at], page[2][at + 1]
     seen = seen + 1
-    local told = #said <= 20 + ARGV[6] and #replica <= 300 and string.match(said, '^%d+')
+    local told = #said <= MAX_TIME + ARGV[6] and #replica <= MAX_NAME and string.match(said, '^%d+')
     -- What is said to come from the future was written by nobody, or before the clock went back.
-    if not told or #told > 15 or now - told > tonumber(ARGV[3]) or told - now > 1000 then
+    if not told or #told > 15 or now - told > tonumber(ARGV[3]) or told - now > MAX_AHEAD_MS then
       if not listens then
         redis.call('HDEL', KEYS[1], replica)
       end
@@ -55,6 +62,6 @@ repeat
       reply[#reply + 1] = string.match(said, '^%d+ (.-) ?$') or ''
     end
   end
-until cursor == '0' or seen >= 500
+until cursor == '0' or seen >= REPLICAS_AT_ONCE
 reply[1], reply[2] = cursor, redis.call('HLEN', KEYS[1])
 return reply

@@ -4,17 +4,17 @@
 -- ARGV  1 bytes of the longest value that is given, then the fields
 -- Gives a value for each field, or the length of a longer one, or nil if there is none; ends early once the
 -- values exceed 4 MiB. Gives {} when it is no hash.
-local reply, bytes = {}, 0
+local longest, reply, bytes = tonumber(ARGV[1]), {}, 0
 if redis.call('TYPE', KEYS[1]).ok == 'hash' then
   for n = 2, #ARGV do
     local length = redis.call('HSTRLEN', KEYS[1], ARGV[n])
-    if length > tonumber(ARGV[1]) then
+    if length > longest then
       reply[n - 1] = length
     else
       reply[n - 1] = redis.call('HGET', KEYS[1], ARGV[n])
       bytes = bytes + length
     end
-    if bytes > 4194304 then
+    if bytes > MAX_BYTES then
       return reply
     end
   end

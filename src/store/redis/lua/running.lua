@@ -3,6 +3,9 @@
 -- KEYS  1 lease, 6 running
 -- ARGV  1 the caller's lease
 
+-- Bytes of what is noted of a task: when it was sent, and its id.
+local MAX_RUNNING = 1000
+
 local ends = {
   finished = true, failed = true, stopped = true, canceled = true,
   SUCCESS = true, FAILURE = true, REVOKED = true,
@@ -30,13 +33,13 @@ end
 local function still_runs(entry, longest, kind, there, here, prefix)
   -- "<sent at> <task id>"; what is not that says nothing.
   local length = redis.pcall('HSTRLEN', KEYS[6], entry)
-  if type(length) ~= 'number' or length == 0 or length > 1000 then
+  if type(length) ~= 'number' or length == 0 or length > MAX_RUNNING then
     return false
   end
   local last = redis.call('HGET', KEYS[6], entry)
   local at, id = string.match(last, '^(%d+) .-([%x%-]+)$')
   at, id = tonumber(at), id and string.sub(id, -36)
-  if not at or #id ~= 36 or at > now + 1000 or now - at >= longest then
+  if not at or #id ~= 36 or at > now + MAX_AHEAD_MS or now - at >= longest then
     return false
   end
   local key = prefix .. id

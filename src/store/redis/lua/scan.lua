@@ -3,16 +3,18 @@
 -- KEYS  1 hash
 -- ARGV  1 where to begin, 2 about how many fields, 3 bytes of the longest value that is given, 4 bytes of
 --       a field's name that are given
--- Gives {where to go on, {field, value, field, value, ...}}, the length of what is longer in its place;
---       at the beginning of a heavy hash {'heavy', {field, ...}, {field, length, ...}}: the fields to read
---       one by one, and those whose names are too long, each with the length of its value; or, of what is
---       no hash, its type
+-- Gives {where to go on, {field, value, field, value, ...}, {field, ...}}: the length of what is longer in
+--       its place, and fields that are to be read one by one, as those of a heavy hash are; or, of what is no
+--       hash, its type
+local MAX_WEIGHED_FIELDS = 200000
+local MIN_COUNT = 10
+
 local found = redis.call('TYPE', KEYS[1]).ok
 if found ~= 'hash' and found ~= 'none' then
   return found
 end
 local count, longest, longest_name = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-if ARGV[1] == '0' and is_heavy(KEYS[1], 200000) then
+if ARGV[1] == '0' and is_heavy(KEYS[1], MAX_WEIGHED_FIELDS) then
   local short, long = {}, {}
   for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
     if #field <= longest_name then
@@ -22,7 +24,7 @@ if ARGV[1] == '0' and is_heavy(KEYS[1], 200000) then
       long[#long + 1] = redis.call('HSTRLEN', KEYS[1], field)
     end
   end
-  return {'heavy', short, long}
+  return {'0', long, short}
 end
 while true do
   local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', count)
@@ -38,8 +40,8 @@ while true do
       bytes = bytes + length
     end
   end
-  if bytes <= 4194304 or count <= 10 then
-    return page
+  if bytes <= MAX_BYTES or count <= MIN_COUNT then
+    return {page[1], fields, {}}
   end
   count = math.floor(count / 10)
 end
