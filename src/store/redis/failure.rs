@@ -135,7 +135,8 @@ pub(super) fn explain(error: RedisError) -> Failure {
     }
     if text.contains("DB index is out of range") {
         let hint = "name one that the server has, or raise `databases` in redis.conf";
-        return other(format!("redis has no such database: {hint} ({text})"));
+        let text = format!("redis has no such database: {hint} ({text})");
+        return Failure { kind: Kind::Refused, ..Failure::other(text) };
     }
     match error.kind() {
         InvalidClientConfig => unusable(text),
