@@ -5,7 +5,8 @@
 //! - `busy`: a slot each millisecond, so that the leader is never idle for long, with a short history, in
 //!   real time.
 //!
-//! It prints the sizes of the keys as `MEMORY USAGE` shows them, and, as a baseline, the size of the bare
+//! It asserts that each slot recorded is one message, and that the journal keeps what `history` says and little
+//! more. It prints the sizes of the keys as `MEMORY USAGE` shows them, and, as a baseline, the size of the bare
 //! lines of the slots that are kept.
 //!
 //! `cargo bench --bench history`, `cargo bench --bench history -- day`
@@ -25,15 +26,21 @@ mod support;
 mod shared;
 
 use std::fs;
-use std::thread::sleep;
 use std::time::Duration;
 
 use redis::Connection;
 use shared::{JOURNAL, Language, Replica, info, read_journal, slots_through, stop, write_schedule};
 use support::redis::{Options, RedisServer};
+use support::wait::eventually;
 use tokio::time::Instant;
 
 const QUEUE: &str = "sink";
+/// Sending and trimming take no longer than this, beside the time in which slots come due.
+const LIMIT: Duration = Duration::from_secs(1_800);
+/// Slots that are kept beside: records are dropped as a whole.
+const UNTRIMMED: u64 = 500;
+/// Slots that are kept beside by a leader that is never idle: so many are folded at the latest.
+const MAX_UNFOLDED: u64 = 50_000;
 
 /// What is sent, and for how long.
 struct Load {
@@ -44,14 +51,15 @@ struct Load {
     seconds: u64,
     /// Whether the time has passed already, and all is sent at once.
     is_backlog: bool,
-    history: &'static str,
+    /// How many slots are to be kept.
+    history: u64,
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let asked_for = |word: &str| args.iter().any(|arg| arg == word);
     let (day, busy) = if asked_for("--test") { (20, 3) } else { (86_400, 150) };
-    let history = if asked_for("--test") { "{slots: 1000}" } else { "{slots: 200000}" };
+    let history = if asked_for("--test") { 1_000 } else { 200_000 };
     let loads = [
         Load { name: "day", entries: 200, apart_ms: 0, seconds: day, is_backlog: true, history },
         Load {
@@ -60,7 +68,7 @@ fn main() {
             apart_ms: 1,
             seconds: busy,
             is_backlog: false,
-            history: "{slots: 5000}",
+            history: 5_000,
         },
     ];
     let is_all = !loads.iter().any(|load| asked_for(load.name));
@@ -79,30 +87,35 @@ fn measure(load: &Load) {
     }
     // A line for each slot would fill the disk.
     let (began, leader) = (Instant::now(), replica.start(&server, &["--log-level", "warn"]));
-    let (mut sent, mut kept, mut watched_at) = (0, 0, began);
-    while sent < load.seconds * load.entries as u64 {
-        sleep(Duration::from_millis(50));
+    let (mut sent, mut most, mut watched_at) = (0, 0, began);
+    eventually(LIMIT, "all is sent", || {
         sent += drain(&mut connection);
         if watched_at.elapsed() > Duration::from_secs(1) {
             watched_at = Instant::now();
-            kept = kept.max(kept_slots(&mut connection));
+            most = most.max(kept_slots(&mut connection));
         }
-    }
+        (sent >= load.seconds * load.entries as u64).then_some(())
+    });
     let took = began.elapsed().as_secs_f64();
-    // Until the rest is folded and trimmed.
-    for _ in 0..if load.seconds > 100 { 200 } else { 10 } {
-        sleep(Duration::from_millis(100));
+    let beside = if load.is_backlog { UNTRIMMED } else { MAX_UNFOLDED };
+    let kept = eventually(LIMIT, "the journal is trimmed", || {
         sent += drain(&mut connection);
-    }
-    kept = kept.max(kept_slots(&mut connection));
-    print(load, &mut connection, sent, took, kept, before);
+        let kept = kept_slots(&mut connection);
+        (kept <= load.history + beside).then_some(kept)
+    });
     stop(leader);
+    sent += drain(&mut connection);
+    let recorded = slots_through(&mut connection, "XREVRANGE", "+", "-");
+    assert_eq!(sent, recorded, "each slot that is recorded is one message");
+    assert!(kept + UNTRIMMED >= load.history.min(recorded), "{kept} of {recorded} are kept");
+    print(load, &mut connection, sent, took, most.max(kept), before);
 }
 
 fn configured(load: &Load) -> Replica {
     let replica = Replica::new();
     let configuration = replica.place.state().join("downbeat.yaml");
-    let text = format!("history: {}\nqueues: {{{QUEUE}: {{worker: json}}}}\n", load.history);
+    let text =
+        format!("history: {{slots: {}}}\nqueues: {{{QUEUE}: {{worker: json}}}}\n", load.history);
     fs::write(&configuration, text).unwrap();
     let place = replica.place.env("DOWNBEAT_CONFIG", &configuration.display().to_string());
     write_schedule(&place, Language::Json, load.entries, |n| {
@@ -156,7 +169,7 @@ fn print(
     let journal = size("journal");
     println!(
         "{name}: {sent} slots in {seconds:.0} s; the journal keeps {kept} of them in {records} records, at \
-         most {most} (`history: {}`)",
+         most {most} (`slots: {}`)",
         load.history
     );
     println!(

@@ -292,49 +292,66 @@ impl<S: Store> Campaign<S> {
             }
             Acquired::Held { lease, left, now } => {
                 self.read_clock(now);
-                if self.last_known.as_ref() != Some(&lease) {
-                    info!(leader = %lease, "following");
-                }
-                self.last_known = Some(lease);
-                self.leader.send_replace(self.last_known.clone());
-                // A full Redis refuses this, and is not away.
-                let _ = self.announce().await;
-                let jitter = Duration::from_millis(fastrand::u64(1..50));
-                // Others take for dead who says nothing for a TTL.
-                Ok(Attempt::Waits((left + jitter).min(self.times.renew_every)))
+                Ok(Attempt::Waits(self.note_leader(lease, left).await))
             }
             Acquired::Unmarked { now } => {
                 self.read_clock(now);
-                self.leader.send_replace(None);
-                let since = *self.unmarked_since.get_or_insert_with(|| {
-                    self.waits_until.send_replace(Some(clock::wall() + ttl));
-                    warn!(
-                        wait_ms = ttl.as_millis(),
-                        "the namespace is new or was flushed; waiting for a replica that remembers"
-                    );
-                    Instant::now()
-                });
-                let left = (since + ttl).checked_duration_since(Instant::now());
-                let left = left.filter(|left| !left.is_zero());
-                let renew_every = self.times.renew_every;
-                Ok(Attempt::Waits(left.map_or(renew_every, |left| left.min(renew_every))))
+                Ok(Attempt::Waits(self.wait_for_who_remembers()))
             }
             Acquired::Unreadable { why, now } => {
                 self.read_clock(now);
-                self.leader.send_replace(None);
-                self.lease_trouble.send_if_modified(|trouble| {
-                    let is_new = trouble.as_ref() != Some(&why);
-                    if is_new {
-                        warn!(%why, wait_ms = ttl.as_millis(),
-                            "the lease cannot be used; taking it over once it has stood unchanged");
-                    }
-                    *trouble = Some(why);
-                    is_new
-                });
+                self.note_unreadable_lease(why);
                 let _ = self.announce().await;
                 Ok(Attempt::Waits(self.times.renew_every))
             }
         }
+    }
+
+    /// Another leads, whose lease can expire in `left`. Gives how long to wait.
+    async fn note_leader(&mut self, lease: String, left: Duration) -> Duration {
+        if self.last_known.as_ref() != Some(&lease) {
+            info!(leader = %lease, "following");
+        }
+        self.last_known = Some(lease);
+        self.leader.send_replace(self.last_known.clone());
+        // A full Redis refuses this, and is not away.
+        let _ = self.announce().await;
+        let jitter = Duration::from_millis(fastrand::u64(1..50));
+        // Others take for dead who says nothing for a TTL.
+        (left + jitter).min(self.times.renew_every)
+    }
+
+    /// Nothing is known of the namespace, and nobody leads. Gives how long to wait.
+    fn wait_for_who_remembers(&mut self) -> Duration {
+        let ttl = self.times.ttl;
+        self.leader.send_replace(None);
+        let since = *self.unmarked_since.get_or_insert_with(|| {
+            self.waits_until.send_replace(Some(clock::wall() + ttl));
+            warn!(
+                wait_ms = ttl.as_millis(),
+                "the namespace is new or was flushed; waiting for a replica that remembers"
+            );
+            Instant::now()
+        });
+        let left = (since + ttl).checked_duration_since(Instant::now());
+        let left = left.filter(|left| !left.is_zero());
+        let renew_every = self.times.renew_every;
+        left.map_or(renew_every, |left| left.min(renew_every))
+    }
+
+    /// What stands in the place of the lease is none, or never runs out.
+    fn note_unreadable_lease(&mut self, why: String) {
+        let wait_ms = self.times.ttl.as_millis();
+        self.leader.send_replace(None);
+        self.lease_trouble.send_if_modified(|trouble| {
+            let is_new = trouble.as_ref() != Some(&why);
+            if is_new {
+                warn!(%why, wait_ms,
+                    "the lease cannot be used; taking it over once it has stood unchanged");
+            }
+            *trouble = Some(why);
+            is_new
+        });
     }
 
     /// Whether a lease bears the name under which we ask for one.

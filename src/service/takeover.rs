@@ -84,30 +84,36 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             is_new_journal = true;
         }
         planner.advance(position.sequence);
-        // What this process has on its way stays so, whatever it remembers else.
-        self.publishing.pending().for_each(|entry| planner.mark_in_flight(entry));
-        self.troubles.held().for_each(|queue| planner.hold(queue));
+        self.report_recorded(&snapshot);
         self.find_unfolded(if is_new_journal { &[] } else { &snapshot.journal });
-        self.planner = Some(planner);
-        self.report_unanswered(&snapshot);
-        self.report_unreported(&snapshot);
-        self.report_others(&snapshot);
-        self.head = position.head;
         self.note_recorded(position.head, recorded);
-        self.last_tenure = Some(Arc::clone(&lease.text));
-        self.clock_seen = Some(Reading { shown: self.store_now(), at: SinceBoot::now() });
-        self.tenure = Some(Arc::clone(&lease.text));
+        self.begin_tenure(lease, planner, position.head);
         self.counters.read(counters);
         self.count_ended(&ended);
         self.note_bad_records(&state, &repaired);
         report_lost_records(&state, remembered);
-        info!(
-            term = lease.term(),
-            entries = self.schedule.entries.len(),
-            changes = count,
-            "took office"
-        );
+        let entries = self.schedule.entries.len();
+        info!(term = lease.term(), entries, changes = count, "took office");
         Ok(())
+    }
+
+    /// Tells of slots that were recorded and not reported before.
+    fn report_recorded(&mut self, snapshot: &Snapshot) {
+        self.report_unanswered(snapshot);
+        self.report_unreported(snapshot);
+        self.report_others(snapshot);
+    }
+
+    /// Everything is written: from now on the planner says what is sent.
+    fn begin_tenure(&mut self, lease: &Lease, mut planner: Planner, head: Option<RecordId>) {
+        // What this process has on its way stays so, whatever it remembers else.
+        self.publishing.pending().for_each(|entry| planner.mark_in_flight(entry));
+        self.troubles.held().for_each(|queue| planner.hold(queue));
+        self.planner = Some(planner);
+        self.head = head;
+        self.last_tenure = Some(Arc::clone(&lease.text));
+        self.clock_seen = Some(Reading { shown: self.store_now(), at: SinceBoot::now() });
+        self.tenure = Some(Arc::clone(&lease.text));
     }
 
     /// Reads what the store knows; the snapshot keeps the journal.
