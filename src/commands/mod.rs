@@ -113,10 +113,7 @@ impl Failure {
 
     /// The broker did not answer, or its answer was no.
     fn of_store(error: &StoreError, message: impl ToString) -> Failure {
-        let exit = match error {
-            StoreError::Unavailable(_) | StoreError::Unanswered(_) => Exit::Unreachable,
-            StoreError::Refused(_) | StoreError::Unusable(_) => Exit::No,
-        };
+        let exit = if error.is_refusal() { Exit::No } else { Exit::Unreachable };
         Failure { is_of_broker: true, ..Failure::new(exit, message) }
     }
 

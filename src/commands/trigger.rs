@@ -45,28 +45,27 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     let limit = duration::parse(&asked.wait_timeout)
         .map_err(|error| Failure::usage(format!("--wait-timeout: {error}; {}", error.hint())))?;
     let triggered = send(&service, &trigger)?;
-    let shown = |done: Result<(), Failure>| {
-        done.map_err(|failure| match triggered.sent {
-            true => {
-                let Triggered { entry, task_id, .. } = &triggered;
-                let message = format!("{entry} was sent as {task_id}; {}", failure.message);
-                Failure { message, ..failure }
-            }
-            false => failure,
-        })
-    };
     if !asked.output.json {
-        shown(show_done(&triggered))?;
+        show_done(&triggered).map_err(|failure| not_shown(&triggered, failure))?;
     }
     let answer = asked.wait.then(|| wait(&service, &triggered, limit)).transpose()?;
     match &answer {
-        _ if asked.output.json => {
-            shown(show::exact_json(&Report::new(&triggered, answer.as_ref())))?;
-        }
+        _ if asked.output.json => show::exact_json(&Report::new(&triggered, answer.as_ref()))
+            .map_err(|failure| not_shown(&triggered, failure))?,
         Some(answer) => show::line(&what_came_of_it(answer, limit))?,
         None => {}
     }
     Ok(answer.as_ref().map_or(Exit::Fine, exit))
+}
+
+/// What was done could not be written to standard output.
+fn not_shown(triggered: &Triggered, failure: Failure) -> Failure {
+    let Triggered { entry, task_id, sent, .. } = triggered;
+    if !sent {
+        return failure;
+    }
+    let message = format!("{entry} was sent as {task_id}; {}", failure.message);
+    Failure { message, ..failure }
 }
 
 /// Has the running service send it, or sends it from here.

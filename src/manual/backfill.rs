@@ -12,7 +12,7 @@ use super::{Edits, Origin, Publish, Ready, Refused, asked_by, broker_of, edited,
 use crate::config::Broker;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::service::render::Renderer;
-use crate::store::contract::{BackfillNote, BackfillStep, OpenBackfill, StoreError};
+use crate::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
 
 /// More slots than this are refused.
 pub const MAX_SLOTS: usize = 10_000;
@@ -118,12 +118,8 @@ pub async fn backfill(
             Ok(None) => {}
             Ok(Some(other)) => return Err(unfinished(entry, other)),
             // Without the note, nothing is sent.
-            Err(StoreError::Refused(why) | StoreError::Unusable(why)) => {
-                failure = Some(Refused::NotSent(why));
-            }
-            Err(StoreError::Unavailable(why) | StoreError::Unanswered(why)) => {
-                failure = Some(Refused::Unreachable(why));
-            }
+            Err(error) if error.is_refusal() => failure = Some(Refused::NotSent(error.to_string())),
+            Err(error) => failure = Some(Refused::Unreachable(error.to_string())),
         }
     }
     let sends = failure.is_none() && asked.step != BackfillStep::Ends;

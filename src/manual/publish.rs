@@ -54,13 +54,9 @@ pub enum Delivery {
 
 impl Delivery {
     /// The message was handed to nobody, because of the store.
-    fn none(error: StoreError) -> Delivery {
-        match error {
-            StoreError::Unavailable(why) | StoreError::Unanswered(why) => {
-                Delivery::Unreachable(why)
-            }
-            StoreError::Refused(why) | StoreError::Unusable(why) => Delivery::NotSent(why),
-        }
+    fn not_tried(error: &StoreError) -> Delivery {
+        let why = error.to_string();
+        if error.is_refusal() { Delivery::NotSent(why) } else { Delivery::Unreachable(why) }
     }
 }
 
@@ -169,7 +165,7 @@ async fn send(store: &mut impl Store, message: Outgoing, line: Line, run: (Uuid,
         Ok(Sent::Other(of)) => Delivery::Other(of),
         Ok(Sent::Refused(why)) => Delivery::NotSent(why),
         Err(StoreError::Unanswered(why)) => Delivery::Uncertain(why),
-        Err(error) => Delivery::none(error),
+        Err(error) => Delivery::not_tried(&error),
     }
 }
 
@@ -201,7 +197,7 @@ async fn carry(
         Ok(Noted::Already) => return Delivery::SentBefore,
         Ok(Noted::Other(of)) => return Delivery::Other(of),
         Ok(Noted::Busy) => return Delivery::NotSent(BUSY.to_owned()),
-        Err(error) => return Delivery::none(error),
+        Err(error) => return Delivery::not_tried(&error),
     }
     let outcome = carrier.publish_all(&carried.queue, &[publication], || true).await.pop();
     if outcome == Some(PublishOutcome::Published) {

@@ -278,8 +278,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// Writes progress in parts. The last begins a new journal. Gives where the writes have
-    /// got to, or the reply that refused.
+    /// Writes progress in parts. The last begins a new journal. Gives where the writes have got to, or the
+    /// reply that refused.
     pub(super) async fn begin_journal(
         &mut self,
         lease: &Arc<str>,

@@ -15,8 +15,8 @@ use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 use crate::store::Outgoing;
 use crate::store::contract::Write;
 
-/// Slots that go in one request, which keeps Redis busy for half a millisecond. Larger ones are slower: their
-/// messages fit in no cache.
+/// So many slots go in one request, which keeps Redis busy for half a millisecond. Larger requests are slower:
+/// their messages fit in no cache.
 pub const BATCH: usize = 125;
 /// A batch is cut when its messages reach this size.
 const BATCH_BYTES: usize = 4 << 20;

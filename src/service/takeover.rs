@@ -56,8 +56,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             let settled = takeover.settled(&state, memory);
             // If this takeover is cut short, the next leader has to count what was lost.
             let is_forgotten = is_damaged && remembered.is_none();
-            let journal = if is_forgotten { Remembered::Nothing } else { Remembered::All };
-            let begun = self.try_to_begin_journal(lease, position, settled, journal).await?;
+            let known = if is_forgotten { Remembered::Nothing } else { Remembered::All };
+            let begun = self.try_to_begin_journal(lease, position, settled, known).await?;
             let Some(reached) = begun else { return Ok(()) };
             position = reached;
             self.journal_is_lost = false;
@@ -77,8 +77,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
         };
         if fold_first && !is_new_journal {
-            let (progress, journal) = (all_progress(&planner), Remembered::All);
-            let begun = self.try_to_begin_journal(lease, position, progress, journal).await?;
+            let (progress, known) = (all_progress(&planner), Remembered::All);
+            let begun = self.try_to_begin_journal(lease, position, progress, known).await?;
             let Some(reached) = begun else { return Ok(()) };
             position = reached;
             is_new_journal = true;
@@ -130,7 +130,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Notes which records are still to be folded.
     fn find_unfolded(&mut self, journal: &[Record]) {
         self.unfolded.clear();
-        for record in journal.iter().filter(|_| !S::CAPABILITIES.folds_itself) {
+        if S::CAPABILITIES.folds_itself {
+            return;
+        }
+        for record in journal {
             let names = record.lines.iter().map(|line| Arc::clone(&line.entry));
             self.unfolded.push(record.id, names.collect());
         }
@@ -143,9 +146,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         lease: &Lease,
         position: Position,
         progress: Vec<(Arc<str>, Progress)>,
-        journal: Remembered,
+        remembered: Remembered,
     ) -> Result<Option<Position>, StoreError> {
-        let begun = self.begin_journal(&lease.text, position, progress, journal).await?;
+        let begun = self.begin_journal(&lease.text, position, progress, remembered).await?;
         Ok(begun.map_err(|refusal| self.back_off(&refusal)).ok())
     }
 

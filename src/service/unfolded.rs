@@ -103,7 +103,7 @@ impl Unfolded {
     }
 }
 
-/// Slots of one instant are recorded by name, so that there is little left to sort.
+/// Each name once, in order. Slots of one instant come in the order of their names, so little is left to sort.
 fn once_each(mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
     names.sort();
     names.dedup();

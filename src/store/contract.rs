@@ -39,6 +39,12 @@ impl StoreError {
     pub fn is_undone(&self) -> bool {
         matches!(self, StoreError::Unavailable(_) | StoreError::Refused(_))
     }
+
+    /// Whether the store itself said no; otherwise it is out of reach or silent.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, StoreError::Refused(_) | StoreError::Unusable(_))
+    }
 }
 
 /// What a store can do that another cannot.

@@ -200,7 +200,8 @@ impl Snapshot {
     /// the chain breaks, records are missing. What is further ahead of `now` than `grace` was recorded
     /// while a clock was ahead: it moves no progress, and what was dispatched is settled ahead.
     ///
-    /// Moves what is known of entries, of which there may be a million, out of the snapshot; the journal stays.
+    /// Takes what is known of entries out of the snapshot, as a copy of a million would be large; the journal
+    /// stays.
     #[must_use]
     pub fn take_state(&mut self, grace: Duration) -> State {
         let horizon = self.now + grace;

@@ -15,13 +15,13 @@ fn id(said: &str) -> String {
     id.split(':').next().unwrap().to_owned()
 }
 
-/// Messages of the kind.
 /// The run of the command that goes on.
 fn run_in(said: &str) -> &str {
     let (_, run) = said.split_once("--run ").unwrap_or_else(|| panic!("{said}"));
     run.split([' ', '`']).next().unwrap()
 }
 
+/// Messages of the kind.
 fn of_kind(server: &RedisServer, kind: &str) -> usize {
     server.queue(QUEUE).iter().filter(|sent| sent.kind == kind).count()
 }

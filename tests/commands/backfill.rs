@@ -7,7 +7,6 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
-
 use serde_json::json;
 use uuid::Uuid;
 

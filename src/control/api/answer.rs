@@ -100,6 +100,7 @@ impl From<Refused> for Refusal {
             Refused::Unfinished { .. } => {
                 "; name that run as `run` to go on with it, or set `again` to send them again"
             }
+            Refused::Used { .. } => "; leave the id out, or choose another",
             _ => "",
         };
         Refusal::new(status, format!("{refused}{way_out}")).with(detail)

@@ -84,7 +84,7 @@ impl Noticed {
 
 /// What is told of messages that were sent.
 pub(super) fn events<'m>(
-    sent: impl Iterator<Item = (&'m Queue, &'m [u8])>,
+    sent: impl IntoIterator<Item = (&'m Queue, &'m [u8])>,
     database: i64,
 ) -> Pipeline {
     let mut pipeline = Pipeline::new();

@@ -164,19 +164,19 @@ impl Store for RedisStore {
         self.noticed.see_to(messages.map(|message| &message.queue), &requests);
         let (database, next) = (self.database, request.fence.next);
         // The messages are in the call: their memory serves those of the next batch.
-        let told = request.writes.into_iter().enumerate().filter_map(|(item, write)| {
+        let with_events = request.writes.into_iter().enumerate().filter_map(|(item, write)| {
             let Outgoing { queue, event, .. } = write.message?;
             Some((item, queue, event?))
         });
-        let told: Vec<_> = told.collect();
+        let with_events: Vec<_> = with_events.collect();
         async move {
             let reply = reply::fenced(answer.await?, next, |number| layout.items(number));
             follow(&reply, &requests);
             if let Ok(Reply::Written { exceptions, .. }) = &reply {
                 let is_sent = |item| exceptions.binary_search_by_key(&item, |(at, _)| *at).is_err();
-                let sent = told.iter().filter(|(item, ..)| is_sent(*item));
-                requests
-                    .mention(events(sent.map(|(_, queue, event)| (&**queue, &**event)), database));
+                let sent = with_events.iter().filter(|(item, ..)| is_sent(*item));
+                let sent = sent.map(|(_, queue, event)| (&**queue, &**event));
+                requests.mention(events(sent, database));
             }
             reply
         }
@@ -228,8 +228,8 @@ impl Store for RedisStore {
             match (said.as_deref(), &fields[..]) {
                 (Some("sent"), _) => {
                     if let Some(event) = &request.message.event {
-                        let event = [(&*request.message.queue, &**event)];
-                        requests.mention(events(event.into_iter(), database));
+                        let queue = &*request.message.queue;
+                        requests.mention(events([(queue, &**event)], database));
                         // A command that sends a message may end right after it.
                         let _ = requests.ask(redis::cmd("PING")).await;
                     }

@@ -401,36 +401,36 @@ impl World {
     }
 }
 
+/// Takes these steps, and checks what became of every slot.
+fn survive(steps: &[Step]) {
+    let mut world = World::new();
+    steps.iter().for_each(|step| world.take(step));
+    world.check();
+}
+
 proptest! {
     #[test]
     fn no_slot_is_sent_twice_and_none_is_lost_without_being_counted(
         steps in prop::collection::vec(step(), 1..40),
     ) {
-        let mut world = World::new();
-        steps.iter().for_each(|step| world.take(step));
-        world.check();
+        survive(&steps);
     }
 }
 
 #[test]
 fn slots_before_those_that_were_lost_ahead_of_time_are_sent_once_the_clock_is_right() {
-    let mut world = World::new();
-    for step in [
+    survive(&[
         Step::SetAhead { seconds: 16 },
         Step::Flush { restart: true },
         Step::Lead { seconds: 2, settled: 1, guarded: false },
         Step::LoseJournal,
         Step::SetRight { led: true },
-    ] {
-        world.take(&step);
-    }
-    world.check();
+    ]);
 }
 
 #[test]
 fn slots_sent_ahead_of_time_and_lost_are_marked_as_sent_again_however_the_clock_is_put_right() {
-    let mut world = World::new();
-    for step in [
+    survive(&[
         Step::Checkpoint,
         Step::SetAhead { seconds: 18 },
         Step::Lead { seconds: 4, settled: 19, guarded: false },
@@ -438,16 +438,12 @@ fn slots_sent_ahead_of_time_and_lost_are_marked_as_sent_again_however_the_clock_
         Step::Lead { seconds: 0, settled: 14, guarded: true },
         Step::SetRight { led: true },
         Step::Lead { seconds: 6, settled: 1, guarded: false },
-    ] {
-        world.take(&step);
-    }
-    world.check();
+    ]);
 }
 
 #[test]
 fn slots_sent_by_a_clock_ahead_are_marked_as_sent_again_though_their_leader_began_ahead_of_time() {
-    let mut world = World::new();
-    for step in [
+    survive(&[
         Step::SetAhead { seconds: 24 },
         Step::LoseJournal,
         Step::Lead { seconds: 1, settled: 1, guarded: false },
@@ -458,16 +454,12 @@ fn slots_sent_by_a_clock_ahead_are_marked_as_sent_again_though_their_leader_bega
         Step::SetRight { led: false },
         Step::Edit { entry: 1, period: 0, led: false },
         Step::Retake,
-    ] {
-        world.take(&step);
-    }
-    world.check();
+    ]);
 }
 
 #[test]
 fn slots_passed_over_twice_by_a_clock_ahead_are_passed_over_once_it_is_right() {
-    let mut world = World::new();
-    for step in [
+    survive(&[
         Step::SetAhead { seconds: 23 },
         Step::Lead { seconds: 0, settled: 13, guarded: false },
         Step::SetRight { led: false },
@@ -477,8 +469,5 @@ fn slots_passed_over_twice_by_a_clock_ahead_are_passed_over_once_it_is_right() {
         Step::SetRight { led: false },
         Step::Edit { entry: 0, period: 0, led: true },
         Step::Lead { seconds: 2, settled: 1, guarded: false },
-    ] {
-        world.take(&step);
-    }
-    world.check();
+    ]);
 }

@@ -5,7 +5,8 @@
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote
 -- Gives {'fenced', now} or {'stale', now}, or leaves `now`, the server's time in UTC ms.
 -- Of a value that is none of ours, however large, no more is read than tells.
--- No slot may be further ahead of this clock.
+
+-- No slot may be further ahead of the server's clock.
 local MAX_AHEAD_MS = 1000
 
 local time = redis.call('TIME')
