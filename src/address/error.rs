@@ -156,8 +156,8 @@ impl AddressError {
                 "leave out `spool:` to use the server; a folder is named by its whole path"
             }
             PathOfAServer(_) => {
-                "write `redis://…` to use the server, a login in front of the path \
-                 (`unix://USER:PASSWORD@/PATH`), or `%40` for an `@` in it"
+                "write `redis://…` to use the server, `USER:PASSWORD@` in front of the path to log in, \
+                 or `%40` for an `@` in the path"
             }
             NotExpanded => "name the folder by its whole path",
             ParameterInPath => "parameters follow a `?`; in a path, `=` is `%3D` and `&` is `%26`",
