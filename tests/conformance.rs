@@ -8,6 +8,7 @@ mod folding;
 mod history;
 mod leases;
 mod manual;
+mod pausing;
 mod random;
 mod registering;
 mod rig;
@@ -25,8 +26,9 @@ use downbeat::schedule::registration::RegistrationChange;
 use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
     Acquire, Acquired, Batch, Capabilities, Exception, Fold, FoldedThrough, HistoryQuery,
-    INTENT_KEPT, Intend, Intent, ManualMessage, ManualNote, ManualStep, Noted, PastEvent, Register,
-    Remembered, Reply, Sent, Settle, Settled, Snapshot, Store, Trim, Trimmed, Write,
+    INTENT_KEPT, Intend, Intent, ManualMessage, ManualNote, ManualStep, Noted, PastEvent,
+    PausesMark, Register, Remembered, Reply, Sent, Settle, Settled, Snapshot, Store, Trim, Trimmed,
+    Write,
 };
 use downbeat::store::journal::RecordId;
 use downbeat::store::{Fence, Outgoing};
@@ -80,6 +82,8 @@ struct Leader<R: Rig> {
     lease: Arc<str>,
     sequence: u64,
     head: Option<RecordId>,
+    /// The pauses that it knows of.
+    pauses: PausesMark,
     /// The store's clock at the start: slots are told by the seconds before it.
     start: UnixMs,
 }
@@ -98,7 +102,8 @@ impl<R: Rig> Leader<R> {
         let mut store = rig.open();
         let lease = acquire(&mut store, "one").await;
         let Snapshot { now: start, sequence, head, .. } = store.read().await.unwrap();
-        Leader { rig, store, lease, sequence, head, start }
+        let pauses = PausesMark::default();
+        Leader { rig, store, lease, sequence, head, pauses, start }
     }
 
     const CAPABILITIES: Capabilities = <R::Store as Store>::CAPABILITIES;
@@ -136,13 +141,13 @@ impl<R: Rig> Leader<R> {
     }
 
     async fn dispatch(&mut self, writes: Vec<Write>) -> Reply {
-        let request = Batch { fence: self.fence(), writes };
+        let request = Batch { fence: self.fence(), pauses: self.pauses, writes };
         let reply = self.store.dispatch(request).await.unwrap();
         self.note(reply)
     }
 
     async fn intend(&mut self, slots: Vec<Intent>) -> Reply {
-        let request = Intend { fence: self.fence(), slots };
+        let request = Intend { fence: self.fence(), pauses: self.pauses, slots };
         let reply = self.store.intend(request).await.unwrap();
         self.note(reply)
     }

@@ -25,6 +25,7 @@ use downbeat::envelope::answer::{self, Answer};
 use downbeat::leader::Peer;
 use downbeat::queue::{CeleryQueue, Queue, Queues, RqQueue, Serializer, Worker};
 use downbeat::schedule::cron::{Cron, Line, Quartz};
+use downbeat::schedule::pause;
 use downbeat::schedule::planner::Planner;
 use downbeat::schedule::progress::{Completeness, MAX_RUNS};
 use downbeat::schedule::rrule::Rrule;
@@ -463,6 +464,11 @@ fn check_texts(text: &str) -> bool {
     if let Some(read) = text::read_progress(text) {
         assert!(read.ahead.len() <= MAX_RUNS, "{text}");
         assert_eq!(text::read_progress(&text::progress(&read)), Some(read), "{text}");
+        accepted = true;
+    }
+    if let Some(read) = pause::read(text) {
+        assert!(read.len() <= pause::MAX_KEPT, "{text}");
+        assert_eq!(pause::read(&pause::write(&read)), Some(read), "{text}");
         accepted = true;
     }
     if let Some(read) = text::read_registration(text) {

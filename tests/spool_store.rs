@@ -17,8 +17,8 @@ use downbeat::schedule::progress::{Progress, State};
 use downbeat::schedule::registration::RegistrationChange;
 use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
-    Acquire, Acquired, Batch, HistoryQuery, ManualMessage, PastEvent, Register, Reply, Sent, Store,
-    StoreError, Trim, Write,
+    Acquire, Acquired, Batch, HistoryQuery, ManualMessage, PastEvent, PausesMark, Register, Reply,
+    Sent, Store, StoreError, Trim, Write,
 };
 use downbeat::store::spool::{SpoolError, SpoolStore};
 use downbeat::store::{Fence, Outgoing};
@@ -103,7 +103,7 @@ impl Bench {
     }
 
     async fn try_dispatch(&mut self, writes: Vec<Write>) -> Result<Reply, StoreError> {
-        let request = Batch { fence: self.fence(), writes };
+        let request = Batch { pauses: PausesMark::default(), fence: self.fence(), writes };
         let reply = self.store().dispatch(request).await;
         self.note(reply)
     }

@@ -9,6 +9,7 @@ mod history;
 mod hostile;
 mod kinds;
 mod leases;
+mod pauses;
 mod refusals;
 
 use std::sync::Arc;
@@ -24,8 +25,8 @@ use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
     Acquire, Acquired, BackfillNote, BackfillStep, Batch, Exception, Fold, FoldedThrough,
     HistoryQuery, Intend, Intent, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
-    ManualMessage, OTHER_QUEUES, OpenBackfill, Register, Remembered, Reply, Sent, Settle, Settled,
-    Snapshot, Store, StoreError, Trim, Write,
+    ManualMessage, OTHER_QUEUES, OpenBackfill, PausesMark, Register, Remembered, Reply, Sent,
+    Settle, Settled, Snapshot, Store, StoreError, Trim, Write,
 };
 use downbeat::store::journal::RecordId;
 use downbeat::store::redis::RedisStore;
@@ -80,7 +81,8 @@ impl Leader {
 
     async fn dispatch(&mut self, writes: Vec<Write>) -> Result<Reply, StoreError> {
         let fence = self.fence();
-        let reply = self.store.dispatch(Batch { fence, writes }).await;
+        let reply =
+            self.store.dispatch(Batch { pauses: PausesMark::default(), fence, writes }).await;
         self.note(reply)
     }
 

@@ -87,7 +87,7 @@ pub(super) fn schedule(service: &ServiceConfig) -> Schedule {
 }
 
 /// Each column, and what stands in it where there is nothing to say.
-const COLUMNS: [(&str, &str); 11] = [
+const COLUMNS: [(&str, &str); 12] = [
     ("SLOT", ""),
     ("OUTCOME", ""),
     ("LATE", NOTHING),
@@ -99,6 +99,7 @@ const COLUMNS: [(&str, &str); 11] = [
     ("TASK ID", NOTHING),
     ("TERM", NOTHING),
     ("BY", NOTHING),
+    ("NOTE", NOTHING),
 ];
 const ENTRY: &str = "ENTRY";
 const NOTHING: &str = "-";
@@ -134,6 +135,7 @@ fn row(event: &PastSlot) -> Vec<String> {
         or_nothing(event.task_id.map(|id| id.to_string())),
         or_nothing(event.term.map(|term| term.to_string())),
         or_nothing(event.by.clone()),
+        or_nothing(event.note.clone()),
     ]
 }
 

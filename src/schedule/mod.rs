@@ -13,6 +13,7 @@ pub mod instants;
 pub mod interval;
 pub mod kind;
 pub mod outcome;
+pub mod pause;
 pub mod planner;
 pub mod progress;
 pub mod registration;

@@ -24,19 +24,22 @@ pub enum SkipReason {
     QueueFull,
     /// The task of the entry's last dispatched slot was still running.
     StillRunning,
+    /// The entry was paused.
+    Paused,
     /// The records of what became of it are lost.
     Unknown,
 }
 
 impl SkipReason {
     /// All of them.
-    pub const ALL: [SkipReason; 7] = [
+    pub const ALL: [SkipReason; 8] = [
         SkipReason::TooLate,
         SkipReason::Superseded,
         SkipReason::Expired,
         SkipReason::Retimed,
         SkipReason::QueueFull,
         SkipReason::StillRunning,
+        SkipReason::Paused,
         SkipReason::Unknown,
     ];
 
@@ -50,6 +53,7 @@ impl SkipReason {
             SkipReason::Retimed => "retimed",
             SkipReason::QueueFull => "queue_full",
             SkipReason::StillRunning => "still_running",
+            SkipReason::Paused => "paused",
             SkipReason::Unknown => "unknown",
         }
     }
@@ -112,8 +116,10 @@ pub struct Line {
     pub delay: Duration,
     /// Of a manual message: its id. Those of the schedule follow from entry and slot.
     pub task_id: Option<Uuid>,
-    /// Of a manual message: who asked for it.
+    /// Of a manual message: who asked for it; of a paused slot: who paused.
     pub by: Option<Box<str>>,
+    /// Of a paused slot: why.
+    pub note: Option<Box<str>>,
 }
 
 impl Line {
@@ -121,7 +127,17 @@ impl Line {
     #[must_use]
     pub fn new(entry: Arc<str>, slot: UnixMs, outcome: Outcome) -> Line {
         let (count, delay) = (1, Duration::ZERO);
-        Line { entry, slot, outcome, count, first: None, delay, task_id: None, by: None }
+        Line {
+            entry,
+            slot,
+            outcome,
+            count,
+            first: None,
+            delay,
+            task_id: None,
+            by: None,
+            note: None,
+        }
     }
 }
 

@@ -90,14 +90,16 @@ pub struct PastSlot {
     pub task_id: Option<Uuid>,
     /// The term of the leader that recorded it, where that is still known.
     pub term: Option<u64>,
-    /// Who asked for the message.
+    /// Who asked for the message, or paused the entry.
     pub by: Option<String>,
+    /// Why the entry was paused.
+    pub note: Option<String>,
 }
 
 impl PastSlot {
     fn new(event: &PastEvent, zone: &Zone, ids: &TaskIds) -> PastSlot {
         let PastEvent { at, term, queue, line } = event;
-        let Line { entry, slot, outcome, count, first: _, delay, task_id, by } = line;
+        let Line { entry, slot, outcome, count, first: _, delay, task_id, by, note } = line;
         let text = |text: &str| shorten(text, MAX_TEXT).into_owned();
         let local = |at: UnixMs| zone.to_rfc3339(at);
         let due = outcome.is_scheduled().then(|| *slot + *delay);
@@ -125,6 +127,7 @@ impl PastSlot {
             task_id,
             term: *term,
             by: by.as_deref().map(text),
+            note: note.as_deref().map(text),
         }
     }
 }
@@ -300,7 +303,7 @@ mod tests {
             "recorded": "2027-01-01T09:01:30.007+09:00",
             "recorded_utc": "2027-01-01T00:01:30.007Z",
             "lateness_ms": 7, "outcome": "scheduled", "kind": "scheduled", "reason": null,
-            "count": 1, "queue": "q", "task_id": id.to_string(), "term": 7, "by": null,
+            "count": 1, "queue": "q", "task_id": id.to_string(), "term": 7, "by": null, "note": null,
         });
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_value::<PastSlot>(json).unwrap(), shown.events[0]);

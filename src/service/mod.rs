@@ -53,7 +53,7 @@ use crate::schedule::outcome::Line;
 use crate::schedule::planner::{Ended, Planner, Repair};
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Schedule, UnixMs};
-use crate::store::contract::{HistoryQuery, Reply, Store, StoreError};
+use crate::store::contract::{HistoryQuery, PausesRead, Reply, Store, StoreError};
 use crate::store::journal::RecordId;
 use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
@@ -151,6 +151,8 @@ pub struct Service<S, C, K> {
     last_tenure: Option<Arc<str>>,
     /// The newest record that we know of.
     head: Option<RecordId>,
+    /// The pauses as they were last read.
+    pauses: PausesRead,
     unfolded: Unfolded,
     trimming: Trimming,
     /// Nothing is folded before, as the store could not.
@@ -250,6 +252,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             tenure: None,
             last_tenure: None,
             head: None,
+            pauses: PausesRead::default(),
             unfolded: Unfolded::default(),
             trimming: Trimming::default(),
             fold_after: None,
@@ -416,6 +419,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 warn!(fenced = is_fenced, "wrote nothing: the broker knows better");
                 self.back_off(refusal);
             }
+            Reply::Revised => self.read_pauses().await?,
             Reply::Lost => {
                 self.replace_journal(lease).await?;
             }
@@ -425,6 +429,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
             Reply::Written { .. } => {}
         }
+        Ok(())
+    }
+
+    /// Reads the pauses. What is planned by them is refused if they have changed since.
+    async fn read_pauses(&mut self) -> Result<(), StoreError> {
+        self.pauses = self.store.pauses().await?;
         Ok(())
     }
 

@@ -147,7 +147,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         if writes.is_empty() {
             return None;
         }
-        let reply = self.store.dispatch(Batch { fence: fence.clone(), writes });
+        let reply =
+            self.store.dispatch(Batch { fence: fence.clone(), pauses: self.pauses.mark, writes });
         let items = items.into_iter().zip(task_ids).collect();
         Some(InFlight::new(fence, Work::Dispatch(items), reply).await)
     }
@@ -162,7 +163,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             (intent, (item, self.renderer.task_id(entry, item.slot)))
         };
         let (slots, items): (Vec<_>, Vec<_>) = items.into_iter().map(intent).unzip();
-        let reply = self.store.intend(Intend { fence: fence.clone(), slots });
+        let reply =
+            self.store.intend(Intend { fence: fence.clone(), pauses: self.pauses.mark, slots });
         Some(InFlight::new(fence, Work::Intend(items), reply).await)
     }
 

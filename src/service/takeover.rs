@@ -38,6 +38,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     pub(super) async fn take_over(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let (snapshot, state) = self.read_state().await?;
         let counters = self.store.counters().await?;
+        self.read_pauses().await?;
         // Where records are missing, nobody else may have written since what is remembered.
         let is_whole = state.completeness == Completeness::Whole;
         let is_newest = lease.continues || self.last_tenure.as_ref() == Some(&lease.text);

@@ -13,8 +13,8 @@ use crate::schedule::registration::RegistrationChange;
 use crate::schedule::sample::{DAY, zone};
 use crate::schedule::{Entry, UnixMs, Zone};
 use crate::store::contract::{
-    Acquire, Acquired, Batch, Exception, Fold, FoldedThrough, HistoryQuery, OTHER_QUEUES, Register,
-    Remembered, Reply, Store, Trim, Write,
+    Acquire, Acquired, Batch, Exception, Fold, FoldedThrough, HistoryQuery, OTHER_QUEUES,
+    PausesMark, Register, Remembered, Reply, Store, Trim, Write,
 };
 use crate::store::journal::RecordId;
 use crate::store::memory::MemoryStore;
@@ -378,7 +378,11 @@ impl World {
         for items in plan.items.chunks(BATCH) {
             let writes = items.iter().map(|item| render(planner, item)).collect();
             let next = Fence::after(&fence.lease, fence.next);
-            replies.push(answer(self.store.dispatch(Batch { fence, writes })));
+            replies.push(answer(self.store.dispatch(Batch {
+                pauses: PausesMark::default(),
+                fence,
+                writes,
+            })));
             fence = next;
         }
         let is_lost = std::mem::take(&mut self.lose_reply);

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::journal::{Record, RecordId};
 use super::{Fence, Outgoing};
 use crate::queue::Queue;
-use crate::schedule::outcome::{Line, SkipReason};
+use crate::schedule::outcome::{Line, Outcome, SkipReason};
+use crate::schedule::pause::{Pause, Pauses, Subject};
 use crate::schedule::progress::{Completeness, Progress};
 use crate::schedule::registration::{Registration, RegistrationChange};
 use crate::schedule::{Guards, UnixMs};
@@ -135,6 +136,28 @@ pub trait Store: Send + 'static {
         query: HistoryQuery,
     ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static;
 
+    /// All pauses. Whoever plans by them names their [`PausesMark`] in what is sent then.
+    fn pauses(&mut self) -> impl Future<Output = Result<PausesRead, StoreError>> + Send + 'static;
+
+    /// Pauses or resumes: all of it, or nothing; unfenced.
+    fn change_pauses(
+        &mut self,
+        request: ChangePauses,
+    ) -> impl Future<Output = Result<PausesChanged, StoreError>> + Send + 'static;
+
+    /// Drops pauses that have ended, but for what somebody has changed since it was read. Moves no mark.
+    /// Gives how many subjects were changed.
+    fn prune_pauses(
+        &mut self,
+        request: PrunePauses,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send + 'static;
+
+    /// Those of the entries with a slot that is being handed to a carrier, or that a carrier may have taken.
+    fn open_intents(
+        &mut self,
+        entries: Vec<Arc<str>>,
+    ) -> impl Future<Output = Result<Vec<Arc<str>>, StoreError>> + Send + 'static;
+
     /// All counters.
     fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static;
 
@@ -226,6 +249,8 @@ pub const MAX_FOLDED: usize = 1_000;
 pub struct Batch {
     /// What must hold.
     pub fence: Fence,
+    /// The pauses by which they were planned.
+    pub pauses: PausesMark,
     /// Those of one entry stand together and in order.
     pub writes: Vec<Write>,
 }
@@ -249,6 +274,8 @@ pub struct Write {
 pub struct Intend {
     /// What must hold.
     pub fence: Fence,
+    /// The pauses by which they were planned.
+    pub pauses: PausesMark,
     /// In any order.
     pub slots: Vec<Intent>,
 }
@@ -331,6 +358,8 @@ pub enum Reply {
     Fenced,
     /// Nothing: there were writes the caller does not know of; it must read all state anew.
     Stale,
+    /// Nothing: the pauses are not those by which the slots were planned; they must be read anew.
+    Revised,
     /// Nothing: the journal is not the one whose newest record `head` names; it was evicted or deleted.
     Lost,
     /// Nothing: a slot is more than a second ahead of the store's clock.
@@ -532,6 +561,111 @@ pub struct PastEvent {
     pub queue: Option<Arc<str>>,
     /// What was recorded.
     pub line: Line,
+}
+
+/// Tells one state of the pauses from another. Both grow with the store's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PausesMark {
+    /// Moves with every change that forbids something. What is sent must name it.
+    pub revision: u64,
+    /// Moves with every change. What is recorded as paused must name it.
+    pub version: u64,
+}
+
+impl Batch {
+    /// Whether slots are recorded as paused: then there must have been no change at all, as one that
+    /// resumes lets them go.
+    pub(super) fn records_pauses(&self) -> bool {
+        let paused = Outcome::Skipped(SkipReason::Paused);
+        self.writes.iter().any(|write| write.line.outcome == paused)
+    }
+}
+
+/// The pauses of one subject, as they stand in the store: `""` if there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Etag(pub Box<[u8]>);
+
+/// The pauses of one subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectPauses {
+    /// What is paused.
+    pub subject: Subject,
+    /// In the order in which they began; none where they cannot be read.
+    pub pauses: Vec<Pause>,
+    /// What a change must name.
+    pub etag: Etag,
+}
+
+/// All pauses.
+#[derive(Clone, Debug, Default)]
+pub struct PausesRead {
+    /// The store's clock.
+    pub now: UnixMs,
+    /// Which state of them that is.
+    pub mark: PausesMark,
+    /// At most [`MAX_PAUSED`], in the order of their subjects.
+    pub subjects: Vec<SubjectPauses>,
+    /// Subjects whose pauses cannot be read, and what stands there; at most 100. They pause nothing.
+    pub unreadable: Vec<(Arc<str>, String)>,
+}
+
+impl PausesRead {
+    /// As the planner takes them.
+    #[must_use]
+    pub fn to_pauses(&self) -> Pauses {
+        let all = self.subjects.iter();
+        all.map(|subject| (subject.subject.clone(), subject.pauses.clone())).collect()
+    }
+
+    /// Those of one subject, and what a change must name.
+    #[must_use]
+    pub fn of(&self, subject: &Subject) -> (&[Pause], Etag) {
+        let found = self.subjects.binary_search_by(|one| one.subject.cmp(subject));
+        let found = found.ok().map(|at| &self.subjects[at]);
+        found.map_or((&[], Etag::default()), |found| (&found.pauses, found.etag.clone()))
+    }
+}
+
+/// No more subjects are paused at once, pauses that have ended included.
+pub const MAX_PAUSED: usize = 10_000;
+/// One request changes the pauses of at most so many subjects.
+pub const MAX_PAUSES_CHANGED: usize = 500;
+
+/// Pauses to write.
+#[derive(Clone, Debug, Default)]
+pub struct ChangePauses {
+    /// At most [`MAX_PAUSES_CHANGED`], each of another subject. In them,
+    /// [`AT_WRITE`](crate::schedule::pause::AT_WRITE) is the store's clock when it writes.
+    pub subjects: Vec<SubjectPauses>,
+    /// Something may not go any more that may go now.
+    pub forbids: bool,
+}
+
+/// What became of a change of pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PausesChanged {
+    /// All of it is written.
+    Written {
+        /// When, by the store's clock.
+        now: UnixMs,
+        /// Which state of the pauses that is.
+        mark: PausesMark,
+        /// Whether another server has it, too; `None` where there is no other.
+        replicated: Option<bool>,
+    },
+    /// Nothing was done: somebody has changed one of the subjects meanwhile.
+    Outdated,
+    /// Nothing was done: there would be more than [`MAX_PAUSED`].
+    TooMany,
+}
+
+/// Pauses that are left when those that have ended are dropped.
+#[derive(Clone, Debug)]
+pub struct PrunePauses {
+    /// The caller's lease; with another's, nothing is dropped.
+    pub lease: Arc<str>,
+    /// At most [`MAX_PAUSES_CHANGED`], with those that are left.
+    pub subjects: Vec<SubjectPauses>,
 }
 
 /// How many slots, by queue and by the word of their outcome; manual messages among them.

@@ -7,6 +7,7 @@
 //! nightly<TAB>1798761600000<TAB>catch_up           sent late
 //! nightly<TAB>1798761600000<TAB>too_late<TAB>n=12  twelve slots left out, this one the newest
 //! nightly<TAB>1798761600000<TAB>manual<TAB>id=…<TAB>by=ann@host
+//! nightly<TAB>1798761600000<TAB>paused<TAB>by=ann@host<TAB>note=database moves
 //! ```
 //!
 //! `d=` is how many milliseconds after the slot it was due; `f=` is the first of the slots whose records were
@@ -26,6 +27,8 @@ use crate::schedule::{Kind, UnixMs};
 
 /// No line is longer: a name has at most 255 bytes.
 const MAX_LINE: usize = 1_024;
+/// Bytes of a note that are kept.
+const MAX_NOTE: usize = 200;
 /// No larger record is read: 500 slots with the longest names fit in.
 pub const MAX_RECORD: usize = 512 << 10;
 /// Of unreadable things, so many are named.
@@ -123,6 +126,11 @@ pub fn write_line(line: &Line, text: &mut String) {
         let by: String = by.chars().filter(|c| !c.is_control()).take(100).collect();
         let _ = write!(text, "\tby={by}");
     }
+    if let Some(note) = &line.note {
+        let plain = note.char_indices().filter(|(_, c)| !c.is_control());
+        let note: String = plain.take_while(|(at, _)| *at < MAX_NOTE - 3).map(|(_, c)| c).collect();
+        let _ = write!(text, "\tnote={note}");
+    }
 }
 
 /// Reads one line; `None` when it is not understood.
@@ -146,6 +154,7 @@ pub fn read_line(text: &str) -> Option<Line> {
             ("d", delay) => line.delay = Duration::from_millis(delay.parse::<u32>().ok()?.into()),
             ("id", id) => line.task_id = Some(id.parse().ok()?),
             ("by", by) => line.by = Some(by.into()),
+            ("note", note) => line.note = Some(note.into()),
             _ => return None,
         }
     }
@@ -312,7 +321,10 @@ mod tests {
         let manual = Line { outcome: Outcome::Dispatched(Kind::Manual), ..manual };
         let lost = Line { first: Some(UnixMs(1_798_761_000_000)), count: 2, ..plain.clone() };
         let lost = Line { outcome: Outcome::Skipped(SkipReason::Unknown), ..lost };
-        let lines = vec![plain, skipped, late, manual, lost];
+        let (by, note) = (Some("ann@host".into()), Some("a=b: database moves".into()));
+        let paused = Line { by, note, count: 3, ..plain.clone() };
+        let paused = Line { outcome: Outcome::Skipped(SkipReason::Paused), ..paused };
+        let lines = vec![plain, skipped, late, manual, lost, paused];
         let mut text = String::new();
         lines.iter().for_each(|line| write_line(line, &mut text));
         assert!(text.starts_with("nightly report\t1798761600000\nnightly"), "{text}");

@@ -90,6 +90,7 @@ const fn letter(outcome: Outcome) -> char {
         Outcome::Skipped(SkipReason::Retimed) => 'T',
         Outcome::Skipped(SkipReason::QueueFull) => 'Q',
         Outcome::Skipped(SkipReason::StillRunning) => 'W',
+        Outcome::Skipped(SkipReason::Paused) => 'H',
         Outcome::Skipped(SkipReason::Unknown) => 'U',
     }
 }

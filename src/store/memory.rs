@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use super::Outgoing;
 use super::contract::{
-    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, History,
-    HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply,
-    Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
+    History, HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, PausesChanged,
+    PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
+    Trim, Trimmed,
 };
 use super::model::{Model, Queues};
 use crate::queue::Queue;
@@ -318,6 +319,46 @@ impl Store for MemoryStore {
         query: HistoryQuery,
     ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static {
         self.done(|namespace, _| namespace.model.history(&query))
+    }
+
+    fn pauses(&mut self) -> impl Future<Output = Result<PausesRead, StoreError>> + Send + 'static {
+        self.done(|namespace, now| namespace.model.read_pauses(now))
+    }
+
+    fn change_pauses(
+        &mut self,
+        request: ChangePauses,
+    ) -> impl Future<Output = Result<PausesChanged, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, .. }, now| match model.decide_pauses(now, &request) {
+            Ok(change) => {
+                model.apply(change);
+                model.pauses_written(now)
+            }
+            Err(instead) => instead,
+        })
+    }
+
+    fn prune_pauses(
+        &mut self,
+        request: PrunePauses,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send + 'static {
+        self.done(|Namespace { model, .. }, now| {
+            let change = model.decide_prune(now, &request);
+            let count = change.pauses.len();
+            model.apply(change);
+            count
+        })
+    }
+
+    fn open_intents(
+        &mut self,
+        entries: Vec<Arc<str>>,
+    ) -> impl Future<Output = Result<Vec<Arc<str>>, StoreError>> + Send + 'static {
+        self.done(|namespace, _| {
+            let mut snapshot = namespace.model.read(UnixMs(0));
+            let open = snapshot.take_state(Duration::MAX).intents;
+            entries.into_iter().filter(|entry| open.contains_key(&**entry)).collect()
+        })
     }
 
     fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static {

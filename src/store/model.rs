@@ -6,6 +6,7 @@
 
 mod history;
 mod lease;
+mod pauses;
 mod requests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -20,7 +21,7 @@ pub(crate) use self::requests::Decision;
 use super::Outgoing;
 use super::contract::{
     Announced, Announcement, Counters, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
-    OTHER_QUEUES, Remembered, RunOf, Snapshot,
+    OTHER_QUEUES, PausesMark, Remembered, RunOf, Snapshot,
 };
 use super::journal::{Record, RecordId};
 use super::open_backfills::OpenBackfills;
@@ -107,6 +108,9 @@ pub(crate) struct Change {
     /// Of entries that are forgotten, the outcomes that trimming kept.
     pub(crate) forgotten: Vec<Box<str>>,
     pub(crate) fold: Option<Folding>,
+    pub(crate) pauses_mark: Option<PausesMark>,
+    /// By subject, what `pause::write` makes of them.
+    pub(crate) pauses: Vec<(Box<str>, Option<Box<str>>)>,
 }
 
 /// How a change moves `folded`.
@@ -149,6 +153,9 @@ pub(crate) struct Model {
     pub(crate) counters: Counters,
     /// By entry name, the text of what trimming kept.
     pub(crate) outcomes: BTreeMap<Arc<str>, String>,
+    pub(crate) pauses_mark: PausesMark,
+    /// By subject, as text.
+    pub(crate) pauses: BTreeMap<Box<str>, Box<str>>,
     replicas: BTreeMap<Arc<str>, (UnixMs, String)>,
 }
 
@@ -177,6 +184,8 @@ impl Model {
             intended_runs: HashMap::new(),
             counters: Counters::default(),
             outcomes: BTreeMap::new(),
+            pauses_mark: PausesMark::default(),
+            pauses: BTreeMap::new(),
             replicas: BTreeMap::new(),
         }
     }
@@ -264,6 +273,13 @@ impl Model {
         }
         for entry in change.forgotten {
             self.outcomes.remove(&*entry);
+        }
+        self.pauses_mark = change.pauses_mark.unwrap_or(self.pauses_mark);
+        for (subject, text) in change.pauses {
+            match text {
+                Some(text) => drop(self.pauses.insert(subject, text)),
+                None => drop(self.pauses.remove(&subject)),
+            }
         }
         match change.fold {
             // What folds itself has folded everything.

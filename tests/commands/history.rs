@@ -297,7 +297,7 @@ fn the_past_fits_a_terminal_and_is_plain_in_a_pipe() {
     place.run(&[&["backfill", "digest-berlin"], &day[..]].concat()).ok();
     let piped = place.run(&["history"]).ok();
     let columns: Vec<usize> = piped.lines().map(|line| line.matches('\t').count()).collect();
-    assert_eq!(columns, [10, 10], "{piped}");
+    assert_eq!(columns, [11, 11], "{piped}");
     assert!(piped.starts_with("2026-01-01T03:00:00+09:00\tsent (backfill)\t-\t"), "{piped}");
     let Some(shown) = on_a_terminal(&place, "history") else { return };
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");

@@ -54,7 +54,10 @@ async fn a_new_tenure_has_a_greater_term_and_ends_the_one_before<R: Rig>(rig: R)
     assert!(term(&leader.lease) > term(&before));
     let writes = vec![write("a", leader.slot(1), "q")];
     let fence = Fence::after(&before, leader.sequence);
-    let late = leader.store.dispatch(Batch { fence, writes: writes.clone() }).await;
+    let late = leader
+        .store
+        .dispatch(Batch { pauses: PausesMark::default(), fence, writes: writes.clone() })
+        .await;
     assert_eq!(late, Ok(Reply::Fenced));
     leader.dispatch(writes).await.written();
     assert_eq!(leader.history().await[0].term, Some(term(&leader.lease)));

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use downbeat::schedule::TaskIds;
+use downbeat::schedule::pause::{Edit, Subject, Wish};
+use downbeat::store::contract::{ChangePauses, PausesChanged, SubjectPauses};
 use downbeat::store::memory::Damage;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -83,6 +85,13 @@ enum Op {
     },
     EndTasks,
     NewTenure,
+    /// The leader knows of it at once, or not.
+    Pause {
+        entry: usize,
+        wish: Wish,
+        is_known: bool,
+    },
+    ReadPauses,
     Damage {
         damage: Damage,
     },
@@ -207,6 +216,11 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => queue().prop_map(|queue| Op::Take { queue }),
         1 => Just(Op::EndTasks),
         1 => Just(Op::NewTenure),
+        2 => (entry(), any::<bool>(), any::<bool>()).prop_map(|(entry, resumes, is_known)| {
+            let pause = Wish::Pause { until: None, by: Some("ann".into()), note: None };
+            Op::Pause { entry, wish: if resumes { Wish::Resume } else { pause }, is_known }
+        }),
+        2 => Just(Op::ReadPauses),
         1 => damages().prop_map(|damage| Op::Damage { damage }),
     ];
     vec(op, 1..40)
@@ -342,7 +356,8 @@ impl<R: Rig> Side<R> {
         match op {
             Op::Dispatch { items, fence } => {
                 let writes = self.writes(items, *fence);
-                let request = Batch { fence: self.fence(*fence), writes };
+                let request =
+                    Batch { fence: self.fence(*fence), pauses: self.leader.pauses, writes };
                 let reply = self.leader.store.dispatch(request).await.unwrap();
                 said(&self.leader.note(reply))
             }
@@ -351,9 +366,17 @@ impl<R: Rig> Side<R> {
                 let first = self.fence(*fence);
                 let next = first.next + 1;
                 let second = Fence { sequence: first.next, next, ..self.fence(FenceOf::Right) };
-                let first = self.leader.store.dispatch(Batch { fence: first, writes });
+                let first = self.leader.store.dispatch(Batch {
+                    fence: first,
+                    pauses: self.leader.pauses,
+                    writes,
+                });
                 let writes = self.writes(&items[1], FenceOf::Right);
-                let second = self.leader.store.dispatch(Batch { fence: second, writes });
+                let second = self.leader.store.dispatch(Batch {
+                    fence: second,
+                    pauses: self.leader.pauses,
+                    writes,
+                });
                 let first = self.leader.note(first.await.unwrap());
                 let second = self.leader.note(second.await.unwrap());
                 said(&first) + &said(&second)
@@ -391,7 +414,8 @@ impl<R: Rig> Side<R> {
                 if let (FenceOf::Early, Some(last)) = (fence, slots.last_mut()) {
                     last.slot = self.leader.slot(-3600);
                 }
-                let request = Intend { fence: self.fence(*fence), slots };
+                let request =
+                    Intend { fence: self.fence(*fence), pauses: self.leader.pauses, slots };
                 let reply = self.leader.store.intend(request).await.unwrap();
                 said(&self.leader.note(reply))
             }
@@ -460,6 +484,33 @@ impl<R: Rig> Side<R> {
                 self.leader.lease = acquire(&mut self.leader.store, "next").await;
                 self.leader.sequence = self.leader.read().await.sequence;
                 self.leader.lease.to_string()
+            }
+            Op::Pause { entry, wish, is_known } => {
+                let subject = Subject::Entry(ENTRIES[*entry].into());
+                let before = self.leader.read_pauses().await;
+                if *is_known {
+                    self.leader.pauses = before.mark;
+                }
+                let (pauses, etag) = before.of(&subject);
+                match wish.edit(pauses, before.now) {
+                    Edit::Unchanged(_) => "unchanged".to_owned(),
+                    Edit::Write { pauses, forbids, .. } => {
+                        let subjects = vec![SubjectPauses { subject, pauses, etag }];
+                        let request = ChangePauses { subjects, forbids };
+                        let changed = self.leader.store.change_pauses(request).await.unwrap();
+                        assert!(matches!(changed, PausesChanged::Written { .. }), "{changed:?}");
+                        forbids.to_string()
+                    }
+                }
+            }
+            Op::ReadPauses => {
+                let read = self.leader.read_pauses().await;
+                self.leader.pauses = read.mark;
+                let said = read.subjects.iter().map(|one| {
+                    let in_force = one.pauses.iter().filter(|pause| pause.is_in_force(read.now));
+                    (one.subject.to_string(), one.pauses.len(), in_force.count())
+                });
+                format!("{:?}", said.collect::<Vec<_>>())
             }
             Op::Damage { damage } => {
                 if self.alike.can_be_damaged {

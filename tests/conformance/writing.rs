@@ -97,9 +97,17 @@ async fn every_request<R: Rig>(
     let (changes, ended) = (vec![leader.begin("d", None)], vec![("q".into(), sent("a", slot))]);
     let register = Register { fence: fence(), changes, ended, last: true };
     let register = leader.store.register(register).await.unwrap();
-    let dispatch = Batch { fence: fence(), writes: vec![write("a", slot, "q")] };
+    let dispatch = Batch {
+        pauses: PausesMark::default(),
+        fence: fence(),
+        writes: vec![write("a", slot, "q")],
+    };
     let dispatch = leader.store.dispatch(dispatch).await.unwrap();
-    let intend = Intend { fence: fence(), slots: vec![intent("a", slot, "q")] };
+    let intend = Intend {
+        pauses: PausesMark::default(),
+        fence: fence(),
+        slots: vec![intent("a", slot, "q")],
+    };
     let intend = leader.store.intend(intend).await.unwrap();
     let settle = vec![settled("b", Some(sent("b", slot)), "q")];
     let settle = leader.store.settle(Settle { fence: fence(), slots: settle }).await.unwrap();
@@ -247,9 +255,14 @@ async fn behind_a_request_that_did_nothing_none_is_carried_out<R: Rig>(rig: R) {
         (Fence::after(&lease, sequence), vec![early], "early"),
     ] {
         let second = Fence::after(&lease, first.next);
-        let first = leader.store.dispatch(Batch { fence: first, writes });
+        let first =
+            leader.store.dispatch(Batch { pauses: PausesMark::default(), fence: first, writes });
         let next = vec![write("c", leader.slot(4), "q")];
-        let second = leader.store.dispatch(Batch { fence: second, writes: next });
+        let second = leader.store.dispatch(Batch {
+            pauses: PausesMark::default(),
+            fence: second,
+            writes: next,
+        });
         let first = first.await.unwrap();
         assert!(!matches!(first, Reply::Written { .. }), "{why}: {first:?}");
         assert_eq!(second.await, Ok(Reply::Stale), "{why}");
@@ -265,7 +278,7 @@ async fn requests_are_carried_out_in_the_order_in_which_they_are_made<R: Rig>(ri
         let fence = Fence::after(&leader.lease, sequence);
         sequence = fence.next;
         let writes = vec![write("a", leader.slot(100 - n), "q")];
-        answers.push(leader.store.dispatch(Batch { fence, writes }));
+        answers.push(leader.store.dispatch(Batch { pauses: PausesMark::default(), fence, writes }));
     }
     // Waited for the other way round.
     for answer in answers.into_iter().rev() {

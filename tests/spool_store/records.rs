@@ -127,7 +127,8 @@ async fn a_log_that_has_become_long_is_rewritten_with_everything_in_it() {
         queue: Queue::unconfigured("q"),
         guards: Guards::default(),
     };
-    let request = Intend { fence: bench.fence(), slots: vec![intent] };
+    let request =
+        Intend { pauses: PausesMark::default(), fence: bench.fence(), slots: vec![intent] };
     let reply = bench.store().intend(request).await;
     bench.note(reply).unwrap();
     assert_eq!(bench.send(1).await, Ok(Sent::Now));

@@ -78,9 +78,14 @@ async fn a_request_behind_one_that_was_refused_does_nothing() {
     let second = Fence::after(&leader.lease, first.next);
     let early = wall_clock() + Duration::from_secs(5);
     // Neither is waited for before both are made.
-    let first = Batch { fence: first, writes: vec![send("a", early, "q")] };
+    let first =
+        Batch { pauses: PausesMark::default(), fence: first, writes: vec![send("a", early, "q")] };
     let first = leader.store.dispatch(first);
-    let second = Batch { fence: second, writes: vec![send("b", ago(1), "q")] };
+    let second = Batch {
+        pauses: PausesMark::default(),
+        fence: second,
+        writes: vec![send("b", ago(1), "q")],
+    };
     let second = leader.store.dispatch(second);
     assert_eq!(second.await, Ok(Reply::Stale));
     assert!(matches!(first.await, Ok(Reply::Early { .. })));
@@ -96,7 +101,11 @@ async fn requests_are_carried_out_in_the_order_in_which_they_are_made() {
     for _ in 0..60 {
         let next = Fence::after(&leader.lease, fence.next);
         let fence = std::mem::replace(&mut fence, next);
-        answers.push(leader.store.dispatch(Batch { fence, writes: vec![send("a", ago(1), "q")] }));
+        answers.push(leader.store.dispatch(Batch {
+            pauses: PausesMark::default(),
+            fence,
+            writes: vec![send("a", ago(1), "q")],
+        }));
     }
     // Whichever answer is looked at first.
     for answer in answers.into_iter().rev() {
@@ -196,7 +205,14 @@ async fn a_slot_that_a_carrier_was_handed_is_in_doubt_until_it_is_settled() {
         guards: Guards::default(),
     };
     let fence = leader.fence();
-    let reply = leader.store.intend(Intend { fence, slots: vec![intent("a"), intent("b")] }).await;
+    let reply = leader
+        .store
+        .intend(Intend {
+            pauses: PausesMark::default(),
+            fence,
+            slots: vec![intent("a"), intent("b")],
+        })
+        .await;
     assert_eq!(exceptions(leader.note(reply)), []);
     let mut snapshot = leader.snapshot().await;
     snapshot.intents.sort();

@@ -13,8 +13,13 @@ async fn scripts_that_the_server_forgot_are_loaded_again_and_nothing_is_lost() {
     let first = leader.fence();
     let second = Fence::after(&leader.lease, first.next);
     let sequence = second.next;
-    let first = Batch { fence: first, writes: vec![send("a", ago(2), "q")] };
-    let second = Batch { fence: second, writes: vec![send("a", ago(1), "q")] };
+    let first =
+        Batch { pauses: PausesMark::default(), fence: first, writes: vec![send("a", ago(2), "q")] };
+    let second = Batch {
+        pauses: PausesMark::default(),
+        fence: second,
+        writes: vec![send("a", ago(1), "q")],
+    };
     let (first, second) = (leader.store.dispatch(first), leader.store.dispatch(second));
     assert_eq!((exceptions(first.await), exceptions(second.await)), (vec![], vec![]));
     leader.sequence = sequence;

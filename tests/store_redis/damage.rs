@@ -53,7 +53,7 @@ async fn a_lost_journal_stops_every_write_until_all_is_folded_anew() {
         assert_eq!(leader.register(vec![begin("b")], true).await, Reply::Lost, "{what}");
         let through = FoldedThrough::Record(leader.head.unwrap());
         assert_eq!(leader.fold(&[("a", ago(4))], through).await, Reply::Lost, "{what}");
-        let intent = Intend { fence: leader.fence(), slots: vec![] };
+        let intent = Intend { pauses: PausesMark::default(), fence: leader.fence(), slots: vec![] };
         assert_eq!(leader.store.intend(intent).await, Ok(Reply::Lost), "{what}");
         let settle = Settle { fence: leader.fence(), slots: vec![] };
         assert_eq!(leader.store.settle(settle).await, Ok(Reply::Lost), "{what}");
@@ -193,8 +193,11 @@ async fn a_server_that_is_killed_has_journalled_just_what_is_queued() {
             let fence = std::mem::replace(&mut fence, next);
             let slot = |n: i64| UnixMs(1_700_000_000_000 + n);
             let writes = (0..20).map(|n| send("a", slot(number + n), ["q", "r"][n as usize % 2]));
-            answers
-                .push(Box::pin(leader.store.dispatch(Batch { fence, writes: writes.collect() })));
+            answers.push(Box::pin(leader.store.dispatch(Batch {
+                pauses: PausesMark::default(),
+                fence,
+                writes: writes.collect(),
+            })));
             number += 20;
         }
         // Somewhere in the middle of them.

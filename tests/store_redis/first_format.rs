@@ -59,7 +59,13 @@ async fn an_upgrade_takes_over_all_that_was_recorded() {
     let old: usize = redis.exists(&["test:lives", "test:sent"]).unwrap();
     assert_eq!((&*marker, old), ("2", 0));
     let fence = Fence::after(&lease, snapshot.sequence);
-    let reply = store.dispatch(Batch { fence, writes: vec![send("a", ago(1), "q")] }).await;
+    let reply = store
+        .dispatch(Batch {
+            pauses: PausesMark::default(),
+            fence,
+            writes: vec![send("a", ago(1), "q")],
+        })
+        .await;
     assert_eq!(exceptions(reply), []);
     // It is done once.
     store.resign(lease).await.unwrap();

@@ -294,6 +294,7 @@ async fn a_connection_to_another_database_than_it_was_told_takes_no_batch_there(
     );
     let intent = Intend {
         fence: world.leader.fence(),
+        pauses: PausesMark::default(),
         slots: vec![Intent {
             entry: "a".into(),
             slot: ago(1),
@@ -333,7 +334,11 @@ async fn an_intent_waits_for_the_task_before_it_unless_it_was_let_through_alread
     let intend = |slot| Intent { entry: "a".into(), slot, queue: Arc::clone(&queue), guards };
     let leader = &mut world.leader;
     let ask = async |leader: &mut Leader, slot| {
-        let request = Intend { fence: leader.fence(), slots: vec![intend(slot)] };
+        let request = Intend {
+            pauses: PausesMark::default(),
+            fence: leader.fence(),
+            slots: vec![intend(slot)],
+        };
         let reply = leader.store.intend(request).await;
         exceptions(leader.note(reply))
     };

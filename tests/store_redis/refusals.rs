@@ -105,10 +105,12 @@ async fn ask_for_everything(leader: &mut Leader) -> Vec<Result<(), StoreError>> 
     let line = Line { outcome: Outcome::Dispatched(Kind::Manual), ..sent("a", ago(1)) };
     let manual = ManualMessage { message, line, run: (Uuid::new_v4(), 0) };
     let fence = leader.fence();
-    let intend = Intend { fence: leader.fence(), slots: vec![intent] };
+    let intend =
+        Intend { pauses: PausesMark::default(), fence: leader.fence(), slots: vec![intent] };
     let settle = Settle { fence: leader.fence(), slots: vec![settled] };
     let store = &mut leader.store;
-    let batch = Batch { fence, writes: vec![send("a", ago(1), "q")] };
+    let batch =
+        Batch { pauses: PausesMark::default(), fence, writes: vec![send("a", ago(1), "q")] };
     vec![
         store.dispatch(batch).await.map(drop),
         store.register(begun).await.map(drop),

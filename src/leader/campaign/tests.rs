@@ -7,9 +7,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::store::contract::{
-    Announcement, BackfillNote, Batch, Capabilities, Counters, Fold, History, HistoryQuery, Intend,
-    ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply, Sent, Settle,
-    Snapshot, Trim, Trimmed,
+    Announcement, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold, History,
+    HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, PausesChanged,
+    PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Trim, Trimmed,
 };
 
 const TTL: Duration = Duration::from_secs(6);
@@ -95,6 +95,10 @@ impl<const SHARED: bool> Store for Scripted<SHARED> {
         note(ManualNote) -> Noted;
         note_backfill(BackfillNote) -> Option<OpenBackfill>;
         history(HistoryQuery) -> History;
+        pauses() -> PausesRead;
+        change_pauses(ChangePauses) -> PausesChanged;
+        prune_pauses(PrunePauses) -> usize;
+        open_intents(Vec<Arc<str>>) -> Vec<Arc<str>>;
         counters() -> Counters;
     }
 

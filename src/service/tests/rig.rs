@@ -21,9 +21,10 @@ use crate::service::reload::Loader;
 use crate::service::render::Renderer;
 use crate::store::contract;
 use crate::store::contract::{
-    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, HistoryQuery,
-    Intend, ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply, Sent, Settle,
-    Snapshot, Store, StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
+    HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, PausesChanged,
+    PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
+    Trim, Trimmed,
 };
 use crate::store::memory::MemoryStore;
 use crate::supervisor::Supervisor;
@@ -168,6 +169,10 @@ impl Store for Reached {
         note(note: ManualNote) -> Noted;
         note_backfill(note: BackfillNote) -> Option<OpenBackfill>;
         history(query: HistoryQuery) -> contract::History;
+        pauses() -> PausesRead;
+        change_pauses(request: ChangePauses) -> PausesChanged;
+        prune_pauses(request: PrunePauses) -> usize;
+        open_intents(entries: Vec<Arc<str>>) -> Vec<Arc<str>>;
         counters() -> Counters;
         acquire(request: Acquire) -> Acquired;
         renew(lease: Arc<str>, ttl: Duration) -> Renewed;

@@ -131,6 +131,7 @@ impl Model {
         queues: &mut impl Queues,
     ) -> Result<Decision, Reply> {
         let mut change = self.check(now, &batch.fence)?;
+        self.check_pauses(batch.pauses, batch.records_pauses())?;
         check_not_early(now, batch.writes.iter().map(|write| write.line.slot))?;
         self.check_journal()?;
         let mut exceptions = Vec::new();
@@ -252,6 +253,7 @@ impl Model {
         queues: &mut impl Queues,
     ) -> Result<Decision, Reply> {
         let mut change = self.check(now, &request.fence)?;
+        self.check_pauses(request.pauses, false)?;
         check_not_early(now, request.slots.iter().map(|intent| intent.slot))?;
         self.check_journal()?;
         let (mut exceptions, mut recorded) = (Vec::new(), Vec::new());

@@ -108,6 +108,7 @@ pub(super) fn dispatch(context: &mut Context<'_>, batch: &Batch) -> (Cmd, Layout
         keys.journal(),
         keys.counters(),
         keys.running(),
+        keys.revision(),
     ];
     let messages = writes.iter().filter_map(|write| write.message.as_ref());
     let size: usize = messages.map(|message| message.writes.size()).sum();
@@ -115,7 +116,11 @@ pub(super) fn dispatch(context: &mut Context<'_>, batch: &Batch) -> (Cmd, Layout
     let fence = &batch.fence;
     let newest = writes.iter().map(|write| write.line.slot).max().unwrap_or(UnixMs(0));
     call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next).arg(term(&fence.lease));
-    call.arg(newest.0).arg(context.database);
+    call.arg(newest.0).arg(context.database).arg(batch.pauses.revision);
+    match batch.records_pauses() {
+        true => call.arg(batch.pauses.version),
+        false => call.arg(""),
+    };
     let alone = add_alone(&mut call, context, writes);
     call.arg(parts.len());
     for part in &parts {

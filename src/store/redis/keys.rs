@@ -94,6 +94,16 @@ impl Keys {
         self.key("registrations")
     }
 
+    /// String `"<revision> <version>"`: which state of the pauses there is.
+    pub(super) fn revision(&self) -> String {
+        self.key("revision")
+    }
+
+    /// Hash: `all`, `tag:NAME` or `entry:NAME` → its pauses, as `schedule::pause` has them.
+    pub(super) fn pauses(&self) -> String {
+        self.key("pauses")
+    }
+
     /// Hash: `"<queue>\t<word of the outcome>"` → how many slots.
     pub(super) fn counters(&self) -> String {
         self.key("counters")

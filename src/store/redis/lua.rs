@@ -42,12 +42,15 @@ scripts! {
     FIELDS = "weigh" "fields";
     REGISTER = "fence" "journal" "records" "register";
     FOLD = "fence" "weigh" "journal" "records" "fold";
-    DISPATCH = "fence" "journal" "push" "running" "dispatch";
-    INTEND = "fence" "journal" "records" "running" "intend";
+    DISPATCH = "fence" "revision" "revised" "journal" "push" "running" "dispatch";
+    INTEND = "fence" "revision" "revised" "journal" "records" "running" "intend";
     SETTLE = "fence" "journal" "records" "settle";
     SEND = "journal" "push" "run" "send";
     NOTE = "journal" "run" "note";
     OPEN = "open";
+    PAUSES = "revision" "pauses";
+    PAUSE = "revision" "subjects" "pause";
+    PRUNE = "subjects" "prune";
     TRIM = "journal" "trim";
     CONVERT = "convert";
     PEEK = "peek";

@@ -15,6 +15,7 @@ mod look;
 mod lua;
 mod merge;
 mod notify;
+mod pauses;
 mod peek;
 mod reading;
 mod reply;

@@ -87,6 +87,21 @@ impl Found<'_> {
         }
     }
 
+    /// The value, if it is there.
+    pub(super) fn whole(&self) -> Option<&[u8]> {
+        match self {
+            Found::Whole(value) => Some(value),
+            Found::TooLong(_) => None,
+        }
+    }
+
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Found::Whole(value) => value.len(),
+            Found::TooLong(length) => *length,
+        }
+    }
+
     /// What it is, fit to be shown.
     pub(super) fn shown(&self, of: &str) -> String {
         match self {
@@ -132,7 +147,7 @@ impl Source {
     }
 
     /// Reads these fields of a hash. Those that are gone by then are left out.
-    async fn read_fields(
+    pub(super) async fn read_fields(
         &self,
         key: &str,
         longest: usize,
@@ -353,7 +368,7 @@ async fn snapshot_as_of(source: &Source, overview: &Overview) -> Result<Snapshot
         read_registration,
     );
     let progress = read_hash(source, keys.progress(), "progress", MAX_PROGRESS, read_progress);
-    let intents = read_hash(source, keys.intents(), "intent", MAX_PROGRESS, read_intent);
+    let intents = read_hash(source, keys.intents(), "intent", MAX_INTENT, read_intent);
     let journal = read_journal(source, overview);
     let (registrations, progress, intents, journal) =
         tokio::join!(registrations, progress, intents, journal);
@@ -451,6 +466,8 @@ pub(super) async fn read_hash<T>(
     Ok(hash)
 }
 
+/// No intent is longer.
+pub(super) const MAX_INTENT: usize = MAX_PROGRESS;
 /// Bytes of an entry's name.
 const MAX_NAME: usize = 255;
 

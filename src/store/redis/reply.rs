@@ -25,7 +25,7 @@ pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) => Some(text.clone()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.clone()),
         Value::Okay => Some("OK".to_owned()),
         _ => None,
     }
@@ -58,6 +58,7 @@ pub(super) fn fenced<'l>(
     match (text(said).as_deref(), rest) {
         (Some("fenced"), []) => Ok(Reply::Fenced),
         (Some("stale"), []) => Ok(Reply::Stale),
+        (Some("revised"), []) => Ok(Reply::Revised),
         (Some("lost"), []) => Ok(Reply::Lost),
         (Some("early"), []) => Ok(Reply::Early { now }),
         (Some("astray"), []) => Err(StoreError::Refused(

@@ -54,6 +54,8 @@ struct Request {
     answer: Answer,
     /// It can be made again when the connection was lost: once is as good as twice.
     is_repeatable: bool,
+    /// It means something only on the connection that there is.
+    is_bound: bool,
 }
 
 type Answer = oneshot::Sender<Result<Value, StoreError>>;
@@ -83,7 +85,7 @@ impl Requests {
         &self,
         call: Cmd,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
-        self.make(call, false)
+        self.make(call, false, false)
     }
 
     /// The same for what does no harm twice: made again when the connection was lost.
@@ -91,16 +93,25 @@ impl Requests {
         &self,
         call: Cmd,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
-        self.make(call, true)
+        self.make(call, true, false)
+    }
+
+    /// The same for what speaks of requests that were answered: refused when their connection is lost.
+    pub(super) fn ask_behind(
+        &self,
+        call: Cmd,
+    ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
+        self.make(call, false, true)
     }
 
     fn make(
         &self,
         call: Cmd,
         is_repeatable: bool,
+        is_bound: bool,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
         let (answer, answered) = oneshot::channel();
-        self.post(Job::Ask(Request { call: Arc::new(call), answer, is_repeatable }));
+        self.post(Job::Ask(Request { call: Arc::new(call), answer, is_repeatable, is_bound }));
         async move {
             let ended = || StoreError::Unanswered("the connection to redis was lost".to_owned());
             answered.await.unwrap_or_else(|_| Err(ended()))
@@ -216,6 +227,10 @@ impl Carrying {
 
     async fn carry_out(&mut self, job: Job, posted: &mut mpsc::UnboundedReceiver<Job>) {
         match job {
+            Job::Ask(request) if request.is_bound && !self.is_connected() => {
+                let text = "the connection to redis was lost".to_owned();
+                request.tell(Err(StoreError::Unavailable(text)));
+            }
             Job::Ask(request) => match self.connect().await {
                 Ok(connection) => {
                     self.used = Instant::now();

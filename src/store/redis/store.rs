@@ -14,14 +14,14 @@ use super::link::Link;
 use super::notify::{Noticed, events};
 use super::reading::{self, Source};
 use super::requests::Requests;
-use super::{history, inspect, lua, reply, writing};
+use super::{history, inspect, lua, pauses, reply, writing};
 use crate::address::RedisAddress;
 use crate::schedule::TaskIds;
 use crate::store::contract::{
-    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, History,
-    HistoryQuery, Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, ManualNote, Noted,
-    OpenBackfill, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError, Trim,
-    Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
+    History, HistoryQuery, Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, ManualNote,
+    Noted, OpenBackfill, PausesChanged, PausesRead, PrunePauses, Register, Renewed, Reply, Sent,
+    Settle, Snapshot, Store, StoreError, Trim, Trimmed,
 };
 use crate::store::{Outgoing, open_backfills};
 use crate::tls::Tls;
@@ -33,6 +33,8 @@ use crate::tls::Tls;
 pub struct RedisStore {
     pub(super) source: Source,
     lease: Source,
+    /// Sends nothing but changes of pauses: it may have to wait for another server to have them.
+    pauses: Source,
     ids: TaskIds,
     pub(super) database: i64,
     counted: CountedQueues,
@@ -63,6 +65,7 @@ impl RedisStore {
         RedisStore {
             source: over(link()),
             lease: over(link().listen(keys.resigned(), &resigned)),
+            pauses: over(link()),
             ids: TaskIds::new(namespace),
             database: address.database.into(),
             counted: CountedQueues::default(),
@@ -283,6 +286,32 @@ impl Store for RedisStore {
     ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static {
         let source = self.source.clone();
         async move { history::history(&source, &query).await }
+    }
+
+    fn pauses(&mut self) -> impl Future<Output = Result<PausesRead, StoreError>> + Send + 'static {
+        pauses::read(self.source.clone())
+    }
+
+    fn change_pauses(
+        &mut self,
+        request: ChangePauses,
+    ) -> impl Future<Output = Result<PausesChanged, StoreError>> + Send + 'static {
+        pauses::change(&self.pauses, &request)
+    }
+
+    fn prune_pauses(
+        &mut self,
+        request: PrunePauses,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send + 'static {
+        pauses::prune(&self.source, &request)
+    }
+
+    fn open_intents(
+        &mut self,
+        entries: Vec<Arc<str>>,
+    ) -> impl Future<Output = Result<Vec<Arc<str>>, StoreError>> + Send + 'static {
+        let source = self.source.clone();
+        async move { pauses::open_intents(&source, entries).await }
     }
 
     fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static {

@@ -116,12 +116,13 @@ pub(super) fn intend(context: &mut Context<'_>, request: &Intend) -> Cmd {
         keys.journal(),
         keys.counters(),
         keys.running(),
+        keys.revision(),
         keys.intents(),
     ];
     let mut call = lua::call(&lua::INTEND, &keys);
     add_fence(&mut call, &request.fence).arg(term(&request.fence.lease));
     let newest = request.slots.iter().map(|intent| intent.slot).max().unwrap_or(UnixMs(0));
-    call.arg(newest.0).arg(context.database);
+    call.arg(newest.0).arg(context.database).arg(request.pauses.revision).arg("");
     for intent in &request.slots {
         call.arg(&*intent.entry).arg(intent.slot.0);
         call.arg(&*intent.queue.name).arg(context.field(&intent.queue.name));

@@ -21,7 +21,7 @@ use crate::schedule::UnixMs;
 use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::progress::Progress;
 use crate::schedule::registration::Registration;
-use crate::store::contract::RunOf;
+use crate::store::contract::{PausesMark, RunOf};
 use crate::store::journal::{self, MAX_UNREADABLE, shortened};
 use crate::store::model::{Change, Head, Model, NewRecord, RunPlace, Running};
 use crate::store::open_backfills::OpenBackfills;
@@ -70,6 +70,12 @@ struct Line {
     /// By entry and who asked, the lines of backfills that have not ended; see `open_backfills`.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     backfills: Values,
+    /// The revision and the version of the pauses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pauses_mark: Option<(u64, u64)>,
+    /// By subject.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pauses: Values,
     /// Names in the stage of what this write records.
     #[serde(default, skip_serializing_if = "HashSet::is_empty")]
     staged: HashSet<String>,
@@ -330,6 +336,16 @@ impl Recovered {
                 }
             }
         }
+        change.pauses_mark =
+            line.pauses_mark.map(|(revision, version)| PausesMark { revision, version });
+        // What cannot be read stays, to be named.
+        let text = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.as_str().into()),
+            other => Some(other.to_string().into()),
+        };
+        change.pauses =
+            line.pauses.iter().map(|(subject, value)| (subject.clone(), text(value))).collect();
         for (run, value) in &line.runs {
             let place = value.get(0).and_then(Value::as_u64);
             let until = value.get(1).and_then(Value::as_i64).map(UnixMs);
@@ -444,7 +460,8 @@ impl Line {
     fn is_bare(&self) -> bool {
         let Line { registrations, progress, intents, running, runs, backfills, counters, .. } =
             self;
-        let values = [registrations, progress, intents, running, runs, backfills, counters];
+        let values =
+            [registrations, progress, intents, running, runs, backfills, counters, &self.pauses];
         self.journal.is_empty() && values.into_iter().all(BTreeMap::is_empty)
     }
 }
@@ -541,8 +558,18 @@ fn line_of(change: &Change) -> Line {
             .iter()
             .map(|(scope, open)| backfills_text((scope, open)))
             .collect(),
+        pauses_mark: change.pauses_mark.map(pauses_mark),
+        pauses: change.pauses.iter().cloned().map(pauses_text).collect(),
         ..Line::default()
     }
+}
+
+fn pauses_mark(mark: PausesMark) -> (u64, u64) {
+    (mark.revision, mark.version)
+}
+
+fn pauses_text((subject, text): (Box<str>, Option<Box<str>>)) -> (Box<str>, Value) {
+    (subject, text.map_or(Value::Null, |text| String::from(text).into()))
 }
 
 /// The state in lines.
@@ -587,6 +614,14 @@ fn lines_of<'a>(model: &'a Model, unreadable: &'a Unreadable) -> impl Iterator<I
         backfills: model.backfills.iter().map(backfills_text).collect(),
         counters: model.counters.0.iter().map(counter).collect(),
         head: model.head.map(|head| (head.id.to_string(), head.total)),
+        pauses_mark: Some(model.pauses_mark)
+            .filter(|mark| *mark != PausesMark::default())
+            .map(pauses_mark),
+        pauses: model
+            .pauses
+            .iter()
+            .map(|(subject, text)| pauses_text((subject.clone(), Some(text.clone()))))
+            .collect(),
         ..Line::default()
     };
     let entries = registrations.chain(progress).chain(bad).chain(intents).chain(running);

@@ -21,9 +21,10 @@ use crate::clock;
 use crate::queue::Queue;
 use crate::schedule::UnixMs;
 use crate::store::contract::{
-    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, History,
-    HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply,
-    Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
+    History, HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, PausesChanged,
+    PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
+    Trim, Trimmed,
 };
 use crate::store::model::{Change, Decision, Model, Queues};
 use crate::store::{Outgoing, Peeked};
@@ -119,6 +120,14 @@ impl SpoolStore {
     /// When the records cannot be read or are damaged.
     pub fn peek_counters(path: &Path, namespace: &str) -> Result<Counters, SpoolError> {
         Ok(log::read(&path.join("records"), namespace)?.model.counters)
+    }
+
+    /// All pauses, read without holding the spool.
+    ///
+    /// # Errors
+    /// When the records cannot be read or are damaged.
+    pub fn peek_pauses(path: &Path, namespace: &str) -> Result<PausesRead, SpoolError> {
+        Ok(log::read(&path.join("records"), namespace)?.model.read_pauses(clock::wall()))
     }
 
     /// The first `count` messages that lie in a queue, read without holding the spool.
@@ -328,6 +337,28 @@ impl Spool {
         }
     }
 
+    fn change_pauses(&mut self, request: &ChangePauses) -> Result<PausesChanged, StoreError> {
+        self.prepare()?;
+        let now = (self.clock)();
+        match self.model.decide_pauses(now, request) {
+            Ok(change) => {
+                self.commit(change, Vec::new())?;
+                Ok(self.model.pauses_written(now))
+            }
+            Err(instead) => Ok(instead),
+        }
+    }
+
+    fn prune_pauses(&mut self, request: &PrunePauses) -> Result<usize, StoreError> {
+        self.prepare()?;
+        let change = self.model.decide_prune((self.clock)(), request);
+        let count = change.pauses.len();
+        if count > 0 {
+            self.commit(change, Vec::new())?;
+        }
+        Ok(count)
+    }
+
     fn read(&mut self) -> Result<Snapshot, StoreError> {
         self.prepare()?;
         let (unreadable, unreadable_count) = self.log.unreadable();
@@ -492,6 +523,31 @@ impl Store for SpoolStore {
         query: HistoryQuery,
     ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static {
         self.ask(move |spool| Ok(spool.history.select(&query)?))
+    }
+
+    fn pauses(&mut self) -> impl Future<Output = Result<PausesRead, StoreError>> + Send + 'static {
+        self.ask(|spool| Ok(spool.model.read_pauses((spool.clock)())))
+    }
+
+    fn change_pauses(
+        &mut self,
+        request: ChangePauses,
+    ) -> impl Future<Output = Result<PausesChanged, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.change_pauses(&request))
+    }
+
+    fn prune_pauses(
+        &mut self,
+        request: PrunePauses,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send + 'static {
+        self.ask(move |spool| spool.prune_pauses(&request))
+    }
+
+    fn open_intents(
+        &mut self,
+        entries: Vec<Arc<str>>,
+    ) -> impl Future<Output = Result<Vec<Arc<str>>, StoreError>> + Send + 'static {
+        self.ask(move |spool| Ok(spool.model.open_intents(entries)))
     }
 
     fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static {

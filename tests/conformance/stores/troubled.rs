@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use downbeat::store::contract::{
-    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, Counters, Fold, History,
-    HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, Register, Renewed, Reply,
-    Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
+    Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
+    History, HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, PausesChanged,
+    PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
+    Trim, Trimmed,
 };
 use downbeat::store::redis::RedisStore;
 use redis::Client;
@@ -94,6 +95,11 @@ impl Store for TroubledStore {
         note(note: ManualNote) -> Noted, |_| false;
         note_backfill(note: BackfillNote) -> Option<OpenBackfill>, |_| false;
         history(query: HistoryQuery) -> History, |_| false;
+        pauses() -> PausesRead, |_| false;
+        change_pauses(request: ChangePauses) -> PausesChanged, |changed| matches!(changed, PausesChanged::Written { .. });
+        // Dropping needs no room.
+        prune_pauses(request: PrunePauses) -> usize, |_| false;
+        open_intents(entries: Vec<Arc<str>>) -> Vec<Arc<str>>, |_| false;
         counters() -> Counters, |_| false;
         acquire(request: Acquire) -> Acquired, |acquired| matches!(acquired, Acquired::Ours { .. });
         renew(lease: Arc<str>, ttl: Duration) -> Renewed, |_| false;

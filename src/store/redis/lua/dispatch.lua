@@ -1,9 +1,10 @@
 -- Publishes and records a batch of slots, or does nothing at all.
 --
--- KEYS  1 lease, 2 sequence, 3 head, 4 journal, 5 counters, 6 running
+-- KEYS  1 lease, 2 sequence, 3 head, 4 journal, 5 counters, 6 running, 7 revision
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote, 3 the one to leave behind,
 --       4 the tenure's term, 5 the newest slot (UTC ms), 6 the state's database,
---       7 how many entries do not overlap with themselves, then for each its name, for how many ms
+--       7 the revision of the pauses that the caller last read, 8 their version, if slots are recorded as
+--       paused, else '', 9 how many entries do not overlap with themselves, then for each its name, for how many ms
 --       a task may keep the next from being sent, the kind of its workers, the database where they
 --       tell ('': the state's) and the key at which they do, but for the task's id;
 --       then how many parts, then for each part its queue, the command that pushes ('': nothing is
@@ -19,6 +20,7 @@
 --           is skipped anyway, else 1) and that.
 -- Gives {'fenced', now}     the lease is another's or has run out; nothing was done
 --       {'stale', now}      the sequence number differs; nothing was done
+--       {'revised', now}    the pauses are others by now; nothing was done
 --       {'early', now}      a slot is more than a second ahead of this clock; nothing was done
 --       {'lost', now}       `head` does not name the newest record; nothing was done
 --       {'astray', now}     another database than the state's was chosen; nothing was done
@@ -34,9 +36,9 @@ if is_lost() then
   return {'lost', now}
 end
 
-local at = 8
+local at = 10
 local alone = {}
-for n = 1, tonumber(ARGV[7]) do
+for n = 1, tonumber(ARGV[9]) do
   local entry, longest, kind, there, prefix = unpack(ARGV, at, at + 4)
   local runs = still_runs(entry, tonumber(longest), kind, there, ARGV[6], prefix)
   if runs == nil then
