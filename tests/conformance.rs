@@ -301,8 +301,22 @@ async fn acquire(store: &mut impl Store, holder: &str) -> Arc<str> {
     }
 }
 
+/// Takes the lease over from a tenure that has not run out.
+async fn replace(store: &mut impl Store, tenure: &Arc<str>) -> Arc<str> {
+    match ask_to_replace(store, "next", tenure).await {
+        Acquired::Ours { lease, .. } => lease,
+        other => panic!("not replaced: {other:?}"),
+    }
+}
+
+async fn ask_to_replace(store: &mut impl Store, holder: &str, tenure: &Arc<str>) -> Acquired {
+    let (holder, replaces) = (holder.into(), Some(Arc::clone(tenure)));
+    store.acquire(Acquire { holder, ttl: TTL, even_unmarked: true, replaces }).await.unwrap()
+}
+
 async fn ask_for_lease(store: &mut impl Store, holder: &str, ttl: Duration) -> Acquired {
-    store.acquire(Acquire { holder: holder.into(), ttl, even_unmarked: true }).await.unwrap()
+    let holder = holder.into();
+    store.acquire(Acquire { holder, ttl, even_unmarked: true, replaces: None }).await.unwrap()
 }
 
 fn queue_of(name: &str) -> Arc<Queue> {

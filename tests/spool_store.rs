@@ -70,7 +70,8 @@ impl Bench {
     async fn open(&mut self) {
         let store = open_released(|| self.try_open());
         let store = self.store.insert(store);
-        let request = Acquire { holder: "sole".into(), ttl: GRACE, even_unmarked: false };
+        let request =
+            Acquire { holder: "sole".into(), ttl: GRACE, even_unmarked: false, replaces: None };
         let Acquired::Ours { lease, .. } = store.acquire(request).await.unwrap() else {
             panic!("whoever has it open leads");
         };

@@ -156,7 +156,8 @@ async fn ask_for_lease(
     holder: &str,
     ttl: Duration,
 ) -> Result<Acquired, StoreError> {
-    store.acquire(Acquire { holder: holder.into(), ttl, even_unmarked: true }).await
+    let holder = holder.into();
+    store.acquire(Acquire { holder, ttl, even_unmarked: true, replaces: None }).await
 }
 
 fn begin(entry: &str) -> RegistrationChange {

@@ -268,7 +268,8 @@ impl<S: Store> Campaign<S> {
         let asked_at = SinceBoot::now();
         let (holder, ttl) = (Arc::clone(&self.holder), self.times.ttl);
         let even_unmarked = remembers || waited || !S::CAPABILITIES.shared;
-        let acquired = self.store.acquire(Acquire { holder, ttl, even_unmarked }).await?;
+        let request = Acquire { holder, ttl, even_unmarked, replaces: None };
+        let acquired = self.store.acquire(request).await?;
         self.report(None);
         if !matches!(acquired, Acquired::Unmarked { .. }) {
             self.unmarked_since = None;

@@ -128,7 +128,7 @@ impl World {
         let even_unmarked = waited || self.continues(index);
         let replica = &mut self.replicas[index];
         let holder = format!("r{}", replica.number).into();
-        let request = Acquire { holder, ttl: DAY * 36_500, even_unmarked };
+        let request = Acquire { holder, ttl: DAY * 36_500, even_unmarked, replaces: None };
         match answer(self.store.acquire(request)) {
             Acquired::Ours { lease, .. } => replica.lease = Some(lease),
             Acquired::Held { .. } => replica.wake_at = FOREVER,

@@ -686,6 +686,9 @@ pub struct Acquire {
     pub ttl: Duration,
     /// Whether it may be had where no marker is.
     pub even_unmarked: bool,
+    /// `"<term> <holder>"` of a tenure whose process is known to be gone: while the lease is exactly
+    /// this one, it counts as run out.
+    pub replaces: Option<Arc<str>>,
 }
 
 /// What came of asking for the lease.

@@ -9,6 +9,7 @@ over_every_store! {
     one_at_a_time_has_the_lease
     a_new_tenure_has_a_greater_term_and_ends_the_one_before
     a_term_is_greater_than_all_that_show_though_the_last_one_was_deleted
+    the_very_tenure_is_replaced_at_once_and_no_other
     only_the_holder_renews_and_resigns
     a_lease_that_is_not_renewed_runs_out
     a_lease_that_is_renewed_does_not_run_out
@@ -98,6 +99,44 @@ async fn a_term_is_greater_than_all_that_show_though_the_last_one_was_deleted<R:
     assert!(term(&lease) > 77, "{lease}");
 }
 
+async fn the_very_tenure_is_replaced_at_once_and_no_other<R: Rig>(rig: R) {
+    let mut leader = Leader::start(rig).await;
+    if !Leader::<R>::CAPABILITIES.shared {
+        return;
+    }
+    let before = Arc::clone(&leader.lease);
+    leader.dispatch(vec![write("a", leader.slot(5), "q")]).await.written();
+    let mut other = leader.rig.another(&leader.store);
+    let (number, holder) = before.split_once(' ').unwrap();
+    let another_term = format!("{} {holder}", term(&before) + 1);
+    for another in [
+        "",
+        number,
+        &format!("{number} "),
+        &format!("{number} some"),
+        &format!("{before} "),
+        &before[..before.len() - 1],
+        &another_term,
+    ] {
+        let asked = ask_to_replace(&mut other, "next", &another.into()).await;
+        let Acquired::Held { lease, .. } = asked else { panic!("{another:?}: {asked:?}") };
+        assert_eq!(*lease, *before, "{another:?}");
+    }
+    let after = replace(&mut other, &before).await;
+    assert!(term(&after) > term(&before) && after.ends_with(" next"), "{after}");
+    let asked = ask_to_replace(&mut other, "third", &before).await;
+    assert!(matches!(asked, Acquired::Held { .. }), "it was replaced before: {asked:?}");
+    assert!(!leader.store.renew(Arc::clone(&before), TTL).await.unwrap().kept);
+    let writes = vec![write("a", leader.slot(4), "q")];
+    assert_eq!(leader.dispatch(writes.clone()).await, Reply::Fenced);
+    leader.lease = after;
+    leader.dispatch(writes).await.written();
+    // Where nobody leads, there is nothing to replace.
+    leader.store.resign(Arc::clone(&leader.lease)).await.unwrap();
+    let last = replace(&mut other, &leader.lease).await;
+    assert!(term(&last) > term(&leader.lease), "{last}");
+}
+
 async fn only_the_holder_renews_and_resigns<R: Rig>(mut rig: R) {
     let mut store = rig.open();
     let lease = acquire(&mut store, "one").await;
@@ -161,7 +200,7 @@ async fn resigning_wakes_those_who_wait<R: Rig>(mut rig: R) {
 
 async fn a_namespace_without_a_marker_waits_for_who_remembers<R: Rig>(mut rig: R) {
     let mut store = rig.open();
-    let ask = || Acquire { holder: "one".into(), ttl: TTL, even_unmarked: false };
+    let ask = || Acquire { holder: "one".into(), ttl: TTL, even_unmarked: false, replaces: None };
     let asked = store.acquire(ask()).await.unwrap();
     if !Leader::<R>::CAPABILITIES.shared {
         // Nobody else can remember.
@@ -196,6 +235,8 @@ async fn what_is_no_lease_is_taken_over_after_a_ttl<R: Rig>(mut rig: R) {
             return;
         }
         let is_unreadable = |asked| matches!(asked, Acquired::Unreadable { .. });
+        let asked = ask_to_replace(&mut store, "next", &garbage.into()).await;
+        assert!(is_unreadable(asked), "{garbage:?}");
         assert!(is_unreadable(ask_for_lease(&mut store, "one", TTL).await), "{garbage:?}");
         assert!(is_unreadable(ask_for_lease(&mut store, "one", TTL).await), "{garbage:?}");
         rig.pass(Duration::from_millis(20)).await;
@@ -217,7 +258,7 @@ async fn what_is_no_lease_in_an_unmarked_namespace_is_waited_for_once<R: Rig>(mu
         return;
     }
     let ttl = Duration::from_millis(10);
-    let ask = |even_unmarked| Acquire { holder: "one".into(), ttl, even_unmarked };
+    let ask = |even_unmarked| Acquire { holder: "one".into(), ttl, even_unmarked, replaces: None };
     let asked = store.acquire(ask(false)).await.unwrap();
     assert!(matches!(asked, Acquired::Unreadable { .. }), "{asked:?}");
     rig.pass(Duration::from_millis(20)).await;

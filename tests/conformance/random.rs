@@ -84,7 +84,10 @@ enum Op {
         queue: usize,
     },
     EndTasks,
-    NewTenure,
+    NewTenure {
+        /// The tenure before has not ended: it is replaced.
+        is_replaced: bool,
+    },
     /// The leader knows of it at once, or not.
     Pause {
         entry: usize,
@@ -215,7 +218,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
             .prop_map(|(step, run, place)| Op::Note { step, run, place }),
         1 => queue().prop_map(|queue| Op::Take { queue }),
         1 => Just(Op::EndTasks),
-        1 => Just(Op::NewTenure),
+        1 => any::<bool>().prop_map(|is_replaced| Op::NewTenure { is_replaced }),
         2 => (entry(), any::<bool>(), any::<bool>()).prop_map(|(entry, resumes, is_known)| {
             let pause = Wish::Pause { until: None, by: Some("ann".into()), note: None };
             Op::Pause { entry, wish: if resumes { Wish::Resume } else { pause }, is_known }
@@ -478,10 +481,14 @@ impl<R: Rig> Side<R> {
                 }
                 String::new()
             }
-            Op::NewTenure => {
-                let lease = Arc::clone(&self.leader.lease);
-                self.leader.store.resign(lease).await.unwrap();
-                self.leader.lease = acquire(&mut self.leader.store, "next").await;
+            Op::NewTenure { is_replaced } => {
+                let before = Arc::clone(&self.leader.lease);
+                if *is_replaced {
+                    self.leader.lease = replace(&mut self.leader.store, &before).await;
+                } else {
+                    self.leader.store.resign(before).await.unwrap();
+                    self.leader.lease = acquire(&mut self.leader.store, "next").await;
+                }
                 self.leader.sequence = self.leader.read().await.sequence;
                 self.leader.lease.to_string()
             }

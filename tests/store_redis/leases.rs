@@ -42,7 +42,8 @@ async fn nobody_leads_an_unknown_namespace_unasked() {
     needs!(Redis);
     let server = RedisServer::start();
     let mut store = store(&server);
-    let mut request = Acquire { holder: "one".into(), ttl: TTL, even_unmarked: false };
+    let mut request =
+        Acquire { holder: "one".into(), ttl: TTL, even_unmarked: false, replaces: None };
     let acquired = store.acquire(request.clone()).await.unwrap();
     assert!(matches!(acquired, Acquired::Unmarked { .. }), "{acquired:?}");
     request.even_unmarked = true;

@@ -253,7 +253,8 @@ impl Rig {
         self.store.set_lease(None, None);
         self.holders += 1;
         let holder = format!("holder{}", self.holders).into();
-        let request = Acquire { holder, ttl: SECOND * 86_400 * 365, even_unmarked: true };
+        let request =
+            Acquire { holder, ttl: SECOND * 86_400 * 365, even_unmarked: true, replaces: None };
         let Ok(Acquired::Ours { lease, .. }) = self.store.clone().acquire(request).await else {
             panic!("the lease is not to be had");
         };

@@ -44,20 +44,23 @@ impl Model {
     }
 
     /// Asks for the lease. What is no lease, or never runs out, is taken over once it has stood there
-    /// unchanged for a whole TTL.
+    /// unchanged for a whole TTL; the very lease that the caller replaces, at once.
     pub(crate) fn acquire(&mut self, now: UnixMs, request: &Acquire) -> Acquired {
         if let Some(found) = self.lease.found(now).cloned() {
-            if let Some(until) = self.lease.until.filter(|_| is_lease(&found)) {
-                return Acquired::Held { lease: found.to_string(), left: until.since(now), now };
-            }
-            let (holder, ttl) = (&request.holder, request.ttl);
-            let strange = self.lease.strange.as_ref();
-            let seen = strange.filter(|(by, text, _)| by == holder && *text == found);
-            let seen_at = seen.map_or(now, |(_, _, at)| *at);
-            if seen.is_none() || now.since(seen_at) < ttl {
-                let why = format!("what stands there is {}", shortened(found.as_bytes()));
-                self.lease.strange = Some((Arc::clone(holder), found, seen_at));
-                return Acquired::Unreadable { why, now };
+            match self.lease.until.filter(|_| is_lease(&found)) {
+                Some(_) if request.replaces.as_ref() == Some(&found) => {}
+                Some(until) => {
+                    return Acquired::Held {
+                        lease: found.to_string(),
+                        left: until.since(now),
+                        now,
+                    };
+                }
+                None => {
+                    if let Some(why) = self.see_strange(now, found, request) {
+                        return Acquired::Unreadable { why, now };
+                    }
+                }
             }
         }
         if !self.is_marked && !request.even_unmarked {
@@ -67,6 +70,19 @@ impl Model {
         let lease: Arc<str> = format!("{} {}", self.term, request.holder).into();
         self.set_lease(Some(Arc::clone(&lease)), Some(now + request.ttl));
         Acquired::Ours { lease, now }
+    }
+
+    /// What is wrong with the lease; `None` once the caller has seen it so for a whole TTL.
+    fn see_strange(&mut self, now: UnixMs, found: Arc<str>, request: &Acquire) -> Option<String> {
+        let strange = self.lease.strange.as_ref();
+        let seen = strange.filter(|(by, text, _)| *by == request.holder && *text == found);
+        let seen_at = seen.map_or(now, |(_, _, at)| *at);
+        if seen.is_some() && now.since(seen_at) >= request.ttl {
+            return None;
+        }
+        let why = format!("what stands there is {}", shortened(found.as_bytes()));
+        self.lease.strange = Some((Arc::clone(&request.holder), found, seen_at));
+        Some(why)
     }
 
     /// The term that what stands in the place of the lease and the newest record of a leader show: the last

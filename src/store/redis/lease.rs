@@ -37,6 +37,7 @@ pub(super) async fn acquire(
     let mut call = lua::call(&lua::ACQUIRE, &keys);
     call.arg(&*request.holder).arg(ms(request.ttl)).arg(i32::from(request.even_unmarked));
     call.arg(stood_for_a_ttl(&sightings, &request)).arg(FORMAT);
+    call.arg(request.replaces.as_deref().unwrap_or_default());
     let fields = list(source.requests.ask(call).await?)?;
     let [said, now, rest @ ..] = fields.as_slice() else { return Err(odd()) };
     let now = instant(now).ok_or_else(odd)?;

@@ -1,9 +1,10 @@
--- Takes the lease if nobody holds it.
+-- Takes the lease if nobody holds it, or if a tenure holds it whose process is gone.
 --
 -- KEYS  1 lease, 2 term, 3 marker, 4 replicas, 5 journal
 -- ARGV  1 holder, 2 TTL in ms, 3 '1' when the caller may lead a namespace without a marker, 4 '' or
 --       what the caller was told to have stood in the lease for a whole TTL, 5 the number of the
---       newest format that the caller knows
+--       newest format that the caller knows, 6 '' or the very lease to take over although it has not
+--       run out
 -- Gives {'acquired', now, lease, marker} the marker is '' where there is none
 --       {'held', now, lease, ms until it can expire}
 --       {'unreadable', now, what stands there}  no lease, or one that never expires
@@ -47,19 +48,21 @@ local function recorded_term()
   return 0
 end
 
-local kind, leased_term = redis.call('TYPE', KEYS[1]).ok, 0
+local kind, leased_term, is_replaced = redis.call('TYPE', KEYS[1]).ok, 0, false
 if kind ~= 'none' then
   local found = kind
   if kind == 'string' then
     local length, left = redis.call('STRLEN', KEYS[1]), redis.call('PTTL', KEYS[1])
     local lease = redis.call('GETRANGE', KEYS[1], 0, MAX_LEASE - 1)
-    if length < MAX_LEASE and left >= 0 and string.find(lease, '^%d+ [^%c]+$') then
+    local is_lease = length < MAX_LEASE and left >= 0 and string.find(lease, '^%d+ [^%c]+$')
+    is_replaced = is_lease and lease == ARGV[6]
+    if is_lease and not is_replaced then
       return {'held', now, lease, left}
     end
     leased_term = read_term(string.match(lease, '^(%d+) ') or '') or 0
     found = left < 0 and 'string without a TTL ' .. lease or 'string ' .. lease
   end
-  if found ~= ARGV[4] then
+  if not is_replaced and found ~= ARGV[4] then
     return {'unreadable', now, found}
   end
 end
