@@ -3,12 +3,16 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level::pipe};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::service::Request;
 
@@ -40,6 +44,23 @@ impl Signals {
         let (log_state, log_state_in) = std::os::unix::net::UnixStream::pair()?;
         pipe::register(SIGUSR1, log_state_in)?;
         Ok(Signals { stop, reload, log_state })
+    }
+
+    /// Waits for a stop, but no longer than `timeout`; `true` if there was one.
+    ///
+    /// # Errors
+    /// When the operating system refuses to wait.
+    pub fn stop_within(&self, timeout: Duration) -> io::Result<bool> {
+        let until = Instant::now() + timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).map_err(io::Error::other)?;
+            match poll(&mut [PollFd::new(&self.stop, PollFlags::IN)], Some(&left)) {
+                Ok(ready) => return Ok(ready > 0),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Hands signals to the service, for ever; `stopping` is notified of a stop as well.

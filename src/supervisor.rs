@@ -107,6 +107,11 @@ impl Supervisor {
         self.looked_at = None;
     }
 
+    /// The service is not ready yet, and why that takes time.
+    pub fn starting(&mut self, what: &str) {
+        self.send(&format!("STATUS={}", one_line(what)));
+    }
+
     /// The service is about to end as it was asked to.
     pub fn stopping(&mut self) {
         self.send("STOPPING=1\nSTATUS=stopping");

@@ -50,6 +50,7 @@ mod sidekiq;
 mod spool;
 mod spool_store;
 mod store_redis;
+mod successors;
 mod supervised;
 mod support;
 mod support_itself;

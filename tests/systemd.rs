@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::support::downbeat::Finished;
@@ -126,6 +127,62 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert_eq!(property(&machine, "downbeat", "Result"), "success");
     machine.assert_every_slot_once();
+}
+
+/// When the journal has a line of the unit's process `pid` with `text` in it, in milliseconds.
+fn logged_at(machine: &Machine, pid: &str, text: &str) -> i64 {
+    eventually(SOON, &format!("process {pid} logs: {text}"), || {
+        let lines = machine.run(&format!("journalctl --sync; journalctl -o json _PID={pid}")).ok();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut wanted = lines.filter(|line| line["MESSAGE"].as_str().unwrap().contains(text));
+        let at = wanted.next()?["__REALTIME_TIMESTAMP"].as_str().unwrap().parse::<i64>().unwrap();
+        Some(at / 1000)
+    })
+}
+
+#[test]
+fn after_a_crash_the_service_leads_again_at_once_and_after_several_it_pauses() {
+    needs!(Redis, Systemd);
+    let Some(machine) = machine() else { return };
+    machine.write("/etc/credstore/downbeat.broker", URL);
+    // The lease of a service that nobody has configured; what has run out meanwhile goes all the same.
+    machine.write("/etc/default/downbeat", "DOWNBEAT_GRACE=1m\n");
+    machine.write("/etc/downbeat/schedules/a.yaml", "entries: {tick: {task: t, every: 100ms}}\n");
+    machine.run("systemctl start redis downbeat").ok();
+    let main = || property(&machine, "downbeat", "MainPID");
+    let crash = || {
+        let before = main();
+        logged_at(&machine, &before, "dispatched");
+        let killed_at = machine.run(&format!("date +%s%3N; kill -9 {before}")).ok();
+        let after = eventually(SOON, "another process", || {
+            Some(main()).filter(|main| ![&before, "0"].contains(&&**main))
+        });
+        let silence =
+            logged_at(&machine, &after, "dispatched") - killed_at.trim().parse::<i64>().unwrap();
+        (after, silence)
+    };
+    let (after, silence) = crash();
+    println!("the next message came {silence} ms after the kill");
+    logged_at(&machine, &after, "the leader's process is gone; taking over at once");
+    // A third of the lease, which is renewed as often; the machine is shared with other tests.
+    assert!(silence < 2_000, "{silence} ms");
+    let (after, silence) = crash();
+    logged_at(&machine, &after, "the last starts have crashed; pausing before this one");
+    assert!((2_000..5_000).contains(&silence), "{silence} ms");
+    // A stop while it pauses is one.
+    machine.run(&format!("kill -9 {after}")).ok();
+    wait_for_status(&machine, "downbeat", "pausing after several crashes");
+    let began = Instant::now();
+    machine.run("systemctl stop downbeat").ok();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(property(&machine, "downbeat", "Result"), "success");
+    // Those that are asked for are none.
+    for _ in 0..3 {
+        machine.run("systemctl restart downbeat").ok();
+    }
+    let last = main();
+    logged_at(&machine, &last, "dispatched");
+    assert_eq!(journal(&machine, "downbeat").matches("pausing before this one").count(), 2);
 }
 
 #[test]

@@ -16,10 +16,10 @@ use crate::carrier::amqp::Amqp;
 use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
-use crate::config::{Caller, Kept, KeptFiles, Loaded, Problem, ScheduleFile};
+use crate::config::{Caller, Identity, Kept, KeptFiles, Loaded, Problem, ScheduleFile};
 use crate::control::{self, Api};
 use crate::leader::campaign;
-use crate::leader::{Campaign, LeaseTimes, Peer};
+use crate::leader::{Campaign, LeaseTimes, Peer, TenureFile};
 use crate::schedule::Schedule;
 use crate::service::reload::{Loader, short_hash};
 use crate::service::{Parts, Request, Service, Settings};
@@ -36,6 +36,8 @@ use crate::{config, host, http, telemetry};
 const MAX_CALL: Duration = Duration::from_secs(5);
 /// Neither finishing what is being sent nor leaving takes longer, whatever the broker does.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+/// The unit restarts a service at once; one that crashes again and again is not to keep the machine busy.
+const CRASH_PAUSE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure> {
     let done = run_to_the_end(flags, asked);
@@ -57,11 +59,33 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
     let service = configuration(flags, Caller::Service, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
     service.warnings.iter().for_each(Problem::log);
+    let mut tenures = tenures(&service);
+    if is_started_too_often(&mut tenures) && signals.stop_within(CRASH_PAUSE).map_err(failed)? {
+        tenures.note_end();
+        return Ok(Exit::Fine);
+    }
     let runtime = runtime().map_err(failed)?;
-    let done = runtime.block_on(serve(service, asked, signals));
+    let done = runtime.block_on(serve(service, asked, signals, tenures));
     // What still hangs in a blocking call must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     done.map(|()| Exit::Fine)
+}
+
+/// Where the service names its tenures.
+fn tenures(service: &ServiceConfig) -> TenureFile {
+    let Identity { broker, state, namespace } = service.identity();
+    TenureFile::new(&service.state_dir, &namespace, &state.or(broker).unwrap_or_default())
+}
+
+/// Whether a service manager that does not pause by itself starts the service again and again.
+fn is_started_too_often(tenures: &mut TenureFile) -> bool {
+    if std::env::var_os("NOTIFY_SOCKET").is_none() || !tenures.note_start() {
+        return false;
+    }
+    let pause_ms = CRASH_PAUSE.as_millis();
+    warn!(pause_ms, "the last starts have crashed; pausing before this one");
+    supervisor().starting("pausing after several crashes");
+    true
 }
 
 /// A core would hold the broker's password. Only the soft limit is lowered: whoever wants a core can have
@@ -76,6 +100,7 @@ async fn serve(
     mut service: ServiceConfig,
     asked: cli::Run,
     signals: Signals,
+    tenures: TenureFile,
 ) -> Result<(), Failure> {
     let tzdata = Arc::new(Tzdata::load());
     let watch = Watch::begin(&service.schedules);
@@ -118,7 +143,7 @@ async fn serve(
         zones: tzdata,
     };
     let times = LeaseTimes::new(service.ttl);
-    let run = Run { parts, times, announcing, requested, stopping, listeners };
+    let run = Run { parts, times, tenures, announcing, requested, stopping, listeners };
     match broker {
         service::Broker::Redis(url) => {
             let store = |timeout| RedisStore::new(&url, &service.tls, &service.namespace, timeout);
@@ -136,6 +161,7 @@ async fn serve(
 struct Run {
     parts: Parts<Amqp, SystemClock>,
     times: LeaseTimes,
+    tenures: TenureFile,
     /// The hash of the schedule, as the campaign announces it.
     announcing: watch::Receiver<String>,
     requested: mpsc::Receiver<Request>,
@@ -146,11 +172,11 @@ struct Run {
 impl Run {
     /// Runs on this store until stopped; the campaign has a handle of its own.
     async fn on<S: Store>(self, store: S, of_campaign: S) -> Result<(), Failure> {
-        let Run { parts, times, announcing, requested, stopping, listeners } = self;
+        let Run { parts, times, tenures, announcing, requested, stopping, listeners } = self;
         let myself = Peer::myself(&host::name());
         let (campaign, reports) = Campaign::new(of_campaign, times, myself, announcing);
         let to_campaign = reports.requests.clone();
-        let mut campaign = begin(campaign)?;
+        let mut campaign = begin(campaign.with_tenures(tenures))?;
         let service = Service::new(parts, store, reports);
         let answering = listeners.serve(&service)?;
         tokio::select! {

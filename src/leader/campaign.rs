@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::lease::{Lease, LeaseTimes, Reading};
 use super::peer::Peer;
+use super::tenure_file::TenureFile;
 use crate::clock::{self, SinceBoot};
 use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Announced, Store, StoreError};
@@ -86,6 +87,8 @@ pub struct Campaign<S> {
     /// The name under which the next lease is asked for: a new one for each tenure, and the same until
     /// there is one.
     holder: Arc<str>,
+    /// Names our tenures to whoever is started here after us.
+    tenures: Option<TenureFile>,
     schedule: watch::Receiver<String>,
     requests: mpsc::Receiver<Request>,
     leadership: watch::Sender<Option<Lease>>,
@@ -156,7 +159,8 @@ impl<S: Store> Campaign<S> {
         let campaign = Campaign {
             store,
             times,
-            holder: new_holder::<S>(&myself),
+            holder: myself.holder.as_str().into(),
+            tenures: None,
             myself,
             schedule,
             requests,
@@ -177,12 +181,20 @@ impl<S: Store> Campaign<S> {
         (campaign, reports)
     }
 
+    /// The same, where a file names its tenures: with its lock, those of processes that are gone are replaced.
+    #[must_use]
+    pub fn with_tenures(mut self, file: TenureFile) -> Campaign<S> {
+        self.tenures = Some(file);
+        self
+    }
+
     /// Follows and leads in turn until told to leave.
     ///
     /// # Errors
     /// When the store turns out to be one that cannot be used, which no retry cures. Nothing more is
     /// written to it.
     pub async fn run(mut self) -> Result<(), StoreError> {
+        self.holder = self.new_holder();
         while let Some(lease) = self.follow().await? {
             debug!(term = lease.term(), holder = %self.holder, "acquired the lease");
             self.own_last = Some(lease.text.to_string());
@@ -192,7 +204,7 @@ impl<S: Store> Campaign<S> {
             self.leadership.send_replace(None);
             self.leader.send_replace(None);
             self.myself.tenure = None;
-            self.holder = new_holder::<S>(&self.myself);
+            self.holder = self.new_holder();
             match end {
                 End::Lost => info!(term = lease.term(), "stepped down"),
                 End::Resigned(answer) => {
@@ -217,7 +229,21 @@ impl<S: Store> Campaign<S> {
         if S::CAPABILITIES.shared {
             let _ = self.say(String::new()).await;
         }
+        if let Some(tenures) = &mut self.tenures {
+            tenures.note_end();
+        }
         Ok(())
+    }
+
+    /// The name that a lease is asked for under.
+    fn new_holder(&mut self) -> Arc<str> {
+        if !S::CAPABILITIES.shared {
+            return SOLE.into();
+        }
+        let holder = self.myself.new_holder();
+        let Some(tenures) = &mut self.tenures else { return holder.into() };
+        tenures.lock();
+        tenures.name(&holder).into()
     }
 
     /// Waits for the lease; `None` when told to leave.
@@ -263,13 +289,23 @@ impl<S: Store> Campaign<S> {
             let left = until.saturating_duration_since(Instant::now());
             return Ok(Attempt::Waits(left.min(self.times.renew_every)));
         }
+        if S::CAPABILITIES.shared && self.tenures.as_mut().is_some_and(TenureFile::lock) {
+            self.holder = self.new_holder();
+        }
         let remembers = self.own_last.is_some() && self.last_known == self.own_last;
         let waited = self.unmarked_since.is_some_and(|since| since.elapsed() >= self.times.ttl);
         let asked_at = SinceBoot::now();
         let (holder, ttl) = (Arc::clone(&self.holder), self.times.ttl);
         let even_unmarked = remembers || waited || !S::CAPABILITIES.shared;
-        let request = Acquire { holder, ttl, even_unmarked, replaces: None };
-        let acquired = self.store.acquire(request).await?;
+        let mut request = Acquire { holder, ttl, even_unmarked, replaces: None };
+        let mut acquired = self.store.acquire(request.clone()).await?;
+        if let Acquired::Held { lease, .. } = &acquired
+            && self.tenures.as_ref().is_some_and(|tenures| tenures.is_gone(lease))
+        {
+            info!(leader = %lease, "the leader's process is gone; taking over at once");
+            request.replaces = Some(lease.as_str().into());
+            acquired = self.store.acquire(request).await?;
+        }
         self.report(None);
         if !matches!(acquired, Acquired::Unmarked { .. }) {
             self.unmarked_since = None;
@@ -515,11 +551,6 @@ impl<S: Store> Campaign<S> {
             changed
         });
     }
-}
-
-/// The name that a lease is asked for under.
-fn new_holder<S: Store>(myself: &Peer) -> Arc<str> {
-    if S::CAPABILITIES.shared { myself.new_holder().into() } else { SOLE.into() }
 }
 
 /// A pause that grows with each failure up to `most`, and is never the same on two replicas.

@@ -15,13 +15,16 @@
 //! - Where nothing is known of the namespace (flushed, or new), a replica that led last asks at
 //!   once; others first leave it one TTL.
 //! - Losing the lease or the store makes a leader a follower, and never ends the process.
+//! - A lease whose process is known to be gone is replaced at once; see `tenure_file`.
 //! - A replica that has said nothing for a TTL is shown as dead, and nobody makes way for it.
 //! - A store that only one process can use has one leader for as long as that runs.
 
 pub mod campaign;
 pub mod lease;
 pub mod peer;
+mod tenure_file;
 
 pub use campaign::Campaign;
 pub use lease::{Lease, LeaseTimes};
 pub use peer::Peer;
+pub use tenure_file::TenureFile;

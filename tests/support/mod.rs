@@ -12,6 +12,7 @@ pub(crate) mod kind;
 pub(crate) mod lines;
 pub(crate) mod machine;
 pub(crate) mod manager;
+pub(crate) mod preload;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod rabbitmq;

@@ -13,9 +13,9 @@ use downbeat::queue::CeleryQueue;
 use redis::{Client, Commands as _, Connection};
 use tempfile::TempDir;
 
+use super::preload::compiled;
 use super::process::Process;
 use super::sent::Sent;
-use super::tools::tests_folder;
 use super::wait::{SOON, eventually};
 
 /// What a test may want to be different.
@@ -248,20 +248,8 @@ fn spawn(folder: &Path, port: u16, options: &Options) -> Process {
     Process::spawn("redis-server", &mut command)
 }
 
-/// `clock.c`, compiled.
 fn clock() -> &'static Path {
-    static CLOCK: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let name = format!("clock-{}.so", std::process::id());
-        let (staged, clock) = (folder.join(name), folder.join("clock.so"));
-        let source = tests_folder().join("support/clock.c");
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&staged).arg(source);
-        assert!(cc.status().unwrap().success(), "cc cannot compile clock.c");
-        // Another process may do the same.
-        fs::rename(staged, &clock).unwrap();
-        clock
-    });
+    static CLOCK: LazyLock<PathBuf> = LazyLock::new(|| compiled("clock"));
     &CLOCK
 }
 
