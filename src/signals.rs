@@ -35,9 +35,10 @@ impl Signals {
         let (stop, stop_in) = std::os::unix::net::UnixStream::pair()?;
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
+            // First: from then on the signal is caught, and nothing else says that it was.
+            pipe::register(signal, stop_in.try_clone()?)?;
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
             flag::register(signal, Arc::clone(&asked))?;
-            pipe::register(signal, stop_in.try_clone()?)?;
         }
         let (reload, reload_in) = std::os::unix::net::UnixStream::pair()?;
         pipe::register(SIGHUP, reload_in)?;
