@@ -29,6 +29,7 @@ pub use super::canonical::FindZone;
 use super::entry::{Entry, Schedule};
 use super::kind::Kind;
 use super::outcome::{Line, Outcome, SkipReason};
+use super::pause::{Pause, Pauses, Subject};
 use super::progress::{MAX_RUNS, Progress, Run, insert_run};
 use super::registration::RegistrationChange;
 use super::unix_ms::UnixMs;
@@ -63,6 +64,10 @@ pub struct Planner {
     held: HashSet<Arc<str>>,
     /// Entries with a slot in a carrier's hands: nothing is planned for them.
     in_flight: HashSet<Arc<str>>,
+    /// What keeps slots from being sent.
+    pauses: Arc<Pauses>,
+    /// How far the store's clock, by which pauses are judged, is behind the time that is planned for.
+    store_behind: Duration,
     /// The store's sequence number after the last write we know of.
     sequence: u64,
 }
@@ -211,6 +216,8 @@ impl Planner {
             retired: HashMap::new(),
             held: HashSet::new(),
             in_flight: HashSet::new(),
+            pauses: Arc::default(),
+            store_behind: Duration::ZERO,
             sequence: 0,
         }
     }
@@ -341,6 +348,7 @@ impl Planner {
         let mut plan = Plan { items: Vec::new(), wake_at: UnixMs::MAX, rest: None };
         let items = &mut plan.items;
         let from = rest.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut opens_at = UnixMs::MAX;
         for &(due, index) in self.agenda.range((from, Bound::Unbounded)) {
             if due > now {
                 plan.wake_at = due;
@@ -348,8 +356,12 @@ impl Planner {
             }
             let cursor = self.tracks[index as usize].cursor;
             let entry = &self.schedule.entries[index as usize];
+            let paused = self.pauses.paused(entry, cursor, now - self.store_behind, now);
             let judgements = self.judgements.entry(index).or_default();
-            judge::judge(entry, cursor, judgements, now, self.grace);
+            judge::judge(entry, cursor, judgements, now, self.grace, &paused.runs);
+            if let Some(until) = paused.until {
+                opens_at = opens_at.min(until + self.store_behind);
+            }
             if self.held.contains(&entry.message.queue.name) || self.in_flight.contains(&entry.name)
             {
                 continue;
@@ -359,7 +371,7 @@ impl Planner {
             let first = items.len();
             let (passed, forgotten) = (of(&self.passed, index), of(&self.forgotten, index));
             let (open, grace) = (Open { entry, passed }, self.grace);
-            let planned = Planned { index, open, forgotten, cursor, now, grace };
+            let planned = Planned { index, open, forgotten, paused: &paused, cursor, now, grace };
             planned.unroll(judgements, per_entry, items);
             if entry.guards.limit.is_some() {
                 keep_sends(items, first, self.remaining(index));
@@ -369,6 +381,7 @@ impl Planner {
                 break;
             }
         }
+        plan.wake_at = plan.wake_at.min(opens_at);
         if !plan.items.is_empty() {
             plan.wake_at = now;
         }
@@ -458,6 +471,40 @@ impl Planner {
         let judgements = self.judgements.entry(index).or_default();
         judgements.retain(|judgement| judgement.through > slot);
         judgements.insert(0, Judgement::new(slot, Verdict::Send(Kind::Resent)));
+    }
+
+    /// From now on, slots are planned by these pauses.
+    pub fn set_pauses(&mut self, pauses: Arc<Pauses>) {
+        self.pauses = pauses;
+    }
+
+    /// By so much the store's clock is behind the time that is planned for.
+    pub fn set_store_behind(&mut self, behind: Duration) {
+        self.store_behind = behind;
+    }
+
+    /// The pause because of which an item is skipped.
+    #[must_use]
+    pub fn pause_of(&self, item: &Item, now: UnixMs) -> Option<&Pause> {
+        self.pauses.stop(self.entry(item.entry), item.slot, now - self.store_behind)
+    }
+
+    /// Whether every entry that is live and that the subject covers has come past `until`: no slot that is
+    /// due before is open.
+    #[must_use]
+    pub fn is_past(&self, subject: &Subject, until: UnixMs) -> bool {
+        let is_open =
+            |(due, index): &Appointment| *due < until && subject.covers(self.entry(*index));
+        match subject {
+            Subject::Entry(name) => {
+                let appointment = self.find(name).and_then(|(index, _)| self.appointment(index));
+                appointment.is_none_or(|(due, _)| due >= until)
+            }
+            Subject::Tag(_) | Subject::All => {
+                let early = self.agenda.iter().take_while(|(due, _)| *due < until);
+                !early.into_iter().any(is_open)
+            }
+        }
     }
 
     /// The queue refused a message: nothing is planned for it until it is released.

@@ -116,6 +116,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         if free < IDLE {
             return Ok(wake);
         }
+        self.keep_pauses(lease).await;
         if self.counters_read_at.is_none_or(|at| at + COUNTERS_EVERY <= now) {
             self.read_counters().await;
         }

@@ -12,6 +12,7 @@ pub mod history;
 mod housekeeping;
 mod keeper;
 pub mod lateness;
+mod pauses;
 pub mod reload;
 pub mod render;
 mod round;
@@ -36,6 +37,7 @@ use self::detail::EntryDetail;
 use self::heartbeat::Heartbeat;
 use self::housekeeping::Trimming;
 use self::lateness::Lateness;
+use self::pauses::KnownPauses;
 use self::reload::Loader;
 use self::render::Renderer;
 use self::round::Unanswered;
@@ -53,7 +55,7 @@ use crate::schedule::outcome::Line;
 use crate::schedule::planner::{Ended, Planner, Repair};
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Schedule, UnixMs};
-use crate::store::contract::{HistoryQuery, PausesRead, Reply, Store, StoreError};
+use crate::store::contract::{HistoryQuery, Reply, Store, StoreError};
 use crate::store::journal::RecordId;
 use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
@@ -152,7 +154,7 @@ pub struct Service<S, C, K> {
     /// The newest record that we know of.
     head: Option<RecordId>,
     /// The pauses as they were last read.
-    pauses: PausesRead,
+    pauses: KnownPauses,
     unfolded: Unfolded,
     trimming: Trimming,
     /// Nothing is folded before, as the store could not.
@@ -252,7 +254,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             tenure: None,
             last_tenure: None,
             head: None,
-            pauses: PausesRead::default(),
+            pauses: KnownPauses::default(),
             unfolded: Unfolded::default(),
             trimming: Trimming::default(),
             fold_after: None,
@@ -419,7 +421,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 warn!(fenced = is_fenced, "wrote nothing: the broker knows better");
                 self.back_off(refusal);
             }
-            Reply::Revised => self.read_pauses().await?,
+            Reply::Revised => {
+                debug!("somebody has paused or resumed");
+                self.read_pauses().await?;
+            }
             Reply::Lost => {
                 self.replace_journal(lease).await?;
             }
@@ -429,12 +434,6 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
             Reply::Written { .. } => {}
         }
-        Ok(())
-    }
-
-    /// Reads the pauses. What is planned by them is refused if they have changed since.
-    async fn read_pauses(&mut self) -> Result<(), StoreError> {
-        self.pauses = self.store.pauses().await?;
         Ok(())
     }
 

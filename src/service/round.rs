@@ -18,7 +18,7 @@ use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::leader::lease::Lease;
 use crate::queue::Via;
-use crate::schedule::outcome::Outcome;
+use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::planner::{Action, Appointment, Item, Planner};
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::store::Fence;
@@ -80,6 +80,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             return Ok(Wake::at(now));
         }
         self.release_queues();
+        let behind = now.since(self.store_now());
+        if let Some(planner) = &mut self.planner {
+            planner.set_store_behind(behind);
+        }
         let mut round = Round::at(now);
         let Some(wake_at) = self.planner.as_mut().map(|planner| round.plan(planner, FIRST_SLOTS))
         else {
@@ -133,6 +137,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             info!("publishing again");
             (self.failures, self.troubles.error) = (0, None);
         }
+        self.keep_pauses(lease).await;
         self.keep_up_trimming(lease, round.planned).await;
         Ok(Wake::at(now))
     }
@@ -142,13 +147,17 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let planner = self.planner.as_ref()?;
         // A queue that has refused meanwhile is left alone.
         items.retain(|item| !self.troubles.is_held(&planner.entry(item.entry).message.queue.name));
-        let (writes, task_ids) =
+        let (mut writes, task_ids) =
             render::render(&self.renderer, &items, |index| planner.entry(index));
+        self.explain_pauses(&items, &mut writes);
         if writes.is_empty() {
             return None;
         }
-        let reply =
-            self.store.dispatch(Batch { fence: fence.clone(), pauses: self.pauses.mark, writes });
+        let reply = self.store.dispatch(Batch {
+            fence: fence.clone(),
+            pauses: self.pauses.read.mark,
+            writes,
+        });
         let items = items.into_iter().zip(task_ids).collect();
         Some(InFlight::new(fence, Work::Dispatch(items), reply).await)
     }
@@ -163,8 +172,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             (intent, (item, self.renderer.task_id(entry, item.slot)))
         };
         let (slots, items): (Vec<_>, Vec<_>) = items.into_iter().map(intent).unzip();
-        let reply =
-            self.store.intend(Intend { fence: fence.clone(), pauses: self.pauses.mark, slots });
+        let reply = self.store.intend(Intend {
+            fence: fence.clone(),
+            pauses: self.pauses.read.mark,
+            slots,
+        });
         Some(InFlight::new(fence, Work::Intend(items), reply).await)
     }
 
@@ -429,6 +441,10 @@ fn report(entry: &Entry, item: &Item, task_id: Uuid, at: UnixMs, recovered: bool
             let kind = (kind != Kind::Scheduled).then(|| kind.as_str());
             let recovered = recovered.then_some(true);
             info!(entry = name, queue, %slot, lateness_ms, %task_id, kind, recovered, "dispatched");
+        }
+        // As somebody wants it.
+        Action::Skip { reason: reason @ SkipReason::Paused, count } => {
+            info!(entry = name, %slot, %reason, count, "skipped");
         }
         Action::Skip { reason, count } => {
             warn!(entry = name, %slot, %reason, count, "skipped");

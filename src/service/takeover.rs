@@ -110,6 +110,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         // What this process has on its way stays so, whatever it remembers else.
         self.publishing.pending().for_each(|entry| planner.mark_in_flight(entry));
         self.troubles.held().for_each(|queue| planner.hold(queue));
+        planner.set_pauses(Arc::clone(&self.pauses.pauses));
         self.planner = Some(planner);
         self.head = head;
         self.last_tenure = Some(Arc::clone(&lease.text));

@@ -1,5 +1,6 @@
 //! The leader's work, step by step, over a store and a carrier in memory.
 
+mod pauses;
 mod rig;
 
 use std::sync::Arc;

@@ -197,12 +197,15 @@ impl Pauses {
         self.covering(entry).map(|(_, pause)| pause).find(|pause| pause.stops(due, now))
     }
 
-    /// The runs of slots of the entry that are not to go, of those after `after` and due by `through`; in
-    /// order and apart from each other.
+    /// What keeps slots of the entry from going, of those after `after` and due by `through`, now that the
+    /// store's clock shows `now`. The runs are in order and apart from each other.
     #[must_use]
-    pub fn runs(&self, entry: &Entry, after: UnixMs, now: UnixMs, through: UnixMs) -> Vec<Run> {
-        let mut runs = Vec::new();
+    pub fn paused(&self, entry: &Entry, after: UnixMs, now: UnixMs, through: UnixMs) -> Paused {
+        let (mut runs, mut ends) = (Vec::new(), None::<UnixMs>);
         for (_, pause) in self.covering(entry) {
+            if pause.is_in_force(now) {
+                ends = ends.max(Some(self::ends(pause)));
+            }
             let Some(due) = pause.due(now, through) else { continue };
             let before = match due.first {
                 UnixMs::MIN => after,
@@ -213,8 +216,17 @@ impl Pauses {
                 insert_run(&mut runs, Run { first: before + INSTANT, last }, MAX_RUNS);
             }
         }
-        runs
+        Paused { runs, until: ends.filter(|until| *until <= through) }
     }
+}
+
+/// What keeps slots of one entry from going, as it is planned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paused {
+    /// Slots that are counted as paused.
+    pub runs: Vec<Run>,
+    /// Slots that are due from here on wait until the store's clock shows as much.
+    pub until: Option<UnixMs>,
 }
 
 /// When it ends.
@@ -289,8 +301,12 @@ mod tests {
         assert_eq!(stopped(5_000), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(stopped(7_999), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(stopped(8_000), [5, 6, 7]);
-        let runs = pauses.runs(&entry, UnixMs(2_000), UnixMs(9_000), UnixMs(9_000));
-        assert_eq!(runs, [Run { first: UnixMs(5_000), last: UnixMs(7_999) }]);
+        let paused = |now: i64| pauses.paused(&entry, UnixMs(2_000), UnixMs(now), UnixMs(9_000));
+        let runs = vec![Run { first: UnixMs(5_000), last: UnixMs(7_999) }];
+        assert_eq!(paused(9_000), Paused { runs, until: None });
+        // Planned ahead of the store's clock.
+        let runs = vec![Run { first: UnixMs(2_001), last: UnixMs(7_999) }];
+        assert_eq!(paused(7_500), Paused { runs, until: Some(UnixMs(8_000)) });
     }
 
     #[test]
@@ -331,7 +347,7 @@ mod tests {
                 entry.delay = Some(Box::new(Delay::jitter(Duration::from_millis(300 * jitter))));
             }
             let (after, now) = (UnixMs(after * 500), UnixMs(now * 500));
-            let runs = pauses.runs(&entry, after, now, now);
+            let runs = pauses.paused(&entry, after, now, now).runs;
             prop_assert!(runs.is_sorted_by(|one, two| one.last < two.first));
             let mut slot = after;
             while let Some(next) = entry.next_slot(slot).filter(|next| entry.due(*next) <= now) {

@@ -7,6 +7,7 @@ use super::{Action, COUNT_CAP, Item};
 use crate::schedule::entry::{CatchUp, Entry};
 use crate::schedule::kind::Kind;
 use crate::schedule::outcome::SkipReason;
+use crate::schedule::pause::Paused;
 use crate::schedule::progress::Run;
 use crate::schedule::unix_ms::UnixMs;
 
@@ -34,13 +35,15 @@ impl Judgement {
     }
 }
 
-/// Judges the slots that came due since the last judgement; those before keep theirs.
+/// Judges the slots that came due since the last judgement; those before keep theirs. Those that are
+/// `paused` do not go, whatever is said of them: another is the newest that was missed.
 pub(super) fn judge(
     entry: &Entry,
     cursor: UnixMs,
     judgements: &mut Vec<Judgement>,
     now: UnixMs,
     grace: Duration,
+    paused: &[Run],
 ) {
     let from = judgements.last().map_or(cursor, |last| last.through.max(cursor));
     // From here on slots are told apart by the instants that part their due times.
@@ -50,30 +53,46 @@ pub(super) fn judge(
     if first > missed {
         return pronounce(judgements, due, Verdict::Send(Kind::Scheduled));
     }
-    let Some(newest) = entry.last_slot(from, missed) else { return };
-    let on_time = entry.next_slot(newest).is_some_and(|slot| slot <= due);
-    let too_late = Verdict::Skip(SkipReason::TooLate);
+    let open = Open { entry, passed: paused };
+    if let Some(newest) = open.last(from, missed) {
+        let goes_on = open.next(missed).is_some_and(|slot| slot <= due);
+        judge_missed(entry, judgements, (from, newest), goes_on, now, grace);
+    }
+    if !paused.is_empty() {
+        pronounce(judgements, missed, Verdict::Skip(SkipReason::Superseded));
+    }
+    if entry.next_slot(missed).is_some_and(|slot| slot <= due) {
+        pronounce(judgements, due, Verdict::Send(Kind::Scheduled));
+    }
+}
+
+/// Judges missed slots: those after the first instant, up to the second, which is the newest. `goes_on`:
+/// another is on time and goes.
+fn judge_missed(
+    entry: &Entry,
+    judgements: &mut Vec<Judgement>,
+    (from, newest): (UnixMs, UnixMs),
+    goes_on: bool,
+    now: UnixMs,
+    grace: Duration,
+) {
+    let (too_late, superseded) =
+        (Verdict::Skip(SkipReason::TooLate), Verdict::Skip(SkipReason::Superseded));
     let too_old = entry.due_through(from, now - window(entry, grace) - INSTANT);
-    if first <= too_old {
+    if entry.next_slot(from).is_some_and(|first| first <= too_old) {
         pronounce(judgements, too_old.min(newest), too_late);
     }
-    if newest > too_old {
-        match entry.catch_up {
-            CatchUp::All => pronounce(judgements, newest, Verdict::Send(Kind::CatchUp)),
-            CatchUp::None => pronounce(judgements, newest, too_late),
-            CatchUp::Latest => {
-                let superseded = Verdict::Skip(SkipReason::Superseded);
-                if on_time {
-                    pronounce(judgements, newest, superseded);
-                } else {
-                    pronounce(judgements, newest - INSTANT, superseded);
-                    pronounce(judgements, newest, Verdict::Send(Kind::CatchUp));
-                }
-            }
-        }
+    if newest <= too_old {
+        return;
     }
-    if on_time {
-        pronounce(judgements, due, Verdict::Send(Kind::Scheduled));
+    match entry.catch_up {
+        CatchUp::All => pronounce(judgements, newest, Verdict::Send(Kind::CatchUp)),
+        CatchUp::None => pronounce(judgements, newest, too_late),
+        CatchUp::Latest if goes_on => pronounce(judgements, newest, superseded),
+        CatchUp::Latest => {
+            pronounce(judgements, newest - INSTANT, superseded);
+            pronounce(judgements, newest, Verdict::Send(Kind::CatchUp));
+        }
     }
 }
 
@@ -108,6 +127,7 @@ pub(super) struct Planned<'a> {
     pub(super) open: Open<'a>,
     /// Slots that were dispatched and whose records are lost.
     pub(super) forgotten: &'a [Run],
+    pub(super) paused: &'a Paused,
     pub(super) cursor: UnixMs,
     pub(super) now: UnixMs,
     pub(super) grace: Duration,
@@ -121,36 +141,61 @@ impl Planned<'_> {
     pub(super) fn unroll(&self, judgements: &[Judgement], max: usize, items: &mut Vec<Item>) {
         let entry = self.open.entry;
         let full = items.len() + max;
-        let due = entry.due_through(self.cursor, self.now);
+        let due = match self.paused.until {
+            Some(until) => entry.due_through(self.cursor, self.now.min(until - INSTANT)),
+            None => entry.due_through(self.cursor, self.now),
+        };
         let mut from = self.cursor;
         for judgement in judgements.iter().filter(|judgement| judgement.through > self.cursor) {
             let through = judgement.through.min(due);
-            match judgement.verdict {
-                Verdict::Skip(reason) => {
-                    self.skip_run(from, through, reason, items);
-                    from = from.max(through);
-                }
-                Verdict::Send(kind) => {
-                    let window = match kind {
-                        Kind::Resent => entry.within,
-                        _ => window(entry, self.grace),
-                    };
-                    let too_old = entry.due_through(from, self.now - window - INSTANT);
-                    let too_old = too_old.min(through);
-                    self.skip_run(from, too_old, SkipReason::TooLate, items);
-                    from = from.max(too_old);
-                    while let Some(slot) = self.open.next(from).filter(|slot| *slot <= through) {
-                        if items.len() >= full {
-                            return;
-                        }
-                        self.send(slot, kind, items);
-                        from = slot;
+            while from < through && items.len() < full {
+                let run = self.paused.runs.iter().find(|run| run.last > from);
+                from = match run.filter(|run| run.first <= from + INSTANT) {
+                    Some(run) => {
+                        let last = run.last.min(through);
+                        self.skip_run(from, last, SkipReason::Paused, items);
+                        last
                     }
-                }
+                    None => {
+                        let last = run.map_or(through, |run| through.min(run.first - INSTANT));
+                        self.carry_out(judgement.verdict, from, last, full, items);
+                        last
+                    }
+                };
             }
             if items.len() >= full {
                 return;
             }
+        }
+    }
+
+    /// Turns one verdict on the slots after `from`, up to `through`, into items, until there are `full`.
+    fn carry_out(
+        &self,
+        verdict: Verdict,
+        mut from: UnixMs,
+        through: UnixMs,
+        full: usize,
+        items: &mut Vec<Item>,
+    ) {
+        let entry = self.open.entry;
+        let kind = match verdict {
+            Verdict::Skip(reason) => return self.skip_run(from, through, reason, items),
+            Verdict::Send(kind) => kind,
+        };
+        let window = match kind {
+            Kind::Resent => entry.within,
+            _ => window(entry, self.grace),
+        };
+        let too_old = entry.due_through(from, self.now - window - INSTANT).min(through);
+        self.skip_run(from, too_old, SkipReason::TooLate, items);
+        from = from.max(too_old);
+        while let Some(slot) = self.open.next(from).filter(|slot| *slot <= through) {
+            if items.len() >= full {
+                return;
+            }
+            self.send(slot, kind, items);
+            from = slot;
         }
     }
 

@@ -66,7 +66,7 @@ impl Planner {
         let cursor = self.tracks[index as usize].cursor;
         let entry = &self.schedule.entries[index as usize];
         let judgements = self.judgements.entry(index).or_default();
-        judge::judge(entry, cursor, judgements, now, self.grace);
+        judge::judge(entry, cursor, judgements, now, self.grace, &[]);
     }
 
     /// Up to where the entry was settled before the clock was ahead: at least the slots that are no longer

@@ -91,6 +91,8 @@ impl Planner {
         planner.held.clone_from(&self.held);
         planner.in_flight.clone_from(&self.in_flight);
         planner.retired.clone_from(&self.retired);
+        planner.pauses.clone_from(&self.pauses);
+        planner.store_behind = self.store_behind;
         planner.sequence = self.sequence;
         let (mut changes, mut counter) = (Vec::new(), Counter::new());
         for (index, entry) in (0u32..).zip(&schedule.entries).filter(|(_, entry)| entry.enabled) {
@@ -216,7 +218,7 @@ impl Planner {
         keep_after(&mut lost, from);
         let mut judgements = Vec::new();
         if from > cursor {
-            judge::judge(self.entry(index), cursor, &mut judgements, now, self.grace);
+            judge::judge(self.entry(index), cursor, &mut judgements, now, self.grace, &[]);
             judge::cut(&mut judgements, from);
         }
         let mut settled = from;

@@ -1,6 +1,7 @@
 mod edits;
 mod limit;
 mod memory;
+mod pauses;
 mod plan;
 mod random;
 mod repair;
