@@ -1,35 +1,39 @@
 //! What is due now, and when to look again.
 //!
 //! The planner is told the time and never asks for it. `plan` answers what to send and what to
-//! skip; nothing counts as done until `settle` is told so, after the store has recorded it. A slot is
-//! judged once, when it is first planned: on time it stays to be sent, however long the store then
-//! takes (until its window ends); missed, its entry's `catch_up` decides.
+//! skip; nothing counts as done until `settle` is told so, after the store has recorded it. A slot that
+//! is on time when a plan first looks at it (`watch`) stays to be sent, however long it then waits for the
+//! store or for its turn (until its window ends). When it is missed, its entry's `catch_up` decides. Slots on
+//! time come first; entries with missed slots take turns (`backlog`).
 //!
 //! What a planner dispatched it remembers as runs of slots (`track`). Should the store forget some of
 //! them, they are sent again, marked; what was skipped and counted is passed over (`takeover`). Should
 //! a clock turn out to have been ahead, entries go on from the true time, and what was dispatched
 //! ahead of it is passed over when its time comes (`repair`).
 
+mod backlog;
 mod ended;
 mod judge;
 mod repair;
 mod takeover;
 mod track;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::backlog::Backlog;
 use self::judge::{Judgement, Planned, Verdict};
 use self::takeover::MAX_PASSED;
 pub use self::takeover::MISSING_RECORDS;
 use self::track::{INSTANT, Open, Track, keep_after, keep_until};
+use self::watch::Watch;
 pub use super::canonical::FindZone;
 use super::entry::{Entry, Schedule};
 use super::kind::Kind;
 use super::outcome::{Line, Outcome, SkipReason};
-use super::pause::{Pause, Pauses, Subject};
+use super::pause::{Pause, Paused, Pauses, Subject};
 use super::progress::{MAX_RUNS, Progress, Run, insert_run};
 use super::registration::RegistrationChange;
 use super::unix_ms::UnixMs;
@@ -37,16 +41,24 @@ use super::unix_ms::UnixMs;
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
 const COUNT_CAP: u64 = 10_000;
 
+/// This part of a plan is for missed slots, however many are on time.
+const BACKLOG_SHARE: usize = 8;
+/// So many missed slots of an entry go in its turn, or more if there are few such entries.
+const TURN: usize = 10;
+
 /// The plans of one leader, and its memory of them while it is none.
 #[derive(Debug)]
 pub struct Planner {
     schedule: Arc<Schedule>,
     grace: Duration,
     tracks: Vec<Track>,
-    /// When the first slot of every live entry is due that is neither settled nor passed over, if it
-    /// has one.
+    /// When each live entry is due with a slot that is not missed; without entries in flight.
     agenda: BTreeSet<Appointment>,
-    /// Of entries with judged slots that are not settled yet.
+    /// Entries with missed slots.
+    backlog: Backlog,
+    /// The time in which every slot was on time.
+    watch: Watch,
+    /// What else was judged of slots that are not settled yet.
     judgements: HashMap<u32, Vec<Judgement>>,
     /// How many slots of its registration each live entry with a limit has dispatched.
     counts: HashMap<u32, u64>,
@@ -60,10 +72,10 @@ pub struct Planner {
     forgotten: HashMap<u32, Vec<Run>>,
     /// The last progress of entries that are not live.
     retired: HashMap<Arc<str>, Progress>,
-    /// Queues for which nothing is planned.
-    held: HashSet<Arc<str>>,
-    /// Entries with a slot in a carrier's hands: nothing is planned for them.
-    in_flight: HashSet<Arc<str>>,
+    /// Queues for which nothing is planned, and what is not on the agenda for that reason.
+    held: HashMap<Arc<str>, BTreeSet<Appointment>>,
+    /// Entries with slots on their way: nothing is planned for them.
+    in_flight: HashSet<u32>,
     /// What keeps slots from being sent.
     pauses: Arc<Pauses>,
     /// How far the store's clock, by which pauses are judged, is behind the time that is planned for.
@@ -75,17 +87,15 @@ pub struct Planner {
 /// What to do now, and when to plan again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// In order of need; the items of one entry stand together, oldest slot first.
+    /// In order of need; the items of one entry stand together, the oldest slot first.
     pub items: Vec<Item>,
     /// The next instant at which a plan can hold anything; `MAX` if never. With items it is now:
     /// what comes after them shows when they are settled.
     pub wake_at: UnixMs,
-    /// Where it ended at its limit, though more may be due; `None`: everything due was looked at.
-    pub rest: Option<Appointment>,
 }
 
 /// When the first open slot of an entry is due, and the entry's index.
-pub type Appointment = (UnixMs, u32);
+type Appointment = (UnixMs, u32);
 
 /// One slot to send, or one run of slots to skip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,13 +218,15 @@ impl Planner {
             grace,
             tracks,
             agenda: BTreeSet::new(),
+            backlog: Backlog::default(),
+            watch: Watch::NEVER,
             judgements: HashMap::new(),
             counts: HashMap::new(),
             older: HashMap::new(),
             passed: HashMap::new(),
             forgotten: HashMap::new(),
             retired: HashMap::new(),
-            held: HashSet::new(),
+            held: HashMap::new(),
             in_flight: HashSet::new(),
             pauses: Arc::default(),
             store_behind: Duration::ZERO,
@@ -329,63 +341,114 @@ impl Planner {
 
     /// What is due at `now`: at most about `limit` items, and of one entry at most `per_entry`.
     ///
-    /// Only judgement is remembered: planning again without `settle` gives the same slots.
+    /// Slots that are on time come first, then missed ones, of which the entries send a few each in turn. Only
+    /// judgement is remembered: planning again without `settle` gives the same slots.
     #[must_use]
     pub fn plan(&mut self, now: UnixMs, limit: usize, per_entry: usize) -> Plan {
-        self.plan_after(None, now, limit, per_entry)
+        self.look(now);
+        let mut items = Vec::new();
+        let share = if self.backlog.is_empty() { 0 } else { limit / BACKLOG_SHARE };
+        let wake_at = self.plan_on_time(now, limit - share, per_entry, &mut items);
+        let wake_at = self.plan_missed(now, limit, per_entry, &mut items).min(wake_at);
+        let wake_at = if items.is_empty() { wake_at } else { now };
+        Plan { items, wake_at }
     }
 
-    /// Continues behind the end of another plan, its `rest`: items of that plan that are not settled yet are
-    /// not planned again.
-    #[must_use]
-    pub fn plan_after(
+    /// Plans slots that are on time. Gives when others may go.
+    fn plan_on_time(
         &mut self,
-        rest: Option<Appointment>,
         now: UnixMs,
         limit: usize,
         per_entry: usize,
-    ) -> Plan {
-        let mut plan = Plan { items: Vec::new(), wake_at: UnixMs::MAX, rest: None };
-        let items = &mut plan.items;
-        let from = rest.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut opens_at = UnixMs::MAX;
-        for &(due, index) in self.agenda.range((from, Bound::Unbounded)) {
+        items: &mut Vec<Item>,
+    ) -> UnixMs {
+        let (mut judgements, mut held, mut missed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wake_at = UnixMs::MAX;
+        for &(due, index) in &self.agenda {
             if due > now {
-                plan.wake_at = due;
+                wake_at = wake_at.min(due);
                 break;
-            }
-            let cursor = self.tracks[index as usize].cursor;
-            let entry = &self.schedule.entries[index as usize];
-            let paused = self.pauses.paused(entry, cursor, now - self.store_behind, now);
-            let judgements = self.judgements.entry(index).or_default();
-            judge::judge(entry, cursor, judgements, now, self.grace, &paused.runs);
-            if let Some(until) = paused.until {
-                opens_at = opens_at.min(until + self.store_behind);
-            }
-            if self.held.contains(&entry.message.queue.name) || self.in_flight.contains(&entry.name)
-            {
-                continue;
-            }
-            // So that after a crash no more than one slot of an entry is in doubt.
-            let per_entry = if entry.message.queue.amqp.is_some() { 1 } else { per_entry };
-            let first = items.len();
-            let (passed, forgotten) = (of(&self.passed, index), of(&self.forgotten, index));
-            let (open, grace) = (Open { entry, passed }, self.grace);
-            let planned = Planned { index, open, forgotten, paused: &paused, cursor, now, grace };
-            planned.unroll(judgements, per_entry, items);
-            if entry.guards.limit.is_some() {
-                keep_sends(items, first, self.remaining(index));
             }
             if items.len() >= limit {
-                plan.rest = Some((due, index));
                 break;
             }
+            if self.held.contains_key(&self.entry(index).message.queue.name) {
+                held.push((due, index));
+                continue;
+            }
+            let paused = self.judge(index, now, &mut judgements);
+            wake_at = wake_at.min(self.opens_at(&paused));
+            match judge::on_time(&judgements) {
+                Some(on_time) => self.unroll(index, on_time, &paused, now, per_entry, items),
+                None if self.backlog.contains(index) => {}
+                None => missed.push((due, index)),
+            }
         }
-        plan.wake_at = plan.wake_at.min(opens_at);
-        if !plan.items.is_empty() {
-            plan.wake_at = now;
+        for appointment in missed {
+            self.agenda.remove(&appointment);
+            self.put_in_backlog(appointment.1);
         }
-        plan
+        for appointment in held {
+            let queue = &self.schedule.entries[appointment.1 as usize].message.queue.name;
+            self.agenda.remove(&appointment);
+            self.held.entry(Arc::clone(queue)).or_default().insert(appointment);
+        }
+        wake_at
+    }
+
+    /// Plans missed slots, until there are about `limit` items. Gives when others may go.
+    fn plan_missed(
+        &self,
+        now: UnixMs,
+        limit: usize,
+        per_entry: usize,
+        items: &mut Vec<Item>,
+    ) -> UnixMs {
+        let is_ready = |queue: &str| !self.held.contains_key(queue);
+        let ready = self.backlog.queues().filter(|(queue, _)| is_ready(queue));
+        let entries: usize = ready.map(|(_, entries)| entries).sum();
+        let each = limit.saturating_sub(items.len()).checked_div(entries).unwrap_or(0);
+        let per_entry = each.max(TURN).min(per_entry);
+        let (mut judgements, mut wake_at) = (Vec::new(), UnixMs::MAX);
+        for index in self.backlog.turns(is_ready) {
+            if items.len() >= limit {
+                break;
+            }
+            let paused = self.judge(index, now, &mut judgements);
+            wake_at = wake_at.min(self.opens_at(&paused));
+            let is_on_agenda = self.backlog.due(index).is_some_and(|due| due <= now);
+            if !is_on_agenda || judge::on_time(&judgements).is_none() {
+                self.unroll(index, &judgements, &paused, now, per_entry, items);
+            }
+        }
+        wake_at
+    }
+
+    /// When a pause ends after which slots wait, in the time that is planned for.
+    fn opens_at(&self, paused: &Paused) -> UnixMs {
+        paused.until.map_or(UnixMs::MAX, |until| until + self.store_behind)
+    }
+
+    /// Adds the items of an entry whose due slots are judged.
+    fn unroll(
+        &self,
+        index: u32,
+        judgements: &[Judgement],
+        paused: &Paused,
+        now: UnixMs,
+        per_entry: usize,
+        items: &mut Vec<Item>,
+    ) {
+        let entry = self.entry(index);
+        // So that after a crash no more than one slot of an entry is in doubt.
+        let per_entry = if entry.message.queue.amqp.is_some() { 1 } else { per_entry };
+        let (first, cursor) = (items.len(), self.tracks[index as usize].cursor);
+        let (open, forgotten) = (self.open(index), of(&self.forgotten, index));
+        let planned = Planned { index, open, forgotten, paused, cursor, now, grace: self.grace };
+        planned.unroll(judgements, per_entry, items);
+        if entry.guards.limit.is_some() {
+            keep_sends(items, first, self.remaining(index));
+        }
     }
 
     /// The store has recorded the item: its slot and all before it are settled.
@@ -397,9 +460,7 @@ impl Planner {
         }
         let before = track.cursor;
         let first = self.entry(index).next_slot(before);
-        if let Some(appointment) = self.appointment(index) {
-            self.agenda.remove(&appointment);
-        }
+        self.take_off_agenda(index);
         let track = &mut self.tracks[index as usize];
         if let Action::Send(_) = item.action {
             let ended = track.dispatch(item.slot, first);
@@ -413,11 +474,13 @@ impl Planner {
         let track = &mut self.tracks[index as usize];
         (track.cursor, track.outcome) = (item.slot, Some(item.outcome()));
         self.note_forgotten(item, before);
-        let next = self.next_slot(index);
-        self.agenda.extend(next.map(|slot| (self.entry(index).due(slot), index)));
-        prune(&mut self.judgements, index, |judgement: &Judgement| {
-            next.is_some_and(|slot| slot <= judgement.through)
-        });
+        if self.judgements.contains_key(&index) {
+            let next = self.next_slot(index);
+            prune(&mut self.judgements, index, |judgement| {
+                next.is_some_and(|slot| slot <= judgement.through)
+            });
+        }
+        self.put_on_agenda(index);
     }
 
     /// The item settles what is later than `before`. What it sends is on record again. What it skips is not:
@@ -448,29 +511,38 @@ impl Planner {
 
     /// The store's clock shows `now`: forgets what our own clock judged of later slots.
     pub fn unjudge(&mut self, now: UnixMs) {
-        self.judgements.retain(|_, judgements| {
-            judgements.retain(|judgement| judgement.through <= now || judgement.is_resent());
-            !judgements.is_empty()
-        });
+        self.look(now);
+        let is_ahead = |judgement: &Judgement| judgement.through > now && !judgement.is_resent();
+        let judged =
+            self.judgements.iter().filter(|(_, judgements)| judgements.iter().any(is_ahead));
+        for index in judged.map(|(index, _)| *index).collect::<Vec<_>>() {
+            self.take_off_agenda(index);
+            prune(&mut self.judgements, index, |judgement| !is_ahead(judgement));
+            self.put_on_agenda(index);
+        }
     }
 
-    /// A carrier is about to be handed a slot of the entry: until that is over, nothing is planned for
-    /// the entry.
-    pub fn mark_in_flight(&mut self, entry: &Arc<str>) {
-        self.in_flight.insert(Arc::clone(entry));
+    /// Slots of the entry are on their way: until that is over, nothing is planned for the entry.
+    pub fn mark_in_flight(&mut self, index: u32) {
+        self.take_off_agenda(index);
+        self.in_flight.insert(index);
     }
 
-    /// What became of the slot is known, or that it is not.
-    pub fn mark_returned(&mut self, entry: &str) {
-        self.in_flight.remove(entry);
+    /// What became of the slots is known, or that it is not.
+    pub fn mark_returned(&mut self, index: u32) {
+        if self.in_flight.remove(&index) {
+            self.put_on_agenda(index);
+        }
     }
 
     /// Whether the slot was published is not known: it and those before it are sent again, marked,
     /// as long as they are not too old.
     pub fn mark_uncertain(&mut self, index: u32, slot: UnixMs) {
+        self.take_off_agenda(index);
         let judgements = self.judgements.entry(index).or_default();
         judgements.retain(|judgement| judgement.through > slot);
         judgements.insert(0, Judgement::new(slot, Verdict::Send(Kind::Resent)));
+        self.put_on_agenda(index);
     }
 
     /// From now on, slots are planned by these pauses.
@@ -501,32 +573,40 @@ impl Planner {
                 appointment.is_none_or(|(due, _)| due >= until)
             }
             Subject::Tag(_) | Subject::All => {
-                let early = self.agenda.iter().take_while(|(due, _)| *due < until);
-                !early.into_iter().any(is_open)
+                let early = self.agenda.iter().take_while(|(due, _)| *due < until).copied();
+                let others = self.off_agenda().filter_map(|index| self.appointment(index));
+                !early.chain(others).any(|appointment| is_open(&appointment))
             }
         }
     }
 
     /// The queue refused a message: nothing is planned for it until it is released.
     pub fn hold(&mut self, queue: &Arc<str>) {
-        self.held.insert(Arc::clone(queue));
+        self.held.entry(Arc::clone(queue)).or_default();
     }
 
     /// The queue is to be tried again.
     pub fn release(&mut self, queue: &str) {
-        self.held.remove(queue);
+        for (_, index) in self.held.remove(queue).unwrap_or_default() {
+            self.take_off_agenda(index);
+            self.put_on_agenda(index);
+        }
     }
 
-    /// When the first unsettled slot of all live entries is due; `None` when there is none.
+    /// When the first slot is due that is neither settled nor on its way; `None` when there is none. Of a
+    /// backlog it is a slot of the entry whose turn it is.
     #[must_use]
     pub fn next_due(&self) -> Option<(UnixMs, &Entry)> {
-        let (due, index) = self.agenda.first()?;
-        Some((*due, self.entry(*index)))
+        let held = self.held.values().filter_map(BTreeSet::first);
+        let missed = self.backlog.turns(|_| true).next();
+        let missed = missed.and_then(|index| self.appointment(index));
+        let next = self.agenda.first().into_iter().chain(held).copied().chain(missed).min();
+        next.map(|(due, index)| (due, self.entry(index)))
     }
 }
 
-/// The runs of an entry.
-fn of(all: &HashMap<u32, Vec<Run>>, index: u32) -> &[Run] {
+/// What there is of an entry.
+fn of<T>(all: &HashMap<u32, Vec<T>>, index: u32) -> &[T] {
     all.get(&index).map_or(&[], Vec::as_slice)
 }
 

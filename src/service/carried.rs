@@ -263,7 +263,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             let Action::Send(kind) = item.action else { continue };
             let publication = self.renderer.publication(entry, item.slot, kind, &mut rng);
             let Some(publication) = publication else { continue };
-            planner.mark_in_flight(&entry.name);
+            planner.mark_in_flight(item.entry);
             let slot = PendingSlot { schedule: Arc::clone(&schedule), item, task_id };
             let of_queue = by_queue.entry(Arc::clone(&entry.message.queue.name)).or_default();
             of_queue.push(PendingPublish { slot, publication });
@@ -341,8 +341,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 warn!(entry = &**name, slot = %slot.item.slot, %task_id, "dispatched, but not recorded");
             }
             self.publishing.pending.remove(name);
-            if let Some(planner) = &mut self.planner {
-                planner.mark_returned(name);
+            if let Some(planner) = &mut self.planner
+                && let Some((index, _)) = planner.find(name)
+            {
+                planner.mark_returned(index);
             }
         }
     }
@@ -383,9 +385,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let queue = &entry.message.queue.name;
         self.publishing.pending.remove(&entry.name);
         let planner = self.planner.as_mut()?;
-        planner.mark_returned(&entry.name);
         // By its name: the schedule may have changed.
         let index = planner.find(&entry.name).map(|(index, _)| index);
+        index.into_iter().for_each(|index| planner.mark_returned(index));
         let (recorded, refusal) = match result {
             PublishResult::QueueFull => (Some(item.skipped(SkipReason::QueueFull)), None),
             PublishResult::Tried(PublishOutcome::Published) => (Some(item), None),

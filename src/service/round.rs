@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::leader::lease::Lease;
 use crate::queue::Via;
 use crate::schedule::outcome::{Outcome, SkipReason};
-use crate::schedule::planner::{Action, Appointment, Item, Planner};
+use crate::schedule::planner::{Action, Item, Planner};
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::store::Fence;
 use crate::store::contract::{
@@ -36,13 +36,11 @@ const FIRST_SLOTS: usize = 50;
 /// for the other.
 const IN_FLIGHT: usize = 8;
 
-/// What is due at one instant, planned batch by batch.
+/// What is due, planned batch by batch.
+#[derive(Default)]
 struct Round {
-    now: UnixMs,
     /// Slots planned so far.
     planned: usize,
-    /// Where the last plan ended, if more may be due.
-    rest: Option<Appointment>,
     /// Planned, and not sent off yet.
     batches: VecDeque<Slots>,
 }
@@ -81,14 +79,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
         self.release_queues();
         let behind = now.since(self.store_now());
-        if let Some(planner) = &mut self.planner {
-            planner.set_store_behind(behind);
-        }
-        let mut round = Round::at(now);
-        let Some(wake_at) = self.planner.as_mut().map(|planner| round.plan(planner, FIRST_SLOTS))
-        else {
-            return Ok(Wake::at(now));
-        };
+        let mut round = Round::default();
+        let Some(planner) = &mut self.planner else { return Ok(Wake::at(now)) };
+        planner.set_store_behind(behind);
+        let wake_at = round.plan(planner, now, FIRST_SLOTS);
         if round.batches.is_empty() {
             let wake = Wake { at: wake_at, timer: self.troubles.next_release() };
             return self.keep_house(lease, wake).await;
@@ -99,10 +93,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             // While requests are in flight, the next one is planned and rendered.
             while in_flight.len() < IN_FLIGHT {
                 let fence = Fence::after(&lease.text, sequence);
+                let now = self.planning_time();
                 let folds = in_flight.iter().any(|sent: &InFlight| sent.work.is_fold());
                 let request = if !folds && std::mem::take(&mut folds_next) {
                     self.fold(&fence).await
-                } else if let Some(slots) = self.planner.as_mut().and_then(|it| round.next(it)) {
+                } else if let Some(slots) = self.planner.as_mut().and_then(|it| round.next(it, now))
+                {
                     folds_next = self.must_fold();
                     match slots {
                         Slots::Stored(items) => self.dispatch(&fence, items).await,
@@ -123,8 +119,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             match end {
                 Ok(Step::Done) => {}
                 // Those behind it do nothing.
-                Ok(Step::Refused) => return Ok(Wake::at(now)),
+                Ok(Step::Refused) => {
+                    in_flight.iter().for_each(|request| self.take_back(request.work.items()));
+                    return Ok(Wake::at(now));
+                }
                 Err(error) => {
+                    in_flight.iter().for_each(|request| self.take_back(request.work.items()));
                     // Those behind it do nothing, unless it was carried out and its answer is lost.
                     if let StoreError::Unanswered(_) = error {
                         in_flight.into_iter().for_each(|request| self.leave_unanswered(request));
@@ -159,7 +159,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             writes,
         });
         let items = items.into_iter().zip(task_ids).collect();
-        Some(InFlight::new(fence, Work::Dispatch(items), reply).await)
+        Some(self.send_off(fence, Work::Dispatch(items), reply).await)
     }
 
     /// Has recorded what carriers are about to be handed.
@@ -177,14 +177,34 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             pauses: self.pauses.read.mark,
             slots,
         });
-        Some(InFlight::new(fence, Work::Intend(items), reply).await)
+        Some(self.send_off(fence, Work::Intend(items), reply).await)
+    }
+
+    /// A request on its way; until its answer is here, nothing else is planned for its entries.
+    async fn send_off(
+        &mut self,
+        fence: &Fence,
+        work: Work,
+        reply: impl Future<Output = Result<Reply, StoreError>> + Send + 'static,
+    ) -> InFlight {
+        if let Some(planner) = &mut self.planner {
+            work.items().iter().for_each(|(item, _)| planner.mark_in_flight(item.entry));
+        }
+        InFlight::new(fence, work, reply).await
+    }
+
+    /// What was on its way is not any more.
+    fn take_back(&mut self, items: &[(Item, Uuid)]) {
+        if let Some(planner) = &mut self.planner {
+            items.iter().for_each(|(item, _)| planner.mark_returned(item.entry));
+        }
     }
 
     /// Folds some of what is unfolded.
     async fn fold(&mut self, fence: &Fence) -> Option<InFlight> {
         let (step, request) = self.next_fold(fence)?;
         let reply = self.store.fold(request);
-        Some(InFlight::new(fence, Work::Fold(step), reply).await)
+        Some(self.send_off(fence, Work::Fold(step), reply).await)
     }
 
     /// Waits for the answer and takes it in.
@@ -192,6 +212,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let reply = match request.reply.as_mut().await {
             Ok(reply) => reply,
             Err(error) => {
+                self.take_back(request.work.items());
                 if let StoreError::Unanswered(_) = error {
                     self.leave_unanswered(request);
                 }
@@ -199,6 +220,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
         };
         let Reply::Written { now, sequence, head, exceptions } = reply else {
+            self.take_back(request.work.items());
             if let (&Reply::Early { now }, Some(planner)) = (&reply, &mut self.planner) {
                 planner.unjudge(now);
             }
@@ -209,6 +231,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         match request.work {
             Work::Dispatch(items) => self.settle(items, exceptions, head),
             Work::Intend(items) => {
+                self.take_back(&items);
                 let intended = self.settle_intents(items, exceptions, head);
                 self.publish_intended(intended, &lease.text);
             }
@@ -238,12 +261,16 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 Some(Exception::Skipped(why)) => item.skipped(why),
                 Some(Exception::Refused(error)) => {
                     self.on_queue_refusal(&entry.message.queue.name, &error, Instant::now());
+                    if let Some(planner) = &mut self.planner {
+                        planner.mark_returned(item.entry);
+                    }
                     continue;
                 }
             };
             self.on_recorded(entry, &item, task_id, now);
             if let Some(planner) = &mut self.planner {
                 planner.settle(&item);
+                planner.mark_returned(item.entry);
             }
             self.report_if_done(item.entry);
             recorded.push(Arc::clone(&entry.name));
@@ -356,14 +383,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 }
 
 impl Round {
-    fn at(now: UnixMs) -> Round {
-        Round { now, planned: 0, rest: None, batches: VecDeque::new() }
-    }
-
     /// Plans about so many more slots. If there are none, gives when to plan again.
-    fn plan(&mut self, planner: &mut Planner, slots: usize) -> UnixMs {
-        let plan = planner.plan_after(self.rest, self.now, slots, BATCH);
-        (self.rest, self.planned) = (plan.rest, self.planned + plan.items.len());
+    fn plan(&mut self, planner: &mut Planner, now: UnixMs, slots: usize) -> UnixMs {
+        let plan = planner.plan(now, slots, BATCH);
+        self.planned += plan.items.len();
         let is_carried = |item: &Item| {
             let sends = matches!(item.action, Action::Send(_));
             sends && planner.entry(item.entry).message.queue.via() != Via::Store
@@ -377,9 +400,9 @@ impl Round {
     }
 
     /// What to send next.
-    fn next(&mut self, planner: &mut Planner) -> Option<Slots> {
-        if self.batches.is_empty() && self.rest.is_some() && self.planned < ROUND_SLOTS {
-            self.plan(planner, BATCH);
+    fn next(&mut self, planner: &mut Planner, now: UnixMs) -> Option<Slots> {
+        if self.batches.is_empty() && self.planned < ROUND_SLOTS {
+            self.plan(planner, now, BATCH);
         }
         self.batches.pop_front()
     }

@@ -108,7 +108,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Everything is written: from now on the planner says what is sent.
     fn begin_tenure(&mut self, lease: &Lease, mut planner: Planner, head: Option<RecordId>) {
         // What this process has on its way stays so, whatever it remembers else.
-        self.publishing.pending().for_each(|entry| planner.mark_in_flight(entry));
+        for name in self.publishing.pending() {
+            if let Some((index, _)) = planner.find(name) {
+                planner.mark_in_flight(index);
+            }
+        }
         self.troubles.held().for_each(|queue| planner.hold(queue));
         planner.set_pauses(Arc::clone(&self.pauses.pauses));
         self.planner = Some(planner);

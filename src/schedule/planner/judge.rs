@@ -35,13 +35,15 @@ impl Judgement {
     }
 }
 
-/// Judges the slots that came due since the last judgement; those before keep theirs. Those that are
-/// `paused` do not go, whatever is said of them: another is the newest that was missed.
+/// Judges the slots that came due since the last judgement; those before keep theirs. What was due before
+/// `on_time_from` is missed. Those that are `paused` do not go, whatever is said of them: another is the
+/// newest that was missed.
 pub(super) fn judge(
     entry: &Entry,
     cursor: UnixMs,
     judgements: &mut Vec<Judgement>,
     now: UnixMs,
+    on_time_from: UnixMs,
     grace: Duration,
     paused: &[Run],
 ) {
@@ -49,7 +51,7 @@ pub(super) fn judge(
     // From here on slots are told apart by the instants that part their due times.
     let due = entry.due_through(from, now);
     let Some(first) = entry.next_slot(from).filter(|slot| *slot <= due) else { return };
-    let missed = entry.due_through(from, now - grace - INSTANT);
+    let missed = entry.due_through(from, on_time_from - INSTANT);
     if first > missed {
         return pronounce(judgements, due, Verdict::Send(Kind::Scheduled));
     }
@@ -109,6 +111,13 @@ pub(super) fn pronounce(judgements: &mut Vec<Judgement>, through: UnixMs, verdic
         Some(last) if last.verdict == verdict => last.through = through,
         _ => judgements.push(Judgement { through, verdict }),
     }
+}
+
+/// What goes before all that was missed, if anything is to be sent there.
+pub(super) fn on_time(judgements: &[Judgement]) -> Option<&[Judgement]> {
+    let caught_up = Verdict::Send(Kind::CatchUp);
+    let on_time = judgements.split(|judgement| judgement.verdict == caught_up).next()?;
+    on_time.iter().any(|judgement| matches!(judgement.verdict, Verdict::Send(_))).then_some(on_time)
 }
 
 /// Leaves of the judgements what they say of slots up to `until`.

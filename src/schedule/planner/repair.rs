@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::judge::{self, Judgement};
+use super::judge::Judgement;
 use super::takeover::MAX_PASSED;
 use super::track::{INSTANT, keep_until};
 use super::{Planner, Repair, Repaired};
@@ -32,6 +32,7 @@ impl Planner {
         now: UnixMs,
         history: impl IntoIterator<Item = &'a Line>,
     ) -> Repair {
+        self.look(now);
         let on_time_after = now - self.grace - INSTANT;
         let history: Vec<&Line> = history.into_iter().collect();
         let dispatched = dispatched_after(now, history.iter().copied());
@@ -39,12 +40,14 @@ impl Planner {
         let mut repair = Repair::default();
         for index in (0..).take(self.tracks.len()) {
             if !self.is_ahead(index, now) {
-                self.forget_judgements_ahead(index, now);
+                if self.judgements.contains_key(&index) {
+                    self.take_off_agenda(index);
+                    self.forget_judgements_ahead(index, now);
+                    self.put_on_agenda(index);
+                }
                 continue;
             }
-            if let Some(appointment) = self.appointment(index) {
-                self.agenda.remove(&appointment);
-            }
+            self.take_off_agenda(index);
             let name = Arc::clone(&self.entry(index).name);
             let newest = settled.get(&*name).copied();
             let cursor = self.settled_in_time(index, now).max(newest.unwrap_or(on_time_after));
@@ -52,21 +55,12 @@ impl Planner {
             for run in dispatched.get(&*name).into_iter().flatten() {
                 self.pass_after(index, *run, cursor);
             }
-            self.judge(index, now);
-            self.agenda.extend(self.appointment(index));
+            self.put_on_agenda(index);
             let since = self.tracks[index as usize].known_from;
             repair.changes.push(self.registration(index, since));
             repair.repaired.push(Repaired { entry: name, what });
         }
         repair
-    }
-
-    /// Judges what is due of the entry now, whenever it is planned next.
-    fn judge(&mut self, index: u32, now: UnixMs) {
-        let cursor = self.tracks[index as usize].cursor;
-        let entry = &self.schedule.entries[index as usize];
-        let judgements = self.judgements.entry(index).or_default();
-        judge::judge(entry, cursor, judgements, now, self.grace, &[]);
     }
 
     /// Up to where the entry was settled before the clock was ahead: at least the slots that are no longer

@@ -88,8 +88,7 @@ impl Planner {
     #[must_use]
     pub fn replace(&self, schedule: Arc<Schedule>, now: UnixMs) -> Takeover {
         let mut planner = Planner::empty(Arc::clone(&schedule), self.grace);
-        planner.held.clone_from(&self.held);
-        planner.in_flight.clone_from(&self.in_flight);
+        self.held.keys().for_each(|queue| planner.hold(queue));
         planner.retired.clone_from(&self.retired);
         planner.pauses.clone_from(&self.pauses);
         planner.store_behind = self.store_behind;
@@ -103,7 +102,10 @@ impl Planner {
                     planner.retired.remove(&entry.name);
                 }
             }
-            planner.agenda.extend(planner.appointment(index));
+            planner.put_on_agenda(index);
+            if self.find(&entry.name).is_some_and(|(old, _)| self.in_flight.contains(&old)) {
+                planner.mark_in_flight(index);
+            }
         }
         for (index, old) in (0u32..).zip(&self.schedule.entries) {
             if !self.tracks[index as usize].is_live() {
@@ -159,7 +161,10 @@ impl Planner {
     fn go_on(&mut self, index: u32, memory: Memory<'_>) {
         let Memory { planner, index: old } = memory;
         self.tracks[index as usize] = planner.tracks[old as usize];
-        copy(&planner.judgements, old, &mut self.judgements, index);
+        let judgements = planner.known_judgements(old);
+        if !judgements.is_empty() {
+            self.judgements.insert(index, judgements);
+        }
         copy(&planner.older, old, &mut self.older, index);
         copy(&planner.passed, old, &mut self.passed, index);
         copy(&planner.forgotten, old, &mut self.forgotten, index);
@@ -218,7 +223,9 @@ impl Planner {
         keep_after(&mut lost, from);
         let mut judgements = Vec::new();
         if from > cursor {
-            judge::judge(self.entry(index), cursor, &mut judgements, now, self.grace, &[]);
+            let on_time_from = now - self.grace;
+            let entry = self.entry(index);
+            judge::judge(entry, cursor, &mut judgements, now, on_time_from, self.grace, &[]);
             judge::cut(&mut judgements, from);
         }
         let mut settled = from;
@@ -235,7 +242,7 @@ impl Planner {
         if let Some(last) = lost.last() {
             judgements.push(Judgement::new(last.last, Verdict::Send(Kind::Resent)));
         }
-        judgements.extend(planner.judgements.get(&old).into_iter().flatten());
+        judgements.extend(planner.known_judgements(old));
         if !judgements.is_empty() {
             self.judgements.insert(index, judgements);
         }
@@ -369,7 +376,7 @@ impl<'a> Taking<'a> {
             }
             None => self.begin(index, entry, known, unreadable.is_some()),
         }
-        self.planner.agenda.extend(self.planner.appointment(index));
+        self.planner.put_on_agenda(index);
     }
 
     /// Whether nobody has written since what is remembered was recorded.

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::*;
 use crate::schedule::Timing;
 use crate::schedule::bounds::Bounds;
@@ -25,54 +27,121 @@ fn each_slot_is_planned_until_it_is_settled_and_never_again() {
     assert_eq!(first, planner.plan(now, 10, 10));
     assert_eq!(first.items.len(), 1);
     planner.settle(&first.items[0]);
-    assert_eq!(
-        planner.plan(now, 10, 10),
-        Plan { items: vec![], wake_at: NOON + secs(120), rest: None }
-    );
+    assert_eq!(planner.plan(now, 10, 10), Plan { items: vec![], wake_at: NOON + secs(120) });
 }
 
-#[test]
-fn a_plan_made_in_parts_is_the_whole_plan() {
-    let entry = |n: u64| Entry { catch_up: CatchUp::All, ..every(&format!("e{n:02}"), 60 + n % 7) };
-    let mut planner = at_noon((0..40).map(entry));
-    let now = NOON + secs(400);
-    let whole = planner.plan(now, usize::MAX, 4);
-    let mut parts: Vec<Item> = Vec::new();
-    let mut rest = None;
+/// Plans batch by batch, as long as there is something; the answer to each comes while the next two are
+/// planned.
+fn plan_in_batches(
+    planner: &mut Planner,
+    now: UnixMs,
+    limit: usize,
+    per_entry: usize,
+) -> Vec<Item> {
+    let (mut items, mut in_flight) = (Vec::new(), VecDeque::new());
     loop {
-        let part = planner.plan_after(rest, now, 10, 4);
-        assert!(part.items.len() < 14, "{}", part.items.len());
-        parts.extend(&part.items);
-        rest = part.rest;
-        if rest.is_none() {
-            break;
+        let batch = planner.plan(now, limit, per_entry).items;
+        assert!(batch.len() < limit + per_entry, "{}", batch.len());
+        let is_full = batch.is_empty() || in_flight.len() == 2;
+        if batch.is_empty() && in_flight.is_empty() {
+            return items;
+        }
+        batch.iter().for_each(|item| planner.mark_in_flight(item.entry));
+        items.extend(&batch);
+        in_flight.extend((!batch.is_empty()).then_some(batch));
+        let answered = if is_full { in_flight.pop_front() } else { None };
+        for item in answered.into_iter().flatten() {
+            planner.settle(&item);
+            planner.mark_returned(item.entry);
         }
     }
-    assert_eq!((whole.items.len(), whole.rest), (160, None));
-    assert_eq!(parts, whole.items);
 }
 
 #[test]
-fn what_is_settled_between_two_parts_of_a_plan_is_in_none_of_them_twice() {
-    let entry = |n: u64| Entry { catch_up: CatchUp::All, ..every(&format!("e{n:02}"), 60) };
-    let mut planner = at_noon((0..9).map(entry));
+fn what_is_planned_batch_by_batch_is_all_that_is_due_and_nothing_twice() {
+    for missed in [false, true] {
+        let entry =
+            |n: u64| Entry { catch_up: CatchUp::All, ..every(&format!("e{n:02}"), 1 + n % 6) };
+        let mut planner = at_noon((0..40).map(entry));
+        let until = if missed { 400 } else { 12 };
+        let now = at(until);
+        let mut slots: Vec<_> = plan_in_batches(&mut planner, now, 10, 4)
+            .iter()
+            .map(|item| (item.entry, item.slot))
+            .collect();
+        slots.sort_unstable();
+        let all = (0..40_u32).flat_map(|index| {
+            let step = 1 + u64::from(index) % 6;
+            (1..=until / step).map(move |n| (index, at(n * step)))
+        });
+        assert_eq!(slots, all.collect::<Vec<_>>());
+        assert_eq!(planner.next_due().map(|(due, _)| due), Some(now + secs(1)));
+    }
+}
+
+/// Settles all slots of an entry that are before `now`.
+fn skip_missed(planner: &mut Planner, entry: u32, now: UnixMs) {
+    let action = Action::Skip { reason: SkipReason::Superseded, count: 1 };
+    planner.settle(&Item { entry, slot: now - INSTANT, action });
+}
+
+#[test]
+fn slots_on_time_go_before_a_backlog() {
+    let backlog =
+        (0..1_500).map(|n| Entry { catch_up: CatchUp::All, ..every(&format!("b{n:04}"), 60) });
+    let mut planner = at_noon(backlog.chain([every("live", 1)]));
+    let now = NOON + DAY;
+    let live = |items: &[Item]| items.iter().filter(|item| item.entry == 1_500).count();
+    skip_missed(&mut planner, 1_500, now);
+    for second in 0..30 {
+        let items = planner.plan(now + secs(second), 100, 10).items;
+        assert_eq!((items[0].entry, live(&items)), (1_500, 1), "{second}");
+        assert!(items.len() > 90, "{second}: {}", items.len());
+        items.iter().for_each(|item| planner.settle(item));
+    }
+}
+
+#[test]
+fn what_waits_for_its_turn_is_judged_while_it_is_on_time() {
+    let entries = (0..500).map(|n| every(&format!("e{n:03}"), 3_600));
+    let mut planner = at_noon(entries);
+    let mut sent = 0;
+    // 20 slots a second: the last go long after the grace.
+    for second in 3_600..3_630 {
+        for item in planner.plan(at(second), 20, 10).items {
+            assert_eq!(item.action, Action::Send(Kind::Scheduled), "{second}");
+            planner.settle(&item);
+            sent += 1;
+        }
+    }
+    assert_eq!(sent, 500);
+}
+
+#[test]
+fn entries_with_missed_slots_take_turns() {
+    let dense = Entry { catch_up: CatchUp::All, ..every("a-dense", 1) };
+    let latest = (0..50).map(|n| every(&format!("b{n:02}"), 3_600));
+    let mut planner = at_noon([dense].into_iter().chain(latest));
+    let now = NOON + secs(7_000);
+    let items = planner.plan(now, 100, 20).items;
+    // Though the first has thousands of slots that are older than theirs.
+    assert_eq!(items.iter().filter(|item| item.entry == 0).count(), 10);
+    let caught_up = |item: &&Item| item.action == Action::Send(Kind::CatchUp) && item.entry > 0;
+    assert_eq!(items.iter().filter(caught_up).count(), 50);
+}
+
+#[test]
+fn a_backlog_has_a_share_even_if_slots_on_time_fill_every_plan() {
+    let busy = (0..200).map(|n| every(&format!("busy{n:03}"), 1));
+    let late = Entry { catch_up: CatchUp::All, ..every("late", 60) };
+    let mut planner = at_noon(busy.chain([late]));
     let now = NOON + secs(600);
-    let (mut sent, mut rest, mut before) = (Vec::new(), None, Vec::new());
-    loop {
-        let part = planner.plan_after(rest, now, 6, 3);
-        // As when an answer comes while the next part is planned.
-        before.iter().for_each(|item| planner.settle(item));
-        sent.extend(part.items.iter().map(|item: &Item| (item.entry, item.slot)));
-        (rest, before) = (part.rest, part.items);
-        if rest.is_none() {
-            break;
-        }
+    for index in 0..200 {
+        skip_missed(&mut planner, index, now);
     }
-    let count = sent.len();
-    sent.sort();
-    sent.dedup();
-    assert_eq!(sent.len(), count);
-    assert!(count > 9 * 3, "{count} are no more than one plan holds");
+    let items = planner.plan(now, 80, 10).items;
+    assert_eq!(items.iter().filter(|item| item.entry < 200).count(), 70);
+    assert_eq!(items.iter().filter(|item| item.entry == 200).count(), 10);
 }
 
 #[test]
@@ -188,6 +257,7 @@ fn a_queue_that_refuses_holds_up_nobody_else() {
     assert_eq!(&*planner.entry(plan.items[0].entry).name, "fine");
     planner.settle(&plan.items[0]);
     assert_eq!(planner.plan(NOON + secs(61), 10, 10).items, []);
+    assert_eq!(planner.next_due().map(|(due, _)| due), Some(at(60)));
     planner.release("wrong");
     assert_eq!(settle_all(planner, NOON + secs(65)), [send(60)]);
 }
@@ -204,10 +274,7 @@ fn what_is_over_the_limit_is_planned_in_the_next_round() {
 fn one_time_entries_fire_once_or_are_missed() {
     let planner = &mut at_noon([entry("a", Timing::At((NOON + secs(10)).into()))]);
     assert_eq!(settle_all(planner, NOON + secs(10)), [send(10)]);
-    assert_eq!(
-        planner.plan(NOON + DAY, 10, 10),
-        Plan { items: vec![], wake_at: UnixMs::MAX, rest: None }
-    );
+    assert_eq!(planner.plan(NOON + DAY, 10, 10), Plan { items: vec![], wake_at: UnixMs::MAX });
 }
 
 #[test]
@@ -269,11 +336,11 @@ fn one_slot_of_an_entry_on_amqp_goes_at_a_time() {
     let plan = planner.plan(NOON + secs(3), 10, 10);
     assert_eq!(plan.items.iter().filter(|item| item.entry == 0).count(), 1);
     assert_eq!(plan.items.iter().filter(|item| item.entry == 1).count(), 3);
-    planner.mark_in_flight(&"a".into());
+    planner.mark_in_flight(0);
     let in_flight = planner.plan(NOON + secs(3), 10, 10);
     assert!(in_flight.items.iter().all(|item| item.entry == 1), "{in_flight:?}");
     planner.settle(&plan.items[0]);
-    planner.mark_returned("a");
+    planner.mark_returned(0);
     let done = settle_all(&mut planner, NOON + secs(3));
     assert_eq!(done.len(), 2 + 3);
 }
@@ -290,7 +357,7 @@ fn what_was_judged_by_a_clock_that_was_ahead_is_planned_when_it_is_due() {
 fn what_the_store_calls_early_is_judged_anew_and_what_is_in_doubt_stays_so() {
     let planner = &mut at_noon([every("a", 60)]);
     planner.mark_uncertain(0, at(60));
-    assert_eq!(planner.plan(at(3_650), 10, 10).items.len(), 3);
+    assert_eq!(planner.plan(at(3_650), 10, 10).items.len(), 2);
     planner.unjudge(at(130));
     assert_eq!(settle_all(planner, at(130)), [resent(60), send(120)]);
 }

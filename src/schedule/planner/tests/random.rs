@@ -343,9 +343,12 @@ impl World {
         while settled > 0 {
             let plan = self.planner.plan(self.now(), 50, 7);
             if plan.items.is_empty() {
+                let next = self.planner.next_due().map(|(due, _)| due);
+                assert!(plan.wake_at > self.now() && next.is_none_or(|due| due > self.now()));
                 return;
             }
-            for (at, item) in plan.items.into_iter().take(settled).enumerate() {
+            plan.items.iter().for_each(|item| self.planner.mark_in_flight(item.entry));
+            for (at, item) in plan.items.iter().copied().take(settled).enumerate() {
                 let item = if guarded && at % 3 == 2 && item.count() == 1 {
                     item.skipped(SkipReason::StillRunning)
                 } else {
@@ -354,6 +357,7 @@ impl World {
                 self.settle(&item);
                 settled -= 1;
             }
+            plan.items.iter().for_each(|item| self.planner.mark_returned(item.entry));
         }
     }
 

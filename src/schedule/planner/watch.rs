@@ -1,0 +1,165 @@
+//! Which slots are on time, and where an entry is planned for that reason.
+//!
+//! A slot is on time or missed when it is first looked at, however long it then waits for its turn. Nothing
+//! has to be noted for that: every plan looks at all that is due. So whatever came due while one plan followed
+//! another was on time.
+
+use std::time::Duration;
+
+use super::judge::{self, Judgement, Verdict};
+use super::track::INSTANT;
+use super::{Appointment, Planner, of};
+use crate::schedule::entry::CatchUp;
+use crate::schedule::kind::Kind;
+use crate::schedule::pause::Paused;
+use crate::schedule::unix_ms::UnixMs;
+
+/// A time in which no slot waited longer than the grace before it was looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watch {
+    since: UnixMs,
+    until: UnixMs,
+}
+
+impl Watch {
+    pub(super) const NEVER: Watch = Watch { since: UnixMs::MIN, until: UnixMs::MIN };
+
+    /// What was due before is missed.
+    fn on_time_from(self, grace: Duration) -> UnixMs {
+        self.since - grace
+    }
+}
+
+impl Planner {
+    /// Looks at all that is due.
+    pub(super) fn look(&mut self, now: UnixMs) {
+        let Watch { mut since, until } = self.watch;
+        if now > until + self.grace {
+            self.keep_judgements();
+            since = now;
+        }
+        let watch = Watch { since: since.min(now), until: now };
+        let is_moved = watch.since != self.watch.since;
+        self.watch = watch;
+        if is_moved {
+            self.part_missed();
+        }
+    }
+
+    /// What was on time when it was last looked at stays so.
+    fn keep_judgements(&mut self) {
+        let until = self.watch.until;
+        let due = self.agenda.iter().take_while(|(due, _)| *due <= until).map(|(_, index)| *index);
+        let indices: Vec<u32> = due.chain(self.off_agenda()).collect();
+        for index in indices {
+            let judgements = self.known_judgements(index);
+            if !judgements.is_empty() {
+                self.judgements.insert(index, judgements);
+            }
+        }
+    }
+
+    /// Entries with slots that are open, but not on the agenda.
+    pub(super) fn off_agenda(&self) -> impl Iterator<Item = u32> {
+        let held = self.held.values().flatten().map(|(_, index)| *index);
+        let missed = self.backlog.turns(|_| true);
+        held.chain(missed).chain(self.in_flight.iter().copied())
+    }
+
+    /// What is known of open slots that are on time, and of those before them.
+    pub(super) fn known_judgements(&self, index: u32) -> Vec<Judgement> {
+        let mut judgements = Vec::new();
+        self.judge(index, self.watch.until, &mut judgements);
+        let scheduled = Verdict::Send(Kind::Scheduled);
+        match judgements.last() {
+            Some(last) if last.verdict == scheduled => judgements,
+            _ => of(&self.judgements, index).to_vec(),
+        }
+    }
+
+    /// Parts entries with missed slots from the others.
+    fn part_missed(&mut self) {
+        let on_time: Appointment = (self.watch.on_time_from(self.grace), 0);
+        let missed = self.agenda.range(..on_time).map(|(_, index)| *index);
+        let indices: Vec<u32> = self.backlog.turns(|_| true).chain(missed).collect();
+        for index in indices {
+            self.take_off_agenda(index);
+            self.put_on_agenda(index);
+        }
+    }
+
+    /// Judges what is due and open. Gives what keeps it from going.
+    pub(super) fn judge(&self, index: u32, now: UnixMs, judgements: &mut Vec<Judgement>) -> Paused {
+        let (entry, cursor) = (self.entry(index), self.tracks[index as usize].cursor);
+        let paused = self.pauses.paused(entry, cursor, now - self.store_behind, now);
+        judgements.clear();
+        judgements.extend(self.judged_before(index, || self.next_slot(index)));
+        let on_time_from = self.watch.on_time_from(self.grace);
+        judge::judge(entry, cursor, judgements, now, on_time_from, self.grace, &paused.runs);
+        paused
+    }
+
+    /// What was judged before of the first open slot and of later ones.
+    fn judged_before(
+        &self,
+        index: u32,
+        first: impl FnOnce() -> Option<UnixMs>,
+    ) -> impl Iterator<Item = Judgement> {
+        let judged = of(&self.judgements, index);
+        let first = if judged.is_empty() { None } else { first() };
+        let is_open = move |judged: &&Judgement| first.is_some_and(|slot| slot <= judged.through);
+        judged.iter().filter(is_open).copied()
+    }
+
+    /// The entry is planned from now on, if it has a slot that is open and nothing on its way.
+    pub(super) fn put_on_agenda(&mut self, index: u32) {
+        if self.in_flight.contains(&index) {
+            return;
+        }
+        let Some(slot) = self.next_slot(index) else { return };
+        let due = self.entry(index).due(slot);
+        let judged: Vec<Judgement> = self.judged_before(index, || Some(slot)).collect();
+        if due >= self.watch.on_time_from(self.grace) || judge::on_time(&judged).is_some() {
+            self.agenda.insert((due, index));
+        } else {
+            self.put_in_backlog(index);
+        }
+    }
+
+    /// The entry has missed slots.
+    pub(super) fn put_in_backlog(&mut self, index: u32) {
+        let entry = &self.schedule.entries[index as usize];
+        // Those that skip what they missed do not wait for their turn with the others.
+        let due = match entry.catch_up {
+            CatchUp::All => None,
+            CatchUp::Latest | CatchUp::None => self.first_on_time(index),
+        };
+        self.agenda.extend(due.map(|due| (due, index)));
+        self.backlog.push(&entry.message.queue.name, index, due);
+    }
+
+    /// The entry is not planned any more. Comes before its cursor moves.
+    pub(super) fn take_off_agenda(&mut self, index: u32) {
+        if self.in_flight.contains(&index) {
+            return;
+        }
+        let queue = &self.schedule.entries[index as usize].message.queue.name;
+        let due = match self.backlog.remove(queue, index) {
+            Some(due) => due,
+            None => self.appointment(index).map(|(due, _)| due),
+        };
+        let Some(due) = due else { return };
+        if !self.agenda.remove(&(due, index))
+            && let Some(held) = self.held.get_mut(queue)
+        {
+            held.remove(&(due, index));
+        }
+    }
+
+    /// When the first slot is due that is not missed.
+    fn first_on_time(&self, index: u32) -> Option<UnixMs> {
+        let (entry, cursor) = (self.entry(index), self.tracks[index as usize].cursor);
+        let missed = entry.due_through(cursor, self.watch.on_time_from(self.grace) - INSTANT);
+        self.open(index).next(missed).map(|slot| entry.due(slot))
+    }
+}
