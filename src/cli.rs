@@ -153,6 +153,10 @@ pub enum Command {
     Trigger(Trigger),
     /// Publish an entry's slots of the past, oldest first; the schedule does not move
     Backfill(Backfill),
+    /// Keep entries from being sent until they are resumed
+    Pause(Pause),
+    /// Let paused entries go again; nothing is caught up
+    Resume(Resume),
     /// Show what waits in a queue, the next to be taken first; it stays there
     Peek(Peek),
     /// Show who leads and how the service is doing; exits 1 when slots do not go
@@ -417,6 +421,56 @@ pub struct Backfill {
     /// Show all slots and send nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// `pause`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Once it has answered, nothing goes that it forbids, whichever replica leads; the slots \
+    meanwhile are counted `paused`, and the one at the end goes. What is paused already keeps its \
+    beginning, and has the new end and note. A message that a carrier such as RabbitMQ is being handed may \
+    still go; it waits for those, and says when that takes too long. `trigger` and `backfill` send all the same."
+)]
+pub struct Pause {
+    /// The entries to pause
+    #[arg(required_unless_present_any = ["tag", "all"])]
+    pub entries: Vec<String>,
+    /// All entries with this tag, also those that get it later; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// Every entry
+    #[arg(long)]
+    pub all: bool,
+    /// Why, for those who look
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Resume by itself then: RFC 3339, wall time in the entry's zone, or a length from now on, as in 2h
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
+/// `resume`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Ends the very pauses that are named: those of single entries and tags go on after \
+    `resume --all`, and it says which."
+)]
+pub struct Resume {
+    /// The entries to resume
+    #[arg(required_unless_present_any = ["tag", "all"])]
+    pub entries: Vec<String>,
+    /// The pause of this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// The pause of every entry
+    #[arg(long)]
+    pub all: bool,
     /// Output
     #[command(flatten)]
     pub output: Json,

@@ -12,6 +12,7 @@
 //! - [`leader`]: one leader among any number of replicas.
 //! - [`service`]: the loop that waits, decides and acts.
 //! - [`manual`]: messages that somebody asks for, on the same path.
+//! - [`pausing`]: pausing and resuming, as somebody asks for it.
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
 //! - [`http`]: health, status and metrics, off the path of every task.
 //! - `ownership`: whose a directory is, and who else may write to it.
@@ -46,6 +47,7 @@ pub mod leader;
 pub mod manual;
 pub mod mask;
 mod ownership;
+pub mod pausing;
 pub mod queue;
 mod regular_file;
 pub mod schedule;

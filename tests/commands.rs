@@ -8,6 +8,7 @@ mod history;
 mod man;
 pub(crate) mod output;
 mod own_keys;
+mod pause;
 mod plan;
 mod refusals;
 mod service;

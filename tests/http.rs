@@ -313,13 +313,15 @@ fn table(page: &str) -> String {
 
 /// A page of a replica of whom everything is known.
 fn full_page(server: &RedisServer) -> String {
-    let (_place, _downbeat, address) = ticking(server);
+    let (place, _downbeat, address) = ticking(server);
+    place.run(&["pause", "--all", "--note", "for a page"]).ok();
     eventually(SOON, "the replicas know of each other", || {
         let page = scrape(&address);
         ["downbeat_clock_skew_seconds", "downbeat_next_due_timestamp_seconds"]
             .iter()
             .all(|name| sample(&page, name).is_some())
             .then_some(page)
+            .filter(|page| page.contains("\ndownbeat_pause_end_timestamp_seconds{"))
     })
 }
 

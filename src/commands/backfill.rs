@@ -111,6 +111,12 @@ impl Sending<'_> {
                 }
                 Err(failure) => return Err(stopped(ended(&failure, count, &self.rest.from, run))),
             };
+            if let Some(pause) = done.paused.as_ref().filter(|_| count == 0) {
+                let (entry, pause) = (&self.rest.entry, pause.in_words());
+                show::complain(&format!(
+                    "downbeat: {entry} is paused {pause}; this goes all the same"
+                ));
+            }
             let shown = match self.shows_slots {
                 true => done.slots.iter().try_for_each(|slot| show::try_line(&in_words(slot))),
                 false => show::check_reader(),
@@ -181,7 +187,10 @@ impl Sending<'_> {
         let Here { schedule, renderer, broker } = here;
         let store = broker.broker.clone();
         let now = clock::wall();
-        Ok(manual::backfill(broker, store.as_ref(), renderer, schedule, &self.rest, now).await)
+        let paused = broker.pause_of(schedule, &self.rest.entry).await;
+        let done =
+            manual::backfill(broker, store.as_ref(), renderer, schedule, &self.rest, now).await;
+        Ok(done.map(|done| Backfilled { paused, ..done }))
     }
 }
 

@@ -7,8 +7,11 @@ use super::{Exit, Failure, named_broker};
 use crate::carrier::amqp::Amqp;
 use crate::config::{Broker, ServiceConfig};
 use crate::manual::{Delivery, ManualPublish, Publish, Publisher};
+use crate::pausing::PauseStatus;
+use crate::schedule::Schedule;
 use crate::schedule::progress::State;
-use crate::store::contract::{BackfillNote, OpenBackfill, Store as _, StoreError};
+use crate::service::status;
+use crate::store::contract::{BackfillNote, OpenBackfill, PausesRead, Store as _, StoreError};
 use crate::store::redis::RedisStore;
 use crate::store::spool::{SpoolError, SpoolStore};
 
@@ -79,6 +82,28 @@ impl Direct {
     }
 }
 
+impl Direct {
+    /// All pauses.
+    pub(super) async fn pauses(&mut self) -> Result<PausesRead, Failure> {
+        match &mut self.store {
+            Store::Redis(redis) => redis.pauses().await.map_err(of_broker),
+            Store::Spool(spool) => SpoolStore::peek_pauses(&spool.path, &self.namespace)
+                .map_err(|error| Failure::new(Exit::Unreachable, error)),
+            Store::Nowhere => Ok(PausesRead::default()),
+        }
+    }
+
+    /// The pause of an entry, as far as it can be read.
+    pub(super) async fn pause_of(
+        &mut self,
+        schedule: &Schedule,
+        entry: &str,
+    ) -> Option<PauseStatus> {
+        let read = self.pauses().await.ok()?;
+        status::pause_of(schedule.get(entry)?, &read.to_pauses(), read.now)
+    }
+}
+
 impl Publish for Direct {
     async fn publish(&mut self, message: ManualPublish) -> Delivery {
         let carrier = self.amqp.clone();
@@ -108,7 +133,7 @@ impl Publish for Direct {
 
 impl Spool {
     /// Takes the spool's lock and keeps it: no service uses the spool meanwhile.
-    fn open(&mut self, namespace: &str) -> Result<&mut SpoolStore, SpoolError> {
+    pub(super) fn open(&mut self, namespace: &str) -> Result<&mut SpoolStore, SpoolError> {
         if self.opened.is_none() {
             self.opened = Some(SpoolStore::open_for_command(&self.path, namespace)?);
         }

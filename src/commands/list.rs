@@ -12,10 +12,14 @@ use crate::clock;
 use crate::config::{Caller, ServiceConfig};
 use crate::control::{Command, Question};
 use crate::manual::{self, Refused};
+use crate::pausing::in_words;
+use crate::schedule::UnixMs;
+use crate::schedule::outcome::SkipReason;
+use crate::schedule::pause::Pauses;
 use crate::schedule::progress::State;
 use crate::service::detail::{ComingSlot, EntryDetail};
 use crate::service::history::{Asked, Past, PastSlot};
-use crate::service::status::{EntryStatus, entry_status, progress_in};
+use crate::service::status::{EntryStatus, entry_status, pause_of, progress_in};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So many of one entry's last runs are shown.
@@ -57,12 +61,15 @@ pub(super) fn list(flags: ServiceFlags, asked: &cli::List) -> Result<Exit, Failu
     Ok(Exit::Fine)
 }
 
-/// Why it has no next slot.
+/// Why it has no next slot, or why that will not go.
 fn state(entry: &EntryStatus) -> Option<String> {
     match entry.reached_limit() {
         _ if !entry.enabled => Some("disabled".to_owned()),
         Some(limit) => Some(format!("done: limit of {limit} reached")),
-        None => None,
+        None => entry.paused.as_ref().map(|pause| match &pause.until {
+            Some(until) => format!("paused until {until}"),
+            None => "paused".to_owned(),
+        }),
     }
 }
 
@@ -72,19 +79,27 @@ pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failu
         Some(Ok(entries)) => Ok(entries),
         Some(Err(error)) => Err(Failure::new(Exit::Unreachable, error)),
         None => {
-            let (schedule, known, now) = (load_schedule(service)?, read(service)?, clock::wall());
-            let status = |entry| entry_status(entry, progress_in(&known, entry).as_ref(), now);
+            let (schedule, now) = (load_schedule(service)?, clock::wall());
+            let (known, pauses, store_now) = read(service)?;
+            let status = |entry| {
+                let status = entry_status(entry, progress_in(&known, entry).as_ref(), now);
+                status.with_pauses(entry, &pauses, store_now)
+            };
             Ok(schedule.entries.iter().map(status).collect())
         }
     }
 }
 
-/// Without a running service: what the broker knows.
-fn read(service: &ServiceConfig) -> Result<State, Failure> {
-    let known = block_on(async { Direct::open(service)?.read(service.grace).await })?;
-    Ok(known.unwrap_or_else(|failure| {
+/// Without a running service: what the broker knows, and by which clock.
+fn read(service: &ServiceConfig) -> Result<(State, Pauses, UnixMs), Failure> {
+    let known = block_on(async {
+        let mut broker = Direct::open(service)?;
+        let (state, read) = (broker.read(service.grace).await?, broker.pauses().await?);
+        Ok((state, read.to_pauses(), read.now))
+    })?;
+    Ok(known.unwrap_or_else(|failure: Failure| {
         show::complain(&format!("downbeat: what was sent is not known: {}", failure.message));
-        State::default()
+        (State::default(), Pauses::default(), clock::wall())
     }))
 }
 
@@ -104,8 +119,10 @@ fn list_one(service: &ServiceConfig, entry: &str, json: bool) -> Result<Exit, Fa
         None => {
             let (schedule, now) = (load_schedule(service)?, clock::wall());
             let entry = manual::find(&schedule, entry)?;
-            let progress = progress_in(&read(service)?, entry);
-            Box::new(EntryDetail::new(entry, progress.as_ref(), now))
+            let (known, pauses, store_now) = read(service)?;
+            let mut detail = EntryDetail::new(entry, progress_in(&known, entry).as_ref(), now);
+            detail.status.paused = pause_of(entry, &pauses, store_now);
+            Box::new(detail)
         }
     };
     let (entry, count) = (Some(entry.to_owned()), LAST_RUNS);
@@ -129,6 +146,13 @@ fn print_one(detail: &EntryDetail, runs: &[PastSlot]) -> Result<(), Failure> {
     let entry = &detail.status;
     let state = state(entry).map_or_else(String::new, |state| format!(" ({state})"));
     fact("entry", &format!("{}{state}", entry.entry))?;
+    if let Some(pause) = &entry.paused {
+        let of = match pause.subject.starts_with("entry:") {
+            true => String::new(),
+            false => format!(", as {}", in_words(&pause.subject)),
+        };
+        fact("paused", &format!("since {}{of}, {}", pause.from, pause.in_words()))?;
+    }
     optional("description", entry.description.as_deref())?;
     fact("task", &entry.task)?;
     let resolved = detail.resolved.as_ref();
@@ -191,8 +215,12 @@ fn run_in_words(run: &PastSlot) -> String {
     if let Some(lateness_ms) = run.lateness_ms {
         text += &format!(", {} late", late(lateness_ms));
     }
+    let is_paused = run.reason.as_deref() == Some(SkipReason::Paused.as_str());
     if let Some(by) = &run.by {
-        text += &format!(", for {by}");
+        text += &format!(", {} {by}", if is_paused { "by" } else { "for" });
+    }
+    if let Some(note) = &run.note {
+        text += &format!(": {note}");
     }
     text
 }

@@ -11,6 +11,7 @@ mod list;
 mod look;
 mod man;
 mod next;
+mod pause;
 mod peek;
 mod plan;
 mod reload;
@@ -142,11 +143,16 @@ impl From<Refused> for Failure {
     fn from(error: Refused) -> Failure {
         let exit = match &error {
             Refused::NoSuchEntry { .. }
+            | Refused::NoSuchTag { .. }
+            | Refused::NotChanged(_)
             | Refused::Unfinished { .. }
             | Refused::Used { .. }
             | Refused::NotSent(_) => Exit::No,
             Refused::Invalid(_) => Exit::Usage,
-            Refused::Unreachable(_) | Refused::Uncertain { .. } => Exit::Unreachable,
+            Refused::Unreachable(_)
+            | Refused::Uncertain { .. }
+            | Refused::ChangeUnreachable(_)
+            | Refused::ChangeUncertain(_) => Exit::Unreachable,
         };
         Failure::new(exit, error)
     }
@@ -166,6 +172,8 @@ pub fn execute(cli: Cli) -> Exit {
         Command::History(asked) => history::history(flags, &asked),
         Command::Trigger(trigger) => trigger::trigger(flags, &trigger),
         Command::Backfill(backfill) => backfill::backfill(flags, &backfill),
+        Command::Pause(asked) => pause::pause(flags, asked),
+        Command::Resume(asked) => pause::resume(flags, asked),
         Command::Peek(peek) => peek::peek(flags, &peek),
         Command::Status(asked) => status::status(flags, asked),
         Command::Reload { wait } => reload::reload(flags, wait),

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::direct::{Direct, Store, of_broker};
-use super::{Exit, Failure, ask_service, block_on, configuration, look, show};
+use super::{Exit, Failure, ask_service, block_on, configuration, load, look, show};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::{self, Command, Question};
 use crate::leader::{Peer, campaign};
+use crate::pausing::in_words;
 use crate::service::lateness::Lateness;
-use crate::service::status::{BadRecord, QueueStatus, ScheduleStatus, Status};
+use crate::service::status::{BadRecord, QueueStatus, ScheduleStatus, Status, pauses_in_force};
 use crate::store::contract::Store as _;
 use crate::store::redis::Leader;
 
@@ -58,6 +59,16 @@ impl Direct {
             broker: self.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
             ..Status::default()
         };
+        // A spool that a service holds is read all the same.
+        if let Ok(read) = self.pauses().await {
+            let schedule = load(service).schedule;
+            (status.pauses, status.pause_count) =
+                pauses_in_force(&read.to_pauses(), schedule.as_ref(), read.now);
+            let bad = read.unreadable.iter();
+            let bad =
+                bad.map(|(entry, what)| BadRecord { entry: entry.to_string(), what: what.clone() });
+            status.bad_pauses = bad.collect();
+        }
         if let Store::Redis(redis) = &mut self.store {
             status.count(redis.counters().await.map_err(of_broker)?);
             match redis.leader().await.map_err(of_broker)? {
@@ -98,6 +109,14 @@ fn print(status: &Status) -> Result<(), Failure> {
     print_counts(status)?;
     if let Some(at) = status.last_tick {
         fact("last tick", &at.to_string())?;
+    }
+    let mut name = "paused";
+    for pause in &status.pauses {
+        fact(name, &format!("{} {}", in_words(&pause.subject), pause.in_words()))?;
+        name = "";
+    }
+    if let Some(more @ 1..) = status.pause_count.checked_sub(status.pauses.len()) {
+        fact(name, &format!("and {more} more"))?;
     }
     if let Some(done @ 1..) = status.done {
         let entries = if done == 1 { "entry has" } else { "entries have" };

@@ -19,6 +19,7 @@ use crate::config::{Caller, ServiceConfig, duration};
 use crate::control::{Command, Question};
 use crate::envelope::answer::Answer;
 use crate::manual::{self, Refused, Trigger, Triggered};
+use crate::pausing::PauseStatus;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two questions for a result, each of which is answered after a second at the latest.
@@ -107,15 +108,18 @@ fn uncertain(trigger: &Trigger, why: &str, is_repeatable: Option<bool>) -> Failu
 }
 
 fn show_done(triggered: &Triggered) -> Result<(), Failure> {
-    let Triggered { entry, slot, task_id, queue, broker, message, sent, sent_before, .. } =
-        triggered;
+    let Triggered {
+        entry, slot, task_id, queue, broker, message, sent, sent_before, paused, ..
+    } = triggered;
     let verb = match (sent, sent_before) {
         (_, true) => "sent before:",
         (true, _) => "sent",
         (false, false) => return show::exact(message),
     };
     let broker = show::on_broker(broker.as_deref());
-    show::line(&format!("{verb} {entry} to {queue} as {task_id} (slot {slot}){broker}"))
+    let paused = paused.as_ref().map(PauseStatus::in_words);
+    let paused = paused.map_or_else(String::new, |pause| format!("; {entry} is paused {pause}"));
+    show::line(&format!("{verb} {entry} to {queue} as {task_id} (slot {slot}){broker}{paused}"))
 }
 
 fn what_came_of_it(answer: &Answer, limit: Duration) -> String {
@@ -152,7 +156,11 @@ fn publish(
     let renderer = renderer(service);
     let mut broker = Direct::open_unless(asked.dry_run, service)?;
     let store = broker.broker.clone();
-    block_on(manual::trigger(&mut broker, store.as_ref(), &renderer, &schedule, asked))
+    block_on(async {
+        let paused = broker.pause_of(&schedule, &asked.entry).await;
+        let done = manual::trigger(&mut broker, store.as_ref(), &renderer, &schedule, asked).await;
+        done.map(|done| Triggered { paused, ..done })
+    })
 }
 
 /// Looks until the task has come to an end or the time is up.

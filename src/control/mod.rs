@@ -1,4 +1,4 @@
-//! The control socket: `status`, `list`, `reload`, `resign`, `trigger`, `backfill`, `peek`,
+//! The control socket: `status`, `list`, `reload`, `resign`, `trigger`, `backfill`, `pause`, `resume`, `peek`,
 //! `check --workers` and `trigger --wait` ask the running service.
 //!
 //! It speaks HTTP/1.1 over a unix socket in the runtime directory: `api` has the routes, `client` asks
@@ -26,7 +26,8 @@ pub use self::runtime_dir::Untrusted;
 pub use self::server::{Server, Serving};
 use crate::config::Identity;
 use crate::manual::{Backfill, Trigger};
-use crate::service::history::Asked;
+use crate::pausing::Asked;
+use crate::service::history;
 
 /// What can be asked of a running service.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub enum Command {
     Trigger(Box<Trigger>),
     /// Answers [`crate::manual::Backfilled`] or [`crate::manual::Refused`].
     Backfill(Box<Backfill>),
+    /// Pauses or resumes; answers [`crate::pausing::Answered`] or [`crate::manual::Refused`].
+    Pause(Box<Asked>),
     /// Answers as the question says; answered outside the service loop.
     Look(Question),
 }
@@ -80,7 +83,7 @@ pub enum Question {
         within: Duration,
     },
     /// What became of slots.
-    History(Asked),
+    History(history::Asked),
     /// The lease, if anybody holds it.
     Leader,
 }

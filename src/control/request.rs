@@ -48,6 +48,8 @@ impl Command {
                 let path = format!("/v1/entries/{}/backfill", segment(&backfill.entry));
                 post(path, &BackfillBody::from((**backfill).clone()))
             }
+            Command::Pause(asked) if asked.resume => post("/v1/resume".to_owned(), asked),
+            Command::Pause(asked) => post("/v1/pause".to_owned(), asked),
             Command::Look(Question::Peek { queue, count }) => {
                 get(format!("/v1/queues/{}/messages?count={count}", segment(queue)))
             }
@@ -83,7 +85,8 @@ impl Command {
             | Command::Reload { .. }
             | Command::Resign
             | Command::Trigger(_)
-            | Command::Backfill(_) => 64 << 20,
+            | Command::Backfill(_)
+            | Command::Pause(_) => 64 << 20,
             // `peek` has 8 MiB of messages, raw or decoded.
             Command::Look(_) => 128 << 20,
         }

@@ -1,6 +1,7 @@
 //! The status of a replica as Prometheus' metrics.
 //!
-//! Labels take few values: queues of the schedule, kinds and reasons; never entries.
+//! Labels take few values: queues of the schedule, kinds and reasons; never entries, but for those that are
+//! paused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub(super) fn text(status: &Status) -> prometheus::Result<String> {
     families.of_slots(status);
     families.of_leadership(status);
     families.of_the_schedule(status);
+    families.of_pauses(status);
     families.of_the_broker(status);
     TextEncoder::new().encode_to_string(&families.0)
 }
@@ -102,6 +104,23 @@ impl Families {
             "1 while kept files are in use because those found at start were invalid, else 0.";
         let started_from_kept = Some(flag(schedule.started_from_kept));
         self.gauge("downbeat_schedule_from_kept_files", help, started_from_kept);
+    }
+
+    fn of_pauses(&mut self, status: &Status) {
+        let help = "Pauses that are in force, of entries, tags or all.";
+        self.gauge("downbeat_pauses", help, Some(status.pause_count as f64));
+        let samples = status.pauses.iter().map(|pause| {
+            let (by, note) = (pause.by.as_deref(), pause.note.as_deref());
+            let labels = [
+                ("subject", &*pause.subject),
+                ("by", by.unwrap_or_default()),
+                ("note", note.unwrap_or_default()),
+            ];
+            gauge(&labels, pause.until_utc.map_or(f64::INFINITY, |until| until.0 as f64 / 1000.0))
+        });
+        let samples = samples.collect();
+        let help = "When a pause that is in force ends, by subject, who paused, and why; +Inf: when somebody resumes. At most 100.";
+        self.add("downbeat_pause_end_timestamp_seconds", help, MetricType::GAUGE, samples);
     }
 
     fn of_the_broker(&mut self, status: &Status) {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Edits, Origin, Publish, Ready, Refused, asked_by, broker_of, edited, find, time};
 use crate::config::Broker;
+use crate::pausing::PauseStatus;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::service::render::Renderer;
 use crate::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
@@ -57,6 +58,9 @@ pub struct Backfilled {
     pub after: Option<String>,
     /// Why the first that is left was not sent, if that was tried, or that it may have been.
     pub failure: Option<Refused>,
+    /// The pause of the entry, which keeps nothing from going that somebody asks for.
+    #[serde(default)]
+    pub paused: Option<PauseStatus>,
 }
 
 /// One slot of a backfill.
@@ -110,7 +114,8 @@ pub async fn backfill(
     };
     if asked.dry_run {
         let slots = slots.into_iter().map(|slot| shown(slot, None, false)).collect();
-        return Ok(Backfilled { run, slots, left: 0, go_on: None, after: None, failure: None });
+        let (go_on, after, failure, paused) = (None, None, None, None);
+        return Ok(Backfilled { run, slots, left: 0, go_on, after, failure, paused });
     }
     let (mut sent, mut failure) = (Vec::new(), None);
     if let Some(note) = note(entry, asked, run, segment).filter(|_| !slots.is_empty()) {
@@ -141,7 +146,8 @@ pub async fn backfill(
     let mut left = slots[sent.len()..].iter().map(|slot| entry.zone.to_rfc3339(*slot));
     let left_count = left.len();
     let (go_on, after) = (left.next(), left.next());
-    Ok(Backfilled { run, slots: sent, left: left_count, go_on, after, failure })
+    let (slots, left, paused) = (sent, left_count, None);
+    Ok(Backfilled { run, slots, left, go_on, after, failure, paused })
 }
 
 /// What to note of the backfill; nothing if the request does not say who asks.

@@ -50,9 +50,26 @@ pub enum Refused {
         /// A name much like it.
         suggestion: Option<String>,
     },
+    /// No entry has that tag.
+    #[error("no entry has the tag `{name}`{}", suggestion.as_deref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    NoSuchTag {
+        /// What was asked for.
+        name: String,
+        /// A tag much like it.
+        suggestion: Option<String>,
+    },
     /// What was given cannot be sent.
     #[error("{0}")]
     Invalid(String),
+    /// The store has not taken a change.
+    #[error("nothing was changed: {0}")]
+    NotChanged(String),
+    /// The store cannot be reached.
+    #[error("nothing was changed: {0}")]
+    ChangeUnreachable(String),
+    /// No answer came to a change, which may be asked for again.
+    #[error("it may be done: {0}; do it again to be sure")]
+    ChangeUncertain(String),
     /// The broker has not taken it.
     #[error("not sent: {0}")]
     NotSent(String),
@@ -103,15 +120,17 @@ fn advice(suggestion: Option<&str>) -> String {
 pub fn find<'a>(schedule: &'a Schedule, name: &str) -> Result<&'a Entry, Refused> {
     schedule.get(name).ok_or_else(|| {
         let names = schedule.entries.iter().map(|entry| &*entry.name);
-        let near = names
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .min()
-            .filter(|(distance, _)| *distance <= 1 + name.chars().count() / 3);
-        Refused::NoSuchEntry {
-            name: name.to_owned(),
-            suggestion: near.map(|(_, known)| known.to_owned()),
-        }
+        Refused::NoSuchEntry { name: name.to_owned(), suggestion: nearest(names, name) }
     })
+}
+
+/// The name much like that.
+pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<String> {
+    let near = names
+        .map(|known| (strsim::damerau_levenshtein(known, name), known))
+        .min()
+        .filter(|(distance, _)| *distance <= 1 + name.chars().count() / 3);
+    near.map(|(_, known)| known.to_owned())
 }
 
 /// A time as it was typed after `flag`.

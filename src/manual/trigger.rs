@@ -8,6 +8,7 @@ use super::{Edits, Origin, Publish, Ready, Refused, broker_of, find, time};
 use crate::clock;
 use crate::config::Broker;
 use crate::envelope::answer::NO_RESULTS;
+use crate::pausing::PauseStatus;
 use crate::schedule::{Kind, Schedule};
 use crate::service::render::Renderer;
 
@@ -56,6 +57,9 @@ pub struct Triggered {
     pub sent: bool,
     /// A message with this id was sent before, and this one was not.
     pub sent_before: bool,
+    /// The pause of the entry, which keeps nothing from going that somebody asks for.
+    #[serde(default)]
+    pub paused: Option<PauseStatus>,
 }
 
 /// Publishes the message, unless it is a dry run. `store` is where `broker` puts the messages of
@@ -96,6 +100,7 @@ pub async fn trigger(
         message: ready.publish.message.to_string(),
         sent: false,
         sent_before: false,
+        paused: None,
     };
     if asked.wants_result {
         ready.reports_result.clone().map_err(|why| Refused::Invalid(format!("--wait: {why}")))?;

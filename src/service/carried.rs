@@ -19,6 +19,7 @@ use crate::leader::lease::Lease;
 use crate::manual::{
     self, Backfill, Backfilled, CarrierOnly, Refused, TakeNote, Trigger, Triggered,
 };
+use crate::pausing::PauseStatus;
 use crate::queue::Queue;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action, Item};
@@ -280,6 +281,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     pub(super) fn trigger_over_carrier(
         &mut self,
         asked: Box<Trigger>,
+        paused: Option<PauseStatus>,
         answer: oneshot::Sender<Result<Triggered, Refused>>,
     ) {
         let mut carrier = self.publishing.begin_manual();
@@ -290,7 +292,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             let done =
                 manual::trigger(&mut carrier, Some(&store), &renderer, &schedule, &asked).await;
             let _ = reporter.send(Event::ManualSent);
-            let _ = answer.send(done);
+            let _ = answer.send(done.map(|done| Triggered { paused, ..done }));
         });
     }
 
@@ -298,6 +300,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     pub(super) fn backfill_over_carrier(
         &mut self,
         asked: Box<Backfill>,
+        paused: Option<PauseStatus>,
         answer: oneshot::Sender<Result<Backfilled, Refused>>,
     ) {
         let mut carrier = self.publishing.begin_manual();
@@ -310,7 +313,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 manual::backfill(&mut carrier, Some(&store), &renderer, &schedule, &asked, now);
             let done = done.await;
             let _ = reporter.send(Event::ManualSent);
-            let _ = answer.send(done);
+            let _ = answer.send(done.map(|done| Backfilled { paused, ..done }));
         });
     }
 

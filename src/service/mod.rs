@@ -50,6 +50,8 @@ use crate::config::{self, History};
 use crate::leader::campaign::{self, Reports, backoff};
 use crate::leader::lease::{Lease, Reading};
 use crate::manual::{self, Backfill, Backfilled, Publisher, Refused, Trigger, Triggered};
+use crate::pausing;
+use crate::pausing::desk::Desk;
 use crate::queue::Via;
 use crate::schedule::outcome::Line;
 use crate::schedule::planner::{Ended, Planner, Repair};
@@ -92,6 +94,8 @@ pub enum Request {
     Trigger(Box<Trigger>, oneshot::Sender<Result<Triggered, Refused>>),
     /// Publish the first few slots of a stretch of the past.
     Backfill(Box<Backfill>, oneshot::Sender<Result<Backfilled, Refused>>),
+    /// Pause or resume.
+    Pause(Box<pausing::Asked>, pausing::desk::Answer),
     /// Say in the log what it knows of itself.
     LogState,
     /// Finish the publish in hand, resign and leave.
@@ -144,6 +148,8 @@ pub struct Service<S, C, K> {
     announced: watch::Sender<String>,
     supervisor: Supervisor,
     zones: Arc<Tzdata>,
+    /// Pauses and resumes.
+    desk: Desk,
     reports: Reports,
     /// The plans while we lead; between tenures, the memory of the last.
     planner: Option<Planner>,
@@ -225,7 +231,7 @@ enum Step {
 
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// A service that runs once `run` is awaited.
-    pub fn new(parts: Parts<C, K>, store: S, reports: Reports) -> Service<S, C, K> {
+    pub fn new(parts: Parts<C, K>, store: S, desk: Desk, reports: Reports) -> Service<S, C, K> {
         let Parts {
             settings,
             clock,
@@ -249,6 +255,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             announced,
             supervisor,
             zones,
+            desk,
             reports,
             planner: None,
             tenure: None,
@@ -315,6 +322,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     let _ = answer.send(outcome);
                 }
                 event = self.publishing.event() => self.on_event(event),
+                () = self.desk.changed() => self.refresh_pauses().await,
                 Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
                 // These are of interest to those who watch only.
                 Ok(()) = self.loader.kept.changed() => {}
@@ -367,6 +375,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             self.leave_unrecorded();
             self.troubles.forget();
             self.refresh_counters().await;
+            self.refresh_old_pauses().await;
             return idle(None);
         };
         if lease.broker_clock.map(|reading| reading.at) > self.store_clock.map(|reading| reading.at)
@@ -520,6 +529,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
             Request::Status(answer) => {
                 self.read_counters().await;
+                self.refresh_pauses().await;
                 let _ = answer.send(self.status());
             }
             Request::List(answer) => drop(answer.send(self.list().await)),
@@ -528,9 +538,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             Request::Trigger(asked, answer)
                 if !asked.dry_run && self.is_carried(&asked.entry, asked.queue.as_deref()) =>
             {
-                self.trigger_over_carrier(asked, answer);
+                let paused = self.pause_of(&asked.entry).await;
+                self.trigger_over_carrier(asked, paused, answer);
             }
             Request::Trigger(asked, answer) => {
+                let paused = self.pause_of(&asked.entry).await;
                 let mut publisher =
                     Publisher { store: &mut self.store, carrier: self.publishing.carrier.clone() };
                 let done = manual::trigger(
@@ -542,14 +554,16 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 )
                 .await;
                 self.counters_read_at = None;
-                let _ = answer.send(done);
+                let _ = answer.send(done.map(|done| Triggered { paused, ..done }));
             }
             Request::Backfill(asked, answer)
                 if !asked.dry_run && self.is_carried(&asked.entry, asked.queue.as_deref()) =>
             {
-                self.backfill_over_carrier(asked, answer);
+                let paused = self.pause_of(&asked.entry).await;
+                self.backfill_over_carrier(asked, paused, answer);
             }
             Request::Backfill(asked, answer) => {
+                let paused = self.pause_of(&asked.entry).await;
                 let now = self.clock.now();
                 let mut publisher =
                     Publisher { store: &mut self.store, carrier: self.publishing.carrier.clone() };
@@ -563,7 +577,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 )
                 .await;
                 self.counters_read_at = None;
-                let _ = answer.send(done);
+                let _ = answer.send(done.map(|done| Backfilled { paused, ..done }));
+            }
+            Request::Pause(asked, answer) => {
+                self.desk.ask(*asked, Arc::clone(&self.schedule), answer);
             }
             Request::LogState => {
                 let status =
@@ -592,7 +609,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         let planner = self.planner.as_ref().filter(|_| leads);
         let next = planner.and_then(Planner::next_due);
         let (bad_records, bad_record_count) = self.troubles.bad_records();
-        Status {
+        let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: Some(std::process::id()),
             role: Some(if leads { LEADER } else { FOLLOWER }.to_owned()),
@@ -617,23 +634,32 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 grace: self.settings.grace,
             }),
             ..Status::default()
-        }
+        };
+        self.add_pauses(&mut status);
+        status
     }
 
     async fn list(&mut self) -> Vec<EntryStatus> {
         let now = self.clock.now();
         let state = self.state().await;
+        self.refresh_pauses().await;
+        let (pauses, store_now) = (&self.pauses.pauses, self.store_now());
         let status = |entry| {
-            status::entry_status(entry, self.progress_of(entry, state.as_ref()).as_ref(), now)
+            let progress = self.progress_of(entry, state.as_ref());
+            status::entry_status(entry, progress.as_ref(), now)
+                .with_pauses(entry, pauses, store_now)
         };
         self.schedule.entries.iter().map(status).collect()
     }
 
     async fn detail(&mut self, name: &str) -> Result<Box<EntryDetail>, Refused> {
         let state = self.state().await;
+        let paused = self.pause_of(name).await;
         let entry = manual::find(&self.schedule, name)?;
         let progress = self.progress_of(entry, state.as_ref());
-        Ok(Box::new(EntryDetail::new(entry, progress.as_ref(), self.clock.now())))
+        let mut detail = EntryDetail::new(entry, progress.as_ref(), self.clock.now());
+        detail.status.paused = paused;
+        Ok(Box::new(detail))
     }
 
     /// What the store knows, unless the planner knows it.

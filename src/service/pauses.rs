@@ -7,9 +7,11 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::Service;
+use super::status::{self, BadRecord, Status};
 use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::leader::lease::Lease;
+use crate::pausing::PauseStatus;
 use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::pause::{Pauses, pruned};
 use crate::schedule::planner::Item;
@@ -29,6 +31,8 @@ pub(super) struct KnownPauses {
     /// The same for the planner.
     pub(super) pauses: Arc<Pauses>,
     read_at: Option<Instant>,
+    /// Those that were in force, as they are shown, and how many they were.
+    shown: (Vec<PauseStatus>, usize),
 }
 
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
@@ -54,7 +58,37 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         if let Some(planner) = &mut self.planner {
             planner.set_pauses(Arc::clone(&pauses));
         }
-        self.pauses = KnownPauses { read, pauses, read_at: Some(Instant::now()) };
+        let shown = status::pauses_in_force(&pauses, Some(&self.schedule), read.now);
+        self.pauses = KnownPauses { read, pauses, read_at: Some(Instant::now()), shown };
+    }
+
+    /// A follower reads the pauses now and then, for those who watch without asking.
+    pub(super) async fn refresh_old_pauses(&mut self) {
+        let is_old = self.pauses.read_at.is_none_or(|at| at.elapsed() >= READ_EVERY);
+        if is_old && self.seen.receiver_count() > 0 {
+            self.refresh_pauses().await;
+        }
+    }
+
+    /// What the status says of pauses.
+    pub(super) fn add_pauses(&self, status: &mut Status) {
+        let now = self.store_now();
+        let KnownPauses { read, shown: (pauses, count), .. } = &self.pauses;
+        let in_force =
+            pauses.iter().filter(|pause| pause.until_utc.is_none_or(|until| until > now));
+        status.pauses = in_force.cloned().collect();
+        status.pause_count = count - (pauses.len() - status.pauses.len());
+        let bad = |(subject, what): &(Arc<str>, String)| BadRecord {
+            entry: subject.to_string(),
+            what: what.clone(),
+        };
+        status.bad_pauses = read.unreadable.iter().map(bad).collect();
+    }
+
+    /// The pause of an entry that somebody asks about.
+    pub(super) async fn pause_of(&mut self, entry: &str) -> Option<PauseStatus> {
+        self.refresh_pauses().await;
+        status::pause_of(self.schedule.get(entry)?, &self.pauses.pauses, self.store_now())
     }
 
     /// Now and then reads the pauses again, and drops those that have ended and whose slots are all settled.

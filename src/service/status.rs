@@ -15,9 +15,11 @@ use crate::config::duration;
 use crate::leader::Peer;
 use crate::leader::campaign::Reports;
 use crate::leader::lease::Reading;
+use crate::pausing::PauseStatus;
 use crate::schedule::outcome::{Outcome, SkipReason};
+use crate::schedule::pause::{Pause, Pauses, Subject};
 use crate::schedule::progress::{Progress, State};
-use crate::schedule::{Entry, UnixMs};
+use crate::schedule::{Entry, Schedule, UnixMs};
 
 /// The state of one replica.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -69,6 +71,12 @@ pub struct Status {
     pub bad_records: Vec<BadRecord>,
     /// How many there were in all.
     pub bad_record_count: usize,
+    /// Pauses that are in force, a few of them.
+    pub pauses: Vec<PauseStatus>,
+    /// How many there are in all.
+    pub pause_count: usize,
+    /// Pauses that cannot be read: they keep nothing from going. A few of them, each with its subject.
+    pub bad_pauses: Vec<BadRecord>,
     /// Entries that have reached their limit; known to the leader only.
     pub done: Option<usize>,
     /// The next due slot and its entry.
@@ -102,6 +110,10 @@ impl Status {
                 ),
             });
         }
+        let bad_pauses = self.bad_pauses.iter().map(|BadRecord { entry, what }| {
+            format!("the pause of `{entry}` cannot be read and keeps nothing from going: {what}")
+        });
+        add_few(&mut troubles, bad_pauses, "pauses");
         if self.schedules() > 1 {
             troubles.push("replicas have different schedules".to_owned());
         }
@@ -388,6 +400,9 @@ pub struct EntryStatus {
     pub next_utc: Option<String>,
     /// For people.
     pub description: Option<String>,
+    /// The pause that keeps it from being sent; of several, the one that ends last.
+    #[serde(default)]
+    pub paused: Option<PauseStatus>,
 }
 
 impl EntryStatus {
@@ -456,7 +471,44 @@ pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> 
             .as_ref()
             .and_then(|about| about.description.as_deref())
             .map(str::to_owned),
+        paused: None,
     }
+}
+
+/// So many pauses are shown.
+const MAX_PAUSES: usize = 100;
+
+impl EntryStatus {
+    /// The same with the pause of the entry, if there is one.
+    #[must_use]
+    pub fn with_pauses(self, entry: &Entry, pauses: &Pauses, now: UnixMs) -> EntryStatus {
+        EntryStatus { paused: pause_of(entry, pauses, now), ..self }
+    }
+}
+
+/// The pause that keeps an entry from being sent.
+#[must_use]
+pub fn pause_of(entry: &Entry, pauses: &Pauses, now: UnixMs) -> Option<PauseStatus> {
+    let (subject, pause) = pauses.pause_of(entry, now)?;
+    Some(PauseStatus::new(subject, pause, Some(&entry.zone)))
+}
+
+/// Pauses as they are shown: those in force, a few of them, and how many there are.
+#[must_use]
+pub fn pauses_in_force(
+    pauses: &Pauses,
+    schedule: Option<&Schedule>,
+    now: UnixMs,
+) -> (Vec<PauseStatus>, usize) {
+    let in_force = pauses.in_force(now);
+    let shown = |(subject, pause): &(&Subject, &Pause)| {
+        let entry = match subject {
+            Subject::Entry(name) => schedule.and_then(|schedule| schedule.get(name)),
+            Subject::Tag(_) | Subject::All => None,
+        };
+        PauseStatus::new(subject, pause, entry.map(|entry| &*entry.zone))
+    };
+    (in_force.iter().take(MAX_PAUSES).map(shown).collect(), in_force.len())
 }
 
 #[cfg(test)]

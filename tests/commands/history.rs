@@ -14,7 +14,7 @@ use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 
 /// On each store, unless its server is missing.
-fn on_each_store(test: impl Fn(&dyn Fn(&str) -> Place)) {
+pub(super) fn on_each_store(test: impl Fn(&dyn Fn(&str) -> Place)) {
     test(&|schedule| place_with(schedule).env("DOWNBEAT_BROKER", "spool:spool"));
     needs!(Redis);
     let server = RedisServer::start();
@@ -26,18 +26,18 @@ fn on_each_store(test: impl Fn(&dyn Fn(&str) -> Place)) {
     });
 }
 
-fn events(place: &Place, args: &[&str]) -> Vec<Value> {
+pub(super) fn events(place: &Place, args: &[&str]) -> Vec<Value> {
     let past = place.run(&[&["history", "--json"], args].concat()).json(0);
     past["events"].as_array().unwrap().clone()
 }
 
-fn stop(downbeat: &mut Downbeat) {
+pub(super) fn stop(downbeat: &mut Downbeat) {
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));
 }
 
 /// Starts the service, and gives it back once it leads.
-fn lead(place: &Place) -> Downbeat {
+pub(super) fn lead(place: &Place) -> Downbeat {
     let downbeat = place.start(&["run", "--leader-ttl", "1s", "--grace", "3s"]);
     downbeat.wait_for_log("took office");
     downbeat

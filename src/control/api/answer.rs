@@ -88,12 +88,15 @@ fn hide(value: Value) -> Value {
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Refusal {
         let status = match &refused {
-            Refused::NoSuchEntry { .. } => StatusCode::NOT_FOUND,
+            Refused::NoSuchEntry { .. } | Refused::NoSuchTag { .. } => StatusCode::NOT_FOUND,
             Refused::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::Unfinished { .. } | Refused::Used { .. } => StatusCode::CONFLICT,
-            Refused::NotSent(_) | Refused::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::NotSent(_)
+            | Refused::Unreachable(_)
+            | Refused::NotChanged(_)
+            | Refused::ChangeUnreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
             // Not 503, which says: try again.
-            Refused::Uncertain { .. } => StatusCode::BAD_GATEWAY,
+            Refused::Uncertain { .. } | Refused::ChangeUncertain(_) => StatusCode::BAD_GATEWAY,
         };
         let detail = serde_json::to_value(&refused).unwrap_or(Value::Null);
         let way_out = match &refused {

@@ -35,6 +35,8 @@ GET /v1/queues/NAME/tasks/ID?within=1s
 POST /v1/workers/inspect {\"queues\": [NAME, …], \"timeout\": \"1s\"}
 POST /v1/entries/NAME/trigger {\"slot\", \"args\", \"kwargs\", \"queue\", \"id\", \"by\", \"dry_run\", \"wants_result\"}
 POST /v1/entries/NAME/backfill {\"from\", \"to\", \"queue\", \"run\", \"by\", \"again\", \"ended\", \"dry_run\"}
+POST /v1/pause {\"entries\": [NAME, …], \"tags\": [TAG, …], \"all\", \"note\", \"until\", \"by\"}
+POST /v1/resume {\"entries\": [NAME, …], \"tags\": [TAG, …], \"all\", \"by\"}
 POST /v1/reload?wait=true
 POST /v1/resign
 ";
@@ -95,6 +97,8 @@ pub(crate) fn acting(api: Api) -> Router {
     Router::new()
         .route("/v1/entries/{entry}/trigger", post(service::trigger))
         .route("/v1/entries/{entry}/backfill", post(service::backfill))
+        .route("/v1/pause", post(service::pause))
+        .route("/v1/resume", post(service::resume))
         .route("/v1/workers/inspect", post(brokers::workers))
         .route("/v1/reload", post(service::reload))
         .route("/v1/resign", post(service::resign))

@@ -9,6 +9,7 @@ use super::Api;
 use super::answer::{Refusal, exact, masked};
 use super::input::{Body, Names, Query};
 use crate::control::wire::{BackfillBody, TriggerBody};
+use crate::pausing::Asked;
 use crate::service::Request;
 
 /// A list of more entries is laid out on a thread of its own, as others want answers meanwhile.
@@ -89,4 +90,24 @@ pub(super) async fn backfill(
     let backfill = Box::new(body.for_entry(entry));
     let backfilled = forward(&api, |answer| Request::Backfill(backfill, answer)).await?;
     Ok(exact(&backfilled?))
+}
+
+pub(super) async fn pause(
+    State(api): State<Api>,
+    Body(asked): Body<Asked>,
+) -> Result<Response, Refusal> {
+    let answered = forward(&api, |answer| Request::Pause(Box::new(asked), answer)).await?;
+    Ok(masked(StatusCode::OK, &answered?))
+}
+
+pub(super) async fn resume(
+    State(api): State<Api>,
+    Body(asked): Body<Asked>,
+) -> Result<Response, Refusal> {
+    if asked.note.is_some() || asked.until.is_some() {
+        return Err(Refusal::invalid("resuming takes neither `note` nor `until`"));
+    }
+    let asked = Box::new(Asked { resume: true, ..asked });
+    let answered = forward(&api, |answer| Request::Pause(asked, answer)).await?;
+    Ok(masked(StatusCode::OK, &answered?))
 }

@@ -17,6 +17,7 @@ use crate::control::wire::{MAX_REQUEST, service_of};
 use crate::control::{Command, LookError, LookErrorKind, Question};
 use crate::http::on_socket;
 use crate::manual::{Backfill, Refused, Trigger};
+use crate::pausing;
 use crate::service::heartbeat::Heartbeat;
 use crate::service::history::Asked;
 
@@ -92,6 +93,14 @@ fn answer(request: Request, does: bool) -> String {
             let _ = answer.send(Err(refused));
             format!("{backfill:?}")
         }
+        Request::Pause(asked, answer) => {
+            let refused = match does {
+                true => Refused::NotChanged(text("x")),
+                false => Refused::NoSuchTag { name: text("x"), suggestion: None },
+            };
+            let _ = answer.send(Err(refused));
+            format!("{asked:?}")
+        }
         Request::Schedule(_) | Request::LogState | Request::Stop => {
             text("not asked over the socket")
         }
@@ -131,6 +140,15 @@ async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
         let (from, to) = (from.clone(), to.clone());
         let backfill =
             Backfill { entry: entry.clone(), from, to, dry_run: true, ..Backfill::default() };
+        let pause = pausing::Asked {
+            entries: vec![entry.clone()],
+            note: Some(entry.clone()),
+            until: Some("2h".to_owned()),
+            by: Some(entry.clone()),
+            ..pausing::Asked::default()
+        };
+        let tags = vec![entry.clone()];
+        let resume = pausing::Asked { resume: true, tags, all: true, ..Default::default() };
         let (queue, queues) = (entry.clone(), vec![entry.clone(), "b".to_owned()]);
         let (task_id, timeout) = (entry.clone(), Duration::from_millis(1500));
         for (command, code, asked) in [
@@ -142,6 +160,8 @@ async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
             (Command::Resign, 204, "resign".to_owned()),
             (Command::Trigger(Box::new(trigger.clone())), 404, format!("{trigger:?}")),
             (Command::Backfill(Box::new(backfill.clone())), 503, format!("{backfill:?}")),
+            (Command::Pause(Box::new(pause.clone())), 503, format!("{pause:?}")),
+            (Command::Pause(Box::new(resume.clone())), 503, format!("{resume:?}")),
         ] {
             let (answered, _) = ask(&routes, command.request().unwrap()).await;
             assert_eq!(answered, code, "{command:?}");
@@ -195,6 +215,9 @@ async fn an_error_is_json_with_a_status_code_of_its_kind() {
         (Method::POST, "/v1/entries/%ff/trigger", "", 400, "Invalid UTF-8"),
         (Method::POST, "/v1/entries/a/backfill", "", 422, "the body does not fit: "),
         (Method::POST, "/v1/entries/a/backfill", range, 422, "x"),
+        (Method::POST, "/v1/pause", r#"{"tags": ["x"]}"#, 404, "no entry has the tag `x`"),
+        (Method::POST, "/v1/pause", r#"{"resume": true}"#, 422, "the body does not fit: "),
+        (Method::POST, "/v1/resume", r#"{"until": "2h"}"#, 422, "resuming takes neither"),
         (Method::GET, "/v1/queues/a/messages?count=0", "", 422, too_many),
         (Method::GET, "/v1/queues/a/messages?count=1001", "", 422, too_many),
         (Method::GET, "/v1/queues/a/messages?count=-1", "", 422, too_many),
@@ -290,7 +313,7 @@ async fn every_path_that_the_index_names_is_there() {
         assert!(is_there && !body.contains("the query takes"), "{line}: {code} {body}");
         paths += 1;
     }
-    assert_eq!(paths, 17);
+    assert_eq!(paths, 19);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use crate::clock::{Clock, SinceBoot};
 use crate::config::{Broker, History, Loaded};
 use crate::leader::campaign::Reports;
 use crate::leader::lease::{Lease, Reading};
+use crate::pausing::desk::Desk;
 use crate::schedule::{Entry, Schedule, UnixMs, sample};
 use crate::service::reload::Loader;
 use crate::service::render::Renderer;
@@ -245,7 +246,11 @@ impl Rig {
             carrier: self.carrier.clone(),
             zones: Arc::new(Tzdata::bundled()),
         };
-        Replica { service: Service::new(parts, store, reports), wire, leadership }
+        Replica {
+            service: Service::new(parts, store, Desk::open(self.store.clone()), reports),
+            wire,
+            leadership,
+        }
     }
 
     /// Gives the replica the lease, whoever had it.

@@ -1,0 +1,98 @@
+//! Where a replica takes what its people ask for. It has a store of its own, so that neither a busy loop nor
+//! a slow answer holds anything up, and gathers for a moment what comes at once.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
+
+use super::{Answered, Asked, change, wait_for_carriers};
+use crate::manual::Refused;
+use crate::schedule::Schedule;
+use crate::store::contract::Store;
+
+/// What comes within so long is written at once.
+const GATHER: Duration = Duration::from_millis(10);
+/// At most so much of it.
+const MAX_GATHERED: usize = 100;
+
+/// Where to ask.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    jobs: mpsc::UnboundedSender<Job>,
+    changed: watch::Receiver<u64>,
+}
+
+/// Who is told.
+pub type Answer = oneshot::Sender<Result<Answered, Refused>>;
+
+#[derive(Debug)]
+struct Job {
+    asked: Asked,
+    schedule: Arc<Schedule>,
+    answer: Answer,
+}
+
+impl Desk {
+    /// Answers from now on, in a task of its own, until the last handle is gone.
+    pub fn open(store: impl Store) -> Desk {
+        let (jobs, asked) = mpsc::unbounded_channel();
+        let (writes, changed) = watch::channel(0);
+        tokio::spawn(serve(store, asked, writes));
+        Desk { jobs, changed }
+    }
+
+    /// Pauses or resumes entries of this schedule. It is answered once that holds.
+    pub fn ask(&self, asked: Asked, schedule: Arc<Schedule>, answer: Answer) {
+        // Once the task has ended, the answer is dropped.
+        let _ = self.jobs.send(Job { asked, schedule, answer });
+    }
+
+    /// Comes back when something was written here since the last call.
+    pub async fn changed(&mut self) {
+        if self.changed.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+async fn serve<S: Store>(
+    store: S,
+    mut asked: mpsc::UnboundedReceiver<Job>,
+    writes: watch::Sender<u64>,
+) {
+    let store = Arc::new(Mutex::new(store));
+    while let Some(first) = asked.recv().await {
+        sleep(GATHER).await;
+        let mut jobs = vec![first];
+        while jobs.len() < MAX_GATHERED
+            && let Ok(job) = asked.try_recv()
+        {
+            jobs.push(job);
+        }
+        let wishes: Vec<Asked> = jobs.iter().map(|job| job.asked.clone()).collect();
+        let Some(schedule) = jobs.last().map(|job| Arc::clone(&job.schedule)) else { continue };
+        let done = change(&store, &schedule, &wishes).await;
+        writes.send_modify(|count| *count += 1);
+        for (job, done) in jobs.into_iter().zip(done) {
+            // Others need not wait for its carriers.
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let answer = hold(&store, &job, done).await;
+                job.answer.send(answer)
+            });
+        }
+    }
+}
+
+/// Waits until a pause holds on carriers, too.
+async fn hold<S: Store>(
+    store: &Mutex<S>,
+    job: &Job,
+    done: Result<Answered, Refused>,
+) -> Result<Answered, Refused> {
+    let mut answered = done?;
+    answered.may_still_go = wait_for_carriers(store, &job.schedule, &job.asked, &answered).await;
+    Ok(answered)
+}

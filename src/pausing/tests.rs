@@ -1,0 +1,205 @@
+//! What people ask for, over a store in memory.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::desk::Desk;
+use super::*;
+use crate::manual::Refused;
+use crate::schedule::entry::About;
+use crate::schedule::sample::{every, schedule, zone};
+use crate::schedule::{Entry, Schedule};
+use crate::store::contract::Store as _;
+use crate::store::memory::MemoryStore;
+
+/// 2027-01-01T00:00:00Z.
+const NOW: UnixMs = UnixMs::from_secs(1_798_761_600);
+
+struct World {
+    store: Mutex<MemoryStore>,
+    schedule: Arc<Schedule>,
+}
+
+fn world() -> World {
+    let tagged = |name: &str, zone_name: &str, tags: &[&str]| {
+        let tags = tags.iter().map(|tag| (*tag).into()).collect();
+        let about = About { tags, ..About::default() }.some();
+        Entry { about, zone: Arc::new(zone(zone_name)), ..every(name, 60) }
+    };
+    let entries = [
+        tagged("berlin", "Europe/Berlin", &["night", "eu"]),
+        tagged("seoul", "Asia/Seoul", &["night"]),
+        tagged("paris", "Europe/Paris", &["eu"]),
+    ];
+    let store = MemoryStore::new("tests", || NOW);
+    World { store: Mutex::new(store), schedule: schedule(entries) }
+}
+
+impl World {
+    async fn ask(&self, asked: Asked) -> Result<Answered, Refused> {
+        let by = Some("ann@host".to_owned());
+        change(&self.store, &self.schedule, &[Asked { by, ..asked }]).await.remove(0)
+    }
+
+    async fn in_force(&self) -> Vec<String> {
+        let reading = self.store.lock().unwrap().pauses();
+        let pauses = reading.await.unwrap().to_pauses();
+        pauses.in_force(NOW).iter().map(|(subject, _)| subject.to_string()).collect()
+    }
+}
+
+fn entries(names: &[&str]) -> Asked {
+    Asked { entries: names.iter().map(ToString::to_string).collect(), ..Asked::default() }
+}
+
+fn tag(name: &str) -> Asked {
+    Asked { tags: vec![name.to_owned()], ..Asked::default() }
+}
+
+fn all() -> Asked {
+    Asked { all: true, ..Asked::default() }
+}
+
+fn resume(asked: Asked) -> Asked {
+    Asked { resume: true, ..asked }
+}
+
+fn until(asked: Asked, until: &str) -> Asked {
+    Asked { until: Some(until.to_owned()), ..asked }
+}
+
+fn changed(answered: &Answered) -> Vec<(&str, bool, bool)> {
+    let subjects = answered.subjects.iter();
+    subjects.map(|one| (&*one.subject, one.changed, one.paused.is_some())).collect()
+}
+
+#[tokio::test]
+async fn what_is_paused_twice_is_paused_once_and_what_is_resumed_twice_says_so() {
+    let world = world();
+    let both = || entries(&["seoul", "berlin", "seoul"]);
+    let answered = world.ask(both()).await.unwrap();
+    assert_eq!(changed(&answered), [("entry:seoul", true, true), ("entry:berlin", true, true)]);
+    let pause = answered.subjects[0].paused.as_ref().unwrap();
+    assert_eq!(pause.from, "2027-01-01T09:00:00+09:00");
+    assert_eq!(pause.in_words(), "until resumed, by ann@host");
+    let answered = world.ask(both()).await.unwrap();
+    assert_eq!(changed(&answered), [("entry:seoul", false, true), ("entry:berlin", false, true)]);
+    assert_eq!(world.in_force().await, ["entry:berlin", "entry:seoul"]);
+    for is_changed in [true, false] {
+        let answered = world.ask(resume(entries(&["berlin"]))).await.unwrap();
+        assert_eq!(changed(&answered), [("entry:berlin", is_changed, false)]);
+        assert_eq!(answered.subjects[0].before.is_some(), is_changed);
+    }
+    assert_eq!(world.in_force().await, ["entry:seoul"]);
+}
+
+#[tokio::test]
+async fn pausing_anew_moves_the_end_and_says_what_was_before() {
+    let world = world();
+    world.ask(until(entries(&["seoul"]), "2h")).await.unwrap();
+    let note = Some("longer\nthan thought".to_owned());
+    let answered = world.ask(Asked { note, ..entries(&["seoul"]) }).await.unwrap();
+    let [subject] = &answered.subjects[..] else { panic!("{answered:?}") };
+    let before = subject.before.as_ref().unwrap();
+    assert_eq!(before.until.as_deref(), Some("2027-01-01T11:00:00+09:00"));
+    let paused = subject.paused.as_ref().unwrap();
+    assert_eq!(paused.in_words(), "until resumed, by ann@host: longer than thought");
+}
+
+#[tokio::test]
+async fn what_keeps_entries_paused_after_resuming_is_said() {
+    let world = world();
+    world.ask(all()).await.unwrap();
+    world.ask(tag("night")).await.unwrap();
+    world.ask(entries(&["paris"])).await.unwrap();
+    let left = |answered: &Answered| {
+        let left = answered.still_paused.iter().map(|pause| pause.subject.clone());
+        (left.collect::<Vec<_>>(), answered.still_paused_count)
+    };
+    let some = |names: &[&str]| (names.iter().map(ToString::to_string).collect(), names.len());
+    let answered = world.ask(resume(entries(&["berlin"]))).await.unwrap();
+    assert_eq!(changed(&answered), [("entry:berlin", false, false)]);
+    assert_eq!(left(&answered), some(&["all", "tag:night"]));
+    let answered = world.ask(resume(all())).await.unwrap();
+    assert_eq!(left(&answered), some(&["tag:night", "entry:paris"]));
+    let answered = world.ask(resume(tag("eu"))).await.unwrap();
+    assert_eq!(left(&answered), some(&["tag:night", "entry:paris"]));
+    let answered = world.ask(resume(tag("night"))).await.unwrap();
+    assert_eq!(left(&answered), some(&[]));
+    assert_eq!(world.in_force().await, ["entry:paris"]);
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_refused_with_what_is_near() {
+    let world = world();
+    let near = |refused: Refused| refused.to_string();
+    let refused = world.ask(entries(&["seoul", "berlim"])).await.unwrap_err();
+    assert_eq!(near(refused), "no entry is named `berlim`; did you mean `berlin`?");
+    let refused = world.ask(tag("nigth")).await.unwrap_err();
+    assert_eq!(near(refused), "no entry has the tag `nigth`; did you mean `night`?");
+    let refused = world.ask(resume(tag("weekly reports"))).await.unwrap_err();
+    assert_eq!(near(refused), "no entry has the tag `weekly reports`");
+    assert!(matches!(world.ask(Asked::default()).await, Err(Refused::Invalid(_))));
+    assert_eq!(world.in_force().await, [""; 0], "nothing of it is done");
+    // What has left the schedule can be resumed.
+    world.ask(entries(&["seoul"])).await.unwrap();
+    let later = World { schedule: schedule([every("other", 60)]), ..world };
+    let answered = later.ask(resume(entries(&["seoul"]))).await.unwrap();
+    assert_eq!(changed(&answered), [("entry:seoul", true, false)]);
+    assert!(later.ask(resume(entries(&["seoul"]))).await.is_err());
+}
+
+#[tokio::test]
+async fn an_end_is_an_instant_a_wall_time_or_a_length_and_to_come() {
+    let world = world();
+    let end = async |asked: Asked, text: &str| {
+        let answered =
+            world.ask(until(asked, text)).await.map_err(|refused| refused.to_string())?;
+        let ends = answered.subjects.iter().map(|one| one.paused.as_ref().unwrap().until_utc);
+        Ok::<_, String>(ends.map(|end| end.unwrap().to_string()).collect::<Vec<_>>())
+    };
+    let both = || entries(&["berlin", "seoul"]);
+    let expected = ["2027-01-01T09:00:00Z", "2027-01-01T01:00:00Z"].map(str::to_owned);
+    assert_eq!(end(both(), "2027-01-01 10:00").await, Ok(expected.into()));
+    let instant = || vec!["2027-01-01T01:00:00Z".to_owned()];
+    assert_eq!(end(tag("night"), "2027-01-01T10:00:00+09:00").await, Ok(instant()));
+    assert_eq!(end(all(), "1h").await, Ok(instant()));
+    // Two names of one clock.
+    assert_eq!(end(tag("eu"), "2027-01-01 02:00").await, Ok(instant()));
+    for (asked, text, why) in [
+        (tag("night"), "2027-01-01 10:00", "the entries have several zones"),
+        (both(), "2027-01-01T00:00:00Z", "is past: it is 2027-01-01T00:00:00Z now"),
+        (both(), "2026-12-31 10:00", "is past"),
+        (both(), "0s", "is past"),
+        (both(), "tomorrow", "`tomorrow` is not a date and time; write `2026"),
+        (both(), "2027-02-30 10:00", "there is no `2027-02-30 10:00`"),
+    ] {
+        let refused = end(asked, text).await.unwrap_err();
+        assert!(refused.starts_with("--until: ") && refused.contains(why), "{refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_desk_gathers_what_comes_at_once_and_answers_everybody() {
+    let World { store, schedule } = world();
+    let store = store.into_inner().unwrap();
+    let mut desk = Desk::open(store.clone());
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        for asked in [entries(&["seoul"]), tag("eu"), resume(entries(&["seoul"])), all()] {
+            let (answer, answered) = tokio::sync::oneshot::channel();
+            desk.ask(asked, Arc::clone(&schedule), answer);
+            answers.push(answered);
+        }
+    }
+    let begun = tokio::time::Instant::now();
+    for answered in answers {
+        assert_eq!(answered.await.unwrap().unwrap().may_still_go, [""; 0]);
+    }
+    assert!(begun.elapsed() < Duration::from_millis(20), "{:?}", begun.elapsed());
+    desk.changed().await;
+    let read = store.clone().pauses().await.unwrap();
+    let in_force: Vec<_> = read.subjects.iter().map(|one| one.subject.to_string()).collect();
+    assert_eq!(in_force, ["all", "tag:eu", "entry:seoul"]);
+    assert!(read.of(&"entry:seoul".parse().unwrap()).0.iter().all(|pause| !pause.is_in_force(NOW)));
+}

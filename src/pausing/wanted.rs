@@ -1,0 +1,122 @@
+//! What is meant by what somebody asks for.
+
+use std::collections::BTreeSet;
+
+use super::Asked;
+use crate::config::{duration, instant};
+use crate::manual::{self, Refused};
+use crate::schedule::pause::{MAX_NOTE, Subject, Wish, fit_by, fit_note};
+use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::store::contract::{MAX_PAUSES_CHANGED, PausesRead};
+
+/// What is wanted of one subject.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) subject: Subject,
+    pub(super) wish: Wish,
+}
+
+/// What is asked for, subject by subject.
+pub(super) fn wanted(
+    asked: &Asked,
+    schedule: &Schedule,
+    read: &PausesRead,
+) -> Result<Vec<Wanted>, Refused> {
+    let subjects = subjects(asked, schedule, read)?;
+    if asked.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
+        return Err(Refused::Invalid(format!("--note: a note has at most {MAX_NOTE} bytes")));
+    }
+    let wanted = |subject: Subject| {
+        if asked.resume {
+            return Ok(Wanted { subject, wish: Wish::Resume });
+        }
+        let until = asked.until.as_deref();
+        let until = until.map(|text| end(text, &subject, schedule, read.now)).transpose()?;
+        let by = asked.by.as_deref().and_then(fit_by);
+        let note = asked.note.as_deref().and_then(fit_note);
+        Ok(Wanted { subject, wish: Wish::Pause { until, by, note } })
+    };
+    subjects.into_iter().map(wanted).collect()
+}
+
+/// Each once, in the order in which they are named.
+fn subjects(
+    asked: &Asked,
+    schedule: &Schedule,
+    read: &PausesRead,
+) -> Result<Vec<Subject>, Refused> {
+    // What has left the schedule can be resumed.
+    let is_left = |subject: &Subject| {
+        let (pauses, _) = read.of(subject);
+        asked.resume && pauses.iter().any(|pause| pause.is_in_force(read.now))
+    };
+    let mut subjects = Vec::new();
+    for name in &asked.entries {
+        let subject = Subject::Entry(name.as_str().into());
+        if !is_left(&subject) {
+            manual::find(schedule, name)?;
+        }
+        subjects.push(subject);
+    }
+    let tags = || schedule.entries.iter().flat_map(tags);
+    for name in &asked.tags {
+        let subject = Subject::Tag(name.as_str().into());
+        if !is_left(&subject) && !tags().any(|tag| tag == name) {
+            let (name, suggestion) = (name.clone(), manual::nearest(tags(), name));
+            return Err(Refused::NoSuchTag { name, suggestion });
+        }
+        subjects.push(subject);
+    }
+    if asked.all {
+        subjects.push(Subject::All);
+    }
+    let mut seen = BTreeSet::new();
+    subjects.retain(|subject| seen.insert(subject.clone()));
+    match subjects.len() {
+        0 => Err(Refused::Invalid("name entries, tags (`--tag T`), or `--all`".to_owned())),
+        count if count > MAX_PAUSES_CHANGED => Err(Refused::Invalid(format!(
+            "{count} entries are more than the {MAX_PAUSES_CHANGED} that go at once; name a tag, or `--all`"
+        ))),
+        _ => Ok(subjects),
+    }
+}
+
+fn tags(entry: &Entry) -> impl Iterator<Item = &str> {
+    entry.about.iter().flat_map(|about| &about.tags).map(|tag| &**tag)
+}
+
+/// When a pause ends by itself.
+fn end(text: &str, subject: &Subject, schedule: &Schedule, now: UnixMs) -> Result<UnixMs, Refused> {
+    let invalid = |why: String| Refused::Invalid(format!("--until: {why}"));
+    let until = match duration::parse(text) {
+        Ok(length) => now + length,
+        Err(_) => wall_time(text, subject, schedule).map_err(invalid)?,
+    };
+    if until <= now {
+        return Err(invalid(format!("{until} is past: it is {now} now")));
+    }
+    Ok(until)
+}
+
+/// The instant at which the clock of the entries' zone shows that time.
+fn wall_time(text: &str, subject: &Subject, schedule: &Schedule) -> Result<UnixMs, String> {
+    let covered = schedule.entries.iter().filter(|entry| subject.covers(entry));
+    let mut zones = BTreeSet::new();
+    let mut found = None;
+    for entry in covered {
+        if !zones.insert(entry.zone.name()) {
+            continue;
+        }
+        let instant = instant::parse(text, &entry.zone);
+        let hint = format!("{}, or a length, as in `2h`", instant::HINT);
+        let instant = instant.map_err(|error| format!("{error}; {hint}"))?;
+        if found.is_some_and(|other| other != instant) {
+            return Err(format!(
+                "the entries have several zones, in which `{text}` is not the same instant; write it with \
+                 an offset, as in `2026-12-24T18:00:00+09:00`"
+            ));
+        }
+        found = Some(instant);
+    }
+    found.ok_or_else(|| "no entry has a zone to read it in; write a length, as in `2h`".to_owned())
+}
