@@ -340,6 +340,32 @@ fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
 }
 
 #[test]
+fn a_leader_that_writes_to_another_server_than_renews_its_lease_says_so_and_finds_the_right_one() {
+    needs!(Redis);
+    let (server, other) = (server(), server());
+    let proxy = Proxy::start(&server);
+    let mut cluster = Cluster::start_with(&[proxy.url()], &busy_schedule());
+    go_on(&server);
+    // Its next connection is the one that it writes to.
+    proxy.lead_to(&other);
+    proxy.lose_a_reply();
+    let leader = cluster.replica(0);
+    leader.downbeat().wait_for_log("the broker's address leads to several servers");
+    let status: Value =
+        serde_json::from_str(&leader.command(&["status", "--json"]).stdout).unwrap();
+    assert!(status["refused_writes"]["fenced"].as_u64().unwrap() > 0, "{status}");
+    assert!(other.queue(QUEUE).is_empty());
+    proxy.lead_to(&server);
+    leader.downbeat().wait_for_log("publishing again");
+    cluster.finish(&server);
+    let leader = cluster.replica(0);
+    assert_eq!(leader.logged("leads to several servers"), 1);
+    for (entry, slots) in leader.dispatched() {
+        assert_no_gap(&entry, &slots);
+    }
+}
+
+#[test]
 fn a_leader_that_is_cut_off_makes_way_and_doubles_nothing_when_it_is_back() {
     needs!(Redis);
     let server = server();

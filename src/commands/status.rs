@@ -10,7 +10,9 @@ use crate::control::{self, Command, Question};
 use crate::leader::{Peer, campaign};
 use crate::pausing::in_words;
 use crate::service::lateness::Lateness;
-use crate::service::status::{BadRecord, QueueStatus, ScheduleStatus, Status, pauses_in_force};
+use crate::service::status::{
+    BadRecord, QueueStatus, RefusedWrites, ScheduleStatus, Status, pauses_in_force,
+};
 use crate::store::contract::Store as _;
 use crate::store::redis::Leader;
 
@@ -198,6 +200,13 @@ fn print_counts(status: &Status) -> Result<(), Failure> {
     }
     if status.broker_errors > 0 {
         fact("errors", &format!("{} calls of the broker failed", status.broker_errors))?;
+    }
+    let RefusedWrites { fenced, stale, lost } = status.refused_writes;
+    if fenced + stale + lost > 0 {
+        fact(
+            "refused",
+            &format!("writes: {fenced} fenced, {stale} stale, {lost} without a journal"),
+        )?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use prometheus::proto::{
 
 use crate::schedule::UnixMs;
 use crate::service::lateness::Lateness;
-use crate::service::status::{QueueStatus, Status};
+use crate::service::status::{QueueStatus, RefusedWrites, Status};
 
 /// All metrics, in the text format.
 pub(super) fn text(status: &Status) -> prometheus::Result<String> {
@@ -129,6 +129,12 @@ impl Families {
         let samples = vec![counter(&[], status.broker_errors)];
         let help = "Calls to the broker that failed.";
         self.add("downbeat_broker_errors_total", help, MetricType::COUNTER, samples);
+        let RefusedWrites { fenced, stale, lost } = status.refused_writes;
+        let samples = [("fenced", fenced), ("stale", stale), ("lost", lost)];
+        let samples = samples.map(|(reason, count)| counter(&[("reason", reason)], count)).into();
+        let help = "Writes that the broker refused as a whole: `fenced` ones of a leader that was followed by \
+                    another, `stale` ones after a write that it did not know of, `lost` ones without a journal.";
+        self.add("downbeat_refused_writes_total", help, MetricType::COUNTER, samples);
         let refuses = |queue: &String| flag(status.refusing.contains_key(queue));
         let queues = status.queues.keys();
         let samples = queues.map(|queue| gauge(&[("queue", queue)], refuses(queue))).collect();

@@ -13,6 +13,7 @@ mod housekeeping;
 mod keeper;
 pub mod lateness;
 mod pauses;
+mod refusals;
 pub mod reload;
 pub mod render;
 mod round;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use self::carried::Publishing;
 use self::counters::Counters;
@@ -38,6 +39,7 @@ use self::heartbeat::Heartbeat;
 use self::housekeeping::Trimming;
 use self::lateness::Lateness;
 use self::pauses::KnownPauses;
+use self::refusals::Refusals;
 use self::reload::Loader;
 use self::render::Renderer;
 use self::round::Unanswered;
@@ -74,6 +76,10 @@ const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 const MAX_AHEAD: usize = 50_000;
 /// We plan at most so far ahead of the store's clock; the store refuses what is further.
 const AHEAD_OF_STORE: Duration = Duration::from_millis(900);
+
+/// What is wrong when writes are fenced by a lease that is renewed all the same.
+const ANOTHER_SERVER: &str = "the broker's address leads to several servers: one renews the lease, and another, \
+                              which is written to, does not have it";
 
 /// What the service is asked from outside.
 #[derive(Debug)]
@@ -183,6 +189,7 @@ pub struct Service<S, C, K> {
     counters_read_at: Option<Instant>,
     lateness: Lateness,
     troubles: Troubles,
+    refusals: Refusals,
     heartbeat: Heartbeat,
     /// For those who look without asking.
     seen: watch::Sender<Arc<Status>>,
@@ -277,6 +284,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             counters_read_at: None,
             lateness: Lateness::default(),
             troubles: Troubles::default(),
+            refusals: Refusals::default(),
             heartbeat: Heartbeat::new(),
             seen: watch::Sender::default(),
         }
@@ -425,16 +433,13 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// What to do about a write that was refused as a whole.
     async fn on_refusal(&mut self, refusal: &Reply, lease: &Lease) -> Result<(), StoreError> {
         match refusal {
-            Reply::Fenced | Reply::Stale => {
-                let is_fenced = *refusal == Reply::Fenced;
-                warn!(fenced = is_fenced, "wrote nothing: the broker knows better");
-                self.back_off(refusal);
-            }
+            Reply::Fenced | Reply::Stale => self.back_off(refusal),
             Reply::Revised => {
                 debug!("somebody has paused or resumed");
                 self.read_pauses().await?;
             }
             Reply::Lost => {
+                self.refusals.note(refusal);
                 self.replace_journal(lease).await?;
             }
             Reply::Early { now } => {
@@ -449,13 +454,31 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Reads everything anew after a moment or, if the lease is another's by now, when the campaign
     /// knows of that, too.
     fn back_off(&mut self, refusal: &Reply) {
-        let pause = if *refusal == Reply::Fenced { MAX_PAUSE } else { AFTER_CONFLICT };
+        self.refusals.note(refusal);
+        let is_fenced = *refusal == Reply::Fenced;
+        if is_fenced && self.refusals.is_lease_elsewhere(self.reports.leadership.borrow().as_ref())
+        {
+            self.find_server();
+        }
+        let pause = if is_fenced { MAX_PAUSE } else { AFTER_CONFLICT };
         self.tenure = None;
         self.retry_at = Some(Instant::now() + pause);
     }
 
+    /// Lease and state are on different servers, as after a failover that only one connection has followed:
+    /// connects anew.
+    fn find_server(&mut self) {
+        self.failures += 1;
+        if self.troubles.error.as_deref() != Some(ANOTHER_SERVER) {
+            error!("{ANOTHER_SERVER}; connecting anew");
+        }
+        self.troubles.error = Some(ANOTHER_SERVER.to_owned());
+        self.store.reconnect();
+    }
+
     /// What a reply tells beside what was written.
     fn on_written(&mut self, now: UnixMs, sequence: u64, head: Option<RecordId>) {
+        self.refusals.end();
         self.read_store_clock(now);
         self.head = head;
         if let Some(planner) = &mut self.planner {
@@ -617,6 +640,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             broker: self.settings.broker.to_string(),
             broker_error: self.troubles.error.clone(),
             broker_errors: self.troubles.store_errors,
+            refused_writes: self.refusals.counts,
             schedule: Some(self.loader.status(&self.schedule)),
             slots: self.counters.slots(),
             queues: self.counters.queues(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heartbeat::Heartbeat;
 use super::lateness::Lateness;
+pub use super::refusals::RefusedWrites;
 use crate::clock::{self, SinceBoot};
 use crate::config::duration;
 use crate::leader::Peer;
@@ -49,6 +50,8 @@ pub struct Status {
     pub waits_until: Option<UnixMs>,
     /// Calls of the broker that failed since the start.
     pub broker_errors: u64,
+    /// Writes that the broker refused as a whole since the start.
+    pub refused_writes: RefusedWrites,
     /// What is wrong with the lease, while nobody can have it for that.
     pub lease_error: Option<String>,
     /// The replicas; of more than a hundred, some.

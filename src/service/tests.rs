@@ -581,3 +581,44 @@ async fn where_records_are_missing_an_old_memory_is_not_believed() {
     assert_eq!(rig.logged(&["what this process remembers is written again"]), 1, "{}", rig.log());
     rig.assert_every_second("celery", "a", 1, 21);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_renewed_on_another_server_is_noticed_and_the_leader_goes_on_when_it_is_found()
+ {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 2).await;
+    let lease = leader.lease().text;
+    rig.store.clone().resign(Arc::clone(&lease)).await.unwrap();
+    rig.pass(&mut leader, 3).await;
+    let status = leader.service.status();
+    assert_eq!(
+        (status.refused_writes.fenced > 0, status.broker_error),
+        (true, None),
+        "it may be so"
+    );
+    rig.pass(&mut leader, 7).await;
+    let said = leader.service.status().broker_error.unwrap();
+    assert!(said.contains("leads to several servers: one renews the lease"), "{said}");
+    rig.elect(&mut leader, true).await;
+    rig.pass(&mut leader, 3).await;
+    assert_eq!(leader.service.status().broker_error, None);
+    rig.assert_every_second("celery", "a", 1, 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_was_followed_by_another_counts_what_was_fenced_and_looks_for_no_other_server()
+ {
+    let mut rig = Rig::new();
+    let mut leader = rig.replica([secondly("a")]);
+    rig.elect(&mut leader, false).await;
+    rig.pass(&mut leader, 2).await;
+    rig.store.clone().resign(leader.lease().text).await.unwrap();
+    rig.pass(&mut leader, 1).await;
+    // It hears of it with the next renewal.
+    rig.depose(&mut leader).await;
+    rig.pass(&mut leader, 9).await;
+    let status = leader.service.status();
+    assert_eq!((status.refused_writes.fenced, status.broker_error), (1, None));
+}

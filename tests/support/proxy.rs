@@ -55,7 +55,7 @@ const MAX_LOST: usize = 4 << 20;
 
 /// What all connections of a proxy share.
 struct Line {
-    target: Target,
+    target: Mutex<Target>,
     silence: Mutex<Silence>,
     changed: Condvar,
     replies_to_lose: Mutex<Vec<IsMeant>>,
@@ -83,7 +83,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let line = Arc::new(Line {
-            target,
+            target: Mutex::new(target),
             silence: Mutex::new(Silence::Nothing),
             changed: Condvar::new(),
             replies_to_lose: Mutex::default(),
@@ -108,7 +108,7 @@ impl Proxy {
 
     /// For downbeat.
     pub(crate) fn url(&self) -> String {
-        match self.line.target {
+        match *self.line.target.lock().unwrap() {
             Target::Redis(_) => format!("redis://127.0.0.1:{}/0", self.port),
             Target::Amqp(_) => format!("amqp://guest:guest@127.0.0.1:{}//", self.port),
         }
@@ -140,6 +140,11 @@ impl Proxy {
     /// How many of the requests that were lost hold `mark`.
     pub(crate) fn lost(&self, mark: &str) -> usize {
         holds(&self.line.lost.lock().unwrap(), mark)
+    }
+
+    /// New connections lead to another server.
+    pub(crate) fn lead_to(&self, server: &RedisServer) {
+        *self.line.target.lock().unwrap() = Target::Redis(server.socket());
     }
 
     /// Closes all connections.
@@ -264,7 +269,7 @@ impl Line {
 
     fn connect(self: Arc<Line>, client: TcpStream) {
         self.wait_while(|silence| silence == Silence::Everything);
-        let server = match &self.target {
+        let server = match &*self.target.lock().unwrap() {
             Target::Redis(socket) => UnixStream::connect(socket).map(Stream::Unix),
             Target::Amqp(port) => TcpStream::connect(("127.0.0.1", *port)).map(Stream::Tcp),
         };

@@ -351,6 +351,11 @@ impl Rig {
 }
 
 impl Replica {
+    /// The lease under which it leads.
+    pub(super) fn lease(&self) -> Lease {
+        self.leadership.borrow().clone().unwrap()
+    }
+
     /// Works until nothing is left to do now.
     pub(super) async fn run(&mut self) {
         for _ in 0..1_000 {

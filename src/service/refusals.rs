@@ -1,0 +1,86 @@
+//! Writes that the store refused as a whole: how many, and why.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::clock::SinceBoot;
+use crate::leader::lease::Lease;
+use crate::store::contract::Reply;
+
+/// How many, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RefusedWrites {
+    /// The lease was another's or had run out.
+    pub fenced: u64,
+    /// There were writes that the leader did not know of.
+    pub stale: u64,
+    /// The journal was evicted or deleted.
+    pub lost: u64,
+}
+
+/// All that is remembered of them.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    pub(super) counts: RefusedWrites,
+    /// The reason that was logged last, until a write succeeds.
+    logged: Option<&'static str>,
+    fenced: Option<Fenced>,
+}
+
+/// A write of a tenure was fenced.
+#[derive(Debug)]
+struct Fenced {
+    tenure: Arc<str>,
+    /// When the lease was last renewed, as far as we know.
+    renewed_at: Option<SinceBoot>,
+    /// How often a later refusal has found it renewed meanwhile.
+    renewals: u32,
+}
+
+impl Refusals {
+    /// Counts a refusal, and logs it unless it is one more of the same.
+    pub(super) fn note(&mut self, refusal: &Reply) {
+        let RefusedWrites { fenced, stale, lost } = &mut self.counts;
+        let (count, reason) = match refusal {
+            Reply::Fenced => (fenced, "fenced"),
+            Reply::Stale => (stale, "stale"),
+            Reply::Lost => (lost, "lost"),
+            Reply::Revised | Reply::Early { .. } | Reply::Written { .. } => return,
+        };
+        *count += 1;
+        if self.logged.replace(reason) != Some(reason) {
+            warn!(reason, "wrote nothing: the broker knows better");
+        }
+    }
+
+    /// A write succeeded.
+    pub(super) fn end(&mut self) {
+        self.logged = None;
+    }
+
+    /// Whether the campaign goes on renewing a lease under which writes are fenced: it asks another server.
+    /// To be called when a write was fenced.
+    ///
+    /// The first renewal after a refusal may have been answered late. The second was asked for after that.
+    pub(super) fn is_lease_elsewhere(&mut self, lease: Option<&Lease>) -> bool {
+        let Some(lease) = lease else { return false };
+        let renewed_at = lease.broker_clock.map(|reading| reading.at);
+        match &mut self.fenced {
+            Some(fenced) if fenced.tenure == lease.text => {
+                if renewed_at > fenced.renewed_at {
+                    fenced.renewed_at = renewed_at;
+                    fenced.renewals += 1;
+                }
+                fenced.renewals >= 2
+            }
+            fenced => {
+                let tenure = Arc::clone(&lease.text);
+                *fenced = Some(Fenced { tenure, renewed_at, renewals: 0 });
+                false
+            }
+        }
+    }
+}
