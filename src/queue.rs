@@ -1,9 +1,12 @@
 //! Queues: which kind of worker takes from each, and what its messages look like for that.
 
+mod rate;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+pub use self::rate::{MAX_RATE, Rate, RateError};
 use crate::address::{AmqpAddress, RedisAddress};
 
 /// A named queue.
@@ -15,6 +18,8 @@ pub struct Queue {
     pub worker: Worker,
     /// Where it is on an AMQP broker; `None`: the broker that holds the state has it as well.
     pub amqp: Option<AmqpQueue>,
+    /// How fast missed slots go to it at most; `None`: as fast as they can.
+    pub catch_up_rate: Option<Rate>,
 }
 
 /// What takes a queue's messages.
@@ -193,7 +198,7 @@ impl Queue {
     #[must_use]
     pub fn unconfigured(name: &str) -> Arc<Queue> {
         let worker = Worker::Celery(CeleryQueue::default());
-        Arc::new(Queue { name: name.into(), worker, amqp: None })
+        Arc::new(Queue { name: name.into(), worker, amqp: None, catch_up_rate: None })
     }
 
     /// What takes its messages.
@@ -244,7 +249,7 @@ impl Queues {
             Some(url) => {
                 let amqp = Some(AmqpQueue::on(Arc::clone(url)));
                 let worker = Worker::Celery(CeleryQueue::default());
-                Arc::new(Queue { name: name.into(), worker, amqp })
+                Arc::new(Queue { name: name.into(), worker, amqp, catch_up_rate: None })
             }
         }
     }

@@ -519,7 +519,8 @@ fn answers() {
     let json = RqQueue { serializer: Serializer::Json };
     let workers =
         [Worker::Celery(CeleryQueue::default()), Worker::Rq(RqQueue::default()), Worker::Rq(json)];
-    let queues = workers.map(|worker| Queue { name: "q".into(), worker, amqp: None });
+    let queues =
+        workers.map(|worker| Queue { name: "q".into(), worker, amqp: None, catch_up_rate: None });
     fuzz("answers", &seeds, |input| {
         let lines = input.split(|byte| *byte == b'\n');
         let replies: Vec<_> =

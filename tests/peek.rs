@@ -181,7 +181,7 @@ fn captures(folder: &str) -> Vec<(String, Value)> {
 }
 
 fn queue(worker: Worker) -> Queue {
-    Queue { name: "q".into(), worker, amqp: None }
+    Queue { name: "q".into(), worker, amqp: None, catch_up_rate: None }
 }
 
 #[test]

@@ -213,7 +213,7 @@ fn message(queue: &str, task: &str, args: &str, kwargs: &str) -> Message {
     let worker = Worker::Rq(RqQueue::default());
     Message {
         task: task.into(),
-        queue: Queue { name: queue.into(), worker, amqp: None }.into(),
+        queue: Queue { name: queue.into(), worker, amqp: None, catch_up_rate: None }.into(),
         args: args.into(),
         kwargs: kwargs.into(),
         headers: None,

@@ -66,7 +66,8 @@ fn schedule(worker: &Worker, entries: usize, due: UnixMs) -> String {
 }
 
 fn render(worker: &Worker, entries: usize) -> Vec<Writes> {
-    let queue = Queue { amqp: None, name: QUEUE.into(), worker: worker.clone() };
+    let queue =
+        Queue { amqp: None, name: QUEUE.into(), worker: worker.clone(), catch_up_rate: None };
     let queues: Queues = [queue].into_iter().collect();
     let (place, due) = (Place::new(), UnixMs(1_800_000_000_007));
     place.write_schedule("burst.json", &schedule(worker, entries, due));

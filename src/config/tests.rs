@@ -29,7 +29,12 @@ fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
 }
 
 fn queues() -> Queues {
-    let queue = |worker: Worker| Queue { name: worker.kind().into(), worker, amqp: None };
+    let queue = |worker: Worker| Queue {
+        name: worker.kind().into(),
+        worker,
+        amqp: None,
+        catch_up_rate: None,
+    };
     let workers = [
         Worker::Rq(RqQueue::default()),
         Worker::Dramatiq(DramatiqQueue::default()),
@@ -341,7 +346,8 @@ fn the_examples_load_without_a_word() {
 /// Loads `text` for a Sidekiq queue `mail`, a plain queue `jobs` and an RQ queue `images`; the
 /// entries or the problems.
 fn load_for_queues(text: &str) -> Result<Vec<Entry>, String> {
-    let queue = |name: &str, worker| Queue { name: name.into(), worker, amqp: None };
+    let queue =
+        |name: &str, worker| Queue { name: name.into(), worker, amqp: None, catch_up_rate: None };
     let mail = queue("mail", Worker::Sidekiq(SidekiqQueue::default()));
     let images = queue("images", Worker::Rq(RqQueue::default()));
     let queues: Queues = [mail, queue("jobs", Worker::Json), images].into_iter().collect();

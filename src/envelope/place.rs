@@ -63,7 +63,10 @@ mod tests {
 
     fn check(namespace: &str, name: &str, worker: Worker) -> Result<(), Misplaced> {
         let home = Home::Redis { namespace: namespace.into() };
-        check_place(&Queue { name: name.into(), worker, amqp: None }, Some(&home))
+        check_place(
+            &Queue { name: name.into(), worker, amqp: None, catch_up_rate: None },
+            Some(&home),
+        )
     }
 
     fn celery(key_prefix: &str, separator: &str) -> Worker {

@@ -9,7 +9,7 @@ use crate::schedule::{Message, UnixMs};
 pub(super) fn message(queue: &str, worker: Worker) -> Message {
     Message {
         task: "demo.add".into(),
-        queue: Queue { name: queue.into(), worker, amqp: None }.into(),
+        queue: Queue { name: queue.into(), worker, amqp: None, catch_up_rate: None }.into(),
         args: r#"[1,"zwei"]"#.into(),
         kwargs: r#"{"deep":{"ü":[null,true]}}"#.into(),
         headers: None,

@@ -12,6 +12,7 @@
 //! ahead of it is passed over when its time comes (`repair`).
 
 mod backlog;
+mod bucket;
 mod ended;
 mod judge;
 mod repair;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::backlog::Backlog;
+use self::bucket::TokenBucket;
 use self::judge::{Judgement, Planned, Verdict};
 use self::takeover::MAX_PASSED;
 pub use self::takeover::MISSING_RECORDS;
@@ -37,6 +39,7 @@ use super::pause::{Pause, Paused, Pauses, Subject};
 use super::progress::{MAX_RUNS, Progress, Run, insert_run};
 use super::registration::RegistrationChange;
 use super::unix_ms::UnixMs;
+use crate::queue::Queue;
 
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
 const COUNT_CAP: u64 = 10_000;
@@ -56,6 +59,8 @@ pub struct Planner {
     agenda: BTreeSet<Appointment>,
     /// Entries with missed slots.
     backlog: Backlog,
+    /// Of queues with a `catch_up_rate` to which missed slots have gone.
+    buckets: HashMap<Arc<str>, TokenBucket>,
     /// The time in which every slot was on time.
     watch: Watch,
     /// What else was judged of slots that are not settled yet.
@@ -136,6 +141,14 @@ impl Item {
             Action::Send(kind) => Outcome::Dispatched(kind),
             Action::Skip { reason, .. } => Outcome::Skipped(reason),
         }
+    }
+
+    fn is_sent(&self) -> bool {
+        matches!(self.action, Action::Send(_))
+    }
+
+    fn is_caught_up(&self) -> bool {
+        self.action == Action::Send(Kind::CatchUp)
     }
 
     /// How many slots it stands for.
@@ -219,6 +232,7 @@ impl Planner {
             tracks,
             agenda: BTreeSet::new(),
             backlog: Backlog::default(),
+            buckets: HashMap::new(),
             watch: Watch::NEVER,
             judgements: HashMap::new(),
             counts: HashMap::new(),
@@ -404,24 +418,55 @@ impl Planner {
         per_entry: usize,
         items: &mut Vec<Item>,
     ) -> UnixMs {
-        let is_ready = |queue: &str| !self.held.contains_key(queue);
-        let ready = self.backlog.queues().filter(|(queue, _)| is_ready(queue));
-        let entries: usize = ready.map(|(_, entries)| entries).sum();
-        let each = limit.saturating_sub(items.len()).checked_div(entries).unwrap_or(0);
-        let per_entry = each.max(TURN).min(per_entry);
         let (mut judgements, mut wake_at) = (Vec::new(), UnixMs::MAX);
-        for index in self.backlog.turns(is_ready) {
-            if items.len() >= limit {
-                break;
+        let mut turns = self.backlog.turns(|queue| !self.held.contains_key(queue));
+        let each = limit.saturating_sub(items.len()).checked_div(turns.len()).unwrap_or(0);
+        let per_entry = each.max(TURN).min(per_entry);
+        let mut tokens = HashMap::new();
+        while items.len() < limit
+            && let Some(index) = turns.next()
+        {
+            let queue = &self.entry(index).message.queue;
+            let bucket = self.bucket(queue);
+            let left = bucket
+                .map(|bucket| tokens.entry(&queue.name).or_insert_with(|| bucket.tokens(now)));
+            if let (Some(bucket), Some(0)) = (bucket, &left) {
+                wake_at = wake_at.min(bucket.ready_at(now));
+                turns.skip_queue();
+                continue;
             }
             let paused = self.judge(index, now, &mut judgements);
             wake_at = wake_at.min(self.opens_at(&paused));
             let is_on_agenda = self.backlog.due(index).is_some_and(|due| due <= now);
-            if !is_on_agenda || judge::on_time(&judgements).is_none() {
-                self.unroll(index, &judgements, &paused, now, per_entry, items);
+            if is_on_agenda && judge::on_time(&judgements).is_some() {
+                continue;
+            }
+            let first = items.len();
+            self.unroll(index, &judgements, &paused, now, per_entry, items);
+            if let Some(left) = left {
+                keep_sends(items, first, *left, Item::is_caught_up);
+                let sent = items[first..].iter().filter(|item| item.is_caught_up()).count();
+                *left -= sent as u64;
             }
         }
         wake_at
+    }
+
+    /// What may go to the queue of the slots that it missed; `None`: all.
+    fn bucket(&self, queue: &Queue) -> Option<TokenBucket> {
+        let rate = queue.catch_up_rate?;
+        Some(self.buckets.get(&queue.name).copied().unwrap_or_else(|| TokenBucket::new(rate)))
+    }
+
+    /// The item is on its way: a missed slot counts against the `catch_up_rate` of its queue.
+    pub fn charge(&mut self, item: &Item) {
+        let queue = &self.schedule.entries[item.entry as usize].message.queue;
+        if item.is_caught_up()
+            && let Some(mut bucket) = self.bucket(queue)
+        {
+            bucket.take(self.watch.until());
+            self.buckets.insert(Arc::clone(&queue.name), bucket);
+        }
     }
 
     /// When a pause ends after which slots wait, in the time that is planned for.
@@ -447,7 +492,7 @@ impl Planner {
         let planned = Planned { index, open, forgotten, paused, cursor, now, grace: self.grace };
         planned.unroll(judgements, per_entry, items);
         if entry.guards.limit.is_some() {
-            keep_sends(items, first, self.remaining(index));
+            keep_sends(items, first, self.remaining(index), Item::is_sent);
         }
     }
 
@@ -620,11 +665,10 @@ fn prune<T>(all: &mut HashMap<u32, Vec<T>>, index: u32, is_kept: impl Fn(&T) -> 
     }
 }
 
-/// Of the items from `first` on, leaves out all behind the last that the limit lets be sent.
-fn keep_sends(items: &mut Vec<Item>, first: usize, max: u64) {
-    let is_send = |at: &usize| matches!(items[*at].action, Action::Send(_));
+/// Of the items from `first` on, leaves out all behind the last of `max` that count.
+fn keep_sends(items: &mut Vec<Item>, first: usize, max: u64, counts: impl Fn(&Item) -> bool) {
     let more = usize::try_from(max.saturating_sub(1)).unwrap_or(usize::MAX);
-    if let Some(last) = (first..items.len()).filter(is_send).nth(more) {
+    if let Some(last) = (first..items.len()).filter(|at| counts(&items[*at])).nth(more) {
         items.truncate(last + 1);
     }
 }

@@ -188,7 +188,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         reply: impl Future<Output = Result<Reply, StoreError>> + Send + 'static,
     ) -> InFlight {
         if let Some(planner) = &mut self.planner {
-            work.items().iter().for_each(|(item, _)| planner.mark_in_flight(item.entry));
+            for (item, _) in work.items() {
+                planner.charge(item);
+                planner.mark_in_flight(item.entry);
+            }
         }
         InFlight::new(fence, work, reply).await
     }

@@ -52,7 +52,10 @@ fn carried(name: &str) -> Entry {
     let Ok(Address::Amqp(url)) = Address::parse("amqp://rabbit") else { panic!("no address") };
     let amqp = Some(AmqpQueue::on(Arc::new(url)));
     let worker = Worker::Celery(CeleryQueue::default());
-    on_queue(&Arc::new(Queue { name: "carried".into(), worker, amqp }), secondly(name))
+    on_queue(
+        &Arc::new(Queue { name: "carried".into(), worker, amqp, catch_up_rate: None }),
+        secondly(name),
+    )
 }
 
 #[tokio::test(start_paused = true)]

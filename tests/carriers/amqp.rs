@@ -59,7 +59,12 @@ impl AmqpRig {
         let Ok(Address::Amqp(url)) = Address::parse(url) else { panic!("{url}") };
         let amqp = Some(AmqpQueue::on(Arc::new(url)));
         let name = Uuid::new_v4().to_string().into();
-        Arc::new(Queue { name, worker: Worker::Celery(CeleryQueue::default()), amqp })
+        Arc::new(Queue {
+            name,
+            worker: Worker::Celery(CeleryQueue::default()),
+            amqp,
+            catch_up_rate: None,
+        })
     }
 }
 

@@ -14,13 +14,13 @@ use crate::config::report::Report;
 use crate::config::settings::{MAX_NAME, amqp_name};
 use crate::envelope::{self, Misplaced};
 use crate::queue::{
-    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Home, Queue, Queues, ResultBackend,
+    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Home, Queue, Queues, Rate, ResultBackend,
     RqQueue, Serializer, SidekiqQueue, StreamQueue, Worker,
 };
 
 pub(super) static QUEUE: Keys = Keys {
     of: "a queue",
-    known: &["worker", "broker", "options"],
+    known: &["worker", "broker", "catch_up_rate", "options"],
     unsupported: &[],
     elsewhere: &[],
 };
@@ -105,7 +105,8 @@ pub(super) fn read(
         let kind = kind(&fields, report)?;
         let url = url(&fields, kind, amqp, report);
         let (worker, amqp) = worker(&fields, kind, url, state, report);
-        let queue = Queue { name: name.into(), worker, amqp };
+        let rate = fields.value("catch_up_rate").and_then(|node| rate(node, report));
+        let queue = Queue { name: name.into(), worker, amqp, catch_up_rate: rate };
         // Whether a spool has it matters once an entry names it: it may be for another broker.
         if let (Home::Redis { .. }, Err(Misplaced { message, hint })) =
             (home, envelope::check_place(&queue, Some(home)))
@@ -151,6 +152,16 @@ fn url(
         Ok(url) => Some(Arc::new(url)),
         Err(Refusal { message, hint }) => {
             report.error(node.span, message).hint(hint);
+            None
+        }
+    }
+}
+
+fn rate(node: &Node<'_>, report: &mut Report<'_>) -> Option<Rate> {
+    match node.as_written().unwrap_or_default().parse::<Rate>() {
+        Ok(rate) => Some(rate),
+        Err(error) => {
+            report.error(node.span, error.to_string()).hint(error.hint());
             None
         }
     }
@@ -344,6 +355,9 @@ pub(super) fn show(queue: &Queue) -> (String, Value) {
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
         options = if all.is_empty() { Value::Null } else { Value::Object(all) };
+    }
+    if let Some(rate) = queue.catch_up_rate {
+        shown.insert("catch_up_rate".to_owned(), json!(rate.to_string()));
     }
     if !options.is_null() {
         shown.insert("options".to_owned(), options);

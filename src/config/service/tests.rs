@@ -401,8 +401,8 @@ fn the_history_is_kept_as_long_as_the_file_says() {
 
 #[test]
 fn queues_say_who_works_on_them() {
-    let text =
-        "queues:\n  mail: {worker: sidekiq, options: {namespace: shop}}\n  jobs: {worker: json}\n";
+    let text = "queues:\n  mail: {worker: sidekiq, options: {namespace: shop}}\n  jobs: {worker: json}\n  \
+         late: {catch_up_rate: 30/m}\n";
     let config = load_file(text, &[]).unwrap();
     let worker = |name: &str| config.queues.get(name).worker.clone();
     let namespace = Some("shop".into());
@@ -414,6 +414,7 @@ fn queues_say_who_works_on_them() {
     let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues");
     let expected = json!({
         "jobs": {"worker": "json"},
+        "late": {"worker": "celery", "catch_up_rate": "30/m"},
         "mail": {"worker": "sidekiq", "options": {"namespace": "shop"}},
     });
     assert_eq!(shown.map(|(_, value, _)| value), Some(expected));

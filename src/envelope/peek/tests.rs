@@ -161,7 +161,7 @@ fn a_body_that_cannot_be_read_is_told_and_the_producers_words_are_shown() {
 
 #[test]
 fn what_is_no_message_is_told_in_words() {
-    let queue = |worker| Queue { name: "q".into(), worker, amqp: None };
+    let queue = |worker| Queue { name: "q".into(), worker, amqp: None, catch_up_rate: None };
     for worker in workers() {
         let queue = queue(worker);
         for element in ["", "\u{1b}[2J", "[1]", "{}", "{\"headers\":7}"] {
@@ -206,7 +206,7 @@ proptest! {
     #[test]
     fn no_bytes_make_reading_panic(element: Vec<u8>, stored in any_stored()) {
         for worker in workers() {
-            let _ = read(&Queue { name: "q".into(), worker, amqp: None }, &element, &stored);
+            let _ = read(&Queue { name: "q".into(), worker, amqp: None, catch_up_rate: None }, &element, &stored);
         }
     }
 

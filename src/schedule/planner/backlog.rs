@@ -1,6 +1,7 @@
 //! Entries with missed slots. They take turns, so that none waits for another's backlog.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use crate::schedule::unix_ms::UnixMs;
@@ -59,19 +60,39 @@ impl Backlog {
         self.entries.get(&index)?.due
     }
 
-    /// The queues, and how many entries each has.
-    pub(super) fn queues(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
-        self.queues.iter().map(|(queue, turns)| (queue, turns.len()))
+    /// All entries of the queues that `are_ready`, by whose turn it is.
+    pub(super) fn turns(&self, are_ready: impl Fn(&str) -> bool) -> Turns<'_> {
+        let ready = self.queues.iter().filter(|(queue, _)| are_ready(queue));
+        Turns { queues: ready.map(|(_, turns)| turns.iter().peekable()).collect(), last: 0 }
+    }
+}
+
+/// The entries of some queues, by whose turn it is.
+pub(super) struct Turns<'a> {
+    queues: Vec<Peekable<btree_map::Iter<'a, u64, u32>>>,
+    /// Which of them had the last turn.
+    last: usize,
+}
+
+impl Turns<'_> {
+    /// How many entries are left.
+    pub(super) fn len(&self) -> usize {
+        self.queues.iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// All entries of the queues that `are_ready`, by whose turn it is.
-    pub(super) fn turns(&self, are_ready: impl Fn(&str) -> bool) -> impl Iterator<Item = u32> {
-        let ready = self.queues.iter().filter(|(queue, _)| are_ready(queue));
-        let mut queues: Vec<_> = ready.map(|(_, turns)| turns.iter().peekable()).collect();
-        std::iter::from_fn(move || {
-            let waiting = queues.iter_mut().filter_map(|turns| Some((*turns.peek()?.0, turns)));
-            let (_, turns) = waiting.min_by_key(|(turn, _)| *turn)?;
-            turns.next().map(|(_, index)| *index)
-        })
+    /// No more of the queue of the last entry.
+    pub(super) fn skip_queue(&mut self) {
+        drop(self.queues.swap_remove(self.last));
+    }
+}
+
+impl Iterator for Turns<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let queues = self.queues.iter_mut().enumerate();
+        let turns = queues.filter_map(|(at, turns)| Some((*turns.peek()?.0, at)));
+        (_, self.last) = turns.min()?;
+        self.queues[self.last].next().map(|(_, index)| *index)
     }
 }

@@ -62,6 +62,7 @@ impl Planner {
     ) -> Takeover {
         let mut planner = Planner::empty(Arc::clone(&schedule), grace);
         planner.sequence = state.sequence;
+        planner.buckets = memory.map_or_else(HashMap::new, |memory| memory.buckets.clone());
         let unreadable = state.unreadable.iter().map(|(name, what)| (&**name, &**what)).collect();
         let mut taking = Taking {
             planner,
@@ -89,6 +90,7 @@ impl Planner {
     pub fn replace(&self, schedule: Arc<Schedule>, now: UnixMs) -> Takeover {
         let mut planner = Planner::empty(Arc::clone(&schedule), self.grace);
         self.held.keys().for_each(|queue| planner.hold(queue));
+        planner.buckets.clone_from(&self.buckets);
         planner.retired.clone_from(&self.retired);
         planner.pauses.clone_from(&self.pauses);
         planner.store_behind = self.store_behind;

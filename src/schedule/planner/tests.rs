@@ -166,6 +166,14 @@ fn limited(name: &str, limit: u32) -> Entry {
     Entry { guards, ..every(name, 60) }
 }
 
+/// On a queue of that `catch_up_rate`.
+fn slowly(rate: &str, mut entry: Entry) -> Entry {
+    let queue = Queue { name: "slow".into(), ..Queue::clone(&entry.message.queue) };
+    let catch_up_rate = Some(rate.parse().unwrap());
+    entry.message.queue = Queue { catch_up_rate, ..queue }.into();
+    entry
+}
+
 fn on_amqp(mut entry: Entry) -> Entry {
     let mut queue = Queue::clone(&entry.message.queue);
     let Ok(Address::Amqp(address)) = Address::parse("amqp://localhost") else { panic!() };

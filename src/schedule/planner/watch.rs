@@ -24,6 +24,11 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) const NEVER: Watch = Watch { since: UnixMs::MIN, until: UnixMs::MIN };
 
+    /// The last look.
+    pub(super) fn until(self) -> UnixMs {
+        self.until
+    }
+
     /// What was due before is missed.
     fn on_time_from(self, grace: Duration) -> UnixMs {
         self.since - grace

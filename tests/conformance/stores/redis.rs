@@ -120,7 +120,12 @@ where
     fn queue_with_results(&self) -> Arc<Queue> {
         let results = ResultBackend { url: self.server.address(), databases: Some((0, 0)) };
         let settings = CeleryQueue { results: Some(Arc::new(results)), ..CeleryQueue::default() };
-        Arc::new(Queue { name: "q".into(), worker: Worker::Celery(settings), amqp: None })
+        Arc::new(Queue {
+            name: "q".into(),
+            worker: Worker::Celery(settings),
+            amqp: None,
+            catch_up_rate: None,
+        })
     }
 
     fn reopen(&mut self, store: Self::Store) -> Self::Store {

@@ -130,6 +130,87 @@ fn entries_with_missed_slots_take_turns() {
     assert_eq!(items.iter().filter(caught_up).count(), 50);
 }
 
+/// Sends whatever is planned until then, and waits as long as each plan says. Gives what went when.
+fn send_until(planner: &mut Planner, mut now: UnixMs, until: UnixMs) -> Vec<(UnixMs, Item)> {
+    let mut sent = Vec::new();
+    while now < until {
+        let plan = planner.plan(now, 125, 125);
+        for item in plan.items {
+            planner.charge(&item);
+            planner.settle(&item);
+            sent.push((now, item));
+        }
+        now = plan.wake_at.max(now);
+    }
+    sent
+}
+
+#[test]
+fn missed_slots_go_at_the_rate_of_their_queue_and_nothing_waits_for_them() {
+    let slow = (0..20).map(|n| slowly("10/s", all(every(&format!("a-slow{n:02}"), 60))));
+    let others = [all(every("b-other", 60)), slowly("10/s", every("c-live", 1))];
+    let mut planner = at_noon(slow.chain(others));
+    let now = at(6_000);
+    skip_missed(&mut planner, 21, now);
+    let sent = send_until(&mut planner, now, at(6_030));
+    let caught_up = |item: &Item| item.action == Action::Send(Kind::CatchUp);
+    let slow = sent.iter().filter(|(_, item)| item.entry < 20 && caught_up(item));
+    assert!((299..=301).contains(&slow.clone().count()), "{}", slow.count());
+    for second in 0..30 {
+        let (from, until) = (at(6_000 + second), at(6_001 + second));
+        let went = slow.clone().filter(|(at, _)| (from..until).contains(at)).count();
+        assert!((9..=11).contains(&went), "{went} in second {second}");
+    }
+    // The other queue is done at once, and no slot on time is late.
+    let other = sent.iter().filter(|(at, item)| *at == now && item.entry == 20);
+    assert_eq!(other.count(), 100);
+    let live: Vec<_> = sent.iter().filter(|(_, item)| item.entry == 21).collect();
+    assert_eq!(live.len(), 30);
+    assert!(live.iter().all(|(at, item)| *at == item.slot), "{live:?}");
+}
+
+#[test]
+fn what_waits_for_the_rate_of_its_queue_is_too_late_in_the_end() {
+    let slow = Entry { within: secs(3_600), ..slowly("1/m", all(every("a", 30))) };
+    let planner = &mut at_noon([slow]);
+    let sent = send_until(planner, at(3_600), at(3_600 + 7_000));
+    let (mut went, mut too_late) = (0, 0);
+    for (at, item) in &sent {
+        match item.action {
+            Action::Send(_) => {
+                assert!(at.since(item.slot) <= secs(3_600));
+                went += 1;
+            }
+            Action::Skip { reason, count } => {
+                assert_eq!(reason, SkipReason::TooLate);
+                too_late += count;
+            }
+        }
+    }
+    let settled = planner.progress_of("a").unwrap().through.since(NOON).as_secs() / 30;
+    assert_eq!(went + too_late, settled);
+    assert!(too_late > 50, "{went} {too_late}");
+}
+
+#[test]
+fn a_slot_on_time_supersedes_the_missed_one_that_waits_for_its_queue() {
+    let slow = (0..3).map(|n| slowly("1/h", every(&format!("a{n}"), 60)));
+    let mut planner = at_noon(slow);
+    let sent = send_until(&mut planner, at(590), at(661));
+    let slots = |action: Action| {
+        let sent = sent.iter().filter(move |(_, item)| item.action == action);
+        sent.map(|(now, item)| (now.since(NOON).as_secs(), item.slot.since(NOON).as_secs()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(slots(Action::Send(Kind::CatchUp)), [(590, 540)]);
+    assert_eq!(
+        slots(Action::Send(Kind::Scheduled)),
+        [600, 600, 600, 660, 660, 660].map(|at| (at, at))
+    );
+    let superseded = Action::Skip { reason: SkipReason::Superseded, count: 9 };
+    assert_eq!(slots(superseded), [(600, 540), (600, 540)]);
+}
+
 #[test]
 fn a_backlog_has_a_share_even_if_slots_on_time_fill_every_plan() {
     let busy = (0..200).map(|n| every(&format!("busy{n:03}"), 1));

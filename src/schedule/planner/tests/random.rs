@@ -61,6 +61,10 @@ fn step() -> impl Strategy<Value = Step> {
 const ENTRIES: [(&str, CatchUp); 3] =
     [("all", CatchUp::All), ("latest", CatchUp::Latest), ("none", CatchUp::None)];
 
+fn is_slow(entry: &Entry) -> bool {
+    entry.message.queue.catch_up_rate.is_some()
+}
+
 /// What a store holds.
 #[derive(Clone, Default)]
 struct Records {
@@ -155,12 +159,10 @@ impl World {
             self.shown = self.periods;
         }
         let entries = ENTRIES.iter().zip(self.shown).filter(|(_, period)| *period > 0);
-        schedule(
-            entries.map(|((name, catch_up), period)| Entry {
-                catch_up: *catch_up,
-                ..every(name, period)
-            }),
-        )
+        schedule(entries.map(|((name, catch_up), period)| {
+            let entry = Entry { catch_up: *catch_up, ..every(name, period) };
+            if *catch_up == CatchUp::All { slowly("20/s", entry) } else { entry }
+        }))
     }
 
     fn write_sequence(&mut self) {
@@ -343,11 +345,19 @@ impl World {
         while settled > 0 {
             let plan = self.planner.plan(self.now(), 50, 7);
             if plan.items.is_empty() {
-                let next = self.planner.next_due().map(|(due, _)| due);
-                assert!(plan.wake_at > self.now() && next.is_none_or(|due| due > self.now()));
+                let next = self.planner.next_due();
+                // Whatever is due waits for its queue.
+                let waits = next.is_some_and(|(due, entry)| due <= self.now() && is_slow(entry));
+                assert!(waits || next.is_none_or(|(due, _)| due > self.now()), "{next:?}");
+                assert!(
+                    plan.wake_at > self.now() && (!waits || plan.wake_at <= self.now() + secs(1))
+                );
                 return;
             }
-            plan.items.iter().for_each(|item| self.planner.mark_in_flight(item.entry));
+            for item in &plan.items {
+                self.planner.charge(item);
+                self.planner.mark_in_flight(item.entry);
+            }
             for (at, item) in plan.items.iter().copied().take(settled).enumerate() {
                 let item = if guarded && at % 3 == 2 && item.count() == 1 {
                     item.skipped(SkipReason::StillRunning)
@@ -386,8 +396,11 @@ impl World {
         self.ahead = Duration::ZERO;
         self.time = self.time + secs(500);
         self.take_over(true);
-        self.lead(usize::MAX, false);
         let end = self.time;
+        while self.planner.next_due().is_some_and(|(due, _)| due <= end) {
+            self.lead(usize::MAX, false);
+            self.time = self.time + secs(1);
+        }
         for (name, epochs) in &self.epochs {
             for Epoch { since, until, period } in epochs {
                 let timing = every(name, period.as_secs());
