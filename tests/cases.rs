@@ -3,6 +3,7 @@
 //! Each rule is tried on the real binary with a real Redis, the shortest lease and grace there are, and
 //! entries that fire five times a second.
 
+mod backlogs;
 mod counts;
 mod holds;
 mod idle;
