@@ -2,6 +2,7 @@
 
 mod carried;
 mod faults;
+mod paused;
 
 use std::collections::BTreeMap;
 use std::fs;

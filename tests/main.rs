@@ -33,6 +33,7 @@ mod logs;
 mod neighbours;
 mod overlap;
 mod package;
+mod pausing;
 mod peek;
 mod plain;
 mod python_repr;

@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use super::desk::Desk;
 use super::*;
+use crate::address::Address;
 use crate::manual::Refused;
+use crate::queue::{AmqpQueue, Queue};
 use crate::schedule::entry::About;
 use crate::schedule::sample::{every, schedule, zone};
-use crate::schedule::{Entry, Schedule};
-use crate::store::contract::Store as _;
+use crate::schedule::{Entry, Guards, Schedule};
+use crate::store::Fence;
+use crate::store::contract::{
+    Acquire, Acquired, Intend, Intent, PausesMark, Reply, Settle, Settled, Store as _,
+};
 use crate::store::memory::MemoryStore;
 
 /// 2027-01-01T00:00:00Z.
@@ -48,7 +53,7 @@ impl World {
     }
 }
 
-fn entries(names: &[&str]) -> Asked {
+fn named(names: &[&str]) -> Asked {
     Asked { entries: names.iter().map(ToString::to_string).collect(), ..Asked::default() }
 }
 
@@ -76,7 +81,7 @@ fn changed(answered: &Answered) -> Vec<(&str, bool, bool)> {
 #[tokio::test]
 async fn what_is_paused_twice_is_paused_once_and_what_is_resumed_twice_says_so() {
     let world = world();
-    let both = || entries(&["seoul", "berlin", "seoul"]);
+    let both = || named(&["seoul", "berlin", "seoul"]);
     let answered = world.ask(both()).await.unwrap();
     assert_eq!(changed(&answered), [("entry:seoul", true, true), ("entry:berlin", true, true)]);
     let pause = answered.subjects[0].paused.as_ref().unwrap();
@@ -86,7 +91,7 @@ async fn what_is_paused_twice_is_paused_once_and_what_is_resumed_twice_says_so()
     assert_eq!(changed(&answered), [("entry:seoul", false, true), ("entry:berlin", false, true)]);
     assert_eq!(world.in_force().await, ["entry:berlin", "entry:seoul"]);
     for is_changed in [true, false] {
-        let answered = world.ask(resume(entries(&["berlin"]))).await.unwrap();
+        let answered = world.ask(resume(named(&["berlin"]))).await.unwrap();
         assert_eq!(changed(&answered), [("entry:berlin", is_changed, false)]);
         assert_eq!(answered.subjects[0].before.is_some(), is_changed);
     }
@@ -96,9 +101,9 @@ async fn what_is_paused_twice_is_paused_once_and_what_is_resumed_twice_says_so()
 #[tokio::test]
 async fn pausing_anew_moves_the_end_and_says_what_was_before() {
     let world = world();
-    world.ask(until(entries(&["seoul"]), "2h")).await.unwrap();
+    world.ask(until(named(&["seoul"]), "2h")).await.unwrap();
     let note = Some("longer\nthan thought".to_owned());
-    let answered = world.ask(Asked { note, ..entries(&["seoul"]) }).await.unwrap();
+    let answered = world.ask(Asked { note, ..named(&["seoul"]) }).await.unwrap();
     let [subject] = &answered.subjects[..] else { panic!("{answered:?}") };
     let before = subject.before.as_ref().unwrap();
     assert_eq!(before.until.as_deref(), Some("2027-01-01T11:00:00+09:00"));
@@ -111,13 +116,13 @@ async fn what_keeps_entries_paused_after_resuming_is_said() {
     let world = world();
     world.ask(all()).await.unwrap();
     world.ask(tag("night")).await.unwrap();
-    world.ask(entries(&["paris"])).await.unwrap();
+    world.ask(named(&["paris"])).await.unwrap();
     let left = |answered: &Answered| {
         let left = answered.still_paused.iter().map(|pause| pause.subject.clone());
         (left.collect::<Vec<_>>(), answered.still_paused_count)
     };
     let some = |names: &[&str]| (names.iter().map(ToString::to_string).collect(), names.len());
-    let answered = world.ask(resume(entries(&["berlin"]))).await.unwrap();
+    let answered = world.ask(resume(named(&["berlin"]))).await.unwrap();
     assert_eq!(changed(&answered), [("entry:berlin", false, false)]);
     assert_eq!(left(&answered), some(&["all", "tag:night"]));
     let answered = world.ask(resume(all())).await.unwrap();
@@ -133,7 +138,7 @@ async fn what_keeps_entries_paused_after_resuming_is_said() {
 async fn what_does_not_exist_is_refused_with_what_is_near() {
     let world = world();
     let near = |refused: Refused| refused.to_string();
-    let refused = world.ask(entries(&["seoul", "berlim"])).await.unwrap_err();
+    let refused = world.ask(named(&["seoul", "berlim"])).await.unwrap_err();
     assert_eq!(near(refused), "no entry is named `berlim`; did you mean `berlin`?");
     let refused = world.ask(tag("nigth")).await.unwrap_err();
     assert_eq!(near(refused), "no entry has the tag `nigth`; did you mean `night`?");
@@ -142,11 +147,11 @@ async fn what_does_not_exist_is_refused_with_what_is_near() {
     assert!(matches!(world.ask(Asked::default()).await, Err(Refused::Invalid(_))));
     assert_eq!(world.in_force().await, [""; 0], "nothing of it is done");
     // What has left the schedule can be resumed.
-    world.ask(entries(&["seoul"])).await.unwrap();
+    world.ask(named(&["seoul"])).await.unwrap();
     let later = World { schedule: schedule([every("other", 60)]), ..world };
-    let answered = later.ask(resume(entries(&["seoul"]))).await.unwrap();
+    let answered = later.ask(resume(named(&["seoul"]))).await.unwrap();
     assert_eq!(changed(&answered), [("entry:seoul", true, false)]);
-    assert!(later.ask(resume(entries(&["seoul"]))).await.is_err());
+    assert!(later.ask(resume(named(&["seoul"]))).await.is_err());
 }
 
 #[tokio::test]
@@ -158,7 +163,7 @@ async fn an_end_is_an_instant_a_wall_time_or_a_length_and_to_come() {
         let ends = answered.subjects.iter().map(|one| one.paused.as_ref().unwrap().until_utc);
         Ok::<_, String>(ends.map(|end| end.unwrap().to_string()).collect::<Vec<_>>())
     };
-    let both = || entries(&["berlin", "seoul"]);
+    let both = || named(&["berlin", "seoul"]);
     let expected = ["2027-01-01T09:00:00Z", "2027-01-01T01:00:00Z"].map(str::to_owned);
     assert_eq!(end(both(), "2027-01-01 10:00").await, Ok(expected.into()));
     let instant = || vec!["2027-01-01T01:00:00Z".to_owned()];
@@ -186,7 +191,7 @@ async fn a_desk_gathers_what_comes_at_once_and_answers_everybody() {
     let mut desk = Desk::open(store.clone());
     let mut answers = Vec::new();
     for _ in 0..3 {
-        for asked in [entries(&["seoul"]), tag("eu"), resume(entries(&["seoul"])), all()] {
+        for asked in [named(&["seoul"]), tag("eu"), resume(named(&["seoul"])), all()] {
             let (answer, answered) = tokio::sync::oneshot::channel();
             desk.ask(asked, Arc::clone(&schedule), answer);
             answers.push(answered);
@@ -202,4 +207,89 @@ async fn a_desk_gathers_what_comes_at_once_and_answers_everybody() {
     let in_force: Vec<_> = read.subjects.iter().map(|one| one.subject.to_string()).collect();
     assert_eq!(in_force, ["all", "tag:eu", "entry:seoul"]);
     assert!(read.of(&"entry:seoul".parse().unwrap()).0.iter().all(|pause| !pause.is_in_force(NOW)));
+}
+
+/// A leader is handing a slot of the entry to a carrier.
+struct Handing {
+    store: MemoryStore,
+    lease: Arc<str>,
+    queue: Arc<Queue>,
+}
+
+async fn handing(store: &MemoryStore, entry: &Entry) -> Handing {
+    let mut store = store.clone();
+    let (holder, ttl) = ("one".into(), Duration::from_secs(60));
+    let acquired =
+        store.acquire(Acquire { holder, ttl, even_unmarked: true, replaces: None }).await;
+    let Ok(Acquired::Ours { lease, .. }) = acquired else { panic!("{acquired:?}") };
+    let queue = Arc::clone(&entry.message.queue);
+    let (name, guards) = (Arc::clone(&entry.name), Guards::default());
+    let slots = vec![Intent { entry: name, slot: NOW, queue: Arc::clone(&queue), guards }];
+    let (fence, pauses) = (Fence::after(&lease, 0), PausesMark::default());
+    let reply = store.intend(Intend { fence, pauses, slots }).await;
+    assert!(matches!(reply, Ok(Reply::Written { .. })), "{reply:?}");
+    Handing { store, lease, queue }
+}
+
+impl Handing {
+    /// The carrier has said what became of it.
+    async fn settle(&mut self, entry: &Entry) {
+        let sequence = self.store.read().await.unwrap().sequence;
+        let (fence, queue) = (Fence::after(&self.lease, sequence), Arc::clone(&self.queue));
+        let (entry, guards) = (Arc::clone(&entry.name), Guards::default());
+        let settled = Settled { entry, queue, line: None, task_id: uuid::Uuid::nil(), guards };
+        let reply = self.store.settle(Settle { fence, slots: vec![settled] }).await;
+        assert!(matches!(reply, Ok(Reply::Written { .. })), "{reply:?}");
+    }
+}
+
+fn carried(name: &str) -> Entry {
+    let Ok(Address::Amqp(url)) = Address::parse("amqp://rabbit") else { panic!("no address") };
+    let mut entry = every(name, 60);
+    let mut queue = Queue::clone(&entry.message.queue);
+    queue.amqp = Some(AmqpQueue::on(Arc::new(url)));
+    entry.message.queue = Arc::new(queue);
+    entry
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_answered_once_no_carrier_is_being_handed_anything_of_it() {
+    let store = MemoryStore::new("tests", || NOW);
+    let entries = schedule([carried("a"), carried("b")]);
+    let entry = entries.get("a").unwrap();
+    let mut handing = handing(&store, entry).await;
+    let desk = Desk::open(store);
+    let ask = |asked: Asked| {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        desk.ask(asked, Arc::clone(&entries), answer);
+        async { answered.await.unwrap().unwrap() }
+    };
+    let waiting = ask(named(&["a"]));
+    let mut waiting = std::pin::pin!(waiting);
+    let second = Duration::from_secs(1);
+    assert!(tokio::time::timeout(second, waiting.as_mut()).await.is_err());
+    // Others are not kept waiting, nor is who resumes.
+    let begun = tokio::time::Instant::now();
+    assert_eq!(ask(named(&["b"])).await.may_still_go, [""; 0]);
+    assert!(begun.elapsed() < second / 10, "{:?}", begun.elapsed());
+    handing.settle(entry).await;
+    assert_eq!(waiting.await.may_still_go, [""; 0]);
+    assert!(begun.elapsed() < second / 5, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_a_carrier_says_nothing_a_pause_says_what_may_still_go() {
+    let store = MemoryStore::new("tests", || NOW);
+    let entries = schedule([carried("a"), carried("b"), every("c", 60)]);
+    let _handing = handing(&store, entries.get("a").unwrap()).await;
+    let store = Mutex::new(store);
+    let begun = tokio::time::Instant::now();
+    let asked = [all()];
+    let done = change(&store, &entries, &asked).await.remove(0).unwrap();
+    let left = wait_for_carriers(&store, &entries, &asked[0], &done).await;
+    assert_eq!(left, ["a"]);
+    assert!((5..10).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    let asked = [resume(all())];
+    let done = change(&store, &entries, &asked).await.remove(0).unwrap();
+    assert_eq!(wait_for_carriers(&store, &entries, &asked[0], &done).await, [""; 0]);
 }

@@ -2,6 +2,7 @@
 //! once.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use downbeat::schedule::{TaskIds, UnixMs};
@@ -76,6 +77,11 @@ impl Replica {
     pub(crate) fn stop(&mut self) {
         self.downbeat.process().terminate();
         assert_eq!(self.downbeat.wait(SOON).code(), Some(0), "{:?}", self.downbeat.log());
+    }
+
+    /// Its control socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.place.runtime().join("control.sock")
     }
 
     /// Runs a command on its machine.

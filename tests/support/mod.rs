@@ -17,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod rabbitmq;
 pub(crate) mod random;
+pub(crate) mod recorded;
 pub(crate) mod redis;
 pub(crate) mod replica;
 pub(crate) mod rq;

@@ -5,7 +5,10 @@
 -- Gives {'revised', now}
 do
   local revision, version = read_mark(KEYS[7])
-  if revision ~= ARGV[7] or ARGV[8] ~= '' and version ~= ARGV[8] then
+  if revision ~= ARGV[7] then
+    return {'revised', now}
+  end
+  if ARGV[8] ~= '' and version ~= ARGV[8] then
     return {'revised', now}
   end
 end
