@@ -85,6 +85,27 @@ fn assert_every_slot_once(entry: &str, lines: &[Recorded]) {
 }
 
 #[test]
+fn the_first_pause_holds_from_its_answer_on_though_another_replica_leads() {
+    needs!(Redis);
+    let server = known(RedisServer::start());
+    let mut cluster = Cluster::start_with(&vec![server.url(); 2], &schedule());
+    let socket = cluster.replicas()[1].socket();
+    let (redis, paused_at, resumed_at) = (server.connect(), BTreeMap::new(), BTreeMap::new());
+    let mut desk = Desk { redis, paused_at, resumed_at };
+    go_on(&server);
+    desk.pause(&socket, 7);
+    go_on(&server);
+    go_on(&server);
+    let lines = &recorded(&mut server.connect())[&name(7)];
+    let after = lines.iter().filter(|one| one.at_ms > desk.paused_at[&name(7)]);
+    let after: Vec<_> = after.map(Recorded::is_paused).collect();
+    assert!(after.len() >= 2 && !after.contains(&false), "{lines:?}");
+    for replica in cluster.replicas() {
+        replica.stop();
+    }
+}
+
+#[test]
 fn after_the_answer_nothing_goes_while_others_take_the_lead_and_die() {
     needs!(Redis);
     let server = known(RedisServer::start());
