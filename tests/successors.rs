@@ -318,13 +318,14 @@ fn locks_of_a_file_system_that_may_be_shared_prove_nothing() {
     let apart = |args: &[&str]| {
         let inner = place.command_after(&mount, args);
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private"]);
+        // Message queues outlive their mount, but not their namespace.
+        command.args(["--mount", "--ipc", "--propagation", "private"]);
         command.arg(inner.get_program()).args(inner.get_args());
         command.current_dir(place.path()).env_clear();
         command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Downbeat::spawn(&mut command)
     };
-    let tried = Command::new("unshare").args(["--mount", "true"]).status();
+    let tried = Command::new("unshare").args(["--mount", "--ipc", "true"]).status();
     if !tried.is_ok_and(|status| status.success()) {
         println!("skipped: the kernel gives no namespace");
         return;
