@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::ops::Add;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -103,6 +104,20 @@ impl SinceBoot {
     #[must_use]
     pub fn now() -> SinceBoot {
         SinceBoot(reading(ClockId::Boottime))
+    }
+
+    /// How long ago `earlier` was; zero if that is yet to come.
+    #[must_use]
+    pub fn since(self, earlier: SinceBoot) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for SinceBoot {
+    type Output = SinceBoot;
+
+    fn add(self, length: Duration) -> SinceBoot {
+        SinceBoot(self.0.saturating_add(length))
     }
 }
 

@@ -10,7 +10,9 @@
 //! - [`carrier`]: brokers that take messages and keep no records: AMQP.
 //! - [`tls`]: whom to trust on the way to a broker.
 //! - [`leader`]: one leader among any number of replicas.
-//! - [`service`]: the loop that waits, decides and acts.
+//! - [`core`]: pure; what the leader does next, given what has happened.
+//! - [`render`]: a slot becomes the message and the record that are sent together.
+//! - [`service`]: the loop that waits for events and does what the core decides.
 //! - [`manual`]: messages that somebody asks for, on the same path.
 //! - [`pausing`]: pausing and resuming, as somebody asks for it.
 //! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
@@ -39,6 +41,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod control;
+pub mod core;
 pub mod envelope;
 pub mod escape;
 pub mod host;
@@ -50,6 +53,7 @@ mod ownership;
 pub mod pausing;
 pub mod queue;
 mod regular_file;
+pub mod render;
 pub mod schedule;
 pub mod service;
 pub mod signals;

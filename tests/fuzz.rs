@@ -7,7 +7,7 @@
 //!
 //!     DOWNBEAT_FUZZ_SECONDS=3600 cargo test --test tests -- --exact fuzz::cron --nocapture
 
-#![allow(clippy::disallowed_methods, reason = "a run is as long as it was told, by the real clock")]
+#![allow(clippy::disallowed_types, reason = "a run is as long as it was told, by the real clock")]
 
 use std::collections::BTreeSet;
 use std::error::Error;

@@ -17,8 +17,8 @@ use crate::control::Command;
 use crate::manual::backfill::Slot;
 use crate::manual::{self, Backfill, Backfilled, Refused};
 use crate::mask::mask;
+use crate::render::Renderer;
 use crate::schedule::Schedule;
-use crate::service::render::Renderer;
 use crate::store::contract::BackfillStep;
 
 const TIMEOUT: Duration = Duration::from_secs(30);

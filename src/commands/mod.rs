@@ -42,8 +42,8 @@ use crate::control::{self, AskError};
 use crate::host;
 use crate::manual::Refused;
 use crate::queue::{Queue, Worker};
+use crate::render::Renderer;
 use crate::schedule::Schedule;
-use crate::service::render::Renderer;
 use crate::store::contract::StoreError;
 use crate::tzdata::Tzdata;
 

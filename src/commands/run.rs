@@ -179,8 +179,8 @@ impl Run {
         let (campaign, reports) = Campaign::new(of_campaign, times, myself, announcing);
         let to_campaign = reports.requests.clone();
         let mut campaign = begin(campaign.with_tenures(tenures))?;
-        let service = Service::new(parts, store, Desk::open(of_desk), reports);
-        let answering = listeners.serve(&service)?;
+        let mut service = Service::new(parts, store, Desk::open(of_desk), reports);
+        let answering = listeners.serve(&mut service)?;
         tokio::select! {
             () = work(service, requested, &stopping) => {}
             Ok(Err(error)) = &mut campaign => return Err(Failure::new(Exit::Config, error)),
@@ -239,12 +239,12 @@ impl Listeners {
     /// Answers from now on, until what is given back is dropped.
     fn serve<S: Store>(
         self,
-        service: &Service<S, Amqp, SystemClock>,
+        service: &mut Service<S, Amqp, SystemClock>,
     ) -> Result<(Option<http::Serving>, Option<control::Serving>), Failure> {
         let failed = |error: io::Error| Failure::new(Exit::Failed, error);
         let Listeners { http, control, api } = self;
         // A view costs the loop a little at each turn, so none is kept for the control socket.
-        let heartbeat = service.view().heartbeat;
+        let heartbeat = service.heartbeat();
         let control = control.map(|server| server.serve(http::on_socket(heartbeat, api)));
         let http = http.map(|server| server.serve(service.view()));
         Ok((http.transpose().map_err(failed)?, control.transpose().map_err(failed)?))

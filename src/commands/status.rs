@@ -7,12 +7,10 @@ use super::{Exit, Failure, ask_service, block_on, configuration, load, look, sho
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::{self, Command, Question};
+use crate::core::{BadRecord, Lateness, QueueStatus, RefusedWrites};
 use crate::leader::{Peer, campaign};
 use crate::pausing::in_words;
-use crate::service::lateness::Lateness;
-use crate::service::status::{
-    BadRecord, QueueStatus, RefusedWrites, ScheduleStatus, Status, pauses_in_force,
-};
+use crate::service::status::{ScheduleStatus, Status, pauses_in_force};
 use crate::store::contract::Store as _;
 use crate::store::redis::Leader;
 

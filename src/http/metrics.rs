@@ -11,9 +11,9 @@ use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
+use crate::core::{Lateness, QueueStatus, RefusedWrites};
 use crate::schedule::UnixMs;
-use crate::service::lateness::Lateness;
-use crate::service::status::{QueueStatus, RefusedWrites, Status};
+use crate::service::status::Status;
 
 /// All metrics, in the text format.
 pub(super) fn text(status: &Status) -> prometheus::Result<String> {

@@ -58,25 +58,6 @@ pub struct Reports {
     pub errors: Arc<AtomicU64>,
 }
 
-#[cfg(test)]
-impl Reports {
-    /// Of a campaign that says nothing and hears nothing.
-    pub(crate) fn silent() -> Reports {
-        Reports {
-            identity: None,
-            requests: mpsc::channel(1).0,
-            leadership: watch::channel(None).1,
-            peers: watch::channel(Vec::new()).1,
-            peer_count: watch::channel(0).1,
-            leader: watch::channel(None).1,
-            waits_until: watch::channel(None).1,
-            trouble: watch::channel(None).1,
-            lease_trouble: watch::channel(None).1,
-            errors: Arc::default(),
-        }
-    }
-}
-
 /// One replica's part in finding a leader.
 #[derive(Debug)]
 pub struct Campaign<S> {

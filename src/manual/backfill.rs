@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::{Edits, Origin, Publish, Ready, Refused, asked_by, broker_of, edited, find, time};
 use crate::config::Broker;
 use crate::pausing::PauseStatus;
+use crate::render::Renderer;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
-use crate::service::render::Renderer;
 use crate::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
 
 /// More slots than this are refused.

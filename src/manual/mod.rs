@@ -17,7 +17,7 @@ pub mod trigger;
 mod tests;
 
 pub use backfill::{Backfill, Backfilled, backfill};
-pub use publish::{CarrierOnly, Delivery, ManualPublish, Publish, Publisher, TakeNote};
+pub use publish::{Delivery, ManualPublish, ManualStore, Publish, Publisher};
 pub use trigger::{Trigger, Triggered, trigger};
 
 use std::sync::Arc;
@@ -26,13 +26,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::clock;
 use crate::config::{Broker, MAX_NAME, instant};
 use crate::envelope::{self, Misplaced, Unsendable, answer};
 use crate::escape::escape;
 use crate::queue::Queue;
+use crate::render::{OutboundMessage, Renderer};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
-use crate::service::render::{OutboundMessage, Renderer};
 use crate::store::contract::RunOf;
 
 /// Characters that are kept of who asked.
@@ -189,21 +190,6 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     Ok(message)
 }
 
-/// The queue that a manual message would go to; `None` when there is no such entry.
-#[must_use]
-pub fn queue_of(
-    renderer: &Renderer,
-    schedule: &Schedule,
-    entry: &str,
-    instead: Option<&str>,
-) -> Option<Arc<Queue>> {
-    let entry = schedule.get(entry)?;
-    Some(match instead {
-        Some(name) => renderer.queue(name),
-        None => Arc::clone(&entry.message.queue),
-    })
-}
-
 /// The broker that a queue is on, as it may be shown.
 fn broker_of(queue: &Queue, store: Option<&Broker>) -> Option<String> {
     match &queue.amqp {
@@ -247,7 +233,7 @@ impl<'a> Ready<'a> {
         let Origin { kind, task_id, run, by } = origin;
         let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
         let reports_result = answer::reports_result(&message);
-        let message = renderer.outbound(entry, &message, slot, kind, task_id);
+        let message = renderer.outbound(entry, &message, slot, kind, task_id, clock::wall());
         let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(kind));
         let line = Line { task_id: Some(task_id), by: asked_by(by), ..line };
         Ok(Ready { entry, publish: ManualPublish { message, line, run }, reports_result })

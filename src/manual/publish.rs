@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::carrier::{Carrier, PublishOutcome};
 use crate::envelope::Publication;
 use crate::queue::Queue;
+use crate::render::OutboundMessage;
 use crate::schedule::outcome::Line;
-use crate::service::render::OutboundMessage;
 use crate::store::Outgoing;
 use crate::store::contract::{
     BackfillNote, ManualMessage, ManualNote, ManualStep, Noted, OpenBackfill, RunOf, Sent, Store,
@@ -72,8 +72,14 @@ pub trait Publish {
     ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send;
 }
 
-/// Takes notes of manual messages that go to carriers.
-pub trait TakeNote {
+/// What a store does for manual messages.
+pub trait ManualStore {
+    /// As [`Store::send`].
+    fn send(
+        &mut self,
+        message: ManualMessage,
+    ) -> impl Future<Output = Result<Sent, StoreError>> + Send;
+
     /// As [`Store::note`].
     fn note(&mut self, note: ManualNote) -> impl Future<Output = Result<Noted, StoreError>> + Send;
 
@@ -84,7 +90,14 @@ pub trait TakeNote {
     ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send;
 }
 
-impl<S: Store> TakeNote for S {
+impl<S: Store> ManualStore for S {
+    fn send(
+        &mut self,
+        message: ManualMessage,
+    ) -> impl Future<Output = Result<Sent, StoreError>> + Send {
+        Store::send(self, message)
+    }
+
     fn note(&mut self, note: ManualNote) -> impl Future<Output = Result<Noted, StoreError>> + Send {
         Store::note(self, note)
     }
@@ -106,7 +119,7 @@ pub struct Publisher<'a, S, C> {
     pub carrier: C,
 }
 
-impl<S: Store, C: Carrier> Publish for Publisher<'_, S, C> {
+impl<S: ManualStore + Send, C: Carrier> Publish for Publisher<'_, S, C> {
     async fn publish(&mut self, publish: ManualPublish) -> Delivery {
         let ManualPublish { message, line, run } = publish;
         match message {
@@ -126,39 +139,12 @@ impl<S: Store, C: Carrier> Publish for Publisher<'_, S, C> {
     }
 }
 
-/// Takes manual messages that go to carriers.
-#[derive(Debug)]
-pub struct CarrierOnly<C, N> {
-    /// Takes them.
-    pub carrier: C,
-    /// Takes notes of them.
-    pub notes: N,
-}
-
-impl<C: Carrier, N: TakeNote + Send> Publish for CarrierOnly<C, N> {
-    async fn publish(&mut self, publish: ManualPublish) -> Delivery {
-        let ManualPublish { message, line, run } = publish;
-        match message {
-            OutboundMessage::Carrier(queue, publication) => {
-                let noted = Carried { queue, line, run };
-                carry(&mut self.notes, &self.carrier, noted, publication).await
-            }
-            OutboundMessage::Store(message) => {
-                let name = &message.queue.name;
-                Delivery::NotSent(format!("the queue `{name}` is not on a carrier"))
-            }
-        }
-    }
-
-    async fn note_backfill(
-        &mut self,
-        note: BackfillNote,
-    ) -> Result<Option<OpenBackfill>, StoreError> {
-        self.notes.note_backfill(note).await
-    }
-}
-
-async fn send(store: &mut impl Store, message: Outgoing, line: Line, run: (Uuid, u64)) -> Delivery {
+async fn send(
+    store: &mut impl ManualStore,
+    message: Outgoing,
+    line: Line,
+    run: (Uuid, u64),
+) -> Delivery {
     match store.send(ManualMessage { message, line, run }).await {
         Ok(Sent::Now) => Delivery::Sent,
         Ok(Sent::Already) => Delivery::SentBefore,
@@ -187,12 +173,12 @@ impl Carried {
 /// Publishes a message that its store knows of beforehand, and has it journalled. What is in doubt is
 /// not: a repeat of its run publishes it again.
 async fn carry(
-    notes: &mut impl TakeNote,
+    store: &mut impl ManualStore,
     carrier: &impl Carrier,
     carried: Carried,
     publication: Publication,
 ) -> Delivery {
-    match notes.note(carried.note(ManualStep::Intended)).await {
+    match store.note(carried.note(ManualStep::Intended)).await {
         Ok(Noted::Now) => {}
         Ok(Noted::Already) => return Delivery::SentBefore,
         Ok(Noted::Other(of)) => return Delivery::Other(of),
@@ -201,10 +187,10 @@ async fn carry(
     }
     let outcome = carrier.publish_all(&carried.queue, &[publication], || true).await.pop();
     if outcome == Some(PublishOutcome::Published) {
-        journal(notes, &carried).await;
+        journal(store, &carried).await;
         return Delivery::Sent;
     }
-    if let Err(error) = notes.note(carried.note(ManualStep::NotPublished)).await {
+    if let Err(error) = store.note(carried.note(ManualStep::NotPublished)).await {
         debug!(%error, "the run can be tried again once its intent has run out");
     }
     match outcome {
@@ -219,9 +205,9 @@ async fn carry(
 
 /// Has a message journalled that a carrier has taken. If the store does not answer, it is tried again:
 /// noting it twice does no harm.
-async fn journal(notes: &mut impl TakeNote, carried: &Carried) {
+async fn journal(store: &mut impl ManualStore, carried: &Carried) {
     for pause in [Some(RETRY_AFTER), Some(2 * RETRY_AFTER), None] {
-        let Err(error) = notes.note(carried.note(ManualStep::Published)).await else { return };
+        let Err(error) = store.note(carried.note(ManualStep::Published)).await else { return };
         let Some(pause) = pause else {
             let Line { entry, slot, task_id, .. } = &carried.line;
             let task_id = task_id.unwrap_or_default();

@@ -3,12 +3,11 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::address::Address;
 use crate::carrier::memory::{Fault, MemoryCarrier};
-use crate::clock;
 use crate::queue::AmqpQueue;
 use crate::schedule::sample::{every, schedule};
 use crate::store::contract::{
-    BackfillNote, BackfillStep, HistoryQuery, ManualNote, ManualStep, Noted, OpenBackfill, Store,
-    StoreError,
+    BackfillNote, BackfillStep, HistoryQuery, ManualMessage, ManualNote, ManualStep, Noted,
+    OpenBackfill, Sent, Store, StoreError,
 };
 use crate::store::memory::MemoryStore;
 
@@ -337,17 +336,6 @@ async fn a_carrier_is_handed_again_what_it_has_not_confirmed_and_nothing_else() 
     assert_eq!(ids(&broker), [Uuid::from_u128(7)]);
 }
 
-#[tokio::test]
-async fn what_goes_to_a_store_is_not_sent_by_a_carrier_alone() {
-    let broker = Broker::new();
-    let (carrier, notes) = (broker.carrier.clone(), broker.store.clone());
-    let mut carrier = CarrierOnly { carrier, notes };
-    let asked = of("minutely");
-    let done = trigger(&mut carrier, None, &broker.renderer, &broker.schedule, &asked).await;
-    let said = done.unwrap_err().to_string();
-    assert_eq!(said, "not sent: the queue `celery` is not on a carrier");
-}
-
 /// A store that does not answer to the first notes of a step.
 struct Unanswering {
     store: MemoryStore,
@@ -355,7 +343,11 @@ struct Unanswering {
     times: usize,
 }
 
-impl TakeNote for Unanswering {
+impl ManualStore for Unanswering {
+    async fn send(&mut self, message: ManualMessage) -> Result<Sent, StoreError> {
+        Store::send(&mut self.store, message).await
+    }
+
     async fn note(&mut self, note: ManualNote) -> Result<Noted, StoreError> {
         let is_meant = note.step == self.step && self.times > 0;
         // Every second request comes through, and its answer is lost.
@@ -377,8 +369,8 @@ impl TakeNote for Unanswering {
     }
 }
 
-async fn trigger_with_notes(broker: &Broker, notes: Unanswering) -> Result<Triggered, Refused> {
-    let mut publisher = CarrierOnly { carrier: broker.carrier.clone(), notes };
+async fn trigger_with_notes(broker: &Broker, mut store: Unanswering) -> Result<Triggered, Refused> {
+    let mut publisher = Publisher { store: &mut store, carrier: broker.carrier.clone() };
     trigger(&mut publisher, None, &broker.renderer, &broker.schedule, &of("carried")).await
 }
 

@@ -9,8 +9,8 @@ use crate::clock;
 use crate::config::Broker;
 use crate::envelope::answer::NO_RESULTS;
 use crate::pausing::PauseStatus;
+use crate::render::Renderer;
 use crate::schedule::{Kind, Schedule};
-use crate::service::render::Renderer;
 
 /// What to send.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -1,85 +1,60 @@
-//! The loop: wait, decide, act.
+//! The loop: waits for events, has the [scheduler](crate::core) decide, and performs what it decides.
 //!
-//! It waits for the next due slot or for an event, plans what is due, and hands it to the store in
-//! rounds. Every call it makes has a deadline; while the store is away it goes on waiting, with
-//! growing pauses, and sends what is still in its window when the store is back.
+//! It neither retries nor reorders. Every call that it makes has a deadline, and it waits for none of them:
+//! an answer is an event like any other.
 
-mod carried;
-mod counters;
+mod deliver;
 pub mod detail;
 pub mod heartbeat;
 pub mod history;
-mod housekeeping;
 mod keeper;
-pub mod lateness;
-mod pauses;
-mod refusals;
+mod log;
+mod manual;
+mod pending;
 pub mod reload;
-pub mod render;
-mod round;
 pub mod status;
-mod takeover;
-mod troubles;
-mod unfolded;
 
 #[cfg(test)]
-mod tests;
+pub(crate) use self::log::write as write_log;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{info, warn};
 
-use self::carried::Publishing;
-use self::counters::Counters;
+use self::deliver::deliver;
 use self::detail::EntryDetail;
 use self::heartbeat::Heartbeat;
-use self::housekeeping::Trimming;
-use self::lateness::Lateness;
-use self::pauses::KnownPauses;
-use self::refusals::Refusals;
-use self::reload::Loader;
-use self::render::Renderer;
-use self::round::Unanswered;
+use self::manual::ManualRequest;
+use self::pending::{Done, Pending};
+use self::reload::{Loader, Reloading};
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
-use self::troubles::Troubles;
-use self::unfolded::Unfolded;
 use crate::carrier::Carrier;
 use crate::clock::{Clock, SinceBoot};
 use crate::config::{self, History};
-use crate::leader::campaign::{self, Reports, backoff};
-use crate::leader::lease::{Lease, Reading};
-use crate::manual::{self, Backfill, Backfilled, Publisher, Refused, Trigger, Triggered};
+use crate::core::{self, Action, Delivery, Event, Now, RequestId, Scheduler};
+use crate::leader::campaign::{self, Reports};
+use crate::leader::lease::Reading;
+use crate::manual::{Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::pausing;
 use crate::pausing::desk::Desk;
-use crate::queue::Via;
-use crate::schedule::outcome::Line;
-use crate::schedule::planner::{Ended, Planner, Repair};
+use crate::render::Renderer;
 use crate::schedule::progress::{Progress, State};
-use crate::schedule::{Entry, Schedule, UnixMs};
-use crate::store::contract::{HistoryQuery, Reply, Store, StoreError};
-use crate::store::journal::RecordId;
+use crate::schedule::{Entry, Planner, Schedule};
+use crate::store::contract::{PausesRead, Snapshot, Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
 
 /// The clock is looked at again after at most this long.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
-/// The longest pause between attempts to reach the store.
-const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// How long a service that stops waits for carriers.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// The pause before the store is read again when somebody else wrote.
-const AFTER_CONFLICT: Duration = Duration::from_millis(50);
-/// So many slots that were settled ahead of the clock are looked up when it went back.
-const MAX_AHEAD: usize = 50_000;
-/// We plan at most so far ahead of the store's clock; the store refuses what is further.
-const AHEAD_OF_STORE: Duration = Duration::from_millis(900);
-
-/// What is wrong when writes are fenced by a lease that is renewed all the same.
-const ANOTHER_SERVER: &str = "the broker's address leads to several servers: one renews the lease, and another, \
-                              which is written to, does not have it";
+/// While there is much to do, those who watch see what the loop knew at most this long ago.
+const SEEN_EVERY: Duration = Duration::from_millis(100);
+/// Whoever looks does not wait longer for the store's counters and pauses.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the service is asked from outside.
 #[derive(Debug)]
@@ -147,52 +122,30 @@ pub struct Parts<C, K> {
 pub struct Service<S, C, K> {
     settings: Settings,
     store: S,
+    carrier: C,
     clock: K,
     renderer: Renderer,
     loader: Loader,
-    schedule: Arc<Schedule>,
     announced: watch::Sender<String>,
     supervisor: Supervisor,
-    zones: Arc<Tzdata>,
     /// Pauses and resumes.
     desk: Desk,
     reports: Reports,
-    /// The plans while we lead; between tenures, the memory of the last.
-    planner: Option<Planner>,
-    /// The lease under which `planner` is up to date.
-    tenure: Option<Arc<str>>,
-    /// The last lease under which this process took over.
-    last_tenure: Option<Arc<str>>,
-    /// The newest record that we know of.
-    head: Option<RecordId>,
-    /// The pauses as they were last read.
-    pauses: KnownPauses,
-    unfolded: Unfolded,
-    trimming: Trimming,
-    /// Nothing is folded before, as the store could not.
-    fold_after: Option<Instant>,
-    /// A write was refused because the journal is not there.
-    journal_is_lost: bool,
-    store_clock: Option<Reading>,
-    /// What the store's clock showed when it was last looked at: that it goes back shows against it.
-    clock_seen: Option<Reading>,
-    /// Slots whose publish was not answered: the store knows what became of them.
-    unanswered: Vec<Unanswered>,
-    /// Slots whose registration ended in a tenure of that term, and of which it is not known whether the
-    /// store has recorded it.
-    unreported: Vec<(u64, Ended)>,
-    publishing: Publishing<C>,
-    failures: u32,
-    retry_at: Option<Instant>,
-    counters: Counters,
-    /// When the store's counters were last read; `None`: they are to be read.
-    counters_read_at: Option<Instant>,
-    lateness: Lateness,
-    troubles: Troubles,
-    refusals: Refusals,
+    scheduler: Scheduler,
+    /// What the store was asked and has not answered.
+    pending: Pending,
+    /// A reload whose schedule is not in force yet.
+    reloading: Option<Reloading>,
+    published: mpsc::UnboundedReceiver<(RequestId, Vec<Delivery>)>,
+    to_published: mpsc::UnboundedSender<(RequestId, Vec<Delivery>)>,
+    manual: mpsc::UnboundedReceiver<ManualRequest>,
+    to_manual: mpsc::UnboundedSender<ManualRequest>,
+    /// Tasks that send what somebody asked for.
+    manual_tasks: usize,
     heartbeat: Heartbeat,
     /// For those who look without asking.
     seen: watch::Sender<Arc<Status>>,
+    seen_at: Instant,
 }
 
 /// How the service fares, to be looked at without asking the loop.
@@ -214,28 +167,6 @@ impl View {
     }
 }
 
-/// When there is something to do again.
-#[derive(Clone, Copy, Debug)]
-struct Wake {
-    /// By planning time.
-    at: UnixMs,
-    timer: Option<Instant>,
-}
-
-impl Wake {
-    fn at(at: UnixMs) -> Wake {
-        Wake { at, timer: None }
-    }
-}
-
-/// How one step of the leader's work ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Done,
-    /// The store has done nothing: what to do about it is settled, and this round is over.
-    Refused,
-}
-
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// A service that runs once `run` is awaited.
     pub fn new(parts: Parts<C, K>, store: S, desk: Desk, reports: Reports) -> Service<S, C, K> {
@@ -250,115 +181,217 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             carrier,
             zones,
         } = parts;
-        let mut counters = Counters::default();
-        counters.admit(&schedule);
+        let scheduler = Scheduler::new(core::Parts {
+            settings: core::Settings {
+                capabilities: S::CAPABILITIES,
+                grace: settings.grace,
+                history: settings.history,
+            },
+            renderer: renderer.clone(),
+            schedule,
+            zones,
+            seed: fastrand::u64(..),
+        });
+        let (to_published, published) = mpsc::unbounded_channel();
+        let (to_manual, manual) = mpsc::unbounded_channel();
         Service {
             settings,
             store,
+            carrier,
             clock,
             renderer,
             loader,
-            schedule,
             announced,
             supervisor,
-            zones,
             desk,
             reports,
-            planner: None,
-            tenure: None,
-            last_tenure: None,
-            head: None,
-            pauses: KnownPauses::default(),
-            unfolded: Unfolded::default(),
-            trimming: Trimming::default(),
-            fold_after: None,
-            journal_is_lost: false,
-            store_clock: None,
-            clock_seen: None,
-            unanswered: Vec::new(),
-            unreported: Vec::new(),
-            publishing: Publishing::new(carrier),
-            failures: 0,
-            retry_at: None,
-            counters,
-            counters_read_at: None,
-            lateness: Lateness::default(),
-            troubles: Troubles::default(),
-            refusals: Refusals::default(),
+            scheduler,
+            pending: Pending::default(),
+            reloading: None,
+            published,
+            to_published,
+            manual,
+            to_manual,
+            manual_tasks: 0,
             heartbeat: Heartbeat::new(),
             seen: watch::Sender::default(),
+            seen_at: Instant::now(),
         }
     }
 
     /// A view of the service, which goes on while it runs.
-    pub fn view(&self) -> View {
+    pub fn view(&mut self) -> View {
+        self.scheduler.watch();
         self.seen.send_replace(Arc::new(self.own_status()));
         let (heartbeat, reports) = (self.heartbeat.clone(), self.reports.clone());
         View { heartbeat, seen: self.seen.subscribe(), reports }
     }
 
+    /// When the loop last got on with its work.
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.heartbeat.clone()
+    }
+
     /// Serves until told to stop; then nothing is half done.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let (loaded_in, mut loaded) = mpsc::channel(4);
-        self.tick();
+        let lease = self.reports.leadership.borrow_and_update().clone();
+        self.handle(Event::Lease(lease)).await;
         loop {
-            let wake = self.work().await;
             let max_sleep = self.tick().min(MAX_SLEEP);
-            let now = self.clock.now();
-            let sleep_until = self.on_wall_clock(wake.at).min(now + max_sleep);
-            let timer = async {
-                match wake.timer {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
+            let (now, wake) = (self.now(), self.scheduler.wake());
+            let is_due = wake.is_due(now);
+            let wall = wake.wall.min(now.wall + max_sleep);
+            let timer = wake.since_boot.since(now.since_boot).min(max_sleep);
+            let event = tokio::select! {
                 biased;
                 request = requests.recv() => match request {
                     None | Some(Request::Stop) => break,
                     Some(Request::Reload(answer)) => {
                         self.supervisor.reloading();
                         self.loader.start(answer, &loaded_in);
+                        continue;
                     }
-                    Some(request) => self.answer(request).await,
+                    Some(request) => {
+                        self.answer(request).await;
+                        continue;
+                    }
                 },
-                Some((result, answer)) = loaded.recv() => {
-                    let outcome = self.apply_reload(result).await;
-                    // First: whoever waits for the answer may look at the status next.
-                    self.supervisor.reloaded();
-                    self.tick();
-                    let _ = answer.send(outcome);
+                Some((result, answer)) = loaded.recv(), if self.reloading.is_none() => {
+                    match self.begin_reload(result, answer) {
+                        Some(schedule) => Event::Schedule(schedule),
+                        None => continue,
+                    }
                 }
-                event = self.publishing.event() => self.on_event(event),
-                () = self.desk.changed() => self.refresh_pauses().await,
-                Ok(()) = self.reports.leadership.changed() => self.retry_at = None,
+                Ok(()) = self.reports.leadership.changed() => {
+                    Event::Lease(self.reports.leadership.borrow_and_update().clone())
+                }
+                done = self.pending.next() => match self.on_done(done) {
+                    Some(event) => event,
+                    None => continue,
+                },
+                Some((id, deliveries)) = self.published.recv() => Event::Published(id, deliveries),
+                Some(request) = self.manual.recv() => match self.on_manual(request) {
+                    Some(event) => event,
+                    None => continue,
+                },
+                () = self.desk.changed() => {
+                    let read = self.store.pauses();
+                    self.pending.push(async move { Done::Paused(read.await.ok()) });
+                    continue;
+                }
                 // These are of interest to those who watch only.
-                Ok(()) = self.loader.kept.changed() => {}
-                Ok(()) = self.reports.leader.changed() => {}
-                Ok(()) = self.reports.trouble.changed() => {}
-                Ok(()) = self.reports.lease_trouble.changed() => {}
-                () = timer => {}
-                () = self.clock.sleep_until(sleep_until) => {}
-            }
+                Ok(()) = self.loader.kept.changed() => continue,
+                Ok(()) = self.reports.leader.changed() => continue,
+                Ok(()) = self.reports.trouble.changed() => continue,
+                Ok(()) = self.reports.lease_trouble.changed() => continue,
+                () = std::future::ready(()), if is_due => Event::Wake,
+                () = tokio::time::sleep(timer) => Event::Wake,
+                () = self.clock.sleep_until(wall) => Event::Wake,
+            };
+            self.handle(event).await;
         }
         self.supervisor.stopping();
-        self.finish_publishing().await;
+        self.finish().await;
         info!("stopped");
     }
 
-    /// Waits a little for what carriers have in hand, and records it.
-    async fn finish_publishing(&mut self) {
+    /// Waits a little for what is on its way, and has it recorded.
+    async fn finish(&mut self) {
         let until = Instant::now() + LAST_ANSWERS;
-        while !self.publishing.is_idle()
-            && let Ok(event) = tokio::time::timeout_at(until, self.publishing.event()).await
-        {
-            self.on_event(event);
+        self.handle(Event::Stop).await;
+        while !(self.scheduler.is_at_rest() && self.manual_tasks == 0) {
+            if self.scheduler.wake().is_due(self.now()) {
+                self.handle(Event::Wake).await;
+                continue;
+            }
+            let event = tokio::select! {
+                done = self.pending.next() => self.on_done(done),
+                Some((id, deliveries)) = self.published.recv() => {
+                    Some(Event::Published(id, deliveries))
+                }
+                Some(request) = self.manual.recv() => self.on_manual(request),
+                Ok(()) = self.reports.leadership.changed() => {
+                    Some(Event::Lease(self.reports.leadership.borrow_and_update().clone()))
+                }
+                () = tokio::time::sleep_until(until) => {
+                    warn!("stopped without an answer to what was being sent");
+                    return;
+                }
+            };
+            if let Some(event) = event {
+                self.handle(event).await;
+            }
         }
-        let lease = self.reports.leadership.borrow().clone();
-        if let Some(lease) = lease.filter(|lease| self.tenure.as_ref() == Some(&lease.text))
-            && let Err(error) = self.record_returned(&lease).await
-        {
-            warn!(%error, "could not record what was published last");
+    }
+
+    fn now(&self) -> Now {
+        Now { since_boot: SinceBoot::now(), wall: self.clock.now() }
+    }
+
+    /// Has the scheduler decide what follows, and does it.
+    async fn handle(&mut self, event: Event) {
+        let actions = self.scheduler.handle(event, self.now());
+        let mut asks = false;
+        for action in actions {
+            match action {
+                Action::Request(id, request) => {
+                    self.pending.ask(&mut self.store, id, request);
+                    asks = true;
+                }
+                Action::Publish(id, publish) => self.publish(id, publish),
+                Action::Reconnect => self.store.reconnect(),
+                Action::Applied => self.on_applied(),
+                Action::Log(event) => log::write(&event),
+            }
+        }
+        if asks {
+            // The connection's tasks send it now, instead of when the next is rendered as well.
+            self.pending.send_off().await;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Publishes in a task of its own.
+    fn publish(&self, id: RequestId, publish: core::Publish) {
+        let (carrier, to_published) = (self.carrier.clone(), self.to_published.clone());
+        tokio::spawn(async move {
+            let deliveries = deliver(&carrier, publish).await;
+            // The loop is gone: then nothing records it either.
+            let _ = to_published.send((id, deliveries));
+        });
+    }
+
+    /// Takes in an answer of the store.
+    fn on_done(&mut self, done: Done) -> Option<Event> {
+        self.heartbeat.beat();
+        self.supervisor.beat();
+        match done {
+            Done::Answered(id, answer) => Some(Event::Answered(id, answer)),
+            Done::Counted(counters, pauses, answer) => {
+                if let Some(counters) = counters {
+                    self.scheduler.count(counters);
+                }
+                self.know_pauses(pauses);
+                let _ = answer.send(self.status());
+                None
+            }
+            Done::Paused(pauses) => {
+                self.know_pauses(pauses);
+                None
+            }
+            Done::Listed(snapshot, pauses, answer) => {
+                self.know_pauses(pauses);
+                let state = snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace));
+                let _ = answer.send(self.list(state.as_ref()));
+                None
+            }
+            Done::Detailed(snapshot, pauses, name, answer) => {
+                self.know_pauses(pauses);
+                let state = snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace));
+                let _ = answer.send(self.detail(&name, state.as_ref()));
+                None
+            }
         }
     }
 
@@ -366,183 +399,13 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// supervisor wants to be told again.
     fn tick(&mut self) -> Duration {
         self.heartbeat.beat();
-        if self.seen.receiver_count() > 0 {
+        let is_due = self.scheduler.wake().is_due(self.now());
+        if self.seen.receiver_count() > 0 && (!is_due || self.seen_at.elapsed() >= SEEN_EVERY) {
             self.seen.send_replace(Arc::new(self.own_status()));
+            self.seen_at = Instant::now();
         }
         let status = self.supervisor.is_status_due().then(|| self.status().summary());
         self.supervisor.turn(status.as_deref())
-    }
-
-    /// Does what is due, one round of it, if we lead.
-    async fn work(&mut self) -> Wake {
-        let idle = |timer| Wake { at: UnixMs::MAX, timer };
-        let lease = self.reports.leadership.borrow().clone();
-        let Some(lease) = lease.filter(|lease| lease.is_trusted(SinceBoot::now())) else {
-            (self.tenure, self.retry_at, self.failures) = (None, None, 0);
-            self.clock_seen = None;
-            self.leave_unrecorded();
-            self.troubles.forget();
-            self.refresh_counters().await;
-            self.refresh_old_pauses().await;
-            return idle(None);
-        };
-        if lease.broker_clock.map(|reading| reading.at) > self.store_clock.map(|reading| reading.at)
-        {
-            self.store_clock = lease.broker_clock;
-        }
-        if self.retry_at.is_some_and(|at| at > Instant::now()) {
-            return idle(self.retry_at);
-        }
-        let done = if self.tenure.as_ref() == Some(&lease.text) {
-            match self.repair_after_jump(&lease).await {
-                Ok(Step::Done) => self.round(&lease).await,
-                Ok(Step::Refused) => Ok(Wake::at(self.clock.now())),
-                Err(error) => {
-                    // What is mended in memory only is read and mended anew.
-                    self.tenure = None;
-                    Err(error)
-                }
-            }
-        } else {
-            self.take_over(&lease).await.map(|()| Wake::at(self.clock.now()))
-        };
-        match done {
-            // It may have been set meanwhile.
-            Ok(wake) => match self.retry_at.filter(|at| *at > Instant::now()) {
-                None => wake,
-                retry_at => idle(retry_at),
-            },
-            Err(error) => {
-                // Where nothing was done, what we remember is still the store's record.
-                if !error.is_undone() {
-                    self.tenure = None;
-                }
-                self.failures += 1;
-                let pause = backoff(self.failures, MAX_PAUSE);
-                if self.failures == 1 {
-                    warn!(%error, pause_ms = pause.as_millis(), "could not publish");
-                }
-                self.troubles.store_errors += 1;
-                self.troubles.error = Some(error.to_string());
-                self.retry_at = Some(Instant::now() + pause);
-                idle(self.retry_at)
-            }
-        }
-    }
-
-    /// What to do about a write that was refused as a whole.
-    async fn on_refusal(&mut self, refusal: &Reply, lease: &Lease) -> Result<(), StoreError> {
-        match refusal {
-            Reply::Fenced | Reply::Stale => self.back_off(refusal),
-            Reply::Revised => {
-                debug!("somebody has paused or resumed");
-                self.read_pauses().await?;
-            }
-            Reply::Lost => {
-                self.refusals.note(refusal);
-                self.replace_journal(lease).await?;
-            }
-            Reply::Early { now } => {
-                debug!("early by the broker's clock");
-                self.read_store_clock(*now);
-            }
-            Reply::Written { .. } => {}
-        }
-        Ok(())
-    }
-
-    /// Reads everything anew after a moment or, if the lease is another's by now, when the campaign
-    /// knows of that, too.
-    fn back_off(&mut self, refusal: &Reply) {
-        self.refusals.note(refusal);
-        let is_fenced = *refusal == Reply::Fenced;
-        if is_fenced && self.refusals.is_lease_elsewhere(self.reports.leadership.borrow().as_ref())
-        {
-            self.find_server();
-        }
-        let pause = if is_fenced { MAX_PAUSE } else { AFTER_CONFLICT };
-        self.tenure = None;
-        self.retry_at = Some(Instant::now() + pause);
-    }
-
-    /// Lease and state are on different servers, as after a failover that only one connection has followed:
-    /// connects anew.
-    fn find_server(&mut self) {
-        self.failures += 1;
-        if self.troubles.error.as_deref() != Some(ANOTHER_SERVER) {
-            error!("{ANOTHER_SERVER}; connecting anew");
-        }
-        self.troubles.error = Some(ANOTHER_SERVER.to_owned());
-        self.store.reconnect();
-    }
-
-    /// What a reply tells beside what was written.
-    fn on_written(&mut self, now: UnixMs, sequence: u64, head: Option<RecordId>) {
-        self.refusals.end();
-        self.read_store_clock(now);
-        self.head = head;
-        if let Some(planner) = &mut self.planner {
-            planner.advance(sequence);
-        }
-    }
-
-    /// A store that only one process uses has no clock but ours.
-    fn read_store_clock(&mut self, shown: UnixMs) {
-        if !S::CAPABILITIES.shared {
-            return;
-        }
-        self.store_clock = Some(Reading { shown, at: SinceBoot::now() });
-    }
-
-    /// The instant to plan for: our clock's, but never far ahead of the store's.
-    fn planning_time(&self) -> UnixMs {
-        let now = self.clock.now();
-        match self.store_clock {
-            Some(reading) => now.min(reading.now(SinceBoot::now()) + AHEAD_OF_STORE),
-            None => now,
-        }
-    }
-
-    /// What our own clock shows when planning time is `instant`.
-    fn on_wall_clock(&self, instant: UnixMs) -> UnixMs {
-        instant + self.clock.now().since(self.planning_time())
-    }
-
-    /// The store's clock, or ours before that was read.
-    fn store_now(&self) -> UnixMs {
-        self.store_clock.map_or_else(|| self.clock.now(), |clock| clock.now(SinceBoot::now()))
-    }
-
-    /// Where the store's clock has gone back against a clock that nobody sets, records that were made
-    /// while it was ahead are mended: they would silence their entries.
-    async fn repair_after_jump(&mut self, lease: &Lease) -> Result<Step, StoreError> {
-        let (shown, at) = (self.store_now(), SinceBoot::now());
-        let before = self.clock_seen.replace(Reading { shown, at });
-        let back = before.map_or(Duration::ZERO, |before| before.now(at).since(shown));
-        if back <= self.settings.grace {
-            return Ok(Step::Done);
-        }
-        warn!(back_ms = back.as_millis(), "a clock went back");
-        let history = self.history_from(shown - self.settings.grace).await?;
-        let Some(planner) = &mut self.planner else { return Ok(Step::Done) };
-        let Repair { changes, repaired } = planner.repair(shown, &history);
-        if changes.is_empty() {
-            return Ok(Step::Done);
-        }
-        self.note_repaired(&repaired);
-        match self.write_changes(&lease.text, changes, &[]).await? {
-            // In the journal, what was settled ahead would be taken for the newest some day.
-            Step::Done => self.fold_everything(&lease.text).await,
-            Step::Refused => Ok(Step::Refused),
-        }
-    }
-
-    /// What was recorded of slots from `from` on, in order; of very many, the newest.
-    async fn history_from(&mut self, from: UnixMs) -> Result<Vec<Line>, StoreError> {
-        let from = Some(from);
-        let query = HistoryQuery { from, limit: MAX_AHEAD, ..HistoryQuery::default() };
-        let history = self.store.history(query).await?;
-        Ok(history.events.into_iter().map(|event| event.line).collect())
     }
 
     async fn answer(&mut self, request: Request) {
@@ -550,61 +413,38 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             Request::Resign(answer) => {
                 let _ = self.reports.requests.send(campaign::Request::Resign(answer)).await;
             }
+            Request::Status(answer) if self.is_store_away() => drop(answer.send(self.status())),
             Request::Status(answer) => {
-                self.read_counters().await;
-                self.refresh_pauses().await;
-                let _ = answer.send(self.status());
+                let (counted, pauses) = (self.store.counters(), self.store.pauses());
+                self.pending.push(async move {
+                    let (counted, pauses) = tokio::join!(in_time(counted), in_time(pauses));
+                    Done::Counted(counted, pauses, answer)
+                });
             }
-            Request::List(answer) => drop(answer.send(self.list().await)),
-            Request::Entry(name, answer) => drop(answer.send(self.detail(&name).await)),
-            Request::Schedule(answer) => drop(answer.send(Arc::clone(&self.schedule))),
-            Request::Trigger(asked, answer)
-                if !asked.dry_run && self.is_carried(&asked.entry, asked.queue.as_deref()) =>
-            {
-                let paused = self.pause_of(&asked.entry).await;
-                self.trigger_over_carrier(asked, paused, answer);
+            Request::List(answer) => {
+                let read = self.read_unless_leading();
+                let pauses = self.store.pauses();
+                self.pending.push(async move {
+                    let (read, pauses) = tokio::join!(read, in_time(pauses));
+                    Done::Listed(read, pauses, answer)
+                });
             }
-            Request::Trigger(asked, answer) => {
-                let paused = self.pause_of(&asked.entry).await;
-                let mut publisher =
-                    Publisher { store: &mut self.store, carrier: self.publishing.carrier.clone() };
-                let done = manual::trigger(
-                    &mut publisher,
-                    Some(&self.settings.broker),
-                    &self.renderer,
-                    &self.schedule,
-                    &asked,
-                )
-                .await;
-                self.counters_read_at = None;
-                let _ = answer.send(done.map(|done| Triggered { paused, ..done }));
-            }
-            Request::Backfill(asked, answer)
-                if !asked.dry_run && self.is_carried(&asked.entry, asked.queue.as_deref()) =>
-            {
-                let paused = self.pause_of(&asked.entry).await;
-                self.backfill_over_carrier(asked, paused, answer);
-            }
-            Request::Backfill(asked, answer) => {
-                let paused = self.pause_of(&asked.entry).await;
-                let now = self.clock.now();
-                let mut publisher =
-                    Publisher { store: &mut self.store, carrier: self.publishing.carrier.clone() };
-                let done = manual::backfill(
-                    &mut publisher,
-                    Some(&self.settings.broker),
-                    &self.renderer,
-                    &self.schedule,
-                    &asked,
-                    now,
-                )
-                .await;
-                self.counters_read_at = None;
-                let _ = answer.send(done.map(|done| Backfilled { paused, ..done }));
+            Request::Entry(name, answer) => {
+                let read = self.read_unless_leading();
+                let pauses = self.store.pauses();
+                self.pending.push(async move {
+                    let (read, pauses) = tokio::join!(read, in_time(pauses));
+                    Done::Detailed(read, pauses, name, answer)
+                });
             }
             Request::Pause(asked, answer) => {
-                self.desk.ask(*asked, Arc::clone(&self.schedule), answer);
+                self.desk.ask(*asked, Arc::clone(self.scheduler.schedule()), answer);
             }
+            Request::Schedule(answer) => {
+                drop(answer.send(Arc::clone(self.scheduler.schedule())));
+            }
+            Request::Trigger(asked, answer) => self.trigger(asked, answer),
+            Request::Backfill(asked, answer) => self.backfill(asked, answer),
             Request::LogState => {
                 let status =
                     serde_json::to_string(&self.status().with_troubles()).unwrap_or_default();
@@ -614,10 +454,26 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// Whether a manual message goes to a carrier: then the loop does not wait for it.
-    fn is_carried(&self, entry: &str, instead: Option<&str>) -> bool {
-        let queue = manual::queue_of(&self.renderer, &self.schedule, entry, instead);
-        queue.is_some_and(|queue| queue.via() != Via::Store)
+    /// What the store knows, unless the planner knows it.
+    fn read_unless_leading(&mut self) -> impl Future<Output = Option<Snapshot>> + Send + 'static {
+        let read = (!self.scheduler.leads()).then(|| self.store.read());
+        async move {
+            match read {
+                Some(read) => read.await.ok(),
+                None => None,
+            }
+        }
+    }
+
+    fn know_pauses(&mut self, pauses: Option<PausesRead>) {
+        if let Some(pauses) = pauses {
+            self.scheduler.know_pauses(pauses);
+        }
+    }
+
+    /// Whether the store is known not to answer: then nobody waits for it.
+    fn is_store_away(&self) -> bool {
+        self.scheduler.troubles().error.is_some() || self.reports.trouble.borrow().is_some()
     }
 
     fn status(&self) -> Status {
@@ -628,81 +484,82 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// What the loop itself knows.
     fn own_status(&self) -> Status {
-        let leads = self.tenure.is_some();
-        let planner = self.planner.as_ref().filter(|_| leads);
+        let (scheduler, now) = (&self.scheduler, self.now());
+        let planner = scheduler.plans();
         let next = planner.and_then(Planner::next_due);
-        let (bad_records, bad_record_count) = self.troubles.bad_records();
-        let mut status = Status {
+        let (bad_records, bad_record_count) = scheduler.troubles().bad_records();
+        let (pauses, pause_count) = status::pauses_in_force(
+            scheduler.pauses(),
+            Some(scheduler.schedule()),
+            scheduler.store_now(now),
+        );
+        let bad_pause = |(subject, what): &(Arc<str>, String)| core::BadRecord {
+            entry: subject.to_string(),
+            what: what.clone(),
+        };
+        Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: Some(std::process::id()),
-            role: Some(if leads { LEADER } else { FOLLOWER }.to_owned()),
+            role: Some(if planner.is_some() { LEADER } else { FOLLOWER }.to_owned()),
             namespace: self.settings.namespace.clone(),
             broker: self.settings.broker.to_string(),
-            broker_error: self.troubles.error.clone(),
-            broker_errors: self.troubles.store_errors,
-            refused_writes: self.refusals.counts,
-            schedule: Some(self.loader.status(&self.schedule)),
-            slots: self.counters.slots(),
-            queues: self.counters.queues(),
-            lateness: self.lateness.clone(),
-            refusing: self.troubles.refusing(),
+            broker_error: scheduler.troubles().error.clone(),
+            broker_errors: scheduler.troubles().store_errors,
+            refused_writes: scheduler.refused_writes(),
+            schedule: Some(self.loader.status(scheduler.schedule())),
+            slots: scheduler.counters().slots(),
+            queues: scheduler.counters().queues(),
+            lateness: scheduler.lateness().clone(),
+            refusing: scheduler.troubles().refusing(),
             bad_records,
             bad_record_count,
+            pauses,
+            pause_count,
+            bad_pauses: scheduler.pauses_read().unreadable.iter().map(bad_pause).collect(),
             done: planner.map(Planner::done),
             next: next.map(|(slot, entry)| NextSlot {
                 entry: entry.name.to_string(),
                 slot: entry.zone.to_rfc3339(slot),
                 slot_utc: slot,
                 overdue_ms: None,
-                clock: Some(Reading { shown: self.planning_time(), at: SinceBoot::now() }),
+                clock: Some(Reading { shown: scheduler.planning_time(now), at: now.since_boot }),
                 grace: self.settings.grace,
             }),
             ..Status::default()
-        };
-        self.add_pauses(&mut status);
-        status
+        }
     }
 
-    async fn list(&mut self) -> Vec<EntryStatus> {
-        let now = self.clock.now();
-        let state = self.state().await;
-        self.refresh_pauses().await;
-        let (pauses, store_now) = (&self.pauses.pauses, self.store_now());
+    /// `state` is what the store knows, unless the planner knows it.
+    fn list(&self, state: Option<&State>) -> Vec<EntryStatus> {
+        let now = self.now();
+        let (pauses, store_now) = (self.scheduler.pauses(), self.scheduler.store_now(now));
         let status = |entry| {
-            let progress = self.progress_of(entry, state.as_ref());
-            status::entry_status(entry, progress.as_ref(), now)
+            status::entry_status(entry, self.progress_of(entry, state).as_ref(), now.wall)
                 .with_pauses(entry, pauses, store_now)
         };
-        self.schedule.entries.iter().map(status).collect()
+        self.scheduler.schedule().entries.iter().map(status).collect()
     }
 
-    async fn detail(&mut self, name: &str) -> Result<Box<EntryDetail>, Refused> {
-        let state = self.state().await;
-        let paused = self.pause_of(name).await;
-        let entry = manual::find(&self.schedule, name)?;
-        let progress = self.progress_of(entry, state.as_ref());
-        let mut detail = EntryDetail::new(entry, progress.as_ref(), self.clock.now());
-        detail.status.paused = paused;
+    fn detail(&self, name: &str, state: Option<&State>) -> Result<Box<EntryDetail>, Refused> {
+        let entry = crate::manual::find(self.scheduler.schedule(), name)?;
+        let progress = self.progress_of(entry, state);
+        let now = self.now();
+        let mut detail = EntryDetail::new(entry, progress.as_ref(), now.wall);
+        let store_now = self.scheduler.store_now(now);
+        detail.status.paused = status::pause_of(entry, self.scheduler.pauses(), store_now);
         Ok(Box::new(detail))
     }
 
-    /// What the store knows, unless the planner knows it.
-    async fn state(&mut self) -> Option<State> {
-        match self.tenure {
-            Some(_) => None,
-            None => {
-                let snapshot = self.store.read().await.ok();
-                snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace))
-            }
-        }
-    }
-
+    /// Where the store has not answered: what was known when it last did.
     fn progress_of(&self, entry: &Entry, state: Option<&State>) -> Option<Progress> {
-        match (state, &self.planner) {
-            (Some(state), _) => status::progress_in(state, entry),
-            // A follower: what was known when the store last answered.
-            (None, Some(planner)) => planner.known_progress(&entry.name),
-            (None, None) => None,
+        match state {
+            Some(state) => status::progress_in(state, entry),
+            None => self.scheduler.known_progress(&entry.name),
         }
     }
+}
+
+/// An answer, if it comes soon.
+async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    tokio::time::timeout(LOOK_TIMEOUT, answer).await.ok()?.ok()
 }

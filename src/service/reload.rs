@@ -7,9 +7,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info};
 use uuid::Uuid;
 
+use super::Service;
 use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
-use super::{Service, Step};
 use crate::carrier::Carrier;
 use crate::clock::{self, Clock};
 use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, problem};
@@ -139,48 +139,67 @@ pub fn short_hash(schedule: &Schedule) -> String {
     schedule.hash.simple().to_string()[..8].to_owned()
 }
 
+/// A reload whose schedule is not in force yet.
+pub(super) struct Reloading {
+    answer: Answer,
+    difference: Difference,
+}
+
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
-    /// Applies a loaded schedule, or says why the old one goes on.
-    pub(super) async fn apply_reload(&mut self, loaded: Loaded) -> Result<String, String> {
+    /// Takes in a loaded schedule. Gives it if it is to be applied; otherwise the old one goes on, and
+    /// whoever asked is told why.
+    pub(super) fn begin_reload(&mut self, loaded: Loaded, answer: Answer) -> Option<Arc<Schedule>> {
         let Some(schedule) = loaded.schedule else {
-            let problems = loaded.problems.len();
-            let (summary, full) =
-                (problem::summary(&loaded.problems), problem::render(&loaded.problems, false));
-            // The watch sees the same files as whoever asked for a reload.
-            if self.loader.refusal() != Some(&summary) {
-                error!(problems, "reload refused; the old schedule goes on");
-                loaded.problems.iter().for_each(Problem::log);
-            }
-            self.loader.note(false, summary);
-            return Err(full);
+            let refusal = self.refuse(&loaded.problems);
+            self.end_reload(answer, Err(refusal));
+            return None;
         };
         self.loader.keep(schedule.hash, loaded.files);
-        if schedule.hash == self.schedule.hash {
+        if schedule.hash == self.scheduler.schedule().hash {
             if self.loader.refusal().is_some() {
                 info!("nothing is wrong with the schedule any more, and nothing changed");
             }
             self.loader.note(true, "nothing changed".to_owned());
-            return Ok("nothing changed".to_owned());
+            self.end_reload(answer, Ok("nothing changed".to_owned()));
+            return None;
         }
-        let difference = Difference::between(&self.schedule, &schedule);
-        let schedule = Arc::new(schedule);
+        let difference = Difference::between(self.scheduler.schedule(), &schedule);
         self.announced.send_replace(short_hash(&schedule));
-        self.counters.admit(&schedule);
-        self.schedule = schedule;
-        // Where it cannot be written now, all is read and written anew.
-        if !matches!(self.replace_schedule().await, Ok(Step::Done)) {
-            self.tenure = None;
+        self.reloading = Some(Reloading { answer, difference });
+        Some(Arc::new(schedule))
+    }
+
+    fn refuse(&mut self, problems: &[Problem]) -> String {
+        let (summary, full) = (problem::summary(problems), problem::render(problems, false));
+        // The watch sees the same files as whoever asked for a reload.
+        if self.loader.refusal() != Some(&summary) {
+            error!(problems = problems.len(), "reload refused; the old schedule goes on");
+            problems.iter().for_each(Problem::log);
         }
+        self.loader.note(false, summary);
+        full
+    }
+
+    /// The schedule that was loaded last is in force, or will be once this replica leads.
+    pub(super) fn on_applied(&mut self) {
+        let Some(Reloading { answer, difference }) = self.reloading.take() else { return };
         info!(
             added = difference.added.len(),
             changed = difference.changed.len(),
             removed = difference.removed.len(),
-            entries = self.schedule.entries.len(),
+            entries = self.scheduler.schedule().entries.len(),
             "reloaded: {difference}"
         );
         self.loader.loaded_at = clock::wall();
         self.loader.note(true, difference.to_string());
-        Ok(difference.to_string())
+        self.end_reload(answer, Ok(difference.to_string()));
+    }
+
+    fn end_reload(&mut self, answer: Answer, outcome: Result<String, String>) {
+        // First: whoever waits for the answer may look at the status next.
+        self.supervisor.reloaded();
+        self.tick();
+        let _ = answer.send(outcome);
     }
 }
 

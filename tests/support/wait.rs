@@ -27,7 +27,7 @@ pub(crate) fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() 
 }
 
 /// The wall clock, for messages that must expire in the past or the future.
-#[expect(clippy::disallowed_methods, reason = "the workers under test read the same clock")]
+#[expect(clippy::disallowed_types, reason = "the workers under test read the same clock")]
 pub(crate) fn wall_clock() -> UnixMs {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     UnixMs(i64::try_from(since.as_millis()).unwrap())

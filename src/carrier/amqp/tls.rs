@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_compat::{Compat, CompatExt as _};
 use async_rs::Tokio;
@@ -73,7 +73,11 @@ impl Reactor for OverTls {
         self.tokio.sleep(length)
     }
 
-    fn interval(&self, length: Duration) -> impl Stream<Item = Instant> + Send + 'static {
+    #[expect(clippy::disallowed_types, reason = "the trait names it")]
+    fn interval(
+        &self,
+        length: Duration,
+    ) -> impl Stream<Item = std::time::Instant> + Send + 'static {
         self.tokio.interval(length)
     }
 

@@ -215,7 +215,7 @@ fn a_weekday_of_some_weeks_only_is_no_set_of_weekdays() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the clock measures the search, not a schedule")]
+#[expect(clippy::disallowed_types, reason = "the clock measures the search, not a schedule")]
 fn the_rarest_dates_are_found_at_once() {
     let zone = zone("America/New_York");
     let monday = ruled("0 0 29 2 mon", DayMatch::And).unwrap().cron;

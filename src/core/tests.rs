@@ -6,13 +6,9 @@ mod rig;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use self::rig::{Fault, GRACE, Rig, START};
+use self::rig::{Fault, GRACE, Rig, START, answer};
 use crate::address::Address;
 use crate::carrier::memory::Fault as CarrierFault;
-use crate::clock::{Clock as _, SinceBoot};
-use crate::leader::lease::Reading;
 use crate::queue::{AmqpQueue, CeleryQueue, Queue, Worker};
 use crate::schedule::sample::every;
 use crate::schedule::{CatchUp, Entry, UnixMs};
@@ -32,14 +28,14 @@ fn seconds((_, slot): &(String, UnixMs)) -> u64 {
 
 /// The entry `a` has been sent each second for five seconds; then the leader has left, and for three more
 /// seconds nobody has led.
-async fn damaged_rig(damage: Damage) -> Rig {
+fn damaged_rig(damage: Damage) -> Rig {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 5).await;
-    rig.depose(&mut leader).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 5);
+    rig.depose(&mut leader);
     rig.store.damage(damage);
-    rig.pass(&mut leader, 3).await;
+    rig.pass(&mut leader, 3);
     rig
 }
 
@@ -58,130 +54,130 @@ fn carried(name: &str) -> Entry {
     )
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_slot_is_sent_once_and_counted_by_the_store() {
+#[test]
+fn every_slot_is_sent_once_and_counted_by_the_store() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a"), secondly("b")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 30).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 30);
     rig.assert_every_second("celery", "a", 1, 30);
     rig.assert_every_second("celery", "b", 1, 30);
-    assert_eq!(rig.counted("celery", "scheduled").await, 60);
-    assert_eq!(leader.service.status().slots["dispatched"], 60);
+    assert_eq!(rig.counted("celery", "scheduled"), 60);
+    assert_eq!(leader.slots("dispatched"), 60);
     // Another replica that never sent anything knows as much.
     let mut follower = rig.replica([secondly("a"), secondly("b")]);
-    follower.service.read_counters().await;
-    assert_eq!(follower.service.status().slots["dispatched"], 60);
+    rig.watch(&mut follower);
+    assert_eq!(follower.slots("dispatched"), 60);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slot_that_never_reached_the_store_is_not_reported_whatever_is_edited_meanwhile() {
+#[test]
+fn a_slot_that_never_reached_the_store_is_not_reported_whatever_is_edited_meanwhile() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 2).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 2);
     leader.fail_next([Fault::LostRequest]);
-    rig.pass(&mut leader, 1).await;
+    rig.pass(&mut leader, 1);
     let hourly = every("a", 3600);
-    leader.reload([hourly]).await;
-    rig.pass(&mut leader, 5).await;
+    leader.reload([hourly]);
+    rig.pass(&mut leader, 5);
     rig.assert_every_second("celery", "a", 1, 2);
     assert_eq!(rig.logged(&["dispatched"]), 2, "{}", rig.log());
-    assert_eq!(rig.counted("celery", "scheduled").await, 2);
+    assert_eq!(rig.counted("celery", "scheduled"), 2);
     // That one, and the one that came due before the new timing was written.
-    assert_eq!(rig.counted("celery", "retimed").await, 2, "{}", rig.log());
+    assert_eq!(rig.counted("celery", "retimed"), 2, "{}", rig.log());
     assert_eq!(rig.logged(&["skipped", "retimed", "count=2"]), 1, "{}", rig.log());
 }
 
-#[tokio::test(start_paused = true)]
-async fn slots_whose_answer_was_lost_are_reported_once_as_recovered() {
+#[test]
+fn slots_whose_answer_was_lost_are_reported_once_as_recovered() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a"), secondly("b")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 2).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 2);
     leader.fail_next([Fault::LostReply]);
-    rig.pass(&mut leader, 6).await;
+    rig.pass(&mut leader, 6);
     rig.assert_every_second("celery", "a", 1, 8);
     rig.assert_every_second("celery", "b", 1, 8);
     assert_eq!(rig.logged(&["dispatched", "recovered=true"]), 2, "{}", rig.log());
     assert_eq!(rig.logged(&["dispatched"]), 16, "{}", rig.log());
-    assert_eq!(leader.service.status().slots["dispatched"], 16);
+    assert_eq!(leader.slots("dispatched"), 16);
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_another_leader_recorded_is_never_reported_as_sent_by_us() {
+#[test]
+fn what_another_leader_recorded_is_never_reported_as_sent_by_us() {
     let mut rig = Rig::new();
     let mut first = rig.replica([secondly("a")]);
-    rig.elect(&mut first, false).await;
-    rig.pass(&mut first, 2).await;
+    rig.elect(&mut first, false);
+    rig.pass(&mut first, 2);
     // The request is lost, and the other replica sends that very slot.
     first.fail_next([Fault::LostRequest]);
-    rig.pass(&mut first, 1).await;
-    rig.depose(&mut first).await;
+    rig.pass(&mut first, 1);
+    rig.depose(&mut first);
     let mut second = rig.replica([secondly("a")]);
-    rig.elect(&mut second, false).await;
-    rig.pass(&mut second, 3).await;
-    rig.depose(&mut second).await;
+    rig.elect(&mut second, false);
+    rig.pass(&mut second, 3);
+    rig.depose(&mut second);
     let before = rig.logged(&["dispatched"]);
-    rig.elect(&mut first, false).await;
+    rig.elect(&mut first, false);
     assert_eq!(rig.logged(&["dispatched"]), before, "{}", rig.log());
     assert_eq!(rig.logged(&["another leader recorded slots meanwhile", "slots=4"]), 1);
-    rig.pass(&mut first, 2).await;
+    rig.pass(&mut first, 2);
     rig.assert_every_second("celery", "a", 1, 8);
     assert_eq!(rig.logged(&["dispatched"]), 8, "{}", rig.log());
-    assert_eq!(first.service.status().slots["dispatched"], 8);
+    assert_eq!(first.slots("dispatched"), 8);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_leader_whose_lease_has_run_out_sends_nothing() {
+#[test]
+fn a_leader_whose_lease_has_run_out_sends_nothing() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 2).await;
-    rig.distrust(&leader);
-    rig.pass(&mut leader, 3).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 2);
+    rig.distrust(&mut leader);
+    rig.pass(&mut leader, 3);
     rig.assert_every_second("celery", "a", 1, 2);
     // Nobody has led since: it goes on from there.
-    rig.elect(&mut leader, true).await;
-    rig.pass(&mut leader, 1).await;
+    rig.elect(&mut leader, true);
+    rig.pass(&mut leader, 1);
     rig.assert_every_second("celery", "a", 1, 6);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_store_that_did_nothing_is_not_read_anew() {
+#[test]
+fn a_store_that_did_nothing_is_not_read_anew() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 2).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 2);
     leader.fail_next([Fault::Unavailable; 3]);
-    rig.pass(&mut leader, 10).await;
+    rig.pass(&mut leader, 10);
     rig.assert_every_second("celery", "a", 1, 12);
-    assert_eq!(leader.wire.lock().unwrap().reads, 1);
-    assert_eq!(leader.service.status().broker_errors, 3);
-    assert_eq!(leader.service.status().broker_error, None);
+    assert_eq!(leader.wire.reads, 1);
+    assert_eq!(leader.scheduler.troubles().store_errors, 3);
+    assert_eq!(leader.scheduler.troubles().error, None);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_queue_that_refuses_holds_up_no_other_and_no_clock_prolongs_its_hold() {
+#[test]
+fn a_queue_that_refuses_holds_up_no_other_and_no_clock_prolongs_its_hold() {
     let mut rig = Rig::new();
     // The machine's clock is a minute ahead of the store's, and then set.
     rig.clock.set(START + SECOND * 60);
     let fragile = Queue::unconfigured("fragile");
     let entries = [secondly("a"), on_queue(&fragile, secondly("b"))];
     let mut leader = rig.replica(entries);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 2).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 2);
     rig.store.set_refusal("fragile", Some("WRONGTYPE"));
-    rig.pass(&mut leader, 2).await;
-    assert_eq!(leader.service.status().refusing["fragile"], "WRONGTYPE");
+    rig.pass(&mut leader, 2);
+    assert_eq!(leader.scheduler.troubles().refusing()["fragile"], "WRONGTYPE");
     rig.clock.set(rig.clock.now() - SECOND * 30);
     rig.store.set_refusal("fragile", None);
-    let waited = Instant::now();
-    while !leader.service.status().refusing.is_empty() {
-        rig.pass(&mut leader, 1).await;
-        assert!(waited.elapsed() < SECOND * 10, "it is held for too long");
+    let waited = rig.since_boot();
+    while !leader.scheduler.troubles().refusing().is_empty() {
+        rig.pass(&mut leader, 1);
+        assert!(rig.since_boot().since(waited) < SECOND * 10, "it is held for too long");
     }
-    rig.pass(&mut leader, 1).await;
+    rig.pass(&mut leader, 1);
     let last = u32::try_from(rig.store_clock.now().since(START).as_secs()).unwrap();
     rig.assert_every_second("celery", "a", 1, last);
     rig.assert_every_second("fragile", "b", 1, last);
@@ -189,56 +185,58 @@ async fn a_queue_that_refuses_holds_up_no_other_and_no_clock_prolongs_its_hold()
     assert_eq!(rig.logged(&["the queue takes messages again"]), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn nothing_is_sent_early_by_the_stores_clock_and_nothing_is_lost() {
+#[test]
+fn nothing_is_sent_early_by_the_stores_clock_and_nothing_is_lost() {
     let mut rig = Rig::new();
     // More than go in one batch.
     let names: Vec<String> = (0..70).map(|n| format!("e{n:02}")).collect();
     let mut leader = rig.replica(names.iter().map(|name| every(name, 1)));
-    rig.elect(&mut leader, false).await;
+    rig.elect(&mut leader, false);
     // Both clocks were ahead when they were read; the store's is right again. By the reading, the first slots
     // are missed.
     let shown = START + SECOND * 20;
     rig.clock.set(shown);
-    leader.service.store_clock = Some(Reading { shown, at: SinceBoot::now() });
-    leader.run().await;
+    rig.store_clock.set(shown);
+    rig.read_clock(&mut leader);
+    rig.store_clock.set(START);
+    leader.run();
     let sent = rig.sent("celery");
     assert!(sent.iter().all(|(_, slot)| *slot <= START + SECOND), "{sent:?}");
-    rig.pass(&mut leader, 5).await;
+    rig.pass(&mut leader, 5);
     for name in &names {
         rig.assert_every_second("celery", name, 1, 5);
     }
     assert_eq!(rig.logged(&["skipped"]), 0, "{}", rig.log());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_journal_that_is_lost_is_begun_anew_from_memory() {
+#[test]
+fn a_journal_that_is_lost_is_begun_anew_from_memory() {
     for damage in [Damage::JournalDeleted, Damage::JournalReplaced, Damage::HeadDeleted] {
         let mut rig = Rig::new();
         // One that has no slot between the loss and the next leader.
         let rare = || Entry { catch_up: CatchUp::All, ..every("rare", 5) };
         let mut leader = rig.replica([secondly("a"), secondly("b"), rare()]);
-        rig.elect(&mut leader, false).await;
-        rig.pass(&mut leader, 5).await;
+        rig.elect(&mut leader, false);
+        rig.pass(&mut leader, 5);
         rig.store.damage(damage);
-        rig.pass(&mut leader, 2).await;
+        rig.pass(&mut leader, 2);
         assert_eq!(rig.logged(&["the journal was evicted or deleted"]), 1, "{damage:?}");
-        rig.depose(&mut leader).await;
+        rig.depose(&mut leader);
         // A successor without memory goes on where it stopped.
         let mut heir = rig.replica([secondly("a"), secondly("b"), rare()]);
-        rig.elect(&mut heir, false).await;
-        rig.pass(&mut heir, 3).await;
+        rig.elect(&mut heir, false);
+        rig.pass(&mut heir, 3);
         rig.assert_every_second("celery", "a", 1, 10);
         rig.assert_every_second("celery", "b", 1, 10);
         let sent = rig.sent("celery");
         let rare = sent.iter().filter(|(name, _)| name == "rare").map(seconds);
         assert_eq!(rare.collect::<Vec<_>>(), [5, 10], "{damage:?}");
-        assert_eq!(rig.counted("celery", "unknown").await, 0, "{damage:?}");
+        assert_eq!(rig.counted("celery", "unknown"), 0, "{damage:?}");
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_none() {
+#[test]
+fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_none() {
     let all = [
         Damage::JournalDeleted,
         Damage::JournalReplaced,
@@ -249,10 +247,10 @@ async fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_no
         Damage::ProgressDeleted,
     ];
     for damage in all {
-        let mut rig = damaged_rig(damage).await;
+        let mut rig = damaged_rig(damage);
         let mut heir = rig.replica([secondly("a")]);
-        rig.elect(&mut heir, false).await;
-        rig.pass(&mut heir, 20).await;
+        rig.elect(&mut heir, false);
+        rig.pass(&mut heir, 20);
         let mut slots: Vec<UnixMs> = rig.sent("celery").into_iter().map(|sent| sent.1).collect();
         let count = slots.len();
         slots.dedup();
@@ -260,17 +258,17 @@ async fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_no
         assert_eq!(slots.last(), Some(&(START + SECOND * 28)), "{damage:?}\n{}", rig.log());
         assert_eq!(rig.logged(&["records are missing"]), 1, "{damage:?}\n{}", rig.log());
         // And the next one finds everything in order.
-        rig.depose(&mut heir).await;
+        rig.depose(&mut heir);
         let mut third = rig.replica([secondly("a")]);
-        rig.elect(&mut third, false).await;
-        rig.pass(&mut third, 2).await;
+        rig.elect(&mut third, false);
+        rig.pass(&mut third, 2);
         assert_eq!(rig.logged(&["records are missing"]), 1, "{damage:?}\n{}", rig.log());
         assert_eq!(rig.sent("celery").len(), count + 2, "{damage:?}\n{}", rig.log());
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn slots_of_lost_records_are_counted_whichever_write_of_a_takeover_fails() {
+#[test]
+fn slots_of_lost_records_are_counted_whichever_write_of_a_takeover_fails() {
     // Each damage, with the last slot of which a record is left.
     let all = [
         (Damage::JournalDeleted, 0),
@@ -287,292 +285,312 @@ async fn slots_of_lost_records_are_counted_whichever_write_of_a_takeover_fails()
             vec![Fault::None, Fault::LostRequest],
             vec![Fault::None, Fault::LostReply],
         ] {
-            let mut rig = damaged_rig(damage).await;
+            let mut rig = damaged_rig(damage);
             let mut heir = rig.replica([secondly("a")]);
             heir.fail_next(faults.clone());
-            rig.elect(&mut heir, false).await;
-            rig.pass(&mut heir, 5).await;
+            rig.elect(&mut heir, false);
+            rig.pass(&mut heir, 5);
             let what = format!("{damage:?}, {faults:?}\n{}", rig.log());
-            assert!(heir.wire.lock().unwrap().faults.is_empty(), "{what}");
+            assert!(heir.wire.faults.is_empty(), "{what}");
             let slots: Vec<u64> = rig.sent("celery").iter().map(seconds).collect();
             let (before, after) = slots.split_at(5);
             assert_eq!(before, [1, 2, 3, 4, 5], "{what}");
             assert!(after.first() > Some(&8), "{what}");
             assert!(after.iter().copied().eq(after[0]..=13), "{what}");
-            assert_eq!(rig.counted("celery", "unknown").await, after[0] - 1 - left, "{what}");
+            assert_eq!(rig.counted("celery", "unknown"), after[0] - 1 - left, "{what}");
         }
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_idle_leader_folds_what_is_old_in_bounded_steps() {
+#[test]
+fn an_idle_leader_folds_what_is_old_in_bounded_steps() {
     let mut rig = Rig::new();
     let entries: Vec<Entry> = (0..1_500).map(|n| every(&format!("e{n:04}"), 60)).collect();
     let mut leader = rig.replica(entries);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 75).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 75);
     assert_eq!(rig.sent("celery").len(), 1_500);
-    let folds = leader.wire.lock().unwrap().folds.clone();
+    let folds = leader.wire.folds.clone();
     assert!(folds.iter().all(|size| *size <= MAX_FOLDED), "{folds:?}");
     assert_eq!(folds.iter().sum::<usize>(), 1_500, "{folds:?}");
-    let snapshot = rig.store.clone().read().await.unwrap();
+    let snapshot = rig.read();
     assert!(snapshot.journal.is_empty() && snapshot.head == snapshot.folded);
     assert_eq!(snapshot.progress.len(), 1_500);
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_a_predecessor_left_unfolded_is_folded() {
+#[test]
+fn what_a_predecessor_left_unfolded_is_folded() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 5).await;
-    rig.depose(&mut leader).await;
-    assert_eq!(rig.store.clone().read().await.unwrap().journal.len(), 5);
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 5);
+    rig.depose(&mut leader);
+    assert_eq!(rig.read().journal.len(), 5);
     let mut heir = rig.replica([every("a", 1), every("b", 3600)]);
-    rig.elect(&mut heir, false).await;
-    heir.reload([every("b", 3600)]).await;
-    rig.pass(&mut heir, 12).await;
-    let snapshot = rig.store.clone().read().await.unwrap();
+    rig.elect(&mut heir, false);
+    heir.reload([every("b", 3600)]);
+    rig.pass(&mut heir, 12);
+    let snapshot = rig.read();
     assert!(snapshot.journal.is_empty(), "{:?}", snapshot.journal);
     assert_eq!(snapshot.head, snapshot.folded);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_leader_that_is_never_idle_trims_what_it_records() {
+#[test]
+fn a_leader_that_is_never_idle_trims_what_it_records() {
     const ENTRIES: usize = 500;
     let mut rig = Rig::new();
     let mut leader = rig.replica((0..ENTRIES).map(|n| secondly(&format!("e{n:03}"))));
-    leader.service.settings.history.slots = 1_000;
-    rig.elect(&mut leader, false).await;
+    leader.scheduler.settings.history.slots = 1_000;
+    rig.elect(&mut leader, false);
     let backlog = SECOND * 200;
     rig.clock.set(START + backlog);
     rig.store_clock.set(START + backlog);
-    tokio::time::advance(backlog).await;
-    rig.renew(&leader);
+    rig.advance(backlog);
+    rig.renew(&mut leader);
     let (mut sent, mut journalled) = (0, 0);
     while sent < ENTRIES * 200 {
-        // One round.
-        leader.service.work().await;
+        for _ in 0..100 {
+            leader.step();
+        }
         sent = rig.store.messages("celery").len();
         let query = HistoryQuery { limit: usize::MAX, ..HistoryQuery::default() };
-        let history = rig.store.clone().history(query).await.unwrap();
+        let history = rig.history(query);
         let in_journal = history.events.iter().filter(|event| event.term.is_some());
         journalled = journalled.max(in_journal.count());
     }
     assert!((50_000..65_000).contains(&journalled), "{journalled} of {sent}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_is_due_first_is_sent_before_the_rest_is_planned() {
+#[test]
+fn what_is_due_first_is_sent_before_the_rest_is_planned() {
     let mut rig = Rig::new();
     let entries: Vec<Entry> = (0..1_200).map(|n| every(&format!("e{n:04}"), 60)).collect();
     let mut leader = rig.replica(entries);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 60).await;
-    assert_eq!(
-        leader.wire.lock().unwrap().batches,
-        [50, 125, 125, 125, 125, 125, 125, 125, 125, 125, 25]
-    );
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 60);
+    assert_eq!(leader.wire.batches, [50, 125, 125, 125, 125, 125, 125, 125, 125, 125, 25]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn registrations_are_written_in_parts_of_which_the_last_is_marked() {
+#[test]
+fn slots_for_which_a_request_has_no_room_go_with_the_next_and_none_goes_twice() {
+    let mut rig = Rig::new();
+    let large = |name| {
+        let mut entry = secondly(name);
+        entry.message.args = format!("[\"{}\"]", "x".repeat(1 << 20)).into();
+        entry
+    };
+    let mut leader = rig.replica([large("a"), large("b")]);
+    rig.elect(&mut leader, false);
+    for clock in [&rig.clock, &rig.store_clock] {
+        clock.set(START + SECOND * 12);
+    }
+    rig.advance(SECOND * 12);
+    rig.renew(&mut leader);
+    leader.run();
+    rig.assert_every_second("celery", "a", 1, 12);
+    rig.assert_every_second("celery", "b", 1, 12);
+    let batches = &leader.wire.batches;
+    assert!(batches.iter().all(|slots| *slots < 6) && batches.len() > 5, "{batches:?}");
+}
+
+#[test]
+fn registrations_are_written_in_parts_of_which_the_last_is_marked() {
     let mut rig = Rig::new();
     let entries: Vec<Entry> = (0..1_200).map(|n| every(&format!("e{n:04}"), 60)).collect();
     let mut leader = rig.replica(entries.clone());
     // The leader dies after the first part.
     leader.fail_next([Fault::None, Fault::LostRequest]);
-    rig.elect(&mut leader, false).await;
-    rig.depose(&mut leader).await;
+    rig.elect(&mut leader, false);
+    rig.depose(&mut leader);
     let mut heir = rig.replica(entries);
-    rig.elect(&mut heir, false).await;
-    let parts = heir.wire.lock().unwrap().registers.clone();
+    rig.elect(&mut heir, false);
+    let parts = heir.wire.registers.clone();
     assert_eq!(parts, [(MAX_CHANGES, false), (MAX_CHANGES, false), (200, true)]);
-    rig.pass(&mut heir, 60).await;
+    rig.pass(&mut heir, 60);
     assert_eq!(rig.sent("celery").len(), 1_200);
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_counters_of_a_namespace_go_on_with_the_next_leader() {
+#[test]
+fn the_counters_of_a_namespace_go_on_with_the_next_leader() {
     let mut rig = Rig::new();
     let mut first = rig.replica([secondly("a")]);
-    rig.elect(&mut first, false).await;
-    rig.pass(&mut first, 5).await;
-    rig.depose(&mut first).await;
+    rig.elect(&mut first, false);
+    rig.pass(&mut first, 5);
+    rig.depose(&mut first);
     let mut second = rig.replica([secondly("a")]);
-    rig.elect(&mut second, false).await;
-    rig.pass(&mut second, 5).await;
-    assert_eq!(second.service.status().slots["dispatched"], 10);
+    rig.elect(&mut second, false);
+    rig.pass(&mut second, 5);
+    assert_eq!(second.slots("dispatched"), 10);
     // What a process has shown it goes on showing, even when the store has lost its counters.
     rig.store.damage(Damage::Flushed);
-    rig.elect(&mut second, true).await;
-    rig.pass(&mut second, 2).await;
-    assert!(second.service.status().slots["dispatched"] >= 12);
+    rig.elect(&mut second, true);
+    rig.pass(&mut second, 2);
+    assert!(second.slots("dispatched") >= 12);
 }
 
-#[tokio::test(start_paused = true)]
-async fn slots_of_a_carrier_are_intended_published_and_settled() {
+#[test]
+fn slots_of_a_carrier_are_intended_published_and_settled() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([carried("a"), secondly("b")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 5).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 5);
     assert_eq!(rig.carrier.messages("carried").len(), 5);
-    assert_eq!(rig.counted("carried", "scheduled").await, 5);
+    assert_eq!(rig.counted("carried", "scheduled"), 5);
     rig.assert_every_second("celery", "b", 1, 5);
     // Refused: it is tried again, and nothing is left in doubt.
     rig.carrier.set_fault("carried", Some(CarrierFault::Refuse));
-    rig.pass(&mut leader, 1).await;
-    assert_eq!(leader.service.status().refusing["carried"], "the queue refuses");
-    assert!(rig.store.clone().read().await.unwrap().intents.is_empty());
+    rig.pass(&mut leader, 1);
+    assert_eq!(leader.scheduler.troubles().refusing()["carried"], "the queue refuses");
+    assert!(rig.read().intents.is_empty());
     rig.carrier.set_fault("carried", None);
-    rig.pass(&mut leader, 5).await;
+    rig.pass(&mut leader, 5);
     assert_eq!(rig.carrier.messages("carried").len(), 11);
-    assert_eq!(rig.counted("carried", "scheduled").await, 11);
-    assert_eq!(rig.counted("carried", "resent").await, 0);
+    assert_eq!(rig.counted("carried", "scheduled"), 11);
+    assert_eq!(rig.counted("carried", "resent"), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slot_in_doubt_is_sent_again_with_the_same_id_and_counted_once() {
+#[test]
+fn a_slot_in_doubt_is_sent_again_with_the_same_id_and_counted_once() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([carried("a")]);
-    rig.elect(&mut leader, false).await;
+    rig.elect(&mut leader, false);
     rig.carrier.set_fault("carried", Some(CarrierFault::LoseAnswer));
-    rig.pass(&mut leader, 1).await;
+    rig.pass(&mut leader, 1);
     assert_eq!(rig.carrier.messages("carried").len(), 1);
-    rig.depose(&mut leader).await;
+    rig.depose(&mut leader);
     rig.carrier.set_fault("carried", None);
     let mut heir = rig.replica([carried("a")]);
-    rig.elect(&mut heir, false).await;
+    rig.elect(&mut heir, false);
     let messages = rig.carrier.messages("carried");
     assert_eq!(messages.len(), 2, "{}", rig.log());
     assert_eq!(messages[0].correlation_id, messages[1].correlation_id);
-    assert_eq!(rig.counted("carried", "resent").await, 1);
-    assert_eq!(rig.counted("carried", "scheduled").await, 0);
+    assert_eq!(rig.counted("carried", "resent"), 1);
+    assert_eq!(rig.counted("carried", "scheduled"), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
+#[test]
+fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([every("a", 1)]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 3).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 3);
     let ahead = SECOND * 7_200;
     for clock in [&rig.clock, &rig.store_clock] {
         clock.set(clock.now() + ahead);
     }
-    rig.pass(&mut leader, 5).await;
+    rig.pass(&mut leader, 5);
     for clock in [&rig.clock, &rig.store_clock] {
         clock.set(clock.now() - ahead);
     }
     let before = rig.sent("celery").len();
-    rig.pass(&mut leader, 10).await;
+    rig.pass(&mut leader, 10);
     // Those that were left out while the clock was ahead go, too: they are still on time.
     assert_eq!(rig.sent("celery").len(), before + 15, "{}", rig.log());
     assert_eq!(rig.logged(&["a clock went back"]), 1, "{}", rig.log());
-    assert_eq!(leader.service.status().bad_records[0].entry, "a");
+    assert_eq!(leader.scheduler.troubles().bad_records().0[0].entry, "a");
     // The next leader finds nothing to mend.
-    rig.depose(&mut leader).await;
+    rig.depose(&mut leader);
     let mut heir = rig.replica([every("a", 1)]);
-    rig.elect(&mut heir, false).await;
-    rig.pass(&mut heir, 2).await;
+    rig.elect(&mut heir, false);
+    rig.pass(&mut heir, 2);
     assert_eq!(rig.sent("celery").len(), before + 17, "{}", rig.log());
-    assert!(GRACE < ahead && heir.service.status().bad_records.is_empty(), "{}", rig.log());
+    assert!(GRACE < ahead && heir.scheduler.troubles().bad_records().0.is_empty(), "{}", rig.log());
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_began_while_only_the_stores_clock_was_ahead_goes_on_once_that_is_right() {
+#[test]
+fn what_began_while_only_the_stores_clock_was_ahead_goes_on_once_that_is_right() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 3).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 3);
     rig.store_clock.set(rig.store_clock.now() + SECOND * 3_600);
-    rig.pass(&mut leader, 1).await;
-    leader.reload([secondly("a"), secondly("added")]).await;
-    rig.pass(&mut leader, 1).await;
+    rig.pass(&mut leader, 1);
+    leader.reload([secondly("a"), secondly("added")]);
+    rig.pass(&mut leader, 1);
     rig.store_clock.set(rig.store_clock.now() - SECOND * 3_600);
-    rig.pass(&mut leader, 5).await;
+    rig.pass(&mut leader, 5);
     rig.assert_every_second("celery", "a", 1, 10);
     rig.assert_every_second("celery", "added", 7, 10);
-    let bad_records = leader.service.status().bad_records;
+    let bad_records = leader.scheduler.troubles().bad_records().0;
     assert!(bad_records.iter().any(|record| record.entry == "added"), "{bad_records:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_a_predecessor_sent_while_the_clock_was_ahead_is_not_sent_again() {
+#[test]
+fn what_a_predecessor_sent_while_the_clock_was_ahead_is_not_sent_again() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([every("a", 1)]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 3).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 3);
     let ahead = SECOND * 100;
     for clock in [&rig.clock, &rig.store_clock] {
         clock.set(clock.now() + ahead);
     }
-    rig.pass(&mut leader, 15).await;
+    rig.pass(&mut leader, 15);
     // Now it has time to fold.
-    tokio::time::advance(SECOND * 10).await;
-    leader.run().await;
-    assert!(rig.store.clone().read().await.unwrap().journal.is_empty());
-    rig.depose(&mut leader).await;
+    rig.advance(SECOND * 10);
+    leader.run();
+    assert!(rig.read().journal.is_empty());
+    rig.depose(&mut leader);
     for clock in [&rig.clock, &rig.store_clock] {
         clock.set(clock.now() - ahead);
     }
     let mut heir = rig.replica([every("a", 1)]);
-    rig.elect(&mut heir, false).await;
-    rig.pass(&mut heir, 110).await;
+    rig.elect(&mut heir, false);
+    rig.pass(&mut heir, 110);
     let mut slots: Vec<u64> = rig.sent("celery").iter().map(seconds).collect();
     slots.sort_unstable();
     assert_eq!(slots, (1..=3).chain(19..=128).collect::<Vec<_>>(), "{}", rig.log());
 }
 
-#[tokio::test(start_paused = true)]
-async fn slots_that_ended_with_a_write_that_was_not_answered_are_reported_once() {
+#[test]
+fn slots_that_ended_with_a_write_that_was_not_answered_are_reported_once() {
     // Written at a takeover, and by an edit under a leader.
     for first in [Fault::LostRequest, Fault::Unavailable] {
         let mut rig = Rig::new();
         let mut leader = rig.replica([secondly("a")]);
-        rig.elect(&mut leader, false).await;
-        rig.pass(&mut leader, 2).await;
+        rig.elect(&mut leader, false);
+        rig.pass(&mut leader, 2);
         leader.fail_next([first, Fault::LostReply]);
-        rig.pass(&mut leader, 1).await;
-        leader.reload([every("a", 3600)]).await;
-        rig.pass(&mut leader, 5).await;
-        let retimed = rig.counted("celery", "retimed").await;
-        assert!(leader.wire.lock().unwrap().faults.is_empty() && retimed > 0, "{}", rig.log());
+        rig.pass(&mut leader, 1);
+        leader.reload([every("a", 3600)]);
+        rig.pass(&mut leader, 5);
+        let retimed = rig.counted("celery", "retimed");
+        assert!(leader.wire.faults.is_empty() && retimed > 0, "{}", rig.log());
         let count = format!("count={retimed}");
         assert_eq!(rig.logged(&["skipped", "retimed", &count]), 1, "{}", rig.log());
         assert_eq!(rig.logged(&["skipped"]), 1, "{}", rig.log());
-        assert_eq!(leader.service.status().slots["retimed"], retimed);
+        assert_eq!(leader.slots("retimed"), retimed);
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn slots_of_an_entry_that_was_removed_are_counted_under_its_queue() {
+#[test]
+fn slots_of_an_entry_that_was_removed_are_counted_under_its_queue() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a"), secondly("b")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 3).await;
-    rig.depose(&mut leader).await;
-    rig.pass(&mut leader, 3).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 3);
+    rig.depose(&mut leader);
+    rig.pass(&mut leader, 3);
     let mut heir = rig.replica([secondly("b")]);
-    rig.elect(&mut heir, false).await;
-    assert_eq!(rig.counted("celery", "retimed").await, 3, "{}", rig.log());
-    assert_eq!(heir.service.status().slots["retimed"], 3);
+    rig.elect(&mut heir, false);
+    assert_eq!(rig.counted("celery", "retimed"), 3, "{}", rig.log());
+    assert_eq!(heir.slots("retimed"), 3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn where_records_are_missing_an_old_memory_is_not_believed() {
+#[test]
+fn where_records_are_missing_an_old_memory_is_not_believed() {
     let mut rig = Rig::new();
     let mut first = rig.replica([secondly("a")]);
     let mut second = rig.replica([secondly("a")]);
-    rig.elect(&mut first, false).await;
-    rig.pass(&mut first, 3).await;
-    rig.depose(&mut first).await;
-    rig.elect(&mut second, false).await;
-    rig.pass(&mut second, 5).await;
-    rig.depose(&mut second).await;
+    rig.elect(&mut first, false);
+    rig.pass(&mut first, 3);
+    rig.depose(&mut first);
+    rig.elect(&mut second, false);
+    rig.pass(&mut second, 5);
+    rig.depose(&mut second);
     rig.store.damage(Damage::ProgressDeleted);
-    rig.elect(&mut first, false).await;
-    rig.pass(&mut first, 3).await;
+    rig.elect(&mut first, false);
+    rig.pass(&mut first, 3);
     let mut slots: Vec<UnixMs> = rig.sent("celery").into_iter().map(|sent| sent.1).collect();
     let count = slots.len();
     slots.dedup();
@@ -580,48 +598,43 @@ async fn where_records_are_missing_an_old_memory_is_not_believed() {
     // Within one tenure, nobody else can have written.
     rig.store.damage(Damage::RegistrationsDeleted);
     first.fail_next([Fault::LostReply]);
-    rig.pass(&mut first, 10).await;
+    rig.pass(&mut first, 10);
     assert_eq!(rig.logged(&["what this process remembers is written again"]), 1, "{}", rig.log());
     rig.assert_every_second("celery", "a", 1, 21);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_lease_that_is_renewed_on_another_server_is_noticed_and_the_leader_goes_on_when_it_is_found()
- {
+#[test]
+fn a_lease_that_is_renewed_on_another_server_is_noticed_and_the_leader_goes_on_when_it_is_found() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 2).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 2);
     let lease = leader.lease().text;
-    rig.store.clone().resign(Arc::clone(&lease)).await.unwrap();
-    rig.pass(&mut leader, 3).await;
-    let status = leader.service.status();
-    assert_eq!(
-        (status.refused_writes.fenced > 0, status.broker_error),
-        (true, None),
-        "it may be so"
-    );
-    rig.pass(&mut leader, 7).await;
-    let said = leader.service.status().broker_error.unwrap();
+    answer(rig.store.clone().resign(Arc::clone(&lease))).unwrap();
+    rig.pass(&mut leader, 3);
+    let scheduler = &leader.scheduler;
+    assert!(scheduler.refused_writes().fenced > 0 && scheduler.troubles().error.is_none());
+    rig.pass(&mut leader, 7);
+    let said = leader.scheduler.troubles().error.clone().unwrap();
     assert!(said.contains("leads to several servers: one renews the lease"), "{said}");
-    rig.elect(&mut leader, true).await;
-    rig.pass(&mut leader, 3).await;
-    assert_eq!(leader.service.status().broker_error, None);
+    rig.elect(&mut leader, true);
+    rig.pass(&mut leader, 3);
+    assert_eq!(leader.scheduler.troubles().error, None);
     rig.assert_every_second("celery", "a", 1, 15);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_leader_that_was_followed_by_another_counts_what_was_fenced_and_looks_for_no_other_server()
- {
+#[test]
+fn a_leader_that_was_followed_by_another_counts_what_was_fenced_and_looks_for_no_other_server() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
-    rig.elect(&mut leader, false).await;
-    rig.pass(&mut leader, 2).await;
-    rig.store.clone().resign(leader.lease().text).await.unwrap();
-    rig.pass(&mut leader, 1).await;
+    rig.elect(&mut leader, false);
+    rig.pass(&mut leader, 2);
+    answer(rig.store.clone().resign(leader.lease().text)).unwrap();
+    rig.pass(&mut leader, 1);
     // It hears of it with the next renewal.
-    rig.depose(&mut leader).await;
-    rig.pass(&mut leader, 9).await;
-    let status = leader.service.status();
-    assert_eq!((status.refused_writes.fenced, status.broker_error), (1, None));
+    rig.depose(&mut leader);
+    rig.pass(&mut leader, 9);
+    let scheduler = &leader.scheduler;
+    assert_eq!(scheduler.refused_writes().fenced, 1);
+    assert_eq!(scheduler.troubles().error, None);
 }

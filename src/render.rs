@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::clock;
 use crate::envelope::{self, Fresh, Misplaced, Publication, Task};
 use crate::queue::{AmqpQueue, Queue, Queues, Via};
 use crate::schedule::outcome::{Line, Outcome};
@@ -50,6 +49,14 @@ impl fmt::Display for OutboundMessage {
             OutboundMessage::Carrier(_, publication) => publication.fmt(f),
         }
     }
+}
+
+/// What one push of a message has of its own.
+struct Push {
+    kind: Kind,
+    task_id: Uuid,
+    now: UnixMs,
+    fresh: Fresh,
 }
 
 /// Makes messages; scheduled and manual ones alike.
@@ -99,8 +106,10 @@ impl Renderer {
         slot: UnixMs,
         kind: Kind,
         task_id: Uuid,
+        now: UnixMs,
     ) -> OutboundMessage {
-        let task = self.task(entry, message, slot, kind, task_id, &mut fastrand::Rng::new());
+        let fresh = Fresh::draw(&mut fastrand::Rng::new());
+        let task = self.task(entry, message, slot, Push { kind, task_id, now, fresh });
         match message.queue.via() {
             Via::Amqp(amqp) => {
                 let publication = self.published(&task, amqp);
@@ -117,12 +126,15 @@ impl Renderer {
         entry: &Entry,
         slot: UnixMs,
         kind: Kind,
+        now: UnixMs,
         rng: &mut fastrand::Rng,
     ) -> Option<Publication> {
         let Via::Amqp(amqp) = entry.message.queue.via() else { return None };
         let task_id = self.task_id(entry, slot);
         let message = entry.message_of(slot, task_id);
-        Some(self.published(&self.task(entry, &message, slot, kind, task_id, rng), amqp))
+        let push = Push { kind, task_id, now, fresh: Fresh::draw(rng) };
+        let task = self.task(entry, &message, slot, push);
+        Some(self.published(&task, amqp))
     }
 
     fn published(&self, task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
@@ -143,11 +155,9 @@ impl Renderer {
         entry: &'a Entry,
         message: &'a Message,
         slot: UnixMs,
-        kind: Kind,
-        task_id: Uuid,
-        rng: &mut fastrand::Rng,
+        push: Push,
     ) -> Task<'a> {
-        let now = clock::wall();
+        let Push { kind, task_id, now, fresh } = push;
         Task {
             entry_name: &entry.name,
             message,
@@ -157,19 +167,27 @@ impl Renderer {
             expires_at: expires_at(entry, slot, kind, now),
             now,
             origin: &self.origin,
-            fresh: Fresh::draw(rng),
+            fresh,
         }
     }
 
     /// What to write for an item of a queue that is on the store, and the message's id.
     #[must_use]
-    pub fn write(&self, entry: &Entry, item: &Item, rng: &mut fastrand::Rng) -> (Write, Uuid) {
+    pub fn write(
+        &self,
+        entry: &Entry,
+        item: &Item,
+        now: UnixMs,
+        rng: &mut fastrand::Rng,
+    ) -> (Write, Uuid) {
         let (task_id, message) = match item.action {
             Action::Skip { .. } => (Uuid::nil(), None),
             Action::Send(kind) => {
                 let task_id = self.task_id(entry, item.slot);
                 let message = entry.message_of(item.slot, task_id);
-                let task = self.task(entry, &message, item.slot, kind, task_id, rng);
+                let fresh = Fresh::draw(rng);
+                let push = Push { kind, task_id, now, fresh };
+                let task = self.task(entry, &message, item.slot, push);
                 (task_id, Some(self.outgoing(&task)))
             }
         };
@@ -226,8 +244,9 @@ pub fn render<'a>(
     renderer: &Renderer,
     items: &[Item],
     entry: impl Fn(u32) -> &'a Entry,
+    now: UnixMs,
+    rng: &mut fastrand::Rng,
 ) -> (Vec<Write>, Vec<Uuid>) {
-    let mut rng = fastrand::Rng::new();
     let mut size = 0;
     let mut writes = Vec::with_capacity(items.len());
     let mut task_ids = Vec::with_capacity(items.len());
@@ -235,7 +254,7 @@ pub fn render<'a>(
         if size > BATCH_BYTES {
             break;
         }
-        let (write, task_id) = renderer.write(entry(item.entry), item, &mut rng);
+        let (write, task_id) = renderer.write(entry(item.entry), item, now, rng);
         size += write.message.as_ref().map_or(0, |message| message.writes.size());
         writes.push(write);
         task_ids.push(task_id);
@@ -263,7 +282,7 @@ mod tests {
         for kind in [Kind::Scheduled, Kind::CatchUp, Kind::Resent] {
             let slot = UnixMs::from_secs(1_800_000_000);
             let item = Item { entry: 0, slot, action: Action::Send(kind) };
-            let (write, _) = renderer.write(&entry, &item, &mut fastrand::Rng::new());
+            let (write, _) = renderer.write(&entry, &item, slot, &mut fastrand::Rng::with_seed(1));
             let payload = write.message.unwrap().writes.element;
             let envelope: Value = serde_json::from_slice(&payload).unwrap();
             let body = base64::prelude::BASE64_STANDARD.decode(envelope["body"].as_str().unwrap());

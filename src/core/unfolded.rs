@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
+use crate::clock::SinceBoot;
 use crate::store::contract::{FoldedThrough, MAX_FOLDED};
 use crate::store::journal::RecordId;
 
@@ -22,7 +21,7 @@ struct Recorded {
     head: RecordId,
     /// The names of their entries.
     entries: Vec<Arc<str>>,
-    at: Instant,
+    at: SinceBoot,
 }
 
 /// What one fold writes.
@@ -39,12 +38,12 @@ pub(super) struct Step {
 
 impl Unfolded {
     /// Slots of these entries were recorded, one a name; `head` is the newest record now.
-    pub(super) fn push(&mut self, head: RecordId, entries: Vec<Arc<str>>) {
+    pub(super) fn push(&mut self, head: RecordId, entries: Vec<Arc<str>>, at: SinceBoot) {
         if entries.is_empty() {
             return;
         }
         self.slots += entries.len();
-        self.batches.push_back(Recorded { head, entries, at: Instant::now() });
+        self.batches.push_back(Recorded { head, entries, at });
     }
 
     /// How many slots.
@@ -53,7 +52,7 @@ impl Unfolded {
     }
 
     /// When the oldest was recorded.
-    pub(super) fn oldest(&self) -> Option<Instant> {
+    pub(super) fn oldest(&self) -> Option<SinceBoot> {
         self.batches.front().map(|recorded| recorded.at)
     }
 
@@ -114,6 +113,8 @@ fn once_each(mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
 mod tests {
     use super::*;
 
+    const AT: SinceBoot = SinceBoot(std::time::Duration::from_secs(1));
+
     fn id(number: u64) -> RecordId {
         RecordId { ms: 1, number }
     }
@@ -136,9 +137,9 @@ mod tests {
     fn a_step_folds_whole_batches_and_no_entry_twice() {
         let mut unfolded = Unfolded::default();
         for number in 1..=5 {
-            unfolded.push(id(number), names(0..400));
+            unfolded.push(id(number), names(0..400), AT);
         }
-        unfolded.push(id(6), Vec::new());
+        unfolded.push(id(6), Vec::new(), AT);
         assert_eq!((unfolded.slots(), unfolded.entries().len()), (2_000, 400));
         let record = |number| FoldedThrough::Record(id(number));
         assert_eq!(fold(&mut unfolded), [(400, record(2)), (400, record(4)), (400, record(5))]);
@@ -148,8 +149,8 @@ mod tests {
     #[test]
     fn a_batch_that_is_too_large_is_folded_in_parts_and_moves_folded_with_the_last() {
         let mut unfolded = Unfolded::default();
-        unfolded.push(id(1), names(0..2_500));
-        unfolded.push(id(2), names(9_999..10_000));
+        unfolded.push(id(1), names(0..2_500), AT);
+        unfolded.push(id(2), names(9_999..10_000), AT);
         let steps = fold(&mut unfolded);
         assert_eq!(steps[..2], [(1_000, FoldedThrough::Unchanged); 2]);
         assert_eq!(steps[2..], [(501, FoldedThrough::Record(id(2)))]);
@@ -158,9 +159,9 @@ mod tests {
     #[test]
     fn what_is_recorded_while_a_step_is_on_its_way_stays_for_the_next() {
         let mut unfolded = Unfolded::default();
-        unfolded.push(id(1), names(0..3));
+        unfolded.push(id(1), names(0..3), AT);
         let step = unfolded.next_step().unwrap();
-        unfolded.push(id(2), names(0..1));
+        unfolded.push(id(2), names(0..1), AT);
         unfolded.folded(&step);
         assert_eq!(fold(&mut unfolded), [(1, FoldedThrough::Record(id(2)))]);
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 
 use crate::clock::SinceBoot;
 use crate::leader::lease::Lease;
@@ -24,6 +23,7 @@ pub struct RefusedWrites {
 /// All that is remembered of them.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
+    /// How many.
     pub(super) counts: RefusedWrites,
     /// The reason that was logged last, until a write succeeds.
     logged: Option<&'static str>,
@@ -41,19 +41,17 @@ struct Fenced {
 }
 
 impl Refusals {
-    /// Counts a refusal, and logs it unless it is one more of the same.
-    pub(super) fn note(&mut self, refusal: &Reply) {
+    /// Counts a refusal. Gives its reason, unless it is one more of the same.
+    pub(super) fn note(&mut self, refusal: &Reply) -> Option<&'static str> {
         let RefusedWrites { fenced, stale, lost } = &mut self.counts;
         let (count, reason) = match refusal {
             Reply::Fenced => (fenced, "fenced"),
             Reply::Stale => (stale, "stale"),
             Reply::Lost => (lost, "lost"),
-            Reply::Revised | Reply::Early { .. } | Reply::Written { .. } => return,
+            Reply::Revised | Reply::Early { .. } | Reply::Written { .. } => return None,
         };
         *count += 1;
-        if self.logged.replace(reason) != Some(reason) {
-            warn!(reason, "wrote nothing: the broker knows better");
-        }
+        (self.logged.replace(reason) != Some(reason)).then_some(reason)
     }
 
     /// A write succeeded.

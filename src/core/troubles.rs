@@ -1,14 +1,14 @@
 //! What stands in the way of slots: a store that does not answer, queues that refuse messages, records
 //! that cannot be used.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use serde::{Deserialize, Serialize};
 
-use super::status::BadRecord;
-use crate::leader::campaign::backoff;
+use super::backoff;
+use crate::clock::SinceBoot;
 
 /// The longest pause before a queue that refuses is tried again.
 const MAX_HOLD: Duration = Duration::from_secs(30);
@@ -17,14 +17,23 @@ const MAX_NAMED: usize = 10;
 
 /// All of it.
 #[derive(Debug, Default)]
-pub(super) struct Troubles {
+pub struct Troubles {
     /// Calls of the store that failed since the start.
-    pub(super) store_errors: u64,
+    pub store_errors: u64,
     /// Why nothing can be published at present.
-    pub(super) error: Option<String>,
-    refusals: HashMap<Arc<str>, Refusal>,
+    pub error: Option<String>,
+    refusals: BTreeMap<Arc<str>, Refusal>,
     bad_records: Vec<BadRecord>,
     bad_record_count: usize,
+}
+
+/// Records of an entry that could not be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadRecord {
+    /// The entry's name, as far as it is known.
+    pub entry: String,
+    /// What was wrong, or what was done about it.
+    pub what: String,
 }
 
 /// A queue refuses messages.
@@ -34,13 +43,19 @@ struct Refusal {
     error: String,
     failures: u32,
     /// While nothing is sent to it; measured on a clock that nobody sets.
-    held_until: Option<Instant>,
+    held_until: Option<SinceBoot>,
 }
 
 impl Troubles {
     /// The queue refused a message: it is left alone for a while, longer each time. Gives how often in
     /// a row, or `None` if it is being left alone already, as what was on its way then is refused, too.
-    pub(super) fn refused(&mut self, queue: &Arc<str>, error: &str, now: Instant) -> Option<u32> {
+    pub(super) fn refused(
+        &mut self,
+        queue: &Arc<str>,
+        error: &str,
+        now: SinceBoot,
+        rng: &mut fastrand::Rng,
+    ) -> Option<u32> {
         let fresh = || Refusal { error: String::new(), failures: 0, held_until: None };
         let refusal = self.refusals.entry(Arc::clone(queue)).or_insert_with(fresh);
         error.clone_into(&mut refusal.error);
@@ -48,7 +63,7 @@ impl Troubles {
             return None;
         }
         refusal.failures += 1;
-        refusal.held_until = Some(now + backoff(refusal.failures + 3, MAX_HOLD));
+        refusal.held_until = Some(now + backoff(refusal.failures + 3, MAX_HOLD, rng));
         Some(refusal.failures)
     }
 
@@ -67,7 +82,7 @@ impl Troubles {
     }
 
     /// The queues that are to be tried again now.
-    pub(super) fn release(&mut self, now: Instant) -> Vec<Arc<str>> {
+    pub(super) fn release(&mut self, now: SinceBoot) -> Vec<Arc<str>> {
         let is_due = |(_, refusal): &(&Arc<str>, &mut Refusal)| {
             refusal.held_until.is_some_and(|until| until <= now)
         };
@@ -79,7 +94,7 @@ impl Troubles {
     }
 
     /// When the next queue is to be tried again.
-    pub(super) fn next_release(&self) -> Option<Instant> {
+    pub(super) fn next_release(&self) -> Option<SinceBoot> {
         self.refusals.values().filter_map(|refusal| refusal.held_until).min()
     }
 
@@ -110,12 +125,14 @@ impl Troubles {
     }
 
     /// The first few, and how many there are in all.
-    pub(super) fn bad_records(&self) -> (Vec<BadRecord>, usize) {
+    #[must_use]
+    pub fn bad_records(&self) -> (Vec<BadRecord>, usize) {
         (self.bad_records.clone(), self.bad_record_count)
     }
 
     /// The words of queues that refuse messages.
-    pub(super) fn refusing(&self) -> BTreeMap<String, String> {
+    #[must_use]
+    pub fn refusing(&self) -> BTreeMap<String, String> {
         let words =
             |(queue, refusal): (&Arc<str>, &Refusal)| (queue.to_string(), refusal.error.clone());
         self.refusals.iter().map(words).collect()
@@ -129,22 +146,22 @@ mod tests {
     #[test]
     fn a_queue_that_refuses_is_left_alone_longer_each_time() {
         let (mut troubles, queue) = (Troubles::default(), "mail".into());
-        let mut now = Instant::now();
+        let (mut now, mut rng) = (SinceBoot(Duration::ZERO), fastrand::Rng::with_seed(1));
         let mut last = Duration::ZERO;
         for failures in 1..=3 {
-            assert_eq!(troubles.refused(&queue, "WRONGTYPE", now), Some(failures));
+            assert_eq!(troubles.refused(&queue, "WRONGTYPE", now, &mut rng), Some(failures));
             // What was on its way already is refused as well.
-            assert_eq!(troubles.refused(&queue, "WRONGTYPE", now), None);
+            assert_eq!(troubles.refused(&queue, "WRONGTYPE", now, &mut rng), None);
             assert!(troubles.is_held("mail") && troubles.release(now).is_empty());
             let until = troubles.next_release().unwrap();
-            assert!(until - now > last, "{failures}");
-            (last, now) = ((until - now) / 2, until);
+            assert!(until.since(now) > last, "{failures}");
+            (last, now) = (until.since(now) / 2, until);
             assert_eq!(troubles.release(now), [Arc::clone(&queue)]);
             assert!(!troubles.is_held("mail") && troubles.next_release().is_none());
         }
         assert_eq!(troubles.refusing()["mail"], "WRONGTYPE");
         assert!(troubles.accepted("mail") && !troubles.accepted("mail"));
-        assert_eq!(troubles.refused(&queue, "WRONGTYPE", now), Some(1));
+        assert_eq!(troubles.refused(&queue, "WRONGTYPE", now, &mut rng), Some(1));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What others pause holds from then on, whoever leads.
 
+use super::rig::answer;
 use super::*;
 use crate::schedule::pause::{Edit, Subject, Wish};
-use crate::store::contract::{ChangePauses, PausesChanged, SubjectPauses};
+use crate::store::contract::{ChangePauses, PausesChanged, Store as _, SubjectPauses};
 
 fn entry(name: &str) -> Subject {
     Subject::Entry(name.into())
@@ -14,20 +15,20 @@ fn pausing(until: Option<UnixMs>) -> Wish {
 
 impl Rig {
     /// Pauses or resumes, as another replica does.
-    async fn wish(&self, subject: Subject, wish: &Wish) {
+    fn wish(&self, subject: Subject, wish: &Wish) {
         let mut store = self.store.clone();
-        let read = store.pauses().await.unwrap();
+        let read = answer(store.pauses()).unwrap();
         let (pauses, etag) = read.of(&subject);
         let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else {
             panic!("nothing to write");
         };
         let subjects = vec![SubjectPauses { subject, pauses, etag }];
-        let changed = store.change_pauses(ChangePauses { subjects, forbids }).await.unwrap();
+        let changed = answer(store.change_pauses(ChangePauses { subjects, forbids })).unwrap();
         assert!(matches!(changed, PausesChanged::Written { .. }), "{changed:?}");
     }
 
-    async fn paused_subjects(&self) -> Vec<String> {
-        let read = self.store.clone().pauses().await.unwrap();
+    fn paused_subjects(&self) -> Vec<String> {
+        let read = answer(self.store.clone().pauses()).unwrap();
         read.subjects.iter().map(|one| one.subject.to_string()).collect()
     }
 }
@@ -37,22 +38,22 @@ fn slots(sent: &[(String, UnixMs)], name: &str) -> Vec<u64> {
     slots.map(|(_, slot)| slot.since(START).as_secs()).collect()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_pause_that_another_writes_holds_at_once_and_its_end_is_not_missed() {
+#[test]
+fn a_pause_that_another_writes_holds_at_once_and_its_end_is_not_missed() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([every("a", 1), every("b", 1)]);
-    rig.elect(&mut replica, false).await;
-    rig.pass(&mut replica, 3).await;
-    rig.wish(entry("a"), &pausing(None)).await;
-    rig.pass(&mut replica, 4).await;
-    rig.wish(entry("a"), &Wish::Resume).await;
-    rig.pass(&mut replica, 2).await;
+    rig.elect(&mut replica, false);
+    rig.pass(&mut replica, 3);
+    rig.wish(entry("a"), &pausing(None));
+    rig.pass(&mut replica, 4);
+    rig.wish(entry("a"), &Wish::Resume);
+    rig.pass(&mut replica, 2);
     let sent = rig.sent("celery");
     assert_eq!(slots(&sent, "a"), [1, 2, 3, 8, 9]);
     assert_eq!(slots(&sent, "b"), (1..=9).collect::<Vec<_>>());
-    assert_eq!(rig.counted("celery", "paused").await, 4);
+    assert_eq!(rig.counted("celery", "paused"), 4);
     let query = HistoryQuery { entry: Some("a".into()), limit: 100, ..HistoryQuery::default() };
-    let history = rig.store.clone().history(query).await.unwrap().events;
+    let history = rig.history(query).events;
     let paused = history.iter().filter(|event| event.line.outcome.as_str() == "paused");
     for event in paused {
         let said = (event.line.by.as_deref(), event.line.note.as_deref());
@@ -62,83 +63,83 @@ async fn a_pause_that_another_writes_holds_at_once_and_its_end_is_not_missed() {
     assert_eq!(rig.logged(&["WARN"]), 1, "that the namespace is new:\n{}", rig.log());
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_slot_at_the_end_of_a_pause_goes() {
+#[test]
+fn the_slot_at_the_end_of_a_pause_goes() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([every("a", 1)]);
-    rig.elect(&mut replica, false).await;
-    rig.wish(Subject::All, &pausing(Some(START + SECOND * 4))).await;
-    rig.pass(&mut replica, 6).await;
+    rig.elect(&mut replica, false);
+    rig.wish(Subject::All, &pausing(Some(START + SECOND * 4)));
+    rig.pass(&mut replica, 6);
     assert_eq!(slots(&rig.sent("celery"), "a"), [4, 5, 6]);
-    assert_eq!(rig.counted("celery", "paused").await, 3);
+    assert_eq!(rig.counted("celery", "paused"), 3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_clock_that_is_ahead_ends_no_pause_early() {
+#[test]
+fn a_clock_that_is_ahead_ends_no_pause_early() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([every("a", 1)]);
     rig.clock.set(START + SECOND * 5);
+    rig.elect(&mut replica, false);
     rig.store_clock.set(START + SECOND / 2);
-    rig.elect(&mut replica, false).await;
-    rig.wish(Subject::All, &pausing(Some(START + SECOND * 4))).await;
-    rig.pass(&mut replica, 3).await;
+    rig.wish(Subject::All, &pausing(Some(START + SECOND * 4)));
+    rig.pass(&mut replica, 3);
     // By the leader's clock it is over, by the store's it lasts for another half second.
     assert_eq!(slots(&rig.sent("celery"), "a"), [0; 0]);
-    rig.pass(&mut replica, 1).await;
+    rig.pass(&mut replica, 1);
     assert_eq!(slots(&rig.sent("celery"), "a"), [4, 5]);
-    assert_eq!(rig.counted("celery", "paused").await, 3);
+    assert_eq!(rig.counted("celery", "paused"), 3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_new_leader_counts_the_slots_of_a_pause_that_nobody_saw() {
+#[test]
+fn a_new_leader_counts_the_slots_of_a_pause_that_nobody_saw() {
     let mut rig = Rig::new();
     let all = || Entry { catch_up: CatchUp::All, ..every("a", 1) };
     let mut replica = rig.replica([all()]);
-    rig.elect(&mut replica, false).await;
-    rig.pass(&mut replica, 2).await;
-    rig.depose(&mut replica).await;
-    rig.pass(&mut replica, 2).await;
-    rig.wish(entry("a"), &pausing(None)).await;
-    rig.pass(&mut replica, 3).await;
-    rig.wish(entry("a"), &Wish::Resume).await;
-    rig.pass(&mut replica, 3).await;
+    rig.elect(&mut replica, false);
+    rig.pass(&mut replica, 2);
+    rig.depose(&mut replica);
+    rig.pass(&mut replica, 2);
+    rig.wish(entry("a"), &pausing(None));
+    rig.pass(&mut replica, 3);
+    rig.wish(entry("a"), &Wish::Resume);
+    rig.pass(&mut replica, 3);
     let mut next = rig.replica([all()]);
-    rig.elect(&mut next, false).await;
+    rig.elect(&mut next, false);
     // Paused at 4, resumed at 7.
     assert_eq!(slots(&rig.sent("celery"), "a"), [1, 2, 3, 7, 8, 9, 10]);
-    assert_eq!(rig.counted("celery", "paused").await, 3);
-    assert_eq!(rig.paused_subjects().await, ["entry:a"]);
-    rig.pass(&mut next, 21).await;
-    assert_eq!(rig.paused_subjects().await, [""; 0], "every slot of it is settled");
+    assert_eq!(rig.counted("celery", "paused"), 3);
+    assert_eq!(rig.paused_subjects(), ["entry:a"]);
+    rig.pass(&mut next, 21);
+    assert_eq!(rig.paused_subjects(), [""; 0], "every slot of it is settled");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_carrier_is_handed_nothing_that_is_paused() {
+#[test]
+fn a_carrier_is_handed_nothing_that_is_paused() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([carried("a"), carried("b")]);
-    rig.elect(&mut replica, false).await;
-    rig.pass(&mut replica, 2).await;
-    rig.wish(entry("a"), &pausing(None)).await;
-    rig.pass(&mut replica, 3).await;
+    rig.elect(&mut replica, false);
+    rig.pass(&mut replica, 2);
+    rig.wish(entry("a"), &pausing(None));
+    rig.pass(&mut replica, 3);
     assert_eq!(rig.carrier.messages("carried").len(), 2 + 5);
-    assert_eq!(rig.counted("carried", "scheduled").await, 2 + 5);
-    assert_eq!(rig.counted("carried", "paused").await, 3);
+    assert_eq!(rig.counted("carried", "scheduled"), 2 + 5);
+    assert_eq!(rig.counted("carried", "paused"), 3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slot_in_doubt_is_not_handed_over_again_while_paused() {
+#[test]
+fn a_slot_in_doubt_is_not_handed_over_again_while_paused() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([carried("a")]);
-    rig.elect(&mut replica, false).await;
+    rig.elect(&mut replica, false);
     rig.carrier.set_fault("carried", Some(CarrierFault::LoseAnswer));
-    rig.pass(&mut replica, 1).await;
+    rig.pass(&mut replica, 1);
     rig.carrier.set_fault("carried", None);
     let handed_over = rig.carrier.messages("carried").len();
-    rig.wish(Subject::All, &pausing(None)).await;
-    rig.depose(&mut replica).await;
+    rig.wish(Subject::All, &pausing(None));
+    rig.depose(&mut replica);
     let mut next = rig.replica([carried("a")]);
-    rig.elect(&mut next, false).await;
-    rig.pass(&mut next, 5).await;
+    rig.elect(&mut next, false);
+    rig.pass(&mut next, 5);
     assert_eq!(rig.carrier.messages("carried").len(), handed_over);
-    assert_eq!(rig.counted("carried", "paused").await, 6);
+    assert_eq!(rig.counted("carried", "paused"), 6);
 }

@@ -3,30 +3,32 @@
 //! A process never shows less than it has shown: what it has counted stays, even where the store has
 //! lost its own counters.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::status::{QueueStatus, Status};
+use serde::{Deserialize, Serialize};
+
 use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::{Kind, Schedule};
 use crate::store::contract::{self, MAX_COUNTED_QUEUES, OTHER_QUEUES};
 
 /// The counters of the namespace, as far as this process knows them.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub struct Counters {
     by_queue: BTreeMap<Arc<str>, BTreeMap<&'static str, u64>>,
     /// Queues of the schedules that were loaded: all their counters are shown, to be seen to begin at
     /// zero.
     scheduled: BTreeSet<Arc<str>>,
 }
 
-impl Status {
-    /// Shows what the store has counted.
-    pub fn count(&mut self, stored: contract::Counters) {
-        let mut counters = Counters::default();
-        counters.read(stored);
-        (self.slots, self.queues) = (counters.slots(), counters.queues());
-    }
+/// What became of one queue's slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Messages by kind.
+    pub dispatched: BTreeMap<Cow<'static, str>, u64>,
+    /// Slots by reason.
+    pub skipped: BTreeMap<Cow<'static, str>, u64>,
 }
 
 impl Counters {
@@ -44,7 +46,7 @@ impl Counters {
     }
 
     /// Takes over what the store has counted.
-    pub(super) fn read(&mut self, counters: contract::Counters) {
+    pub fn read(&mut self, counters: contract::Counters) {
         for ((queue, outcome), count) in counters.0 {
             let known = self.by_queue.entry(queue).or_default().entry(outcome).or_default();
             *known = count.max(*known);
@@ -62,7 +64,8 @@ impl Counters {
 
     /// Slots by outcome, those that there were: `dispatched` ones in all, among them those of each kind
     /// but the usual one.
-    pub(super) fn slots(&self) -> BTreeMap<String, u64> {
+    #[must_use]
+    pub fn slots(&self) -> BTreeMap<String, u64> {
         let mut slots: BTreeMap<String, u64> = BTreeMap::new();
         let mut add = |outcome: &str, count: u64| {
             if count > 0 {
@@ -87,7 +90,8 @@ impl Counters {
     }
 
     /// Every outcome of every queue.
-    pub(super) fn queues(&self) -> BTreeMap<String, QueueStatus> {
+    #[must_use]
+    pub fn queues(&self) -> BTreeMap<String, QueueStatus> {
         let none = BTreeMap::new();
         let names: BTreeSet<&Arc<str>> = self.by_queue.keys().chain(&self.scheduled).collect();
         let of_queue = |queue: &Arc<str>| {

@@ -1,0 +1,381 @@
+//! Sends what is due: plan, render, publish, settle.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::log::Log;
+use super::pipe::{Work, Write};
+use super::scheduler::Scheduler;
+use super::takeover::term_of;
+use super::{Now, Request, Wake};
+use crate::leader::lease::Lease;
+use crate::queue::Via;
+use crate::render::{self, BATCH};
+use crate::schedule::outcome::Outcome;
+use crate::schedule::planner::{Action, Item};
+use crate::schedule::{Entry, Kind, Schedule, UnixMs};
+use crate::store::Fence;
+use crate::store::contract::{Batch, Exception, Intend, Intent, Snapshot};
+use crate::store::journal::RecordId;
+
+/// So many slots are planned first when nothing was due before, so that they do not wait for the others.
+const FIRST_SLOTS: usize = 50;
+
+/// Slots that go in one request.
+#[derive(Debug)]
+pub(super) enum Slots {
+    /// Of queues on the store.
+    Stored(Vec<Item>),
+    /// Of queues on carriers.
+    Carried(Vec<Item>),
+}
+
+/// Slots whose request was not answered.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    /// Of the tenure.
+    term: u64,
+    schedule: Arc<Schedule>,
+    items: Vec<(Item, Uuid)>,
+}
+
+impl Scheduler {
+    /// Makes the next request, if there is one to make. While requests are on their way, the next one is
+    /// planned and rendered.
+    pub(super) fn lead(&mut self, lease: &Lease, now: Now) -> Wake {
+        if self.pipe.is_full() {
+            return Wake::NEVER;
+        }
+        let fence = self.pipe.fence(&lease.text, &mut self.rng);
+        if self.settle_returned(&fence, now) {
+            return Wake::NOW;
+        }
+        if self.is_stopping() {
+            return Wake::NEVER;
+        }
+        self.release_queues(now);
+        self.keep_pauses(now);
+        if self.keep_up(&fence, lease) {
+            return Wake::NOW;
+        }
+        while let Some(slots) = self.next_slots(now) {
+            let is_sent = match slots {
+                Slots::Stored(items) => self.dispatch(&fence, items, now),
+                Slots::Carried(items) => self.intend(&fence, items),
+            };
+            if is_sent {
+                return Wake::NOW;
+            }
+        }
+        let next_release = self.troubles.next_release().unwrap_or(Wake::NEVER.since_boot);
+        let wall = self.on_wall_clock(self.plan_at, now);
+        let wake = Wake { wall, since_boot: next_release };
+        if self.pipe.is_empty() { self.keep_house(&fence, lease, wake, now) } else { wake }
+    }
+
+    /// What to send next.
+    fn next_slots(&mut self, now: Now) -> Option<Slots> {
+        if self.planned.is_empty() {
+            self.plan(now);
+        }
+        self.planned.pop_front()
+    }
+
+    /// Plans a batch. Until what becomes of them is known, nothing else is planned for its entries.
+    fn plan(&mut self, now: Now) {
+        let at = self.planning_time(now);
+        let behind = at.since(self.store_now(now));
+        let Some(planner) = &mut self.planner else { return };
+        planner.set_store_behind(behind);
+        let limit = if self.was_idle { FIRST_SLOTS } else { BATCH };
+        let plan = planner.plan(at, limit, BATCH);
+        (self.plan_at, self.was_idle) = (plan.wake_at, plan.items.is_empty());
+        plan.items.iter().for_each(|item| planner.mark_in_flight(item.entry));
+        let is_carried = |item: &Item| {
+            let sends = matches!(item.action, Action::Send(_));
+            sends && planner.entry(item.entry).message.queue.via() != Via::Store
+        };
+        let (mut carried, stored): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_carried);
+        if !carried.is_empty() {
+            // What is skipped of an entry is recorded first.
+            let skipped: HashSet<u32> = stored.iter().map(|item| item.entry).collect();
+            carried.retain(|item| !skipped.contains(&item.entry));
+        }
+        let carried = carried.chunks(BATCH).map(|items| Slots::Carried(items.to_vec()));
+        let stored =
+            render::batches(&stored).into_iter().map(|items| Slots::Stored(items.to_vec()));
+        self.planned.extend(carried.chain(stored));
+    }
+
+    /// Renders a batch and sends it off. Gives whether there was anything to send.
+    fn dispatch(&mut self, fence: &Fence, items: Vec<Item>, now: Now) -> bool {
+        let at = self.planning_time(now);
+        let Some(planner) = &mut self.planner else { return false };
+        // A queue that has refused meanwhile is left alone.
+        let is_held =
+            |item: &Item| self.troubles.is_held(&planner.entry(item.entry).message.queue.name);
+        let (held, mut items): (Vec<_>, Vec<_>) = items.into_iter().partition(is_held);
+        held.iter().for_each(|item| planner.mark_returned(item.entry));
+        let entry = |index| planner.entry(index);
+        let (mut writes, task_ids) =
+            render::render(&self.renderer, &items, entry, now.wall, &mut self.rng);
+        self.pauses.explain(planner, &items, at, &mut writes);
+        let left = items.split_off(writes.len());
+        // An entry of which some slots are sent stays in flight.
+        let last = items.last().map(|item| item.entry);
+        let left = left.iter().filter(|item| Some(item.entry) != last);
+        left.for_each(|item| planner.mark_returned(item.entry));
+        if writes.is_empty() {
+            return false;
+        }
+        let items = items.into_iter().zip(task_ids).collect();
+        let request =
+            Request::Dispatch(Batch { fence: fence.clone(), pauses: self.pauses.mark(), writes });
+        self.send(fence, request, Work::Dispatch(items));
+        true
+    }
+
+    /// Has recorded what carriers are about to be handed.
+    fn intend(&mut self, fence: &Fence, items: Vec<Item>) -> bool {
+        let Some(planner) = &self.planner else { return false };
+        let intent = |item: Item| {
+            let entry = planner.entry(item.entry);
+            let (name, queue) = (Arc::clone(&entry.name), Arc::clone(&entry.message.queue));
+            let intent = Intent { entry: name, slot: item.slot, queue, guards: entry.guards };
+            (intent, (item, self.renderer.task_id(entry, item.slot)))
+        };
+        let (slots, items): (Vec<_>, Vec<_>) = items.into_iter().map(intent).unzip();
+        let request =
+            Request::Intend(Intend { fence: fence.clone(), pauses: self.pauses.mark(), slots });
+        self.send(fence, request, Work::Intend(items));
+        true
+    }
+
+    /// Sends a fenced write off.
+    pub(super) fn send(&mut self, fence: &Fence, request: Request, work: Work) {
+        if let Some(planner) = &mut self.planner {
+            work.items().iter().for_each(|(item, _)| planner.charge(item));
+        }
+        let id = self.ask(request);
+        self.pipe.push(id, fence, work);
+    }
+
+    /// The store has done what it was asked, but for the exceptions.
+    pub(super) fn on_written(
+        &mut self,
+        write: Write,
+        exceptions: Vec<(usize, Exception)>,
+        head: Option<RecordId>,
+        now: Now,
+    ) {
+        match write.work {
+            Work::Dispatch(items) => {
+                self.settle(items, exceptions, head, now);
+                self.note_success();
+            }
+            Work::Intend(items) => {
+                let intended = self.settle_intents(items, exceptions, head, now);
+                self.publish_intended(intended, &write.lease, now);
+                self.note_success();
+            }
+            Work::Settle(returned) => self.on_settled(returned, head, now),
+            Work::Fold(step) => {
+                self.unfolded.folded(&step);
+                let left = self.unfolded.slots();
+                self.log(Log::Folded { entries: step.entries.len(), left });
+            }
+            Work::Part => {}
+        }
+    }
+
+    fn mark_returned(&mut self, items: &[(Item, Uuid)]) {
+        if let Some(planner) = &mut self.planner {
+            items.iter().for_each(|(item, _)| planner.mark_returned(item.entry));
+        }
+    }
+
+    /// What was asked for is not done: its slots are planned anew.
+    pub(super) fn take_back(&mut self, write: Write) {
+        self.mark_returned(write.work.items());
+        if let Work::Settle(returned) = write.work {
+            self.carrying.take_back(returned);
+        }
+    }
+
+    /// What is planned and was not sent off is planned anew.
+    pub(super) fn take_back_planned(&mut self) {
+        let Some(planner) = &mut self.planner else { return };
+        for slots in self.planned.drain(..) {
+            let (Slots::Stored(items) | Slots::Carried(items)) = slots;
+            items.iter().for_each(|item| planner.mark_returned(item.entry));
+        }
+        self.plan_at = UnixMs::MIN;
+    }
+
+    fn settle(
+        &mut self,
+        items: Vec<(Item, Uuid)>,
+        exceptions: Vec<(usize, Exception)>,
+        head: Option<RecordId>,
+        now: Now,
+    ) {
+        let Some(planner) = &self.planner else { return };
+        let schedule = Arc::clone(planner.schedule());
+        let mut exceptions = exceptions.into_iter().peekable();
+        let mut recorded = Vec::with_capacity(items.len());
+        for (index, (item, task_id)) in items.into_iter().enumerate() {
+            let entry = &schedule.entries[item.entry as usize];
+            let item = match exceptions.next_if(|(at, _)| *at == index).map(|(_, why)| why) {
+                None => item,
+                Some(Exception::Skipped(why)) => item.skipped(why),
+                Some(Exception::Refused(error)) => {
+                    self.on_queue_refusal(&entry.message.queue.name, &error, now);
+                    self.mark_returned(&[(item, task_id)]);
+                    continue;
+                }
+            };
+            self.count_slot(entry, &item, now);
+            if let Some(planner) = &mut self.planner {
+                planner.settle(&item);
+                planner.mark_returned(item.entry);
+            }
+            recorded.push((item, task_id));
+        }
+        self.on_recorded(&schedule, recorded, head, now);
+    }
+
+    /// Gives the slots that may be published now; those that were left out are settled.
+    fn settle_intents(
+        &mut self,
+        items: Vec<(Item, Uuid)>,
+        exceptions: Vec<(usize, Exception)>,
+        head: Option<RecordId>,
+        now: Now,
+    ) -> Vec<(Item, Uuid)> {
+        let (mut intended, mut left_out, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+        let mut exceptions = exceptions.into_iter().peekable();
+        for (index, slot) in items.into_iter().enumerate() {
+            match exceptions.next_if(|(at, _)| *at == index) {
+                None => intended.push(slot),
+                Some((_, why)) => {
+                    reasons.push((left_out.len(), why));
+                    left_out.push(slot);
+                }
+            }
+        }
+        self.settle(left_out, reasons, head, now);
+        intended
+    }
+
+    /// Counts what the store has recorded.
+    pub(super) fn count_slot(&mut self, entry: &Entry, item: &Item, now: Now) {
+        let queue = &entry.message.queue.name;
+        match item.action {
+            Action::Send(kind) => {
+                if self.troubles.accepted(queue) {
+                    self.log(Log::QueueAccepts(Arc::clone(queue)));
+                }
+                if kind == Kind::Scheduled {
+                    self.lateness.add(now.wall.since(entry.due(item.slot)));
+                }
+                self.counters.add(queue, Outcome::Dispatched(kind), 1);
+            }
+            Action::Skip { reason, count } => {
+                self.counters.add(queue, Outcome::Skipped(reason), count);
+            }
+        }
+    }
+
+    /// Logs what the store has recorded and the planner has settled, and notes what is to be folded.
+    pub(super) fn on_recorded(
+        &mut self,
+        schedule: &Arc<Schedule>,
+        items: Vec<(Item, Uuid)>,
+        head: Option<RecordId>,
+        now: Now,
+    ) {
+        if items.is_empty() {
+            return;
+        }
+        let entry = |item: &Item| &schedule.entries[item.entry as usize];
+        let names = items.iter().map(|(item, _)| Arc::clone(&entry(item).name)).collect();
+        self.note_recorded(head, names, now);
+        let limited = items.iter().map(|(item, _)| entry(item));
+        let mut done: Vec<&Entry> =
+            limited.filter(|entry| entry.guards.limit.is_some() && self.is_done(entry)).collect();
+        done.dedup_by_key(|entry| &entry.name);
+        let limit_reached = |entry: &Entry| Log::LimitReached {
+            entry: Arc::clone(&entry.name),
+            limit: entry.guards.limit,
+        };
+        let done: Vec<Log> = done.into_iter().map(limit_reached).collect();
+        let (schedule, at) = (Arc::clone(schedule), now.wall);
+        self.log(Log::Recorded { schedule, items, at, recovered: false });
+        done.into_iter().for_each(|log| self.log(log));
+    }
+
+    /// Whether an entry has reached its limit.
+    fn is_done(&self, entry: &Entry) -> bool {
+        let planner = self.planner.as_ref();
+        let index = planner.and_then(|planner| Some(planner.find(&entry.name)?.0));
+        planner.zip(index).is_some_and(|(planner, index)| planner.is_done(index))
+    }
+
+    /// The queue did not take a message: it is tried again later.
+    pub(super) fn on_queue_refusal(&mut self, queue: &Arc<str>, error: &str, now: Now) {
+        let failures = self.troubles.refused(queue, error, now.since_boot, &mut self.rng);
+        if failures == Some(1) {
+            let (queue, error) = (Arc::clone(queue), error.to_owned());
+            self.log(Log::QueueRefuses { queue, error });
+        }
+        if let (Some(_), Some(planner)) = (failures, &mut self.planner) {
+            planner.hold(queue);
+        }
+    }
+
+    /// Lets queues be tried again that were left alone for long enough.
+    fn release_queues(&mut self, now: Now) {
+        let Some(planner) = &mut self.planner else { return };
+        for queue in self.troubles.release(now.since_boot) {
+            planner.release(&queue);
+        }
+    }
+
+    /// Remembers slots whose request may have been carried out.
+    pub(super) fn leave_unanswered(&mut self, write: &Write) {
+        let (Some(planner), Some(term)) = (&self.planner, term_of(&write.lease)) else { return };
+        let items = write.work.items();
+        if !items.is_empty() {
+            let (schedule, items) = (Arc::clone(planner.schedule()), items.to_vec());
+            self.unanswered.push(Unanswered { term, schedule, items });
+        }
+    }
+
+    /// Reports what the store has recorded of requests that were not answered. Only a record of that
+    /// very slot in the same tenure says that it was sent; all else is planned anew, or known to the
+    /// store without having been ours.
+    pub(super) fn report_unanswered(&mut self, snapshot: &Snapshot, now: Now) {
+        for Unanswered { term, schedule, items } in std::mem::take(&mut self.unanswered) {
+            let recorded = snapshot.recorded_in(term);
+            let as_recorded = |(item, task_id): (Item, Uuid)| {
+                let entry = &schedule.entries[item.entry as usize];
+                let action = match (*recorded.get(&(&*entry.name, item.slot))?, item.action) {
+                    (Outcome::Dispatched(kind), _) => Action::Send(kind),
+                    (Outcome::Skipped(reason), Action::Skip { count, .. }) => {
+                        Action::Skip { reason, count }
+                    }
+                    (Outcome::Skipped(reason), Action::Send(_)) => {
+                        Action::Skip { reason, count: 1 }
+                    }
+                };
+                Some((Item { action, ..item }, task_id))
+            };
+            let items: Vec<_> = items.into_iter().filter_map(as_recorded).collect();
+            if !items.is_empty() {
+                self.log(Log::Recorded { schedule, items, at: now.wall, recovered: true });
+            }
+        }
+    }
+}

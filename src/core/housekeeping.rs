@@ -1,0 +1,280 @@
+//! What is done while nothing is due: folding the journal into progress, trimming it, reading the
+//! counters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::log::Log;
+use super::pipe::Work;
+use super::scheduler::Scheduler;
+use super::{Now, Request, RequestId, Wake};
+use crate::clock::SinceBoot;
+use crate::leader::lease::Lease;
+use crate::schedule::progress::Progress;
+use crate::store::Fence;
+use crate::store::contract::{Counters, Fold, StoreError, Trim, Trimmed};
+use crate::store::journal::RecordId;
+
+/// House is kept when nothing is due for so long …
+const IDLE: Duration = Duration::from_millis(50);
+/// … or, once much has piled up, for as long as one step takes.
+const SHORT_IDLE: Duration = Duration::from_millis(5);
+/// From so many unfolded slots on, some are folded whenever there is time …
+const FOLD_FROM: usize = 1_000;
+/// … and from so many on, in the shortest of times.
+const FOLD_SOON_FROM: usize = 10_000;
+/// They are folded at the latest when the oldest is this old and there is time.
+const FOLD_AFTER: Duration = Duration::from_secs(10);
+/// From so many on, some are folded after each batch, time or not.
+const MAX_UNFOLDED: usize = 50_000;
+/// The journal is trimmed this often, and whenever it has grown by a tenth of what is kept.
+const TRIM_EVERY: Duration = Duration::from_secs(600);
+/// So many outcomes of an entry survive the trimming …
+const OUTCOMES: usize = 20;
+/// … and so many when there are more than [`MANY_ENTRIES`].
+const FEW_OUTCOMES: usize = 3;
+const MANY_ENTRIES: usize = 100_000;
+/// The store could not fold or trim: it is asked again after so long.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// The counters are read again after so long: others may have sent manual messages.
+const COUNTERS_EVERY: Duration = Duration::from_secs(10);
+
+/// What was done to keep the store in order, and when.
+#[derive(Debug, Default)]
+pub(super) struct Housekeeping {
+    trimming: Trimming,
+    /// The journal is being trimmed.
+    trim: Option<RequestId>,
+    /// Nothing is folded before, as the store could not.
+    fold_after: Option<SinceBoot>,
+    /// The last batch was no fold.
+    folds_next: bool,
+    /// The counters are being read.
+    count: Option<RequestId>,
+    /// When they were last asked for; `None`: they are to be read.
+    counted_at: Option<SinceBoot>,
+}
+
+impl Housekeeping {
+    /// Folding waits a while.
+    pub(super) fn put_off_folding(&mut self, now: Now) {
+        self.fold_after = Some(now.since_boot + RETRY_AFTER);
+    }
+
+    /// The counters are to be read anew.
+    pub(super) fn counters_moved(&mut self) {
+        self.counted_at = None;
+    }
+
+    fn counters_at(&self) -> Option<SinceBoot> {
+        self.counted_at.map(|at| at + COUNTERS_EVERY)
+    }
+}
+
+/// When the journal is trimmed.
+#[derive(Debug, Default)]
+struct Trimming {
+    at: Option<SinceBoot>,
+    /// Slots recorded since there was nothing to drop.
+    slots: u64,
+    /// The store has more to drop.
+    has_more: bool,
+}
+
+impl Trimming {
+    /// When the next call is due if no more slots are recorded; `None`: now.
+    fn due(&self, max_slots: u64) -> Option<SinceBoot> {
+        let is_due = self.has_more || self.slots > max_slots / 10;
+        self.at.filter(|_| !is_due).map(|at| at + TRIM_EVERY)
+    }
+
+    /// For how long nothing may be due for the next call to be made.
+    fn idle(&self, max_slots: u64) -> Duration {
+        match self.slots {
+            slots if slots > max_slots / 2 => Duration::ZERO,
+            slots if slots > max_slots / 5 => SHORT_IDLE,
+            _ => IDLE,
+        }
+    }
+
+    /// Whether so much has piled up that the leader seems never to be idle.
+    fn is_overdue(&self, max_slots: u64) -> bool {
+        self.slots > max_slots
+    }
+
+    /// The state after a call at `now`. The count is kept until there is nothing more to drop, so that the
+    /// next call does not wait for a longer idle time than this one.
+    fn after(&self, trimmed: Trimmed, now: SinceBoot) -> Trimming {
+        let slots = if trimmed.more { self.slots } else { 0 };
+        Trimming { at: Some(now), slots, has_more: trimmed.more }
+    }
+}
+
+impl Scheduler {
+    /// Nothing is due before `wake`: does one thing that keeps the store in order, if there is time.
+    pub(super) fn keep_house(
+        &mut self,
+        fence: &Fence,
+        lease: &Lease,
+        wake: Wake,
+        now: Now,
+    ) -> Wake {
+        let max_slots = self.settings.history.slots;
+        let free = self.plan_at.since(self.planning_time(now));
+        let at = now.since_boot;
+        let fold_at = match self.unfolded.oldest() {
+            Some(_) if self.unfolded.slots() >= FOLD_FROM => Some(at),
+            oldest => oldest.map(|oldest| oldest + FOLD_AFTER),
+        };
+        let fold_at = fold_at.max(self.house.fold_after.filter(|_| fold_at.is_some()));
+        let soon = self.unfolded.slots() >= FOLD_SOON_FROM;
+        if free >= (if soon { SHORT_IDLE } else { IDLE })
+            && fold_at.is_some_and(|fold_at| fold_at <= at)
+            && self.fold(fence)
+        {
+            return Wake::NOW;
+        }
+        let trim_at = self.house.trimming.due(max_slots);
+        let is_trimming = self.house.trim.is_some();
+        if !is_trimming
+            && free >= self.house.trimming.idle(max_slots)
+            && trim_at.is_none_or(|trim_at| trim_at <= at)
+        {
+            self.trim(lease);
+            return wake;
+        }
+        if free < IDLE {
+            return wake;
+        }
+        if self.house.counters_at().is_none_or(|counters_at| counters_at <= at) {
+            self.read_counters(now);
+        }
+        let trim_at = trim_at.filter(|_| !is_trimming);
+        let timers = [Some(wake.since_boot), fold_at, trim_at];
+        let since_boot = timers.into_iter().flatten().min().unwrap_or(SinceBoot::NEVER);
+        Wake { since_boot, ..wake }
+    }
+
+    /// Between batches: does what cannot wait until nothing is due. Gives whether it made a fenced write.
+    pub(super) fn keep_up(&mut self, fence: &Fence, lease: &Lease) -> bool {
+        let is_overdue = self.house.trimming.is_overdue(self.settings.history.slots);
+        if is_overdue && self.house.trim.is_none() {
+            self.trim(lease);
+        }
+        // So much is unfolded that a takeover would take too long.
+        let must_fold = self.unfolded.slots() >= MAX_UNFOLDED;
+        let folds_next = std::mem::replace(&mut self.house.folds_next, !must_fold);
+        must_fold && folds_next && !self.pipe.has_fold() && self.fold(fence)
+    }
+
+    /// Folds some of what is unfolded, if there is any.
+    fn fold(&mut self, fence: &Fence) -> bool {
+        let (Some(planner), Some(step)) = (&self.planner, self.unfolded.next_step()) else {
+            return false;
+        };
+        // Of those that have left the schedule, it was written when they did.
+        let progress = |name: &Arc<str>| Some((Arc::clone(name), planner.progress_of(name)?));
+        let progress: Vec<(Arc<str>, Progress)> =
+            step.entries.iter().filter_map(progress).collect();
+        let fold = Fold { fence: fence.clone(), progress, through: step.through };
+        self.send(fence, Request::Fold(fold), Work::Fold(step));
+        true
+    }
+
+    /// Slots of these entries were recorded, and `head` is the newest record now.
+    pub(super) fn note_recorded(
+        &mut self,
+        head: Option<RecordId>,
+        entries: Vec<Arc<str>>,
+        now: Now,
+    ) {
+        let trimming = &mut self.house.trimming;
+        trimming.slots = trimming.slots.saturating_add(entries.len() as u64);
+        if let Some(head) = head.filter(|_| !self.settings.capabilities.folds_itself) {
+            self.unfolded.push(head, entries, now.since_boot);
+        }
+    }
+
+    /// Drops what the history need not keep. Slots never wait for that, whatever goes wrong.
+    fn trim(&mut self, lease: &Lease) {
+        let history = &self.settings.history;
+        let is_large = self.schedule.entries.len() > MANY_ENTRIES;
+        let request = Request::Trim(Trim {
+            lease: Arc::clone(&lease.text),
+            keep: history.keep,
+            slots: history.slots,
+            outcomes: if is_large { FEW_OUTCOMES } else { OUTCOMES },
+        });
+        self.house.trim = Some(self.ask(request));
+    }
+
+    pub(super) fn on_trimmed(&mut self, id: RequestId, trimmed: Trimmed, now: Now) {
+        if self.house.trim.take_if(|trim| *trim == id).is_none() {
+            return;
+        }
+        if trimmed.slots > 0 {
+            self.log(Log::Trimmed(trimmed.slots));
+        }
+        self.house.trimming = self.house.trimming.after(trimmed, now.since_boot);
+    }
+
+    /// Reads the store's counters, unless it is known to be away. That it does not answer is noticed
+    /// elsewhere.
+    fn read_counters(&mut self, now: Now) {
+        if self.troubles.error.is_some() || self.house.count.is_some() {
+            return;
+        }
+        self.house.counted_at = Some(now.since_boot);
+        self.house.count = Some(self.ask(Request::Counters));
+    }
+
+    pub(super) fn on_counters(&mut self, id: RequestId, counters: Counters) {
+        if self.house.count.take_if(|count| *count == id).is_some() {
+            self.counters.read(counters);
+        } else {
+            self.on_counters_of_takeover(id, counters);
+        }
+    }
+
+    /// A follower reads the counters now and then, for those who watch without asking.
+    pub(super) fn refresh_counters(&mut self, now: Now) -> Wake {
+        if self.house.counters_at().is_none_or(|at| at <= now.since_boot) {
+            self.read_counters(now);
+        }
+        let since_boot = self.house.counters_at().unwrap_or(SinceBoot::NEVER);
+        Wake { since_boot, ..Wake::NEVER }
+    }
+
+    /// What nothing waits for could not be done.
+    pub(super) fn on_house_error(&mut self, id: RequestId, error: &StoreError, now: Now) {
+        if self.house.trim.take_if(|trim| *trim == id).is_some() {
+            self.log(Log::CouldNotTrim(error.clone()));
+            let at = SinceBoot(now.since_boot.0.saturating_sub(TRIM_EVERY - RETRY_AFTER));
+            self.house.trimming = Trimming { at: Some(at), slots: 0, has_more: false };
+        }
+        self.house.count.take_if(|count| *count == id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::MAX_TRIMMED;
+
+    #[test]
+    fn what_has_piled_up_is_trimmed_in_ever_shorter_pauses_until_nothing_is_left() {
+        const MAX_SLOTS: u64 = 200_000;
+        let now = SinceBoot(Duration::from_secs(1_000));
+        let step = |more| Trimmed { slots: MAX_TRIMMED, more };
+        for (slots, idle) in [(0, IDLE), (40_001, SHORT_IDLE), (100_001, Duration::ZERO)] {
+            let mut trimming = Trimming { at: Some(now), slots, has_more: false };
+            for _ in 0..100 {
+                trimming = trimming.after(step(true), now);
+                assert_eq!((trimming.idle(MAX_SLOTS), trimming.due(MAX_SLOTS)), (idle, None));
+            }
+            trimming = trimming.after(step(false), now);
+            assert_eq!(trimming.idle(MAX_SLOTS), IDLE);
+            assert_eq!(trimming.due(MAX_SLOTS), Some(now + TRIM_EVERY));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Pauses: reads them, plans by them, and drops those that are over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::log::Log;
+use super::scheduler::Scheduler;
+use super::{Now, Request, RequestId};
+use crate::clock::SinceBoot;
+use crate::schedule::outcome::{Outcome, SkipReason};
+use crate::schedule::pause::{Pauses, pruned};
+use crate::schedule::planner::Item;
+use crate::schedule::{Planner, UnixMs};
+use crate::store::contract::{
+    MAX_PAUSES_CHANGED, PausesMark, PausesRead, PrunePauses, StoreError, SubjectPauses, Write,
+};
+
+/// The pauses are read again after so long: others may have changed them.
+const READ_EVERY: Duration = Duration::from_secs(10);
+
+/// The pauses as they were last read.
+#[derive(Debug, Default)]
+pub(super) struct KnownPauses {
+    read: PausesRead,
+    /// The same for the planner.
+    pauses: Arc<Pauses>,
+    /// When they were last asked for; `None`: they are to be read.
+    asked_at: Option<SinceBoot>,
+    /// They are being read.
+    reading: Option<RequestId>,
+    /// Nothing is sent before they are read: somebody has changed them.
+    are_revised: bool,
+    /// Some are being dropped.
+    pruning: Option<RequestId>,
+}
+
+impl KnownPauses {
+    /// What is sent must name it.
+    pub(super) fn mark(&self) -> PausesMark {
+        self.read.mark
+    }
+
+    /// As they were last read.
+    pub(super) fn read(&self) -> &PausesRead {
+        &self.read
+    }
+
+    /// To judge by.
+    pub(super) fn pauses(&self) -> &Arc<Pauses> {
+        &self.pauses
+    }
+
+    /// Whether nothing may be planned before they are read.
+    pub(super) fn are_revised(&self) -> bool {
+        self.are_revised
+    }
+
+    /// Whether they are being read.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    pub(super) fn waits_for(&self, id: RequestId) -> bool {
+        self.are_revised && self.reading == Some(id)
+    }
+
+    /// Says in what is recorded of paused slots who paused, and why.
+    pub(super) fn explain(
+        &self,
+        planner: &Planner,
+        items: &[Item],
+        at: UnixMs,
+        writes: &mut [Write],
+    ) {
+        let paused = Outcome::Skipped(SkipReason::Paused);
+        for (item, write) in items.iter().zip(writes) {
+            if write.line.outcome == paused
+                && let Some(pause) = planner.pause_of(item, at)
+            {
+                write.line.by.clone_from(&pause.by);
+                write.line.note.clone_from(&pause.note);
+            }
+        }
+    }
+}
+
+impl Scheduler {
+    /// What was planned by other pauses was refused: they are read before anything else is planned.
+    pub(super) fn on_revised(&mut self, now: Now) {
+        self.log(Log::Revised);
+        self.pauses.are_revised = true;
+        self.read_pauses(now);
+    }
+
+    /// Reads the pauses. What is planned by them is refused if they have changed since.
+    pub(super) fn read_pauses(&mut self, now: Now) -> RequestId {
+        let id = self.ask(Request::Pauses);
+        (self.pauses.reading, self.pauses.asked_at) = (Some(id), Some(now.since_boot));
+        id
+    }
+
+    /// Takes in pauses that were read.
+    pub(super) fn on_pauses(&mut self, id: RequestId, read: PausesRead, now: Now) {
+        if self.pauses.reading.take_if(|reading| *reading == id).is_none() {
+            return;
+        }
+        self.know_pauses(read);
+        self.pauses.are_revised = false;
+        if !self.on_pauses_of_takeover(id) {
+            self.prune_pauses(now);
+        }
+    }
+
+    /// Takes in pauses that somebody wanted to know, or has just changed.
+    pub fn know_pauses(&mut self, read: PausesRead) {
+        let pauses = Arc::new(read.to_pauses());
+        if let Some(planner) = &mut self.planner {
+            planner.set_pauses(Arc::clone(&pauses));
+        }
+        (self.pauses.read, self.pauses.pauses) = (read, pauses);
+    }
+
+    /// Has a planner plan by them.
+    pub(super) fn plan_by_pauses(&self, planner: &mut Planner) {
+        planner.set_pauses(Arc::clone(&self.pauses.pauses));
+    }
+
+    /// Now and then reads the pauses again. Slots never wait for that, whatever goes wrong.
+    pub(super) fn keep_pauses(&mut self, now: Now) {
+        let is_old = self.pauses.asked_at.is_none_or(|at| now.since_boot.since(at) >= READ_EVERY);
+        if is_old && self.pauses.reading.is_none() && self.troubles.error.is_none() {
+            self.read_pauses(now);
+        }
+    }
+
+    /// Drops pauses that have ended and whose slots are all settled.
+    fn prune_pauses(&mut self, now: Now) {
+        let at = self.store_now(now);
+        if !self.leads() || self.pauses.pruning.is_some() {
+            return;
+        }
+        let Some(planner) = &self.planner else { return };
+        let left = |subject: &SubjectPauses| {
+            let is_past = |until| planner.is_past(&subject.subject, until);
+            let pauses = pruned(&subject.pauses, at, is_past)?;
+            Some(SubjectPauses { pauses, ..subject.clone() })
+        };
+        let subjects = self.pauses.read.subjects.iter().filter_map(left);
+        let subjects: Vec<_> = subjects.take(MAX_PAUSES_CHANGED).collect();
+        if subjects.is_empty() {
+            return;
+        }
+        let request = PrunePauses { lease: self.tenure(), subjects };
+        self.pauses.pruning = Some(self.ask(Request::PrunePauses(request)));
+    }
+
+    pub(super) fn on_pruned(&mut self, id: RequestId, subjects: usize) {
+        if self.pauses.pruning.take_if(|pruning| *pruning == id).is_some() {
+            self.log(Log::DroppedPauses(subjects));
+        }
+    }
+
+    /// Pauses could not be read or dropped, and nothing waits for that.
+    pub(super) fn on_pauses_error(&mut self, id: RequestId, error: &StoreError) {
+        self.pauses.reading.take_if(|reading| *reading == id);
+        if self.pauses.pruning.take_if(|pruning| *pruning == id).is_some() {
+            self.log(Log::CouldNotDropPauses(error.clone()));
+        }
+    }
+}

@@ -1,0 +1,690 @@
+//! The scheduler: takes over, sends what is due, keeps house.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::carried::Carrying;
+use super::counters::Counters;
+use super::dispatch::{Slots, Unanswered};
+use super::housekeeping::Housekeeping;
+use super::lateness::Lateness;
+use super::log::Log;
+use super::pauses::KnownPauses;
+use super::pipe::{Pipe, Position, Work, Write};
+use super::refusals::{Refusals, RefusedWrites};
+use super::takeover::{Reading, Writing};
+use super::troubles::Troubles;
+use super::unfolded::Unfolded;
+use super::{Action, Answer, Event, Now, Request, RequestId, Settings, Wake, backoff};
+use crate::clock::SinceBoot;
+use crate::leader::lease::{Lease, Reading as ClockReading};
+use crate::render::Renderer;
+use crate::schedule::pause::Pauses;
+use crate::schedule::planner::{Ended, Planner, Repair};
+use crate::schedule::progress::Progress;
+use crate::schedule::{Schedule, UnixMs};
+use crate::store::contract::{self, History, HistoryQuery, Reply, StoreError};
+use crate::store::journal::RecordId;
+use crate::tzdata::Tzdata;
+
+/// The longest pause between attempts to reach the store.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+/// The pause before the store is read again when somebody else wrote.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+/// So many slots that were settled ahead of the clock are looked up when it went back.
+const MAX_AHEAD: usize = 50_000;
+/// It plans at most so far ahead of the store's clock; the store refuses what is further.
+const AHEAD_OF_STORE: Duration = Duration::from_millis(900);
+
+/// What is wrong when writes are fenced by a lease that is renewed all the same.
+pub const ANOTHER_SERVER: &str = "the broker's address leads to several servers: one renews the lease, and \
+                                  another, which is written to, does not have it";
+
+/// What a scheduler is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What does not change.
+    pub settings: Settings,
+    /// Makes the messages.
+    pub renderer: Renderer,
+    /// As loaded first.
+    pub schedule: Arc<Schedule>,
+    /// The zones of timings that are no longer in the schedule.
+    pub zones: Arc<Tzdata>,
+    /// Seeds all random numbers.
+    pub seed: u64,
+}
+
+/// Decides what the leader does, and remembers what it did.
+#[derive(Debug)]
+pub struct Scheduler {
+    pub(super) settings: Settings,
+    pub(super) renderer: Renderer,
+    pub(super) zones: Arc<Tzdata>,
+    pub(super) rng: fastrand::Rng,
+    /// The newest that was loaded.
+    pub(super) schedule: Arc<Schedule>,
+    lease: Option<Lease>,
+    pub(super) stage: Stage,
+    /// The plans while it leads; between tenures, the memory of the last.
+    pub(super) planner: Option<Planner>,
+    /// The last lease under which it took over.
+    pub(super) last_tenure: Option<Arc<str>>,
+    /// The newest record that it knows of.
+    pub(super) head: Option<RecordId>,
+    pub(super) pipe: Pipe,
+    /// Planned, and not sent off yet.
+    pub(super) planned: VecDeque<Slots>,
+    /// When there may be more to plan, by planning time.
+    pub(super) plan_at: UnixMs,
+    /// Nothing was due when it last planned.
+    pub(super) was_idle: bool,
+    pub(super) pauses: KnownPauses,
+    pub(super) unfolded: Unfolded,
+    pub(super) house: Housekeeping,
+    /// A write was refused because the journal is not there.
+    pub(super) journal_is_lost: bool,
+    store_clock: Option<ClockReading>,
+    /// What the store's clock showed when it was last looked at: that it goes back shows against it.
+    clock_seen: Option<ClockReading>,
+    /// The store's clock has gone back, and what was recorded ahead of it is to be mended.
+    went_back: bool,
+    /// Slots whose request was not answered: the store knows what became of them.
+    pub(super) unanswered: Vec<Unanswered>,
+    /// Slots whose registration ended in a tenure of that term, and of which it is not known whether the
+    /// store has recorded it.
+    pub(super) unreported: Vec<(u64, Ended)>,
+    pub(super) carrying: Carrying,
+    failures: u32,
+    retry_at: Option<SinceBoot>,
+    pub(super) counters: Counters,
+    pub(super) lateness: Lateness,
+    pub(super) troubles: Troubles,
+    refusals: Refusals,
+    is_stopping: bool,
+    /// Somebody watches the counters of a follower.
+    is_watched: bool,
+    pub(super) last_id: u64,
+    pub(super) actions: Vec<Action>,
+    wake: Wake,
+}
+
+/// How far a scheduler has come in its tenure.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// It does not lead, or is to read everything anew.
+    Waiting,
+    /// It reads what the store knows.
+    Reading(Box<Reading>),
+    /// It writes what must be there before anything is sent.
+    Writing(Box<Writing>),
+    /// It looks up what was recorded ahead of a clock that has gone back.
+    Mending { history: RequestId, shown: UnixMs },
+    /// It sends what is due.
+    Leading,
+}
+
+impl Scheduler {
+    /// A scheduler that has heard of nothing yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Scheduler {
+        let Parts { settings, renderer, schedule, zones, seed } = parts;
+        let mut counters = Counters::default();
+        counters.admit(&schedule);
+        Scheduler {
+            settings,
+            renderer,
+            zones,
+            rng: fastrand::Rng::with_seed(seed),
+            schedule,
+            lease: None,
+            stage: Stage::Waiting,
+            planner: None,
+            last_tenure: None,
+            head: None,
+            pipe: Pipe::default(),
+            planned: VecDeque::new(),
+            plan_at: UnixMs::MIN,
+            was_idle: true,
+            pauses: KnownPauses::default(),
+            unfolded: Unfolded::default(),
+            house: Housekeeping::default(),
+            journal_is_lost: false,
+            store_clock: None,
+            clock_seen: None,
+            went_back: false,
+            unanswered: Vec::new(),
+            unreported: Vec::new(),
+            carrying: Carrying::default(),
+            failures: 0,
+            retry_at: None,
+            counters,
+            lateness: Lateness::default(),
+            troubles: Troubles::default(),
+            refusals: Refusals::default(),
+            is_stopping: false,
+            is_watched: false,
+            last_id: 0,
+            actions: Vec::new(),
+            wake: Wake::NOW,
+        }
+    }
+
+    /// Takes in what has happened, and gives what is to be done, in order.
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
+        match event {
+            Event::Lease(lease) => {
+                // Who leads now, or again, need not wait.
+                if self.lease.as_ref().map(|lease| &lease.text)
+                    != lease.as_ref().map(|lease| &lease.text)
+                {
+                    self.retry_at = None;
+                }
+                self.lease = lease;
+            }
+            Event::Answered(id, answer) => self.on_answer(id, answer, now),
+            Event::Published(id, deliveries) => self.carrying.on_published(id, deliveries),
+            Event::Schedule(schedule) => {
+                self.counters.admit(&schedule);
+                self.schedule = schedule;
+                if !self.leads() {
+                    // It is read with the next tenure.
+                    self.actions.push(Action::Applied);
+                }
+            }
+            Event::CountersMoved => self.house.counters_moved(),
+            Event::Stop => self.is_stopping = true,
+            Event::Wake => {}
+        }
+        self.wake = self.turn(now);
+        std::mem::take(&mut self.actions)
+    }
+
+    /// From now on the counters are read now and then while it follows, for those who watch without asking.
+    pub fn watch(&mut self) {
+        self.is_watched = true;
+    }
+
+    /// Takes in what the store has counted, which somebody wanted to know.
+    pub fn count(&mut self, counters: contract::Counters) {
+        self.counters.read(counters);
+    }
+
+    /// When to call again, with [`Event::Wake`] if nothing else has happened.
+    #[must_use]
+    pub fn wake(&self) -> Wake {
+        self.wake
+    }
+
+    /// Does the next thing, if there is one to do now.
+    fn turn(&mut self, now: Now) -> Wake {
+        let Some(lease) = self.lease.take() else { return self.follow(now) };
+        if !lease.is_trusted(now.since_boot) {
+            self.lease = Some(lease);
+            return self.follow(now);
+        }
+        if lease.broker_clock.map(|reading| reading.at) > self.store_clock.map(|reading| reading.at)
+        {
+            self.store_clock = lease.broker_clock;
+        }
+        let wake = self.turn_as_leader(&lease, now);
+        self.lease = Some(lease);
+        wake
+    }
+
+    fn turn_as_leader(&mut self, lease: &Lease, now: Now) -> Wake {
+        if self.is_of_another_tenure(lease) {
+            self.leave_office();
+        }
+        if let Some(retry_at) = self.retry_at.filter(|at| *at > now.since_boot) {
+            return Wake { since_boot: retry_at, ..Wake::NEVER };
+        }
+        match &self.stage {
+            Stage::Waiting if self.is_stopping => Wake::NEVER,
+            Stage::Waiting => {
+                // What is on its way of an earlier tenure comes to its end first.
+                if self.pipe.is_empty() {
+                    self.begin_reading(lease, now);
+                }
+                Wake::NEVER
+            }
+            Stage::Reading(_) | Stage::Mending { .. } => Wake::NEVER,
+            Stage::Writing(_) => {
+                self.write_on(now);
+                if matches!(self.stage, Stage::Writing(_)) { Wake::NEVER } else { Wake::NOW }
+            }
+            // What is asked for them may have failed.
+            Stage::Leading if self.pauses.are_revised() => {
+                if !self.pauses.is_reading() {
+                    self.read_pauses(now);
+                }
+                Wake::NEVER
+            }
+            Stage::Leading => {
+                self.look_at_clock(now);
+                if self.prepare(now) {
+                    return self.lead(lease, now);
+                }
+                // What is on its way comes to its end first.
+                if matches!(self.stage, Stage::Leading) { Wake::NEVER } else { Wake::NOW }
+            }
+        }
+    }
+
+    /// Whether the stage belongs to another tenure than this.
+    fn is_of_another_tenure(&self, lease: &Lease) -> bool {
+        match &self.stage {
+            Stage::Waiting => false,
+            Stage::Reading(reading) => reading.lease != lease.text,
+            Stage::Writing(writing) => writing.lease != lease.text,
+            Stage::Mending { .. } | Stage::Leading => {
+                self.last_tenure.as_ref() != Some(&lease.text)
+            }
+        }
+    }
+
+    /// What has to come between batches. Gives whether more can be sent.
+    fn prepare(&mut self, now: Now) -> bool {
+        if !self.is_edited() && !self.went_back {
+            return true;
+        }
+        if !self.pipe.is_empty() {
+            return false;
+        }
+        self.take_back_planned();
+        if self.went_back {
+            self.begin_mending(now);
+        } else {
+            self.begin_reload(now);
+        }
+        false
+    }
+
+    /// Somebody else leads, or nobody.
+    fn follow(&mut self, now: Now) -> Wake {
+        (self.retry_at, self.failures) = (None, 0);
+        self.leave_office();
+        self.leave_unrecorded();
+        self.troubles.forget();
+        if self.is_watched && !self.is_stopping {
+            self.keep_pauses(now);
+            return self.refresh_counters(now);
+        }
+        Wake::NEVER
+    }
+
+    /// Whether everything that the tenure needs is written: the planner says what is sent.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        matches!(self.stage, Stage::Leading | Stage::Mending { .. })
+            || matches!(&self.stage, Stage::Writing(writing) if !writing.is_takeover())
+    }
+
+    /// Nothing more is sent under this tenure; everything is read anew before the next batch.
+    pub(super) fn leave_office(&mut self) {
+        if matches!(self.stage, Stage::Waiting) {
+            return;
+        }
+        self.take_back_planned();
+        match std::mem::replace(&mut self.stage, Stage::Waiting) {
+            Stage::Writing(writing) => self.abandon(*writing),
+            Stage::Waiting | Stage::Reading(_) | Stage::Mending { .. } | Stage::Leading => {}
+        }
+        self.clock_seen = None;
+        self.went_back = false;
+        if self.is_edited() {
+            self.actions.push(Action::Applied);
+        }
+    }
+
+    /// Whether another schedule was loaded than the one that is planned.
+    fn is_edited(&self) -> bool {
+        let planner = self.planner.as_ref();
+        planner.is_some_and(|planner| !Arc::ptr_eq(planner.schedule(), &self.schedule))
+    }
+
+    /// The lease of the tenure that goes on, or was the last.
+    pub(super) fn tenure(&self) -> Arc<str> {
+        self.last_tenure.clone().unwrap_or_default()
+    }
+
+    /// Until when a tenure is trusted, as far as is known now.
+    pub(super) fn trusted_until(&self, tenure: &str) -> SinceBoot {
+        let lease = self.lease.as_ref().filter(|lease| &*lease.text == tenure);
+        lease.map_or(SinceBoot(Duration::ZERO), |lease| lease.trusted_until)
+    }
+
+    /// Whether nobody has led since our own last tenure, as far as we know.
+    pub(super) fn continues(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.continues)
+    }
+
+    /// Asks the store, after all that it was asked before.
+    pub(super) fn ask(&mut self, request: Request) -> RequestId {
+        let id = self.new_id();
+        self.actions.push(Action::Request(id, request));
+        id
+    }
+
+    pub(super) fn new_id(&mut self) -> RequestId {
+        self.last_id += 1;
+        RequestId(self.last_id)
+    }
+
+    pub(super) fn log(&mut self, log: Log) {
+        self.actions.push(Action::Log(log));
+    }
+
+    fn on_answer(&mut self, id: RequestId, answer: Result<Answer, StoreError>, now: Now) {
+        match answer {
+            Ok(Answer::Reply(reply)) => {
+                if self.pipe.answer(id, Ok(reply)) {
+                    self.take_in_answers(now);
+                }
+            }
+            Err(error) => {
+                if self.pipe.answer(id, Err(error.clone())) {
+                    self.take_in_answers(now);
+                } else if self.is_reading(id) {
+                    self.on_pauses_error(id, &error);
+                    self.fail(&error, now);
+                } else {
+                    self.on_pauses_error(id, &error);
+                    self.on_house_error(id, &error, now);
+                }
+            }
+            Ok(Answer::Snapshot(snapshot)) => self.on_snapshot(id, *snapshot),
+            Ok(Answer::Counters(counters)) => self.on_counters(id, counters),
+            Ok(Answer::History(history)) => self.on_history(id, &history),
+            Ok(Answer::Trimmed(trimmed)) => self.on_trimmed(id, trimmed, now),
+            Ok(Answer::Pauses(read)) => self.on_pauses(id, read, now),
+            Ok(Answer::Pruned(subjects)) => self.on_pruned(id, subjects),
+        }
+    }
+
+    /// Whether that is what the stage waits for.
+    fn is_reading(&self, id: RequestId) -> bool {
+        match &self.stage {
+            Stage::Reading(reading) => reading.waits_for(id),
+            Stage::Mending { history, .. } => *history == id,
+            Stage::Leading => self.pauses.waits_for(id),
+            Stage::Waiting | Stage::Writing(_) => false,
+        }
+    }
+
+    fn on_history(&mut self, id: RequestId, history: &History) {
+        if !self.is_reading(id) {
+            return;
+        }
+        if let Stage::Mending { shown, .. } = self.stage {
+            return self.mend(shown, history);
+        }
+        self.on_history_of_takeover(history);
+    }
+
+    /// The answers of the oldest writes.
+    fn take_in_answers(&mut self, now: Now) {
+        while let Some((write, answer)) = self.pipe.pop_answered() {
+            match answer {
+                Ok(Reply::Written { now: shown, sequence, head, exceptions }) => {
+                    self.refusals.end();
+                    self.read_store_clock(shown, now);
+                    self.on_confirmed(Position { sequence, head });
+                    self.on_written(write, exceptions, head, now);
+                }
+                Ok(refusal) => return self.on_refusal(write, &refusal, now),
+                Err(error) => return self.on_failure(write, &error, now),
+            }
+        }
+    }
+
+    fn on_confirmed(&mut self, position: Position) {
+        self.pipe.confirm(position);
+        // Until a takeover is written, the memory is that of an earlier tenure.
+        if self.leads() {
+            self.head = position.head;
+            if let Some(planner) = &mut self.planner {
+                planner.advance(position.sequence);
+            }
+        }
+    }
+
+    /// The store has done nothing, and says why. Those behind it do nothing either.
+    fn on_refusal(&mut self, write: Write, refusal: &Reply, now: Now) {
+        let is_part = matches!(write.work, Work::Part);
+        self.take_back(write);
+        self.give_up_writes(false);
+        if let Some(reason) = self.refusals.note(refusal) {
+            self.log(Log::WroteNothing(reason));
+        }
+        match refusal {
+            Reply::Revised if !is_part => self.on_revised(now),
+            Reply::Lost if !is_part && self.leads() => self.begin_new_journal(),
+            Reply::Early { now: shown } if !is_part => {
+                self.log(Log::Early);
+                self.read_store_clock(*shown, now);
+                if let Some(planner) = &mut self.planner {
+                    planner.unjudge(*shown);
+                }
+            }
+            _ => {
+                self.journal_is_lost |= *refusal == Reply::Lost;
+                let fenced = *refusal == Reply::Fenced;
+                if fenced && self.refusals.is_lease_elsewhere(self.lease.as_ref()) {
+                    self.find_server();
+                }
+                // If the lease is another's by now, the campaign will know of that, too.
+                let pause = if fenced { MAX_PAUSE } else { AFTER_CONFLICT };
+                self.leave_office();
+                self.retry_at = Some(now.since_boot + pause);
+            }
+        }
+    }
+
+    /// Lease and state are on different servers, as after a failover that only one connection has followed:
+    /// connects anew.
+    fn find_server(&mut self) {
+        self.failures += 1;
+        if self.troubles.error.as_deref() != Some(ANOTHER_SERVER) {
+            self.log(Log::AnotherServer);
+        }
+        self.troubles.error = Some(ANOTHER_SERVER.to_owned());
+        self.actions.push(Action::Reconnect);
+    }
+
+    /// The store has not done it, or has not said so.
+    fn on_failure(&mut self, write: Write, error: &StoreError, now: Now) {
+        let is_lost = !error.is_undone();
+        let is_fold = matches!(write.work, Work::Fold(_));
+        if is_lost {
+            self.leave_unanswered(&write);
+        }
+        self.take_back(write);
+        self.give_up_writes(is_lost);
+        if is_fold && !is_lost {
+            // Slots need not wait for that.
+            self.house.put_off_folding(now);
+            self.log(Log::CouldNotFold(error.clone()));
+        } else {
+            self.fail(error, now);
+        }
+    }
+
+    /// The store could not be asked, or did not answer: it is asked again later.
+    pub(super) fn fail(&mut self, error: &StoreError, now: Now) {
+        // Where nothing was done, what we remember is still the store's record.
+        if !error.is_undone() || !matches!(self.stage, Stage::Leading) {
+            self.leave_office();
+        }
+        self.failures += 1;
+        let pause = backoff(self.failures, MAX_PAUSE, &mut self.rng);
+        if self.failures == 1 {
+            self.log(Log::CouldNotPublish { error: error.clone(), pause });
+        }
+        self.troubles.store_errors += 1;
+        self.troubles.error = Some(error.to_string());
+        self.retry_at = Some(now.since_boot + pause);
+    }
+
+    /// The store does what it is asked.
+    pub(super) fn note_success(&mut self) {
+        if self.failures > 0 {
+            (self.failures, self.troubles.error) = (0, None);
+            self.log(Log::Publishing);
+        }
+    }
+
+    /// Nobody waits for the writes any more that are on their way; `may_be_done`: the store may carry them
+    /// out.
+    fn give_up_writes(&mut self, may_be_done: bool) {
+        for write in self.pipe.give_up() {
+            if may_be_done {
+                self.leave_unanswered(&write);
+            }
+            self.take_back(write);
+        }
+        self.take_back_planned();
+    }
+
+    /// A store that only one process uses has no clock but ours.
+    fn read_store_clock(&mut self, shown: UnixMs, now: Now) {
+        if self.settings.capabilities.shared {
+            self.store_clock = Some(ClockReading { shown, at: now.since_boot });
+        }
+    }
+
+    /// The instant to plan for: the machine's clock, but never far ahead of the store's.
+    #[must_use]
+    pub fn planning_time(&self, now: Now) -> UnixMs {
+        match self.store_clock {
+            Some(reading) => now.wall.min(reading.now(now.since_boot) + AHEAD_OF_STORE),
+            None => now.wall,
+        }
+    }
+
+    /// What the machine's clock shows when planning time is `instant`.
+    pub(super) fn on_wall_clock(&self, instant: UnixMs, now: Now) -> UnixMs {
+        instant + now.wall.since(self.planning_time(now))
+    }
+
+    /// The store's clock, or ours before that was read.
+    #[must_use]
+    pub fn store_now(&self, now: Now) -> UnixMs {
+        self.store_clock.map_or(now.wall, |clock| clock.now(now.since_boot))
+    }
+
+    /// Sees whether the store's clock has gone back against a clock that nobody sets. Then records that were
+    /// made while it was ahead are mended: they would silence their entries.
+    pub(super) fn look_at_clock(&mut self, now: Now) {
+        let (shown, at) = (self.store_now(now), now.since_boot);
+        let before = self.clock_seen.replace(ClockReading { shown, at });
+        let back = before.map_or(Duration::ZERO, |before| before.now(at).since(shown));
+        if back > self.settings.grace {
+            self.log(Log::ClockWentBack(back));
+            self.went_back = true;
+        }
+    }
+
+    fn begin_mending(&mut self, now: Now) {
+        self.went_back = false;
+        let shown = self.store_now(now);
+        let history = self.ask_history(shown - self.settings.grace);
+        self.stage = Stage::Mending { history, shown };
+    }
+
+    fn mend(&mut self, shown: UnixMs, history: &History) {
+        self.stage = Stage::Leading;
+        let Some(planner) = &mut self.planner else { return };
+        let lines: Vec<_> = history.events.iter().map(|event| event.line.clone()).collect();
+        let Repair { changes, repaired } = planner.repair(shown, &lines);
+        if changes.is_empty() {
+            return;
+        }
+        self.note_repaired(repaired);
+        self.begin_repair(changes);
+    }
+
+    /// Asks what was recorded of slots from `from` on; of very many, the newest.
+    pub(super) fn ask_history(&mut self, from: UnixMs) -> RequestId {
+        let from = Some(from);
+        let query = HistoryQuery { from, limit: MAX_AHEAD, ..HistoryQuery::default() };
+        self.ask(Request::History(query))
+    }
+
+    /// Whether everything that was on its way is settled.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.pipe.is_empty() && self.carrying.is_empty()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping
+    }
+
+    /// The last tenure that this replica took over in.
+    #[cfg(test)]
+    pub(crate) fn last_tenure(&self) -> Option<&Arc<str>> {
+        self.last_tenure.as_ref()
+    }
+
+    /// Whether it remembers what it did in an earlier tenure.
+    #[cfg(test)]
+    pub(crate) fn remembers(&self) -> bool {
+        self.planner.is_some()
+    }
+
+    /// What it plans, while it leads.
+    #[must_use]
+    pub fn plans(&self) -> Option<&Planner> {
+        self.planner.as_ref().filter(|_| self.leads())
+    }
+
+    /// How far an entry had come when this replica last led.
+    #[must_use]
+    pub fn known_progress(&self, name: &str) -> Option<Progress> {
+        self.planner.as_ref()?.known_progress(name)
+    }
+
+    /// The newest schedule that was loaded.
+    #[must_use]
+    pub fn schedule(&self) -> &Arc<Schedule> {
+        &self.schedule
+    }
+
+    /// The pauses as they were last read.
+    #[must_use]
+    pub fn pauses_read(&self) -> &contract::PausesRead {
+        self.pauses.read()
+    }
+
+    /// The same, to judge by.
+    #[must_use]
+    pub fn pauses(&self) -> &Arc<Pauses> {
+        self.pauses.pauses()
+    }
+
+    /// How many writes the store has refused as a whole.
+    #[must_use]
+    pub fn refused_writes(&self) -> RefusedWrites {
+        self.refusals.counts
+    }
+
+    /// How many slots there were, by queue and outcome.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How late slots were sent.
+    #[must_use]
+    pub fn lateness(&self) -> &Lateness {
+        &self.lateness
+    }
+
+    /// What stands in the way of slots.
+    #[must_use]
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
+    }
+}

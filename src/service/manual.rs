@@ -1,0 +1,144 @@
+//! Messages that somebody asks for. Each is sent in a task of its own, so that the loop waits for none; the
+//! task has the loop's store do its part.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Service, status};
+use crate::carrier::Carrier;
+use crate::clock::Clock;
+use crate::core::Event;
+use crate::manual::{
+    self, Backfill, Backfilled, ManualStore, Publisher, Refused, Trigger, Triggered,
+};
+use crate::pausing::PauseStatus;
+use crate::schedule::Schedule;
+use crate::store::contract::{
+    BackfillNote, ManualMessage, ManualNote, Noted, OpenBackfill, PausesRead, Sent, Store,
+    StoreError,
+};
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What such a task wants of the loop.
+pub(super) enum ManualRequest {
+    /// That the store takes a message.
+    Send(Box<ManualMessage>, Answer<Sent>),
+    /// That the store notes what becomes of a message.
+    Note(Box<ManualNote>, Answer<Noted>),
+    /// That the store notes what becomes of a backfill.
+    NoteBackfill(Box<BackfillNote>, Answer<Option<OpenBackfill>>),
+    /// The pauses.
+    Pauses(Answer<PausesRead>),
+    /// Nothing more.
+    Done,
+}
+
+/// The loop's store, as a task reaches it.
+struct LoopStore(mpsc::UnboundedSender<ManualRequest>);
+
+impl LoopStore {
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(Answer<T>) -> ManualRequest,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.0.send(request(answer));
+        let stopped = |_| StoreError::Unanswered("the service has stopped".to_owned());
+        answered.await.map_err(stopped)?
+    }
+}
+
+impl LoopStore {
+    /// The pause of an entry, during which messages that somebody asks for go all the same.
+    async fn pause_of(&self, schedule: &Schedule, entry: &str) -> Option<PauseStatus> {
+        let read = super::in_time(self.ask(ManualRequest::Pauses)).await?;
+        status::pause_of(schedule.get(entry)?, &read.to_pauses(), read.now)
+    }
+}
+
+impl ManualStore for LoopStore {
+    async fn send(&mut self, message: ManualMessage) -> Result<Sent, StoreError> {
+        self.ask(|answer| ManualRequest::Send(Box::new(message), answer)).await
+    }
+
+    async fn note(&mut self, note: ManualNote) -> Result<Noted, StoreError> {
+        self.ask(|answer| ManualRequest::Note(Box::new(note), answer)).await
+    }
+
+    async fn note_backfill(
+        &mut self,
+        note: BackfillNote,
+    ) -> Result<Option<OpenBackfill>, StoreError> {
+        self.ask(|answer| ManualRequest::NoteBackfill(Box::new(note), answer)).await
+    }
+}
+
+impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
+    pub(super) fn trigger(
+        &mut self,
+        asked: Box<Trigger>,
+        answer: oneshot::Sender<Result<Triggered, Refused>>,
+    ) {
+        let (carrier, to_loop) = (self.carrier.clone(), self.to_manual.clone());
+        let (renderer, schedule) = (self.renderer.clone(), self.scheduler.schedule().clone());
+        let broker = self.settings.broker.clone();
+        self.manual_tasks += 1;
+        tokio::spawn(async move {
+            let mut store = LoopStore(to_loop);
+            let mut publisher = Publisher { store: &mut store, carrier };
+            let done =
+                manual::trigger(&mut publisher, Some(&broker), &renderer, &schedule, &asked).await;
+            let paused = store.pause_of(&schedule, &asked.entry).await;
+            let _ = store.0.send(ManualRequest::Done);
+            let _ = answer.send(done.map(|done| Triggered { paused, ..done }));
+        });
+    }
+
+    pub(super) fn backfill(
+        &mut self,
+        asked: Box<Backfill>,
+        answer: oneshot::Sender<Result<Backfilled, Refused>>,
+    ) {
+        let (carrier, to_loop) = (self.carrier.clone(), self.to_manual.clone());
+        let (renderer, schedule) = (self.renderer.clone(), self.scheduler.schedule().clone());
+        let (broker, now) = (self.settings.broker.clone(), self.clock.now());
+        self.manual_tasks += 1;
+        tokio::spawn(async move {
+            let mut store = LoopStore(to_loop);
+            let mut publisher = Publisher { store: &mut store, carrier };
+            let done =
+                manual::backfill(&mut publisher, Some(&broker), &renderer, &schedule, &asked, now);
+            let done = done.await;
+            let paused = store.pause_of(&schedule, &asked.entry).await;
+            let _ = store.0.send(ManualRequest::Done);
+            let _ = answer.send(done.map(|done| Backfilled { paused, ..done }));
+        });
+    }
+
+    /// Has the store do its part; the loop does not wait for it.
+    pub(super) fn on_manual(&mut self, request: ManualRequest) -> Option<Event> {
+        match request {
+            ManualRequest::Send(message, answer) => {
+                let sent = self.store.send(*message);
+                tokio::spawn(async move { answer.send(sent.await) });
+            }
+            ManualRequest::Note(note, answer) => {
+                let noted = self.store.note(*note);
+                tokio::spawn(async move { answer.send(noted.await) });
+            }
+            ManualRequest::NoteBackfill(note, answer) => {
+                let noted = self.store.note_backfill(*note);
+                tokio::spawn(async move { answer.send(noted.await) });
+            }
+            ManualRequest::Pauses(answer) => {
+                let read = self.store.pauses();
+                tokio::spawn(async move { answer.send(read.await) });
+            }
+            ManualRequest::Done => {
+                self.manual_tasks -= 1;
+                return Some(Event::CountersMoved);
+            }
+        }
+        None
+    }
+}
