@@ -117,7 +117,8 @@ fn assert_on_time(account: &Account, replica: &Replica, entry: &str, led_at: i64
     );
     for (number, (slot, lateness_ms)) in (0..).zip(&sent) {
         assert_eq!(*slot, first + number * SECOND_MS, "{entry}: {sent:?}");
-        assert!(*lateness_ms <= GRACE_MS + SECOND_MS, "{entry}: {sent:?}");
+        let most = if *slot < led_at { GRACE_MS } else { SECOND_MS };
+        assert!(*lateness_ms <= most + SECOND_MS, "{entry}: {sent:?}");
     }
     let skips: Vec<_> = account.skips.iter().filter(|skip| skip.entry == entry).collect();
     assert_eq!(skips.last().map(|skip| skip.slot), Some(first - SECOND_MS), "{entry}: {skips:?}");
@@ -138,7 +139,7 @@ fn after_a_day_1500_entries_that_catch_up_delay_and_lose_nothing() {
     let bulk = names("bulk", 1_500);
     let schedule = "entries:\n  live: {task: t, every: 1s, queue: live}\n".to_owned()
         + "  live-none: {task: t, every: 1s, catch_up: none, queue: live}\n"
-        + &lines(&bulk, "every: 1m, catch_up: all, within: 30m, queue: bulk");
+        + &lines(&bulk, "every: 1m, catch_up: all, within: 1h, queue: bulk");
     let mut outage = Outage::of(Duration::from_secs(86_400), "{}", schedule);
     let (mut replica, led_at) = outage.take_over();
     outage.wait_until_settled("bulk", &[(&bulk, MINUTE_MS)], led_at);
@@ -152,18 +153,18 @@ fn after_a_day_1500_entries_that_catch_up_delay_and_lose_nothing() {
     }
     bulk.iter().for_each(|entry| outage.assert_nothing_lost(&account, entry, MINUTE_MS));
     let caught_up = account.sent.iter().filter(|sent| sent.kind == "catch_up").count();
-    assert!((1_500 * 29..=1_500 * 31 + 1).contains(&caught_up), "{caught_up}");
+    assert!((1_500 * 59..=1_500 * 61 + 1).contains(&caught_up), "{caught_up}");
 }
 
 #[test]
 fn a_backlog_holds_up_neither_its_own_queue_nor_the_missed_slots_of_others() {
     needs!(Redis);
-    let (dense, latest) = (names("a-dense", 3), names("z-latest", 20));
+    let (dense, latest) = (names("a-dense", 100), names("z-latest", 20));
     let schedule = "entries:\n  live: {task: t, every: 1s, queue: q}\n".to_owned()
         + "  other: {task: t, every: 1s, queue: other}\n"
         + &lines(&dense, "every: 1s, catch_up: all, queue: q")
         + &lines(&latest, "every: 1m, queue: q");
-    let mut outage = Outage::of(Duration::from_secs(7_200), "{}", schedule);
+    let mut outage = Outage::of(Duration::from_secs(600), "{}", schedule);
     let (mut replica, led_at) = outage.take_over();
     let all = [(&dense[..], SECOND_MS), (&latest, MINUTE_MS), (&live(), SECOND_MS)];
     outage.wait_until_settled("q", &all, led_at);
@@ -176,7 +177,7 @@ fn a_backlog_holds_up_neither_its_own_queue_nor_the_missed_slots_of_others() {
         outage.assert_nothing_lost(&account, entry, SECOND_MS);
     }
     dense.iter().for_each(|entry| account.assert_no_gap(entry, SECOND_MS));
-    // Each has thousands of slots that are older than those of the others.
+    // The slots of the others are newer than most of theirs.
     let place = |entry: &String| {
         account.sent.iter().position(|sent| sent.entry == *entry && sent.kind == "catch_up")
     };
