@@ -347,6 +347,7 @@ impl<'a> Taking<'a> {
             self.push_repaired(&entry.name, what.to_owned());
         }
         let is_same = known.timing().is_some_and(|timing| timing == entry.canonical_timing());
+        let forgotten = self.forgotten_edit(entry, known);
         // Whether it goes on, and whether that must be written.
         let goes_on = if !self.is_whole() {
             remembered.map(|memory| {
@@ -358,7 +359,7 @@ impl<'a> Taking<'a> {
         {
             self.go_on(index, memory, known);
             Some(unreadable.is_some() || !is_same || known.cursor() != memory.track().cursor)
-        } else if unreadable.is_some() {
+        } else if unreadable.is_some() || forgotten.is_some() {
             None
         } else if is_same {
             Some(self.resume(index, known.cursor(), known, remembered))
@@ -376,7 +377,15 @@ impl<'a> Taking<'a> {
                 let since = known.registration.filter(|_| is_same).map(|known| known.since);
                 self.settle_in(index, since, is_new, remembered);
             }
-            None => self.begin(index, entry, known, unreadable.is_some()),
+            None => {
+                match forgotten {
+                    Some(old) => {
+                        old.planner.count_ended(old.index, self.state.now, &mut self.counter)
+                    }
+                    None => self.count_gap(&entry.name, known, Some(entry), unreadable.is_some()),
+                }
+                self.begin(index, entry, known, unreadable.is_some());
+            }
         }
         self.planner.put_on_agenda(index);
     }
@@ -406,6 +415,17 @@ impl<'a> Taking<'a> {
         let known_from = memory.track().known_from;
         let is_later = known.registration.is_some_and(|known| known.since > known_from);
         self.is_rolled_back(memory) && !is_later
+    }
+
+    /// What is remembered of the entry with another timing, where the store has forgotten the edit that began it:
+    /// another edit has ended it since.
+    fn forgotten_edit(&self, entry: &Entry, known: Known<'_>) -> Option<Memory<'a>> {
+        let old = self.memory.filter(|_| self.is_whole())?.live(&entry.name)?;
+        let is_edited = !same_timing(old.entry(), entry) && self.has_forgotten(&old, known);
+        // What the store knows of that timing says what was due.
+        let is_known =
+            known.timing().is_some_and(|timing| timing == old.entry().canonical_timing());
+        (is_edited && !is_known).then_some(old)
     }
 
     /// Goes on with what is remembered, or further where the store has later records.
@@ -512,9 +532,8 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// Begins a registration now, and counts what was due of the one before.
+    /// Begins a registration now.
     fn begin(&mut self, index: u32, entry: &Entry, known: Known<'a>, is_unreadable: bool) {
-        self.count_gap(&entry.name, known, Some(entry), is_unreadable);
         let progress = self.believable(&entry.name, known.progress);
         let is_same = known.timing().is_none_or(|timing| timing == entry.canonical_timing());
         let is_lost = is_unreadable || !self.is_whole();

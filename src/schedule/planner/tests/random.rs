@@ -208,11 +208,16 @@ impl World {
             let Timing::Every(interval) = entry.timing else { panic!() };
             (interval.period(), planner.progress_of(name).unwrap())
         });
+        // With a new timing everything is passed over that lies among what was sent.
+        let passed = |run: &Run| (Arc::clone(name), run.first - secs(1), run.last);
         let epochs = self.epochs.entry(Arc::clone(name)).or_default();
         let open = epochs.last_mut().filter(|epoch| epoch.until == UnixMs::MAX);
         match (open, live) {
             (Some(open), Some((period, progress))) if open.period == period => {
                 open.since = open.since.min(progress.through);
+                if epochs.len() > 1 {
+                    self.counted.extend(progress.ahead.iter().map(passed));
+                }
             }
             (open, live) => {
                 open.into_iter().for_each(|open| open.until = now);
@@ -220,8 +225,6 @@ impl World {
                 self.ours.retain(|(entry, _), _| entry != name);
                 let Some((period, progress)) = live else { return };
                 epochs.push(Epoch { since: progress.through, until: UnixMs::MAX, period });
-                // Of a new timing everything is passed over that lies among what was sent.
-                let passed = |run: &Run| (Arc::clone(name), run.first - secs(1), run.last);
                 self.counted.extend(progress.ahead.iter().map(passed));
             }
         }
@@ -486,5 +489,17 @@ fn slots_passed_over_twice_by_a_clock_ahead_are_passed_over_once_it_is_right() {
         Step::SetRight { led: false },
         Step::Edit { entry: 0, period: 0, led: true },
         Step::Lead { seconds: 2, settled: 1, guarded: false },
+    ]);
+}
+
+#[test]
+fn slots_of_an_edit_that_the_store_forgot_are_counted_though_it_was_taken_back_meanwhile() {
+    survive(&[
+        Step::Lead { seconds: 3, settled: 0, guarded: false },
+        Step::Checkpoint,
+        Step::Edit { entry: 1, period: 1, led: true },
+        Step::Lead { seconds: 2, settled: 0, guarded: false },
+        Step::Edit { entry: 1, period: 2, led: false },
+        Step::RollBack { restart: false },
     ]);
 }
