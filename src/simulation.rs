@@ -21,24 +21,27 @@ use self::ledger::Ledger;
 use self::replica::{Happening, Loss, Replica};
 use crate::carrier::memory::{Fault as CarrierFault, MemoryCarrier};
 use crate::core::Event;
+use crate::schedule::pause::{Edit, Subject, Wish};
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::sample::HOUR;
-use crate::schedule::{Entry, Schedule, UnixMs};
-use crate::store::contract::{HistoryQuery, Store, StoreError};
+use crate::schedule::{Entry, Planner, Schedule, UnixMs};
+use crate::store::contract::{
+    ChangePauses, HistoryQuery, PausesChanged, Store, StoreError, SubjectPauses,
+};
 use crate::store::memory::{Checkpoint, Damage, MemoryStore};
 
 /// So many seeds are tried: always the same, so that only an edit can make the test fail.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 2_000;
 /// Names so many others to be tried, drawn anew each time …
 const MORE_SEEDS: &str = "DOWNBEAT_SEEDS";
 /// … or the one to be tried again.
 const SEED: &str = "DOWNBEAT_SEED";
 const REPLICAS: u64 = 3;
 /// Things go wrong for so long, each within this time after the one before …
-const TROUBLE: Duration = Duration::from_secs(2 * 86_400);
-const FAULT_WITHIN: Duration = Duration::from_secs(3 * 3600);
+const TROUBLE: Duration = Duration::from_secs(86_400);
+const FAULT_WITHIN: Duration = Duration::from_secs(2 * 3600);
 /// … and then not any more.
-const CALM: Duration = Duration::from_secs(6 * 3600);
+const CALM: Duration = Duration::from_secs(4 * 3600);
 /// How often workers empty all queues.
 const SHIFT: Duration = Duration::from_secs(6 * 3600);
 const GRACE: Duration = Duration::from_secs(15);
@@ -52,9 +55,10 @@ const BOOT: Duration = Duration::from_secs(1_000_000);
 /// 2027-01-01T00:00:00Z
 const YEAR: UnixMs = UnixMs::from_secs(1_798_761_600);
 const QUEUES: [&str; 3] = ["celery", "fragile", "small"];
-const FAULTS: [&str; 20] = [
+const FAULTS: [&str; 21] = [
     "crash",
-    "pause",
+    "stopped",
+    "paused",
     "resign",
     "lost request",
     "lost reply",
@@ -75,7 +79,8 @@ const FAULTS: [&str; 20] = [
     "edit",
 ];
 /// What the store refuses a write for.
-const GUARDS: [&str; 3] = ["fenced", "stale", "lost"];
+const GUARDS: [&str; 5] = ["fenced", "stale", "revised", "lost", "early"];
+const PAUSE: Wish = Wish::Pause { until: None, by: None, note: None };
 const JOURNAL_DAMAGES: [Damage; 4] = [
     Damage::JournalDeleted,
     Damage::JournalReplaced,
@@ -100,6 +105,12 @@ enum Due {
     Fault,
     /// The lease of a leader that has fallen silent runs out.
     LeaseExpires,
+    /// The store's clock goes back.
+    ClockBehind,
+    /// Whoever leads reads it.
+    ClockRead,
+    /// People resume what they have paused.
+    Resumed,
     /// The store's clock is set right.
     ClockRight,
     /// The store is put back to what was kept.
@@ -240,6 +251,24 @@ impl World {
         self.renew_all();
     }
 
+    /// Shortly before a slot is due, the store's clock goes back, and nobody has read it since.
+    fn set_clock_behind_back(&mut self) {
+        let by = SECOND * 2 + self.within(HOUR / 12);
+        self.offset_ms = -i64::try_from(by.as_millis()).unwrap();
+        self.set_now(self.now);
+        self.due.insert(Due::ClockRead, self.now + SECOND * 2);
+    }
+
+    /// People pause or resume.
+    fn wish(&mut self, subject: &Subject, wish: &Wish) {
+        let read = answer(self.store.pauses());
+        let (pauses, etag) = read.of(subject);
+        let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else { return };
+        let subjects = vec![SubjectPauses { subject: subject.clone(), pauses, etag }];
+        let changed = answer(self.store.change_pauses(ChangePauses { subjects, forbids }));
+        assert!(matches!(changed, PausesChanged::Written { .. }), "{changed:?}");
+    }
+
     /// Whoever has no lease asks for one.
     fn wake_all(&mut self) {
         for replica in self.replicas.iter_mut().filter(|replica| replica.lease.is_none()) {
@@ -325,6 +354,13 @@ impl World {
                 self.set_clock(0, 0);
             }
             Due::CarrierMended => self.carrier.set_fault("carried", None),
+            Due::ClockBehind => self.set_clock_behind_back(),
+            Due::ClockRead => self.renew_all(),
+            Due::Resumed => {
+                if let Some(subject) = self.ledger.paused.take() {
+                    self.wish(&subject, &Wish::Resume);
+                }
+            }
             Due::RollBack => self.roll_back(),
             Due::QueueMended => self.store.set_refusal("fragile", None),
             Due::Shift => {
@@ -362,7 +398,7 @@ impl World {
         let is_clock_right = self.offset_ms == 0;
         match fault {
             "crash" => self.crash(leader, length / 20),
-            "pause" => {
+            "stopped" => {
                 // Stopped: wakes up believing that it still leads.
                 self.replicas[leader].is_paused = true;
                 self.replicas[leader].wake_at = self.now + length / 20;
@@ -375,6 +411,16 @@ impl World {
                 self.replicas[leader].asks_at = self.now + SECOND * 3;
                 let number = self.replicas[leader].number;
                 self.report(number, Event::Lease(None));
+            }
+            "paused" if self.ledger.paused.is_none() => {
+                let names: Vec<_> = self.files.entries.iter().map(|entry| &entry.name).collect();
+                let subject = match self.rng.bool() {
+                    true => Subject::All,
+                    false => Subject::Entry(Arc::clone(names[self.rng.usize(..names.len())])),
+                };
+                self.wish(&subject, &PAUSE);
+                self.ledger.paused = Some(subject);
+                self.due.insert(Due::Resumed, self.now + length);
             }
             "lost request" => self.lose = Some(Loss::Request),
             "lost reply" => self.lose = Some(Loss::Reply),
@@ -413,6 +459,13 @@ impl World {
                 (self.checkpoint, self.unmarked_at) = (None, None);
                 self.damage(leader, &[Damage::Flushed], length);
                 self.expire_lease(TTL);
+            }
+            "clock behind" if is_clock_right && self.rng.bool() => {
+                let next = self.replicas[leader].scheduler.plans().and_then(Planner::next_due);
+                let Some((due, _)) = next else { return "nothing" };
+                let at = UnixMs(due.0 - 500).max(self.now);
+                self.due.insert(Due::ClockBehind, at);
+                self.due.insert(Due::ClockRight, at + length / 10 + SECOND * 2);
             }
             "clock ahead" | "clock behind" => {
                 let is_ahead = fault == "clock ahead";
@@ -469,6 +522,9 @@ impl World {
         let Some((checkpoint, ledger)) = self.checkpoint.take() else { return };
         self.store.roll_back(&checkpoint);
         self.ledger.roll_back(ledger);
+        if self.ledger.paused.is_some() {
+            self.due.insert(Due::Resumed, self.now + HOUR / 2);
+        }
         if !self.due.contains_key(&Due::QueueMended) {
             self.store.set_refusal("fragile", None);
         }

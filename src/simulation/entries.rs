@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::queue::{AmqpQueue, Queue};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
-use crate::schedule::sample::{DAY, HOUR, cron, entry, every, schedule, zone};
+use crate::schedule::sample::{HOUR, cron, entry, every, schedule, zone};
 use crate::schedule::{CatchUp, Entry, Guards, Message, Schedule, Timing, UnixMs};
 
 /// The entries that are edited.
@@ -39,7 +39,7 @@ pub(super) fn fixed(start: UnixMs) -> Vec<Entry> {
         in_new_york("*/20 1-3 * * *", latest),
         in_new_york("15 * * * 1-5", none),
         Entry { catch_up: all, ..cron("*/30 * * * *", "*/30 * * * *") },
-        Entry { catch_up: all, ..entry("once", Timing::At((start + DAY).into())) },
+        Entry { catch_up: all, ..entry("once", Timing::At((start + HOUR * 12).into())) },
         bounded(start),
         in_queue("fragile", all, 2520, Guards::default()),
         in_queue("celery", latest, 3600, Guards::default()),
@@ -48,10 +48,14 @@ pub(super) fn fixed(start: UnixMs) -> Vec<Entry> {
         carried(latest, 2520),
     ];
     let number = NonZeroU32::new;
-    let (limit, max_queued) = (number(20), number(4));
+    let (limit, max_queued) = (number(10), number(4));
     // Of three slots one is sent.
     let overlap = number(160 * 60_000);
     let none = Guards::default();
+    entries.extend((0..90u64).map(|n| {
+        let catch_up = CATCH_UPS[usize::try_from(n % 3).unwrap()];
+        Entry { catch_up, ..every(&format!("seldom {n:02}"), 3600 * (3 + n % 7)) }
+    }));
     entries.extend([
         in_queue("celery", all, 3600, Guards { limit, ..none }),
         in_queue("celery", latest, 3600, Guards { limit, ..none }),
@@ -79,7 +83,7 @@ fn carried(catch_up: CatchUp, period: u64) -> Entry {
 
 /// Each message up to ten minutes late, on some of the days.
 fn bounded(start: UnixMs) -> Entry {
-    let (first, end) = (Some(start + HOUR * 30), Some(start + DAY * 5));
+    let (first, end) = (Some(start + HOUR * 4), Some(start + HOUR * 18));
     let bounds = Bounds { start: first, end, ..Bounds::default() };
     let delay = Delay::jitter(Duration::from_secs(600));
     let (bounds, delay) = (Some(Box::new(bounds)), Some(Box::new(delay)));
