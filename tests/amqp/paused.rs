@@ -19,6 +19,14 @@ fn two_entries(place: &Place, queue: &str) {
     place.write_schedule("all.yaml", &text);
 }
 
+/// Waits for the confirmation of the first message: without it, no second one is sent.
+fn wait_for_recorded(redis: &RedisServer) {
+    let mut connection = redis.connect();
+    eventually(SOON, "the first slot is recorded", || {
+        recorded(&mut connection).contains_key("tick").then_some(())
+    });
+}
+
 fn wait_for_paused(redis: &RedisServer, count: usize) {
     let mut connection = redis.connect();
     eventually(SOON, "slots are counted as paused", || {
@@ -39,6 +47,7 @@ fn a_pause_waits_for_the_confirmation_and_nothing_goes_after_it() {
     two_entries(&place, "paused-1");
     let _downbeat = place.start(&["run"]);
     client.wait_for("paused-1", 1);
+    wait_for_recorded(&redis);
     proxy.cut_answers();
     client.wait_for("paused-1", 1);
     thread::scope(|scope| {
@@ -77,6 +86,7 @@ fn what_no_confirmation_comes_for_may_still_go_and_is_not_sent_again() {
     two_entries(&place, "paused-2");
     let _downbeat = place.start(&["run"]);
     client.wait_for("paused-2", 1);
+    wait_for_recorded(&redis);
     proxy.cut_answers();
     client.wait_for("paused-2", 1);
     let said = place.run(&["pause", "tick"]).ok();
