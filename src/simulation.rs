@@ -5,6 +5,7 @@
 //! counted.
 
 mod entries;
+mod faults;
 mod ledger;
 mod replica;
 
@@ -17,18 +18,17 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use self::entries::{EDITED, PERIODS};
+use self::faults::FAULTS;
 use self::ledger::Ledger;
 use self::replica::{Happening, Loss, Replica};
-use crate::carrier::memory::{Fault as CarrierFault, MemoryCarrier};
+use crate::carrier::memory::MemoryCarrier;
 use crate::core::Event;
-use crate::schedule::pause::{Edit, Subject, Wish};
+use crate::schedule::pause::Wish;
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::sample::HOUR;
-use crate::schedule::{Entry, Planner, Schedule, UnixMs};
-use crate::store::contract::{
-    ChangePauses, HistoryQuery, PausesChanged, Store, StoreError, SubjectPauses,
-};
-use crate::store::memory::{Checkpoint, Damage, MemoryStore};
+use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::store::contract::{HistoryQuery, Store, StoreError};
+use crate::store::memory::{Checkpoint, MemoryStore};
 
 /// So many seeds are tried: always the same, so that only an edit can make the test fail.
 const SEEDS: u64 = 2_000;
@@ -55,41 +55,8 @@ const BOOT: Duration = Duration::from_secs(1_000_000);
 /// 2027-01-01T00:00:00Z
 const YEAR: UnixMs = UnixMs::from_secs(1_798_761_600);
 const QUEUES: [&str; 3] = ["celery", "fragile", "small"];
-const FAULTS: [&str; 21] = [
-    "crash",
-    "stopped",
-    "paused",
-    "resign",
-    "lost request",
-    "lost reply",
-    "partition",
-    "large packets lost",
-    "store hangs",
-    "store full",
-    "carrier away",
-    "carrier in doubt",
-    "store away",
-    "queue refuses",
-    "journal lost",
-    "records lost",
-    "rolled back",
-    "flushed",
-    "clock ahead",
-    "clock behind",
-    "edit",
-];
 /// What the store refuses a write for.
 const GUARDS: [&str; 5] = ["fenced", "stale", "revised", "lost", "early"];
-const PAUSE: Wish = Wish::Pause { until: None, by: None, note: None };
-const JOURNAL_DAMAGES: [Damage; 4] = [
-    Damage::JournalDeleted,
-    Damage::JournalReplaced,
-    Damage::NewestRecordDeleted,
-    Damage::HeadDeleted,
-];
-const RECORD_DAMAGES: [Damage; 3] =
-    [Damage::RegistrationsDeleted, Damage::ProgressDeleted, Damage::MarkerDeleted];
-
 /// The answer of a store that answers at once.
 fn answer<T>(request: impl Future<Output = Result<T, StoreError>>) -> T {
     match pin!(request).poll(&mut Context::from_waker(Waker::noop())) {
@@ -163,8 +130,6 @@ struct World {
     begun: BTreeSet<Arc<str>>,
     /// How often each guard of the store has refused.
     refused: BTreeMap<&'static str, u64>,
-    /// How often the replicas said what.
-    said: BTreeMap<&'static str, u64>,
     /// The number of the replica that led last.
     last_leader: Option<u64>,
     started: u64,
@@ -213,7 +178,6 @@ impl World {
             traces: std::env::var_os(SEED).is_some(),
             begun: BTreeSet::new(),
             refused: BTreeMap::new(),
-            said: BTreeMap::new(),
             last_leader: None,
             started: REPLICAS,
             checkpoint: None,
@@ -249,24 +213,6 @@ impl World {
         (self.offset_ms, self.machine_offset_ms) = (offset_ms, machine_offset_ms);
         self.set_now(self.now);
         self.renew_all();
-    }
-
-    /// Shortly before a slot is due, the store's clock goes back, and nobody has read it since.
-    fn set_clock_behind_back(&mut self) {
-        let by = SECOND * 2 + self.within(HOUR / 12);
-        self.offset_ms = -i64::try_from(by.as_millis()).unwrap();
-        self.set_now(self.now);
-        self.due.insert(Due::ClockRead, self.now + SECOND * 2);
-    }
-
-    /// People pause or resume.
-    fn wish(&mut self, subject: &Subject, wish: &Wish) {
-        let read = answer(self.store.pauses());
-        let (pauses, etag) = read.of(subject);
-        let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else { return };
-        let subjects = vec![SubjectPauses { subject: subject.clone(), pauses, etag }];
-        let changed = answer(self.store.change_pauses(ChangePauses { subjects, forbids }));
-        assert!(matches!(changed, PausesChanged::Written { .. }), "{changed:?}");
     }
 
     /// Whoever has no lease asks for one.
@@ -334,8 +280,9 @@ impl World {
         match due {
             Due::Fault => {
                 self.check_records();
-                if let Some(leader) = self.leader() {
-                    let fault = self.strike(leader);
+                if let Some(leader) = self.leader()
+                    && let Some(fault) = self.strike(leader)
+                {
                     self.trace(|| fault.to_owned());
                     *self.faults.entry(fault).or_default() += 1;
                 }
@@ -373,7 +320,7 @@ impl World {
         }
     }
 
-    /// Whoever had the lease finds out.
+    /// Whoever had the lease learns in a while that it is gone.
     fn lose_leases(&mut self) {
         let holders: Vec<u64> = self
             .replicas
@@ -383,158 +330,12 @@ impl World {
             .collect();
         for number in holders {
             let at = self.now + self.within(SECOND * 3);
-            self.set_out(at, number, Happening::Reports(Box::new(Event::Lease(None))));
+            self.put_on_wire(at, number, Happening::Reports(Box::new(Event::Lease(None))));
         }
     }
 
     fn leader(&self) -> Option<usize> {
         self.replicas.iter().position(|replica| replica.lease.is_some())
-    }
-
-    /// Something goes wrong: gives what.
-    fn strike(&mut self, leader: usize) -> &'static str {
-        let length = self.within(HOUR / 2);
-        let fault = FAULTS[self.rng.usize(..FAULTS.len())];
-        let is_clock_right = self.offset_ms == 0;
-        match fault {
-            "crash" => self.crash(leader, length / 20),
-            "stopped" => {
-                // Stopped: wakes up believing that it still leads.
-                self.replicas[leader].is_paused = true;
-                self.replicas[leader].wake_at = self.now + length / 20;
-                self.expire_lease(TTL);
-            }
-            "resign" => {
-                self.store.set_lease(None, None);
-                self.wake_all();
-                self.replicas[leader].lease = None;
-                self.replicas[leader].asks_at = self.now + SECOND * 3;
-                let number = self.replicas[leader].number;
-                self.report(number, Event::Lease(None));
-            }
-            "paused" if self.ledger.paused.is_none() => {
-                let names: Vec<_> = self.files.entries.iter().map(|entry| &entry.name).collect();
-                let subject = match self.rng.bool() {
-                    true => Subject::All,
-                    false => Subject::Entry(Arc::clone(names[self.rng.usize(..names.len())])),
-                };
-                self.wish(&subject, &PAUSE);
-                self.ledger.paused = Some(subject);
-                self.due.insert(Due::Resumed, self.now + length);
-            }
-            "lost request" => self.lose = Some(Loss::Request),
-            "lost reply" => self.lose = Some(Loss::Reply),
-            "partition" => {
-                self.replicas[leader].link.cut_until = self.now + length;
-                self.expire_lease(TTL);
-            }
-            "large packets lost" => self.replicas[leader].link.narrow_until = self.now + length,
-            "store hangs" => self.hung_until = self.now + length / 30,
-            "store full" => self.full_until = self.now + length,
-            "carrier away" | "carrier in doubt" => {
-                let faults = match fault {
-                    "carrier away" => [CarrierFault::Refuse, CarrierFault::BeAway],
-                    _ => [CarrierFault::LoseAnswer, CarrierFault::LoseMessage],
-                };
-                self.carrier.set_fault("carried", Some(faults[self.rng.usize(..2)]));
-                self.due.insert(Due::CarrierMended, self.now + length);
-            }
-            "store away" => self.stay_away(length),
-            "queue refuses" => {
-                self.store.set_refusal("fragile", Some("WRONGTYPE"));
-                self.due.insert(Due::QueueMended, self.now + length);
-            }
-            // What was sent ahead of its time is known from the journal only.
-            "journal lost" if is_clock_right => {
-                self.ledger.lose_journal();
-                self.damage(leader, &JOURNAL_DAMAGES, length);
-            }
-            "records lost" => self.damage(leader, &RECORD_DAMAGES, length),
-            "rolled back" if is_clock_right && self.checkpoint.is_none() => {
-                self.checkpoint = Some((self.store.checkpoint(), self.ledger.clone()));
-                self.due.insert(Due::RollBack, self.now + length * 8);
-            }
-            "flushed" => {
-                self.ledger.roll_back(Ledger::default());
-                (self.checkpoint, self.unmarked_at) = (None, None);
-                self.damage(leader, &[Damage::Flushed], length);
-                self.expire_lease(TTL);
-            }
-            "clock behind" if is_clock_right && self.rng.bool() => {
-                let next = self.replicas[leader].scheduler.plans().and_then(Planner::next_due);
-                let Some((due, _)) = next else { return "nothing" };
-                let at = UnixMs(due.0 - 500).max(self.now);
-                self.due.insert(Due::ClockBehind, at);
-                self.due.insert(Due::ClockRight, at + length / 10 + SECOND * 2);
-            }
-            "clock ahead" | "clock behind" => {
-                let is_ahead = fault == "clock ahead";
-                let by = self.within(if is_ahead { HOUR * 2 } else { HOUR / 12 });
-                let by_ms = i64::try_from(by.as_millis()).unwrap();
-                let offset_ms = if is_ahead { by_ms } else { -by_ms };
-                self.set_clock(offset_ms, offset_ms);
-                self.due.insert(Due::ClockRight, self.now + length / 10);
-            }
-            // While a clock is wrong, what is edited is passed over with what was sent.
-            "edit" if is_clock_right => {
-                self.periods[self.rng.usize(..3)] = PERIODS[self.rng.usize(..PERIODS.len())];
-                self.files = entries::files(&self.fixed, self.periods);
-                // Slots of the old timing come due meanwhile.
-                if self.rng.bool() {
-                    self.stay_away(length * 3);
-                }
-                for index in 0..self.replicas.len() {
-                    let (number, files) = (self.replicas[index].number, Arc::clone(&self.files));
-                    self.report(number, Event::Schedule(files));
-                }
-            }
-            _ => return "nothing",
-        }
-        fault
-    }
-
-    fn expire_lease(&mut self, after: Duration) {
-        self.due.insert(Due::LeaseExpires, self.now + after);
-    }
-
-    fn stay_away(&mut self, length: Duration) {
-        self.store_back_at = self.now + length;
-        self.expire_lease(length);
-    }
-
-    /// A process ends; a new one with no memory starts after a while.
-    fn crash(&mut self, index: usize, after: Duration) {
-        let seed = self.rng.u64(..);
-        self.replicas[index] = Replica::new(self.started, self.now + after, &self.files, seed);
-        self.started += 1;
-        self.expire_lease(TTL);
-    }
-
-    /// Something is deleted, and perhaps the leader is gone at the same time.
-    fn damage(&mut self, leader: usize, damages: &[Damage], length: Duration) {
-        self.store.damage(damages[self.rng.usize(..damages.len())]);
-        if self.rng.bool() {
-            self.crash(leader, length / 20);
-        }
-    }
-
-    fn roll_back(&mut self) {
-        let Some((checkpoint, ledger)) = self.checkpoint.take() else { return };
-        self.store.roll_back(&checkpoint);
-        self.ledger.roll_back(ledger);
-        if self.ledger.paused.is_some() {
-            self.due.insert(Due::Resumed, self.now + HOUR / 2);
-        }
-        if !self.due.contains_key(&Due::QueueMended) {
-            self.store.set_refusal("fragile", None);
-        }
-        self.was_rolled_back = true;
-        if let Some(leader) = self.leader().filter(|_| self.rng.u8(..3) == 0) {
-            self.crash(leader, SECOND * 5);
-        }
-        // Whatever lease there was then.
-        self.expire_lease(TTL);
-        self.wake_all();
     }
 
     /// Notes since when the entries have their timing.
@@ -650,13 +451,13 @@ fn simulate(seed: u64) -> World {
 
 /// How often it was what.
 #[derive(Default)]
-struct Tally {
+struct Totals {
     faults: BTreeMap<&'static str, u64>,
     refused: BTreeMap<&'static str, u64>,
     outcomes: BTreeMap<&'static str, u64>,
 }
 
-impl Tally {
+impl Totals {
     fn add(&mut self, faults: Counts, refused: Counts, outcomes: Counts) {
         let of = [(&mut self.faults, faults), (&mut self.refused, refused)];
         for (all, some) in of.into_iter().chain([(&mut self.outcomes, outcomes)]) {
@@ -668,25 +469,25 @@ impl Tally {
 type Counts = BTreeMap<&'static str, u64>;
 
 /// On all processors.
-fn simulate_all(first: u64, seeds: u64) -> Tally {
+fn simulate_all(first: u64, seeds: u64) -> Totals {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let simulate_some = |thread: u64| {
-        let mut tally = Tally::default();
+        let mut totals = Totals::default();
         for n in (thread..seeds).step_by(usize::try_from(threads).unwrap()) {
             let World { faults, refused, ledger, .. } = simulate(first.wrapping_add(n));
-            tally.add(faults, refused, ledger.outcomes);
+            totals.add(faults, refused, ledger.outcomes);
         }
-        tally
+        totals
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..threads).map(|thread| scope.spawn(move || simulate_some(thread))).collect();
-        let mut tally = Tally::default();
+        let mut totals = Totals::default();
         for thread in threads {
-            let Tally { faults, refused, outcomes } = thread.join().expect("a seed has failed");
-            tally.add(faults, refused, outcomes);
+            let Totals { faults, refused, outcomes } = thread.join().expect("a seed has failed");
+            totals.add(faults, refused, outcomes);
         }
-        tally
+        totals
     })
 }
 
@@ -699,7 +500,7 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
         (None, Some(seeds)) => (fastrand::u64(..), seeds),
         (None, None) => (0, SEEDS),
     };
-    let Tally { faults, refused, outcomes } = simulate_all(first, seeds);
+    let Totals { faults, refused, outcomes } = simulate_all(first, seeds);
     println!("faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}");
     if only.is_none() {
         assert!(GUARDS.iter().all(|guard| refused[guard] >= 20), "{refused:?}");

@@ -8,7 +8,7 @@ use downbeat::carrier::amqp::Amqp;
 use downbeat::clock::Clock;
 use downbeat::config::{self, History};
 use downbeat::leader::{Campaign, LeaseTimes, Peer};
-use downbeat::pausing::desk::Desk;
+use downbeat::pausing::writer::PauseWriter;
 use downbeat::queue::Queues;
 use downbeat::render::Renderer;
 use downbeat::schedule::UnixMs;
@@ -83,7 +83,7 @@ fn start_with(
         carrier: Amqp::new(SOON, &Tls::default()),
         zones: Arc::new(Tzdata::bundled()),
     };
-    let service = Service::new(parts, store(), Desk::open(store()), reports);
+    let service = Service::new(parts, store(), PauseWriter::open(store()), reports);
     let (requests, requested) = mpsc::channel(1);
     tokio::spawn(campaign.run());
     tokio::spawn(service.run(requested));

@@ -51,13 +51,13 @@ fn ask(socket: &Path, path: &str, body: &Value) -> Option<Value> {
 }
 
 /// Pauses and resumes, and keeps in mind when that was answered, by the server's clock.
-struct Desk {
+struct Operator {
     redis: Connection,
     paused_at: BTreeMap<String, i64>,
     resumed_at: BTreeMap<String, i64>,
 }
 
-impl Desk {
+impl Operator {
     fn pause(&mut self, socket: &Path, n: usize) {
         let body = json!({"entries": [name(n)], "by": "test"});
         if let Some(answer) = ask(socket, "/v1/pause", &body) {
@@ -91,13 +91,13 @@ fn the_first_pause_holds_from_its_answer_on_though_another_replica_leads() {
     let mut cluster = Cluster::start_with(&vec![server.url(); 2], &schedule());
     let socket = cluster.replicas()[1].socket();
     let (redis, paused_at, resumed_at) = (server.connect(), BTreeMap::new(), BTreeMap::new());
-    let mut desk = Desk { redis, paused_at, resumed_at };
+    let mut operator = Operator { redis, paused_at, resumed_at };
     go_on(&server);
-    desk.pause(&socket, 7);
+    operator.pause(&socket, 7);
     go_on(&server);
     go_on(&server);
     let lines = &recorded(&mut server.connect())[&name(7)];
-    let after = lines.iter().filter(|one| one.at_ms > desk.paused_at[&name(7)]);
+    let after = lines.iter().filter(|one| one.at_ms > operator.paused_at[&name(7)]);
     let after: Vec<_> = after.map(Recorded::is_paused).collect();
     assert!(after.len() >= 2 && !after.contains(&false), "{lines:?}");
     for replica in cluster.replicas() {
@@ -112,7 +112,7 @@ fn after_the_answer_nothing_goes_while_others_take_the_lead_and_die() {
     let mut cluster = Cluster::start_with(&vec![server.url(); 3], &schedule());
     let sockets: Vec<PathBuf> = cluster.replicas().iter().map(|replica| replica.socket()).collect();
     let (redis, paused_at, resumed_at) = (server.connect(), BTreeMap::new(), BTreeMap::new());
-    let mut desk = Desk { redis, paused_at, resumed_at };
+    let mut operator = Operator { redis, paused_at, resumed_at };
     go_on(&server);
     for round in 0..6 {
         let leader = cluster.wait_for_leader();
@@ -126,7 +126,7 @@ fn after_the_answer_nothing_goes_while_others_take_the_lead_and_die() {
                     _ => cluster.replica(victim).downbeat().process().kill(),
                 }
             }
-            desk.pause(&sockets[taking], n);
+            operator.pause(&sockets[taking], n);
         }
         if cluster.replica(victim).downbeat().process().exited().is_some() {
             if victim == leader {
@@ -137,17 +137,17 @@ fn after_the_answer_nothing_goes_while_others_take_the_lead_and_die() {
         }
     }
     let leader = cluster.wait_for_leader();
-    assert!(desk.paused_at.len() > 150, "{}", desk.paused_at.len());
+    assert!(operator.paused_at.len() > 150, "{}", operator.paused_at.len());
     let mut redis = server.connect();
     eventually(SOON, "slots are counted as paused", || {
         let all = recorded(&mut redis);
         let is_seen =
             |entry: &String| all.get(entry).is_some_and(|lines| lines.last().unwrap().is_paused());
-        desk.paused_at.keys().all(is_seen).then_some(())
+        operator.paused_at.keys().all(is_seen).then_some(())
     });
     for n in (0..480).step_by(8) {
-        if desk.paused_at.contains_key(&name(n)) {
-            desk.resume(&sockets[(leader + 1) % 3], n);
+        if operator.paused_at.contains_key(&name(n)) {
+            operator.resume(&sockets[(leader + 1) % 3], n);
         }
     }
     go_on(&server);
@@ -159,8 +159,8 @@ fn after_the_answer_nothing_goes_while_others_take_the_lead_and_die() {
     let (mut paused, mut resumed) = (0, 0);
     for (entry, lines) in &all {
         assert_every_slot_once(entry, lines);
-        let Some(paused_at) = desk.paused_at.get(entry) else { continue };
-        let resumed_at = desk.resumed_at.get(entry).copied();
+        let Some(paused_at) = operator.paused_at.get(entry) else { continue };
+        let resumed_at = operator.resumed_at.get(entry).copied();
         let after = lines.iter().filter(|one| one.at_ms > *paused_at && one.is_sent());
         let forbidden = after.clone().find(|one| resumed_at.is_none_or(|at| one.at_ms < at));
         assert!(forbidden.is_none(), "{entry}: paused at {paused_at}, and {forbidden:?}");

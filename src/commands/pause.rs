@@ -14,7 +14,7 @@ use crate::schedule::Schedule;
 use crate::store::contract;
 
 /// Carriers may take a while to say what became of messages.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// So many entries of which a message may still go are named.
 const MAX_NAMED: usize = 10;
 
@@ -33,7 +33,7 @@ pub(super) fn resume(flags: ServiceFlags, asked: cli::Resume) -> Result<Exit, Fa
 fn carry_out(flags: ServiceFlags, asked: Asked, json: bool) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let command = Command::Pause(Box::new(asked.clone()));
-    let answered = match ask_service::<Answered, Refused>(&service, &command, PATIENCE) {
+    let answered = match ask_service::<Answered, Refused>(&service, &command, TIMEOUT) {
         Ok(Some(answered)) => answered,
         Ok(None) => change(&service, &asked)?,
         Err(failure) if failure.may_be_done => {

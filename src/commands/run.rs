@@ -20,7 +20,7 @@ use crate::config::{Caller, Identity, Kept, KeptFiles, Loaded, Problem, Schedule
 use crate::control::{self, Api};
 use crate::leader::campaign;
 use crate::leader::{Campaign, LeaseTimes, Peer, TenureFile};
-use crate::pausing::desk::Desk;
+use crate::pausing::writer::PauseWriter;
 use crate::schedule::Schedule;
 use crate::service::reload::{Loader, short_hash};
 use crate::service::{Parts, Request, Service, Settings};
@@ -148,8 +148,8 @@ async fn serve(
     match broker {
         service::Broker::Redis(url) => {
             let store = |timeout| RedisStore::new(&url, &service.tls, &service.namespace, timeout);
-            let of_desk = store(times.ttl.min(MAX_CALL));
-            run.on(store(times.ttl.min(MAX_CALL)), store(times.deadline), of_desk).await
+            let of_pauses = store(times.ttl.min(MAX_CALL));
+            run.on(store(times.ttl.min(MAX_CALL)), store(times.deadline), of_pauses).await
         }
         service::Broker::Spool(path) => {
             let spool = open_spool(&path, &service.namespace)?;
@@ -172,14 +172,14 @@ struct Run {
 }
 
 impl Run {
-    /// Runs on this store until stopped; the campaign and the desk have handles of their own.
-    async fn on<S: Store>(self, store: S, of_campaign: S, of_desk: S) -> Result<(), Failure> {
+    /// Runs on this store until stopped; the campaign and the writer of pauses have handles of their own.
+    async fn on<S: Store>(self, store: S, of_campaign: S, of_pauses: S) -> Result<(), Failure> {
         let Run { parts, times, tenures, announcing, requested, stopping, listeners } = self;
         let myself = Peer::myself(&host::name());
         let (campaign, reports) = Campaign::new(of_campaign, times, myself, announcing);
         let to_campaign = reports.requests.clone();
         let mut campaign = begin(campaign.with_tenures(tenures))?;
-        let mut service = Service::new(parts, store, Desk::open(of_desk), reports);
+        let mut service = Service::new(parts, store, PauseWriter::open(of_pauses), reports);
         let answering = listeners.serve(&mut service)?;
         tokio::select! {
             () = work(service, requested, &stopping) => {}

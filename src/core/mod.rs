@@ -1,11 +1,10 @@
 //! What decides: events in, actions out.
 //!
-//! [`Scheduler::handle`] is told what has happened and what the clocks show, and gives what is to be done:
-//! requests of the store, messages for carriers, lines for the log. It never waits, reads no clock and draws
-//! no random numbers but from a generator that is seeded. Whoever calls it performs the actions in order,
-//! reports each answer by the id of its request, and calls again at the latest when [`Scheduler::wake`] says
-//! so. The service does that with real stores and clocks ([`service`](crate::service)); the simulation does
-//! it with thousands of seeds.
+//! [`Scheduler::handle`] takes an event and what the clocks show, and returns the actions that follow: requests
+//! of the store, messages for carriers, lines for the log. It never waits and reads no clock; its random numbers
+//! come from a seeded generator. The caller performs the actions in order, reports each answer by the id of its
+//! request, and calls again at the latest when [`Scheduler::wake`] says so. [`service`](crate::service) does that
+//! with real stores and clocks, the simulation with thousands of seeds.
 
 #![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
 

@@ -113,6 +113,10 @@ impl Scheduler {
 
     /// Takes in pauses that somebody wanted to know, or has just changed.
     pub fn know_pauses(&mut self, read: PausesRead) {
+        if read.mark != self.pauses.read.mark {
+            // It was judged by others, and would go under this mark.
+            self.take_back_planned();
+        }
         let pauses = Arc::new(read.to_pauses());
         if let Some(planner) = &mut self.planner {
             planner.set_pauses(Arc::clone(&pauses));

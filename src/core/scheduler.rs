@@ -105,7 +105,7 @@ pub struct Scheduler {
     is_stopping: bool,
     /// Somebody watches the counters of a follower.
     is_watched: bool,
-    pub(super) last_id: u64,
+    last_id: u64,
     pub(super) actions: Vec<Action>,
     wake: Wake,
 }
@@ -385,13 +385,13 @@ impl Scheduler {
             }
             Err(error) => {
                 if self.pipe.answer(id, Err(error.clone())) {
-                    self.take_in_answers(now);
-                } else if self.is_reading(id) {
-                    self.on_pauses_error(id, &error);
+                    return self.take_in_answers(now);
+                }
+                let is_needed = self.is_reading(id);
+                self.on_pauses_error(id, &error);
+                self.on_house_error(id, &error, now);
+                if is_needed {
                     self.fail(&error, now);
-                } else {
-                    self.on_pauses_error(id, &error);
-                    self.on_house_error(id, &error, now);
                 }
             }
             Ok(Answer::Snapshot(snapshot)) => self.on_snapshot(id, *snapshot),

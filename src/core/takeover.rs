@@ -188,7 +188,7 @@ impl Scheduler {
         }
         let Takeover { planner, changes, mut ended, repaired, fold_first } = takeover;
         find_queues(&snapshot, &mut ended);
-        let count = changes.len();
+        let change_count = changes.len();
         parts.extend(registering(changes, &ended, true));
         if fold_first && !is_new_journal {
             parts.extend(new_journal(all_progress(&planner), Remembered::All));
@@ -198,7 +198,6 @@ impl Scheduler {
             self.log(Log::RecordsMissing { remembered: remembered.is_some() });
         }
         self.pipe.begin_at(Position { sequence: state.sequence, head: snapshot.head });
-        let changes = count;
         let purpose = Purpose::Takeover(Box::new(NewTenure {
             planner,
             snapshot,
@@ -207,7 +206,7 @@ impl Scheduler {
             remembered,
             ended,
             repaired,
-            changes,
+            changes: change_count,
             is_new_journal,
         }));
         self.stage = Stage::Writing(Box::new(Writing { lease, parts: parts.into(), purpose }));
@@ -255,20 +254,14 @@ impl Scheduler {
 
     /// Writes further parts, and goes on once all are confirmed.
     pub(super) fn write_on(&mut self, now: Now) {
-        let Stage::Writing(writing) = &mut self.stage else { return };
-        let mut requests = Vec::new();
-        let lease = Arc::clone(&writing.lease);
-        while !self.pipe.is_full() {
-            let Some(part) = writing.parts.pop_front() else { break };
-            let fence = self.pipe.fence(&lease, &mut self.rng);
-            self.last_id += 1;
-            let id = RequestId(self.last_id);
-            self.pipe.push(id, &fence, Work::Part);
-            requests.push(Action::Request(id, part.request(fence)));
+        while let Stage::Writing(writing) = &mut self.stage
+            && !self.pipe.is_full()
+            && let Some(part) = writing.parts.pop_front()
+        {
+            let fence = self.pipe.fence(&writing.lease, &mut self.rng);
+            self.send(&fence, part.request(fence.clone()), Work::Part);
         }
-        let is_done = writing.parts.is_empty() && self.pipe.is_empty();
-        self.actions.extend(requests);
-        if is_done
+        if self.pipe.is_empty()
             && let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Leading)
         {
             self.on_all_written(*writing, now);

@@ -1,10 +1,10 @@
 //! Pausing and resuming, as somebody asks for it: what is meant, what is written, and when it holds.
 //!
-//! [`change`] writes what several people ask for at once; a replica gathers it at its [`desk`].
+//! [`change`] writes what several people ask for at once; a replica has one [`writer`] for all of them.
 
 mod change;
-pub mod desk;
 mod wanted;
+pub mod writer;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::desk::Desk;
+use super::writer::PauseWriter;
 use super::*;
 use crate::address::Address;
 use crate::manual::Refused;
@@ -185,15 +185,15 @@ async fn an_end_is_an_instant_a_wall_time_or_a_length_and_to_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_desk_gathers_what_comes_at_once_and_answers_everybody() {
+async fn a_writer_gathers_what_comes_at_once_and_answers_everybody() {
     let World { store, schedule } = world();
     let store = store.into_inner().unwrap();
-    let mut desk = Desk::open(store.clone());
+    let mut pause_writer = PauseWriter::open(store.clone());
     let mut answers = Vec::new();
     for _ in 0..3 {
         for asked in [named(&["seoul"]), tag("eu"), resume(named(&["seoul"])), all()] {
             let (answer, answered) = tokio::sync::oneshot::channel();
-            desk.ask(asked, Arc::clone(&schedule), answer);
+            pause_writer.ask(asked, Arc::clone(&schedule), answer);
             answers.push(answered);
         }
     }
@@ -202,7 +202,7 @@ async fn a_desk_gathers_what_comes_at_once_and_answers_everybody() {
         assert_eq!(answered.await.unwrap().unwrap().may_still_go, [""; 0]);
     }
     assert!(begun.elapsed() < Duration::from_millis(20), "{:?}", begun.elapsed());
-    desk.changed().await;
+    pause_writer.changed().await;
     let read = store.clone().pauses().await.unwrap();
     let in_force: Vec<_> = read.subjects.iter().map(|one| one.subject.to_string()).collect();
     assert_eq!(in_force, ["all", "tag:eu", "entry:seoul"]);
@@ -258,10 +258,10 @@ async fn a_pause_is_answered_once_no_carrier_is_being_handed_anything_of_it() {
     let entries = schedule([carried("a"), carried("b")]);
     let entry = entries.get("a").unwrap();
     let mut handing = handing(&store, entry).await;
-    let desk = Desk::open(store);
+    let pause_writer = PauseWriter::open(store);
     let ask = |asked: Asked| {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        desk.ask(asked, Arc::clone(&entries), answer);
+        pause_writer.ask(asked, Arc::clone(&entries), answer);
         async { answered.await.unwrap().unwrap() }
     };
     let waiting = ask(named(&["a"]));

@@ -34,12 +34,12 @@ use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use crate::carrier::Carrier;
 use crate::clock::{Clock, SinceBoot};
 use crate::config::{self, History};
-use crate::core::{self, Action, Delivery, Event, Now, RequestId, Scheduler};
+use crate::core::{self, Action, Event, Now, Scheduler};
 use crate::leader::campaign::{self, Reports};
 use crate::leader::lease::Reading;
 use crate::manual::{Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::pausing;
-use crate::pausing::desk::Desk;
+use crate::pausing::writer::PauseWriter;
 use crate::render::Renderer;
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Planner, Schedule};
@@ -76,7 +76,7 @@ pub enum Request {
     /// Publish the first few slots of a stretch of the past.
     Backfill(Box<Backfill>, oneshot::Sender<Result<Backfilled, Refused>>),
     /// Pause or resume.
-    Pause(Box<pausing::Asked>, pausing::desk::Answer),
+    Pause(Box<pausing::Asked>, pausing::writer::Answer),
     /// Say in the log what it knows of itself.
     LogState,
     /// Finish the publish in hand, resign and leave.
@@ -129,15 +129,13 @@ pub struct Service<S, C, K> {
     announced: watch::Sender<String>,
     supervisor: Supervisor,
     /// Pauses and resumes.
-    desk: Desk,
+    pause_writer: PauseWriter,
     reports: Reports,
     scheduler: Scheduler,
-    /// What the store was asked and has not answered.
+    /// What store and carriers were asked and have not answered.
     pending: Pending,
     /// A reload whose schedule is not in force yet.
     reloading: Option<Reloading>,
-    published: mpsc::UnboundedReceiver<(RequestId, Vec<Delivery>)>,
-    to_published: mpsc::UnboundedSender<(RequestId, Vec<Delivery>)>,
     manual: mpsc::UnboundedReceiver<ManualRequest>,
     to_manual: mpsc::UnboundedSender<ManualRequest>,
     /// Tasks that send what somebody asked for.
@@ -169,7 +167,12 @@ impl View {
 
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// A service that runs once `run` is awaited.
-    pub fn new(parts: Parts<C, K>, store: S, desk: Desk, reports: Reports) -> Service<S, C, K> {
+    pub fn new(
+        parts: Parts<C, K>,
+        store: S,
+        pause_writer: PauseWriter,
+        reports: Reports,
+    ) -> Service<S, C, K> {
         let Parts {
             settings,
             clock,
@@ -192,7 +195,6 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             zones,
             seed: fastrand::u64(..),
         });
-        let (to_published, published) = mpsc::unbounded_channel();
         let (to_manual, manual) = mpsc::unbounded_channel();
         Service {
             settings,
@@ -203,13 +205,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             loader,
             announced,
             supervisor,
-            desk,
+            pause_writer,
             reports,
             scheduler,
             pending: Pending::default(),
             reloading: None,
-            published,
-            to_published,
             manual,
             to_manual,
             manual_tasks: 0,
@@ -270,12 +270,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     Some(event) => event,
                     None => continue,
                 },
-                Some((id, deliveries)) = self.published.recv() => Event::Published(id, deliveries),
                 Some(request) = self.manual.recv() => match self.on_manual(request) {
                     Some(event) => event,
                     None => continue,
                 },
-                () = self.desk.changed() => {
+                () = self.pause_writer.changed() => {
                     let read = self.store.pauses();
                     self.pending.push(async move { Done::Paused(read.await.ok()) });
                     continue;
@@ -307,9 +306,6 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             }
             let event = tokio::select! {
                 done = self.pending.next() => self.on_done(done),
-                Some((id, deliveries)) = self.published.recv() => {
-                    Some(Event::Published(id, deliveries))
-                }
                 Some(request) = self.manual.recv() => self.on_manual(request),
                 Ok(()) = self.reports.leadership.changed() => {
                     Some(Event::Lease(self.reports.leadership.borrow_and_update().clone()))
@@ -339,7 +335,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     self.pending.ask(&mut self.store, id, request);
                     asks = true;
                 }
-                Action::Publish(id, publish) => self.publish(id, publish),
+                Action::Publish(id, publish) => {
+                    let carrier = self.carrier.clone();
+                    self.pending
+                        .push(async move { Done::Published(id, deliver(&carrier, publish).await) });
+                }
                 Action::Reconnect => self.store.reconnect(),
                 Action::Applied => self.on_applied(),
                 Action::Log(event) => log::write(&event),
@@ -352,22 +352,13 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// Publishes in a task of its own.
-    fn publish(&self, id: RequestId, publish: core::Publish) {
-        let (carrier, to_published) = (self.carrier.clone(), self.to_published.clone());
-        tokio::spawn(async move {
-            let deliveries = deliver(&carrier, publish).await;
-            // The loop is gone: then nothing records it either.
-            let _ = to_published.send((id, deliveries));
-        });
-    }
-
-    /// Takes in an answer of the store.
+    /// Takes in an answer of the store or of a carrier.
     fn on_done(&mut self, done: Done) -> Option<Event> {
         self.heartbeat.beat();
         self.supervisor.beat();
         match done {
             Done::Answered(id, answer) => Some(Event::Answered(id, answer)),
+            Done::Published(id, deliveries) => Some(Event::Published(id, deliveries)),
             Done::Counted(counters, pauses, answer) => {
                 if let Some(counters) = counters {
                     self.scheduler.count(counters);
@@ -438,7 +429,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 });
             }
             Request::Pause(asked, answer) => {
-                self.desk.ask(*asked, Arc::clone(self.scheduler.schedule()), answer);
+                self.pause_writer.ask(*asked, Arc::clone(self.scheduler.schedule()), answer);
             }
             Request::Schedule(answer) => {
                 drop(answer.send(Arc::clone(self.scheduler.schedule())));

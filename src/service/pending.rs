@@ -1,4 +1,4 @@
-//! What the store was asked and has not answered.
+//! What store and carriers were asked and have not answered.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::detail::EntryDetail;
 use super::status::{EntryStatus, Status};
-use crate::core::{Answer, Request, RequestId};
+use crate::core::{Answer, Delivery, Request, RequestId};
 use crate::manual::Refused;
 use crate::store::contract::{Counters, PausesRead, Snapshot, Store, StoreError};
 
@@ -24,6 +24,8 @@ pub(super) struct Pending {
 pub(super) enum Done {
     /// The scheduler's.
     Answered(RequestId, Result<Answer, StoreError>),
+    /// A carrier's.
+    Published(RequestId, Vec<Delivery>),
     /// Of somebody who wants the status.
     Counted(Option<Counters>, Option<PausesRead>, oneshot::Sender<Status>),
     /// Of somebody who wants to know of all entries.

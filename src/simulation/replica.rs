@@ -20,7 +20,9 @@ use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::progress::Completeness;
 use crate::schedule::sample::DAY;
 use crate::schedule::{Planner, Schedule, UnixMs};
-use crate::store::contract::{Acquire, Acquired, Exception, Reply, Store, StoreError};
+use crate::store::contract::{
+    Acquire, Acquired, Batch, Exception, Register, Reply, Settle, Store, StoreError,
+};
 use crate::store::memory::MemoryStore;
 use crate::tzdata::Tzdata;
 
@@ -175,9 +177,9 @@ impl World {
                 Action::Publish(id, publish) => {
                     let at = self.now + self.within(SECOND / 100);
                     let number = self.replicas[index].number;
-                    self.set_out(at, number, Happening::Delivers(id, publish));
+                    self.put_on_wire(at, number, Happening::Delivers(id, publish));
                 }
-                Action::Log(log) => self.hear(index, &log),
+                Action::Log(log) => self.on_log(index, &log),
                 Action::Applied | Action::Reconnect => {}
             }
         }
@@ -196,10 +198,9 @@ impl World {
         self.replicas[index].wake_at = by_wall.min(by_boot);
     }
 
-    fn hear(&mut self, index: usize, log: &Log) {
-        *self.said.entry(word(log)).or_default() += 1;
+    fn on_log(&mut self, index: usize, log: &Log) {
         let number = self.replicas[index].number;
-        self.trace(|| format!("r{number}: {}", told(log)));
+        self.trace(|| format!("r{number}: {}", in_short(log)));
         let replica = &mut self.replicas[index];
         match log {
             Log::TookOver { .. } => {
@@ -210,7 +211,7 @@ impl World {
             Log::WroteNothing("fenced") => {
                 let number = replica.number;
                 let at = self.now + SECOND;
-                self.set_out(at, number, Happening::Reports(Box::new(Event::Lease(None))));
+                self.put_on_wire(at, number, Happening::Reports(Box::new(Event::Lease(None))));
             }
             _ => {}
         }
@@ -231,14 +232,14 @@ impl World {
         }
     }
 
-    pub(super) fn set_out(&mut self, at: UnixMs, number: u64, happening: Happening) {
+    pub(super) fn put_on_wire(&mut self, at: UnixMs, number: u64, happening: Happening) {
         self.sequence += 1;
         self.wire.insert((at, self.sequence), (number, happening));
     }
 
     fn fail(&mut self, at: UnixMs, number: u64, id: RequestId, error: StoreError) {
         let event = Event::Answered(id, Err(error));
-        self.set_out(at, number, Happening::Reports(Box::new(event)));
+        self.put_on_wire(at, number, Happening::Reports(Box::new(event)));
     }
 
     /// A request goes to the store.
@@ -273,7 +274,7 @@ impl World {
             self.fail(now + DEADLINE, number, id, unanswered());
         }
         let request = Box::new(request);
-        self.set_out(arrives, number, Happening::Arrives { id, request, facts, is_answered });
+        self.put_on_wire(arrives, number, Happening::Arrives { id, request, facts, is_answered });
     }
 
     /// How far the entries of a request had come.
@@ -309,7 +310,7 @@ impl World {
         match happening {
             Happening::Reports(event) => {
                 if let Event::Lease(None) = *event {
-                    return self.tell_of_loss(number);
+                    return self.lose_lease(number);
                 }
                 self.report(number, *event);
             }
@@ -323,7 +324,7 @@ impl World {
                 let deliveries = answer_of(published).into_iter().map(Delivery::Tried).collect();
                 let at = self.now + self.within(SECOND / 100);
                 let event = Box::new(Event::Published(id, deliveries));
-                self.set_out(at, number, Happening::Reports(event));
+                self.put_on_wire(at, number, Happening::Reports(event));
             }
             Happening::Arrives { id, request, facts, mut is_answered } => {
                 if self.now < self.store_back_at {
@@ -339,20 +340,20 @@ impl World {
                         self.fail(self.now + DEADLINE, number, id, lost);
                     }
                     let happening = Happening::Arrives { id, request, facts, is_answered };
-                    return self.set_out(self.hung_until, number, happening);
+                    return self.put_on_wire(self.hung_until, number, happening);
                 }
                 let answer = self.carry_out(*request, &facts);
                 if is_answered {
                     let at = self.now + self.within(SECOND / 200);
                     let event = Box::new(Event::Answered(id, answer));
-                    self.set_out(at, number, Happening::Reports(event));
+                    self.put_on_wire(at, number, Happening::Reports(event));
                 }
             }
         }
     }
 
     /// Its campaign finds that the lease is gone.
-    fn tell_of_loss(&mut self, number: u64) {
+    fn lose_lease(&mut self, number: u64) {
         let Some(replica) = self.replicas.iter_mut().find(|replica| replica.number == number)
         else {
             return;
@@ -372,8 +373,7 @@ impl World {
         if is_write && self.now < self.full_until {
             return Err(StoreError::Refused("OOM".to_owned()));
         }
-        let mut store = self.store.clone();
-        let at = self.store_now();
+        let store = &mut self.store;
         Ok(match request {
             Request::Read => Answer::Snapshot(Box::new(answer(store.read()))),
             Request::Counters => Answer::Counters(answer(store.counters())),
@@ -383,66 +383,64 @@ impl World {
             Request::PrunePauses(prune) => Answer::Pruned(answer(store.prune_pauses(prune))),
             Request::Fold(fold) => Answer::Reply(answer(store.fold(fold))),
             Request::Intend(intend) => Answer::Reply(answer(store.intend(intend))),
-            Request::Dispatch(batch) => {
-                let writes = batch.writes.clone();
-                let reply = self.counted(answer(store.dispatch(batch)));
-                if let Reply::Written { exceptions, .. } = &reply {
-                    let mut exceptions = exceptions.iter().peekable();
-                    for (index, write) in writes.into_iter().enumerate() {
-                        let queue = Arc::clone(&write.queue.name);
-                        let line = match exceptions.next_if(|(at, _)| *at == index) {
-                            None => write.line,
-                            Some((_, Exception::Refused(_))) => continue,
-                            Some((_, Exception::Skipped(reason))) => {
-                                let outcome = Outcome::Skipped(*reason);
-                                Line { outcome, count: 1, ..write.line }
-                            }
-                        };
-                        self.note(
-                            facts,
-                            index,
-                            Recorded { from: facts.from[index], line, queue, at },
-                        );
-                    }
-                }
-                Answer::Reply(reply)
-            }
-            Request::Settle(settle) => {
-                let slots = settle.slots.clone();
-                let reply = self.counted(answer(store.settle(settle)));
-                if let Reply::Written { .. } = &reply {
-                    for (index, settled) in slots.into_iter().enumerate() {
-                        let queue = Arc::clone(&settled.queue.name);
-                        let Some(line) = settled.line else { continue };
-                        self.note(
-                            facts,
-                            index,
-                            Recorded { from: facts.from[index], line, queue, at },
-                        );
-                    }
-                }
-                Answer::Reply(reply)
-            }
-            Request::Register(register) => {
-                let state = answer(store.read()).take_state(GRACE);
-                let ended = register.ended.clone();
-                let begun: Vec<Arc<str>> =
-                    register.changes.iter().map(|change| change.entry().into()).collect();
-                let reply = self.counted(answer(store.register(register)));
-                if let Reply::Written { .. } = &reply {
-                    self.begun.extend(begun);
-                    for (queue, line) in ended {
-                        let name = &*line.entry;
-                        let through = state.progress.get(name).map(|progress| progress.through);
-                        let since = state.registrations.get(name).map(|known| known.since);
-                        let from = through.max(since).unwrap_or(UnixMs::MIN);
-                        self.ledger.pass(&line.entry, from, at);
-                        self.ledger.record(Recorded { from, line, queue, at });
-                    }
-                }
-                Answer::Reply(reply)
-            }
+            Request::Dispatch(batch) => Answer::Reply(self.dispatch(batch, facts)),
+            Request::Settle(settle) => Answer::Reply(self.settle(settle, facts)),
+            Request::Register(register) => Answer::Reply(self.register(register)),
         })
+    }
+
+    fn dispatch(&mut self, batch: Batch, facts: &Facts) -> Reply {
+        let writes = batch.writes.clone();
+        let reply = answer(self.store.dispatch(batch));
+        if let Reply::Written { exceptions, .. } = &reply {
+            let mut exceptions = exceptions.iter().peekable();
+            for (index, write) in writes.into_iter().enumerate() {
+                let line = match exceptions.next_if(|(at, _)| *at == index) {
+                    None => write.line,
+                    Some((_, Exception::Refused(_))) => continue,
+                    Some((_, Exception::Skipped(reason))) => {
+                        let outcome = Outcome::Skipped(*reason);
+                        Line { outcome, count: 1, ..write.line }
+                    }
+                };
+                self.note(facts, index, line, &write.queue.name);
+            }
+        }
+        self.counted(reply)
+    }
+
+    fn settle(&mut self, settle: Settle, facts: &Facts) -> Reply {
+        let slots = settle.slots.clone();
+        let reply = answer(self.store.settle(settle));
+        if let Reply::Written { .. } = &reply {
+            for (index, settled) in slots.into_iter().enumerate() {
+                if let Some(line) = settled.line {
+                    self.note(facts, index, line, &settled.queue.name);
+                }
+            }
+        }
+        self.counted(reply)
+    }
+
+    fn register(&mut self, register: Register) -> Reply {
+        let at = self.store_now();
+        let state = answer(self.store.read()).take_state(GRACE);
+        let ended = register.ended.clone();
+        let begun: Vec<Arc<str>> =
+            register.changes.iter().map(|change| change.entry().into()).collect();
+        let reply = answer(self.store.register(register));
+        if let Reply::Written { .. } = &reply {
+            self.begun.extend(begun);
+            for (queue, line) in ended {
+                let name = &*line.entry;
+                let through = state.progress.get(name).map(|progress| progress.through);
+                let since = state.registrations.get(name).map(|known| known.since);
+                let from = through.max(since).unwrap_or(UnixMs::MIN);
+                self.ledger.pass(&line.entry, from, at);
+                self.ledger.record(Recorded { from, line, queue, at });
+            }
+        }
+        self.counted(reply)
     }
 
     /// Counts how often each guard has refused.
@@ -459,7 +457,10 @@ impl World {
         reply
     }
 
-    fn note(&mut self, facts: &Facts, index: usize, event: Recorded) {
+    /// The store has recorded a line of a request.
+    fn note(&mut self, facts: &Facts, index: usize, line: Line, queue: &Arc<str>) {
+        let (from, at) = (facts.from[index], self.store_now());
+        let event = Recorded { from, line, queue: Arc::clone(queue), at };
         let schedule = facts.schedule.as_ref().unwrap();
         if let Some(entry) = schedule.get(&event.line.entry) {
             if facts.is_plain[index] {
@@ -533,7 +534,7 @@ fn answer_of<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// What a replica says, in short.
-fn told(log: &Log) -> String {
+fn in_short(log: &Log) -> String {
     match log {
         Log::Recorded { items, .. } => format!("recorded {} items", items.len()),
         log => format!("{log:?}").chars().take(200).collect(),
@@ -542,15 +543,4 @@ fn told(log: &Log) -> String {
 
 fn is_read(request: &Request) -> bool {
     matches!(request, Request::Read | Request::Counters | Request::History(_) | Request::Pauses)
-}
-
-fn word(log: &Log) -> &'static str {
-    match log {
-        Log::TookOver { .. } => "took over",
-        Log::RecordsMissing { .. } => "records missing",
-        Log::JournalLost(_) => "journal lost",
-        Log::ClockWentBack(_) => "clock went back",
-        Log::CouldNotPublish { .. } => "could not publish",
-        _ => "other",
-    }
 }

@@ -143,3 +143,22 @@ fn a_slot_in_doubt_is_not_handed_over_again_while_paused() {
     assert_eq!(rig.carrier.messages("carried").len(), handed_over);
     assert_eq!(rig.counted("carried", "paused"), 6);
 }
+
+#[test]
+fn what_was_planned_before_a_pause_is_judged_again_even_if_the_pause_is_known_by_then() {
+    let mut rig = Rig::new();
+    // They go in two requests, one behind the other.
+    let mut replica = rig.replica([carried("a"), every("b", 1)]);
+    rig.elect(&mut replica, false);
+    for clock in [&rig.clock, &rig.store_clock] {
+        clock.set(START + SECOND);
+    }
+    rig.advance(SECOND);
+    rig.renew(&mut replica);
+    replica.step();
+    rig.wish(entry("b"), &pausing(None));
+    replica.scheduler.know_pauses(answer(rig.store.clone().pauses()).unwrap());
+    replica.run();
+    assert_eq!(slots(&rig.sent("celery"), "b"), [0; 0]);
+    assert_eq!(rig.counted("celery", "paused"), 1);
+}

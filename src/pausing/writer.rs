@@ -1,5 +1,5 @@
-//! Where a replica takes what its people ask for. It has a store of its own, so that neither a busy loop nor
-//! a slow answer holds anything up, and gathers for a moment what comes at once.
+//! Writes the pauses that people ask a replica for. It has a store of its own, so that neither a busy loop nor a
+//! slow answer holds anything up, and gathers requests for a moment to write them together.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,14 +17,14 @@ const GATHER: Duration = Duration::from_millis(10);
 /// At most so much of it.
 const MAX_GATHERED: usize = 100;
 
-/// Where to ask.
+/// A handle of the writer.
 #[derive(Clone, Debug)]
-pub struct Desk {
+pub struct PauseWriter {
     jobs: mpsc::UnboundedSender<Job>,
     changed: watch::Receiver<u64>,
 }
 
-/// Who is told.
+/// Receives what came of it.
 pub type Answer = oneshot::Sender<Result<Answered, Refused>>;
 
 #[derive(Debug)]
@@ -34,13 +34,13 @@ struct Job {
     answer: Answer,
 }
 
-impl Desk {
+impl PauseWriter {
     /// Answers from now on, in a task of its own, until the last handle is gone.
-    pub fn open(store: impl Store) -> Desk {
+    pub fn open(store: impl Store) -> PauseWriter {
         let (jobs, asked) = mpsc::unbounded_channel();
         let (writes, changed) = watch::channel(0);
         tokio::spawn(serve(store, asked, writes));
-        Desk { jobs, changed }
+        PauseWriter { jobs, changed }
     }
 
     /// Pauses or resumes entries of this schedule. It is answered once that holds.

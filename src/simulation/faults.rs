@@ -1,0 +1,268 @@
+//! What goes wrong in a simulation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::entries::{self, PERIODS};
+use super::ledger::Ledger;
+use super::replica::{Loss, Replica};
+use super::{Due, SECOND, TTL, World, answer};
+use crate::carrier::memory::Fault as CarrierFault;
+use crate::core::Event;
+use crate::schedule::pause::{Edit, Subject, Wish};
+use crate::schedule::sample::HOUR;
+use crate::schedule::{Planner, UnixMs};
+use crate::store::contract::{ChangePauses, PausesChanged, Store, SubjectPauses};
+use crate::store::memory::Damage;
+
+pub(super) const FAULTS: [&str; 21] = [
+    "crash",
+    "stopped",
+    "paused",
+    "resign",
+    "lost request",
+    "lost reply",
+    "partition",
+    "large packets lost",
+    "store hangs",
+    "store full",
+    "carrier away",
+    "carrier in doubt",
+    "store away",
+    "queue refuses",
+    "journal lost",
+    "records lost",
+    "rolled back",
+    "flushed",
+    "clock ahead",
+    "clock behind",
+    "edit",
+];
+const PAUSE: Wish = Wish::Pause { until: None, by: None, note: None };
+const JOURNAL_DAMAGES: [Damage; 4] = [
+    Damage::JournalDeleted,
+    Damage::JournalReplaced,
+    Damage::NewestRecordDeleted,
+    Damage::HeadDeleted,
+];
+const RECORD_DAMAGES: [Damage; 3] =
+    [Damage::RegistrationsDeleted, Damage::ProgressDeleted, Damage::MarkerDeleted];
+
+impl World {
+    /// Something goes wrong. Gives what, if it could at this time.
+    pub(super) fn strike(&mut self, leader: usize) -> Option<&'static str> {
+        let length = self.within(HOUR / 2);
+        let fault = FAULTS[self.rng.usize(..FAULTS.len())];
+        let has_struck = self.strike_replica(fault, leader, length)
+            || self.strike_wire(fault, length)
+            || self.strike_store(fault, length)
+            || self.strike_records(fault, leader, length)
+            || self.strike_clock(fault, leader, length)
+            || self.let_people_act(fault, length);
+        has_struck.then_some(fault)
+    }
+
+    /// The leader, and its way to the store.
+    fn strike_replica(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
+        match fault {
+            "crash" => self.crash(leader, length / 20),
+            "stopped" => {
+                // Stopped: wakes up believing that it still leads.
+                self.replicas[leader].is_paused = true;
+                self.replicas[leader].wake_at = self.now + length / 20;
+                self.expire_lease(TTL);
+            }
+            "resign" => {
+                self.store.set_lease(None, None);
+                self.wake_all();
+                self.replicas[leader].lease = None;
+                self.replicas[leader].asks_at = self.now + SECOND * 3;
+                let number = self.replicas[leader].number;
+                self.report(number, Event::Lease(None));
+            }
+            "partition" => {
+                self.replicas[leader].link.cut_until = self.now + length;
+                self.expire_lease(TTL);
+            }
+            "large packets lost" => self.replicas[leader].link.narrow_until = self.now + length,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Single messages.
+    fn strike_wire(&mut self, fault: &str, length: Duration) -> bool {
+        match fault {
+            "lost request" => self.lose = Some(Loss::Request),
+            "lost reply" => self.lose = Some(Loss::Reply),
+            "carrier away" | "carrier in doubt" => {
+                let faults = match fault {
+                    "carrier away" => [CarrierFault::Refuse, CarrierFault::BeAway],
+                    _ => [CarrierFault::LoseAnswer, CarrierFault::LoseMessage],
+                };
+                self.carrier.set_fault("carried", Some(faults[self.rng.usize(..2)]));
+                self.due.insert(Due::CarrierMended, self.now + length);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The store.
+    fn strike_store(&mut self, fault: &str, length: Duration) -> bool {
+        match fault {
+            "store hangs" => self.hung_until = self.now + length / 30,
+            "store full" => self.full_until = self.now + length,
+            "store away" => self.stay_away(length),
+            "queue refuses" => {
+                self.store.set_refusal("fragile", Some("WRONGTYPE"));
+                self.due.insert(Due::QueueMended, self.now + length);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// What the store holds.
+    fn strike_records(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
+        let is_clock_right = self.offset_ms == 0;
+        match fault {
+            // What was sent ahead of its time is known from the journal only.
+            "journal lost" if is_clock_right => {
+                self.ledger.lose_journal();
+                self.damage(leader, &JOURNAL_DAMAGES, length);
+            }
+            "records lost" => self.damage(leader, &RECORD_DAMAGES, length),
+            "rolled back" if is_clock_right && self.checkpoint.is_none() => {
+                self.checkpoint = Some((self.store.checkpoint(), self.ledger.clone()));
+                self.due.insert(Due::RollBack, self.now + length * 8);
+            }
+            "flushed" => {
+                self.ledger.roll_back(Ledger::default());
+                (self.checkpoint, self.unmarked_at) = (None, None);
+                self.damage(leader, &[Damage::Flushed], length);
+                self.expire_lease(TTL);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The clocks.
+    fn strike_clock(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
+        let is_clock_right = self.offset_ms == 0;
+        match fault {
+            "clock behind" if is_clock_right && self.rng.bool() => {
+                let next = self.replicas[leader].scheduler.plans().and_then(Planner::next_due);
+                let Some((due, _)) = next else { return false };
+                let at = UnixMs(due.0 - 500).max(self.now);
+                self.due.insert(Due::ClockBehind, at);
+                self.due.insert(Due::ClockRight, at + length / 10 + SECOND * 2);
+            }
+            "clock ahead" | "clock behind" => {
+                let is_ahead = fault == "clock ahead";
+                let by = self.within(if is_ahead { HOUR * 2 } else { HOUR / 12 });
+                let by_ms = i64::try_from(by.as_millis()).unwrap();
+                let offset_ms = if is_ahead { by_ms } else { -by_ms };
+                self.set_clock(offset_ms, offset_ms);
+                self.due.insert(Due::ClockRight, self.now + length / 10);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Nothing is wrong, but something changes.
+    fn let_people_act(&mut self, fault: &str, length: Duration) -> bool {
+        let is_clock_right = self.offset_ms == 0;
+        match fault {
+            "paused" if self.ledger.paused.is_none() => {
+                let names: Vec<_> = self.files.entries.iter().map(|entry| &entry.name).collect();
+                let subject = match self.rng.bool() {
+                    true => Subject::All,
+                    false => Subject::Entry(Arc::clone(names[self.rng.usize(..names.len())])),
+                };
+                self.wish(&subject, &PAUSE);
+                self.ledger.paused = Some(subject);
+                self.due.insert(Due::Resumed, self.now + length);
+            }
+            // While a clock is wrong, what is edited is passed over with what was sent.
+            "edit" if is_clock_right => {
+                self.periods[self.rng.usize(..3)] = PERIODS[self.rng.usize(..PERIODS.len())];
+                self.files = entries::files(&self.fixed, self.periods);
+                // Slots of the old timing come due meanwhile.
+                if self.rng.bool() {
+                    self.stay_away(length * 3);
+                }
+                for index in 0..self.replicas.len() {
+                    let (number, files) = (self.replicas[index].number, Arc::clone(&self.files));
+                    self.report(number, Event::Schedule(files));
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn expire_lease(&mut self, after: Duration) {
+        self.due.insert(Due::LeaseExpires, self.now + after);
+    }
+
+    fn stay_away(&mut self, length: Duration) {
+        self.store_back_at = self.now + length;
+        self.expire_lease(length);
+    }
+
+    /// A process ends; a new one with no memory starts after a while.
+    pub(super) fn crash(&mut self, index: usize, after: Duration) {
+        let seed = self.rng.u64(..);
+        self.replicas[index] = Replica::new(self.started, self.now + after, &self.files, seed);
+        self.started += 1;
+        self.expire_lease(TTL);
+    }
+
+    /// Something is deleted, and perhaps the leader is gone at the same time.
+    fn damage(&mut self, leader: usize, damages: &[Damage], length: Duration) {
+        self.store.damage(damages[self.rng.usize(..damages.len())]);
+        if self.rng.bool() {
+            self.crash(leader, length / 20);
+        }
+    }
+
+    pub(super) fn roll_back(&mut self) {
+        let Some((checkpoint, ledger)) = self.checkpoint.take() else { return };
+        self.store.roll_back(&checkpoint);
+        self.ledger.roll_back(ledger);
+        if self.ledger.paused.is_some() {
+            self.due.insert(Due::Resumed, self.now + HOUR / 2);
+        }
+        if !self.due.contains_key(&Due::QueueMended) {
+            self.store.set_refusal("fragile", None);
+        }
+        self.was_rolled_back = true;
+        if let Some(leader) = self.leader().filter(|_| self.rng.u8(..3) == 0) {
+            self.crash(leader, SECOND * 5);
+        }
+        // Whatever lease there was then.
+        self.expire_lease(TTL);
+        self.wake_all();
+    }
+
+    /// Shortly before a slot is due, the store's clock goes back, and nobody has read it since.
+    pub(super) fn set_clock_behind_back(&mut self) {
+        let by = SECOND * 2 + self.within(HOUR / 12);
+        self.offset_ms = -i64::try_from(by.as_millis()).unwrap();
+        self.set_now(self.now);
+        self.due.insert(Due::ClockRead, self.now + SECOND * 2);
+    }
+
+    /// People pause or resume.
+    pub(super) fn wish(&mut self, subject: &Subject, wish: &Wish) {
+        let read = answer(self.store.pauses());
+        let (pauses, etag) = read.of(subject);
+        let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else { return };
+        let subjects = vec![SubjectPauses { subject: subject.clone(), pauses, etag }];
+        let changed = answer(self.store.change_pauses(ChangePauses { subjects, forbids }));
+        assert!(matches!(changed, PausesChanged::Written { .. }), "{changed:?}");
+    }
+}
