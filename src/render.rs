@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use crate::envelope::{self, Fresh, Misplaced, Publication, Task};
 use crate::queue::{AmqpQueue, Queue, Queues, Via};
-use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 use crate::store::Outgoing;
@@ -192,20 +191,9 @@ impl Renderer {
             }
         };
         let queue = Arc::clone(&entry.message.queue);
-        let write = Write { line: line(entry, item), queue, message, guards: entry.guards };
+        let write = Write { line: item.line(entry), queue, message, guards: entry.guards };
         (write, task_id)
     }
-}
-
-/// What is recorded of an item.
-#[must_use]
-pub fn line(entry: &Entry, item: &Item) -> Line {
-    let (outcome, count) = match item.action {
-        Action::Send(kind) => (Outcome::Dispatched(kind), 1),
-        Action::Skip { reason, count } => (Outcome::Skipped(reason), count),
-    };
-    let delay = entry.due(item.slot).since(item.slot);
-    Line { count, delay, ..Line::new(Arc::clone(&entry.name), item.slot, outcome) }
 }
 
 /// When the message stops being worth running. A manual message of a slot long past lives as long

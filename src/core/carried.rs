@@ -12,7 +12,7 @@ use super::scheduler::Scheduler;
 use super::{Action, Carried, Delivery, Now, Publish, Request, RequestId};
 use crate::carrier::PublishOutcome;
 use crate::queue::Queue;
-use crate::render::{BATCH, line};
+use crate::render::BATCH;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action as Planned, Item};
 use crate::schedule::{Entry, Kind, Schedule};
@@ -59,8 +59,8 @@ impl Returned {
         let was_uncertain = self.slot.item.action == Planned::Send(Kind::Resent);
         let (entry, item) = (self.slot.entry(), &self.slot.item);
         let line = match &self.delivery {
-            Delivery::QueueFull => Some(line(entry, &item.skipped(SkipReason::QueueFull))),
-            Delivery::Tried(PublishOutcome::Published) => Some(line(entry, item)),
+            Delivery::QueueFull => Some(item.skipped(SkipReason::QueueFull).line(entry)),
+            Delivery::Tried(PublishOutcome::Published) => Some(item.line(entry)),
             Delivery::Tried(
                 PublishOutcome::Refused(_) | PublishOutcome::Unreachable(_) | PublishOutcome::Held,
             ) if !was_uncertain => None,

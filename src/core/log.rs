@@ -96,7 +96,7 @@ pub enum Log {
         /// So many.
         limit: Option<NonZeroU32>,
     },
-    /// A carrier has taken a message, and the store was not told.
+    /// A carrier has taken a message, and the store has no record of that.
     NotRecorded {
         /// The entry's name.
         entry: Arc<str>,

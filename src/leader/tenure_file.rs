@@ -79,7 +79,7 @@ const LOCAL: [u32; 9] = [
 pub struct TenureFile {
     path: PathBuf,
     locked: Option<Locked>,
-    /// Why there is none, until that was told.
+    /// Why there is none, until that is logged.
     trouble: Option<io::Error>,
     /// Trying again is in vain.
     is_unusable: bool,

@@ -151,6 +151,14 @@ impl Item {
         self.action == Action::Send(Kind::CatchUp)
     }
 
+    /// The line to record of it; `entry` is the one that it speaks of.
+    #[must_use]
+    pub fn line(&self, entry: &Entry) -> Line {
+        let (outcome, count) = (self.outcome(), self.count());
+        let delay = entry.due(self.slot).since(self.slot);
+        Line { count, delay, ..Line::new(Arc::clone(&entry.name), self.slot, outcome) }
+    }
+
     /// How many slots it stands for.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -342,15 +350,6 @@ impl Planner {
             count: self.count_of(index),
             ahead,
         }
-    }
-
-    /// The line to record of an item.
-    #[must_use]
-    pub fn line(&self, item: &Item) -> Line {
-        let entry = self.entry(item.entry);
-        let (outcome, count) = (item.outcome(), item.count());
-        let delay = entry.due(item.slot).since(item.slot);
-        Line { count, delay, ..Line::new(Arc::clone(&entry.name), item.slot, outcome) }
     }
 
     /// What is due at `now`: at most about `limit` items, and of one entry at most `per_entry`.

@@ -147,7 +147,7 @@ pub(super) struct Reloading {
 
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Takes in a loaded schedule. Gives it if it is to be applied; otherwise the old one goes on, and
-    /// whoever asked is told why.
+    /// whoever asked gets the reason.
     pub(super) fn begin_reload(&mut self, loaded: Loaded, answer: Answer) -> Option<Arc<Schedule>> {
         let Some(schedule) = loaded.schedule else {
             let refusal = self.refuse(&loaded.problems);

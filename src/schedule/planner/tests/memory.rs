@@ -44,7 +44,7 @@ fn what_was_skipped_and_counted_is_passed_over_when_its_record_is_lost() {
     let too_late = skip(10_740, SkipReason::TooLate, 59);
     assert_eq!(planner.plan(at(10_790), 9, 9).items.len(), 1);
     let item = planner.plan(at(10_790), 9, 9).items[0];
-    assert_eq!(planner.line(&item).count, 59);
+    assert_eq!(item.line(planner.entry(item.entry)).count, 59);
     planner.settle(&item);
     assert_eq!((item.slot, item.action), (at(10_740), too_late.1));
 

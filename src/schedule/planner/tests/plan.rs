@@ -447,7 +447,7 @@ fn what_the_store_calls_early_is_judged_anew_and_what_is_in_doubt_stays_so() {
 fn a_line_says_what_became_of_an_item_and_when_it_was_due() {
     let planner = &mut at_noon([Entry { catch_up: CatchUp::None, ..a_minute_late() }]);
     let items = planner.plan(at(600), 10, 10).items;
-    let line = planner.line(&items[0]);
+    let line = items[0].line(planner.entry(items[0].entry));
     assert_eq!((&*line.entry, line.slot, line.count), ("a", at(480), 4));
     assert_eq!(line.outcome, Outcome::Skipped(SkipReason::TooLate));
     assert_eq!((line.delay, line.task_id, line.by), (secs(60), None, None));

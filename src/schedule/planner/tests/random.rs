@@ -375,7 +375,7 @@ impl World {
     }
 
     fn settle(&mut self, item: &Item) {
-        let line = self.planner.line(item);
+        let line = item.line(self.planner.entry(item.entry));
         let (entry, slot) = (Arc::clone(&line.entry), line.slot);
         assert!(slot <= self.now(), "{entry} early at {slot}");
         if let Action::Send(kind) = item.action {

@@ -55,7 +55,8 @@ fn what_a_store_skipped_before_a_clock_was_ahead_stays_skipped() {
     let skipped = planner.plan(at(11), 1, 1).items[0].skipped(SkipReason::QueueFull);
     planner.settle(&skipped);
     go_through(&mut planner, AN_HOUR + 12..=AN_HOUR + 20);
-    let history: Vec<Line> = (6..=10).map(dispatched).chain([planner.line(&skipped)]).collect();
+    let history: Vec<Line> =
+        (6..=10).map(dispatched).chain([skipped.line(planner.entry(skipped.entry))]).collect();
     let _ = planner.repair(at(20), &history);
     assert_eq!(go_through(&mut planner, 20..=21), sent(12..=21));
 }
