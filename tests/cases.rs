@@ -9,6 +9,7 @@ mod holds;
 mod idle;
 mod jumps;
 mod manual;
+mod reloads;
 mod unanswered;
 mod unled;
 

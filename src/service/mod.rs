@@ -234,7 +234,6 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// Serves until told to stop; then nothing is half done.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let (loaded_in, mut loaded) = mpsc::channel(4);
         let lease = self.reports.leadership.borrow_and_update().clone();
         self.handle(Event::Lease(lease)).await;
         loop {
@@ -248,8 +247,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 request = requests.recv() => match request {
                     None | Some(Request::Stop) => break,
                     Some(Request::Reload(answer)) => {
-                        self.supervisor.reloading();
-                        self.loader.start(answer, &loaded_in);
+                        if self.loader.loads.ask(answer) {
+                            self.supervisor.reloading();
+                        }
                         continue;
                     }
                     Some(request) => {
@@ -257,8 +257,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                         continue;
                     }
                 },
-                Some((result, answer)) = loaded.recv(), if self.reloading.is_none() => {
-                    match self.begin_reload(result, answer) {
+                (loaded, answers) = self.loader.loads.next(), if self.reloading.is_none() => {
+                    match self.begin_reload(loaded, answers) {
                         Some(schedule) => Event::Schedule(schedule),
                         None => continue,
                     }

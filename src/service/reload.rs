@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info};
 use uuid::Uuid;
 
@@ -19,9 +20,9 @@ use crate::store::contract::Store;
 /// Answers whoever asked for a reload: what changed, or why it was refused.
 pub(super) type Answer = oneshot::Sender<Result<String, String>>;
 
-/// Loads the schedule files, away from the loop.
+/// Loads the schedule files, and knows how that went.
 pub struct Loader {
-    load: Arc<dyn Fn() -> Loaded + Send + Sync>,
+    pub(super) loads: Loads,
     tzdata: String,
     loaded_at: UnixMs,
     last: Option<ReloadStatus>,
@@ -38,7 +39,7 @@ impl Loader {
     #[must_use]
     pub fn new(load: Arc<dyn Fn() -> Loaded + Send + Sync>, tzdata: String) -> Loader {
         Loader {
-            load,
+            loads: Loads { load, running: None, next: None },
             tzdata,
             loaded_at: clock::wall(),
             last: None,
@@ -86,15 +87,6 @@ impl Loader {
         }
     }
 
-    /// Starts a load; what comes of it goes to `done`.
-    pub(super) fn start(&self, answer: Answer, done: &mpsc::Sender<(Loaded, Answer)>) {
-        let (load, done) = (Arc::clone(&self.load), done.clone());
-        tokio::task::spawn_blocking(move || {
-            // The loop is gone: so is the need for a schedule.
-            let _ = done.blocking_send((load(), answer));
-        });
-    }
-
     pub(super) fn status(&self, schedule: &Schedule) -> ScheduleStatus {
         let kept = self.kept.borrow();
         let kept = kept.as_ref().filter(|kept| kept.hash == schedule.hash);
@@ -133,6 +125,46 @@ impl Loader {
     }
 }
 
+/// Loads of the schedule files, away from the loop and one at a time. So what is loaded last has been read last.
+pub(super) struct Loads {
+    load: Arc<dyn Fn() -> Loaded + Send + Sync>,
+    running: Option<(JoinHandle<Loaded>, Vec<Answer>)>,
+    /// Who asked since it began: files that it has read may have changed by then.
+    next: Option<Vec<Answer>>,
+}
+
+impl Loads {
+    /// Loads at once, or once more after the load that is running. Gives whether that is one more load.
+    pub(super) fn ask(&mut self, answer: Answer) -> bool {
+        let is_one_more = self.running.is_none() || self.next.is_none();
+        let answers = self.next.get_or_insert_default();
+        if !answer.is_closed() {
+            answers.push(answer);
+        }
+        if self.running.is_none() {
+            self.start();
+        }
+        is_one_more
+    }
+
+    fn start(&mut self) {
+        let begin = |answers| {
+            let load = Arc::clone(&self.load);
+            (spawn_blocking(move || load()), answers)
+        };
+        self.running = self.next.take().map(begin);
+    }
+
+    /// Waits for the end of a load; gives what it found, and who asked for it.
+    pub(super) async fn next(&mut self) -> (Loaded, Vec<Answer>) {
+        let Some((load, answers)) = &mut self.running else { return std::future::pending().await };
+        let loaded = load.await.expect("a load does not panic, and the runtime outlives the loop");
+        let answers = std::mem::take(answers);
+        self.start();
+        (loaded, answers)
+    }
+}
+
 /// The first eight digits of the content hash, as replicas announce it.
 #[must_use]
 pub fn short_hash(schedule: &Schedule) -> String {
@@ -141,17 +173,21 @@ pub fn short_hash(schedule: &Schedule) -> String {
 
 /// A reload whose schedule is not in force yet.
 pub(super) struct Reloading {
-    answer: Answer,
+    answers: Vec<Answer>,
     difference: Difference,
 }
 
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Takes in a loaded schedule. Gives it if it is to be applied; otherwise the old one goes on, and
     /// whoever asked gets the reason.
-    pub(super) fn begin_reload(&mut self, loaded: Loaded, answer: Answer) -> Option<Arc<Schedule>> {
+    pub(super) fn begin_reload(
+        &mut self,
+        loaded: Loaded,
+        answers: Vec<Answer>,
+    ) -> Option<Arc<Schedule>> {
         let Some(schedule) = loaded.schedule else {
             let refusal = self.refuse(&loaded.problems);
-            self.end_reload(answer, Err(refusal));
+            self.end_reload(answers, Err(refusal));
             return None;
         };
         self.loader.keep(schedule.hash, loaded.files);
@@ -160,12 +196,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 info!("nothing is wrong with the schedule any more, and nothing changed");
             }
             self.loader.note(true, "nothing changed".to_owned());
-            self.end_reload(answer, Ok("nothing changed".to_owned()));
+            self.end_reload(answers, Ok("nothing changed".to_owned()));
             return None;
         }
         let difference = Difference::between(self.scheduler.schedule(), &schedule);
         self.announced.send_replace(short_hash(&schedule));
-        self.reloading = Some(Reloading { answer, difference });
+        self.reloading = Some(Reloading { answers, difference });
         Some(Arc::new(schedule))
     }
 
@@ -182,7 +218,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// The schedule that was loaded last is in force, or will be once this replica leads.
     pub(super) fn on_applied(&mut self) {
-        let Some(Reloading { answer, difference }) = self.reloading.take() else { return };
+        let Some(Reloading { answers, difference }) = self.reloading.take() else { return };
         info!(
             added = difference.added.len(),
             changed = difference.changed.len(),
@@ -192,14 +228,16 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         );
         self.loader.loaded_at = clock::wall();
         self.loader.note(true, difference.to_string());
-        self.end_reload(answer, Ok(difference.to_string()));
+        self.end_reload(answers, Ok(difference.to_string()));
     }
 
-    fn end_reload(&mut self, answer: Answer, outcome: Result<String, String>) {
+    fn end_reload(&mut self, answers: Vec<Answer>, outcome: Result<String, String>) {
         // First: whoever waits for the answer may look at the status next.
         self.supervisor.reloaded();
         self.tick();
-        let _ = answer.send(outcome);
+        for answer in answers {
+            let _ = answer.send(outcome.clone());
+        }
     }
 }
 
@@ -245,5 +283,66 @@ impl std::fmt::Display for Difference {
             parts.push("only text that changes no entry".to_owned());
         }
         f.write_str(&parts.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+    use std::task::Poll;
+
+    use super::*;
+
+    /// Loads that go on until they are told, and whether each has begun.
+    fn loads() -> (Loads, mpsc::Sender<()>, mpsc::Receiver<()>) {
+        let ((go, told), (begins, begun)) = (mpsc::channel::<()>(), mpsc::channel());
+        let told = Mutex::new(told);
+        let load = move || {
+            begins.send(()).unwrap();
+            told.lock().unwrap().recv().unwrap();
+            Loaded::default()
+        };
+        (Loads { load: Arc::new(load), running: None, next: None }, go, begun)
+    }
+
+    fn ask(loads: &mut Loads) -> (bool, oneshot::Receiver<Result<String, String>>) {
+        let (answer, answered) = oneshot::channel();
+        (loads.ask(answer), answered)
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_while_files_are_loaded_gets_one_more_load() {
+        let (mut loads, go, begun) = loads();
+        let (is_one_more, _first) = ask(&mut loads);
+        assert!(is_one_more);
+        begun.recv().unwrap();
+        let (later, _answered): (Vec<_>, Vec<_>) = (0..3).map(|_| ask(&mut loads)).unzip();
+        assert_eq!(later, [true, false, false]);
+        // Who does not wait for an answer asks all the same.
+        let (answer, _) = oneshot::channel();
+        assert!(!loads.ask(answer));
+        assert_eq!(begun.try_recv(), Err(mpsc::TryRecvError::Empty));
+        go.send(()).unwrap();
+        assert_eq!(loads.next().await.1.len(), 1);
+        begun.recv().unwrap();
+        go.send(()).unwrap();
+        assert_eq!(loads.next().await.1.len(), 3);
+        let mut next = Box::pin(loads.next());
+        assert!(std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_pending())).await);
+        assert_eq!(begun.try_recv(), Err(mpsc::TryRecvError::Empty));
+    }
+
+    #[tokio::test]
+    async fn a_load_is_not_lost_when_its_end_is_waited_for_in_vain() {
+        let (mut loads, go, begun) = loads();
+        let (_, _answered) = ask(&mut loads);
+        begun.recv().unwrap();
+        tokio::select! {
+            biased;
+            _ = loads.next() => panic!("not told yet"),
+            () = std::future::ready(()) => {}
+        }
+        go.send(()).unwrap();
+        assert_eq!(loads.next().await.1.len(), 1);
     }
 }
