@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use self::backlog::Backlog;
 use self::bucket::TokenBucket;
-use self::judge::{Judgement, Planned, Verdict};
+use self::judge::{Finding, Judged, Judgement, Planned, Verdict};
 use self::takeover::MAX_PASSED;
 pub use self::takeover::MISSING_RECORDS;
 use self::track::{INSTANT, Open, Track, keep_after, keep_until};
@@ -375,7 +375,7 @@ impl Planner {
         per_entry: usize,
         items: &mut Vec<Item>,
     ) -> UnixMs {
-        let (mut judgements, mut held, mut missed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut judged, mut held, mut missed) = (Judged::default(), Vec::new(), Vec::new());
         let mut wake_at = UnixMs::MAX;
         for &(due, index) in &self.agenda {
             if due > now {
@@ -389,9 +389,9 @@ impl Planner {
                 held.push((due, index));
                 continue;
             }
-            let paused = self.judge(index, now, &mut judgements);
+            let paused = self.judge(index, now, &mut judged);
             wake_at = wake_at.min(self.opens_at(&paused));
-            match judge::on_time(&judgements) {
+            match judge::on_time(&judged.verdicts) {
                 Some(on_time) => self.unroll(index, on_time, &paused, now, per_entry, items),
                 None if self.backlog.contains(index) => {}
                 None => missed.push((due, index)),
@@ -417,7 +417,7 @@ impl Planner {
         per_entry: usize,
         items: &mut Vec<Item>,
     ) -> UnixMs {
-        let (mut judgements, mut wake_at) = (Vec::new(), UnixMs::MAX);
+        let (mut judged, mut wake_at) = (Judged::default(), UnixMs::MAX);
         let mut turns = self.backlog.turns(|queue| !self.held.contains_key(queue));
         let each = limit.saturating_sub(items.len()).checked_div(turns.len()).unwrap_or(0);
         let per_entry = each.max(TURN).min(per_entry);
@@ -434,14 +434,14 @@ impl Planner {
                 turns.skip_queue();
                 continue;
             }
-            let paused = self.judge(index, now, &mut judgements);
+            let paused = self.judge(index, now, &mut judged);
             wake_at = wake_at.min(self.opens_at(&paused));
             let is_on_agenda = self.backlog.due(index).is_some_and(|due| due <= now);
-            if is_on_agenda && judge::on_time(&judgements).is_some() {
+            if is_on_agenda && judge::on_time(&judged.verdicts).is_some() {
                 continue;
             }
             let first = items.len();
-            self.unroll(index, &judgements, &paused, now, per_entry, items);
+            self.unroll(index, &judged.verdicts, &paused, now, per_entry, items);
             if let Some(left) = left {
                 keep_sends(items, first, *left, Item::is_caught_up);
                 let sent = items[first..].iter().filter(|item| item.is_caught_up()).count();
@@ -477,7 +477,7 @@ impl Planner {
     fn unroll(
         &self,
         index: u32,
-        judgements: &[Judgement],
+        verdicts: &[Judgement<Verdict>],
         paused: &Paused,
         now: UnixMs,
         per_entry: usize,
@@ -489,7 +489,7 @@ impl Planner {
         let (first, cursor) = (items.len(), self.tracks[index as usize].cursor);
         let (open, forgotten) = (self.open(index), of(&self.forgotten, index));
         let planned = Planned { index, open, forgotten, paused, cursor, now, grace: self.grace };
-        planned.unroll(judgements, per_entry, items);
+        planned.unroll(verdicts, per_entry, items);
         if entry.guards.limit.is_some() {
             keep_sends(items, first, self.remaining(index), Item::is_sent);
         }
@@ -585,7 +585,7 @@ impl Planner {
         self.take_off_agenda(index);
         let judgements = self.judgements.entry(index).or_default();
         judgements.retain(|judgement| judgement.through > slot);
-        judgements.insert(0, Judgement::new(slot, Verdict::Send(Kind::Resent)));
+        judgements.insert(0, Judgement::new(slot, Finding::Resent));
         self.put_on_agenda(index);
     }
 

@@ -11,89 +11,131 @@ use crate::schedule::pause::Paused;
 use crate::schedule::progress::Run;
 use crate::schedule::unix_ms::UnixMs;
 
-/// The verdict on a run of slots: those after the judgement before it, up to `through`.
+/// What is said of a run of slots: those after the judgement before it, up to `through`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Judgement {
+pub(super) struct Judgement<V = Finding> {
     pub(super) through: UnixMs,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: V,
 }
 
+/// How slots were found when they were first looked at. It stays so, whatever comes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    OnTime,
+    Missed,
+    /// It was dispatched, or that is in doubt.
+    Resent,
+    /// It is not remembered what became of them.
+    Unknown,
+}
+
+/// What becomes of slots, by their entry's policy and the pauses that there are now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Send(Kind),
     Skip(SkipReason),
 }
 
+/// Everything that is due of one entry, judged.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    pub(super) findings: Vec<Judgement>,
+    pub(super) verdicts: Vec<Judgement<Verdict>>,
+}
+
 impl Judgement {
-    pub(super) fn new(through: UnixMs, verdict: Verdict) -> Judgement {
+    pub(super) fn new(through: UnixMs, verdict: Finding) -> Judgement {
         Judgement { through, verdict }
     }
 
     /// Whether it is no matter of time: what is in doubt stays so.
     pub(super) fn is_resent(&self) -> bool {
-        self.verdict == Verdict::Send(Kind::Resent)
+        self.verdict == Finding::Resent
     }
 }
 
-/// Judges the slots that came due since the last judgement; those before keep theirs. What was due before
-/// `on_time_from` is missed. Those that are `paused` do not go, whatever is said of them: another is the
-/// newest that was missed.
-pub(super) fn judge(
+/// Finds the slots that came due since the last judgement on time or missed; those before stay as they were
+/// found. What was due before `on_time_from` is missed.
+pub(super) fn find_due(
     entry: &Entry,
     cursor: UnixMs,
-    judgements: &mut Vec<Judgement>,
+    findings: &mut Vec<Judgement>,
     now: UnixMs,
     on_time_from: UnixMs,
-    grace: Duration,
-    paused: &[Run],
 ) {
-    let from = judgements.last().map_or(cursor, |last| last.through.max(cursor));
+    let from = findings.last().map_or(cursor, |last| last.through.max(cursor));
     // From here on slots are told apart by the instants that part their due times.
     let due = entry.due_through(from, now);
     let Some(first) = entry.next_slot(from).filter(|slot| *slot <= due) else { return };
     let missed = entry.due_through(from, on_time_from - INSTANT);
-    if first > missed {
-        return pronounce(judgements, due, Verdict::Send(Kind::Scheduled));
+    if first <= missed {
+        pronounce(findings, missed, Finding::Missed);
     }
-    let open = Open { entry, passed: paused };
-    if let Some(newest) = open.last(from, missed) {
-        let goes_on = open.next(missed).is_some_and(|slot| slot <= due);
-        judge_missed(entry, judgements, (from, newest), goes_on, now, grace);
-    }
-    if !paused.is_empty() {
-        pronounce(judgements, missed, Verdict::Skip(SkipReason::Superseded));
-    }
-    if entry.next_slot(missed).is_some_and(|slot| slot <= due) {
-        pronounce(judgements, due, Verdict::Send(Kind::Scheduled));
+    if first > missed || entry.next_slot(missed).is_some_and(|slot| slot <= due) {
+        pronounce(findings, due, Finding::OnTime);
     }
 }
 
-/// Judges missed slots: those after the first instant, up to the second, which is the newest. `goes_on`:
-/// another is on time and goes.
-fn judge_missed(
+/// Judges slots by how they were found. Those that are `paused` do not go, whatever is said of them: another is the
+/// newest that was missed.
+pub(super) fn judge(
     entry: &Entry,
-    judgements: &mut Vec<Judgement>,
-    (from, newest): (UnixMs, UnixMs),
-    goes_on: bool,
+    cursor: UnixMs,
+    findings: &[Judgement],
     now: UnixMs,
     grace: Duration,
+    paused: &[Run],
+    verdicts: &mut Vec<Judgement<Verdict>>,
+) {
+    let mut from = cursor;
+    for Judgement { through, verdict } in findings.iter().filter(|found| found.through > cursor) {
+        let verdict = match verdict {
+            Finding::OnTime => Verdict::Send(Kind::Scheduled),
+            Finding::Resent => Verdict::Send(Kind::Resent),
+            Finding::Unknown => Verdict::Skip(SkipReason::Unknown),
+            Finding::Missed => {
+                judge_missed(entry, verdicts, (from, *through), now, grace, paused);
+                from = *through;
+                continue;
+            }
+        };
+        pronounce(verdicts, *through, verdict);
+        from = *through;
+    }
+}
+
+/// Judges missed slots: those after the first instant, up to the second.
+fn judge_missed(
+    entry: &Entry,
+    verdicts: &mut Vec<Judgement<Verdict>>,
+    (from, through): (UnixMs, UnixMs),
+    now: UnixMs,
+    grace: Duration,
+    paused: &[Run],
 ) {
     let (too_late, superseded) =
         (Verdict::Skip(SkipReason::TooLate), Verdict::Skip(SkipReason::Superseded));
-    let too_old = entry.due_through(from, now - window(entry, grace) - INSTANT);
-    if entry.next_slot(from).is_some_and(|first| first <= too_old) {
-        pronounce(judgements, too_old.min(newest), too_late);
+    let is_any = |from, through| entry.next_slot(from).is_some_and(|first| first <= through);
+    let too_old = entry.due_through(from, now - window(entry, grace) - INSTANT).min(through);
+    if is_any(from, too_old) {
+        pronounce(verdicts, too_old, too_late);
     }
-    if newest <= too_old {
+    let from = from.max(too_old);
+    if !is_any(from, through) {
         return;
     }
     match entry.catch_up {
-        CatchUp::All => pronounce(judgements, newest, Verdict::Send(Kind::CatchUp)),
-        CatchUp::None => pronounce(judgements, newest, too_late),
-        CatchUp::Latest if goes_on => pronounce(judgements, newest, superseded),
+        CatchUp::All => pronounce(verdicts, through, Verdict::Send(Kind::CatchUp)),
+        CatchUp::None => pronounce(verdicts, through, too_late),
         CatchUp::Latest => {
-            pronounce(judgements, newest - INSTANT, superseded);
-            pronounce(judgements, newest, Verdict::Send(Kind::CatchUp));
+            let (open, due) = (Open { entry, passed: paused }, entry.due_through(from, now));
+            // Another that is due goes instead.
+            let goes_on = open.next(through).is_some_and(|slot| slot <= due);
+            if let Some(newest) = open.last(from, through).filter(|_| !goes_on) {
+                pronounce(verdicts, newest - INSTANT, superseded);
+                pronounce(verdicts, newest, Verdict::Send(Kind::CatchUp));
+            }
+            pronounce(verdicts, through, superseded);
         }
     }
 }
@@ -106,7 +148,11 @@ fn window(entry: &Entry, grace: Duration) -> Duration {
     }
 }
 
-pub(super) fn pronounce(judgements: &mut Vec<Judgement>, through: UnixMs, verdict: Verdict) {
+pub(super) fn pronounce<V: PartialEq>(
+    judgements: &mut Vec<Judgement<V>>,
+    through: UnixMs,
+    verdict: V,
+) {
     match judgements.last_mut() {
         Some(last) if last.verdict == verdict => last.through = through,
         _ => judgements.push(Judgement { through, verdict }),
@@ -114,10 +160,19 @@ pub(super) fn pronounce(judgements: &mut Vec<Judgement>, through: UnixMs, verdic
 }
 
 /// What goes before all that was missed, if anything is to be sent there.
-pub(super) fn on_time(judgements: &[Judgement]) -> Option<&[Judgement]> {
+pub(super) fn on_time(verdicts: &[Judgement<Verdict>]) -> Option<&[Judgement<Verdict>]> {
     let caught_up = Verdict::Send(Kind::CatchUp);
-    let on_time = judgements.split(|judgement| judgement.verdict == caught_up).next()?;
+    let on_time = verdicts.split(|judgement| judgement.verdict == caught_up).next()?;
     on_time.iter().any(|judgement| matches!(judgement.verdict, Verdict::Send(_))).then_some(on_time)
+}
+
+/// Whether something is to be sent before all that was missed, as far as pauses do not change that.
+pub(super) fn is_on_time(entry: &Entry, findings: impl IntoIterator<Item = Judgement>) -> bool {
+    let waits =
+        |found: &Judgement| entry.catch_up == CatchUp::All && found.verdict == Finding::Missed;
+    let first = findings.into_iter().take_while(|found| !waits(found));
+    let goes = |found: Judgement| matches!(found.verdict, Finding::OnTime | Finding::Resent);
+    first.into_iter().any(goes)
 }
 
 /// Leaves of the judgements what they say of slots up to `until`.
@@ -143,11 +198,16 @@ pub(super) struct Planned<'a> {
 }
 
 impl Planned<'_> {
-    /// Turns judgements into items, oldest slot first, at most `max` of them.
+    /// Turns verdicts into items, oldest slot first, at most `max` of them.
     ///
     /// A slot to be sent may have grown too old since it was judged; then it is skipped. One that is
     /// not due, after all, is left for later: the clock was set back.
-    pub(super) fn unroll(&self, judgements: &[Judgement], max: usize, items: &mut Vec<Item>) {
+    pub(super) fn unroll(
+        &self,
+        verdicts: &[Judgement<Verdict>],
+        max: usize,
+        items: &mut Vec<Item>,
+    ) {
         let entry = self.open.entry;
         let full = items.len() + max;
         let due = match self.paused.until {
@@ -155,7 +215,7 @@ impl Planned<'_> {
             None => entry.due_through(self.cursor, self.now),
         };
         let mut from = self.cursor;
-        for judgement in judgements.iter().filter(|judgement| judgement.through > self.cursor) {
+        for judgement in verdicts.iter().filter(|judgement| judgement.through > self.cursor) {
             let through = judgement.through.min(due);
             while from < through && items.len() < full {
                 let run = self.paused.runs.iter().find(|run| run.last > from);

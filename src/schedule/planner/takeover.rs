@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ended::{Counter, Former, Gap};
-use super::judge::{self, Judgement, Verdict, pronounce};
+use super::judge::{self, Finding, Judgement, pronounce};
 use super::track::{INSTANT, MAX_OLDER, Track, between, keep_after, keep_until};
 use super::{FindZone, Planner, Repaired, Takeover, of, prune};
 use crate::schedule::entry::{Entry, Schedule};
-use crate::schedule::kind::Kind;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::progress::{Completeness, Progress, Run, State, insert_run};
 use crate::schedule::registration::{RETIRED_FOR, Registration, RegistrationChange};
@@ -227,13 +226,13 @@ impl Planner {
         if from > cursor {
             let on_time_from = now - self.grace;
             let entry = self.entry(index);
-            judge::judge(entry, cursor, &mut judgements, now, on_time_from, self.grace, &[]);
+            judge::find_due(entry, cursor, &mut judgements, now, on_time_from);
             judge::cut(&mut judgements, from);
         }
         let mut settled = from;
         if let Some(first) = lost.first().filter(|_| all.len() > MAX_OLDER && from < all[0].first) {
             settled = first.first - INSTANT;
-            pronounce(&mut judgements, settled, Verdict::Skip(SkipReason::Unknown));
+            pronounce(&mut judgements, settled, Finding::Unknown);
         }
         let passed = self.passed.entry(index).or_default();
         for run in &lost {
@@ -242,7 +241,7 @@ impl Planner {
         }
         passed.extend(between(settled, remembered.cursor + INSTANT));
         if let Some(last) = lost.last() {
-            judgements.push(Judgement::new(last.last, Verdict::Send(Kind::Resent)));
+            judgements.push(Judgement::new(last.last, Finding::Resent));
         }
         judgements.extend(planner.known_judgements(old));
         if !judgements.is_empty() {
@@ -347,7 +346,7 @@ impl<'a> Taking<'a> {
             self.push_repaired(&entry.name, what.to_owned());
         }
         let is_same = known.timing().is_some_and(|timing| timing == entry.canonical_timing());
-        let forgotten = self.forgotten_edit(entry, known);
+        let forgotten = self.forgotten_edit(&entry.name, known, Some(entry));
         // Whether it goes on, and whether that must be written.
         let goes_on = if !self.is_whole() {
             remembered.map(|memory| {
@@ -378,12 +377,8 @@ impl<'a> Taking<'a> {
                 self.settle_in(index, since, is_new, remembered);
             }
             None => {
-                match forgotten {
-                    Some(old) => {
-                        old.planner.count_ended(old.index, self.state.now, &mut self.counter)
-                    }
-                    None => self.count_gap(&entry.name, known, Some(entry), unreadable.is_some()),
-                }
+                let is_unreadable = unreadable.is_some();
+                self.count_ended(&entry.name, known, Some(entry), forgotten, is_unreadable);
                 self.begin(index, entry, known, unreadable.is_some());
             }
         }
@@ -419,9 +414,15 @@ impl<'a> Taking<'a> {
 
     /// What is remembered of the entry with another timing, where the store has forgotten the edit that began it:
     /// another edit has ended it since.
-    fn forgotten_edit(&self, entry: &Entry, known: Known<'_>) -> Option<Memory<'a>> {
-        let old = self.memory.filter(|_| self.is_whole())?.live(&entry.name)?;
-        let is_edited = !same_timing(old.entry(), entry) && self.has_forgotten(&old, known);
+    fn forgotten_edit(
+        &self,
+        name: &str,
+        known: Known<'_>,
+        entry: Option<&Entry>,
+    ) -> Option<Memory<'a>> {
+        let old = self.memory.filter(|_| self.is_whole())?.live(name)?;
+        let goes_on = entry.is_some_and(|entry| same_timing(old.entry(), entry));
+        let is_edited = !goes_on && self.has_forgotten(&old, known);
         // What the store knows of that timing says what was due.
         let is_known =
             known.timing().is_some_and(|timing| timing == old.entry().canonical_timing());
@@ -570,6 +571,21 @@ impl<'a> Taking<'a> {
     }
 
     /// Counts what was due of a registration that does not go on.
+    fn count_ended(
+        &mut self,
+        name: &Arc<str>,
+        known: Known<'a>,
+        entry: Option<&Entry>,
+        forgotten: Option<Memory<'_>>,
+        is_unreadable: bool,
+    ) {
+        match forgotten {
+            Some(old) => old.planner.count_ended(old.index, self.state.now, &mut self.counter),
+            None => self.count_gap(name, known, entry, is_unreadable),
+        }
+    }
+
+    /// Counts what was due of a registration that the store knows, or that was lost.
     fn count_gap(
         &mut self,
         name: &Arc<str>,
@@ -626,10 +642,16 @@ impl<'a> Taking<'a> {
         self.counter.count_former(&gap, &former, reason);
     }
 
+    /// What is remembered, where the store has lost some of it.
+    fn believed_memory(&self) -> Option<&'a Planner> {
+        let is_rolled_back = |memory: &&Planner| self.state.sequence < memory.sequence;
+        self.memory.filter(|memory| !self.is_whole() || is_rolled_back(memory))
+    }
+
     /// Whether something may be known of entries that are in the schedule no more.
     fn has_leftovers(&self) -> bool {
         let records = self.state.registrations.len() + self.state.progress.len();
-        let is_remembered = self.memory.is_some() && !self.is_whole();
+        let is_remembered = self.believed_memory().is_some();
         self.found != records || !self.unreadable.is_empty() || is_remembered
     }
 
@@ -645,7 +667,7 @@ impl<'a> Taking<'a> {
         let known = self.state.registrations.keys().chain(self.state.progress.keys());
         let mut names: Vec<&str> = known.map(|name| &**name).collect();
         names.extend(self.unreadable.keys().filter(|name| !name.is_empty()));
-        if let Some(memory) = self.memory.filter(|_| !self.is_whole()) {
+        if let Some(memory) = self.believed_memory() {
             names.extend(memory.live_names());
         }
         // What cannot be the name of an entry is nobody's.
@@ -670,7 +692,8 @@ impl<'a> Taking<'a> {
             self.changes.push(RegistrationChange::Forget { entry: (&*name).into() });
             return;
         }
-        self.count_gap(&name, known, entry, unreadable.is_some());
+        let forgotten = self.forgotten_edit(&name, known, None);
+        self.count_ended(&name, known, entry, forgotten, unreadable.is_some());
         let progress = self.believable(&name, known.progress);
         let is_plausible = since <= now + self.planner.grace;
         if !is_retired || unreadable.is_some() || !is_plausible {

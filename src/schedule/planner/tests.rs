@@ -3,6 +3,7 @@ mod limit;
 mod memory;
 mod pauses;
 mod plan;
+mod policies;
 mod random;
 mod repair;
 

@@ -6,11 +6,10 @@
 
 use std::time::Duration;
 
-use super::judge::{self, Judgement, Verdict};
+use super::judge::{self, Finding, Judged, Judgement};
 use super::track::INSTANT;
 use super::{Appointment, Planner, of};
 use crate::schedule::entry::CatchUp;
-use crate::schedule::kind::Kind;
 use crate::schedule::pause::Paused;
 use crate::schedule::unix_ms::UnixMs;
 
@@ -73,11 +72,10 @@ impl Planner {
 
     /// What is known of open slots that are on time, and of those before them.
     pub(super) fn known_judgements(&self, index: u32) -> Vec<Judgement> {
-        let mut judgements = Vec::new();
-        self.judge(index, self.watch.until, &mut judgements);
-        let scheduled = Verdict::Send(Kind::Scheduled);
-        match judgements.last() {
-            Some(last) if last.verdict == scheduled => judgements,
+        let mut findings = Vec::new();
+        self.find_due(index, self.watch.until, &mut findings);
+        match findings.last() {
+            Some(last) if last.verdict == Finding::OnTime => findings,
             _ => of(&self.judgements, index).to_vec(),
         }
     }
@@ -94,14 +92,22 @@ impl Planner {
     }
 
     /// Judges what is due and open. Gives what keeps it from going.
-    pub(super) fn judge(&self, index: u32, now: UnixMs, judgements: &mut Vec<Judgement>) -> Paused {
+    pub(super) fn judge(&self, index: u32, now: UnixMs, judged: &mut Judged) -> Paused {
         let (entry, cursor) = (self.entry(index), self.tracks[index as usize].cursor);
         let paused = self.pauses.paused(entry, cursor, now - self.store_behind, now);
-        judgements.clear();
-        judgements.extend(self.judged_before(index, || self.next_slot(index)));
-        let on_time_from = self.watch.on_time_from(self.grace);
-        judge::judge(entry, cursor, judgements, now, on_time_from, self.grace, &paused.runs);
+        let Judged { findings, verdicts } = judged;
+        self.find_due(index, now, findings);
+        verdicts.clear();
+        judge::judge(entry, cursor, findings, now, self.grace, &paused.runs, verdicts);
         paused
+    }
+
+    /// Finds what is due and open on time or missed.
+    fn find_due(&self, index: u32, now: UnixMs, findings: &mut Vec<Judgement>) {
+        findings.clear();
+        findings.extend(self.judged_before(index, || self.next_slot(index)));
+        let (entry, cursor) = (self.entry(index), self.tracks[index as usize].cursor);
+        judge::find_due(entry, cursor, findings, now, self.watch.on_time_from(self.grace));
     }
 
     /// What was judged before of the first open slot and of later ones.
@@ -122,9 +128,11 @@ impl Planner {
             return;
         }
         let Some(slot) = self.next_slot(index) else { return };
-        let due = self.entry(index).due(slot);
-        let judged: Vec<Judgement> = self.judged_before(index, || Some(slot)).collect();
-        if due >= self.watch.on_time_from(self.grace) || judge::on_time(&judged).is_some() {
+        let entry = self.entry(index);
+        let due = entry.due(slot);
+        let is_on_time = due >= self.watch.on_time_from(self.grace)
+            || judge::is_on_time(entry, self.judged_before(index, || Some(slot)));
+        if is_on_time {
             self.agenda.insert((due, index));
         } else {
             self.put_in_backlog(index);

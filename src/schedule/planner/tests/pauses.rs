@@ -77,6 +77,42 @@ fn after_an_outage_the_slots_in_a_pause_are_paused_and_the_others_missed() {
     assert_eq!(after(CatchUp::Latest, whole()), [skip(600, SkipReason::Paused, 10)]);
 }
 
+/// The same planner with what it remembers, as after an edit of another entry.
+fn edited(planner: &Planner, now: u64) -> Planner {
+    planner.replace(Arc::clone(planner.schedule()), at(now)).planner
+}
+
+#[test]
+fn what_was_missed_is_judged_by_the_pauses_that_there_are_when_it_goes() {
+    for (catch_up, missed) in [
+        (CatchUp::All, (1..=44).map(caught_up).collect()),
+        (CatchUp::Latest, vec![skip(44, SkipReason::Superseded, 44)]),
+        (CatchUp::None, vec![skip(44, SkipReason::TooLate, 44)]),
+    ] {
+        let mut planner = at_noon([Entry { catch_up, ..every("a", 1) }]);
+        set(&mut planner, vec![pause(58, None)]);
+        let planned = planner.plan(at(60), 10, 10).items;
+        assert_eq!(planned.iter().map(Item::count).collect::<Vec<_>>(), [60]);
+        let mut planner = edited(&planner, 60);
+        // Resumed before that was recorded.
+        set(&mut planner, vec![pause(58, Some(60))]);
+        let others = [sent(45..=57), vec![skip(59, SkipReason::Paused, 2), send(60)]].concat();
+        assert_eq!(settle_all(&mut planner, at(60)), [missed, others].concat());
+    }
+}
+
+#[test]
+fn the_newest_that_was_missed_does_not_go_beside_another_that_is_due_by_now() {
+    let mut planner = at_noon([every("a", 10)]);
+    set(&mut planner, vec![pause(45, Some(61))]);
+    let planned = planner.plan(at(62), 10, 10).items;
+    assert_eq!(planned[1].outcome(), Outcome::Dispatched(Kind::CatchUp));
+    let mut planner = edited(&planner, 62);
+    let superseded = skip(40, SkipReason::Superseded, 4);
+    let expected = [superseded, skip(60, SkipReason::Paused, 2), send(70)];
+    assert_eq!(settle_all(&mut planner, at(70)), expected);
+}
+
 #[test]
 fn a_pause_holds_by_the_stores_clock_however_far_ahead_is_planned() {
     let mut planner = at_noon([every("a", 1), every("b", 60)]);

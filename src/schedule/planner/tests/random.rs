@@ -503,3 +503,16 @@ fn slots_of_an_edit_that_the_store_forgot_are_counted_though_it_was_taken_back_m
         Step::RollBack { restart: false },
     ]);
 }
+
+#[test]
+fn slots_of_an_entry_that_the_store_forgot_are_counted_though_it_was_removed_meanwhile() {
+    survive(&[
+        Step::Edit { entry: 1, period: 0, led: true },
+        Step::Edit { entry: 1, period: 1, led: false },
+        Step::Checkpoint,
+        Step::Retake,
+        Step::Edit { entry: 1, period: 0, led: false },
+        Step::Lead { seconds: 4, settled: 0, guarded: false },
+        Step::RollBack { restart: false },
+    ]);
+}
