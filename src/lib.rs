@@ -51,6 +51,7 @@ pub mod manual;
 pub mod mask;
 mod ownership;
 pub mod pausing;
+mod pending;
 pub mod queue;
 mod regular_file;
 pub mod render;

@@ -4,6 +4,7 @@
 //! decides is the code of the service itself ([`core`](crate::core)). Every slot must come out once, or be
 //! counted.
 
+mod campaign;
 mod entries;
 mod faults;
 mod ledger;
@@ -20,9 +21,9 @@ use std::time::Duration;
 use self::entries::{EDITED, PERIODS};
 use self::faults::FAULTS;
 use self::ledger::Ledger;
-use self::replica::{Happening, Loss, Replica};
+use self::replica::{Happening, Input, Loss, Replica};
 use crate::carrier::memory::MemoryCarrier;
-use crate::core::Event;
+use crate::core::{self, Event};
 use crate::schedule::pause::Wish;
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::sample::HOUR;
@@ -44,8 +45,10 @@ const FAULT_WITHIN: Duration = Duration::from_secs(2 * 3600);
 const CALM: Duration = Duration::from_secs(4 * 3600);
 /// How often workers empty all queues.
 const SHIFT: Duration = Duration::from_secs(6 * 3600);
-const GRACE: Duration = Duration::from_secs(15);
-const TTL: Duration = Duration::from_secs(6);
+/// Longer than usual, so that a day does not take too long.
+const TTL: Duration = Duration::from_secs(60);
+/// The default at this TTL.
+const GRACE: Duration = Duration::from_secs(123);
 const SECOND: Duration = Duration::from_secs(1);
 /// Time goes on before so many things have happened at once or one after another.
 const MAX_TURNS: u64 = 2_000_000;
@@ -70,12 +73,8 @@ fn answer<T>(request: impl Future<Output = Result<T, StoreError>>) -> T {
 enum Due {
     /// Something goes wrong.
     Fault,
-    /// The lease of a leader that has fallen silent runs out.
-    LeaseExpires,
     /// The store's clock goes back.
     ClockBehind,
-    /// Whoever leads reads it.
-    ClockRead,
     /// People resume what they have paused.
     Resumed,
     /// The store's clock is set right.
@@ -130,16 +129,16 @@ struct World {
     begun: BTreeSet<Arc<str>>,
     /// How often each guard of the store has refused.
     refused: BTreeMap<&'static str, u64>,
-    /// The number of the replica that led last.
-    last_leader: Option<u64>,
     started: u64,
     checkpoint: Option<(Checkpoint, Ledger)>,
     was_rolled_back: bool,
     ledger: Ledger,
     epochs: BTreeMap<Arc<str>, Vec<Epoch>>,
     faults: BTreeMap<&'static str, u64>,
-    /// Since when a follower sees an empty namespace.
-    unmarked_at: Option<UnixMs>,
+    /// Until then it may be that nobody is fit to lead.
+    disturbed_until: UnixMs,
+    /// How often a leader that could not publish made way.
+    made_way: u64,
 }
 
 impl World {
@@ -178,14 +177,14 @@ impl World {
             traces: std::env::var_os(SEED).is_some(),
             begun: BTreeSet::new(),
             refused: BTreeMap::new(),
-            last_leader: None,
             started: REPLICAS,
             checkpoint: None,
             was_rolled_back: false,
             ledger: Ledger::default(),
             epochs: BTreeMap::new(),
             faults: BTreeMap::new(),
-            unmarked_at: None,
+            disturbed_until: start,
+            made_way: 0,
         }
     }
 
@@ -212,14 +211,12 @@ impl World {
     fn set_clock(&mut self, offset_ms: i64, machine_offset_ms: i64) {
         (self.offset_ms, self.machine_offset_ms) = (offset_ms, machine_offset_ms);
         self.set_now(self.now);
-        self.renew_all();
+        self.disturb(TTL);
     }
 
-    /// Whoever has no lease asks for one.
-    fn wake_all(&mut self) {
-        for replica in self.replicas.iter_mut().filter(|replica| replica.lease.is_none()) {
-            replica.asks_at = replica.asks_at.min(self.now);
-        }
+    /// For so long it may be that nobody is fit to lead.
+    fn disturb(&mut self, length: Duration) {
+        self.disturbed_until = self.disturbed_until.max(self.now + length);
     }
 
     fn run(&mut self) {
@@ -260,19 +257,19 @@ impl World {
     }
 
     fn wake(&mut self, index: usize) {
-        let Replica { wake_at, asks_at, is_paused, lease, .. } = &self.replicas[index];
-        let (wakes, asks) = (*wake_at <= self.now, *asks_at <= self.now && lease.is_none());
-        if *is_paused {
-            if wakes {
-                self.resume(index);
+        let Replica { wake_at, campaign_wakes_at, stopped_until, .. } = &self.replicas[index];
+        let (wakes, campaigns) = (*wake_at <= self.now, *campaign_wakes_at <= self.now);
+        if let Some(until) = stopped_until {
+            if *until <= self.now {
+                self.go_on(index);
             }
             return;
         }
-        if asks {
-            self.try_acquire(index);
+        if campaigns {
+            self.take_in(index, Input::Campaign(core::campaign::Event::Wake));
         }
         if wakes {
-            self.handle(index, Event::Wake);
+            self.take_in(index, Input::Scheduler(Event::Wake));
         }
     }
 
@@ -289,11 +286,6 @@ impl World {
                 let next = self.now + self.within(FAULT_WITHIN);
                 self.due.insert(Due::Fault, next);
             }
-            Due::LeaseExpires => {
-                self.store.set_lease(None, None);
-                self.lose_leases();
-                self.wake_all();
-            }
             Due::ClockRight => {
                 if let Some(leader) = self.leader().filter(|_| self.rng.bool()) {
                     self.crash(leader, SECOND);
@@ -302,7 +294,6 @@ impl World {
             }
             Due::CarrierMended => self.carrier.set_fault("carried", None),
             Due::ClockBehind => self.set_clock_behind_back(),
-            Due::ClockRead => self.renew_all(),
             Due::Resumed => {
                 if let Some(subject) = self.ledger.paused.take() {
                     self.wish(&subject, &Wish::Resume);
@@ -317,20 +308,6 @@ impl World {
                 }
                 self.due.insert(Due::Shift, self.now + SHIFT);
             }
-        }
-    }
-
-    /// Whoever had the lease learns in a while that it is gone.
-    fn lose_leases(&mut self) {
-        let holders: Vec<u64> = self
-            .replicas
-            .iter()
-            .filter(|replica| replica.lease.is_some())
-            .map(|replica| replica.number)
-            .collect();
-        for number in holders {
-            let at = self.now + self.within(SECOND * 3);
-            self.put_on_wire(at, number, Happening::Reports(Box::new(Event::Lease(None))));
         }
     }
 
@@ -455,6 +432,7 @@ struct Totals {
     faults: BTreeMap<&'static str, u64>,
     refused: BTreeMap<&'static str, u64>,
     outcomes: BTreeMap<&'static str, u64>,
+    made_way: u64,
 }
 
 impl Totals {
@@ -474,8 +452,9 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
     let simulate_some = |thread: u64| {
         let mut totals = Totals::default();
         for n in (thread..seeds).step_by(usize::try_from(threads).unwrap()) {
-            let World { faults, refused, ledger, .. } = simulate(first.wrapping_add(n));
+            let World { faults, refused, ledger, made_way, .. } = simulate(first.wrapping_add(n));
             totals.add(faults, refused, ledger.outcomes);
+            totals.made_way += made_way;
         }
         totals
     };
@@ -484,8 +463,10 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
             (0..threads).map(|thread| scope.spawn(move || simulate_some(thread))).collect();
         let mut totals = Totals::default();
         for thread in threads {
-            let Totals { faults, refused, outcomes } = thread.join().expect("a seed has failed");
+            let Totals { faults, refused, outcomes, made_way } =
+                thread.join().expect("a seed has failed");
             totals.add(faults, refused, outcomes);
+            totals.made_way += made_way;
         }
         totals
     })
@@ -500,11 +481,14 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
         (None, Some(seeds)) => (fastrand::u64(..), seeds),
         (None, None) => (0, SEEDS),
     };
-    let Totals { faults, refused, outcomes } = simulate_all(first, seeds);
-    println!("faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}");
+    let Totals { faults, refused, outcomes, made_way } = simulate_all(first, seeds);
+    println!(
+        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nmade way: {made_way}"
+    );
     if only.is_none() {
         assert!(GUARDS.iter().all(|guard| refused[guard] >= 20), "{refused:?}");
         assert!(FAULTS.iter().all(|fault| faults[fault] >= 100), "{faults:?}");
+        assert!(made_way >= 20, "{made_way}");
         assert!(outcomes.len() >= 9 && outcomes.values().all(|n| *n >= 20), "{outcomes:?}");
         let sent = ["scheduled", "catch_up", "resent"].map(|word| outcomes[word]);
         assert!(sent.iter().sum::<u64>() > outcomes.values().sum::<u64>() * 3 / 4, "{outcomes:?}");

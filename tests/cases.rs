@@ -5,6 +5,7 @@
 
 mod backlogs;
 mod counts;
+mod gray;
 mod holds;
 mod idle;
 mod jumps;

@@ -18,7 +18,7 @@ use downbeat::store::redis::RedisStore;
 use downbeat::supervisor::Supervisor;
 use downbeat::tls::Tls;
 use downbeat::tzdata::Tzdata;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::support::redis::{Options, RedisServer};
 use crate::support::sent::Sent;
@@ -64,8 +64,7 @@ fn start_with(
     let schedule = Arc::new(load().schedule.unwrap());
     let (address, times) = (server.address(), LeaseTimes::new(Duration::from_secs(1)));
     let store = || RedisStore::new(&address, &Tls::default(), "clocks", times.ttl);
-    let (announced, announcing) = watch::channel(String::new());
-    let (campaign, reports) = Campaign::new(store(), times, Peer::myself("here"), announcing);
+    let (campaign, reports) = Campaign::new(store(), times, Peer::myself("here"));
     let settings = Settings {
         namespace: "clocks".into(),
         broker: config::Broker::Redis(address.clone()),
@@ -78,7 +77,6 @@ fn start_with(
         renderer: Renderer::new("clocks", "here", Arc::default(), false),
         loader: Loader::new(Arc::new(load), "bundled".into()),
         schedule,
-        announced,
         supervisor: Supervisor::default(),
         carrier: Amqp::new(SOON, &Tls::default()),
         zones: Arc::new(Tzdata::bundled()),

@@ -496,7 +496,7 @@ fn check_texts(text: &str) -> bool {
     }
     let (replica, said) = (name.to_owned(), text.to_owned());
     let announcement = Announcement { replica, said, age: Duration::from_secs(1) };
-    if let Some(peer) = Peer::read(announcement, Duration::from_secs(6)) {
+    if let Some(peer) = Peer::read(&announcement, Duration::from_secs(6)) {
         let _ = (peer.is_skewed(), peer.leads(Some(text)));
         accepted = true;
     }

@@ -8,7 +8,7 @@ use std::{io, thread};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::{Exit, Failure, broker_of_run, check_usable, configuration, look, renderer, runtime};
@@ -118,7 +118,7 @@ async fn serve(
     loader.keep(schedule.hash, files);
     let http = service.http.map(open_http).transpose()?;
     let (requests, requested) = mpsc::channel(64);
-    let (announced, announcing) = watch::channel(short_hash(&schedule));
+    let announced = short_hash(&schedule);
     let stopping = Arc::new(Notify::new());
     tokio::spawn(signals.forward(requests.clone(), Arc::clone(&stopping)));
     tokio::spawn(watch.forward(requests.clone()));
@@ -138,13 +138,12 @@ async fn serve(
         renderer: renderer(&service),
         loader,
         schedule,
-        announced,
         supervisor: supervisor(),
         carrier: Amqp::new(MAX_CALL, &service.tls),
         zones: tzdata,
     };
     let times = LeaseTimes::new(service.ttl);
-    let run = Run { parts, times, tenures, announcing, requested, stopping, listeners };
+    let run = Run { parts, times, tenures, announced, requested, stopping, listeners };
     match broker {
         service::Broker::Redis(url) => {
             let store = |timeout| RedisStore::new(&url, &service.tls, &service.namespace, timeout);
@@ -164,8 +163,8 @@ struct Run {
     parts: Parts<Amqp, SystemClock>,
     times: LeaseTimes,
     tenures: TenureFile,
-    /// The hash of the schedule, as the campaign announces it.
-    announcing: watch::Receiver<String>,
+    /// The hash of the schedule, as it is announced.
+    announced: String,
     requested: mpsc::Receiver<Request>,
     stopping: Arc<Notify>,
     listeners: Listeners,
@@ -174,9 +173,9 @@ struct Run {
 impl Run {
     /// Runs on this store until stopped; the campaign and the writer of pauses have handles of their own.
     async fn on<S: Store>(self, store: S, of_campaign: S, of_pauses: S) -> Result<(), Failure> {
-        let Run { parts, times, tenures, announcing, requested, stopping, listeners } = self;
-        let myself = Peer::myself(&host::name());
-        let (campaign, reports) = Campaign::new(of_campaign, times, myself, announcing);
+        let Run { parts, times, tenures, announced, requested, stopping, listeners } = self;
+        let myself = Peer { schedule: announced, ..Peer::myself(&host::name()) };
+        let (campaign, reports) = Campaign::new(of_campaign, times, myself);
         let to_campaign = reports.requests.clone();
         let mut campaign = begin(campaign.with_tenures(tenures))?;
         let mut service = Service::new(parts, store, PauseWriter::open(of_pauses), reports);
@@ -185,7 +184,7 @@ impl Run {
             () = work(service, requested, &stopping) => {}
             Ok(Err(error)) = &mut campaign => return Err(Failure::new(Exit::Config, error)),
         }
-        let _ = to_campaign.send(campaign::Request::Leave).await;
+        let _ = to_campaign.send(campaign::Request::Leave);
         if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
             warn!("the lease could not be given up; it runs out by itself");
         }

@@ -7,8 +7,9 @@ use super::{Exit, Failure, ask_service, block_on, configuration, load, look, sho
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::{self, Command, Question};
+use crate::core::campaign;
 use crate::core::{BadRecord, Lateness, QueueStatus, RefusedWrites};
-use crate::leader::{Peer, campaign};
+use crate::leader::Peer;
 use crate::pausing::in_words;
 use crate::service::status::{ScheduleStatus, Status, pauses_in_force};
 use crate::store::contract::Store as _;
@@ -79,7 +80,7 @@ impl Direct {
             let announced = redis.replicas(service.ttl * 3).await.map_err(of_broker)?;
             status.replica_count = announced.count;
             let read = |announcement| Peer::read(announcement, service.ttl);
-            status.replicas = announced.replicas.into_iter().filter_map(read).collect();
+            status.replicas = announced.replicas.iter().filter_map(read).collect();
         }
         Ok(status)
     }

@@ -12,7 +12,7 @@ use super::takeover::term_of;
 use super::{Now, Request, Wake};
 use crate::leader::lease::Lease;
 use crate::queue::Via;
-use crate::render::{self, BATCH};
+use crate::render;
 use crate::schedule::outcome::Outcome;
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
@@ -89,8 +89,9 @@ impl Scheduler {
         let behind = at.since(self.store_now(now));
         let Some(planner) = &mut self.planner else { return };
         planner.set_store_behind(behind);
-        let limit = if self.was_idle { FIRST_SLOTS } else { BATCH };
-        let plan = planner.plan(at, limit, BATCH);
+        let max = self.batch_size.slots();
+        let limit = if self.was_idle { FIRST_SLOTS.min(max) } else { max };
+        let plan = planner.plan(at, limit, max);
         (self.plan_at, self.was_idle) = (plan.wake_at, plan.items.is_empty());
         plan.items.iter().for_each(|item| planner.mark_in_flight(item.entry));
         let is_carried = |item: &Item| {
@@ -103,7 +104,7 @@ impl Scheduler {
             let skipped: HashSet<u32> = stored.iter().map(|item| item.entry).collect();
             carried.retain(|item| !skipped.contains(&item.entry));
         }
-        let carried = carried.chunks(BATCH).map(|items| Slots::Carried(items.to_vec()));
+        let carried = carried.chunks(max).map(|items| Slots::Carried(items.to_vec()));
         let stored =
             render::batches(&stored).into_iter().map(|items| Slots::Stored(items.to_vec()));
         self.planned.extend(carried.chain(stored));
@@ -159,7 +160,7 @@ impl Scheduler {
             work.items().iter().for_each(|(item, _)| planner.charge(item));
         }
         let id = self.ask(request);
-        self.pipe.push(id, fence, work);
+        self.pipe.push(id, fence, work, self.called_at);
     }
 
     /// The store has done what it was asked, but for the exceptions.
@@ -173,12 +174,12 @@ impl Scheduler {
         match write.work {
             Work::Dispatch(items) => {
                 self.settle(items, exceptions, head, now);
-                self.note_success();
+                self.note_batch(now);
             }
             Work::Intend(items) => {
                 let intended = self.settle_intents(items, exceptions, head, now);
                 self.publish_intended(intended, &write.lease, now);
-                self.note_success();
+                self.note_batch(now);
             }
             Work::Settle(returned) => self.on_settled(returned, head, now),
             Work::Fold(step) => {

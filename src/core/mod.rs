@@ -8,6 +8,8 @@
 
 #![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
 
+mod batch_size;
+pub mod campaign;
 mod carried;
 mod counters;
 mod dispatch;
@@ -74,7 +76,7 @@ pub struct RequestId(pub u64);
 /// What has happened.
 #[derive(Debug)]
 pub enum Event {
-    /// The lease as the campaign knows it; `None`: this replica does not lead.
+    /// The lease as the [`campaign`] knows it; `None`: this replica does not lead.
     Lease(Option<Lease>),
     /// The store's answer to a request.
     Answered(RequestId, Result<Answer, StoreError>),
@@ -97,6 +99,8 @@ pub enum Action {
     Request(RequestId, Request),
     /// Hand messages to a carrier; what becomes of them is an [`Event::Published`].
     Publish(RequestId, Publish),
+    /// Tell the campaign how writes fare.
+    Writes(campaign::Writes),
     /// Give up the connection to the store: the next request makes a new one.
     Reconnect,
     /// The schedule given last is in force, or will be with the next tenure.

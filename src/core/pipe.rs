@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::carried::Returned;
 use super::{RequestId, unfolded};
+use crate::clock::SinceBoot;
 use crate::schedule::planner::Item;
 use crate::store::Fence;
 use crate::store::contract::{Reply, StoreError};
@@ -43,6 +44,7 @@ pub(super) struct Write {
     /// The lease that it names.
     pub(super) lease: Arc<str>,
     pub(super) work: Work,
+    pub(super) asked_at: SinceBoot,
     /// Answers can come in any order; they count in that of the writes.
     answer: Option<Result<Reply, StoreError>>,
 }
@@ -102,9 +104,10 @@ impl Pipe {
     }
 
     /// A write with this fence is on its way.
-    pub(super) fn push(&mut self, id: RequestId, fence: &Fence, work: Work) {
+    pub(super) fn push(&mut self, id: RequestId, fence: &Fence, work: Work, asked_at: SinceBoot) {
         self.sequence = fence.next;
-        self.writes.push_back(Write { id, lease: Arc::clone(&fence.lease), work, answer: None });
+        let lease = Arc::clone(&fence.lease);
+        self.writes.push_back(Write { id, lease, work, asked_at, answer: None });
     }
 
     /// Takes an answer in. Gives whether it is one to a write of the pipe: those that were given up are not.

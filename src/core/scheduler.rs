@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch_size::BatchSize;
+use super::campaign::Writes;
 use super::carried::Carrying;
 use super::counters::Counters;
 use super::dispatch::{Slots, Unanswered};
@@ -74,6 +76,7 @@ pub struct Scheduler {
     /// The newest record that it knows of.
     pub(super) head: Option<RecordId>,
     pub(super) pipe: Pipe,
+    pub(super) batch_size: BatchSize,
     /// Planned, and not sent off yet.
     pub(super) planned: VecDeque<Slots>,
     /// When there may be more to plan, by planning time.
@@ -98,6 +101,10 @@ pub struct Scheduler {
     pub(super) carrying: Carrying,
     failures: u32,
     retry_at: Option<SinceBoot>,
+    /// Whether batches get through, as far as that was seen in this tenure.
+    gets_through: Option<bool>,
+    /// When it was last called.
+    pub(super) called_at: SinceBoot,
     pub(super) counters: Counters,
     pub(super) lateness: Lateness,
     pub(super) troubles: Troubles,
@@ -144,6 +151,7 @@ impl Scheduler {
             last_tenure: None,
             head: None,
             pipe: Pipe::default(),
+            batch_size: BatchSize::default(),
             planned: VecDeque::new(),
             plan_at: UnixMs::MIN,
             was_idle: true,
@@ -159,6 +167,8 @@ impl Scheduler {
             carrying: Carrying::default(),
             failures: 0,
             retry_at: None,
+            gets_through: None,
+            called_at: SinceBoot(Duration::ZERO),
             counters,
             lateness: Lateness::default(),
             troubles: Troubles::default(),
@@ -173,6 +183,7 @@ impl Scheduler {
 
     /// Takes in what has happened, and gives what is to be done, in order.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
+        self.called_at = now.since_boot;
         match event {
             Event::Lease(lease) => {
                 // Who leads now, or again, need not wait.
@@ -303,7 +314,7 @@ impl Scheduler {
 
     /// Somebody else leads, or nobody.
     fn follow(&mut self, now: Now) -> Wake {
-        (self.retry_at, self.failures) = (None, 0);
+        (self.retry_at, self.failures, self.gets_through) = (None, 0, None);
         self.leave_office();
         self.leave_unrecorded();
         self.troubles.forget();
@@ -387,10 +398,11 @@ impl Scheduler {
                 if self.pipe.answer(id, Err(error.clone())) {
                     return self.take_in_answers(now);
                 }
-                let is_needed = self.is_reading(id);
+                let asked_at = self.is_reading(id).then(|| self.reading_since(now));
                 self.on_pauses_error(id, &error);
                 self.on_house_error(id, &error, now);
-                if is_needed {
+                if let Some(asked_at) = asked_at {
+                    self.note_time_out(&error, asked_at);
                     self.fail(&error, now);
                 }
             }
@@ -410,6 +422,16 @@ impl Scheduler {
             Stage::Mending { history, .. } => *history == id,
             Stage::Leading => self.pauses.waits_for(id),
             Stage::Waiting | Stage::Writing(_) => false,
+        }
+    }
+
+    /// When what the stage waits for was asked.
+    fn reading_since(&self, now: Now) -> SinceBoot {
+        match &self.stage {
+            Stage::Reading(reading) => reading.asked_at,
+            Stage::Mending { .. } | Stage::Leading | Stage::Waiting | Stage::Writing(_) => {
+                now.since_boot
+            }
         }
     }
 
@@ -497,6 +519,12 @@ impl Scheduler {
     fn on_failure(&mut self, write: Write, error: &StoreError, now: Now) {
         let is_lost = !error.is_undone();
         let is_fold = matches!(write.work, Work::Fold(_));
+        if self.lease.as_ref().is_some_and(|lease| lease.text == write.lease) {
+            self.note_time_out(error, write.asked_at);
+        }
+        if is_lost && !write.work.items().is_empty() {
+            self.batch_size.shrink(write.work.items().len(), now.since_boot);
+        }
         if is_lost {
             self.leave_unanswered(&write);
         }
@@ -525,6 +553,23 @@ impl Scheduler {
         self.troubles.store_errors += 1;
         self.troubles.error = Some(error.to_string());
         self.retry_at = Some(now.since_boot + pause);
+    }
+
+    /// A request got no answer that was asked at that time. What the store itself says is one, and would be the
+    /// same for others.
+    fn note_time_out(&mut self, error: &StoreError, asked_at: SinceBoot) {
+        if !error.is_refusal() && self.gets_through.replace(false) != Some(false) {
+            self.actions.push(Action::Writes(Writes::TimeOut(asked_at)));
+        }
+    }
+
+    /// The store has carried out a batch.
+    pub(super) fn note_batch(&mut self, now: Now) {
+        self.batch_size.grow(now.since_boot);
+        if self.gets_through.replace(true) != Some(true) {
+            self.actions.push(Action::Writes(Writes::Succeed));
+        }
+        self.note_success();
     }
 
     /// The store does what it is asked.

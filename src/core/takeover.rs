@@ -8,6 +8,7 @@ use super::log::Log;
 use super::pipe::{Position, Work};
 use super::scheduler::{Scheduler, Stage};
 use super::{Action, Now, Request, RequestId};
+use crate::clock::SinceBoot;
 use crate::leader::lease::Lease;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Ended, MISSING_RECORDS, Planner, Repaired, Takeover};
@@ -26,6 +27,7 @@ use crate::tzdata;
 pub(super) struct Reading {
     /// The tenure that is to begin.
     pub(super) lease: Arc<str>,
+    pub(super) asked_at: SinceBoot,
     read: RequestId,
     counted: RequestId,
     /// The pauses, until they are read.
@@ -99,6 +101,7 @@ impl Scheduler {
         let paused = Some(self.read_pauses(now));
         self.stage = Stage::Reading(Box::new(Reading {
             lease: Arc::clone(&lease.text),
+            asked_at: now.since_boot,
             read,
             counted,
             paused,

@@ -2,6 +2,7 @@
 
 mod pauses;
 mod rig;
+mod timing_out;
 
 use std::sync::Arc;
 use std::time::Duration;

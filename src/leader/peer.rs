@@ -30,6 +30,12 @@ pub struct Peer {
     /// `"<term> <holder>"` while it leads.
     #[serde(default)]
     pub tenure: Option<String>,
+    /// It leads, and its writes time out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stuck: bool,
+    /// It follows a leader whose writes time out, and has found that its own would not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ready: bool,
     /// How long ago it said so, by the store's clock.
     #[serde(default)]
     pub silent_ms: u64,
@@ -48,19 +54,25 @@ impl Peer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..Peer::default()
         };
-        Peer { holder: peer.new_holder(), ..peer }
+        Peer { holder: peer.new_holder(&mut fastrand::Rng::new()), ..peer }
     }
 
     /// What a replica said, if it is understood; leases last `ttl`.
     #[must_use]
-    pub fn read(announcement: Announcement, ttl: Duration) -> Option<Peer> {
+    pub fn read(announcement: &Announcement, ttl: Duration) -> Option<Peer> {
         let Announcement { replica, said, age } = announcement;
-        let said: Peer = serde_json::from_str(&said).ok()?;
-        let silent_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let peer = Peer { holder: replica, silent_ms, dead: age > ttl, ..said };
+        let said: Peer = serde_json::from_str(said).ok()?;
+        let peer = Peer { holder: replica.clone(), ..said }.heard(*age, ttl);
         let texts = [&peer.holder, &peer.host, &peer.version, &peer.schedule];
         let is_bounded = texts.into_iter().chain(&peer.tenure).all(|text| text.len() <= MAX_TEXT);
         is_bounded.then_some(peer)
+    }
+
+    /// The same, as of an announcement of this age.
+    #[must_use]
+    pub fn heard(self, age: Duration, ttl: Duration) -> Peer {
+        let silent_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Peer { silent_ms, dead: age > ttl, ..self }
     }
 
     /// Its clock is so far off that people should know.
@@ -76,9 +88,14 @@ impl Peer {
     }
 
     /// Host, pid and a fresh random number.
-    pub(super) fn new_holder(&self) -> String {
-        format!("{}:{}:{:08x}", self.host, self.pid, fastrand::u32(..))
+    pub(crate) fn new_holder(&self, rng: &mut fastrand::Rng) -> String {
+        format!("{}:{}:{:08x}", self.host, self.pid, rng.u32(..))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(is_true: &bool) -> bool {
+    !is_true
 }
 
 #[cfg(test)]
@@ -89,7 +106,7 @@ mod tests {
 
     fn announced(said: &str, age: Duration) -> Option<Peer> {
         let (replica, said) = ("a:1:00000000".to_owned(), said.to_owned());
-        Peer::read(Announcement { replica, said, age }, TTL)
+        Peer::read(&Announcement { replica, said, age }, TTL)
     }
 
     fn said(peer: &Peer) -> String {

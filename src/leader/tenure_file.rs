@@ -36,6 +36,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock, fstatfs};
@@ -93,7 +94,7 @@ struct Locked {
     mark: String,
     record: Record,
     /// Holders whose processes are gone.
-    gone: Vec<String>,
+    gone: Arc<[String]>,
 }
 
 /// What is in the file.
@@ -153,12 +154,10 @@ impl TenureFile {
         }
     }
 
-    /// Whether the process that got this lease (`"<term> <holder>"`) is known to be gone.
+    /// Holders whose processes are known to be gone.
     #[must_use]
-    pub fn is_gone(&self, lease: &str) -> bool {
-        let holder = lease.split_once(' ').map(|(_, holder)| holder);
-        let gone = self.locked.as_ref().map_or(&[][..], |locked| &locked.gone);
-        gone.iter().any(|gone| Some(&**gone) == holder)
+    pub fn gone(&self) -> Arc<[String]> {
+        self.locked.as_ref().map(|locked| Arc::clone(&locked.gone)).unwrap_or_default()
     }
 
     /// Takes the lock if it can, and notes that the process starts. Gives whether it was started too often of
@@ -219,9 +218,16 @@ impl Locked {
 
     fn name(&mut self, holder: &str) -> io::Result<()> {
         let holders = &mut self.record.holders;
+        if holders.last().is_some_and(|last| last == holder) {
+            return Ok(());
+        }
         holders.push(holder.to_owned());
         holders.drain(..holders.len().saturating_sub(MAX_HOLDERS));
-        self.write()
+        let written = self.write();
+        if written.is_err() {
+            self.record.holders.pop();
+        }
+        written
     }
 
     fn write(&self) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! It neither retries nor reorders. Every call that it makes has a deadline, and it waits for none of them:
 //! an answer is an event like any other.
 
+mod asking;
 mod deliver;
 pub mod detail;
 pub mod heartbeat;
@@ -10,7 +11,6 @@ pub mod history;
 mod keeper;
 mod log;
 mod manual;
-mod pending;
 pub mod reload;
 pub mod status;
 
@@ -24,11 +24,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use self::asking::Done;
 use self::deliver::deliver;
 use self::detail::EntryDetail;
 use self::heartbeat::Heartbeat;
 use self::manual::ManualRequest;
-use self::pending::{Done, Pending};
 use self::reload::{Loader, Reloading};
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use crate::carrier::Carrier;
@@ -40,6 +40,7 @@ use crate::leader::lease::Reading;
 use crate::manual::{Backfill, Backfilled, Refused, Trigger, Triggered};
 use crate::pausing;
 use crate::pausing::writer::PauseWriter;
+use crate::pending::Pending;
 use crate::render::Renderer;
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Planner, Schedule};
@@ -108,8 +109,6 @@ pub struct Parts<C, K> {
     pub loader: Loader,
     /// As loaded first.
     pub schedule: Arc<Schedule>,
-    /// Tells the campaign the schedule's hash.
-    pub announced: watch::Sender<String>,
     /// Is told how the service fares.
     pub supervisor: Supervisor,
     /// Takes messages of queues that are not on the store.
@@ -126,14 +125,13 @@ pub struct Service<S, C, K> {
     clock: K,
     renderer: Renderer,
     loader: Loader,
-    announced: watch::Sender<String>,
     supervisor: Supervisor,
     /// Pauses and resumes.
     pause_writer: PauseWriter,
     reports: Reports,
     scheduler: Scheduler,
     /// What store and carriers were asked and have not answered.
-    pending: Pending,
+    pending: Pending<Done>,
     /// A reload whose schedule is not in force yet.
     reloading: Option<Reloading>,
     manual: mpsc::UnboundedReceiver<ManualRequest>,
@@ -173,17 +171,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         pause_writer: PauseWriter,
         reports: Reports,
     ) -> Service<S, C, K> {
-        let Parts {
-            settings,
-            clock,
-            renderer,
-            loader,
-            schedule,
-            announced,
-            supervisor,
-            carrier,
-            zones,
-        } = parts;
+        let Parts { settings, clock, renderer, loader, schedule, supervisor, carrier, zones } =
+            parts;
         let scheduler = Scheduler::new(core::Parts {
             settings: core::Settings {
                 capabilities: S::CAPABILITIES,
@@ -203,7 +192,6 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             clock,
             renderer,
             loader,
-            announced,
             supervisor,
             pause_writer,
             reports,
@@ -281,9 +269,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 }
                 // These are of interest to those who watch only.
                 Ok(()) = self.loader.kept.changed() => continue,
-                Ok(()) = self.reports.leader.changed() => continue,
-                Ok(()) = self.reports.trouble.changed() => continue,
-                Ok(()) = self.reports.lease_trouble.changed() => continue,
+                Ok(()) = self.reports.standing.changed() => continue,
                 () = std::future::ready(()), if is_due => Event::Wake,
                 () = tokio::time::sleep(timer) => Event::Wake,
                 () = self.clock.sleep_until(wall) => Event::Wake,
@@ -332,7 +318,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         for action in actions {
             match action {
                 Action::Request(id, request) => {
-                    self.pending.ask(&mut self.store, id, request);
+                    asking::ask(&mut self.pending, &mut self.store, id, request);
                     asks = true;
                 }
                 Action::Publish(id, publish) => {
@@ -340,6 +326,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     self.pending
                         .push(async move { Done::Published(id, deliver(&carrier, publish).await) });
                 }
+                Action::Writes(writes) => self.tell_campaign(campaign::Request::Writes(writes)),
                 Action::Reconnect => self.store.reconnect(),
                 Action::Applied => self.on_applied(),
                 Action::Log(event) => log::write(&event),
@@ -350,6 +337,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             self.pending.send_off().await;
             tokio::task::yield_now().await;
         }
+    }
+
+    pub(super) fn tell_campaign(&self, request: campaign::Request) {
+        // It ends before the service only where the store cannot be used, and the process ends with it.
+        let _ = self.reports.requests.send(request);
     }
 
     /// Takes in an answer of the store or of a carrier.
@@ -402,7 +394,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     async fn answer(&mut self, request: Request) {
         match request {
             Request::Resign(answer) => {
-                let _ = self.reports.requests.send(campaign::Request::Resign(answer)).await;
+                self.tell_campaign(campaign::Request::Resign(answer));
             }
             Request::Status(answer) if self.is_store_away() => drop(answer.send(self.status())),
             Request::Status(answer) => {
@@ -464,7 +456,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// Whether the store is known not to answer: then nobody waits for it.
     fn is_store_away(&self) -> bool {
-        self.scheduler.troubles().error.is_some() || self.reports.trouble.borrow().is_some()
+        self.scheduler.troubles().error.is_some()
+            || self.reports.standing.borrow().trouble.is_some()
     }
 
     fn status(&self) -> Status {

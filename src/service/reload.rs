@@ -14,6 +14,7 @@ use super::status::{ReloadStatus, ScheduleStatus};
 use crate::carrier::Carrier;
 use crate::clock::{self, Clock};
 use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, problem};
+use crate::leader::campaign;
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::Store;
 
@@ -200,7 +201,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             return None;
         }
         let difference = Difference::between(self.scheduler.schedule(), &schedule);
-        self.announced.send_replace(short_hash(&schedule));
+        self.tell_campaign(campaign::Request::Schedule(short_hash(&schedule)));
         self.reloading = Some(Reloading { answers, difference });
         Some(Arc::new(schedule))
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -308,13 +307,13 @@ impl Status {
             (self.role, self.next) = (Some(FOLLOWER.to_owned()), None);
         }
         self.replica.clone_from(&reports.identity);
-        self.leader.clone_from(&reports.leader.borrow());
-        self.waits_until = *reports.waits_until.borrow();
-        self.replicas.clone_from(&reports.peers.borrow());
-        self.replica_count = *reports.peer_count.borrow();
-        self.lease_error.clone_from(&reports.lease_trouble.borrow());
-        self.broker_error = reports.trouble.borrow().clone().or(self.broker_error.take());
-        self.broker_errors += reports.errors.load(Ordering::Relaxed);
+        let standing = reports.standing.borrow().clone();
+        self.leader = standing.leader.map(|leader| leader.to_string());
+        self.waits_until = standing.waits_until;
+        (self.replicas, self.replica_count) = (standing.peers, standing.peer_count);
+        self.lease_error = standing.lease_trouble;
+        self.broker_error = standing.trouble.or(self.broker_error.take());
+        self.broker_errors += standing.errors;
         self.last_tick = Some(clock::wall() - heartbeat.age());
         if let Some(next) = &mut self.next {
             next.age(SinceBoot::now());

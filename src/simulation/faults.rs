@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::entries::{self, PERIODS};
 use super::ledger::Ledger;
-use super::replica::{Loss, Replica};
-use super::{Due, SECOND, TTL, World, answer};
+use super::replica::{Input, Loss, Replica};
+use super::{Due, SECOND, World, answer};
 use crate::carrier::memory::Fault as CarrierFault;
-use crate::core::Event;
+use crate::core::{Event, campaign};
 use crate::schedule::pause::{Edit, Subject, Wish};
 use crate::schedule::sample::HOUR;
 use crate::schedule::{Planner, UnixMs};
@@ -68,23 +68,18 @@ impl World {
             "crash" => self.crash(leader, length / 20),
             "stopped" => {
                 // Stopped: wakes up believing that it still leads.
-                self.replicas[leader].is_paused = true;
-                self.replicas[leader].wake_at = self.now + length / 20;
-                self.expire_lease(TTL);
+                self.replicas[leader].stopped_until = Some(self.now + length / 10);
+                self.disturb(length / 10);
             }
-            "resign" => {
-                self.store.set_lease(None, None);
-                self.wake_all();
-                self.replicas[leader].lease = None;
-                self.replicas[leader].asks_at = self.now + SECOND * 3;
-                let number = self.replicas[leader].number;
-                self.report(number, Event::Lease(None));
-            }
+            "resign" => self.take_in(leader, Input::Campaign(campaign::Event::Resign)),
             "partition" => {
-                self.replicas[leader].link.cut_until = self.now + length;
-                self.expire_lease(TTL);
+                self.replicas[leader].cut_until = self.now + length;
+                self.disturb(length);
             }
-            "large packets lost" => self.replicas[leader].link.narrow_until = self.now + length,
+            "large packets lost" => {
+                self.replicas[leader].narrow_until = self.now + length;
+                self.replicas[leader].lost_from = if self.rng.bool() { 1 } else { 4 };
+            }
             _ => return false,
         }
         true
@@ -111,8 +106,14 @@ impl World {
     /// The store.
     fn strike_store(&mut self, fault: &str, length: Duration) -> bool {
         match fault {
-            "store hangs" => self.hung_until = self.now + length / 30,
-            "store full" => self.full_until = self.now + length,
+            "store hangs" => {
+                self.hung_until = self.now + length / 30;
+                self.disturb(length / 30);
+            }
+            "store full" => {
+                self.full_until = self.now + length;
+                self.disturb(length);
+            }
             "store away" => self.stay_away(length),
             "queue refuses" => {
                 self.store.set_refusal("fragile", Some("WRONGTYPE"));
@@ -139,9 +140,8 @@ impl World {
             }
             "flushed" => {
                 self.ledger.roll_back(Ledger::default());
-                (self.checkpoint, self.unmarked_at) = (None, None);
+                self.checkpoint = None;
                 self.damage(leader, &[Damage::Flushed], length);
-                self.expire_lease(TTL);
             }
             _ => return false,
         }
@@ -196,7 +196,7 @@ impl World {
                 }
                 for index in 0..self.replicas.len() {
                     let (number, files) = (self.replicas[index].number, Arc::clone(&self.files));
-                    self.report(number, Event::Schedule(files));
+                    self.report(number, Input::Scheduler(Event::Schedule(files)));
                 }
             }
             _ => return false,
@@ -204,21 +204,21 @@ impl World {
         true
     }
 
-    fn expire_lease(&mut self, after: Duration) {
-        self.due.insert(Due::LeaseExpires, self.now + after);
-    }
-
     fn stay_away(&mut self, length: Duration) {
         self.store_back_at = self.now + length;
-        self.expire_lease(length);
+        self.disturb(length);
     }
 
     /// A process ends; a new one with no memory starts after a while.
     pub(super) fn crash(&mut self, index: usize, after: Duration) {
-        let seed = self.rng.u64(..);
-        self.replicas[index] = Replica::new(self.started, self.now + after, &self.files, seed);
+        let (seed, on_same_machine) = (self.rng.u64(..), self.rng.bool());
+        let next = Replica::new(self.started, self.now + after, &self.files, seed);
+        let before = std::mem::replace(&mut self.replicas[index], next);
+        if on_same_machine {
+            self.replicas[index].gone = before.names.into();
+        }
         self.started += 1;
-        self.expire_lease(TTL);
+        self.disturb(after);
     }
 
     /// Something is deleted, and perhaps the leader is gone at the same time.
@@ -243,9 +243,7 @@ impl World {
         if let Some(leader) = self.leader().filter(|_| self.rng.u8(..3) == 0) {
             self.crash(leader, SECOND * 5);
         }
-        // Whatever lease there was then.
-        self.expire_lease(TTL);
-        self.wake_all();
+        self.disturb(Duration::ZERO);
     }
 
     /// Shortly before a slot is due, the store's clock goes back, and nobody has read it since.
@@ -253,7 +251,6 @@ impl World {
         let by = SECOND * 2 + self.within(HOUR / 12);
         self.offset_ms = -i64::try_from(by.as_millis()).unwrap();
         self.set_now(self.now);
-        self.due.insert(Due::ClockRead, self.now + SECOND * 2);
     }
 
     /// People pause or resume.

@@ -6,23 +6,23 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::ledger::Event as Recorded;
-use super::{BOOT, FOREVER, GRACE, SECOND, World, answer};
+use super::{BOOT, FOREVER, GRACE, SECOND, TTL, World, answer};
 use crate::carrier::Carrier as _;
 use crate::clock::SinceBoot;
 use crate::config::History;
+use crate::core::campaign::{self, Campaign};
 use crate::core::{
     Action, Answer, Carried, Delivery, Event, Log, Now, Parts, Publish, Request, RequestId,
     Scheduler, Settings,
 };
-use crate::leader::lease::{Lease, Reading};
+use crate::leader::lease::{Lease, LeaseTimes};
+use crate::leader::peer::Peer;
 use crate::render::Renderer;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::progress::Completeness;
 use crate::schedule::sample::DAY;
 use crate::schedule::{Planner, Schedule, UnixMs};
-use crate::store::contract::{
-    Acquire, Acquired, Batch, Exception, Register, Reply, Settle, Store, StoreError,
-};
+use crate::store::contract::{Batch, Exception, Register, Reply, Settle, Store, StoreError};
 use crate::store::memory::MemoryStore;
 use crate::tzdata::Tzdata;
 
@@ -30,22 +30,39 @@ use crate::tzdata::Tzdata;
 static ZONES: LazyLock<Arc<Tzdata>> = LazyLock::new(|| Arc::new(Tzdata::bundled()));
 /// No answer takes longer.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// From so many slots on a request goes in large packets.
-const LARGE: usize = 4;
 
 /// One scheduler process.
 pub(super) struct Replica {
     /// No other process has the same.
     pub(super) number: u64,
     pub(super) scheduler: Scheduler,
-    pub(super) lease: Option<Lease>,
-    /// When it asks for the lease, while it has none.
-    pub(super) asks_at: UnixMs,
     pub(super) wake_at: UnixMs,
-    pub(super) is_paused: bool,
-    /// What has arrived while it was paused.
-    inbox: VecDeque<Event>,
-    pub(super) link: Link,
+    pub(super) campaign: Campaign,
+    pub(super) campaign_wakes_at: UnixMs,
+    /// Under which it announces itself.
+    pub(super) name: Arc<str>,
+    /// As its campaign says.
+    pub(super) lease: Option<Lease>,
+    /// Under which it has asked for the lease.
+    pub(super) names: Vec<String>,
+    /// Under which processes have asked that were on its machine before it.
+    pub(super) gone: Arc<[String]>,
+    /// The process is stopped.
+    pub(super) stopped_until: Option<UnixMs>,
+    /// What has arrived meanwhile.
+    inbox: VecDeque<Input>,
+    /// Nothing gets from it to the store, or back.
+    pub(super) cut_until: UnixMs,
+    /// Batches are lost …
+    pub(super) narrow_until: UnixMs,
+    /// … that have so many slots or more.
+    pub(super) lost_from: usize,
+    /// Since when nothing that it writes is answered.
+    pub(super) stuck_since: Option<UnixMs>,
+    /// Over which it writes.
+    link: Link,
+    /// Over which it campaigns.
+    pub(super) lease_link: Link,
     /// The tenure and the schedule whose entries are known to be live.
     known: Option<(u64, Arc<Schedule>)>,
     tenures: u64,
@@ -55,13 +72,16 @@ pub(super) struct Replica {
 #[derive(Default)]
 pub(super) struct Link {
     /// When the last request arrives.
-    arrives: UnixMs,
+    pub(super) arrives: UnixMs,
     /// A packet was lost: nothing comes through until its connection is given up.
     stuck_until: UnixMs,
-    /// Nothing comes through.
-    pub(super) cut_until: UnixMs,
-    /// Nothing large comes through.
-    pub(super) narrow_until: UnixMs,
+}
+
+/// What a replica takes in.
+#[derive(Debug)]
+pub(super) enum Input {
+    Scheduler(Event),
+    Campaign(campaign::Event),
 }
 
 /// What is on its way.
@@ -70,8 +90,10 @@ pub(super) enum Happening {
     Arrives { id: RequestId, request: Box<Request>, facts: Facts, is_answered: bool },
     /// Messages reach a carrier.
     Delivers(RequestId, Publish),
+    /// A request of a campaign reaches the store.
+    Asks(RequestId, campaign::Request),
     /// Something reaches the replica.
-    Reports(Box<Event>),
+    Reports(Box<Input>),
 }
 
 /// What whoever sees everything notes when a request is made.
@@ -86,7 +108,7 @@ pub(super) struct Facts {
 impl Replica {
     pub(super) fn new(
         number: u64,
-        asks_at: UnixMs,
+        starts_at: UnixMs,
         schedule: &Arc<Schedule>,
         seed: u64,
     ) -> Replica {
@@ -101,15 +123,27 @@ impl Replica {
             zones: Arc::clone(&ZONES),
             seed,
         });
+        let (times, myself) = (LeaseTimes::new(TTL), Peer::myself(&format!("r{number}")));
+        let name = myself.holder.as_str().into();
+        let campaign = Campaign::new(campaign::Parts { shared: true, times, myself, seed });
         Replica {
             number,
             scheduler,
-            lease: None,
-            asks_at,
             wake_at: FOREVER,
-            is_paused: false,
+            campaign,
+            campaign_wakes_at: starts_at,
+            name,
+            lease: None,
+            names: Vec::new(),
+            gone: Arc::default(),
+            stopped_until: None,
             inbox: VecDeque::new(),
+            cut_until: UnixMs::MIN,
+            narrow_until: UnixMs::MIN,
+            lost_from: 0,
+            stuck_since: None,
             link: Link::default(),
+            lease_link: Link::default(),
             known: None,
             tenures: 0,
         }
@@ -117,7 +151,7 @@ impl Replica {
 
     /// When it does something again, if nothing happens to it.
     pub(super) fn next(&self) -> UnixMs {
-        if self.is_paused { self.wake_at } else { self.wake_at.min(self.asks_at) }
+        self.stopped_until.unwrap_or(self.wake_at.min(self.campaign_wakes_at))
     }
 
     pub(super) fn planner(&self) -> &Planner {
@@ -127,38 +161,57 @@ impl Replica {
 
 impl World {
     /// What the clocks of a replica show.
-    fn clocks(&self) -> Now {
+    pub(super) fn clocks(&self) -> Now {
         let since_boot = SinceBoot(BOOT + self.now.since(self.start));
         Now { since_boot, wall: UnixMs(self.now.0 + self.machine_offset_ms) }
     }
 
-    fn reading(&self) -> Reading {
-        Reading { shown: self.store_now(), at: self.clocks().since_boot }
+    /// When that is.
+    pub(super) fn instant(&self, at: SinceBoot) -> UnixMs {
+        match at {
+            SinceBoot::NEVER => FOREVER,
+            // Time here goes by whole milliseconds.
+            at => self.start + at.0.saturating_sub(BOOT) + Duration::from_millis(1),
+        }
     }
 
-    /// A paused replica goes on.
-    pub(super) fn resume(&mut self, index: usize) {
-        self.replicas[index].is_paused = false;
-        for event in std::mem::take(&mut self.replicas[index].inbox) {
-            self.handle(index, event);
+    /// A process that was stopped goes on.
+    pub(super) fn go_on(&mut self, index: usize) {
+        self.replicas[index].stopped_until = None;
+        for input in std::mem::take(&mut self.replicas[index].inbox) {
+            self.take_in(index, input);
         }
-        self.handle(index, Event::Wake);
+        self.take_in(index, Input::Scheduler(Event::Wake));
+        self.take_in(index, Input::Campaign(campaign::Event::Wake));
     }
 
     /// What happens to a replica, if that runs still.
-    pub(super) fn report(&mut self, number: u64, event: Event) {
+    pub(super) fn report(&mut self, number: u64, input: Input) {
         let Some(index) = self.replicas.iter().position(|replica| replica.number == number) else {
             return;
         };
-        if self.replicas[index].is_paused {
-            self.replicas[index].inbox.push_back(event);
+        if self.replicas[index].stopped_until.is_some() {
+            self.replicas[index].inbox.push_back(input);
         } else {
-            self.handle(index, event);
+            self.take_in(index, input);
         }
     }
 
+    pub(super) fn take_in(&mut self, index: usize, input: Input) {
+        match input {
+            Input::Scheduler(event) => self.handle(index, event),
+            Input::Campaign(event) => self.campaign(index, event),
+        }
+    }
+
+    /// Reports it a little later.
+    pub(super) fn report_soon(&mut self, number: u64, input: Input) {
+        let at = self.now + self.within(SECOND / 500);
+        self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+    }
+
     /// Has a replica decide, and does what it says.
-    pub(super) fn handle(&mut self, index: usize, event: Event) {
+    fn handle(&mut self, index: usize, event: Event) {
         if let Event::Answered(_, Ok(Answer::Snapshot(snapshot))) = &event {
             let replica = &self.replicas[index];
             let state = snapshot.clone().take_state(GRACE);
@@ -180,6 +233,7 @@ impl World {
                     self.put_on_wire(at, number, Happening::Delivers(id, publish));
                 }
                 Action::Log(log) => self.on_log(index, &log),
+                Action::Writes(writes) => self.on_writes(index, writes),
                 Action::Applied | Action::Reconnect => {}
             }
         }
@@ -190,30 +244,15 @@ impl World {
         } else {
             UnixMs(wake.wall.0.saturating_sub(self.machine_offset_ms))
         };
-        let by_boot = match wake.since_boot {
-            SinceBoot::NEVER => FOREVER,
-            // Time here goes by whole milliseconds.
-            at => self.start + at.0.saturating_sub(BOOT) + Duration::from_millis(1),
-        };
-        self.replicas[index].wake_at = by_wall.min(by_boot);
+        self.replicas[index].wake_at = by_wall.min(self.instant(wake.since_boot));
     }
 
     fn on_log(&mut self, index: usize, log: &Log) {
         let number = self.replicas[index].number;
         self.trace(|| format!("r{number}: {}", in_short(log)));
         let replica = &mut self.replicas[index];
-        match log {
-            Log::TookOver { .. } => {
-                replica.tenures += 1;
-                self.last_leader = Some(replica.number);
-                self.unmarked_at = None;
-            }
-            Log::WroteNothing("fenced") => {
-                let number = replica.number;
-                let at = self.now + SECOND;
-                self.put_on_wire(at, number, Happening::Reports(Box::new(Event::Lease(None))));
-            }
-            _ => {}
+        if let Log::TookOver { .. } = log {
+            replica.tenures += 1;
         }
     }
 
@@ -238,24 +277,30 @@ impl World {
     }
 
     fn fail(&mut self, at: UnixMs, number: u64, id: RequestId, error: StoreError) {
-        let event = Event::Answered(id, Err(error));
-        self.put_on_wire(at, number, Happening::Reports(Box::new(event)));
+        let input = Input::Scheduler(Event::Answered(id, Err(error)));
+        self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
     }
 
     /// A request goes to the store.
     fn send(&mut self, index: usize, id: RequestId, request: Request) {
         let (now, delay) = (self.now, self.within(SECOND / 200));
         let facts = self.facts(index, &request);
-        let is_large = matches!(&request, Request::Dispatch(batch) if batch.writes.len() >= LARGE);
+        let slots = match &request {
+            Request::Dispatch(batch) => batch.writes.len(),
+            Request::Intend(intend) => intend.slots.len(),
+            _ => 0,
+        };
         let is_write = !is_read(&request);
-        let Replica { number, link, .. } = &mut self.replicas[index];
+        let Replica { number, link, cut_until, narrow_until, lost_from, .. } =
+            &mut self.replicas[index];
+        let is_cut = now < *cut_until || now < *narrow_until && slots >= *lost_from && slots > 0;
         let number = *number;
         let unanswered = || StoreError::Unanswered("no answer".to_owned());
         if now < self.store_back_at {
             let error = StoreError::Unavailable("connection refused".to_owned());
             return self.fail(now + delay, number, id, error);
         }
-        if now < link.cut_until || is_large && now < link.narrow_until {
+        if is_cut {
             link.stuck_until = link.stuck_until.max(now + DEADLINE);
         }
         let is_lost = is_write && self.lose == Some(Loss::Request);
@@ -308,12 +353,8 @@ impl World {
     /// What happens next on the wire.
     pub(super) fn arrive(&mut self, number: u64, happening: Happening) {
         match happening {
-            Happening::Reports(event) => {
-                if let Event::Lease(None) = *event {
-                    return self.lose_lease(number);
-                }
-                self.report(number, *event);
-            }
+            Happening::Reports(input) => self.report(number, *input),
+            Happening::Asks(id, request) => self.arrive_from_campaign(number, id, request),
             Happening::Delivers(id, publish) => {
                 let Publish { queue, messages, not_after } = publish;
                 let publications: Vec<_> =
@@ -323,8 +364,8 @@ impl World {
                     self.carrier.publish_all(&queue, &publications, || since_boot < not_after);
                 let deliveries = answer_of(published).into_iter().map(Delivery::Tried).collect();
                 let at = self.now + self.within(SECOND / 100);
-                let event = Box::new(Event::Published(id, deliveries));
-                self.put_on_wire(at, number, Happening::Reports(event));
+                let input = Input::Scheduler(Event::Published(id, deliveries));
+                self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
             }
             Happening::Arrives { id, request, facts, mut is_answered } => {
                 if self.now < self.store_back_at {
@@ -345,26 +386,11 @@ impl World {
                 let answer = self.carry_out(*request, &facts);
                 if is_answered {
                     let at = self.now + self.within(SECOND / 200);
-                    let event = Box::new(Event::Answered(id, answer));
-                    self.put_on_wire(at, number, Happening::Reports(event));
+                    let input = Input::Scheduler(Event::Answered(id, answer));
+                    self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
                 }
             }
         }
-    }
-
-    /// Its campaign finds that the lease is gone.
-    fn lose_lease(&mut self, number: u64) {
-        let Some(replica) = self.replicas.iter_mut().find(|replica| replica.number == number)
-        else {
-            return;
-        };
-        let Some(lease) = &replica.lease else { return };
-        if self.store.lease().as_ref() == Some(&lease.text) {
-            return;
-        }
-        replica.lease = None;
-        replica.asks_at = self.now;
-        self.report(number, Event::Lease(None));
     }
 
     /// The store does what it is asked, and somebody who sees everything notes it.
@@ -473,52 +499,6 @@ impl World {
         self.trace(|| format!("recorded {entry} {slot} {outcome:?} x{count} after {}", event.from));
         self.ledger.record(event);
     }
-
-    /// Whether nobody led since this replica did.
-    fn continues(&self, index: usize) -> bool {
-        self.last_leader == Some(self.replicas[index].number)
-    }
-
-    pub(super) fn try_acquire(&mut self, index: usize) {
-        if self.now
-            < self.store_back_at.max(self.hung_until).max(self.replicas[index].link.cut_until)
-        {
-            self.replicas[index].asks_at = self.now + SECOND;
-            return;
-        }
-        let waited = self.unmarked_at.is_some_and(|since| self.now.since(since) >= super::TTL);
-        let continues = self.continues(index);
-        let (even_unmarked, reading) = (waited || continues, self.reading());
-        let (number, tenures) = (self.replicas[index].number, self.replicas[index].tenures);
-        let holder = format!("r{number}-{tenures}").into();
-        let request = Acquire { holder, ttl: DAY * 36_500, even_unmarked, replaces: None };
-        let replica = &mut self.replicas[index];
-        match answer(self.store.acquire(request)) {
-            Acquired::Ours { lease: text, .. } => {
-                let (trusted_until, broker_clock) = (SinceBoot::NEVER, Some(reading));
-                let lease = Lease { text, trusted_until, continues, broker_clock };
-                (replica.lease, replica.asks_at) = (Some(lease.clone()), FOREVER);
-                self.report(number, Event::Lease(Some(lease)));
-            }
-            Acquired::Held { .. } => replica.asks_at = FOREVER,
-            Acquired::Unmarked { .. } => {
-                self.unmarked_at.get_or_insert(self.now);
-                replica.asks_at = self.now + SECOND;
-            }
-            Acquired::Unreadable { why, .. } => panic!("{why}"),
-        }
-    }
-
-    /// The clocks were set: whoever leads has read the store's anew.
-    pub(super) fn renew_all(&mut self) {
-        let reading = self.reading();
-        for index in 0..self.replicas.len() {
-            let Some(lease) = &mut self.replicas[index].lease else { continue };
-            lease.broker_clock = Some(reading);
-            let (lease, number) = (lease.clone(), self.replicas[index].number);
-            self.report(number, Event::Lease(Some(lease)));
-        }
-    }
 }
 
 /// What is lost of the next write.
@@ -529,7 +509,7 @@ pub(super) enum Loss {
 }
 
 /// The outcome of what takes no time.
-fn answer_of<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn answer_of<T>(future: impl Future<Output = T>) -> T {
     answer(async { Ok(future.await) })
 }
 

@@ -190,9 +190,13 @@ pub trait Store: Send + 'static {
         forgotten_after: Duration,
     ) -> impl Future<Output = Result<Announced, StoreError>> + Send + 'static;
 
-    /// Comes back when some leader has resigned since the last call; several resignations are one.
-    /// Never comes back where nobody can.
-    fn resigned(&mut self) -> impl Future<Output = ()> + Send;
+    /// Tries whether a batch would get through: takes the same way with about as many bytes, and stores
+    /// nothing.
+    fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static;
+
+    /// The lease that some leader has given up since the last call, or nothing where an old version does
+    /// not say which. Of very many, some are left out. Never comes back where nobody resigns.
+    fn resigned(&mut self) -> impl Future<Output = Arc<str>> + Send;
 
     /// Gives up the connection, if there is one: the next request makes a new one.
     fn reconnect(&mut self);
@@ -239,6 +243,8 @@ pub struct Register {
     pub last: bool,
 }
 
+/// So many bytes go with a probe.
+pub const PROBE_BYTES: usize = 64 * 1024;
 /// One `register` changes at most so many registrations.
 pub const MAX_CHANGES: usize = 500;
 /// One `fold` moves the progress of at most so many entries.

@@ -25,13 +25,13 @@ use crate::schedule::UnixMs;
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
-    resignations: watch::Receiver<u64>,
+    resignations: watch::Receiver<Arc<str>>,
 }
 
 struct Shared {
     clock: Box<dyn Fn() -> UnixMs + Send + Sync>,
     namespace: Mutex<Namespace>,
-    resignations: watch::Sender<u64>,
+    resignations: watch::Sender<Arc<str>>,
 }
 
 impl fmt::Debug for Shared {
@@ -90,7 +90,7 @@ impl MemoryStore {
     pub fn new(namespace: &str, clock: impl Fn() -> UnixMs + Send + Sync + 'static) -> MemoryStore {
         let namespace =
             Namespace { model: Model::new(namespace, false), queues: MemoryQueues::default() };
-        let (sender, resignations) = watch::channel(0);
+        let (sender, resignations) = watch::channel(Arc::default());
         let (clock, namespace) = (Box::new(clock), Mutex::new(namespace));
         let shared = Arc::new(Shared { clock, namespace, resignations: sender });
         MemoryStore { shared, resignations }
@@ -142,12 +142,6 @@ impl MemoryStore {
     pub fn set_lease(&self, text: Option<&str>, ttl: Option<Duration>) {
         let until = ttl.map(|ttl| self.now() + ttl);
         self.namespace().model.set_lease(text.map(Arc::from), until);
-    }
-
-    /// What stands in the place of the lease.
-    #[cfg(test)]
-    pub(crate) fn lease(&self) -> Option<Arc<str>> {
-        self.namespace().model.lease()
     }
 
     /// Everything that the store holds.
@@ -392,7 +386,7 @@ impl Store for MemoryStore {
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
         let resigned = self.namespace().model.resign(self.now(), &lease);
         if resigned {
-            self.shared.resignations.send_modify(|count| *count += 1);
+            self.shared.resignations.send_replace(lease);
         }
         ready(Ok(()))
     }
@@ -406,10 +400,15 @@ impl Store for MemoryStore {
         self.done(|namespace, now| namespace.model.announce(now, replica, said, forgotten_after))
     }
 
-    async fn resigned(&mut self) {
+    fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        ready(Ok(()))
+    }
+
+    async fn resigned(&mut self) -> Arc<str> {
         if self.resignations.changed().await.is_err() {
             std::future::pending().await
         }
+        Arc::clone(&self.resignations.borrow_and_update())
     }
 
     fn reconnect(&mut self) {}

@@ -14,6 +14,7 @@ over_every_store! {
     a_lease_that_is_not_renewed_runs_out
     a_lease_that_is_renewed_does_not_run_out
     resigning_wakes_those_who_wait
+    a_probe_changes_nothing
     a_namespace_without_a_marker_waits_for_who_remembers
     what_is_no_lease_is_taken_over_after_a_ttl
     what_is_no_lease_in_an_unmarked_namespace_is_waited_for_once
@@ -186,16 +187,26 @@ async fn resigning_wakes_those_who_wait<R: Rig>(mut rig: R) {
     other.announce("two".into(), "{}".to_owned(), TTL).await.unwrap();
     let nobody = tokio::time::timeout(Duration::from_millis(20), other.resigned()).await;
     assert!(nobody.is_err(), "nobody has resigned");
-    store.resign(lease).await.unwrap();
-    other.resigned().await;
+    store.resign(Arc::clone(&lease)).await.unwrap();
+    assert_eq!(other.resigned().await, lease);
     let twice = tokio::time::timeout(Duration::from_millis(20), other.resigned()).await;
     assert!(twice.is_err(), "one resignation wakes once");
+    let mut last = lease;
     for _ in 0..3 {
-        let lease = acquire(&mut store, "one").await;
-        store.resign(lease).await.unwrap();
+        last = acquire(&mut store, "one").await;
+        store.resign(Arc::clone(&last)).await.unwrap();
     }
-    other.resigned().await;
+    while other.resigned().await != last {}
     acquire(&mut other, "two").await;
+}
+
+async fn a_probe_changes_nothing<R: Rig>(rig: R) {
+    let mut leader = Leader::start(rig).await;
+    leader.dispatch(vec![write("a", leader.slot(1), "q")]).await.written();
+    let sequence = leader.store.read().await.unwrap().sequence;
+    leader.store.probe().await.unwrap();
+    assert_eq!(leader.store.read().await.unwrap().sequence, sequence);
+    leader.dispatch(vec![write("a", leader.slot(2), "q")]).await.written();
 }
 
 async fn a_namespace_without_a_marker_waits_for_who_remembers<R: Rig>(mut rig: R) {

@@ -141,23 +141,28 @@ async fn a_newer_format_is_left_alone() {
 }
 
 #[tokio::test]
-async fn resignations_are_heard_of_once_whatever_is_published() {
+async fn whatever_is_published_in_place_of_a_resignation_little_of_it_is_kept() {
     needs!(Redis);
     let server = RedisServer::start();
     let mut store = store(&server);
     acquire(&mut store, "one").await;
-    let payload = "x".repeat(2_000);
-    let mut pipeline = redis::Pipeline::new();
-    for _ in 0..10_000 {
-        pipeline.publish("test:resigned", &payload);
+    for (payload, heard) in [("x".repeat(2_000), false), ("x".repeat(200), true)] {
+        let mut pipeline = redis::Pipeline::new();
+        for _ in 0..10_000 {
+            pipeline.publish("test:resigned", &payload);
+        }
+        let sent: Vec<u64> = pipeline.query(&mut server.connect()).unwrap();
+        assert_eq!(sent.iter().sum::<u64>(), 10_000);
+        // Whatever is answered comes behind all of them.
+        store.announce("one".into(), "{}".into(), TTL).await.unwrap();
+        let mut count = 0;
+        let soon = Duration::from_millis(50);
+        while let Ok(lease) = tokio::time::timeout(soon, store.resigned()).await {
+            assert_eq!(*lease, *payload);
+            count += 1;
+        }
+        assert!(count <= 16 && (count > 0) == heard, "{count}");
     }
-    let heard: Vec<u64> = pipeline.query(&mut server.connect()).unwrap();
-    assert_eq!(heard.iter().sum::<u64>(), 10_000);
-    // Whatever is answered comes behind all of them.
-    store.announce("one".into(), "{}".into(), TTL).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(5), store.resigned()).await.unwrap();
-    let again = tokio::time::timeout(Duration::from_millis(50), store.resigned()).await;
-    assert!(again.is_err(), "it was one wake-up");
 }
 
 #[tokio::test]

@@ -36,7 +36,12 @@ enum Silence {
     LostAnswers,
     /// It is lost.
     LostEverything,
+    /// Large packets of the client are lost, and with one of them all that follows on its connection.
+    LostPackets,
 }
+
+/// Packets are large that have more bytes.
+const LARGE: usize = 1_400;
 
 /// What becomes of bytes on their way.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,6 +136,12 @@ impl Proxy {
         self.line.set_silence(Silence::LostEverything);
     }
 
+    /// Large packets of the client are lost from now on, and no connection is closed before
+    /// [`mend`](Self::mend), as over a tunnel that neither takes them nor says so.
+    pub(crate) fn lose_large_packets(&self) {
+        self.line.set_silence(Silence::LostPackets);
+    }
+
     /// The server hears everything, and its answers are lost; no connection is closed before
     /// [`mend`](Self::mend).
     pub(crate) fn lose_answers(&self) {
@@ -193,6 +204,8 @@ struct Pair {
     client: TcpStream,
     server: Stream,
     loses_replies: AtomicBool,
+    /// A packet of the client was lost.
+    has_gap: AtomicBool,
 }
 
 impl Pair {
@@ -243,7 +256,8 @@ impl Write for &Stream {
 impl Line {
     fn set_silence(&self, silence: Silence) {
         let before = std::mem::replace(&mut *self.silence.lock().unwrap(), silence);
-        if matches!(before, Silence::LostAnswers | Silence::LostEverything) {
+        let lost = [Silence::LostAnswers, Silence::LostEverything, Silence::LostPackets];
+        if lost.contains(&before) {
             self.hang_up();
         }
         self.changed.notify_all();
@@ -275,7 +289,12 @@ impl Line {
         };
         // Without a server the client's connection is closed, which is what it would see.
         let Ok(server) = server else { return };
-        let pair = Arc::new(Pair { client, server, loses_replies: AtomicBool::new(false) });
+        let pair = Arc::new(Pair {
+            client,
+            server,
+            loses_replies: AtomicBool::new(false),
+            has_gap: AtomicBool::new(false),
+        });
         let mut pairs = self.pairs.lock().unwrap();
         pairs.retain(|pair| pair.strong_count() > 0);
         pairs.push(Arc::downgrade(&pair));
@@ -284,6 +303,11 @@ impl Line {
         thread::spawn(move || {
             line.pass(&requests.client, &requests.server, |request| {
                 line.wait_while(|silence| silence == Silence::Everything);
+                let is_large = line.silence() == Silence::LostPackets && request.len() > LARGE;
+                if is_large || requests.has_gap.load(Ordering::SeqCst) {
+                    requests.has_gap.store(true, Ordering::SeqCst);
+                    return Fate::Lose;
+                }
                 if line.silence() == Silence::LostEverything {
                     let mut lost = line.lost.lock().unwrap();
                     let room = MAX_LOST.saturating_sub(lost.len());
@@ -300,7 +324,7 @@ impl Line {
         self.pass(&pair.server, &pair.client, |_| {
             let waits = [Silence::Answers, Silence::Everything];
             self.wait_while(|silence| waits.contains(&silence));
-            if self.silence() != Silence::Nothing {
+            if ![Silence::Nothing, Silence::LostPackets].contains(&self.silence()) {
                 return Fate::Lose;
             }
             self.answers.fetch_add(1, Ordering::SeqCst);

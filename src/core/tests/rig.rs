@@ -15,6 +15,7 @@ use crate::carrier::Carrier as _;
 use crate::carrier::memory::MemoryCarrier;
 use crate::clock::SinceBoot;
 use crate::config::History;
+use crate::core::campaign::Writes;
 use crate::core::{
     Action, Answer, Carried, Delivery, Event, Now, Parts, Publish, Request, RequestId, Scheduler,
     Settings,
@@ -59,6 +60,7 @@ pub(super) enum Fault {
     LostRequest,
     LostReply,
     Unavailable,
+    Refused,
 }
 
 /// What a replica asks of its store, and what becomes of that.
@@ -83,6 +85,8 @@ pub(super) fn answer<T>(request: impl Future<Output = T>) -> T {
 pub(super) struct Replica {
     pub(super) scheduler: Scheduler,
     pub(super) wire: Wire,
+    /// What the campaign is told.
+    pub(super) writes: Vec<Writes>,
     store: MemoryStore,
     carrier: MemoryCarrier,
     clock: TestClock,
@@ -137,6 +141,7 @@ impl Rig {
         Replica {
             scheduler: Scheduler::new(parts),
             wire: Wire::default(),
+            writes: Vec::new(),
             store: self.store.clone(),
             carrier: self.carrier.clone(),
             clock: self.clock.clone(),
@@ -303,6 +308,10 @@ impl Replica {
                     write_log(&event);
                     None
                 }
+                Action::Writes(writes) => {
+                    self.writes.push(writes);
+                    None
+                }
                 Action::Applied | Action::Reconnect => None,
             };
             self.events.extend(event);
@@ -353,6 +362,7 @@ impl Replica {
             }
             Fault::LostRequest => Err(StoreError::Unanswered("no answer".to_owned())),
             Fault::Unavailable => Err(StoreError::Unavailable("busy".to_owned())),
+            Fault::Refused => Err(StoreError::Refused("OOM".to_owned())),
         }
     }
 

@@ -43,12 +43,6 @@ impl Model {
         self.lease = LeaseKey { text, until, strange: None };
     }
 
-    /// What stands in the place of the lease.
-    #[cfg(test)]
-    pub(crate) fn lease(&self) -> Option<Arc<str>> {
-        self.lease.text.clone()
-    }
-
     /// Asks for the lease. What is no lease, or never runs out, is taken over once it has stood there
     /// unchanged for a whole TTL; the very lease that the caller replaces, at once.
     pub(crate) fn acquire(&mut self, now: UnixMs, request: &Acquire) -> Acquired {

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
+    AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo,
     RedisError, RedisFuture, Value,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::{Failure, explain};
+use super::resignations::Resignations;
 use crate::address::{Endpoint, HostPort, Login};
 use crate::tls::{self, Tls};
 
@@ -102,12 +102,12 @@ pub(super) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// A connection to `server`, whose login it has passed. A message that the server sends unasked
-    /// wakes `published`, and is dropped: whatever comes, nothing is kept.
+    /// A connection to `server`, whose login it has passed. What the server sends unasked is
+    /// heard by `resignations`.
     pub(super) async fn open(
         &self,
         server: &Server,
-        published: Option<&Arc<Notify>>,
+        resignations: Option<&Resignations>,
     ) -> Result<Connection, Failure> {
         let until = Instant::now() + self.deadline;
         let settings = &server.settings;
@@ -116,11 +116,11 @@ impl Opening<'_> {
                 let stream = timeout_at(until, UnixStream::connect(path)).await;
                 let stream = stream.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
                 let stream = stream.map_err(|error| Failure::other(of_socket(&error)))?;
-                self.log_in(stream, settings, published, until).await.map_err(explain)
+                self.log_in(stream, settings, resignations, until).await.map_err(explain)
             }
             Endpoint::Tcp { host, tls: false } => {
                 let stream = reach(host, until).await?;
-                let done = self.log_in(stream, settings, published, until).await;
+                let done = self.log_in(stream, settings, resignations, until).await;
                 done.map_err(|error| match is_no_redis(&error) {
                     true => Failure::other(format!(
                         "the server there does not speak the Redis protocol ({error}); if it \
@@ -142,7 +142,7 @@ impl Opening<'_> {
                         return Err(Failure::other(text));
                     }
                 };
-                self.log_in(stream, settings, published, until).await.map_err(explain)
+                self.log_in(stream, settings, resignations, until).await.map_err(explain)
             }
         }
     }
@@ -151,16 +151,13 @@ impl Opening<'_> {
         &self,
         stream: S,
         settings: &RedisConnectionInfo,
-        published: Option<&Arc<Notify>>,
+        resignations: Option<&Resignations>,
         until: Instant,
     ) -> Result<Connection, RedisError> {
         let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.deadline));
-        if let Some(published) = published {
-            let published = Arc::clone(published);
+        if let Some(resignations) = resignations.cloned() {
             config = config.set_push_sender(move |push: PushInfo| {
-                if push.kind == PushKind::Message {
-                    published.notify_one();
-                }
+                resignations.hear(&push);
                 Ok::<(), Infallible>(())
             });
         }

@@ -1,14 +1,13 @@
 //! A connection that is made when needed, and a deadline on every call.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{FromRedisValue, Pipeline, RedisError};
-use tokio::sync::Notify;
 
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::explain;
+use super::resignations::Resignations;
 use super::sentinel::Sentinels;
 use super::{inspect, lua};
 use crate::address::{RedisAddress, RedisServer};
@@ -26,7 +25,7 @@ pub(super) struct Link {
     is_store: bool,
     /// What every new connection begins with.
     setup: Pipeline,
-    published: Option<Arc<Notify>>,
+    resignations: Option<Resignations>,
     connection: Option<Connection>,
     /// Idle connections stay open when they are used at least so often.
     ping_after: Duration,
@@ -64,16 +63,16 @@ impl Link {
             deadline,
             is_store: false,
             setup: Pipeline::new(),
-            published: None,
+            resignations: None,
             connection: None,
             ping_after: MAX_IDLE,
         }
     }
 
-    /// Subscribes every connection to `channel`; whatever is published there wakes `published`.
-    pub(super) fn listen(mut self, channel: String, published: &Arc<Notify>) -> Link {
+    /// Subscribes every connection to `channel`; whatever is resignations there wakes `resignations`.
+    pub(super) fn listen(mut self, channel: String, resignations: Resignations) -> Link {
         self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
-        self.published = Some(Arc::clone(published));
+        self.resignations = Some(resignations);
         self
     }
 
@@ -99,11 +98,11 @@ impl Link {
     }
 
     async fn connect(&mut self) -> Result<Connection, StoreError> {
-        let published = self.published.as_ref();
+        let resignations = self.resignations.as_ref();
         let opening = Opening { tls: &self.tls, deadline: self.deadline };
         let mut connection = match &mut self.place {
-            Place::At(server) => opening.open(server, published).await?,
-            Place::KnownTo(sentinels) => sentinels.connect(&opening, published).await?,
+            Place::At(server) => opening.open(server, resignations).await?,
+            Place::KnownTo(sentinels) => sentinels.connect(&opening, resignations).await?,
         };
         if self.is_store {
             inspect::inspect(&mut connection).await?;

@@ -54,6 +54,7 @@ scripts! {
     TRIM = "journal" "trim";
     CONVERT = "convert";
     PEEK = "peek";
+    PROBE = "probe";
 }
 
 /// The call of a loaded script with its keys; the caller adds the arguments.

@@ -20,6 +20,7 @@ mod peek;
 mod reading;
 mod reply;
 mod requests;
+mod resignations;
 mod results;
 mod sentinel;
 mod store;

@@ -1,15 +1,15 @@
 //! Asks the Sentinels for the master before each connection.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{RedisConnectionInfo, Value};
-use tokio::sync::Notify;
+
 use tokio::time::timeout;
 use tracing::info;
 
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::{Failure, Kind, explain};
+use super::resignations::Resignations;
 use crate::address::{self, Endpoint, HostPort};
 use crate::store::contract::StoreError;
 
@@ -46,7 +46,7 @@ impl Sentinels {
     pub(super) async fn connect(
         &mut self,
         opening: &Opening<'_>,
-        published: Option<&Arc<Notify>>,
+        resignations: Option<&Resignations>,
     ) -> Result<Connection, StoreError> {
         let share = opening.deadline / u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ impl Sentinels {
             if tried.contains(&found) {
                 continue;
             }
-            match connect_to_master(&master, opening, published).await {
+            match connect_to_master(&master, opening, resignations).await {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
@@ -114,9 +114,9 @@ const OWN_LOGIN: &str = "`sentinel_user` and `sentinel_password` are the Sentine
 async fn connect_to_master(
     server: &Server,
     opening: &Opening<'_>,
-    published: Option<&Arc<Notify>>,
+    resignations: Option<&Resignations>,
 ) -> Result<Connection, Failure> {
-    let mut connection = opening.open(server, published).await?;
+    let mut connection = opening.open(server, resignations).await?;
     let role: Vec<Value> =
         redis::cmd("ROLE").query_async(&mut connection).await.map_err(explain)?;
     let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 use super::batch::{self, Context};
 use super::counted::CountedQueues;
@@ -14,14 +14,15 @@ use super::link::Link;
 use super::notify::{Noticed, events};
 use super::reading::{self, Source};
 use super::requests::Requests;
+use super::resignations::Resignations;
 use super::{history, inspect, lua, pauses, reply, writing};
 use crate::address::RedisAddress;
 use crate::schedule::TaskIds;
 use crate::store::contract::{
     Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
     History, HistoryQuery, Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, ManualNote,
-    Noted, OpenBackfill, PausesChanged, PausesRead, PrunePauses, Register, Renewed, Reply, Sent,
-    Settle, Snapshot, Store, StoreError, Trim, Trimmed,
+    Noted, OpenBackfill, PROBE_BYTES, PausesChanged, PausesRead, PrunePauses, Register, Renewed,
+    Reply, Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
 };
 use crate::store::{Outgoing, open_backfills};
 use crate::tls::Tls;
@@ -42,7 +43,7 @@ pub struct RedisStore {
     counted_before: Arc<Mutex<Option<CountedQueues>>>,
     noticed: Noticed,
     inspected: Arc<Mutex<bool>>,
-    resigned: Arc<Notify>,
+    resigned: mpsc::Receiver<Arc<str>>,
     sightings: Sightings,
     /// Where the next look at the replicas begins.
     replicas_from: Arc<Mutex<String>>,
@@ -59,12 +60,12 @@ impl RedisStore {
         timeout: Duration,
     ) -> RedisStore {
         let keys = Keys::new(namespace);
-        let resigned = Arc::new(Notify::new());
+        let (resignations, resigned) = Resignations::channel();
         let over = |link| Source { requests: Requests::over(link), keys: keys.clone() };
         let link = || Link::new(address, tls, timeout);
         RedisStore {
             source: over(link()),
-            lease: over(link().listen(keys.resigned(), &resigned)),
+            lease: over(link().listen(keys.resigned(), resignations)),
             pauses: over(link()),
             ids: TaskIds::new(namespace),
             database: address.database.into(),
@@ -367,8 +368,21 @@ impl Store for RedisStore {
         }
     }
 
-    async fn resigned(&mut self) {
-        self.resigned.notified().await;
+    fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        const ARGUMENT: usize = 1024;
+        let mut call = lua::large_call(&lua::PROBE, &[], PROBE_BYTES + ARGUMENT);
+        for _ in 0..PROBE_BYTES / ARGUMENT {
+            call.arg([b' '; ARGUMENT].as_slice());
+        }
+        let answer = self.source.requests.ask(call);
+        async move { answer.await.map(drop) }
+    }
+
+    async fn resigned(&mut self) -> Arc<str> {
+        match self.resigned.recv().await {
+            Some(lease) => lease,
+            None => std::future::pending().await,
+        }
     }
 
     fn reconnect(&mut self) {

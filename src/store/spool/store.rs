@@ -35,7 +35,7 @@ use crate::store::{Outgoing, Peeked};
 #[derive(Clone, Debug)]
 pub struct SpoolStore {
     worker: Arc<Worker>,
-    resignations: watch::Receiver<u64>,
+    resignations: watch::Receiver<Arc<str>>,
 }
 
 type Job = Box<dyn FnOnce(&mut Spool) + Send>;
@@ -45,7 +45,7 @@ struct Worker {
     /// `None` while it is being ended.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    resignations: watch::Sender<u64>,
+    resignations: watch::Sender<Arc<str>>,
 }
 
 /// What the thread has.
@@ -98,7 +98,7 @@ impl SpoolStore {
         let run = move || waiting.into_iter().for_each(|job| job(&mut spool));
         let thread = std::thread::Builder::new().name("spool".to_owned()).spawn(run);
         let thread = thread.map_err(super::failed("start a thread for", path))?;
-        let (sender, resignations) = watch::channel(0);
+        let (sender, resignations) = watch::channel(Arc::default());
         let worker = Worker { jobs: Some(jobs), thread: Some(thread), resignations: sender };
         Ok(SpoolStore { worker: Arc::new(worker), resignations })
     }
@@ -577,7 +577,7 @@ impl Store for SpoolStore {
         self.ask(move |spool| {
             let now = (spool.clock)();
             if spool.model.resign(now, &lease) {
-                resignations.send_modify(|count| *count += 1);
+                resignations.send_replace(lease);
             }
             Ok(())
         })
@@ -595,10 +595,15 @@ impl Store for SpoolStore {
         })
     }
 
-    async fn resigned(&mut self) {
+    fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        self.ask(|_| Ok(()))
+    }
+
+    async fn resigned(&mut self) -> Arc<str> {
         if self.resignations.changed().await.is_err() {
             std::future::pending().await
         }
+        Arc::clone(&self.resignations.borrow_and_update())
     }
 
     fn reconnect(&mut self) {}

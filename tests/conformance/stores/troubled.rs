@@ -104,11 +104,12 @@ impl Store for TroubledStore {
         acquire(request: Acquire) -> Acquired, |acquired| matches!(acquired, Acquired::Ours { .. });
         renew(lease: Arc<str>, ttl: Duration) -> Renewed, |_| false;
         resign(lease: Arc<str>) -> (), |_| false;
+        probe() -> (), |_| false;
         announce(replica: Arc<str>, said: String, forgotten_after: Duration) -> Announced, |_| false;
     }
 
-    async fn resigned(&mut self) {
-        self.store.lock().await.resigned().await;
+    async fn resigned(&mut self) -> Arc<str> {
+        self.store.lock().await.resigned().await
     }
 
     fn reconnect(&mut self) {

@@ -8,5 +8,5 @@ if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
 end
 redis.call('DEL', KEYS[1])
 -- An ACL may forbid it; then they wait.
-redis.pcall('PUBLISH', KEYS[2], '')
+redis.pcall('PUBLISH', KEYS[2], ARGV[1])
 return 1

@@ -1,0 +1,653 @@
+//! The campaign of one replica for the lease: acquire, renew, resign.
+//!
+//! A state machine like the [scheduler](super::scheduler), and apart from it: it has a thread and a connection of
+//! its own, so that no amount of work delays a renewal. At most one request is on its way at a time, and a probe.
+
+mod log;
+mod peers;
+mod tenures;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::log::Log;
+use self::peers::Peers;
+use self::tenures::Names;
+use super::{Now, RequestId, backoff};
+use crate::clock::SinceBoot;
+use crate::leader::lease::{Lease, LeaseTimes, Reading};
+use crate::leader::peer::Peer;
+use crate::schedule::UnixMs;
+use crate::store::contract::{Acquire, Acquired, Announced, Renewed, StoreError};
+
+/// The holder where there can be only one.
+pub const SOLE: &str = "sole";
+/// Why a leader without peers does not resign.
+const NOBODY_ELSE: &str = "only one process can use a spool; stop this one and start another";
+/// Why a follower does not.
+const NOT_LEADING: &str = "this replica does not lead";
+/// Those whom a resignation wakes ask within this time, a little apart, so that one finds the lease taken.
+const APART: Duration = Duration::from_millis(30);
+/// Nobody who could not publish holds back for longer.
+const MAX_HOLD_BACK: Duration = Duration::from_secs(600);
+
+/// What a campaign is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Whether there can be other replicas.
+    pub shared: bool,
+    /// What the lease lives by.
+    pub times: LeaseTimes,
+    /// Under its name from its start to its end, whatever its tenures.
+    pub myself: Peer,
+    /// Seeds all random numbers.
+    pub seed: u64,
+}
+
+/// What has happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The answer to a request.
+    Answered(RequestId, Result<Answer, StoreError>),
+    /// A leader has given up this lease; of an old version, that is empty.
+    Resigned(Arc<str>),
+    /// What the scheduler writes.
+    Writes(Writes),
+    /// The content hash of the schedule that is loaded now.
+    Schedule(String),
+    /// Somebody asks this replica to make way.
+    Resign,
+    /// The service has ended: resign if need be, and end.
+    Leave,
+    /// It is time.
+    Wake,
+}
+
+/// How writes fare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// The store has carried one out.
+    Succeed,
+    /// None was answered that was asked for since then.
+    TimeOut(SinceBoot),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Action {
+    /// Ask; the answer is an [`Event::Answered`].
+    Request(RequestId, Request),
+    /// This is the lease from now on; `None`: this replica does not lead.
+    Lease(Option<Lease>),
+    /// Answer all who have asked this replica to make way.
+    Answer(Result<(), String>),
+    /// Say it in the log.
+    Log(Log),
+    /// The campaign is over: it was left, or the store cannot be used, which no retry cures.
+    End(Result<(), StoreError>),
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Have it known on this machine who is about to ask for the lease; see
+    /// [`tenure_file`](crate::leader::TenureFile).
+    Name(Arc<str>),
+    /// See [`Store::acquire`](crate::store::contract::Store::acquire).
+    Acquire(Acquire),
+    /// See [`Store::renew`](crate::store::contract::Store::renew).
+    Renew(Arc<str>),
+    /// See [`Store::resign`](crate::store::contract::Store::resign).
+    Resign(Arc<str>),
+    /// See [`Store::announce`](crate::store::contract::Store::announce).
+    Announce(String),
+    /// See [`Store::probe`](crate::store::contract::Store::probe).
+    Probe,
+}
+
+/// What is answered.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// To [`Request::Name`].
+    Named(Named),
+    /// To [`Request::Acquire`].
+    Acquired(Acquired),
+    /// To [`Request::Renew`].
+    Renewed(Renewed),
+    /// To [`Request::Resign`].
+    Resigned,
+    /// To [`Request::Announce`].
+    Announced(Announced),
+    /// To [`Request::Probe`].
+    Probed,
+}
+
+/// Who asks for the lease.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The name to ask under.
+    pub holder: Arc<str>,
+    /// Holders whose processes are gone.
+    pub gone: Arc<[String]>,
+}
+
+/// How a campaign stands, for those who want to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// `"<term> <holder>"` of whoever leads, as far as we know.
+    pub leader: Option<Arc<str>>,
+    /// The replicas, this one included; of more than a hundred, some.
+    pub peers: Vec<Peer>,
+    /// How many replicas there are in all.
+    pub peer_count: usize,
+    /// When the wait for a replica that remembers is over, if there is one.
+    pub waits_until: Option<UnixMs>,
+    /// Why the store is unavailable, while it is.
+    pub trouble: Option<String>,
+    /// What is wrong with the lease, while nobody can have it for that.
+    pub lease_trouble: Option<String>,
+    /// How many of the campaign's requests have failed.
+    pub errors: u64,
+}
+
+/// One replica's part in finding a leader.
+#[derive(Debug)]
+pub struct Campaign {
+    shared: bool,
+    times: LeaseTimes,
+    rng: fastrand::Rng,
+    names: Names,
+    peers: Peers,
+    /// The lease while it leads.
+    lease: Option<Lease>,
+    asked: Option<(RequestId, Asked)>,
+    probe: Option<RequestId>,
+    /// When it asks next, if nothing happens before.
+    next_at: SinceBoot,
+    /// Requests that have failed one after another.
+    failures: u32,
+    standing: Standing,
+    /// The lease of the last tenure that we know of, ours or another's.
+    last_known: Option<Arc<str>>,
+    own_last: Option<Arc<str>>,
+    unmarked_since: Option<SinceBoot>,
+    hold_back_until: Option<SinceBoot>,
+    /// It holds back as it could not publish.
+    waits_for_probe: bool,
+    /// For how long it holds back the next time that it could not publish.
+    hold_back: Duration,
+    /// Since when the writes of this tenure have timed out.
+    stuck_since: Option<SinceBoot>,
+    /// The store has answered before.
+    was_reached: bool,
+    is_asked_to_resign: bool,
+    is_leaving: bool,
+    is_over: bool,
+    last_id: u64,
+    actions: Vec<Action>,
+}
+
+/// What was asked and is not answered.
+#[derive(Debug)]
+enum Asked {
+    Name,
+    Acquire {
+        at: SinceBoot,
+        request: Acquire,
+        /// Nobody has led since this replica did, as far as it knows.
+        remembers: bool,
+    },
+    /// To keep a lease that was given to us, and whose answer was lost.
+    Adopt {
+        at: SinceBoot,
+        lease: Arc<str>,
+        remembers: bool,
+    },
+    Renew {
+        at: SinceBoot,
+    },
+    Announce,
+    Resign {
+        lease: Arc<str>,
+        hold_back: HoldBack,
+    },
+    Farewell,
+}
+
+/// For how long a replica that has resigned does not ask for the lease.
+#[derive(Clone, Copy, Debug)]
+struct HoldBack {
+    length: Duration,
+    /// It could not publish. If nobody leads, it asks as soon as its own probe has passed.
+    is_stuck: bool,
+}
+
+impl HoldBack {
+    const NONE: HoldBack = HoldBack::after_a_wish(Duration::ZERO);
+
+    const fn after_a_wish(length: Duration) -> HoldBack {
+        HoldBack { length, is_stuck: false }
+    }
+}
+
+impl Campaign {
+    /// A campaign that has asked nothing yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Campaign {
+        let Parts { shared, times, myself, seed } = parts;
+        let mut rng = fastrand::Rng::with_seed(seed);
+        Campaign {
+            shared,
+            times,
+            names: Names::new(shared, &myself, &mut rng),
+            rng,
+            peers: Peers::new(myself),
+            lease: None,
+            asked: None,
+            probe: None,
+            next_at: SinceBoot(Duration::ZERO),
+            failures: 0,
+            standing: Standing::default(),
+            last_known: None,
+            own_last: None,
+            unmarked_since: None,
+            hold_back_until: None,
+            waits_for_probe: false,
+            hold_back: times.ttl,
+            stuck_since: None,
+            was_reached: false,
+            is_asked_to_resign: false,
+            is_leaving: false,
+            is_over: false,
+            last_id: 0,
+            actions: Vec::new(),
+        }
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// When to call again, with [`Event::Wake`] if nothing else has happened.
+    #[must_use]
+    pub fn wake(&self) -> SinceBoot {
+        let asks_at = if self.asked.is_none() { self.next_at } else { SinceBoot::NEVER };
+        let trusted_until = self.lease.as_ref().map(|lease| lease.trusted_until);
+        trusted_until.map_or(asks_at, |until| until.min(asks_at))
+    }
+
+    /// Takes in what has happened, and gives what is to be done, in order.
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
+        match event {
+            Event::Answered(id, answer) => self.on_answered(id, answer, now),
+            Event::Resigned(lease) => self.on_resigned(&lease, now),
+            Event::Writes(writes) => self.on_writes(writes, now),
+            Event::Schedule(hash) => self.peers.myself.schedule = hash,
+            Event::Resign => self.on_resign(),
+            Event::Leave => self.is_leaving = true,
+            Event::Wake => {}
+        }
+        self.turn(now);
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Asks the next thing, if it is time.
+    fn turn(&mut self, now: Now) {
+        if let Some(lease) = self.lease.take_if(|lease| !lease.is_trusted(now.since_boot)) {
+            self.log(Log::NotRenewed(Arc::clone(&lease.text)));
+            self.step_down(lease.text, now);
+        }
+        if self.asked.is_some() || self.is_over {
+            return;
+        }
+        match &self.lease {
+            Some(_) if self.is_leaving => self.resign(HoldBack::NONE),
+            Some(_) if self.is_asked_to_resign => {
+                self.resign(HoldBack::after_a_wish(self.times.ttl / 2))
+            }
+            Some(lease) if self.shared && self.next_at <= now.since_boot => {
+                let request = Request::Renew(Arc::clone(&lease.text));
+                self.ask(request, Asked::Renew { at: now.since_boot });
+            }
+            Some(_) => {}
+            None if self.is_leaving && self.shared => {
+                self.ask(Request::Announce(String::new()), Asked::Farewell);
+            }
+            None if self.is_leaving => self.end(Ok(())),
+            None if self.next_at <= now.since_boot => self.follow(now),
+            None => {}
+        }
+    }
+
+    /// Asks for the lease, unless it was just given up.
+    fn follow(&mut self, now: Now) {
+        if let Some(until) = self.hold_back_until.filter(|until| *until > now.since_boot) {
+            self.next_at = until.min(now.since_boot + self.times.renew_every);
+            if self.waits_for_probe && !self.peers.has_leader() {
+                // Who could not publish may be able to by now, and nobody else does.
+                self.probe();
+            }
+            return self.announce();
+        }
+        self.hold_back_until = None;
+        if self.shared {
+            self.ask(Request::Name(self.names.next()), Asked::Name);
+        } else {
+            self.acquire(now);
+        }
+    }
+
+    fn acquire(&mut self, now: Now) {
+        let ttl = self.times.ttl;
+        let remembers = self.own_last.is_some() && self.last_known == self.own_last;
+        let waited = self.unmarked_since.is_some_and(|since| now.since_boot.since(since) >= ttl);
+        let even_unmarked = remembers || waited || !self.shared;
+        let request = Acquire { holder: self.names.holder(), ttl, even_unmarked, replaces: None };
+        self.ask_for_lease(request, remembers, now.since_boot);
+    }
+
+    fn ask_for_lease(&mut self, request: Acquire, remembers: bool, at: SinceBoot) {
+        let asked = Asked::Acquire { at, request: request.clone(), remembers };
+        self.ask(Request::Acquire(request), asked);
+    }
+
+    fn on_answered(&mut self, id: RequestId, answer: Result<Answer, StoreError>, now: Now) {
+        if self.probe.take_if(|probe| *probe == id).is_some() {
+            return self.on_probed(answer.is_ok(), now);
+        }
+        let Some((_, asked)) = self.asked.take_if(|(asked, _)| *asked == id) else { return };
+        match (asked, answer) {
+            (Asked::Name, Ok(Answer::Named(named))) => {
+                self.names.know(named);
+                self.acquire(now);
+            }
+            (Asked::Acquire { at, request, remembers }, Ok(Answer::Acquired(acquired))) => {
+                self.report(None);
+                self.on_acquired(acquired, request, remembers, at, now);
+            }
+            (Asked::Adopt { at, lease, remembers }, Ok(Answer::Renewed(renewed))) => {
+                self.report(None);
+                if renewed.kept {
+                    self.begin(lease, remembers, renewed.now, at, now);
+                }
+            }
+            (Asked::Renew { at }, Ok(Answer::Renewed(renewed))) => {
+                self.report(None);
+                self.on_renewed(renewed, at, now);
+            }
+            (Asked::Announce, Ok(Answer::Announced(announced))) => {
+                self.on_announced(announced, now)
+            }
+            // A full store refuses this, and is not away.
+            (Asked::Announce, _) => {}
+            (Asked::Resign { lease, hold_back }, answer) => {
+                self.on_given_up(lease, hold_back, answer.map(drop), now);
+            }
+            (Asked::Farewell, _) => self.end(Ok(())),
+            (_, Err(error @ StoreError::Unusable(_))) => self.end(Err(error)),
+            (Asked::Renew { .. }, Err(error)) => self.fail(&error, self.times.renew_every / 2, now),
+            (_, Err(error)) => {
+                self.standing.leader = None;
+                self.fail(&error, self.times.renew_every, now);
+            }
+            (asked, Ok(answer)) => debug_assert!(false, "{answer:?} is no answer to {asked:?}"),
+        }
+    }
+
+    fn on_acquired(
+        &mut self,
+        acquired: Acquired,
+        mut request: Acquire,
+        remembers: bool,
+        asked_at: SinceBoot,
+        now: Now,
+    ) {
+        if !matches!(acquired, Acquired::Unmarked { .. }) {
+            (self.unmarked_since, self.standing.waits_until) = (None, None);
+        }
+        if !matches!(acquired, Acquired::Unreadable { .. }) {
+            self.standing.lease_trouble = None;
+        }
+        match acquired {
+            Acquired::Ours { lease, now: shown } => {
+                self.begin(lease, remembers, shown, asked_at, now);
+            }
+            Acquired::Held { lease, .. }
+                if request.replaces.is_none() && self.names.is_gone(&lease) =>
+            {
+                let lease = Arc::<str>::from(lease);
+                self.log(Log::LeaderGone(Arc::clone(&lease)));
+                request.replaces = Some(lease);
+                self.ask_for_lease(request, remembers, now.since_boot);
+            }
+            Acquired::Held { lease, .. } if self.names.is_ours(&lease) => {
+                // The answer to an earlier question was lost, and the lease has been ours since.
+                let (lease, at) = (Arc::<str>::from(lease), now.since_boot);
+                let asked = Asked::Adopt { at, lease: Arc::clone(&lease), remembers };
+                self.ask(Request::Renew(lease), asked);
+            }
+            Acquired::Held { lease, left, now: shown } => {
+                self.read_clock(shown, now);
+                self.note_leader(lease.into(), left, now);
+            }
+            Acquired::Unmarked { now: shown } => {
+                self.read_clock(shown, now);
+                self.wait_for_who_remembers(now);
+            }
+            Acquired::Unreadable { why, now: shown } => {
+                self.read_clock(shown, now);
+                self.standing.leader = None;
+                if self.standing.lease_trouble.as_ref() != Some(&why) {
+                    self.log(Log::Unreadable(why.clone()));
+                }
+                self.standing.lease_trouble = Some(why);
+                self.next_at = now.since_boot + self.times.renew_every;
+                self.announce();
+            }
+        }
+    }
+
+    /// The lease is ours.
+    fn begin(
+        &mut self,
+        text: Arc<str>,
+        continues: bool,
+        shown: UnixMs,
+        asked_at: SinceBoot,
+        now: Now,
+    ) {
+        self.log(Log::Acquired(Arc::clone(&text)));
+        self.last_known = Some(Arc::clone(&text));
+        self.own_last = Some(Arc::clone(&text));
+        self.standing.leader = Some(Arc::clone(&text));
+        self.peers.myself.tenure = Some(text.to_string());
+        (self.failures, self.is_asked_to_resign) = (0, false);
+        let (mut trusted_until, mut broker_clock) = (SinceBoot::NEVER, None);
+        self.next_at = SinceBoot::NEVER;
+        if self.shared {
+            trusted_until = self.times.trusted_until(asked_at);
+            broker_clock = Some(self.read_clock(shown, now));
+            self.next_at = asked_at + self.times.renew_every;
+            self.announce();
+        }
+        let lease = Lease { text, trusted_until, continues, broker_clock };
+        self.lease = Some(lease.clone());
+        self.actions.push(Action::Lease(Some(lease)));
+    }
+
+    fn on_renewed(&mut self, renewed: Renewed, asked_at: SinceBoot, now: Now) {
+        let Some(lease) = &self.lease else { return };
+        if !renewed.kept {
+            let text = Arc::clone(&lease.text);
+            self.log(Log::Lost(Arc::clone(&text)));
+            return self.step_down(text, now);
+        }
+        let reading = self.read_clock(renewed.now, now);
+        self.failures = 0;
+        self.next_at = asked_at + self.times.renew_every;
+        if let Some(lease) = &mut self.lease {
+            lease.trusted_until = self.times.trusted_until(asked_at);
+            lease.broker_clock = Some(reading);
+            self.actions.push(Action::Lease(Some(lease.clone())));
+        }
+        self.announce();
+    }
+
+    /// Another leads, whose lease can expire in `left`.
+    fn note_leader(&mut self, lease: Arc<str>, left: Duration, now: Now) {
+        if self.last_known.as_ref() != Some(&lease) {
+            self.log(Log::Following(Arc::clone(&lease)));
+        }
+        self.last_known = Some(Arc::clone(&lease));
+        self.standing.leader = Some(lease);
+        self.failures = 0;
+        let jitter = Duration::from_millis(self.rng.u64(1..50));
+        // Others take for dead who says nothing for a TTL.
+        self.next_at = now.since_boot + (left + jitter).min(self.times.renew_every);
+        self.announce();
+    }
+
+    /// Nothing is known of the namespace, and nobody leads.
+    fn wait_for_who_remembers(&mut self, now: Now) {
+        let ttl = self.times.ttl;
+        self.standing.leader = None;
+        self.failures = 0;
+        if self.unmarked_since.is_none() {
+            self.unmarked_since = Some(now.since_boot);
+            self.standing.waits_until = Some(now.wall + ttl);
+            self.log(Log::Unmarked(ttl));
+        }
+        let ends_at =
+            self.unmarked_since.map(|since| since + ttl).filter(|at| *at > now.since_boot);
+        let latest = now.since_boot + self.times.renew_every;
+        self.next_at = ends_at.map_or(latest, |at| at.min(latest));
+    }
+
+    /// A leader has given up its lease: there is one to be had, if that was the last that we know of. All else
+    /// is noise, and whoever follows asks often enough.
+    fn on_resigned(&mut self, lease: &str, now: Now) {
+        let is_known = self.last_known.as_deref().is_none_or(|known| known == lease);
+        if self.lease.is_some() || !is_known && !lease.is_empty() {
+            return;
+        }
+        let mut at = now.since_boot + APART.mul_f64(self.rng.f64());
+        if self.peers.is_leader_stuck && !self.peers.myself.ready {
+            // It is for those whose probe has passed.
+            at = at + self.times.renew_every;
+        }
+        self.next_at = self.next_at.min(at);
+    }
+
+    fn on_resign(&mut self) {
+        let refusal = match &self.lease {
+            Some(_) if self.shared => {
+                self.is_asked_to_resign = true;
+                return;
+            }
+            Some(_) => NOBODY_ELSE,
+            None => NOT_LEADING,
+        };
+        self.actions.push(Action::Answer(Err(refusal.to_owned())));
+    }
+
+    /// Gives up the lease, and holds back for a while.
+    fn resign(&mut self, hold_back: HoldBack) {
+        let Some(Lease { text, .. }) = self.lease.take() else { return };
+        self.end_tenure();
+        let asked = Asked::Resign { lease: Arc::clone(&text), hold_back };
+        self.ask(Request::Resign(text), asked);
+    }
+
+    fn on_given_up(
+        &mut self,
+        lease: Arc<str>,
+        hold_back: HoldBack,
+        answer: Result<(), StoreError>,
+        now: Now,
+    ) {
+        // Where nobody else can lead, it is no news.
+        if self.shared && (answer.is_ok() || !self.is_leaving) {
+            self.log(Log::Resigned(lease));
+        }
+        self.hold_back_until = Some(now.since_boot + hold_back.length);
+        self.waits_for_probe = hold_back.is_stuck;
+        self.next_at = now.since_boot;
+        self.is_asked_to_resign = false;
+        self.actions.push(Action::Answer(answer.map_err(|error| error.to_string())));
+    }
+
+    fn end(&mut self, end: Result<(), StoreError>) {
+        self.is_over = true;
+        self.actions.push(Action::End(end));
+    }
+
+    /// The lease is gone: asks for the next at once.
+    fn step_down(&mut self, lease: Arc<str>, now: Now) {
+        self.end_tenure();
+        self.log(Log::SteppedDown(lease));
+        self.next_at = now.since_boot;
+        if std::mem::take(&mut self.is_asked_to_resign) {
+            self.actions.push(Action::Answer(Err(NOT_LEADING.to_owned())));
+        }
+    }
+
+    fn end_tenure(&mut self) {
+        self.lease = None;
+        self.standing.leader = None;
+        self.peers.myself.tenure = None;
+        self.peers.myself.stuck = false;
+        self.stuck_since = None;
+        self.failures = 0;
+        self.names.renew(&self.peers.myself, &mut self.rng);
+        self.actions.push(Action::Lease(None));
+    }
+
+    /// The store did not answer, or said no: it is asked again after a pause that grows up to `max`.
+    fn fail(&mut self, error: &StoreError, max: Duration, now: Now) {
+        self.report(Some(error));
+        self.failures += 1;
+        self.next_at = now.since_boot + backoff(self.failures, max, &mut self.rng);
+    }
+
+    /// Notes the store's coming and going; each is logged once.
+    fn report(&mut self, error: Option<&StoreError>) {
+        let answered_before = self.was_reached;
+        self.was_reached |= error.is_none();
+        self.standing.errors += u64::from(error.is_some());
+        let error = error.map(ToString::to_string);
+        match (&self.standing.trouble, &error) {
+            (None, Some(error)) => {
+                self.log(Log::Away { error: error.clone(), answered_before });
+            }
+            (Some(_), None) => self.log(Log::Back { answered_before }),
+            // Another error of the same absence is for `status` only.
+            _ => {}
+        }
+        self.standing.trouble = error;
+    }
+
+    fn read_clock(&mut self, shown: UnixMs, now: Now) -> Reading {
+        self.peers.myself.skew_ms = now.wall.0.saturating_sub(shown.0);
+        Reading { shown, at: now.since_boot }
+    }
+
+    fn ask(&mut self, request: Request, asked: Asked) {
+        let id = self.new_id();
+        self.asked = Some((id, asked));
+        self.actions.push(Action::Request(id, request));
+    }
+
+    fn new_id(&mut self) -> RequestId {
+        self.last_id += 1;
+        RequestId(self.last_id)
+    }
+
+    fn log(&mut self, log: Log) {
+        self.actions.push(Action::Log(log));
+    }
+}

@@ -1,0 +1,133 @@
+//! A leader that can renew its lease and cannot publish makes way for one that can.
+
+use redis::Commands as _;
+use tokio::time::Instant;
+
+use super::{EACH, QUEUE, STEP, schedule, wait_for_more};
+use crate::support::proxy::Proxy;
+use crate::support::redis::RedisServer;
+use crate::support::replica::{Replica, finish};
+use crate::support::tools::needs;
+use crate::support::wait::{SOON, eventually};
+
+const MADE_WAY: &str = "made way: nothing gets through to the broker from here";
+
+/// Five entries, each of whose messages is larger than a packet may be.
+fn large() -> String {
+    let padding = "x".repeat(2_000);
+    let timing = format!("{EACH}, args: [{padding}]");
+    let names = ["a", "b", "c", "d", "e"];
+    schedule(&names.map(|name| (name, timing.as_str())))
+}
+
+/// One that leads behind the proxy.
+fn leader(proxy: &Proxy, schedule: &str) -> Replica {
+    let leader = Replica::start(&proxy.url(), schedule);
+    leader.wait_until_it_leads(0);
+    leader
+}
+
+#[test]
+fn a_leader_whose_large_packets_are_lost_makes_way_and_no_slot_is_lost() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let (proxy, schedule) = (Proxy::start(&server), large());
+    let mut one = leader(&proxy, &schedule);
+    let mut other = Replica::start(&server.url(), &schedule);
+    other.downbeat.wait_for_log("following");
+    wait_for_more(&server, "a");
+    proxy.lose_large_packets();
+    let lost_at = Instant::now();
+    other.wait_until_it_leads(0);
+    // The lease is never lost: it would have been renewed for ever.
+    assert_eq!((one.logged(MADE_WAY), one.logged("stepped down")), (1, 0));
+    assert!(lost_at.elapsed() < SOON / 2, "{:?}", lost_at.elapsed());
+    wait_for_more(&server, "a");
+    proxy.mend();
+    let account = finish(&server, &[QUEUE], &mut [&mut one, &mut other]);
+    for entry in ["a", "b", "c", "d", "e"] {
+        account.assert_no_gap(entry, STEP);
+    }
+}
+
+#[test]
+fn a_leader_that_cannot_publish_stays_where_nobody_else_can() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let (proxy, schedule) = (Proxy::start(&server), large());
+    let mut one = leader(&proxy, &schedule);
+    // Goes the same way.
+    let mut other = Replica::start(&proxy.url(), &schedule);
+    other.downbeat.wait_for_log("following");
+    wait_for_more(&server, "a");
+    proxy.lose_large_packets();
+    let status = one.wait_for_status("nothing gets through", |status| {
+        let replicas = status["replicas"].as_array()?;
+        let stuck = replicas.iter().any(|replica| replica["stuck"] == true);
+        (stuck && !status["broker_error"].is_null()).then(|| status.clone())
+    });
+    let errors = |replica: &Replica| replica.status()["broker_errors"].as_u64().unwrap();
+    let before = errors(&one);
+    eventually(SOON, "three more time-outs", || (errors(&one) >= before + 3).then_some(()));
+    assert_eq!(one.status()["leader"], status["leader"]);
+    assert_eq!((one.logged(MADE_WAY), other.logged("took office")), (0, 0));
+    proxy.mend();
+    wait_for_more(&server, "a");
+    let account = finish(&server, &[QUEUE], &mut [&mut one, &mut other]);
+    account.assert_no_gap("a", STEP);
+}
+
+#[test]
+fn a_leader_stays_whatever_the_store_itself_refuses() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let schedule = schedule(&[("a", EACH)]);
+    let mut one = Replica::start(&server.url(), &schedule);
+    one.wait_until_it_leads(0);
+    let mut other = Replica::start(&server.url(), &schedule);
+    other.downbeat.wait_for_log("following");
+    wait_for_more(&server, "a");
+    let mut redis = server.connect();
+    let set = |redis: &mut redis::Connection, name: &str, value: &str| {
+        let _: () = redis::cmd("CONFIG").arg("SET").arg(name).arg(value).query(redis).unwrap();
+    };
+    set(&mut redis, "maxmemory-policy", "noeviction");
+    let lease: String = redis.get("downbeat:lease").unwrap();
+    set(&mut redis, "maxmemory", "1");
+    one.downbeat.wait_for_log("could not publish");
+    let errors = |replica: &Replica| replica.status()["broker_errors"].as_u64().unwrap();
+    let before = errors(&one);
+    eventually(SOON, "five more refusals", || (errors(&one) >= before + 5).then_some(()));
+    let now: String = redis.get("downbeat:lease").unwrap();
+    assert_eq!((now, one.logged(MADE_WAY)), (lease, 0));
+    set(&mut redis, "maxmemory", "0");
+    wait_for_more(&server, "a");
+    finish(&server, &[QUEUE], &mut [&mut one, &mut other]).assert_no_gap("a", STEP);
+}
+
+#[test]
+fn batches_shrink_until_they_get_through() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let config = format!("queues: {{{QUEUE}: {{worker: json}}}}");
+    let names: Vec<String> = (0..20).map(|n| format!("e{n}")).collect();
+    let entries: Vec<_> =
+        names.iter().map(|name| (name.as_str(), "every: 2s, catch_up: all")).collect();
+    let mut one = Replica::start_in("d", &proxy.url(), ["1s", "60s"], &config, &schedule(&entries));
+    one.wait_until_it_leads(0);
+    one.downbeat.wait_for_dispatches("e0", 0, 1);
+    proxy.lose_large_packets();
+    let from = one.mark();
+    one.downbeat.wait_for_log_from(from, "could not publish");
+    let from = one.mark();
+    one.downbeat.wait_for_log_from(from, "publishing again");
+    eventually(SOON, "all entries are sent", || {
+        let sent = one.dispatched();
+        let latest = |name: &String| sent.iter().filter(|(entry, _)| entry == name).count();
+        names.iter().all(|name| latest(name) >= 4).then_some(())
+    });
+    proxy.mend();
+    let account = finish(&server, &[QUEUE], &mut [&mut one]);
+    names.iter().for_each(|name| account.assert_no_gap(name, 2_000));
+}
