@@ -135,6 +135,7 @@ fn peer(replica: &Peer, leader: Option<&str>) -> String {
     let Peer { holder, version, schedule, skew_ms, silent_ms, .. } = replica;
     let role = match replica {
         Peer { dead: true, .. } => format!(", DEAD: silent for {} s", silent_ms / 1_000),
+        Peer { stuck: true, .. } => ", leads, CANNOT PUBLISH".to_owned(),
         _ if replica.leads(leader) => ", leads".to_owned(),
         _ => String::new(),
     };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
+use std::time::Duration;
 
 use super::rabbitmq::RabbitMq;
 use super::redis::RedisServer;
@@ -65,6 +66,8 @@ struct Line {
     changed: Condvar,
     replies_to_lose: Mutex<Vec<IsMeant>>,
     replies_lost: AtomicUsize,
+    /// So many bytes of requests get through a second on each connection; 0: any number.
+    bytes_per_second: AtomicUsize,
     /// Requests that were lost.
     lost: Mutex<Vec<u8>>,
     pairs: Mutex<Vec<Weak<Pair>>>,
@@ -93,6 +96,7 @@ impl Proxy {
             changed: Condvar::new(),
             replies_to_lose: Mutex::default(),
             replies_lost: AtomicUsize::new(0),
+            bytes_per_second: AtomicUsize::new(0),
             lost: Mutex::default(),
             pairs: Mutex::default(),
             answers: AtomicUsize::new(0),
@@ -146,6 +150,11 @@ impl Proxy {
     /// [`mend`](Self::mend).
     pub(crate) fn lose_answers(&self) {
         self.line.set_silence(Silence::LostAnswers);
+    }
+
+    /// So many bytes of requests get through a second on each connection.
+    pub(crate) fn slow_down_to(&self, bytes_per_second: usize) {
+        self.line.bytes_per_second.store(bytes_per_second, Ordering::SeqCst);
     }
 
     /// How many of the requests that were lost hold `mark`.
@@ -303,6 +312,11 @@ impl Line {
         thread::spawn(move || {
             line.pass(&requests.client, &requests.server, |request| {
                 line.wait_while(|silence| silence == Silence::Everything);
+                let rate = line.bytes_per_second.load(Ordering::SeqCst);
+                if rate > 0 {
+                    let share = u32::try_from(request.len() * 1_000_000 / rate).unwrap_or(u32::MAX);
+                    thread::sleep(Duration::from_micros(share.into()));
+                }
                 let is_large = line.silence() == Silence::LostPackets && request.len() > LARGE;
                 if is_large || requests.has_gap.load(Ordering::SeqCst) {
                     requests.has_gap.store(true, Ordering::SeqCst);
