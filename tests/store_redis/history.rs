@@ -88,6 +88,23 @@ async fn trimming_keeps_the_last_outcomes_of_every_entry() {
 }
 
 #[tokio::test]
+async fn what_is_dropped_between_the_reads_of_journal_and_outcomes_is_shown_once() {
+    needs!(Redis);
+    let mut leader = leader(20).await;
+    let all = leader.store.history(everything(1_000)).await.unwrap().events;
+    let (key, mut redis) = ("test:journal", leader.redis());
+    let journal: Vec<u8> = redis::cmd("DUMP").arg(key).query(&mut redis).unwrap();
+    assert_eq!(leader.trim(DAY, 10, 20).await, 10);
+    // The journal as it was when it was read, and the outcomes as they are.
+    let mut restore = redis::cmd("RESTORE");
+    let () = restore.arg(key).arg(0).arg(journal).arg("REPLACE").query(&mut redis).unwrap();
+    assert_eq!(leader.store.history(everything(1_000)).await.unwrap().events, all);
+    let (a, more) = leader.history(of("a")).await;
+    assert_eq!((a.len(), more), (10, false));
+    assert!(!leader.history(everything(20)).await.1);
+}
+
+#[tokio::test]
 async fn neither_the_newest_record_nor_what_is_not_folded_is_dropped() {
     needs!(Redis);
     let mut leader = leader(20).await;

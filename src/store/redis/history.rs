@@ -111,7 +111,7 @@ pub(super) async fn history(source: &Source, query: &HistoryQuery) -> Result<His
     let mut events = VecDeque::new();
     let mut more = read_journal(source, query, &mut events).await?;
     if !more {
-        let mut kept = read_outcomes(source, query, query.limit - events.len()).await?;
+        let mut kept = read_outcomes(source, query, &events).await?;
         more = kept.len() > query.limit - events.len();
         kept.truncate(query.limit - events.len());
         kept.into_iter().for_each(|event| events.push_front(event));
@@ -157,21 +157,31 @@ fn is_asked_for(line: &Line, query: &HistoryQuery) -> bool {
         && query.to.is_none_or(|to| line.slot < to)
 }
 
-/// Reads the outcomes that trimming kept: the newest `wanted` and one more, newest first.
+/// Whether it is one of the events, which are in the order in which they were recorded.
+fn is_among(events: &VecDeque<PastEvent>, event: &PastEvent) -> bool {
+    let first = events.partition_point(|other| other.at < event.at);
+    let mut at_once = events.range(first..).take_while(|other| other.at == event.at);
+    at_once.any(|other| other.line.slot == event.line.slot && other.line.entry == event.line.entry)
+}
+
+/// Reads the outcomes that trimming kept, but for those of events that were read before they were dropped: as many
+/// as there is room for and one more, newest first.
 async fn read_outcomes(
     source: &Source,
     query: &HistoryQuery,
-    wanted: usize,
+    events: &VecDeque<PastEvent>,
 ) -> Result<Vec<PastEvent>, StoreError> {
     let mut found: Vec<PastEvent> = Vec::new();
-    let room = wanted.saturating_add(1);
+    let room = (query.limit - events.len()).saturating_add(1);
     let cut = |found: &mut Vec<PastEvent>| {
         found.sort_by_key(|event| std::cmp::Reverse((event.at, event.line.slot)));
         found.truncate(room);
     };
     let mut add = |entry: &Arc<str>, text: &str| {
-        let events = last_outcomes::read(entry, text);
-        found.extend(events.filter(|event| is_asked_for(&event.line, query)));
+        let kept = last_outcomes::read(entry, text);
+        let is_wanted =
+            |event: &PastEvent| is_asked_for(&event.line, query) && !is_among(events, event);
+        found.extend(kept.filter(is_wanted));
         if found.len() > room.saturating_mul(2).max(10_000) {
             cut(&mut found);
         }
