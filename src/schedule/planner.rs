@@ -20,7 +20,7 @@ mod takeover;
 mod track;
 mod watch;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,8 +79,8 @@ pub struct Planner {
     retired: HashMap<Arc<str>, Progress>,
     /// Queues for which nothing is planned, and what is not on the agenda for that reason.
     held: HashMap<Arc<str>, BTreeSet<Appointment>>,
-    /// Entries with slots on their way: nothing is planned for them.
-    in_flight: HashSet<u32>,
+    /// Entries with slots on their way, and when the first of these is due: nothing is planned for them.
+    in_flight: HashMap<u32, UnixMs>,
     /// What keeps slots from being sent.
     pauses: Arc<Pauses>,
     /// How far the store's clock, by which pauses are judged, is behind the time that is planned for.
@@ -249,7 +249,7 @@ impl Planner {
             forgotten: HashMap::new(),
             retired: HashMap::new(),
             held: HashMap::new(),
-            in_flight: HashSet::new(),
+            in_flight: HashMap::new(),
             pauses: Arc::default(),
             store_behind: Duration::ZERO,
             sequence: 0,
@@ -568,13 +568,18 @@ impl Planner {
 
     /// Slots of the entry are on their way: until that is over, nothing is planned for the entry.
     pub fn mark_in_flight(&mut self, index: u32) {
-        self.take_off_agenda(index);
-        self.in_flight.insert(index);
+        if self.in_flight.contains_key(&index) {
+            return;
+        }
+        let missed = if self.backlog.contains(index) { self.appointment(index) } else { None };
+        let on_time = self.take_off_agenda(index);
+        let due = missed.map(|(due, _)| due).or(on_time);
+        self.in_flight.insert(index, due.unwrap_or(UnixMs::MAX));
     }
 
     /// What became of the slots is known, or that it is not.
     pub fn mark_returned(&mut self, index: u32) {
-        if self.in_flight.remove(&index) {
+        if self.in_flight.remove(&index).is_some() {
             self.put_on_agenda(index);
         }
     }
@@ -637,14 +642,17 @@ impl Planner {
         }
     }
 
-    /// When the first slot is due that is neither settled nor on its way; `None` when there is none. Of a
-    /// backlog it is a slot of the entry whose turn it is.
+    /// When the first slot is due that is not settled; `None` when there is none. Of a backlog it is a slot of
+    /// the entry whose turn it is.
     #[must_use]
     pub fn next_due(&self) -> Option<(UnixMs, &Entry)> {
         let held = self.held.values().filter_map(BTreeSet::first);
         let missed = self.backlog.turns(|_| true).next();
         let missed = missed.and_then(|index| self.appointment(index));
-        let next = self.agenda.first().into_iter().chain(held).copied().chain(missed).min();
+        let on_their_way = self.in_flight.iter().map(|(index, due)| (*due, *index)).min();
+        let on_their_way = on_their_way.filter(|(due, _)| *due != UnixMs::MAX);
+        let others = missed.into_iter().chain(on_their_way);
+        let next = self.agenda.first().into_iter().chain(held).copied().chain(others).min();
         next.map(|(due, index)| (due, self.entry(index)))
     }
 }

@@ -104,7 +104,7 @@ impl Planner {
                 }
             }
             planner.put_on_agenda(index);
-            if self.find(&entry.name).is_some_and(|(old, _)| self.in_flight.contains(&old)) {
+            if self.find(&entry.name).is_some_and(|(old, _)| self.in_flight.contains_key(&old)) {
                 planner.mark_in_flight(index);
             }
         }

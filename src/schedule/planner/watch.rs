@@ -67,7 +67,7 @@ impl Planner {
     pub(super) fn off_agenda(&self) -> impl Iterator<Item = u32> {
         let held = self.held.values().flatten().map(|(_, index)| *index);
         let missed = self.backlog.turns(|_| true);
-        held.chain(missed).chain(self.in_flight.iter().copied())
+        held.chain(missed).chain(self.in_flight.keys().copied())
     }
 
     /// What is known of open slots that are on time, and of those before them.
@@ -124,7 +124,7 @@ impl Planner {
 
     /// The entry is planned from now on, if it has a slot that is open and nothing on its way.
     pub(super) fn put_on_agenda(&mut self, index: u32) {
-        if self.in_flight.contains(&index) {
+        if self.in_flight.contains_key(&index) {
             return;
         }
         let Some(slot) = self.next_slot(index) else { return };
@@ -151,22 +151,23 @@ impl Planner {
         self.backlog.push(&entry.message.queue.name, index, due);
     }
 
-    /// The entry is not planned any more. Comes before its cursor moves.
-    pub(super) fn take_off_agenda(&mut self, index: u32) {
-        if self.in_flight.contains(&index) {
-            return;
+    /// The entry is not planned any more. Comes before its cursor moves. Gives when it was due on the agenda.
+    pub(super) fn take_off_agenda(&mut self, index: u32) -> Option<UnixMs> {
+        if self.in_flight.contains_key(&index) {
+            return None;
         }
         let queue = &self.schedule.entries[index as usize].message.queue.name;
         let due = match self.backlog.remove(queue, index) {
             Some(due) => due,
             None => self.appointment(index).map(|(due, _)| due),
         };
-        let Some(due) = due else { return };
+        let due = due?;
         if !self.agenda.remove(&(due, index))
             && let Some(held) = self.held.get_mut(queue)
         {
             held.remove(&(due, index));
         }
+        Some(due)
     }
 
     /// When the first slot is due that is not missed.

@@ -427,6 +427,21 @@ fn one_slot_of_an_entry_on_amqp_goes_at_a_time() {
 }
 
 #[test]
+fn the_next_slot_is_the_first_that_is_not_settled_wherever_it_is() {
+    for now in [at(3), at(300)] {
+        let mut planner = at_noon([all(every("a", 1)), every("b", 3_600)]);
+        let items = planner.plan(now, 1_000, 1_000).items;
+        planner.mark_in_flight(0);
+        assert_eq!(planner.next_due().map(|(due, entry)| (due, &*entry.name)), Some((at(1), "a")));
+        items.iter().for_each(|item| planner.settle(item));
+        planner.mark_returned(0);
+        assert_eq!(planner.next_due().map(|(due, _)| due), Some(now + secs(1)));
+        planner.mark_in_flight(0);
+        assert_eq!(planner.next_due().map(|(due, _)| due), Some(now + secs(1)));
+    }
+}
+
+#[test]
 fn what_was_judged_by_a_clock_that_was_ahead_is_planned_when_it_is_due() {
     let planner = &mut at_noon([every("a", 1)]);
     assert_eq!(planner.plan(at(10), 100, 100).items.len(), 10);
