@@ -11,7 +11,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Exit, Failure, broker_of_run, check_usable, configuration, look, renderer, runtime};
+use super::{
+    Exit, Failure, broker_of_run, check_usable, configuration, look, renderer, run_as_task, runtime,
+};
 use crate::carrier::amqp::Amqp;
 use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
@@ -66,7 +68,7 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
         return Ok(Exit::Fine);
     }
     let runtime = runtime().map_err(failed)?;
-    let done = runtime.block_on(serve(service, asked, signals, tenures));
+    let done = run_as_task(&runtime, serve(service, asked, signals, tenures));
     // What still hangs in a blocking call must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     done.map(|()| Exit::Fine)
@@ -203,7 +205,7 @@ fn begin<S: Store>(
     let runtime = runtime().map_err(failed)?;
     let (end, ended) = oneshot::channel();
     let run = move || {
-        let done = runtime.block_on(campaign.run());
+        let done = run_as_task(&runtime, campaign.run());
         // Nobody waits for it once the process has no more time.
         let _ = end.send(done);
     };
