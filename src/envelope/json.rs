@@ -1,11 +1,11 @@
 //! JSON written by hand into one buffer: envelopes are mostly constant text, and sending ten
 //! thousand of them at once should not build ten thousand trees.
 
-use jiff::tz::Offset;
 use uuid::Uuid;
 
 use super::Task;
 use crate::schedule::UnixMs;
+use crate::schedule::utc::Reading;
 
 /// A growing JSON text; the caller keeps the grammar.
 pub(super) struct Json(Vec<u8>);
@@ -95,43 +95,20 @@ impl Json {
     /// Lower-case hexadecimal, most significant byte first, without quotes.
     pub(super) fn hex(&mut self, bytes: &[u8]) -> &mut Json {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        for byte in bytes {
-            self.0.push(DIGITS[usize::from(byte >> 4)]);
-            self.0.push(DIGITS[usize::from(byte & 15)]);
+        let start = self.0.len();
+        self.0.resize(start + 2 * bytes.len(), 0);
+        for (digits, byte) in self.0[start..].chunks_exact_mut(2).zip(bytes) {
+            digits[0] = DIGITS[usize::from(byte >> 4)];
+            digits[1] = DIGITS[usize::from(byte & 15)];
         }
         self
     }
 
     /// `2026-11-21T03:00:00.000`: the reading in UTC to the millisecond, without zone or quotes.
     pub(super) fn utc_reading(&mut self, instant: UnixMs) -> &mut Json {
-        let reading = Offset::UTC.to_datetime(instant.to_jiff());
-        let (date, time) = (reading.date(), reading.time());
-        // RFC 3339 has no years before 0; no slot is there.
-        let year = u32::try_from(date.year()).unwrap_or(0);
-        self.digits(year, 4).raw("-").digits(small(date.month()), 2);
-        self.raw("-").digits(small(date.day()), 2);
-        self.raw("T").digits(small(time.hour()), 2);
-        self.raw(":").digits(small(time.minute()), 2);
-        self.raw(":").digits(small(time.second()), 2);
-        self.raw(".").digits(u32::from(time.millisecond().unsigned_abs()), 3)
-    }
-
-    /// The last `width` (up to 4) decimal digits of `number`.
-    fn digits(&mut self, number: u32, width: usize) -> &mut Json {
-        let mut text = [b'0'; 4];
-        let mut rest = number;
-        for digit in text[..width].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        self.0.extend_from_slice(&text[..width]);
+        self.0.extend_from_slice(Reading::of(instant.to_jiff()).millis());
         self
     }
-}
-
-/// A field of a date or time, none of which is negative.
-fn small(field: i8) -> u32 {
-    u32::from(field.unsigned_abs())
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ fn push_token<'a>(out: &mut String, json: &'a str) -> &'a str {
 }
 
 fn push_scalar<'a>(out: &mut String, json: &'a str) -> &'a str {
-    let end = json.find([',', ']', '}', ':', ' ', '\n', '\r', '\t']).unwrap_or(json.len());
+    let ends = |byte| matches!(byte, b',' | b']' | b'}' | b':' | b' ' | b'\n' | b'\r' | b'\t');
+    let end = json.bytes().position(ends).unwrap_or(json.len());
     let (scalar, rest) = json.split_at(end);
     match scalar {
         "true" => out.push_str("True"),

@@ -24,6 +24,7 @@ pub mod template;
 pub mod timing;
 mod token;
 pub mod unix_ms;
+pub(crate) mod utc;
 mod wall;
 mod words;
 pub mod zone;

@@ -7,6 +7,11 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::utc::Reading;
+
+/// The first instant of the year 0.
+const YEAR_0: jiff::Timestamp = jiff::Timestamp::constant(-62_167_219_200, 0);
+
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
 /// Slots, due times and wall-clock readings are all of this type; the name of the variable says
@@ -52,7 +57,12 @@ impl From<jiff::Timestamp> for UnixMs {
 /// RFC 3339 in UTC, with milliseconds only where there are some: `2026-11-21T03:00:00Z`.
 impl fmt::Display for UnixMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_jiff().fmt(f)
+        let timestamp = self.to_jiff();
+        if timestamp < YEAR_0 {
+            return timestamp.fmt(f);
+        }
+        f.write_str(Reading::of(timestamp).shortest())?;
+        f.write_str("Z")
     }
 }
 
@@ -107,6 +117,7 @@ mod tests {
     fn it_is_shown_as_rfc_3339() {
         assert_eq!(UnixMs::from_secs(1_700_000_000).to_string(), "2023-11-14T22:13:20Z");
         assert_eq!(UnixMs(1_700_000_000_250).to_string(), "2023-11-14T22:13:20.25Z");
+        assert_eq!(UnixMs(-62_167_219_200_001).to_string(), "-000001-12-31T23:59:59.999Z");
         let json = serde_json::to_string(&UnixMs(1_700_000_000_250)).unwrap();
         assert_eq!(json, "\"2023-11-14T22:13:20.25Z\"");
         assert_eq!(serde_json::from_str::<UnixMs>(&json).unwrap(), UnixMs(1_700_000_000_250));

@@ -11,6 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogFormat;
 use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
+use crate::schedule::utc::Reading;
 
 /// A line an event:
 ///
@@ -44,26 +45,26 @@ where
         let level = *event.metadata().level();
         let mut fields = Fields::new(self.format);
         event.record(&mut fields);
-        let (fields, now) = (escape(&fields.line), Timestamp::now());
+        let (fields, now) = (escape(&fields.line), Reading::of(Timestamp::now()));
         match self.format {
             LogFormat::Text => {
                 let (dim, bold) = (self.paint("2"), self.paint(colour(level)));
                 let end = self.paint("0");
                 if self.time {
-                    write!(writer, "{dim}{now:.6}{end} ")?;
+                    write!(writer, "{dim}{now}Z{end} ")?;
                 }
                 writeln!(writer, "{bold}{:>5}{end}{fields}", level.as_str())
             }
             LogFormat::Logfmt => {
                 if self.time {
-                    write!(writer, "ts={now:.6} ")?;
+                    write!(writer, "ts={now}Z ")?;
                 }
                 writeln!(writer, "level={}{fields}", level.as_str().to_ascii_lowercase())
             }
             LogFormat::Json => {
                 writer.write_char('{')?;
                 if self.time {
-                    write!(writer, "\"timestamp\":\"{now:.6}\",")?;
+                    write!(writer, "\"timestamp\":\"{now}Z\",")?;
                 }
                 writeln!(writer, "\"level\":\"{level}\"{fields}}}")
             }
