@@ -55,11 +55,16 @@ impl Counters {
 
     /// Counts what the store has confirmed, by the store's own rule for queues beyond the first few.
     pub(super) fn add(&mut self, queue: &Arc<str>, outcome: Outcome, slots: u64) {
-        let is_counted_apart = self.by_queue.contains_key(queue)
-            || self.by_queue.keys().filter(|name| &***name != OTHER_QUEUES).count()
-                < MAX_COUNTED_QUEUES;
-        let queue = if is_counted_apart { Arc::clone(queue) } else { OTHER_QUEUES.into() };
-        *self.by_queue.entry(queue).or_default().entry(outcome.as_str()).or_default() += slots;
+        let count = match self.by_queue.get_mut(queue) {
+            Some(counts) => counts.entry(outcome.as_str()).or_default(),
+            None => {
+                let others = self.by_queue.keys().filter(|name| &***name != OTHER_QUEUES);
+                let is_counted_apart = others.count() < MAX_COUNTED_QUEUES;
+                let queue = if is_counted_apart { Arc::clone(queue) } else { OTHER_QUEUES.into() };
+                self.by_queue.entry(queue).or_default().entry(outcome.as_str()).or_default()
+            }
+        };
+        *count += slots;
     }
 
     /// Slots by outcome, those that there were: `dispatched` ones in all, among them those of each kind

@@ -10,7 +10,6 @@ use super::scheduler::Scheduler;
 use super::{Now, Request, RequestId, Wake};
 use crate::clock::SinceBoot;
 use crate::leader::lease::Lease;
-use crate::schedule::progress::Progress;
 use crate::store::Fence;
 use crate::store::contract::{Counters, Fold, StoreError, Trim, Trimmed};
 use crate::store::journal::RecordId;
@@ -173,9 +172,7 @@ impl Scheduler {
             return false;
         };
         // Of those that have left the schedule, it was written when they did.
-        let progress = |name: &Arc<str>| Some((Arc::clone(name), planner.progress_of(name)?));
-        let progress: Vec<(Arc<str>, Progress)> =
-            step.entries.iter().filter_map(progress).collect();
+        let progress = planner.progress_of_each(&step.entries);
         let fold = Fold { fence: fence.clone(), progress, through: step.through };
         self.send(fence, Request::Fold(fold), Work::Fold(step));
         true

@@ -22,21 +22,40 @@ pub struct Lateness {
 
 impl Default for Lateness {
     fn default() -> Lateness {
-        let within_ms = BOUNDS_MS.into_iter().map(|bound| (bound, 0)).collect();
-        Lateness { slots: 0, sum_ms: 0, within_ms }
+        Measured::default().to_lateness()
     }
 }
 
-impl Lateness {
+/// The same while it is measured.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    slots: u64,
+    sum_ms: u64,
+    /// Of each bound, the slots that no smaller one holds.
+    counts: [u64; BOUNDS_MS.len()],
+}
+
+impl Measured {
     pub(super) fn add(&mut self, lateness: Duration) {
         let lateness_ms = u64::try_from(lateness.as_millis()).unwrap_or(u64::MAX);
         self.slots += 1;
         self.sum_ms = self.sum_ms.saturating_add(lateness_ms);
-        for (_, slots) in self.within_ms.range_mut(lateness_ms..) {
-            *slots += 1;
+        if let Some(at) = BOUNDS_MS.iter().position(|bound| lateness_ms <= *bound) {
+            self.counts[at] += 1;
         }
     }
 
+    pub(super) fn to_lateness(&self) -> Lateness {
+        let mut within = 0;
+        let counts = BOUNDS_MS.into_iter().zip(self.counts).map(|(bound, count)| {
+            within += count;
+            (bound, within)
+        });
+        Lateness { slots: self.slots, sum_ms: self.sum_ms, within_ms: counts.collect() }
+    }
+}
+
+impl Lateness {
     /// The smallest bound that `percent` of the slots keep; `None` when no bound is so wide.
     #[must_use]
     pub fn bound_of(&self, percent: u64) -> Option<u64> {
@@ -51,10 +70,11 @@ mod tests {
 
     #[test]
     fn a_bound_holds_what_is_exactly_as_late_and_all_that_is_less() {
-        let mut lateness = Lateness::default();
+        let mut measured = Measured::default();
         for lateness_ms in [0, 1, 2, 3, 70_000] {
-            lateness.add(Duration::from_millis(lateness_ms));
+            measured.add(Duration::from_millis(lateness_ms));
         }
+        let lateness = measured.to_lateness();
         assert_eq!((lateness.slots, lateness.sum_ms), (5, 70_006));
         let within = |bound: u64| lateness.within_ms[&bound];
         assert_eq!([1, 2, 5, 60_000].map(within), [2, 3, 4, 4]);

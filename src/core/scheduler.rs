@@ -10,7 +10,7 @@ use super::carried::Carrying;
 use super::counters::Counters;
 use super::dispatch::{Slots, Unanswered};
 use super::housekeeping::Housekeeping;
-use super::lateness::Lateness;
+use super::lateness::{Lateness, Measured};
 use super::log::Log;
 use super::pauses::KnownPauses;
 use super::pipe::{Pipe, Position, Work, Write};
@@ -106,7 +106,7 @@ pub struct Scheduler {
     /// When it was last called.
     pub(super) called_at: SinceBoot,
     pub(super) counters: Counters,
-    pub(super) lateness: Lateness,
+    pub(super) lateness: Measured,
     pub(super) troubles: Troubles,
     refusals: Refusals,
     is_stopping: bool,
@@ -170,7 +170,7 @@ impl Scheduler {
             gets_through: None,
             called_at: SinceBoot(Duration::ZERO),
             counters,
-            lateness: Lateness::default(),
+            lateness: Measured::default(),
             troubles: Troubles::default(),
             refusals: Refusals::default(),
             is_stopping: false,
@@ -723,8 +723,8 @@ impl Scheduler {
 
     /// How late slots were sent.
     #[must_use]
-    pub fn lateness(&self) -> &Lateness {
-        &self.lateness
+    pub fn lateness(&self) -> Lateness {
+        self.lateness.to_lateness()
     }
 
     /// What stands in the way of slots.

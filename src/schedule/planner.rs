@@ -331,6 +331,26 @@ impl Planner {
         self.tracks[index as usize].is_live().then(|| self.progress(index))
     }
 
+    /// The same of several entries, whose names are in order; without those that are not live.
+    #[must_use]
+    pub fn progress_of_each(&self, names: &[Arc<str>]) -> Vec<(Arc<str>, Progress)> {
+        let entries = &self.schedule.entries;
+        let mut from = 0;
+        let progress = |name: &Arc<str>| {
+            // Mostly it is the next one.
+            if entries.get(from).is_none_or(|entry| entry.name != *name) {
+                from += entries[from..].partition_point(|entry| entry.name < *name);
+            }
+            let index = entries
+                .get(from)
+                .filter(|entry| entry.name == *name)
+                .and(u32::try_from(from).ok())?;
+            from += 1;
+            self.tracks[index as usize].is_live().then(|| (Arc::clone(name), self.progress(index)))
+        };
+        names.iter().filter_map(progress).collect()
+    }
+
     /// The same, also of an entry that is not live any more: how far it had come.
     #[must_use]
     pub fn known_progress(&self, name: &str) -> Option<Progress> {

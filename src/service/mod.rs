@@ -493,7 +493,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             schedule: Some(self.loader.status(scheduler.schedule())),
             slots: scheduler.counters().slots(),
             queues: scheduler.counters().queues(),
-            lateness: scheduler.lateness().clone(),
+            lateness: scheduler.lateness(),
             refusing: scheduler.troubles().refusing(),
             bad_records,
             bad_record_count,

@@ -14,7 +14,7 @@ impl Keys {
     }
 
     fn key(&self, name: &str) -> String {
-        format!("{}:{name}", self.namespace)
+        [&*self.namespace, ":", name].concat()
     }
 
     /// String `"<term> <holder>"` with a TTL: who leads.

@@ -14,6 +14,19 @@ fn the_next_leader_goes_on_where_the_last_one_stopped() {
 }
 
 #[test]
+fn progress_is_the_same_of_one_entry_and_of_several_among_others() {
+    let mut planner = at_noon(["a", "b", "d", "e", "f"].map(|name| every(name, 60)));
+    go_through(&mut planner, 1..=60);
+    for names in [&["a", "b", "d", "e", "f"][..], &["b", "e"], &["", "b", "c", "d", "f", "g"], &[]]
+    {
+        let names: Vec<Arc<str>> = names.iter().map(|name| (*name).into()).collect();
+        let of_one = |name: &Arc<str>| Some((Arc::clone(name), planner.progress_of(name)?));
+        let each: Vec<_> = names.iter().filter_map(of_one).collect();
+        assert_eq!(planner.progress_of_each(&names), each, "{names:?}");
+    }
+}
+
+#[test]
 fn records_that_the_store_lost_are_sent_again_and_marked() {
     let mut planner = at_noon([every("a", 60)]);
     go_through(&mut planner, 1..=120);
