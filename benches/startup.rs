@@ -1,8 +1,8 @@
-//! How the service starts and what it costs while it runs: the real binary, leading on a real Redis.
+//! How the service starts and what it costs while nothing is due: the real binary, leading on a real Redis.
 //!
 //! Start-up is measured from the start of the process to its first message in Redis, after a restart
-//! with a slot that has become due meanwhile. Programs that do less start in turn with it, and a
-//! thread that only sleeps is as late as the machine makes everybody; medians are printed.
+//! with a slot that has become due meanwhile. Programs that do less start in turn with it; medians are
+//! printed.
 //!
 //! `cargo bench --bench startup`, `cargo bench --bench startup -- 1000000 yaml`
 
@@ -27,7 +27,7 @@ use std::time::Duration;
 use redis::Commands as _;
 use shared::{
     Language, Replica, Sorted, megabytes, ms, redis_server, seldom_due, stop, wait_for_message,
-    wall_ms, write_schedule,
+    write_schedule,
 };
 use support::sent::Sent;
 use tokio::time::Instant;
@@ -39,22 +39,17 @@ struct Sampling {
     starts: usize,
     /// Of a leader with nothing due.
     idle: Duration,
-    /// Of a leader with something due.
-    busy: Duration,
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let asked_for = |word: &str| args.iter().any(|arg| arg == word);
     let language = if asked_for("yaml") { Language::Yaml } else { Language::Json };
-    let (idle, busy) = (Duration::from_secs(60), Duration::from_secs(45));
-    let sampling = Sampling { starts: 15, idle, busy };
+    let sampling = Sampling { starts: 15, idle: Duration::from_secs(60) };
     if asked_for("--test") {
-        let (idle, busy) = (Duration::from_millis(100), Duration::from_secs(1));
-        let sampling = Sampling { starts: 2, idle, busy };
+        let sampling = Sampling { starts: 2, idle: Duration::from_millis(100) };
         startup(10, Language::Yaml, &sampling);
         footprint(10, language, &sampling);
-        lateness(50, sampling.busy);
         return;
     }
     let sizes: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
@@ -62,9 +57,6 @@ fn main() {
         for entries in [10, 10_000] {
             startup(entries, language, &sampling);
             footprint(entries, language, &sampling);
-        }
-        for per_second in [1, 50] {
-            lateness(per_second, sampling.busy);
         }
     }
     for entries in sizes {
@@ -160,47 +152,4 @@ fn footprint(entries: usize, language: Language, sampling: &Sampling) {
         sampling.idle.as_secs_f64()
     );
     stop(downbeat);
-}
-
-/// From the slot to the arrival of its message at a client that waits for it.
-fn lateness(per_second: usize, busy: Duration) {
-    let (server, replica) = (redis_server(), Replica::new());
-    let entries = per_second.max(10);
-    write_schedule(&replica.place, Language::Json, entries, seldom_due(per_second, QUEUE));
-    let downbeat = replica.lead(&server, &[]);
-    let mut connection = server.connect();
-    wait_for_message(&mut connection, QUEUE);
-    let sleeper = std::thread::spawn(move || sleeper(per_second, busy));
-    let until = wall_ms() + ms(busy);
-    let mut late = Vec::new();
-    while wall_ms() < until {
-        let message = wait_for_message(&mut connection, QUEUE);
-        let arrived_at = wall_ms();
-        late.push(arrived_at - Sent::decode(&message).slot_ms() as f64);
-    }
-    assert!(late.iter().all(|late| *late >= 0.0), "never before its slot");
-    stop(downbeat);
-    let (late, sleeper) = (Sorted::new(late), sleeper.join().unwrap());
-    println!(
-        "lateness/{per_second} a second: p50 {:.2} ms, p99 {:.2} ms; a thread that sleeps p50 {:.2}, \
-         p99 {:.2} (budget 0.5 and 1.5 more), {} slots",
-        late.median(),
-        late.at(0.99),
-        sleeper.median(),
-        sleeper.at(0.99),
-        late.count()
-    );
-}
-
-/// How late a thread wakes that does nothing but sleep until the same instants.
-fn sleeper(per_second: usize, busy: Duration) -> Sorted {
-    let period = 1000.0 / per_second as f64;
-    let until = wall_ms() + ms(busy);
-    let mut late = Vec::new();
-    while wall_ms() < until {
-        let wake_at = (wall_ms() / period).floor() * period + period;
-        sleep(Duration::from_secs_f64(((wake_at - wall_ms()) / 1000.0).max(0.0)));
-        late.push(wall_ms() - wake_at);
-    }
-    Sorted::new(late)
 }
