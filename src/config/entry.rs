@@ -1,5 +1,6 @@
 //! One entry: its mapping in, a checked [`Entry`] or problems out.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,10 +94,68 @@ pub(super) static ENTRY: Keys = Keys {
 pub(super) struct Common<'z> {
     pub(super) tzdata: &'z Tzdata,
     pub(super) zone: Arc<Zone>,
-    pub(super) defaults: Settings,
+    defaults: Settings,
     pub(super) queues: FileQueues<'z>,
+    /// The queue of entries that name none.
+    usual_queue: Arc<Queue>,
+    /// Texts that several entries have, each once.
+    texts: HashSet<Arc<str>>,
+    /// The zone that was named last, if nothing is to be said of its name.
+    last_zone: Option<(Box<str>, Arc<Zone>)>,
     /// Calendars that the entry being read names.
     pub(super) calendars: Vec<CalendarRef>,
+}
+
+impl<'z> Common<'z> {
+    pub(super) fn new(
+        zone: Arc<Zone>,
+        defaults: Settings,
+        mut queues: FileQueues<'z>,
+        tzdata: &'z Tzdata,
+    ) -> Common<'z> {
+        Common {
+            tzdata,
+            zone,
+            usual_queue: queues.usual(&defaults),
+            defaults,
+            queues,
+            texts: HashSet::new(),
+            last_zone: None,
+            calendars: Vec::new(),
+        }
+    }
+
+    pub(super) fn defaults(&self) -> &Settings {
+        &self.defaults
+    }
+
+    pub(super) fn set_defaults(&mut self, defaults: Settings) {
+        self.usual_queue = self.queues.usual(&defaults);
+        self.defaults = defaults;
+    }
+
+    /// The text, shared with the other entries that have it.
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(shared) = self.texts.get(text) {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&shared));
+        shared
+    }
+
+    /// The zone that a value names.
+    fn named_zone(&mut self, node: &Node<'_>, report: &mut Report<'_>) -> Option<Arc<Zone>> {
+        let name = node.as_written().unwrap_or_default();
+        if let Some((_, zone)) = self.last_zone.as_ref().filter(|(last, _)| **last == *name) {
+            return Some(Arc::clone(zone));
+        }
+        let zone = zone(node, self.tzdata, report)?;
+        if tzdata::current_name(name).is_none() {
+            self.last_zone = Some((name.into(), Arc::clone(&zone)));
+        }
+        Some(zone)
+    }
 }
 
 /// The zone that a value names.
@@ -135,13 +194,10 @@ pub(super) fn read(
     expect::check_name(name, key.span, "the entry's name", MAX_ENTRY_NAME, report);
     let fields = ENTRY.sort(body, report)?;
     let task = task(&fields, key.span, report);
-    let usual_queue = match &common.defaults.queue {
-        Some(queue) => Arc::clone(queue),
-        None => common.queues.get(DEFAULT_QUEUE).queue,
-    };
+    let usual_queue = Arc::clone(&common.usual_queue);
     let settings = Settings::read(&fields, &mut common.queues, &usual_queue, report);
     let zone = match fields.value("timezone") {
-        Some(node) => self::zone(node, common.tzdata, report),
+        Some(node) => common.named_zone(node, report),
         None => Some(Arc::clone(&common.zone)),
     };
     // Without its zone a timing can't be told, but its own mistakes can.
@@ -162,7 +218,7 @@ pub(super) fn read(
         Guards { limit, max_queued: settings.max_queued, overlap: settings.overlap.flatten() };
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
-    let (mut message, templates) = message(task?, settings, usual_queue);
+    let (mut message, templates) = message(task?, settings, usual_queue, common);
     message.wants_result = guards.overlap.is_some();
     if let Err(Unsendable { field, message: why }) = envelope::fits(&message, guards) {
         let own = fields.key_span(field);
@@ -206,14 +262,16 @@ fn message(
     task: &str,
     settings: Settings,
     usual_queue: Arc<Queue>,
+    common: &mut Common<'_>,
 ) -> (Message, Option<Box<Templates>>) {
-    let args = settings.args.unwrap_or_else(|| JsonText::of("[]"));
-    let kwargs = settings.kwargs.unwrap_or_else(|| JsonText::of("{}"));
+    let mut empty = |json| JsonText { json: common.shared(json), holes: Box::default() };
+    let args = settings.args.unwrap_or_else(|| empty("[]"));
+    let kwargs = settings.kwargs.unwrap_or_else(|| empty("{}"));
     let headers = settings.headers.filter(|headers| &*headers.json != "{}");
     let (headers, in_headers) = headers.map(|headers| (headers.json, headers.holes)).unzip();
     let route = Route { exchange: settings.exchange, routing_key: settings.routing_key };
     let message = Message {
-        task: task.into(),
+        task: common.shared(task),
         queue: settings.queue.unwrap_or(usual_queue),
         args: args.json,
         kwargs: kwargs.json,

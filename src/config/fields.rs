@@ -24,6 +24,8 @@ pub(super) struct Fields<'n, 't> {
     meant: Vec<&'static str>,
     /// It holds a merge key, which the reader has refused; any key could be behind it.
     merged: bool,
+    /// The marks of all keys: most of those that are asked for are not there.
+    marks: u64,
 }
 
 impl Keys {
@@ -39,7 +41,8 @@ impl Keys {
             report.error(node.span, message);
             return None;
         };
-        let mut fields = Fields { keys: self, pairs, meant: Vec::new(), merged: false };
+        let marks = pairs.iter().fold(0, |marks, pair| marks | mark(pair.name()));
+        let mut fields = Fields { keys: self, pairs, meant: Vec::new(), merged: false, marks };
         for pair in pairs.iter().filter(|pair| !self.known.contains(&pair.name())) {
             if is_merge(&pair.key) {
                 fields.merged = true;
@@ -124,9 +127,18 @@ pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     (distance(&best) <= (best.len() / 3).max(1)).then_some(best)
 }
 
+/// A bit that equal keys have in common, and few others.
+fn mark(key: &str) -> u64 {
+    let first = key.bytes().next().unwrap_or_default();
+    1 << ((usize::from(first) * 5 + key.len()) % 64)
+}
+
 impl<'n, 't> Fields<'n, 't> {
     pub(super) fn pair(&self, key: &str) -> Option<&'n Pair<'t>> {
         debug_assert!(self.keys.known.contains(&key), "`{key}` is asked for but not listed");
+        if self.marks & mark(key) == 0 {
+            return None;
+        }
         self.pairs.iter().find(|pair| pair.name() == key)
     }
 

@@ -1,6 +1,7 @@
 //! Values as compact JSON text, as the message will carry them once its templates are filled in.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::entry::MAX_ENTRY_NAME;
 use super::node::{Node, Pair, Scalar, Value, shortened};
@@ -20,14 +21,8 @@ pub const MAX_HEADERS: usize = 8 * 1024;
 /// A list or mapping as JSON text, and the templates in it.
 #[derive(Clone)]
 pub(super) struct JsonText {
-    pub(super) json: Box<str>,
+    pub(super) json: Arc<str>,
     pub(super) holes: Box<[Hole]>,
-}
-
-impl JsonText {
-    pub(super) fn of(json: &str) -> JsonText {
-        JsonText { json: json.into(), holes: Box::default() }
-    }
 }
 
 /// The JSON text of a list or mapping, at most `limit` bytes of it.
@@ -48,7 +43,7 @@ pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> 
             .hint("keep big values in a store and pass their keys");
         return None;
     }
-    let (json, holes) = (writer.out.into_boxed_str(), writer.holes.into_boxed_slice());
+    let (json, holes) = (writer.out.into(), writer.holes.into_boxed_slice());
     (report.errors() == before).then_some(JsonText { json, holes })
 }
 
@@ -157,8 +152,9 @@ impl Writer<'_, '_> {
     }
 
     fn quoted(&mut self, text: &str) {
-        // Escaping text cannot fail.
-        self.out += &serde_json::to_string(text).unwrap_or_default();
+        self.out.push('"');
+        template::push_escaped(&mut self.out, text);
+        self.out.push('"');
     }
 
     fn plain(&mut self, node: &Node<'_>, written: &str) {

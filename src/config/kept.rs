@@ -6,7 +6,7 @@
 //! not run what was kept of the old ones. A copy is one file:
 //!
 //! ```text
-//! {"format":1,"accepted_at":…,"schedules":["/etc/…"],"hash":…,"files":[{"path":…,"bytes":…,"hash":…}]}
+//! {"format":2,"accepted_at":…,"schedules":["/etc/…"],"hash":…,"files":[{"path":…,"bytes":…,"hash":…}]}
 //! 0b8f1c…            the checksum of the line above
 //! the texts of the files, one after the other
 //! ```
@@ -31,7 +31,7 @@ use crate::schedule::UnixMs;
 use crate::tzdata::Tzdata;
 
 /// Of the copy; one in another format is not used.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Bytes of the first line: some hundred thousand files.
 const MAX_HEADER: u64 = 64 * 1024 * 1024;
 /// No copy takes so long to write.

@@ -1,10 +1,12 @@
 //! Loads a whole schedule: all files, or all of what is wrong with them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use ring::digest;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -49,14 +51,23 @@ pub struct ScheduleFile {
 
 impl ScheduleFile {
     fn new(path: &Path, text: &str) -> ScheduleFile {
-        let hash = Uuid::new_v5(&HASH_ROOT, text.as_bytes());
-        ScheduleFile { path: path.to_owned(), bytes: text.len() as u64, hash }
+        ScheduleFile { path: path.to_owned(), bytes: text.len() as u64, hash: hash_of(text) }
     }
 
     /// Whether the file had this text.
     pub(super) fn is(&self, text: &str) -> bool {
-        self.bytes == text.len() as u64 && self.hash == Uuid::new_v5(&HASH_ROOT, text.as_bytes())
+        self.bytes == text.len() as u64 && self.hash == hash_of(text)
     }
+}
+
+/// Much is hashed at each start: processors have instructions for SHA-256.
+fn hash_of(text: &str) -> Uuid {
+    let mut hasher = digest::Context::new(&digest::SHA256);
+    hasher.update(HASH_ROOT.as_bytes());
+    hasher.update(text.as_bytes());
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&hasher.finish().as_ref()[..16]);
+    uuid::Builder::from_custom_bytes(hash).into_uuid()
 }
 
 /// Where something stands.
@@ -97,9 +108,9 @@ pub(super) fn load_texts(
 ) -> Loaded {
     let mut merging = Merging::new(problems);
     for batch in files.chunks(threads(files, bytes)) {
-        for (path, read) in batch.iter().zip(read_all(batch, read, queues, tzdata)) {
+        for read in read_all(batch, read, queues, tzdata) {
             match read {
-                Ok(file) => merging.add(path, file),
+                Ok(file) => merging.add(file),
                 Err(problem) => merging.loaded.problems.push(problem),
             }
         }
@@ -112,6 +123,7 @@ pub(super) type Texts<'r> = dyn Fn(&Path) -> Result<String, Problem> + Sync + 'r
 
 /// One file, read.
 struct ReadFile {
+    file: ScheduleFile,
     text: String,
     contents: Contents,
 }
@@ -153,7 +165,7 @@ fn read(
     let text = text_of(file)?;
     let json = file.extension().is_some_and(|end| end == "json");
     let contents = schedule_file::read(&file.display().to_string(), &text, json, queues, tzdata);
-    Ok(ReadFile { text, contents })
+    Ok(ReadFile { file: ScheduleFile::new(file, &text), text, contents })
 }
 
 /// Puts files together in their order.
@@ -175,26 +187,28 @@ impl Merging {
         }
     }
 
-    fn add(&mut self, path: &Path, file: ReadFile) {
-        let ReadFile { text, contents } = file;
-        let name = path.file_name().unwrap_or_default();
-        let file = ScheduleFile::new(path, &text);
+    fn add(&mut self, file: ReadFile) {
+        let ReadFile { file, text, contents } = file;
+        let name = file.path.file_name().unwrap_or_default();
         self.hashes.extend_from_slice(name.as_encoded_bytes());
         self.hashes.push(0);
         self.hashes.extend_from_slice(file.hash.as_bytes());
 
-        let mut report = Report::resume(path.display().to_string(), &text, contents.found);
-        self.loaded.places.reserve(contents.entries.len());
-        for (entry, place) in contents.entries.iter().zip(contents.places) {
-            let (line, column) = report.position(place);
-            if let Some(Place { file, line, .. }) = self.loaded.places.get(&entry.name) {
-                let first = self.loaded.files[*file as usize].path.display();
-                let message = format!("duplicate entry `{}`, first at {first}:{line}", entry.name);
-                report.error(place, message).hint("rename one of the two");
-                continue;
+        let mut report = Report::resume(file.path.display().to_string(), &text, contents.found);
+        let places = &mut self.loaded.places;
+        places.reserve(contents.entries.len());
+        for (entry, (span, line, column)) in contents.entries.iter().zip(contents.places) {
+            match places.entry(Arc::clone(&entry.name)) {
+                MapEntry::Vacant(new) => {
+                    new.insert(Place { file: self.loaded.files.len() as u32, line, column });
+                }
+                MapEntry::Occupied(first) => {
+                    let (name, Place { file, line, .. }) = (&entry.name, *first.get());
+                    let first = self.loaded.files[file as usize].path.display();
+                    let message = format!("duplicate entry `{name}`, first at {first}:{line}");
+                    report.error(span, message).hint("rename one of the two");
+                }
             }
-            let place = Place { file: self.loaded.files.len() as u32, line, column };
-            self.loaded.places.insert(Arc::clone(&entry.name), place);
         }
         self.shared.add(contents.additions, self.entries.len(), &mut report);
         if self.entries.is_empty() {

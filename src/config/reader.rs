@@ -119,7 +119,8 @@ impl<'t> MapBuilder<'t> {
     }
 }
 
-fn owned<'t>(key: &Node<'t>) -> Cow<'t, str> {
+/// The name that a key is.
+pub(super) fn owned<'t>(key: &Node<'t>) -> Cow<'t, str> {
     match &key.value {
         Value::Plain(text) | Value::Text(text) => text.clone(),
         _ => Cow::Owned(key.as_written().unwrap_or_default().to_owned()),

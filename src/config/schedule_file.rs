@@ -1,15 +1,17 @@
 //! One schedule file: `timezone`, `defaults` and `entries`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
 
 use super::bounds;
-use super::entry::{self, Common, DEFAULT_QUEUE};
+use super::entry::{self, Common};
 use super::fields::{Keys, is_merge};
 use super::node::{Node, Scalar, Span, shortened};
-use super::reader::{Broken, Opened, Reader, report_duplicate};
+use super::reader::{Broken, Opened, Reader, owned, report_duplicate};
 use super::report::{Paused, Report};
 use super::settings::{self, DEFAULTS, FileQueues, Settings};
 use super::shared::Additions;
@@ -34,8 +36,8 @@ pub(super) static FILE: Keys = Keys {
 pub(super) struct Contents {
     /// In the order of the file, without those that have errors.
     pub(super) entries: Vec<Entry>,
-    /// Where the name of each stands.
-    pub(super) places: Vec<Span>,
+    /// Where the name of each stands: which bytes of the text, its line, its column.
+    pub(super) places: Vec<(Span, u32, u32)>,
     /// What other files may use, and what this one uses of others.
     pub(super) additions: Additions,
     pub(super) found: Paused,
@@ -73,9 +75,9 @@ struct Pass<'t, 'z> {
     report: Report<'t>,
     common: Common<'z>,
     seen: HashMap<&'static str, Span>,
-    names: HashMap<Arc<str>, Span>,
+    names: HashMap<Cow<'t, str>, Span>,
     entries: Vec<Entry>,
-    places: Vec<Span>,
+    places: Vec<(Span, u32, u32)>,
     additions: Additions,
     entry_bytes: usize,
     /// How many problems there were before the last entry.
@@ -99,13 +101,7 @@ impl<'t, 'z> Pass<'t, 'z> {
             .unwrap_or_else(|| tzdata.zone(Tz::UTC).unwrap_or_else(|| Arc::new(Zone::utc())));
         Pass {
             report,
-            common: Common {
-                tzdata,
-                zone,
-                defaults: head.defaults,
-                queues: FileQueues::new(queues),
-                calendars: Vec::new(),
-            },
+            common: Common::new(zone, head.defaults, FileQueues::new(queues), tzdata),
             seen: HashMap::new(),
             names: HashMap::new(),
             entries: Vec::new(),
@@ -189,8 +185,9 @@ impl<'t, 'z> Pass<'t, 'z> {
                 let node = reader.node(&mut self.report)?;
                 if let Some(fields) = DEFAULTS.sort(&node, &mut self.report) {
                     let (queues, report) = (&mut self.common.queues, &mut self.report);
-                    let usual = queues.get(DEFAULT_QUEUE).queue;
-                    self.common.defaults = Settings::read(&fields, queues, &usual, report);
+                    let usual = queues.usual(&Settings::default());
+                    let defaults = Settings::read(&fields, queues, &usual, report);
+                    self.common.set_defaults(defaults);
                 }
                 self.note_late_head();
             }
@@ -240,7 +237,7 @@ impl<'t, 'z> Pass<'t, 'z> {
         if self.knows_head || !self.seen.contains_key("entries") {
             return;
         }
-        let (zone, defaults) = (Arc::clone(&self.common.zone), self.common.defaults.clone());
+        let (zone, defaults) = (Arc::clone(&self.common.zone), self.common.defaults().clone());
         self.late_head = Some(Head { zone: Some(zone), defaults });
     }
 
@@ -275,13 +272,15 @@ impl<'t, 'z> Pass<'t, 'z> {
     }
 
     fn entry(&mut self, key: &Node<'t>, body: &Node<'t>) -> Result<(), Broken> {
-        let name = key.as_written().unwrap_or_default();
-        if let Some(&first) = self.names.get(name) {
-            let first = self.report.place(first);
-            let message = format!("duplicate entry `{}`, first at {first}", shortened(name));
-            self.report.error(key.span, message).hint("rename one of the two");
-            return Ok(());
-        }
+        match self.names.entry(owned(key)) {
+            MapEntry::Vacant(new) => new.insert(key.span),
+            MapEntry::Occupied(first) => {
+                let (name, first) = (shortened(first.key()), self.report.place(*first.get()));
+                let message = format!("duplicate entry `{name}`, first at {first}");
+                self.report.error(key.span, message).hint("rename one of the two");
+                return Ok(());
+            }
+        };
         self.last_entry = self.report.count();
         let entry = entry::read(key, body, &mut self.common, &mut self.report);
         let calendars = self.common.calendars.drain(..);
@@ -291,13 +290,12 @@ impl<'t, 'z> Pass<'t, 'z> {
         } else {
             drop(calendars);
         }
-        let shared = entry.as_ref().map_or_else(|| name.into(), |entry| Arc::clone(&entry.name));
-        self.names.insert(shared, key.span);
         self.check_size(key.span)?;
         let Some(entry) = entry else { return Ok(()) };
         self.entry_bytes += size(&entry);
         self.entries.push(entry);
-        self.places.push(key.span);
+        let (line, column) = self.report.position(key.span);
+        self.places.push((key.span, line, column));
         Ok(())
     }
 

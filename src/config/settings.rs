@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::duration;
+use super::entry::DEFAULT_QUEUE;
 use super::expect;
 use super::fields::{Fields, Keys};
 use super::json_text::{self, JsonText, MAX_ARGUMENTS, MAX_HEADERS};
@@ -95,6 +96,14 @@ pub(super) struct NamedQueue {
 impl<'q> FileQueues<'q> {
     pub(super) fn new(queues: &'q Queues) -> FileQueues<'q> {
         FileQueues { queues, named: HashMap::new() }
+    }
+
+    /// The queue of entries that name none.
+    pub(super) fn usual(&mut self, defaults: &Settings) -> Arc<Queue> {
+        match &defaults.queue {
+            Some(queue) => Arc::clone(queue),
+            None => self.get(DEFAULT_QUEUE).queue,
+        }
     }
 
     pub(super) fn get(&mut self, name: &str) -> NamedQueue {

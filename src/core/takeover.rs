@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::vec;
 
 use super::log::Log;
 use super::pipe::{Position, Work};
@@ -11,9 +12,8 @@ use super::{Action, Now, Request, RequestId};
 use crate::clock::SinceBoot;
 use crate::leader::lease::Lease;
 use crate::schedule::outcome::{Line, Outcome};
-use crate::schedule::planner::{Ended, MISSING_RECORDS, Planner, Repaired, Takeover};
+use crate::schedule::planner::{Change, Ended, MISSING_RECORDS, Planner, Repaired, Takeover};
 use crate::schedule::progress::{Completeness, Progress, State};
-use crate::schedule::registration::RegistrationChange;
 use crate::store::Fence;
 use crate::store::contract::{
     Counters, Fold, FoldedThrough, History, MAX_CHANGES, MAX_FOLDED, OTHER_QUEUES, Register,
@@ -53,17 +53,51 @@ pub(super) struct Writing {
 }
 
 impl Writing {
+    /// What is written next. Registrations are those of the planner that is to plan, or else of `present`.
+    fn next_request(&mut self, fence: &Fence, present: Option<&Planner>) -> Option<Request> {
+        let part = self.parts.pop_front()?;
+        let fence = fence.clone();
+        match part {
+            Part::Register(mut registering) => {
+                let planner = match &self.purpose {
+                    Purpose::Takeover(tenure) => Some(&tenure.planner),
+                    Purpose::Reload { planner, .. } => Some(&**planner),
+                    Purpose::Repair | Purpose::Journal => present,
+                };
+                let request = registering.next_request(fence, planner?);
+                if !registering.is_done() {
+                    self.parts.push_front(Part::Register(registering));
+                }
+                Some(Request::Register(request))
+            }
+            Part::Fold { progress, through } => {
+                Some(Request::Fold(Fold { fence, progress, through }))
+            }
+        }
+    }
+
     /// Whether a tenure begins with it.
     pub(super) fn is_takeover(&self) -> bool {
         matches!(self.purpose, Purpose::Takeover(_))
     }
 }
 
-/// One write of several.
+/// One write of several, or all that change registrations.
 #[derive(Debug)]
 enum Part {
-    Register { changes: Vec<RegistrationChange>, ended: Vec<(Arc<str>, Line)>, last: bool },
+    Register(Registering),
     Fold { progress: Vec<(Arc<str>, Progress)>, through: FoldedThrough },
+}
+
+/// Changes of registrations that are still to be written, and what became of slots that ended with them. What
+/// ends a registration stands in the same write as the change that ends it; there is at least one write.
+#[derive(Debug)]
+struct Registering {
+    changes: vec::IntoIter<Change>,
+    /// By entry, with their queue.
+    ended: BTreeMap<Arc<str>, (Arc<str>, Line)>,
+    /// Only a takeover has read what the store holds, and can say that it is whole.
+    is_takeover: bool,
 }
 
 /// What begins once everything is written.
@@ -192,7 +226,7 @@ impl Scheduler {
         let Takeover { planner, changes, mut ended, repaired, fold_first } = takeover;
         find_queues(&snapshot, &mut ended);
         let change_count = changes.len();
-        parts.extend(registering(changes, &ended, true));
+        parts.push(Part::Register(Registering::new(changes, &ended, true)));
         if fold_first && !is_new_journal {
             parts.extend(new_journal(all_progress(&planner), Remembered::All));
             is_new_journal = true;
@@ -221,15 +255,15 @@ impl Scheduler {
         let Some(planner) = &self.planner else { return };
         let takeover = planner.replace(Arc::clone(&self.schedule), self.store_now(now));
         let Takeover { planner, changes, ended, repaired, .. } = takeover;
-        let parts = registering(changes, &ended, false);
+        let parts = vec![Part::Register(Registering::new(changes, &ended, false))];
         let purpose = Purpose::Reload { planner: Box::new(planner), ended, repaired };
         self.begin_writing(parts, purpose);
     }
 
     /// Writes registrations that are put right. In the journal, what was settled ahead would be taken for
     /// the newest some day: so everything is folded.
-    pub(super) fn begin_repair(&mut self, changes: Vec<RegistrationChange>) {
-        let mut parts = registering(changes, &[], false);
+    pub(super) fn begin_repair(&mut self, changes: Vec<Change>) {
+        let mut parts = vec![Part::Register(Registering::new(changes, &[], false))];
         let progress = self.planner.as_ref().map(all_progress).unwrap_or_default();
         parts.extend(new_journal(progress, Remembered::All));
         self.begin_writing(parts, Purpose::Repair);
@@ -259,10 +293,12 @@ impl Scheduler {
     pub(super) fn write_on(&mut self, now: Now) {
         while let Stage::Writing(writing) = &mut self.stage
             && !self.pipe.is_full()
-            && let Some(part) = writing.parts.pop_front()
+            && !writing.parts.is_empty()
         {
             let fence = self.pipe.fence(&writing.lease, &mut self.rng);
-            self.send(&fence, part.request(fence.clone()), Work::Part);
+            if let Some(request) = writing.next_request(&fence, self.planner.as_ref()) {
+                self.send(&fence, request, Work::Part);
+            }
         }
         if self.pipe.is_empty()
             && let Stage::Writing(writing) = std::mem::replace(&mut self.stage, Stage::Leading)
@@ -453,14 +489,29 @@ impl Scheduler {
     }
 }
 
-impl Part {
-    fn request(self, fence: Fence) -> Request {
-        match self {
-            Part::Register { changes, ended, last } => {
-                Request::Register(Register { fence, changes, ended, last })
-            }
-            Part::Fold { progress, through } => Request::Fold(Fold { fence, progress, through }),
+impl Registering {
+    fn new(changes: Vec<Change>, ended: &[Ended], is_takeover: bool) -> Registering {
+        let line = |ended: &Ended| (Arc::clone(&ended.entry), (queue_name(ended), ended.line()));
+        let ended = ended.iter().map(line).collect();
+        Registering { changes: changes.into_iter(), ended, is_takeover }
+    }
+
+    /// The next changes; `planner` is the one that they are of.
+    fn next_request(&mut self, fence: Fence, planner: &Planner) -> Register {
+        let changes = self.changes.by_ref().take(MAX_CHANGES);
+        let changes: Vec<_> = changes.map(|change| planner.written(change)).collect();
+        let ended = changes.iter().filter_map(|change| self.ended.remove(change.entry()));
+        let mut ended: Vec<_> = ended.collect();
+        if self.changes.as_slice().is_empty() {
+            // What is left has ended without a change.
+            let left = std::iter::from_fn(|| self.ended.pop_first().map(|(_, line)| line));
+            ended.extend(left.take(MAX_CHANGES - ended.len()));
         }
+        Register { fence, changes, ended, last: self.is_takeover && self.is_done() }
+    }
+
+    fn is_done(&self) -> bool {
+        self.changes.as_slice().is_empty() && self.ended.is_empty()
     }
 }
 
@@ -491,41 +542,6 @@ fn new_journal(progress: Vec<(Arc<str>, Progress)>, remembered: Remembered) -> V
         *through = FoldedThrough::Anew(remembered);
     }
     parts
-}
-
-/// Writes changes of registrations, with what became of slots that ended with them. What ends a registration
-/// stands in the same part as the change that ends it; there is at least one part. Only a takeover has read
-/// what the store holds, and can say that it is whole.
-fn registering(changes: Vec<RegistrationChange>, ended: &[Ended], is_takeover: bool) -> Vec<Part> {
-    let mut by_entry: BTreeMap<&str, Vec<&Ended>> = BTreeMap::new();
-    for ended in ended {
-        by_entry.entry(&ended.entry).or_default().push(ended);
-    }
-    let mut parts: Vec<(Vec<_>, Vec<_>)> = vec![Default::default()];
-    let mut add = |change: Option<RegistrationChange>, ended: Vec<&Ended>| {
-        let full = parts.last().is_none_or(|(changes, lines)| {
-            changes.len() >= MAX_CHANGES || lines.len() + ended.len() > MAX_CHANGES
-        });
-        if full {
-            parts.push(Default::default());
-        }
-        if let Some((changes, lines)) = parts.last_mut() {
-            changes.extend(change);
-            lines.extend(ended.into_iter().map(|ended| (queue_name(ended), ended.line())));
-        }
-    };
-    for change in changes {
-        let ended = by_entry.remove(change.entry()).unwrap_or_default();
-        add(Some(change), ended);
-    }
-    by_entry.into_values().for_each(|ended| add(None, ended));
-    let count = parts.len();
-    let part = |(number, (changes, ended))| Part::Register {
-        changes,
-        ended,
-        last: is_takeover && number + 1 == count,
-    };
-    parts.into_iter().enumerate().map(part).collect()
 }
 
 /// The term that a lease begins with.

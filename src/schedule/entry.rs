@@ -86,15 +86,15 @@ impl About {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// The task's registered name.
-    pub task: Box<str>,
+    pub task: Arc<str>,
     /// Where a worker takes it from.
     pub queue: Arc<Queue>,
     /// A JSON array, as compact text.
-    pub args: Box<str>,
+    pub args: Arc<str>,
     /// A JSON object, as compact text.
-    pub kwargs: Box<str>,
+    pub kwargs: Arc<str>,
     /// A JSON object with the user's own headers, as compact text; `None` when there are none.
-    pub headers: Option<Box<str>>,
+    pub headers: Option<Arc<str>>,
     /// 0 to 255, as the worker kind reads it.
     pub priority: Option<u8>,
     /// Where an AMQP broker is to route it, if not where its queue says.

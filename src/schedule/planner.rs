@@ -11,6 +11,7 @@
 //! a clock turn out to have been ahead, entries go on from the true time, and what was dispatched
 //! ahead of it is passed over when its time comes (`repair`).
 
+mod agenda;
 mod backlog;
 mod bucket;
 mod ended;
@@ -24,6 +25,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::agenda::Agenda;
 use self::backlog::Backlog;
 use self::bucket::TokenBucket;
 use self::judge::{Finding, Judged, Judgement, Planned, Verdict};
@@ -56,7 +58,7 @@ pub struct Planner {
     grace: Duration,
     tracks: Vec<Track>,
     /// When each live entry is due with a slot that is not missed; without entries in flight.
-    agenda: BTreeSet<Appointment>,
+    agenda: Agenda,
     /// Entries with missed slots.
     backlog: Backlog,
     /// Of queues with a `catch_up_rate` to which missed slots have gone.
@@ -175,7 +177,7 @@ pub struct Takeover {
     /// The planner.
     pub planner: Planner,
     /// Which entries are live from now on, and which no longer; at most one change of an entry.
-    pub changes: Vec<RegistrationChange>,
+    pub changes: Vec<Change>,
     /// What became of slots of registrations that ended; at most one of an entry.
     pub ended: Vec<Ended>,
     /// Which entries had implausible or unreadable records.
@@ -183,6 +185,23 @@ pub struct Takeover {
     /// Once the changes are written, everything must be folded before anything is sent: in the journal
     /// there are records of a clock that was ahead, which would be taken for the newest some day.
     pub fold_first: bool,
+}
+
+/// A change of a registration that must be written. There may be a million: the texts are only made when one
+/// is [written](Planner::written).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A registration begins, or a remembered or repaired one is written down again.
+    Begin {
+        /// The entry.
+        index: u32,
+        /// See [`RegistrationChange::Begin`].
+        since: UnixMs,
+        /// See [`RegistrationChange::Begin`].
+        progress: Option<Box<Progress>>,
+    },
+    /// An entry has left the schedule, now or long ago.
+    Leave(Box<RegistrationChange>),
 }
 
 /// Slots of a registration that ended while they were due.
@@ -226,7 +245,7 @@ pub struct Repaired {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
     /// The registrations and progress that are put right.
-    pub changes: Vec<RegistrationChange>,
+    pub changes: Vec<Change>,
     /// Their entries.
     pub repaired: Vec<Repaired>,
 }
@@ -238,7 +257,7 @@ impl Planner {
             schedule,
             grace,
             tracks,
-            agenda: BTreeSet::new(),
+            agenda: Agenda::default(),
             backlog: Backlog::default(),
             buckets: HashMap::new(),
             watch: Watch::NEVER,
@@ -397,7 +416,7 @@ impl Planner {
     ) -> UnixMs {
         let (mut judged, mut held, mut missed) = (Judged::default(), Vec::new(), Vec::new());
         let mut wake_at = UnixMs::MAX;
-        for &(due, index) in &self.agenda {
+        for &(due, index) in self.agenda.iter() {
             if due > now {
                 wake_at = wake_at.min(due);
                 break;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::ended::{Counter, Former, Gap};
 use super::judge::{self, Finding, Judgement, pronounce};
 use super::track::{INSTANT, MAX_OLDER, Track, between, keep_after, keep_until};
-use super::{FindZone, Planner, Repaired, Takeover, of, prune};
+use super::{Appointment, Change, FindZone, Planner, Repaired, Takeover, of, prune};
 use crate::schedule::entry::{Entry, Schedule};
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::progress::{Completeness, Progress, Run, State, insert_run};
@@ -71,6 +71,7 @@ impl Planner {
             unreadable,
             found: 0,
             changes: Vec::new(),
+            appointments: Vec::new(),
             counter: Counter::new(),
             repaired: Vec::new(),
         };
@@ -121,7 +122,8 @@ impl Planner {
                 let progress = self.progress(index);
                 planner.retired.insert(Arc::clone(&old.name), progress.clone());
                 let progress = Some(progress);
-                changes.push(RegistrationChange::Retire { entry, at: now, progress });
+                let retire = RegistrationChange::Retire { entry, at: now, progress };
+                changes.push(Change::Leave(Box::new(retire)));
             }
         }
         let (ended, repaired) = (counter.ended, Vec::new());
@@ -179,13 +181,7 @@ impl Planner {
     }
 
     /// Begins a registration now, or after the entry's last progress, if that is later.
-    fn begin(
-        &mut self,
-        index: u32,
-        known: Option<Progress>,
-        count: u64,
-        now: UnixMs,
-    ) -> RegistrationChange {
+    fn begin(&mut self, index: u32, known: Option<Progress>, count: u64, now: UnixMs) -> Change {
         let since = known.as_ref().map_or(now, |known| known.through.max(now));
         let progress = known.map(|known| Progress { count, ..known });
         let mut track = Track::from(since);
@@ -198,17 +194,26 @@ impl Planner {
         }
         self.tracks[index as usize] = track;
         self.set_count(index, count);
-        let entry = self.entry(index);
-        let (entry, timing) = ((&*entry.name).into(), entry.canonical_timing().into());
-        RegistrationChange::Begin { entry, timing, since, progress }
+        Change::Begin { index, since, progress: progress.map(Box::new) }
     }
 
     /// The registration of the entry as it is now.
-    pub(super) fn registration(&self, index: u32, since: UnixMs) -> RegistrationChange {
-        let entry = self.entry(index);
-        let (entry, timing) = ((&*entry.name).into(), entry.canonical_timing().into());
-        let progress = Some(self.progress(index));
-        RegistrationChange::Begin { entry, timing, since, progress }
+    pub(super) fn registration(&self, index: u32, since: UnixMs) -> Change {
+        Change::Begin { index, since, progress: Some(Box::new(self.progress(index))) }
+    }
+
+    /// A change as the store takes it; `change` is one of this planner's.
+    #[must_use]
+    pub fn written(&self, change: Change) -> RegistrationChange {
+        match change {
+            Change::Begin { index, since, progress } => {
+                let entry = self.entry(index);
+                let (entry, timing) = ((&*entry.name).into(), entry.canonical_timing().into());
+                let progress = progress.map(|progress| *progress);
+                RegistrationChange::Begin { entry, timing, since, progress }
+            }
+            Change::Leave(change) => *change,
+        }
     }
 
     /// The store has forgotten what this memory has of the slots after the cursor: what was dispatched
@@ -287,7 +292,9 @@ struct Taking<'a> {
     unreadable: HashMap<&'a str, &'a str>,
     /// How many of the store's records belong to entries of the schedule.
     found: usize,
-    changes: Vec<RegistrationChange>,
+    changes: Vec<Change>,
+    /// When entries are due.
+    appointments: Vec<Appointment>,
     counter: Counter,
     repaired: Vec<Repaired>,
 }
@@ -382,7 +389,7 @@ impl<'a> Taking<'a> {
                 self.begin(index, entry, known, unreadable.is_some());
             }
         }
-        self.planner.put_on_agenda(index);
+        self.appointments.extend(self.planner.appoint(index));
     }
 
     /// Whether nobody has written since what is remembered was recorded.
@@ -689,8 +696,8 @@ impl<'a> Taking<'a> {
         }
         let since = known.registration.map_or(now, |registration| registration.since);
         if is_retired && now.since(since) > RETIRED_FOR {
-            self.changes.push(RegistrationChange::Forget { entry: (&*name).into() });
-            return;
+            let forget = RegistrationChange::Forget { entry: (&*name).into() };
+            return self.changes.push(Change::Leave(Box::new(forget)));
         }
         let forgotten = self.forgotten_edit(&name, known, None);
         self.count_ended(&name, known, entry, forgotten, unreadable.is_some());
@@ -698,13 +705,15 @@ impl<'a> Taking<'a> {
         let is_plausible = since <= now + self.planner.grace;
         if !is_retired || unreadable.is_some() || !is_plausible {
             let (entry, progress) = ((&*name).into(), progress.clone());
-            self.changes.push(RegistrationChange::Retire { entry, at: now, progress });
+            let retire = RegistrationChange::Retire { entry, at: now, progress };
+            self.changes.push(Change::Leave(Box::new(retire)));
         }
         self.planner.retired.extend(progress.map(|progress| (name, progress)));
     }
 
     fn finish(self) -> Takeover {
-        let Taking { planner, state, changes, counter, repaired, .. } = self;
+        let Taking { mut planner, state, changes, appointments, counter, repaired, .. } = self;
+        planner.agenda.add_all(appointments);
         let fold_first = state.is_ahead(planner.grace) || !repaired.is_empty();
         Takeover { planner, changes, ended: counter.ended, repaired, fold_first }
     }

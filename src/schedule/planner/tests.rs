@@ -70,9 +70,17 @@ fn state_of(planner: &Planner, now: UnixMs) -> State {
     state
 }
 
+impl Takeover {
+    /// What is written.
+    fn written(&self) -> Vec<RegistrationChange> {
+        let changes = self.changes.iter().cloned();
+        changes.map(|change| self.planner.written(change)).collect()
+    }
+}
+
 /// Does to a store what a leader does with a takeover.
 fn write(takeover: &Takeover, state: &mut State) {
-    for change in takeover.changes.iter().cloned() {
+    for change in takeover.written() {
         let name: Box<str> = change.entry().into();
         state.intents.remove(&name);
         match change {

@@ -124,19 +124,25 @@ impl Planner {
 
     /// The entry is planned from now on, if it has a slot that is open and nothing on its way.
     pub(super) fn put_on_agenda(&mut self, index: u32) {
+        let appointment = self.appoint(index);
+        self.agenda.extend(appointment);
+    }
+
+    /// The same, but for the agenda: gives what is to be put on it.
+    pub(super) fn appoint(&mut self, index: u32) -> Option<Appointment> {
         if self.in_flight.contains_key(&index) {
-            return;
+            return None;
         }
-        let Some(slot) = self.next_slot(index) else { return };
+        let slot = self.next_slot(index)?;
         let entry = self.entry(index);
         let due = entry.due(slot);
         let is_on_time = due >= self.watch.on_time_from(self.grace)
             || judge::is_on_time(entry, self.judged_before(index, || Some(slot)));
         if is_on_time {
-            self.agenda.insert((due, index));
-        } else {
-            self.put_in_backlog(index);
+            return Some((due, index));
         }
+        self.put_in_backlog(index);
+        None
     }
 
     /// The entry has missed slots.

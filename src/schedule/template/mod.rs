@@ -25,6 +25,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -187,7 +188,7 @@ impl<'a> Facts<'a> {
 /// More than most values take.
 const VALUE: usize = 40;
 
-fn fill(text: &str, holes: &[Hole], facts: &Facts<'_>) -> Box<str> {
+fn fill(text: &str, holes: &[Hole], facts: &Facts<'_>) -> Arc<str> {
     let mut out = String::with_capacity(text.len() + holes.len() * VALUE);
     let mut filled = 0;
     for hole in holes {
@@ -196,11 +197,16 @@ fn fill(text: &str, holes: &[Hole], facts: &Facts<'_>) -> Box<str> {
         filled = hole.end as usize;
     }
     out.push_str(&text[filled..]);
-    out.into_boxed_str()
+    out.into()
 }
 
 /// The inside of a JSON string.
 pub(crate) fn push_escaped(out: &mut String, text: &str) {
+    let is_plain = |byte| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push_str(text);
+        return;
+    }
     // Escaping text cannot fail.
     let quoted = serde_json::to_string(text).unwrap_or_default();
     out.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());

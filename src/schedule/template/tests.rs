@@ -36,7 +36,7 @@ fn filled(text: &str, entry: &Entry, slot: UnixMs) -> String {
         }
     }
     json.push('"');
-    fill(&json, &holes, &Facts::new(entry, slot, ID)).into()
+    fill(&json, &holes, &Facts::new(entry, slot, ID)).to_string()
 }
 
 fn problem(text: &str) -> TemplateProblem {

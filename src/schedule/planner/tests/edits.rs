@@ -74,9 +74,9 @@ fn enabling_again_starts_a_new_registration() {
     let planner = at_noon([every("a", 60)]);
     let off = Entry { enabled: false, ..every("a", 60) };
     let takeover = planner.replace(schedule([off]), at(70));
-    assert!(matches!(&takeover.changes[..], [RegistrationChange::Retire { .. }]));
+    assert!(matches!(&takeover.written()[..], [RegistrationChange::Retire { .. }]));
     let takeover = takeover.planner.replace(schedule([every("a", 60)]), at(200));
-    assert!(matches!(&takeover.changes[..], [RegistrationChange::Begin { .. }]));
+    assert!(matches!(&takeover.written()[..], [RegistrationChange::Begin { .. }]));
     let mut planner = takeover.planner;
     assert_eq!(settle_all(&mut planner, at(239)), []);
     assert_eq!(settle_all(&mut planner, at(240)), [send(240)]);
@@ -101,7 +101,7 @@ fn an_edit_of_the_bounds_starts_a_new_registration() {
     let planner = at_noon([every("a", 60)]);
     let bounds = Bounds { end: Some(NOON + DAY), ..Bounds::default() };
     let edited = Entry { bounds: Some(Box::new(bounds)), ..every("a", 60) };
-    let changes = planner.replace(schedule([edited]), at(30)).changes;
+    let changes = planner.replace(schedule([edited]), at(30)).written();
     assert!(matches!(&changes[..], [RegistrationChange::Begin { .. }]), "{changes:?}");
 }
 
@@ -312,7 +312,7 @@ fn records_of_entries_that_left_are_dropped_after_a_week() {
     };
     let nobody = Progress::through(NOON - DAY);
     let forget = RegistrationChange::Forget { entry: "old".into() };
-    let changes = take_over([], &state, None).changes;
+    let changes = take_over([], &state, None).written();
     assert_eq!(
         changes,
         [retired("ahead", None), retired("left", None), retired("nobody", Some(nobody)), forget]
@@ -325,6 +325,6 @@ fn zones_are_told_apart_where_only_their_clock_is_read() {
     let line = |zone: &Arc<Zone>| Entry { zone: Arc::clone(zone), ..cron("a", "0 3 * * *") };
     let planner = at_noon([line(&one), Entry { zone: Arc::clone(&one), ..every("b", 60) }]);
     let edited = [line(&two), Entry { zone: two, ..every("b", 60) }];
-    let changes = planner.replace(schedule(edited), at(1)).changes;
+    let changes = planner.replace(schedule(edited), at(1)).written();
     assert_eq!(changes.iter().map(RegistrationChange::entry).collect::<Vec<_>>(), ["a"]);
 }

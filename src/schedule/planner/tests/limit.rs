@@ -97,7 +97,7 @@ fn a_flushed_store_gets_the_count_that_we_remember() {
     go_through(&mut planner, 1..=120);
     let empty = State { now: at(185), ..State::default() };
     let mut going_on = take_over([limited("a", 3)], &empty, Some(&planner));
-    let RegistrationChange::Begin { progress: Some(progress), .. } = &going_on.changes[0] else {
+    let RegistrationChange::Begin { progress: Some(progress), .. } = &going_on.written()[0] else {
         panic!("{:?}", going_on.changes)
     };
     assert_eq!(progress.count, 2);

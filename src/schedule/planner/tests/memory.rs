@@ -62,9 +62,10 @@ fn what_was_skipped_and_counted_is_passed_over_when_its_record_is_lost() {
     assert_eq!((item.slot, item.action), (at(10_740), too_late.1));
 
     let takeover = take_over([every("a", 60)], &older, Some(&planner));
+    let written = takeover.written();
     let mut again = takeover.planner;
     // What is passed over must be known to the next leader, too.
-    let RegistrationChange::Begin { progress: Some(progress), .. } = &takeover.changes[0] else {
+    let RegistrationChange::Begin { progress: Some(progress), .. } = &written[0] else {
         panic!("{:?}", takeover.changes)
     };
     assert_eq!(progress.through, at(60));
@@ -173,7 +174,7 @@ fn a_registration_that_the_store_lost_goes_on_from_memory() {
         RegistrationChange::Begin { since, .. } => *since,
         other => panic!("{other:?}"),
     };
-    assert_eq!(takeover.changes.iter().map(begins).collect::<Vec<_>>(), [NOON]);
+    assert_eq!(takeover.written().iter().map(begins).collect::<Vec<_>>(), [NOON]);
     let mut planner = takeover.planner;
     assert_eq!(settle_all(&mut planner, at(125)), [resent(60), resent(120)]);
 }
