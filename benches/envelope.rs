@@ -8,6 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use downbeat::config;
 use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::{Queue, Queues};
+use downbeat::schedule::entry::Call;
 use downbeat::schedule::{Message, Schedule, TaskIds, UnixMs};
 use downbeat::tzdata::Tzdata;
 use tokio::time::Instant;
@@ -15,16 +16,9 @@ use tokio::time::Instant;
 /// An ordinary entry: a few arguments and an expiry.
 fn message() -> Message {
     Message {
-        task: "reports.tasks.build".into(),
-        queue: Queue::unconfigured("reports"),
         args: r#"["daily"]"#.into(),
         kwargs: r#"{"tenant":42,"day":"2026-11-21"}"#.into(),
-        headers: None,
-        priority: None,
-        route: None,
-        expires: None,
-        options: None,
-        wants_result: false,
+        call: Call::new("reports.tasks.build", Queue::unconfigured("reports")).into(),
     }
 }
 

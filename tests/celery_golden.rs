@@ -6,7 +6,7 @@ use base64::Engine as _;
 use downbeat::config::{Overrides, ServiceConfig};
 use downbeat::envelope::{self, Fresh, Kind, Task, celery};
 use downbeat::queue::{CeleryQueue, Queue};
-use downbeat::schedule::entry::{CeleryOptions, Options};
+use downbeat::schedule::entry::{Call, CeleryOptions, Options};
 use downbeat::schedule::{Message, UnixMs};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -25,16 +25,9 @@ impl Capture {
 
 fn message(args: &Value, kwargs: &Value) -> Message {
     Message {
-        task: "tasks.add".into(),
-        queue: Queue::unconfigured("celery"),
         args: args.to_string().into(),
         kwargs: kwargs.to_string().into(),
-        headers: None,
-        priority: None,
-        route: None,
-        expires: None,
-        options: None,
-        wants_result: false,
+        call: Call::new("tasks.add", Queue::unconfigured("celery")).into(),
     }
 }
 
@@ -124,19 +117,17 @@ fn a_beat_entry_with_arguments_only() {
 
 #[test]
 fn a_beat_entry_with_every_option() {
-    let message = Message {
-        task: "tasks.full".into(),
-        queue: Queue::unconfigured("reports"),
-        headers: Some(r#"{"x-trace":"abc"}"#.into()),
-        priority: Some(5),
-        options: Some(Box::new(Options::Celery(CeleryOptions {
-            time_limit: Some(30.0),
-            soft_time_limit: Some(20.0),
-            ignore_result: Some(true),
-            shadow: Some("shown".into()),
-        }))),
-        ..message(&json!([1, "é"]), &json!({"k": "v", "ü": "日本"}))
-    };
+    let mut message = message(&json!([1, "é"]), &json!({"k": "v", "ü": "日本"}));
+    message.task = "tasks.full".into();
+    message.queue = Queue::unconfigured("reports");
+    message.headers = Some(r#"{"x-trace":"abc"}"#.into());
+    message.priority = Some(5);
+    message.options = Some(Box::new(Options::Celery(CeleryOptions {
+        time_limit: Some(30.0),
+        soft_time_limit: Some(20.0),
+        ignore_result: Some(true),
+        shadow: Some("shown".into()),
+    })));
     assert_equals_capture("beat_everything", &message, Some(60_000));
 }
 
@@ -152,12 +143,10 @@ fn the_binding_of_a_queue() {
 fn a_beat_entry_with_the_tasks_own_options() {
     let options =
         CeleryOptions { time_limit: Some(12.0), ignore_result: Some(false), ..Default::default() };
-    let message = Message {
-        task: "tasks.registered".into(),
-        priority: Some(6),
-        options: Some(Box::new(Options::Celery(options))),
-        ..message(&json!([1]), &json!({}))
-    };
+    let mut message = message(&json!([1]), &json!({}));
+    message.task = "tasks.registered".into();
+    message.priority = Some(6);
+    message.options = Some(Box::new(Options::Celery(options)));
     assert_equals_capture("beat_task_defaults", &message, Some(33_000));
 }
 
@@ -176,7 +165,8 @@ fn arguments_in_other_scripts() {
 #[test]
 fn headers_of_the_users() {
     let headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
-    let message = Message { headers, ..message(&json!([1, 2]), &json!({})) };
+    let mut message = message(&json!([1, 2]), &json!({}));
+    message.headers = headers;
     assert_equals_capture("send_headers", &message, None);
 }
 
@@ -184,7 +174,8 @@ fn headers_of_the_users() {
 fn another_name_to_show() {
     let options = CeleryOptions { shadow: Some("display.name".into()), ..Default::default() };
     let options = Some(Box::new(Options::Celery(options)));
-    let message = Message { options, ..message(&json!([1, 2]), &json!({})) };
+    let mut message = message(&json!([1, 2]), &json!({}));
+    message.options = options;
     assert_equals_capture("send_shadow", &message, None);
 }
 
@@ -195,10 +186,8 @@ fn whole_and_broken_seconds_as_time_limits() {
         soft_time_limit: Some(20.5),
         ..CeleryOptions::default()
     };
-    let message = Message {
-        options: Some(Box::new(Options::Celery(options))),
-        ..message(&json!([1, 2]), &json!({}))
-    };
+    let mut message = message(&json!([1, 2]), &json!({}));
+    message.options = Some(Box::new(Options::Celery(options)));
     assert_equals_capture("send_time_limits", &message, None);
 }
 
@@ -211,19 +200,18 @@ fn an_expiry() {
 #[test]
 fn priorities_and_their_lists() {
     for priority in [0, 3, 4, 9, 255] {
-        let message = Message { priority: Some(priority), ..message(&json!([1, 2]), &json!({})) };
+        let mut message = message(&json!([1, 2]), &json!({}));
+        message.priority = Some(priority);
         assert_equals_capture(&format!("send_priority_{priority}"), &message, None);
     }
 }
 
 #[test]
 fn a_message_file() {
-    let message = Message {
-        queue: Queue::unconfigured("reports.daily"),
-        headers: Some(r#"{"x":"y"}"#.into()),
-        priority: Some(5),
-        ..message(&json!([1, "é"]), &json!({"ü": "日"}))
-    };
+    let mut message = message(&json!([1, "é"]), &json!({"ü": "日"}));
+    message.queue = Queue::unconfigured("reports.daily");
+    message.headers = Some(r#"{"x":"y"}"#.into());
+    message.priority = Some(5);
     assert_equals_capture("filesystem_full", &message, Some(60_000));
 }
 
@@ -288,7 +276,8 @@ fn assert_equals_publication(name: &str, message: &Message, lifetime_ms: Option<
         _ => None,
     };
     let config = ServiceConfig::load(Overrides::default(), &env).unwrap();
-    let message = Message { queue: config.queues.get(&message.queue.name), ..message.clone() };
+    let mut message = message.clone();
+    message.queue = config.queues.get(&message.queue.name);
     assert_eq!(celery::check(&message, &CeleryQueue::default()), Ok(()));
     let task = Task {
         entry_name: "entry",
@@ -334,12 +323,10 @@ fn a_message_on_rabbitmq() {
         shadow: Some("shown".into()),
     };
     let headers = r#"{"x-trace":"abc","n":5,"f":1.5,"b":true,"d":{"k":[1,"a"]}}"#;
-    let message = Message {
-        queue: Queue::unconfigured("reports"),
-        headers: Some(headers.into()),
-        priority: Some(5),
-        options: Some(Box::new(Options::Celery(options))),
-        ..message(&json!([1, "é"]), &json!({"ü": "日"}))
-    };
+    let mut message = message(&json!([1, "é"]), &json!({"ü": "日"}));
+    message.queue = Queue::unconfigured("reports");
+    message.headers = Some(headers.into());
+    message.priority = Some(5);
+    message.options = Some(Box::new(Options::Celery(options)));
     assert_equals_publication("amqp_full", &message, Some(60_000));
 }

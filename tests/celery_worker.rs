@@ -2,6 +2,7 @@
 
 use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;
+use downbeat::schedule::entry::Call;
 use downbeat::schedule::{Message, UnixMs};
 use redis::Commands as _;
 use serde_json::{Value, json};
@@ -18,16 +19,9 @@ const SLOT: UnixMs = UnixMs(1_795_230_000_000);
 
 fn message(task: &str, queue: &str, args: &Value, kwargs: &Value) -> Message {
     Message {
-        task: task.into(),
-        queue: Queue::unconfigured(queue),
         args: args.to_string().into(),
         kwargs: kwargs.to_string().into(),
-        headers: None,
-        priority: None,
-        route: None,
-        expires: None,
-        options: None,
-        wants_result: false,
+        call: Call::new(task, Queue::unconfigured(queue)).into(),
     }
 }
 
@@ -66,8 +60,8 @@ fn a_task_runs_with_its_id_arguments_and_headers() {
     needs!(Redis, Python);
     let server = RedisServer::start();
     let (args, kwargs) = odd_arguments();
-    let headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
-    let message = Message { headers, ..message("demo.echo", "reports", &args, &kwargs) };
+    let mut message = message("demo.echo", "reports", &args, &kwargs);
+    message.headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
     // Waits for a worker that has never run before.
     push(&server, &task(&message, 1));
     let [waiting] = &server.queue("reports")[..] else { panic!("not one message") };
@@ -110,8 +104,8 @@ fn every_priority_is_taken_most_urgent_first() {
     needs!(Redis, Python);
     let server = RedisServer::start();
     for priority in [255, 9, 8, 6, 5, 3, 2, 0] {
-        let message = message("demo.echo", "q", &json!([]), &json!({}));
-        let message = Message { priority: Some(priority), ..message };
+        let mut message = message("demo.echo", "q", &json!([]), &json!({}));
+        message.priority = Some(priority);
         push(&server, &task(&message, priority.into()));
     }
     let mut worker = CeleryWorker::start(&server.celery_url(), &["q"]);

@@ -2,6 +2,7 @@
 
 use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;
+use downbeat::schedule::entry::Call;
 use downbeat::schedule::{Message, UnixMs};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -63,16 +64,9 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 fn shown(args: &str) -> String {
     let message = Message {
-        task: "t".into(),
-        queue: Queue::unconfigured("q"),
         args: args.into(),
         kwargs: "{}".into(),
-        headers: None,
-        priority: None,
-        route: None,
-        expires: None,
-        options: None,
-        wants_result: false,
+        call: Call::new("t", Queue::unconfigured("q")).into(),
     };
     let envelope = envelope::render(&Task {
         entry_name: "entry",

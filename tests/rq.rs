@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use downbeat::envelope::{self, Fresh, Kind, Task, Writes};
 use downbeat::queue::{Queue, RqQueue, Worker};
-use downbeat::schedule::entry::{Options, RqOptions};
+use downbeat::schedule::entry::{Call, Options, RqOptions};
 use downbeat::schedule::{Message, TaskIds, UnixMs};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -211,18 +211,8 @@ fn a_queue_of_a_wrong_type_is_told() {
 
 fn message(queue: &str, task: &str, args: &str, kwargs: &str) -> Message {
     let worker = Worker::Rq(RqQueue::default());
-    Message {
-        task: task.into(),
-        queue: Queue { name: queue.into(), worker, amqp: None, catch_up_rate: None }.into(),
-        args: args.into(),
-        kwargs: kwargs.into(),
-        headers: None,
-        priority: None,
-        expires: None,
-        options: None,
-        route: None,
-        wants_result: false,
-    }
+    let queue = Queue { name: queue.into(), worker, amqp: None, catch_up_rate: None };
+    Message { args: args.into(), kwargs: kwargs.into(), call: Call::new(task, queue.into()).into() }
 }
 
 fn rendered(message: &Message, lifetime_ms: Option<i64>) -> Writes {
@@ -307,8 +297,9 @@ fn assert_equals_capture(name: &str, message: &Message, not_ours: &[&str]) {
     assert_eq!(ours, theirs, "{name}");
 }
 
-fn with(options: RqOptions, message: Message) -> Message {
-    Message { options: Some(Box::new(Options::Rq(options))), ..message }
+fn with(options: RqOptions, mut message: Message) -> Message {
+    message.options = Some(Box::new(Options::Rq(options)));
+    message
 }
 
 #[test]
@@ -332,10 +323,8 @@ fn a_job_is_what_rqs_own_producer_writes() {
         retry_intervals: vec![1, 2, 3],
         description: Some("my job".into()),
     };
-    let call = Message {
-        headers: Some(r#"{"trace":"abc"}"#.into()),
-        ..message("high", "rqtasks.rec", "[1]", r#"{"k":"v"}"#)
-    };
+    let mut call = message("high", "rqtasks.rec", "[1]", r#"{"k":"v"}"#);
+    call.headers = Some(r#"{"trace":"abc"}"#.into());
     let callbacks = ["success", "failure"]
         .map(|of| [format!("{of}_callback_name"), format!("{of}_callback_timeout")]);
     let callbacks: Vec<&str> = callbacks.iter().flatten().map(String::as_str).collect();

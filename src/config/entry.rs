@@ -1,6 +1,6 @@
 //! One entry: its mapping in, a checked [`Entry`] or problems out.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{duration, templates, when};
 use crate::envelope::{self, Unsendable};
 use crate::queue::Queue;
 use crate::schedule::delay::Delay;
-use crate::schedule::entry::{About, Expires, Route};
+use crate::schedule::entry::{About, Call, Expires, Route};
 use crate::schedule::template::Templates;
 use crate::schedule::{Entry, Guards, Message, Timing, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
@@ -32,6 +32,9 @@ pub const MAX_TAG: usize = 64;
 pub const DEFAULT_QUEUE: &str = "celery";
 /// How old a slot may be and still be sent, for entries that do not say.
 pub const DEFAULT_WITHIN: Duration = Duration::from_secs(86_400);
+
+/// With so many calls of the same task a new one is compared.
+const MAX_COMPARED: usize = 8;
 
 /// Keys of an entry.
 pub(super) static ENTRY: Keys = Keys {
@@ -98,8 +101,11 @@ pub(super) struct Common<'z> {
     pub(super) queues: FileQueues<'z>,
     /// The queue of entries that name none.
     usual_queue: Arc<Queue>,
-    /// Texts that several entries have, each once.
-    texts: HashSet<Arc<str>>,
+    /// By their task.
+    calls: HashMap<Arc<str>, Vec<Arc<Call>>>,
+    /// The arguments of entries that name none.
+    no_args: JsonText,
+    no_kwargs: JsonText,
     /// The zone that was named last, if nothing is to be said of its name.
     last_zone: Option<(Box<str>, Arc<Zone>)>,
     /// Calendars that the entry being read names.
@@ -119,7 +125,9 @@ impl<'z> Common<'z> {
             usual_queue: queues.usual(&defaults),
             defaults,
             queues,
-            texts: HashSet::new(),
+            calls: HashMap::new(),
+            no_args: JsonText::of("[]"),
+            no_kwargs: JsonText::of("{}"),
             last_zone: None,
             calendars: Vec::new(),
         }
@@ -134,14 +142,20 @@ impl<'z> Common<'z> {
         self.defaults = defaults;
     }
 
-    /// The text, shared with the other entries that have it.
-    fn shared(&mut self, text: &str) -> Arc<str> {
-        if let Some(shared) = self.texts.get(text) {
-            return Arc::clone(shared);
+    /// The name of a task, shared with the other entries that call it.
+    fn task(&self, name: &str) -> Arc<str> {
+        self.calls.get_key_value(name).map_or_else(|| name.into(), |(name, _)| Arc::clone(name))
+    }
+
+    /// A call, shared with other entries that have an equal one; not all of them are found.
+    fn shared(&mut self, call: Call) -> Arc<Call> {
+        let calls = self.calls.entry(Arc::clone(&call.task)).or_default();
+        if let Some(equal) = calls.iter().rev().take(MAX_COMPARED).find(|other| ***other == call) {
+            return Arc::clone(equal);
         }
-        let shared: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&shared));
-        shared
+        let call = Arc::new(call);
+        calls.push(Arc::clone(&call));
+        call
     }
 
     /// The zone that a value names.
@@ -218,8 +232,8 @@ pub(super) fn read(
         Guards { limit, max_queued: settings.max_queued, overlap: settings.overlap.flatten() };
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
-    let (mut message, templates) = message(task?, settings, usual_queue, common);
-    message.wants_result = guards.overlap.is_some();
+    let wants_result = guards.overlap.is_some();
+    let (message, templates) = message(task?, settings, usual_queue, wants_result, common);
     if let Err(Unsendable { field, message: why }) = envelope::fits(&message, guards) {
         let own = fields.key_span(field);
         let why = format!("`{}`: {why}", message.queue.name);
@@ -262,26 +276,25 @@ fn message(
     task: &str,
     settings: Settings,
     usual_queue: Arc<Queue>,
+    wants_result: bool,
     common: &mut Common<'_>,
 ) -> (Message, Option<Box<Templates>>) {
-    let mut empty = |json| JsonText { json: common.shared(json), holes: Box::default() };
-    let args = settings.args.unwrap_or_else(|| empty("[]"));
-    let kwargs = settings.kwargs.unwrap_or_else(|| empty("{}"));
+    let args = settings.args.unwrap_or_else(|| common.no_args.clone());
+    let kwargs = settings.kwargs.unwrap_or_else(|| common.no_kwargs.clone());
     let headers = settings.headers.filter(|headers| &*headers.json != "{}");
     let (headers, in_headers) = headers.map(|headers| (headers.json, headers.holes)).unzip();
     let route = Route { exchange: settings.exchange, routing_key: settings.routing_key };
-    let message = Message {
-        task: common.shared(task),
+    let call = common.shared(Call {
+        task: common.task(task),
         queue: settings.queue.unwrap_or(usual_queue),
-        args: args.json,
-        kwargs: kwargs.json,
         headers,
         priority: settings.priority,
         route: (route != Route::default()).then(|| Box::new(route)),
         expires: settings.expires,
         options: settings.options.flatten(),
-        wants_result: false,
-    };
+        wants_result,
+    });
+    let message = Message { args: args.json, kwargs: kwargs.json, call };
     let headers = in_headers.unwrap_or_default();
     let templates = Templates { args: args.holes, kwargs: kwargs.holes, headers };
     (message, templates.some())

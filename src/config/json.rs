@@ -105,12 +105,14 @@ impl<'t> Json<'t> {
         let (start, bytes) = (self.at, self.text.as_bytes());
         let mut end = start + 1;
         let mut escaped = false;
-        while bytes.get(end).is_some_and(|byte| *byte != b'"') {
-            if bytes[end] == b'\\' {
-                escaped = true;
-                end += 1;
+        loop {
+            let rest = bytes.get(end..).unwrap_or_default();
+            end += rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+            if bytes.get(end) != Some(&b'\\') {
+                break;
             }
-            end += 1;
+            escaped = true;
+            end += 2;
         }
         self.at = end + 1;
         let span = Span::new(start, self.at);

@@ -25,6 +25,12 @@ pub(super) struct JsonText {
     pub(super) holes: Box<[Hole]>,
 }
 
+impl JsonText {
+    pub(super) fn of(json: &str) -> JsonText {
+        JsonText { json: json.into(), holes: Box::default() }
+    }
+}
+
 /// The JSON text of a list or mapping, at most `limit` bytes of it.
 pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> Option<JsonText> {
     let before = report.errors();

@@ -364,8 +364,11 @@ fn options_are_those_of_the_queues_workers() {
          c: {task: t, every: 1h, queue: celery, options: {time_limit: 5}}\n  \
          d: {task: t, every: 1h, queue: jobs, options: {}}\n",
     );
-    let options: Vec<_> =
-        entries.unwrap().into_iter().map(|entry| entry.message.options.map(|it| *it)).collect();
+    let options: Vec<_> = entries
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.message.options.as_deref().cloned())
+        .collect();
     let sidekiq = Options::Sidekiq(SidekiqOptions { retry: Some(3) });
     let celery = CeleryOptions { time_limit: Some(5.0), ..CeleryOptions::default() };
     assert_eq!(options, [Some(sidekiq), None, Some(Options::Celery(celery)), None]);
@@ -430,8 +433,11 @@ fn options_of_rq_are_whole_seconds() {
          description: Thumbnails}\n  \
          b: {task: t, every: 1h, options: {timeout: -1, retry: 1, retry_intervals: 30s}}\n",
     );
-    let options: Vec<_> =
-        entries.unwrap().into_iter().map(|entry| entry.message.options.map(|it| *it)).collect();
+    let options: Vec<_> = entries
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.message.options.as_deref().cloned())
+        .collect();
     let all = RqOptions {
         timeout: Some(3600),
         result_ttl: Some(0),

@@ -4,20 +4,15 @@ use uuid::Uuid;
 
 use super::{Fresh, Kind, Task};
 use crate::queue::{Queue, Worker};
+use crate::schedule::entry::Call;
 use crate::schedule::{Message, UnixMs};
 
 pub(super) fn message(queue: &str, worker: Worker) -> Message {
+    let queue = Queue { name: queue.into(), worker, amqp: None, catch_up_rate: None };
     Message {
-        task: "demo.add".into(),
-        queue: Queue { name: queue.into(), worker, amqp: None, catch_up_rate: None }.into(),
         args: r#"[1,"zwei"]"#.into(),
         kwargs: r#"{"deep":{"ü":[null,true]}}"#.into(),
-        headers: None,
-        priority: None,
-        route: None,
-        expires: None,
-        options: None,
-        wants_result: false,
+        call: Call::new("demo.add", queue.into()).into(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! schedule for longer than that, whatever the length of the segment.
 
 use std::iter;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -99,7 +100,7 @@ pub async fn backfill(
 ) -> Result<Backfilled, Refused> {
     let entry = find(schedule, &asked.entry)?;
     let edits = Edits { queue: asked.queue.as_deref(), ..Edits::default() };
-    let queue = edited(renderer, entry.message.clone(), edits)?.queue;
+    let queue = Arc::clone(&edited(renderer, entry.message.clone(), edits)?.queue);
     let segment = segment(entry, asked, now)?;
     let slots = slots(entry, segment)?;
     let run = asked.run.unwrap_or_else(Uuid::new_v4);

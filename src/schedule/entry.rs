@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,17 +83,38 @@ impl About {
     }
 }
 
-/// What an entry sends.
+/// What an entry sends: its own arguments, and a call that it may share with other entries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// The task's registered name.
-    pub task: Arc<str>,
-    /// Where a worker takes it from.
-    pub queue: Arc<Queue>,
     /// A JSON array, as compact text.
     pub args: Arc<str>,
     /// A JSON object, as compact text.
     pub kwargs: Arc<str>,
+    /// The rest; its fields are the message's own. There may be a million messages, and few different calls.
+    pub call: Arc<Call>,
+}
+
+impl Deref for Message {
+    type Target = Call;
+
+    fn deref(&self) -> &Call {
+        &self.call
+    }
+}
+
+impl DerefMut for Message {
+    fn deref_mut(&mut self) -> &mut Call {
+        Arc::make_mut(&mut self.call)
+    }
+}
+
+/// What is called, where, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The task's registered name.
+    pub task: Arc<str>,
+    /// Where a worker takes it from.
+    pub queue: Arc<Queue>,
     /// A JSON object with the user's own headers, as compact text; `None` when there are none.
     pub headers: Option<Arc<str>>,
     /// 0 to 255, as the worker kind reads it.
@@ -105,6 +127,23 @@ pub struct Message {
     pub options: Option<Box<Options>>,
     /// Whether the worker is to keep the task's result, unless the options say otherwise.
     pub wants_result: bool,
+}
+
+impl Call {
+    /// A call that says nothing but what it must.
+    #[must_use]
+    pub fn new(task: impl Into<Arc<str>>, queue: Arc<Queue>) -> Call {
+        Call {
+            task: task.into(),
+            queue,
+            headers: None,
+            priority: None,
+            route: None,
+            expires: None,
+            options: None,
+            wants_result: false,
+        }
+    }
 }
 
 /// A message's own way through an AMQP broker.

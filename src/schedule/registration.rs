@@ -1,5 +1,6 @@
 //! Since when an entry is in the schedule with its present timing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::progress::Progress;
@@ -13,7 +14,7 @@ pub const RETIRED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
     /// The timing in its canonical form; `None` once the entry has left the schedule.
-    pub timing: Option<Box<str>>,
+    pub timing: Option<Arc<str>>,
     /// No slot at or before this instant fires. Of a retired entry: when it left.
     pub since: UnixMs,
 }
@@ -26,7 +27,7 @@ pub enum RegistrationChange {
         /// The entry's name.
         entry: Box<str>,
         /// Its timing in canonical form.
-        timing: Box<str>,
+        timing: Arc<str>,
         /// No slot at or before this instant fires. The leader has taken care that it is not before
         /// the entry's last progress.
         since: UnixMs,

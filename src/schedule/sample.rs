@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::cron::Cron;
-use super::entry::{CatchUp, Entry, Guards, Message, Schedule};
+use super::entry::{Call, CatchUp, Entry, Guards, Message, Schedule};
 use super::interval::Interval;
 use super::timing::Timing;
 use super::zone::Zone;
@@ -26,16 +26,9 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
         bounds: None,
         delay: None,
         message: Message {
-            task: "demo.task".into(),
-            queue: Queue::unconfigured("celery"),
             args: "[]".into(),
             kwargs: "{}".into(),
-            headers: None,
-            priority: None,
-            route: None,
-            expires: None,
-            options: None,
-            wants_result: false,
+            call: Call::new("demo.task", Queue::unconfigured("celery")).into(),
         },
         templates: None,
         catch_up: CatchUp::Latest,

@@ -9,7 +9,7 @@ use crate::queue::{AmqpQueue, Queue};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::sample::{HOUR, cron, entry, every, schedule, zone};
-use crate::schedule::{CatchUp, Entry, Guards, Message, Schedule, Timing, UnixMs};
+use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs};
 
 /// The entries that are edited.
 pub(super) const EDITED: [&str; 3] = ["edited all", "edited latest", "edited none"];
@@ -75,10 +75,10 @@ fn in_queue(queue: &str, catch_up: CatchUp, period: u64, guards: Guards) -> Entr
 /// On a carrier.
 fn carried(catch_up: CatchUp, period: u64) -> Entry {
     let Ok(Address::Amqp(url)) = Address::parse("amqp://rabbit") else { panic!("no address") };
-    let entry = in_queue("carried", catch_up, period, Guards::default());
+    let mut entry = in_queue("carried", catch_up, period, Guards::default());
     let amqp = Some(AmqpQueue::on(Arc::new(url)));
-    let queue = Arc::new(Queue { amqp, ..Queue::clone(&entry.message.queue) });
-    Entry { message: Message { queue, ..entry.message }, ..entry }
+    entry.message.queue = Arc::new(Queue { amqp, ..Queue::clone(&entry.message.queue) });
+    entry
 }
 
 /// Each message up to ten minutes late, on some of the days.

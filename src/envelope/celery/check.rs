@@ -139,20 +139,17 @@ fn check_limit(name: &str, seconds: Option<f64>) -> Result<(), Unsendable> {
 mod tests {
     use super::*;
     use crate::queue::Queue;
-    use crate::schedule::entry::{CeleryOptions, Options};
+    use crate::schedule::entry::{Call, CeleryOptions, Options};
 
     fn message() -> Message {
+        calling("demo.add", "q")
+    }
+
+    fn calling(task: &str, queue: &str) -> Message {
         Message {
-            task: "demo.add".into(),
-            queue: Queue::unconfigured("q"),
             args: "[]".into(),
             kwargs: "{}".into(),
-            headers: None,
-            priority: None,
-            route: None,
-            expires: None,
-            options: None,
-            wants_result: false,
+            call: Call::new(task, Queue::unconfigured(queue)).into(),
         }
     }
 
@@ -163,18 +160,16 @@ mod tests {
     #[test]
     fn an_ordinary_message_is_accepted() {
         assert_eq!(check(&message(), &CeleryQueue::default()), Ok(()));
-        let headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
-        assert_eq!(check(&Message { headers, ..message() }, &CeleryQueue::default()), Ok(()));
+        let mut message = message();
+        message.headers = Some(r#"{"x-trace":"abc","n":5}"#.into());
+        assert_eq!(check(&message, &CeleryQueue::default()), Ok(()));
     }
 
     #[test]
     fn what_a_worker_would_choke_on_is_refused() {
         let refused = [
-            (Message { task: "".into(), ..message() }, "the task has no name"),
-            (
-                Message { queue: Queue::unconfigured(""), ..message() },
-                r#""" cannot be the name of a queue"#,
-            ),
+            (calling("", "q"), "the task has no name"),
+            (calling("demo.add", ""), r#""" cannot be the name of a queue"#),
             (Message { args: "null".into(), ..message() }, "args must be a list"),
             (Message { args: "[NaN]".into(), ..message() }, "args must be a list"),
             (Message { kwargs: "[]".into(), ..message() }, "kwargs must be a mapping"),
@@ -183,10 +178,7 @@ mod tests {
         for (message, reason) in refused {
             assert_eq!(refusal(message), reason);
         }
-        assert!(
-            refusal(Message { queue: Queue::unconfigured("q\u{6}\u{16}3"), ..message() })
-                .contains("queue")
-        );
+        assert!(refusal(calling("demo.add", "q\u{6}\u{16}3")).contains("queue"));
     }
 
     #[test]
@@ -198,8 +190,9 @@ mod tests {
     #[test]
     fn headers_of_the_format_are_refused() {
         for name in ["id", "compression", "downbeat_slot", "downbeat_anything"] {
-            let headers = Some(format!(r#"{{"{name}":1}}"#).into());
-            assert!(refusal(Message { headers, ..message() }).contains(name));
+            let mut message = message();
+            message.headers = Some(format!(r#"{{"{name}":1}}"#).into());
+            assert!(refusal(message).contains(name));
         }
     }
 
@@ -207,8 +200,8 @@ mod tests {
     fn time_limits_are_positive_and_finite() {
         for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let options = CeleryOptions { soft_time_limit: Some(seconds), ..Default::default() };
-            let message =
-                Message { options: Some(Box::new(Options::Celery(options))), ..message() };
+            let mut message = message();
+            message.options = Some(Box::new(Options::Celery(options)));
             assert!(refusal(message).contains("soft_time_limit must be"));
         }
     }

@@ -45,8 +45,9 @@ const EMBED: &str = r#"{"callbacks":null,"errbacks":null,"chain":null,"chord":nu
 /// The envelope, in the list of the message's priority.
 #[must_use]
 pub fn render(task: &Task<'_>, settings: &CeleryQueue) -> Writes {
-    let Message { queue, priority, .. } = task.message;
-    Writes::element(Push::Left, list_key(&queue.name, settings, *priority), envelope(task))
+    let message = task.message;
+    let key = list_key(&message.queue.name, settings, message.priority);
+    Writes::element(Push::Left, key, envelope(task))
 }
 
 /// The message for a queue on an AMQP broker.

@@ -56,7 +56,8 @@ fn equal_tasks_give_equal_bytes() {
 #[test]
 fn a_users_header_cannot_replace_a_standard_one() {
     let own = r#"{"id":"mine","x-trace":"abc"}"#;
-    let message = Message { headers: Some(own.into()), ..message(&json!([]), &json!({})) };
+    let mut message = message(&json!([]), &json!({}));
+    message.headers = Some(own.into());
     let headers = &rendered(&task(&message))["headers"];
     assert_eq!(headers["id"], Uuid::from_u128(1).to_string());
     assert_eq!(headers["x-trace"], "abc");
@@ -66,8 +67,9 @@ fn a_users_header_cannot_replace_a_standard_one() {
 fn a_result_that_is_wanted_is_asked_for_unless_the_options_say_otherwise() {
     let ignores = |wants_result, ignore_result: Option<bool>| {
         let options = CeleryOptions { ignore_result, ..CeleryOptions::default() };
-        let options = ignore_result.map(|_| Box::new(Options::Celery(options)));
-        let message = Message { options, wants_result, ..message(&json!([]), &json!({})) };
+        let mut message = message(&json!([]), &json!({}));
+        message.options = ignore_result.map(|_| Box::new(Options::Celery(options)));
+        message.wants_result = wants_result;
         rendered(&task(&message))["headers"]["ignore_result"].as_bool()
     };
     assert_eq!([ignores(false, None), ignores(true, None)], [None, Some(false)]);
@@ -79,16 +81,14 @@ fn a_result_that_is_wanted_is_asked_for_unless_the_options_say_otherwise() {
 #[test]
 fn the_first_buffer_is_large_enough() {
     let args = json!(["daily", 42, {"ü": "日本"}]);
-    let message = Message {
-        headers: Some(r#"{"x-trace":"abc"}"#.into()),
-        options: Some(Box::new(Options::Celery(CeleryOptions {
-            time_limit: Some(30.5),
-            soft_time_limit: Some(20.0),
-            ignore_result: Some(false),
-            shadow: Some("shown".into()),
-        }))),
-        ..message(&args, &json!({"k": "v"}))
-    };
+    let mut message = message(&args, &json!({"k": "v"}));
+    message.headers = Some(r#"{"x-trace":"abc"}"#.into());
+    message.options = Some(Box::new(Options::Celery(CeleryOptions {
+        time_limit: Some(30.5),
+        soft_time_limit: Some(20.0),
+        ignore_result: Some(false),
+        shadow: Some("shown".into()),
+    })));
     let task = Task { expires_at: Some(UnixMs(1_795_230_060_000)), ..task(&message) };
     assert!(envelope(&task).len() <= capacity(&task, body(&message).len()));
 }

@@ -7,7 +7,7 @@ use super::track::{INSTANT, Open};
 use super::{COUNT_CAP, Ended, FindZone, Planner};
 use crate::queue::Queue;
 use crate::schedule::canonical::FormerTiming;
-use crate::schedule::entry::{Entry, Guards, Message};
+use crate::schedule::entry::{Call, Entry, Guards, Message};
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::progress::Run;
 use crate::schedule::unix_ms::UnixMs;
@@ -50,16 +50,9 @@ fn blank(former: &FormerTiming) -> Entry {
         bounds: None,
         delay: None,
         message: Message {
-            task: "".into(),
-            queue: Queue::unconfigured(""),
             args: "[]".into(),
             kwargs: "{}".into(),
-            headers: None,
-            priority: None,
-            route: None,
-            expires: None,
-            options: None,
-            wants_result: false,
+            call: Call::new("", Queue::unconfigured("")).into(),
         },
         templates: None,
         catch_up: Default::default(),

@@ -165,12 +165,16 @@ impl Templates {
 
     /// The message whose texts these are the templates of, filled in.
     pub(super) fn fill(&self, message: &Message, facts: &Facts<'_>) -> Message {
-        Message {
+        let mut filled = Message {
             args: fill(&message.args, &self.args, facts),
             kwargs: fill(&message.kwargs, &self.kwargs, facts),
-            headers: message.headers.as_ref().map(|text| fill(text, &self.headers, facts)),
-            ..message.clone()
+            call: Arc::clone(&message.call),
+        };
+        if !self.headers.is_empty() {
+            let headers = message.headers.as_ref();
+            filled.headers = headers.map(|text| fill(text, &self.headers, facts));
         }
+        filled
     }
 }
 

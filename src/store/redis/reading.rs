@@ -1,6 +1,7 @@
 //! Reads what stands in Redis. Whatever that is, reading ends, what it takes is bounded, and what
 //! cannot be read concerns its own entry alone.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -360,13 +361,15 @@ async fn snapshot_as_of(source: &Source, overview: &Overview) -> Result<Snapshot
         Format::None | Format::Second | Format::Unreadable => {}
     }
     let keys = &source.keys;
-    let registrations = read_hash(
-        source,
-        keys.registrations(),
-        "registration",
-        MAX_REGISTRATION,
-        read_registration,
-    );
+    let mut timings = HashSet::new();
+    let registration = |text: &str| {
+        let mut registration = read_registration(text)?;
+        // Many entries have the same one.
+        registration.timing = registration.timing.map(|timing| shared(timing, &mut timings));
+        Some(registration)
+    };
+    let registrations =
+        read_hash(source, keys.registrations(), "registration", MAX_REGISTRATION, registration);
     let progress = read_hash(source, keys.progress(), "progress", MAX_PROGRESS, read_progress);
     let intents = read_hash(source, keys.intents(), "intent", MAX_INTENT, read_intent);
     let journal = read_journal(source, overview);
@@ -398,6 +401,15 @@ async fn snapshot_as_of(source: &Source, overview: &Overview) -> Result<Snapshot
         unreadable: unreadable.named,
         unreadable_count: unreadable.count,
     })
+}
+
+/// An equal text that is known already, or this one.
+fn shared(text: Arc<str>, known: &mut HashSet<Arc<str>>) -> Arc<str> {
+    if let Some(known) = known.get(&text) {
+        return Arc::clone(known);
+    }
+    known.insert(Arc::clone(&text));
+    text
 }
 
 impl Overview {
@@ -443,7 +455,7 @@ pub(super) async fn read_hash<T>(
     key: String,
     what: &str,
     longest: usize,
-    read: fn(&str) -> Option<T>,
+    mut read: impl FnMut(&str) -> Option<T>,
 ) -> Result<Hash<T>, StoreError> {
     let mut hash = Hash { values: Vec::new(), is_sealed: false, unreadable: Unreadable::default() };
     let Hash { values, is_sealed, unreadable } = &mut hash;
@@ -454,7 +466,7 @@ pub(super) async fn read_hash<T>(
                 return;
             }
             let entry = std::str::from_utf8(name).ok().filter(|name| name.len() <= MAX_NAME);
-            match entry.zip(found.read(read)) {
+            match entry.zip(found.read(&mut read)) {
                 Some((entry, value)) => values.push((entry.into(), value)),
                 None => unreadable.add(name, || found.shown(what)),
             }
