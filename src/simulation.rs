@@ -4,6 +4,7 @@
 //! decides is the code of the service itself ([`core`](crate::core)). Every slot must come out once, or be
 //! counted.
 
+mod backlogs;
 mod campaign;
 mod entries;
 mod faults;
@@ -26,7 +27,7 @@ use crate::carrier::memory::MemoryCarrier;
 use crate::core::{self, Event};
 use crate::schedule::pause::Wish;
 use crate::schedule::progress::{Completeness, State};
-use crate::schedule::sample::HOUR;
+use crate::schedule::sample::{DAY, HOUR};
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::{HistoryQuery, Store, StoreError};
 use crate::store::memory::{Checkpoint, MemoryStore};
@@ -38,10 +39,7 @@ const MORE_SEEDS: &str = "DOWNBEAT_SEEDS";
 /// … or the one to be tried again.
 const SEED: &str = "DOWNBEAT_SEED";
 const REPLICAS: u64 = 3;
-/// Things go wrong for so long, each within this time after the one before …
-const TROUBLE: Duration = Duration::from_secs(86_400);
-const FAULT_WITHIN: Duration = Duration::from_secs(2 * 3600);
-/// … and then not any more.
+/// Then nothing goes wrong any more.
 const CALM: Duration = Duration::from_secs(4 * 3600);
 /// How often workers empty all queues.
 const SHIFT: Duration = Duration::from_secs(6 * 3600);
@@ -50,8 +48,8 @@ const TTL: Duration = Duration::from_secs(60);
 /// The default at this TTL.
 const GRACE: Duration = Duration::from_secs(123);
 const SECOND: Duration = Duration::from_secs(1);
-/// Time goes on before so many things have happened at once or one after another.
-const MAX_TURNS: u64 = 2_000_000;
+/// So many things happen within an hour at most.
+const MAX_TURNS: u64 = 1_000_000;
 const FOREVER: UnixMs = UnixMs::MAX;
 /// The machines have run for so long.
 const BOOT: Duration = Duration::from_secs(1_000_000);
@@ -122,7 +120,14 @@ struct World {
     /// What is on its way, in order, and the number of the replica that it concerns.
     wire: BTreeMap<(UnixMs, u64), (u64, Happening)>,
     sequence: u64,
+    /// Things that have happened within this hour.
     turns: u64,
+    hour: UnixMs,
+    /// Each goes wrong within this time after the one before.
+    fault_within: Duration,
+    /// The store carries out one batch after another.
+    each_batch_takes: Duration,
+    busy_until: UnixMs,
     /// Says what happens: the run of one seed is to be looked at.
     traces: bool,
     /// Entries with a registration that was written anew, and may count anew.
@@ -143,13 +148,18 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> World {
+        World::with(seed, entries::fixed)
+    }
+
+    /// The same with these entries that are never edited.
+    fn with(seed: u64, fixed: impl FnOnce(UnixMs) -> Vec<Entry>) -> World {
         // What the code under test draws comes from here, too.
         fastrand::seed(seed);
         let mut rng = fastrand::Rng::with_seed(seed);
         let start = YEAR + HOUR * rng.u32(..365 * 24);
         let clock = Arc::new(AtomicI64::new(start.0));
         let shown = Arc::clone(&clock);
-        let fixed = entries::fixed(start);
+        let fixed = fixed(start);
         let files = entries::files(&fixed, [PERIODS[0]; 3]);
         let replicas =
             (0..REPLICAS).map(|number| Replica::new(number, start, &files, rng.u64(..))).collect();
@@ -174,6 +184,10 @@ impl World {
             wire: BTreeMap::new(),
             sequence: 0,
             turns: 0,
+            hour: start,
+            fault_within: HOUR * 2,
+            each_batch_takes: Duration::ZERO,
+            busy_until: start,
             traces: std::env::var_os(SEED).is_some(),
             begun: BTreeSet::new(),
             refused: BTreeMap::new(),
@@ -219,11 +233,12 @@ impl World {
         self.disturbed_until = self.disturbed_until.max(self.now + length);
     }
 
-    fn run(&mut self) {
+    /// Things go wrong for so long.
+    fn run(&mut self, trouble: Duration) {
         let start = self.now;
-        self.run_until(start + TROUBLE);
+        self.run_until(start + trouble);
         self.due.remove(&Due::Fault);
-        self.run_until(start + TROUBLE + CALM);
+        self.run_until(start + trouble + CALM);
         self.check_records();
         self.check_slots();
     }
@@ -238,6 +253,9 @@ impl World {
             }
             self.set_now(self.now.max(next));
             let now = self.now;
+            if now >= self.hour + HOUR {
+                (self.hour, self.turns) = (now, 0);
+            }
             self.turns += 1;
             assert!(self.turns < MAX_TURNS, "it never comes to rest");
             let due: Vec<Due> =
@@ -283,7 +301,7 @@ impl World {
                     self.trace(|| fault.to_owned());
                     *self.faults.entry(fault).or_default() += 1;
                 }
-                let next = self.now + self.within(FAULT_WITHIN);
+                let next = self.now + self.within(self.fault_within);
                 self.due.insert(Due::Fault, next);
             }
             Due::ClockRight => {
@@ -422,7 +440,7 @@ impl Drop for Seed {
 fn simulate(seed: u64) -> World {
     let _named = Seed(seed);
     let mut world = World::new(seed);
-    world.run();
+    world.run(DAY);
     world
 }
 
@@ -493,6 +511,17 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
         let sent = ["scheduled", "catch_up", "resent"].map(|word| outcomes[word]);
         assert!(sent.iter().sum::<u64>() > outcomes.values().sum::<u64>() * 3 / 4, "{outcomes:?}");
     }
+}
+
+#[test]
+fn whatever_fails_within_a_year_every_slot_is_sent_once_or_counted() {
+    let _named = Seed(0);
+    let mut world = World::new(0);
+    world.fault_within = DAY * 2;
+    world.run(DAY * 365);
+    println!("faults: {:?}\noutcomes: {:?}", world.faults, world.ledger.outcomes);
+    assert!(world.faults.values().sum::<u64>() > 300, "{:?}", world.faults);
+    assert!(world.ledger.outcomes["scheduled"] > 200_000, "{:?}", world.ledger.outcomes);
 }
 
 #[test]

@@ -66,7 +66,9 @@ impl World {
         let replica = &mut self.replicas[index];
         let number = replica.number;
         if let Request::Name(holder) = request {
-            replica.names.push(holder.to_string());
+            if replica.names.last().is_none_or(|last| **last != *holder) {
+                replica.names.push(holder.to_string());
+            }
             let gone = replica.gone.clone();
             let answer = Ok(Answer::Named(Named { holder, gone }));
             return self.report_soon(number, Input::Campaign(Event::Answered(id, answer)));

@@ -204,7 +204,7 @@ impl World {
         true
     }
 
-    fn stay_away(&mut self, length: Duration) {
+    pub(super) fn stay_away(&mut self, length: Duration) {
         self.store_back_at = self.now + length;
         self.disturb(length);
     }

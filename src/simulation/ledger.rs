@@ -149,9 +149,15 @@ impl Ledger {
         self.journal_from = self.events.len();
     }
 
-    /// The newest events that the journal must have, at most so many.
-    pub(super) fn in_journal(&self, max: usize) -> &[Event] {
-        &self.events[self.journal_from.max(self.events.len().saturating_sub(max))..]
+    /// The newest events that the journal must have, if it keeps more than so many slots.
+    pub(super) fn in_journal(&self, mut slots: u64) -> &[Event] {
+        let newest = self.events[self.journal_from..].iter().rev();
+        let count = newest.take_while(|event| {
+            let has_room = slots > event.line.count;
+            slots = slots.saturating_sub(event.line.count);
+            has_room
+        });
+        &self.events[self.events.len() - count.count()..]
     }
 
     /// Workers have emptied a queue of so many messages.
@@ -159,14 +165,22 @@ impl Ledger {
         self.queued.remove(queue).unwrap_or(0)
     }
 
-    /// The first of these slots that was neither sent nor counted.
+    /// The first of these slots, in order, that was neither sent nor counted.
     pub(super) fn first_lost(
         &self,
         entry: &str,
         mut slots: impl Iterator<Item = UnixMs>,
     ) -> Option<UnixMs> {
         let Truth { sent, counted, .. } = &self.truth.get(entry)?;
-        let is_in = |slot: UnixMs| counted.iter().any(|(from, to)| *from < slot && slot <= *to);
-        slots.find(|slot| !sent.contains(slot) && !is_in(*slot))
+        let mut runs = counted.clone();
+        runs.sort_unstable();
+        let mut runs = runs.into_iter().peekable();
+        let mut counted_to = UnixMs::MIN;
+        slots.find(|slot| {
+            while let Some((_, to)) = runs.next_if(|(from, _)| from < slot) {
+                counted_to = counted_to.max(to);
+            }
+            !sent.contains(slot) && *slot > counted_to
+        })
     }
 }

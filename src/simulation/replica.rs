@@ -383,6 +383,13 @@ impl World {
                     let happening = Happening::Arrives { id, request, facts, is_answered };
                     return self.put_on_wire(self.hung_until, number, happening);
                 }
+                if self.now < self.busy_until {
+                    let happening = Happening::Arrives { id, request, facts, is_answered };
+                    return self.put_on_wire(self.busy_until, number, happening);
+                }
+                if matches!(*request, Request::Dispatch(_)) {
+                    self.busy_until = self.now + self.each_batch_takes;
+                }
                 let answer = self.carry_out(*request, &facts);
                 if is_answered {
                     let at = self.now + self.within(SECOND / 200);

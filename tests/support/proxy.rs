@@ -313,9 +313,8 @@ impl Line {
             line.pass(&requests.client, &requests.server, |request| {
                 line.wait_while(|silence| silence == Silence::Everything);
                 let rate = line.bytes_per_second.load(Ordering::SeqCst);
-                if rate > 0 {
-                    let share = u32::try_from(request.len() * 1_000_000 / rate).unwrap_or(u32::MAX);
-                    thread::sleep(Duration::from_micros(share.into()));
+                if let Some(micros) = (request.len() * 1_000_000).checked_div(rate) {
+                    thread::sleep(Duration::from_micros(u64::try_from(micros).unwrap()));
                 }
                 let is_large = line.silence() == Silence::LostPackets && request.len() > LARGE;
                 if is_large || requests.has_gap.load(Ordering::SeqCst) {

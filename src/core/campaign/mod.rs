@@ -3,9 +3,10 @@
 //! A state machine like the [scheduler](super::scheduler), and apart from it: it has a thread and a connection of
 //! its own, so that no amount of work delays a renewal. At most one request is on its way at a time, and a probe.
 
+mod interface;
 mod log;
+mod names;
 mod peers;
-mod tenures;
 
 #[cfg(test)]
 mod tests;
@@ -13,15 +14,15 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::interface::{Action, Answer, Event, Named, Parts, Request, Standing, Writes};
 pub use self::log::Log;
+use self::names::Names;
 use self::peers::Peers;
-use self::tenures::Names;
 use super::{Now, RequestId, backoff};
 use crate::clock::SinceBoot;
 use crate::leader::lease::{Lease, LeaseTimes, Reading};
-use crate::leader::peer::Peer;
 use crate::schedule::UnixMs;
-use crate::store::contract::{Acquire, Acquired, Announced, Renewed, StoreError};
+use crate::store::contract::{Acquire, Acquired, Renewed, StoreError};
 
 /// The holder where there can be only one.
 pub const SOLE: &str = "sole";
@@ -33,125 +34,6 @@ const NOT_LEADING: &str = "this replica does not lead";
 const APART: Duration = Duration::from_millis(30);
 /// Nobody who could not publish holds back for longer.
 const MAX_HOLD_BACK: Duration = Duration::from_secs(600);
-
-/// What a campaign is made of.
-#[derive(Debug)]
-pub struct Parts {
-    /// Whether there can be other replicas.
-    pub shared: bool,
-    /// What the lease lives by.
-    pub times: LeaseTimes,
-    /// Under its name from its start to its end, whatever its tenures.
-    pub myself: Peer,
-    /// Seeds all random numbers.
-    pub seed: u64,
-}
-
-/// What has happened.
-#[derive(Debug)]
-pub enum Event {
-    /// The answer to a request.
-    Answered(RequestId, Result<Answer, StoreError>),
-    /// A leader has given up this lease; of an old version, that is empty.
-    Resigned(Arc<str>),
-    /// What the scheduler writes.
-    Writes(Writes),
-    /// The content hash of the schedule that is loaded now.
-    Schedule(String),
-    /// Somebody asks this replica to make way.
-    Resign,
-    /// The service has ended: resign if need be, and end.
-    Leave,
-    /// It is time.
-    Wake,
-}
-
-/// How writes fare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
-    /// The store has carried one out.
-    Succeed,
-    /// None was answered that was asked for since then.
-    TimeOut(SinceBoot),
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Action {
-    /// Ask; the answer is an [`Event::Answered`].
-    Request(RequestId, Request),
-    /// This is the lease from now on; `None`: this replica does not lead.
-    Lease(Option<Lease>),
-    /// Answer all who have asked this replica to make way.
-    Answer(Result<(), String>),
-    /// Say it in the log.
-    Log(Log),
-    /// The campaign is over: it was left, or the store cannot be used, which no retry cures.
-    End(Result<(), StoreError>),
-}
-
-/// What is asked.
-#[derive(Clone, Debug)]
-pub enum Request {
-    /// Have it known on this machine who is about to ask for the lease; see
-    /// [`tenure_file`](crate::leader::TenureFile).
-    Name(Arc<str>),
-    /// See [`Store::acquire`](crate::store::contract::Store::acquire).
-    Acquire(Acquire),
-    /// See [`Store::renew`](crate::store::contract::Store::renew).
-    Renew(Arc<str>),
-    /// See [`Store::resign`](crate::store::contract::Store::resign).
-    Resign(Arc<str>),
-    /// See [`Store::announce`](crate::store::contract::Store::announce).
-    Announce(String),
-    /// See [`Store::probe`](crate::store::contract::Store::probe).
-    Probe,
-}
-
-/// What is answered.
-#[derive(Clone, Debug)]
-pub enum Answer {
-    /// To [`Request::Name`].
-    Named(Named),
-    /// To [`Request::Acquire`].
-    Acquired(Acquired),
-    /// To [`Request::Renew`].
-    Renewed(Renewed),
-    /// To [`Request::Resign`].
-    Resigned,
-    /// To [`Request::Announce`].
-    Announced(Announced),
-    /// To [`Request::Probe`].
-    Probed,
-}
-
-/// Who asks for the lease.
-#[derive(Clone, Debug)]
-pub struct Named {
-    /// The name to ask under.
-    pub holder: Arc<str>,
-    /// Holders whose processes are gone.
-    pub gone: Arc<[String]>,
-}
-
-/// How a campaign stands, for those who want to know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// `"<term> <holder>"` of whoever leads, as far as we know.
-    pub leader: Option<Arc<str>>,
-    /// The replicas, this one included; of more than a hundred, some.
-    pub peers: Vec<Peer>,
-    /// How many replicas there are in all.
-    pub peer_count: usize,
-    /// When the wait for a replica that remembers is over, if there is one.
-    pub waits_until: Option<UnixMs>,
-    /// Why the store is unavailable, while it is.
-    pub trouble: Option<String>,
-    /// What is wrong with the lease, while nobody can have it for that.
-    pub lease_trouble: Option<String>,
-    /// How many of the campaign's requests have failed.
-    pub errors: u64,
-}
 
 /// One replica's part in finding a leader.
 #[derive(Debug)]
@@ -336,7 +218,7 @@ impl Campaign {
         }
         self.hold_back_until = None;
         if self.shared {
-            self.ask(Request::Name(self.names.next()), Asked::Name);
+            self.ask(Request::Name(self.names.drawn()), Asked::Name);
         } else {
             self.acquire(now);
         }
@@ -603,7 +485,7 @@ impl Campaign {
         self.peers.myself.stuck = false;
         self.stuck_since = None;
         self.failures = 0;
-        self.names.renew(&self.peers.myself, &mut self.rng);
+        self.names.draw(&self.peers.myself, &mut self.rng);
         self.actions.push(Action::Lease(None));
     }
 

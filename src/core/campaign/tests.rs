@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::leader::peer::Peer;
 use crate::schedule::sample::HOUR;
-use crate::store::contract::Announcement;
+use crate::store::contract::{Announced, Announcement};
 
 const TTL: Duration = Duration::from_secs(6);
 const SECOND: Duration = Duration::from_secs(1);

@@ -21,12 +21,12 @@ impl Names {
         let drawn: Arc<str> = SOLE.into();
         let holder = Arc::clone(&drawn);
         let mut names = Names { shared, drawn, holder, gone: Arc::default() };
-        names.renew(myself, rng);
+        names.draw(myself, rng);
         names
     }
 
     /// Draws the name for the next tenure.
-    pub(super) fn renew(&mut self, myself: &Peer, rng: &mut fastrand::Rng) {
+    pub(super) fn draw(&mut self, myself: &Peer, rng: &mut fastrand::Rng) {
         if self.shared {
             self.drawn = myself.new_holder(rng).into();
             self.holder = Arc::clone(&self.drawn);
@@ -34,7 +34,7 @@ impl Names {
     }
 
     /// What is to be kept on this machine.
-    pub(super) fn next(&self) -> Arc<str> {
+    pub(super) fn drawn(&self) -> Arc<str> {
         Arc::clone(&self.drawn)
     }
 
