@@ -68,7 +68,7 @@ fn lateness(per_second: usize, length: Duration) {
     let sleeper = thread::spawn(move || sleep_through(period, 0.0, until, |_| ()));
     let (pushes_to, takes_from) = (server.connect(), server.connect());
     let pusher = thread::spawn(move || push_through(period, until, pushes_to));
-    let taker = thread::spawn(move || take_through(until, takes_from));
+    let taker = thread::spawn(move || take_through(period, until, takes_from));
     let before = Spent::by(&downbeat);
     let mut slots = Vec::new();
     while wall_ms() < until {
@@ -136,12 +136,13 @@ impl Spent {
 /// How late a thread wakes that does little but sleep until instants `period` apart, all in milliseconds. It
 /// is told each instant.
 fn sleep_through(period: f64, phase: f64, until: f64, mut act: impl FnMut(f64)) -> Sorted {
-    let mut late = Vec::new();
-    while wall_ms() < until {
-        let wake_at = ((wall_ms() - phase) / period).floor() * period + period + phase;
+    let (mut late, mut wake_at) = (Vec::new(), (wall_ms() / period).ceil() * period + phase);
+    // Where the machine stands still, it is late for each of them, as downbeat is.
+    while wake_at < until {
         sleep(Duration::from_secs_f64(((wake_at - wall_ms()) / 1000.0).max(0.0)));
         late.push(wall_ms() - wake_at);
         act(wake_at);
+        wake_at += period;
     }
     Sorted::new(late)
 }
@@ -163,12 +164,12 @@ fn push_through(period: f64, until: f64, mut connection: Connection) -> f64 {
 }
 
 /// How late these messages come.
-fn take_through(until: f64, mut connection: Connection) -> Sorted {
-    let mut late = Vec::new();
-    while wall_ms() < until {
+fn take_through(period: f64, until: f64, mut connection: Connection) -> Sorted {
+    let (mut late, mut instant) = (Vec::new(), 0.0);
+    while instant + period < until {
         let message = wait_for_message(&mut connection, PUSHED);
         let arrived_at = wall_ms();
-        let instant: f64 = String::from_utf8(message).unwrap().trim().parse().unwrap();
+        instant = String::from_utf8(message).unwrap().trim().parse::<f64>().unwrap();
         late.push(arrived_at - instant);
     }
     Sorted::new(late)
