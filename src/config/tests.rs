@@ -69,6 +69,17 @@ fn on_amqp() -> Queues {
 
 /// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
 #[test]
+fn entries_share_equal_calls() {
+    let text = "entries:\n  a: {task: t, every: 1d, args: [1]}\n  b: {task: t, every: 2d, args: [2]}\n  \
+                c: {task: t, every: 1d, priority: 3}\n";
+    let schedule = schedule(text);
+    let [a, b, c] = ["a", "b", "c"].map(|name| &schedule.get(name).unwrap().message);
+    assert!(Arc::ptr_eq(&a.call, &b.call));
+    assert_eq!((&*a.args, &*b.args, &*c.args), ("[1]", "[2]", "[]"));
+    assert_eq!((a.priority, c.priority), (None, Some(3)));
+}
+
+#[test]
 fn bad_files_are_told_exactly() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/fixtures");
     let mut files: Vec<PathBuf> =

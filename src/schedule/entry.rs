@@ -45,6 +45,9 @@ pub struct Entry {
     pub guards: Guards,
 }
 
+// There may be a million of them.
+const _: () = assert!(size_of::<Entry>() <= 160);
+
 /// Conditions that the broker checks in the step in which it publishes and records a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Guards {
