@@ -10,6 +10,7 @@ mod entries;
 mod faults;
 mod ledger;
 mod replica;
+mod seeds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
