@@ -1,6 +1,6 @@
 //! The campaign of one replica for the lease: acquire, renew, resign.
 //!
-//! A state machine like the [scheduler](super::scheduler), and apart from it: it has a thread and a connection of
+//! A state machine like the [scheduler](super::Scheduler), and apart from it: it has a thread and a connection of
 //! its own, so that no amount of work delays a renewal. At most one request is on its way at a time, and a probe.
 
 mod interface;

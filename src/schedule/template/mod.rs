@@ -79,7 +79,7 @@ pub struct Templates {
     pub args: Box<[Hole]>,
     /// In [`Message::kwargs`].
     pub kwargs: Box<[Hole]>,
-    /// In [`Message::headers`].
+    /// In [`Call::headers`](super::entry::Call::headers).
     pub headers: Box<[Hole]>,
 }
 
