@@ -42,6 +42,8 @@ const SEED: &str = "DOWNBEAT_SEED";
 const REPLICAS: u64 = 3;
 /// Then nothing goes wrong any more.
 const CALM: Duration = Duration::from_secs(4 * 3600);
+/// So long after something was wrong, what follows from it is over.
+const CALM_AFTER: Duration = Duration::from_secs(40 * 60);
 /// How often workers empty all queues.
 const SHIFT: Duration = Duration::from_secs(6 * 3600);
 /// Longer than usual, so that a day does not take too long.
@@ -141,6 +143,8 @@ struct World {
     ledger: Ledger,
     epochs: BTreeMap<Arc<str>, Vec<Epoch>>,
     faults: BTreeMap<&'static str, u64>,
+    /// When something last went wrong, or was mended.
+    troubled_at: UnixMs,
     /// Until then it may be that nobody is fit to lead.
     disturbed_until: UnixMs,
     /// How often a leader that could not publish made way.
@@ -198,6 +202,7 @@ impl World {
             ledger: Ledger::default(),
             epochs: BTreeMap::new(),
             faults: BTreeMap::new(),
+            troubled_at: start,
             disturbed_until: start,
             made_way: 0,
         }
@@ -224,9 +229,11 @@ impl World {
     }
 
     fn set_clock(&mut self, offset_ms: i64, machine_offset_ms: i64) {
+        // A lease lasts longer by what the store's clock goes back.
+        let back_ms = u64::try_from(self.offset_ms - offset_ms).unwrap_or(0);
+        self.disturb(TTL + Duration::from_millis(back_ms));
         (self.offset_ms, self.machine_offset_ms) = (offset_ms, machine_offset_ms);
         self.set_now(self.now);
-        self.disturb(TTL);
     }
 
     /// For so long it may be that nobody is fit to lead.
@@ -292,7 +299,17 @@ impl World {
         }
     }
 
+    /// Nothing has been wrong for a while: what is due goes at once.
+    fn is_calm(&self) -> bool {
+        let last = self.troubled_at.max(self.disturbed_until);
+        let is_mended = self.due.keys().all(|due| matches!(due, Due::Fault | Due::Shift));
+        is_mended && self.now > last + CALM_AFTER
+    }
+
     fn happen(&mut self, due: Due) {
+        if !matches!(due, Due::Fault | Due::Shift) {
+            self.troubled_at = self.now;
+        }
         match due {
             Due::Fault => {
                 self.check_records();
@@ -300,6 +317,7 @@ impl World {
                     && let Some(fault) = self.strike(leader)
                 {
                     self.trace(|| fault.to_owned());
+                    self.troubled_at = self.now;
                     *self.faults.entry(fault).or_default() += 1;
                 }
                 let next = self.now + self.within(self.fault_within);
@@ -319,7 +337,13 @@ impl World {
                 }
             }
             Due::RollBack => self.roll_back(),
-            Due::QueueMended => self.store.set_refusal("fragile", None),
+            Due::QueueMended => {
+                // Slots of the old timing are open.
+                if self.offset_ms == 0 && self.rng.bool() {
+                    self.edit(0);
+                }
+                self.store.set_refusal("fragile", None);
+            }
             Due::Shift => {
                 for queue in QUEUES {
                     let found = self.store.take(queue).len() as u64;
@@ -400,12 +424,34 @@ impl World {
 
     /// The store has counted and journalled what the ledger has.
     fn check_records(&mut self) {
+        self.check_progress();
         assert_eq!(answer(self.store.counters()).0, self.ledger.counters);
         let query = HistoryQuery { limit: 200, ..HistoryQuery::default() };
         let history = answer(self.store.history(query)).events;
         for event in self.ledger.in_journal(50) {
             let is_there = history.iter().any(|past| past.line == event.line);
             assert!(is_there, "not in the journal: {event:?}");
+        }
+    }
+
+    /// Whoever takes over shows no less than the store has counted.
+    fn check_shown(&self, index: usize) {
+        let shown = self.replicas[index].scheduler.counters().queues();
+        for ((queue, word), count) in &self.ledger.counters {
+            let shown = &shown[&**queue];
+            let shown = shown.dispatched.get(*word).or(shown.skipped.get(*word));
+            assert!(shown >= Some(count), "{queue}: {count} {word}, but shown are {shown:?}");
+        }
+    }
+
+    /// Once the clocks are right, no entry is silent because of what was recorded while they were not.
+    fn check_progress(&self) {
+        let Some(leader) = self.leader().filter(|_| self.is_calm()) else { return };
+        let Some(planner) = self.replicas[leader].scheduler.plans() else { return };
+        for entry in &planner.schedule().entries {
+            let through = planner.progress_of(&entry.name).map(|progress| progress.through);
+            let is_ahead = through.is_some_and(|through| through > self.store_now() + GRACE);
+            assert!(!is_ahead, "{} is settled up to {through:?}", entry.name);
         }
     }
 

@@ -20,9 +20,14 @@ const CATCH_UPS: [CatchUp; 3] = [CatchUp::All, CatchUp::Latest, CatchUp::None];
 /// A schedule at some time.
 pub(super) fn files(fixed: &[Entry], periods: [u64; 3]) -> Arc<Schedule> {
     let edited = periods.into_iter().zip(EDITED).zip(CATCH_UPS);
-    let edited = edited
-        .filter(|((period, _), _)| *period > 0)
-        .map(|((period, name), catch_up)| Entry { catch_up, ..every(name, period) });
+    let edited = edited.filter(|((period, _), _)| *period > 0).map(|((period, name), catch_up)| {
+        let mut entry = Entry { catch_up, ..every(name, period) };
+        // So that slots are open when they are edited.
+        if catch_up == CatchUp::All {
+            entry.message.queue = Queue::unconfigured("fragile");
+        }
+        entry
+    });
     schedule(fixed.iter().cloned().chain(edited))
 }
 

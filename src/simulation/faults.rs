@@ -166,6 +166,11 @@ impl World {
                 let offset_ms = if is_ahead { by_ms } else { -by_ms };
                 self.set_clock(offset_ms, offset_ms);
                 self.due.insert(Due::ClockRight, self.now + length / 10);
+                // What is held then is not held by that clock.
+                if is_ahead && self.rng.bool() {
+                    self.store.set_refusal("fragile", Some("WRONGTYPE"));
+                    self.due.insert(Due::QueueMended, self.now + length / 10);
+                }
             }
             _ => return false,
         }
@@ -188,20 +193,26 @@ impl World {
             }
             // While a clock is wrong, what is edited is passed over with what was sent.
             "edit" if is_clock_right => {
-                self.periods[self.rng.usize(..3)] = PERIODS[self.rng.usize(..PERIODS.len())];
-                self.files = entries::files(&self.fixed, self.periods);
                 // Slots of the old timing come due meanwhile.
                 if self.rng.bool() {
                     self.stay_away(length * 3);
                 }
-                for index in 0..self.replicas.len() {
-                    let (number, files) = (self.replicas[index].number, Arc::clone(&self.files));
-                    self.report(number, Input::Scheduler(Event::Schedule(files)));
-                }
+                let entry = self.rng.usize(..3);
+                self.edit(entry);
             }
             _ => return false,
         }
         true
+    }
+
+    /// Files are edited that name one of the edited entries.
+    pub(super) fn edit(&mut self, entry: usize) {
+        self.periods[entry] = PERIODS[self.rng.usize(..PERIODS.len())];
+        self.files = entries::files(&self.fixed, self.periods);
+        for index in 0..self.replicas.len() {
+            let (number, files) = (self.replicas[index].number, Arc::clone(&self.files));
+            self.report(number, Input::Scheduler(Event::Schedule(files)));
+        }
     }
 
     pub(super) fn stay_away(&mut self, length: Duration) {

@@ -8,6 +8,7 @@ use super::SECOND;
 use crate::queue::Via;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::pause::Subject;
+use crate::schedule::planner::Item;
 use crate::schedule::{CatchUp, Entry, UnixMs};
 
 /// A line that the store has recorded, for the slots after `from` up to its own.
@@ -115,6 +116,13 @@ impl Ledger {
         let is_carried = entry.message.queue.via() != Via::Store;
         assert!(is_carried || !is_sent || !is_paused, "paused: {event:?}");
         assert!(is_carried || line.slot <= *at + SECOND, "early: {event:?}");
+    }
+
+    /// Only what was really sent is logged as that.
+    pub(super) fn check_logged(&mut self, entry: &Arc<str>, item: &Item) {
+        let was_sent = self.truth(entry).sent.contains(&item.slot);
+        let is_sent = matches!(item.outcome(), Outcome::Dispatched(_));
+        assert!(was_sent || !is_sent, "logged and never sent: {entry} {item:?}");
     }
 
     /// How many slots of its registration an entry has sent.

@@ -21,7 +21,7 @@ use crate::render::Renderer;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::progress::Completeness;
 use crate::schedule::sample::DAY;
-use crate::schedule::{Planner, Schedule, UnixMs};
+use crate::schedule::{Kind, Planner, Schedule, UnixMs};
 use crate::store::contract::{Batch, Exception, Register, Reply, Settle, Store, StoreError};
 use crate::store::memory::MemoryStore;
 use crate::tzdata::Tzdata;
@@ -30,6 +30,8 @@ use crate::tzdata::Tzdata;
 static ZONES: LazyLock<Arc<Tzdata>> = LazyLock::new(|| Arc::new(Tzdata::bundled()));
 /// No answer takes longer.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// While nothing is wrong, whatever is due goes within this time.
+const MAX_LATENESS: Duration = Duration::from_secs(60);
 
 /// One scheduler process.
 pub(super) struct Replica {
@@ -251,8 +253,15 @@ impl World {
         let number = self.replicas[index].number;
         self.trace(|| format!("r{number}: {}", in_short(log)));
         let replica = &mut self.replicas[index];
-        if let Log::TookOver { .. } = log {
-            replica.tenures += 1;
+        match log {
+            Log::TookOver { .. } => replica.tenures += 1,
+            Log::Recorded { schedule, items, .. } => {
+                for (item, _) in items.iter().filter(|(item, _)| item.count() == 1) {
+                    let entry = &schedule.entries[item.entry as usize];
+                    self.ledger.check_logged(&entry.name, item);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -265,7 +274,10 @@ impl World {
             *tenures == known.0 && Arc::ptr_eq(schedule, &known.1)
         });
         if !is_known {
-            replica.known = Some(known);
+            let tenures = replica.known.replace(known).map(|(tenures, _)| tenures);
+            if tenures != Some(replica.tenures) {
+                self.check_shown(index);
+            }
             self.open_epochs(index);
             self.check_counts(index);
         }
@@ -501,6 +513,10 @@ impl World {
                 assert_eq!(event.line.count, count, "{event:?}");
             }
             self.ledger.check(entry, &event);
+            let is_on_time = event.line.outcome == Outcome::Dispatched(Kind::Scheduled);
+            let late = event.at.since(entry.due(event.line.slot));
+            let is_late = is_on_time && late > MAX_LATENESS;
+            assert!(!is_late || !self.is_calm(), "late by {late:?}: {event:?}");
         }
         let Line { entry, slot, outcome, count, .. } = &event.line;
         self.trace(|| format!("recorded {entry} {slot} {outcome:?} x{count} after {}", event.from));

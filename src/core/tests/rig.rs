@@ -153,6 +153,12 @@ impl Rig {
 
     /// Gives the replica the lease, whoever had it.
     pub(super) fn elect(&mut self, replica: &mut Replica, continues: bool) {
+        self.give_lease(replica, continues);
+        replica.run();
+    }
+
+    /// The replica has the lease, and has done nothing yet.
+    pub(super) fn give_lease(&mut self, replica: &mut Replica, continues: bool) {
         self.store.set_lease(None, None);
         self.holders += 1;
         let holder = format!("holder{}", self.holders).into();
@@ -163,7 +169,6 @@ impl Rig {
         };
         let (trusted_until, broker_clock) = (SinceBoot::NEVER, Some(self.reading()));
         replica.have(Some(Lease { text: lease, trusted_until, continues, broker_clock }));
-        replica.run();
     }
 
     /// The replica has the lease no more, and knows it.
