@@ -133,8 +133,8 @@ impl Spent {
     }
 }
 
-/// How late a thread wakes that does little but sleep until instants `period` apart, all in milliseconds. It
-/// is told each instant.
+/// How late a thread wakes that does little but sleep until instants `period` apart, all in milliseconds; `act`
+/// gets each instant.
 fn sleep_through(period: f64, phase: f64, until: f64, mut act: impl FnMut(f64)) -> Sorted {
     let (mut late, mut wake_at) = (Vec::new(), (wall_ms() / period).ceil() * period + phase);
     // Where the machine stands still, it is late for each of them, as downbeat is.

@@ -10,7 +10,6 @@ mod entries;
 mod faults;
 mod ledger;
 mod replica;
-mod seeds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

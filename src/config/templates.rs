@@ -32,7 +32,7 @@ pub(super) fn literal_name<'n>(
 
 /// Warns of a template in a text that is taken as it is.
 pub(super) fn warn_of_unfilled(node: &Node<'_>, text: &str, report: &mut Report<'_>) {
-    let Some(start) = text.find('{').and_then(|_| text.find("{{")) else { return };
+    let Some(start) = text.find("{{") else { return };
     let end = text[start..].find("}}").map_or(text.len(), |close| start + close + 2);
     let span = node.part(report.text(), start..end);
     let source = shortened(&text[start..end]);

@@ -67,7 +67,6 @@ fn on_amqp() -> Queues {
     queues().with_amqp(ServiceConfig::load(Overrides::default(), &env).unwrap().amqp)
 }
 
-/// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
 #[test]
 fn entries_share_equal_calls() {
     let text = "entries:\n  a: {task: t, every: 1d, args: [1]}\n  b: {task: t, every: 2d, args: [2]}\n  \
@@ -79,6 +78,7 @@ fn entries_share_equal_calls() {
     assert_eq!((a.priority, c.priority), (None, Some(3)));
 }
 
+/// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
 #[test]
 fn bad_files_are_told_exactly() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/fixtures");

@@ -10,7 +10,7 @@ use super::pipe::{Position, Work};
 use super::scheduler::{Scheduler, Stage};
 use super::{Action, Now, Request, RequestId};
 use crate::clock::SinceBoot;
-use crate::leader::lease::Lease;
+use crate::leader::lease::{self, Lease};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Change, Ended, MISSING_RECORDS, Planner, Repaired, Takeover};
 use crate::schedule::progress::{Completeness, Progress, State};
@@ -348,7 +348,7 @@ impl Scheduler {
         self.count_ended(ended);
         self.note_bad_records(&state, repaired);
         self.report_lost_records(&state, remembered);
-        let term = lease.split(' ').next().unwrap_or_default().into();
+        let term = lease::term(lease).into();
         let entries = self.planner.as_ref().map_or(0, |planner| planner.schedule().entries.len());
         self.log(Log::TookOver { term, entries, changes });
     }
@@ -546,7 +546,7 @@ fn new_journal(progress: Vec<(Arc<str>, Progress)>, remembered: Remembered) -> V
 
 /// The term that a lease begins with.
 pub(super) fn term_of(lease: &str) -> Option<u64> {
-    lease.split(' ').next().and_then(|term| term.parse().ok())
+    lease::term(lease).parse().ok()
 }
 
 /// Of entries that are no longer in the schedule, the unfolded journal may say where their slots went.

@@ -1,12 +1,13 @@
 //! Runs a replica's [campaign](crate::core::campaign): performs what it decides, and reports to the service.
 //! On a thread of its own, so that no amount of work delays a renewal.
 
+use std::future::{Future, ready};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
-use super::lease::{Lease, LeaseTimes};
+use super::lease::{Lease, LeaseTimes, term};
 use super::peer::Peer;
 use super::tenure_file::TenureFile;
 use crate::clock::{self, SinceBoot};
@@ -160,31 +161,40 @@ impl<S: Store> Campaign<S> {
     fn ask(&mut self, id: RequestId, request: core::Request) {
         match request {
             core::Request::Name(holder) => {
-                let named = Ok(Answer::Named(self.name_tenure(holder)));
-                self.pending.push(async move { (id, named) });
+                let named = self.name_tenure(holder);
+                self.wait(id, ready(Ok(named)), Answer::Named);
             }
             core::Request::Acquire(request) => {
                 let acquired = self.store.acquire(request);
-                self.pending.push(async move { (id, acquired.await.map(Answer::Acquired)) });
+                self.wait(id, acquired, Answer::Acquired);
             }
             core::Request::Renew(lease) => {
                 let renewed = self.store.renew(lease, self.times.ttl);
-                self.pending.push(async move { (id, renewed.await.map(Answer::Renewed)) });
+                self.wait(id, renewed, Answer::Renewed);
             }
             core::Request::Resign(lease) => {
                 let resigned = self.store.resign(lease);
-                self.pending.push(async move { (id, resigned.await.map(|()| Answer::Resigned)) });
+                self.wait(id, resigned, |()| Answer::Resigned);
             }
             core::Request::Announce(said) => {
                 let forgotten_after = self.times.ttl * FORGOTTEN_AFTER;
                 let announced = self.store.announce(Arc::clone(&self.name), said, forgotten_after);
-                self.pending.push(async move { (id, announced.await.map(Answer::Announced)) });
+                self.wait(id, announced, Answer::Announced);
             }
             core::Request::Probe => {
                 let probed = self.store.probe();
-                self.pending.push(async move { (id, probed.await.map(|()| Answer::Probed)) });
+                self.wait(id, probed, |()| Answer::Probed);
             }
         }
+    }
+
+    fn wait<T: Send + 'static>(
+        &mut self,
+        id: RequestId,
+        answer: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+        read: impl FnOnce(T) -> Answer + Send + 'static,
+    ) {
+        self.pending.push(async move { (id, answer.await.map(read)) });
     }
 
     /// Has it known on this machine who is about to ask for the lease.
@@ -237,7 +247,7 @@ fn write(log: &Log) {
         Log::ClockIsOff(skew_ms) => warn!(skew_ms, "made way: this clock is off"),
         Log::CannotPublish(stuck) => warn!(
             stuck_ms = stuck.as_millis(),
-            "made way: nothing gets through to the broker from here, and it does from another replica"
+            "made way: nothing gets through to the broker from here, but it does from another replica"
         ),
         Log::DifferentSchedule { replica, theirs, ours } => {
             warn!(%replica, %theirs, %ours, "another replica has a different schedule");
@@ -250,9 +260,4 @@ fn write(log: &Log) {
         Log::Back { answered_before: true } => info!("the broker is back"),
         Log::Back { .. } => info!("the broker answers"),
     }
-}
-
-/// The number of a tenure.
-fn term(lease: &str) -> &str {
-    lease.split(' ').next().unwrap_or_default()
 }

@@ -39,8 +39,18 @@ impl Lease {
     /// The number of this tenure.
     #[must_use]
     pub fn term(&self) -> &str {
-        self.text.split(' ').next().unwrap_or_default()
+        term(&self.text)
     }
+}
+
+/// The term in `"<term> <holder>"`.
+pub(crate) fn term(lease: &str) -> &str {
+    lease.split(' ').next().unwrap_or_default()
+}
+
+/// The holder in `"<term> <holder>"`.
+pub(crate) fn holder(lease: &str) -> Option<&str> {
+    lease.split_once(' ').map(|(_, holder)| holder)
 }
 
 impl Reading {

@@ -33,7 +33,7 @@ pub struct Peer {
     /// It leads, and its writes time out.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stuck: bool,
-    /// It follows a leader whose writes time out, and has found that its own would not.
+    /// It follows a leader whose writes time out, and its own probe has passed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ready: bool,
     /// How long ago it said so, by the store's clock.

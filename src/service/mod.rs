@@ -340,7 +340,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 
     pub(super) fn tell_campaign(&self, request: campaign::Request) {
-        // It ends before the service only where the store cannot be used, and the process ends with it.
+        // The campaign ends first only where the store cannot be used, and then the process ends, too.
         let _ = self.reports.requests.send(request);
     }
 

@@ -294,13 +294,13 @@ mod tests {
 
     use super::*;
 
-    /// Loads that go on until they are told, and whether each has begun.
+    /// Loads that each send a signal when they begin, and wait for one before they end.
     fn loads() -> (Loads, mpsc::Sender<()>, mpsc::Receiver<()>) {
-        let ((go, told), (begins, begun)) = (mpsc::channel::<()>(), mpsc::channel());
-        let told = Mutex::new(told);
+        let ((go, may_end), (begins, begun)) = (mpsc::channel::<()>(), mpsc::channel());
+        let may_end = Mutex::new(may_end);
         let load = move || {
             begins.send(()).unwrap();
-            told.lock().unwrap().recv().unwrap();
+            may_end.lock().unwrap().recv().unwrap();
             Loaded::default()
         };
         (Loads { load: Arc::new(load), running: None, next: None }, go, begun)
@@ -340,7 +340,7 @@ mod tests {
         begun.recv().unwrap();
         tokio::select! {
             biased;
-            _ = loads.next() => panic!("not told yet"),
+            _ = loads.next() => panic!("it may not end yet"),
             () = std::future::ready(()) => {}
         }
         go.send(()).unwrap();

@@ -243,8 +243,6 @@ pub struct Register {
     pub last: bool,
 }
 
-/// So many bytes go with a probe.
-pub const PROBE_BYTES: usize = 64 * 1024;
 /// One `register` changes at most so many registrations.
 pub const MAX_CHANGES: usize = 500;
 /// One `fold` moves the progress of at most so many entries.

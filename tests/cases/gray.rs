@@ -23,22 +23,24 @@ fn large() -> String {
     schedule(&names.map(|name| (name, timing.as_str())))
 }
 
-/// One that leads behind the proxy.
-fn leader(proxy: &Proxy, schedule: &str) -> Replica {
-    let leader = Replica::start(&proxy.url(), schedule);
+/// A leader that sends, and one that follows it, on their ways to the same server.
+fn leader_and_follower(server: &RedisServer, urls: [String; 2], schedule: &str) -> [Replica; 2] {
+    let [to_leader, to_follower] = urls;
+    let leader = Replica::start(&to_leader, schedule);
     leader.wait_until_it_leads(0);
-    leader
+    let follower = Replica::start(&to_follower, schedule);
+    follower.downbeat.wait_for_log("following");
+    wait_for_more(server, "a");
+    [leader, follower]
 }
 
 #[test]
 fn a_leader_whose_large_packets_are_lost_makes_way_and_no_slot_is_lost() {
     needs!(Redis);
     let server = RedisServer::start();
-    let (proxy, schedule) = (Proxy::start(&server), large());
-    let mut one = leader(&proxy, &schedule);
-    let mut other = Replica::start(&server.url(), &schedule);
-    other.downbeat.wait_for_log("following");
-    wait_for_more(&server, "a");
+    let proxy = Proxy::start(&server);
+    let urls = [proxy.url(), server.url()];
+    let [mut one, mut other] = leader_and_follower(&server, urls, &large());
     proxy.lose_large_packets();
     let lost_at = Instant::now();
     other.wait_until_it_leads(0);
@@ -57,12 +59,9 @@ fn a_leader_whose_large_packets_are_lost_makes_way_and_no_slot_is_lost() {
 fn a_leader_that_cannot_publish_stays_where_nobody_else_can() {
     needs!(Redis);
     let server = RedisServer::start();
-    let (proxy, schedule) = (Proxy::start(&server), large());
-    let mut one = leader(&proxy, &schedule);
-    // Goes the same way.
-    let mut other = Replica::start(&proxy.url(), &schedule);
-    other.downbeat.wait_for_log("following");
-    wait_for_more(&server, "a");
+    let proxy = Proxy::start(&server);
+    let urls = [proxy.url(), proxy.url()];
+    let [mut one, mut other] = leader_and_follower(&server, urls, &large());
     proxy.lose_large_packets();
     let status = one.wait_for_status("nothing gets through", |status| {
         let replicas = status["replicas"].as_array()?;
@@ -84,12 +83,9 @@ fn a_leader_that_cannot_publish_stays_where_nobody_else_can() {
 fn a_leader_stays_whatever_the_store_itself_refuses() {
     needs!(Redis);
     let server = RedisServer::start();
+    let urls = [server.url(), server.url()];
     let schedule = schedule(&[("a", EACH)]);
-    let mut one = Replica::start(&server.url(), &schedule);
-    one.wait_until_it_leads(0);
-    let mut other = Replica::start(&server.url(), &schedule);
-    other.downbeat.wait_for_log("following");
-    wait_for_more(&server, "a");
+    let [mut one, mut other] = leader_and_follower(&server, urls, &schedule);
     let mut redis = server.connect();
     let set = |redis: &mut redis::Connection, name: &str, value: &str| {
         let _: () = redis::cmd("CONFIG").arg("SET").arg(name).arg(value).query(redis).unwrap();

@@ -28,7 +28,7 @@ pub struct Parts {
 pub enum Event {
     /// The answer to a request.
     Answered(RequestId, Result<Answer, StoreError>),
-    /// A leader has given up this lease; of an old version, that is empty.
+    /// A leader has given up this lease; empty where an old version does not say which.
     Resigned(Arc<str>),
     /// What the scheduler writes.
     Writes(Writes),

@@ -21,6 +21,7 @@ use self::peers::Peers;
 use super::{Now, RequestId, backoff};
 use crate::clock::SinceBoot;
 use crate::leader::lease::{Lease, LeaseTimes, Reading};
+use crate::leader::peer::Peer;
 use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Renewed, StoreError};
 
@@ -32,8 +33,6 @@ const NOBODY_ELSE: &str = "only one process can use a spool; stop this one and s
 const NOT_LEADING: &str = "this replica does not lead";
 /// Those whom a resignation wakes ask within this time, a little apart, so that one finds the lease taken.
 const APART: Duration = Duration::from_millis(30);
-/// Nobody who could not publish holds back for longer.
-const MAX_HOLD_BACK: Duration = Duration::from_secs(600);
 
 /// One replica's part in finding a leader.
 #[derive(Debug)]
@@ -124,7 +123,7 @@ impl Campaign {
         Campaign {
             shared,
             times,
-            names: Names::new(shared, &myself, &mut rng),
+            names: Names::new(new_holder(shared, &myself, &mut rng)),
             rng,
             peers: Peers::new(myself),
             lease: None,
@@ -485,7 +484,7 @@ impl Campaign {
         self.peers.myself.stuck = false;
         self.stuck_since = None;
         self.failures = 0;
-        self.names.draw(&self.peers.myself, &mut self.rng);
+        self.names.renew(new_holder(self.shared, &self.peers.myself, &mut self.rng));
         self.actions.push(Action::Lease(None));
     }
 
@@ -532,4 +531,9 @@ impl Campaign {
     fn log(&mut self, log: Log) {
         self.actions.push(Action::Log(log));
     }
+}
+
+/// The name for a tenure of this replica.
+fn new_holder(shared: bool, myself: &Peer, rng: &mut fastrand::Rng) -> Arc<str> {
+    if shared { myself.new_holder(rng).into() } else { SOLE.into() }
 }

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use super::{Named, SOLE};
-use crate::leader::peer::Peer;
+use super::Named;
+use crate::leader::lease;
 
 /// The present one, and what is known of others on this machine.
 #[derive(Debug)]
 pub(super) struct Names {
-    shared: bool,
     /// Before whoever keeps the names on this machine has added to it.
     drawn: Arc<str>,
     holder: Arc<str>,
@@ -17,20 +16,14 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(shared: bool, myself: &Peer, rng: &mut fastrand::Rng) -> Names {
-        let drawn: Arc<str> = SOLE.into();
-        let holder = Arc::clone(&drawn);
-        let mut names = Names { shared, drawn, holder, gone: Arc::default() };
-        names.draw(myself, rng);
-        names
+    pub(super) fn new(drawn: Arc<str>) -> Names {
+        Names { holder: Arc::clone(&drawn), drawn, gone: Arc::default() }
     }
 
-    /// Draws the name for the next tenure.
-    pub(super) fn draw(&mut self, myself: &Peer, rng: &mut fastrand::Rng) {
-        if self.shared {
-            self.drawn = myself.new_holder(rng).into();
-            self.holder = Arc::clone(&self.drawn);
-        }
+    /// The name for the next tenure.
+    pub(super) fn renew(&mut self, drawn: Arc<str>) {
+        self.holder = Arc::clone(&drawn);
+        self.drawn = drawn;
     }
 
     /// What is to be kept on this machine.
@@ -50,17 +43,12 @@ impl Names {
 
     /// Whether a lease bears the name under which we ask for one.
     pub(super) fn is_ours(&self, lease: &str) -> bool {
-        holder_of(lease) == Some(&*self.holder)
+        lease::holder(lease) == Some(&*self.holder)
     }
 
     /// Whether the process that got this lease is known to be gone.
     pub(super) fn is_gone(&self, lease: &str) -> bool {
-        let holder = holder_of(lease);
+        let holder = lease::holder(lease);
         self.gone.iter().any(|gone| Some(&**gone) == holder)
     }
-}
-
-/// The holder in `"<term> <holder>"`.
-fn holder_of(lease: &str) -> Option<&str> {
-    lease.split_once(' ').map(|(_, holder)| holder)
 }

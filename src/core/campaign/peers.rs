@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Action, Asked, Campaign, HoldBack, Log, MAX_HOLD_BACK, Request, Writes};
+use super::{Action, Asked, Campaign, HoldBack, Log, Request, Writes};
 use crate::core::Now;
 use crate::leader::peer::Peer;
 use crate::store::contract::{Announced, Announcement};
 
 /// From this skew on, a leader makes way for a replica whose clock is right.
 const SKEW_RESIGNED_MS: i64 = 5_000;
+/// Nobody who could not publish holds back for longer.
+const MAX_HOLD_BACK: Duration = Duration::from_secs(600);
 /// Of one look at the replicas, so many lines are logged.
 pub(super) const MAX_WARNINGS: usize = 10;
 

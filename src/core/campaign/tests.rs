@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::leader::peer::Peer;
 use crate::schedule::sample::HOUR;
 use crate::store::contract::{Announced, Announcement};
 

@@ -85,7 +85,7 @@ pub(super) fn answer<T>(request: impl Future<Output = T>) -> T {
 pub(super) struct Replica {
     pub(super) scheduler: Scheduler,
     pub(super) wire: Wire,
-    /// What the campaign is told.
+    /// What went to the campaign.
     pub(super) writes: Vec<Writes>,
     store: MemoryStore,
     carrier: MemoryCarrier,

@@ -1,4 +1,4 @@
-//! What the campaign is told of writes that nobody answers.
+//! What the campaign hears about writes that are not answered.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn what_the_store_itself_refuses_is_no_time_out() {
 }
 
 #[test]
-fn in_another_tenure_it_is_told_anew() {
+fn each_tenure_reports_anew() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
     rig.elect(&mut leader, false);

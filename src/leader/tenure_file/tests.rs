@@ -4,10 +4,10 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tempfile::TempDir;
 
 use super::*;
+use crate::leader::lease;
 
 fn is_gone(file: &TenureFile, lease: &str) -> bool {
-    let holder = lease.split_once(' ').map(|(_, holder)| holder);
-    file.gone().iter().any(|gone| Some(&**gone) == holder)
+    file.gone().iter().any(|gone| Some(&**gone) == lease::holder(lease))
 }
 
 fn folder() -> TempDir {

@@ -15,7 +15,7 @@ use crate::schedule::unix_ms::UnixMs;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Judgement<V = Finding> {
     pub(super) through: UnixMs,
-    pub(super) verdict: V,
+    pub(super) says: V,
 }
 
 /// How slots were found when they were first looked at. It stays so, whatever comes of it.
@@ -44,13 +44,13 @@ pub(super) struct Judged {
 }
 
 impl Judgement {
-    pub(super) fn new(through: UnixMs, verdict: Finding) -> Judgement {
-        Judgement { through, verdict }
+    pub(super) fn new(through: UnixMs, says: Finding) -> Judgement {
+        Judgement { through, says }
     }
 
     /// Whether it is no matter of time: what is in doubt stays so.
     pub(super) fn is_resent(&self) -> bool {
-        self.verdict == Finding::Resent
+        self.says == Finding::Resent
     }
 }
 
@@ -88,8 +88,8 @@ pub(super) fn judge(
     verdicts: &mut Vec<Judgement<Verdict>>,
 ) {
     let mut from = cursor;
-    for Judgement { through, verdict } in findings.iter().filter(|found| found.through > cursor) {
-        let verdict = match verdict {
+    for Judgement { through, says } in findings.iter().filter(|found| found.through > cursor) {
+        let verdict = match says {
             Finding::OnTime => Verdict::Send(Kind::Scheduled),
             Finding::Resent => Verdict::Send(Kind::Resent),
             Finding::Unknown => Verdict::Skip(SkipReason::Unknown),
@@ -151,27 +151,26 @@ fn window(entry: &Entry, grace: Duration) -> Duration {
 pub(super) fn pronounce<V: PartialEq>(
     judgements: &mut Vec<Judgement<V>>,
     through: UnixMs,
-    verdict: V,
+    says: V,
 ) {
     match judgements.last_mut() {
-        Some(last) if last.verdict == verdict => last.through = through,
-        _ => judgements.push(Judgement { through, verdict }),
+        Some(last) if last.says == says => last.through = through,
+        _ => judgements.push(Judgement { through, says }),
     }
 }
 
 /// What goes before all that was missed, if anything is to be sent there.
 pub(super) fn on_time(verdicts: &[Judgement<Verdict>]) -> Option<&[Judgement<Verdict>]> {
     let caught_up = Verdict::Send(Kind::CatchUp);
-    let on_time = verdicts.split(|judgement| judgement.verdict == caught_up).next()?;
-    on_time.iter().any(|judgement| matches!(judgement.verdict, Verdict::Send(_))).then_some(on_time)
+    let on_time = verdicts.split(|judgement| judgement.says == caught_up).next()?;
+    on_time.iter().any(|judgement| matches!(judgement.says, Verdict::Send(_))).then_some(on_time)
 }
 
 /// Whether something is to be sent before all that was missed, as far as pauses do not change that.
 pub(super) fn is_on_time(entry: &Entry, findings: impl IntoIterator<Item = Judgement>) -> bool {
-    let waits =
-        |found: &Judgement| entry.catch_up == CatchUp::All && found.verdict == Finding::Missed;
+    let waits = |found: &Judgement| entry.catch_up == CatchUp::All && found.says == Finding::Missed;
     let first = findings.into_iter().take_while(|found| !waits(found));
-    let goes = |found: Judgement| matches!(found.verdict, Finding::OnTime | Finding::Resent);
+    let goes = |found: Judgement| matches!(found.says, Finding::OnTime | Finding::Resent);
     first.into_iter().any(goes)
 }
 
@@ -227,7 +226,7 @@ impl Planned<'_> {
                     }
                     None => {
                         let last = run.map_or(through, |run| through.min(run.first - INSTANT));
-                        self.carry_out(judgement.verdict, from, last, full, items);
+                        self.carry_out(judgement.says, from, last, full, items);
                         last
                     }
                 };

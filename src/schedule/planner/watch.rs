@@ -75,7 +75,7 @@ impl Planner {
         let mut findings = Vec::new();
         self.find_due(index, self.watch.until, &mut findings);
         match findings.last() {
-            Some(last) if last.verdict == Finding::OnTime => findings,
+            Some(last) if last.says == Finding::OnTime => findings,
             _ => of(&self.judgements, index).to_vec(),
         }
     }

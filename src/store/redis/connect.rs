@@ -102,8 +102,8 @@ pub(super) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// A connection to `server`, whose login it has passed. What the server sends unasked is
-    /// heard by `resignations`.
+    /// A connection to `server`, whose login it has passed. `resignations` hears what the
+    /// server sends unasked.
     pub(super) async fn open(
         &self,
         server: &Server,

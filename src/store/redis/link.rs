@@ -69,7 +69,7 @@ impl Link {
         }
     }
 
-    /// Subscribes every connection to `channel`; whatever is resignations there wakes `resignations`.
+    /// Subscribes every connection to `channel`; `resignations` hears what is published there.
     pub(super) fn listen(mut self, channel: String, resignations: Resignations) -> Link {
         self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
         self.resignations = Some(resignations);

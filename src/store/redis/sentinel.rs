@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use redis::{RedisConnectionInfo, Value};
-
 use tokio::time::timeout;
 use tracing::info;
 

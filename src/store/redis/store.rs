@@ -21,11 +21,14 @@ use crate::schedule::TaskIds;
 use crate::store::contract::{
     Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
     History, HistoryQuery, Intend, MAX_ANNOUNCEMENT, MAX_REPLICAS, ManualMessage, ManualNote,
-    Noted, OpenBackfill, PROBE_BYTES, PausesChanged, PausesRead, PrunePauses, Register, Renewed,
-    Reply, Sent, Settle, Snapshot, Store, StoreError, Trim, Trimmed,
+    Noted, OpenBackfill, PausesChanged, PausesRead, PrunePauses, Register, Renewed, Reply, Sent,
+    Settle, Snapshot, Store, StoreError, Trim, Trimmed,
 };
 use crate::store::{Outgoing, open_backfills};
 use crate::tls::Tls;
+
+/// So many bytes go with a probe.
+const PROBE_BYTES: usize = 64 * 1024;
 
 /// Lease, journal, controls and queues of one namespace on one Redis server.
 ///
@@ -369,11 +372,8 @@ impl Store for RedisStore {
     }
 
     fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
-        const ARGUMENT: usize = 1024;
-        let mut call = lua::large_call(&lua::PROBE, &[], PROBE_BYTES + ARGUMENT);
-        for _ in 0..PROBE_BYTES / ARGUMENT {
-            call.arg([b' '; ARGUMENT].as_slice());
-        }
+        let mut call = lua::large_call(&lua::PROBE, &[], PROBE_BYTES);
+        call.arg(vec![b' '; PROBE_BYTES]);
         let answer = self.source.requests.ask(call);
         async move { answer.await.map(drop) }
     }
