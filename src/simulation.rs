@@ -75,7 +75,9 @@ enum Due {
     Fault,
     /// The store's clock goes back.
     ClockBehind,
-    /// People resume what they have paused.
+    /// People pause something …
+    Paused,
+    /// … and resume it.
     Resumed,
     /// The store's clock is set right.
     ClockRight,
@@ -330,7 +332,10 @@ impl World {
             }
             Due::CarrierMended => self.carrier.set_fault("carried", None),
             Due::ClockBehind => self.set_clock_behind_back(),
+            Due::Paused if self.ledger.paused.is_some() => {}
+            Due::Paused => self.pause(),
             Due::Resumed => {
+                self.due.remove(&Due::Paused);
                 if let Some(subject) = self.ledger.paused.take() {
                     self.wish(&subject, &Wish::Resume);
                 }
@@ -412,10 +417,11 @@ impl World {
         let was_rolled_back = std::mem::take(&mut self.was_rolled_back);
         for name in self.epochs.keys() {
             let is_edited = EDITED.contains(&&**name);
+            let is_garbled = state.unreadable.iter().any(|(garbled, _)| garbled == name);
             let is_known = state.registrations.contains_key(&**name)
                 || state.progress.contains_key(&**name) && !is_edited;
             // That entries were added or edited is forgotten with the rest.
-            if is_lost && !is_known || was_rolled_back && is_edited {
+            if (is_lost || is_garbled) && !is_known || was_rolled_back && is_edited {
                 self.ledger.excuse(name, now);
             }
         }

@@ -306,7 +306,7 @@ fn a_lost_reply_neither_loses_nor_doubles_its_slots() {
     let server = server();
     let proxy = Proxy::start(&server);
     // Several batches each second, of which two are on their way at once.
-    let mut cluster = Cluster::start_with(&[proxy.url()], &bursting_schedule(1200));
+    let mut cluster = Cluster::start_with(&[proxy.url()], &bursting_schedule(500));
     for lost in 1..=3 {
         go_on(&server);
         proxy.lose_a_reply();

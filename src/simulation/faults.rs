@@ -14,8 +14,9 @@ use crate::schedule::sample::HOUR;
 use crate::schedule::{Planner, UnixMs};
 use crate::store::contract::{ChangePauses, PausesChanged, Store, SubjectPauses};
 use crate::store::memory::Damage;
+use crate::store::model::Field;
 
-pub(super) const FAULTS: [&str; 21] = [
+pub(super) const FAULTS: [&str; 22] = [
     "crash",
     "stopped",
     "paused",
@@ -32,6 +33,7 @@ pub(super) const FAULTS: [&str; 21] = [
     "queue refuses",
     "journal lost",
     "records lost",
+    "record garbled",
     "rolled back",
     "flushed",
     "clock ahead",
@@ -58,7 +60,7 @@ impl World {
             || self.strike_store(fault, length)
             || self.strike_records(fault, leader, length)
             || self.strike_clock(fault, leader, length)
-            || self.let_people_act(fault, length);
+            || self.let_people_act(fault, leader, length);
         has_struck.then_some(fault)
     }
 
@@ -134,6 +136,17 @@ impl World {
                 self.damage(leader, &JOURNAL_DAMAGES, length);
             }
             "records lost" => self.damage(leader, &RECORD_DAMAGES, length),
+            "record garbled" => {
+                let names: Vec<_> = self.epochs.keys().cloned().collect();
+                let fields = [Field::Registration, Field::Progress, Field::Intent];
+                let (name, field) = (self.rng.usize(..names.len()), self.rng.usize(..3));
+                if !self.store.garble(&names[name], fields[field]) {
+                    return false;
+                }
+                if self.rng.bool() {
+                    self.crash(leader, length / 20);
+                }
+            }
             "rolled back" if is_clock_right && self.checkpoint.is_none() => {
                 self.checkpoint = Some((self.store.checkpoint(), self.ledger.clone()));
                 self.due.insert(Due::RollBack, self.now + length * 8);
@@ -178,17 +191,19 @@ impl World {
     }
 
     /// Nothing is wrong, but something changes.
-    fn let_people_act(&mut self, fault: &str, length: Duration) -> bool {
+    fn let_people_act(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         let is_clock_right = self.offset_ms == 0;
         match fault {
             "paused" if self.ledger.paused.is_none() => {
-                let names: Vec<_> = self.files.entries.iter().map(|entry| &entry.name).collect();
-                let subject = match self.rng.bool() {
-                    true => Subject::All,
-                    false => Subject::Entry(Arc::clone(names[self.rng.usize(..names.len())])),
-                };
-                self.wish(&subject, &PAUSE);
-                self.ledger.paused = Some(subject);
+                let next = self.replicas[leader].scheduler.plans().and_then(Planner::next_due);
+                match next.filter(|_| self.rng.bool()) {
+                    // While what is due then is on its way.
+                    Some((due, _)) => {
+                        let at = due.max(self.now) + self.within(SECOND / 200);
+                        self.due.insert(Due::Paused, at);
+                    }
+                    None => self.pause(),
+                }
                 self.due.insert(Due::Resumed, self.now + length);
             }
             // While a clock is wrong, what is edited is passed over with what was sent.
@@ -203,6 +218,17 @@ impl World {
             _ => return false,
         }
         true
+    }
+
+    /// People pause an entry, or all.
+    pub(super) fn pause(&mut self) {
+        let names: Vec<_> = self.files.entries.iter().map(|entry| &entry.name).collect();
+        let subject = match self.rng.bool() {
+            true => Subject::All,
+            false => Subject::Entry(Arc::clone(names[self.rng.usize(..names.len())])),
+        };
+        self.wish(&subject, &PAUSE);
+        self.ledger.paused = Some(subject);
     }
 
     /// Files are edited that name one of the edited entries.

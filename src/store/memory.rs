@@ -17,7 +17,7 @@ use super::contract::{
     PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
     Trim, Trimmed,
 };
-use super::model::{Model, Queues};
+use super::model::{Field, Model, Queues};
 use crate::queue::Queue;
 use crate::schedule::UnixMs;
 
@@ -144,6 +144,23 @@ impl MemoryStore {
         self.namespace().model.set_lease(text.map(Arc::from), until);
     }
 
+    /// Puts something that cannot be read in the place of what is known of an entry. Gives whether there was
+    /// something.
+    #[cfg(test)]
+    pub(crate) fn garble(&self, entry: &str, field: Field) -> bool {
+        let model = &mut self.namespace().model;
+        let is_there = match field {
+            Field::Registration => model.registrations.contains_key(entry),
+            Field::Progress => model.progress.contains_key(entry),
+            Field::Intent => model.intents.contains_key(entry),
+            Field::Journal => false,
+        };
+        if is_there {
+            model.set_unreadable(entry, field, "garbage".into());
+        }
+        is_there
+    }
+
     /// Everything that the store holds.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
@@ -175,10 +192,12 @@ impl MemoryStore {
             Damage::TermDeleted => model.term = 0,
             Damage::RegistrationsDeleted => {
                 model.registrations.clear();
+                model.unreadable.0.retain(|(_, field), _| *field != Field::Registration);
                 model.registrations_sealed = false;
             }
             Damage::ProgressDeleted => {
                 model.progress.clear();
+                model.unreadable.0.retain(|(_, field), _| *field != Field::Progress);
                 model.progress_sealed = false;
             }
             Damage::Flushed => {

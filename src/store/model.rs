@@ -8,16 +8,19 @@ mod history;
 mod lease;
 mod pauses;
 mod requests;
+mod unreadable;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use uuid::Uuid;
 
 pub(crate) use self::history::Selection;
 use self::lease::LeaseKey;
 pub(crate) use self::requests::Decision;
+pub(crate) use self::unreadable::{Field, Unreadable};
 use super::Outgoing;
 use super::contract::{
     Announced, Announcement, Counters, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
@@ -144,6 +147,8 @@ pub(crate) struct Model {
     pub(crate) registrations: HashMap<Box<str>, Registration>,
     pub(crate) progress: HashMap<Box<str>, Progress>,
     pub(crate) intents: HashMap<Box<str>, UnixMs>,
+    /// What is there of entries instead of what they should have.
+    pub(crate) unreadable: Unreadable,
     pub(crate) running: HashMap<Box<str>, Running>,
     pub(crate) runs: HashMap<Uuid, RunPlace>,
     /// By entry and who asked.
@@ -178,6 +183,7 @@ impl Model {
             registrations: HashMap::new(),
             progress: HashMap::new(),
             intents: HashMap::new(),
+            unreadable: Unreadable::default(),
             running: HashMap::new(),
             runs: HashMap::new(),
             backfills: HashMap::new(),
@@ -205,6 +211,10 @@ impl Model {
         };
         let journal = self.journal.iter().flatten();
         let after = journal.filter(|record| self.folded.is_none_or(|folded| record.id > folded));
+        let mut unreadable = self.unreadable.named();
+        if self.journal.is_none() {
+            unreadable.push(("".into(), "journal: something else is in its place".to_owned()));
+        }
         Snapshot {
             now,
             sequence: self.sequence,
@@ -215,12 +225,20 @@ impl Model {
             folded: self.folded,
             head: self.head.map(|head| head.id),
             journal: after.cloned().collect(),
-            unreadable_count: usize::from(self.journal.is_none()),
-            unreadable: match &self.journal {
-                Some(_) => Vec::new(),
-                None => vec![("".into(), "journal: something else is in its place".to_owned())],
-            },
+            unreadable_count: self.unreadable.0.len() + usize::from(self.journal.is_none()),
+            unreadable,
         }
+    }
+
+    /// Notes that what stands in a field cannot be read. Nothing of what was known before holds.
+    pub(crate) fn set_unreadable(&mut self, entry: &str, field: Field, raw: Value) {
+        match field {
+            Field::Registration => drop(self.registrations.remove(entry)),
+            Field::Progress => drop(self.progress.remove(entry)),
+            Field::Intent => drop(self.intents.remove(entry)),
+            Field::Journal => {}
+        }
+        self.unreadable.0.insert((entry.into(), field), raw);
     }
 
     /// Says what the newest record is.
@@ -249,6 +267,7 @@ impl Model {
 
     /// Carries out what was decided.
     pub(crate) fn apply(&mut self, change: Change) {
+        self.unreadable.forget_replaced(&change);
         self.sequence = change.sequence.unwrap_or(self.sequence);
         self.term = change.term.unwrap_or(self.term);
         put(&mut self.registrations, change.registrations);

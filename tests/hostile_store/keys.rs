@@ -9,8 +9,9 @@ use crate::support::tools::needs;
 /// Puts a value of another type than any of ours in the place of a key.
 fn replace(victim: &mut Victim<'_>, key: &str) {
     let name = victim.key(key);
-    let () = victim.redis.del(&name).unwrap();
-    let () = victim.redis.sadd(&name, "garbage").unwrap();
+    // In one step, as the leader goes on writing.
+    let replaced = redis::pipe().atomic().del(&name).sadd(&name, "garbage").exec(&mut victim.redis);
+    replaced.unwrap();
 }
 
 fn delete(victim: &mut Victim<'_>, key: &str) {

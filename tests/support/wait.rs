@@ -7,7 +7,7 @@ use downbeat::schedule::UnixMs;
 use tokio::time::Instant;
 
 /// How long a program on a busy machine may take for anything that needs no waiting.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// The same for one that is slow to start.
 pub(crate) const START: Duration = Duration::from_secs(120);

@@ -22,8 +22,8 @@ use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::progress::Progress;
 use crate::schedule::registration::Registration;
 use crate::store::contract::{PausesMark, RunOf};
-use crate::store::journal::{self, MAX_UNREADABLE, shortened};
-use crate::store::model::{Change, Head, Model, NewRecord, RunPlace, Running};
+use crate::store::journal;
+use crate::store::model::{Change, Field, Head, Model, NewRecord, RunPlace, Running};
 use crate::store::open_backfills::OpenBackfills;
 use crate::store::text::{self, MAX_REGISTRATION};
 
@@ -101,18 +101,6 @@ struct Line {
 
 type Values = BTreeMap<Box<str>, Value>;
 
-/// Values that cannot be read, as they stand, by entry and field.
-type Unreadable = BTreeMap<(Box<str>, Field), Value>;
-
-/// Where a value stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Field {
-    Registration,
-    Progress,
-    Intent,
-    Journal,
-}
-
 /// What a log says.
 #[derive(Debug)]
 pub(super) struct Recovered {
@@ -120,7 +108,6 @@ pub(super) struct Recovered {
     pub(super) staged: Staging,
     /// The records that stand in the log.
     pub(super) journal: Vec<NewRecord>,
-    unreadable: Unreadable,
     /// The length of what is whole.
     length: u64,
 }
@@ -144,7 +131,6 @@ pub(super) struct Log {
     rewrite_at: u64,
     /// What was appended last is neither whole nor gone.
     is_torn: bool,
-    unreadable: Unreadable,
 }
 
 impl Log {
@@ -154,7 +140,7 @@ impl Log {
         namespace: &str,
         owner: Owner,
     ) -> Result<(Log, Recovered), SpoolError> {
-        let mut recovered = read(path, namespace)?;
+        let recovered = read(path, namespace)?;
         let opened = regular_file::append_own(path);
         let file = opened.and_then(|file| owner.give(&file).map(|()| file));
         let file = file.map_err(failed("open", path))?;
@@ -162,10 +148,9 @@ impl Log {
         // A last line without its end would swallow the next.
         file.set_len(recovered.length).map_err(failed("truncate", path))?;
         let length = recovered.length;
-        let unreadable = std::mem::take(&mut recovered.unreadable);
         let path = path.to_owned();
         let (is_torn, rewrite_at) = (false, REWRITE_AT.max(4 * length));
-        let mut log = Log { path, owner, file, length, rewrite_at, is_torn, unreadable };
+        let mut log = Log { path, owner, file, length, rewrite_at, is_torn };
         if is_new {
             log.append_line(&Line { format: Some(FORMAT), ..Line::default() })?;
             sync(log.path.parent().unwrap_or(&log.path))?;
@@ -183,9 +168,7 @@ impl Log {
         staged: impl IntoIterator<Item = String>,
     ) -> Result<(), SpoolError> {
         let line = Line { staged: staged.into_iter().collect(), ..line_of(change) };
-        self.append_line(&line)?;
-        forget_replaced(&mut self.unreadable, change);
-        Ok(())
+        self.append_line(&line)
     }
 
     fn append_line(&mut self, line: &Line) -> Result<(), SpoolError> {
@@ -224,7 +207,7 @@ impl Log {
         let written = regular_file::replace_own(&self.path, &staged, |file| {
             owner.give(file)?;
             let mut writer = BufWriter::new(file);
-            for line in lines_of(model, &self.unreadable) {
+            for line in lines_of(model) {
                 let bytes = to_bytes(&line);
                 writer.write_all(&bytes)?;
                 length += bytes.len() as u64;
@@ -237,19 +220,9 @@ impl Log {
         self.rewrite_at = REWRITE_AT.max(4 * length);
         sync(self.path.parent().unwrap_or(&self.path))
     }
-
-    /// The names of entries of which something cannot be read, and what; and how many that is in all.
-    pub(super) fn unreadable(&self) -> (Vec<(Arc<str>, String)>, usize) {
-        named(&self.unreadable)
-    }
 }
 
 impl Recovered {
-    /// As [`Log::unreadable`].
-    pub(super) fn unreadable(&self) -> (Vec<(Arc<str>, String)>, usize) {
-        named(&self.unreadable)
-    }
-
     fn take_in(&mut self, line: Line) {
         self.staged = match line.sequence {
             Some(_) => Staging::Settled,
@@ -259,7 +232,6 @@ impl Recovered {
             Some(_) => self.read_first_format(&line),
             None => self.read_change(&line),
         };
-        forget_replaced(&mut self.unreadable, &change);
         self.journal.extend(change.records.iter().cloned());
         self.model.apply(change);
         for (name, count) in &line.counters {
@@ -276,17 +248,6 @@ impl Recovered {
         }
     }
 
-    fn bad(&mut self, entry: &str, field: Field, raw: &Value) {
-        // Nothing of what was known before holds.
-        match field {
-            Field::Registration => drop(self.model.registrations.remove(entry)),
-            Field::Progress => drop(self.model.progress.remove(entry)),
-            Field::Intent => drop(self.model.intents.remove(entry)),
-            Field::Journal => {}
-        }
-        self.unreadable.insert((entry.into(), field), raw.clone());
-    }
-
     /// Reads what belongs to entries.
     fn read_values<T>(
         &mut self,
@@ -300,7 +261,7 @@ impl Recovered {
                 Value::Null => found.push((entry.clone(), None)),
                 value => match read(value) {
                     Some(read) => found.push((entry.clone(), Some(read))),
-                    None => self.bad(entry, field, value),
+                    None => self.model.set_unreadable(entry, field, value.clone()),
                 },
             }
         }
@@ -327,11 +288,11 @@ impl Recovered {
             running.map(|(entry, value)| (entry.clone(), read_running(value))).collect();
         for value in &line.journal {
             match read_record(value) {
-                None => self.bad("", Field::Journal, value),
+                None => self.model.set_unreadable("", Field::Journal, value.clone()),
                 Some((record, unreadable)) => {
                     change.records.push(record);
                     for (entry, alone) in unreadable {
-                        self.bad(&entry, Field::Journal, &alone);
+                        self.model.set_unreadable(&entry, Field::Journal, alone);
                     }
                 }
             }
@@ -418,7 +379,6 @@ pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError
         model: Model::new(namespace, true),
         staged: Staging::Named(HashSet::new()),
         journal: Vec::new(),
-        unreadable: Unreadable::new(),
         length: 0,
     };
     let file = match regular_file::open_own_within(path, MAX_BYTES) {
@@ -464,29 +424,6 @@ impl Line {
             [registrations, progress, intents, running, runs, backfills, counters, &self.pauses];
         self.journal.is_empty() && values.into_iter().all(BTreeMap::is_empty)
     }
-}
-
-/// Forgets what the change says anew.
-fn forget_replaced(unreadable: &mut Unreadable, change: &Change) {
-    if unreadable.is_empty() {
-        return;
-    }
-    let mut forget = |entry: &str, fields: &[Field]| {
-        for field in fields {
-            unreadable.remove(&(entry.into(), *field));
-        }
-    };
-    let all = [Field::Registration, Field::Progress, Field::Intent, Field::Journal];
-    change.registrations.iter().for_each(|(entry, _)| forget(entry, &all));
-    change.progress.iter().for_each(|(entry, _)| forget(entry, &[Field::Progress, Field::Journal]));
-    change.intents.iter().for_each(|(entry, _)| forget(entry, &[Field::Intent]));
-}
-
-fn named(unreadable: &Unreadable) -> (Vec<(Arc<str>, String)>, usize) {
-    let output = |((entry, _), raw): (&(Box<str>, Field), &Value)| {
-        (Arc::from(&**entry), shortened(raw.to_string().as_bytes()))
-    };
-    (unreadable.iter().take(MAX_UNREADABLE).map(output).collect(), unreadable.len())
 }
 
 fn registration_text(registration: &Registration) -> Value {
@@ -573,7 +510,7 @@ fn pauses_text((subject, text): (Box<str>, Option<Box<str>>)) -> (Box<str>, Valu
 }
 
 /// The state in lines.
-fn lines_of<'a>(model: &'a Model, unreadable: &'a Unreadable) -> impl Iterator<Item = Line> + 'a {
+fn lines_of(model: &Model) -> impl Iterator<Item = Line> + '_ {
     let first = Line { format: Some(FORMAT), ..Line::default() };
     let registrations = pages(
         &model.registrations,
@@ -585,7 +522,7 @@ fn lines_of<'a>(model: &'a Model, unreadable: &'a Unreadable) -> impl Iterator<I
         |progress| Line { progress, ..Line::default() },
         |of| text::progress(of).into(),
     );
-    let bad = unreadable.iter().map(|((entry, field), raw)| {
+    let bad = model.unreadable.0.iter().map(|((entry, field), raw)| {
         let value = || [(entry.clone(), raw.clone())].into();
         match field {
             Field::Registration => Line { registrations: value(), ..Line::default() },

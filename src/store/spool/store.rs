@@ -109,9 +109,7 @@ impl SpoolStore {
     /// When the records cannot be read or are damaged.
     pub fn peek(path: &Path, namespace: &str) -> Result<Snapshot, SpoolError> {
         let recovered = log::read(&path.join("records"), namespace)?;
-        let (unreadable, unreadable_count) = recovered.unreadable();
-        let snapshot = recovered.model.read(clock::wall());
-        Ok(Snapshot { unreadable, unreadable_count, ..snapshot })
+        Ok(recovered.model.read(clock::wall()))
     }
 
     /// All counters, read without holding the spool.
@@ -361,8 +359,7 @@ impl Spool {
 
     fn read(&mut self) -> Result<Snapshot, StoreError> {
         self.prepare()?;
-        let (unreadable, unreadable_count) = self.log.unreadable();
-        Ok(Snapshot { unreadable, unreadable_count, ..self.model.read((self.clock)()) })
+        Ok(self.model.read((self.clock)()))
     }
 
     fn acquire(&mut self, request: &Acquire) -> Result<Acquired, StoreError> {
