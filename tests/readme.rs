@@ -88,7 +88,8 @@ fn the_task_of_the_first_steps_arrives_in_a_celery_worker_over_redis() {
     worker.wait(SOON);
 }
 
-/// Types the lines of code of docs/installing.md from that which begins with `first` to that which begins with `last`.
+/// Types the lines of code of docs/installing.md from that which begins with `first` to that which begins
+/// with `last`.
 fn type_lines(machine: &Machine, first: &str, last: &str) {
     let install = page("docs/installing.md");
     let lines: Vec<_> = install.lines().filter_map(|line| line.strip_prefix("    ")).collect();
