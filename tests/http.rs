@@ -299,7 +299,7 @@ fn names_in(text: &str) -> BTreeSet<String> {
     words.filter(|word| word.starts_with("downbeat_")).map(str::to_owned).collect()
 }
 
-/// The table of README.md, from a page with every metric on it.
+/// The table of docs/metrics.md, from a page with every metric on it.
 fn table(page: &str) -> String {
     let mut rows = String::from("| metric | type | meaning |\n| --- | --- | --- |\n");
     for help in page.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
@@ -340,9 +340,9 @@ fn documents_speak_of_the_metrics_that_there_are() {
     let dashboard = fs::read(project.join("docs/grafana-dashboard.json")).unwrap();
     let dashboard: Value = serde_json::from_slice(&dashboard).unwrap();
     assert!(dashboard["panels"].as_array().unwrap().len() > 5);
-    let readme = fs::read_to_string(project.join("README.md")).unwrap();
+    let metrics = fs::read_to_string(project.join("docs/metrics.md")).unwrap();
     let table = table(&page);
-    assert!(readme.contains(&table), "README.md should have this table:\n{table}");
+    assert!(metrics.contains(&table), "docs/metrics.md should have this table:\n{table}");
 }
 
 fn check(arguments: &[&str], input: &str) -> Finished {

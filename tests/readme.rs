@@ -1,4 +1,4 @@
-//! What README.md tells a newcomer to type does what it says.
+//! What README.md and docs/installing.md tell a newcomer to type does what it says.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,9 +17,14 @@ use crate::support::redis::{Options, RedisServer};
 use crate::support::tools::{needs, python, tests_folder};
 use crate::support::wait::{SOON, eventually, wall_clock};
 
-/// The text below a heading, up to the next one of its level.
+/// A page, by its path from the root of the project.
+fn page(path: &str) -> String {
+    fs::read_to_string(tests_folder().join("..").join(path)).unwrap()
+}
+
+/// The text of README.md below a heading, up to the next one of its level.
 fn section(heading: &str) -> String {
-    let page = fs::read_to_string(tests_folder().join("../README.md")).unwrap();
+    let page = page("README.md");
     let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
     rest.split("\n## ").next().unwrap().to_owned()
 }
@@ -67,9 +72,8 @@ fn the_task_of_the_first_steps_arrives_in_a_celery_worker_over_redis() {
     let here = |text: &str| text.replace("redis://127.0.0.1:6379/0", &server.tcp_url());
     fs::write(place.path().join("hello.py"), here(&block(&tell, "python"))).unwrap();
     let log = place.path().join("worker.log");
-    let line = command(&tell, "pip install");
-    let celery = &line[line.iter().position(|word| *word == "celery").unwrap()..];
-    let mut worker = Command::new(python().with_file_name(celery[0]));
+    let celery = command(&tell, "venv/bin/celery");
+    let mut worker = Command::new(python().with_file_name("celery"));
     worker.args(&celery[1..]).current_dir(place.path()).stdin(Stdio::null());
     let out = File::create(&log).unwrap();
     worker.stdout(out.try_clone().unwrap()).stderr(out);
@@ -84,9 +88,10 @@ fn the_task_of_the_first_steps_arrives_in_a_celery_worker_over_redis() {
     worker.wait(SOON);
 }
 
-/// Types the lines of code from that which begins with `first` to that which begins with `last`.
+/// Types the lines of code of docs/installing.md from that which begins with `first` to that which begins
+/// with `last`.
 fn type_lines(machine: &Machine, first: &str, last: &str) {
-    let install = section("Installing as a service");
+    let install = page("docs/installing.md");
     let lines: Vec<_> = install.lines().filter_map(|line| line.strip_prefix("    ")).collect();
     let find = |start: &str| lines.iter().position(|line| line.starts_with(start)).unwrap();
     let script = lines[find(first)..=find(last)].join("\n");
@@ -139,7 +144,7 @@ fn workers_that_do_not_accept_json_refuse_messages() {
 #[test]
 fn the_example_of_a_beat_schedule_is_converted_into_one_that_sends_the_same() {
     needs!(Python);
-    let page = fs::read_to_string(tests_folder().join("../docs/celery-beat.md")).unwrap();
+    let page = page("docs/celery-beat.md");
     let place = Place::new();
     place.write_schedule("a.yaml", &block(&page, "yaml"));
     assert_eq!(place.run(&["check"]).ok(), "ok: 4 entries\n");
@@ -175,7 +180,7 @@ fn the_example_of_a_beat_schedule_is_converted_into_one_that_sends_the_same() {
 fn the_entry_that_stands_in_for_beats_own_cleans_up_on_a_worker() {
     needs!(Redis, Python);
     let server = RedisServer::start();
-    let page = fs::read_to_string(tests_folder().join("../docs/celery-beat.md")).unwrap();
+    let page = page("docs/celery-beat.md");
     let (_, page) = page.split_once("\n## Expired results\n").unwrap();
     let place = Place::new().env("DOWNBEAT_BROKER", &server.url());
     place.write_schedule("a.yaml", &block(page, "yaml"));

@@ -1,0 +1,19 @@
+# The commands of everyday work. Each recipe is plain shell, so without `just` they can be typed as they stand.
+
+# Format, lint, and unit tests without the simulation: the inner loop.
+quick:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+    cargo test --locked --lib -- --skip simulation::
+
+# Everything that must hold before a change is merged.
+full:
+    .ci/run
+
+# All tests, then further seeds, fuzzing, and the removal of each guard: hours.
+long:
+    tests/run --long
+
+# Every benchmark; they print their baselines from the same run. Close other programs first.
+bench:
+    cargo bench --locked --bench '*'
