@@ -308,6 +308,22 @@ fn without_a_state_directory_the_lease_has_to_run_out() {
     assert_waits(&second);
 }
 
+#[test]
+fn replicas_that_share_a_state_directory_say_so_once() {
+    needs!(Redis);
+    let server = server();
+    let place = place_with(&server, "1s");
+    let first = leader(&place);
+    let runtime_dir = place.path().join("another");
+    let second = place.start(&["run", "--runtime-dir", runtime_dir.to_str().unwrap()]);
+    let said = "another replica uses this state directory; give each its own";
+    second.wait_for_log(said);
+    // Until then it asks for the lease again and again.
+    first.process().kill();
+    second.wait_for_log("took office");
+    assert_eq!(second.log().iter().filter(|line| line.contains(said)).count(), 1);
+}
+
 /// Of the file systems that every kernel has, one that is not known to be local.
 #[test]
 fn locks_of_a_file_system_that_may_be_shared_prove_nothing() {

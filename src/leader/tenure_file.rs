@@ -80,8 +80,9 @@ const LOCAL: [u32; 9] = [
 pub struct TenureFile {
     path: PathBuf,
     locked: Option<Locked>,
-    /// Why there is none, until that is logged.
+    /// Why there is none.
     trouble: Option<io::Error>,
+    has_logged_trouble: bool,
     /// Trying again is in vain.
     is_unusable: bool,
 }
@@ -115,7 +116,13 @@ impl TenureFile {
     pub fn new(state_dir: &Path, namespace: &str, broker: &str) -> TenureFile {
         let broker = Uuid::new_v5(&HASH_ROOT, broker.as_bytes()).simple().to_string();
         let path = state_dir.join(format!("tenure-{namespace}-{}", &broker[..8]));
-        TenureFile { path, locked: None, trouble: None, is_unusable: false }
+        TenureFile {
+            path,
+            locked: None,
+            trouble: None,
+            is_unusable: false,
+            has_logged_trouble: false,
+        }
     }
 
     /// Takes the lock if nobody has it; `true` if this call has got it. Never waits.
@@ -139,7 +146,9 @@ impl TenureFile {
     pub fn name(&mut self, holder: &str) -> String {
         let path = self.path.display();
         let Some(locked) = &mut self.locked else {
-            if let Some(error) = self.trouble.take() {
+            if let Some(error) = self.trouble.take()
+                && !std::mem::replace(&mut self.has_logged_trouble, true)
+            {
                 info!(%path, %error, "after a crash, a restart has to wait until the lease runs out");
             }
             return holder.to_owned();
@@ -204,9 +213,10 @@ impl Locked {
             return Err(io::Error::new(io::ErrorKind::Unsupported, why));
         }
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => {
-                io::Error::new(io::ErrorKind::WouldBlock, "another process uses it")
-            }
+            Errno::WOULDBLOCK => io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "another replica uses this state directory; give each its own",
+            ),
             error => error.into(),
         })?;
         let mark = format!(":{:x}:{:x}", found.dev(), found.ino());

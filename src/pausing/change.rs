@@ -140,6 +140,12 @@ fn edit(
 ) -> (Subject, Option<Pause>, Option<Pause>, bool) {
     let (pauses, etag) = read.of(&subject);
     match wish.edit(pauses, read.now) {
+        // What is there and cannot be read is removed.
+        Edit::Unchanged(None) if read.is_unreadable(&subject) => {
+            let nothing = SubjectPauses { subject: subject.clone(), pauses: Vec::new(), etag };
+            request.subjects.push(nothing);
+            (subject, None, None, true)
+        }
         Edit::Unchanged(pause) => (subject, pause.clone(), pause, false),
         Edit::Write { pauses, forbids, before } => {
             let ends_now = |pause: &Pause| pause.until == Some(AT_WRITE);

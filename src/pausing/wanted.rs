@@ -48,7 +48,8 @@ fn subjects(
     // What has left the schedule can be resumed.
     let is_left = |subject: &Subject| {
         let (pauses, _) = read.of(subject);
-        asked.resume && pauses.iter().any(|pause| pause.is_in_force(read.now))
+        let is_paused = pauses.iter().any(|pause| pause.is_in_force(read.now));
+        asked.resume && (is_paused || read.is_unreadable(subject))
     };
     let mut subjects = Vec::new();
     for name in &asked.entries {

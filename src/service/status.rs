@@ -112,7 +112,7 @@ impl Status {
             });
         }
         let bad_pauses = self.bad_pauses.iter().map(|BadRecord { entry, what }| {
-            format!("the pause of `{entry}` cannot be read and keeps nothing from going: {what}")
+            format!("the pause of `{entry}` cannot be read and has no effect; resume it to remove it: {what}")
         });
         add_few(&mut troubles, bad_pauses, "pauses");
         if self.schedules() > 1 {

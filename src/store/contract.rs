@@ -628,6 +628,13 @@ impl PausesRead {
         let found = found.ok().map(|at| &self.subjects[at]);
         found.map_or((&[], Etag::default()), |found| (&found.pauses, found.etag.clone()))
     }
+
+    /// Whether something is kept for a subject that cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self, subject: &Subject) -> bool {
+        let (pauses, etag) = self.of(subject);
+        pauses.is_empty() && etag != Etag::default()
+    }
 }
 
 /// No more subjects are paused at once, pauses that have ended included.

@@ -233,8 +233,14 @@ fn pauses_are_part_of_the_metrics_and_unreadable_ones_are_named() {
     assert!(line.contains("subject=\"entry:tick\"") && line.ends_with("} 1925056800"), "{line}");
     assert!(line.contains("note=\"a \\\"b\\\"\""), "{line}");
     let status = place.run(&["status"]);
-    let trouble =
-        "the pause of `tag:x` cannot be read and keeps nothing from going: pause: `garbage";
+    let trouble = "the pause of `tag:x` cannot be read and has no effect; resume it to remove it: \
+                   pause: `garbage";
     assert!(status.stdout.contains(trouble), "{status:?}");
     assert!(!status.stdout.contains('\u{1b}'), "{status:?}");
+    let resumed = place.run(&["resume", "--tag", "x"]).ok();
+    assert!(resumed.starts_with("resumed"), "{resumed}");
+    eventually(SOON, "the trouble is over", || {
+        (!place.run(&["status"]).stdout.contains("cannot be read")).then_some(())
+    });
+    assert!(place.run(&["list"]).ok().contains("paused"), "the other pause is left alone");
 }

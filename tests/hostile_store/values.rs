@@ -62,6 +62,24 @@ fn an_unreadable_field_stops_nothing_when_the_next_leader_reads_it() {
 }
 
 #[test]
+fn an_unreadable_record_of_an_entry_outside_the_schedule_is_repaired_once() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let mut victim = Victim::start(&server, "values");
+    let progress = victim.key("progress");
+    victim.restart(|victim| {
+        let () = victim.redis.hset(&progress, "stranger", "garbage").unwrap();
+    });
+    victim.wait_until_named("stranger", "progress");
+    let left: Option<String> = victim.redis.hget(&progress, "stranger").unwrap();
+    assert_eq!(left, None);
+    victim.restart(|_| {});
+    victim.wait_for_more(&ALL, "a restart");
+    assert_eq!(victim.replica.status()["bad_record_count"], 0);
+    drop(victim.finish());
+}
+
+#[test]
 fn each_unreadable_record_counts_once() {
     needs!(Redis);
     let server = RedisServer::start();

@@ -106,9 +106,7 @@ impl Model {
                 RegistrationChange::Retire { entry, at, progress } => {
                     let registration = Registration { timing: None, since: at };
                     change.registrations.push((entry.clone(), Some(registration)));
-                    if progress.is_some() {
-                        change.progress.push((entry, progress));
-                    }
+                    change.progress.push((entry, progress));
                 }
                 RegistrationChange::Forget { entry } => {
                     change.registrations.push((entry.clone(), None));

@@ -65,8 +65,9 @@ pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
             }
             RegistrationChange::Retire { entry, at, progress } => {
                 register(entry, *at, None);
-                if let Some(to) = progress {
-                    settle(entry, to);
+                match progress {
+                    Some(to) => settle(entry, to),
+                    None => unsettled.push(&**entry),
                 }
             }
             RegistrationChange::Forget { entry } => forgotten.push(&**entry),
