@@ -313,7 +313,7 @@ fn replicas_that_share_a_state_directory_say_so_once() {
     needs!(Redis);
     let server = server();
     let place = place_with(&server, "1s");
-    let first = leader(&place);
+    let mut first = leader(&place);
     let runtime_dir = place.path().join("another");
     let second = place.start(&["run", "--runtime-dir", runtime_dir.to_str().unwrap()]);
     let said = "another replica uses this state directory; give each its own";
