@@ -1,9 +1,9 @@
-//! The accepted schedule files, kept in the state directory for a start that finds the configured
-//! ones invalid.
+//! Keeps the accepted schedule files in the state directory, for a start that finds the configured ones
+//! invalid.
 //!
-//! There is one copy for each namespace and list of configured paths, so services that share a
-//! state directory do not overwrite each other's, and a service that is pointed at other paths does
-//! not run what was kept of the old ones. A copy is one file:
+//! There is one copy for each namespace and list of configured paths. So services that share a state
+//! directory do not overwrite each other's copies, and a service that is pointed at other paths does
+//! not run the old ones. A copy is one file:
 //!
 //! ```text
 //! {"format":2,"accepted_at":…,"schedules":["/etc/…"],"hash":…,"files":[{"path":…,"bytes":…,"hash":…}]}
@@ -30,11 +30,11 @@ use crate::regular_file;
 use crate::schedule::UnixMs;
 use crate::tzdata::Tzdata;
 
-/// Of the copy; one in another format is not used.
+/// The format of a copy; one in another format is not used.
 const FORMAT: u32 = 2;
-/// Bytes of the first line: some hundred thousand files.
+/// Maximum bytes of the first line: some hundred thousand files.
 const MAX_HEADER: u64 = 64 * 1024 * 1024;
-/// No copy takes so long to write.
+/// Writing a copy never takes this long.
 const LEFTOVER_AGE_SECONDS: i64 = 3600;
 
 /// The copy of one service's accepted schedule files.
@@ -42,11 +42,11 @@ const LEFTOVER_AGE_SECONDS: i64 = 3600;
 pub struct KeptFiles {
     folder: PathBuf,
     name: String,
-    /// As configured, made absolute.
+    /// The configured paths, made absolute.
     schedules: Vec<PathBuf>,
 }
 
-/// What a copy holds.
+/// The content of a copy.
 #[derive(Debug)]
 pub struct Kept {
     /// When the files were accepted.
@@ -58,7 +58,7 @@ pub struct Kept {
 /// Why a copy is not used.
 #[derive(Debug, Error)]
 pub enum KeptError {
-    /// Something is in its place that cannot be read.
+    /// There is something that cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     /// It is not what was written.

@@ -1,12 +1,12 @@
 //! Schedule files and the service configuration: text in, checked values or every problem out.
 //!
-//! A schedule is loaded in one direction: `files` finds and reads the texts, `reader` (`yaml`,
-//! `json`) gives their values one by one, each with its place, `schedule_file` and `entry` check
-//! them and build [`Entry`](crate::schedule::Entry)s, and `problem` tells people what is wrong and
-//! where. YAML is that of version 1.2, core schema: `no` and `on` are text.
+//! Loading goes in one direction: `files` finds and reads the texts; `reader` (`yaml`, `json`) returns
+//! their values one by one, each with its position; `schedule_file` and `entry` check them and build
+//! [`Entry`](crate::schedule::Entry)s; `problem` says what is wrong and where. YAML is version 1.2,
+//! core schema: `no` and `on` are text.
 //!
-//! Hostile input costs time and memory in proportion to its length: files, nesting, names,
-//! arguments and the number of problems told are bounded by the constants exported here.
+//! Hostile input costs time and memory in proportion to its length: the constants exported here bound
+//! files, nesting, names, arguments and the number of problems reported.
 
 mod advice;
 mod bounds;

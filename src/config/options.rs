@@ -1,4 +1,4 @@
-//! `options:` of an entry: what they may say depends on who works on its queue.
+//! `options:` of an entry; the queue's kind of worker decides which there are.
 
 use super::duration;
 use super::entry::MAX_DESCRIPTION;
@@ -14,10 +14,10 @@ use crate::schedule::entry::{
     SidekiqOptions,
 };
 
-/// The largest number of times that a failed message is run again.
+/// Maximum number of retries of a failed message.
 const MAX_RETRIES: u32 = 1000;
 
-/// How to do without an option of Celery's beat.
+/// What to use instead of an option of Celery's beat.
 const WITHOUT: &str = "docs/celery-beat.md says what to write instead";
 
 /// Keys for Celery workers.
@@ -88,11 +88,11 @@ pub(super) static BULLMQ: Keys = Keys {
 static BACKOFF: Keys =
     Keys { of: "`backoff`", known: &["type", "delay"], unsupported: &[], elsewhere: &[] };
 
-/// Keys for workers without options.
+/// Keys for kinds of workers without options.
 static NONE: Keys =
     Keys { of: "`options` of this queue", known: &[], unsupported: &[], elsewhere: &[] };
 
-/// Reads what is there: `Some(None)` when it says that all is left to the worker.
+/// Reads the options; `Some(None)` means explicitly left to the worker.
 pub(super) fn read(
     node: &Node<'_>,
     queue: &Queue,
@@ -185,10 +185,10 @@ const LIFETIME: &str =
     "expected a length of whole seconds like `1h`, 0 for not at all, or -1 for ever";
 const PAUSE: &str = "expected a length of whole seconds like `30s`, or 0";
 
-/// How many `retry_intervals` there may be.
+/// Maximum number of `retry_intervals`.
 const MAX_INTERVALS: usize = 100;
 
-/// One length, or a list of them.
+/// One duration, or a list of them.
 fn retry_intervals(node: &Node<'_>, report: &mut Report<'_>) -> Vec<i32> {
     let pauses = node.list().unwrap_or(std::slice::from_ref(node));
     if pauses.len() > MAX_INTERVALS {
@@ -199,7 +199,7 @@ fn retry_intervals(node: &Node<'_>, report: &mut Report<'_>) -> Vec<i32> {
     pauses.iter().filter_map(pause).collect()
 }
 
-/// A length of time in whole seconds, or their number as RQ writes it.
+/// A duration in whole seconds, or a number of seconds as RQ writes it.
 fn whole_seconds(
     node: &Node<'_>,
     refused: &str,
@@ -257,7 +257,7 @@ fn backoff(node: &Node<'_>, report: &mut Report<'_>) -> Option<Backoff> {
     Some(Backoff { exponential, delay: expect::length(delay, report)? })
 }
 
-/// `true` or `false`, as BullMQ has them, a number of jobs, or an age.
+/// `true` or `false` as in BullMQ, a number of jobs, or an age.
 fn keep(node: &Node<'_>, report: &mut Report<'_>) -> Option<Keep> {
     match node.scalar() {
         Some(Scalar::Bool(true)) => Some(Keep::Nothing),
@@ -274,7 +274,7 @@ fn keep(node: &Node<'_>, report: &mut Report<'_>) -> Option<Keep> {
     }
 }
 
-/// A length of time, or a number of seconds as Celery writes it.
+/// A duration, or a number of seconds as Celery writes it.
 fn seconds(node: &Node<'_>, report: &mut Report<'_>) -> Option<f64> {
     let seconds = match node.scalar() {
         Some(Scalar::Int(number)) => number as f64,

@@ -1,5 +1,5 @@
-//! What an entry may leave to its file's `defaults`: the message, what happens to missed slots, how
-//! full its queue may be, and whether its tasks may overlap.
+//! What a file's `defaults` may set for its entries: the message, what happens to missed slots, how
+//! full the queue may be, and whether tasks may overlap.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -21,13 +21,13 @@ use crate::schedule::CatchUp;
 use crate::schedule::delay;
 use crate::schedule::entry::{Expires, Options};
 
-/// Bytes of a task's or queue's name.
+/// Maximum bytes of a task's or queue's name.
 pub const MAX_NAME: usize = 255;
 
-/// So long after it was sent a task no longer counts as running, if nothing else is said: as long as
+/// How long after it was sent a task counts as running, unless the entry says otherwise: as long as
 /// Celery keeps results.
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
-/// The longest that can be said.
+/// Maximum of `overlap`.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
 
 /// Keys of `defaults`.
@@ -59,7 +59,7 @@ static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], unsupported: &[
 const OVERLAP_HINT: &str =
     "write `overlap: skip`, or `overlap: {skip: 2h}` to wait no longer than that";
 
-/// One mapping's own values; `None` where it says nothing.
+/// The values of one mapping; `None` for an absent key.
 #[derive(Clone, Default)]
 pub(super) struct Settings {
     pub(super) args: Option<JsonText>,
@@ -70,7 +70,7 @@ pub(super) struct Settings {
     pub(super) routing_key: Option<Box<str>>,
     pub(super) exchange: Option<Box<str>>,
     pub(super) expires: Option<Expires>,
-    /// `Some(None)`: all is left to the worker.
+    /// `Some(None)`: explicitly left to the worker.
     pub(super) options: Option<Option<Box<Options>>>,
     pub(super) jitter: Option<Duration>,
     pub(super) catch_up: Option<CatchUp>,
@@ -80,7 +80,7 @@ pub(super) struct Settings {
     pub(super) overlap: Option<Option<NonZeroU32>>,
 }
 
-/// The queues that one file names, each kept and checked once.
+/// The queues that one file names, each stored and checked once.
 pub(super) struct FileQueues<'q> {
     queues: &'q Queues,
     named: HashMap<Arc<str>, NamedQueue>,
@@ -89,7 +89,7 @@ pub(super) struct FileQueues<'q> {
 #[derive(Clone)]
 pub(super) struct NamedQueue {
     pub(super) queue: Arc<Queue>,
-    /// Whether its store can have it.
+    /// Whether the store can hold it.
     place: Result<(), Misplaced>,
 }
 
@@ -119,8 +119,8 @@ impl<'q> FileQueues<'q> {
 }
 
 impl Settings {
-    /// Reads all that is there; what is wrong is reported and left out. What a queue's kind of
-    /// worker decides is read for `usual_queue` where no queue is named.
+    /// Reads all keys; reports wrong values and leaves them out. If no queue is named, `usual_queue`
+    /// decides what its kind of worker allows.
     pub(super) fn read(
         fields: &Fields<'_, '_>,
         queues: &mut FileQueues<'_>,
@@ -155,7 +155,7 @@ impl Settings {
         }
     }
 
-    /// These values, and those of `defaults` where there are none: whole values, never merged.
+    /// These values, with those of `defaults` for absent keys: whole values, never merged.
     pub(super) fn or(self, defaults: &Settings) -> Settings {
         Settings {
             args: self.args.or_else(|| defaults.args.clone()),
@@ -229,7 +229,7 @@ fn expires(node: &Node<'_>, report: &mut Report<'_>) -> Option<Expires> {
     expect::length(node, report).map(Expires::After)
 }
 
-/// A length that messages may be held back.
+/// How long messages may be held back.
 pub(super) fn delay(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration> {
     let window = expect::length_or_zero(node, report)?;
     if window > delay::LONGEST {
@@ -255,7 +255,7 @@ fn catch_up(node: &Node<'_>, report: &mut Report<'_>) -> Option<CatchUp> {
     }
 }
 
-/// For how many milliseconds at the most a task keeps the next from being sent, if it does.
+/// For how many milliseconds at most a running task prevents the next one, if it does.
 fn overlap(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<NonZeroU32>> {
     let at_most = match node.scalar() {
         Some(Scalar::Text("allow")) => return Some(None),

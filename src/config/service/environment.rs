@@ -1,6 +1,6 @@
-//! The environment's variables: which ones are ours, and what is wrong with the others that look so.
+//! Checks environment variables: which are ours, and what is wrong with others that look like ours.
 //!
-//! No message repeats a value, which can be a secret.
+//! No message quotes a value, which can be a secret.
 
 use std::ffi::{OsStr, OsString};
 
@@ -9,7 +9,7 @@ use crate::config::problem::Problem;
 
 const PREFIX: &str = "DOWNBEAT_";
 
-/// Every setting's variable, without the prefix.
+/// The variable of every setting, without the prefix.
 const SETTINGS: &[&str] = &[
     "CONFIG",
     "BROKER",
@@ -33,7 +33,7 @@ const SETTINGS: &[&str] = &[
 /// Variables of the HTTP client, which may run in the same environment.
 const OF_THE_CLIENT: &[&str] = &["URL", "TOKEN"];
 
-/// Others' variables that are read as settings.
+/// Foreign variables that are read as settings.
 const OF_OTHERS: &[&str] = &[
     "REDIS_URL",
     "PORT",
@@ -49,9 +49,9 @@ pub(super) fn is_setting(name: &str) -> bool {
     ours || OF_OTHERS.contains(&name)
 }
 
-/// What is wrong with the variables of the environment, in the order of their names: unknown ones
-/// that begin with `DOWNBEAT_`, and known ones whose value is not UTF-8. The variables that
-/// Kubernetes sets for a service named `downbeat` or `downbeat-…` are left alone.
+/// Problems with the variables of the environment, in the order of their names: unknown ones that begin
+/// with `DOWNBEAT_`, and known ones whose value is not UTF-8. It ignores the variables that Kubernetes
+/// sets for a service named `downbeat` or `downbeat-…`.
 #[must_use]
 pub fn check(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Problem> {
     let mut variables: Vec<_> = variables.into_iter().collect();
@@ -93,9 +93,9 @@ fn near(name: &str) -> Option<&'static str> {
     close.or_else(extended).or_else(part).copied().or_else(|| nearest(name, &known))
 }
 
-/// Whether Kubernetes sets the variable in pods beside a service named `downbeat` or `downbeat-…`:
-/// `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_NAME`, `…_PORT` (a URL) and
-/// `…_PORT_9632_TCP` with `_PROTO`, `_PORT` and `_ADDR`.
+/// Whether Kubernetes sets the variable in pods next to a service named `downbeat` or `downbeat-…`:
+/// `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_NAME`, `…_PORT` (a URL) and `…_PORT_9632_TCP`
+/// with `_PROTO`, `_PORT` and `_ADDR`.
 ///
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>
 fn is_service_link(name: &str, value: &OsStr) -> bool {

@@ -1,4 +1,4 @@
-//! `tls: {pin: …}`, the certificates that alone are accepted at an address.
+//! `tls: {pin: …}`: the only certificates that are accepted at an address.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::tls::{Pin, PinError, Pinned, Pins};
 
 const NAMES: Names = Names { key: "tls.pin", flag: "--tls-pin", env: "DOWNBEAT_TLS_PIN" };
 
-/// The pins of the strongest source: a mapping in the file, `HOST=sha256:…,…` elsewhere.
+/// Reads the pins of the strongest source: a mapping in the file, `HOST=sha256:…,…` in the others.
 pub(super) fn read(
     flag: Option<String>,
     node: Option<&Node<'_>>,
@@ -57,6 +57,6 @@ fn mapping(node: &Node<'_>, report: &mut Report<'_>) -> Option<Pins> {
 fn refuse(node: &Node<'_>, error: PinError, report: &mut Report<'_>) {
     let problem = report.error(node.span, error.to_string());
     problem.hint(error.hint());
-    // What stands there may be anything.
+    // The value may be anything, even a secret.
     problem.excerpt = Some(Box::new(Excerpt::of_value("pin")));
 }

@@ -1,4 +1,4 @@
-//! `queues:`, who works on each queue, and on which broker it is.
+//! `queues:`: each queue's kind of worker and broker.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(super) static CELERY_AMQP: Keys = Keys {
     elsewhere: &[("result_backend", "results")],
 };
 
-/// Only Dramatiq's own workers know with which arguments to declare their queues.
+/// Only Dramatiq's own workers know the arguments with which to declare their queues.
 pub(super) static DRAMATIQ_AMQP: Keys = Keys {
     of: "`options` of a Dramatiq queue on AMQP",
     known: &["exchange", "routing_key"],
@@ -85,8 +85,8 @@ pub(super) static STREAM: Keys =
 pub(super) static NONE: Keys =
     Keys { of: "`options` of this queue", known: &[], unsupported: &[], elsewhere: &[] };
 
-/// Reads the mapping; what is wrong is reported and left out. Celery's queues are on the broker at
-/// `amqp`, if there is one, unless they say otherwise; `home` has those on no AMQP broker.
+/// Reads the mapping; reports wrong values and leaves them out. Celery's queues are on the AMQP broker
+/// `amqp`, if there is one, unless they name another; `home` holds those that are on no AMQP broker.
 pub(super) fn read(
     node: &Node<'_>,
     state: Option<&Broker>,
@@ -107,7 +107,8 @@ pub(super) fn read(
         let (worker, amqp) = worker(&fields, kind, url, state, report);
         let rate = fields.value("catch_up_rate").and_then(|node| rate(node, report));
         let queue = Queue { name: name.into(), worker, amqp, catch_up_rate: rate };
-        // Whether a spool has it matters once an entry names it: it may be for another broker.
+        // Whether a spool can hold it matters only once an entry names it: the queue may be for another
+        // broker.
         if let (Home::Redis { .. }, Err(Misplaced { message, hint })) =
             (home, envelope::check_place(&queue, Some(home)))
         {
@@ -132,7 +133,7 @@ fn kind<'n>(fields: &Fields<'n, '_>, report: &mut Report<'_>) -> Option<&'n str>
     }
 }
 
-/// The AMQP broker that the queue is on, if it is on one.
+/// The queue's AMQP broker, if it is on one.
 fn url(
     fields: &Fields<'_, '_>,
     kind: &str,
@@ -270,7 +271,8 @@ fn serializer(node: &Node<'_>, report: &mut Report<'_>) -> Option<Serializer> {
     }
 }
 
-/// Kombu's own producers send none above 9, and workers without a step of 0 miss what has none.
+/// Kombu's own producers send none above 9, and workers without a step 0 never see messages without a
+/// priority.
 fn priority_steps(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<[u8]>> {
     let step = |node: &Node<'_>| match node.scalar() {
         Some(Scalar::Int(step)) => u8::try_from(step).ok().filter(|step| *step <= 9),
@@ -287,7 +289,7 @@ fn priority_steps(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<[u8]>>
     ascending
 }
 
-/// Kombu's own has control characters.
+/// Kombu's default has control characters.
 fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     let text = expect::text(node, report)?;
     if (1..=16).contains(&text.len()) {
@@ -297,7 +299,7 @@ fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     None
 }
 
-/// The Redis where results are. Without a broker it is not known yet who holds the state.
+/// The Redis that holds results. Without a broker, it is not yet known where the state is.
 fn results(
     node: &Node<'_>,
     state: Option<&Broker>,

@@ -1,4 +1,4 @@
-//! Where settings come from, and how a problem with one says so.
+//! Merges the sources of settings, and reports problems with each at its source.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -16,10 +16,10 @@ use crate::config::problem::{Problem, Severity};
 use crate::config::report::Report;
 use crate::regular_file;
 
-/// An address is shorter.
+/// Every address is shorter.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-/// What a setting is called in each source.
+/// A setting's name in each source.
 #[derive(Clone, Copy)]
 pub(super) struct Names {
     pub(super) key: &'static str,
@@ -27,18 +27,18 @@ pub(super) struct Names {
     pub(super) env: &'static str,
 }
 
-/// Where a value stands.
+/// Where a value was set.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     Flag(&'static str),
     Env(&'static str),
-    /// A credential that systemd has for the service.
+    /// A credential that systemd passes to the service.
     Credential,
     File(Span),
 }
 
 impl Place {
-    /// Smaller wins.
+    /// The precedence; smaller wins.
     pub(super) fn rank(self) -> u8 {
         match self {
             Place::Flag(_) => 0,
@@ -56,7 +56,7 @@ pub enum SettingSource {
     Flag(&'static str),
     /// `environment:DOWNBEAT_GRACE`
     Env(&'static str),
-    /// A credential that systemd has for the service.
+    /// A credential that systemd passes to the service.
     Credential,
     /// `FILE:LINE:COLUMN`
     File {
@@ -80,7 +80,7 @@ impl fmt::Display for SettingSource {
     }
 }
 
-/// A value as it is written, and where.
+/// A value as written, and where it was set.
 pub(super) struct Given {
     pub(super) text: String,
     pub(super) place: Place,
@@ -94,7 +94,7 @@ impl Given {
     }
 }
 
-/// The three sources, and what was wrong in them.
+/// The three sources, and their problems.
 pub(super) struct Sources<'e, 'n, 't> {
     pub(super) env: &'e dyn Fn(&str) -> Option<String>,
     fields: Option<Fields<'n, 't>>,
@@ -104,7 +104,7 @@ pub(super) struct Sources<'e, 'n, 't> {
     problems: Vec<Problem>,
     notes: Vec<(&'static str, SettingSource)>,
     pub(super) caller: Caller,
-    /// Why it is not known which broker the service has.
+    /// Why the service's broker is unknown.
     pub(super) hidden: Option<String>,
     holders: Vec<Holder>,
 }
@@ -131,8 +131,8 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         }
     }
 
-    /// The problems, or if none is an error, warnings of passwords that others can read as well; and
-    /// what set what.
+    /// The problems or, if none is an error, warnings of passwords that others can read, too; and what
+    /// set each setting.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<(&'static str, SettingSource)>) {
         self.problems.extend(self.report.finish());
         if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -144,7 +144,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         (self.problems, self.notes)
     }
 
-    /// The value is a password or holds one.
+    /// Notes that the value is or has a password.
     pub(super) fn note_secret(&mut self, given: &Given) {
         let holder = match (&given.file, given.place) {
             (Some(path), _) => Holder::File(path.clone()),
@@ -155,14 +155,14 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         self.note_holder(holder);
     }
 
-    /// A file holds a secret.
+    /// Notes that a file has a secret.
     pub(super) fn note_holder(&mut self, holder: Holder) {
         if !self.holders.contains(&holder) {
             self.holders.push(holder);
         }
     }
 
-    /// A setting whose key stands at the top of the file.
+    /// A setting at the top level of the file.
     pub(super) fn setting(&mut self, names: Names, flag: Option<String>) -> Option<Given> {
         let node = self.fields.as_ref().and_then(|fields| fields.value(names.key));
         self.setting_at(names, flag, node)
@@ -192,7 +192,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         Some(Given::new(text?.to_owned(), Place::File(node.span)))
     }
 
-    /// A key one level down: `leader: {ttl: …}`.
+    /// A setting one level down: `leader: {ttl: …}`.
     pub(super) fn inner(
         &mut self,
         outer: &str,
@@ -203,7 +203,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         keys.sort(node, &mut self.report)?.value(key)
     }
 
-    /// A key that only the file has, and whose value is no single one.
+    /// A key that only the file has, and whose value is not a scalar.
     pub(super) fn node<T>(
         &mut self,
         key: &'static str,
@@ -213,7 +213,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         Some(self.read(key, node, read))
     }
 
-    /// The same of a key that stands elsewhere in the file.
+    /// The same for a key at another place in the file.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -238,8 +238,8 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         Some(paths.iter().filter_map(|path| self.path(Some(path), &base)).collect())
     }
 
-    /// A path, relative ones from `base`. What is most likely no path, such as an address or a key
-    /// that was written under the wrong name, is refused, as paths are shown to people.
+    /// A path; relative ones count from `base`. Refuses what is most likely not a path, such as an
+    /// address or a key under the wrong name, as paths are shown to people.
     pub(super) fn path(&mut self, given: Option<&Given>, base: &Path) -> Option<PathBuf> {
         let path = self.check(given, |text| {
             let is_plain = text.starts_with('/') || text.starts_with("./");
@@ -256,15 +256,15 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         Some(base.join(path))
     }
 
-    /// The value of a variable, which from now on is what set `key`.
+    /// The value of a variable, which is noted as what set `key`.
     pub(super) fn variable(&mut self, key: &'static str, name: &'static str) -> Option<Given> {
         let given = self.read_variable(name)?;
         self.note(key, &given.place);
         Some(given)
     }
 
-    /// The path of the secret `key`, if the service manager has handed one over in the directory that
-    /// the variable `directory` names (systemd's `LoadCredential=`).
+    /// The path of the credential `key`, if the service manager passes one in the directory that the
+    /// variable `directory` names (systemd's `LoadCredential=`).
     pub(super) fn credential(
         &mut self,
         key: &'static str,
@@ -273,7 +273,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         let Given { text, place, .. } = self.read_variable(directory)?;
         let folder = Path::new(&text);
         let path = folder.join(key);
-        // Without the directory nobody can tell: reading it will say what is wrong.
+        // In an unreadable directory it may exist: reading it reports what is wrong.
         let is_there = unit::may_exist(&path) || !unit::may_exist(folder);
         let text = is_there.then(|| path.display().to_string())?;
         self.note(key, &place);
@@ -323,12 +323,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         }
     }
 
-    /// Remembers that, and why, it is not known which broker the service has.
+    /// Notes why the service's broker is unknown.
     pub(super) fn hide(&mut self, why: String) {
         self.hidden = Some(why);
     }
 
-    /// What relative paths of a value count from.
+    /// The directory that relative paths of a value count from.
     pub(super) fn base_of(&self, given: &Given) -> PathBuf {
         match given.place {
             Place::File(_) => self.base.clone(),
@@ -336,7 +336,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         }
     }
 
-    /// Turns a value into what it means, or reports what is wrong and with what to write instead.
+    /// Parses a value, or reports what is wrong with it and what to write instead.
     pub(super) fn check<T>(
         &mut self,
         given: Option<&Given>,
@@ -369,12 +369,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         self.problems.last_mut().expect("one was just pushed")
     }
 
-    /// Whether anything sets a key, rightly or not.
+    /// Whether anything sets a key, validly or not.
     pub(super) fn is_noted(&self, key: &str) -> bool {
         self.notes.iter().any(|(noted, _)| *noted == key)
     }
 
-    /// Remembers what set a key, in place of what was remembered before.
+    /// Notes what set a key, replacing any earlier note.
     pub(super) fn note(&mut self, key: &'static str, place: &Place) {
         self.notes.retain(|(noted, _)| *noted != key);
         let source = match place {

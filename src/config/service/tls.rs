@@ -1,4 +1,4 @@
-//! `tls`: whom to trust on the way to every broker.
+//! `tls`: which certificates to trust for every broker.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub(super) static TLS: Keys = Keys {
     elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key"), ("pins", "pin")],
 };
 
-/// Files that only the service may read are not looked into by whoever else runs a command.
+/// A command does not open files that only the service may read.
 pub(super) fn read(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {
     let names = |key, flag, env| Names { key, flag, env };
     let mut file = |names: Names, flag: &Option<PathBuf>| {

@@ -1,9 +1,9 @@
-//! What the units of `systemd/` give the service beside its configuration file, as far as a command can
-//! see it that runs outside of them.
+//! Finds what the units of `systemd/` pass to the service beside its configuration file, as far as a
+//! command outside of them can see it.
 //!
-//! A command whose broker stands in `/etc/downbeat/downbeat.yaml` would use it although the service does
-//! not: a credential goes before that file, and so does an environment of the service's own. So the command
-//! reads the same credential, and knows no broker where it cannot tell which one the service has.
+//! A credential and the service's own environment override the broker in `/etc/downbeat/downbeat.yaml`. So
+//! that a command does not use that broker while the service uses another, it reads the same credential,
+//! and has no broker if it cannot determine the service's.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -19,17 +19,17 @@ const CREDENTIAL_STORES: [&str; 4] =
 /// Where drop-ins of a unit are.
 const UNITS: [&str; 3] = ["etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system"];
 
-/// What names a unit's broker, if not its configuration file.
+/// What names a unit's broker instead of its configuration file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Elsewhere {
-    /// This credential, which may or may not be readable, or even be there.
+    /// This credential, which may be unreadable or even absent.
     Credential(PathBuf),
-    /// This file, which is read where the service is started.
+    /// This file, which is read when the service starts.
     Environment(PathBuf),
 }
 
-/// What goes before the configuration file `file` of a service on the machine whose root is `root`:
-/// nothing if no unit of ours reads that file.
+/// What overrides the broker in the configuration file `file` of a service on the machine with this
+/// root: nothing if none of our units reads that file.
 pub(super) fn broker_elsewhere(root: &Path, file: &Path) -> Option<Elsewhere> {
     let (plain, unit, template) = units_of(root, file)?;
     let environment = root.join("etc/default").join(&plain);
@@ -43,17 +43,17 @@ pub(super) fn broker_elsewhere(root: &Path, file: &Path) -> Option<Elsewhere> {
     }
     let name = format!("{plain}.broker");
     let stores = CREDENTIAL_STORES.iter().map(|store| root.join(store).join(&name));
-    // A folder that may not be entered may hold it.
+    // A directory that cannot be entered may have it.
     stores.into_iter().find(|path| may_exist(path)).map(Elsewhere::Credential)
 }
 
-/// Whether anything may be at the path: it may in a folder that cannot be entered, and a link that leads
-/// nowhere is something.
+/// Whether anything may exist at the path: it may in a directory that cannot be entered, and a dangling
+/// link counts.
 pub(super) fn may_exist(path: &Path) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == ErrorKind::NotFound)
 }
 
-/// The name in files, the unit, and its template if it is an instance.
+/// The name in files, the unit, and the template if the unit is an instance.
 fn units_of(root: &Path, file: &Path) -> Option<(String, Option<String>, Option<String>)> {
     let named = [std::path::absolute(file).ok(), file.canonicalize().ok()];
     named.into_iter().flatten().find_map(|file| {
@@ -70,8 +70,8 @@ fn units_of(root: &Path, file: &Path) -> Option<(String, Option<String>, Option<
     })
 }
 
-/// Whether an environment file or a drop-in sets what goes before the configuration file. One that cannot
-/// be read may.
+/// Whether an environment file or a drop-in overrides the broker in the configuration file. An unreadable
+/// one may.
 fn may_name_a_broker(path: &Path) -> bool {
     match fs::metadata(path) {
         Err(error) => return error.kind() != ErrorKind::NotFound,
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(broker_elsewhere(root, &main), Some(Elsewhere::Credential(credential.clone())));
         assert_eq!(broker_elsewhere(root, &instance), Some(Elsewhere::Credential(of_shop)));
         assert_eq!((broker_elsewhere(root, &other), broker_elsewhere(root, &deep)), (None, None));
-        // However the file is named.
+        // By whatever name the file is given.
         let link = root.join("link.yaml");
         std::os::unix::fs::symlink(&main, &link).unwrap();
         let named = root.join("etc/downbeat/../../link.yaml");
