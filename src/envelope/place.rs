@@ -1,19 +1,19 @@
-//! Whether the store of the queues can have a queue at all.
+//! Checks whether the store can hold a queue.
 
 use super::keys;
 use crate::queue::{Home, MAX_SPOOL_NAME, Queue};
 
-/// Why a queue cannot be where its messages would go.
+/// Why the store cannot hold a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misplaced {
     /// What is wrong.
     pub message: String,
-    /// What to do.
+    /// What to do about it.
     pub hint: &'static str,
 }
 
-/// Accepts a queue that `home` can have: one whose messages go to no key of downbeat's own, and in a
-/// spool one whose name can be part of a file's.
+/// Accepts a queue that `home` can hold: its messages must not go to one of downbeat's own keys and, in
+/// a spool, its name must be usable in a file name.
 ///
 /// # Errors
 /// Why it cannot.

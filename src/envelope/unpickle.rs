@@ -1,38 +1,38 @@
-//! Reads Python's pickles of plain values, and nothing else: one that names a class or calls
-//! something is refused, not run. Time and memory stay in proportion to [`MOST_BYTES`].
+//! Reads Python pickles of plain values only: a pickle that names a class or calls something is
+//! refused, not run. Time and memory stay in proportion to [`MAX_BYTES`].
 
 use serde_json::{Map, Number, Value};
 
 use super::peek::MOST_BYTES;
 
-/// Levels of lists and mappings inside of each other.
+/// Maximum nesting of lists and mappings.
 const MOST_DEPTH: usize = 100;
-/// Values in all.
+/// Maximum number of values.
 const MOST_VALUES: usize = 1 << 20;
 
-/// Why a pickle is not read.
+/// Why a pickle was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unread {
-    /// It is cut short, or no pickle at all.
+    /// It is truncated, or not a pickle.
     #[error("not a whole pickle")]
     Broken,
-    /// It holds what only Python can make.
+    /// It has something that only Python can create.
     #[error("a pickle of more than plain values")]
     NotPlain,
-    /// It repeats or nests values without end.
+    /// Its values repeat or nest without end.
     #[error("a pickle of too many or too deeply nested values")]
     TooLarge,
 }
 
-/// A value and those inside of it, which can be in several others or even in themselves.
+/// A value that refers to its parts by index; several values, even itself, may share a part.
 enum Node {
     Plain(Value),
     List(Vec<usize>),
-    /// Keys and values by turns.
+    /// Alternating keys and values.
     Dict(Vec<usize>),
 }
 
-/// The value in a pickle of any protocol from 2 on; tuples and sets are lists.
+/// The value of a pickle of protocol 2 or later; tuples and sets become lists.
 pub(super) fn to_json(pickle: &[u8]) -> Result<Value, Unread> {
     let mut machine = Machine { rest: pickle, ..Machine::default() };
     let root = machine.run()?;
@@ -40,16 +40,15 @@ pub(super) fn to_json(pickle: &[u8]) -> Result<Value, Unread> {
     machine.value(root, MOST_DEPTH, &mut budget)
 }
 
-/// What runs a pickle: opcodes of
-/// <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
+/// Runs a pickle: opcodes of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
 #[derive(Default)]
 struct Machine<'p> {
     rest: &'p [u8],
     nodes: Vec<Node>,
     stack: Vec<usize>,
-    /// Where in the stack marks stand.
+    /// Positions of marks on the stack.
     marks: Vec<usize>,
-    /// By number; of those that were never set, there is none.
+    /// Memoized nodes by number; numbers that were never set are absent.
     memo: Vec<usize>,
 }
 
@@ -138,7 +137,7 @@ impl Machine<'_> {
         Ok(taken)
     }
 
-    /// A length or an index of so many bytes.
+    /// A length or an index of this many bytes.
     fn number(&mut self, bytes: usize) -> Result<usize, Unread> {
         let number = little_endian(self.take(bytes)?, false).ok_or(Unread::Broken)?;
         usize::try_from(number).map_err(|_| Unread::Broken)
@@ -153,7 +152,7 @@ impl Machine<'_> {
         self.nodes.push(node);
     }
 
-    /// One of more than 64 bits is shown in its digits.
+    /// An integer of more than 64 bits becomes a string of digits.
     fn integer(&mut self, bytes: usize, is_signed: bool) -> Result<(), Unread> {
         let number = little_endian(self.take(bytes)?, is_signed).ok_or(Unread::NotPlain)?;
         let number = Number::from_i128(number)
@@ -170,7 +169,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// As Python would show them.
+    /// Bytes as Python displays them.
     fn bytes(&mut self, length: usize) -> Result<(), Unread> {
         let length = self.number(length)?;
         let text = format!("b'{}'", self.take(length)?.escape_ascii());
@@ -183,7 +182,7 @@ impl Machine<'_> {
         Ok(self.stack.split_off(mark.ok_or(Unread::Broken)?))
     }
 
-    /// Adds to the list or mapping on top.
+    /// Adds to the list or mapping on top of the stack.
     fn extend(&mut self, more: &[usize], is_dict: bool) -> Result<(), Unread> {
         let top = *self.stack.last().ok_or(Unread::Broken)?;
         match &mut self.nodes[top] {
@@ -196,7 +195,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Python numbers them as they come.
+    /// Python numbers them consecutively.
     fn memoize(&mut self, index: usize) -> Result<(), Unread> {
         let top = *self.stack.last().ok_or(Unread::Broken)?;
         match index.cmp(&self.memo.len()) {
@@ -213,14 +212,14 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// A value with all that is in it; `budget` pays for each time that it is used.
+    /// Builds a value with its parts; each use of a part costs some of the `budget`.
     fn value(&self, node: usize, depth: usize, budget: &mut usize) -> Result<Value, Unread> {
         let mut pay = |cost: usize| {
             *budget = budget.checked_sub(cost).ok_or(Unread::TooLarge)?;
             Ok(())
         };
         let depth = depth.checked_sub(1).ok_or(Unread::TooLarge)?;
-        // About what a value takes in memory.
+        // About the memory that a value takes.
         pay(64)?;
         match &self.nodes[node] {
             Node::Plain(value) => {
@@ -245,7 +244,7 @@ impl Machine<'_> {
     }
 }
 
-/// `None` for more than 128 bits.
+/// `None` if it has more than 128 bits.
 fn little_endian(bytes: &[u8], is_signed: bool) -> Option<i128> {
     let is_negative = is_signed && bytes.last().is_some_and(|byte| byte & 0x80 != 0);
     let mut whole = [if is_negative { 0xff } else { 0 }; 16];
@@ -279,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_names_a_class_or_a_call_is_refused() {
-        // os.system("id"), by two ways of naming it.
+        // os.system("id"), named in two ways.
         for pickle in [
             &b"cos\nsystem\n(X\x02\0\0\0idtR."[..],
             b"\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.",
@@ -290,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_repeats_or_nests_without_end_is_refused() {
-        // Each list holds the one before it ten times: ten to the thirtieth values.
+        // Each list contains the one before it ten times: ten to the thirtieth values.
         let mut bomb = b"\x80\x04]\x94".to_vec();
         for level in 0..30 {
             bomb.extend(b"](");

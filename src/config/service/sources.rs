@@ -100,7 +100,7 @@ pub(super) struct Sources<'e, 'n, 't> {
     fields: Option<Fields<'n, 't>>,
     base: PathBuf,
     report: Report<'t>,
-    /// Of flags and environment.
+    /// Problems of flags and environment.
     problems: Vec<Problem>,
     notes: Vec<(&'static str, SettingSource)>,
     pub(super) caller: Caller,
@@ -315,7 +315,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
                 }
             },
             Err(problem) => {
-                // The path itself may be the address or password of somebody who mistook the key.
+                // The path itself may be an address or password under the wrong key.
                 let message = format!("the broker's file {}", problem.message);
                 self.error(&place, &message, problem.hint.as_deref().unwrap_or_default());
                 None

@@ -1,4 +1,4 @@
-//! What a Celery worker tells of a task through the Redis result backend: one key, in JSON.
+//! What a Celery worker reports about a task through the Redis result backend: one key, in JSON.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -7,11 +7,11 @@ use crate::envelope::answer::{Answer, NO_RESULTS, last_line};
 use crate::envelope::{Command, Unsendable};
 use crate::schedule::Message;
 
-/// The key of a result, but for the task's id.
+/// The key of a result without the task id.
 pub(in crate::envelope) const RESULT: &str = "celery-task-meta-";
 
-/// A result is kept unless the entry says otherwise; what the task and the application say nobody
-/// can see from here.
+/// A result is kept unless the entry says otherwise; the settings of the task and the application are
+/// not visible here.
 pub(in crate::envelope) fn reports_result(message: &Message) -> Result<(), Unsendable> {
     if message.queue.amqp.is_some() && message.queue.worker.results().is_none() {
         return Err(Unsendable::new("queue", NO_RESULTS));
@@ -35,13 +35,13 @@ pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>]) -> Answer {
     };
     match said["status"].as_str().unwrap_or_default() {
         "SUCCESS" => Answer::Succeeded(Some(said["result"].clone())),
-        // Revoked: expired, or withdrawn by somebody.
+        // Revoked: it expired, or somebody withdrew it.
         status @ ("FAILURE" | "REVOKED") => Answer::Failed(why(&said, status)),
         status => Answer::Pending(last_line(status).unwrap_or_else(|| "no status".to_owned())),
     }
 }
 
-/// The exception, as far as the result names one.
+/// The exception, if the result names one.
 fn why(said: &Value, status: &str) -> String {
     let traceback = said["traceback"].as_str().and_then(last_line);
     let result = &said["result"];

@@ -1,4 +1,4 @@
-//! What an RQ worker tells of a job: `status` in the job's hash, and at its end an element of the
+//! What an RQ worker reports about a job: `status` in the job's hash and, when it ends, an entry of the
 //! stream `rq:results:<id>`.
 
 use base64::Engine as _;
@@ -12,10 +12,10 @@ use crate::envelope::{Command, Unsendable};
 use crate::queue::{RqQueue, Serializer};
 use crate::schedule::Message;
 
-/// Bytes of a traceback.
+/// Maximum bytes of a traceback.
 const MOST: usize = 1 << 20;
 
-/// With `result_ttl: 0` a job that succeeded is gone at once, like one that nobody took.
+/// With `result_ttl: 0`, a successful job is gone at once, like one that no worker took.
 pub(in crate::envelope) fn reports_result(message: &Message) -> Result<(), Unsendable> {
     match options(message).and_then(|options| options.result_ttl) {
         Some(0) => Err(Unsendable::new("options", "`result_ttl: 0` leaves no result")),
@@ -37,7 +37,7 @@ pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>], settings: RqQueue
             "the job is gone: it expired, or its worker keeps no results".to_owned(),
         );
     };
-    // The status, the id of the newest result, and its fields and their values.
+    // The status, the id of the newest result, and its fields and values.
     let result = replies.get(2..).unwrap_or_default();
     let field = |name: &str| {
         let pair = result.chunks_exact(2).find(|pair| pair[0].as_deref() == Some(name.as_bytes()));
@@ -49,7 +49,7 @@ pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>], settings: RqQueue
             Serializer::Json => {
                 field("return_value").and_then(|value| serde_json::from_slice(&value).ok())
             }
-            // Whatever is in a pickle, it may not be made of plain values.
+            // A pickle may not be made of plain values.
             Serializer::Pickle => None,
         }),
         "failed" | "stopped" | "canceled" => {
