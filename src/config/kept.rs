@@ -147,8 +147,9 @@ impl KeptFiles {
 
     /// Loads the kept files with the current configuration and zone rules; `None` if there are none.
     ///
-    /// # Errors If the copy cannot be trusted. Files that are invalid, as the configuration has
-    /// changed, are problems of [`Kept::loaded`].
+    /// # Errors
+    /// If the copy cannot be trusted. Files that are invalid, as the configuration has changed, are
+    /// problems of [`Kept::loaded`].
     pub fn load(&self, queues: &Queues, tzdata: &Tzdata) -> Result<Option<Kept>, KeptError> {
         let Some(Opened { file, header, texts }) = self.open()? else { return Ok(None) };
         let mut places = HashMap::new();
@@ -211,7 +212,8 @@ impl KeptFiles {
     /// Reads them again, one at a time, as the texts of a schedule may take much more memory than its
     /// entries.
     ///
-    /// # Errors If that fails. The previous copy stays: an older schedule is better than none.
+    /// # Errors
+    /// If that fails. The previous copy stays: an older schedule is better than none.
     pub fn keep(
         &self,
         hash: Uuid,

@@ -136,7 +136,7 @@ fn options(message: &Message) -> Option<&RqOptions> {
     }
 }
 
-/// RQ takes the jobs of a queue in order.
+/// RQ takes the jobs of a queue in order, so priorities have no meaning.
 pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
     match message.priority {
         None => Ok(()),
@@ -144,7 +144,7 @@ pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
     }
 }
 
-/// Accepts a message that has a pickle.
+/// Accepts a message that can be pickled.
 pub(super) fn check(message: &Message) -> Result<(), Unsendable> {
     match pickle::of_json(&call(message), CALL_TUPLES) {
         Ok(_) => Ok(()),
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(fields["created_at"], "2026-11-21T03:00:00.250Z");
         assert_eq!(fields["enqueued_at"], fields["created_at"]);
         assert_eq!((&*fields["status"], &*fields["origin"]), ("queued", "high"));
-        // All else is left to the worker.
+        // Everything else is left to the worker.
         assert_eq!(fields.len(), 7, "{fields:?}");
     }
 
