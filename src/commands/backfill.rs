@@ -1,4 +1,4 @@
-//! `backfill`: publish an entry's slots of the past.
+//! `backfill`: publishes an entry's past slots.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
         service,
         here: None,
         rest: Backfill {
-            // Drawn here, so that the run is known even if every answer is lost.
+            // Generated here, so that the run's id is known even if every response is lost.
             run: Some(run.unwrap_or_else(Uuid::new_v4)),
             step,
             by: Some(caller()),
@@ -53,7 +53,7 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
     let done = match sending.send_all().await {
         Ok(()) if output.json => sending.show_json(),
         Err(stopped) if output.json => {
-            // It has its reason already.
+            // The failure already has its reason.
             let _ = sending.show_json();
             Err(stopped)
         }
@@ -65,10 +65,10 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
             asked.entry, asked.from, asked.to
         ));
     }
-    // All that was sent is shown by now.
+    // Everything sent so far has been printed.
     let has_ended = match &done {
         Ok(()) => !sending.sent.is_empty(),
-        // An earlier call of the same run may have sent something.
+        // An earlier call for the same run may have sent something.
         Err(stopped) => stopped.nothing_sent && sending.sent.is_empty() && run.is_none(),
     };
     if has_ended && !dry_run {
@@ -77,20 +77,20 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
     done.map_err(|stopped| stopped.failure)
 }
 
-/// A backfill on its way.
+/// A backfill in progress.
 struct Sending<'s> {
     service: &'s ServiceConfig,
-    /// What publishes when no service runs.
+    /// Publishes if no service is running.
     here: Option<Here>,
     rest: Backfill,
     sent: Vec<Slot>,
     shows_slots: bool,
 }
 
-/// Why a backfill has stopped.
+/// Why a backfill stopped.
 struct Stopped {
     failure: Failure,
-    /// The slot at which it stopped was certainly not sent.
+    /// Whether the slot at which it stopped was certainly not sent.
     nothing_sent: bool,
 }
 
@@ -141,13 +141,13 @@ impl Sending<'_> {
         self.check_shown(shown, None)
     }
 
-    /// Stops if what was sent cannot be shown; `go_on` is the first slot that is left.
+    /// Stops if what was sent cannot be printed; `go_on` is the first slot left.
     fn check_shown(&self, shown: io::Result<()>, go_on: Option<&str>) -> Result<(), Stopped> {
         let Err(error) = shown else { return Ok(()) };
         let failure = show::unwritten(&error);
         let (count, run) = (self.sent.len(), self.rest.run.unwrap_or_default());
         let message = match go_on {
-            // It can be repeated.
+            // A dry run can be repeated.
             _ if self.rest.dry_run && failure.exit == Exit::ClosedPipe => return Ok(()),
             _ if self.rest.dry_run => failure.message,
             Some(from) => {
@@ -162,13 +162,13 @@ impl Sending<'_> {
         Err(Stopped { failure: Failure { message, ..failure }, nothing_sent: false })
     }
 
-    /// Notes that every answer has arrived. If the note is lost, the worst is that a repeat is refused.
+    /// Records that every response has arrived. If the record is lost, at worst a repeat is refused.
     async fn end(&mut self) {
         self.rest.step = BackfillStep::Ends;
         let _ = self.send().await;
     }
 
-    /// Has the running service send the first few slots, or sends them from here.
+    /// Sends the first few slots, through the running service or from here.
     async fn send(&mut self) -> Result<Result<Backfilled, Refused>, Failure> {
         let here = match &mut self.here {
             Some(here) => here,
@@ -194,7 +194,7 @@ impl Sending<'_> {
     }
 }
 
-/// The service or the broker would send nothing.
+/// The service or the broker refused to send anything.
 fn refusal(refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
     let message = match &refused {
         Refused::Unfinished { run, from, to, queue } => {
@@ -210,7 +210,7 @@ fn refusal(refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
     Failure { message, ..refused.into() }
 }
 
-/// The broker has not taken the slot `go_on`, or did not say so.
+/// The broker did not take the slot `go_on`, or did not confirm it.
 fn stopped_at(
     refused: &Refused,
     count: usize,
@@ -246,7 +246,7 @@ fn stopped_at(
     Failure { message, ..refused.clone().into() }
 }
 
-/// The call that began with `from` has failed.
+/// The call that began with `from` failed.
 fn ended(failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
     let (message, command) = (&failure.message, going_on(from, run));
     let rest = if failure.may_be_done {
@@ -261,7 +261,7 @@ fn ended(failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
     Failure::new(failure.exit, message)
 }
 
-/// The command that goes on with the run: this one, but for where it begins.
+/// The command that continues the run: this one with another start.
 fn going_on(from: &str, run: Uuid) -> String {
     Typed::of_this_command().going_on(from, run)
 }
@@ -295,7 +295,7 @@ impl Typed {
         format!("{command} --from {from} --to {to} --run {run}")
     }
 
-    /// Without these options and their values, and these flags.
+    /// Removes these options with their values, and these flags.
     fn without(self, options: &[&str], flags: &[&str]) -> String {
         let mut command = "downbeat".to_owned();
         let mut typed = self.0.into_iter();
@@ -317,7 +317,7 @@ fn is_with_value(arg: &str, option: &str) -> bool {
     arg.strip_prefix(option).is_some_and(|rest| rest.starts_with('='))
 }
 
-/// What publishes when no service runs.
+/// Publishes if no service is running.
 struct Here {
     schedule: Schedule,
     renderer: Renderer,
@@ -334,7 +334,7 @@ fn in_words(slot: &Slot) -> String {
     }
 }
 
-/// On a terminal that does not show the slots themselves.
+/// Shows progress on a terminal that does not show the slots themselves.
 fn show_progress(sent: usize, left: usize) {
     if io::stderr().is_terminal() && !io::stdout().is_terminal() && sent + left > 0 {
         let end = if left == 0 { "\n" } else { "" };

@@ -1,4 +1,4 @@
-//! `config`: every setting, and what set it.
+//! `config`: shows every setting, and what set it.
 
 use serde_json::{Map, Value, json};
 

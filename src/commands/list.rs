@@ -1,4 +1,4 @@
-//! `list`: all entries with their last and next slots, or all of one entry.
+//! `list`: shows all entries with their last and next slots, or everything about one entry.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ use crate::service::history::{Asked, Past, PastSlot};
 use crate::service::status::{EntryStatus, entry_status, pause_of, progress_in};
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So many of one entry's last runs are shown.
+/// How many last runs of an entry are shown.
 const LAST_RUNS: usize = 5;
-/// Columns of the names in front of the values.
+/// Width of the column of names.
 const INDENT: usize = 13;
 
 pub(super) fn list(flags: ServiceFlags, asked: &cli::List) -> Result<Exit, Failure> {
@@ -61,7 +61,7 @@ pub(super) fn list(flags: ServiceFlags, asked: &cli::List) -> Result<Exit, Failu
     Ok(Exit::Fine)
 }
 
-/// Why it has no next slot, or why that will not go.
+/// Why the entry has no next slot, or why it will not be sent.
 fn state(entry: &EntryStatus) -> Option<String> {
     match entry.reached_limit() {
         _ if !entry.enabled => Some("disabled".to_owned()),
@@ -73,7 +73,7 @@ fn state(entry: &EntryStatus) -> Option<String> {
     }
 }
 
-/// All entries in name order: from the running service, else from the files and the broker.
+/// All entries by name: from the running service, else from the files and the broker.
 pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
     match ask_service::<Vec<EntryStatus>, String>(service, &Command::List, PATIENCE)? {
         Some(Ok(entries)) => Ok(entries),
@@ -90,7 +90,7 @@ pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failu
     }
 }
 
-/// Without a running service: what the broker knows, and by which clock.
+/// What the broker knows, without a running service, and the time by its clock.
 fn read(service: &ServiceConfig) -> Result<(State, Pauses, UnixMs), Failure> {
     let known = block_on(async {
         let mut broker = Direct::open(service)?;
@@ -103,12 +103,12 @@ fn read(service: &ServiceConfig) -> Result<(State, Pauses, UnixMs), Failure> {
     }))
 }
 
-/// As `--json` prints it.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct One {
     #[serde(flatten)]
     detail: Box<EntryDetail>,
-    /// The last few, oldest first; none where the history cannot be read.
+    /// The last few runs, oldest first; `None` if the history cannot be read.
     runs: Option<Vec<PastSlot>>,
 }
 
@@ -206,7 +206,7 @@ fn print_slots(detail: &EntryDetail) -> Result<(), Failure> {
     optional("last sent", with_utc(last_sent, last_sent_utc).as_deref())
 }
 
-/// One run on one line.
+/// A run on one line.
 fn run_in_words(run: &PastSlot) -> String {
     let mut text = format!("{} {}", run.slot, outcome(run));
     if run.count > 1 {

@@ -1,4 +1,4 @@
-//! `reload`: the running service loads its schedule files again.
+//! `reload`: makes the running service load its schedule files again.
 
 use std::time::Duration;
 

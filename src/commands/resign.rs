@@ -1,4 +1,4 @@
-//! `resign`: the running service makes way for another replica.
+//! `resign`: makes the running service hand over the lead to another replica.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `trigger`: publish an entry's message now, and wait for what comes of it.
+//! `trigger`: publishes an entry's message now, and can wait for its result.
 
 use std::thread;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::manual::{self, Refused, Trigger, Triggered};
 use crate::pausing::PauseStatus;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two questions for a result, each of which is answered after a second at the latest.
+/// Pause between two requests for a result, each of which takes up to a second.
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit, Failure> {
@@ -37,7 +37,7 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
             .map(|text| json("--kwargs", text, "{\"a\": 1}"))
             .transpose()?,
         queue: asked.queue.clone(),
-        // Drawn here: whatever becomes of the answer, the id is known.
+        // Generated here: the id is known even if the response is lost.
         id: Some(asked.id.unwrap_or_else(Uuid::new_v4)),
         by: Some(caller()),
         dry_run: asked.dry_run,
@@ -59,7 +59,7 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     Ok(answer.as_ref().map_or(Exit::Fine, exit))
 }
 
-/// What was done could not be written to standard output.
+/// The message was sent, but the result could not be printed.
 fn not_shown(triggered: &Triggered, failure: Failure) -> Failure {
     let Triggered { entry, task_id, sent, .. } = triggered;
     if !sent {
@@ -69,7 +69,7 @@ fn not_shown(triggered: &Triggered, failure: Failure) -> Failure {
     Failure { message, ..failure }
 }
 
-/// Has the running service send it, or sends it from here.
+/// Sends the message, through the running service or from here.
 fn send(service: &ServiceConfig, trigger: &Trigger) -> Result<Triggered, Failure> {
     let command = Command::Trigger(Box::new(trigger.clone()));
     let done = match ask_service(service, &command, TIMEOUT) {
@@ -147,7 +147,7 @@ fn json(flag: &str, text: &str, example: &str) -> Result<Value, Failure> {
     })
 }
 
-/// Without a running service: the same message, straight to the broker.
+/// Sends the same message directly to the broker, without a running service.
 fn publish(
     service: &ServiceConfig,
     asked: &Trigger,
@@ -163,7 +163,7 @@ fn publish(
     })
 }
 
-/// Looks until the task has come to an end or the time is up.
+/// Polls until the task has ended or the time is up.
 fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<Answer, Failure> {
     let unread = |failure: Failure| {
         let Triggered { entry, task_id, .. } = sent;
@@ -184,7 +184,7 @@ fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<An
     }
 }
 
-/// As `--json` prints it.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     #[serde(flatten)]

@@ -1,4 +1,4 @@
-//! How the scheduler's events read in the log.
+//! Writes the scheduler's events to the log.
 
 use tracing::{debug, error, info, warn};
 
@@ -8,7 +8,7 @@ use crate::schedule::planner::{Action, Ended, Item, Repaired};
 use crate::schedule::{Kind, Schedule, UnixMs};
 use crate::telemetry::Gathering;
 
-/// Of slots whose registration ended, so many entries are logged; the rest as a number.
+/// Of slots whose registration ended, this many entries are logged; the rest are counted.
 const MAX_LOGGED: usize = 1_000;
 
 /// Writes the lines of one event.
@@ -88,7 +88,7 @@ pub(crate) fn write(event: &Log) {
     }
 }
 
-/// The one line for each slot sent and each run of slots skipped.
+/// Logs one line for each slot sent and each run of slots skipped.
 fn recorded(schedule: &Schedule, item: &Item, task_id: &uuid::Uuid, at: UnixMs, recovered: bool) {
     let entry = &schedule.entries[item.entry as usize];
     let (name, slot) = (&*entry.name, item.slot);
@@ -100,7 +100,7 @@ fn recorded(schedule: &Schedule, item: &Item, task_id: &uuid::Uuid, at: UnixMs, 
             let recovered = recovered.then_some(true);
             info!(entry = name, queue, %slot, lateness_ms, %task_id, kind, recovered, "dispatched");
         }
-        // As somebody wants it.
+        // Somebody paused it on purpose.
         Action::Skip { reason: reason @ SkipReason::Paused, count } => {
             info!(entry = name, %slot, %reason, count, "skipped");
         }

@@ -1,4 +1,4 @@
-//! What the brokers are asked, beside the loop.
+//! Routes that ask the brokers, without the loop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use crate::control::Question;
 use crate::control::wire::WorkersBody;
 use crate::service::history::{self, Asked};
 
-/// Messages that are shown at most, and if nothing else is said.
+/// Maximum and default number of messages shown.
 const MAX_MESSAGES: usize = 1000;
 const USUAL_MESSAGES: usize = 10;
-/// Workers that take longer are of no use.
+/// Maximum timeout; slower workers are of no use.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Looks on a thread of its own, so that nobody else waits.
+/// Asks on a separate thread, so that nobody else waits.
 async fn look(api: &Api, question: Question) -> Result<Response, Refusal> {
     let looks = Arc::clone(&api.looks);
     let permit = looks.acquire_owned().await.map_err(|_| Refusal::stopping())?;
     let look = Arc::clone(&api.backend.look);
-    // The permit lasts as long as the thread, also when whoever asked is gone.
+    // The permit lasts as long as the thread, even if the client is gone.
     let looking = spawn_blocking(move || {
         let seen = look(question);
         drop(permit);
