@@ -213,7 +213,7 @@ pub const MAX_SPOOL_NAME: usize = 255 - 63;
 
 /// The store that holds the queues on no AMQP broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Home {
+pub enum QueueStore {
     /// Redis, where every key that begins with the namespace and a colon belongs to downbeat.
     Redis {
         /// The namespace; it has no colon.
@@ -228,7 +228,7 @@ pub enum Home {
 pub struct Queues {
     configured: BTreeMap<Arc<str>, Arc<Queue>>,
     /// `None` if unknown.
-    home: Option<Home>,
+    store: Option<QueueStore>,
     /// The AMQP broker of all other queues.
     amqp: Option<Arc<AmqpAddress>>,
 }
@@ -271,16 +271,16 @@ impl Queues {
         Queues { amqp: url, ..self }
     }
 
-    /// These queues, with those on no AMQP broker in `home`.
+    /// These queues, with those on no AMQP broker in `store`.
     #[must_use]
-    pub fn in_home(self, home: Home) -> Queues {
-        Queues { home: Some(home), ..self }
+    pub fn in_store(self, store: QueueStore) -> Queues {
+        Queues { store: Some(store), ..self }
     }
 
     /// The store of the queues on no AMQP broker, if known.
     #[must_use]
-    pub fn home(&self) -> Option<&Home> {
-        self.home.as_ref()
+    pub fn store(&self) -> Option<&QueueStore> {
+        self.store.as_ref()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, Loaded, ServiceConfig, duration};
 use crate::control::Question;
 use crate::schedule::{Schedule, TaskIds};
-use crate::service::history::{self, Asked, HistoryError, MAX_COUNT, Past, PastSlot};
+use crate::service::history::{self, HistoryError, HistoryRequest, MAX_COUNT, Past, PastSlot};
 use crate::store::contract::{HistoryQuery, Store as _};
 use crate::store::redis::RedisStore;
 use crate::store::spool::SpoolStore;
@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn history(flags: ServiceFlags, asked: &cli::History) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
-    let question = Asked {
+    let question = HistoryRequest {
         entry: asked.entry.clone(),
         from: asked.from.clone(),
         to: asked.to.clone(),
@@ -49,7 +49,7 @@ pub(super) fn history(flags: ServiceFlags, asked: &cli::History) -> Result<Exit,
 /// Reads the history from the store.
 pub(super) fn look(
     service: &ServiceConfig,
-    asked: &Asked,
+    asked: &HistoryRequest,
     schedule: &Schedule,
 ) -> Result<Past, Failure> {
     let ids = TaskIds::new(&service.namespace);
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lateness_is_told_as_exactly_as_anybody_wants_to_know() {
+    fn lateness_is_shown_as_precisely_as_people_need_it() {
         for (ms, words) in [
             (0, "0 ms"),
             (999, "999 ms"),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_the_same_day_is_told_by_the_clock_alone() {
+    fn a_time_of_the_same_day_is_shown_without_the_date() {
         let slot = "2027-10-31T02:30:00+02:00";
         for (time, shown) in [
             (slot, "02:30:00"),

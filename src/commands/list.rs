@@ -18,10 +18,10 @@ use crate::schedule::outcome::SkipReason;
 use crate::schedule::pause::Pauses;
 use crate::schedule::progress::State;
 use crate::service::detail::{ComingSlot, EntryDetail};
-use crate::service::history::{Asked, Past, PastSlot};
+use crate::service::history::{HistoryRequest, Past, PastSlot};
 use crate::service::status::{EntryStatus, entry_status, pause_of, progress_in};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many last runs of an entry are shown.
 const LAST_RUNS: usize = 5;
 /// Width of the column of names.
@@ -75,7 +75,7 @@ fn state(entry: &EntryStatus) -> Option<String> {
 
 /// All entries by name: from the running service, else from the files and the broker.
 pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
-    match ask_service::<Vec<EntryStatus>, String>(service, &Command::List, PATIENCE)? {
+    match ask_service::<Vec<EntryStatus>, String>(service, &Command::List, TIMEOUT)? {
         Some(Ok(entries)) => Ok(entries),
         Some(Err(error)) => Err(Failure::new(Exit::Unreachable, error)),
         None => {
@@ -114,7 +114,7 @@ struct One {
 
 fn list_one(service: &ServiceConfig, entry: &str, json: bool) -> Result<Exit, Failure> {
     let command = Command::Entry(entry.to_owned());
-    let detail = match ask_service::<Box<EntryDetail>, Refused>(service, &command, PATIENCE)? {
+    let detail = match ask_service::<Box<EntryDetail>, Refused>(service, &command, TIMEOUT)? {
         Some(detail) => detail?,
         None => {
             let (schedule, now) = (load_schedule(service)?, clock::wall());
@@ -126,7 +126,7 @@ fn list_one(service: &ServiceConfig, entry: &str, json: bool) -> Result<Exit, Fa
         }
     };
     let (entry, count) = (Some(entry.to_owned()), LAST_RUNS);
-    let asked = Asked { entry, count, ..Asked::default() };
+    let asked = HistoryRequest { entry, count, ..HistoryRequest::default() };
     let runs = match look::ask::<Past>(service, Question::History(asked)) {
         Ok(past) => Some(past.events),
         Err(failure) => {

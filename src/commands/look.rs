@@ -13,7 +13,7 @@ use super::{Exit, Failure, ask_service, block_on, check, history, named_broker, 
 use crate::address::RedisAddress;
 use crate::config::{Broker, ServiceConfig};
 use crate::control::{Backend, Command, LookError, LookErrorKind, Question};
-use crate::envelope::answer::{self, Answer};
+use crate::envelope::answer::{self, TaskResult};
 use crate::schedule::Schedule;
 use crate::service::Request;
 use crate::store::redis::{Leader, Results};
@@ -98,17 +98,17 @@ fn look(
             let queue = service.queues.get(&queue);
             let results = match queue.worker.results() {
                 Some(address) => address.clone(),
-                None => usual_results(service)?,
+                None => default_results(service)?,
             };
             let mut results = Results::new(&results, &service.tls, RESULTS_TIMEOUT);
             let task_id = task_id.parse().map_err(Failure::usage)?;
-            let questions = answer::questions(&queue, task_id);
+            let questions = answer::result_queries(&queue, task_id);
             let answer = block_on(async {
                 loop {
                     let replies = results.ask(&questions).await;
                     let replies = replies.map_err(|error| Failure::of_store(&error, &error))?;
                     match answer::read(&queue, &replies) {
-                        Answer::Pending(_) if Instant::now() + PAUSE < until => {
+                        TaskResult::Pending(_) if Instant::now() + PAUSE < until => {
                             tokio::time::sleep(PAUSE).await;
                         }
                         answer => return Ok::<_, Failure>(answer),
@@ -134,7 +134,7 @@ fn look(
 }
 
 /// The result backend of queues that name none.
-fn usual_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
+fn default_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
     match named_broker(service)? {
         Broker::Redis(address) => Ok(address),
         Broker::Spool(_) => Err(Failure::usage(answer::NO_RESULTS)),

@@ -309,7 +309,7 @@ fn caller() -> String {
 }
 
 /// Where `run` sends messages: to the configured broker, else to its own spool.
-fn broker_of_run(service: &ServiceConfig) -> Broker {
+fn broker_for_run(service: &ServiceConfig) -> Broker {
     let own = || Broker::Spool(service.state_dir.join("spool"));
     service.broker.clone().unwrap_or_else(own)
 }
@@ -318,7 +318,7 @@ fn broker_of_run(service: &ServiceConfig) -> Broker {
 /// where no worker reads them.
 fn named_broker(service: &ServiceConfig) -> Result<Broker, Failure> {
     let file = service.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display();
-    let what_to_do = match (&service.broker, &service.hidden_broker) {
+    let what_to_do = match (&service.broker, &service.unknown_broker) {
         (_, Some(why)) => format!("{why}; start the service, or name its broker with --broker"),
         (Some(broker), None) => {
             return check_usable(service, broker, Exit::Usage).map(|()| broker.clone());

@@ -15,11 +15,11 @@ use crate::schedule::{ClockChange, Entry, UnixMs};
 use crate::service::status::EntryStatus;
 
 /// Default of `--count` without `--to`.
-const FEW: usize = 20;
+const DEFAULT_COUNT: usize = 20;
 /// Maximum number of slots without `--count`.
-const MOST: usize = 10_000;
+const MAX_SLOTS: usize = 10_000;
 /// Slots left out are counted up to this number.
-const MOST_LEFT_OUT: u64 = 1000;
+const MAX_LEFT_OUT: u64 = 1000;
 /// Minimum time between two slots.
 const INSTANT: Duration = Duration::from_millis(1);
 
@@ -42,7 +42,7 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
         let found = asked.entries.iter().map(|name| manual::find(&schedule, name));
         found.collect::<Result<_, _>>()?
     };
-    let few = if asked.to.is_some() { MOST } else { FEW };
+    let few = if asked.to.is_some() { MAX_SLOTS } else { DEFAULT_COUNT };
     let left = left(&service, &entries)?;
     let (slots, rest) = slots(&entries, left, asked, asked.count.unwrap_or(few))?;
     print(&slots, asked.output.json)?;
@@ -51,7 +51,7 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
         && let Some(rest) = rest
     {
         show::complain(&format!(
-            "downbeat: cut after {MOST} slots; go on with --from {rest}, or set --count"
+            "downbeat: cut after {MAX_SLOTS} slots; go on with --from {rest}, or set --count"
         ));
     }
     Ok(Exit::Fine)
@@ -163,10 +163,10 @@ fn left_out(entry: &Entry, slot: UnixMs) -> Option<String> {
     let until = slot - INSTANT;
     let start = bounds.start.map_or(UnixMs::MIN, |start| start - INSTANT);
     let after = entry.last_slot(start, until).unwrap_or(start);
-    match entry.timing.count_between(&entry.zone, after, until, MOST_LEFT_OUT) {
+    match entry.timing.count_between(&entry.zone, after, until, MAX_LEFT_OUT) {
         0 => None,
         1 => Some("1 slot before it left out".to_owned()),
-        MOST_LEFT_OUT => Some(format!("{MOST_LEFT_OUT} slots or more before it left out")),
+        MAX_LEFT_OUT => Some(format!("{MAX_LEFT_OUT} slots or more before it left out")),
         count => Some(format!("{count} slots before it left out")),
     }
 }

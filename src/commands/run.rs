@@ -12,7 +12,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::{
-    Exit, Failure, broker_of_run, check_usable, configuration, look, renderer, run_as_task, runtime,
+    Exit, Failure, broker_for_run, check_usable, configuration, look, renderer, run_as_task,
+    runtime,
 };
 use crate::carrier::amqp::Amqp;
 use crate::cli::{self, ServiceFlags};
@@ -38,7 +39,7 @@ use crate::{config, host, http, telemetry};
 /// The service answers no requests while it waits for the broker, so no wait is longer.
 const MAX_CALL: Duration = Duration::from_secs(5);
 /// The time limit for finishing what is being sent, and for leaving, whatever the broker does.
-const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The unit restarts a service at once; one that keeps crashing must not keep the machine busy.
 const CRASH_PAUSE: Duration = Duration::from_secs(2);
 
@@ -52,12 +53,12 @@ pub(super) fn run(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
 }
 
 fn supervisor() -> Supervisor {
-    Supervisor::of(&|name| std::env::var_os(name))
+    Supervisor::from_env(&|name| std::env::var_os(name))
 }
 
 fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure> {
     let failed = |error: io::Error| Failure::new(Exit::Failed, error);
-    leave_no_core();
+    disable_core_dumps();
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Caller::Service, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
@@ -93,7 +94,7 @@ fn is_started_too_often(tenures: &mut TenureFile) -> bool {
 
 /// Prevents core dumps, which would contain the broker's password. It lowers only the soft limit, so a
 /// core dump is still possible (`prlimit --core=unlimited --pid …`), and debuggers attach as usual.
-fn leave_no_core() {
+fn disable_core_dumps() {
     let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
     // If the call is filtered, the service manager has set the limit (`LimitCORE=0`).
     let _ = setrlimit(Resource::Core, limit);
@@ -187,7 +188,7 @@ impl Run {
             Ok(Err(error)) = &mut campaign => return Err(Failure::new(Exit::Config, error)),
         }
         let _ = to_campaign.send(campaign::Request::Leave);
-        if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
+        if tokio::time::timeout(EXIT_TIMEOUT, campaign).await.is_err() {
             warn!("the lease could not be given up; it runs out by itself");
         }
         // The last client gets to read its response.
@@ -221,7 +222,7 @@ async fn work<S: Store>(
 ) {
     let too_long = async {
         stopping.notified().await;
-        tokio::time::sleep(LEAVE_WITHIN).await;
+        tokio::time::sleep(EXIT_TIMEOUT).await;
     };
     tokio::select! {
         () = service.run(requested) => {}
@@ -289,7 +290,7 @@ fn load(
     Err(Failure { picture, ..Failure::invalid(Exit::Config, "invalid schedule", loaded.problems) })
 }
 
-/// The configured broker; without one, an own spool, unless an operator named a broker elsewhere.
+/// The configured broker; without one an own spool, but only if a person has started the service.
 fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
     if service.broker.is_none() {
         if std::env::var_os("NOTIFY_SOCKET").is_some() {
@@ -299,7 +300,7 @@ fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
         }
         warn!("no broker is configured: messages go to a spool, for a worker on this machine");
     }
-    let broker = broker_of_run(service);
+    let broker = broker_for_run(service);
     check_usable(service, &broker, Exit::Config).map(|()| broker)
 }
 

@@ -62,7 +62,7 @@ fn as_line(text: &str) -> String {
 
 /// Prints a line for people to standard error.
 pub(super) fn complain(text: &str) {
-    own_complaint(&mask(&shorten(&escape(text), MAX_SHOWN)));
+    complain_escaped(&mask(&shorten(&escape(text), MAX_SHOWN)));
 }
 
 /// Does the same for each line of a text.
@@ -74,11 +74,11 @@ pub(super) fn complain_lines(text: &str) {
 pub(super) fn problems(problems: &[Problem]) {
     let colour = is_coloured(&io::stderr());
     for problem in problems {
-        own_complaint(&mask(&problem.render(colour)));
+        complain_escaped(&mask(&problem.render(colour)));
     }
 }
 
-fn own_complaint(text: &str) {
+fn complain_escaped(text: &str) {
     // If standard error fails, nobody can be told.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
@@ -87,7 +87,7 @@ fn own_complaint(text: &str) {
 /// error.
 pub(super) fn own(text: &str) -> Result<(), Failure> {
     match write(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(write_failure(&error)),
         _ => Ok(()),
     }
 }
@@ -97,7 +97,7 @@ fn write(text: &str) -> io::Result<()> {
 }
 
 /// The failure to write to standard output.
-pub(super) fn unwritten(error: &io::Error) -> Failure {
+pub(super) fn write_failure(error: &io::Error) -> Failure {
     let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::ClosedPipe } else { Exit::No };
     Failure::new(exit, format!("cannot write to standard output: {error}"))
 }
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_by_what_a_terminal_shows() {
+    fn columns_are_aligned_by_their_width_on_a_terminal() {
         let wide = ["ONE     TWO   THREE", "a       전화  three words long", "longer  b     -"];
         assert_eq!(lines(80), wide);
         assert_eq!(lines(30), wide);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_wide_is_cut_by_what_a_terminal_shows() {
+    fn wide_text_is_cut_by_its_width_on_a_terminal() {
         for (width, text) in
             [(9, "a 전화 bc"), (8, "a 전화 …"), (7, "a 전화…"), (6, "a 전…"), (1, "…")]
         {

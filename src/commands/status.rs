@@ -15,13 +15,13 @@ use crate::service::status::{ScheduleStatus, Status, pauses_in_force};
 use crate::store::contract::Store as _;
 use crate::store::redis::Leader;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Width of the column of names.
 const INDENT: usize = 11;
 
 pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
-    let status = match ask_service::<Status, String>(&service, &Command::Status, PATIENCE)? {
+    let status = match ask_service::<Status, String>(&service, &Command::Status, TIMEOUT)? {
         // The loop itself answers, with or without a broker.
         Some(Ok(status)) if asked.live => status,
         Some(Ok(status)) => look_for_a_leader(status, &service),

@@ -17,7 +17,7 @@ use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::config::{Caller, ServiceConfig, duration};
 use crate::control::{Command, Question};
-use crate::envelope::answer::Answer;
+use crate::envelope::answer::TaskResult;
 use crate::manual::{self, Refused, Trigger, Triggered};
 use crate::pausing::PauseStatus;
 
@@ -53,7 +53,7 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     match &answer {
         _ if asked.output.json => show::exact_json(&Report::new(&triggered, answer.as_ref()))
             .map_err(|failure| not_shown(&triggered, failure))?,
-        Some(answer) => show::line(&what_came_of_it(answer, limit))?,
+        Some(answer) => show::line(&result_text(answer, limit))?,
         None => {}
     }
     Ok(answer.as_ref().map_or(Exit::Fine, exit))
@@ -122,22 +122,22 @@ fn show_done(triggered: &Triggered) -> Result<(), Failure> {
     show::line(&format!("{verb} {entry} to {queue} as {task_id} (slot {slot}){broker}{paused}"))
 }
 
-fn what_came_of_it(answer: &Answer, limit: Duration) -> String {
+fn result_text(answer: &TaskResult, limit: Duration) -> String {
     match answer {
-        Answer::Succeeded(None) => "succeeded".to_owned(),
-        Answer::Succeeded(Some(result)) => format!("succeeded: {result}"),
-        Answer::Failed(why) => format!("failed: {why}"),
-        Answer::Pending(state) => {
+        TaskResult::Succeeded(None) => "succeeded".to_owned(),
+        TaskResult::Succeeded(Some(result)) => format!("succeeded: {result}"),
+        TaskResult::Failed(why) => format!("failed: {why}"),
+        TaskResult::Pending(state) => {
             format!("not done within {}: {state}", duration::format(limit))
         }
     }
 }
 
-fn exit(answer: &Answer) -> Exit {
+fn exit(answer: &TaskResult) -> Exit {
     match answer {
-        Answer::Succeeded(_) => Exit::Fine,
-        Answer::Failed(_) => Exit::No,
-        Answer::Pending(_) => Exit::Unreachable,
+        TaskResult::Succeeded(_) => Exit::Fine,
+        TaskResult::Failed(_) => Exit::No,
+        TaskResult::Pending(_) => Exit::Unreachable,
     }
 }
 
@@ -164,7 +164,7 @@ fn publish(
 }
 
 /// Polls until the task has ended or the time is up.
-fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<Answer, Failure> {
+fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<TaskResult, Failure> {
     let unread = |failure: Failure| {
         let Triggered { entry, task_id, .. } = sent;
         let why = failure.message;
@@ -178,7 +178,7 @@ fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<An
         let (queue, task_id) = (sent.queue.clone(), sent.task_id.clone());
         let question = Question::Outcome { queue, task_id, within };
         match look::ask(service, question).map_err(unread)? {
-            Answer::Pending(_) if Instant::now() < until => thread::sleep(PAUSE),
+            TaskResult::Pending(_) if Instant::now() < until => thread::sleep(PAUSE),
             answer => return Ok(answer),
         }
     }
@@ -200,12 +200,12 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn new(triggered: &'a Triggered, answer: Option<&'a Answer>) -> Report<'a> {
+    fn new(triggered: &'a Triggered, answer: Option<&'a TaskResult>) -> Report<'a> {
         let (outcome, result, reason) = match answer {
             None => (None, None, None),
-            Some(Answer::Succeeded(result)) => (Some("succeeded"), result.as_ref(), None),
-            Some(Answer::Failed(why)) => (Some("failed"), None, Some(&**why)),
-            Some(Answer::Pending(state)) => (Some("pending"), None, Some(&**state)),
+            Some(TaskResult::Succeeded(result)) => (Some("succeeded"), result.as_ref(), None),
+            Some(TaskResult::Failed(why)) => (Some("failed"), None, Some(&**why)),
+            Some(TaskResult::Pending(state)) => (Some("pending"), None, Some(&**state)),
         };
         Report { triggered, outcome, result, reason }
     }

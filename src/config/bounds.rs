@@ -138,13 +138,14 @@ fn day(
 /// Whether a calendar can have this name; it must not look like days.
 pub(super) fn calendar_name(node: &Node<'_>, report: &mut Report<'_>) -> bool {
     let name = node.as_written().unwrap_or_default();
-    let fits = expect::check_name(name, node.span, "a calendar's name", MAX_CALENDAR_NAME, report);
+    let is_valid =
+        expect::check_name(name, node.span, "a calendar's name", MAX_CALENDAR_NAME, report);
     let is_days = cron::weekdays(name).is_some() || name.starts_with(|c: char| c.is_ascii_digit());
-    if fits && is_days {
+    if is_valid && is_days {
         let message = format!("`{}` is no name for a calendar", shortened(name));
         report.error(node.span, message).hint("begin with a letter, and not with a weekday alone");
     }
-    fits && !is_days
+    is_valid && !is_days
 }
 
 fn run(text: &str) -> Result<Days, String> {

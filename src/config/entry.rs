@@ -73,7 +73,7 @@ pub(super) static ENTRY: Keys = Keys {
         "tags",
     ],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("concurrency_policy", "overlap"),
         ("max_instances", "overlap"),
         ("schedule", "cron"),
@@ -100,7 +100,7 @@ pub(super) struct Common<'z> {
     defaults: Settings,
     pub(super) queues: FileQueues<'z>,
     /// The queue of entries that name none.
-    usual_queue: Arc<Queue>,
+    default_queue: Arc<Queue>,
     /// Calls by their task.
     calls: HashMap<Arc<str>, Vec<Arc<Call>>>,
     /// The arguments of entries without any.
@@ -122,7 +122,7 @@ impl<'z> Common<'z> {
         Common {
             tzdata,
             zone,
-            usual_queue: queues.usual(&defaults),
+            default_queue: queues.default_queue(&defaults),
             defaults,
             queues,
             calls: HashMap::new(),
@@ -138,7 +138,7 @@ impl<'z> Common<'z> {
     }
 
     pub(super) fn set_defaults(&mut self, defaults: Settings) {
-        self.usual_queue = self.queues.usual(&defaults);
+        self.default_queue = self.queues.default_queue(&defaults);
         self.defaults = defaults;
     }
 
@@ -178,7 +178,7 @@ pub(super) fn zone(node: &Node<'_>, tzdata: &Tzdata, report: &mut Report<'_>) ->
     let tz = match tzdata::parse_name(name) {
         Ok(tz) => tz,
         Err(error) => {
-            when::tell(&error.to_string(), |message| report.error(node.span, message));
+            when::add_with_hint(&error.to_string(), |message| report.error(node.span, message));
             return None;
         }
     };
@@ -208,8 +208,8 @@ pub(super) fn read(
     expect::check_name(name, key.span, "the entry's name", MAX_ENTRY_NAME, report);
     let fields = ENTRY.sort(body, report)?;
     let task = task(&fields, key.span, report);
-    let usual_queue = Arc::clone(&common.usual_queue);
-    let settings = Settings::read(&fields, &mut common.queues, &usual_queue, report);
+    let default_queue = Arc::clone(&common.default_queue);
+    let settings = Settings::read(&fields, &mut common.queues, &default_queue, report);
     let zone = match fields.value("timezone") {
         Some(node) => common.named_zone(node, report),
         None => Some(Arc::clone(&common.zone)),
@@ -233,8 +233,8 @@ pub(super) fn read(
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
     let wants_result = guards.overlap.is_some();
-    let (message, templates) = message(task?, settings, usual_queue, wants_result, common);
-    if let Err(Unsendable { field, message: why }) = envelope::fits(&message, guards) {
+    let (message, templates) = message(task?, settings, default_queue, wants_result, common);
+    if let Err(Unsendable { field, message: why }) = envelope::validate(&message, guards) {
         let own = fields.key_span(field);
         let why = format!("`{}`: {why}", message.queue.name);
         let problem = report.error(own.unwrap_or(key.span), why);
@@ -275,7 +275,7 @@ fn task<'n>(fields: &Fields<'n, '_>, name: Span, report: &mut Report<'_>) -> Opt
 fn message(
     task: &str,
     settings: Settings,
-    usual_queue: Arc<Queue>,
+    default_queue: Arc<Queue>,
     wants_result: bool,
     common: &mut Common<'_>,
 ) -> (Message, Option<Box<Templates>>) {
@@ -286,7 +286,7 @@ fn message(
     let route = Route { exchange: settings.exchange, routing_key: settings.routing_key };
     let call = common.shared(Call {
         task: common.task(task),
-        queue: settings.queue.unwrap_or(usual_queue),
+        queue: settings.queue.unwrap_or(default_queue),
         headers,
         priority: settings.priority,
         route: (route != Route::default()).then(|| Box::new(route)),

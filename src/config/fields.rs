@@ -12,7 +12,7 @@ pub(super) struct Keys {
     /// Keys of other schedulers without a counterpart here, and what to do instead.
     pub(super) unsupported: &'static [(&'static str, &'static str)],
     /// Keys of other schedulers, and our names for them.
-    pub(super) elsewhere: &'static [(&'static str, &'static str)],
+    pub(super) aliases: &'static [(&'static str, &'static str)],
 }
 
 /// The pairs of a mapping, by known key.
@@ -91,12 +91,12 @@ impl Keys {
 
     /// Whether the word is one of these keys or an alias of one.
     pub(super) fn names(&self, word: &str) -> bool {
-        self.known.contains(&word) || self.elsewhere.iter().any(|(theirs, _)| *theirs == word)
+        self.known.contains(&word) || self.aliases.iter().any(|(theirs, _)| *theirs == word)
     }
 
     fn near(&self, name: &str) -> Option<&'static str> {
         let lower = name.to_lowercase().replace('-', "_");
-        if let Some((_, ours)) = self.elsewhere.iter().find(|(theirs, _)| *theirs == lower) {
+        if let Some((_, ours)) = self.aliases.iter().find(|(theirs, _)| *theirs == lower) {
             return Some(ours);
         }
         nearest(&lower, self.known)

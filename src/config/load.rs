@@ -35,7 +35,7 @@ pub struct Loaded {
     /// The files, in the order they were read.
     pub files: Vec<ScheduleFile>,
     /// Where each entry's name is written.
-    pub places: HashMap<Arc<str>, Place>,
+    pub places: HashMap<Arc<str>, Position>,
 }
 
 /// A schedule file as it was read.
@@ -72,7 +72,7 @@ fn hash_of(text: &str) -> Uuid {
 
 /// A position in a schedule file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// Position in [`Loaded::files`].
     pub file: u32,
     /// From 1.
@@ -200,10 +200,10 @@ impl Merging {
         for (entry, (span, line, column)) in contents.entries.iter().zip(contents.places) {
             match places.entry(Arc::clone(&entry.name)) {
                 MapEntry::Vacant(new) => {
-                    new.insert(Place { file: self.loaded.files.len() as u32, line, column });
+                    new.insert(Position { file: self.loaded.files.len() as u32, line, column });
                 }
                 MapEntry::Occupied(first) => {
-                    let (name, Place { file, line, .. }) = (&entry.name, *first.get());
+                    let (name, Position { file, line, .. }) = (&entry.name, *first.get());
                     let first = self.loaded.files[file as usize].path.display();
                     let message = format!("duplicate entry `{name}`, first at {first}:{line}");
                     report.error(span, message).hint("rename one of the two");

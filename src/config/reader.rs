@@ -90,7 +90,7 @@ pub(super) struct MapBuilder<'t> {
 }
 
 /// Mappings up to this size are searched linearly, larger ones hashed.
-const SEARCHED: usize = 16;
+const MAX_LINEAR_SEARCH: usize = 16;
 
 impl<'t> MapBuilder<'t> {
     pub(super) fn add(&mut self, key: Node<'t>, value: Node<'t>, report: &mut Report<'t>) {
@@ -99,16 +99,16 @@ impl<'t> MapBuilder<'t> {
             return;
         }
         self.pairs.push(Pair { key, value });
-        if self.pairs.len() == SEARCHED {
+        if self.pairs.len() == MAX_LINEAR_SEARCH {
             self.names = self.pairs.iter().map(|pair| owned(&pair.key)).collect();
-        } else if self.pairs.len() > SEARCHED {
+        } else if self.pairs.len() > MAX_LINEAR_SEARCH {
             self.names.extend(self.pairs.last().map(|pair| owned(&pair.key)));
         }
     }
 
     fn first(&self, key: &Node<'t>) -> Option<Span> {
         let name = key.as_written()?;
-        if self.pairs.len() >= SEARCHED && !self.names.contains(name) {
+        if self.pairs.len() >= MAX_LINEAR_SEARCH && !self.names.contains(name) {
             return None;
         }
         self.pairs.iter().find(|pair| pair.name() == name).map(|pair| pair.key.span)

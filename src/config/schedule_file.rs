@@ -29,7 +29,7 @@ pub(super) static FILE: Keys = Keys {
     of: "a schedule file",
     known: &["timezone", "defaults", "calendars", "spread", "entries"],
     unsupported: &[],
-    elsewhere: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
+    aliases: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
 };
 
 /// The content of a file.
@@ -185,8 +185,8 @@ impl<'t, 'z> Pass<'t, 'z> {
                 let node = reader.node(&mut self.report)?;
                 if let Some(fields) = DEFAULTS.sort(&node, &mut self.report) {
                     let (queues, report) = (&mut self.common.queues, &mut self.report);
-                    let usual = queues.usual(&Settings::default());
-                    let defaults = Settings::read(&fields, queues, &usual, report);
+                    let default_queue = queues.default_queue(&Settings::default());
+                    let defaults = Settings::read(&fields, queues, &default_queue, report);
                     self.common.set_defaults(defaults);
                 }
                 self.note_late_head();

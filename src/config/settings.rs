@@ -28,7 +28,7 @@ pub const MAX_NAME: usize = 255;
 /// Celery keeps results.
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
 /// Maximum of `overlap`.
-const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
+const MAX_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
 
 /// Keys of `defaults`.
 pub(super) static DEFAULTS: Keys = Keys {
@@ -50,11 +50,11 @@ pub(super) static DEFAULTS: Keys = Keys {
         "overlap",
     ],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
 /// Keys of `overlap` as a mapping.
-static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], unsupported: &[], elsewhere: &[] };
+static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], unsupported: &[], aliases: &[] };
 
 const OVERLAP_HINT: &str =
     "write `overlap: skip`, or `overlap: {skip: 2h}` to wait no longer than that";
@@ -99,7 +99,7 @@ impl<'q> FileQueues<'q> {
     }
 
     /// The queue of entries that name none.
-    pub(super) fn usual(&mut self, defaults: &Settings) -> Arc<Queue> {
+    pub(super) fn default_queue(&mut self, defaults: &Settings) -> Arc<Queue> {
         match &defaults.queue {
             Some(queue) => Arc::clone(queue),
             None => self.get(DEFAULT_QUEUE).queue,
@@ -111,7 +111,7 @@ impl<'q> FileQueues<'q> {
             return known.clone();
         }
         let queue = self.queues.get(name);
-        let place = envelope::check_place(&queue, self.queues.home());
+        let place = envelope::check_place(&queue, self.queues.store());
         let named = NamedQueue { queue, place };
         self.named.insert(Arc::clone(&named.queue.name), named.clone());
         named
@@ -119,12 +119,12 @@ impl<'q> FileQueues<'q> {
 }
 
 impl Settings {
-    /// Reads all keys; reports wrong values and leaves them out. If no queue is named, `usual_queue`
+    /// Reads all keys; reports wrong values and leaves them out. If no queue is named, `default_queue`
     /// decides what its kind of worker allows.
     pub(super) fn read(
         fields: &Fields<'_, '_>,
         queues: &mut FileQueues<'_>,
-        usual_queue: &Queue,
+        default_queue: &Queue,
         report: &mut Report<'_>,
     ) -> Settings {
         let named = fields.value("queue");
@@ -136,7 +136,7 @@ impl Settings {
             report.error(node.span, &*misplaced.message).hint(misplaced.hint);
         }
         let named = named.map(|named| named.queue);
-        let queue = named.as_deref().unwrap_or(usual_queue);
+        let queue = named.as_deref().unwrap_or(default_queue);
         Settings {
             args: fields.value("args").and_then(|node| args(node, report)),
             kwargs: fields.value("kwargs").and_then(|node| kwargs(node, report)),
@@ -269,8 +269,8 @@ fn overlap(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<NonZeroU32
                 return None;
             };
             let at_most = expect::length(node, report)?;
-            if at_most > LONGEST_OVERLAP {
-                let longest = duration::format(LONGEST_OVERLAP);
+            if at_most > MAX_OVERLAP {
+                let longest = duration::format(MAX_OVERLAP);
                 report.error(
                     node.span,
                     format!("a task holds up the next for {longest} at the most"),

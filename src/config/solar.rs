@@ -12,7 +12,7 @@ pub(super) static SOLAR: Keys = Keys {
     of: "`solar`",
     known: &["event", "latitude", "longitude"],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("lat", "latitude"),
         ("lon", "longitude"),
         ("lng", "longitude"),

@@ -7,11 +7,11 @@ use crate::schedule::template::TemplateError;
 
 /// Building this many bytes of JSON takes about as long as reporting a mistake. Aliases could repeat a
 /// short mistake endlessly.
-const MISTAKE: usize = 1024;
+const BYTES_PER_MISTAKE: usize = 1024;
 
 /// Reports what is wrong with a template in a value.
 pub(super) fn refuse(node: &Node<'_>, error: &TemplateError, report: &mut Report<'_>) {
-    report.spend(MISTAKE + error.span.start);
+    report.spend(BYTES_PER_MISTAKE + error.span.start);
     // Finding the position takes a walk through the text.
     let shown = report.count() < MAX_PROBLEMS;
     let span = if shown { node.part(report.text(), error.span.clone()) } else { node.span };

@@ -28,7 +28,7 @@ pub(super) static CRONTAB: Keys = Keys {
     of: "`cron` as a mapping",
     known: &["minute", "hour", "day_of_week", "day_of_month", "month_of_year", "quartz"],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("month", "month_of_year"),
         ("weekday", "day_of_week"),
         ("day", "day_of_month"),
@@ -232,7 +232,7 @@ fn refuse<T>(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Opt
         Some(_) => node.span,
         None => node.part(report.text(), error.span.clone()),
     };
-    tell(&error.to_string(), |message| report.error(span, message));
+    add_with_hint(&error.to_string(), |message| report.error(span, message));
     None
 }
 
@@ -241,11 +241,14 @@ fn warn(node: &Node<'_>, warning: &CronWarning, report: &mut Report<'_>) {
         CronWarning::StepTooLarge { span, .. } => node.part(report.text(), span.clone()),
         CronWarning::AmbiguousDays(_) => node.span,
     };
-    tell(&warning.to_string(), |message| report.warning(span, message));
+    add_with_hint(&warning.to_string(), |message| report.warning(span, message));
 }
 
 /// Splits an error of the time engine at `; ` into message and hint, and adds it.
-pub(super) fn tell<'r>(text: &str, add: impl FnOnce(String) -> &'r mut super::problem::Problem) {
+pub(super) fn add_with_hint<'r>(
+    text: &str,
+    add: impl FnOnce(String) -> &'r mut super::problem::Problem,
+) {
     match text.split_once("; ") {
         Some((message, hint)) => add(message.to_owned()).hint(hint),
         None => add(text.to_owned()),
@@ -284,7 +287,7 @@ fn every(
     match Interval::new(period, phase, anchor) {
         Ok(interval) => Some(interval),
         Err(error) => {
-            tell(&error.to_string(), |message| report.error(node.span, message));
+            add_with_hint(&error.to_string(), |message| report.error(node.span, message));
             None
         }
     }
@@ -340,13 +343,13 @@ fn rrule(
         Ok(parsed) => {
             for warning in &parsed.warnings {
                 let span = node.part(report.text(), warning.span.clone());
-                tell(&warning.to_string(), |message| report.warning(span, message));
+                add_with_hint(&warning.to_string(), |message| report.warning(span, message));
             }
             Some(parsed.rrule)
         }
         Err(error) => {
             let span = node.part(report.text(), error.span.clone());
-            tell(&error.to_string(), |message| report.error(span, message));
+            add_with_hint(&error.to_string(), |message| report.error(span, message));
             None
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde_yaml::granit_parser::{
-    Event, Options, Parser, ScalarStyle, Span as Place, StrInput, Tag,
+    Event, Options, Parser, ScalarStyle, Span as Marks, StrInput, Tag,
 };
 
 use super::fields::is_merge;
@@ -236,13 +236,13 @@ fn check_depth(depth: usize, span: Span, report: &mut Report<'_>) -> Result<(), 
     Err(Broken)
 }
 
-fn bytes(place: &Place) -> Span {
+fn bytes(place: &Marks) -> Span {
     let range = place.byte_range().unwrap_or_default();
     Span::new(range.start, range.end)
 }
 
 /// Only `!!str` is of use here: any other tag would promise a type that JSON lacks.
-fn refuse_tag(event: &Event<'_>, place: &Place, report: &mut Report<'_>) {
+fn refuse_tag(event: &Event<'_>, place: &Marks, report: &mut Report<'_>) {
     let Some(tag) = event.tag() else { return };
     let plain_text = tag.core_suffix() == Some("str") && matches!(event, Event::Scalar(..));
     if plain_text {

@@ -152,7 +152,7 @@ mod tests {
     use crate::control::Question;
 
     /// The error of a command whose service responds with `head` and then, byte by byte, forever.
-    async fn told_by_a_drip(head: &str) -> String {
+    async fn error_of_slow_response(head: &str) -> String {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let head = head.to_owned();
         let drip = async move {
@@ -174,9 +174,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_never_ends_is_given_up() {
         let head = "HTTP/1.1 200 OK\r\ndownbeat-namespace: a\r\n\r\n";
-        let output = told_by_a_drip(head).await;
+        let output = error_of_slow_response(head).await;
         assert_eq!(output, "its answer did not end within 60 s (other error)");
-        let output = told_by_a_drip("HTTP/1.1 200 OK\r\nx: ").await;
+        let output = error_of_slow_response("HTTP/1.1 200 OK\r\nx: ").await;
         assert!(output.ends_with("(timed out)"), "{output}");
     }
 
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_answer_of_a_service_is_refused() {
+    async fn what_is_not_a_response_of_a_service_is_refused() {
         for (said, output) in [
             ("{\"ok\":null}\n", "it does not speak HTTP; an older downbeat has to be restarted"),
             ("HTTP/1.1 200 OK\r\n\r\n1", "it answered 200 OK and did not say who it is"),

@@ -84,7 +84,7 @@ pub enum Question {
         within: Duration,
     },
     /// The outcomes of slots.
-    History(history::Asked),
+    History(history::HistoryRequest),
     /// The lease, if anybody holds it.
     Leader,
 }

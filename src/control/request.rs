@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::wire::{BackfillBody, MAX_REQUEST, TriggerBody, WorkersBody};
 use super::{Command, Question};
 use crate::config::duration;
-use crate::service::history::Asked;
+use crate::service::history::HistoryRequest;
 
 /// Characters to encode in a path segment: RFC 3986, section 2.3.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -63,7 +63,7 @@ impl Command {
                 let within = within.as_millis();
                 get(format!("/v1/queues/{queue}/tasks/{task_id}?within={within}ms"))
             }
-            Command::Look(Question::History(Asked { entry, from, to, count })) => {
+            Command::Look(Question::History(HistoryRequest { entry, from, to, count })) => {
                 let mut path = format!("/v1/history?count={count}");
                 for (name, value) in [("entry", entry), ("from", from), ("to", to)] {
                     if let Some(value) = value {
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_service_would_refuse_for_its_size_is_not_sent() {
+    fn a_request_too_large_for_the_service_is_not_sent() {
         for (length, fits) in [(MAX_REQUEST - 100, true), (MAX_REQUEST, false)] {
             let queues = vec!["q".repeat(length)];
             let command = Command::Look(Question::Workers { queues, timeout: Duration::ZERO });

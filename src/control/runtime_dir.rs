@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::ownership::{self, Distrust, ROOT, is_below_only, normal, us};
+use crate::ownership::{self, Distrust, ROOT, effective_uid, normal, only_writable_by};
 use crate::{host, regular_file};
 
 /// Why a runtime directory, or its listener, is not trusted; and what to do about it.
@@ -92,7 +92,8 @@ pub(super) fn prepare(path: &Path) -> io::Result<()> {
         }
         _ => {}
     }
-    check(&path, &fs::symlink_metadata(&path)?, us(), Role::Service).map_err(io::Error::other)
+    check(&path, &fs::symlink_metadata(&path)?, effective_uid(), Role::Service)
+        .map_err(io::Error::other)
 }
 
 /// The owner of the directory, if a command may connect in it; `None` if the directory does not exist.
@@ -102,26 +103,26 @@ pub(super) fn owner(path: &Path) -> io::Result<Option<Result<u32, Untrusted>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         found => found?,
     };
-    Ok(Some(check(&path, &found, us(), Role::Command).map(|()| found.uid())))
+    Ok(Some(check(&path, &found, effective_uid(), Role::Command).map(|()| found.uid())))
 }
 
 /// Whether the process that listens on `socket`, which runs as `peer`, may be asked.
 pub(super) fn check_listener(socket: &Path, peer: u32, owner: u32) -> Result<(), Untrusted> {
-    if [ROOT, us(), owner].contains(&peer) {
+    if [ROOT, effective_uid(), owner].contains(&peer) {
         return Ok(());
     }
     Err(Untrusted::Listener { path: socket.to_owned(), peer, owner })
 }
 
 fn check(path: &Path, found: &Metadata, us: u32, role: Role) -> Result<(), Untrusted> {
-    let is_made_by_root = role == Role::Command && us == ROOT && is_below_only(path, &[ROOT]);
+    let is_made_by_root = role == Role::Command && us == ROOT && only_writable_by(path, &[ROOT]);
     let user = if is_made_by_root { found.uid() } else { us };
     let path = path.to_owned();
     ownership::check(found, user, 0o077).map_err(|distrust| match distrust {
         Distrust::Link => Untrusted::Link(path),
         Distrust::NotADirectory => Untrusted::NotADirectory(path),
         // Only then is it safe to advise acting as that user.
-        Distrust::Foreign(owner) if role == Role::Command && is_below_only(&path, &[ROOT]) => {
+        Distrust::Foreign(owner) if role == Role::Command && only_writable_by(&path, &[ROOT]) => {
             Untrusted::OfService { path, user: user_name(owner) }
         }
         Distrust::Foreign(owner) => Untrusted::Foreign { path, owner, us },
@@ -150,7 +151,7 @@ mod tests {
     #[test]
     fn a_directory_is_ours_or_roots_alone_and_no_link() {
         let folder = tempfile::tempdir().unwrap();
-        let us = us();
+        let us = effective_uid();
         let (path, link) = (folder.path().join("own"), folder.path().join("link"));
         fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
         symlink("own", &link).unwrap();
@@ -179,8 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn what_listens_is_ours_roots_or_the_owners() {
-        let us = us();
+    fn a_listener_runs_as_us_root_or_the_owner() {
+        let us = effective_uid();
         let socket = Path::new("/run/downbeat/control.sock");
         for peer in [us, ROOT, 998] {
             assert!(check_listener(socket, peer, 998).is_ok());

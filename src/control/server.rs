@@ -36,7 +36,7 @@ const MAX_CONNECTION: Duration = Duration::from_secs(600);
 /// How long an old connection may take to finish its response.
 const MAX_TRANSFER: Duration = Duration::from_secs(60);
 /// How long the last responses may take when the service stops.
-const LEAVE_WITHIN: Duration = Duration::from_millis(500);
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A socket file that is removed when dropped.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ async fn accept(
     }
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
-    let _ = time::timeout(LEAVE_WITHIN, all).await;
+    let _ = time::timeout(STOP_TIMEOUT, all).await;
     Ok(())
 }
 
@@ -231,7 +231,7 @@ pub(in crate::control) mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_is_taken_over_only_when_nobody_listens_on_it() {
+    async fn a_socket_is_taken_over_only_if_nobody_listens_on_it() {
         let folder = own_folder();
         let path = socket_path(folder.path());
         let socket = UnixSocket::new_stream().unwrap();
@@ -271,7 +271,7 @@ pub(in crate::control) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_says_nothing_more_is_hung_up_on() {
+    async fn a_silent_client_is_disconnected() {
         let routes = || Router::new().route("/", get(async || "here"));
         for head in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: localhost\r\nx: "] {
             let (said, after) = answer_to(routes(), head.as_bytes()).await;
@@ -284,7 +284,7 @@ pub(in crate::control) mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_have_asked_are_answered_before_it_stops() {
+    async fn open_requests_are_answered_before_it_stops() {
         let folder = own_folder();
         let path = socket_path(folder.path());
         let (asked_in, mut asked) = tokio::sync::mpsc::channel(1);

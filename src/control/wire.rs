@@ -114,11 +114,11 @@ impl BackfillBody {
 pub(super) struct WorkersBody {
     pub(super) queues: Vec<String>,
     /// The timeout as people write it: `1s`, `500ms`.
-    #[serde(default = "usual_timeout")]
+    #[serde(default = "default_timeout")]
     pub(super) timeout: String,
 }
 
-fn usual_timeout() -> String {
+fn default_timeout() -> String {
     duration::format(std::time::Duration::from_secs(1))
 }
 

@@ -14,7 +14,7 @@ pub const NO_RESULTS: &str = "no result backend is configured for this queue; se
 /// How far a task has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum TaskResult {
     /// It has not ended; its status in the worker's words.
     Pending(String),
     /// It succeeded, with its result if that can be shown.
@@ -61,7 +61,7 @@ pub fn reports_result(message: &Message) -> Result<(), Unsendable> {
 ///
 /// # Errors
 /// Why it cannot be seen.
-pub(super) fn shows_its_end(message: &Message) -> Result<(), Unsendable> {
+pub(super) fn records_end(message: &Message) -> Result<(), Unsendable> {
     let worker = &message.queue.worker;
     let why = match worker {
         Worker::Celery(settings) => {
@@ -110,30 +110,30 @@ pub fn result_key(queue: &Queue) -> Option<ResultKey> {
 /// The commands that ask Redis, in one step, about a task that was sent to `queue`. Pass the flattened
 /// replies to [`read`].
 #[must_use]
-pub fn questions(queue: &Queue, task_id: Uuid) -> Vec<Command> {
+pub fn result_queries(queue: &Queue, task_id: Uuid) -> Vec<Command> {
     match &queue.worker {
-        Worker::Celery(_) => celery::questions(task_id),
-        Worker::Rq(_) => rq::questions(task_id),
+        Worker::Celery(_) => celery::result_queries(task_id),
+        Worker::Rq(_) => rq::result_queries(task_id),
         _ => Vec::new(),
     }
 }
 
 /// Reads the replies; `None` is a value that Redis does not have.
 #[must_use]
-pub fn read(queue: &Queue, replies: &[Option<Vec<u8>>]) -> Answer {
+pub fn read(queue: &Queue, replies: &[Option<Vec<u8>>]) -> TaskResult {
     match &queue.worker {
         Worker::Celery(_) => celery::answer(replies),
         Worker::Rq(settings) => rq::answer(replies, *settings),
-        _ => Answer::Pending("no result".to_owned()),
+        _ => TaskResult::Pending("no result".to_owned()),
     }
 }
 
 /// The last line of a traceback, which names the exception.
 pub(super) fn last_line(traceback: &str) -> Option<String> {
     /// Maximum number of characters.
-    const MOST: usize = 1000;
+    const MAX_CHARS: usize = 1000;
     let line = traceback.lines().map(str::trim).rfind(|line| !line.is_empty())?;
-    Some(line.chars().take(MOST).collect())
+    Some(line.chars().take(MAX_CHARS).collect())
 }
 
 #[cfg(test)]

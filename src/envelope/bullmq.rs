@@ -10,7 +10,7 @@
 use serde_json::Value;
 
 use super::json::Json;
-use super::peek::{Next, Place, Store, Waiting, object};
+use super::peek::{Location, Next, Store, Waiting, object};
 use super::{Push, Task, Unsendable, Writes};
 use crate::queue::BullmqQueue;
 use crate::schedule::entry::{Backoff, BullmqOptions, Keep, Options};
@@ -61,14 +61,14 @@ pub(super) fn list_keys(queue: &str, settings: &BullmqQueue) -> [String; 2] {
 }
 
 /// Where jobs wait: first those without priority, then by priority, then those of a paused queue.
-pub(super) fn places(queue: &str, settings: &BullmqQueue) -> Vec<Place> {
+pub(super) fn places(queue: &str, settings: &BullmqQueue) -> Vec<Location> {
     let [wait, paused] = list_keys(queue, settings);
     let prefix = job_key(queue, settings);
     let prioritized = format!("{prefix}prioritized");
     [(wait, Next::Right), (prioritized, Next::Lowest), (paused, Next::Right)]
         .map(|(key, next)| {
             let prefix = prefix.clone();
-            Place { key, next, store: Some(Store::Hash { prefix, fields: FIELDS }) }
+            Location { key, next, store: Some(Store::Hash { prefix, fields: FIELDS }) }
         })
         .into()
 }
@@ -176,7 +176,7 @@ fn write_keep(json: &mut Json, keep: Keep) {
 }
 
 /// A job has one object as data and no expiry, and jobs with a priority wait where we do not write.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+pub(super) fn validate(message: &Message) -> Result<(), Unsendable> {
     if &*message.args != "[]" {
         let why = "a job of BullMQ has no args, only one object of data, which is `kwargs`";
         return Err(Unsendable::new("args", why));

@@ -146,7 +146,7 @@ pub(super) fn decode(stored: &[Option<Vec<u8>>]) -> Result<Waiting, String> {
 }
 
 /// On Redis, actors have priorities and messages do not.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+pub(super) fn validate(message: &Message) -> Result<(), Unsendable> {
     if message.priority.is_some() && message.queue.amqp.is_none() {
         let why = "Dramatiq's messages have no priority on Redis, only its actors have one";
         return Err(Unsendable::new("priority", why));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_expired_already_is_not_without_age() {
+    fn an_expired_message_has_a_maximum_age() {
         let message = sample::message("images", Worker::Dramatiq(settings()));
         let task = Task { expires_at: Some(UnixMs(0)), ..sample::task(&message) };
         assert_eq!(stored(&render(&task, &settings()))["options"]["max_age"], 1);

@@ -316,13 +316,13 @@ impl Unsendable {
 ///
 /// # Errors
 /// The first key without a meaning.
-pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
+pub fn validate(message: &Message, guards: Guards) -> Result<(), Unsendable> {
     if guards.max_queued.is_some() && lists(&message.queue).is_empty() {
         let why = "a stream keeps what has been read, so nobody can tell how much waits in it";
         return Err(Unsendable::new("max_queued", why));
     }
     if guards.overlap.is_some() {
-        answer::shows_its_end(message)?;
+        answer::records_end(message)?;
     }
     let kind = message.queue.worker.kind();
     if let Some(options) = message.options.as_deref().filter(|options| options.kind() != kind) {
@@ -335,12 +335,12 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
     }
     match &message.queue.worker {
         Worker::Celery(_) => Ok(()),
-        Worker::Rq(_) => rq::fits(message),
-        Worker::Dramatiq(_) => dramatiq::fits(message),
-        Worker::Sidekiq(_) => sidekiq::fits(message),
-        Worker::Bullmq(_) => bullmq::fits(message),
-        Worker::Json => plain::fits(message, "a plain list"),
-        Worker::Stream(_) => plain::fits(message, "a stream"),
+        Worker::Rq(_) => rq::validate(message),
+        Worker::Dramatiq(_) => dramatiq::validate(message),
+        Worker::Sidekiq(_) => sidekiq::validate(message),
+        Worker::Bullmq(_) => bullmq::validate(message),
+        Worker::Json => plain::validate(message, "a plain list"),
+        Worker::Stream(_) => plain::validate(message, "a stream"),
     }
 }
 
@@ -350,7 +350,7 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
 /// # Errors
 /// The first thing found that a worker cannot handle.
 pub fn check(message: &Message) -> Result<(), Unsendable> {
-    fits(message, Guards::default())?;
+    validate(message, Guards::default())?;
     match &message.queue.worker {
         Worker::Celery(settings) => celery::check(message, settings),
         Worker::Rq(_) => rq::check(message),

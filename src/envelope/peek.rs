@@ -13,11 +13,11 @@ use crate::queue::{Queue, Worker};
 use crate::schedule::UnixMs;
 
 /// Maximum bytes of a message that are read, both packed and unpacked.
-pub const MOST_BYTES: usize = 8 << 20;
+pub const MAX_BYTES: usize = 8 << 20;
 
 /// Where messages of a queue wait in Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// A list, sorted set or stream.
     pub key: String,
     /// Which message is taken next.
@@ -56,9 +56,9 @@ pub enum Store {
     },
 }
 
-impl Place {
-    fn list(key: impl Into<String>, next: Next) -> Place {
-        Place { key: key.into(), next, store: None }
+impl Location {
+    fn list(key: impl Into<String>, next: Next) -> Location {
+        Location { key: key.into(), next, store: None }
     }
 }
 
@@ -111,27 +111,30 @@ impl Waiting {
 
 /// Where the messages of `queue` wait in Redis, in the order in which workers look.
 #[must_use]
-pub fn places(queue: &Queue) -> Vec<Place> {
+pub fn places(queue: &Queue) -> Vec<Location> {
     let name = &*queue.name;
     match &queue.worker {
         Worker::Celery(settings) => {
             let keys = celery::list_keys(name, settings);
-            keys.into_iter().map(|key| Place::list(key, Next::Right)).collect()
+            keys.into_iter().map(|key| Location::list(key, Next::Right)).collect()
         }
         Worker::Rq(_) => {
             let store = Some(rq::store());
-            vec![Place { store, ..Place::list(rq::list_key(name), Next::Left) }]
+            vec![Location { store, ..Location::list(rq::list_key(name), Next::Left) }]
         }
         Worker::Dramatiq(settings) => {
             let store = Some(Store::Field { key: dramatiq::messages_key(name, settings) });
-            vec![Place { store, ..Place::list(dramatiq::list_key(name, settings), Next::Left) }]
+            vec![Location {
+                store,
+                ..Location::list(dramatiq::list_key(name, settings), Next::Left)
+            }]
         }
         Worker::Sidekiq(settings) => {
-            vec![Place::list(sidekiq::list_key(name, settings), Next::Right)]
+            vec![Location::list(sidekiq::list_key(name, settings), Next::Right)]
         }
         Worker::Bullmq(settings) => bullmq::places(name, settings),
-        Worker::Json => vec![Place::list(name, Next::Right)],
-        Worker::Stream(_) => vec![Place::list(name, Next::Oldest)],
+        Worker::Json => vec![Location::list(name, Next::Right)],
+        Worker::Stream(_) => vec![Location::list(name, Next::Oldest)],
     }
 }
 
@@ -188,10 +191,10 @@ pub(super) fn instant(text: &str) -> Option<UnixMs> {
 /// If it would be larger than [`MAX_BYTES`].
 pub(super) fn inflated(packed: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     use miniz_oxide::inflate::TINFLStatus;
-    match decompress_to_vec_zlib_with_limit(packed, MOST_BYTES) {
+    match decompress_to_vec_zlib_with_limit(packed, MAX_BYTES) {
         Ok(whole) => Ok(Cow::Owned(whole)),
         Err(error) if error.status == TINFLStatus::HasMoreOutput => {
-            Err(format!("larger than {} MiB when unpacked", MOST_BYTES >> 20))
+            Err(format!("larger than {} MiB when unpacked", MAX_BYTES >> 20))
         }
         Err(_) => Ok(Cow::Borrowed(packed)),
     }

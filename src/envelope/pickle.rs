@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_has_no_pickle() {
+    fn invalid_json_has_no_pickle() {
         for json in ["", "[1", "NaN", "1 2", &"[".repeat(128)] {
             assert!(of_json(json.as_bytes(), 0).is_err(), "{json}");
         }

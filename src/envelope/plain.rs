@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `id` | the task id |
 //! | `task`, `args`, `kwargs` | as the entry says; always there |
-//! | `headers` | the entry's own headers, and what [`Json::provenance`] tells: `downbeat_entry`, `downbeat_slot`, `downbeat_kind`, `traceparent` |
+//! | `headers` | the entry's own headers, and those of [`Json::provenance`]: `downbeat_entry`, `downbeat_slot`, `downbeat_kind`, `traceparent` |
 //! | `expires` | after this a worker should drop the message: RFC 3339 in UTC, or null |
 
 use serde_json::{Map, Value};
@@ -87,7 +87,7 @@ pub(super) fn decode_of_stream(id: &[u8], fields: &[Option<Vec<u8>>]) -> Result<
 }
 
 /// Only priorities have no meaning, as there is one list or stream.
-pub(super) fn fits(message: &Message, place: &str) -> Result<(), Unsendable> {
+pub(super) fn validate(message: &Message, place: &str) -> Result<(), Unsendable> {
     match message.priority {
         None => Ok(()),
         Some(_) => Err(Unsendable::new("priority", format!("{place} knows no priorities"))),
@@ -103,7 +103,7 @@ mod tests {
     use crate::queue::Worker;
 
     #[test]
-    fn the_object_holds_all_that_the_entry_says_and_where_it_comes_from() {
+    fn the_object_has_everything_of_the_entry_and_its_origin() {
         let mut message = sample::message("jobs", Worker::Json);
         message.headers = Some(r#"{"campaign":"spring"}"#.into());
         let task = sample::task(&message);

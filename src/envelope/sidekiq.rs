@@ -125,7 +125,7 @@ fn time(value: &Value) -> Option<UnixMs> {
 }
 
 /// Sidekiq's jobs have positional arguments only, no priority within a queue, and no expiry.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+pub(super) fn validate(message: &Message) -> Result<(), Unsendable> {
     if &*message.kwargs != "{}" {
         return Err(Unsendable::new("kwargs", "Sidekiq jobs have no kwargs, only args"));
     }

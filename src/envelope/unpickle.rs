@@ -3,16 +3,16 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::peek::MOST_BYTES;
+use super::peek::MAX_BYTES;
 
 /// Maximum nesting of lists and mappings.
-const MOST_DEPTH: usize = 100;
+const MAX_DEPTH: usize = 100;
 /// Maximum number of values.
-const MOST_VALUES: usize = 1 << 20;
+const MAX_VALUES: usize = 1 << 20;
 
 /// Why a pickle was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unread {
+pub(super) enum UnpickleError {
     /// It is truncated, or not a pickle.
     #[error("not a whole pickle")]
     Broken,
@@ -33,11 +33,11 @@ enum Node {
 }
 
 /// The value of a pickle of protocol 2 or later; tuples and sets become lists.
-pub(super) fn to_json(pickle: &[u8]) -> Result<Value, Unread> {
+pub(super) fn to_json(pickle: &[u8]) -> Result<Value, UnpickleError> {
     let mut machine = Machine { rest: pickle, ..Machine::default() };
     let root = machine.run()?;
-    let mut budget = MOST_BYTES;
-    machine.value(root, MOST_DEPTH, &mut budget)
+    let mut budget = MAX_BYTES;
+    machine.value(root, MAX_DEPTH, &mut budget)
 }
 
 /// Runs a pickle: opcodes of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
@@ -53,12 +53,12 @@ struct Machine<'p> {
 }
 
 impl Machine<'_> {
-    fn run(&mut self) -> Result<usize, Unread> {
-        while self.nodes.len() <= MOST_VALUES {
+    fn run(&mut self) -> Result<usize, UnpickleError> {
+        while self.nodes.len() <= MAX_VALUES {
             match self.byte()? {
                 0x80 => drop(self.byte()?),
                 0x95 => drop(self.number(8)?),
-                b'.' => return self.stack.pop().ok_or(Unread::Broken),
+                b'.' => return self.stack.pop().ok_or(UnpickleError::Broken),
                 b'N' => self.push(Value::Null),
                 0x88 => self.push(Value::Bool(true)),
                 0x89 => self.push(Value::Bool(false)),
@@ -70,7 +70,7 @@ impl Machine<'_> {
                     self.integer(length, true)?;
                 }
                 b'G' => {
-                    let bytes = self.take(8)?.try_into().map_err(|_| Unread::Broken)?;
+                    let bytes = self.take(8)?.try_into().map_err(|_| UnpickleError::Broken)?;
                     let float = f64::from_be_bytes(bytes);
                     let number = Number::from_f64(float).map(Value::Number);
                     self.push(number.unwrap_or_else(|| Value::String(float.to_string())));
@@ -89,17 +89,17 @@ impl Machine<'_> {
                 }
                 length @ 0x85..=0x87 => {
                     let length = usize::from(length - 0x84);
-                    let from = self.stack.len().checked_sub(length).ok_or(Unread::Broken)?;
+                    let from = self.stack.len().checked_sub(length).ok_or(UnpickleError::Broken)?;
                     let items = self.stack.split_off(from);
                     self.push_node(Node::List(items));
                 }
                 b'a' => {
-                    let item = self.stack.pop().ok_or(Unread::Broken)?;
+                    let item = self.stack.pop().ok_or(UnpickleError::Broken)?;
                     self.extend(&[item], false)?;
                 }
                 b's' => {
-                    let value = self.stack.pop().ok_or(Unread::Broken)?;
-                    let key = self.stack.pop().ok_or(Unread::Broken)?;
+                    let value = self.stack.pop().ok_or(UnpickleError::Broken)?;
+                    let key = self.stack.pop().ok_or(UnpickleError::Broken)?;
                     self.extend(&[key, value], true)?;
                 }
                 b'e' | 0x90 => {
@@ -121,26 +121,26 @@ impl Machine<'_> {
                 }
                 b'h' => self.recall(1)?,
                 b'j' => self.recall(4)?,
-                _ => return Err(Unread::NotPlain),
+                _ => return Err(UnpickleError::NotPlain),
             }
         }
-        Err(Unread::TooLarge)
+        Err(UnpickleError::TooLarge)
     }
 
-    fn byte(&mut self) -> Result<u8, Unread> {
+    fn byte(&mut self) -> Result<u8, UnpickleError> {
         self.take(1).map(|bytes| bytes[0])
     }
 
-    fn take(&mut self, length: usize) -> Result<&[u8], Unread> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Unread::Broken)?;
+    fn take(&mut self, length: usize) -> Result<&[u8], UnpickleError> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(UnpickleError::Broken)?;
         self.rest = rest;
         Ok(taken)
     }
 
     /// A length or an index of this many bytes.
-    fn number(&mut self, bytes: usize) -> Result<usize, Unread> {
-        let number = little_endian(self.take(bytes)?, false).ok_or(Unread::Broken)?;
-        usize::try_from(number).map_err(|_| Unread::Broken)
+    fn number(&mut self, bytes: usize) -> Result<usize, UnpickleError> {
+        let number = little_endian(self.take(bytes)?, false).ok_or(UnpickleError::Broken)?;
+        usize::try_from(number).map_err(|_| UnpickleError::Broken)
     }
 
     fn push(&mut self, value: Value) {
@@ -153,72 +153,72 @@ impl Machine<'_> {
     }
 
     /// An integer of more than 64 bits becomes a string of digits.
-    fn integer(&mut self, bytes: usize, is_signed: bool) -> Result<(), Unread> {
-        let number = little_endian(self.take(bytes)?, is_signed).ok_or(Unread::NotPlain)?;
+    fn integer(&mut self, bytes: usize, is_signed: bool) -> Result<(), UnpickleError> {
+        let number = little_endian(self.take(bytes)?, is_signed).ok_or(UnpickleError::NotPlain)?;
         let number = Number::from_i128(number)
             .map_or_else(|| Value::String(number.to_string()), Value::Number);
         self.push(number);
         Ok(())
     }
 
-    fn text(&mut self, length: usize) -> Result<(), Unread> {
+    fn text(&mut self, length: usize) -> Result<(), UnpickleError> {
         let length = self.number(length)?;
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| Unread::NotPlain)?;
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| UnpickleError::NotPlain)?;
         let text = Value::String(text.to_owned());
         self.push(text);
         Ok(())
     }
 
     /// Bytes as Python displays them.
-    fn bytes(&mut self, length: usize) -> Result<(), Unread> {
+    fn bytes(&mut self, length: usize) -> Result<(), UnpickleError> {
         let length = self.number(length)?;
         let text = format!("b'{}'", self.take(length)?.escape_ascii());
         self.push(Value::String(text));
         Ok(())
     }
 
-    fn since_mark(&mut self) -> Result<Vec<usize>, Unread> {
+    fn since_mark(&mut self) -> Result<Vec<usize>, UnpickleError> {
         let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len());
-        Ok(self.stack.split_off(mark.ok_or(Unread::Broken)?))
+        Ok(self.stack.split_off(mark.ok_or(UnpickleError::Broken)?))
     }
 
     /// Adds to the list or mapping on top of the stack.
-    fn extend(&mut self, more: &[usize], is_dict: bool) -> Result<(), Unread> {
-        let top = *self.stack.last().ok_or(Unread::Broken)?;
+    fn extend(&mut self, more: &[usize], is_dict: bool) -> Result<(), UnpickleError> {
+        let top = *self.stack.last().ok_or(UnpickleError::Broken)?;
         match &mut self.nodes[top] {
             Node::List(items) if !is_dict => items.extend_from_slice(more),
             Node::Dict(items) if is_dict && more.len().is_multiple_of(2) => {
                 items.extend_from_slice(more);
             }
-            _ => return Err(Unread::NotPlain),
+            _ => return Err(UnpickleError::NotPlain),
         }
         Ok(())
     }
 
     /// Python numbers them consecutively.
-    fn memoize(&mut self, index: usize) -> Result<(), Unread> {
-        let top = *self.stack.last().ok_or(Unread::Broken)?;
+    fn memoize(&mut self, index: usize) -> Result<(), UnpickleError> {
+        let top = *self.stack.last().ok_or(UnpickleError::Broken)?;
         match index.cmp(&self.memo.len()) {
             std::cmp::Ordering::Less => self.memo[index] = top,
             std::cmp::Ordering::Equal => self.memo.push(top),
-            std::cmp::Ordering::Greater => return Err(Unread::NotPlain),
+            std::cmp::Ordering::Greater => return Err(UnpickleError::NotPlain),
         }
         Ok(())
     }
 
-    fn recall(&mut self, bytes: usize) -> Result<(), Unread> {
+    fn recall(&mut self, bytes: usize) -> Result<(), UnpickleError> {
         let index = self.number(bytes)?;
-        self.stack.push(*self.memo.get(index).ok_or(Unread::Broken)?);
+        self.stack.push(*self.memo.get(index).ok_or(UnpickleError::Broken)?);
         Ok(())
     }
 
     /// Builds a value with its parts; each use of a part costs some of the `budget`.
-    fn value(&self, node: usize, depth: usize, budget: &mut usize) -> Result<Value, Unread> {
+    fn value(&self, node: usize, depth: usize, budget: &mut usize) -> Result<Value, UnpickleError> {
         let mut pay = |cost: usize| {
-            *budget = budget.checked_sub(cost).ok_or(Unread::TooLarge)?;
+            *budget = budget.checked_sub(cost).ok_or(UnpickleError::TooLarge)?;
             Ok(())
         };
-        let depth = depth.checked_sub(1).ok_or(Unread::TooLarge)?;
+        let depth = depth.checked_sub(1).ok_or(UnpickleError::TooLarge)?;
         // About the memory that a value takes.
         pay(64)?;
         match &self.nodes[node] {
@@ -283,12 +283,12 @@ mod tests {
             &b"cos\nsystem\n(X\x02\0\0\0idtR."[..],
             b"\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.",
         ] {
-            assert_eq!(to_json(pickle), Err(Unread::NotPlain));
+            assert_eq!(to_json(pickle), Err(UnpickleError::NotPlain));
         }
     }
 
     #[test]
-    fn what_repeats_or_nests_without_end_is_refused() {
+    fn values_that_repeat_or_nest_without_end_are_refused() {
         // Each list contains the one before it ten times: ten to the thirtieth values.
         let mut bomb = b"\x80\x04]\x94".to_vec();
         for level in 0..30 {
@@ -297,16 +297,20 @@ mod tests {
             bomb.extend(b"e\x94");
         }
         bomb.push(b'.');
-        assert_eq!(to_json(&bomb), Err(Unread::TooLarge));
-        assert_eq!(to_json(b"\x80\x04]\x94h\0a."), Err(Unread::TooLarge), "a list in itself");
+        assert_eq!(to_json(&bomb), Err(UnpickleError::TooLarge));
+        assert_eq!(
+            to_json(b"\x80\x04]\x94h\0a."),
+            Err(UnpickleError::TooLarge),
+            "a list in itself"
+        );
         let deep = [b"]".repeat(1_000_000), b"a".repeat(999_999), b".".to_vec()].concat();
-        assert_eq!(to_json(&deep), Err(Unread::TooLarge));
+        assert_eq!(to_json(&deep), Err(UnpickleError::TooLarge));
     }
 
     #[test]
-    fn what_is_cut_short_is_no_pickle() {
+    fn a_truncated_pickle_is_refused() {
         for end in 0..PROTOCOL_5.len() {
-            assert_eq!(to_json(&PROTOCOL_5[..end]), Err(Unread::Broken), "{end}");
+            assert_eq!(to_json(&PROTOCOL_5[..end]), Err(UnpickleError::Broken), "{end}");
         }
     }
 

@@ -41,8 +41,8 @@ impl Allowed {
             host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         match address.parse::<IpAddr>() {
             Ok(address) => {
-                let usual = [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()];
-                usual.contains(&address) || address == self.address
+                let loopback = [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()];
+                loopback.contains(&address) || address == self.address
             }
             Err(_) => host.eq_ignore_ascii_case("localhost"),
         }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loopback_address_is_asked_by_its_own_names_only() {
+    fn a_loopback_address_answers_to_its_own_names_only() {
         let allowed = |address: &str| Allowed::on(address.parse().unwrap());
         let here = allowed("127.0.0.1:9632").unwrap();
         for host in ["localhost", "LocalHost:9632", "127.0.0.1", "127.0.0.1:1", "[::1]:9632"] {

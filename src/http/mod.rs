@@ -34,13 +34,13 @@ pub use self::routes::on_socket;
 use crate::service::View;
 
 /// Maximum number of open connections; another one replaces the oldest.
-const MOST_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 /// How long a client may take to send its request.
-const ASK_WITHIN: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum duration of a connection, which is for one request.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum bytes of a request's head.
-const LONGEST_HEAD: usize = 16 << 10;
+const MAX_HEAD: usize = 16 << 10;
 
 /// A bound address, not yet serving.
 #[derive(Debug)]
@@ -101,11 +101,11 @@ impl Server {
 /// Accepts connections forever.
 async fn accept(listener: TcpListener, routes: Router) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(MOST_CONNECTIONS);
+    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(MAX_CONNECTIONS);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if open.len() == MOST_CONNECTIONS
+                if open.len() == MAX_CONNECTIONS
                     && let Some(oldest) = open.pop_front()
                 {
                     oldest.abort();
@@ -126,11 +126,11 @@ async fn accept(listener: TcpListener, routes: Router) -> io::Result<()> {
 async fn converse(stream: TcpStream, routes: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(ASK_WITHIN)
-        .max_buf_size(LONGEST_HEAD)
+        .header_read_timeout(REQUEST_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    let _ = tokio::time::timeout(ANSWER_WITHIN, connection).await;
+    let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
 }
 
 /// The routes of the address.

@@ -153,7 +153,7 @@ mod tests {
     const NOW: UnixMs = UnixMs::from_secs(1_798_761_605);
 
     #[test]
-    fn all_of_an_entry_is_said_and_nothing_else() {
+    fn all_details_of_an_entry_are_shown_and_nothing_else() {
         let plain = EntryDetail::new(&every("plain", 60), None, NOW);
         let json = serde_json::to_value(&plain).unwrap();
         let said = json.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_to_come_are_due_when_their_messages_go_and_no_more_than_are_left() {
+    fn future_slots_have_due_times_and_stop_at_the_limit() {
         let mut entry = every("tick", 60);
         entry.delay = Some(Box::new(Delay::spread(Duration::from_secs(60), 1, 2)));
         let seconds = |progress: Option<&Progress>, entry: &Entry| -> Vec<(i64, i64)> {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_slot_is_told_with_its_outcome_and_apart_from_the_last_that_was_sent() {
+    fn the_last_slot_has_its_outcome_and_differs_from_the_last_one_sent() {
         let entry = every("tick", 60);
         let [sent, skipped] = [1_798_761_540, 1_798_761_600].map(UnixMs::from_secs);
         let status = |progress: &Progress| entry_status(&entry, Some(progress), NOW);

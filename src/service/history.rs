@@ -16,7 +16,7 @@ use crate::schedule::{Schedule, TaskIds, UnixMs, Zone};
 use crate::store::contract::{History, HistoryQuery, PastEvent, StoreError};
 
 /// Default number of lines.
-pub const USUAL_COUNT: usize = 50;
+pub const DEFAULT_COUNT: usize = 50;
 /// Maximum number of lines.
 pub const MAX_COUNT: usize = 10_000;
 /// Maximum number of slots that are searched for those whose local time matches.
@@ -37,7 +37,7 @@ pub enum HistoryError {
 
 /// Which part of the history to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct HistoryRequest {
     /// The entry; `None` means all.
     pub entry: Option<String>,
     /// The earliest slot: RFC 3339, or local time in the entry's zone.
@@ -142,7 +142,7 @@ struct Range {
 
 impl Range {
     /// The requested range as local times in a zone.
-    fn by(zone: &Zone, asked: &Asked) -> Result<Range, Refused> {
+    fn by(zone: &Zone, asked: &HistoryRequest) -> Result<Range, Refused> {
         let time = |flag: &str, text: &Option<String>| {
             let parsed = text.as_ref().map(|text| instant::parse(text, zone)).transpose();
             parsed.map_err(|error| Refused::Invalid(format!("{flag}: {error}; {}", instant::HINT)))
@@ -167,7 +167,7 @@ impl Zones<'_> {
     }
 
     /// The requested range in the zone of the named entry, or in each entry's zone.
-    fn ranges(&self, asked: &Asked) -> Result<HashMap<Tz, Range>, Refused> {
+    fn ranges(&self, asked: &HistoryRequest) -> Result<HashMap<Tz, Range>, Refused> {
         let mut ranges = HashMap::new();
         let mut add = |zone: &Zone| -> Result<(), Refused> {
             if let Vacant(place) = ranges.entry(zone.iana()) {
@@ -191,7 +191,7 @@ impl Zones<'_> {
 /// # Errors
 /// If a time is invalid, or nothing is known of the named entry; or if `read` fails.
 pub async fn past(
-    asked: &Asked,
+    asked: &HistoryRequest,
     schedule: &Schedule,
     ids: &TaskIds,
     mut read: impl AsyncFnMut(HistoryQuery) -> Result<History, StoreError>,
@@ -272,12 +272,17 @@ mod tests {
         Schedule { entries, ..Schedule::default() }
     }
 
-    fn asked(entry: Option<&str>, from: Option<&str>, to: Option<&str>, count: usize) -> Asked {
+    fn asked(
+        entry: Option<&str>,
+        from: Option<&str>,
+        to: Option<&str>,
+        count: usize,
+    ) -> HistoryRequest {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        Asked { entry: text(entry), from: text(from), to: text(to), count }
+        HistoryRequest { entry: text(entry), from: text(from), to: text(to), count }
     }
 
-    fn past_of(asked: &Asked, events: &[PastEvent]) -> Result<Past, HistoryError> {
+    fn past_of(asked: &HistoryRequest, events: &[PastEvent]) -> Result<Past, HistoryError> {
         let read = async |query: HistoryQuery| {
             let mut selection = Selection::new(&query);
             events.iter().cloned().for_each(|event| selection.add(event));
@@ -311,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_skipped_has_a_reason_and_no_task_id() {
+    fn a_skipped_slot_has_a_reason_and_no_task_id() {
         let mut skipped = event("greenwich", 0, Outcome::Skipped(SkipReason::TooLate));
         skipped.line.count = 12;
         let shown = past_of(&asked(None, None, None, 50), &[skipped]).unwrap().events.remove(0);
@@ -335,9 +340,9 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_are_shown_oldest_first_and_that_there_are_more_is_said() {
+    fn the_newest_are_shown_oldest_first_with_a_flag_for_more() {
         let events: Vec<_> = (0..6).map(|n| event("greenwich", n * HOUR_MS, SENT)).collect();
-        let slots = |asked: &Asked| {
+        let slots = |asked: &HistoryRequest| {
             let past = past_of(asked, &events).unwrap();
             let hours = past.events.iter().map(|event| event.slot_utc.0 / HOUR_MS);
             (hours.collect::<Vec<_>>(), past.more)
@@ -358,7 +363,7 @@ mod tests {
             events.extend(names.map(|name| event(name, hour * HOUR_MS, SENT)));
         }
         let (from, to) = (Some("1970-01-05 12:00"), Some("1970-01-05 13:00"));
-        let hours = |asked: &Asked| {
+        let hours = |asked: &HistoryRequest| {
             let past = past_of(asked, &events).unwrap();
             let hour = |event: PastSlot| (event.entry, event.slot_utc.0 / HOUR_MS);
             (past.events.into_iter().map(hour).collect::<Vec<_>>(), past.more)
@@ -375,9 +380,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_of_a_name_is_told_from_nothing_to_show() {
+    fn an_unknown_name_is_distinguished_from_an_empty_history() {
         let events = [event("gone", 0, SENT)];
-        let refused = |asked: &Asked| past_of(asked, &events).unwrap_err().to_string();
+        let refused = |asked: &HistoryRequest| past_of(asked, &events).unwrap_err().to_string();
         assert_eq!(past_of(&asked(Some("gone"), None, None, 9), &events).unwrap().events.len(), 1);
         let later = Some("2027-01-01T00:00Z");
         for nothing in [asked(Some("gone"), later, None, 9), asked(Some("seoul"), None, None, 9)] {
@@ -391,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_store_says_is_bounded() {
+    fn texts_of_a_store_are_bounded() {
         let long = "x".repeat(5_000);
         let mut hostile = event(&long, i64::MAX, Outcome::Dispatched(Kind::Manual));
         hostile.at = UnixMs::MIN;

@@ -51,9 +51,9 @@ use crate::tzdata::Tzdata;
 /// Maximum time before the clock is read again.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
 /// How long a stopping service waits for carriers.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum age of what watchers see while the loop is busy.
-const SEEN_EVERY: Duration = Duration::from_millis(100);
+const VIEW_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a request for the status waits for the store's counters and pauses.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -283,7 +283,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// Waits briefly for pending responses, and records them.
     async fn finish(&mut self) {
-        let until = Instant::now() + LAST_ANSWERS;
+        let until = Instant::now() + DRAIN_TIMEOUT;
         self.handle(Event::Stop).await;
         while !(self.scheduler.is_at_rest() && self.manual_tasks == 0) {
             if self.scheduler.wake().is_due(self.now()) {
@@ -326,7 +326,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     self.pending
                         .push(async move { Done::Published(id, deliver(&carrier, publish).await) });
                 }
-                Action::Writes(writes) => self.tell_campaign(campaign::Request::Writes(writes)),
+                Action::Writes(writes) => self.send_to_campaign(campaign::Request::Writes(writes)),
                 Action::Reconnect => self.store.reconnect(),
                 Action::Applied => self.on_applied(),
                 Action::Log(event) => log::write(&event),
@@ -339,7 +339,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    pub(super) fn tell_campaign(&self, request: campaign::Request) {
+    pub(super) fn send_to_campaign(&self, request: campaign::Request) {
         // The campaign ends first only if the store is unusable, and then the process ends, too.
         let _ = self.reports.requests.send(request);
     }
@@ -355,22 +355,22 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 if let Some(counters) = counters {
                     self.scheduler.count(counters);
                 }
-                self.know_pauses(pauses);
+                self.on_pauses_read(pauses);
                 let _ = answer.send(self.status());
                 None
             }
             Done::Paused(pauses) => {
-                self.know_pauses(pauses);
+                self.on_pauses_read(pauses);
                 None
             }
             Done::Listed(snapshot, pauses, answer) => {
-                self.know_pauses(pauses);
+                self.on_pauses_read(pauses);
                 let state = snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace));
                 let _ = answer.send(self.list(state.as_ref()));
                 None
             }
             Done::Detailed(snapshot, pauses, name, answer) => {
-                self.know_pauses(pauses);
+                self.on_pauses_read(pauses);
                 let state = snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace));
                 let _ = answer.send(self.detail(&name, state.as_ref()));
                 None
@@ -383,20 +383,22 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     fn tick(&mut self) -> Duration {
         self.heartbeat.beat();
         let is_due = self.scheduler.wake().is_due(self.now());
-        if self.seen.receiver_count() > 0 && (!is_due || self.seen_at.elapsed() >= SEEN_EVERY) {
+        if self.seen.receiver_count() > 0 && (!is_due || self.seen_at.elapsed() >= VIEW_INTERVAL) {
             self.seen.send_replace(Arc::new(self.own_status()));
             self.seen_at = Instant::now();
         }
         let status = self.supervisor.is_status_due().then(|| self.status().summary());
-        self.supervisor.turn(status.as_deref())
+        self.supervisor.tick(status.as_deref())
     }
 
     async fn answer(&mut self, request: Request) {
         match request {
             Request::Resign(answer) => {
-                self.tell_campaign(campaign::Request::Resign(answer));
+                self.send_to_campaign(campaign::Request::Resign(answer));
             }
-            Request::Status(answer) if self.is_store_away() => drop(answer.send(self.status())),
+            Request::Status(answer) if self.is_store_unavailable() => {
+                drop(answer.send(self.status()))
+            }
             Request::Status(answer) => {
                 let (counted, pauses) = (self.store.counters(), self.store.pauses());
                 self.pending.push(async move {
@@ -448,14 +450,14 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    fn know_pauses(&mut self, pauses: Option<PausesRead>) {
+    fn on_pauses_read(&mut self, pauses: Option<PausesRead>) {
         if let Some(pauses) = pauses {
             self.scheduler.know_pauses(pauses);
         }
     }
 
     /// Whether the store is known to be unavailable: then no request waits for it.
-    fn is_store_away(&self) -> bool {
+    fn is_store_unavailable(&self) -> bool {
         self.scheduler.troubles().error.is_some()
             || self.reports.standing.borrow().trouble.is_some()
     }

@@ -202,7 +202,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             return None;
         }
         let difference = Difference::between(self.scheduler.schedule(), &schedule);
-        self.tell_campaign(campaign::Request::Schedule(short_hash(&schedule)));
+        self.send_to_campaign(campaign::Request::Schedule(short_hash(&schedule)));
         self.reloading = Some(Reloading { answers, difference });
         Some(Arc::new(schedule))
     }
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_asks_while_files_are_loaded_gets_one_more_load() {
+    async fn a_request_during_a_load_causes_another_load() {
         let (mut loads, go, begun) = loads();
         let (is_one_more, _first) = ask(&mut loads);
         assert!(is_one_more);

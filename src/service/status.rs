@@ -171,11 +171,11 @@ impl Status {
 }
 
 /// Maximum number of troubles of one sort that are listed.
-const MAX_TOLD: usize = 10;
+const MAX_LISTED: usize = 10;
 
 /// Adds a few troubles of one sort, and the number of the others.
 fn add_few(troubles: &mut Vec<String>, mut said: impl Iterator<Item = String>, what: &str) {
-    troubles.extend(said.by_ref().take(MAX_TOLD));
+    troubles.extend(said.by_ref().take(MAX_LISTED));
     match said.count() {
         0 => {}
         more => troubles.push(format!("the same of {more} more {what}")),
@@ -183,7 +183,7 @@ fn add_few(troubles: &mut Vec<String>, mut said: impl Iterator<Item = String>, w
 }
 
 /// What to do about a refused schedule.
-const MENDED: &str = "mended files are loaded automatically";
+const RELOAD_HINT: &str = "mended files are loaded automatically";
 
 /// The loaded schedule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -221,16 +221,16 @@ impl ScheduleStatus {
         Some(match (self.kept_at, &self.not_kept) {
             (Some(accepted_at), Some(why)) => format!(
                 "{refused}: the schedule from before goes on; the next start will run the one accepted \
-                 at {accepted_at}: {why}; {MENDED}"
+                 at {accepted_at}: {why}; {RELOAD_HINT}"
             ),
             (Some(accepted_at), None) => format!(
                 "{refused}: running the schedule accepted at {accepted_at}, and will again after a \
-                 restart; {MENDED}"
+                 restart; {RELOAD_HINT}"
             ),
             (None, Some(why)) => format!(
-                "{refused}: the schedule from before goes on; the next start will fail: {why}; {MENDED}"
+                "{refused}: the schedule from before goes on; the next start will fail: {why}; {RELOAD_HINT}"
             ),
-            (None, None) => format!("{refused}: the schedule from before goes on; {MENDED}"),
+            (None, None) => format!("{refused}: the schedule from before goes on; {RELOAD_HINT}"),
         })
     }
 }
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_keeps_slots_from_going_is_a_blockage() {
+    fn only_what_prevents_slots_from_being_sent_is_a_blockage() {
         let leader = Some("7 a:1:00000000".to_owned());
         let led = || Status { leader: leader.clone(), ..Status::default() };
         assert_eq!(led().troubles(), [""; 0]);
@@ -561,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_troubles_of_one_sort_a_few_are_told_and_the_rest_counted() {
+    fn of_many_troubles_of_one_sort_a_few_are_listed_and_the_rest_counted() {
         let queue = |n: usize| (format!("q{n:02}"), "no".to_owned());
         let refusing = |count: usize| {
             let leader = Some("7 a:1:00000000".to_owned());
@@ -574,7 +574,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_reload_is_told_with_what_the_next_start_will_run() {
+    fn a_refused_reload_is_reported_with_what_the_next_start_will_run() {
         let reload = ReloadStatus { text: "a.yaml:1:1: bad".to_owned(), ..ReloadStatus::default() };
         let trouble = |kept_at, not_kept: Option<&str>| {
             let not_kept = not_kept.map(str::to_owned);

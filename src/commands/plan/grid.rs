@@ -8,7 +8,7 @@ use jiff::civil::date;
 use crate::schedule::{Forecast, UnixMs, Zone};
 
 /// The longest day, in minutes, when the clock is set back.
-const LONGEST_DAY: usize = 25 * 60;
+const MAX_DAY_MINUTES: usize = 25 * 60;
 /// Possible minutes per cell: they divide an hour or a day.
 const CELLS: [usize; 18] =
     [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440];
@@ -50,7 +50,7 @@ impl<'a> Grid<'a> {
     /// The forecast by the zone's clock, in the shortest cells with which a row has at most `columns`.
     pub(super) fn new(forecast: &Forecast, zone: &'a Zone, columns: usize) -> Grid<'a> {
         let reading_s = reading_s(zone, forecast.from);
-        let (unit, minutes) = if forecast.minutes.len() <= LONGEST_DAY {
+        let (unit, minutes) = if forecast.minutes.len() <= MAX_DAY_MINUTES {
             let past = Duration::from_secs(reading_s.rem_euclid(3600).unsigned_abs());
             (Unit::Hour(forecast.from - past), HOUR)
         } else {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::refusal::Refusal;
-use super::sources::{Given, Names, Place, Sources};
-use super::unit::{self, Elsewhere};
+use super::sources::{Given, Names, Origin, Sources};
+use super::unit::{self, BrokerSource};
 use super::{Caller, Overrides};
 use crate::address::{Address, AddressError, AmqpAddress, RedisAddress, Secret};
 
@@ -67,7 +67,7 @@ fn named(
     overrides: &Overrides,
     file: Option<&Path>,
     from: &mut Sources<'_, '_, '_>,
-) -> Option<(Address, Place)> {
+) -> Option<(Address, Origin)> {
     let given = strongest(overrides, file, from)?;
     let base = from.base_of(&given);
     let address = from.check(Some(&given), |text| broker(text, &base))?;
@@ -90,16 +90,16 @@ fn strongest(
     let url = from.setting(url, exposed(overrides.broker.as_ref()));
     let path = from.setting(path, in_file);
     let only_in_file =
-        [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Place::File(_)));
+        [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Origin::File(_)));
     if only_in_file {
         if let Some(credential) = from.credential("broker", "CREDENTIALS_DIRECTORY") {
             return from.content(&credential);
         }
         if from.caller == Caller::Command
-            && let Some(elsewhere) =
-                file.and_then(|file| unit::broker_elsewhere(Path::new("/"), file))
+            && let Some(source) =
+                file.and_then(|file| unit::overriding_broker(Path::new("/"), file))
         {
-            return of_unit(elsewhere, from);
+            return of_unit(source, from);
         }
     }
     let chosen = match (url, path) {
@@ -118,14 +118,18 @@ fn strongest(
 }
 
 /// The broker that the service's unit names, as far as a command can read it.
-fn of_unit(elsewhere: Elsewhere, from: &mut Sources<'_, '_, '_>) -> Option<Given> {
-    let place = Place::Credential;
+fn of_unit(source: BrokerSource, from: &mut Sources<'_, '_, '_>) -> Option<Given> {
+    let place = Origin::Credential;
     from.note("broker", &place);
-    match elsewhere {
-        Elsewhere::Credential(path) => from.content(&Given::new(path.display().to_string(), place)),
-        Elsewhere::Environment(path) => {
+    match source {
+        BrokerSource::Credential(path) => {
+            from.content(&Given::new(path.display().to_string(), place))
+        }
+        BrokerSource::Environment(path) => {
             let path = path.display();
-            from.hide(format!("{path}, read when the service starts, names its broker"));
+            from.note_unknown_broker(format!(
+                "{path}, read when the service starts, names its broker"
+            ));
             None
         }
     }

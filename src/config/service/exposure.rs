@@ -8,19 +8,19 @@ use crate::config::problem::{Problem, Severity};
 
 /// Where a password was found. In the environment, only its own user can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Holder {
+pub(super) enum PasswordSource {
     /// On the command line.
     Flag(&'static str),
     /// In a file of its own, or in the configuration file.
     File(PathBuf),
 }
 
-impl Holder {
+impl PasswordSource {
     /// The warning if others can read it. Files below `credentials` belong to the service manager,
     /// which lets nobody else read them.
     pub(super) fn warning(&self, credentials: Option<&Path>) -> Option<Problem> {
         let (place, message, hint) = match self {
-            Holder::Flag(flag) => {
+            PasswordSource::Flag(flag) => {
                 let hint = match *flag {
                     "--broker" => {
                         "write the address into a file of mode 640 and name that with \
@@ -31,7 +31,7 @@ impl Holder {
                 let message = "every user of this machine can see a password on the command line";
                 ((*flag).to_owned(), message, hint.to_owned())
             }
-            Holder::File(path) => {
+            PasswordSource::File(path) => {
                 let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
                 if is_credential || is_of_a_container(path) || !is_open_to_all(path) {
                     return None;
@@ -76,14 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_warned_of_when_everybody_can_come_to_it_and_read_it() {
+    fn a_file_that_everybody_can_reach_and_read_causes_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("broker");
         fs::write(&file, "redis://:s3cret@host").unwrap();
         let warns = |folder_mode, mode| {
             fs::set_permissions(folder.path(), Permissions::from_mode(folder_mode)).unwrap();
             fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
-            Holder::File(file.clone()).warning(None).is_some()
+            PasswordSource::File(file.clone()).warning(None).is_some()
         };
         assert!(warns(0o755, 0o644));
         assert!(!warns(0o700, 0o644) && !warns(0o750, 0o644));
@@ -93,8 +93,8 @@ mod tests {
         // A link is as open as its target, and nobody else reads a credential.
         let link = folder.path().join("link");
         symlink(&file, &link).unwrap();
-        assert!(warns(0o755, 0o644) && Holder::File(link).warning(None).is_some());
-        assert_eq!(Holder::File(file.clone()).warning(Some(folder.path())), None);
+        assert!(warns(0o755, 0o644) && PasswordSource::File(link).warning(None).is_some());
+        assert_eq!(PasswordSource::File(file.clone()).warning(Some(folder.path())), None);
         // A Kubernetes volume: `broker` links to `..data/broker`, `..data` to `..2026_11_28`.
         let volume = folder.path().join("..2026_11_28");
         fs::create_dir(&volume).unwrap();
@@ -102,7 +102,7 @@ mod tests {
         symlink("..2026_11_28", folder.path().join("..data")).unwrap();
         let mounted = folder.path().join("mounted");
         symlink("..data/broker", &mounted).unwrap();
-        assert_eq!(Holder::File(mounted).warning(None), None);
-        assert_eq!(Holder::File(folder.path().join("nothing")).warning(None), None);
+        assert_eq!(PasswordSource::File(mounted).warning(None), None);
+        assert_eq!(PasswordSource::File(folder.path().join("nothing")).warning(None), None);
     }
 }

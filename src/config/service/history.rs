@@ -11,7 +11,7 @@ use crate::config::node::Node;
 use crate::config::report::Report;
 
 pub(super) static HISTORY: Keys =
-    Keys { of: "`history`", known: &["keep", "slots"], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`history`", known: &["keep", "slots"], unsupported: &[], aliases: &[] };
 
 const MIN_KEEP: Duration = Duration::from_secs(60);
 /// In Redis, 100 slots take 6 to 9 KB.

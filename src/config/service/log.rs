@@ -3,11 +3,11 @@
 use tracing_subscriber::filter::Targets;
 
 use super::refusal::Refusal;
-use super::sources::{Names, Place, Sources};
+use super::sources::{Names, Origin, Sources};
 use crate::config::fields::Keys;
 
 pub(super) static LOG: Keys =
-    Keys { of: "`log`", known: &["format", "level"], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`log`", known: &["format", "level"], unsupported: &[], aliases: &[] };
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) fn level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Opt
     let names = Names { key: "log.level", flag: "--log-level", env: "DOWNBEAT_LOG_LEVEL" };
     let inner = from.inner("log", &LOG, "level");
     let given = from.setting_at(names, flag, inner);
-    if given.as_ref().is_none_or(|given| matches!(given.place, Place::File(_)))
+    if given.as_ref().is_none_or(|given| matches!(given.place, Origin::File(_)))
         && let Some(directives) = from.variable(names.key, "RUST_LOG")
     {
         // To the parser any word is a target; as `config` shows them, only allow what targets consist

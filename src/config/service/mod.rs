@@ -34,17 +34,17 @@ use super::reader;
 use super::report::Report;
 
 use crate::address::{AmqpAddress, Secret};
-use crate::queue::{Home, Queues};
+use crate::queue::{QueueStore, Queues};
 use crate::tls::Tls;
 pub use broker::Broker;
 pub use environment::check as check_environment;
-use exposure::Holder;
+use exposure::PasswordSource;
 pub use history::History;
 pub use log::LogFormat;
 use refusal::Refusal;
 pub use shown::Identity;
 pub use sources::SettingSource;
-use sources::{Names, Place, Sources};
+use sources::{Names, Origin, Sources};
 
 /// The configuration file unless another is named.
 pub const DEFAULT_FILE: &str = "/etc/downbeat/downbeat.yaml";
@@ -81,10 +81,10 @@ static SERVICE: Keys = Keys {
         "runtime_dir",
     ],
     unsupported: &[],
-    elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
+    aliases: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
 };
 
-static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], unsupported: &[], elsewhere: &[] };
+static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], unsupported: &[], aliases: &[] };
 
 /// All that problems may quote of the file: any value could be a misplaced password.
 static KEYS: [&Keys; 15] = [
@@ -164,7 +164,7 @@ pub struct ServiceConfig {
     /// broker is named.
     pub broker: Option<Broker>,
     /// Why the service's broker cannot be determined, if so; `broker` may then belong to another service.
-    pub hidden_broker: Option<String>,
+    pub unknown_broker: Option<String>,
     /// The AMQP broker of all queues that do not name their own, if there is one.
     pub amqp: Option<Arc<AmqpAddress>>,
     /// Which certificates to trust for every broker.
@@ -253,12 +253,12 @@ fn config_file(
     overrides: &Overrides,
     env: &dyn Fn(&str) -> Option<String>,
     default: &Path,
-) -> (Option<PathBuf>, Option<Place>) {
+) -> (Option<PathBuf>, Option<Origin>) {
     if let Some(path) = &overrides.config {
-        return (Some(path.clone()), Some(Place::Flag("--config")));
+        return (Some(path.clone()), Some(Origin::Flag("--config")));
     }
     if let Some(path) = env("DOWNBEAT_CONFIG").filter(|path| !path.is_empty()) {
-        return (Some(path.into()), Some(Place::Env("DOWNBEAT_CONFIG")));
+        return (Some(path.into()), Some(Origin::Env("DOWNBEAT_CONFIG")));
     }
     // It may exist in a directory that cannot be entered: reading it reports the problem.
     (default.try_exists().unwrap_or(true).then(|| default.to_owned()), None)
@@ -278,8 +278,8 @@ fn read(
     let namespace = namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
     // Without a broker, `run` uses its own spool.
     let home = match &broker {
-        Some(Broker::Redis(_)) => Home::Redis { namespace: namespace.as_str().into() },
-        Some(Broker::Spool(_)) | None => Home::Spool,
+        Some(Broker::Redis(_)) => QueueStore::Redis { namespace: namespace.as_str().into() },
+        Some(Broker::Spool(_)) | None => QueueStore::Spool,
     };
     let queues = from.node("queues", |node, report| {
         queues::read(node, broker.as_ref(), &home, amqp.as_ref(), report)
@@ -287,7 +287,7 @@ fn read(
     if let (Some(file), Some(queues)) = (&file, &queues)
         && hold_password(queues, amqp.as_deref())
     {
-        from.note_holder(Holder::File(file.clone()));
+        from.note_password_source(PasswordSource::File(file.clone()));
     }
     let events = from.node("events", expect::boolean).flatten();
     let ttl = ttl(overrides.leader_ttl, &mut from);
@@ -302,21 +302,21 @@ fn read(
     let runtime_dir = directory(names, overrides.runtime_dir, &mut from);
 
     let env = from.env;
-    let mut hidden = from.hidden.take();
+    let mut unknown_broker = from.unknown_broker.take();
     let (problems, sources) = from.finish();
     if overrides.caller == Caller::Command && mixes_services(&sources) {
-        hidden = Some("the broker of the file may be another service's".to_owned());
+        unknown_broker = Some("the broker of the file may be another service's".to_owned());
     }
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }
     Ok(ServiceConfig {
         broker,
-        hidden_broker: hidden,
+        unknown_broker: unknown_broker,
         tls,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace,
-        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone()).in_home(home)),
+        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone()).in_store(home)),
         amqp,
         events: events.unwrap_or(false),
         ttl,
@@ -356,7 +356,7 @@ fn mixes_services(sources: &[(&'static str, SettingSource)]) -> bool {
 
 fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Vec<PathBuf>> {
     if !overrides.schedules.is_empty() {
-        from.note("schedules", &Place::Flag("--schedules"));
+        from.note("schedules", &Origin::Flag("--schedules"));
         return Some(overrides.schedules.clone());
     }
     if let Some(list) = from.variable("schedules", "DOWNBEAT_SCHEDULES") {
@@ -457,7 +457,7 @@ fn directory(
 ) -> Option<PathBuf> {
     // A path need not be UTF-8, so the flag's is not converted to text.
     if let Some(path) = flag {
-        from.note(names.key, &Place::Flag(names.flag));
+        from.note(names.key, &Origin::Flag(names.flag));
         return Some(path);
     }
     let given = from.setting(names, None)?;

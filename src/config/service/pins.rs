@@ -17,9 +17,9 @@ pub(super) fn read(
     from: &mut Sources<'_, '_, '_>,
 ) -> Pins {
     let in_file = node.and_then(|node| from.read(NAMES.key, node, mapping));
-    let elsewhere = from.setting_at(NAMES, flag, None);
-    let elsewhere = from.check(elsewhere.as_ref(), |text| Ok(Pins::parse(text)?));
-    elsewhere.or(in_file).unwrap_or_default()
+    let from_text = from.setting_at(NAMES, flag, None);
+    let from_text = from.check(from_text.as_ref(), |text| Ok(Pins::parse(text)?));
+    from_text.or(in_file).unwrap_or_default()
 }
 
 /// As `downbeat config` shows them.

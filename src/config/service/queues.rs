@@ -14,22 +14,22 @@ use crate::config::report::Report;
 use crate::config::settings::{MAX_NAME, amqp_name};
 use crate::envelope::{self, Misplaced};
 use crate::queue::{
-    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Home, Queue, Queues, Rate, ResultBackend,
-    RqQueue, Serializer, SidekiqQueue, StreamQueue, Worker,
+    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Queue, QueueStore, Queues, Rate,
+    ResultBackend, RqQueue, Serializer, SidekiqQueue, StreamQueue, Worker,
 };
 
 pub(super) static QUEUE: Keys = Keys {
     of: "a queue",
     known: &["worker", "broker", "catch_up_rate", "options"],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
 pub(super) static CELERY_AMQP: Keys = Keys {
     of: "`options` of a Celery queue on AMQP",
     known: &["exchange", "routing_key", "declare", "results"],
     unsupported: &[],
-    elsewhere: &[("result_backend", "results")],
+    aliases: &[("result_backend", "results")],
 };
 
 /// Only Dramatiq's own workers know the arguments with which to declare their queues.
@@ -37,60 +37,52 @@ pub(super) static DRAMATIQ_AMQP: Keys = Keys {
     of: "`options` of a Dramatiq queue on AMQP",
     known: &["exchange", "routing_key"],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
 pub(super) static CELERY: Keys = Keys {
     of: "`options` of a Celery queue",
     known: &["priority_steps", "separator", "key_prefix", "results"],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("sep", "separator"),
         ("global_keyprefix", "key_prefix"),
         ("result_backend", "results"),
     ],
 };
 
-pub(super) static RQ: Keys = Keys {
-    of: "`options` of an RQ queue",
-    known: &["serializer"],
-    unsupported: &[],
-    elsewhere: &[],
-};
+pub(super) static RQ: Keys =
+    Keys { of: "`options` of an RQ queue", known: &["serializer"], unsupported: &[], aliases: &[] };
 
 pub(super) static DRAMATIQ: Keys = Keys {
     of: "`options` of a Dramatiq queue",
     known: &["namespace"],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
 pub(super) static SIDEKIQ: Keys = Keys {
     of: "`options` of a Sidekiq queue",
     known: &["namespace"],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
-pub(super) static BULLMQ: Keys = Keys {
-    of: "`options` of a BullMQ queue",
-    known: &["prefix"],
-    unsupported: &[],
-    elsewhere: &[],
-};
+pub(super) static BULLMQ: Keys =
+    Keys { of: "`options` of a BullMQ queue", known: &["prefix"], unsupported: &[], aliases: &[] };
 
 pub(super) static STREAM: Keys =
-    Keys { of: "`options` of a stream", known: &["maxlen"], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`options` of a stream", known: &["maxlen"], unsupported: &[], aliases: &[] };
 
 pub(super) static NONE: Keys =
-    Keys { of: "`options` of this queue", known: &[], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`options` of this queue", known: &[], unsupported: &[], aliases: &[] };
 
 /// Reads the mapping; reports wrong values and leaves them out. Celery's queues are on the AMQP broker
-/// `amqp`, if there is one, unless they name another; `home` holds those that are on no AMQP broker.
+/// `amqp`, if there is one, unless they name another; `store` holds those that are on no AMQP broker.
 pub(super) fn read(
     node: &Node<'_>,
     state: Option<&Broker>,
-    home: &Home,
+    store: &QueueStore,
     amqp: Option<&Arc<AmqpAddress>>,
     report: &mut Report<'_>,
 ) -> Queues {
@@ -109,8 +101,8 @@ pub(super) fn read(
         let queue = Queue { name: name.into(), worker, amqp, catch_up_rate: rate };
         // Whether a spool can hold it matters only once an entry names it: the queue may be for another
         // broker.
-        if let (Home::Redis { .. }, Err(Misplaced { message, hint })) =
-            (home, envelope::check_place(&queue, Some(home)))
+        if let (QueueStore::Redis { .. }, Err(Misplaced { message, hint })) =
+            (store, envelope::check_place(&queue, Some(store)))
         {
             report.error(pair.key.span, message).hint(hint);
         }

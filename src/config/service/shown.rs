@@ -44,7 +44,7 @@ impl ServiceConfig {
             ("namespace", service.namespace.clone(), own.namespace),
         ]
         .into_iter()
-        .filter(|(key, ..)| self.hidden_broker.is_none() || *key == "namespace")
+        .filter(|(key, ..)| self.unknown_broker.is_none() || *key == "namespace")
         .filter_map(|(key, theirs, ours)| {
             let source = self.source(key)?;
             (theirs != ours).then(|| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Caller;
 use super::environment;
-use super::exposure::Holder;
+use super::exposure::PasswordSource;
 use super::refusal::Refusal;
 use super::unit;
 use crate::config::fields::{Fields, Keys};
@@ -29,7 +29,7 @@ pub(super) struct Names {
 
 /// Where a value was set.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+pub(super) enum Origin {
     Flag(&'static str),
     Env(&'static str),
     /// A credential that systemd passes to the service.
@@ -37,14 +37,14 @@ pub(super) enum Place {
     File(Span),
 }
 
-impl Place {
+impl Origin {
     /// The precedence; smaller wins.
     pub(super) fn rank(self) -> u8 {
         match self {
-            Place::Flag(_) => 0,
-            Place::Env(_) => 1,
-            Place::Credential => 2,
-            Place::File(_) => 3,
+            Origin::Flag(_) => 0,
+            Origin::Env(_) => 1,
+            Origin::Credential => 2,
+            Origin::File(_) => 3,
         }
     }
 }
@@ -83,13 +83,13 @@ impl fmt::Display for SettingSource {
 /// A value as written, and where it was set.
 pub(super) struct Given {
     pub(super) text: String,
-    pub(super) place: Place,
+    pub(super) place: Origin,
     /// The file that was read for it, if `place` only names that file.
     pub(super) file: Option<PathBuf>,
 }
 
 impl Given {
-    pub(super) fn new(text: String, place: Place) -> Given {
+    pub(super) fn new(text: String, place: Origin) -> Given {
         Given { text, place, file: None }
     }
 }
@@ -105,8 +105,8 @@ pub(super) struct Sources<'e, 'n, 't> {
     notes: Vec<(&'static str, SettingSource)>,
     pub(super) caller: Caller,
     /// Why the service's broker is unknown.
-    pub(super) hidden: Option<String>,
-    holders: Vec<Holder>,
+    pub(super) unknown_broker: Option<String>,
+    holders: Vec<PasswordSource>,
 }
 
 impl<'e, 'n, 't> Sources<'e, 'n, 't> {
@@ -126,7 +126,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             problems,
             notes,
             caller,
-            hidden: None,
+            unknown_broker: None,
             holders: Vec::new(),
         }
     }
@@ -147,16 +147,16 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     /// Notes that the value is or has a password.
     pub(super) fn note_secret(&mut self, given: &Given) {
         let holder = match (&given.file, given.place) {
-            (Some(path), _) => Holder::File(path.clone()),
-            (None, Place::Flag(flag)) => Holder::Flag(flag),
-            (None, Place::File(_)) => Holder::File(self.report.file().into()),
-            (None, Place::Env(_) | Place::Credential) => return,
+            (Some(path), _) => PasswordSource::File(path.clone()),
+            (None, Origin::Flag(flag)) => PasswordSource::Flag(flag),
+            (None, Origin::File(_)) => PasswordSource::File(self.report.file().into()),
+            (None, Origin::Env(_) | Origin::Credential) => return,
         };
-        self.note_holder(holder);
+        self.note_password_source(holder);
     }
 
     /// Notes that a file has a secret.
-    pub(super) fn note_holder(&mut self, holder: Holder) {
+    pub(super) fn note_password_source(&mut self, holder: PasswordSource) {
         if !self.holders.contains(&holder) {
             self.holders.push(holder);
         }
@@ -176,7 +176,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         node: Option<&'n Node<'t>>,
     ) -> Option<Given> {
         let in_file = node.and_then(|node| self.text_of(node));
-        let flag = flag.map(|text| Given::new(text, Place::Flag(names.flag)));
+        let flag = flag.map(|text| Given::new(text, Origin::Flag(names.flag)));
         let given = flag.or_else(|| self.read_variable(names.env)).or(in_file)?;
         self.note(names.key, &given.place);
         Some(given)
@@ -189,7 +189,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             self.report.error(node.span, message);
             return None;
         }
-        Some(Given::new(text?.to_owned(), Place::File(node.span)))
+        Some(Given::new(text?.to_owned(), Origin::File(node.span)))
     }
 
     /// A setting one level down: `leader: {ttl: …}`.
@@ -220,7 +220,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         node: &Node<'_>,
         read: impl FnOnce(&Node<'_>, &mut Report<'_>) -> T,
     ) -> T {
-        self.note(key, &Place::File(node.span));
+        self.note(key, &Origin::File(node.span));
         read(node, &mut self.report)
     }
 
@@ -232,7 +232,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             self.report.error(node.span, format!("`{key}` is empty"));
             return None;
         }
-        self.note(key, &Place::File(node.span));
+        self.note(key, &Origin::File(node.span));
         let paths: Vec<_> = items.iter().filter_map(|item| self.text_of(item)).collect();
         let base = self.base.clone();
         Some(paths.iter().filter_map(|path| self.path(Some(path), &base)).collect())
@@ -283,7 +283,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     fn read_variable(&self, name: &'static str) -> Option<Given> {
         debug_assert!(environment::is_setting(name), "`{name}` is read but not listed");
         let text = (self.env)(name).filter(|text| !text.is_empty())?;
-        Some(Given::new(text, Place::Env(name)))
+        Some(Given::new(text, Origin::Env(name)))
     }
 
     /// The first line of a file that holds a secret.
@@ -295,10 +295,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             matches!(&read, Err(error) if error.kind() == ErrorKind::PermissionDenied);
         if self.caller == Caller::Command && is_forbidden {
             let what = match place {
-                Place::Credential => path.display().to_string(),
-                Place::Flag(_) | Place::Env(_) | Place::File(_) => "the broker's file".to_owned(),
+                Origin::Credential => path.display().to_string(),
+                Origin::Flag(_) | Origin::Env(_) | Origin::File(_) => {
+                    "the broker's file".to_owned()
+                }
             };
-            self.hide(format!(
+            self.note_unknown_broker(format!(
                 "this user cannot read {what}, which may name its broker: `sudo` can"
             ));
             return None;
@@ -324,15 +326,15 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     }
 
     /// Notes why the service's broker is unknown.
-    pub(super) fn hide(&mut self, why: String) {
-        self.hidden = Some(why);
+    pub(super) fn note_unknown_broker(&mut self, why: String) {
+        self.unknown_broker = Some(why);
     }
 
     /// The directory that relative paths of a value count from.
     pub(super) fn base_of(&self, given: &Given) -> PathBuf {
         match given.place {
-            Place::File(_) => self.base.clone(),
-            Place::Flag(_) | Place::Env(_) | Place::Credential => PathBuf::new(),
+            Origin::File(_) => self.base.clone(),
+            Origin::Flag(_) | Origin::Env(_) | Origin::Credential => PathBuf::new(),
         }
     }
 
@@ -352,12 +354,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         }
     }
 
-    pub(super) fn error(&mut self, place: &Place, message: &str, hint: &str) {
+    pub(super) fn error(&mut self, place: &Origin, message: &str, hint: &str) {
         let problem = match place {
-            Place::File(span) => self.report.error(*span, message),
-            Place::Flag(flag) => self.push(Problem::whole(*flag, message)),
-            Place::Env(name) => self.push(Problem::whole(format!("environment:{name}"), message)),
-            Place::Credential => self.push(Problem::whole("credential", message)),
+            Origin::File(span) => self.report.error(*span, message),
+            Origin::Flag(flag) => self.push(Problem::whole(*flag, message)),
+            Origin::Env(name) => self.push(Problem::whole(format!("environment:{name}"), message)),
+            Origin::Credential => self.push(Problem::whole("credential", message)),
         };
         if !hint.is_empty() {
             problem.hint(hint);
@@ -375,13 +377,13 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     }
 
     /// Notes what set a key, replacing any earlier note.
-    pub(super) fn note(&mut self, key: &'static str, place: &Place) {
+    pub(super) fn note(&mut self, key: &'static str, place: &Origin) {
         self.notes.retain(|(noted, _)| *noted != key);
         let source = match place {
-            Place::Flag(flag) => SettingSource::Flag(flag),
-            Place::Env(name) => SettingSource::Env(name),
-            Place::Credential => SettingSource::Credential,
-            Place::File(span) => {
+            Origin::Flag(flag) => SettingSource::Flag(flag),
+            Origin::Env(name) => SettingSource::Env(name),
+            Origin::Credential => SettingSource::Credential,
+            Origin::File(span) => {
                 let (line, column) = self.report.position(*span);
                 SettingSource::File { path: self.report.file().to_owned(), line, column }
             }

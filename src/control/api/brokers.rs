@@ -14,11 +14,11 @@ use super::input::{Body, Names, Query};
 use crate::config::duration;
 use crate::control::Question;
 use crate::control::wire::WorkersBody;
-use crate::service::history::{self, Asked};
+use crate::service::history::{self, HistoryRequest};
 
 /// Maximum and default number of messages shown.
 const MAX_MESSAGES: usize = 1000;
-const USUAL_MESSAGES: usize = 10;
+const DEFAULT_MESSAGES: usize = 10;
 /// Maximum timeout; slower workers are of no use.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -47,7 +47,7 @@ pub(super) async fn messages(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let query = Query::read(query.as_deref(), &["count"])?;
-    let count = query.or("count", USUAL_MESSAGES, |text| number("count", text, MAX_MESSAGES))?;
+    let count = query.or("count", DEFAULT_MESSAGES, |text| number("count", text, MAX_MESSAGES))?;
     look(&api, Question::Peek { queue, count }).await
 }
 
@@ -58,8 +58,8 @@ pub(super) async fn history(
     let query = Query::read(query.as_deref(), &["entry", "from", "to", "count"])?;
     let text = |name| query.get(name).map(str::to_owned);
     let count = |text: &str| number("count", text, history::MAX_COUNT);
-    let count = query.or("count", history::USUAL_COUNT, count)?;
-    let asked = Asked { entry: text("entry"), from: text("from"), to: text("to"), count };
+    let count = query.or("count", history::DEFAULT_COUNT, count)?;
+    let asked = HistoryRequest { entry: text("entry"), from: text("from"), to: text("to"), count };
     look(&api, Question::History(asked)).await
 }
 

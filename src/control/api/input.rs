@@ -88,14 +88,14 @@ impl Query {
         self.0.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter as `read` parses it, or `usual`.
+    /// The value of a parameter as `read` parses it, or `default`.
     pub(super) fn or<T>(
         &self,
         name: &str,
-        usual: T,
+        default: T,
         read: impl FnOnce(&str) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        self.get(name).map_or(Ok(usual), read)
+        self.get(name).map_or(Ok(default), read)
     }
 }
 

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_worker_would_choke_on_is_refused() {
+    fn what_a_worker_cannot_handle_is_refused() {
         let refused = [
             (calling("", "q"), "the task has no name"),
             (calling("demo.add", ""), r#""" cannot be the name of a queue"#),

@@ -27,7 +27,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// Both questions.
+    /// Both result_queries.
     pub const ALL: [Question; 2] = [Question::Registered, Question::ActiveQueues];
 
     fn method(self) -> &'static str {
@@ -51,11 +51,11 @@ pub struct LiveWorker {
     pub key_prefix: Box<str>,
 }
 
-/// One round of questions to all workers of a key prefix.
+/// One round of result_queries to all workers of a key prefix.
 #[derive(Debug)]
 pub struct Inspection {
     settings: CeleryQueue,
-    /// Distinguishes its replies from those of other inspections, and of its own two questions.
+    /// Distinguishes its replies from those of other inspections, and of its own two result_queries.
     id: Uuid,
 }
 
@@ -121,7 +121,7 @@ impl Inspection {
     }
 
     /// Adds a reply to the known workers, and ignores an unreadable one.
-    pub fn hear(&self, answer: &[u8], workers: &mut Vec<LiveWorker>) {
+    pub fn on_reply(&self, answer: &[u8], workers: &mut Vec<LiveWorker>) {
         let Some((ticket, said)) = read(answer) else { return };
         for (name, said) in said {
             let Value::Array(said) = said else { continue };
@@ -170,17 +170,18 @@ mod tests {
     }
 
     #[test]
-    fn what_workers_tell_is_put_together_by_their_names() {
+    fn replies_are_merged_by_worker_name() {
         let settings = CeleryQueue { key_prefix: "shop-".into(), ..CeleryQueue::default() };
         let inspection = Inspection::new(&settings, Uuid::from_u128(7));
         let mut workers = Vec::new();
-        let mut hear = |ticket, said: Value| inspection.hear(&answer(ticket, &said), &mut workers);
-        hear("registered", json!({"celery@a": ["demo.add [rate_limit=10/m]", "demo.echo", 7]}));
-        hear("active_queues", json!({"celery@a": [{"name": "reports", "durable": true}, {}]}));
-        hear("active_queues", json!({"celery@b": [{"name": "mail"}]}));
-        hear("registered", json!({"celery@c": {"error": "no such command"}}));
-        hear("registered", json!([]));
-        inspection.hear(b"nonsense", &mut workers);
+        let mut on_reply =
+            |ticket, said: Value| inspection.on_reply(&answer(ticket, &said), &mut workers);
+        on_reply("registered", json!({"celery@a": ["demo.add [rate_limit=10/m]", "demo.echo", 7]}));
+        on_reply("active_queues", json!({"celery@a": [{"name": "reports", "durable": true}, {}]}));
+        on_reply("active_queues", json!({"celery@b": [{"name": "mail"}]}));
+        on_reply("registered", json!({"celery@c": {"error": "no such command"}}));
+        on_reply("registered", json!([]));
+        inspection.on_reply(b"nonsense", &mut workers);
         let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let worker = |name: &str, tasks: &[&str], queues: &[&str]| LiveWorker {
             name: name.to_owned(),

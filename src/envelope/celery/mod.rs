@@ -24,7 +24,7 @@ pub mod event;
 mod inspect;
 mod keys;
 
-pub(super) use answer::{RESULT, answer, questions, reports_result};
+pub(super) use answer::{RESULT, answer, reports_result, result_queries};
 pub use check::{check, is_reserved_header};
 pub(super) use decode::decode;
 pub use inspect::{Inspection, LiveWorker, Question};

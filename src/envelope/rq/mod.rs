@@ -7,7 +7,7 @@
 mod answer;
 mod decode;
 
-pub(super) use answer::{answer, questions, reports_result};
+pub(super) use answer::{answer, reports_result, result_queries};
 pub(super) use decode::{decode, store};
 
 use super::json::Json;
@@ -137,7 +137,7 @@ fn options(message: &Message) -> Option<&RqOptions> {
 }
 
 /// RQ takes the jobs of a queue in order, so priorities have no meaning.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+pub(super) fn validate(message: &Message) -> Result<(), Unsendable> {
     match message.priority {
         None => Ok(()),
         Some(_) => Err(Unsendable::new("priority", "RQ's queues know no priorities")),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_written_anew_and_its_id_goes_last() {
+    fn a_job_is_rewritten_and_its_id_pushed_last() {
         let message = message();
         let task = sample::task(&message);
         let task = Task { expires_at: Some(UnixMs(1_795_230_060_001)), ..task };
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_holds_the_call_and_where_it_comes_from() {
+    fn a_job_has_the_call_and_its_origin() {
         let message = message();
         let task = sample::task(&message);
         let fields = fields(&task);

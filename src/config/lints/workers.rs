@@ -117,9 +117,9 @@ fn unregistered(entry: &Entry, takers: &[&LiveWorker], rest: &[&LiveWorker]) -> 
         entry.name,
         names(takers)
     );
-    let elsewhere: Vec<_> =
+    let with_task: Vec<_> =
         rest.iter().copied().filter(|worker| worker.tasks.contains(task)).collect();
-    if let Some(first) = elsewhere.first() {
+    if let Some(first) = with_task.first() {
         let queues: Vec<_> = first.queues.iter().map(|queue| format!("`{queue}`")).collect();
         let hint = format!("{} registers it, and takes from {}", first.name, queues.join(", "));
         return (message, hint);

@@ -7,7 +7,7 @@ mod workers;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::load::{Loaded, Place};
+use super::load::{Loaded, Position};
 use super::problem::{Problem, Severity};
 use super::report::MAX_PROBLEMS;
 use crate::schedule::{ClockChange, Entry, Timing, UnixMs};
@@ -16,7 +16,7 @@ pub use queues::unnamed_queues;
 pub use workers::{against_workers, celery_queues};
 
 /// Messages in one second that deserve a warning: workers may be slower.
-const CROWD: usize = 100;
+const MAX_PER_SECOND: usize = 100;
 /// How far ahead clock changes are searched.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 const INSTANT: Duration = Duration::from_millis(1);
@@ -91,7 +91,7 @@ impl<'l> Warnings<'l> {
     }
 }
 
-fn warning(loaded: &Loaded, place: &Place, message: String) -> Problem {
+fn warning(loaded: &Loaded, place: &Position, message: String) -> Problem {
     let file = loaded.files.get(place.file as usize).map(|file| file.path.display().to_string());
     let mut problem = Problem::whole(file.unwrap_or_default(), message);
     problem.severity = Severity::Warning;
@@ -144,7 +144,7 @@ fn in_gap(entry: &Entry, gap: UnixMs) -> Option<(String, String)> {
 fn crowd(loaded: &Loaded, crowds: HashMap<i64, (usize, &Entry)>) -> Option<Problem> {
     // Of equally full ones, the first.
     let fullest = crowds.into_iter().max_by_key(|(second, (count, _))| (*count, -second));
-    let (second, (count, entry)) = fullest.filter(|(_, (count, _))| *count >= CROWD)?;
+    let (second, (count, entry)) = fullest.filter(|(_, (count, _))| *count >= MAX_PER_SECOND)?;
     let at = entry.zone.to_rfc3339(UnixMs::from_secs(second));
     let message = format!("{count} entries are due in the second {at}, `{}` first", entry.name);
     let hint = "`spread` for a tag, `jitter`, `phase`, or `H` in a crontab line keep them apart; \
