@@ -73,7 +73,7 @@ fn hash_of(text: &str) -> Uuid {
 /// A position in a schedule file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Position in [`Loaded::files`].
+    /// Index into [`Loaded::files`].
     pub file: u32,
     /// From 1.
     pub line: u32,

@@ -27,7 +27,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// Both result_queries.
+    /// Both questions.
     pub const ALL: [Question; 2] = [Question::Registered, Question::ActiveQueues];
 
     fn method(self) -> &'static str {
@@ -51,11 +51,11 @@ pub struct LiveWorker {
     pub key_prefix: Box<str>,
 }
 
-/// One round of result_queries to all workers of a key prefix.
+/// One round of questions to all workers of a key prefix.
 #[derive(Debug)]
 pub struct Inspection {
     settings: CeleryQueue,
-    /// Distinguishes its replies from those of other inspections, and of its own two result_queries.
+    /// Distinguishes its replies from those of other inspections, and of its own two questions.
     id: Uuid,
 }
 
