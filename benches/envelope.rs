@@ -1,5 +1,5 @@
-//! How long one message takes to render, without templates and with some; a burst renders
-//! thousands in a row.
+//! How long it takes to render a message, with and without templates; a burst renders thousands in a
+//! row.
 
 use std::hint::black_box;
 use std::time::Duration;

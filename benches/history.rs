@@ -1,13 +1,13 @@
-//! What Redis keeps of many slots, with a real leader that records them.
+//! How much Redis keeps about many slots, with a real leader that records them.
 //!
 //! - `day`: a day of 200 slots a second with the default `history`. Nobody led for a day (the entries
-//!   registered while Redis' clock was a day behind), and the leader sends all of it as fast as it can.
+//!   registered while Redis' clock was a day behind), and the leader sends all of them as fast as it can.
 //! - `busy`: a slot each millisecond, so that the leader is never idle for long, with a short history, in
 //!   real time.
 //!
-//! It asserts that each slot recorded is one message, and that the journal keeps what `history` says and little
-//! more. It prints the sizes of the keys as `MEMORY USAGE` shows them, and, as a baseline, the size of the bare
-//! lines of the slots that are kept.
+//! It asserts that each recorded slot is one message, and that the journal keeps what `history` says and
+//! little more. It prints the sizes of the keys (`MEMORY USAGE`) and, as a baseline, of the bare lines of the
+//! slots that are kept.
 //!
 //! `cargo bench --bench history`, `cargo bench --bench history -- day`
 

@@ -1,10 +1,10 @@
-//! How late messages come, and what each costs, while few are due: the real binary, leading on a real Redis.
+//! How late messages arrive, and what each costs, when few are due: the real binary, leading on a real
+//! Redis.
 //!
-//! Lateness is measured from the slot to the arrival of its message at a client that waits for it. A thread
-//! that only sleeps until the same instants is as late as the machine makes everybody. Between the slots, a
-//! thread that sleeps and then pushes as many bytes with one command, for another client that waits, shows
-//! how late a message has to be that passes through three processes, and what little it can cost. All run
-//! at once.
+//! Lateness is from the slot to the arrival of its message at a waiting client. Two baselines run at the
+//! same time. A thread that only sleeps until the same instants shows how late the machine makes everybody.
+//! Between the slots, a thread sleeps and then pushes as many bytes with one command, for another waiting
+//! client: it shows the minimum lateness and cost of a message that passes through three processes.
 //!
 //! `cargo bench --bench lateness` (1, 50 and 500 a second), `cargo bench --bench lateness -- 50`
 

@@ -1,7 +1,7 @@
-//! How long it takes to log that a slot was sent, in each format; a burst logs thousands in a row.
+//! How long it takes to log a sent slot, in each format; a burst logs thousands in a row.
 //!
-//! The log goes to standard error, so each format is measured by a process of its own whose standard
-//! error goes nowhere.
+//! The log goes to standard error, so each format is measured in a separate process whose standard
+//! error is discarded.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use downbeat::config::LogFormat;
 use downbeat::schedule::{TaskIds, UnixMs};
-use downbeat::telemetry::{self, Gathering};
+use downbeat::telemetry::{self, BufferedLog};
 use tokio::time::Instant;
 
 /// Lines of one batch.
@@ -51,7 +51,7 @@ fn ns_a_line(format: LogFormat, batches: usize) -> f64 {
     let none = None::<&str>;
     let began = Instant::now();
     for _ in 0..batches {
-        let _gathering = Gathering::start();
+        let _buffered = BufferedLog::start();
         for _ in 0..BATCH {
             let (entry, slot) = (black_box(entry), black_box(slot));
             tracing::info!(entry, queue, %slot, lateness_ms, %task_id, kind = none, "dispatched");

@@ -1,7 +1,9 @@
 //! How late slots are while people pause and resume: three replicas on a real Redis send 500 slots a second,
-//! and each takes its third of 100 pauses and resumes a second, all of entries that are due within the second.
+//! and each handles a third of 100 pauses and resumes a second, all of entries that are due within the
+//! second.
 //!
-//! Lateness is from the slot to its record in the journal, by one clock. Without changes, and then with them.
+//! Lateness is from the slot to its record in the journal, by one clock; first without changes, then with
+//! them.
 //! `cargo bench --bench pausing`
 
 #![allow(

@@ -1,4 +1,4 @@
-//! What it costs to find and settle 10,000 slots that are due at one instant, against looking at
+//! The cost of finding and settling 10,000 slots that are due at one instant, compared with checking
 //! the same entries' next slots one by one.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]

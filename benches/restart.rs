@@ -1,8 +1,8 @@
-//! How long a crash costs: the leader is killed and started again on the same machine, real binaries on a real
-//! Redis, with the TTL that nobody has configured.
+//! How long a crash takes to recover from: the leader is killed and restarted on the same machine, with real
+//! binaries, a real Redis and the default TTL.
 //!
 //! It measures the time from the kill to the next message, and what the start spends it on: first with a
-//! supervisor that waits for nothing, then, where a machine can be booted, under the unit in `systemd/`. It
+//! supervisor that restarts at once, then, if a machine can be booted, under the unit in `systemd/`. It
 //! prints medians.
 //!
 //! `cargo bench --bench restart`, `cargo bench --bench restart -- 10000 json`

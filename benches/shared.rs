@@ -1,5 +1,4 @@
-//! What several benches share: the service on a Redis of its own, schedules of any size, and medians of
-//! what was measured.
+//! Code shared by several benches: the service with its own Redis, schedules of any size, and medians.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

@@ -1,7 +1,7 @@
-//! How the service starts and what it costs while nothing is due: the real binary, leading on a real Redis.
+//! How fast the service starts and what it costs while idle: the real binary, leading on a real Redis.
 //!
 //! Start-up is measured from the start of the process to its first message in Redis, after a restart
-//! with a slot that has become due meanwhile. Programs that do less start in turn with it; medians are
+//! with a slot that has become due meanwhile. Simpler programs start in turn with it; medians are
 //! printed.
 //!
 //! `cargo bench --bench startup`, `cargo bench --bench startup -- 1000000 yaml`

@@ -1,8 +1,8 @@
-//! How a follower takes over from a leader that is killed: real binaries on a real Redis.
+//! How fast a follower takes over from a killed leader: real binaries on a real Redis.
 //!
 //! It measures the time from the end of the dead leader's lease to the next message: with 50,000
 //! entries whose slots are all in the journal and not folded, and with a million entries of which ten
-//! are due each second. The baselines of the same run are ten entries, and a client that only reads the
+//! are due each second. The baselines in the same run are ten entries, and a client that only reads the
 //! same keys. It prints medians.
 //!
 //! `cargo bench --bench takeover`, `cargo bench --bench takeover -- 1000000`

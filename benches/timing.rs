@@ -1,8 +1,8 @@
-//! The time engine beside the crates it stands in for: reading an expression, finding its next slot
-//! with the zone's rules, building a zone. Every benchmark first asserts what it times.
+//! The time engine compared with the crates it replaces: parsing an expression, finding its next slot
+//! with the zone's rules, building a zone. Every benchmark first asserts what it measures.
 //!
-//! `cron` gets each line in its own dialect (seconds first); both crates get `chrono-tz`'s zone.
-//! `solar-positioning` searches with its quickest formulas.
+//! The crate `cron` gets each line in its own dialect (seconds first); both crates get `chrono-tz`'s zone.
+//! `solar-positioning` uses its fastest formulas.
 
 use std::hint::black_box;
 use std::str::FromStr as _;

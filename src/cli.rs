@@ -1,4 +1,4 @@
-//! What can be typed: types only.
+//! The command line as types.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::address::Secret;
 use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
 use crate::mask::mask;
-use crate::service::history::{MAX_COUNT, USUAL_COUNT};
+use crate::service::history::{DEFAULT_COUNT, MAX_COUNT};
 
 /// Publishes each due slot of a YAML schedule exactly once to a task queue.
 #[derive(Debug, Parser)]
@@ -27,19 +27,19 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What was typed; ends the process where it asks for help or cannot be understood.
+    /// Parses the command line; ends the process if it asks for help or is invalid.
     #[must_use]
     pub fn read() -> Cli {
         Cli::try_parse().unwrap_or_else(|error| without_values(error).exit())
     }
 }
 
-/// The same error without what may be part of a password: the shell cuts an unquoted address at a
-/// blank or `&`, and its end then stands where a command or flag should.
+/// The same error without anything that may be part of a password: the shell splits an unquoted address
+/// at a blank or `&`, and its end then looks like a command or flag.
 fn without_values(mut error: clap::Error) -> clap::Error {
     let is_plain = |text: &str| {
         let is_plain = |c: char| c.is_ascii_lowercase() || c == '-';
-        // One character is no password.
+        // A single character is not a password.
         let is_short_flag = text.len() == 2 && text.starts_with('-') && !text.contains(is_hidden);
         is_short_flag
             || text.starts_with('<')
@@ -53,7 +53,7 @@ fn without_values(mut error: clap::Error) -> clap::Error {
         // A flag may be shown with its value's name.
         if !is_known && !is_plain(text.split(' ').next().unwrap_or_default()) {
             error.insert(kind, ContextValue::String("…".to_owned()));
-            // In place of what tells how to pass it all the same.
+            // Replaces the hint at how to pass it as a value.
             let why = "it is not shown, as it may be part of a password; an address goes in quotes";
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![why.into()]));
             error.remove(ContextKind::TrailingArg);
@@ -308,7 +308,7 @@ pub struct History {
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
     /// How many lines at most
-    #[arg(long, default_value_t = USUAL_COUNT, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_COUNT as u64))]
+    #[arg(long, default_value_t = DEFAULT_COUNT, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_COUNT as u64))]
     pub count: usize,
     /// Output
     #[command(flatten)]
@@ -499,7 +499,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_typed_is_never_shown_with_a_password() {
+    fn errors_never_show_a_password_from_the_command_line() {
         let url = "redis://:s3cret@host";
         let args = ["downbeat", "--broker", url, "--state", url, "config"];
         let cli = Cli::try_parse_from(args).unwrap();

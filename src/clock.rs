@@ -1,5 +1,5 @@
-//! The two clocks: wall time, which decides what is due, and time since boot, which decides how
-//! long a lease is trusted. Nothing else reads a clock, but for pauses and deadlines.
+//! The two clocks: wall time, which decides what is due, and time since boot, which decides how long a
+//! lease is trusted. Nothing else reads a clock, except for pauses and deadlines.
 
 use std::future::Future;
 use std::io;
@@ -17,18 +17,18 @@ use crate::schedule::UnixMs;
 
 /// Wall time.
 pub trait Clock: Send + Sync + 'static {
-    /// The present reading.
+    /// The current time.
     fn now(&self) -> UnixMs;
 
-    /// Comes back once the clock shows `wake_at` or later, and earlier when the clock was set: the
-    /// caller reads it again.
+    /// Returns once the clock shows `wake_at` or later, or early if the clock was set: the caller reads
+    /// it again.
     fn sleep_until(&self, wake_at: UnixMs) -> impl Future<Output = ()> + Send;
 }
 
 /// The machine's clock.
 ///
-/// It sleeps on a kernel timer of the wall clock itself: exact to well under a millisecond, right
-/// over a suspend, and woken when somebody sets the clock.
+/// It sleeps on a kernel timer of the wall clock itself: accurate to well under a millisecond, correct
+/// across a suspend, and woken when the clock is set.
 #[derive(Debug)]
 pub struct SystemClock {
     timer: AsyncFd<OwnedFd>,
@@ -38,7 +38,7 @@ impl SystemClock {
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the kernel gives no timer.
+    /// If the kernel provides no timer.
     pub fn new() -> io::Result<SystemClock> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
@@ -66,21 +66,21 @@ impl Clock for SystemClock {
             return tokio::time::sleep(Duration::from_secs(1)).await;
         }
         if let Ok(mut ready) = self.timer.readable().await {
-            // Read or cancelled because the clock was set: either way it is time to look.
+            // Read, or cancelled because the clock was set: either way the caller checks the time.
             let _ = rustix::io::read(timer, &mut [0; 8]);
             ready.clear_ready();
         }
     }
 }
 
-/// The machine's wall clock, now.
+/// The machine's current wall time.
 #[must_use]
 pub fn wall() -> UnixMs {
     let now = clock_gettime(ClockId::Realtime);
     UnixMs(now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000))
 }
 
-/// Time since boot without suspend, as service managers count it.
+/// Time since boot without suspend, as service managers measure it.
 #[must_use]
 pub fn monotonic() -> Duration {
     reading(ClockId::Monotonic)
@@ -92,21 +92,21 @@ fn reading(clock: ClockId) -> Duration {
     Duration::new(secs, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// Time since boot, suspend included; no setting of the wall clock moves it.
+/// Time since boot, including suspend; setting the wall clock does not change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SinceBoot(pub Duration);
 
 impl SinceBoot {
-    /// After every reading.
+    /// Later than every reading.
     pub const NEVER: SinceBoot = SinceBoot(Duration::MAX);
 
-    /// The present reading.
+    /// The current reading.
     #[must_use]
     pub fn now() -> SinceBoot {
         SinceBoot(reading(ClockId::Boottime))
     }
 
-    /// How long ago `earlier` was; zero if that is yet to come.
+    /// How long ago `earlier` was; zero if it is in the future.
     #[must_use]
     pub fn since(self, earlier: SinceBoot) -> Duration {
         self.0.saturating_sub(earlier.0)

@@ -1,34 +1,35 @@
-//! Shows hidden characters in texts that leave the process: a terminal would act on them, or nobody
+//! Escapes hidden characters in texts that leave the process: a terminal would act on them, or nobody
 //! would see them.
 //!
-//! Texts are escaped where they leave (standard output, standard error, log, STATUS, `/status`), whatever
-//! they hold, so no message has to. A text is one line there: a newline in it is data, and whoever lays
-//! out several lines prints each of them.
-//!
-//! The notation is JSON's, `\n` and `\u202e`: within a string of a JSON text or of a logfmt line it stands
+//! Texts are escaped where they leave (standard output, standard error, log, STATUS, `/status`), so no
+//! message has to escape its parts. Such a text is one line: a newline in it is data, and code that lays
+//! out several lines prints each separately.
+//! The notation is JSON's, `\n` and `\u202e`: within a string of JSON or logfmt it means the same
+//! character, so such texts can be escaped as a whole.
 //! for the same character, so these can be escaped whole.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Bytes shown of a line for people, and of a value in the log before it is escaped. Of one line, rsyslog
-/// takes 8 KiB (`maxMessageSize`) and journald 48 KiB (`LineMax=`), the most that comes of 8 KiB here.
+/// Maximum bytes shown of a line for people, and of a value in the log before escaping. rsyslog accepts
+/// lines of 8 KiB (`maxMessageSize`) and journald of 48 KiB (`LineMax=`), the most that 8 KiB here can
+/// become.
 pub const MAX_SHOWN: usize = 8 << 10;
 
-/// The text on one line, with hidden characters as escapes.
+/// Puts a text on one line, with hidden characters escaped.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
     escape_if(text, is_hidden)
 }
 
-/// The same for a text that is laid out in lines and holds no newlines from elsewhere, such as JSON.
+/// The same for a text that is laid out in lines and has no foreign newlines, such as JSON.
 #[must_use]
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
     escape_if(text, |c| c != '\n' && is_hidden(c))
 }
 
 fn escape_if(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
-    // Nearly every text is plain, and the log has many: sixteen bytes at once are looked at.
+    // Nearly every text is plain, and the log has many: this compares sixteen bytes at once.
     if text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }
@@ -51,11 +52,11 @@ fn escape_if(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Whether a character moves a cursor, breaks or turns around a line, or cannot be seen.
+/// Whether a character moves the cursor, breaks or reverses a line, or is invisible.
 ///
 /// These are Unicode's control characters (Cc), line and paragraph separators, bidirectional controls
-/// ("Trojan Source", CVE-2021-42574; UTS #55), and of what else is ignored in display
-/// (Default_Ignorable_Code_Point) all that no script or emoji needs: the joiners U+200C and U+200D, the
+/// ("Trojan Source", CVE-2021-42574; UTS #55), and those other invisible characters
+/// (Default_Ignorable_Code_Point) that no script or emoji needs: the joiners U+200C and U+200D, the
 /// variation selectors and the conjoining Hangul fillers stay.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
@@ -79,7 +80,7 @@ pub fn is_hidden(c: char) -> bool {
         | '\u{e01f0}'..='\u{e0fff}')
 }
 
-/// The text, or its beginning and `…` if it is longer than so many bytes.
+/// The text, or its beginning and `…` if it is longer than this many bytes.
 #[must_use]
 pub fn shorten(text: &str, max_bytes: usize) -> Cow<'_, str> {
     if text.len() <= max_bytes {
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_characters_are_shown_and_all_others_stay() {
+    fn hidden_characters_are_escaped_and_all_others_stay() {
         for (text, escaped) in [
             ("\u{1b}[2J\u{9b}31m\u{7}\u{7f}", r"\u001b[2J\u009b31m\u0007\u007f"),
             ("a\r\nb\tc\0", r"a\r\nb\tc\u0000"),
@@ -145,7 +146,7 @@ mod tests {
         }
 
         #[test]
-        fn json_says_the_same_when_it_is_escaped(text in r"(\PC|\p{C}|\p{Z}){0,20}") {
+        fn escaped_json_has_the_same_meaning(text in r"(\PC|\p{C}|\p{Z}){0,20}") {
             let json = serde_json::to_string_pretty(&[&text]).unwrap();
             let read: Vec<String> = serde_json::from_str(&escape_lines(&json)).unwrap();
             prop_assert_eq!(read, [text]);

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::regular_file;
 
-/// No list of users is read that is longer.
+/// Maximum bytes of the list of users.
 const MAX_USERS_BYTES: u64 = 16 << 20;
 
-/// The name that the kernel gives this machine, without its domain.
+/// This machine's name as known to the kernel, without its domain.
 #[must_use]
 pub fn name() -> String {
     let uname = rustix::system::uname();

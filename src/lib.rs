@@ -1,24 +1,24 @@
 //! downbeat publishes each due slot of a YAML schedule exactly once to a task queue.
 //!
 //! - [`config`]: schedule files and settings in, checked values or every problem out.
-//! - [`schedule`]: pure; entries, their slots, and the planner that says what is due.
+//! - [`schedule`]: entries, their slots, and the planner that says what is due; pure.
 //! - [`tzdata`]: zone rules, from the newer of the system's and the bundled ones.
-//! - [`queue`]: which kind of worker takes from which queue.
-//! - [`envelope`]: pure; a slot becomes what such a worker takes.
-//! - [`address`]: where a broker is, read once and into parts; no password shows.
+//! - [`queue`]: each queue's kind of worker.
+//! - [`envelope`]: renders a slot as the bytes that a kind of worker takes; pure.
+//! - [`address`]: broker addresses, parsed once; no password is shown.
 //! - [`store`]: where messages and records go, in one step: Redis, or a spool of files.
 //! - [`carrier`]: brokers that take messages and keep no records: AMQP.
-//! - [`tls`]: whom to trust on the way to a broker.
+//! - [`tls`]: which certificates to trust for brokers.
 //! - [`leader`]: one leader among any number of replicas.
-//! - [`core`]: pure; what the leader does next, given what has happened.
-//! - [`render`]: a slot becomes the message and the record that are sent together.
+//! - [`core`]: decides what the leader does next, given what has happened; pure.
+//! - [`render`]: a slot as the message and the record that are sent together.
 //! - [`service`]: the loop that waits for events and does what the core decides.
-//! - [`manual`]: messages that somebody asks for, on the same path.
-//! - [`pausing`]: pausing and resuming, as somebody asks for it.
-//! - [`commands`], [`cli`], [`control`]: what can be typed, and how it reaches the service.
+//! - [`manual`]: messages that somebody requests, on the same path.
+//! - [`pausing`]: pauses and resumes entries on request.
+//! - [`commands`], [`cli`], [`control`]: the command line, and how it reaches the service.
 //! - [`http`]: health, status and metrics, off the path of every task.
-//! - `ownership`: whose a directory is, and who else may write to it.
-//! - `regular_file`: opens files that somebody else may have put there.
+//! - `ownership`: who owns a directory, and who else may write to it.
+//! - `regular_file`: opens files that another user may have put there.
 //! - [`mask`], [`escape`]: hide passwords, and show hidden characters, in texts that leave the process.
 //! - [`clock`], [`signals`], [`supervisor`], [`watch`], [`telemetry`], [`host`]: the edges of the
 //!   process.

@@ -1,21 +1,21 @@
 //! Hides passwords in texts that leave the process.
 //!
-//! This is the second line. The first is that a password is a [`Secret`](crate::address::Secret) from
-//! the moment it is read, and that no message repeats a value of the configuration: what is written in
-//! arguments, in paths and by servers can look like anything.
+//! This is the second line of defence. The first is that a password is a
+//! [`Secret`](crate::address::Secret) as soon as it is read, and that no message quotes a value of the
+//! configuration. But texts in arguments, in paths and from servers can look like anything.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::address::is_scheme;
 
-/// What is shown in the place of a password.
+/// Replaces a password.
 const HIDDEN: &str = "***";
-/// Words in the name of a parameter whose value is secret.
+/// Words in the name of a parameter with a secret value.
 const SECRET_NAMES: [&str; 4] = ["pass", "pwd", "secret", "token"];
 
-/// The text with `***` for the password of each address (`redis://me:***@host`) and for the value of
-/// each parameter that sounds like one (`?password=***`).
+/// Replaces the password of each address (`redis://me:***@host`), and the value of each parameter that
+/// sounds like a password (`?password=***`), with `***`.
 #[must_use]
 pub fn mask(text: &str) -> Cow<'_, str> {
     let ranges = secrets(text);
@@ -32,9 +32,9 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// The bytes to hide, in order.
+/// The byte ranges to hide, in order.
 pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
-    if !may_hold_one(text) {
+    if !may_have_secret(text) {
         return Vec::new();
     }
     let mut ranges = Vec::new();
@@ -46,8 +46,8 @@ pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Whether the text has a login, or a word that begins like one of [`SECRET_NAMES`]. Every line of the log
-/// comes by here, and next to none has: sixteen bytes are compared at once.
-fn may_hold_one(text: &str) -> bool {
+/// is checked, and almost none has: this compares sixteen bytes at once.
+fn may_have_secret(text: &str) -> bool {
     let bytes = text.as_bytes();
     let [second, third] = [1, 2].map(|from| bytes.get(from..).unwrap_or_default());
     let begins = bytes.iter().zip(second).zip(third).fold(false, |found, ((a, b), c)| {
@@ -59,13 +59,13 @@ fn may_hold_one(text: &str) -> bool {
     begins || bytes.contains(&b'@')
 }
 
-/// The same in a line that somebody wrote: a password may have been left with white space in it, and
-/// values stand at keys, too.
+/// The ranges to hide in a line that somebody wrote: a password may contain unencoded white space, and
+/// keys have values, too.
 pub(crate) fn secrets_in_source(line: &str) -> Vec<Range<usize>> {
     let mut ranges = secrets(line);
     for word in words(line) {
         let end = line.rfind('@').unwrap_or(0);
-        // Not a host with a port alone.
+        // Skips a host with only a port.
         if let Some(start) = address(line, word.clone())
             && !line[start..word.end].contains('@')
             && let Some(colon) = line[start..word.end].find(':')
@@ -78,7 +78,7 @@ pub(crate) fn secrets_in_source(line: &str) -> Vec<Range<usize>> {
     merged(ranges)
 }
 
-/// Runs of characters without white space or quotes; an escaped quote ends none.
+/// Runs of characters without white space or quotes; an escaped quote does not end one.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let is_end = move |at: usize| ends_word(bytes, at);
@@ -101,7 +101,7 @@ fn ends_word(text: &[u8], at: usize) -> bool {
         || text[at] == b',' && text.get(at + 1) == Some(&b' ')
 }
 
-/// Whether an unescaped quote is there.
+/// Whether there is an unescaped quote.
 fn is_quote(text: &[u8], at: usize) -> bool {
     let is_escaped = || {
         let backslashes = text[..at].iter().rev().take_while(|byte| **byte == b'\\');
@@ -110,9 +110,9 @@ fn is_quote(text: &[u8], at: usize) -> bool {
     matches!(text[at], b'"' | b'\'' | b'`') && !is_escaped()
 }
 
-/// The end of a word that may go on after a quote, as a password may have one in it. The kind of quote
-/// that opened the word closes it. So does one that is followed by the end of a word, as the end of a
-/// string in JSON always is; but not a single one in a word that another kind opened.
+/// The end of a word that may continue after a quote, as a password may contain one. The kind of quote
+/// that opened the word closes it. So does a quote that is followed by the end of a word, as the end of
+/// a JSON string always is; but not a single quote in a word that another kind opened.
 fn end_past_quotes(text: &str, word: &Range<usize>) -> usize {
     let bytes = text.as_bytes();
     let opening = word.start.checked_sub(1).map(|before| bytes[before]);
@@ -132,8 +132,8 @@ fn end_past_quotes(text: &str, word: &Range<usize>) -> usize {
     end
 }
 
-/// Where what follows an address' scheme and its slashes begins. One slash too few makes none less
-/// of an address.
+/// Where the part after an address's scheme and slashes begins. With one slash too few, it still counts
+/// as an address.
 fn address(text: &str, word: Range<usize>) -> Option<usize> {
     let mut from = word.start;
     while let Some(colon) = text[from..word.end].find(':').map(|colon| from + colon) {
@@ -149,7 +149,7 @@ fn address(text: &str, word: Range<usize>) -> Option<usize> {
     None
 }
 
-/// The password in front of the host, or all that is there if no colon parts it from a user.
+/// The password before the host, or the whole login if no colon separates it from a user.
 fn login(text: &str, word: Range<usize>) -> Option<Range<usize>> {
     let at = word.start + text[word.clone()].rfind('@')?;
     let start = address(text, word)?;
@@ -157,7 +157,7 @@ fn login(text: &str, word: Range<usize>) -> Option<Range<usize>> {
     (colon < at).then_some(colon..at)
 }
 
-/// All that follows the first parameter whose name sounds like a secret's.
+/// Everything after the first parameter whose name sounds secret.
 fn parameter(text: &str, word: Range<usize>) -> Option<Range<usize>> {
     let mut equals = text[word.clone()].match_indices('=').map(|(at, _)| word.start + at);
     let is_secret = |equals: &usize| is_secret_name(&text[word.start..*equals]);
@@ -165,7 +165,7 @@ fn parameter(text: &str, word: Range<usize>) -> Option<Range<usize>> {
     (value < word.end).then_some(value..word.end)
 }
 
-/// Whether the name at the end of the text sounds like a secret's.
+/// Whether the name at the end of the text sounds secret.
 fn is_secret_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -176,7 +176,7 @@ fn is_secret_name(text: &str) -> bool {
     })
 }
 
-/// The values of keys that sound like a secret's: `password: …`.
+/// The values of keys that sound secret: `password: …`.
 fn values(line: &str) -> Vec<Range<usize>> {
     let shown = line.to_ascii_lowercase();
     let value = |at: usize| {
@@ -195,7 +195,7 @@ fn values(line: &str) -> Vec<Range<usize>> {
     named.filter_map(|(at, _)| value(at)).filter(|range| !range.is_empty()).collect()
 }
 
-/// Ranges in order, none of which overlap.
+/// Merges overlapping ranges, in order.
 fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.sort_by_key(|range| range.start);
     let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
@@ -217,10 +217,14 @@ mod tests {
     #[test]
     fn every_secret_name_is_looked_at_in_either_case() {
         for name in SECRET_NAMES {
-            assert!(may_hold_one(name) && may_hold_one(&format!("a_{}=", name.to_uppercase())));
+            assert!(
+                may_have_secret(name) && may_have_secret(&format!("a_{}=", name.to_uppercase()))
+            );
         }
         assert!(
-            may_hold_one("me@host") && !may_hold_one("") && !may_hold_one("entry=\"a\" slot=1")
+            may_have_secret("me@host")
+                && !may_have_secret("")
+                && !may_have_secret("entry=\"a\" slot=1")
         );
     }
 

@@ -1,7 +1,7 @@
-//! Whose a directory is, and who else may write to it.
+//! Checks who owns a directory, and who else may write to it.
 //!
-//! What others can put into a directory, swap or alter there is not ours to trust, however carefully its
-//! files are opened.
+//! If others can create, replace or change files in a directory, its files cannot be trusted, however
+//! carefully they are opened.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,23 +9,23 @@ use std::path::{Path, PathBuf};
 
 pub(crate) const ROOT: u32 = 0;
 
-/// Bits of a mode: others than the owner may write.
+/// Mode bits that let others than the owner write.
 pub(crate) const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Why a directory is not trusted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Distrust {
-    /// A link may lead anywhere tomorrow.
+    /// A symbolic link, whose target may change.
     Link,
     NotADirectory,
-    /// It belongs to this user.
+    /// Another user owns it: this one.
     Foreign(u32),
-    /// Its mode allows others what it must not.
+    /// Its mode permits others too much.
     Open(u32),
 }
 
-/// Checks that what is `found` at a path, without following a link, is a directory of `user` or of root
-/// with none of the bits `closed` in its mode.
+/// Checks that what was `found` at a path, without following a link, is a directory of `user` or root
+/// with none of the mode bits in `closed`.
 pub(crate) fn check(found: &Metadata, user: u32, closed: u32) -> Result<(), Distrust> {
     if found.is_symlink() {
         return Err(Distrust::Link);
@@ -40,20 +40,20 @@ pub(crate) fn check(found: &Metadata, user: u32, closed: u32) -> Result<(), Dist
     if mode & closed == 0 { Ok(()) } else { Err(Distrust::Open(mode)) }
 }
 
-/// The user that this process acts as.
-pub(crate) fn us() -> u32 {
+/// The effective user of this process.
+pub(crate) fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// The path without a slash at its end, which would make a link look like what it leads to.
+/// The path without a trailing slash, which would make a link look like its target.
 pub(crate) fn normal(path: &Path) -> PathBuf {
     let path: PathBuf = path.components().collect();
     if path.as_os_str().is_empty() { ".".into() } else { path }
 }
 
-/// Whether only these users can have put something at the path: each directory above it belongs to one
-/// of them, and nobody else may write to it.
-pub(crate) fn is_below_only(path: &Path, users: &[u32]) -> bool {
+/// Whether only these users can create or replace what is at the path: they own each directory above it, and
+/// nobody else may write to those.
+pub(crate) fn only_writable_by(path: &Path, users: &[u32]) -> bool {
     let above = path.parent().map(|above| if above == "" { Path::new(".") } else { above });
     let Some(Ok(above)) = above.map(Path::canonicalize) else { return false };
     above.ancestors().all(|folder| {
@@ -68,13 +68,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_below_users_who_own_all_above_it_alone() {
-        // The folders above it are what matters, not what it is.
-        assert!(is_below_only(Path::new("/usr/downbeat"), &[ROOT]));
-        assert!(!is_below_only(Path::new("/usr/downbeat"), &[12_345]));
+    fn a_path_is_only_writable_by_the_owners_of_all_directories_above_it() {
+        // The directories above the path matter, not the path itself.
+        assert!(only_writable_by(Path::new("/usr/downbeat"), &[ROOT]));
+        assert!(!only_writable_by(Path::new("/usr/downbeat"), &[12_345]));
         let temporary = tempfile::tempdir_in("/tmp").unwrap();
-        assert!(!is_below_only(&temporary.path().join("x"), &[ROOT, us()]));
-        assert!(!is_below_only(Path::new("/tmp/downbeat-1000"), &[ROOT]));
-        assert!(!is_below_only(Path::new("/nowhere/downbeat"), &[ROOT]));
+        assert!(!only_writable_by(&temporary.path().join("x"), &[ROOT, effective_uid()]));
+        assert!(!only_writable_by(Path::new("/tmp/downbeat-1000"), &[ROOT]));
+        assert!(!only_writable_by(Path::new("/nowhere/downbeat"), &[ROOT]));
     }
 }

@@ -1,4 +1,4 @@
-//! Queues: which kind of worker takes from each, and what its messages look like for that.
+//! Queues: each queue's kind of worker, and the settings for its messages.
 
 mod rate;
 
@@ -12,48 +12,48 @@ use crate::address::{AmqpAddress, RedisAddress};
 /// A named queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// The name that entries use, and workers in most kinds.
+    /// The name that entries use, and in most kinds also the workers.
     pub name: Arc<str>,
-    /// Who takes messages from it.
+    /// The kind of worker that takes its messages.
     pub worker: Worker,
-    /// Where it is on an AMQP broker; `None`: the broker that holds the state has it as well.
+    /// Where it is on an AMQP broker; `None` if it is on the broker that holds the state.
     pub amqp: Option<AmqpQueue>,
-    /// How fast missed slots go to it at most; `None`: as fast as they can.
+    /// How fast missed slots may be sent to it; `None` means without limit.
     pub catch_up_rate: Option<Rate>,
 }
 
-/// What takes a queue's messages.
+/// Where a queue's messages are handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via<'a> {
-    /// The store, in the step that records the slot.
+    /// To the store, in the step that records the slot.
     Store,
-    /// An AMQP broker, beside the store.
+    /// To an AMQP broker, separately from the store.
     Amqp(&'a AmqpQueue),
 }
 
-/// A queue's place on an AMQP broker.
+/// A queue's route on an AMQP broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AmqpQueue {
     /// The broker.
     pub url: Arc<AmqpAddress>,
-    /// Its messages are published to this exchange, and to the default one if there is none.
+    /// The exchange to publish to; `None` means the default exchange.
     pub exchange: Option<Box<str>>,
-    /// The key they are published with, if it is not the queue's name.
+    /// The routing key, if it is not the queue's name.
     pub routing_key: Option<Box<str>>,
-    /// Exchange, queue and binding are declared as Celery's own producer does; `false`: they are
-    /// the workers' business.
+    /// Whether to declare exchange, queue and binding as Celery's own producer does; if not, the
+    /// workers do it.
     pub declare: bool,
 }
 
 impl AmqpQueue {
-    /// A queue of that broker of which nothing else is said.
+    /// A queue on that broker with default settings.
     #[must_use]
     pub fn on(url: Arc<AmqpAddress>) -> AmqpQueue {
         AmqpQueue { url, exchange: None, routing_key: None, declare: false }
     }
 }
 
-/// A kind of worker, and what one queue's configuration says for it.
+/// A kind of worker, with the settings of one queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Worker {
     /// Celery, protocol 2.
@@ -66,27 +66,27 @@ pub enum Worker {
     Sidekiq(SidekiqQueue),
     /// BullMQ.
     Bullmq(BullmqQueue),
-    /// Whoever takes a JSON object off a list.
+    /// Any consumer that takes JSON objects from a list.
     Json,
-    /// Whoever reads JSON objects from a stream, such as a consumer group.
+    /// Any consumer that reads JSON objects from a stream, such as a consumer group.
     Stream(StreamQueue),
 }
 
-/// A queue of Celery workers: their `broker_transport_options` for Redis, and where results are.
+/// The settings of a queue of Celery workers: their `broker_transport_options` for Redis, and their
+/// result backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CeleryQueue {
-    /// Each has a list of its own, to which messages go from that priority on: ascending, from 0 to
-    /// 9, and 0 is among them.
+    /// The priorities from which a separate list is used: ascending, from 0 to 9, and including 0.
     pub priority_steps: Box<[u8]>,
-    /// Stands between the queue's name and a step above 0, and in bindings; `sep`.
+    /// `sep`: separates the queue's name from a step above 0, and the parts of a binding.
     pub separator: Box<str>,
-    /// Stands in front of every key; `global_keyprefix`.
+    /// `global_keyprefix`: the prefix of every key.
     pub key_prefix: Box<str>,
-    /// Where they leave results; `None`: nobody says.
+    /// The workers' result backend; `None` if it is unknown.
     pub results: Option<Arc<ResultBackend>>,
 }
 
-/// The Redis where Celery's workers leave results: their `result_backend`.
+/// The Redis where Celery's workers store results: their `result_backend`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultBackend {
     /// Its address.
@@ -106,10 +106,10 @@ impl Default for CeleryQueue {
     }
 }
 
-/// A queue of Dramatiq workers.
+/// The settings of a queue of Dramatiq workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DramatiqQueue {
-    /// Stands in front of every key, with a colon.
+    /// The prefix of every key, followed by a colon.
     pub namespace: Box<str>,
 }
 
@@ -119,10 +119,10 @@ impl Default for DramatiqQueue {
     }
 }
 
-/// A queue of RQ workers.
+/// The settings of a queue of RQ workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RqQueue {
-    /// What the workers were told to read jobs with.
+    /// The serializer that the workers are configured with.
     pub serializer: Serializer,
 }
 
@@ -136,17 +136,17 @@ pub enum Serializer {
     Json,
 }
 
-/// A queue of Sidekiq workers.
+/// The settings of a queue of Sidekiq workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SidekiqQueue {
-    /// Stands in front of every key, with a colon; `None`: nothing does.
+    /// The prefix of every key, followed by a colon; `None` means no prefix.
     pub namespace: Option<Box<str>>,
 }
 
-/// A queue of BullMQ workers.
+/// The settings of a queue of BullMQ workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BullmqQueue {
-    /// Stands in front of every key, with a colon.
+    /// The prefix of every key, followed by a colon.
     pub prefix: Box<str>,
 }
 
@@ -156,19 +156,19 @@ impl Default for BullmqQueue {
     }
 }
 
-/// A stream.
+/// The settings of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamQueue {
-    /// About how many entries are kept, read or not; `None`: all.
+    /// Roughly how many entries are kept, read or not; `None` means all.
     pub maxlen: Option<NonZeroU32>,
 }
 
 impl Worker {
-    /// The words for them in the configuration.
+    /// The names of all kinds in the configuration.
     pub const KINDS: [&str; 7] =
         ["celery", "rq", "dramatiq", "sidekiq", "bullmq", "json", "stream"];
 
-    /// Where its workers leave results, if the configuration says so.
+    /// Where its workers store results, if configured.
     #[must_use]
     pub fn results(&self) -> Option<&RedisAddress> {
         match self {
@@ -177,7 +177,7 @@ impl Worker {
         }
     }
 
-    /// The word for it in the configuration.
+    /// The kind's name in the configuration.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -193,34 +193,33 @@ impl Worker {
 }
 
 impl Queue {
-    /// A queue of which the configuration says nothing, on the broker that holds the state:
-    /// Celery's.
+    /// A queue that the configuration does not mention: Celery's, on the broker that holds the state.
     #[must_use]
     pub fn unconfigured(name: &str) -> Arc<Queue> {
         let worker = Worker::Celery(CeleryQueue::default());
         Arc::new(Queue { name: name.into(), worker, amqp: None, catch_up_rate: None })
     }
 
-    /// What takes its messages.
+    /// Where its messages are handed over.
     #[must_use]
     pub fn via(&self) -> Via<'_> {
         self.amqp.as_ref().map_or(Via::Store, Via::Amqp)
     }
 }
 
-/// Bytes of the name of a queue in a spool: what a file's name has room for beside the time, the number
-/// and the identifier that stand in front of it.
+/// Maximum bytes of a queue's name in a spool: what a file name has left after the time, the number and
+/// the identifier before it.
 pub const MAX_SPOOL_NAME: usize = 255 - 63;
 
-/// The store that has the queues which are on no AMQP broker.
+/// The store that holds the queues on no AMQP broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Home {
-    /// Redis, where every key that begins with the namespace and a colon is downbeat's own.
+pub enum QueueStore {
+    /// Redis, where every key that begins with the namespace and a colon belongs to downbeat.
     Redis {
-        /// Holds no colon.
+        /// The namespace; it has no colon.
         namespace: Box<str>,
     },
-    /// A spool, where a queue's name is part of a file's.
+    /// A spool, where a queue's name is part of a file name.
     Spool,
 }
 
@@ -228,20 +227,20 @@ pub enum Home {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queues {
     configured: BTreeMap<Arc<str>, Arc<Queue>>,
-    /// `None`: nobody says.
-    home: Option<Home>,
-    /// The AMQP broker of all others.
+    /// `None` if unknown.
+    store: Option<QueueStore>,
+    /// The AMQP broker of all other queues.
     amqp: Option<Arc<AmqpAddress>>,
 }
 
 impl Queues {
-    /// The configured queue of that name.
+    /// The configured queue of this name.
     #[must_use]
     pub fn configured(&self, name: &str) -> Option<&Arc<Queue>> {
         self.configured.get(name)
     }
 
-    /// A queue of that name of which the configuration says nothing.
+    /// A queue of this name that the configuration does not mention.
     #[must_use]
     pub fn unconfigured(&self, name: &str) -> Arc<Queue> {
         match &self.amqp {
@@ -254,14 +253,14 @@ impl Queues {
         }
     }
 
-    /// The queue of that name, configured or not.
+    /// The queue of this name, configured or not.
     #[must_use]
     pub fn get(&self, name: &str) -> Arc<Queue> {
         let configured = self.configured(name).map(Arc::clone);
         configured.unwrap_or_else(|| self.unconfigured(name))
     }
 
-    /// In the order of their names.
+    /// All configured queues, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Queue>> {
         self.configured.values()
     }
@@ -272,16 +271,16 @@ impl Queues {
         Queues { amqp: url, ..self }
     }
 
-    /// These queues, with all that are on no AMQP broker in `home`.
+    /// These queues, with those on no AMQP broker in `store`.
     #[must_use]
-    pub fn in_home(self, home: Home) -> Queues {
-        Queues { home: Some(home), ..self }
+    pub fn in_store(self, store: QueueStore) -> Queues {
+        Queues { store: Some(store), ..self }
     }
 
-    /// The store that has those on no AMQP broker, if that is known.
+    /// The store of the queues on no AMQP broker, if known.
     #[must_use]
-    pub fn home(&self) -> Option<&Home> {
-        self.home.as_ref()
+    pub fn store(&self) -> Option<&QueueStore> {
+        self.store.as_ref()
     }
 }
 

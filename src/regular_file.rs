@@ -1,13 +1,13 @@
-//! Opens files that somebody else may have put where they are.
+//! Opens files that another user may have put there.
 //!
-//! Opening never waits for the other end of a pipe, and what is not a regular file is refused, judged
-//! by what was opened and not by what the path named a moment before. Reading is bounded. A file that
-//! exists is never truncated.
+//! Opening never blocks on a pipe. What is not a regular file is refused, judged by the opened file and
+//! not by what the path named a moment earlier. Reading is bounded. A file that exists is never
+//! truncated.
 //!
-//! There are two kinds of paths. A *configured* one, such as a schedule, a secret or a certificate,
-//! is somebody's choice, and symbolic links in it are followed: Kubernetes mounts ConfigMaps and
-//! secrets as links. A file *of our own* in a folder of ours, such as a lock, a record or a message,
-//! is never a link, so one that stands there is refused.
+//! There are two kinds of paths. A *configured* one, such as a schedule, a secret or a certificate, is
+//! the user's choice, and its symbolic links are followed: Kubernetes mounts ConfigMaps and secrets as
+//! links. A file *of our own* in our own directory, such as a lock, a record or a message, is never a
+//! link, so a link there is refused.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, BufRead, ErrorKind, Read as _};
@@ -17,40 +17,40 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// What we make is for our own user only.
+/// Our files are for our own user only.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
 /// Reads a configured file of at most `max_bytes`. Links are followed.
 ///
 /// # Errors
-/// When it cannot be read, is not a regular file, or is larger ([`ErrorKind::FileTooLarge`]).
+/// If it cannot be read, is not a regular file, or is larger ([`ErrorKind::FileTooLarge`]).
 pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     read_all(open_with(OpenOptions::new().read(true), OFlags::empty(), path)?, max_bytes)
 }
 
-/// Opens a file of our own to read it.
+/// Opens a file of our own for reading.
 ///
 /// # Errors
-/// When it cannot be opened, or is not a regular file.
+/// If it cannot be opened, or is not a regular file.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     open_with(OpenOptions::new().read(true), OFlags::NOFOLLOW, path)
 }
 
-/// The same, unless it is larger than `max_bytes`.
+/// The same, unless the file is larger than `max_bytes`.
 ///
 /// # Errors
-/// When it cannot be opened, is not a regular file, or is larger ([`ErrorKind::FileTooLarge`]).
+/// If it cannot be opened, is not a regular file, or is larger ([`ErrorKind::FileTooLarge`]).
 pub(crate) fn open_own_within(path: &Path, max_bytes: u64) -> io::Result<File> {
     let file = open_own(path)?;
     if file.metadata()?.len() > max_bytes { Err(too_large(max_bytes)) } else { Ok(file) }
 }
 
-/// Reads the next line with its end, or what is left; nothing at the end of the file. No more than
-/// `max_bytes` are taken into memory.
+/// Reads the next line with its line end, or the rest; nothing at the end of the file. Takes at most
+/// `max_bytes` into memory.
 ///
 /// # Errors
-/// When it cannot be read, or is longer ([`ErrorKind::FileTooLarge`]).
+/// If it cannot be read, or is longer ([`ErrorKind::FileTooLarge`]).
 pub(crate) fn read_line(
     reader: &mut impl BufRead,
     max_bytes: u64,
@@ -64,44 +64,44 @@ pub(crate) fn read_line(
     Ok(read)
 }
 
-/// Opens a file of our own to read and write it, and makes it (mode 0600) if it is not there. What
-/// is in it stays.
+/// Opens a file of our own for reading and writing, and creates it (mode 0600) if it does not exist.
+/// Its content stays.
 ///
 /// # Errors
-/// When it cannot be opened, or something else than a regular file stands there.
+/// If it cannot be opened, or is not a regular file.
 pub(crate) fn open_or_create_own(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(FILE_MODE);
     open_with(&mut options, OFlags::NOFOLLOW, path)
 }
 
-/// Opens a file of our own to append to it, and makes it (mode 0600) if it is not there.
+/// Opens a file of our own for appending, and creates it (mode 0600) if it does not exist.
 ///
 /// # Errors
-/// When it cannot be opened, or something else than a regular file stands there.
+/// If it cannot be opened, or is not a regular file.
 pub(crate) fn append_own(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(FILE_MODE);
     open_with(&mut options, OFlags::NOFOLLOW, path)
 }
 
-/// Makes a file of our own (mode 0600), to be appended to.
+/// Creates a file of our own (mode 0600) for appending.
 ///
 /// # Errors
-/// When it cannot be made, or anything stands there already.
+/// If it cannot be created, or already exists.
 pub(crate) fn create_own(path: &Path) -> io::Result<File> {
-    // With O_EXCL a link is not followed, and nothing that exists is opened.
+    // With O_EXCL, links are not followed, and nothing that exists is opened.
     OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
 /// Writes a file of our own (mode 0600) to `staged`, syncs it and renames it to `path`, so that a
-/// reader finds the old content or the new one. Gives the file, to be appended to. The caller syncs the
-/// folder: once the file is renamed, the old one is gone whether or not that works.
+/// reader finds either the old or the new content. Returns the file, for appending. The caller syncs
+/// the directory: once the file is renamed, the old one is gone whether or not that works.
 ///
-/// `staged` is a path in the same folder that no other process writes to at the same time.
+/// `staged` is a path in the same directory that no other process writes to at the same time.
 ///
 /// # Errors
-/// When it cannot be written or renamed, or `write` fails; the file at `path` is the old one then.
+/// If it cannot be written or renamed, or `write` fails; the file at `path` is then still the old one.
 pub(crate) fn replace_own<E: From<io::Error>>(
     path: &Path,
     staged: &Path,
@@ -119,20 +119,20 @@ pub(crate) fn replace_own<E: From<io::Error>>(
 /// Removes what a crash may have left at the staged path of [`replace_own`].
 ///
 /// # Errors
-/// When a directory stands there, or it cannot be removed.
+/// If it is a directory, or cannot be removed.
 pub(crate) fn remove_staged(staged: &Path) -> io::Result<()> {
     let Err(error) = fs::remove_file(staged) else { return Ok(()) };
     match fs::symlink_metadata(staged) {
         Err(gone) if gone.kind() == ErrorKind::NotFound => Ok(()),
-        Ok(found) if found.is_dir() => Err(in_the_way(staged)),
+        Ok(found) if found.is_dir() => Err(wrong_file_kind(staged)),
         _ => Err(error),
     }
 }
 
-/// Makes a folder of our own, and those above it, if they are not there (mode 0700).
+/// Creates a directory of our own, and those above it, if they do not exist (mode 0700).
 ///
 /// # Errors
-/// When one cannot be made, or something else than a folder stands there.
+/// If one cannot be created, or something else than a directory exists there.
 pub(crate) fn create_own_folder(path: &Path) -> io::Result<()> {
     let created = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path);
     created.map_err(|error| match error.kind() {
@@ -146,7 +146,7 @@ fn open_with(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Resul
     let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
     let file = opened.map_err(|error| match Errno::from_io_error(&error) {
         Some(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => not_regular("a symbolic link"),
-        // A socket, or a pipe opened for writing that nobody reads.
+        // A socket, or a pipe that nobody reads, opened for writing.
         Some(Errno::NXIO) => not_regular("a pipe or socket"),
         Some(Errno::ISDIR) => not_regular("a directory"),
         _ => error,
@@ -155,13 +155,13 @@ fn open_with(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Resul
     if found.is_file() { Ok(file) } else { Err(not_regular(kind(&found))) }
 }
 
-/// Whether the error is about what stands at the path: another kind of file than expected, or one
-/// that is too large. Trying again does not help.
+/// Whether the error is about the file itself: of another kind than expected, or too large. Retrying
+/// does not help.
 pub(crate) fn is_wrong_kind(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge)
 }
 
-fn in_the_way(path: &Path) -> io::Error {
+fn wrong_file_kind(path: &Path) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, format!("{} is in the way", path.display()))
 }
 
@@ -186,7 +186,7 @@ fn read_all(file: File, max_bytes: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(max_bytes));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    // It may have grown meanwhile, and files such as those in /proc do not tell their length.
+    // It may have grown meanwhile, and files such as those in /proc do not report their length.
     file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes { Err(too_large(max_bytes)) } else { Ok(bytes) }
 }
@@ -210,7 +210,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
-    /// One of each kind of file but a regular one, and what it is called.
+    /// One of each kind of file except a regular one, with the kind's name.
     fn others(folder: &Path) -> Vec<(PathBuf, &'static str)> {
         let path = |name: &str| folder.join(name);
         rustix::fs::mkfifoat(CWD, path("fifo"), Mode::RWXU).unwrap();
@@ -224,7 +224,7 @@ mod tests {
         ]
     }
 
-    /// Fails instead of waiting for ever.
+    /// Fails instead of waiting forever.
     fn within_a_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, is_done) = mpsc::channel();
         std::thread::spawn(move || done.send(work()));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_by_name_and_at_once() {
+    fn anything_but_a_regular_file_is_refused_by_name_and_at_once() {
         let folder = tempfile::tempdir().unwrap();
         for (path, found) in others(folder.path()) {
             let opened = within_a_time(move || {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_never_truncated_and_what_is_made_is_for_nobody_else() {
+    fn existing_files_are_never_truncated_and_new_ones_are_private() {
         let folder = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         let old = folder.path().join("old");

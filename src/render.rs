@@ -87,7 +87,7 @@ impl Renderer {
     /// # Errors
     /// Why it cannot, and what to do.
     pub fn check_place(&self, queue: &Queue) -> Result<(), Misplaced> {
-        envelope::check_place(queue, self.queues.home())
+        envelope::check_place(queue, self.queues.store())
     }
 
     /// The id that the message of `slot` has on every replica.

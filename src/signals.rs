@@ -1,4 +1,4 @@
-//! Signals become requests to the service.
+//! Turns signals into requests to the service.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::service::Request;
 
-/// Signals that arrived and were not handled yet; none is lost from `catch` on.
+/// Receives signals; none is lost from [`catch`](Signals::catch) on.
 #[derive(Debug)]
 pub struct Signals {
     stop: std::os::unix::net::UnixStream,
@@ -25,17 +25,17 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From here on TERM (systemd, init scripts, container runtimes) and INT (Ctrl-C) stop the
-    /// service cleanly, HUP reloads and USR1 logs the state. The second TERM or INT ends the
+    /// Starts to catch signals: TERM (systemd, init scripts, container runtimes) and INT (Ctrl-C) stop
+    /// the service cleanly, HUP reloads and USR1 logs the state. The second TERM or INT ends the
     /// process at once, with status 128 + its number.
     ///
     /// # Errors
-    /// When the operating system refuses a handler.
+    /// If the operating system refuses a handler.
     pub fn catch() -> io::Result<Signals> {
         let (stop, stop_in) = std::os::unix::net::UnixStream::pair()?;
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
-            // First: from then on the signal is caught, and nothing else says that it was.
+            // This comes first: once the signal is caught, nothing else reports it.
             pipe::register(signal, stop_in.try_clone()?)?;
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
             flag::register(signal, Arc::clone(&asked))?;
@@ -47,10 +47,10 @@ impl Signals {
         Ok(Signals { stop, reload, log_state })
     }
 
-    /// Waits for a stop, but no longer than `timeout`; `true` if there was one.
+    /// Waits for a stop for at most `timeout`; returns whether there was one.
     ///
     /// # Errors
-    /// When the operating system refuses to wait.
+    /// If the operating system refuses to wait.
     pub fn stop_within(&self, timeout: Duration) -> io::Result<bool> {
         let until = Instant::now() + timeout;
         loop {
@@ -64,10 +64,10 @@ impl Signals {
         }
     }
 
-    /// Hands signals to the service, for ever; `stopping` is notified of a stop as well.
+    /// Forwards signals to the service forever; a stop also notifies `stopping`.
     ///
     /// # Errors
-    /// When the runtime cannot watch for them.
+    /// If the runtime cannot watch for them.
     pub async fn forward(
         self,
         service: mpsc::Sender<Request>,
@@ -76,7 +76,7 @@ impl Signals {
         let (mut stop, mut reload, mut log_state) =
             (watched(self.stop)?, watched(self.reload)?, watched(self.log_state)?);
         loop {
-            // What arrived in a burst is one wish.
+            // A burst of signals counts as one request.
             let (mut a, mut b, mut c) = ([0; 16], [0; 16], [0; 16]);
             let request = tokio::select! {
                 _ = stop.read(&mut a) => Request::Stop,

@@ -1,4 +1,4 @@
-//! The log: one line an event, on standard error.
+//! The log: one line per event, on standard error.
 
 mod line;
 
@@ -17,14 +17,14 @@ use self::line::Line;
 use crate::config::LogFormat;
 use crate::mask::mask;
 
-/// Whatever `levels` does not name: the AMQP library logs whole messages that come back to it.
+/// Always off unless `levels` names it: the AMQP library logs whole messages that it gets back.
 const QUIET: &str = "lapin=off,amq_protocol=off";
 
-/// Sends events to standard error from here on, those that `levels` chooses: a level, or
-/// directives such as `info,downbeat::leader=debug`.
+/// Starts to log the events that `levels` selects to standard error: a level, or directives such as
+/// `info,downbeat::leader=debug`.
 ///
-/// Under journald, which stamps each line itself, lines carry no time; they begin with their
-/// priority (`<4>`), which it takes off (`SyslogLevelPrefix=` of systemd.exec).
+/// Under journald, which adds the time itself, lines have none; they begin with their priority (`<4>`),
+/// which journald removes (`SyslogLevelPrefix=` in systemd.exec).
 pub fn init(format: LogFormat, levels: &str) {
     let levels = format!("{QUIET},{levels}");
     let levels: Targets = levels.parse().expect("the configuration has checked it");
@@ -33,51 +33,51 @@ pub fn init(format: LogFormat, levels: &str) {
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(Stderr { journald })
         .event_format(Line { format, time: !journald, colour });
-    // A subscriber that is set already stays: only tests do that.
+    // An existing subscriber stays: only tests set one.
     let _ = tracing_subscriber::registry().with(levels).with(layer).try_init();
 }
 
-/// Whether standard error is the stream that `JOURNAL_STREAM` names, by device and inode: the
-/// variable is passed on to children whose output goes elsewhere.
+/// Whether standard error is the stream that `JOURNAL_STREAM` names by device and inode: children
+/// inherit the variable even if their output goes elsewhere.
 fn is_journal(stream: Option<&str>) -> bool {
     let Ok(stat) = rustix::fs::fstat(io::stderr()) else { return false };
     stream.is_some_and(|stream| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
-/// While it lives, lines are gathered; they are written when it is dropped, or when there are many.
+/// Buffers log lines while it lives; they are written when it is dropped, or when there are many.
 ///
-/// A burst writes a line a slot: a system call for each would cost as much as the slot itself.
+/// A burst writes a line per slot: a system call for each would cost as much as the slot itself.
 #[derive(Debug)]
-pub struct Gathering(());
+pub struct BufferedLog(());
 
-/// Lines not written yet. `None`: lines are written at once.
-static GATHERED: Mutex<Option<Vec<u8>>> = Mutex::new(None);
-/// No more than this is held back.
-const GATHERED_BYTES: usize = 64 << 10;
+/// Buffered lines; `None` if lines are written at once.
+static BUFFER: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+/// Maximum bytes to buffer.
+const MAX_BUFFERED: usize = 64 << 10;
 
-impl Gathering {
-    /// Gathers lines from now on.
+impl BufferedLog {
+    /// Starts to buffer lines.
     #[must_use]
-    pub fn start() -> Gathering {
-        GATHERED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
-        Gathering(())
+    pub fn start() -> BufferedLog {
+        BUFFER.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+        BufferedLog(())
     }
 }
 
-impl Drop for Gathering {
+impl Drop for BufferedLog {
     fn drop(&mut self) {
-        if let Some(lines) = GATHERED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(lines) = BUFFER.lock().unwrap_or_else(PoisonError::into_inner).take() {
             write_out(&lines);
         }
     }
 }
 
 fn write_out(lines: &[u8]) {
-    // There is nobody left to tell of a log that cannot be written.
+    // If the log cannot be written, nobody can be told.
     let _ = io::stderr().lock().write_all(lines);
 }
 
-/// Standard error, or the gathered lines.
+/// Writes to standard error, or to the buffer.
 #[derive(Clone, Copy, Debug)]
 struct Stderr {
     journald: bool,
@@ -95,7 +95,7 @@ impl<'a> MakeWriter<'a> for Stderr {
     }
 }
 
-/// How syslog and journald grade a line.
+/// The priority of a line for syslog and journald.
 #[derive(Clone, Copy, Debug)]
 struct Priority(u8);
 
@@ -116,14 +116,14 @@ impl fmt::Display for Priority {
     }
 }
 
-/// Takes the line of one event.
+/// Receives the line of one event.
 #[derive(Clone, Copy, Debug)]
 struct Lines {
     priority: Option<Priority>,
 }
 
 impl Write for Lines {
-    /// Takes a whole line: the formatter writes each event in one piece.
+    /// Receives a whole line: the formatter writes each event in one piece.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let Some(priority) = self.priority else {
             write_or_gather(lines);
@@ -138,18 +138,18 @@ impl Write for Lines {
     }
 }
 
-/// The one way of a line into the log, so that no password goes with it.
+/// The only way for a line into the log, so that passwords are always masked.
 fn write_or_gather(lines: &[u8]) {
-    // The check alone is much quicker than what replaces invalid bytes.
+    // Checking alone is much faster than replacing invalid bytes.
     let text = std::str::from_utf8(lines).map(Cow::Borrowed);
     let text = text.unwrap_or_else(|_| String::from_utf8_lossy(lines));
     let masked = mask(&text);
     let lines = masked.as_bytes();
-    match &mut *GATHERED.lock().unwrap_or_else(PoisonError::into_inner) {
+    match &mut *BUFFER.lock().unwrap_or_else(PoisonError::into_inner) {
         None => write_out(lines),
         Some(gathered) => {
             gathered.extend_from_slice(lines);
-            if gathered.len() > GATHERED_BYTES {
+            if gathered.len() > MAX_BUFFERED {
                 write_out(gathered);
                 gathered.clear();
             }

@@ -1,9 +1,8 @@
-//! Where zone rules come from: the newer of the system's tzdata and the bundled one.
+//! Zone rules, from the newer of the system's tzdata and the bundled one.
 //!
-//! `chrono-tz` only names zones. The rules compiled into it, and those of a system that is not
-//! updated, go stale: governments change them with weeks of notice, and a job then fires an hour
-//! off. Which of the two was taken is for the start-up log and `status` to say. This is the edge:
-//! it reads files, once for each zone.
+//! `chrono-tz` only names zones. Its compiled rules, and those of a system that is not updated, become
+//! outdated: governments change them with weeks of notice, and a job then runs an hour off. The
+//! start-up log and `status` say which of the two is used. This module reads files, once per zone.
 
 mod deprecated;
 
@@ -21,13 +20,13 @@ use crate::regular_file;
 use crate::schedule::Zone;
 
 /// Where systems keep compiled zone files; `TZDIR` comes first.
-const PLACES: [&str; 4] =
+const DIRECTORIES: [&str; 4] =
     ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
-/// No file of a zone comes near it, nor does the source of them all.
+/// No zone file comes near this size, nor does the source of them all.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// The zone rules of this run, each zone read once.
+/// The zone rules of this process; each zone is read once.
 #[derive(Debug)]
 pub struct Tzdata {
     source: Source,
@@ -35,12 +34,12 @@ pub struct Tzdata {
     zones: Mutex<HashMap<Tz, Arc<Zone>>>,
 }
 
-/// Which of the two is used.
+/// Which tzdata is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The system's, because it is at least as new.
+    /// The system's, as it is at least as new.
     System,
-    /// The one in the program, because the system has none, or an older one, or one of unknown age.
+    /// The bundled one, as the system has none, an older one, or one of unknown age.
     Bundled,
 }
 
@@ -52,14 +51,16 @@ struct System {
 }
 
 impl Tzdata {
-    /// Looks for the system's tzdata and takes the newer of it and the bundled one.
+    /// Finds the system's tzdata and uses the newer of it and the bundled one.
     #[must_use]
     pub fn load() -> Tzdata {
         let preferred = std::env::var_os("TZDIR").map(PathBuf::from);
-        Tzdata::newest(preferred.into_iter().chain(PLACES.map(PathBuf::from)).find_map(System::at))
+        Tzdata::newest(
+            preferred.into_iter().chain(DIRECTORIES.map(PathBuf::from)).find_map(System::at),
+        )
     }
 
-    /// The bundled one, whatever the system has.
+    /// The bundled tzdata, whatever the system has.
     #[must_use]
     pub fn bundled() -> Tzdata {
         Tzdata::newest(None)
@@ -74,7 +75,7 @@ impl Tzdata {
         Tzdata { source, system, zones: Mutex::default() }
     }
 
-    /// Which of the two is used.
+    /// Which tzdata is used.
     #[must_use]
     pub fn source(&self) -> Source {
         self.source
@@ -89,8 +90,8 @@ impl Tzdata {
         }
     }
 
-    /// The zone of that name; `None` when neither tzdata has it, which a test rules out for the
-    /// bundled one.
+    /// The zone of this name; `None` if neither tzdata has it, which a test rules out for the bundled
+    /// one.
     #[must_use]
     pub fn zone(&self, tz: Tz) -> Option<Arc<Zone>> {
         let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +103,7 @@ impl Tzdata {
         Some(zone)
     }
 
-    /// A zone file that the system lacks or that can't be read is taken from the bundled tzdata.
+    /// A zone file that the system lacks or that is unreadable is replaced by the bundled rules.
     fn rules(&self, tz: Tz) -> Option<TimeZone> {
         let system = self.system.as_ref().filter(|_| self.source == Source::System);
         let rules = system.and_then(|system| {
@@ -143,7 +144,7 @@ impl System {
 }
 
 /// Debian and others keep the version in the first line of `tzdata.zi`, macOS and the BSDs in a
-/// file of its own.
+/// separate file.
 fn version_of(folder: &Path) -> Option<String> {
     let first_line = |name: &str| -> Option<String> {
         let text = regular_file::read(&folder.join(name), MAX_FILE_BYTES).ok()?;
@@ -160,8 +161,8 @@ fn is_version(text: &str) -> bool {
     (1990..10_000).contains(&year) && letters > 0
 }
 
-/// Orders versions: a year, then `a` to `z`, then `za` to `zz`. What a packager adds (`-dirty`,
-/// `-00-debian`) says nothing of age.
+/// Orders versions: a year, then `a` to `z`, then `za` to `zz`. A packager's suffix (`-dirty`,
+/// `-00-debian`) says nothing about age.
 fn age(version: &str) -> (u32, usize, &str) {
     let digits = version.bytes().take_while(u8::is_ascii_digit).count();
     let (year, rest) = version.split_at(digits);
@@ -169,12 +170,12 @@ fn age(version: &str) -> (u32, usize, &str) {
     (year.parse().unwrap_or(0), letters, &rest[..letters])
 }
 
-/// A name that no zone has.
+/// A name that is not a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownZone {
     /// As written.
     pub name: Box<str>,
-    /// The zone most likely meant.
+    /// The zone that was most likely meant.
     pub suggestion: Option<&'static str>,
 }
 
@@ -190,10 +191,10 @@ impl fmt::Display for UnknownZone {
     }
 }
 
-/// The zone of an IANA name, which is case-sensitive.
+/// The zone with an IANA name, which is case-sensitive.
 ///
 /// # Errors
-/// When no zone has that name; a wrong case, a missing region and a slip are recognized.
+/// If no zone has this name; the error recognizes a wrong case, a missing region and a misspelling.
 pub fn parse_name(name: &str) -> Result<Tz, UnknownZone> {
     name.parse().map_err(|_| UnknownZone { name: name.into(), suggestion: near(name) })
 }

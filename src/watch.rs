@@ -1,4 +1,4 @@
-//! Watches the schedule files and asks for a reload when one of them may have changed.
+//! Watches the schedule files and requests a reload when one may have changed.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,16 +13,16 @@ use tracing::warn;
 use crate::config::is_schedule_name;
 use crate::service::Request;
 
-/// Editors and deployments write in bursts; a reload waits until so long nothing has changed…
+/// Editors and deployments write in bursts, so a reload waits until nothing has changed for this long …
 const QUIET: Duration = Duration::from_millis(100);
-/// …but not longer than this, where changes never cease.
-const AT_MOST: Duration = Duration::from_millis(500);
+/// … but no longer than this, if changes never stop.
+const MAX_WAIT: Duration = Duration::from_millis(500);
 
-/// The watch over the schedule files. Content is compared after a change, so one too many costs one
-/// look; but other files of a folder, such as a log, can change all the time.
+/// Watches the schedule files. A reload compares their content, so a spurious one is cheap; but other
+/// files of a directory, such as a log, can change all the time.
 ///
-/// A file is watched by its folder: editors replace files, and Kubernetes swaps a symbolic link
-/// beside them. A folder is watched by its parent as well: deployments replace it, or the link
+/// A file is watched through its directory: editors replace files, and Kubernetes swaps a symbolic link
+/// next to them. A directory is also watched through its parent: deployments replace it, or the link
 /// that leads to it.
 pub struct Watch {
     folders: Vec<PathBuf>,
@@ -31,7 +31,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Sees every change from here on; so what is loaded afterwards is never left outdated.
+    /// Sees every change from now on; so what is loaded afterwards is never outdated.
     #[must_use]
     pub fn begin(paths: &[PathBuf]) -> Watch {
         let folders: Vec<PathBuf> = paths.iter().map(|path| folder_of(path)).collect();
@@ -58,16 +58,16 @@ impl Watch {
                 warn!(path = %folder.display(), %error, "not watched; SIGHUP reloads it");
             }
             if let Some(parent) = folder.parent() {
-                // Where it may not be watched, replacing the folder takes a SIGHUP.
+                // If the parent cannot be watched, replacing the directory requires a SIGHUP.
                 let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
             }
         }
     }
 
-    /// Asks the service for a reload after each change, for ever.
+    /// Requests a reload after each change, forever.
     pub async fn forward(mut self, service: mpsc::Sender<Request>) {
         while let Some(first) = self.changed.recv().await {
-            let latest = Instant::now() + AT_MOST;
+            let latest = Instant::now() + MAX_WAIT;
             let mut replaced = first == Change::Folder;
             while let Ok(Some(next)) =
                 timeout_at(latest.min(Instant::now() + QUIET), self.changed.recv()).await
@@ -75,7 +75,7 @@ impl Watch {
                 replaced |= next == Change::Folder;
             }
             if replaced {
-                self.start_anew();
+                self.restart();
             }
             if service.send(Request::Reload(oneshot::channel().0)).await.is_err() {
                 return;
@@ -83,27 +83,27 @@ impl Watch {
         }
     }
 
-    /// A watch stays with the folder that had the name; this gives it to the one that has it now.
-    fn start_anew(&mut self) {
+    /// A watch follows the directory that had the name; this moves it to the one that has it now.
+    fn restart(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
         for folder in &self.folders {
             let _ = watcher.unwatch(folder);
-            // A folder that is gone is told of by the reload, and watched once it is back.
+            // The reload reports a missing directory, and watches it once it is back.
             let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
         }
     }
 }
 
-/// What may have changed.
+/// What an event may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     /// Files in a folder.
     Files,
-    /// A folder is another one than before.
+    /// A directory was replaced.
     Folder,
 }
 
-/// Absolute, as events name it.
+/// The absolute path, as in events.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -113,14 +113,14 @@ fn folder_of(path: &Path) -> PathBuf {
     if path.is_file() { path.parent().unwrap_or(&path).to_owned() } else { path }
 }
 
-/// Tells the events that may change the schedule from all others.
+/// Filters the events that may change the schedule.
 #[derive(Debug)]
 struct Relevant {
-    /// The paths of the configuration.
+    /// The configured paths.
     paths: Vec<PathBuf>,
-    /// The folders watched for them.
+    /// The directories watched for them.
     folders: Vec<PathBuf>,
-    /// The links and folders in them: a schedule file may be a link to a file behind them.
+    /// The links and directories in them: a schedule file may be a link to a file behind them.
     links: HashSet<PathBuf>,
 }
 
@@ -148,7 +148,7 @@ impl Relevant {
         relevant.then_some(Change::Files)
     }
 
-    /// Whether this is a schedule file, or is or was a link or folder on the way to one.
+    /// Whether this is a schedule file, or is or was a link or directory on the way to one.
     fn is_relevant(&mut self, path: &Path) -> bool {
         let Some(folder) = path.parent().filter(|folder| self.is_watched(folder)) else {
             return false;

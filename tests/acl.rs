@@ -1,4 +1,4 @@
-//! A Redis on which downbeat has a user of its own, with no more than it needs.
+//! Redis with a separate user for downbeat, which has no more permissions than it needs.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Jobs are run by a real BullMQ worker, with what the entry says, paused queues and all.
+//! A real BullMQ worker runs jobs as their entry says, from paused queues, too.
 
 use std::collections::HashMap;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What every carrier promises, written once and run over each.
+//! What every carrier promises: one suite, run over each.
 
 mod amqp;
 mod memory;

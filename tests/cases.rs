@@ -1,7 +1,7 @@
-//! Faults that real setups have: what the real binary then sends, logs and counts.
+//! Faults of real setups: what the real binary then sends, logs and counts.
 //!
-//! Each rule is tried on the real binary with a real Redis, the shortest lease and grace there are, and
-//! entries that fire five times a second.
+//! Each rule is tested on the real binary with a real Redis, the shortest lease and grace, and entries
+//! that are due five times a second.
 
 mod backlogs;
 mod counts;

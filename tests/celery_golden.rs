@@ -1,4 +1,4 @@
-//! Messages equal what Celery's own producer wrote for the same call, but for the `reply_to`.
+//! Messages equal what Celery's own producer wrote for the same call, except for `reply_to`.
 
 use std::path::Path;
 

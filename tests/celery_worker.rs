@@ -1,4 +1,4 @@
-//! Messages are run by a real Celery worker, with what the entry says.
+//! A real Celery worker runs messages as their entry says.
 
 use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;

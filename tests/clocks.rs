@@ -1,4 +1,4 @@
-//! The service in this process, on a clock that is set while it runs, with a real Redis.
+//! The service in this process, with a real Redis and a clock that is set while the service runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

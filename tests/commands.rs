@@ -1,4 +1,4 @@
-//! What can be typed, and what comes of it: output, messages and exit codes.
+//! The command line: output, messages and exit codes.
 
 mod backfill;
 mod completions;

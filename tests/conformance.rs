@@ -1,5 +1,5 @@
-//! What every store promises, written once and run over each: the suite is generic over a [`Rig`], which
-//! makes a store and does to it what can happen to one.
+//! What every store promises: one suite, run over each. It is generic over a [`Rig`], which creates a
+//! store and injects its faults.
 
 mod counting;
 mod damage;

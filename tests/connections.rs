@@ -1,4 +1,4 @@
-//! A connection that cannot be had: each message says why and what to do, and keeps the password.
+//! Failed connections: each message says why and what to do, and hides the password.
 
 use std::fs;
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! What `docs/deploy` promises of containers: nothing that can be written to is needed.
+//! What `docs/deploy` promises about containers: downbeat needs nothing writable.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

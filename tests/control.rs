@@ -1,4 +1,4 @@
-//! The control socket of the real binary, asked in plain HTTP.
+//! The control socket of the real binary, over plain HTTP.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;

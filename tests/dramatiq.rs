@@ -1,4 +1,4 @@
-//! Messages are run by a real Dramatiq worker, with what the entry says.
+//! A real Dramatiq worker runs messages as their entry says.
 
 use std::process::Command;
 

@@ -1,8 +1,8 @@
-//! Replicas die, stall, leave and are cut off; Redis goes away, forgets, fills up and refuses: every
-//! slot is sent once all the same.
+//! Replicas crash, stall, exit and are cut off; Redis disappears, loses data, is full and refuses:
+//! every slot is still sent once.
 //!
-//! The real binary and real servers, with the shortest lease there is. Where a test lets real time
-//! pass, it is because a lease or a deadline has to run out meanwhile.
+//! It runs the real binary and real servers, with the shortest lease. A test lets real time pass only
+//! if a lease or a deadline has to run out.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::support::cluster::{
     Cluster, QUEUE, STEP, TAKEOVER, TTL, assert_no_gap, bursting_schedule, busy_schedule, by_entry,
-    field, go_on, known, slot_of, time_of, wait_for_slot,
+    field, slot_of, time_of, used_before, wait_for_slot, wait_until_all_advance,
 };
 use crate::support::downbeat::{Downbeat, Place};
 use crate::support::proxy::Proxy;
@@ -26,7 +26,7 @@ use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually, wall_clock};
 
 fn server() -> RedisServer {
-    known(RedisServer::start())
+    used_before(RedisServer::start())
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_killed_leader_is_followed_within_its_ttl_and_two_seconds() {
     let mut cluster = Cluster::start(&server, 2);
     let mut leader = 0;
     for _ in 0..3 {
-        go_on(&server);
+        wait_until_all_advance(&server);
         cluster.replica(leader).downbeat().process().kill();
         let killed_at = wall_clock();
         let heir = cluster.wait_for_leader_after(leader);
@@ -57,10 +57,10 @@ fn a_leader_stopped_past_its_lease_wakes_up_as_a_follower() {
     needs!(Redis);
     let server = server();
     let mut cluster = Cluster::start(&server, 2);
-    go_on(&server);
+    wait_until_all_advance(&server);
     cluster.replica(0).downbeat().process().pause();
     assert_eq!(cluster.wait_for_leader_after(0), 1);
-    go_on(&server);
+    wait_until_all_advance(&server);
     let before = cluster.replica(0).downbeat().log().len();
     cluster.replica(0).downbeat().process().resume();
     cluster.replica(0).downbeat().wait_for_log_from(before, "following");
@@ -76,7 +76,7 @@ fn a_leader_that_resigns_or_stops_hands_over_at_once() {
     let mut silences = Vec::new();
     let mut leader = 0;
     for stops in [false, true, false, true] {
-        go_on(&server);
+        wait_until_all_advance(&server);
         let heir = 1 - leader;
         let before = cluster.replica(heir).downbeat().log().len();
         let old = cluster.replica(leader);
@@ -131,9 +131,9 @@ fn thirty_kills_lose_and_double_nothing() {
 fn what_falls_due_while_redis_is_away_is_sent_when_it_is_back() {
     needs!(Redis);
     let options = Options { appendonly: true, ..Options::default() };
-    let mut server = known(RedisServer::start_with(options));
+    let mut server = used_before(RedisServer::start_with(options));
     let mut cluster = Cluster::start(&server, 2);
-    go_on(&server);
+    wait_until_all_advance(&server);
     server.kill();
     for replica in cluster.replicas() {
         replica.downbeat().wait_for_log("the broker went away");
@@ -161,7 +161,7 @@ fn a_leader_goes_on_from_memory_when_redis_has_forgotten_everything() {
     needs!(Redis);
     let mut server = server();
     let mut cluster = Cluster::start(&server, 2);
-    go_on(&server);
+    wait_until_all_advance(&server);
     server.restart_empty();
     let back_at = wall_clock();
     cluster.replica(0).downbeat().wait_for_log("the broker has lost all records");
@@ -180,7 +180,7 @@ fn replicas_without_memory_start_anew_one_ttl_after_redis_has_forgotten_everythi
     needs!(Redis);
     let mut server = server();
     let mut cluster = Cluster::start(&server, 2);
-    go_on(&server);
+    wait_until_all_advance(&server);
     for replica in cluster.replicas() {
         replica.downbeat().process().kill();
     }
@@ -205,10 +205,10 @@ fn slots_whose_records_were_rolled_back_are_sent_again_and_marked() {
     needs!(Redis);
     let mut server = server();
     let mut cluster = Cluster::start(&server, 1);
-    go_on(&server);
+    wait_until_all_advance(&server);
     let kept = server.queue(QUEUE).len();
     let snapshot = server.snapshot();
-    go_on(&server);
+    wait_until_all_advance(&server);
     let logged_before = cluster.replica(0).dispatched().remove("entry-0000").unwrap();
     server.restore(&snapshot);
     cluster.replica(0).downbeat().wait_for_log("the broker has lost records");
@@ -250,7 +250,7 @@ fn a_queue_that_refuses_holds_up_no_other_and_gets_everything_when_it_is_mended(
         status["refusing"].get("broken").cloned()
     });
     assert!(status.as_str().unwrap().contains("WRONGTYPE"), "{status}");
-    go_on(&server);
+    wait_until_all_advance(&server);
     server.connect().del::<_, ()>("broken").unwrap();
     leader.downbeat().wait_for_log("the queue takes messages again");
     let mended_at = wall_clock();
@@ -282,7 +282,7 @@ fn a_full_redis_takes_everything_once_it_has_room() {
         command.query::<()>(&mut server.connect()).unwrap();
     };
     let mut cluster = Cluster::start(&server, 2);
-    go_on(&server);
+    wait_until_all_advance(&server);
     limit_memory(1);
     let refused = cluster.replica(0).downbeat().wait_for_log("could not publish");
     assert!(refused.contains("OOM"), "{refused}");
@@ -308,7 +308,7 @@ fn a_lost_reply_neither_loses_nor_doubles_its_slots() {
     // Several batches each second, of which two are on their way at once.
     let mut cluster = Cluster::start_with(&[proxy.url()], &bursting_schedule(500));
     for lost in 1..=3 {
-        go_on(&server);
+        wait_until_all_advance(&server);
         proxy.lose_a_reply();
         eventually(SOON, "a reply is lost", || (proxy.replies_lost() == lost).then_some(()));
     }
@@ -326,7 +326,7 @@ fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
     let server = server();
     let proxy = Proxy::start(&server);
     let mut cluster = Cluster::start_with(&[proxy.url()], &busy_schedule());
-    go_on(&server);
+    wait_until_all_advance(&server);
     proxy.cut();
     cluster.replica(0).downbeat().wait_for_log("the broker went away");
     cluster.replica(0).downbeat().wait_for_log("stepped down");
@@ -345,7 +345,7 @@ fn a_leader_that_writes_to_another_server_than_renews_its_lease_says_so_and_find
     let (server, other) = (server(), server());
     let proxy = Proxy::start(&server);
     let mut cluster = Cluster::start_with(&[proxy.url()], &busy_schedule());
-    go_on(&server);
+    wait_until_all_advance(&server);
     // Its next connection is the one that it writes to.
     proxy.lead_to(&other);
     proxy.lose_a_reply();
@@ -372,14 +372,14 @@ fn a_leader_that_is_cut_off_makes_way_and_doubles_nothing_when_it_is_back() {
     let proxy = Proxy::start(&server);
     let schedule = bursting_schedule(600);
     let mut cluster = Cluster::start_with(&[proxy.url(), server.url()], &schedule);
-    go_on(&server);
+    wait_until_all_advance(&server);
     proxy.cut();
     let cut_at = Instant::now();
     assert_eq!(cluster.wait_for_leader_after(0), 1);
     assert!(cut_at.elapsed() <= TAKEOVER, "{:?}", cut_at.elapsed());
     cluster.replica(0).downbeat().wait_for_log("stepped down");
     let before = cluster.replica(0).downbeat().log().len();
-    go_on(&server);
+    wait_until_all_advance(&server);
     // What it sent before it stepped down arrives now, and must be refused.
     proxy.mend();
     let old = cluster.replica(0);

@@ -1,4 +1,4 @@
-//! Flower shows what was sent, before a worker has it and after.
+//! Flower shows sent tasks, before and after a worker takes them.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! What a newcomer sees who types `downbeat run` in a fresh clone.
+//! What a newcomer sees when running `downbeat run` in a fresh clone.
 
 use std::fs;
 use std::time::Duration;

@@ -1,9 +1,9 @@
-//! Mutated inputs for everything that reads text from outside: nothing panics, nothing hangs, and
-//! memory stays in proportion to the input.
+//! Mutated inputs for everything that parses foreign text: nothing panics or hangs, and memory stays in
+//! proportion to the input.
 //!
-//! Each target runs for `DOWNBEAT_FUZZ_SECONDS` (a fraction of a second unless told) and prints its
-//! seed; `DOWNBEAT_SEED` repeats a run. An input is timed by the processor's time that it takes, so
-//! what else the machine does is no hang. Alone and for long:
+//! Each target runs for `DOWNBEAT_FUZZ_SECONDS` (default: a fraction of a second) and prints its seed;
+//! `DOWNBEAT_SEED` repeats a run. Inputs are timed in CPU time, so that load on the machine does not
+//! count as a hang. To run one alone for long:
 //!
 //!     DOWNBEAT_FUZZ_SECONDS=3600 cargo test --test tests -- --exact fuzz::cron --nocapture
 
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use downbeat::address::Address;
 use downbeat::config::{self, reference};
 use downbeat::envelope;
-use downbeat::envelope::answer::{self, Answer};
+use downbeat::envelope::answer::{self, TaskResult};
 use downbeat::leader::Peer;
 use downbeat::queue::{CeleryQueue, Queue, Queues, RqQueue, Serializer, Worker};
 use downbeat::schedule::cron::{Cron, Line, Quartz};
@@ -46,9 +46,9 @@ use crate::support::random::seed;
 /// Inputs are not grown beyond this.
 const LONGEST: usize = 256 * 1024;
 /// Far more of a processor's time than any input of that length takes, even unoptimized.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Resident bytes that the process may hold for each byte of the longest input.
-const MOST_GROWTH: usize = 400;
+const MAX_GROWTH: usize = 400;
 
 /// Pieces that matter to one parser or another.
 const TOKENS: &[&str] = &[
@@ -165,7 +165,7 @@ fn fuzz(name: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8]) -> bool) {
         let shown = |most| String::from_utf8_lossy(&input[..input.len().min(most)]).into_owned();
         let which = || format!("seed {seed}, run {runs}: {:?}", shown(4000));
         let Ok(outcome) = outcome else { panic!("{name} panicked ({})", which()) };
-        assert!(took < PATIENCE, "{name} took {took:?} ({})", which());
+        assert!(took < TIMEOUT, "{name} took {took:?} ({})", which());
         runs += 1;
         accepted += u64::from(outcome);
         if took > slowest.0 {
@@ -179,7 +179,7 @@ fn fuzz(name: &str, seeds: &[Vec<u8>], check: impl Fn(&[u8]) -> bool) {
     assert!(accepted * 100 > runs, "{name}: {accepted} of {runs} accepted");
     if seconds() > 60.0 {
         // Only then the process has nothing else to do.
-        assert!(peak < MOST_GROWTH * LONGEST, "{name}: {peak} bytes at the peak");
+        assert!(peak < MAX_GROWTH * LONGEST, "{name}: {peak} bytes at the peak");
     }
 }
 
@@ -529,11 +529,11 @@ fn answers() {
         for queue in &queues {
             let _ = envelope::peek::read(queue, input, &replies);
             match answer::read(queue, &replies) {
-                Answer::Pending(words) | Answer::Failed(words) => {
+                TaskResult::Pending(words) | TaskResult::Failed(words) => {
                     let is_short = words.chars().count() <= 1_000;
                     assert!(is_short && !words.contains('\n'), "{words:?}");
                 }
-                Answer::Succeeded(_) => accepted = true,
+                TaskResult::Succeeded(_) => accepted = true,
             }
         }
         accepted

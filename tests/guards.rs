@@ -1,5 +1,4 @@
-//! `limit` and `max_queued` on the real binary: what is sent, what is left out, and how both are
-//! shown.
+//! `limit` and `max_queued` on the real binary: what is sent, what is skipped, and how both are shown.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Whatever stands in schedules, configuration, arguments, environment and Redis: nothing of it acts on
-//! a terminal, hides, or begins a line of its own.
+//! No text in schedules, configuration, arguments, environment or Redis acts on a terminal, hides, or
+//! begins a line of its own.
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Whatever stands in Redis: no entry but the one concerned stops, nothing is sent twice, `status` names
-//! what cannot be used, and memory stays bounded.
+//! No content of Redis stops any entry except the one it concerns, or makes a slot be sent twice.
+//! `status` names what is unusable, and memory stays bounded.
 
 mod floods;
 mod keys;

@@ -1,4 +1,4 @@
-//! The files of `docs/deploy` for hosts that run processes: supervisor, and what reads a `Procfile`.
+//! The files of `docs/deploy` for process managers: supervisor, and readers of a `Procfile`.
 
 use std::fs;
 use std::path::Path;

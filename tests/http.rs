@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::cluster::{
-    QUEUE, assert_every_slot_once, busy_schedule, go_on, known, wait_for_slot,
+    QUEUE, assert_every_slot_once, busy_schedule, used_before, wait_for_slot,
+    wait_until_all_advance,
 };
 use crate::support::downbeat::{Downbeat, Finished, Place};
 use crate::support::http::{address, ask, get, sample, scrape};
@@ -42,7 +43,7 @@ fn ticking(server: &RedisServer) -> (Place, Downbeat, String) {
 #[test]
 fn probes_tell_leader_from_follower() {
     needs!(Redis);
-    let server = known(RedisServer::start());
+    let server = used_before(RedisServer::start());
     let (_here, mut leader, led) = ticking(&server);
     let there = place(&server.url());
     let follower = there.start(&RUN);
@@ -170,7 +171,7 @@ fn a_listener_for_other_machines_answers_whatever_name_it_is_asked_by() {
 #[test]
 fn metrics_count_what_was_sent_and_skipped() {
     needs!(Redis);
-    let server = known(RedisServer::start());
+    let server = used_before(RedisServer::start());
     let (place, downbeat, address) = ticking(&server);
     place.run(&["trigger", "yearly"]).ok();
     place.run(&["trigger", "yearly", "--queue", "typed-by-hand"]).ok();
@@ -247,7 +248,7 @@ fn run_says_what_to_do_about_an_address_that_cannot_be_had() {
 #[test]
 fn clients_that_hang_cost_no_slot() {
     needs!(Redis);
-    let server = known(RedisServer::start());
+    let server = used_before(RedisServer::start());
     let place = Place::new().env("DOWNBEAT_BROKER", &server.url());
     // 200 messages a second.
     place.write_schedule("all.yaml", &busy_schedule());
@@ -286,7 +287,7 @@ fn clients_that_hang_cost_no_slot() {
     let open = fs::read_dir(format!("/proc/{}/fd", downbeat.process().id())).unwrap().count();
     assert!(open < 150, "{open} descriptors are open");
     let until = wall_clock();
-    go_on(&server);
+    wait_until_all_advance(&server);
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));
     let entries = busy_schedule().matches("  entry-").count();
@@ -328,7 +329,7 @@ fn full_page(server: &RedisServer) -> String {
 #[test]
 fn documents_speak_of_the_metrics_that_there_are() {
     needs!(Redis);
-    let page = full_page(&known(RedisServer::start()));
+    let page = full_page(&used_before(RedisServer::start()));
     let project = tests_folder().join("..");
     let there_are = names_in(&page);
     for file in ["docs/alerts.yaml", "docs/grafana-dashboard.json"] {
@@ -357,7 +358,7 @@ fn check(arguments: &[&str], input: &str) -> Finished {
 #[test]
 fn promtool_finds_nothing_to_say_about_the_metrics() {
     needs!(Redis, Promtool);
-    let page = full_page(&known(RedisServer::start()));
+    let page = full_page(&used_before(RedisServer::start()));
     let checked = check(&["check", "metrics"], &page);
     assert_eq!(checked.code, Some(0), "{checked:?}\n{page}");
     assert_eq!((checked.stdout.as_str(), checked.stderr.as_str()), ("", ""), "{page}");

@@ -1,5 +1,5 @@
-//! `/etc/init.d/downbeat` on a machine of its own without systemd: what the Linux Standard Base asks
-//! of an init script, and that it believes no number in a file.
+//! `/etc/init.d/downbeat` on a separate machine without systemd: it does what the Linux Standard Base
+//! requires, and trusts no process id from a file.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! downbeat against the programs it works with: one module a subject.
+//! Tests of downbeat against the programs it works with, one module per subject.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 

@@ -1,4 +1,4 @@
-//! The Debian package, installed, upgraded, removed and purged on machines of its own.
+//! The Debian package, installed, upgraded, removed and purged on separate machines.
 
 use std::fs;
 use std::path::{Path, PathBuf};

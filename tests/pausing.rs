@@ -1,4 +1,4 @@
-//! Once a pause has been answered, nothing goes that it forbids, whoever leads and whoever dies meanwhile.
+//! Once a pause is confirmed, nothing that it forbids is sent, whoever leads and whatever crashes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use redis::Connection;
 use serde_json::{Value, json};
 
-use crate::support::cluster::{Cluster, QUEUE, STEP, by_entry, go_on, known};
+use crate::support::cluster::{
+    Cluster, QUEUE, STEP, by_entry, used_before, wait_until_all_advance,
+};
 use crate::support::http::Answer;
 use crate::support::recorded::{Recorded, recorded, server_ms};
 use crate::support::redis::RedisServer;
@@ -87,15 +89,15 @@ fn assert_every_slot_once(entry: &str, lines: &[Recorded]) {
 #[test]
 fn the_first_pause_holds_from_its_answer_on_though_another_replica_leads() {
     needs!(Redis);
-    let server = known(RedisServer::start());
+    let server = used_before(RedisServer::start());
     let mut cluster = Cluster::start_with(&vec![server.url(); 2], &schedule());
     let socket = cluster.replicas()[1].socket();
     let (redis, paused_at, resumed_at) = (server.connect(), BTreeMap::new(), BTreeMap::new());
     let mut operator = Operator { redis, paused_at, resumed_at };
-    go_on(&server);
+    wait_until_all_advance(&server);
     operator.pause(&socket, 7);
-    go_on(&server);
-    go_on(&server);
+    wait_until_all_advance(&server);
+    wait_until_all_advance(&server);
     let lines = &recorded(&mut server.connect())[&name(7)];
     let after = lines.iter().filter(|one| one.at_ms > operator.paused_at[&name(7)]);
     let after: Vec<_> = after.map(Recorded::is_paused).collect();
@@ -108,12 +110,12 @@ fn the_first_pause_holds_from_its_answer_on_though_another_replica_leads() {
 #[test]
 fn after_the_answer_nothing_goes_while_others_take_the_lead_and_die() {
     needs!(Redis);
-    let server = known(RedisServer::start());
+    let server = used_before(RedisServer::start());
     let mut cluster = Cluster::start_with(&vec![server.url(); 3], &schedule());
     let sockets: Vec<PathBuf> = cluster.replicas().iter().map(|replica| replica.socket()).collect();
     let (redis, paused_at, resumed_at) = (server.connect(), BTreeMap::new(), BTreeMap::new());
     let mut operator = Operator { redis, paused_at, resumed_at };
-    go_on(&server);
+    wait_until_all_advance(&server);
     for round in 0..6 {
         let leader = cluster.wait_for_leader();
         let taking = (leader + 1 + round % 2) % 3;
@@ -150,8 +152,8 @@ fn after_the_answer_nothing_goes_while_others_take_the_lead_and_die() {
             operator.resume(&sockets[(leader + 1) % 3], n);
         }
     }
-    go_on(&server);
-    go_on(&server);
+    wait_until_all_advance(&server);
+    wait_until_all_advance(&server);
     for replica in cluster.replicas() {
         replica.stop();
     }

@@ -1,5 +1,5 @@
-//! What waits in a queue is shown whoever sent it, in the order in which workers take it, and stays
-//! where it is.
+//! `peek` shows what waits in a queue, whoever sent it, in the order in which workers take it, and
+//! leaves it there.
 
 use std::path::Path;
 use std::process::Command;

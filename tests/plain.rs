@@ -1,4 +1,4 @@
-//! JSON objects on lists and in streams are read by redis-py, with what the entry says.
+//! redis-py reads JSON objects from lists and streams, as their entry says.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What log and Flower show as arguments is what Python itself would show.
+//! Log and Flower show arguments as Python itself would.
 
 use downbeat::envelope::{self, Fresh, Kind, Task};
 use downbeat::queue::Queue;

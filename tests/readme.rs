@@ -1,4 +1,4 @@
-//! What README.md and docs/installing.md tell a newcomer to type does what it says.
+//! The commands in README.md and docs/installing.md do what these say.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! The scripts that a release goes through.
+//! The scripts of a release.
 
 use std::process::{Command, Output};
 

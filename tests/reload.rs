@@ -1,5 +1,5 @@
-//! Schedule files are edited under a running service: what is right takes effect at once and as a
-//! whole, what is wrong changes nothing, and nothing fires because of it.
+//! Schedule files are edited while the service runs: a valid edit takes effect at once and as a whole,
+//! an invalid one changes nothing, and nothing fires because of an edit.
 
 use std::collections::BTreeSet;
 use std::fs;

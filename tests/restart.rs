@@ -1,4 +1,4 @@
-//! A start that finds invalid schedule files goes on with those that were accepted before, and says so.
+//! A start that finds invalid schedule files uses the ones that were accepted before, and says so.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Jobs are run by real RQ workers, with what the entry says.
+//! Real RQ workers run jobs as their entry says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

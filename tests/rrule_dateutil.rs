@@ -1,6 +1,6 @@
-//! Recurrences beside `dateutil`: as readings of the wall clock, away from clock changes.
+//! Recurrence rules have the slots that `dateutil` computes, in local time and away from clock changes.
 //!
-//! `DOWNBEAT_RRULES=100000 cargo test rrule_dateutil` draws more of them.
+//! `DOWNBEAT_RRULES=100000 cargo test rrule_dateutil` generates more rules.
 
 use downbeat::schedule::rrule::Rrule;
 use downbeat::schedule::{UnixMs, Zone};

@@ -1,4 +1,4 @@
-//! Schedule files are carried out by real Celery workers: from YAML to the task that runs.
+//! Real Celery workers run schedule files: from YAML to a task that runs.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! The schema accepts what the loader accepts, and refuses files of a wrong shape: as a validator
-//! sees it that is not ours.
+//! The schema accepts what the loader accepts, and refuses files of a wrong shape, according to an
+//! independent validator.
 
 use std::fs;
 use std::io::Write as _;

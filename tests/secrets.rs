@@ -1,4 +1,4 @@
-//! Passwords stay where they were written, whatever else is wrong with the configuration.
+//! No password leaves the place where it was written, whatever else is wrong with the configuration.
 
 mod mutations;
 

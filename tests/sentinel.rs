@@ -1,4 +1,4 @@
-//! A master that is replaced: its Sentinels say by whom, and nothing is lost that Redis did not lose.
+//! A failover: the Sentinels name the new master, and nothing is lost that Redis did not lose.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Commands as _;
 
 use crate::support::certificates::Authority;
-use crate::support::cluster::{Cluster, QUEUE, busy_schedule, go_on, slot_of};
+use crate::support::cluster::{Cluster, QUEUE, busy_schedule, slot_of, wait_until_all_advance};
 use crate::support::downbeat::Place;
 use crate::support::redis::{Options, RedisServer, free_port};
 use crate::support::sent::Sent;
@@ -20,17 +20,17 @@ fn a_failover_loses_no_slot_and_doubles_only_what_the_old_master_alone_had() {
     let mut group = Sentinels::start();
     group.first.connect().set::<_, _, ()>("downbeat:marker", "1").unwrap();
     let mut cluster = Cluster::start_with(&vec![group.url(); 2], &busy_schedule());
-    go_on(&group.first);
+    wait_until_all_advance(&group.first);
     group.cut_off_the_second();
     let cut_at = wall_clock();
-    go_on(&group.first);
+    wait_until_all_advance(&group.first);
     group.first.kill();
     group.wait_for_the_second();
     cluster.wait_for_leader();
     // Every slot is in the new master's queue, once.
     let new = cluster.finish(&group.second);
 
-    let old = group.first.afterlife().queue(QUEUE);
+    let old = group.first.start_from_same_data().queue(QUEUE);
     let by_id: HashMap<&str, &Sent> = new.iter().map(|sent| (&*sent.id, sent)).collect();
     // What a worker may have taken from the old master and takes from the new one again.
     let twice: Vec<&Sent> =
@@ -49,12 +49,12 @@ fn a_master_that_makes_way_is_followed_with_the_help_of_the_sentinels_that_are_l
     let mut group = Sentinels::start();
     group.first.connect().set::<_, _, ()>("downbeat:marker", "1").unwrap();
     let mut cluster = Cluster::start_with(&vec![group.url(); 2], &busy_schedule());
-    go_on(&group.first);
+    wait_until_all_advance(&group.first);
     // The one that was asked so far.
     group.node(0).process().kill();
     group.node(1).fail_over();
     group.wait_for_the_second();
-    go_on(&group.second);
+    wait_until_all_advance(&group.second);
     let leader = cluster.wait_for_leader();
     let said = cluster.replica(leader).downbeat().wait_for_log("followed the new master");
     assert!(said.contains(&format!("master=127.0.0.1:{}", group.second.port())), "{said}");

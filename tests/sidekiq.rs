@@ -1,4 +1,4 @@
-//! Jobs are run by a real Sidekiq, with what the entry says, and look as its client writes them.
+//! A real Sidekiq runs jobs as their entry says, and they look as its client writes them.
 
 use std::process::Command;
 

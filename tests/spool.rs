@@ -1,5 +1,5 @@
-//! The embedded broker: every slot is in the queue folder exactly once, whatever is killed when,
-//! and manual messages find their way in.
+//! The embedded broker: every slot is in the queue's directory exactly once, whatever is killed and
+//! when, and manual messages are delivered.
 
 mod strangers;
 

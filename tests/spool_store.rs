@@ -1,5 +1,4 @@
-//! What is particular to the store over a spool: its files, whatever a crash or somebody else did to
-//! them.
+//! What is specific to the spool store: its files, whatever a crash or another user does to them.
 
 mod first_format;
 mod history;

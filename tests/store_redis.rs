@@ -1,4 +1,4 @@
-//! What is particular to the store over Redis, on a real one.
+//! What is specific to the Redis store, with a real Redis.
 
 mod batches;
 mod connection;

@@ -1,5 +1,5 @@
-//! A service that is started anew after a crash leads at once, if it can know that the process before it is
-//! gone. The lease would last for much longer than any of these tests.
+//! A service that is restarted after a crash leads at once if it can know that the process before it is
+//! gone. The lease would last much longer than any of these tests.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,7 +12,7 @@ use redis::Commands as _;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use crate::support::cluster::{known, time_of};
+use crate::support::cluster::{time_of, used_before};
 use crate::support::downbeat::{Downbeat, Place};
 use crate::support::preload::compiled;
 use crate::support::random::seed;
@@ -25,7 +25,7 @@ const STEP_MS: usize = 100;
 const GONE: &str = "the leader's process is gone; taking over at once";
 
 fn server() -> RedisServer {
-    known(RedisServer::start())
+    used_before(RedisServer::start())
 }
 
 /// A place whose services share a lease of that TTL.

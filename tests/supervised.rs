@@ -1,4 +1,4 @@
-//! What a service manager hears: sd_notify over a socket of the test's own.
+//! What a service manager receives: sd_notify over a test's own socket.
 
 use std::process::Stdio;
 use std::time::Duration;

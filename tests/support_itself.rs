@@ -1,4 +1,4 @@
-//! The test machinery does what tests rely on.
+//! The test support does what tests rely on.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The units in `systemd/`, under a systemd that is process 1 of a machine of its own.
+//! The units in `systemd/`, under a systemd that is process 1 of a separate machine.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Templates of a slot that nobody sent in time.
+//! Templates of slots that were not sent in time.
 
 use redis::Commands as _;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The example of one schedule for three kinds of workers is carried out by all three.
+//! The example schedule for three kinds of workers runs on all three.
 
 use std::collections::HashMap;
 

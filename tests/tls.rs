@@ -1,4 +1,4 @@
-//! Brokers that are reached by TLS only.
+//! Brokers that accept only TLS.
 
 use crate::support::certificates::{Authority, Pair};
 use crate::support::downbeat::Place;

@@ -1,4 +1,4 @@
-//! A server that cannot be used, whatever is tried again: nothing is written to it.
+//! A server that is unusable, however often it is retried: nothing is written to it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;

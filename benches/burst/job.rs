@@ -1,4 +1,4 @@
-//! What is to be sent: entries that are all due at one instant, and their messages.
+//! What a burst sends: entries that are all due at one instant, and their messages.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! A burst: many entries due at one instant, from the real binary to a real Redis, for each kind of
-//! worker. In the same run, on the same server, two yardsticks: one raw client that writes the same
-//! messages with pipelined commands and checks nothing, and the calls that downbeat itself sends,
-//! prepared beforehand and sent as fast as Redis takes them. Medians are printed.
+//! worker. Two baselines run on the same server: a raw client that writes the same messages with
+//! pipelined commands and checks nothing, and the calls that downbeat itself sends, prepared beforehand
+//! and sent as fast as Redis takes them. It prints medians.
 //!
 //! `cargo bench --bench burst` (10,000 entries, all kinds), `cargo bench --bench burst -- 100000 celery`;
-//! with `delayed`, the same in turn at a round trip of 2 ms, and with `tls` over TLS.
+//! with `delayed`, also at a round trip of 2 ms, and with `tls` over TLS.
 
 #![allow(
     missing_docs,

@@ -1,7 +1,7 @@
-//! What downbeat sends to Redis in a burst, to be sent again without it.
+//! Records what downbeat sends to Redis in a burst, to send it again without downbeat.
 //!
-//! The calls are fenced: they are carried out only on a server that holds what it held when they were
-//! first sent. So its keys are kept, too, and come back without their times to live.
+//! The calls are fenced: they only take effect on a server with the state it had when they were first
+//! sent. So its keys are kept, too, and restored without expiry.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A network between downbeat and Redis that takes its time, or keeps what is sent.
+//! A network between downbeat and Redis that adds delay, or records what is sent.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! The same messages written in other ways.
+//! Other ways of writing the same messages.
 
 use downbeat::envelope::{Push, Writes};
 use tokio::time::Instant;

@@ -1,5 +1,5 @@
-//! Addresses as they may be shown: each part that matters, and `***` for a password. What is shown
-//! reads as the same address again, but for its passwords.
+//! Displays addresses with `***` for each password. The displayed text parses as the same address,
+//! except for the passwords.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Address, AmqpAddress, Endpoint, HostPort, Login, RedisAddress, RedisServer, Secret};
 
-/// What stands for itself in a user's name.
+/// Characters that are not encoded in a user name.
 const IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
-/// The same in a path.
+/// Characters that are not encoded in a path.
 const IN_PATHS: &AsciiSet = &IN_NAMES.remove(b'/');
 
 impl fmt::Display for Secret {
@@ -94,7 +94,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// A login if there is one.
+/// Displays a login, if there is one.
 struct Shown<'a>(Option<&'a Login>);
 
 impl fmt::Display for Shown<'_> {
@@ -103,7 +103,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The same as when displayed.
+/// Implements `Debug` as `Display`.
 macro_rules! debug_as_displayed {
     ($($kind:ty),*) => {$(
         impl fmt::Debug for $kind {

@@ -2,10 +2,10 @@
 
 use super::parameters;
 
-/// Why an address is refused. It holds no text of the address, which may be a password's.
+/// Why an address is refused. It has no text of the address, which may be part of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Nothing like an address.
+    /// It does not look like an address.
     #[error("this is not a broker address")]
     NotAnAddress,
     /// An unknown scheme.
@@ -14,7 +14,7 @@ pub enum AddressError {
     /// `redis+cluster://`
     #[error("a Redis Cluster cannot hold lease, progress and queues")]
     Cluster,
-    /// Other clients' schemes for Sentinels.
+    /// A scheme that other clients use for Sentinels.
     #[error("unsupported scheme `{0}://`")]
     OtherSentinels(&'static str),
     /// White space or a control character.
@@ -23,22 +23,22 @@ pub enum AddressError {
     /// `#`
     #[error("the broker address contains `#`")]
     Fragment,
-    /// A login with a character that ends it.
+    /// A login with an unencoded character that would end it.
     #[error("a character in the password must be percent-encoded")]
     LoginMustBeEncoded,
-    /// Something percent-encoded is no text.
+    /// Percent-encoded bytes that are not UTF-8.
     #[error("something percent-encoded in the broker address is not UTF-8")]
     NotUtf8,
     /// `USER@HOST`
     #[error("the broker address has a user without a password")]
     NoPassword,
-    /// No host where one must be.
+    /// A missing host.
     #[error("the broker address has no host")]
     NoHost {
         /// What to write.
         example: &'static str,
     },
-    /// A character that no host name has.
+    /// A character that host names cannot have.
     #[error("the broker address has a character that no host name has")]
     BadHost,
     /// A port that is not a number from 1 to 65535.
@@ -47,31 +47,31 @@ pub enum AddressError {
         /// What to write.
         example: &'static str,
     },
-    /// Several servers that are no Sentinels.
+    /// Several servers that are not Sentinels.
     #[error("the broker address names more than one server")]
     SeveralServers,
     /// `sentinel://…;sentinel://…`
     #[error("more than one broker address")]
     SeveralAddresses,
-    /// More than can be asked in time.
+    /// More Sentinels than can be asked in time.
     #[error("more than {} Sentinels", super::MAX_SENTINELS)]
     TooManySentinels,
-    /// No `master=`, or one that is no name.
+    /// `master=` is missing, or is not a name.
     #[error("the broker address does not name the Sentinels' master")]
     NoMaster,
     /// A user for the Sentinels, but no password.
     #[error("`sentinel_user` without `sentinel_password`")]
     NoSentinelPassword,
-    /// A database that is no number.
+    /// A database that is not a number.
     #[error("the database of the broker address is not a number")]
     BadDatabase {
-        /// How databases are written there.
+        /// How to write a database here.
         hint: &'static str,
     },
-    /// Two that differ.
+    /// Two different databases.
     #[error("the broker address names two databases")]
     TwoDatabases,
-    /// In front and among the parameters.
+    /// A login in front and another among the parameters.
     #[error("the broker address has two logins")]
     TwoLogins,
     /// A socket without an absolute path.
@@ -80,13 +80,13 @@ pub enum AddressError {
     /// `spool:`
     #[error("a spool needs a path")]
     NoPath,
-    /// A path that may be something else's address, with a password in it.
+    /// A path that may be the address of a server, with a password in it.
     #[error("the path of a {0} looks like the address of a server")]
     PathOfAServer(&'static str),
-    /// A path as a shell would expand it.
+    /// A path that a shell should have expanded.
     #[error("`~` and `$` are not expanded in the path of a spool")]
     NotExpanded,
-    /// Parameters without the `?` in front, one of which may be the password.
+    /// Parameters without a `?`, one of which may be the password.
     #[error("`=` or `&` in the path of a socket")]
     ParameterInPath,
     /// A known parameter that is not supported here.
@@ -103,7 +103,7 @@ pub enum AddressError {
     /// A parameter without a value.
     #[error("`{0}` has no value in the broker address")]
     NoValue(&'static str),
-    /// A value that is shown, and may hold a further parameter: the password.
+    /// A value that is shown but may contain another parameter: the password.
     #[error("`=` in the value of `{0}` in the broker address")]
     ParameterInValue(&'static str),
     /// An unknown parameter.
@@ -111,9 +111,9 @@ pub enum AddressError {
     UnknownParameter {
         /// Its position, counted from 1.
         position: usize,
-        /// A known one with a similar name.
+        /// A known parameter with a similar name.
         near: Option<&'static str>,
-        /// The known ones.
+        /// The known parameters.
         known: &'static [&'static str],
     },
 }

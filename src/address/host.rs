@@ -10,19 +10,19 @@ pub struct HostPort {
 }
 
 impl HostPort {
-    /// `host` is a name or an IP address without brackets, in any spelling.
+    /// Takes a name or an IP address without brackets, in any spelling.
     #[must_use]
     pub fn new(host: &str, port: u16) -> HostPort {
         HostPort { host: canonical(host), port }
     }
 
-    /// A name in lower case or an IP address, without the brackets that an address has for IPv6.
+    /// A name in lower case, or an IP address; IPv6 without its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Its port.
+    /// The port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -35,11 +35,11 @@ pub(crate) enum HostPortError {
     NoHost,
     BadHost,
     BadPort,
-    /// Separated by commas.
+    /// Several hosts, separated by commas.
     SeveralHosts,
 }
 
-/// Reads `HOST[:PORT]`, with an IPv6 address in brackets; the host is as [`HostPort::host`] has it.
+/// Parses `HOST[:PORT]`, with an IPv6 address in brackets; the host is as in [`HostPort::host`].
 pub(crate) fn split_host_port(text: &str) -> Result<(String, Option<u16>), HostPortError> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {

@@ -1,7 +1,7 @@
 //! Broker addresses, parsed once.
 //!
-//! [`Address::parse`] is the only reader. A password is a [`Secret`] from then on, which nothing
-//! shows, and an [`AddressError`] holds no text of the address, so no message can repeat one.
+//! [`Address::parse`] is the only parser. It turns a password into a [`Secret`], which is never shown,
+//! and an [`AddressError`] has no text of the address, so no message can quote one.
 
 mod display;
 mod error;
@@ -30,54 +30,54 @@ pub enum Address {
     Redis(RedisAddress),
     /// RabbitMQ.
     Amqp(AmqpAddress),
-    /// A folder, as written: relative paths count from where the address is written.
+    /// A directory as written: the caller decides what relative paths count from.
     Spool(PathBuf),
 }
 
 /// A database of a Redis server.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RedisAddress {
-    /// Where the server is.
+    /// How to find the server.
     pub server: RedisServer,
-    /// Who connects to it.
+    /// The login, if any.
     pub login: Option<Login>,
-    /// The database's number.
+    /// The database number.
     pub database: u32,
 }
 
 /// How a Redis server is found.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum RedisServer {
-    /// It is always here.
+    /// At a fixed address.
     At(Endpoint),
-    /// Wherever its Sentinels say that the master is.
+    /// Where its Sentinels report the master.
     Sentinel(Sentinels),
 }
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// At a port.
+    /// A TCP port.
     Tcp {
         /// The host and its port.
         host: HostPort,
-        /// Whether it is reached by TLS.
+        /// Whether to use TLS.
         tls: bool,
     },
-    /// At a socket of this machine.
+    /// A Unix socket.
     Socket(PathBuf),
 }
 
 /// The Sentinels of one master.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Sentinels {
-    /// Where each listens.
+    /// The address of each Sentinel.
     pub nodes: Vec<HostPort>,
     /// Their name for the master.
     pub master: String,
-    /// Who connects to the Sentinels; the master has a login of its own.
+    /// The login for the Sentinels; the master has its own.
     pub login: Option<Login>,
-    /// Whether all of them are reached by TLS, the master too.
+    /// Whether to use TLS for the Sentinels and the master.
     pub tls: bool,
 }
 
@@ -86,24 +86,24 @@ pub struct Sentinels {
 pub struct AmqpAddress {
     /// The host and its port.
     pub host: HostPort,
-    /// Whether it is reached by TLS.
+    /// Whether to use TLS.
     pub tls: bool,
-    /// Who connects to it; `None`: `guest`.
+    /// The login; `None` means `guest`.
     pub login: Option<Login>,
     /// The virtual host; `/` by default.
     pub virtual_host: String,
 }
 
-/// Who connects.
+/// A user name and password.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Login {
-    /// The user's name; `None`: Redis' default user.
+    /// The user name; `None` means Redis' default user.
     pub user: Option<String>,
-    /// The user's password.
+    /// The password.
     pub password: Secret,
 }
 
-/// A text that is shown as `***`.
+/// A text that is displayed as `***`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
@@ -114,7 +114,7 @@ impl From<String> for Secret {
 }
 
 impl Secret {
-    /// The text itself, for a server or a parser only.
+    /// The text itself: only for a server or a parser.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -144,7 +144,7 @@ impl RedisAddress {
         self.login.is_some() || of_sentinels
     }
 
-    /// The databases of this address and of `other`, if both name the same server.
+    /// The databases of this address and of `other`, if both are on the same server.
     #[must_use]
     pub fn databases(&self, other: &RedisAddress) -> Option<(u32, u32)> {
         let is_same = match (&self.server, &other.server) {
@@ -158,7 +158,7 @@ impl RedisAddress {
 }
 
 impl AmqpAddress {
-    /// Whether the address contains a password; everybody knows that of `guest`.
+    /// Whether the address contains a password; that of `guest` is public.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.login.as_ref().is_some_and(|login| login.password.expose() != "guest")

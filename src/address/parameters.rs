@@ -1,29 +1,29 @@
-//! What may follow the `?` of an address.
+//! The parameters after the `?` of an address.
 //!
-//! A parameter means what the client means by it whose scheme it is: redis-py's in `redis://`,
-//! `rediss://` and `unix://`, kombu's in `redis+socket://`.
+//! A parameter means what the scheme's own client means by it: redis-py in `redis://`, `rediss://` and
+//! `unix://`, kombu in `redis+socket://`.
 
 use percent_encoding::percent_decode_str;
 
 use super::{AddressError, Secret};
 
-/// The client whose parameters an address has.
+/// The client that defines an address's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
-    /// redis-py's.
+    /// redis-py's parameters.
     Redis {
-        /// Those about TLS, too.
+        /// Whether they include those for TLS.
         tls: bool,
     },
     /// kombu's, for a socket.
     KombuSocket,
     /// Our own.
     Sentinel,
-    /// None at all.
+    /// No parameters.
     Amqp,
 }
 
-/// What was found, decoded.
+/// The decoded parameters.
 #[derive(Default)]
 pub(super) struct Parameters {
     pub(super) database: Option<u32>,
@@ -63,7 +63,7 @@ const CREDENTIALS: &str = "leave it out, and write user and password: `USER:PASS
 const MASTER: &str = "call it `master`";
 const NONE: &str = "leave out `?` and what follows";
 
-/// Known to other clients; about TLS.
+/// TLS parameters of other clients.
 const ABOUT_TLS: &[&str] = &[
     "ssl_ca_certs",
     "ssl_ca_data",
@@ -110,7 +110,7 @@ impl Family {
         }
     }
 
-    /// Why a parameter that some client knows is not supported here.
+    /// Why a parameter that another client knows is not supported here.
     fn refusal(self, name: &str) -> Option<AddressError> {
         let among = |names: &[&'static str]| names.iter().find(|known| **known == name).copied();
         let about_tls = || among(ABOUT_TLS);
@@ -141,7 +141,7 @@ impl Family {
         Some(AddressError::Refused { name, hint })
     }
 
-    /// Reads what follows the `?`.
+    /// Parses the text after the `?`.
     pub(super) fn read(self, query: Option<&str>) -> Result<Parameters, AddressError> {
         let mut found = Parameters::default();
         let mut seen: Vec<&'static str> = Vec::new();
@@ -170,14 +170,14 @@ impl Family {
                 "username" | "sentinel_user" => found.user = Some(value),
                 "password" | "sentinel_password" => found.password = Some(Secret(value)),
                 "master" => found.master = Some(value),
-                // Its only permitted value is what is done anyway.
+                // It allows only what happens anyway.
                 _ => {}
             }
         }
         Ok(found)
     }
 
-    /// The parameter's own name; `None` if it is ignored.
+    /// The parameter under our name for it; `None` if it is ignored.
     fn parameter(
         self,
         name: &str,
@@ -185,7 +185,7 @@ impl Family {
         index: usize,
     ) -> Result<Option<&'static str>, AddressError> {
         let is_redis = matches!(self, Family::Redis { .. });
-        // As other clients than redis-py have them.
+        // Names that clients other than redis-py use.
         let name = match name {
             "user" if is_redis => "username",
             "pass" if is_redis => "password",
@@ -208,7 +208,7 @@ impl Family {
 
     fn unknown(self, name: &str, index: usize) -> AddressError {
         let known = self.known();
-        // No name is that long, and measuring it would take long.
+        // No name is this long, and comparing it would take long.
         let name = if name.len() <= 40 { name } else { "" };
         let distance = |known: &str| strsim::damerau_levenshtein(known, name);
         let near = known.iter().map(|known| (distance(known), *known)).min();
@@ -229,18 +229,18 @@ pub(super) fn database(text: &str, hint: &'static str) -> Result<u32, AddressErr
     number.ok_or(AddressError::BadDatabase { hint })
 }
 
-/// Percent-encoding as Python's `unquote` reads it: a `%` that encodes nothing stays.
+/// Percent-decodes as Python's `unquote` does: a `%` that encodes nothing stays.
 pub(super) fn decoded(text: &str) -> Result<String, AddressError> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(Into::into).map_err(|_| AddressError::NotUtf8)
 }
 
-/// The same of a form's value, where a `+` is a space.
+/// Decodes a form value, in which `+` is a space.
 fn decoded_form(text: &str) -> Result<String, AddressError> {
     decoded(&text.replace('+', " "))
 }
 
-/// Names as a hint lists them.
+/// Formats names for a hint.
 pub(super) fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

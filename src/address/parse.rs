@@ -1,4 +1,4 @@
-//! From text to parts.
+//! Parses addresses.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ const SENTINEL: Defaults = Defaults {
 const AMQP: Defaults = Defaults { port: 5672, address: "amqp://HOST:5672//", shown: ":5672" };
 const AMQP_TLS: Defaults = Defaults { port: 5671, address: "amqps://HOST:5671//", shown: ":5671" };
 
-/// A scheme's port, and what its hints show.
+/// A scheme's default port, and what its hints show.
 #[derive(Clone, Copy)]
 struct Defaults {
     port: u16,
@@ -28,10 +28,10 @@ struct Defaults {
     shown: &'static str,
 }
 
-/// Reads what follows a scheme's `://`.
+/// Parses what follows a scheme's `://`.
 type Reader = fn(&str) -> Result<Address, AddressError>;
 
-/// All schemes that `://` follows, and those of other clients that are refused with a hint.
+/// All schemes with `://`, including those of other clients that are refused with a hint.
 const SCHEMES: [(&str, Reader); 14] = [
     ("redis", |rest| redis(rest, REDIS, false)),
     ("rediss", |rest| redis(rest, REDIS_TLS, true)),
@@ -49,16 +49,16 @@ const SCHEMES: [(&str, Reader); 14] = [
     ("sentinels", |_| Err(AddressError::OtherSentinels("sentinels"))),
 ];
 
-/// Whether a text with this in front of a colon is an address, or was meant as one.
+/// Whether text that starts with this word and a colon is, or was meant as, an address.
 pub(crate) fn is_scheme(name: &str) -> bool {
     SCHEMES.iter().any(|(scheme, _)| *scheme == name)
 }
 
 impl Address {
-    /// Reads an address.
+    /// Parses an address.
     ///
     /// # Errors
-    /// What is wrong. Never quotes the input.
+    /// What is wrong. The error never quotes the input.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         if let Some(path) = text.strip_prefix("spool:") {
             return spool(path).map(Address::Spool);
@@ -152,7 +152,7 @@ fn amqp(rest: &str, defaults: Defaults, tls: bool) -> Result<Address, AddressErr
     Ok(Address::Amqp(AmqpAddress { host, tls, login, virtual_host }))
 }
 
-/// The path of a folder; `//` may stand in front.
+/// The path of a directory, with or without `//` in front.
 fn spool(text: &str) -> Result<PathBuf, AddressError> {
     let path = text.strip_prefix("//").unwrap_or(text);
     if path.is_empty() {
@@ -164,16 +164,16 @@ fn spool(text: &str) -> Result<PathBuf, AddressError> {
     if path.starts_with(['~', '$']) {
         return Err(AddressError::NotExpanded);
     }
-    // Several slashes in front mean the same as one.
+    // Several leading slashes mean the same as one.
     let slashes = path.len() - path.trim_start_matches('/').len();
     Ok(path[slashes.saturating_sub(1)..].into())
 }
 
-/// Whether what follows `spool:` may hold a login or parameters.
+/// Whether what follows `spool:` may contain a login or parameters.
 fn looks_like_a_server(text: &str) -> bool {
     let path = text.trim_start_matches('/');
     let has_scheme = path.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme));
-    // `HOST:PORT` and `//HOST`: a folder of such a name is `./HOST:PORT`.
+    // `HOST:PORT` and `//HOST`: a directory of such a name is `./HOST:PORT`.
     let has_port = text.split('/').next().is_some_and(|first| first.contains(':'));
     let has_host = text.strip_prefix("//").is_some_and(|host| !host.starts_with('/'));
     let odd = |c: char| matches!(c, '?' | '#') || c.is_control();
@@ -185,7 +185,7 @@ fn looks_like_a_server(text: &str) -> bool {
         || text.contains(odd)
 }
 
-/// Whether a path may hold a login: in its first part, with a colon, or in front of another path.
+/// Whether a path may contain a login: in its first part, with a colon, or before another path.
 fn has_login(path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next();
     first.is_some_and(|first| first.contains('@'))
@@ -193,7 +193,7 @@ fn has_login(path: &str) -> bool {
         || path.contains("@/")
 }
 
-/// An address of one or more hosts, cut at its separators.
+/// An address of one or more hosts, split at its separators.
 struct Split<'a> {
     login: Option<Login>,
     servers: &'a str,
@@ -213,7 +213,7 @@ impl<'a> Split<'a> {
     }
 }
 
-/// What comes before the `?`, and what after it.
+/// The text before the `?` and the text after it.
 fn query(text: &str) -> Result<(&str, Option<&str>), AddressError> {
     if text.contains('#') {
         return Err(AddressError::Fragment);
@@ -236,7 +236,7 @@ fn login_of(text: &str) -> Result<Option<Login>, AddressError> {
     }
 }
 
-/// The login in front, or that among the parameters.
+/// The login in front, or the one among the parameters.
 fn either(front: Option<Login>, found: Parameters) -> Result<Option<Login>, AddressError> {
     match (front, found.user, found.password) {
         (front, None, None) => Ok(front),

@@ -1,4 +1,4 @@
-//! What is accepted and what it means, and that nothing shows a password.
+//! What is accepted and what it means, and that no password is shown.
 
 use super::*;
 
@@ -58,7 +58,7 @@ fn parts_are_decoded() {
     let address = redis("redis://m%3Ae:s%2Fec:r%ef%bd%81@host/%31");
     assert_eq!(login(address.login.as_ref()), Some((Some("m:e"), "s/ec:rａ")));
     assert_eq!(address.database, 1);
-    // As redis-py has it: a `+` in a login stands for itself, one in a parameter for a space.
+    // As in redis-py: a `+` is literal in a login, and a space in a parameter.
     assert_eq!(login(redis("redis://:a+b@h").login.as_ref()), Some((None, "a+b")));
     assert_eq!(login(redis("redis://h?password=a+b%2B").login.as_ref()), Some((None, "a b+")));
     assert_eq!(login(redis("redis://:100%@h").login.as_ref()), Some((None, "100%")));
@@ -73,7 +73,7 @@ fn parts_are_decoded() {
 }
 
 #[test]
-fn a_bad_address_says_why_and_keeps_what_stands_there() {
+fn a_bad_address_says_why_without_quoting_it() {
     for (text, message) in [
         ("", "this is not a broker address"),
         ("localhost:6379", "this is not a broker address"),
@@ -190,7 +190,7 @@ fn a_bad_address_says_why_and_keeps_what_stands_there() {
 }
 
 #[test]
-fn an_unknown_parameter_is_told_what_is_near_or_known() {
+fn an_unknown_parameter_is_reported_with_a_similar_one_or_the_known_ones() {
     let hint = |text: &str| parse(text).unwrap_err().hint();
     assert!(hint("redis://h?passwort=x").starts_with("did you mean `password`?"));
     assert!(
@@ -210,7 +210,7 @@ fn a_parameter_that_tunes_another_client_has_no_effect() {
 }
 
 #[test]
-fn databases_of_one_server_are_told_from_those_of_several() {
+fn databases_of_one_server_are_distinguished_from_those_of_several() {
     let databases = |one: &str, other: &str| redis(one).databases(&redis(other));
     assert_eq!(databases("redis://h/1", "redis://:x@H:6379?db=2"), Some((1, 2)));
     assert_eq!(databases("unix:///s", "redis+socket:///s?virtual_host=3"), Some((0, 3)));

@@ -1,4 +1,4 @@
-//! `backfill`: publish an entry's slots of the past.
+//! `backfill`: publishes an entry's past slots.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -33,11 +33,11 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
     let cli::Backfill { entry, from, to, queue, run, again, dry_run, output } = asked;
     let (entry, from, to, queue) = (entry.clone(), from.clone(), to.clone(), queue.clone());
     let step = if *again { BackfillStep::BeginsAgain } else { BackfillStep::Begins };
-    let mut sending = Sending {
+    let mut sending = RunningBackfill {
         service,
         here: None,
         rest: Backfill {
-            // Drawn here, so that the run is known even if every answer is lost.
+            // Generated here, so that the run's id is known even if every response is lost.
             run: Some(run.unwrap_or_else(Uuid::new_v4)),
             step,
             by: Some(caller()),
@@ -53,7 +53,7 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
     let done = match sending.send_all().await {
         Ok(()) if output.json => sending.show_json(),
         Err(stopped) if output.json => {
-            // It has its reason already.
+            // The failure already has its reason.
             let _ = sending.show_json();
             Err(stopped)
         }
@@ -65,10 +65,10 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
             asked.entry, asked.from, asked.to
         ));
     }
-    // All that was sent is shown by now.
+    // Everything sent so far has been printed.
     let has_ended = match &done {
         Ok(()) => !sending.sent.is_empty(),
-        // An earlier call of the same run may have sent something.
+        // An earlier call for the same run may have sent something.
         Err(stopped) => stopped.nothing_sent && sending.sent.is_empty() && run.is_none(),
     };
     if has_ended && !dry_run {
@@ -77,24 +77,24 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
     done.map_err(|stopped| stopped.failure)
 }
 
-/// A backfill on its way.
-struct Sending<'s> {
+/// A backfill in progress.
+struct RunningBackfill<'s> {
     service: &'s ServiceConfig,
-    /// What publishes when no service runs.
-    here: Option<Here>,
+    /// Publishes if no service is running.
+    here: Option<DirectPublisher>,
     rest: Backfill,
     sent: Vec<Slot>,
     shows_slots: bool,
 }
 
-/// Why a backfill has stopped.
+/// Why a backfill stopped.
 struct Stopped {
     failure: Failure,
-    /// The slot at which it stopped was certainly not sent.
+    /// Whether the slot at which it stopped was certainly not sent.
     nothing_sent: bool,
 }
 
-impl Sending<'_> {
+impl RunningBackfill<'_> {
     /// Sends a few slots at a time until none is left.
     async fn send_all(&mut self) -> Result<(), Stopped> {
         let run = self.rest.run.unwrap_or_default();
@@ -141,34 +141,34 @@ impl Sending<'_> {
         self.check_shown(shown, None)
     }
 
-    /// Stops if what was sent cannot be shown; `go_on` is the first slot that is left.
+    /// Stops if what was sent cannot be printed; `go_on` is the first slot left.
     fn check_shown(&self, shown: io::Result<()>, go_on: Option<&str>) -> Result<(), Stopped> {
         let Err(error) = shown else { return Ok(()) };
-        let failure = show::unwritten(&error);
+        let failure = show::write_failure(&error);
         let (count, run) = (self.sent.len(), self.rest.run.unwrap_or_default());
         let message = match go_on {
-            // It can be repeated.
+            // A dry run can be repeated.
             _ if self.rest.dry_run && failure.exit == Exit::ClosedPipe => return Ok(()),
             _ if self.rest.dry_run => failure.message,
             Some(from) => {
-                let command = going_on(from, run);
+                let command = continue_command(from, run);
                 format!("{}; slots sent: {count}; go on with `{command}`", failure.message)
             }
             None => {
-                let command = Typed::of_this_command().repeating(run);
+                let command = CommandLine::of_this_command().repeating(run);
                 format!("{}; all {count} slots were sent; `{command}` shows them", failure.message)
             }
         };
         Err(Stopped { failure: Failure { message, ..failure }, nothing_sent: false })
     }
 
-    /// Notes that every answer has arrived. If the note is lost, the worst is that a repeat is refused.
+    /// Records that every response has arrived. If the record is lost, at worst a repeat is refused.
     async fn end(&mut self) {
         self.rest.step = BackfillStep::Ends;
         let _ = self.send().await;
     }
 
-    /// Has the running service send the first few slots, or sends them from here.
+    /// Sends the first few slots, through the running service or from here.
     async fn send(&mut self) -> Result<Result<Backfilled, Refused>, Failure> {
         let here = match &mut self.here {
             Some(here) => here,
@@ -177,14 +177,14 @@ impl Sending<'_> {
                 if let Some(done) = ask_service_async(self.service, &command, TIMEOUT).await? {
                     return Ok(done);
                 }
-                none.insert(Here {
+                none.insert(DirectPublisher {
                     schedule: load_schedule(self.service)?,
                     renderer: renderer(self.service),
                     broker: Direct::open_unless(self.rest.dry_run, self.service)?,
                 })
             }
         };
-        let Here { schedule, renderer, broker } = here;
+        let DirectPublisher { schedule, renderer, broker } = here;
         let store = broker.broker.clone();
         let now = clock::wall();
         let paused = broker.pause_of(schedule, &self.rest.entry).await;
@@ -194,11 +194,12 @@ impl Sending<'_> {
     }
 }
 
-/// The service or the broker would send nothing.
+/// The service or the broker refused to send anything.
 fn refusal(refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
     let message = match &refused {
         Refused::Unfinished { run, from, to, queue } => {
-            let command = Typed::of_this_command().going_on_with(*run, from, to, queue.as_deref());
+            let command =
+                CommandLine::of_this_command().continued(*run, from, to, queue.as_deref());
             format!(
                 "{refused}; go on with `{command}`, which sends nothing twice unless the queue is on AMQP, \
                  or repeat this with `--again`, which sends them again"
@@ -210,7 +211,7 @@ fn refusal(refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
     Failure { message, ..refused.into() }
 }
 
-/// The broker has not taken the slot `go_on`, or did not say so.
+/// The broker did not take the slot `go_on`, or did not confirm it.
 fn stopped_at(
     refused: &Refused,
     count: usize,
@@ -218,7 +219,7 @@ fn stopped_at(
     after: Option<&str>,
     run: Uuid,
 ) -> Failure {
-    let command = going_on(go_on, run);
+    let command = continue_command(go_on, run);
     let before = format!("slots sent before it: {count}");
     let message = match refused {
         Refused::Uncertain { why, is_repeatable: true } => format!(
@@ -246,9 +247,9 @@ fn stopped_at(
     Failure { message, ..refused.clone().into() }
 }
 
-/// The call that began with `from` has failed.
+/// The call that began with `from` failed.
 fn ended(failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
-    let (message, command) = (&failure.message, going_on(from, run));
+    let (message, command) = (&failure.message, continue_command(from, run));
     let rest = if failure.may_be_done {
         format!(
             "slots from {from} on may have been sent; go on with `{command}`, which sends nothing twice \
@@ -261,24 +262,26 @@ fn ended(failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
     Failure::new(failure.exit, message)
 }
 
-/// The command that goes on with the run: this one, but for where it begins.
-fn going_on(from: &str, run: Uuid) -> String {
-    Typed::of_this_command().going_on(from, run)
+/// The command that continues the run: this one with another start.
+fn continue_command(from: &str, run: Uuid) -> String {
+    CommandLine::of_this_command().continue_command(from, run)
 }
 
 /// A command line without its first word.
-struct Typed(Vec<String>);
+struct CommandLine(Vec<String>);
 
-impl Typed {
-    fn of_this_command() -> Typed {
-        Typed(std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect())
+impl CommandLine {
+    fn of_this_command() -> CommandLine {
+        CommandLine(
+            std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        )
     }
 
     fn repeating(self, run: Uuid) -> String {
         format!("{} --run {run}", self.without(&["--run"], &[]))
     }
 
-    fn going_on(self, from: &str, run: Uuid) -> String {
+    fn continue_command(self, from: &str, run: Uuid) -> String {
         format!(
             "{} --from {} --run {run}",
             self.without(&["--from", "--run"], &[]),
@@ -286,7 +289,7 @@ impl Typed {
         )
     }
 
-    fn going_on_with(self, run: Uuid, from: &str, to: &str, queue: Option<&str>) -> String {
+    fn continued(self, run: Uuid, from: &str, to: &str, queue: Option<&str>) -> String {
         let mut command = self.without(&["--from", "--to", "--queue", "--run"], &["--again"]);
         if let Some(queue) = queue {
             command = command + " --queue " + &show::quoted(queue);
@@ -295,7 +298,7 @@ impl Typed {
         format!("{command} --from {from} --to {to} --run {run}")
     }
 
-    /// Without these options and their values, and these flags.
+    /// Removes these options with their values, and these flags.
     fn without(self, options: &[&str], flags: &[&str]) -> String {
         let mut command = "downbeat".to_owned();
         let mut typed = self.0.into_iter();
@@ -317,8 +320,8 @@ fn is_with_value(arg: &str, option: &str) -> bool {
     arg.strip_prefix(option).is_some_and(|rest| rest.starts_with('='))
 }
 
-/// What publishes when no service runs.
-struct Here {
+/// Publishes if no service is running.
+struct DirectPublisher {
     schedule: Schedule,
     renderer: Renderer,
     broker: Direct,
@@ -334,7 +337,7 @@ fn in_words(slot: &Slot) -> String {
     }
 }
 
-/// On a terminal that does not show the slots themselves.
+/// Shows progress on a terminal that does not show the slots themselves.
 fn show_progress(sent: usize, left: usize) {
     if io::stderr().is_terminal() && !io::stdout().is_terminal() && sent + left > 0 {
         let end = if left == 0 { "\n" } else { "" };
@@ -348,7 +351,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_that_goes_on_is_the_one_that_was_typed_but_for_where_it_begins() {
+    fn the_command_to_continue_is_the_original_one_with_another_start() {
         let typed =
             "--broker redis://me:s3cret@host backfill o'clock --to 2027 --from=a --queue q --run b";
         let typed: Vec<String> = typed.split(' ').map(str::to_owned).collect();
@@ -356,13 +359,13 @@ mod tests {
         let run = Uuid::from_u128(7);
         let more = ["--from", "2026-01-01 00:00"].map(str::to_owned);
         assert_eq!(
-            Typed([&typed[..], &more].concat()).going_on(slot, run),
+            CommandLine([&typed[..], &more].concat()).continue_command(slot, run),
             "downbeat --broker 'redis://me:***@host' backfill 'o'\\''clock' --to 2027 --queue q --from \
              2026-01-02T03:00:00+09:00 --run 00000000-0000-0000-0000-000000000007"
         );
-        let again = Typed([&typed[..], &["--again".to_owned()]].concat());
+        let again = CommandLine([&typed[..], &["--again".to_owned()]].concat());
         assert_eq!(
-            again.going_on_with(run, slot, "2026-02-02T00:00:00+09:00", None),
+            again.continued(run, slot, "2026-02-02T00:00:00+09:00", None),
             "downbeat --broker 'redis://me:***@host' backfill 'o'\\''clock' --from \
              2026-01-02T03:00:00+09:00 --to 2026-02-02T00:00:00+09:00 --run \
              00000000-0000-0000-0000-000000000007"

@@ -1,5 +1,5 @@
-//! `check`: every problem of the schedule files and the configuration, and if asked to, what live
-//! workers say of it.
+//! `check`: reports every problem of the schedule files and the configuration and, if asked to,
+//! compares them with live workers.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,13 +18,13 @@ use crate::queue::Worker;
 use crate::store::redis::Asked;
 use crate::tzdata::Tzdata;
 
-/// Workers that take longer are of no use here.
+/// Maximum of `--timeout`; slower workers are of no use here.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Debug, Serialize)]
 struct Checked {
-    /// How many entries there are; none when the schedule is invalid.
+    /// Number of entries; `None` if the schedule is invalid.
     entries: Option<usize>,
     problems: Vec<Problem>,
 }
@@ -83,15 +83,15 @@ fn checked(
     Ok(Checked { entries: loaded.schedule.map(|schedule| schedule.entries.len()), problems })
 }
 
-/// What live workers said.
+/// The live workers that responded.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Workers {
-    /// Where they were asked, as it may be shown.
+    /// The broker, without secrets.
     broker: String,
     asked: Asked,
 }
 
-/// Asks the workers of Celery's queues that are not on AMQP, once for each key prefix.
+/// Asks the workers of Celery's queues that are not on AMQP, once per key prefix.
 pub(super) async fn ask_workers(
     service: &ServiceConfig,
     queues: &[String],

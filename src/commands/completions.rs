@@ -1,4 +1,4 @@
-//! `completions`: what has a shell complete commands, flags and values.
+//! `completions`: prints shell completions for commands, flags and values.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;

@@ -1,8 +1,8 @@
-//! `config`: every setting, and what set it.
+//! `config`: shows every setting, and what set it.
 
 use serde_json::{Map, Value, json};
 
-use super::{Exit, Failure, broker_of_run, configuration, show};
+use super::{Exit, Failure, broker_for_run, configuration, show};
 use crate::cli::ServiceFlags;
 use crate::config::{Caller, SettingSource};
 
@@ -11,9 +11,9 @@ pub(super) fn config(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
     let mut settings = service.settings();
     for (key, value, _) in &mut settings {
         if *key == "broker" && value.is_null() {
-            *value = match &service.hidden_broker {
+            *value = match &service.unknown_broker {
                 Some(why) => json!(format!("not known: {why}")),
-                None => json!(broker_of_run(&service).to_string()),
+                None => json!(broker_for_run(&service).to_string()),
             };
         }
     }

@@ -1,4 +1,4 @@
-//! The brokers as others than the service's loop see them, over connections of their own.
+//! Accesses the brokers without the service's loop, over separate connections.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::store::spool::{SpoolError, SpoolStore};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The store, and all carriers beside it.
+/// The store and all carriers.
 pub(super) struct Direct {
-    /// What `store` is, if anything names it.
+    /// The broker behind `store`, if any is named.
     pub(super) broker: Option<Broker>,
     pub(super) store: Store,
     pub(super) amqp: Amqp,
@@ -29,7 +29,7 @@ pub(super) struct Direct {
 pub(super) enum Store {
     Redis(Box<RedisStore>),
     Spool(Spool),
-    /// For what sends nothing.
+    /// For commands that send nothing.
     Nowhere,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Spool {
 }
 
 impl Direct {
-    /// The broker that the service would use.
+    /// Opens the broker that the service would use.
     pub(super) fn open(service: &ServiceConfig) -> Result<Direct, Failure> {
         let broker = named_broker(service)?;
         let store = match &broker {
@@ -53,7 +53,7 @@ impl Direct {
         Ok(Direct { broker: Some(broker), store, amqp, namespace: service.namespace.clone() })
     }
 
-    /// The same for what sends nothing if it is a `dry_run`, so that it goes without a broker.
+    /// Opens the broker; for a `dry_run`, which sends nothing, none is needed.
     pub(super) fn open_unless(dry_run: bool, service: &ServiceConfig) -> Result<Direct, Failure> {
         match Direct::open(service) {
             Err(_) if dry_run && service.broker.is_none() => Ok(Direct {
@@ -132,7 +132,7 @@ impl Publish for Direct {
 }
 
 impl Spool {
-    /// Takes the spool's lock and keeps it: no service uses the spool meanwhile.
+    /// Takes the spool's lock and keeps it, so that no service uses the spool meanwhile.
     pub(super) fn open(&mut self, namespace: &str) -> Result<&mut SpoolStore, SpoolError> {
         if self.opened.is_none() {
             self.opened = Some(SpoolStore::open_for_command(&self.path, namespace)?);
@@ -141,7 +141,7 @@ impl Spool {
     }
 }
 
-/// Without a running service.
+/// The failure of a broker, without a running service.
 pub(super) fn of_broker(error: StoreError) -> Failure {
     Failure::of_store(&error, format!("no service runs here, and the broker says: {error}"))
 }

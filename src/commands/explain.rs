@@ -16,17 +16,17 @@ use crate::schedule::rrule::{self, Rrule, RruleError};
 use crate::schedule::{Timing, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
 
-/// What is printed for an expression that is understood.
+/// The output for a valid expression.
 #[derive(Debug, Serialize)]
 struct Explained<'a> {
     expr: &'a str,
     timezone: &'a str,
     meaning: String,
-    /// The line with its hashes resolved.
+    /// The crontab line with its hashes resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<Box<str>>,
     next: Vec<String>,
-    /// For people: the meaning, whose clock it is, and how long until it comes.
+    /// For people: the meaning, the clock's zone, and how long until the next time.
     #[serde(skip)]
     in_words: String,
 }
@@ -80,8 +80,8 @@ fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>,
     Ok(Explained { expr: &asked.expression, timezone, meaning, resolved, next, in_words })
 }
 
-/// A line of Quartz, a recurrence, a length, or else a crontab line; of one with hashes, the line
-/// that it stands for.
+/// Parses a Quartz line, a recurrence rule, a duration, or else a crontab line; with hashes, also
+/// returns the line they resolve to.
 fn timing(asked: &cli::Explain, zone: &Zone) -> Result<(Timing, Option<Box<str>>), Failure> {
     let expression = &asked.expression;
     if asked.quartz {
@@ -89,7 +89,7 @@ fn timing(asked: &cli::Explain, zone: &Zone) -> Result<(Timing, Option<Box<str>>
         let quartz = quartz.map_err(|error| pointed(asked, error.to_string(), error.span))?;
         return Ok((Timing::Quartz(Box::new(quartz)), None));
     }
-    // Every rule has one, and so has Celery's `crontab(minute=0)`.
+    // Every rule has one, and so does Celery's `crontab(minute=0)`.
     if expression.contains('=') && !expression.contains('(') {
         let parsed = Rrule::parse(expression, zone, None);
         let parsed = parsed.map_err(|error| refused_rule(asked, error))?;
@@ -109,7 +109,7 @@ fn timing(asked: &cli::Explain, zone: &Zone) -> Result<(Timing, Option<Box<str>>
     Ok((Timing::Cron(parsed.cron), parsed.resolved))
 }
 
-/// The failure; when the expression is the name of an entry, with the command that was meant.
+/// The failure; if the expression is an entry's name, with a hint at the right command.
 fn with_hint(flags: ServiceFlags, asked: &cli::Explain, failure: Failure) -> Failure {
     let name = &asked.expression;
     let service = load_configuration(flags, Caller::Command).ok();
@@ -124,7 +124,7 @@ fn with_hint(flags: ServiceFlags, asked: &cli::Explain, failure: Failure) -> Fai
 
 fn refused_line(asked: &cli::Explain, error: CronError) -> Failure {
     let message = match error.problem {
-        // One word could have been meant as a length.
+        // One word could have been meant as a duration.
         cron::Problem::FieldCount(1) => {
             let expression = &asked.expression;
             format!("`{expression}` is neither a crontab line nor a length: {error}, or `10m`")
@@ -147,7 +147,7 @@ fn refused_rule(asked: &cli::Explain, error: RruleError) -> Failure {
     pointed(asked, message, error.span)
 }
 
-/// The message with, for people, the expression and a caret under the part that is wrong.
+/// The message and, for people, the expression with a caret under the wrong part.
 fn pointed(asked: &cli::Explain, message: String, span: Range<usize>) -> Failure {
     let expression = &asked.expression;
     let Range { start, end } = span;

@@ -1,4 +1,4 @@
-//! `history`: what became of slots.
+//! `history`: shows the outcomes of slots.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -8,17 +8,17 @@ use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, Loaded, ServiceConfig, duration};
 use crate::control::Question;
 use crate::schedule::{Schedule, TaskIds};
-use crate::service::history::{self, Asked, HistoryError, MAX_COUNT, Past, PastSlot};
+use crate::service::history::{self, HistoryError, HistoryRequest, MAX_COUNT, Past, PastSlot};
 use crate::store::contract::{HistoryQuery, Store as _};
 use crate::store::redis::RedisStore;
 use crate::store::spool::SpoolStore;
 
-/// A store that takes longer to answer is away.
+/// A store that takes longer counts as unavailable.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn history(flags: ServiceFlags, asked: &cli::History) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
-    let question = Asked {
+    let question = HistoryRequest {
         entry: asked.entry.clone(),
         from: asked.from.clone(),
         to: asked.to.clone(),
@@ -46,10 +46,10 @@ pub(super) fn history(flags: ServiceFlags, asked: &cli::History) -> Result<Exit,
     Ok(Exit::Fine)
 }
 
-/// Reads it from the store.
+/// Reads the history from the store.
 pub(super) fn look(
     service: &ServiceConfig,
-    asked: &Asked,
+    asked: &HistoryRequest,
     schedule: &Schedule,
 ) -> Result<Past, Failure> {
     let ids = TaskIds::new(&service.namespace);
@@ -76,7 +76,8 @@ impl From<HistoryError> for Failure {
     }
 }
 
-/// Without a running service: the files here. What is in none of them has its times in UTC.
+/// The schedule of the local files, without a running service. Times of entries that are not in it are
+/// shown in UTC.
 pub(super) fn schedule(service: &ServiceConfig) -> Schedule {
     let Loaded { schedule, files, .. } = load(service);
     schedule.unwrap_or_else(|| {
@@ -86,7 +87,7 @@ pub(super) fn schedule(service: &ServiceConfig) -> Schedule {
     })
 }
 
-/// Each column, and what stands in it where there is nothing to say.
+/// Each column, and its text when it has no value.
 const COLUMNS: [(&str, &str); 12] = [
     ("SLOT", ""),
     ("OUTCOME", ""),
@@ -104,7 +105,7 @@ const COLUMNS: [(&str, &str); 12] = [
 const ENTRY: &str = "ENTRY";
 const NOTHING: &str = "-";
 
-/// On a terminal, without the columns that say nothing.
+/// Prints a table; on a terminal without empty columns.
 fn print(events: &[PastSlot], of_one_entry: bool) -> Result<(), Failure> {
     let mut rows: Vec<Vec<String>> = events.iter().map(row).collect();
     let mut heading: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
@@ -139,7 +140,7 @@ fn row(event: &PastSlot) -> Vec<String> {
     ]
 }
 
-/// Whether it was sent, and why.
+/// Whether the slot was sent, and why.
 pub(super) fn outcome(event: &PastSlot) -> String {
     match (event.kind.as_deref(), event.reason.as_deref()) {
         (Some("scheduled"), _) => "sent".to_owned(),
@@ -149,13 +150,13 @@ pub(super) fn outcome(event: &PastSlot) -> String {
     }
 }
 
-/// A count that is capped ends in a plus.
+/// A capped count ends in a plus.
 pub(super) fn count(slots: u64) -> String {
     const CAP: u64 = 10_000;
     if slots >= CAP { format!("{CAP}+") } else { slots.to_string() }
 }
 
-/// How late something was, as exactly as anybody wants to know.
+/// A lateness, as precise as people need it.
 pub(super) fn late(lateness_ms: i64) -> String {
     let length = Duration::from_millis(lateness_ms.unsigned_abs());
     let words = match length.as_millis() {
@@ -166,7 +167,7 @@ pub(super) fn late(lateness_ms: i64) -> String {
     if lateness_ms < 0 { format!("-{words}") } else { words }
 }
 
-/// A time that is shown beside another: of one of the same day, only what the clock shows.
+/// A time that is shown next to another: of the same day, only the time of day.
 pub(super) fn beside(first: &str, second: &str) -> String {
     let parts = |time: &'_ str| -> Option<(String, String, String)> {
         let (day, time) = time.split_once('T')?;
@@ -188,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lateness_is_told_as_exactly_as_anybody_wants_to_know() {
+    fn lateness_is_shown_as_precisely_as_people_need_it() {
         for (ms, words) in [
             (0, "0 ms"),
             (999, "999 ms"),
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_the_same_day_is_told_by_the_clock_alone() {
+    fn a_time_of_the_same_day_is_shown_without_the_date() {
         let slot = "2027-10-31T02:30:00+02:00";
         for (time, shown) in [
             (slot, "02:30:00"),

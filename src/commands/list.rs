@@ -1,4 +1,4 @@
-//! `list`: all entries with their last and next slots, or all of one entry.
+//! `list`: shows all entries with their last and next slots, or everything about one entry.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use crate::schedule::outcome::SkipReason;
 use crate::schedule::pause::Pauses;
 use crate::schedule::progress::State;
 use crate::service::detail::{ComingSlot, EntryDetail};
-use crate::service::history::{Asked, Past, PastSlot};
+use crate::service::history::{HistoryRequest, Past, PastSlot};
 use crate::service::status::{EntryStatus, entry_status, pause_of, progress_in};
 
-const PATIENCE: Duration = Duration::from_secs(10);
-/// So many of one entry's last runs are shown.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How many last runs of an entry are shown.
 const LAST_RUNS: usize = 5;
-/// Columns of the names in front of the values.
+/// Width of the column of names.
 const INDENT: usize = 13;
 
 pub(super) fn list(flags: ServiceFlags, asked: &cli::List) -> Result<Exit, Failure> {
@@ -61,7 +61,7 @@ pub(super) fn list(flags: ServiceFlags, asked: &cli::List) -> Result<Exit, Failu
     Ok(Exit::Fine)
 }
 
-/// Why it has no next slot, or why that will not go.
+/// Why the entry has no next slot, or why it will not be sent.
 fn state(entry: &EntryStatus) -> Option<String> {
     match entry.reached_limit() {
         _ if !entry.enabled => Some("disabled".to_owned()),
@@ -73,9 +73,9 @@ fn state(entry: &EntryStatus) -> Option<String> {
     }
 }
 
-/// All entries in name order: from the running service, else from the files and the broker.
+/// All entries by name: from the running service, else from the files and the broker.
 pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failure> {
-    match ask_service::<Vec<EntryStatus>, String>(service, &Command::List, PATIENCE)? {
+    match ask_service::<Vec<EntryStatus>, String>(service, &Command::List, TIMEOUT)? {
         Some(Ok(entries)) => Ok(entries),
         Some(Err(error)) => Err(Failure::new(Exit::Unreachable, error)),
         None => {
@@ -90,7 +90,7 @@ pub(super) fn entries(service: &ServiceConfig) -> Result<Vec<EntryStatus>, Failu
     }
 }
 
-/// Without a running service: what the broker knows, and by which clock.
+/// What the broker knows, without a running service, and the time by its clock.
 fn read(service: &ServiceConfig) -> Result<(State, Pauses, UnixMs), Failure> {
     let known = block_on(async {
         let mut broker = Direct::open(service)?;
@@ -103,18 +103,18 @@ fn read(service: &ServiceConfig) -> Result<(State, Pauses, UnixMs), Failure> {
     }))
 }
 
-/// As `--json` prints it.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct One {
     #[serde(flatten)]
     detail: Box<EntryDetail>,
-    /// The last few, oldest first; none where the history cannot be read.
+    /// The last few runs, oldest first; `None` if the history cannot be read.
     runs: Option<Vec<PastSlot>>,
 }
 
 fn list_one(service: &ServiceConfig, entry: &str, json: bool) -> Result<Exit, Failure> {
     let command = Command::Entry(entry.to_owned());
-    let detail = match ask_service::<Box<EntryDetail>, Refused>(service, &command, PATIENCE)? {
+    let detail = match ask_service::<Box<EntryDetail>, Refused>(service, &command, TIMEOUT)? {
         Some(detail) => detail?,
         None => {
             let (schedule, now) = (load_schedule(service)?, clock::wall());
@@ -126,7 +126,7 @@ fn list_one(service: &ServiceConfig, entry: &str, json: bool) -> Result<Exit, Fa
         }
     };
     let (entry, count) = (Some(entry.to_owned()), LAST_RUNS);
-    let asked = Asked { entry, count, ..Asked::default() };
+    let asked = HistoryRequest { entry, count, ..HistoryRequest::default() };
     let runs = match look::ask::<Past>(service, Question::History(asked)) {
         Ok(past) => Some(past.events),
         Err(failure) => {
@@ -206,7 +206,7 @@ fn print_slots(detail: &EntryDetail) -> Result<(), Failure> {
     optional("last sent", with_utc(last_sent, last_sent_utc).as_deref())
 }
 
-/// One run on one line.
+/// A run on one line.
 fn run_in_words(run: &PastSlot) -> String {
     let mut text = format!("{} {}", run.slot, outcome(run));
     if run.count > 1 {

@@ -1,5 +1,4 @@
-//! What commands see of the brokers: asked of the running service, whose brokers they are, else over
-//! connections of their own.
+//! Answers questions about the brokers: through the running service, else over own connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +13,21 @@ use super::{Exit, Failure, ask_service, block_on, check, history, named_broker, 
 use crate::address::RedisAddress;
 use crate::config::{Broker, ServiceConfig};
 use crate::control::{Backend, Command, LookError, LookErrorKind, Question};
-use crate::envelope::answer::{self, Answer};
+use crate::envelope::answer::{self, TaskResult};
 use crate::schedule::Schedule;
 use crate::service::Request;
 use crate::store::redis::{Leader, Results};
 
-/// What a question takes beside the time that it names itself.
+/// How long a question may take beyond the time that it names itself.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Of a server that keeps results.
+/// The same for a server that keeps results.
 const RESULTS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two looks at a result.
+/// Pause between two requests for a result.
 const PAUSE: Duration = Duration::from_millis(100);
-/// An answer is not waited for any longer: whoever asked may be gone.
+/// No response waits longer than this: the client may be gone.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// Asks the running service, or looks from here if none runs.
+/// Asks the running service, or the broker if none is running.
 pub(super) fn ask<T: DeserializeOwned>(
     service: &ServiceConfig,
     question: Question,
@@ -51,7 +50,7 @@ pub(super) fn ask<T: DeserializeOwned>(
     }
 }
 
-/// What a service with this configuration answers without its loop.
+/// Answers questions for a service with this configuration, without its loop.
 pub(super) fn backend(service: ServiceConfig, requests: mpsc::Sender<Request>) -> Backend {
     let identity = service.identity();
     let look = move |question| {
@@ -73,7 +72,7 @@ fn look_error(failure: &Failure) -> LookError {
     LookError { kind, message: failure.summary(), detail }
 }
 
-/// The loop's, which is asked from a thread that may wait.
+/// The loop's schedule, requested from a thread that may wait.
 fn schedule_in_force(requests: &mpsc::Sender<Request>) -> Result<Arc<Schedule>, Failure> {
     let (answer, answered) = oneshot::channel();
     let asked = requests.blocking_send(Request::Schedule(answer));
@@ -99,17 +98,17 @@ fn look(
             let queue = service.queues.get(&queue);
             let results = match queue.worker.results() {
                 Some(address) => address.clone(),
-                None => usual_results(service)?,
+                None => default_results(service)?,
             };
             let mut results = Results::new(&results, &service.tls, RESULTS_TIMEOUT);
             let task_id = task_id.parse().map_err(Failure::usage)?;
-            let questions = answer::questions(&queue, task_id);
+            let questions = answer::result_queries(&queue, task_id);
             let answer = block_on(async {
                 loop {
                     let replies = results.ask(&questions).await;
                     let replies = replies.map_err(|error| Failure::of_store(&error, &error))?;
                     match answer::read(&queue, &replies) {
-                        Answer::Pending(_) if Instant::now() + PAUSE < until => {
+                        TaskResult::Pending(_) if Instant::now() + PAUSE < until => {
                             tokio::time::sleep(PAUSE).await;
                         }
                         answer => return Ok::<_, Failure>(answer),
@@ -134,8 +133,8 @@ fn look(
     }
 }
 
-/// Where results are of queues that do not say.
-fn usual_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
+/// The result backend of queues that name none.
+fn default_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
     match named_broker(service)? {
         Broker::Redis(address) => Ok(address),
         Broker::Spool(_) => Err(Failure::usage(answer::NO_RESULTS)),

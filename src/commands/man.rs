@@ -1,6 +1,6 @@
-//! `man`: the manual page, from what can be typed and a few sections that nothing else knows.
+//! `man`: the manual page, from the command line's definition and a few sections of its own.
 //!
-//! One page for all commands, which share most of their flags.
+//! There is one page for all commands, as they share most of their flags.
 
 use clap::{Arg, Command, CommandFactory as _};
 use roff::{Inline, Roff, bold, italic, roman};
@@ -19,7 +19,7 @@ const DESCRIPTION: &str = "downbeat reads YAML schedule files and publishes each
     restarted. Commands ask the running service over its control socket, and use its broker and namespace; \
     where none runs, they use the broker that is named.";
 
-/// A term and what it means.
+/// A term and its meaning.
 type Item = (&'static str, &'static str);
 
 const ENVIRONMENT: &[Item] = &[
@@ -71,7 +71,7 @@ fn page() -> String {
     command.build();
     let mut page = Roff::new();
     let version = format!("downbeat {}", command.get_version().unwrap_or_default());
-    // A date would differ from build to build; without the space, the version would take its place.
+    // A date would differ between builds; without the space, the version would take its place.
     page.control("TH", ["DOWNBEAT", "1", " ", &version]);
     page.control("SH", ["NAME"]);
     page.text([roman(format!("downbeat - {}", text(command.get_about())))]);

@@ -1,4 +1,4 @@
-//! One file a command; what it prints, and with which status it exits.
+//! The commands, one file each: what they print, and the status with which they exit.
 
 mod backfill;
 mod check;
@@ -47,12 +47,12 @@ use crate::schedule::Schedule;
 use crate::store::contract::StoreError;
 use crate::tzdata::Tzdata;
 
-/// How the process ends; the one list of exit codes.
+/// How the process ends; this is the only list of exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
-    /// Done.
+    /// Success.
     Fine,
-    /// The answer is no: an invalid schedule, no such entry, slots that do not go.
+    /// The answer is no: an invalid schedule, no such entry, slots that are not sent.
     No,
     /// Wrong usage.
     Usage,
@@ -60,9 +60,9 @@ pub enum Exit {
     Unreachable,
     /// `run` failed.
     Failed,
-    /// `run` failed for what a restart cannot cure.
+    /// `run` failed in a way that a restart cannot fix.
     Config,
-    /// Nobody reads the output any more.
+    /// The reader of the output is gone.
     ClosedPipe,
 }
 
@@ -80,21 +80,21 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What a command could not do: how it exits, and why.
+/// Why a command failed, and its exit code.
 #[derive(Debug, Serialize, Deserialize)]
 struct Failure {
     exit: Exit,
-    /// On one line.
+    /// The reason, on one line.
     message: String,
     /// What is wrong with the input, if that is the reason.
     #[serde(skip)]
     problems: Vec<Problem>,
-    /// Lines that are shown to people below the message.
+    /// Lines shown to people below the message.
     picture: Option<String>,
     /// A service was asked and did not answer: it may have done what was asked.
     #[serde(skip)]
     may_be_done: bool,
-    /// The broker is the reason.
+    /// Whether the broker is the reason.
     #[serde(skip)]
     is_of_broker: bool,
 }
@@ -112,18 +112,18 @@ impl Failure {
         }
     }
 
-    /// The broker did not answer, or its answer was no.
+    /// The broker did not answer, or refused.
     fn of_store(error: &StoreError, message: impl ToString) -> Failure {
         let exit = if error.is_refusal() { Exit::No } else { Exit::Unreachable };
         Failure { is_of_broker: true, ..Failure::new(exit, message) }
     }
 
-    /// The input cannot be used.
+    /// The input is invalid.
     fn invalid(exit: Exit, message: impl ToString, problems: Vec<Problem>) -> Failure {
         Failure { problems, ..Failure::new(exit, message) }
     }
 
-    /// The reason on one line, for where no part of the input is shown.
+    /// The reason on one line, for output that shows no part of the input.
     fn summary(&self) -> String {
         let first = &self.message;
         let errors = || self.problems.iter().filter(|problem| problem.severity == Severity::Error);
@@ -158,7 +158,7 @@ impl From<Refused> for Failure {
     }
 }
 
-/// Does what was asked and says how it went.
+/// Runs the command and reports its result.
 #[must_use]
 pub fn execute(cli: Cli) -> Exit {
     let flags = cli.service;
@@ -194,13 +194,13 @@ pub fn execute(cli: Cli) -> Exit {
         failure.exit
     });
     if exit == Exit::ClosedPipe {
-        // The usual end of whoever writes to a pipe without a reader.
+        // The usual end of a process that writes to a closed pipe.
         let _ = emulate_default_handler(SIGPIPE);
     }
     exit
 }
 
-/// The effective configuration; its problems are a failure with `exit`.
+/// The effective configuration; problems are a failure with `exit`.
 fn configuration(
     flags: ServiceFlags,
     caller: Caller,
@@ -210,7 +210,7 @@ fn configuration(
         .map_err(|problems| Failure::invalid(exit, "invalid configuration", problems))
 }
 
-/// The effective configuration, or all that is wrong with it.
+/// The effective configuration, or all its problems.
 fn load_configuration(flags: ServiceFlags, caller: Caller) -> Result<ServiceConfig, Vec<Problem>> {
     let overrides = Overrides {
         config: flags.config,
@@ -233,7 +233,7 @@ fn load_configuration(flags: ServiceFlags, caller: Caller) -> Result<ServiceConf
         caller,
     };
     let mut problems = check_environment(std::env::vars_os());
-    // What is not UTF-8 is among the problems.
+    // A value that is not UTF-8 is among the problems.
     let env = |name: &str| std::env::var(name).ok();
     match ServiceConfig::load(overrides, &env) {
         Ok(service) if problems.is_empty() => Ok(service),
@@ -245,8 +245,8 @@ fn load_configuration(flags: ServiceFlags, caller: Caller) -> Result<ServiceConf
     }
 }
 
-/// Asks the running service, and warns if its settings are others than this command's own; `None` when
-/// none runs. It is the one of this runtime directory, else the one of the system's.
+/// Asks the running service, and warns if its settings differ from this command's; `None` if none is
+/// running. Tries this runtime directory first, then the system's.
 fn ask_service<T: DeserializeOwned, E: DeserializeOwned>(
     service: &ServiceConfig,
     command: &control::Command,
@@ -255,7 +255,7 @@ fn ask_service<T: DeserializeOwned, E: DeserializeOwned>(
     block_on(ask_service_async(service, command, timeout))?
 }
 
-/// The same, for what talks to a broker as well.
+/// The same for commands that also talk to a broker.
 async fn ask_service_async<T: DeserializeOwned, E: DeserializeOwned>(
     service: &ServiceConfig,
     command: &control::Command,
@@ -278,7 +278,7 @@ async fn ask_service_async<T: DeserializeOwned, E: DeserializeOwned>(
     Ok(None)
 }
 
-/// Why a service that listens there could not be asked.
+/// The failure if a listening service could not be asked.
 fn no_answer(runtime_dir: &Path, error: &AskError, timeout: Duration) -> Failure {
     let socket = control::socket_path(runtime_dir);
     let socket = socket.display();
@@ -300,7 +300,7 @@ fn no_answer(runtime_dir: &Path, error: &AskError, timeout: Duration) -> Failure
     Failure { may_be_done, ..Failure::new(Exit::Unreachable, message) }
 }
 
-/// Who runs this command: `user@host`, and with `sudo` the user behind it.
+/// Who runs this command: `user@host`, and with `sudo` also the original user.
 fn caller() -> String {
     let uid = rustix::process::getuid();
     let behind_sudo = uid.is_root().then(|| std::env::var("SUDO_USER").ok()).flatten();
@@ -308,17 +308,17 @@ fn caller() -> String {
     format!("{}@{}", user.unwrap_or_else(|| uid.as_raw().to_string()), host::name())
 }
 
-/// Where `run` sends messages: to the configured broker, else to a spool of its own.
-fn broker_of_run(service: &ServiceConfig) -> Broker {
+/// Where `run` sends messages: to the configured broker, else to its own spool.
+fn broker_for_run(service: &ServiceConfig) -> Broker {
     let own = || Broker::Spool(service.state_dir.join("spool"));
     service.broker.clone().unwrap_or_else(own)
 }
 
-/// Where messages go when no service runs. Nothing but what somebody named is good enough: a guess
-/// would send messages where no worker takes them.
+/// Where messages go if no service is running. The broker must be named: a guess would send messages
+/// where no worker reads them.
 fn named_broker(service: &ServiceConfig) -> Result<Broker, Failure> {
     let file = service.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display();
-    let what_to_do = match (&service.broker, &service.hidden_broker) {
+    let what_to_do = match (&service.broker, &service.unknown_broker) {
         (_, Some(why)) => format!("{why}; start the service, or name its broker with --broker"),
         (Some(broker), None) => {
             return check_usable(service, broker, Exit::Usage).map(|()| broker.clone());
@@ -333,7 +333,7 @@ fn named_broker(service: &ServiceConfig) -> Result<Broker, Failure> {
     Err(Failure::new(Exit::Unreachable, message))
 }
 
-/// Fails with `exit` unless the broker has a place for the messages of every queue.
+/// Fails with `exit` unless the broker can hold the messages of every queue.
 fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<(), Failure> {
     let needs_redis =
         |queue: &&Arc<Queue>| !matches!(queue.worker, Worker::Celery(_)) || queue.amqp.is_some();
@@ -356,13 +356,13 @@ fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<
     Ok(())
 }
 
-/// What makes messages as the configuration says.
+/// The renderer for this configuration.
 fn renderer(service: &ServiceConfig) -> Renderer {
     let queues = Arc::clone(&service.queues);
     Renderer::new(&service.namespace, &host::name(), queues, service.events)
 }
 
-/// For commands that only a running service can carry out.
+/// The failure of commands that need a running service.
 fn no_service(service: &ServiceConfig) -> Failure {
     let socket = control::socket_path(&service.runtime_dir);
     let message = format!(
@@ -372,7 +372,7 @@ fn no_service(service: &ServiceConfig) -> Failure {
     Failure::new(Exit::Unreachable, message)
 }
 
-/// The loaded schedule; its problems are a failure.
+/// The loaded schedule; problems are a failure.
 fn load_schedule(service: &ServiceConfig) -> Result<Schedule, Failure> {
     let Loaded { schedule, problems, .. } = load(service);
     schedule.ok_or_else(|| Failure::invalid(Exit::No, "invalid schedule", problems))
@@ -382,14 +382,14 @@ fn load(service: &ServiceConfig) -> Loaded {
     crate::config::load(&service.schedules, &service.queues, &Tzdata::load())
 }
 
-/// Runs what talks to the broker.
+/// Runs work that talks to the broker.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = runtime().map_err(|error| Failure::new(Exit::No, error))?;
     Ok(runtime.block_on(work))
 }
 
-/// Runs what goes on for long as a task. Each time that something wakes the future that `block_on` itself
-/// polls, tokio makes two more system calls.
+/// Runs long-lived work as a task. Each wake-up of the future that `block_on` itself polls costs tokio
+/// two more system calls.
 fn run_as_task<T: Send + 'static>(
     runtime: &Runtime,
     work: impl Future<Output = T> + Send + 'static,
@@ -400,7 +400,7 @@ fn run_as_task<T: Send + 'static>(
     }
 }
 
-/// A runtime that is one thread. What must not wait for another's work has a thread of its own.
+/// A single-threaded runtime. Work that must not wait for other work has its own thread.
 fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

@@ -1,4 +1,4 @@
-//! `next`: coming slots.
+//! `next`: shows future slots.
 
 use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
@@ -14,22 +14,22 @@ use crate::manual;
 use crate::schedule::{ClockChange, Entry, UnixMs};
 use crate::service::status::EntryStatus;
 
-/// Shown without `--count` and `--to`.
-const FEW: usize = 20;
-/// Shown without `--count`.
-const MOST: usize = 10_000;
-/// Slots left out are counted up to here.
-const MOST_LEFT_OUT: u64 = 1000;
-/// The time between two slots at the least.
+/// Default of `--count` without `--to`.
+const DEFAULT_COUNT: usize = 20;
+/// Maximum number of slots without `--count`.
+const MAX_SLOTS: usize = 10_000;
+/// Slots left out are counted up to this number.
+const MAX_LEFT_OUT: u64 = 1000;
+/// Minimum time between two slots.
 const INSTANT: Duration = Duration::from_millis(1);
 
-/// One slot, as printed.
+/// One slot as printed.
 #[derive(Debug, Serialize)]
 struct Slot<'a> {
     entry: &'a str,
     slot: String,
     slot_utc: String,
-    /// What is special about it, in words.
+    /// Notes for people about this slot.
     notes: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
         let found = asked.entries.iter().map(|name| manual::find(&schedule, name));
         found.collect::<Result<_, _>>()?
     };
-    let few = if asked.to.is_some() { MOST } else { FEW };
+    let few = if asked.to.is_some() { MAX_SLOTS } else { DEFAULT_COUNT };
     let left = left(&service, &entries)?;
     let (slots, rest) = slots(&entries, left, asked, asked.count.unwrap_or(few))?;
     print(&slots, asked.output.json)?;
@@ -51,7 +51,7 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
         && let Some(rest) = rest
     {
         show::complain(&format!(
-            "downbeat: cut after {MOST} slots; go on with --from {rest}, or set --count"
+            "downbeat: cut after {MAX_SLOTS} slots; go on with --from {rest}, or set --count"
         ));
     }
     Ok(Exit::Fine)
@@ -72,7 +72,7 @@ fn print(slots: &[Slot<'_>], json: bool) -> Result<(), Failure> {
     show::table(&heading[..columns], &rows)
 }
 
-/// How many slots each entry still has: those that its limit leaves, if it has one.
+/// How many slots each entry has left: as many as its limit allows, if it has one.
 fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure> {
     if entries.iter().all(|entry| entry.guards.limit.is_none()) {
         return Ok(vec![u64::MAX; entries.len()]);
@@ -81,7 +81,7 @@ fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure
     let left = |entry: &&Entry| {
         let found = known.binary_search_by(|known| (*known.entry).cmp(&*entry.name));
         let limit = entry.guards.limit.map(NonZeroU32::get);
-        // The service may not have taken up an edited limit yet, which starts a new life.
+        // The service may not have applied an edited limit yet, which starts a new registration.
         let same = found.ok().map(|at| &known[at]).filter(|known| known.limit == limit);
         if let Some(limit) = same.and_then(EntryStatus::reached_limit) {
             show::complain(&format!(
@@ -94,8 +94,8 @@ fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure
     Ok(entries.iter().map(left).collect())
 }
 
-/// The first slots of all entries together, in order, after now as many as an entry has `left`; and
-/// when the one after them comes.
+/// The first slots of all entries in order, at most `left` after now for each; and the time of the one
+/// after them.
 fn slots<'a>(
     entries: &[&'a Entry],
     mut left: Vec<u64>,
@@ -141,7 +141,7 @@ fn slots<'a>(
     Ok((slots, None))
 }
 
-/// What is special about a slot; after the last one its entry's limit is reached.
+/// What is special about a slot; the last one reaches its entry's limit.
 fn notes(entry: &Entry, slot: UnixMs, is_last: bool) -> Vec<String> {
     let limit = entry.guards.limit.filter(|_| is_last);
     let notes = [
@@ -163,15 +163,15 @@ fn left_out(entry: &Entry, slot: UnixMs) -> Option<String> {
     let until = slot - INSTANT;
     let start = bounds.start.map_or(UnixMs::MIN, |start| start - INSTANT);
     let after = entry.last_slot(start, until).unwrap_or(start);
-    match entry.timing.count_between(&entry.zone, after, until, MOST_LEFT_OUT) {
+    match entry.timing.count_between(&entry.zone, after, until, MAX_LEFT_OUT) {
         0 => None,
         1 => Some("1 slot before it left out".to_owned()),
-        MOST_LEFT_OUT => Some(format!("{MOST_LEFT_OUT} slots or more before it left out")),
+        MAX_LEFT_OUT => Some(format!("{MAX_LEFT_OUT} slots or more before it left out")),
         count => Some(format!("{count} slots before it left out")),
     }
 }
 
-/// When its message is due, if that is later.
+/// When its message is due, if later than the slot.
 fn held_back(entry: &Entry, slot: UnixMs) -> Option<String> {
     let due = entry.due(slot);
     let (local, day) = (entry.zone.to_local(due), entry.zone.to_local(slot).date());

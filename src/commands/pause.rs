@@ -13,9 +13,9 @@ use crate::pausing::{self, Answered, Asked, SubjectAnswer, in_words};
 use crate::schedule::Schedule;
 use crate::store::contract;
 
-/// Carriers may take a while to say what became of messages.
+/// Carriers may take a while to report the outcome of messages.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// So many entries of which a message may still go are named.
+/// How many entries with a message still on its way are named.
 const MAX_NAMED: usize = 10;
 
 pub(super) fn pause(flags: ServiceFlags, asked: cli::Pause) -> Result<Exit, Failure> {
@@ -50,7 +50,7 @@ fn carry_out(flags: ServiceFlags, asked: Asked, json: bool) -> Result<Exit, Fail
     Ok(Exit::Fine)
 }
 
-/// Without a running service: straight to the store.
+/// Writes to the store directly, without a running service.
 fn change(service: &ServiceConfig, asked: &Asked) -> Result<Result<Answered, Refused>, Failure> {
     let schedule = load_schedule(service)?;
     block_on(async {

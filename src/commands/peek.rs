@@ -1,4 +1,4 @@
-//! `peek`: what waits in a queue, decoded, and left where it is.
+//! `peek`: shows what waits in a queue, decoded, without removing it.
 
 use std::io::{self, IsTerminal as _};
 
@@ -20,24 +20,24 @@ use crate::schedule::UnixMs;
 use crate::store::spool::SpoolStore;
 use crate::store::{Found, Group, Peeked};
 
-/// One message, as `--json` prints it.
+/// One message, as in the output of `--json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Message {
     queue: String,
     worker: String,
-    /// The list, sorted set, stream or folder that it waits in.
+    /// The list, sorted set, stream or directory in which it waits.
     place: String,
     #[serde(flatten)]
     waiting: Option<Waiting>,
-    /// Why there is nothing but the raw text.
+    /// Why there is only the raw text.
     error: Option<String>,
     raw: Option<String>,
 }
 
-/// What waits in a queue.
+/// The waiting messages of a queue.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Shown {
-    /// How much there is, in one line.
+    /// How many messages there are, on one line.
     summary: String,
     messages: Vec<Message>,
 }
@@ -101,7 +101,7 @@ impl Direct {
     }
 }
 
-/// AMQP knows no looking: a message is taken, and comes back marked and in another order.
+/// AMQP cannot peek: a message is taken, and comes back marked and in another order.
 fn on_amqp(queue: &Queue, url: &str, waiting: u64) -> Result<(Vec<String>, Peeked), Failure> {
     if waiting == 0 {
         let nothing = Peeked::There { total: 0, groups: Vec::new(), found: Vec::new() };
@@ -147,7 +147,7 @@ fn message(queue: &Queue, places: &[String], found: Found) -> Message {
     }
 }
 
-/// How much there is, in one line.
+/// How many messages there are, on one line.
 fn summary(
     service: &ServiceConfig,
     queue: &Queue,
@@ -186,7 +186,7 @@ fn summary(
     text
 }
 
-/// The keys that messages wait in; those that Celery derives for other priorities are only counted.
+/// The keys in which messages wait; those that Celery derives for other priorities are only counted.
 fn keys(places: &[String]) -> String {
     let (derived, named): (Vec<_>, Vec<_>) =
         places.iter().partition(|place| place.contains(char::is_control));
@@ -253,8 +253,7 @@ fn row(message: &Message, now: UnixMs) -> Vec<String> {
     ]
 }
 
-/// How long it has been waiting: about so long where only the slot of a message is known that was
-/// sent on time.
+/// How long the message has been waiting; an approximation if only the slot is known.
 fn age(waiting: &Waiting, now: UnixMs) -> Option<String> {
     let length = |since: UnixMs| duration::in_words(now.since(since));
     match (waiting.sent_at, waiting.slot, waiting.kind.as_deref()) {
@@ -264,7 +263,7 @@ fn age(waiting: &Waiting, now: UnixMs) -> Option<String> {
     }
 }
 
-/// As a call is written, with values in JSON: `1, "zwei", deep={"a":[]}`.
+/// The arguments as in a call, with values in JSON: `1, "zwei", deep={"a":[]}`.
 fn arguments(waiting: &Waiting) -> String {
     let mut parts = Vec::new();
     match &waiting.args {

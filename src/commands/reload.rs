@@ -1,4 +1,4 @@
-//! `reload`: the running service loads its schedule files again.
+//! `reload`: makes the running service load its schedule files again.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::config::Caller;
 use crate::control::Command;
 
 /// A schedule of a million entries takes seconds to load.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) fn reload(flags: ServiceFlags, wait: bool) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
-    match ask_service(&service, &Command::Reload { wait }, PATIENCE)? {
+    match ask_service(&service, &Command::Reload { wait }, TIMEOUT)? {
         Some(Ok::<String, String>(difference)) => {
             show::line(&difference)?;
             Ok(Exit::Fine)

@@ -1,4 +1,4 @@
-//! `resign`: the running service makes way for another replica.
+//! `resign`: makes the running service hand over the lead to another replica.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::cli::ServiceFlags;
 use crate::config::Caller;
 use crate::control::Command;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn resign(flags: ServiceFlags) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
-    match ask_service(&service, &Command::Resign, PATIENCE)? {
+    match ask_service(&service, &Command::Resign, TIMEOUT)? {
         Some(Ok::<(), String>(())) => {
             show::line("resigned")?;
             Ok(Exit::Fine)

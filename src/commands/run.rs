@@ -1,4 +1,4 @@
-//! `run`: the service, in the foreground.
+//! `run`: runs the service in the foreground.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,7 +12,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::{
-    Exit, Failure, broker_of_run, check_usable, configuration, look, renderer, run_as_task, runtime,
+    Exit, Failure, broker_for_run, check_usable, configuration, look, renderer, run_as_task,
+    runtime,
 };
 use crate::carrier::amqp::Amqp;
 use crate::cli::{self, ServiceFlags};
@@ -35,11 +36,11 @@ use crate::tzdata::Tzdata;
 use crate::watch::Watch;
 use crate::{config, host, http, telemetry};
 
-/// The service answers nobody while it waits for the broker, so it never waits longer than this.
+/// The service answers no requests while it waits for the broker, so no wait is longer.
 const MAX_CALL: Duration = Duration::from_secs(5);
-/// Neither finishing what is being sent nor leaving takes longer, whatever the broker does.
-const LEAVE_WITHIN: Duration = Duration::from_secs(3);
-/// The unit restarts a service at once; one that crashes again and again is not to keep the machine busy.
+/// The time limit for finishing what is being sent, and for leaving, whatever the broker does.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The unit restarts a service at once; one that keeps crashing must not keep the machine busy.
 const CRASH_PAUSE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure> {
@@ -52,12 +53,12 @@ pub(super) fn run(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
 }
 
 fn supervisor() -> Supervisor {
-    Supervisor::of(&|name| std::env::var_os(name))
+    Supervisor::from_env(&|name| std::env::var_os(name))
 }
 
 fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure> {
     let failed = |error: io::Error| Failure::new(Exit::Failed, error);
-    leave_no_core();
+    disable_core_dumps();
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Caller::Service, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
@@ -69,18 +70,18 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
     }
     let runtime = runtime().map_err(failed)?;
     let done = run_as_task(&runtime, serve(service, asked, signals, tenures));
-    // What still hangs in a blocking call must not keep the process.
+    // A hanging blocking call must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(100));
     done.map(|()| Exit::Fine)
 }
 
-/// Where the service names its tenures.
+/// The file in which the service records its tenures.
 fn tenures(service: &ServiceConfig) -> TenureFile {
     let Identity { broker, state, namespace } = service.identity();
     TenureFile::new(&service.state_dir, &namespace, &state.or(broker).unwrap_or_default())
 }
 
-/// Whether a service manager that does not pause by itself starts the service again and again.
+/// Whether a service manager that does not pause by itself keeps restarting the service.
 fn is_started_too_often(tenures: &mut TenureFile) -> bool {
     if std::env::var_os("NOTIFY_SOCKET").is_none() || !tenures.note_start() {
         return false;
@@ -91,11 +92,11 @@ fn is_started_too_often(tenures: &mut TenureFile) -> bool {
     true
 }
 
-/// A core would hold the broker's password. Only the soft limit is lowered: whoever wants a core can have
-/// one (`prlimit --core=unlimited --pid …`), and debuggers attach as ever.
-fn leave_no_core() {
+/// Prevents core dumps, which would contain the broker's password. It lowers only the soft limit, so a
+/// core dump is still possible (`prlimit --core=unlimited --pid …`), and debuggers attach as usual.
+fn disable_core_dumps() {
     let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
-    // Where the call is filtered, the service manager has set the limit (`LimitCORE=0`).
+    // If the call is filtered, the service manager has set the limit (`LimitCORE=0`).
     let _ = setrlimit(Resource::Core, limit);
 }
 
@@ -160,12 +161,12 @@ async fn serve(
     }
 }
 
-/// A service that is about to run.
+/// A service that is ready to run.
 struct Run {
     parts: Parts<Amqp, SystemClock>,
     times: LeaseTimes,
     tenures: TenureFile,
-    /// The hash of the schedule, as it is announced.
+    /// The hash of the schedule, as announced to other replicas.
     announced: String,
     requested: mpsc::Receiver<Request>,
     stopping: Arc<Notify>,
@@ -173,7 +174,7 @@ struct Run {
 }
 
 impl Run {
-    /// Runs on this store until stopped; the campaign and the writer of pauses have handles of their own.
+    /// Runs on this store until stopped; the campaign and the writer of pauses have their own handles.
     async fn on<S: Store>(self, store: S, of_campaign: S, of_pauses: S) -> Result<(), Failure> {
         let Run { parts, times, tenures, announced, requested, stopping, listeners } = self;
         let myself = Peer { schedule: announced, ..Peer::myself(&host::name()) };
@@ -187,17 +188,17 @@ impl Run {
             Ok(Err(error)) = &mut campaign => return Err(Failure::new(Exit::Config, error)),
         }
         let _ = to_campaign.send(campaign::Request::Leave);
-        if tokio::time::timeout(LEAVE_WITHIN, campaign).await.is_err() {
+        if tokio::time::timeout(EXIT_TIMEOUT, campaign).await.is_err() {
             warn!("the lease could not be given up; it runs out by itself");
         }
-        // Whoever was answered last gets to read it.
+        // The last client gets to read its response.
         drop(answering);
         Ok(())
     }
 }
 
-/// Campaigns on a thread of its own, so that no amount of work delays a renewal; the receiver hears
-/// when it has ended.
+/// Campaigns on a separate thread, so that no amount of work delays a renewal; the receiver is notified
+/// when it ends.
 fn begin<S: Store>(
     campaign: Campaign<S>,
 ) -> Result<oneshot::Receiver<Result<(), StoreError>>, Failure> {
@@ -206,14 +207,14 @@ fn begin<S: Store>(
     let (end, ended) = oneshot::channel();
     let run = move || {
         let done = run_as_task(&runtime, campaign.run());
-        // Nobody waits for it once the process has no more time.
+        // Nobody waits for this once the process has run out of time.
         let _ = end.send(done);
     };
     let begun = thread::Builder::new().name("campaign".to_owned()).spawn(run);
     begun.map(|_| ended).map_err(failed)
 }
 
-/// Serves until stopped, and a little longer for what is being sent.
+/// Serves until stopped, and then finishes what is being sent.
 async fn work<S: Store>(
     service: Service<S, Amqp, SystemClock>,
     requested: mpsc::Receiver<Request>,
@@ -221,7 +222,7 @@ async fn work<S: Store>(
 ) {
     let too_long = async {
         stopping.notified().await;
-        tokio::time::sleep(LEAVE_WITHIN).await;
+        tokio::time::sleep(EXIT_TIMEOUT).await;
     };
     tokio::select! {
         () = service.run(requested) => {}
@@ -229,7 +230,7 @@ async fn work<S: Store>(
     }
 }
 
-/// What is listened on.
+/// The listening sockets.
 struct Listeners {
     http: Option<http::Server>,
     control: Option<control::Server>,
@@ -237,14 +238,14 @@ struct Listeners {
 }
 
 impl Listeners {
-    /// Answers from now on, until what is given back is dropped.
+    /// Serves requests until the returned value is dropped.
     fn serve<S: Store>(
         self,
         service: &mut Service<S, Amqp, SystemClock>,
     ) -> Result<(Option<http::Serving>, Option<control::Serving>), Failure> {
         let failed = |error: io::Error| Failure::new(Exit::Failed, error);
         let Listeners { http, control, api } = self;
-        // A view costs the loop a little at each turn, so none is kept for the control socket.
+        // Each view costs the loop a little per iteration, so the control socket keeps none.
         let heartbeat = service.heartbeat();
         let control = control.map(|server| server.serve(http::on_socket(heartbeat, api)));
         let http = http.map(|server| server.serve(service.view()));
@@ -252,8 +253,8 @@ impl Listeners {
     }
 }
 
-/// Loads the schedule for the first time, and gives its files; from then on the loader does so on
-/// demand. Where the files are invalid, those count that were accepted before.
+/// Loads the schedule for the first time and returns its files; later loads are the loader's. If the
+/// files are invalid, uses the ones that were last accepted.
 fn load(
     service: &ServiceConfig,
     strict: bool,
@@ -289,7 +290,7 @@ fn load(
     Err(Failure { picture, ..Failure::invalid(Exit::Config, "invalid schedule", loaded.problems) })
 }
 
-/// The configured broker; without one a spool of our own, but never behind an operator's back.
+/// The configured broker; without one an own spool, but only if a person has started the service.
 fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
     if service.broker.is_none() {
         if std::env::var_os("NOTIFY_SOCKET").is_some() {
@@ -299,14 +300,14 @@ fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
         }
         warn!("no broker is configured: messages go to a spool, for a worker on this machine");
     }
-    let broker = broker_of_run(service);
+    let broker = broker_for_run(service);
     check_usable(service, &broker, Exit::Config).map(|()| broker)
 }
 
 fn open_spool(path: &Path, namespace: &str) -> Result<SpoolStore, Failure> {
     SpoolStore::open(path, namespace).map_err(|error| {
         let exit = match &error {
-            // Somebody may make room, or mend the disk.
+            // Somebody may free space, or repair the disk.
             SpoolError::Io { source, .. } if is_passing(source) => Exit::Failed,
             SpoolError::Io { .. }
             | SpoolError::InTheWay { .. }
@@ -321,13 +322,13 @@ fn open_spool(path: &Path, namespace: &str) -> Result<SpoolStore, Failure> {
     })
 }
 
-/// Whether what cannot be written now may be written later, with nothing configured anew.
+/// Whether a failed write may succeed later without a change of configuration.
 fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
     !matches!(error.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
 }
 
-/// The address for health and metrics, which somebody relies on once it is configured.
+/// Opens the address for health and metrics; once configured, it must work.
 fn open_http(address: SocketAddr) -> Result<http::Server, Failure> {
     let opened = http::Server::bind(address).and_then(|server| Ok((server.address()?, server)));
     let (address, server) = opened.map_err(|error| {
@@ -341,7 +342,7 @@ fn open_http(address: SocketAddr) -> Result<http::Server, Failure> {
     Ok(server)
 }
 
-/// The control socket, if it can be had; the service works without.
+/// Opens the control socket if possible; the service works without it.
 async fn listen(service: &ServiceConfig) -> Option<control::Server> {
     match control::Server::bind(&service.runtime_dir).await {
         Ok(server) => Some(server),

@@ -1,8 +1,8 @@
-//! Printing: columns on a terminal, tab-separated lines in a pipe.
+//! Prints results: aligned columns on a terminal, tab-separated lines in a pipe.
 //!
-//! What the service says of itself is printed with passwords hidden; what goes to workers, and what
-//! other programs read, is printed exactly. Hidden characters are escaped in all of it, which in JSON
-//! says the same. What is printed as a line is one, whatever newlines it holds, and not too long.
+//! Passwords are hidden in what the service says about itself; what goes to workers or other programs
+//! is printed exactly. Hidden characters are escaped everywhere, which does not change the meaning of
+//! JSON. A line is printed as one line, whatever newlines it contains, and is cut if too long.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write as _};
@@ -36,7 +36,7 @@ pub(super) fn exact_json_line(value: &impl Serialize) -> Result<(), Failure> {
     text.map_or_else(|error| Err(Failure::new(Exit::No, error)), |text| exact(&text))
 }
 
-/// Prints a text in lines of its own, with no password hidden and nothing cut.
+/// Prints a text on its own lines, without hiding passwords or cutting.
 pub(super) fn exact(text: &str) -> Result<(), Failure> {
     own(&escape_lines(text))
 }
@@ -46,12 +46,12 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
     own(&as_line(text))
 }
 
-/// The same for what must not be lost: a reader that has gone away is an error, too.
+/// Like [`line`] for output that must not be lost: a closed pipe is an error, too.
 pub(super) fn try_line(text: &str) -> io::Result<()> {
     write(&as_line(text))
 }
 
-/// As [`exact`], for what must not be lost.
+/// Like [`exact`] for output that must not be lost.
 pub(super) fn try_exact(text: &str) -> io::Result<()> {
     write(&escape_lines(text))
 }
@@ -60,34 +60,34 @@ fn as_line(text: &str) -> String {
     mask(&shorten(&escape(text), MAX_SHOWN)).into_owned()
 }
 
-/// Prints a line to people, on standard error.
+/// Prints a line for people to standard error.
 pub(super) fn complain(text: &str) {
-    own_complaint(&mask(&shorten(&escape(text), MAX_SHOWN)));
+    complain_escaped(&mask(&shorten(&escape(text), MAX_SHOWN)));
 }
 
-/// The same for each line of a text.
+/// Does the same for each line of a text.
 pub(super) fn complain_lines(text: &str) {
     text.lines().for_each(complain);
 }
 
-/// Prints what is wrong with the input to people, on standard error.
+/// Prints problems with the input for people to standard error.
 pub(super) fn problems(problems: &[Problem]) {
     let colour = is_coloured(&io::stderr());
     for problem in problems {
-        own_complaint(&mask(&problem.render(colour)));
+        complain_escaped(&mask(&problem.render(colour)));
     }
 }
 
-fn own_complaint(text: &str) {
-    // Nobody is left to be told of it.
+fn complain_escaped(text: &str) {
+    // If standard error fails, nobody can be told.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Prints what holds no text from elsewhere, or has it escaped already, just as it is. A reader that has
-/// gone away is no failure.
+/// Prints text that contains no foreign text, or has it escaped, unchanged. A closed pipe is not an
+/// error.
 pub(super) fn own(text: &str) -> Result<(), Failure> {
     match write(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(write_failure(&error)),
         _ => Ok(()),
     }
 }
@@ -96,13 +96,13 @@ fn write(text: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
-/// Standard output cannot be written to.
-pub(super) fn unwritten(error: &io::Error) -> Failure {
+/// The failure to write to standard output.
+pub(super) fn write_failure(error: &io::Error) -> Failure {
     let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::ClosedPipe } else { Exit::No };
     Failure::new(exit, format!("cannot write to standard output: {error}"))
 }
 
-/// An error if nobody is left to read what is written to standard output.
+/// Fails if nobody reads standard output any more.
 pub(super) fn check_reader() -> io::Result<()> {
     let stdout = io::stdout();
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
@@ -113,7 +113,7 @@ pub(super) fn check_reader() -> io::Result<()> {
     }
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 pub(super) fn quoted(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -122,17 +122,17 @@ pub(super) fn quoted(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
-/// Where a message went, at the end of a line.
+/// The broker that a message went to, at the end of a line.
 pub(super) fn on_broker(broker: Option<&str>) -> String {
     broker.map_or_else(String::new, |broker| format!(" on {broker}"))
 }
 
-/// Whether what is written there may have colours.
+/// Whether output to the stream may have colours.
 pub(super) fn is_coloured(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Columns of the terminal, or 80 where there is none.
+/// Columns of the terminal, or 80 without one.
 pub(super) fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stdout());
     size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
@@ -151,11 +151,11 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failur
     lines.iter().try_for_each(|line| own(&mask(line)))
 }
 
-/// Columns of a cell, or of a fact, at most.
+/// Maximum columns of a cell or a fact.
 const MAX_CELL: usize = 1000;
 
-/// Prints a fact, whose name takes so many columns: on a terminal on as many lines as it takes. What is
-/// too long to be read is cut.
+/// Prints a fact after its name, which takes this many columns; on a terminal on several lines if
+/// needed. A text that is too long to read is cut.
 pub(super) fn fact(columns: usize, mut name: &str, value: &str) -> Result<(), Failure> {
     for text in wrapped(&cut(&escape(value), MAX_CELL), columns) {
         line(&format!("{name:<columns$}{text}"))?;
@@ -164,11 +164,11 @@ pub(super) fn fact(columns: usize, mut name: &str, value: &str) -> Result<(), Fa
     Ok(())
 }
 
-/// Between columns, and before those that go on below.
+/// Separates columns, and indents continued rows.
 const GAP: &str = "  ";
 
-/// The lines of a table. Columns that do not fit beside the others go on to a line of their own
-/// below, indented, so that nothing is cut.
+/// The lines of a table. Columns that do not fit next to the others continue on an indented line below,
+/// so that nothing is cut.
 fn aligned(heading: Vec<String>, rows: &[Vec<String>], width: usize) -> Vec<String> {
     let columns = columns(&heading, rows, width);
     let mut lines = Vec::new();
@@ -188,10 +188,10 @@ fn aligned(heading: Vec<String>, rows: &[Vec<String>], width: usize) -> Vec<Stri
     lines
 }
 
-/// Where a column of a table is.
+/// The position of a table column.
 struct Column {
     width: usize,
-    /// It begins a further line.
+    /// Whether it begins a continuation line.
     is_below: bool,
 }
 
@@ -209,7 +209,7 @@ fn columns(heading: &[String], rows: &[Vec<String>], width: usize) -> Vec<Column
     (0..heading.len()).map(place).collect()
 }
 
-/// The text, if it fits into so many columns, else as much of it as does.
+/// The text, cut to this many columns.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -225,7 +225,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
-/// The text in lines that fit a terminal beside so many columns; in a pipe, one line.
+/// The text in lines that fit the terminal next to this many columns; in a pipe, one line.
 fn wrapped(text: &str, indent: usize) -> Vec<String> {
     if io::stdout().is_terminal() {
         wrap(text, width().saturating_sub(indent).max(20))
@@ -234,7 +234,7 @@ fn wrapped(text: &str, indent: usize) -> Vec<String> {
     }
 }
 
-/// Broken between words; a word that is too long has a line to itself.
+/// Breaks between words; a word that is too long gets its own line.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_by_what_a_terminal_shows() {
+    fn columns_are_aligned_by_their_width_on_a_terminal() {
         let wide = ["ONE     TWO   THREE", "a       전화  three words long", "longer  b     -"];
         assert_eq!(lines(80), wide);
         assert_eq!(lines(30), wide);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_wide_is_cut_by_what_a_terminal_shows() {
+    fn wide_text_is_cut_by_its_width_on_a_terminal() {
         for (width, text) in
             [(9, "a 전화 bc"), (8, "a 전화 …"), (7, "a 전화…"), (6, "a 전…"), (1, "…")]
         {

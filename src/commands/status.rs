@@ -1,4 +1,4 @@
-//! `status`: who leads, and how the service fares.
+//! `status`: shows who leads, and the state of the service.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::service::status::{ScheduleStatus, Status, pauses_in_force};
 use crate::store::contract::Store as _;
 use crate::store::redis::Leader;
 
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Columns of the names in front of the values.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Width of the column of names.
 const INDENT: usize = 11;
 
 pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
-    let status = match ask_service::<Status, String>(&service, &Command::Status, PATIENCE)? {
+    let status = match ask_service::<Status, String>(&service, &Command::Status, TIMEOUT)? {
         // The loop itself answers, with or without a broker.
         Some(Ok(status)) if asked.live => status,
         Some(Ok(status)) => look_for_a_leader(status, &service),
@@ -41,7 +41,7 @@ pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Fa
     Ok(if asked.live || status.blockages().is_empty() { Exit::Fine } else { Exit::No })
 }
 
-/// A service that has just resigned holds back, and does not look who came next.
+/// A service that has just resigned backs off, and does not check who took over.
 fn look_for_a_leader(mut status: Status, service: &ServiceConfig) -> Status {
     if status.leader.is_none()
         && status.broker_error.is_none()
@@ -60,7 +60,7 @@ impl Direct {
             broker: self.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
             ..Status::default()
         };
-        // A spool that a service holds is read all the same.
+        // Reads a spool even while a service holds it.
         if let Ok(read) = self.pauses().await {
             let schedule = load(service).schedule;
             (status.pauses, status.pause_count) =
@@ -142,7 +142,7 @@ fn peer(replica: &Peer, leader: Option<&str>) -> String {
     format!("{holder} {version}{role}, schedule {schedule}, clock {skew_ms:+} ms")
 }
 
-/// Those that are named, if one is not enough.
+/// Lists bad records if there is more than one.
 fn print_bad_records(status: &Status) -> Result<(), Failure> {
     if status.bad_record_count < 2 {
         return Ok(());
@@ -223,7 +223,7 @@ fn lateness(lateness: &Lateness) -> String {
     format!("{}, {} of {} slots", half(50), half(99), lateness.slots)
 }
 
-/// `"<term> <holder>"` in words.
+/// `"<term> <holder>"` for people.
 fn leader(status: &Status) -> String {
     match status.leader.as_deref().map(|leader| leader.split_once(' ').unwrap_or(("?", leader))) {
         None if status.broker_error.is_some() => "not known".to_owned(),

@@ -1,4 +1,4 @@
-//! `trigger`: publish an entry's message now, and wait for what comes of it.
+//! `trigger`: publishes an entry's message now, and can wait for its result.
 
 use std::thread;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::config::{Caller, ServiceConfig, duration};
 use crate::control::{Command, Question};
-use crate::envelope::answer::Answer;
+use crate::envelope::answer::TaskResult;
 use crate::manual::{self, Refused, Trigger, Triggered};
 use crate::pausing::PauseStatus;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two questions for a result, each of which is answered after a second at the latest.
+/// Pause between two requests for a result, each of which takes up to a second.
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit, Failure> {
@@ -37,7 +37,7 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
             .map(|text| json("--kwargs", text, "{\"a\": 1}"))
             .transpose()?,
         queue: asked.queue.clone(),
-        // Drawn here: whatever becomes of the answer, the id is known.
+        // Generated here: the id is known even if the response is lost.
         id: Some(asked.id.unwrap_or_else(Uuid::new_v4)),
         by: Some(caller()),
         dry_run: asked.dry_run,
@@ -53,13 +53,13 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     match &answer {
         _ if asked.output.json => show::exact_json(&Report::new(&triggered, answer.as_ref()))
             .map_err(|failure| not_shown(&triggered, failure))?,
-        Some(answer) => show::line(&what_came_of_it(answer, limit))?,
+        Some(answer) => show::line(&result_text(answer, limit))?,
         None => {}
     }
     Ok(answer.as_ref().map_or(Exit::Fine, exit))
 }
 
-/// What was done could not be written to standard output.
+/// The message was sent, but the result could not be printed.
 fn not_shown(triggered: &Triggered, failure: Failure) -> Failure {
     let Triggered { entry, task_id, sent, .. } = triggered;
     if !sent {
@@ -69,7 +69,7 @@ fn not_shown(triggered: &Triggered, failure: Failure) -> Failure {
     Failure { message, ..failure }
 }
 
-/// Has the running service send it, or sends it from here.
+/// Sends the message, through the running service or from here.
 fn send(service: &ServiceConfig, trigger: &Trigger) -> Result<Triggered, Failure> {
     let command = Command::Trigger(Box::new(trigger.clone()));
     let done = match ask_service(service, &command, TIMEOUT) {
@@ -122,22 +122,22 @@ fn show_done(triggered: &Triggered) -> Result<(), Failure> {
     show::line(&format!("{verb} {entry} to {queue} as {task_id} (slot {slot}){broker}{paused}"))
 }
 
-fn what_came_of_it(answer: &Answer, limit: Duration) -> String {
+fn result_text(answer: &TaskResult, limit: Duration) -> String {
     match answer {
-        Answer::Succeeded(None) => "succeeded".to_owned(),
-        Answer::Succeeded(Some(result)) => format!("succeeded: {result}"),
-        Answer::Failed(why) => format!("failed: {why}"),
-        Answer::Pending(state) => {
+        TaskResult::Succeeded(None) => "succeeded".to_owned(),
+        TaskResult::Succeeded(Some(result)) => format!("succeeded: {result}"),
+        TaskResult::Failed(why) => format!("failed: {why}"),
+        TaskResult::Pending(state) => {
             format!("not done within {}: {state}", duration::format(limit))
         }
     }
 }
 
-fn exit(answer: &Answer) -> Exit {
+fn exit(answer: &TaskResult) -> Exit {
     match answer {
-        Answer::Succeeded(_) => Exit::Fine,
-        Answer::Failed(_) => Exit::No,
-        Answer::Pending(_) => Exit::Unreachable,
+        TaskResult::Succeeded(_) => Exit::Fine,
+        TaskResult::Failed(_) => Exit::No,
+        TaskResult::Pending(_) => Exit::Unreachable,
     }
 }
 
@@ -147,7 +147,7 @@ fn json(flag: &str, text: &str, example: &str) -> Result<Value, Failure> {
     })
 }
 
-/// Without a running service: the same message, straight to the broker.
+/// Sends the same message directly to the broker, without a running service.
 fn publish(
     service: &ServiceConfig,
     asked: &Trigger,
@@ -163,8 +163,8 @@ fn publish(
     })
 }
 
-/// Looks until the task has come to an end or the time is up.
-fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<Answer, Failure> {
+/// Polls until the task has ended or the time is up.
+fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<TaskResult, Failure> {
     let unread = |failure: Failure| {
         let Triggered { entry, task_id, .. } = sent;
         let why = failure.message;
@@ -178,13 +178,13 @@ fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<An
         let (queue, task_id) = (sent.queue.clone(), sent.task_id.clone());
         let question = Question::Outcome { queue, task_id, within };
         match look::ask(service, question).map_err(unread)? {
-            Answer::Pending(_) if Instant::now() < until => thread::sleep(PAUSE),
+            TaskResult::Pending(_) if Instant::now() < until => thread::sleep(PAUSE),
             answer => return Ok(answer),
         }
     }
 }
 
-/// As `--json` prints it.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     #[serde(flatten)]
@@ -200,12 +200,12 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn new(triggered: &'a Triggered, answer: Option<&'a Answer>) -> Report<'a> {
+    fn new(triggered: &'a Triggered, answer: Option<&'a TaskResult>) -> Report<'a> {
         let (outcome, result, reason) = match answer {
             None => (None, None, None),
-            Some(Answer::Succeeded(result)) => (Some("succeeded"), result.as_ref(), None),
-            Some(Answer::Failed(why)) => (Some("failed"), None, Some(&**why)),
-            Some(Answer::Pending(state)) => (Some("pending"), None, Some(&**state)),
+            Some(TaskResult::Succeeded(result)) => (Some("succeeded"), result.as_ref(), None),
+            Some(TaskResult::Failed(why)) => (Some("failed"), None, Some(&**why)),
+            Some(TaskResult::Pending(state)) => (Some("pending"), None, Some(&**state)),
         };
         Report { triggered, outcome, result, reason }
     }

@@ -12,9 +12,9 @@ use crate::schedule::cron;
 use crate::schedule::except::{Days, Except};
 use crate::schedule::{UnixMs, Zone};
 
-/// Items of one `except` or calendar.
+/// Maximum number of items of an `except` or calendar.
 pub const MAX_EXCEPT: usize = 2000;
-/// Bytes of a calendar's name.
+/// Maximum bytes of a calendar's name.
 pub const MAX_CALENDAR_NAME: usize = 100;
 
 const EXCEPT_HINT: &str = "write `2026-12-25`, `2026-12-24..2026-12-26`, `12-25` for every year, \
@@ -22,14 +22,14 @@ const EXCEPT_HINT: &str = "write `2026-12-25`, `2026-12-24..2026-12-26`, `12-25`
 const CALENDAR_HINT: &str =
     "write `2026-12-25`, `2026-12-24..2026-12-26`, `12-25` for every year, or `sat-sun`";
 
-/// A calendar that an entry's `except` names; which one it is shows when all files are read.
+/// A calendar that an entry's `except` names; resolved when all files are read.
 #[derive(Debug)]
 pub(super) struct CalendarRef {
     pub(super) name: Box<str>,
     pub(super) span: Span,
 }
 
-/// Reads what narrows an entry's timing; the calendars that it names are added to `calendars`.
+/// Reads what narrows an entry's timing; adds the calendars it names to `calendars`.
 pub(super) fn read(
     fields: &Fields<'_, '_>,
     zone: &Zone,
@@ -58,7 +58,7 @@ pub(super) fn read(
     (bounds != Bounds::default()).then(|| Box::new(bounds))
 }
 
-/// An instant, as `at`, `start` and `anchor` take it.
+/// An instant, as in `at`, `start` and `anchor`.
 pub(super) fn instant(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<UnixMs> {
     let Some(text) = node.as_written().filter(|text| !text.is_empty()) else {
         let message = format!("expected a date and time, found {}", node.found(report));
@@ -74,11 +74,11 @@ pub(super) fn instant(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> 
     }
 }
 
-/// What to do when no day is left.
+/// The hint if no day is left.
 pub(super) const NO_DAY_HINT: &str = "leave out six weekdays at most";
 
-/// The days of a list, or of a single item. Names of calendars are added to `calendars`, where
-/// there may be any.
+/// The days of a list or a single item. Adds names of calendars to `calendars`, if those are allowed
+/// here.
 pub(super) fn days(
     node: &Node<'_>,
     mut calendars: Option<&mut Vec<CalendarRef>>,
@@ -135,21 +135,22 @@ fn day(
     None
 }
 
-/// Whether a calendar can have that name; it must not look like days.
+/// Whether a calendar can have this name; it must not look like days.
 pub(super) fn calendar_name(node: &Node<'_>, report: &mut Report<'_>) -> bool {
     let name = node.as_written().unwrap_or_default();
-    let fits = expect::check_name(name, node.span, "a calendar's name", MAX_CALENDAR_NAME, report);
+    let is_valid =
+        expect::check_name(name, node.span, "a calendar's name", MAX_CALENDAR_NAME, report);
     let is_days = cron::weekdays(name).is_some() || name.starts_with(|c: char| c.is_ascii_digit());
-    if fits && is_days {
+    if is_valid && is_days {
         let message = format!("`{}` is no name for a calendar", shortened(name));
         report.error(node.span, message).hint("begin with a letter, and not with a weekday alone");
     }
-    fits && !is_days
+    is_valid && !is_days
 }
 
 fn run(text: &str) -> Result<Days, String> {
     if let Some((month, day)) = yearly(text) {
-        // The 29th of February comes in some years.
+        // 29 February exists in some years only.
         let date = jiff::civil::Date::new(2000, month, day);
         let days = |date: jiff::civil::Date| Days::Yearly(date.month() as u8, date.day() as u8);
         return date.map(days).map_err(|_| format!("there is no `{text}`"));

@@ -1,14 +1,14 @@
-//! Lengths of time as people write them: `90s`, `5m`, `1h30m`, `2d`, `1w`, `500ms`.
+//! Durations as people write them: `90s`, `5m`, `1h30m`, `2d`, `1w`, `500ms`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// The longest length that is accepted: 100 years of 365 days.
+/// The longest accepted duration: 100 years of 365 days.
 pub const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// Units from the longest to the shortest, with their milliseconds.
+/// Units in descending order, with their milliseconds.
 const UNITS: [(&str, u64); 6] = [
     ("w", 7 * 86_400_000),
     ("d", 86_400_000),
@@ -18,13 +18,13 @@ const UNITS: [(&str, u64); 6] = [
     ("ms", 1),
 ];
 
-/// Why a text is not a length of time.
+/// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DurationError {
     /// A bare number.
     #[error("the duration `{0}` has no unit")]
     NoUnit(String),
-    /// Letters that are no unit.
+    /// Letters that are not a unit.
     #[error("unknown unit `{0}` in a duration")]
     UnknownUnit(String),
     /// `1.5h`
@@ -56,12 +56,11 @@ impl DurationError {
     }
 }
 
-/// Reads a length of time in whole milliseconds.
+/// Parses a duration in whole milliseconds.
 ///
 /// # Errors
 ///
-/// When a number has no unit, a unit is unknown or out of order, or the sum is over
-/// [`MAX_DURATION`].
+/// If a number has no unit, a unit is unknown or out of order, or the sum exceeds [`MAX_DURATION`].
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(DurationError::NoUnit(text.to_owned()));
@@ -101,8 +100,7 @@ fn add(total: u64, number: &str, millis: u64) -> Option<u64> {
     (u128::from(sum) <= MAX_DURATION.as_millis()).then_some(sum)
 }
 
-/// The shortest way to write a length that [`parse`] reads back; parts below a millisecond are
-/// dropped.
+/// The shortest text that [`parse`] reads back as this duration, without parts below a millisecond.
 #[must_use]
 pub fn format(length: Duration) -> String {
     let mut rest = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
@@ -118,7 +116,7 @@ pub fn format(length: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// How long it is until something comes, or was since, in its two largest units: `3 d 4 h`, `5 h`, `10 s`.
+/// A duration in its two largest units, for people: `3 d 4 h`, `5 h`, `10 s`.
 #[must_use]
 pub fn in_words(length: Duration) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];

@@ -1,4 +1,4 @@
-//! One entry: its mapping in, a checked [`Entry`] or problems out.
+//! Reads one entry: its mapping in, a checked [`Entry`] or problems out.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,20 +20,20 @@ use crate::schedule::template::Templates;
 use crate::schedule::{Entry, Guards, Message, Timing, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
 
-/// Bytes of an entry's name.
+/// Maximum bytes of an entry's name.
 pub const MAX_ENTRY_NAME: usize = 200;
-/// Bytes of a `description`.
+/// Maximum bytes of a `description`.
 pub const MAX_DESCRIPTION: usize = 4096;
-/// Number of `tags` of an entry.
+/// Maximum number of an entry's `tags`.
 pub const MAX_TAGS: usize = 32;
-/// Bytes of a tag.
+/// Maximum bytes of a tag.
 pub const MAX_TAG: usize = 64;
-/// The queue of entries that name none: Celery's own default.
+/// The queue of entries that name none: Celery's default.
 pub const DEFAULT_QUEUE: &str = "celery";
-/// How old a slot may be and still be sent, for entries that do not say.
+/// Default of `within`: how old a slot may be and still be sent.
 pub const DEFAULT_WITHIN: Duration = Duration::from_secs(86_400);
 
-/// With so many calls of the same task a new one is compared.
+/// How many calls of the same task a new call is compared with.
 const MAX_COMPARED: usize = 8;
 
 /// Keys of an entry.
@@ -73,7 +73,7 @@ pub(super) static ENTRY: Keys = Keys {
         "tags",
     ],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("concurrency_policy", "overlap"),
         ("max_instances", "overlap"),
         ("schedule", "cron"),
@@ -93,22 +93,22 @@ pub(super) static ENTRY: Keys = Keys {
     ],
 };
 
-/// What the entries of one file have in common.
+/// What the entries of a file share.
 pub(super) struct Common<'z> {
     pub(super) tzdata: &'z Tzdata,
     pub(super) zone: Arc<Zone>,
     defaults: Settings,
     pub(super) queues: FileQueues<'z>,
     /// The queue of entries that name none.
-    usual_queue: Arc<Queue>,
-    /// By their task.
+    default_queue: Arc<Queue>,
+    /// Calls by their task.
     calls: HashMap<Arc<str>, Vec<Arc<Call>>>,
-    /// The arguments of entries that name none.
+    /// The arguments of entries without any.
     no_args: JsonText,
     no_kwargs: JsonText,
-    /// The zone that was named last, if nothing is to be said of its name.
+    /// The last zone that was named, if there was nothing to report about its name.
     last_zone: Option<(Box<str>, Arc<Zone>)>,
-    /// Calendars that the entry being read names.
+    /// Calendars that the current entry names.
     pub(super) calendars: Vec<CalendarRef>,
 }
 
@@ -122,7 +122,7 @@ impl<'z> Common<'z> {
         Common {
             tzdata,
             zone,
-            usual_queue: queues.usual(&defaults),
+            default_queue: queues.default_queue(&defaults),
             defaults,
             queues,
             calls: HashMap::new(),
@@ -138,16 +138,16 @@ impl<'z> Common<'z> {
     }
 
     pub(super) fn set_defaults(&mut self, defaults: Settings) {
-        self.usual_queue = self.queues.usual(&defaults);
+        self.default_queue = self.queues.default_queue(&defaults);
         self.defaults = defaults;
     }
 
-    /// The name of a task, shared with the other entries that call it.
+    /// The name of a task, shared with other entries that call it.
     fn task(&self, name: &str) -> Arc<str> {
         self.calls.get_key_value(name).map_or_else(|| name.into(), |(name, _)| Arc::clone(name))
     }
 
-    /// A call, shared with other entries that have an equal one; not all of them are found.
+    /// A call, shared with other entries that have an equal one; not all equal ones are found.
     fn shared(&mut self, call: Call) -> Arc<Call> {
         let calls = self.calls.entry(Arc::clone(&call.task)).or_default();
         if let Some(equal) = calls.iter().rev().take(MAX_COMPARED).find(|other| ***other == call) {
@@ -178,7 +178,7 @@ pub(super) fn zone(node: &Node<'_>, tzdata: &Tzdata, report: &mut Report<'_>) ->
     let tz = match tzdata::parse_name(name) {
         Ok(tz) => tz,
         Err(error) => {
-            when::tell(&error.to_string(), |message| report.error(node.span, message));
+            when::add_with_hint(&error.to_string(), |message| report.error(node.span, message));
             return None;
         }
     };
@@ -196,7 +196,7 @@ pub(super) fn zone(node: &Node<'_>, tzdata: &Tzdata, report: &mut Report<'_>) ->
     zone
 }
 
-/// Reads one entry; `None` when anything in it is wrong, which is then reported.
+/// Reads an entry; `None` if anything in it is wrong, which is reported.
 pub(super) fn read(
     key: &Node<'_>,
     body: &Node<'_>,
@@ -208,13 +208,13 @@ pub(super) fn read(
     expect::check_name(name, key.span, "the entry's name", MAX_ENTRY_NAME, report);
     let fields = ENTRY.sort(body, report)?;
     let task = task(&fields, key.span, report);
-    let usual_queue = Arc::clone(&common.usual_queue);
-    let settings = Settings::read(&fields, &mut common.queues, &usual_queue, report);
+    let default_queue = Arc::clone(&common.default_queue);
+    let settings = Settings::read(&fields, &mut common.queues, &default_queue, report);
     let zone = match fields.value("timezone") {
         Some(node) => common.named_zone(node, report),
         None => Some(Arc::clone(&common.zone)),
     };
-    // Without its zone a timing can't be told, but its own mistakes can.
+    // Without its zone the timing is unknown, but its own mistakes can be reported.
     let reading_zone = zone.clone().unwrap_or_else(|| Arc::clone(&common.zone));
     let timing = when::read(key, &fields, &reading_zone, report);
     let bounds = bounds::read(&fields, &reading_zone, &mut common.calendars, report);
@@ -233,8 +233,8 @@ pub(super) fn read(
     let catch_up = settings.catch_up.unwrap_or_default();
     let within = settings.within.unwrap_or(DEFAULT_WITHIN);
     let wants_result = guards.overlap.is_some();
-    let (message, templates) = message(task?, settings, usual_queue, wants_result, common);
-    if let Err(Unsendable { field, message: why }) = envelope::fits(&message, guards) {
+    let (message, templates) = message(task?, settings, default_queue, wants_result, common);
+    if let Err(Unsendable { field, message: why }) = envelope::validate(&message, guards) {
         let own = fields.key_span(field);
         let why = format!("`{}`: {why}", message.queue.name);
         let problem = report.error(own.unwrap_or(key.span), why);
@@ -275,7 +275,7 @@ fn task<'n>(fields: &Fields<'n, '_>, name: Span, report: &mut Report<'_>) -> Opt
 fn message(
     task: &str,
     settings: Settings,
-    usual_queue: Arc<Queue>,
+    default_queue: Arc<Queue>,
     wants_result: bool,
     common: &mut Common<'_>,
 ) -> (Message, Option<Box<Templates>>) {
@@ -286,7 +286,7 @@ fn message(
     let route = Route { exchange: settings.exchange, routing_key: settings.routing_key };
     let call = common.shared(Call {
         task: common.task(task),
-        queue: settings.queue.unwrap_or(usual_queue),
+        queue: settings.queue.unwrap_or(default_queue),
         headers,
         priority: settings.priority,
         route: (route != Route::default()).then(|| Box::new(route)),
@@ -352,7 +352,7 @@ fn warn_of_long_expiry(
         .hint("a worker that comes back runs them all; with `expires: next` only the newest");
 }
 
-/// The longest time between a few slots in a row.
+/// The longest period among the first few slots.
 fn longest_period(timing: &Timing, zone: &Zone) -> Option<Duration> {
     if let Timing::Every(interval) = timing {
         return Some(interval.period());

@@ -1,4 +1,4 @@
-//! Takes a value as the type that its key asks for, or reports what stands there instead.
+//! Reads a value as the type that its key requires, or reports the wrong type.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -8,10 +8,10 @@ use super::duration;
 use super::node::{Node, Scalar, Span};
 use super::report::Report;
 
-/// The largest `limit` and `max_queued`.
+/// Maximum `limit` and `max_queued`.
 pub const MAX_COUNT: u32 = 1_000_000_000;
 
-/// Text. Numbers, booleans and nothing must be quoted to be meant as text.
+/// Text. A number, a boolean or an empty value has to be quoted to count as text.
 pub(super) fn text<'n>(node: &'n Node<'_>, report: &mut Report<'_>) -> Option<&'n str> {
     if let Some(Scalar::Text(text)) = node.scalar() {
         return Some(text);
@@ -37,7 +37,7 @@ pub(super) fn name<'n>(
     check_name(text, node.span, what, limit, report).then_some(text)
 }
 
-/// Whether a name can be used: not empty, not too long, nothing that a terminal would act on.
+/// Checks that a name is not empty, not too long, and has nothing that a terminal would act on.
 pub(super) fn check_name(
     text: &str,
     span: Span,
@@ -111,7 +111,7 @@ pub(super) fn count(node: &Node<'_>, report: &mut Report<'_>) -> Option<NonZeroU
     whole(node, 1..=MAX_COUNT, report).and_then(NonZeroU32::new)
 }
 
-/// A length of time above zero.
+/// A duration above zero.
 pub(super) fn length(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration> {
     let length = length_or_zero(node, report)?;
     if length.is_zero() {

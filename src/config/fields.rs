@@ -1,35 +1,35 @@
-//! The keys of a mapping: known, unsupported, or a slip of the pen.
+//! The keys of a mapping: known, unsupported or misspelt.
 
 use super::node::{Node, Pair, Scalar, Span, Value, shortened};
 use super::report::Report;
 
 /// Which keys a mapping may have.
 pub(super) struct Keys {
-    /// Where these keys stand, for messages: `an entry`.
+    /// What the keys belong to, for messages: `an entry`.
     pub(super) of: &'static str,
-    /// Keys that mean something.
+    /// Keys that have a meaning.
     pub(super) known: &'static [&'static str],
-    /// Keys of other schedulers that have no counterpart here, and where to go from there.
+    /// Keys of other schedulers without a counterpart here, and what to do instead.
     pub(super) unsupported: &'static [(&'static str, &'static str)],
-    /// What other schedulers call a key, and ours.
-    pub(super) elsewhere: &'static [(&'static str, &'static str)],
+    /// Keys of other schedulers, and our names for them.
+    pub(super) aliases: &'static [(&'static str, &'static str)],
 }
 
-/// The pairs of one mapping, by known key.
+/// The pairs of a mapping, by known key.
 pub(super) struct Fields<'n, 't> {
     keys: &'static Keys,
-    /// All of them: they are few, so that looking through them is the quickest way to one.
+    /// All pairs: they are few, so that a linear search is the fastest.
     pairs: &'n [Pair<'t>],
-    /// Keys that refused ones were probably meant to be.
+    /// Known keys that refused ones were probably meant to be.
     meant: Vec<&'static str>,
-    /// It holds a merge key, which the reader has refused; any key could be behind it.
+    /// Whether there is a merge key, which the reader has refused: it could hide any key.
     merged: bool,
-    /// The marks of all keys: most of those that are asked for are not there.
+    /// The marks of all keys, as most keys that are looked up are absent.
     marks: u64,
 }
 
 impl Keys {
-    /// Sorts the pairs of a mapping; unknown keys and values that are no mapping are reported.
+    /// Sorts the pairs of a mapping; reports unknown keys, and values that are not mappings.
     pub(super) fn sort<'n, 't>(
         &'static self,
         node: &'n Node<'t>,
@@ -53,7 +53,7 @@ impl Keys {
         Some(fields)
     }
 
-    /// Reports a key that is not known; which one it was probably meant to be.
+    /// Reports an unknown key; returns the key that was probably meant.
     pub(super) fn refuse(
         &self,
         key: &Node<'_>,
@@ -72,7 +72,7 @@ impl Keys {
             near => near,
         };
         let quoted = match near {
-            // A slip of the pen says no more than the key that was meant.
+            // For a misspelling, the suggested key says enough.
             Some(_) => format!(" `{}`", shortened(name)),
             None => report.quoted(name),
         };
@@ -89,21 +89,21 @@ impl Keys {
         near
     }
 
-    /// Whether it is one of these keys, or what another scheduler calls one.
+    /// Whether the word is one of these keys or an alias of one.
     pub(super) fn names(&self, word: &str) -> bool {
-        self.known.contains(&word) || self.elsewhere.iter().any(|(theirs, _)| *theirs == word)
+        self.known.contains(&word) || self.aliases.iter().any(|(theirs, _)| *theirs == word)
     }
 
     fn near(&self, name: &str) -> Option<&'static str> {
         let lower = name.to_lowercase().replace('-', "_");
-        if let Some((_, ours)) = self.elsewhere.iter().find(|(theirs, _)| *theirs == lower) {
+        if let Some((_, ours)) = self.aliases.iter().find(|(theirs, _)| *theirs == lower) {
             return Some(ours);
         }
         nearest(&lower, self.known)
     }
 }
 
-/// A bare number that can be a length in seconds.
+/// A bare number that can be a number of seconds.
 fn seconds(value: &Node<'_>) -> Option<i128> {
     match value.scalar() {
         Some(Scalar::Int(seconds @ 1..)) => Some(seconds),
@@ -111,12 +111,12 @@ fn seconds(value: &Node<'_>) -> Option<i128> {
     }
 }
 
-/// A merge key of YAML 1.1.
+/// Whether this is a merge key of YAML 1.1.
 pub(super) fn is_merge(key: &Node<'_>) -> bool {
     matches!(&key.value, Value::Plain(text) if text == "<<")
 }
 
-/// The name that `name` is most likely a slip of.
+/// The known name that `name` is most likely a misspelling of.
 pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     // Longer names would only be slow to compare.
     if name.len() > 40 {
@@ -127,7 +127,7 @@ pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     (distance(&best) <= (best.len() / 3).max(1)).then_some(best)
 }
 
-/// A bit that equal keys have in common, and few others.
+/// A bit that equal keys share, and few others.
 fn mark(key: &str) -> u64 {
     let first = key.bytes().next().unwrap_or_default();
     1 << ((usize::from(first) * 5 + key.len()) % 64)
@@ -146,12 +146,12 @@ impl<'n, 't> Fields<'n, 't> {
         self.pair(key).map(|pair| &pair.value)
     }
 
-    /// Whether a key that is not there was most likely meant by one that was refused.
+    /// Whether a refused key was most likely meant to be this absent one.
     pub(super) fn was_meant(&self, key: &str) -> bool {
         self.merged || self.meant.contains(&key)
     }
 
-    /// Where the key itself stands.
+    /// The position of the key itself.
     pub(super) fn key_span(&self, key: &str) -> Option<Span> {
         self.pair(key).map(|pair| pair.key.span)
     }

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use super::problem::Problem;
 use crate::{host, regular_file};
 
-/// Bytes of one schedule file. A million entries fit into eight such files.
+/// Maximum size of a schedule file in bytes. A million entries fit into eight such files.
 pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
 
-/// The schedule files that the paths stand for, in the order of the paths and, in a directory, of
-/// the names; and what is wrong with the paths.
+/// Lists the schedule files at these paths, in the order of the paths and, within a directory, of the
+/// names; and what is wrong with the paths.
 ///
-/// Of a directory these are the files `*.yaml`, `*.yml` and `*.json` directly in it that are not
-/// hidden. Symbolic links are followed, so a mounted Kubernetes ConfigMap reads as its files.
+/// From a directory, it takes the files `*.yaml`, `*.yml` and `*.json` directly in it, unless they are
+/// hidden. Symbolic links are followed, so a mounted Kubernetes ConfigMap works.
 pub(super) fn list(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
@@ -24,7 +24,7 @@ pub(super) fn list(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
                 Ok(found) => files.extend(found),
                 Err(error) => problems.push(unreadable(path, &error)),
             },
-            // Whatever it is, reading it will tell.
+            // Whatever it is, reading it reports any problem.
             Ok(_) => files.push(path.clone()),
             Err(error) => problems.push(unreadable(path, &error)),
         }
@@ -46,7 +46,7 @@ fn list_directory(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Whether a file of this name in a schedule folder is a schedule file.
+/// Whether a file of this name in a schedule directory is a schedule file.
 #[must_use]
 pub fn is_schedule_name(file: &Path) -> bool {
     let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -58,19 +58,20 @@ fn no_files(path: &Path) -> Problem {
         .with_hint("add a file `*.yaml`, `*.yml` or `*.json` with at least `entries: {}`")
 }
 
-/// The text of a schedule file, without a byte order mark.
+/// Reads a schedule file, without the byte order mark.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
     read_text(path, MAX_FILE_BYTES as u64, "split it into several files")
 }
 
-/// The text of a file of at most `max_bytes`, without a byte order mark. `too_large` is the hint for a
-/// larger one.
+/// Reads a file of at most `max_bytes`, without the byte order mark. `too_large` is the hint if it is
+/// larger.
 pub(super) fn read_text(path: &Path, max_bytes: u64, too_large: &str) -> Result<String, Problem> {
     let bytes = regular_file::read(path, max_bytes);
     text(path, bytes.map_err(|error| refused(path, &error, max_bytes, too_large))?)
 }
 
-/// Why a file of at most `max_bytes` could not be read. `too_large` is the hint for a larger one.
+/// The problem of a file of at most `max_bytes` that could not be read. `too_large` is the hint if it
+/// is larger.
 pub(super) fn refused(path: &Path, error: &io::Error, max_bytes: u64, too_large: &str) -> Problem {
     if error.kind() != io::ErrorKind::FileTooLarge {
         return unreadable(path, error);
@@ -83,7 +84,7 @@ pub(super) fn refused(path: &Path, error: &io::Error, max_bytes: u64, too_large:
         .with_hint(too_large)
 }
 
-/// The text of a file with this content, without a byte order mark.
+/// Decodes the content of a file, without the byte order mark.
 pub(super) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
     let name = path.display().to_string();
     match String::from_utf8(bytes) {
@@ -99,9 +100,9 @@ fn not_utf8(name: String, bytes: &[u8], at: usize) -> Problem {
     let before = &bytes[..at];
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    // All bytes before the first bad one are UTF-8.
+    // All bytes before the first invalid one are UTF-8.
     let column = 1 + String::from_utf8_lossy(&before[line_start..]).chars().count();
-    // Which byte it is stays unsaid, as it may be one of a password.
+    // The byte itself is not shown, as it may be part of a password.
     let message = format!("cannot be read: the byte at offset {at} is not UTF-8");
     let mut problem = Problem::whole(name, message).with_hint("save the file as UTF-8");
     problem.line = u32::try_from(line).unwrap_or(u32::MAX);
@@ -109,7 +110,7 @@ fn not_utf8(name: String, bytes: &[u8], at: usize) -> Problem {
     problem
 }
 
-/// Names the path, the reason with its number, and who asked.
+/// Names the path, the error with its number, and the user.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
     let mut reason = error.to_string();
     if let Some(first) = reason.get_mut(..1) {
@@ -126,7 +127,7 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
     }
 }
 
-/// The effective user, by name where the system's user list has it.
+/// The effective user, by name if the system's user list has it.
 fn user() -> String {
     let uid = rustix::process::geteuid().as_raw();
     match host::user_name(uid) {

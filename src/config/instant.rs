@@ -1,11 +1,11 @@
-//! Instants as people write them: RFC 3339, or what the wall clock of the entry's zone shows.
+//! Instants as people write them: RFC 3339, or local time in the entry's zone.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use crate::schedule::{UnixMs, Zone};
 
-/// What to write.
+/// Says what to write.
 pub const HINT: &str =
     "write `2026-12-24 18:00` for the zone's wall clock, or `2026-12-24T18:00:00+09:00`";
 
@@ -20,14 +20,14 @@ pub enum InstantError {
     NoSuch(String),
 }
 
-/// Reads an instant; parts below a millisecond are dropped.
+/// Parses an instant, without parts below a millisecond.
 ///
-/// A wall time that the zone's clock skips is the instant right after the gap, one that it shows
-/// twice is the first of the two.
+/// A local time that the zone's clock skips is the instant right after the gap; one that occurs twice
+/// is the first of the two.
 ///
 /// # Errors
 ///
-/// When the text has neither form, or names a day or time that does not exist.
+/// If the text has neither form, or names a day or time that does not exist.
 pub fn parse(text: &str, zone: &Zone) -> Result<UnixMs, InstantError> {
     let short = || text.chars().take(40).collect::<String>();
     let Some(offset_at) = wall_end(text) else { return Err(InstantError::Form(short())) };
@@ -39,8 +39,8 @@ pub fn parse(text: &str, zone: &Zone) -> Result<UnixMs, InstantError> {
     Ok(UnixMs::from(instant))
 }
 
-/// Where the wall time ends in `2026-12-24 18:00[:00[.000]][Z|+09:00]`; `None` when the text has
-/// another form.
+/// Where the local time ends in `2026-12-24 18:00[:00[.000]][Z|+09:00]`; `None` if the text has another
+/// form.
 fn wall_end(text: &str) -> Option<usize> {
     let digits = |range: std::ops::Range<usize>| {
         text.get(range).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()))

@@ -1,6 +1,6 @@
-//! Reads JSON, keeping the place of every key and value.
+//! Reads JSON, keeping the position of every key and value.
 //!
-//! `serde_json` checks the syntax of the whole text first, so what follows can assume it.
+//! `serde_json` checks the syntax of the whole text first, so the rest can assume that it is valid.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Values as compact JSON text, as the message will carry them once its templates are filled in.
+//! Values as compact JSON text, as the message carries them once its templates are filled in.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use super::report::Report;
 use super::templates;
 use crate::schedule::template::{self, Form, Hole, Piece, Template};
 
-/// Bytes of the JSON text of one `args` or `kwargs`, with the longest values of its templates.
+/// Maximum bytes of the JSON text of one `args` or `kwargs`, with its templates at their longest.
 ///
-/// A schedule names work to do; what the work needs belongs into a store, and a message of this
-/// size already takes Redis several times as long as a usual one.
+/// A schedule names work to do; what the work needs belongs in a store. Redis already takes several
+/// times as long for a message of this size as for a usual one.
 pub const MAX_ARGUMENTS: usize = 64 * 1024;
 
-/// Bytes of the JSON text of one `headers`, likewise.
+/// Maximum bytes of the JSON text of one `headers`, counted the same way.
 pub const MAX_HEADERS: usize = 8 * 1024;
 
 /// A list or mapping as JSON text, and the templates in it.
@@ -31,7 +31,7 @@ impl JsonText {
     }
 }
 
-/// The JSON text of a list or mapping, at most `limit` bytes of it.
+/// Writes a list or mapping as JSON text of at most `limit` bytes.
 pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> Option<JsonText> {
     let before = report.errors();
     let mut writer = Writer { out: String::new(), holes: Vec::new(), filled: 0, limit, report };
@@ -56,7 +56,7 @@ pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> 
 struct Writer<'r, 't> {
     out: String,
     holes: Vec<Hole>,
-    /// Bytes that the templates may come to.
+    /// Maximum bytes of the filled-in templates.
     filled: usize,
     limit: usize,
     report: &'r mut Report<'t>,
@@ -132,7 +132,7 @@ impl Writer<'_, '_> {
         if text.len() > self.limit || template::find_opener(text).is_none() {
             return self.quoted(text);
         }
-        // What is refused will not be in `out`, but was read.
+        // A refused text is not in `out`, but it was read.
         self.report.spend(text.len());
         self.out.push('"');
         for piece in template::pieces(text) {
@@ -147,7 +147,7 @@ impl Writer<'_, '_> {
         self.out.push('"');
     }
 
-    /// A template keeps its source as its place, so that the text is JSON with it as well.
+    /// The template's source holds its place, so that the text is valid JSON with it, too.
     fn hole(&mut self, source: &str, whole: bool, template: Template) {
         let start = self.out.len();
         template::push_escaped(&mut self.out, source);
@@ -200,7 +200,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// What PyYAML and other parsers of YAML 1.1 take for a boolean or a number.
+    /// Warns of text that PyYAML and other parsers of YAML 1.1 read as a boolean or a number.
     fn warn_of_old_yaml(&mut self, node: &Node<'_>, text: &str) {
         let meant = match text {
             "yes" | "Yes" | "YES" | "on" | "On" | "ON" => "true".to_owned(),
@@ -221,18 +221,18 @@ impl Writer<'_, '_> {
     }
 }
 
-/// Bytes of JSON that a template comes to at most, quotes included.
+/// Maximum bytes of JSON that a template becomes, with quotes.
 fn longest(template: &Template) -> usize {
     /// `"-009999-01-01T00:00:00.000+00:00"`, `-377705116800` or an id.
     const FIXED: usize = 40;
-    /// What a directive of two bytes writes at most: the longest name of a zone has 32.
+    /// Maximum bytes that a two-byte directive writes: the longest zone name has 32.
     const PER_FORMAT_BYTE: usize = 16;
     2 + match template {
         Template::Slot(Form::Format(format)) | Template::PreviousSlot(Form::Format(format)) => {
             PER_FORMAT_BYTE * format.len()
         }
         Template::Slot(_) | Template::PreviousSlot(_) | Template::TaskId => FIXED,
-        // Without control characters, which alone take more than two bytes for one.
+        // Entry names have no control characters, and only those take more than two bytes for one.
         Template::Entry => 2 * MAX_ENTRY_NAME,
         Template::Text(text) => 6 * text.len(),
     }

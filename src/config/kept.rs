@@ -1,9 +1,9 @@
-//! The accepted schedule files, kept in the state directory for a start that finds the configured
-//! ones invalid.
+//! Keeps the accepted schedule files in the state directory, for a start that finds the configured ones
+//! invalid.
 //!
-//! There is one copy for each namespace and list of configured paths, so services that share a
-//! state directory do not overwrite each other's, and a service that is pointed at other paths does
-//! not run what was kept of the old ones. A copy is one file:
+//! There is one copy for each namespace and list of configured paths. So services that share a state
+//! directory do not overwrite each other's copies, and a service that is pointed at other paths does
+//! not run the old ones. A copy is one file:
 //!
 //! ```text
 //! {"format":2,"accepted_at":…,"schedules":["/etc/…"],"hash":…,"files":[{"path":…,"bytes":…,"hash":…}]}
@@ -30,11 +30,11 @@ use crate::regular_file;
 use crate::schedule::UnixMs;
 use crate::tzdata::Tzdata;
 
-/// Of the copy; one in another format is not used.
+/// The format of a copy; one in another format is not used.
 const FORMAT: u32 = 2;
-/// Bytes of the first line: some hundred thousand files.
+/// Maximum bytes of the first line: some hundred thousand files.
 const MAX_HEADER: u64 = 64 * 1024 * 1024;
-/// No copy takes so long to write.
+/// Writing a copy never takes this long.
 const LEFTOVER_AGE_SECONDS: i64 = 3600;
 
 /// The copy of one service's accepted schedule files.
@@ -42,11 +42,11 @@ const LEFTOVER_AGE_SECONDS: i64 = 3600;
 pub struct KeptFiles {
     folder: PathBuf,
     name: String,
-    /// As configured, made absolute.
+    /// The configured paths, made absolute.
     schedules: Vec<PathBuf>,
 }
 
-/// What a copy holds.
+/// The content of a copy.
 #[derive(Debug)]
 pub struct Kept {
     /// When the files were accepted.
@@ -58,19 +58,19 @@ pub struct Kept {
 /// Why a copy is not used.
 #[derive(Debug, Error)]
 pub enum KeptError {
-    /// Something is in its place that cannot be read.
+    /// There is something that cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    /// It is not what was written.
+    /// Its checksums do not match.
     #[error("it is damaged")]
     Damaged,
-    /// Anybody could have written it.
+    /// Another user could have written it.
     #[error("it belongs to another user, or others may write to it")]
     Foreign,
     /// Another version of downbeat wrote it.
     #[error("its format is {0}, and this version reads {FORMAT}")]
     Format(u32),
-    /// It was renamed or copied.
+    /// It was renamed or copied from another one.
     #[error("it was kept for other schedule paths")]
     OtherPaths,
 }
@@ -78,7 +78,7 @@ pub enum KeptError {
 /// Why files could not be kept.
 #[derive(Debug, Error)]
 pub enum KeepError {
-    /// The file is not the accepted one any more. The reload that follows sees to it.
+    /// The file has changed since it was accepted. A reload follows anyway.
     #[error("{} has changed since it was loaded", .0.display())]
     Changed(PathBuf),
     /// There is no state directory, as in a container.
@@ -89,7 +89,7 @@ pub enum KeepError {
         /// Why there is none.
         source: io::Error,
     },
-    /// There is one, in which the copy cannot be written.
+    /// The state directory exists, but the copy cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Unwritable {
         /// The copy.
@@ -108,19 +108,19 @@ struct Header {
     files: Vec<ScheduleFile>,
 }
 
-/// A copy whose header is as it was written.
+/// A copy with an intact header.
 struct Opened {
     file: File,
     header: Header,
-    /// Where the texts begin.
+    /// The offset where the texts begin.
     texts: u64,
 }
 
 impl KeptFiles {
-    /// The copy of the schedule that a namespace has at these paths, in this state directory.
+    /// The copy for a namespace and these schedule paths in this state directory.
     #[must_use]
     pub fn new(state_dir: &Path, namespace: &str, schedules: &[PathBuf]) -> KeptFiles {
-        // Links are not followed: the copy stays with the name that the configuration has.
+        // Links are not followed: the copy belongs to the paths as configured.
         let mut unique = Vec::new();
         for path in schedules.iter().map(|path| normal(path)) {
             let path = std::path::absolute(&path).unwrap_or(path);
@@ -139,17 +139,17 @@ impl KeptFiles {
         KeptFiles { folder: state_dir.to_owned(), name, schedules }
     }
 
-    /// Where the copy is.
+    /// The path of the copy.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 
-    /// Loads the kept files for the present configuration and zone rules; `None` when there are none.
+    /// Loads the kept files with the current configuration and zone rules; `None` if there are none.
     ///
     /// # Errors
-    /// When there is a copy that cannot be trusted. Files that are not valid, as the configuration
-    /// is another one now, are problems of what was [loaded](Kept::loaded).
+    /// If the copy cannot be trusted. Files that are invalid, as the configuration has changed, are
+    /// problems of [`Kept::loaded`].
     pub fn load(&self, queues: &Queues, tzdata: &Tzdata) -> Result<Option<Kept>, KeptError> {
         let Some(Opened { file, header, texts }) = self.open()? else { return Ok(None) };
         let mut places = HashMap::new();
@@ -206,15 +206,14 @@ impl KeptFiles {
         Ok(Some(Opened { file, header, texts }))
     }
 
-    /// Keeps the files of an accepted schedule instead of those kept before, and gives when they
-    /// were accepted: `now`, or long ago if they are the same.
+    /// Keeps the files of an accepted schedule instead of the previous ones. Returns when they were
+    /// accepted: `now`, or earlier if they are unchanged.
     ///
-    /// They are read once more, one at a time, as a schedule's texts may take much more memory than
-    /// its entries.
+    /// Reads them again, one at a time, as the texts of a schedule may take much more memory than its
+    /// entries.
     ///
     /// # Errors
-    /// When that cannot be done. The copy from before is left as it is: an older schedule is better than
-    /// none.
+    /// If that fails. The previous copy stays: an older schedule is better than none.
     pub fn keep(
         &self,
         hash: Uuid,
@@ -231,7 +230,7 @@ impl KeptFiles {
         Ok(now)
     }
 
-    /// When the files of the copy were accepted, if there is one that can be used.
+    /// When the files of the copy were accepted, if there is a usable copy.
     #[must_use]
     pub fn accepted_at(&self) -> Option<UnixMs> {
         self.open().ok().flatten().map(|opened| opened.header.accepted_at)
@@ -242,8 +241,8 @@ impl KeptFiles {
         regular_file::create_own_folder(&self.folder).map_err(no_folder)?;
         let folder = File::open(&self.folder).map_err(no_folder)?;
         self.remove_leftovers(header.accepted_at);
-        // Another replica may use the directory: the name is this write's own. A lock on the directory
-        // could be held by anybody who can read it.
+        // Another replica may use the directory, so each write has its own name. A lock on the
+        // directory could be held by anyone who can read it.
         let staged = self.folder.join(format!("{}.{}.new", self.name, Uuid::new_v4().simple()));
         let path = self.path();
         let replaced = regular_file::replace_own(&path, &staged, |file| write(file, header));
@@ -253,7 +252,7 @@ impl KeptFiles {
         })
     }
 
-    /// Removes what crashes have left in the middle of writing this copy, some time ago.
+    /// Removes leftovers of writes of this copy that crashed a while ago.
     fn remove_leftovers(&self, now: UnixMs) {
         let staged = format!("{}.", self.name);
         for item in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
@@ -271,7 +270,7 @@ impl KeptFiles {
 }
 
 impl Header {
-    /// Of the texts of all files.
+    /// Total length of all texts.
     fn bytes(&self) -> u64 {
         self.files.iter().map(|kept| kept.bytes).sum()
     }
@@ -295,7 +294,7 @@ fn checksum_of(header: &[u8]) -> String {
     Uuid::new_v5(&HASH_ROOT, header).to_string()
 }
 
-/// Why a new copy is not complete.
+/// Why a new copy could not be completed.
 #[derive(Debug, Error)]
 enum WriteError {
     #[error("{} has changed", .0.display())]
@@ -304,7 +303,7 @@ enum WriteError {
     Io(#[from] io::Error),
 }
 
-/// Writes a new copy, if the files are the accepted ones still.
+/// Writes a new copy if the files are still the accepted ones.
 fn write(copy: &mut File, header: &Header) -> Result<(), WriteError> {
     let line = serde_json::to_vec(header).map_err(io::Error::from)?;
     copy.write_all(&line)?;

@@ -1,4 +1,4 @@
-//! Loads a whole schedule: all files, or all of what is wrong with them.
+//! Loads a whole schedule: every file, or every problem in them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
@@ -19,33 +19,33 @@ use crate::queue::Queues;
 use crate::schedule::{Entry, Schedule};
 use crate::tzdata::Tzdata;
 
-/// Drawn once; changing it would change every schedule's hash.
+/// A random constant. Changing it would change the hash of every schedule.
 pub(super) const HASH_ROOT: Uuid = Uuid::from_u128(0x5c0d_8f2e_91b7_5a46_8e13_60d4_c7f9_2ab5);
 
-/// Schedules smaller than this are read before another thread would have started.
+/// A smaller schedule is read before another thread would have started.
 const WORTH_THREADS: u64 = 1024 * 1024;
 
-/// What came of loading a schedule.
+/// The result of loading a schedule.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// All entries; `None` when any problem is an error.
+    /// All entries; `None` if any problem is an error.
     pub schedule: Option<Schedule>,
     /// Errors and warnings, by file and line.
     pub problems: Vec<Problem>,
-    /// The files that were read, in that order.
+    /// The files, in the order they were read.
     pub files: Vec<ScheduleFile>,
-    /// Where the name of each entry stands.
-    pub places: HashMap<Arc<str>, Place>,
+    /// Where each entry's name is written.
+    pub places: HashMap<Arc<str>, Position>,
 }
 
-/// One file of a schedule, as it was read.
+/// A schedule file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleFile {
-    /// As it was found below the configured paths.
+    /// The path, as found below the configured paths.
     pub path: PathBuf,
-    /// The length of its text.
+    /// The length of the text.
     pub bytes: u64,
-    /// Of its text.
+    /// The hash of the text.
     pub hash: Uuid,
 }
 
@@ -54,13 +54,13 @@ impl ScheduleFile {
         ScheduleFile { path: path.to_owned(), bytes: text.len() as u64, hash: hash_of(text) }
     }
 
-    /// Whether the file had this text.
+    /// Whether the file has this text.
     pub(super) fn is(&self, text: &str) -> bool {
         self.bytes == text.len() as u64 && self.hash == hash_of(text)
     }
 }
 
-/// Much is hashed at each start: processors have instructions for SHA-256.
+/// Each start hashes a lot of text; processors have instructions for SHA-256.
 fn hash_of(text: &str) -> Uuid {
     let mut hasher = digest::Context::new(&digest::SHA256);
     hasher.update(HASH_ROOT.as_bytes());
@@ -70,10 +70,10 @@ fn hash_of(text: &str) -> Uuid {
     uuid::Builder::from_custom_bytes(hash).into_uuid()
 }
 
-/// Where something stands.
+/// A position in a schedule file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Position in [`Loaded::files`].
+pub struct Position {
+    /// Index into [`Loaded::files`].
     pub file: u32,
     /// From 1.
     pub line: u32,
@@ -81,11 +81,11 @@ pub struct Place {
     pub column: u32,
 }
 
-/// Loads the schedule of these files and directories, for these queues and all others.
+/// Loads the schedule from these files and directories, given the configured queues.
 ///
-/// Of a directory the files `*.yaml`, `*.yml` and `*.json` in it are read in name order, without
-/// hidden ones and directories below it. All problems of all files are reported, except that a
-/// file that is not valid YAML or JSON is given up at the first such place.
+/// From a directory, it reads the files `*.yaml`, `*.yml` and `*.json` in name order, but neither
+/// hidden files nor subdirectories. It reports all problems of all files, but of a file that is not
+/// valid YAML or JSON only those up to the first syntax error.
 #[must_use]
 pub fn load(paths: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Loaded {
     let (files, mut problems) = files::list(paths);
@@ -97,7 +97,7 @@ pub fn load(paths: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Loaded {
     load_texts(&files, bytes, &files::read, problems, queues, tzdata)
 }
 
-/// Loads the schedule of files whose texts `read` gives, `bytes` in all.
+/// Loads the schedule from these files; `read` returns their texts, `bytes` long in all.
 pub(super) fn load_texts(
     files: &[PathBuf],
     bytes: u64,
@@ -118,10 +118,10 @@ pub(super) fn load_texts(
     merging.finish()
 }
 
-/// Gives the text of a file.
+/// Returns the text of a file.
 pub(super) type Texts<'r> = dyn Fn(&Path) -> Result<String, Problem> + Sync + 'r;
 
-/// One file, read.
+/// A file that was read.
 struct ReadFile {
     file: ScheduleFile,
     text: String,
@@ -135,7 +135,7 @@ fn threads(files: &[PathBuf], bytes: u64) -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(8)
 }
 
-/// Reads a few files at the same time, so that only their texts are in memory at once.
+/// Reads a few files at a time, so that few texts are in memory at once.
 fn read_all(
     files: &[PathBuf],
     text_of: &Texts<'_>,
@@ -168,12 +168,12 @@ fn read(
     Ok(ReadFile { file: ScheduleFile::new(file, &text), text, contents })
 }
 
-/// Puts files together in their order.
+/// Merges files in their order.
 struct Merging {
     loaded: Loaded,
     entries: Vec<Entry>,
     shared: Shared,
-    /// Name and content of every file, hashed.
+    /// The hashed names and contents of all files.
     hashes: Vec<u8>,
 }
 
@@ -200,10 +200,10 @@ impl Merging {
         for (entry, (span, line, column)) in contents.entries.iter().zip(contents.places) {
             match places.entry(Arc::clone(&entry.name)) {
                 MapEntry::Vacant(new) => {
-                    new.insert(Place { file: self.loaded.files.len() as u32, line, column });
+                    new.insert(Position { file: self.loaded.files.len() as u32, line, column });
                 }
                 MapEntry::Occupied(first) => {
-                    let (name, Place { file, line, .. }) = (&entry.name, *first.get());
+                    let (name, Position { file, line, .. }) = (&entry.name, *first.get());
                     let first = self.loaded.files[file as usize].path.display();
                     let message = format!("duplicate entry `{name}`, first at {first}:{line}");
                     report.error(span, message).hint("rename one of the two");
@@ -212,7 +212,7 @@ impl Merging {
         }
         self.shared.add(contents.additions, self.entries.len(), &mut report);
         if self.entries.is_empty() {
-            // Most have one file: no copy of all its entries.
+            // Most schedules have one file: do not copy all its entries.
             self.entries = contents.entries;
         } else {
             self.entries.extend(contents.entries);

@@ -1,14 +1,13 @@
 //! Schedule files and the service configuration: text in, checked values or every problem out.
 //!
-//! A schedule is loaded in one direction: `files` finds and reads the texts, `reader` (`yaml`,
-//! `json`) gives their values one by one, each with its place, `schedule_file` and `entry` check
-//! them and build [`Entry`](crate::schedule::Entry)s, and `problem` tells people what is wrong and
-//! where. YAML is that of version 1.2, core schema: `no` and `on` are text.
+//! Loading goes in one direction: `files` finds and reads the texts; `reader` (`yaml`, `json`) returns
+//! their values one by one, each with its position; `schedule_file` and `entry` check them and build
+//! [`Entry`](crate::schedule::Entry)s; `problem` says what is wrong and where. YAML is version 1.2,
+//! core schema: `no` and `on` are text.
 //!
-//! Hostile input costs time and memory in proportion to its length: files, nesting, names,
-//! arguments and the number of problems told are bounded by the constants exported here.
+//! Hostile input costs time and memory in proportion to its length: the constants exported here bound
+//! files, nesting, names, arguments and the number of problems reported.
 
-mod advice;
 mod bounds;
 pub mod duration;
 mod entry;
@@ -19,6 +18,7 @@ pub mod instant;
 mod json;
 mod json_text;
 mod kept;
+mod lints;
 mod load;
 mod node;
 mod options;
@@ -39,7 +39,6 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use advice::{against_workers, celery_queues, unnamed_queues, warnings};
 pub use bounds::{MAX_CALENDAR_NAME, MAX_EXCEPT};
 pub use entry::{
     DEFAULT_QUEUE, DEFAULT_WITHIN, MAX_DESCRIPTION, MAX_ENTRY_NAME, MAX_TAG, MAX_TAGS,
@@ -48,7 +47,8 @@ pub use expect::MAX_COUNT;
 pub use files::{MAX_FILE_BYTES, is_schedule_name};
 pub use json_text::{MAX_ARGUMENTS, MAX_HEADERS};
 pub use kept::{KeepError, Kept, KeptError, KeptFiles};
-pub use load::{Loaded, Place, ScheduleFile, load};
+pub use lints::{against_workers, celery_queues, unnamed_queues, warnings};
+pub use load::{Loaded, Position, ScheduleFile, load};
 pub use node::MAX_DEPTH;
 pub use problem::{Excerpt, Problem, Severity};
 pub use report::MAX_PROBLEMS;

@@ -1,14 +1,14 @@
-//! A value as it is written: what it says and which bytes of the text say it.
+//! A value as written, and its position in the text.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::report::Report;
 
-/// How deep collections may be nested, aliases followed.
+/// Maximum nesting of collections, counting aliases.
 pub const MAX_DEPTH: usize = 64;
 
-/// Some bytes of a text.
+/// A range of bytes of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -16,7 +16,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Texts are bounded far below 4 GiB, so offsets fit.
+    /// Texts are far smaller than 4 GiB, so offsets fit.
     pub(super) fn new(start: usize, end: usize) -> Span {
         let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Span { start: short(start), len: short(end.saturating_sub(start)) }
@@ -35,7 +35,7 @@ impl Span {
     }
 }
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Debug)]
 pub(super) struct Node<'t> {
     pub(super) span: Span,
@@ -44,14 +44,14 @@ pub(super) struct Node<'t> {
 
 #[derive(Debug)]
 pub(super) enum Value<'t> {
-    /// Unquoted: its text tells its type.
+    /// An unquoted scalar: its text determines its type.
     Plain(Cow<'t, str>),
-    /// Quoted, or a block of text.
+    /// A quoted scalar, or a block scalar.
     Text(Cow<'t, str>),
     List(Vec<Node<'t>>),
     /// In the order of the file; keys are scalars and unique.
     Map(Vec<Pair<'t>>),
-    /// An anchored value, or an alias of one. Shared, so that aliases cost no memory.
+    /// An anchored value, or an alias of one. Shared, so that aliases take no memory.
     Shared(Rc<Node<'t>>),
 }
 
@@ -67,7 +67,7 @@ impl<'t> Pair<'t> {
     }
 }
 
-/// What a scalar means under the core schema of YAML 1.2.
+/// The meaning of a scalar under the core schema of YAML 1.2.
 ///
 /// Unlike in YAML 1.1, `no` and `on` are text, `0o17` is fifteen, and neither `1_000` nor `12:30`
 /// is a number.
@@ -122,7 +122,7 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// For "expected …, found …": what it is, and where the report may quote values, which.
+    /// For "expected …, found …": the type, and the value if the report may quote values.
     pub(super) fn found(&self, report: &Report<'_>) -> String {
         let quotes = report.quotes_values();
         match &self.target().value {
@@ -142,7 +142,8 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// Where a part of a scalar's text stands: exactly, unless other escapes than `\n` intervene.
+    /// The position of a part of a scalar's text: exact, unless the text before it has escapes other
+    /// than `\n`.
     pub(super) fn part(&self, source: &str, part: std::ops::Range<usize>) -> Span {
         let node = self.target();
         let place = || {
@@ -157,8 +158,8 @@ impl<'t> Node<'t> {
     }
 }
 
-/// How many bytes of what is written say the `text`, if it is written as it is: line by line, where
-/// an end of line may be folded to a blank or be an escape, and lines may be indented.
+/// How many bytes of `written` represent `text`, if it is written literally: line by line, where a line
+/// end may be folded to a blank or be an escape, and lines may be indented.
 fn written_len(text: &[u8], written: &[u8]) -> Option<usize> {
     let blanks = |rest: &[u8]| rest.iter().take_while(|byte| **byte == b' ').count();
     let mut at = 0;
@@ -178,7 +179,7 @@ fn written_len(text: &[u8], written: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// At most 40 characters of a text, for use in a message.
+/// At most 40 characters of a text, for a message.
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(40) {
         None => Cow::Borrowed(text),
@@ -198,7 +199,7 @@ impl<'a> Scalar<'a> {
     }
 
     fn number(text: &'a str) -> Option<Scalar<'a>> {
-        // Most scalars are names; the first byte settles those.
+        // Most scalars are names, which the first byte settles.
         if !text.as_bytes()[0].is_ascii_digit() && !matches!(text.as_bytes()[0], b'-' | b'+' | b'.')
         {
             return None;

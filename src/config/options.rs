@@ -1,4 +1,4 @@
-//! `options:` of an entry: what they may say depends on who works on its queue.
+//! `options:` of an entry; the queue's kind of worker decides which there are.
 
 use super::duration;
 use super::entry::MAX_DESCRIPTION;
@@ -14,10 +14,10 @@ use crate::schedule::entry::{
     SidekiqOptions,
 };
 
-/// The largest number of times that a failed message is run again.
+/// Maximum number of retries of a failed message.
 const MAX_RETRIES: u32 = 1000;
 
-/// How to do without an option of Celery's beat.
+/// What to use instead of an option of Celery's beat.
 const WITHOUT: &str = "docs/celery-beat.md says what to write instead";
 
 /// Keys for Celery workers.
@@ -32,7 +32,7 @@ pub(super) static CELERY: Keys = Keys {
         ("countdown", WITHOUT),
         ("eta", WITHOUT),
     ],
-    elsewhere: &[
+    aliases: &[
         ("timeout", "time_limit"),
         ("queue", "queue` beside `options"),
         ("expires", "expires` beside `options"),
@@ -48,7 +48,7 @@ pub(super) static RQ: Keys = Keys {
     of: "`options` of an RQ queue",
     known: &["timeout", "result_ttl", "failure_ttl", "retry", "retry_intervals", "description"],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("job_timeout", "timeout"),
         ("ttl", "expires` beside `options"),
         ("meta", "headers` beside `options"),
@@ -62,23 +62,19 @@ pub(super) static DRAMATIQ: Keys = Keys {
     of: "`options` of a Dramatiq queue",
     known: &["max_retries", "time_limit", "min_backoff", "max_backoff"],
     unsupported: &[],
-    elsewhere: &[("max_age", "expires` beside `options"), ("retries", "max_retries")],
+    aliases: &[("max_age", "expires` beside `options"), ("retries", "max_retries")],
 };
 
 /// Keys for Sidekiq workers.
-pub(super) static SIDEKIQ: Keys = Keys {
-    of: "`options` of a Sidekiq queue",
-    known: &["retry"],
-    unsupported: &[],
-    elsewhere: &[],
-};
+pub(super) static SIDEKIQ: Keys =
+    Keys { of: "`options` of a Sidekiq queue", known: &["retry"], unsupported: &[], aliases: &[] };
 
 /// Keys for BullMQ workers.
 pub(super) static BULLMQ: Keys = Keys {
     of: "`options` of a BullMQ queue",
     known: &["attempts", "backoff", "remove_on_complete", "remove_on_fail"],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("removeoncomplete", "remove_on_complete"),
         ("removeonfail", "remove_on_fail"),
         ("retries", "attempts"),
@@ -86,13 +82,13 @@ pub(super) static BULLMQ: Keys = Keys {
 };
 
 static BACKOFF: Keys =
-    Keys { of: "`backoff`", known: &["type", "delay"], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`backoff`", known: &["type", "delay"], unsupported: &[], aliases: &[] };
 
-/// Keys for workers without options.
+/// Keys for kinds of workers without options.
 static NONE: Keys =
-    Keys { of: "`options` of this queue", known: &[], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`options` of this queue", known: &[], unsupported: &[], aliases: &[] };
 
-/// Reads what is there: `Some(None)` when it says that all is left to the worker.
+/// Reads the options; `Some(None)` means explicitly left to the worker.
 pub(super) fn read(
     node: &Node<'_>,
     queue: &Queue,
@@ -137,8 +133,8 @@ fn celery(node: &Node<'_>, report: &mut Report<'_>) -> Option<CeleryOptions> {
 
 fn rq(node: &Node<'_>, report: &mut Report<'_>) -> Option<RqOptions> {
     let fields = RQ.sort(node, report)?;
-    let mut seconds = |key, refused: &str, fits: fn(i32) -> bool| {
-        fields.value(key).and_then(|node| whole_seconds(node, refused, fits, report))
+    let mut seconds = |key, refused: &str, is_valid: fn(i32) -> bool| {
+        fields.value(key).and_then(|node| whole_seconds(node, refused, is_valid, report))
     };
     let timeout = seconds("timeout", RUN_TIME, |seconds| seconds > 0 || seconds == -1);
     let result_ttl = seconds("result_ttl", LIFETIME, |seconds| seconds >= -1);
@@ -185,25 +181,25 @@ const LIFETIME: &str =
     "expected a length of whole seconds like `1h`, 0 for not at all, or -1 for ever";
 const PAUSE: &str = "expected a length of whole seconds like `30s`, or 0";
 
-/// How many `retry_intervals` there may be.
-const MAX_INTERVALS: usize = 100;
+/// Maximum number of `retry_intervals`.
+const MAX_RETRY_INTERVALS: usize = 100;
 
-/// One length, or a list of them.
+/// One duration, or a list of them.
 fn retry_intervals(node: &Node<'_>, report: &mut Report<'_>) -> Vec<i32> {
     let pauses = node.list().unwrap_or(std::slice::from_ref(node));
-    if pauses.len() > MAX_INTERVALS {
-        report.error(node.span, format!("more than {MAX_INTERVALS} intervals"));
+    if pauses.len() > MAX_RETRY_INTERVALS {
+        report.error(node.span, format!("more than {MAX_RETRY_INTERVALS} intervals"));
         return Vec::new();
     }
     let pause = |node| whole_seconds(node, PAUSE, |seconds| seconds >= 0, report);
     pauses.iter().filter_map(pause).collect()
 }
 
-/// A length of time in whole seconds, or their number as RQ writes it.
+/// A duration in whole seconds, or a number of seconds as RQ writes it.
 fn whole_seconds(
     node: &Node<'_>,
     refused: &str,
-    fits: fn(i32) -> bool,
+    is_valid: fn(i32) -> bool,
     report: &mut Report<'_>,
 ) -> Option<i32> {
     let seconds = match node.scalar() {
@@ -214,7 +210,7 @@ fn whole_seconds(
         },
         _ => None,
     };
-    let seconds = seconds.filter(|seconds| fits(*seconds));
+    let seconds = seconds.filter(|seconds| is_valid(*seconds));
     if seconds.is_none() {
         report.error(node.span, format!("{refused}, found {}", node.found(report)));
     }
@@ -257,7 +253,7 @@ fn backoff(node: &Node<'_>, report: &mut Report<'_>) -> Option<Backoff> {
     Some(Backoff { exponential, delay: expect::length(delay, report)? })
 }
 
-/// `true` or `false`, as BullMQ has them, a number of jobs, or an age.
+/// `true` or `false` as in BullMQ, a number of jobs, or an age.
 fn keep(node: &Node<'_>, report: &mut Report<'_>) -> Option<Keep> {
     match node.scalar() {
         Some(Scalar::Bool(true)) => Some(Keep::Nothing),
@@ -274,7 +270,7 @@ fn keep(node: &Node<'_>, report: &mut Report<'_>) -> Option<Keep> {
     }
 }
 
-/// A length of time, or a number of seconds as Celery writes it.
+/// A duration, or a number of seconds as Celery writes it.
 fn seconds(node: &Node<'_>, report: &mut Report<'_>) -> Option<f64> {
     let seconds = match node.scalar() {
         Some(Scalar::Int(number)) => number as f64,

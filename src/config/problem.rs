@@ -9,20 +9,20 @@ use unicode_width::UnicodeWidthChar;
 use crate::escape::{escape, is_hidden};
 use crate::mask;
 
-/// Whether the input can be used all the same.
+/// Whether the input can be used despite a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Nothing is loaded.
     Error,
-    /// Loaded, but probably not what was meant.
+    /// The input is loaded, but is probably not what was meant.
     Warning,
 }
 
 /// One thing wrong with the input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Whether the input can be used all the same.
+    /// Whether the input can be used despite the problem.
     pub severity: Severity,
     /// The file, or `environment:DOWNBEAT_GRACE`, or `--grace`.
     pub file: String,
@@ -34,21 +34,21 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// The line it is about.
+    /// The line where the problem is.
     #[serde(skip)]
     pub excerpt: Option<Box<Excerpt>>,
 }
 
-/// A source line as it is shown, cut around the caret when it is long.
+/// A source line as shown, cut around the caret if it is long.
 ///
 /// Tabs are widened, hidden characters escaped and passwords in URLs masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
-    /// What is shown of the line.
+    /// The visible part of the line.
     pub line: String,
     /// Terminal columns left of the caret.
     pub caret: usize,
-    /// Terminal columns under which the caret runs, at least 1.
+    /// Terminal columns that the caret underlines, at least 1.
     pub width: usize,
 }
 
@@ -66,20 +66,20 @@ impl Problem {
         }
     }
 
-    /// Says what to do about it.
+    /// Adds a hint: what to do about it.
     pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut Problem {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same problem with a hint, for building one in an expression.
+    /// The same problem with a hint, for use in an expression.
     #[must_use]
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Problem {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Several lines of text for people, without a line end at the end.
+    /// The problem for people, on several lines, without a final line end.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let paint = Paint { colour, severity: self.severity };
@@ -89,7 +89,7 @@ impl Problem {
         }
         out += &escape(&self.message);
         if let Some(excerpt) = &self.excerpt {
-            // `~` runs under the rest of what the caret points at.
+            // `~` underlines the rest.
             let caret = format!("^{}", "~".repeat(excerpt.width.saturating_sub(1)));
             let _ = write!(out, "\n    {}\n    ", excerpt.line);
             let _ = write!(out, "{}{}", " ".repeat(excerpt.caret), paint.accent(&caret));
@@ -100,13 +100,13 @@ impl Problem {
         out
     }
 
-    /// On one line, without anything that the input says at that place: `file:line:column: message`.
+    /// The problem on one line, without the text it is about: `file:line:column: message`.
     #[must_use]
     pub fn line(&self) -> String {
         escape(&(self.place() + &self.message)).into_owned()
     }
 
-    /// Logs it. The line that it is about is for people in front of a terminal.
+    /// Logs the problem without its excerpt, which is for people at a terminal.
     pub fn log(&self) {
         let (line, hint) = (self.line(), self.hint.as_deref());
         match self.severity {
@@ -123,14 +123,14 @@ impl Problem {
     }
 }
 
-/// Problems for people, one after the other.
+/// All problems for people, one after the other.
 #[must_use]
 pub fn render(problems: &[Problem], colour: bool) -> String {
     let rendered: Vec<_> = problems.iter().map(|problem| problem.render(colour)).collect();
     rendered.join("\n")
 }
 
-/// The errors, each on one line.
+/// The errors, one per line.
 #[must_use]
 pub fn summary(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
@@ -162,16 +162,16 @@ impl Paint {
     }
 }
 
-/// Lines up to this many characters are shown whole.
+/// Lines up to this many characters are shown in full.
 const SHOWN_WHOLE: usize = 160;
-/// Of longer ones, characters shown on either side of the caret's start.
+/// Of longer lines, how many characters are shown before and after the caret's start.
 const SHOWN_BEFORE: usize = 60;
 const SHOWN_AFTER: usize = 100;
-/// How far the search for a password looks beyond what is shown.
+/// How many characters beyond the shown ones are searched for a password.
 const MASK_MARGIN: usize = 1000;
 
 impl Excerpt {
-    /// The line of `text` that holds byte `start`, pointing at `len` bytes from there.
+    /// The line of `text` with byte `start`, underlining `len` bytes from there.
     pub(crate) fn of(text: &str, start: usize, len: usize) -> Excerpt {
         let (before, after) = text.split_at(start);
         let before = before.rsplit(is_line_end).next().unwrap_or_default();
@@ -187,8 +187,8 @@ impl Excerpt {
         Excerpt::cut(&shown.collect::<Vec<_>>(), at, pointed)
     }
 
-    /// The known key that begins at byte `start`, or whose value does, with `…` for the value; `None`
-    /// if there is no such key. Nothing else of `text` is shown.
+    /// The known key that begins, or whose value begins, at byte `start`, with `…` for the value;
+    /// `None` if there is no such key. Shows nothing else of `text`.
     pub(crate) fn of_key(
         text: &str,
         start: usize,
@@ -202,7 +202,7 @@ impl Excerpt {
         {
             return Some(Excerpt { line: format!("{key}: …"), caret: 0, width: key.len() });
         }
-        // A value that is not there stands at the colon.
+        // An absent value is reported at the colon.
         let before = if after.starts_with(':') {
             before
         } else {
@@ -213,7 +213,7 @@ impl Excerpt {
         is_known(key).then(|| Excerpt::of_value(key))
     }
 
-    /// The value of a known key, as `…`.
+    /// A known key with `…` for its value.
     pub(crate) fn of_value(key: &str) -> Excerpt {
         Excerpt { line: format!("{key}: …"), caret: key.len() + 2, width: 1 }
     }
@@ -244,7 +244,7 @@ impl Excerpt {
     }
 }
 
-/// Appends a character as it is shown; how many terminal columns it takes.
+/// Appends a character as it is shown; returns its width in terminal columns.
 fn push_shown(line: &mut String, c: char) -> usize {
     match c {
         '\t' => {

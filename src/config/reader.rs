@@ -1,4 +1,4 @@
-//! Reads a text value by value, so that a big file never stands in memory as one tree.
+//! Reads a text value by value, so that a large file is never in memory as one tree.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -8,29 +8,29 @@ use super::node::{Node, Pair, Span, Value};
 use super::report::Report;
 use super::yaml::Yaml;
 
-/// The text is not valid; the report says where. Reading cannot go on.
+/// The text is invalid, and the report says where. Reading cannot continue.
 #[derive(Debug)]
 pub(super) struct Broken;
 
-/// What stands where a mapping may be opened.
+/// What [`Reader::open`] found.
 pub(super) enum Opened<'t> {
-    /// A mapping: its keys and values are now read one by one.
+    /// A mapping, whose keys and values are now read one by one.
     Map,
-    /// Anything else, and mappings with an anchor: read as a whole.
+    /// Anything else, and a mapping with an anchor: read as a whole.
     Other(Node<'t>),
 }
 
 /// One document, read from top to bottom.
 ///
-/// A caller goes down with [`open`](Reader::open), then reads a [`key`](Reader::key) and a value
-/// (with [`node`](Reader::node), or again with `open`) in turn until there is no key left.
+/// A caller enters a mapping with [`open`](Reader::open), then alternately reads a [`key`](Reader::key)
+/// and its value (with [`node`](Reader::node), or `open` again) until no key is left.
 pub(super) enum Reader<'t> {
     Yaml(Box<Yaml<'t>>),
     Json(Json<'t>),
 }
 
 impl<'t> Reader<'t> {
-    /// Begins a document; `None` when there is nothing in it, or only comments.
+    /// Begins a document; `None` if the text is empty or has only comments.
     pub(super) fn new(json: bool, report: &mut Report<'t>) -> Result<Option<Reader<'t>>, Broken> {
         if json {
             return Ok(Json::new(report)?.map(Reader::Json));
@@ -45,7 +45,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The next key of the mapping opened last; `None` closes it.
+    /// The next key of the innermost open mapping; `None` closes it.
     pub(super) fn key(&mut self, report: &mut Report<'t>) -> Result<Option<Node<'t>>, Broken> {
         match self {
             Reader::Yaml(yaml) => yaml.key(report),
@@ -53,7 +53,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A whole value.
+    /// Reads a whole value.
     pub(super) fn node(&mut self, report: &mut Report<'t>) -> Result<Node<'t>, Broken> {
         match self {
             Reader::Yaml(yaml) => yaml.node(report),
@@ -61,7 +61,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Checks that nothing follows the value read last.
+    /// Checks that nothing follows the last value.
     pub(super) fn finish(&mut self, report: &mut Report<'t>) -> Result<(), Broken> {
         match self {
             Reader::Yaml(yaml) => yaml.finish(report),
@@ -70,7 +70,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Reads the whole document as one tree, for texts that are known to be small.
+/// Reads the whole document as one tree; for texts that are known to be small.
 pub(super) fn read_all<'t>(
     json: bool,
     report: &mut Report<'t>,
@@ -81,16 +81,16 @@ pub(super) fn read_all<'t>(
     Ok(Some(node))
 }
 
-/// Builds a mapping, refusing keys that it has already.
+/// Builds a mapping and refuses duplicate keys.
 #[derive(Default)]
 pub(super) struct MapBuilder<'t> {
     pairs: Vec<Pair<'t>>,
-    /// Filled only once the mapping is too big to be searched quickly.
+    /// Filled only once the mapping is too large for a linear search.
     names: HashSet<Cow<'t, str>>,
 }
 
-/// Mappings up to this size are searched, bigger ones hashed.
-const SEARCHED: usize = 16;
+/// Mappings up to this size are searched linearly, larger ones hashed.
+const MAX_LINEAR_SEARCH: usize = 16;
 
 impl<'t> MapBuilder<'t> {
     pub(super) fn add(&mut self, key: Node<'t>, value: Node<'t>, report: &mut Report<'t>) {
@@ -99,16 +99,16 @@ impl<'t> MapBuilder<'t> {
             return;
         }
         self.pairs.push(Pair { key, value });
-        if self.pairs.len() == SEARCHED {
+        if self.pairs.len() == MAX_LINEAR_SEARCH {
             self.names = self.pairs.iter().map(|pair| owned(&pair.key)).collect();
-        } else if self.pairs.len() > SEARCHED {
+        } else if self.pairs.len() > MAX_LINEAR_SEARCH {
             self.names.extend(self.pairs.last().map(|pair| owned(&pair.key)));
         }
     }
 
     fn first(&self, key: &Node<'t>) -> Option<Span> {
         let name = key.as_written()?;
-        if self.pairs.len() >= SEARCHED && !self.names.contains(name) {
+        if self.pairs.len() >= MAX_LINEAR_SEARCH && !self.names.contains(name) {
             return None;
         }
         self.pairs.iter().find(|pair| pair.name() == name).map(|pair| pair.key.span)
@@ -119,7 +119,7 @@ impl<'t> MapBuilder<'t> {
     }
 }
 
-/// The name that a key is.
+/// The key as a name.
 pub(super) fn owned<'t>(key: &Node<'t>) -> Cow<'t, str> {
     match &key.value {
         Value::Plain(text) | Value::Text(text) => text.clone(),

@@ -1,11 +1,11 @@
-//! What a schedule file may say, key by key: the one source of the JSON Schema that editors use
-//! and of the tables in `docs/schedule-files.md`. Tests hold the loader to it.
+//! Describes every key of a schedule file: the one source of the JSON Schema for editors and of the
+//! tables in `docs/schedule-files.md`. Tests hold the loader to it.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-/// A mapping of a schedule file.
+/// A mapping in a schedule file.
 pub(super) struct Section {
     title: &'static str,
     pub(super) keys: &'static [Key],
@@ -18,14 +18,14 @@ pub(super) struct Key {
     schema: &'static str,
     /// The type in words.
     kind: &'static str,
-    /// What holds without the key; empty where nothing does.
+    /// What applies without the key; empty if nothing does.
     default: &'static str,
     meaning: &'static str,
     /// YAML lines of its mapping that use the key.
     example: &'static str,
 }
 
-/// Keys at the top of a file.
+/// Keys at the top level of a file.
 pub(super) static FILE: Section = Section {
     title: "A file",
     keys: &[
@@ -74,7 +74,7 @@ pub(super) static FILE: Section = Section {
     ],
 };
 
-/// Keys of an entry that `defaults` may have, too.
+/// Keys of an entry that `defaults` may set, too.
 pub(super) static MESSAGE: Section = Section {
     title: "An entry or `defaults`: what is sent",
     keys: &[
@@ -211,7 +211,7 @@ pub(super) static MESSAGE: Section = Section {
     ],
 };
 
-/// Keys of an entry alone.
+/// Keys that only an entry has.
 pub(super) static ENTRY: Section = Section {
     title: "An entry: which task, and when",
     keys: &[
@@ -445,7 +445,7 @@ pub(super) static SOLAR: Section = Section {
     ],
 };
 
-/// Keys of `options`, by the kind of worker that the queue has.
+/// Keys of `options`, by the queue's kind of worker.
 pub(super) static OPTIONS: [(&str, Section); 5] = [
     ("celery", CELERY),
     ("rq", RQ),
@@ -635,7 +635,7 @@ const BULLMQ: Section = Section {
     ],
 };
 
-/// In the order of the page.
+/// All sections, in the order of the page.
 fn sections() -> impl Iterator<Item = &'static Section> {
     let files = [&FILE, &ENTRY, &MESSAGE, &CRONTAB, &SOLAR];
     files.into_iter().chain(OPTIONS.iter().map(|(_, section)| section))
@@ -643,8 +643,8 @@ fn sections() -> impl Iterator<Item = &'static Section> {
 
 /// The JSON Schema (draft 2020-12) of a schedule file, for editors and other checkers.
 ///
-/// It knows the shape of a file: keys, types, ranges, what goes with what. Whether a crontab line
-/// or a zone is right only `check` knows.
+/// It knows the shape of a file: keys, types, ranges, and which keys go together. Only `check` knows
+/// whether a crontab line or a zone is valid.
 #[must_use]
 pub fn schema() -> Value {
     let entry: Vec<&Key> = ENTRY.keys.iter().chain(MESSAGE.keys).collect();
@@ -735,7 +735,7 @@ fn object(keys: &[&Key], required: &[&str]) -> Value {
 
 impl Key {
     fn to_schema(&self) -> Value {
-        // A test reads each of them.
+        // A test parses each of them.
         let mut schema: Value = serde_json::from_str(self.schema).unwrap_or_default();
         schema["description"] = self.meaning.replace('`', "").into();
         schema
@@ -763,8 +763,8 @@ pub fn tables() -> Vec<(&'static str, String)> {
     sections().map(|section| (section.title, section.to_markdown())).collect()
 }
 
-/// The example of each key as a whole schedule file, with the key's name. Queues that are not
-/// Celery's are named after their kind of worker.
+/// Each key's name and its example as a whole schedule file. Queues of other kinds of worker than
+/// Celery are named after the kind.
 #[must_use]
 pub fn examples() -> Vec<(&'static str, String)> {
     let keys = sections().flat_map(|section| section.keys.iter().map(move |key| (section, key)));
@@ -781,13 +781,13 @@ impl Section {
         let mut entry = String::from("task: t\n");
         if self.title == FILE.title {
             file += &indented(0, key.example);
-            // What they define must be used.
+            // What these keys define must be used.
             entry += if named("calendars") { "except: holidays\n" } else { "tags: [nightly]\n" };
             if named("entries") {
                 return file;
             }
         } else if self.title == ENTRY.title || self.title == MESSAGE.title {
-            // Not every kind of worker shows whether a task runs.
+            // Not every kind of worker shows whether a task is running.
             entry += if named("overlap") { "queue: rq\n" } else { "" };
             entry =
                 if named("task") { indented(0, key.example) } else { entry + key.example + "\n" };

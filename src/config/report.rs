@@ -4,31 +4,31 @@ use super::fields::Keys;
 use super::node::{Span, shortened};
 use super::problem::{Excerpt, Problem, Severity};
 
-/// Problems kept of one file; of the rest only the number is told.
+/// Maximum number of problems kept per file; the rest are only counted.
 pub const MAX_PROBLEMS: usize = 100;
 
-/// The problems of one text, each located by its bytes.
+/// The problems of one text, each at a byte range.
 pub(super) struct Report<'t> {
     file: String,
     text: &'t str,
     problems: Vec<Problem>,
-    /// Takes the problems beyond [`MAX_PROBLEMS`].
+    /// Receives the problems beyond [`MAX_PROBLEMS`].
     spare: Problem,
     dropped: usize,
     errors: usize,
-    /// A byte offset with its line and column, so that neither is counted anew each time.
+    /// A byte offset with its line and column, so that counting continues from there.
     counted: (usize, u32, u32),
-    /// Bytes built so far from values, whether or not they were used.
+    /// Bytes built from values so far, used or not.
     spent: usize,
     quoting: Quoting,
 }
 
-/// What of the text its problems may repeat.
+/// What problems may quote of the text.
 #[derive(Clone, Copy)]
 enum Quoting {
-    /// Anything, but for what looks like a password.
+    /// Anything except what looks like a password.
     Text,
-    /// Only the names of these keys, as any other word may be part of a secret that was mistyped.
+    /// Only the names of these keys: any other word may be part of a mistyped secret.
     Keys(&'static [&'static Keys]),
 }
 
@@ -47,7 +47,7 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// The problems of a text that holds secrets: they repeat nothing of it but the names of `keys`.
+    /// For a text with secrets: problems quote nothing but the names of `keys`.
     pub(super) fn without_values(
         file: impl Into<String>,
         text: &'t str,
@@ -56,12 +56,12 @@ impl<'t> Report<'t> {
         Report { quoting: Quoting::Keys(keys), ..Report::new(file, text) }
     }
 
-    /// Whether a problem may repeat a value of the text.
+    /// Whether a problem may quote a value of the text.
     pub(super) fn quotes_values(&self) -> bool {
         matches!(self.quoting, Quoting::Text)
     }
 
-    /// A word of the text as a message may show it: " `word`", or nothing.
+    /// A word of the text for a message: " `word`", or nothing if it may not be quoted.
     pub(super) fn quoted(&self, word: &str) -> String {
         match self.quoting {
             Quoting::Keys(keys) if !keys.iter().any(|keys| keys.names(word)) => String::new(),
@@ -87,7 +87,7 @@ impl<'t> Report<'t> {
         self.problems.len()
     }
 
-    /// Drops the problems after the first `count`, except the very last one.
+    /// Drops the problems after the first `count`, except the last one.
     pub(super) fn forget_between(&mut self, count: usize) {
         if let Some(last) = self.problems.len().checked_sub(1)
             && count < last
@@ -116,7 +116,7 @@ impl<'t> Report<'t> {
             return self.keep(Problem::whole("", message));
         }
         let (line, column) = self.position(span);
-        // An aliased value is read once for each alias, but it is wrong only once.
+        // An aliased value is read once per alias, but is wrong only once.
         let same = |p: &Problem| (p.line, p.column) == (line, column) && p.message == message;
         if let Some(index) = self.problems.iter().position(same) {
             return &mut self.problems[index];
@@ -125,7 +125,7 @@ impl<'t> Report<'t> {
         self.keep(problem)
     }
 
-    /// A problem of this text that is not reported, or not yet.
+    /// A problem of this text that is not (yet) reported.
     pub(super) fn located(&mut self, severity: Severity, span: Span, message: String) -> Problem {
         let (line, column) = self.position(span);
         let mut problem = Problem::whole(self.file.clone(), message);
@@ -156,7 +156,7 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// Line and column of a place, both from 1, the column in characters.
+    /// Line and column, both from 1, the column in characters.
     pub(super) fn position(&mut self, span: Span) -> (u32, u32) {
         let start = self.start(span);
         let (mut from, mut line, mut column) = self.counted;
@@ -174,10 +174,9 @@ impl<'t> Report<'t> {
         (line, column)
     }
 
-    /// A place for use in a message about another one: `line 3, column 5`.
+    /// A position for a message about another one: `line 3, column 5`.
     ///
-    /// Once problems are no longer shown they are no longer looked up, either: each would cost a
-    /// walk through the text.
+    /// Not computed once problems are only counted: each would cost a walk through the text.
     pub(super) fn place(&mut self, span: Span) -> String {
         if self.problems.len() >= MAX_PROBLEMS {
             return String::from("an earlier line");
@@ -186,17 +185,17 @@ impl<'t> Report<'t> {
         format!("line {line}, column {column}")
     }
 
-    /// Counts bytes that were built from a value.
+    /// Counts bytes built from a value.
     pub(super) fn spend(&mut self, bytes: usize) {
         self.spent += bytes;
     }
 
-    /// Bytes built from values so far.
+    /// How many bytes were built from values.
     pub(super) fn spent(&self) -> usize {
         self.spent
     }
 
-    /// The end of a text may be reported from just beyond it.
+    /// A problem at the end of the text may point just beyond it.
     fn start(&self, span: Span) -> usize {
         let mut start = span.start().min(self.text.len());
         while !self.text.is_char_boundary(start) {
@@ -210,13 +209,13 @@ impl<'t> Report<'t> {
         Paused { problems: self.problems, dropped: self.dropped, errors: self.errors }
     }
 
-    /// Goes on with a text that was read before.
+    /// Continues with a text that was read before.
     pub(super) fn resume(file: impl Into<String>, text: &'t str, paused: Paused) -> Report<'t> {
         let Paused { problems, dropped, errors } = paused;
         Report { problems, dropped, errors, ..Report::new(file, text) }
     }
 
-    /// The problems in line order.
+    /// The problems, in line order.
     pub(super) fn finish(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|problem| (problem.line, problem.column));
         if self.dropped > 0 {
@@ -231,7 +230,7 @@ impl<'t> Report<'t> {
     }
 }
 
-/// The problems of a text that is looked at again later.
+/// A report whose text will be looked at again.
 #[derive(Default)]
 pub(super) struct Paused {
     problems: Vec<Problem>,

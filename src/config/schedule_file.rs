@@ -1,4 +1,4 @@
-//! One schedule file: `timezone`, `defaults` and `entries`.
+//! Reads one schedule file: `timezone`, `defaults` and `entries`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,25 +20,25 @@ use crate::schedule::template::{Hole, Templates};
 use crate::schedule::{Entry, Zone};
 use crate::tzdata::Tzdata;
 
-/// Bytes of memory that the entries of one file may take.
+/// Maximum bytes of memory for the entries of one file.
 ///
-/// Aliases and defaults let a small file stand for far more than it holds.
+/// Aliases and defaults let a small file produce far more than its size.
 pub const MAX_FILE_ENTRIES: usize = 256 * 1024 * 1024;
 
 pub(super) static FILE: Keys = Keys {
     of: "a schedule file",
     known: &["timezone", "defaults", "calendars", "spread", "entries"],
     unsupported: &[],
-    elsewhere: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
+    aliases: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
 };
 
-/// What one file holds.
+/// The content of a file.
 pub(super) struct Contents {
-    /// In the order of the file, without those that have errors.
+    /// The entries without errors, in the order of the file.
     pub(super) entries: Vec<Entry>,
-    /// Where the name of each stands: which bytes of the text, its line, its column.
+    /// Where each entry's name is written: byte range, line, column.
     pub(super) places: Vec<(Span, u32, u32)>,
-    /// What other files may use, and what this one uses of others.
+    /// What this file adds for other files, and what it uses from them.
     pub(super) additions: Additions,
     pub(super) found: Paused,
 }
@@ -56,10 +56,10 @@ pub(super) fn read(
     let Some(head) = first.late_head.take().filter(|_| !broken) else {
         return first.finish();
     };
-    // Entries are read one by one, with what stands above them. When `timezone` or `defaults` turn
-    // up below, the whole file is read once more.
+    // Entries are read one by one with the keys above them. If `timezone` or `defaults` follow further
+    // down, the whole file is read again.
     let mut second = Pass::new(Report::new(file, text), queues, tzdata, Some(head));
-    // Whatever is broken is in the report.
+    // The report has any error.
     let _ = second.read(json);
     second.finish()
 }
@@ -82,7 +82,7 @@ struct Pass<'t, 'z> {
     entry_bytes: usize,
     /// How many problems there were before the last entry.
     last_entry: usize,
-    /// `timezone` and `defaults` are known from an earlier pass.
+    /// Whether `timezone` and `defaults` are known from an earlier pass.
     knows_head: bool,
     late_head: Option<Head>,
 }
@@ -122,7 +122,7 @@ impl<'t, 'z> Pass<'t, 'z> {
     fn read(&mut self, json: bool) -> Result<(), Broken> {
         let result = self.document(json);
         if result.is_err() {
-            // What was cut off by a syntax error is not to blame for what it lacks.
+            // What a syntax error cut off is not reported as incomplete.
             self.report.forget_between(self.last_entry);
         }
         result
@@ -159,7 +159,7 @@ impl<'t, 'z> Pass<'t, 'z> {
         Ok(())
     }
 
-    /// One key of the file and its value.
+    /// Reads one key of the file and its value.
     fn section(&mut self, key: &Node<'t>, reader: &mut Reader<'t>) -> Result<(), Broken> {
         let name = key.as_written().unwrap_or_default();
         let Some(known) = FILE.known.iter().find(|known| **known == name) else {
@@ -185,8 +185,8 @@ impl<'t, 'z> Pass<'t, 'z> {
                 let node = reader.node(&mut self.report)?;
                 if let Some(fields) = DEFAULTS.sort(&node, &mut self.report) {
                     let (queues, report) = (&mut self.common.queues, &mut self.report);
-                    let usual = queues.usual(&Settings::default());
-                    let defaults = Settings::read(&fields, queues, &usual, report);
+                    let default_queue = queues.default_queue(&Settings::default());
+                    let defaults = Settings::read(&fields, queues, &default_queue, report);
                     self.common.set_defaults(defaults);
                 }
                 self.note_late_head();
@@ -311,7 +311,7 @@ impl<'t, 'z> Pass<'t, 'z> {
     }
 }
 
-/// About how many bytes an entry takes.
+/// Roughly how many bytes an entry takes.
 fn size(entry: &Entry) -> usize {
     let message = &entry.message;
     let texts = message.task.len() + message.args.len() + message.kwargs.len();

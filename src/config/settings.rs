@@ -1,5 +1,5 @@
-//! What an entry may leave to its file's `defaults`: the message, what happens to missed slots, how
-//! full its queue may be, and whether its tasks may overlap.
+//! What a file's `defaults` may set for its entries: the message, what happens to missed slots, how
+//! full the queue may be, and whether tasks may overlap.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -21,14 +21,14 @@ use crate::schedule::CatchUp;
 use crate::schedule::delay;
 use crate::schedule::entry::{Expires, Options};
 
-/// Bytes of a task's or queue's name.
+/// Maximum bytes of a task's or queue's name.
 pub const MAX_NAME: usize = 255;
 
-/// So long after it was sent a task no longer counts as running, if nothing else is said: as long as
+/// How long after it was sent a task counts as running, unless the entry says otherwise: as long as
 /// Celery keeps results.
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
-/// The longest that can be said.
-const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
+/// Maximum of `overlap`.
+const MAX_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
 
 /// Keys of `defaults`.
 pub(super) static DEFAULTS: Keys = Keys {
@@ -50,16 +50,16 @@ pub(super) static DEFAULTS: Keys = Keys {
         "overlap",
     ],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
 /// Keys of `overlap` as a mapping.
-static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], unsupported: &[], elsewhere: &[] };
+static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], unsupported: &[], aliases: &[] };
 
 const OVERLAP_HINT: &str =
     "write `overlap: skip`, or `overlap: {skip: 2h}` to wait no longer than that";
 
-/// One mapping's own values; `None` where it says nothing.
+/// The values of one mapping; `None` for an absent key.
 #[derive(Clone, Default)]
 pub(super) struct Settings {
     pub(super) args: Option<JsonText>,
@@ -70,7 +70,7 @@ pub(super) struct Settings {
     pub(super) routing_key: Option<Box<str>>,
     pub(super) exchange: Option<Box<str>>,
     pub(super) expires: Option<Expires>,
-    /// `Some(None)`: all is left to the worker.
+    /// `Some(None)`: explicitly left to the worker.
     pub(super) options: Option<Option<Box<Options>>>,
     pub(super) jitter: Option<Duration>,
     pub(super) catch_up: Option<CatchUp>,
@@ -80,7 +80,7 @@ pub(super) struct Settings {
     pub(super) overlap: Option<Option<NonZeroU32>>,
 }
 
-/// The queues that one file names, each kept and checked once.
+/// The queues that one file names, each stored and checked once.
 pub(super) struct FileQueues<'q> {
     queues: &'q Queues,
     named: HashMap<Arc<str>, NamedQueue>,
@@ -89,7 +89,7 @@ pub(super) struct FileQueues<'q> {
 #[derive(Clone)]
 pub(super) struct NamedQueue {
     pub(super) queue: Arc<Queue>,
-    /// Whether its store can have it.
+    /// Whether the store can hold it.
     place: Result<(), Misplaced>,
 }
 
@@ -99,7 +99,7 @@ impl<'q> FileQueues<'q> {
     }
 
     /// The queue of entries that name none.
-    pub(super) fn usual(&mut self, defaults: &Settings) -> Arc<Queue> {
+    pub(super) fn default_queue(&mut self, defaults: &Settings) -> Arc<Queue> {
         match &defaults.queue {
             Some(queue) => Arc::clone(queue),
             None => self.get(DEFAULT_QUEUE).queue,
@@ -111,7 +111,7 @@ impl<'q> FileQueues<'q> {
             return known.clone();
         }
         let queue = self.queues.get(name);
-        let place = envelope::check_place(&queue, self.queues.home());
+        let place = envelope::check_place(&queue, self.queues.store());
         let named = NamedQueue { queue, place };
         self.named.insert(Arc::clone(&named.queue.name), named.clone());
         named
@@ -119,12 +119,12 @@ impl<'q> FileQueues<'q> {
 }
 
 impl Settings {
-    /// Reads all that is there; what is wrong is reported and left out. What a queue's kind of
-    /// worker decides is read for `usual_queue` where no queue is named.
+    /// Reads all keys; reports wrong values and leaves them out. If no queue is named, `default_queue`
+    /// decides what its kind of worker allows.
     pub(super) fn read(
         fields: &Fields<'_, '_>,
         queues: &mut FileQueues<'_>,
-        usual_queue: &Queue,
+        default_queue: &Queue,
         report: &mut Report<'_>,
     ) -> Settings {
         let named = fields.value("queue");
@@ -136,7 +136,7 @@ impl Settings {
             report.error(node.span, &*misplaced.message).hint(misplaced.hint);
         }
         let named = named.map(|named| named.queue);
-        let queue = named.as_deref().unwrap_or(usual_queue);
+        let queue = named.as_deref().unwrap_or(default_queue);
         Settings {
             args: fields.value("args").and_then(|node| args(node, report)),
             kwargs: fields.value("kwargs").and_then(|node| kwargs(node, report)),
@@ -155,7 +155,7 @@ impl Settings {
         }
     }
 
-    /// These values, and those of `defaults` where there are none: whole values, never merged.
+    /// These values, with those of `defaults` for absent keys: whole values, never merged.
     pub(super) fn or(self, defaults: &Settings) -> Settings {
         Settings {
             args: self.args.or_else(|| defaults.args.clone()),
@@ -229,7 +229,7 @@ fn expires(node: &Node<'_>, report: &mut Report<'_>) -> Option<Expires> {
     expect::length(node, report).map(Expires::After)
 }
 
-/// A length that messages may be held back.
+/// How long messages may be held back.
 pub(super) fn delay(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration> {
     let window = expect::length_or_zero(node, report)?;
     if window > delay::LONGEST {
@@ -255,7 +255,7 @@ fn catch_up(node: &Node<'_>, report: &mut Report<'_>) -> Option<CatchUp> {
     }
 }
 
-/// For how many milliseconds at the most a task keeps the next from being sent, if it does.
+/// For how many milliseconds at most a running task prevents the next one, if it does.
 fn overlap(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<NonZeroU32>> {
     let at_most = match node.scalar() {
         Some(Scalar::Text("allow")) => return Some(None),
@@ -269,8 +269,8 @@ fn overlap(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<NonZeroU32
                 return None;
             };
             let at_most = expect::length(node, report)?;
-            if at_most > LONGEST_OVERLAP {
-                let longest = duration::format(LONGEST_OVERLAP);
+            if at_most > MAX_OVERLAP {
+                let longest = duration::format(MAX_OVERLAP);
                 report.error(
                     node.span,
                     format!("a task holds up the next for {longest} at the most"),

@@ -1,4 +1,4 @@
-//! What one file says and the entries of all files use: calendars, and the spread of a tag.
+//! What one file defines for the entries of all files: calendars, and the spread of a tag.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::schedule::Entry;
 use crate::schedule::delay::Delay;
 use crate::schedule::except::Except;
 
-/// What one file adds to it.
+/// What one file adds.
 #[derive(Default)]
 pub(super) struct Additions {
-    /// With the place of the name.
+    /// Calendars, with the position of the name.
     pub(super) calendars: Vec<(Box<str>, Span, Except)>,
-    /// Tag, its place, and the window.
+    /// Tag, position and window.
     pub(super) spreads: Vec<(Box<str>, Span, Duration)>,
-    /// Calendars named by entries, which are counted from 0 in the file.
+    /// The calendars that entries use; entries are counted from 0 within the file.
     pub(super) references: Vec<(usize, CalendarRef)>,
 }
 
-/// The calendars and spreads of all files read so far.
+/// The calendars and spreads of all files so far.
 #[derive(Default)]
 pub(super) struct Shared {
     calendars: HashMap<Box<str>, Calendar>,
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 
 struct Calendar {
     except: Arc<Except>,
-    /// What to say if no entry names it.
+    /// The warning if no entry uses it.
     unused: Problem,
 }
 
@@ -47,12 +47,12 @@ struct Spread {
 struct Reference {
     entry: usize,
     name: Box<str>,
-    /// Where to complain if there is no such calendar, or no day is left without it.
+    /// The error if the calendar does not exist, or leaves no day.
     wrong: Problem,
 }
 
 impl Shared {
-    /// Takes up what a file says; its first entry is number `first_entry` of all.
+    /// Adds what a file defines; its first entry has the overall index `first_entry`.
     pub(super) fn add(&mut self, file: Additions, first_entry: usize, report: &mut Report<'_>) {
         for (name, span, except) in file.calendars {
             if let Some(Calendar { unused: first, .. }) = self.calendars.get(&name) {
@@ -82,7 +82,7 @@ impl Shared {
         }
     }
 
-    /// Now that all files are read: gives the entries what they name.
+    /// Applies calendars and spreads to the entries, once all files are read.
     pub(super) fn apply(mut self, entries: &mut [Entry], problems: &mut Vec<Problem>) {
         let mut used: Vec<Box<str>> = Vec::new();
         for Reference { entry, name, mut wrong } in self.references {
@@ -105,7 +105,7 @@ impl Shared {
             used.push(name);
         }
         let unspread = spread(self.spreads, entries);
-        // An entry that is wrong may be the one that uses them.
+        // An entry with errors may be the one that uses them.
         if problems.iter().all(|problem| problem.severity == Severity::Warning) {
             used.into_iter().for_each(|name| drop(self.calendars.remove(&name)));
             problems.extend(self.calendars.into_values().map(|calendar| calendar.unused));
@@ -114,9 +114,9 @@ impl Shared {
     }
 }
 
-/// Divides each window among the entries of its tag, in the order of their names. An entry's own
-/// `jitter` goes before; of several tags with a spread the first one counts. Gives what to say of
-/// tags that no entry has.
+/// Divides each window among the entries with its tag, in the order of their names. An entry's own
+/// `jitter` wins; of several tags with a spread, the first wins. Returns warnings about tags that no
+/// entry has.
 fn spread(spreads: HashMap<Box<str>, Spread>, entries: &mut [Entry]) -> Vec<Problem> {
     let mut unused = Vec::new();
     if spreads.is_empty() {
@@ -146,8 +146,7 @@ fn spread(spreads: HashMap<Box<str>, Spread>, entries: &mut [Entry]) -> Vec<Prob
     unused
 }
 
-/// Puts problems into the order of the files, and of the lines within each; those without a line
-/// come last.
+/// Sorts problems by file and line; those without a line come last.
 pub(super) fn sort(problems: &mut [Problem], files: &[ScheduleFile]) {
     let files: HashMap<String, usize> =
         files.iter().enumerate().map(|(at, file)| (file.path.display().to_string(), at)).collect();

@@ -1,4 +1,4 @@
-//! `solar`: an event of the sun and the place where it is seen.
+//! `solar`: an event of the sun and the place where it is observed.
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +12,7 @@ pub(super) static SOLAR: Keys = Keys {
     of: "`solar`",
     known: &["event", "latitude", "longitude"],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("lat", "latitude"),
         ("lon", "longitude"),
         ("lng", "longitude"),
@@ -22,7 +22,7 @@ pub(super) static SOLAR: Keys = Keys {
 
 const EXAMPLE: &str = "write `solar: {event: sunset, latitude: 37.57, longitude: 126.98}`";
 
-/// Reads the value of `solar`; `key` is where to complain of what is not there.
+/// Reads the value of `solar`; reports missing keys at `key`.
 pub(super) fn read(node: &Node<'_>, key: Span, report: &mut Report<'_>) -> Option<Solar> {
     if node.map().is_none() {
         let message = format!("expected an event and its place, found {}", node.found(report));

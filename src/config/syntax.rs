@@ -1,4 +1,4 @@
-//! Syntax errors in words for people who do not know the parsers' insides.
+//! Syntax errors in words for people who do not know the parsers.
 
 use serde_yaml::granit_parser::{ErrorKind, ScanError};
 
@@ -11,7 +11,7 @@ pub(super) fn report_depth(span: Span, report: &mut Report<'_>) {
 
 pub(super) fn report_yaml(error: &ScanError, report: &mut Report<'_>) {
     let at = error.marker().byte_offset().unwrap_or(report.text().len());
-    // At the end of the text the last line says more than the empty one after it.
+    // At the end of the text, the last line is more useful than the empty one after it.
     let at = if at >= report.text().len() { report.text().trim_end().len() } else { at };
     let (message, mut hint) = yaml_words(error.kind(), report.quotes_values());
     let line = &report.text()[report.text()[..at].rfind('\n').map_or(0, |end| end + 1)..at];
@@ -87,7 +87,7 @@ fn yaml_words(kind: &ErrorKind, quotes: bool) -> (String, &'static str) {
 pub(super) fn report_json(error: &serde_json::Error, report: &mut Report<'_>) {
     let text = report.text();
     let before: usize = text.split_inclusive('\n').take(error.line() - 1).map(str::len).sum();
-    // Columns are bytes from 1, and 0 for the line end before.
+    // Columns are bytes from 1; 0 is the line end before.
     let at = (before + error.column().saturating_sub(1)).min(text.trim_end().len());
     let whole = error.to_string();
     let message = whole.split(" at line ").next().unwrap_or(&whole);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-mod advice;
 mod directories;
 mod hostile;
 mod kept;
+mod lints;
 mod overlap;
 mod reference;
 mod replicas;
@@ -22,8 +22,7 @@ use crate::schedule::entry::{CeleryOptions, Expires, Options, Route, RqOptions, 
 use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
 use crate::tzdata::Tzdata;
 
-/// Loads one text as if it stood in a file of that name. Of each kind of worker there is a queue
-/// that is called like it.
+/// Loads a text as a file of this name. There is a queue for each kind of worker, named like the kind.
 fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
     load_text_for(&queues(), name, text)
 }
@@ -57,7 +56,7 @@ fn load_text_for(queues: &Queues, name: &str, text: &[u8]) -> (Loaded, String) {
     (loaded, shown)
 }
 
-/// The same, with Celery's queues on an AMQP broker.
+/// The same with Celery's queues on an AMQP broker.
 fn on_amqp() -> Queues {
     let variables = [("DOWNBEAT_BROKER", "amqp://localhost"), ("REDIS_URL", "redis://localhost")];
     let env = |name: &str| {
@@ -78,9 +77,9 @@ fn entries_share_equal_calls() {
     assert_eq!((a.priority, c.priority), (None, Some(3)));
 }
 
-/// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
+/// Each file in `fixtures/` has its problems beside it. `BLESS=1` rewrites them, for review.
 #[test]
-fn bad_files_are_told_exactly() {
+fn problems_of_bad_files_are_exact() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/fixtures");
     let mut files: Vec<PathBuf> =
         fs::read_dir(&fixtures).unwrap().map(|file| file.unwrap().path()).collect();
@@ -215,7 +214,7 @@ fn json_and_yaml_say_the_same() {
 }
 
 #[test]
-fn a_line_of_quartz_stands_in_a_mapping_of_its_own() {
+fn a_quartz_line_is_alone_in_its_mapping() {
     let schedule = schedule(
         "timezone: Asia/Seoul\nentries:\n  \
          a: {task: t, cron: {quartz: &q \"15 30 9 ? * MON-FRI\"}}\n  b: {task: t, cron: {quartz: *q}}\n",
@@ -276,7 +275,7 @@ fn a_list_of_instants_is_sorted_and_each_is_kept_once() {
     assert_eq!(loaded.schedule.unwrap().get("a").unwrap().timing, Timing::At(instants));
 }
 
-/// The first slots of entries with these keys, on Berlin's clock.
+/// The first slots of entries with these keys, in Berlin's time.
 fn first_slots(keys: &str, count: usize) -> Vec<String> {
     let text = format!("timezone: Europe/Berlin\nentries: {{a: {{task: t, {keys}}}}}\n");
     let schedule = schedule(&text);
@@ -293,10 +292,10 @@ fn equal_steps_are_counted_from_the_start_unless_an_anchor_is_named() {
     assert_eq!(first_slots(&format!("every: 1d, {start}"), 2), daily);
     let from = "every: 1h, start: 2026-12-01T16:44:30.250+01:00";
     assert_eq!(first_slots(from, 1), ["2026-12-01T16:44:30.25+01:00"]);
-    // A phase is added to it, as it is to an anchor.
+    // A phase is added to it, as to an anchor.
     let phase = format!("every: 1d, phase: 30m, {start}");
     assert_eq!(first_slots(&phase, 1), ["2027-01-01T09:30:00+01:00"]);
-    // What is named goes before it, and the start only bounds.
+    // An explicit anchor wins, and the start is only a bound.
     let anchored = format!("every: 1d, anchor: 2026-01-05 12:00, {start}");
     assert_eq!(first_slots(&anchored, 1), ["2027-01-01T12:00:00+01:00"]);
     let nothing = "every: 2d, end: 1970-01-04 00:00";
@@ -467,7 +466,7 @@ fn options_of_rq_are_whole_seconds() {
 }
 
 #[test]
-fn what_rq_would_choke_on_is_refused() {
+fn what_rq_cannot_handle_is_refused() {
     let said = load_for_queues(
         "defaults: {queue: images}\nentries:\n  \
          a: {task: t, every: 1h, priority: 3}\n  \
@@ -522,7 +521,7 @@ hint: choose another name";
 }
 
 #[test]
-fn entries_copied_from_celerys_beat_are_refused_with_what_to_write_here() {
+fn entries_copied_from_celery_beat_are_refused_with_what_to_write_instead() {
     let said = load_for_queues(
         "entries:\n  \
          a: {task: t, every: 1h, options: {expires: 8, priority: 3, countdown: 5}}\n  \

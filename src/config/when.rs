@@ -1,4 +1,5 @@
-//! An entry's timing: one of `cron`, `every`, `at`, `rrule` and `solar`, and what goes with each.
+//! Reads an entry's timing: one of `cron`, `every`, `at`, `rrule` and `solar`, with the keys that
+//! belong to it.
 
 use std::time::Duration;
 
@@ -18,16 +19,16 @@ use crate::schedule::{Instants, Timing, UnixMs, Zone};
 
 const KINDS: [&str; 5] = ["cron", "every", "at", "rrule", "solar"];
 
-/// Bytes of a crontab line, or of one field in a mapping: all 60 minutes written out, twice over.
+/// Maximum bytes of a crontab line, or of one field in a mapping: twice all 60 minutes written out.
 pub const MAX_CRON: usize = 400;
-/// Instants in a list of `at`.
+/// Maximum number of instants in a list of `at`.
 pub const MAX_INSTANTS: usize = 1000;
 
 pub(super) static CRONTAB: Keys = Keys {
     of: "`cron` as a mapping",
     known: &["minute", "hour", "day_of_week", "day_of_month", "month_of_year", "quartz"],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("month", "month_of_year"),
         ("weekday", "day_of_week"),
         ("day", "day_of_month"),
@@ -36,8 +37,8 @@ pub(super) static CRONTAB: Keys = Keys {
     ],
 };
 
-/// Reads the timing of an entry, and of a crontab line with hashes the line that it stands for; the
-/// entry's name is where to complain when there is none.
+/// Reads an entry's timing and, for a crontab line with hashes, the line they resolve to. If the timing
+/// is missing, that is reported at the entry's name.
 pub(super) fn read(
     name: &Node<'_>,
     fields: &Fields<'_, '_>,
@@ -66,12 +67,12 @@ pub(super) fn read(
     timing.filter(|_| report.errors() == before).map(|timing| (timing, resolved))
 }
 
-/// Where the key that says when stands.
+/// The position of the key that determines the timing.
 pub(super) fn span(fields: &Fields<'_, '_>) -> Option<Span> {
     KINDS.into_iter().find_map(|kind| fields.key_span(kind))
 }
 
-/// The one kind of timing that the entry has.
+/// Which timing the entry has; it must have exactly one.
 fn kind(fields: &Fields<'_, '_>, name: Span, report: &mut Report<'_>) -> Option<&'static str> {
     let mut present = KINDS.into_iter().filter(|kind| fields.value(kind).is_some());
     let Some(first) = present.next() else {
@@ -94,7 +95,7 @@ fn in_order<'k>(fields: &Fields<'_, '_>, a: &'k str, b: &'k str) -> (&'k str, &'
     if start(a) <= start(b) { (a, b) } else { (b, a) }
 }
 
-/// Reports at `key` that it does not go with `other`, and where that stands.
+/// Reports at `key` that it cannot be combined with `other`.
 fn contradict(
     fields: &Fields<'_, '_>,
     key: &str,
@@ -108,7 +109,7 @@ fn contradict(
     report.error(here, message).hint(hint);
 }
 
-/// Keys that belong to another kind of timing.
+/// Refuses keys that belong to another kind of timing.
 fn refuse_strays(fields: &Fields<'_, '_>, kind: &str, report: &mut Report<'_>) {
     for (key, owner) in [("phase", "every"), ("anchor", "every"), ("day_match", "cron")] {
         if fields.value(key).is_some() && kind != owner {
@@ -122,8 +123,8 @@ fn refuse_strays(fields: &Fields<'_, '_>, kind: &str, report: &mut Report<'_>) {
     }
 }
 
-/// `day_match`, if it is there. A wrong one is reported and then passes for `or`, so that nothing
-/// else is said of it.
+/// `day_match`, if present. A wrong value is reported and then counts as `or`, so that it causes no
+/// further problems.
 fn day_match(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<DayMatch> {
     let node = fields.value("day_match")?;
     match node.as_written() {
@@ -137,7 +138,7 @@ fn day_match(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<DayMatc
     }
 }
 
-/// The text of a line, if it is not too long.
+/// The text of a crontab line, unless it is too long.
 fn line_text<'n>(node: &'n Node<'_>, report: &mut Report<'_>) -> Option<&'n str> {
     let text = expect::text(node, report)?;
     if text.len() > MAX_CRON {
@@ -166,7 +167,7 @@ fn line(
     }
 }
 
-/// A line of Quartz, which stands alone in its mapping, or the arguments of Celery's `crontab(…)`.
+/// Either a Quartz line, alone in its mapping, or the arguments of Celery's `crontab(…)`.
 fn mapping(node: &Node<'_>, report: &mut Report<'_>) -> Option<Timing> {
     let fields = CRONTAB.sort(node, report)?;
     let Some(quartz) = fields.value("quartz") else {
@@ -231,7 +232,7 @@ fn refuse<T>(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Opt
         Some(_) => node.span,
         None => node.part(report.text(), error.span.clone()),
     };
-    tell(&error.to_string(), |message| report.error(span, message));
+    add_with_hint(&error.to_string(), |message| report.error(span, message));
     None
 }
 
@@ -240,18 +241,21 @@ fn warn(node: &Node<'_>, warning: &CronWarning, report: &mut Report<'_>) {
         CronWarning::StepTooLarge { span, .. } => node.part(report.text(), span.clone()),
         CronWarning::AmbiguousDays(_) => node.span,
     };
-    tell(&warning.to_string(), |message| report.warning(span, message));
+    add_with_hint(&warning.to_string(), |message| report.warning(span, message));
 }
 
-/// The time engine says what is wrong and what to write in one line, with `; ` between.
-pub(super) fn tell<'r>(text: &str, add: impl FnOnce(String) -> &'r mut super::problem::Problem) {
+/// Splits an error of the time engine at `; ` into message and hint, and adds it.
+pub(super) fn add_with_hint<'r>(
+    text: &str,
+    add: impl FnOnce(String) -> &'r mut super::problem::Problem,
+) {
     match text.split_once("; ") {
         Some((message, hint)) => add(message.to_owned()).hint(hint),
         None => add(text.to_owned()),
     };
 }
 
-/// Equal steps, counted from `anchor`, else from `start`, else from the epoch.
+/// Equal intervals, counted from `anchor`, else from `start`, else from the epoch.
 fn every(
     node: &Node<'_>,
     fields: &Fields<'_, '_>,
@@ -283,7 +287,7 @@ fn every(
     match Interval::new(period, phase, anchor) {
         Ok(interval) => Some(interval),
         Err(error) => {
-            tell(&error.to_string(), |message| report.error(node.span, message));
+            add_with_hint(&error.to_string(), |message| report.error(node.span, message));
             None
         }
     }
@@ -323,7 +327,7 @@ fn at(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<Instants>
     instants
 }
 
-/// A recurrence; the reading of `start` stands in for its DTSTART.
+/// A recurrence rule; the local time of `start` serves as its DTSTART.
 fn rrule(
     node: &Node<'_>,
     fields: &Fields<'_, '_>,
@@ -339,13 +343,13 @@ fn rrule(
         Ok(parsed) => {
             for warning in &parsed.warnings {
                 let span = node.part(report.text(), warning.span.clone());
-                tell(&warning.to_string(), |message| report.warning(span, message));
+                add_with_hint(&warning.to_string(), |message| report.warning(span, message));
             }
             Some(parsed.rrule)
         }
         Err(error) => {
             let span = node.part(report.text(), error.span.clone());
-            tell(&error.to_string(), |message| report.error(span, message));
+            add_with_hint(&error.to_string(), |message| report.error(span, message));
             None
         }
     }

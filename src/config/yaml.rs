@@ -1,10 +1,10 @@
-//! Reads YAML with the event parser of `serde_yaml`, keeping the place of every key and value.
+//! Reads YAML with the event parser of `serde_yaml`, keeping the position of every key and value.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde_yaml::granit_parser::{
-    Event, Options, Parser, ScalarStyle, Span as Place, StrInput, Tag,
+    Event, Options, Parser, ScalarStyle, Span as Marks, StrInput, Tag,
 };
 
 use super::fields::is_merge;
@@ -16,22 +16,22 @@ use super::syntax;
 /// One YAML document.
 pub(super) struct Yaml<'t> {
     parser: Parser<'t, StrInput<'t>>,
-    /// Anchored values by the parser's number.
+    /// Anchored values, by the parser's number.
     anchors: HashMap<usize, Anchored<'t>>,
-    /// Read ahead, by `open`.
+    /// An event that `open` read ahead.
     ahead: Option<(Event<'t>, Span)>,
 }
 
 struct Anchored<'t> {
     node: Rc<Node<'t>>,
-    /// How deep it is.
+    /// How deep its value is nested.
     height: usize,
-    /// Some alias stands for it.
+    /// Whether an alias refers to it.
     used: bool,
 }
 
 impl<'t> Yaml<'t> {
-    /// `None` when the text holds no document.
+    /// Begins the document; `None` if the text has none.
     pub(super) fn new(report: &mut Report<'t>) -> Result<Option<Yaml<'t>>, Broken> {
         let mut options = Options::default();
         options.set_emit_comments(false);
@@ -118,7 +118,7 @@ impl<'t> Yaml<'t> {
         }
     }
 
-    /// The value that begins with `event`, and how deep it is.
+    /// Reads the value that begins with `event`; returns it with its depth.
     fn compose(
         &mut self,
         event: Event<'t>,
@@ -129,7 +129,7 @@ impl<'t> Yaml<'t> {
         let (anchor, value, height) = match event {
             Event::Alias(id) => return self.alias(id, span, depth, report),
             Event::Scalar(text, style, anchor, tag) => {
-                // The parser gives an absent value as `~`.
+                // The parser returns `~` for an absent value.
                 let value = match style {
                     ScalarStyle::Plain if tag.is_none() && span.len() == 0 => {
                         Value::Plain("".into())
@@ -147,7 +147,7 @@ impl<'t> Yaml<'t> {
                 let (value, height) = self.map(span, depth + 1, report)?;
                 (anchor, value, height)
             }
-            // Only nodes stand where a node is asked for.
+            // Only nodes occur where a node is expected.
             _ => (0, Value::Plain("".into()), 0),
         };
         let node = Node { span, value };
@@ -177,7 +177,7 @@ impl<'t> Yaml<'t> {
 
     fn warn_of_unused_anchors(&self, report: &mut Report<'t>) {
         for anchored in self.anchors.values().filter(|anchored| !anchored.used) {
-            // The parser does not tell where the anchor stands: right before its value.
+            // The parser does not report where the anchor is: right before its value.
             let end = anchored.node.span.start();
             let before = &report.text()[..end];
             let start = before.rfind('&').unwrap_or(end);
@@ -227,7 +227,7 @@ impl<'t> Yaml<'t> {
     }
 }
 
-/// Aliases can nest values deeper than any text shows.
+/// Aliases can nest values deeper than the text shows.
 fn check_depth(depth: usize, span: Span, report: &mut Report<'_>) -> Result<(), Broken> {
     if depth <= MAX_DEPTH {
         return Ok(());
@@ -236,13 +236,13 @@ fn check_depth(depth: usize, span: Span, report: &mut Report<'_>) -> Result<(), 
     Err(Broken)
 }
 
-fn bytes(place: &Place) -> Span {
+fn bytes(place: &Marks) -> Span {
     let range = place.byte_range().unwrap_or_default();
     Span::new(range.start, range.end)
 }
 
-/// `!!str` is the only tag with a use here: anything else would promise a type that JSON lacks.
-fn refuse_tag(event: &Event<'_>, place: &Place, report: &mut Report<'_>) {
+/// Only `!!str` is of use here: any other tag would promise a type that JSON lacks.
+fn refuse_tag(event: &Event<'_>, place: &Marks, report: &mut Report<'_>) {
     let Some(tag) = event.tag() else { return };
     let plain_text = tag.core_suffix() == Some("str") && matches!(event, Event::Scalar(..));
     if plain_text {

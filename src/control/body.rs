@@ -1,4 +1,4 @@
-//! Reads a body of a request or an answer, up to a bound.
+//! Reads a body of a request or response, up to a maximum size.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -10,11 +10,11 @@ use hyper::body::{Body, Bytes};
 pub(super) enum ReadError<E> {
     /// It is longer than allowed.
     TooLarge,
-    /// It broke off.
+    /// The connection broke.
     Broken(E),
 }
 
-/// All of a body, which is refused as soon as it is known to be longer than `max_bytes`.
+/// Reads a body; refuses it as soon as it is known to be longer than `max_bytes`.
 pub(super) async fn read<B>(mut body: B, max_bytes: usize) -> Result<Vec<u8>, ReadError<B::Error>>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -24,7 +24,7 @@ where
     }
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        // Trailers say nothing of interest.
+        // Trailers carry nothing of interest.
         if let Ok(part) = frame.map_err(ReadError::Broken)?.into_data() {
             if part.len() > max_bytes - bytes.len() {
                 return Err(ReadError::TooLarge);

@@ -1,4 +1,4 @@
-//! How a command asks the running service.
+//! Sends commands to the running service.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -20,28 +20,28 @@ use super::wire::{ErrorBody, MAX_HEAD, service_of};
 use super::{Command, socket_path};
 use crate::config::Identity;
 
-/// No answer takes longer from its first byte to its last.
+/// Maximum time of a response from its first byte to its last.
 const MAX_TRANSFER: Duration = Duration::from_secs(60);
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// Another user may have modified the directory, so nothing was asked.
+    /// Another user may have modified the directory, so nothing was sent.
     #[error("nothing was asked: {0}")]
     Untrusted(#[from] Untrusted),
-    /// It could not be asked.
+    /// The connection failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It did not answer, or with something else than was asked for: it may have done what was asked.
+    /// The service did not respond, or not as expected: it may have carried out the command.
     #[error("{0}")]
     Unanswered(#[source] io::Error),
 }
 
-/// Asks the service that listens in this runtime directory, which says who it is; `None` when none
-/// does. It has to begin its answer within `timeout`, the time to connect included.
+/// Asks the service that listens in this runtime directory, and returns its identity and reply; `None`
+/// if none listens. The response must begin within `timeout`, which includes connecting.
 ///
 /// # Errors
-/// When the directory or what listens there is not to be trusted, or there is no answer.
+/// If the directory or its listener is not trusted, or there is no response.
 pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
     runtime_dir: &Path,
     command: &Command,
@@ -66,7 +66,7 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
     Ok(Some((service, answer.read().map_err(AskError::Unanswered)?)))
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 struct Answer {
     service: Identity,
@@ -75,7 +75,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// What it says: yes with a `T`, or no with an `E`.
+    /// Parses the reply: success with a `T`, or refusal with an `E`.
     fn read<T: DeserializeOwned, E: DeserializeOwned>(&self) -> io::Result<Result<T, E>> {
         if self.status.is_success() {
             let json = if self.body.is_empty() { b"null" } else { &self.body[..] };
@@ -84,20 +84,20 @@ impl Answer {
         let read = serde_json::from_slice(&self.body);
         let ErrorBody { error, detail } =
             read.map_err(|_| io::Error::other(format!("it answered {}", self.status)))?;
-        // That it is stopping is said in words, whatever was asked.
+        // That the service is stopping is said in words, whatever the request.
         let detail = detail.unwrap_or_else(|| Value::from(&*error));
         serde_json::from_value(detail).map(Err).map_err(|_| io::Error::other(error))
     }
 }
 
-/// Sends the command and reads what comes back, which begins by `begun_by`.
+/// Sends the command and reads the response, which must begin by `begun_by`.
 async fn converse_with(
     stream: UnixStream,
     command: &Command,
     begun_by: Instant,
 ) -> io::Result<Answer> {
     let request = command.request().map_err(io::Error::other)?;
-    // Ends with us, whatever it waits for.
+    // Ends with this function, whatever it is waiting for.
     let mut connection = JoinSet::new();
     let asking = async {
         let mut builder = http1::Builder::new();
@@ -127,7 +127,7 @@ async fn converse_with(
     Ok(Answer { service, status: head.status, body })
 }
 
-/// What went wrong, after "did not answer".
+/// The error, to follow "did not answer".
 fn broken(error: &hyper::Error) -> io::Error {
     if error.is_parse() {
         return io::Error::other("it does not speak HTTP; an older downbeat has to be restarted");
@@ -151,8 +151,8 @@ mod tests {
     use super::*;
     use crate::control::Question;
 
-    /// What becomes of a command whose service answers with `head` and then, byte by byte, for ever.
-    async fn told_by_a_drip(head: &str) -> String {
+    /// The error of a command whose service responds with `head` and then, byte by byte, forever.
+    async fn error_of_slow_response(head: &str) -> String {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let head = head.to_owned();
         let drip = async move {
@@ -174,9 +174,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_never_ends_is_given_up() {
         let head = "HTTP/1.1 200 OK\r\ndownbeat-namespace: a\r\n\r\n";
-        let output = told_by_a_drip(head).await;
+        let output = error_of_slow_response(head).await;
         assert_eq!(output, "its answer did not end within 60 s (other error)");
-        let output = told_by_a_drip("HTTP/1.1 200 OK\r\nx: ").await;
+        let output = error_of_slow_response("HTTP/1.1 200 OK\r\nx: ").await;
         assert!(output.ends_with("(timed out)"), "{output}");
     }
 
@@ -185,7 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
         let _listener = UnixListener::bind(socket_path(folder.path())).unwrap();
-        // Larger than what a socket takes that nobody reads from.
+        // Larger than what a socket accepts without a reader.
         let queues = vec!["q".repeat((1 << 19) - 100); 2];
         let large = Command::Look(Question::Workers { queues, timeout: Duration::ZERO });
         for command in [Command::Status, large] {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_answer_of_a_service_is_refused() {
+    async fn what_is_not_a_response_of_a_service_is_refused() {
         for (said, output) in [
             ("{\"ok\":null}\n", "it does not speak HTTP; an older downbeat has to be restarted"),
             ("HTTP/1.1 200 OK\r\n\r\n1", "it answered 200 OK and did not say who it is"),

@@ -1,9 +1,10 @@
-//! The control socket: `status`, `list`, `reload`, `resign`, `trigger`, `backfill`, `pause`, `resume`, `peek`,
-//! `check --workers` and `trigger --wait` ask the running service.
+//! The control socket, over which `status`, `list`, `reload`, `resign`, `trigger`, `backfill`, `pause`,
+//! `resume`, `peek`, `check --workers` and `trigger --wait` ask the running service.
 //!
-//! It speaks HTTP/1.1 over a unix socket in the runtime directory: `api` has the routes, `client` asks
-//! them for the commands. The service itself asks its brokers, whose passwords a command need not know:
-//! no secret goes over the socket, and the headers of every answer name the service's broker.
+//! It speaks HTTP/1.1 over a unix socket in the runtime directory: `api` has the routes, and commands
+//! send requests through `client`. The service itself asks its brokers, so a command need not know
+//! their passwords: no secret crosses the socket, and the headers of every response name the service's
+//! broker.
 
 mod api;
 mod body;
@@ -29,72 +30,72 @@ use crate::manual::{Backfill, Trigger};
 use crate::pausing::Asked;
 use crate::service::history;
 
-/// What can be asked of a running service.
+/// A command for a running service.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Answers [`crate::service::status::Status`].
+    /// Returns [`crate::service::status::Status`].
     Status,
-    /// Answers a list of [`crate::service::status::EntryStatus`].
+    /// Returns a list of [`crate::service::status::EntryStatus`].
     List,
-    /// Answers [`crate::service::detail::EntryDetail`] of the entry of that name, or
+    /// Returns [`crate::service::detail::EntryDetail`] of the entry with this name, or
     /// [`crate::manual::Refused`].
     Entry(String),
-    /// Answers what changed, or the problems found; without `wait`, at once.
+    /// Returns what changed, or the problems found; without `wait`, at once.
     Reload {
-        /// Until the new schedule is live or refused.
+        /// Whether to wait until the new schedule is live or refused.
         wait: bool,
     },
-    /// Answers once the lease is given up, or why it is not.
+    /// Returns once the lease is given up, or why it is not.
     Resign,
-    /// Answers [`crate::manual::Triggered`] or [`crate::manual::Refused`].
+    /// Returns [`crate::manual::Triggered`] or [`crate::manual::Refused`].
     Trigger(Box<Trigger>),
-    /// Answers [`crate::manual::Backfilled`] or [`crate::manual::Refused`].
+    /// Returns [`crate::manual::Backfilled`] or [`crate::manual::Refused`].
     Backfill(Box<Backfill>),
-    /// Pauses or resumes; answers [`crate::pausing::Answered`] or [`crate::manual::Refused`].
+    /// Pauses or resumes; returns [`crate::pausing::Answered`] or [`crate::manual::Refused`].
     Pause(Box<Asked>),
-    /// Answers as the question says; answered outside the service loop.
+    /// Returns what the question asks for, without the service loop.
     Look(Question),
 }
 
-/// What can be seen on the service's brokers, over connections of their own.
+/// A question about the service's brokers, answered over separate connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// The first messages that wait in a queue.
     Peek {
-        /// As entries name it.
+        /// The queue's name, as entries use it.
         queue: String,
-        /// At most so many.
+        /// Maximum number of messages.
         count: usize,
     },
-    /// What live Celery workers have, of those that serve queues such as these.
+    /// The tasks and queues of live Celery workers that serve these queues.
     Workers {
-        /// As entries name them.
+        /// The queues' names, as entries use them.
         queues: Vec<String>,
-        /// How long they may take to answer.
+        /// How long they may take to respond.
         timeout: Duration,
     },
-    /// What became of a task; answered when it has come to an end, and in time in any case.
+    /// The result of a task; returned when the task has ended or the time is up.
     Outcome {
         /// The queue that it was sent to.
         queue: String,
         /// Its id.
         task_id: String,
-        /// How long to look for the end; at most a second.
+        /// How long to wait for the end; at most a second.
         within: Duration,
     },
-    /// What became of slots.
-    History(history::Asked),
+    /// The outcomes of slots.
+    History(history::HistoryRequest),
     /// The lease, if anybody holds it.
     Leader,
 }
 
-/// Answers questions on a thread that may wait.
+/// Answers questions on a thread that may block.
 pub type Look = dyn Fn(Question) -> Result<Value, LookError> + Send + Sync;
 
 /// Why a question has no answer.
 #[derive(Clone, Debug)]
 pub struct LookError {
-    /// Whose fault it is.
+    /// The cause.
     pub kind: LookErrorKind,
     /// For people.
     pub message: String,
@@ -102,12 +103,12 @@ pub struct LookError {
     pub detail: Value,
 }
 
-/// Whose fault it is that a question has no answer.
+/// The cause of a missing answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookErrorKind {
-    /// What was asked for cannot be shown as things are.
+    /// What was asked for cannot be shown at present.
     Conflict,
-    /// The question makes no sense.
+    /// The question is invalid.
     Invalid,
     /// The broker did not answer.
     Broker,
@@ -115,16 +116,16 @@ pub enum LookErrorKind {
     Internal,
 }
 
-/// What answers outside the service loop.
+/// Answers questions outside the service loop.
 #[derive(Clone)]
 pub struct Backend {
-    /// Goes along with every answer.
+    /// Identifies the service in every response.
     pub identity: Identity,
-    /// Looks at the brokers.
+    /// Asks the brokers.
     pub look: Arc<Look>,
 }
 
-/// Where the socket of a service with this runtime directory is.
+/// The path of the socket of a service with this runtime directory.
 #[must_use]
 pub fn socket_path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("control.sock")

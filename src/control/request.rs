@@ -1,4 +1,4 @@
-//! A command as a request.
+//! Encodes commands as HTTP requests.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HOST};
@@ -9,27 +9,27 @@ use serde::Serialize;
 use super::wire::{BackfillBody, MAX_REQUEST, TriggerBody, WorkersBody};
 use super::{Command, Question};
 use crate::config::duration;
-use crate::service::history::Asked;
+use crate::service::history::HistoryRequest;
 
-/// What a part of a path is written in: RFC 3986, section 2.3.
+/// Characters to encode in a path segment: RFC 3986, section 2.3.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Why a command cannot be asked.
+/// Why a command cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
-    /// It holds what has no JSON.
+    /// It has a value without a JSON form.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     /// A name is too long for a path.
     #[error(transparent)]
     Path(#[from] axum::http::Error),
-    /// The service would refuse it.
+    /// The service would refuse its size.
     #[error("the request has {0} bytes, and at most {MAX_REQUEST} are allowed")]
     TooLarge(usize),
 }
 
 impl Command {
-    /// The request that asks it.
+    /// The HTTP request for this command.
     pub(super) fn request(&self) -> Result<Request<Body>, RequestError> {
         let get = |path: String| build(Method::GET, path, Vec::new());
         match self {
@@ -63,7 +63,7 @@ impl Command {
                 let within = within.as_millis();
                 get(format!("/v1/queues/{queue}/tasks/{task_id}?within={within}ms"))
             }
-            Command::Look(Question::History(Asked { entry, from, to, count })) => {
+            Command::Look(Question::History(HistoryRequest { entry, from, to, count })) => {
                 let mut path = format!("/v1/history?count={count}");
                 for (name, value) in [("entry", entry), ("from", from), ("to", to)] {
                     if let Some(value) = value {
@@ -76,7 +76,7 @@ impl Command {
         }
     }
 
-    /// No answer is larger: `list` has up to a million entries, and `trigger` a message.
+    /// Maximum size of a response: `list` has up to a million entries, and `trigger` a message.
     pub(super) fn max_answer_bytes(&self) -> usize {
         match self {
             Command::List => 1 << 30,
@@ -87,7 +87,7 @@ impl Command {
             | Command::Trigger(_)
             | Command::Backfill(_)
             | Command::Pause(_) => 64 << 20,
-            // `peek` has 8 MiB of messages, raw or decoded.
+            // `peek` returns 8 MiB of messages, raw or decoded.
             Command::Look(_) => 128 << 20,
         }
     }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_service_would_refuse_for_its_size_is_not_sent() {
+    fn a_request_too_large_for_the_service_is_not_sent() {
         for (length, fits) in [(MAX_REQUEST - 100, true), (MAX_REQUEST, false)] {
             let queues = vec!["q".repeat(length)];
             let command = Command::Look(Question::Workers { queues, timeout: Duration::ZERO });

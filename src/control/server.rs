@@ -1,7 +1,7 @@
 //! Listens on the control socket.
 //!
-//! It has a thread of its own, so that reading questions and writing answers takes nothing from the
-//! loop. Connections are bounded in number, time and size. Who asks for nothing makes way for others.
+//! It has its own thread, so that reading requests and writing responses takes no time from the loop.
+//! Connections are bounded in number, duration and size. Idle ones make way for new ones.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -27,18 +27,18 @@ use tracing::warn;
 use super::wire::MAX_HEAD;
 use super::{runtime_dir, socket_path};
 
-/// Open at once; the next one takes the place of the oldest that asks for nothing.
+/// Maximum number of open connections; another one replaces the oldest idle one.
 const MAX_CONNECTIONS: usize = 32;
-/// A client that says nothing for so long is hung up on.
+/// How long a client may be silent before its connection is closed.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection takes no more requests once it is so old.
+/// The age at which a connection accepts no more requests.
 const MAX_CONNECTION: Duration = Duration::from_secs(600);
-/// What it was asked before is answered within.
+/// How long an old connection may take to finish its response.
 const MAX_TRANSFER: Duration = Duration::from_secs(60);
-/// Whoever was asked last before the service stops is answered within.
-const LEAVE_WITHIN: Duration = Duration::from_millis(500);
+/// How long the last responses may take when the service stops.
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A file that is removed when dropped.
+/// A socket file that is removed when dropped.
 #[derive(Debug)]
 struct SocketFile(PathBuf);
 
@@ -48,7 +48,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// A socket that is removed when dropped.
+/// A bound socket that is removed when dropped.
 #[derive(Debug)]
 pub struct Server {
     socket: SocketFile,
@@ -56,19 +56,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens in the runtime directory, which is made if need be. Only root and the service's own
+    /// Listens in the runtime directory, which it creates if needed. Only root and the service's own
     /// user may connect.
     ///
     /// # Errors
-    /// When the directory cannot be used or is not ours alone, or another service answers on the
+    /// If the directory cannot be used or is accessible to others, or another service answers on the
     /// socket.
     pub async fn bind(runtime_dir: &Path) -> io::Result<Server> {
         runtime_dir::prepare(runtime_dir)?;
         let path = socket_path(runtime_dir);
         match UnixStream::connect(&path).await.map_err(|error| (error.kind(), error)) {
-            // Nobody listens: what is there, if anything, was left behind.
+            // Nobody listens: a socket there was left behind.
             Err((ErrorKind::NotFound | ErrorKind::ConnectionRefused, _)) => {}
-            // The latter when its backlog is full.
+            // The latter if its backlog is full.
             Ok(_) | Err((ErrorKind::WouldBlock, _)) => {
                 let text = "another service listens there";
                 return Err(io::Error::new(ErrorKind::AddrInUse, text));
@@ -85,10 +85,10 @@ impl Server {
         Ok(Server { socket, listener })
     }
 
-    /// Answers from now on, on a thread of its own.
+    /// Starts to serve on a separate thread.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// If no thread can be started.
     pub fn serve(self, routes: Router) -> io::Result<Serving> {
         let Server { socket, listener } = self;
         let listener = listener.into_std()?;
@@ -98,7 +98,7 @@ impl Server {
             if let Err(error) = runtime.block_on(accept(listener, &routes, stopping)) {
                 warn!(%error, "the control socket is not served");
             }
-            // Whoever still looks at a broker is not waited for.
+            // Does not wait for requests that still ask a broker.
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("control".to_owned()).spawn(serve)?;
@@ -106,7 +106,7 @@ impl Server {
     }
 }
 
-/// Stops serving when dropped, once those are answered who have asked. The socket is removed first.
+/// Stops serving when dropped, after responding to open requests. It removes the socket first.
 #[derive(Debug)]
 pub struct Serving {
     socket: Option<SocketFile>,
@@ -125,13 +125,13 @@ impl Drop for Serving {
     }
 }
 
-/// A connection, and whether something is asked on it that is not answered yet.
+/// An open connection, and whether a request on it awaits its response.
 struct Open {
     is_asked: Arc<AtomicBool>,
     task: AbortHandle,
 }
 
-/// Takes connections until told to stop.
+/// Accepts connections until told to stop.
 async fn accept(
     listener: std::os::unix::net::UnixListener,
     routes: &Router,
@@ -152,7 +152,7 @@ async fn accept(
                 let conversation =
                     converse(stream, routes.clone(), stopping.clone(), Arc::clone(&is_asked));
                 open.push_back(Open { is_asked, task: connections.spawn(conversation) });
-                // Who has asked already is answered before others can take its place.
+                // Pending requests are answered before new connections can replace theirs.
                 tokio::task::yield_now().await;
             }
             Err(error) => {
@@ -163,11 +163,11 @@ async fn accept(
     }
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
-    let _ = time::timeout(LEAVE_WITHIN, all).await;
+    let _ = time::timeout(STOP_TIMEOUT, all).await;
     Ok(())
 }
 
-/// Waits until there is room for one more connection.
+/// Waits until there is room for another connection.
 async fn make_room(open: &mut VecDeque<Open>, connections: &mut JoinSet<()>) {
     while connections.try_join_next().is_some() {}
     open.retain(|open| !open.task.is_finished());
@@ -183,7 +183,7 @@ async fn make_room(open: &mut VecDeque<Open>, connections: &mut JoinSet<()>) {
     }
 }
 
-/// Answers on one connection. What goes wrong is the client's business.
+/// Serves one connection. Errors concern only the client.
 async fn converse(
     stream: UnixStream,
     routes: Router,
@@ -231,7 +231,7 @@ pub(in crate::control) mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_is_taken_over_only_when_nobody_listens_on_it() {
+    async fn a_socket_is_taken_over_only_if_nobody_listens_on_it() {
         let folder = own_folder();
         let path = socket_path(folder.path());
         let socket = UnixSocket::new_stream().unwrap();
@@ -258,7 +258,7 @@ pub(in crate::control) mod tests {
         assert!(!path.exists());
     }
 
-    /// What a connection of `routes` answers to the bytes before it is closed, and when that is.
+    /// What `routes` respond to these bytes before the connection is closed, and after how long.
     pub(in crate::control) async fn answer_to(routes: Router, bytes: &[u8]) -> (String, Duration) {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let (_stop, stopping) = watch::channel(());
@@ -271,7 +271,7 @@ pub(in crate::control) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_says_nothing_more_is_hung_up_on() {
+    async fn a_silent_client_is_disconnected() {
         let routes = || Router::new().route("/", get(async || "here"));
         for head in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: localhost\r\nx: "] {
             let (said, after) = answer_to(routes(), head.as_bytes()).await;
@@ -284,7 +284,7 @@ pub(in crate::control) mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_have_asked_are_answered_before_it_stops() {
+    async fn open_requests_are_answered_before_it_stops() {
         let folder = own_folder();
         let path = socket_path(folder.path());
         let (asked_in, mut asked) = tokio::sync::mpsc::channel(1);
@@ -335,7 +335,7 @@ pub(in crate::control) mod tests {
         let mut said = String::new();
         other.read_to_string(&mut said).await.unwrap();
         assert!(said.ends_with("here"), "{said}");
-        // The oldest of the idle ones was hung up on.
+        // The oldest idle one was closed.
         let mut byte = [0];
         assert_eq!(idle[0].read(&mut byte).await.unwrap(), 0);
         open_in.send(true).unwrap();

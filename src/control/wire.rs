@@ -1,4 +1,4 @@
-//! What goes over the socket beside the answers themselves.
+//! What requests and responses have in common: bodies, bounds and headers.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -10,23 +10,23 @@ use crate::config::{Identity, duration};
 use crate::manual::{Backfill, Trigger};
 use crate::store::contract::BackfillStep;
 
-/// Bytes of a request's body.
+/// Maximum bytes of a request body.
 pub(super) const MAX_REQUEST: usize = 1 << 20;
-/// Bytes of the head of a request or an answer: a name in a path has up to 255 bytes, of which each may
-/// be written as three.
+/// Maximum bytes of the head of a request or response: a name in a path has up to 255 bytes, each of
+/// which may be encoded as three.
 pub(super) const MAX_HEAD: usize = 64 << 10;
 
-/// An error in JSON.
+/// The JSON of an error.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ErrorBody {
     /// For people.
     pub(super) error: String,
-    /// For programs, where there is more to know than the status code says.
+    /// For programs, if there is more to say than the status code does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) detail: Option<Value>,
 }
 
-/// A [`Trigger`] but for the entry, which is in the path.
+/// A [`Trigger`] without the entry, which is in the path.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TriggerBody {
@@ -46,7 +46,7 @@ pub(super) struct TriggerBody {
     wants_result: bool,
 }
 
-/// `null` is a value that is given, and an invalid one.
+/// Treats `null` as a value that is present (and invalid).
 fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(value).map(Some)
 }
@@ -66,7 +66,7 @@ impl TriggerBody {
     }
 }
 
-/// A [`Backfill`] but for the entry, which is in the path.
+/// A [`Backfill`] without the entry, which is in the path.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BackfillBody {
@@ -78,10 +78,10 @@ pub(super) struct BackfillBody {
     run: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<String>,
-    /// Send slots even if an unfinished backfill by the same person may have sent them.
+    /// Sends slots even if an unfinished backfill by the same person may have sent them.
     #[serde(default)]
     again: bool,
-    /// Every answer has arrived: only note that the run has ended, and send nothing.
+    /// Every response has arrived: only record that the run has ended, and send nothing.
     #[serde(default)]
     ended: bool,
     #[serde(default)]
@@ -108,17 +108,17 @@ impl BackfillBody {
     }
 }
 
-/// Which workers to ask, and how long they may take.
+/// Which workers to ask, and the timeout.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WorkersBody {
     pub(super) queues: Vec<String>,
-    /// As people write it: `1s`, `500ms`.
-    #[serde(default = "usual_timeout")]
+    /// The timeout as people write it: `1s`, `500ms`.
+    #[serde(default = "default_timeout")]
     pub(super) timeout: String,
 }
 
-fn usual_timeout() -> String {
+fn default_timeout() -> String {
     duration::format(std::time::Duration::from_secs(1))
 }
 
@@ -126,10 +126,10 @@ const BROKER: HeaderName = HeaderName::from_static("downbeat-broker");
 const STATE: HeaderName = HeaderName::from_static("downbeat-state");
 const NAMESPACE: HeaderName = HeaderName::from_static("downbeat-namespace");
 
-/// What a header's value cannot hold as it is, or not at its ends.
+/// Characters that a header value cannot hold, or not at its ends.
 const UNFIT: AsciiSet = CONTROLS.add(b' ').add(b'%');
 
-/// The headers that say who answers.
+/// The headers that identify the service.
 pub(super) fn headers_of(service: &Identity) -> HeaderMap {
     let Identity { broker, state, namespace } = service;
     let values = [(BROKER, broker.as_ref()), (STATE, state.as_ref()), (NAMESPACE, Some(namespace))];
@@ -140,7 +140,7 @@ pub(super) fn headers_of(service: &Identity) -> HeaderMap {
     values.into_iter().filter_map(header).collect()
 }
 
-/// Who answers; `None` where the headers do not say.
+/// The service that the headers identify; `None` if they do not.
 pub(super) fn service_of(headers: &HeaderMap) -> Option<Identity> {
     let value = |name: &HeaderName| {
         let value = headers.get(name)?.to_str().ok()?;

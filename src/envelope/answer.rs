@@ -1,4 +1,4 @@
-//! What workers tell of a task after it was sent, for the kinds that tell anything.
+//! What workers report about a task after it was sent, if their kind reports anything.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,16 +14,16 @@ pub const NO_RESULTS: &str = "no result backend is configured for this queue; se
 /// How far a task has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// It has not come to an end; in the worker's words.
+pub enum TaskResult {
+    /// It has not ended; its status in the worker's words.
     Pending(String),
-    /// It succeeded; with its result, if that can be shown.
+    /// It succeeded, with its result if that can be shown.
     Succeeded(#[serde(with = "listed")] Option<serde_json::Value>),
-    /// It failed or will never run: why, in one line.
+    /// It failed or will never run; why, in one line.
     Failed(String),
 }
 
-/// A value as a list of at most one: `null` is a result, too.
+/// Serializes an optional value as a list of at most one, as `null` is a result, too.
 mod listed {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_json::Value;
@@ -42,10 +42,10 @@ mod listed {
     }
 }
 
-/// Accepts a message whose worker will tell what came of it.
+/// Accepts a message whose worker will report its result.
 ///
 /// # Errors
-/// Why nothing would be heard.
+/// Why no result would be reported.
 pub fn reports_result(message: &Message) -> Result<(), Unsendable> {
     match &message.queue.worker {
         Worker::Celery(_) => celery::reports_result(message),
@@ -57,12 +57,11 @@ pub fn reports_result(message: &Message) -> Result<(), Unsendable> {
     }
 }
 
-/// Accepts a message of which it can be seen, where messages are recorded, whether its task has come
-/// to an end.
+/// Accepts a message whose worker records, in the store of the messages, when the task has ended.
 ///
 /// # Errors
-/// Why it cannot.
-pub(super) fn shows_its_end(message: &Message) -> Result<(), Unsendable> {
+/// Why it cannot be seen.
+pub(super) fn records_end(message: &Message) -> Result<(), Unsendable> {
     let worker = &message.queue.worker;
     let why = match worker {
         Worker::Celery(settings) => {
@@ -85,16 +84,16 @@ pub(super) fn shows_its_end(message: &Message) -> Result<(), Unsendable> {
     Err(Unsendable::new("overlap", why))
 }
 
-/// Where workers write down how far a task has come.
+/// Where workers record how far a task has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultKey {
-    /// The key, but for the task's id at its end.
+    /// The key without the task id at its end.
     pub prefix: String,
-    /// The database that it is in, and that of the state.
+    /// The database of the key, and the database of the state.
     pub databases: (u32, u32),
 }
 
-/// Where workers of `queue` do that, if it is on the server that holds the state.
+/// Where the workers of `queue` record results, if that is on the server of the state.
 #[must_use]
 pub fn result_key(queue: &Queue) -> Option<ResultKey> {
     let (prefix, databases) = match &queue.worker {
@@ -108,33 +107,33 @@ pub fn result_key(queue: &Queue) -> Option<ResultKey> {
     Some(ResultKey { prefix, databases })
 }
 
-/// What to ask Redis, in one step, about a task that was sent to `queue`. Its replies, one behind
-/// the other and without their nesting, are for [`read`].
+/// The commands that ask Redis, in one step, about a task that was sent to `queue`. Pass the flattened
+/// replies to [`read`].
 #[must_use]
-pub fn questions(queue: &Queue, task_id: Uuid) -> Vec<Command> {
+pub fn result_queries(queue: &Queue, task_id: Uuid) -> Vec<Command> {
     match &queue.worker {
-        Worker::Celery(_) => celery::questions(task_id),
-        Worker::Rq(_) => rq::questions(task_id),
+        Worker::Celery(_) => celery::result_queries(task_id),
+        Worker::Rq(_) => rq::result_queries(task_id),
         _ => Vec::new(),
     }
 }
 
-/// What the replies say; `None` among them is a value that Redis does not have.
+/// Reads the replies; `None` is a value that Redis does not have.
 #[must_use]
-pub fn read(queue: &Queue, replies: &[Option<Vec<u8>>]) -> Answer {
+pub fn read(queue: &Queue, replies: &[Option<Vec<u8>>]) -> TaskResult {
     match &queue.worker {
         Worker::Celery(_) => celery::answer(replies),
         Worker::Rq(settings) => rq::answer(replies, *settings),
-        _ => Answer::Pending("no result".to_owned()),
+        _ => TaskResult::Pending("no result".to_owned()),
     }
 }
 
 /// The last line of a traceback, which names the exception.
 pub(super) fn last_line(traceback: &str) -> Option<String> {
-    /// Characters of it.
-    const MOST: usize = 1000;
+    /// Maximum number of characters.
+    const MAX_CHARS: usize = 1000;
     let line = traceback.lines().map(str::trim).rfind(|line| !line.is_empty())?;
-    Some(line.chars().take(MOST).collect())
+    Some(line.chars().take(MAX_CHARS).collect())
 }
 
 #[cfg(test)]

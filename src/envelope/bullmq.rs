@@ -1,22 +1,22 @@
-//! BullMQ's jobs: a hash, the job's id on the list of those that wait, and a marker that wakes a
-//! worker. Tried with the versions 4, 5 and 6.
+//! BullMQ's jobs: a hash, the job's id on the list of waiting jobs, and a marker that wakes a worker.
+//! Tested with versions 4, 5 and 6.
 //!
 //! The id is the task id, `name` the task, `data` the entry's `kwargs`: there are no positional
-//! arguments. What a job may carry beside stands in `opts`, of which BullMQ keeps every key: the
-//! entry's own headers, `downbeat_entry`, `downbeat_slot`, `downbeat_kind` and `traceparent`.
+//! arguments. Anything else is in `opts`, of which BullMQ keeps every key: the entry's own headers,
+//! `downbeat_entry`, `downbeat_slot`, `downbeat_kind` and `traceparent`.
 //!
-//! Where the jobs of a paused queue wait depends on the version, so the script looks (`push.lua`).
+//! Where the jobs of a paused queue wait depends on the version, so the script checks it (`push.lua`).
 
 use serde_json::Value;
 
 use super::json::Json;
-use super::peek::{Next, Place, Store, Waiting, object};
+use super::peek::{Location, Next, Store, Waiting, object};
 use super::{Push, Task, Unsendable, Writes};
 use crate::queue::BullmqQueue;
 use crate::schedule::entry::{Backoff, BullmqOptions, Keep, Options};
 use crate::schedule::{Message, UnixMs};
 
-/// Options that have a meaning to BullMQ, in its own short forms as well.
+/// Options that BullMQ knows, including its own short forms.
 const RESERVED: &[&str] = &[
     "jobId",
     "attempts",
@@ -55,34 +55,34 @@ const RESERVED: &[&str] = &[
     "traceparent",
 ];
 
-/// The lists in which jobs wait: versions before 6 have one for paused queues.
+/// The lists of waiting jobs: versions before 6 have a separate one for paused queues.
 pub(super) fn list_keys(queue: &str, settings: &BullmqQueue) -> [String; 2] {
     ["wait", "paused"].map(|list| format!("{}:{queue}:{list}", settings.prefix))
 }
 
-/// Where jobs wait: those without priority, then the most urgent, and those of a paused queue.
-pub(super) fn places(queue: &str, settings: &BullmqQueue) -> Vec<Place> {
+/// Where jobs wait: first those without priority, then by priority, then those of a paused queue.
+pub(super) fn places(queue: &str, settings: &BullmqQueue) -> Vec<Location> {
     let [wait, paused] = list_keys(queue, settings);
     let prefix = job_key(queue, settings);
     let prioritized = format!("{prefix}prioritized");
     [(wait, Next::Right), (prioritized, Next::Lowest), (paused, Next::Right)]
         .map(|(key, next)| {
             let prefix = prefix.clone();
-            Place { key, next, store: Some(Store::Hash { prefix, fields: FIELDS }) }
+            Location { key, next, store: Some(Store::Hash { prefix, fields: FIELDS }) }
         })
         .into()
 }
 
-/// What is read of a job.
+/// The fields of a job's hash to read.
 const FIELDS: &[&str] = &["name", "data", "opts", "timestamp", "priority"];
 
-/// A job's id, and what its hash holds.
+/// Decodes a job from its id and its hash.
 pub(super) fn decode(element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiting, String> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let [name, data, opts, timestamp, priority] = stored else {
         return Err("an answer of another form".to_owned());
     };
-    // What versions 4 and 5 wake workers with.
+    // The marker with which versions 4 and 5 wake workers.
     if element.starts_with(b"0:") {
         return Err("a marker that wakes workers, no job".to_owned());
     }
@@ -107,12 +107,12 @@ pub(super) fn decode(element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiti
     })
 }
 
-/// The key of a job, but for its id.
+/// The key of a job without its id.
 pub(super) fn job_key(queue: &str, settings: &BullmqQueue) -> String {
     format!("{}:{queue}:", settings.prefix)
 }
 
-/// The job in its hash, and its id.
+/// Writes the job's hash, and its id to the list.
 pub(super) fn render(task: &Task<'_>, settings: &BullmqQueue) -> Writes {
     let message = task.message;
     let [wait, _] = list_keys(&message.queue.name, settings);
@@ -155,7 +155,7 @@ fn job_options(task: &Task<'_>) -> Vec<u8> {
         json.raw(r#","backoff":{"type":""#).raw(kind);
         json.raw(r#"","delay":"#).display(delay.as_millis()).raw("}");
     }
-    // Without it every job that was done would stay for ever.
+    // Without it, every finished job would stay forever.
     json.raw(r#","removeOnComplete":"#);
     write_keep(&mut json, options.remove_on_complete.unwrap_or(Keep::Nothing));
     if let Some(keep) = options.remove_on_fail {
@@ -175,8 +175,8 @@ fn write_keep(json: &mut Json, keep: Keep) {
     };
 }
 
-/// A job has one object of data, no end of life, and a priority only in another place than ours.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+/// A job has one object as data and no expiry, and jobs with a priority wait where we do not write.
+pub(super) fn validate(message: &Message) -> Result<(), Unsendable> {
     if &*message.args != "[]" {
         let why = "a job of BullMQ has no args, only one object of data, which is `kwargs`";
         return Err(Unsendable::new("args", why));
@@ -190,7 +190,7 @@ pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
     Ok(())
 }
 
-/// Whether a header of this name would be taken for one of BullMQ's own options.
+/// Whether BullMQ would read a header of this name as one of its own options.
 pub(super) fn is_reserved_header(name: &str) -> bool {
     RESERVED.contains(&name)
 }

@@ -1,10 +1,10 @@
-//! Dramatiq's messages. On Redis: a JSON object in the queue's hash, under an id that is drawn for
-//! each push, and that id on the queue's list. On AMQP: the object alone.
+//! Dramatiq's messages. On Redis: a JSON object in the queue's hash, under a random id per push, and
+//! that id on the queue's list. On AMQP: only the object.
 //!
-//! `message_id` is the task id. What a message may carry beside the standard members stands in
-//! `options`, of which Dramatiq keeps every key: the entry's own headers, `downbeat_entry`,
-//! `downbeat_slot`, `downbeat_kind` and `traceparent`. `max_age`, after which a worker drops the
-//! message, counts from `message_timestamp`, which is the time of this push.
+//! `message_id` is the task id. Anything beyond the standard members is in `options`, of which Dramatiq
+//! keeps every key: the entry's own headers, `downbeat_entry`, `downbeat_slot`, `downbeat_kind` and
+//! `traceparent`. `max_age`, after which a worker drops the message, counts from `message_timestamp`,
+//! the time of this push.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::queue::{AmqpQueue, DramatiqQueue};
 use crate::schedule::entry::{DramatiqOptions, Options};
 use crate::schedule::{Message, UnixMs};
 
-/// Options that have a meaning to Dramatiq or to its middleware.
+/// Options that Dramatiq or its middleware use.
 const RESERVED: &[&str] = &[
     "redis_message_id",
     "broker_priority",
@@ -54,7 +54,7 @@ pub(super) fn messages_key(queue: &str, settings: &DramatiqQueue) -> String {
     format!("{}.msgs", list_key(queue, settings))
 }
 
-/// The message in its hash, and its id.
+/// Writes the message to the hash, and its id to the list.
 pub(super) fn render(task: &Task<'_>, settings: &DramatiqQueue) -> Writes {
     let queue = &task.message.queue.name;
     let (key, messages) = (list_key(queue, settings), messages_key(queue, settings));
@@ -63,8 +63,8 @@ pub(super) fn render(task: &Task<'_>, settings: &DramatiqQueue) -> Writes {
     Writes { before: vec![store.into()], push: Push::Right, key, element: id }
 }
 
-/// The message for a queue on an AMQP broker. It does not expire there: a worker puts what is too old
-/// where the queue's dead letters go.
+/// The message for a queue on an AMQP broker. It does not expire there: workers move old messages to
+/// the queue's dead letters.
 pub(super) fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
     Publication { body: message(task), ..Publication::routed(task, amqp) }
 }
@@ -101,7 +101,7 @@ fn write_options(json: &mut Json, task: &Task<'_>) {
         }
     }
     if let Some(expires_at) = task.expires_at {
-        // A worker takes 0 for no age at all.
+        // A worker treats 0 as no maximum age.
         let left = expires_at.since(task.now).as_millis().max(1);
         json.raw(r#","max_age":"#).display(left);
     }
@@ -119,7 +119,7 @@ fn options(message: &Message) -> Option<&DramatiqOptions> {
     }
 }
 
-/// The message that the hash holds for an id.
+/// Decodes the message that the hash holds for an id.
 pub(super) fn decode(stored: &[Option<Vec<u8>>]) -> Result<Waiting, String> {
     let Some(Some(message)) = stored.first() else {
         return Err("its message is gone: workers pass over the id".to_owned());
@@ -146,7 +146,7 @@ pub(super) fn decode(stored: &[Option<Vec<u8>>]) -> Result<Waiting, String> {
 }
 
 /// On Redis, actors have priorities and messages do not.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+pub(super) fn validate(message: &Message) -> Result<(), Unsendable> {
     if message.priority.is_some() && message.queue.amqp.is_none() {
         let why = "Dramatiq's messages have no priority on Redis, only its actors have one";
         return Err(Unsendable::new("priority", why));
@@ -154,7 +154,7 @@ pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
     Ok(())
 }
 
-/// Whether a header of this name would be taken for one of Dramatiq's own options.
+/// Whether Dramatiq would read a header of this name as one of its own options.
 pub(super) fn is_reserved_header(name: &str) -> bool {
     RESERVED.contains(&name)
 }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_expired_already_is_not_without_age() {
+    fn an_expired_message_has_a_maximum_age() {
         let message = sample::message("images", Worker::Dramatiq(settings()));
         let task = Task { expires_at: Some(UnixMs(0)), ..sample::task(&message) };
         assert_eq!(stored(&render(&task, &settings()))["options"]["max_age"], 1);

@@ -1,5 +1,5 @@
-//! JSON written by hand into one buffer: envelopes are mostly constant text, and sending ten
-//! thousand of them at once should not build ten thousand trees.
+//! A writer of JSON into one buffer: envelopes are mostly constant text, and sending ten thousand at
+//! once should not build ten thousand trees.
 
 use uuid::Uuid;
 
@@ -7,7 +7,7 @@ use super::Task;
 use crate::schedule::UnixMs;
 use crate::schedule::utc::Reading;
 
-/// A growing JSON text; the caller keeps the grammar.
+/// A growing JSON text; the caller is responsible for the grammar.
 pub(super) struct Json(Vec<u8>);
 
 impl Json {
@@ -40,7 +40,7 @@ impl Json {
         }
     }
 
-    /// A number, without a fraction when it is whole, or `null` (also when it is not finite).
+    /// A number without a fraction if it is whole; `null` if it is absent or not finite.
     pub(super) fn number_or_null(&mut self, number: Option<f64>) -> &mut Json {
         match number.filter(|number| number.is_finite()) {
             Some(number) => self.display(number),
@@ -48,7 +48,7 @@ impl Json {
         }
     }
 
-    /// Whatever shows itself in characters that need no escaping.
+    /// A value whose text needs no escaping.
     pub(super) fn display(&mut self, value: impl std::fmt::Display) -> &mut Json {
         use std::io::Write as _;
         // Writing to a Vec cannot fail.
@@ -73,7 +73,7 @@ impl Json {
         self
     }
 
-    /// The members of an object, each with a comma after it; nothing without an object or members.
+    /// The members of an object, each followed by a comma; nothing without an object or members.
     pub(super) fn members(&mut self, object: Option<&str>) -> &mut Json {
         let inner =
             object.map(str::trim).and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));
@@ -83,7 +83,7 @@ impl Json {
         }
     }
 
-    /// What a message tells of its slot, in members that are the same for every kind of worker.
+    /// The slot and origin of a message, in members that are the same for every kind of worker.
     pub(super) fn provenance(&mut self, task: &Task<'_>) -> &mut Json {
         self.raw(r#""downbeat_entry":"#).string(task.entry_name);
         self.raw(r#","downbeat_slot":""#).utc_reading(task.slot);
@@ -104,7 +104,7 @@ impl Json {
         self
     }
 
-    /// `2026-11-21T03:00:00.000`: the reading in UTC to the millisecond, without zone or quotes.
+    /// `2026-11-21T03:00:00.000`: UTC to the millisecond, without zone or quotes.
     pub(super) fn utc_reading(&mut self, instant: UnixMs) -> &mut Json {
         self.0.extend_from_slice(Reading::of(instant.to_jiff()).millis());
         self

@@ -1,7 +1,6 @@
-//! Pure: a due slot becomes what a worker takes. One file per kind of worker.
-//!
-//! Nothing here reads a clock or draws a random number: whatever changes from push to push comes
-//! in with the [`Task`], so equal tasks give equal bytes.
+//! Renders a due slot as the bytes that a worker takes, with one file per kind of worker. Pure: nothing
+//! here reads a clock or draws a random number. Whatever differs between pushes is part of the
+//! [`Task`], so equal tasks render to equal bytes.
 
 pub mod answer;
 mod bullmq;
@@ -30,33 +29,33 @@ pub use self::place::{Misplaced, check_place};
 pub use crate::schedule::Kind;
 use crate::schedule::{Guards, Message, UnixMs};
 
-/// One message to be rendered: everything that decides its bytes.
+/// A message to render, with everything that determines its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Task<'a> {
-    /// The entry whose slot this is.
+    /// The entry of the slot.
     pub entry_name: &'a str,
-    /// What the entry sends, templates already replaced.
+    /// The entry's message, with its templates filled in.
     pub message: &'a Message,
-    /// The same for every push of one slot.
+    /// The same for every push of a slot.
     pub task_id: Uuid,
     /// The nominal instant, without jitter.
     pub slot: UnixMs,
     /// Why it is sent.
     pub kind: Kind,
-    /// After this instant a worker drops the message; `None`: never.
+    /// The instant after which workers drop the message; `None` means never.
     pub expires_at: Option<UnixMs>,
-    /// When this push happens. Only lengths of time in the envelope are counted from it.
+    /// When this push happens. Only durations in the envelope are counted from it.
     pub now: UnixMs,
-    /// Who sends it: `downbeat@<host>`.
+    /// The sender: `downbeat@<host>`.
     pub origin: &'a str,
     /// What must differ in every push.
     pub fresh: Fresh,
 }
 
-/// The random numbers of one push: drawn anew each time, also when a slot is sent again.
+/// Random numbers of one push, drawn again when a slot is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fresh {
-    /// Tells this push from all others to the worker's book of unacknowledged messages.
+    /// Distinguishes this push in the worker's record of unacknowledged messages.
     pub delivery_tag: Uuid,
     /// The W3C trace that the task starts; never 0.
     pub trace_id: u128,
@@ -80,24 +79,24 @@ impl Fresh {
     }
 }
 
-/// A message for an AMQP broker. All are persistent.
+/// A message for an AMQP broker, always persistent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
-    /// The exchange's name; empty for the default one, which routes to the queue of the key's name.
+    /// The exchange's name; the empty default exchange routes to the queue named by the routing key.
     pub exchange: Box<str>,
-    /// Where the exchange is to route it.
+    /// The routing key.
     pub routing_key: Box<str>,
     /// A JSON object.
     pub headers: Vec<u8>,
-    /// 0 to 255, higher is more urgent; only queues with `x-max-priority` look at it.
+    /// 0 to 255, higher is more urgent; only queues with `x-max-priority` use it.
     pub priority: u8,
-    /// The task's id. There is no `reply_to`: nobody waits for an answer.
+    /// The task id. There is no `reply_to`: nobody waits for an answer.
     pub correlation_id: Uuid,
-    /// The broker drops the message after so many milliseconds.
+    /// The broker drops the message after this many milliseconds.
     pub expiration_ms: Option<u64>,
     /// A JSON text.
     pub body: Vec<u8>,
-    /// What to tell Celery's event consumers once it is published; see [`event`].
+    /// The event for Celery's event consumers once it is published; see [`event`].
     pub event: Option<Vec<u8>>,
 }
 
@@ -118,8 +117,8 @@ impl Publication {
     }
 }
 
-/// Exchange and routing key. What the entry says of its route goes before what the queue says;
-/// without either, the default exchange routes a message to the queue itself.
+/// Exchange and routing key. The entry's route wins over the queue's; without either, the default
+/// exchange routes a message to the queue itself.
 fn route(message: &Message, amqp: &AmqpQueue) -> (Box<str>, Box<str>) {
     let route = message.route.as_deref();
     let exchange = route.and_then(|route| route.exchange.as_ref()).or(amqp.exchange.as_ref());
@@ -128,7 +127,7 @@ fn route(message: &Message, amqp: &AmqpQueue) -> (Box<str>, Box<str>) {
     (exchange.cloned().unwrap_or_default(), key.into())
 }
 
-/// One JSON object, with headers and body in it as they are.
+/// One JSON object that contains headers and body.
 impl fmt::Display for Publication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut json = json::Json::with_capacity(512 + self.headers.len() + self.body.len());
@@ -146,13 +145,13 @@ impl fmt::Display for Publication {
     }
 }
 
-/// What one message writes into Redis, all of it in one step.
+/// What one message writes to Redis, all in one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Writes {
-    /// Whole commands that come first, such as that of a hash which the list's element names. They
-    /// can be repeated without harm.
+    /// Commands that come first, such as one that writes a hash which the list's element names.
+    /// Repeating them does no harm.
     pub before: Vec<Command>,
-    /// How the element gets into its list or stream.
+    /// How to push the element.
     pub push: Push,
     /// The list or stream.
     pub key: String,
@@ -160,24 +159,24 @@ pub struct Writes {
     pub element: Vec<u8>,
 }
 
-/// A Redis command: its name and its arguments.
+/// A Redis command: its name and arguments.
 pub type Command = Vec<Vec<u8>>;
 
-/// How an element gets where workers take it from.
+/// How an element is pushed to where workers take it from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
-    /// In front of a list, of which workers take the end: `LPUSH`.
+    /// At the head of a list from whose tail workers take: `LPUSH`.
     Left,
-    /// At the end of a list, of which workers take the front: `RPUSH`.
+    /// At the tail of a list from whose head workers take: `RPUSH`.
     Right,
-    /// As an id of BullMQ's: in front of the list for the queue's state, after waking a worker.
+    /// As an id of BullMQ: at the head of the list for the queue's state, after waking a worker.
     Bullmq,
-    /// As the field `message` of a stream's entry: `XADD`.
+    /// As the field `message` of a stream entry: `XADD`.
     Stream,
 }
 
 impl Push {
-    /// The Redis command, or the script's own word.
+    /// The Redis command, or the word that the script uses.
     #[must_use]
     pub fn command(self) -> &'static str {
         match self {
@@ -190,12 +189,12 @@ impl Push {
 }
 
 impl Writes {
-    /// One element, and nothing beside it.
+    /// One element and no other commands.
     fn element(push: Push, key: String, element: Vec<u8>) -> Writes {
         Writes { before: Vec::new(), push, key, element }
     }
 
-    /// How many bytes it carries.
+    /// Its size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         let before: usize = self.before.iter().flatten().map(Vec::len).sum();
@@ -203,7 +202,7 @@ impl Writes {
     }
 }
 
-/// The commands as they could be typed, or the element alone where it is all there is.
+/// The commands as one could type them, or only the element if there are no commands.
 impl fmt::Display for Writes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.before.is_empty() {
@@ -233,9 +232,9 @@ fn quoted(word: &[u8]) -> String {
     }
 }
 
-/// What `task` writes for the workers of its queue.
+/// Renders `task` for the workers of its queue.
 ///
-/// It is what they can read for every message that [`check`] accepts.
+/// They can read it for every message that [`check`] accepts.
 #[must_use]
 pub fn render(task: &Task<'_>) -> Writes {
     match &task.message.queue.worker {
@@ -249,17 +248,17 @@ pub fn render(task: &Task<'_>) -> Writes {
     }
 }
 
-/// The same for a queue on an AMQP broker.
+/// Renders `task` for a queue on an AMQP broker.
 #[must_use]
 pub fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
     match &task.message.queue.worker {
         Worker::Dramatiq(_) => dramatiq::publish(task, amqp),
-        // No other kind's queue can be on one.
+        // Other kinds of queue are never on AMQP.
         _ => celery::publish(task, amqp),
     }
 }
 
-/// That a message was sent, for whoever watches Celery's workers, such as Flower; `None` for other
+/// The event that a message was sent, for monitors of Celery's workers such as Flower; `None` for other
 /// kinds.
 #[must_use]
 pub fn event(task: &Task<'_>) -> Option<Vec<u8>> {
@@ -276,13 +275,13 @@ pub fn lists(queue: &Queue) -> Vec<String> {
         Worker::Sidekiq(settings) => vec![sidekiq::list_key(&queue.name, settings)],
         Worker::Bullmq(settings) => bullmq::list_keys(&queue.name, settings).into(),
         Worker::Json => vec![queue.name.to_string()],
-        // Its length tells nothing: what has been read stays in it.
+        // Its length says nothing: entries stay after they were read.
         Worker::Stream(_) => Vec::new(),
     }
 }
 
-/// A key of each sort that messages to `queue` are written to: all others begin like one of these, up to
-/// their first colon at least.
+/// A key of each sort that messages to `queue` are written to: all others share a prefix with one of
+/// these, at least up to the first colon.
 fn keys(queue: &Queue) -> Vec<String> {
     let mut keys = lists(queue);
     match &queue.worker {
@@ -297,11 +296,11 @@ fn keys(queue: &Queue) -> Vec<String> {
     keys
 }
 
-/// Why a message cannot go to its queue.
+/// Why a message cannot be sent to its queue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Unsendable {
-    /// The key of the entry that is to blame.
+    /// The key of the entry that is wrong.
     pub field: &'static str,
     /// What is wrong.
     pub message: String,
@@ -313,18 +312,17 @@ impl Unsendable {
     }
 }
 
-/// Accepts a message, and what must hold for it to be sent, of which every key has a meaning to its
-/// queue's kind of worker.
+/// Accepts a message and its guards if every key has a meaning for the queue's kind of worker.
 ///
 /// # Errors
-/// The first key that has none.
-pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
+/// The first key without a meaning.
+pub fn validate(message: &Message, guards: Guards) -> Result<(), Unsendable> {
     if guards.max_queued.is_some() && lists(&message.queue).is_empty() {
         let why = "a stream keeps what has been read, so nobody can tell how much waits in it";
         return Err(Unsendable::new("max_queued", why));
     }
     if guards.overlap.is_some() {
-        answer::shows_its_end(message)?;
+        answer::records_end(message)?;
     }
     let kind = message.queue.worker.kind();
     if let Some(options) = message.options.as_deref().filter(|options| options.kind() != kind) {
@@ -337,22 +335,22 @@ pub fn fits(message: &Message, guards: Guards) -> Result<(), Unsendable> {
     }
     match &message.queue.worker {
         Worker::Celery(_) => Ok(()),
-        Worker::Rq(_) => rq::fits(message),
-        Worker::Dramatiq(_) => dramatiq::fits(message),
-        Worker::Sidekiq(_) => sidekiq::fits(message),
-        Worker::Bullmq(_) => bullmq::fits(message),
-        Worker::Json => plain::fits(message, "a plain list"),
-        Worker::Stream(_) => plain::fits(message, "a stream"),
+        Worker::Rq(_) => rq::validate(message),
+        Worker::Dramatiq(_) => dramatiq::validate(message),
+        Worker::Sidekiq(_) => sidekiq::validate(message),
+        Worker::Bullmq(_) => bullmq::validate(message),
+        Worker::Json => plain::validate(message, "a plain list"),
+        Worker::Stream(_) => plain::validate(message, "a stream"),
     }
 }
 
-/// Accepts a message that every supported worker of its queue's kind can read. What comes from a
-/// schedule file was checked there, each value in its place; this is for all else.
+/// Accepts a message that every supported worker of its queue's kind can read. The loader checks
+/// schedule files key by key; this is for all other sources.
 ///
 /// # Errors
-/// The first thing found that a worker would choke on.
+/// The first thing found that a worker cannot handle.
 pub fn check(message: &Message) -> Result<(), Unsendable> {
-    fits(message, Guards::default())?;
+    validate(message, Guards::default())?;
     match &message.queue.worker {
         Worker::Celery(settings) => celery::check(message, settings),
         Worker::Rq(_) => rq::check(message),
@@ -360,7 +358,7 @@ pub fn check(message: &Message) -> Result<(), Unsendable> {
     }
 }
 
-/// Whether a header of this name would be taken for one of the kind's own.
+/// Whether the worker kind would read a header of this name as its own.
 #[must_use]
 pub fn is_reserved_header(queue: &Queue, name: &str) -> bool {
     name.starts_with("downbeat_")

@@ -1,7 +1,6 @@
-//! What waits in a queue, made out from what workers would take: for eyes only.
+//! Decodes what waits in a queue, for display only.
 //!
-//! Anybody may have written it. So nothing is believed, nothing is run, and what cannot be read is
-//! told in words.
+//! Anybody may have written it. So it trusts nothing and runs nothing, and says what cannot be read.
 
 use std::borrow::Cow;
 
@@ -13,70 +12,70 @@ use super::{bullmq, celery, dramatiq, plain, rq, sidekiq};
 use crate::queue::{Queue, Worker};
 use crate::schedule::UnixMs;
 
-/// A message is not read beyond so many bytes, neither as it lies there nor unpacked.
-pub const MOST_BYTES: usize = 8 << 20;
+/// Maximum bytes of a message that are read, both packed and unpacked.
+pub const MAX_BYTES: usize = 8 << 20;
 
-/// Where messages of a queue wait on Redis.
+/// Where messages of a queue wait in Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// A list, sorted set or stream.
     pub key: String,
-    /// Which one is taken next.
+    /// Which message is taken next.
     pub next: Next,
     /// Where the message itself is, if only its id waits.
     pub store: Option<Store>,
 }
 
-/// Which end of a place is taken first.
+/// Which end of a list, set or stream workers take from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The first of a list.
+    /// The head of a list.
     Left,
-    /// The last of a list.
+    /// The tail of a list.
     Right,
-    /// The one of the lowest score in a sorted set.
+    /// The lowest score of a sorted set.
     Lowest,
-    /// The oldest of a stream that some group of consumers has not been given.
+    /// The oldest entry of a stream that some consumer group has not received.
     Oldest,
 }
 
-/// Where messages are of which only the ids wait.
+/// Where the messages are, if only their ids wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
-    /// Each in a hash of its own.
+    /// Each in its own hash.
     Hash {
-        /// Stands in front of the id in the key.
+        /// The key of the hash without the id.
         prefix: String,
-        /// What to read of it.
+        /// Which fields to read.
         fields: &'static [&'static str],
     },
-    /// All in one hash, each under its id.
+    /// All in one hash, by id.
     Field {
         /// The hash.
         key: String,
     },
 }
 
-impl Place {
-    fn list(key: impl Into<String>, next: Next) -> Place {
-        Place { key: key.into(), next, store: None }
+impl Location {
+    fn list(key: impl Into<String>, next: Next) -> Location {
+        Location { key: key.into(), next, store: None }
     }
 }
 
-/// One message, as far as it can be made out; `None` is what it does not say.
+/// One message, as far as it could be read; `None` for what it does not say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// The id that its worker goes by.
+    /// The id that its worker uses.
     pub task_id: Option<String>,
-    /// What is to run.
+    /// The task to run.
     pub task: Option<String>,
-    /// A list, unless its producer thought otherwise.
+    /// A list, unless its producer used something else.
     pub args: Option<Value>,
-    /// A mapping, unless its producer thought otherwise.
+    /// A mapping, unless its producer used something else.
     pub kwargs: Option<Value>,
-    /// What its producer says of the arguments, where they cannot be read.
+    /// The producer's description of the call, if the arguments cannot be read.
     pub call: Option<String>,
-    /// Why they cannot be read.
+    /// Why the arguments cannot be read.
     pub unread: Option<String>,
     /// The entry that it was sent for, if a scheduler sent it.
     pub entry: Option<String>,
@@ -84,7 +83,7 @@ pub struct Waiting {
     pub slot: Option<UnixMs>,
     /// Why downbeat sent it: one of [`Kind`](super::Kind)'s words.
     pub kind: Option<String>,
-    /// When it was sent, where the kind tells.
+    /// When it was sent, if the message says so.
     pub sent_at: Option<UnixMs>,
     /// Workers hold it back until then.
     pub not_before: Option<UnixMs>,
@@ -92,12 +91,12 @@ pub struct Waiting {
     pub expires_at: Option<UnixMs>,
     /// How urgent it is; what the number means depends on the kind.
     pub priority: Option<i64>,
-    /// All that travels beside the arguments, as it is.
+    /// Everything else that the message carries, unchanged.
     pub headers: Map<String, Value>,
 }
 
 impl Waiting {
-    /// One that carries `headers`, of which those that downbeat writes are read.
+    /// A message with these `headers`; reads the ones that downbeat writes.
     pub(super) fn with_headers(headers: Map<String, Value>) -> Waiting {
         let text = |name: &str| headers.get(name).and_then(Value::as_str);
         Waiting {
@@ -110,34 +109,37 @@ impl Waiting {
     }
 }
 
-/// Where to look for the messages of `queue` on Redis, in the order in which workers do.
+/// Where the messages of `queue` wait in Redis, in the order in which workers look.
 #[must_use]
-pub fn places(queue: &Queue) -> Vec<Place> {
+pub fn places(queue: &Queue) -> Vec<Location> {
     let name = &*queue.name;
     match &queue.worker {
         Worker::Celery(settings) => {
             let keys = celery::list_keys(name, settings);
-            keys.into_iter().map(|key| Place::list(key, Next::Right)).collect()
+            keys.into_iter().map(|key| Location::list(key, Next::Right)).collect()
         }
         Worker::Rq(_) => {
             let store = Some(rq::store());
-            vec![Place { store, ..Place::list(rq::list_key(name), Next::Left) }]
+            vec![Location { store, ..Location::list(rq::list_key(name), Next::Left) }]
         }
         Worker::Dramatiq(settings) => {
             let store = Some(Store::Field { key: dramatiq::messages_key(name, settings) });
-            vec![Place { store, ..Place::list(dramatiq::list_key(name, settings), Next::Left) }]
+            vec![Location {
+                store,
+                ..Location::list(dramatiq::list_key(name, settings), Next::Left)
+            }]
         }
         Worker::Sidekiq(settings) => {
-            vec![Place::list(sidekiq::list_key(name, settings), Next::Right)]
+            vec![Location::list(sidekiq::list_key(name, settings), Next::Right)]
         }
         Worker::Bullmq(settings) => bullmq::places(name, settings),
-        Worker::Json => vec![Place::list(name, Next::Right)],
-        Worker::Stream(_) => vec![Place::list(name, Next::Oldest)],
+        Worker::Json => vec![Location::list(name, Next::Right)],
+        Worker::Stream(_) => vec![Location::list(name, Next::Oldest)],
     }
 }
 
-/// Reads a message of `queue`: what waits in its place, and what the place's store holds for that.
-/// Of a stream it is the id of an entry, and its fields and values by turns.
+/// Decodes a message of `queue`: the waiting element, and what the place's store holds for it. In a
+/// stream, the element is an entry's id, followed by alternating fields and values.
 ///
 /// # Errors
 /// What is wrong with it, in a few words.
@@ -162,7 +164,7 @@ pub(super) fn object(json: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// Takes a member that is a text.
+/// Removes a member that is a text.
 pub(super) fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
     match members.get(name) {
         Some(Value::String(_)) => match members.shift_remove(name) {
@@ -173,7 +175,7 @@ pub(super) fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<
     }
 }
 
-/// An instant in RFC 3339, or without an offset, which means UTC.
+/// Parses an instant in RFC 3339; without an offset it is UTC.
 pub(super) fn instant(text: &str) -> Option<UnixMs> {
     let timestamp = text.parse::<jiff::Timestamp>();
     let timestamp = timestamp.or_else(|error| {
@@ -183,16 +185,16 @@ pub(super) fn instant(text: &str) -> Option<UnixMs> {
     timestamp.ok().map(UnixMs::from)
 }
 
-/// What `packed` holds in zlib's form, or `packed` itself if it has another.
+/// Unpacks `packed` if it is in zlib's format; else returns it unchanged.
 ///
 /// # Errors
-/// When it would be larger than [`MOST_BYTES`].
+/// If it would be larger than [`MAX_BYTES`].
 pub(super) fn inflated(packed: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     use miniz_oxide::inflate::TINFLStatus;
-    match decompress_to_vec_zlib_with_limit(packed, MOST_BYTES) {
+    match decompress_to_vec_zlib_with_limit(packed, MAX_BYTES) {
         Ok(whole) => Ok(Cow::Owned(whole)),
         Err(error) if error.status == TINFLStatus::HasMoreOutput => {
-            Err(format!("larger than {} MiB when unpacked", MOST_BYTES >> 20))
+            Err(format!("larger than {} MiB when unpacked", MAX_BYTES >> 20))
         }
         Err(_) => Ok(Cow::Borrowed(packed)),
     }

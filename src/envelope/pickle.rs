@@ -1,11 +1,11 @@
-//! Python's pickles, protocol 2, of what JSON can say: plain values only, which name no class and
-//! run no code where they are read.
+//! Writes Python pickles (protocol 2) of JSON values: plain values only, which name no class and run no
+//! code when they are loaded.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// The opcodes of <https://github.com/python/cpython/blob/main/Lib/pickletools.py> that it takes.
+/// The opcodes used, of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
 mod opcode {
     pub(super) const PROTOCOL_2: &[u8] = b"\x80\x02";
     pub(super) const STOP: u8 = b'.';
@@ -24,10 +24,10 @@ mod opcode {
     pub(super) const SET_ITEMS: u8 = b'u';
 }
 
-/// The value that `json` stands for, with tuples for the lists of the outermost `tuples` levels.
+/// Pickles the value of `json`, with tuples instead of lists on the outermost `tuples` levels.
 ///
 /// # Errors
-/// When it is not JSON, or nested deeper than `serde_json` reads (127 levels).
+/// If it is not JSON, or nested deeper than `serde_json` reads (127 levels).
 pub(super) fn of_json(json: &[u8], tuples: u8) -> serde_json::Result<Vec<u8>> {
     let mut out = Vec::with_capacity(json.len() + json.len() / 2 + 16);
     out.extend_from_slice(opcode::PROTOCOL_2);
@@ -38,14 +38,14 @@ pub(super) fn of_json(json: &[u8], tuples: u8) -> serde_json::Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Writes one value as it is read.
+/// Writes one value while it is parsed.
 struct Pickler<'o> {
     out: &'o mut Vec<u8>,
     tuples: u8,
 }
 
 impl Pickler<'_> {
-    /// For a value inside of this one.
+    /// For a nested value.
     fn inner(&mut self) -> Pickler<'_> {
         Pickler { out: self.out, tuples: self.tuples.saturating_sub(1) }
     }
@@ -56,7 +56,7 @@ impl Pickler<'_> {
                 self.out.push(opcode::INT_32);
                 self.out.extend_from_slice(&small.to_le_bytes());
             }
-            // Nine bytes hold all of 64 bits, with a sign or without.
+            // Nine bytes hold any 64-bit integer, signed or not.
             Err(_) => {
                 self.out.extend_from_slice(&[opcode::INT_OF_BYTES, 9]);
                 self.out.extend_from_slice(&number.to_le_bytes()[..9]);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_has_no_pickle() {
+    fn invalid_json_has_no_pickle() {
         for json in ["", "[1", "NaN", "1 2", &"[".repeat(128)] {
             assert!(of_json(json.as_bytes(), 0).is_err(), "{json}");
         }

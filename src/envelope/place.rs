@@ -1,27 +1,27 @@
-//! Whether the store of the queues can have a queue at all.
+//! Checks whether the store can hold a queue.
 
 use super::keys;
-use crate::queue::{Home, MAX_SPOOL_NAME, Queue};
+use crate::queue::{MAX_SPOOL_NAME, Queue, QueueStore};
 
-/// Why a queue cannot be where its messages would go.
+/// Why the store cannot hold a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misplaced {
     /// What is wrong.
     pub message: String,
-    /// What to do.
+    /// What to do about it.
     pub hint: &'static str,
 }
 
-/// Accepts a queue that `home` can have: one whose messages go to no key of downbeat's own, and in a
-/// spool one whose name can be part of a file's.
+/// Accepts a queue that `store` can hold: its messages must not go to one of downbeat's own keys and, in
+/// a spool, its name must be usable in a file name.
 ///
 /// # Errors
 /// Why it cannot.
-pub fn check_place(queue: &Queue, home: Option<&Home>) -> Result<(), Misplaced> {
-    let Some(home) = home.filter(|_| queue.amqp.is_none()) else { return Ok(()) };
-    match home {
-        Home::Redis { namespace } => check_keys(queue, namespace),
-        Home::Spool => check_file_name(&queue.name),
+pub fn check_place(queue: &Queue, store: Option<&QueueStore>) -> Result<(), Misplaced> {
+    let Some(store) = store.filter(|_| queue.amqp.is_none()) else { return Ok(()) };
+    match store {
+        QueueStore::Redis { namespace } => check_keys(queue, namespace),
+        QueueStore::Spool => check_file_name(&queue.name),
     }
 }
 
@@ -62,10 +62,10 @@ mod tests {
     };
 
     fn check(namespace: &str, name: &str, worker: Worker) -> Result<(), Misplaced> {
-        let home = Home::Redis { namespace: namespace.into() };
+        let store = QueueStore::Redis { namespace: namespace.into() };
         check_place(
             &Queue { name: name.into(), worker, amqp: None, catch_up_rate: None },
-            Some(&home),
+            Some(&store),
         )
     }
 
@@ -126,9 +126,9 @@ mod tests {
     #[test]
     fn the_name_of_a_queue_that_is_not_on_redis_is_no_key() {
         let mut queue = Arc::unwrap_or_clone(Queue::unconfigured("downbeat:lease"));
-        assert_eq!(check_place(&queue, Some(&Home::Spool)), Ok(()));
+        assert_eq!(check_place(&queue, Some(&QueueStore::Spool)), Ok(()));
         assert_eq!(check_place(&queue, None), Ok(()));
-        let redis = Home::Redis { namespace: "downbeat".into() };
+        let redis = QueueStore::Redis { namespace: "downbeat".into() };
         assert!(check_place(&queue, Some(&redis)).is_err());
         let Ok(Address::Amqp(url)) = Address::parse("amqp://localhost") else {
             panic!("no address")

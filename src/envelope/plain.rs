@@ -1,11 +1,11 @@
 //! A JSON object on a list (LPUSH; consumers take from the right) or in a stream (XADD, as the field
-//! `message`), for workers of one's own.
+//! `message`), for custom workers.
 //!
 //! | member | value |
 //! | --- | --- |
 //! | `id` | the task id |
 //! | `task`, `args`, `kwargs` | as the entry says; always there |
-//! | `headers` | the entry's own headers, and what [`Json::provenance`] tells: `downbeat_entry`, `downbeat_slot`, `downbeat_kind`, `traceparent` |
+//! | `headers` | the entry's own headers, and those of [`Json::provenance`]: `downbeat_entry`, `downbeat_slot`, `downbeat_kind`, `traceparent` |
 //! | `expires` | after this a worker should drop the message: RFC 3339 in UTC, or null |
 
 use serde_json::{Map, Value};
@@ -15,12 +15,12 @@ use super::peek::{self, Waiting, instant, take_text};
 use super::{Push, Task, Unsendable, Writes};
 use crate::schedule::{Message, UnixMs};
 
-/// The object, in the list of the queue's name.
+/// Writes the object to the list with the queue's name.
 pub(super) fn render(task: &Task<'_>) -> Writes {
     Writes::element(Push::Left, task.message.queue.name.to_string(), object(task))
 }
 
-/// The object, in the stream of the queue's name.
+/// Writes the object to the stream with the queue's name.
 pub(super) fn render_for_stream(task: &Task<'_>) -> Writes {
     Writes::element(Push::Stream, task.message.queue.name.to_string(), object(task))
 }
@@ -42,7 +42,7 @@ fn object(task: &Task<'_>) -> Vec<u8> {
     json.into_bytes()
 }
 
-/// An object on the list.
+/// Decodes an object from the list.
 pub(super) fn decode(element: &[u8]) -> Result<Waiting, String> {
     let mut object = peek::object(element)?;
     let (headers, odd) = match object.shift_remove("headers") {
@@ -58,14 +58,14 @@ pub(super) fn decode(element: &[u8]) -> Result<Waiting, String> {
         ..Waiting::with_headers(headers)
     };
     object.shift_remove("expires");
-    // Whatever else its producer thought of.
+    // Whatever else the producer added.
     waiting.headers.extend(object);
     waiting.headers.extend(odd.map(|headers| ("headers".to_owned(), headers)));
     Ok(waiting)
 }
 
-/// An entry of the stream: its id, and fields and values by turns. Entries of other producers may
-/// have other fields than `message`.
+/// Decodes a stream entry: its id, and alternating fields and values. Entries of other producers may
+/// lack `message`.
 pub(super) fn decode_of_stream(id: &[u8], fields: &[Option<Vec<u8>>]) -> Result<Waiting, String> {
     let id = String::from_utf8_lossy(id);
     let text = |bytes: &Option<Vec<u8>>| {
@@ -80,14 +80,14 @@ pub(super) fn decode_of_stream(id: &[u8], fields: &[Option<Vec<u8>>]) -> Result<
             Waiting { kwargs: Some(fields.collect()), ..Waiting::default() }
         }
     };
-    // Redis draws ids from its clock: milliseconds, a hyphen, a number.
+    // Redis takes ids from its clock: milliseconds, a hyphen, a number.
     waiting.sent_at = id.split_once('-').and_then(|(ms, _)| ms.parse().ok()).map(UnixMs);
     waiting.task_id.get_or_insert_with(|| id.into_owned());
     Ok(waiting)
 }
 
-/// Only priorities mean nothing: there is one place.
-pub(super) fn fits(message: &Message, place: &str) -> Result<(), Unsendable> {
+/// Only priorities have no meaning, as there is one list or stream.
+pub(super) fn validate(message: &Message, place: &str) -> Result<(), Unsendable> {
     match message.priority {
         None => Ok(()),
         Some(_) => Err(Unsendable::new("priority", format!("{place} knows no priorities"))),
@@ -103,7 +103,7 @@ mod tests {
     use crate::queue::Worker;
 
     #[test]
-    fn the_object_holds_all_that_the_entry_says_and_where_it_comes_from() {
+    fn the_object_has_everything_of_the_entry_and_its_origin() {
         let mut message = sample::message("jobs", Worker::Json);
         message.headers = Some(r#"{"campaign":"spring"}"#.into());
         let task = sample::task(&message);

@@ -1,22 +1,22 @@
-//! JSON text as Python's `repr` shows the value: what Celery's log and Flower display as the
-//! arguments of a task. Nothing is computed from it, so it favours speed over completeness.
+//! Formats JSON as Python's `repr` shows the value: Celery's log and Flower display it as a task's
+//! arguments. Nothing is computed from it, so it favours speed over completeness.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Celery's own bound on `argsrepr` and `kwargsrepr`, in characters.
+/// Celery's own maximum length of `argsrepr` and `kwargsrepr`, in characters.
 const LIMIT: usize = 1024;
 
-/// The `repr` of the value that `json` (valid and compact) stands for, cut after 1024 characters
-/// with `...` in place of the rest.
+/// The `repr` of the value of `json` (valid and compact); after 1024 characters, `...` replaces the
+/// rest.
 ///
-/// Celery's producer leaves newlines and backslashes in strings as they are, and omits whatever is
-/// more than three levels deep; this shows what Python itself would, so that one argument cannot
-/// look like two log lines.
+/// Celery's producer leaves newlines and backslashes in strings unescaped, and omits what is nested
+/// more than three levels deep. This shows what Python itself would, so that an argument cannot look
+/// like two log lines.
 pub(super) fn python_repr(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + json.len() / 4 + 16);
     let mut rest = json;
-    // A character has at most four bytes: beyond this, the limit is reached for certain.
+    // A character has at most four bytes: beyond this length, the limit is reached in any case.
     while !rest.is_empty() && out.len() <= 4 * LIMIT {
         rest = push_token(&mut out, rest);
     }
@@ -27,7 +27,7 @@ pub(super) fn python_repr(json: &str) -> String {
     out
 }
 
-/// Writes the first token of `json`, which is not empty; gives what follows it.
+/// Writes the first token of `json`, which is not empty; returns the rest.
 fn push_token<'a>(out: &mut String, json: &'a str) -> &'a str {
     match json.as_bytes()[0] {
         b'"' => return push_json_string(out, json),
@@ -55,7 +55,7 @@ fn push_scalar<'a>(out: &mut String, json: &'a str) -> &'a str {
     rest
 }
 
-/// Rust changes to the exponent form at the same sizes as Python, but writes it shorter.
+/// Rust switches to the exponent form at the same magnitudes as Python, but writes it shorter.
 fn push_float(out: &mut String, text: &str) {
     let Ok(number) = text.parse::<f64>() else { return out.push_str(text) };
     let shown = format!("{number:?}");
@@ -77,7 +77,7 @@ fn push_json_string<'a>(out: &mut String, json: &'a str) -> &'a str {
     rest
 }
 
-/// Where the string that `json` begins with ends, its closing quote included.
+/// The end of the string that `json` begins with, including its closing quote.
 fn string_end(json: &str) -> usize {
     let bytes = json.as_bytes();
     let mut at = 1;
@@ -126,13 +126,13 @@ fn push_char(out: &mut String, character: char, quote: char) {
     };
 }
 
-/// Python's `str.isprintable`, up to the version of Unicode.
+/// Python's `str.isprintable`, up to the Unicode version.
 fn is_printable(character: char) -> bool {
     if character.is_ascii() {
         return matches!(character, ' '..='~');
     }
-    // The standard library escapes by the same categories as Python, and a combining mark only at
-    // the beginning: hence the letter in front.
+    // The standard library escapes the same categories as Python, but a combining mark only at the
+    // start: hence the letter in front.
     let mut text = [b'a'; 5];
     let end = 1 + character.encode_utf8(&mut text[1..]).len();
     std::str::from_utf8(&text[..end]).is_ok_and(|text| text.escape_debug().count() == 2)
@@ -142,8 +142,8 @@ fn is_printable(character: char) -> bool {
 mod tests {
     use super::*;
 
-    /// The right side is what `repr(json.loads(left))` gives in Python 3.11; an integration test
-    /// asks the interpreter at hand about many more.
+    /// The right side is `repr(json.loads(left))` in Python 3.11; an integration test compares many
+    /// more values with the installed interpreter.
     const SHOWN: &[(&str, &str)] = &[
         ("null", "None"),
         ("true", "True"),

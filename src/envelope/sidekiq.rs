@@ -1,8 +1,8 @@
 //! Sidekiq's jobs: a JSON object on the queue's list, and the queue's name in the set of all queues,
-//! where the dashboard looks.
+//! which the dashboard reads.
 //!
-//! `jid` is the first 24 hexadecimal digits of the task id. The entry's own headers stand beside the
-//! standard members, where middleware finds them, with `downbeat_entry`, `downbeat_slot`,
+//! `jid` is the first 24 hexadecimal digits of the task id. The entry's own headers are members beside
+//! the standard ones, where middleware finds them, with `downbeat_entry`, `downbeat_slot`,
 //! `downbeat_kind` and `traceparent`.
 
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::queue::SidekiqQueue;
 use crate::schedule::entry::{Options, SidekiqOptions};
 use crate::schedule::{Message, UnixMs};
 
-/// Members that have a meaning to Sidekiq, of itself or of its commercial editions.
+/// Members that Sidekiq or its commercial editions use.
 const RESERVED: &[&str] = &[
     "class",
     "args",
@@ -59,7 +59,7 @@ fn key(name: &str, settings: &SidekiqQueue) -> String {
     }
 }
 
-/// The job, and the queue's place among all queues.
+/// Writes the job, and adds the queue to the set of all queues.
 pub(super) fn render(task: &Task<'_>, settings: &SidekiqQueue) -> Writes {
     let queue = &task.message.queue.name;
     let announce = [b"SADD".to_vec(), key("queues", settings).into(), queue.as_bytes().to_vec()];
@@ -99,7 +99,7 @@ fn options(message: &Message) -> Option<&SidekiqOptions> {
     }
 }
 
-/// A job on the list.
+/// Decodes a job from the list.
 pub(super) fn decode(element: &[u8]) -> Result<Waiting, String> {
     let mut job = object(element)?;
     let Some(task) = take_text(&mut job, "class") else {
@@ -115,7 +115,7 @@ pub(super) fn decode(element: &[u8]) -> Result<Waiting, String> {
     })
 }
 
-/// Versions before 8 count in seconds, with a fraction, later ones in milliseconds.
+/// Versions before 8 write seconds with a fraction, later ones milliseconds.
 #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
 fn time(value: &Value) -> Option<UnixMs> {
     match value.as_i64() {
@@ -124,8 +124,8 @@ fn time(value: &Value) -> Option<UnixMs> {
     }
 }
 
-/// Sidekiq's jobs have positional arguments only, no priority within a queue, and no end of life.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+/// Sidekiq's jobs have positional arguments only, no priority within a queue, and no expiry.
+pub(super) fn validate(message: &Message) -> Result<(), Unsendable> {
     if &*message.kwargs != "{}" {
         return Err(Unsendable::new("kwargs", "Sidekiq jobs have no kwargs, only args"));
     }
@@ -138,7 +138,7 @@ pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
     Ok(())
 }
 
-/// Whether a header of this name would be taken for one of Sidekiq's own members.
+/// Whether a header of this name would overwrite one of Sidekiq's own members.
 pub(super) fn is_reserved_header(name: &str) -> bool {
     RESERVED.contains(&name)
 }

@@ -1,65 +1,64 @@
-//! Reads Python's pickles of plain values, and nothing else: one that names a class or calls
-//! something is refused, not run. Time and memory stay in proportion to [`MOST_BYTES`].
+//! Reads Python pickles of plain values only: a pickle that names a class or calls something is
+//! refused, not run. Time and memory stay in proportion to [`MAX_BYTES`].
 
 use serde_json::{Map, Number, Value};
 
-use super::peek::MOST_BYTES;
+use super::peek::MAX_BYTES;
 
-/// Levels of lists and mappings inside of each other.
-const MOST_DEPTH: usize = 100;
-/// Values in all.
-const MOST_VALUES: usize = 1 << 20;
+/// Maximum nesting of lists and mappings.
+const MAX_DEPTH: usize = 100;
+/// Maximum number of values.
+const MAX_VALUES: usize = 1 << 20;
 
-/// Why a pickle is not read.
+/// Why a pickle was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unread {
-    /// It is cut short, or no pickle at all.
+pub(super) enum UnpickleError {
+    /// It is truncated, or not a pickle.
     #[error("not a whole pickle")]
     Broken,
-    /// It holds what only Python can make.
+    /// It has something that only Python can create.
     #[error("a pickle of more than plain values")]
     NotPlain,
-    /// It repeats or nests values without end.
+    /// Its values repeat or nest without end.
     #[error("a pickle of too many or too deeply nested values")]
     TooLarge,
 }
 
-/// A value and those inside of it, which can be in several others or even in themselves.
+/// A value that refers to its parts by index; several values, even itself, may share a part.
 enum Node {
     Plain(Value),
     List(Vec<usize>),
-    /// Keys and values by turns.
+    /// Alternating keys and values.
     Dict(Vec<usize>),
 }
 
-/// The value in a pickle of any protocol from 2 on; tuples and sets are lists.
-pub(super) fn to_json(pickle: &[u8]) -> Result<Value, Unread> {
+/// The value of a pickle of protocol 2 or later; tuples and sets become lists.
+pub(super) fn to_json(pickle: &[u8]) -> Result<Value, UnpickleError> {
     let mut machine = Machine { rest: pickle, ..Machine::default() };
     let root = machine.run()?;
-    let mut budget = MOST_BYTES;
-    machine.value(root, MOST_DEPTH, &mut budget)
+    let mut budget = MAX_BYTES;
+    machine.value(root, MAX_DEPTH, &mut budget)
 }
 
-/// What runs a pickle: opcodes of
-/// <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
+/// Runs a pickle: opcodes of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
 #[derive(Default)]
 struct Machine<'p> {
     rest: &'p [u8],
     nodes: Vec<Node>,
     stack: Vec<usize>,
-    /// Where in the stack marks stand.
+    /// Positions of marks on the stack.
     marks: Vec<usize>,
-    /// By number; of those that were never set, there is none.
+    /// Memoized nodes by number; numbers that were never set are absent.
     memo: Vec<usize>,
 }
 
 impl Machine<'_> {
-    fn run(&mut self) -> Result<usize, Unread> {
-        while self.nodes.len() <= MOST_VALUES {
+    fn run(&mut self) -> Result<usize, UnpickleError> {
+        while self.nodes.len() <= MAX_VALUES {
             match self.byte()? {
                 0x80 => drop(self.byte()?),
                 0x95 => drop(self.number(8)?),
-                b'.' => return self.stack.pop().ok_or(Unread::Broken),
+                b'.' => return self.stack.pop().ok_or(UnpickleError::Broken),
                 b'N' => self.push(Value::Null),
                 0x88 => self.push(Value::Bool(true)),
                 0x89 => self.push(Value::Bool(false)),
@@ -71,7 +70,7 @@ impl Machine<'_> {
                     self.integer(length, true)?;
                 }
                 b'G' => {
-                    let bytes = self.take(8)?.try_into().map_err(|_| Unread::Broken)?;
+                    let bytes = self.take(8)?.try_into().map_err(|_| UnpickleError::Broken)?;
                     let float = f64::from_be_bytes(bytes);
                     let number = Number::from_f64(float).map(Value::Number);
                     self.push(number.unwrap_or_else(|| Value::String(float.to_string())));
@@ -90,17 +89,17 @@ impl Machine<'_> {
                 }
                 length @ 0x85..=0x87 => {
                     let length = usize::from(length - 0x84);
-                    let from = self.stack.len().checked_sub(length).ok_or(Unread::Broken)?;
+                    let from = self.stack.len().checked_sub(length).ok_or(UnpickleError::Broken)?;
                     let items = self.stack.split_off(from);
                     self.push_node(Node::List(items));
                 }
                 b'a' => {
-                    let item = self.stack.pop().ok_or(Unread::Broken)?;
+                    let item = self.stack.pop().ok_or(UnpickleError::Broken)?;
                     self.extend(&[item], false)?;
                 }
                 b's' => {
-                    let value = self.stack.pop().ok_or(Unread::Broken)?;
-                    let key = self.stack.pop().ok_or(Unread::Broken)?;
+                    let value = self.stack.pop().ok_or(UnpickleError::Broken)?;
+                    let key = self.stack.pop().ok_or(UnpickleError::Broken)?;
                     self.extend(&[key, value], true)?;
                 }
                 b'e' | 0x90 => {
@@ -122,26 +121,26 @@ impl Machine<'_> {
                 }
                 b'h' => self.recall(1)?,
                 b'j' => self.recall(4)?,
-                _ => return Err(Unread::NotPlain),
+                _ => return Err(UnpickleError::NotPlain),
             }
         }
-        Err(Unread::TooLarge)
+        Err(UnpickleError::TooLarge)
     }
 
-    fn byte(&mut self) -> Result<u8, Unread> {
+    fn byte(&mut self) -> Result<u8, UnpickleError> {
         self.take(1).map(|bytes| bytes[0])
     }
 
-    fn take(&mut self, length: usize) -> Result<&[u8], Unread> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Unread::Broken)?;
+    fn take(&mut self, length: usize) -> Result<&[u8], UnpickleError> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(UnpickleError::Broken)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    /// A length or an index of so many bytes.
-    fn number(&mut self, bytes: usize) -> Result<usize, Unread> {
-        let number = little_endian(self.take(bytes)?, false).ok_or(Unread::Broken)?;
-        usize::try_from(number).map_err(|_| Unread::Broken)
+    /// A length or an index of this many bytes.
+    fn number(&mut self, bytes: usize) -> Result<usize, UnpickleError> {
+        let number = little_endian(self.take(bytes)?, false).ok_or(UnpickleError::Broken)?;
+        usize::try_from(number).map_err(|_| UnpickleError::Broken)
     }
 
     fn push(&mut self, value: Value) {
@@ -153,74 +152,74 @@ impl Machine<'_> {
         self.nodes.push(node);
     }
 
-    /// One of more than 64 bits is shown in its digits.
-    fn integer(&mut self, bytes: usize, is_signed: bool) -> Result<(), Unread> {
-        let number = little_endian(self.take(bytes)?, is_signed).ok_or(Unread::NotPlain)?;
+    /// An integer of more than 64 bits becomes a string of digits.
+    fn integer(&mut self, bytes: usize, is_signed: bool) -> Result<(), UnpickleError> {
+        let number = little_endian(self.take(bytes)?, is_signed).ok_or(UnpickleError::NotPlain)?;
         let number = Number::from_i128(number)
             .map_or_else(|| Value::String(number.to_string()), Value::Number);
         self.push(number);
         Ok(())
     }
 
-    fn text(&mut self, length: usize) -> Result<(), Unread> {
+    fn text(&mut self, length: usize) -> Result<(), UnpickleError> {
         let length = self.number(length)?;
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| Unread::NotPlain)?;
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| UnpickleError::NotPlain)?;
         let text = Value::String(text.to_owned());
         self.push(text);
         Ok(())
     }
 
-    /// As Python would show them.
-    fn bytes(&mut self, length: usize) -> Result<(), Unread> {
+    /// Bytes as Python displays them.
+    fn bytes(&mut self, length: usize) -> Result<(), UnpickleError> {
         let length = self.number(length)?;
         let text = format!("b'{}'", self.take(length)?.escape_ascii());
         self.push(Value::String(text));
         Ok(())
     }
 
-    fn since_mark(&mut self) -> Result<Vec<usize>, Unread> {
+    fn since_mark(&mut self) -> Result<Vec<usize>, UnpickleError> {
         let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len());
-        Ok(self.stack.split_off(mark.ok_or(Unread::Broken)?))
+        Ok(self.stack.split_off(mark.ok_or(UnpickleError::Broken)?))
     }
 
-    /// Adds to the list or mapping on top.
-    fn extend(&mut self, more: &[usize], is_dict: bool) -> Result<(), Unread> {
-        let top = *self.stack.last().ok_or(Unread::Broken)?;
+    /// Adds to the list or mapping on top of the stack.
+    fn extend(&mut self, more: &[usize], is_dict: bool) -> Result<(), UnpickleError> {
+        let top = *self.stack.last().ok_or(UnpickleError::Broken)?;
         match &mut self.nodes[top] {
             Node::List(items) if !is_dict => items.extend_from_slice(more),
             Node::Dict(items) if is_dict && more.len().is_multiple_of(2) => {
                 items.extend_from_slice(more);
             }
-            _ => return Err(Unread::NotPlain),
+            _ => return Err(UnpickleError::NotPlain),
         }
         Ok(())
     }
 
-    /// Python numbers them as they come.
-    fn memoize(&mut self, index: usize) -> Result<(), Unread> {
-        let top = *self.stack.last().ok_or(Unread::Broken)?;
+    /// Python numbers them consecutively.
+    fn memoize(&mut self, index: usize) -> Result<(), UnpickleError> {
+        let top = *self.stack.last().ok_or(UnpickleError::Broken)?;
         match index.cmp(&self.memo.len()) {
             std::cmp::Ordering::Less => self.memo[index] = top,
             std::cmp::Ordering::Equal => self.memo.push(top),
-            std::cmp::Ordering::Greater => return Err(Unread::NotPlain),
+            std::cmp::Ordering::Greater => return Err(UnpickleError::NotPlain),
         }
         Ok(())
     }
 
-    fn recall(&mut self, bytes: usize) -> Result<(), Unread> {
+    fn recall(&mut self, bytes: usize) -> Result<(), UnpickleError> {
         let index = self.number(bytes)?;
-        self.stack.push(*self.memo.get(index).ok_or(Unread::Broken)?);
+        self.stack.push(*self.memo.get(index).ok_or(UnpickleError::Broken)?);
         Ok(())
     }
 
-    /// A value with all that is in it; `budget` pays for each time that it is used.
-    fn value(&self, node: usize, depth: usize, budget: &mut usize) -> Result<Value, Unread> {
+    /// Builds a value with its parts; each use of a part costs some of the `budget`.
+    fn value(&self, node: usize, depth: usize, budget: &mut usize) -> Result<Value, UnpickleError> {
         let mut pay = |cost: usize| {
-            *budget = budget.checked_sub(cost).ok_or(Unread::TooLarge)?;
+            *budget = budget.checked_sub(cost).ok_or(UnpickleError::TooLarge)?;
             Ok(())
         };
-        let depth = depth.checked_sub(1).ok_or(Unread::TooLarge)?;
-        // About what a value takes in memory.
+        let depth = depth.checked_sub(1).ok_or(UnpickleError::TooLarge)?;
+        // About the memory that a value takes.
         pay(64)?;
         match &self.nodes[node] {
             Node::Plain(value) => {
@@ -245,7 +244,7 @@ impl Machine<'_> {
     }
 }
 
-/// `None` for more than 128 bits.
+/// `None` if it has more than 128 bits.
 fn little_endian(bytes: &[u8], is_signed: bool) -> Option<i128> {
     let is_negative = is_signed && bytes.last().is_some_and(|byte| byte & 0x80 != 0);
     let mut whole = [if is_negative { 0xff } else { 0 }; 16];
@@ -279,18 +278,18 @@ mod tests {
 
     #[test]
     fn what_names_a_class_or_a_call_is_refused() {
-        // os.system("id"), by two ways of naming it.
+        // os.system("id"), named in two ways.
         for pickle in [
             &b"cos\nsystem\n(X\x02\0\0\0idtR."[..],
             b"\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.",
         ] {
-            assert_eq!(to_json(pickle), Err(Unread::NotPlain));
+            assert_eq!(to_json(pickle), Err(UnpickleError::NotPlain));
         }
     }
 
     #[test]
-    fn what_repeats_or_nests_without_end_is_refused() {
-        // Each list holds the one before it ten times: ten to the thirtieth values.
+    fn values_that_repeat_or_nest_without_end_are_refused() {
+        // Each list contains the one before it ten times: ten to the thirtieth values.
         let mut bomb = b"\x80\x04]\x94".to_vec();
         for level in 0..30 {
             bomb.extend(b"](");
@@ -298,16 +297,20 @@ mod tests {
             bomb.extend(b"e\x94");
         }
         bomb.push(b'.');
-        assert_eq!(to_json(&bomb), Err(Unread::TooLarge));
-        assert_eq!(to_json(b"\x80\x04]\x94h\0a."), Err(Unread::TooLarge), "a list in itself");
+        assert_eq!(to_json(&bomb), Err(UnpickleError::TooLarge));
+        assert_eq!(
+            to_json(b"\x80\x04]\x94h\0a."),
+            Err(UnpickleError::TooLarge),
+            "a list in itself"
+        );
         let deep = [b"]".repeat(1_000_000), b"a".repeat(999_999), b".".to_vec()].concat();
-        assert_eq!(to_json(&deep), Err(Unread::TooLarge));
+        assert_eq!(to_json(&deep), Err(UnpickleError::TooLarge));
     }
 
     #[test]
-    fn what_is_cut_short_is_no_pickle() {
+    fn a_truncated_pickle_is_refused() {
         for end in 0..PROTOCOL_5.len() {
-            assert_eq!(to_json(&PROTOCOL_5[..end]), Err(Unread::Broken), "{end}");
+            assert_eq!(to_json(&PROTOCOL_5[..end]), Err(UnpickleError::Broken), "{end}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whose requests a listener on a loopback address answers.
+//! Restricts a loopback listener to requests for this machine.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -14,14 +14,14 @@ const REFUSAL: &str = "This listener is on a loopback address and answers reques
                        `Host: localhost`, or let downbeat listen on another address (`http:` or \
                        --http).\n";
 
-/// The names under which a listener on a loopback address is asked.
+/// The names that a loopback listener answers to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed {
     address: IpAddr,
 }
 
 impl Allowed {
-    /// `None`: others than this machine can ask at `address`, under names that are not known here.
+    /// `None` if other machines can reach `address`, under names that are unknown here.
     pub(super) fn on(address: SocketAddr) -> Option<Allowed> {
         let address = address.ip().to_canonical();
         address.is_loopback().then_some(Allowed { address })
@@ -31,7 +31,7 @@ impl Allowed {
     fn names(self, host: &str) -> bool {
         let Ok(authority) = host.parse::<Authority>() else { return false };
         let host = authority.host();
-        // No login in front, and nothing behind it but a port.
+        // Allow neither a login before it, nor anything but a port after it.
         let behind = authority.as_str().strip_prefix(host);
         let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
         if !behind.is_some_and(|it| it.is_empty() || it.strip_prefix(':').is_some_and(is_port)) {
@@ -41,16 +41,16 @@ impl Allowed {
             host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         match address.parse::<IpAddr>() {
             Ok(address) => {
-                let usual = [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()];
-                usual.contains(&address) || address == self.address
+                let loopback = [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()];
+                loopback.contains(&address) || address == self.address
             }
             Err(_) => host.eq_ignore_ascii_case("localhost"),
         }
     }
 }
 
-/// Passes requests on that are for this machine. Those without a `Host`, which no browser sends, are
-/// from health checkers that speak HTTP/1.0.
+/// Passes on requests for this machine. Requests without `Host`, which no browser sends, come from
+/// health checkers that speak HTTP/1.0.
 pub(super) async fn check(
     State(allowed): State<Allowed>,
     request: Request,
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loopback_address_is_asked_by_its_own_names_only() {
+    fn a_loopback_address_answers_to_its_own_names_only() {
         let allowed = |address: &str| Allowed::on(address.parse().unwrap());
         let here = allowed("127.0.0.1:9632").unwrap();
         for host in ["localhost", "LocalHost:9632", "127.0.0.1", "127.0.0.1:1", "[::1]:9632"] {

@@ -1,7 +1,6 @@
-//! The status of a replica as Prometheus' metrics.
+//! Formats the status of a replica as Prometheus metrics.
 //!
-//! Labels take few values: queues of the schedule, kinds and reasons; never entries, but for those that are
-//! paused.
+//! Labels have few values: queues of the schedule, kinds and reasons; never entries, except paused ones.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,7 +14,7 @@ use crate::core::{Lateness, QueueStatus, RefusedWrites};
 use crate::schedule::UnixMs;
 use crate::service::status::Status;
 
-/// All metrics, in the text format.
+/// All metrics, in Prometheus' text format.
 pub(super) fn text(status: &Status) -> prometheus::Result<String> {
     let mut families = Families(Vec::new());
     families.of_the_process(status);
@@ -45,7 +44,7 @@ impl Families {
             counts: impl Fn(&'a QueueStatus) -> &'a BTreeMap<Cow<'static, str>, u64>,
             label: &str,
         ) -> Vec<Metric> {
-            // Of the namespace, and so told by one replica only.
+            // Totals of the namespace, so only one replica reports them.
             let queues = status.queues.iter().filter(|_| status.leads());
             let queues = queues.flat_map(|(queue, of_queue)| {
                 counts(of_queue).iter().map(move |(name, count)| (queue, name, count))
@@ -155,7 +154,7 @@ impl Families {
         self.add(name, help, MetricType::GAUGE, samples);
     }
 
-    /// What is not known is left out.
+    /// Omits unknown values.
     fn add(&mut self, name: &str, help: &str, kind: MetricType, samples: Vec<Metric>) {
         if samples.is_empty() {
             return;

@@ -1,12 +1,12 @@
-//! Health, status and metrics over HTTP: `/livez`, `/readyz`, `/leaderz`, `/status`, `/metrics`. `routes`
-//! says what is answered here, and what on the control socket.
+//! Serves health, status and metrics over HTTP: `/livez`, `/readyz`, `/leaderz`, `/status`, `/metrics`.
+//! `routes` lists what is served here and on the control socket.
 //!
-//! It has a thread of its own and reads what the loop leaves behind at each turn, so that nothing a
-//! client does can delay a slot: the loop neither waits for it nor is asked by it. Connections are
-//! bounded in number, time and size, so that clients who say nothing use up nothing either.
+//! It has its own thread and reads what the loop publishes at each iteration, so that no client can
+//! delay a slot: the loop neither waits for this thread nor receives requests from it. Connections are
+//! bounded in number, duration and size, so that silent clients use up nothing either.
 //!
-//! On a loopback address only requests for this machine are answered: a page in somebody's browser
-//! whose own name is made to resolve to 127.0.0.1 ("DNS rebinding") would read everything else.
+//! A loopback address only answers requests for this machine. Otherwise a page in a user's browser
+//! whose own name resolves to 127.0.0.1 ("DNS rebinding") could read everything.
 
 mod host;
 mod metrics;
@@ -33,16 +33,16 @@ pub use self::probes::LIVE_WITHIN;
 pub use self::routes::on_socket;
 use crate::service::View;
 
-/// Open at once; the next one takes the place of the oldest.
-const MOST_CONNECTIONS: usize = 64;
-/// A client has so long to ask.
-const ASK_WITHIN: Duration = Duration::from_secs(5);
-/// A connection lasts no longer: it is for one question.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Bytes of a request's head.
-const LONGEST_HEAD: usize = 16 << 10;
+/// Maximum number of open connections; another one replaces the oldest.
+const MAX_CONNECTIONS: usize = 64;
+/// How long a client may take to send its request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum duration of a connection, which is for one request.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum bytes of a request's head.
+const MAX_HEAD: usize = 16 << 10;
 
-/// An address that is listened on, and answers once it serves.
+/// A bound address, not yet serving.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -56,10 +56,10 @@ pub struct Serving(
 );
 
 impl Server {
-    /// Listens from here on; port 0 stands for any that is free.
+    /// Listens at the address; port 0 means any free one.
     ///
     /// # Errors
-    /// When the address is in use, not of this machine, or not allowed.
+    /// If the address is in use, not on this machine, or not permitted.
     pub fn bind(address: SocketAddr) -> io::Result<Server> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -67,18 +67,18 @@ impl Server {
         Ok(Server { listener, runtime })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     ///
     /// # Errors
-    /// When the operating system does not say.
+    /// If the operating system does not report it.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers from now on what `view` shows, on a thread of its own.
+    /// Starts to serve what `view` shows, on a separate thread.
     ///
     /// # Errors
-    /// When there can be no more threads, or the operating system does not say where it listens.
+    /// If no thread can be started, or the operating system does not report the address.
     pub fn serve(self, view: View) -> io::Result<Serving> {
         let (stop, stopped) = oneshot::channel::<()>();
         let address = self.address()?;
@@ -98,20 +98,20 @@ impl Server {
     }
 }
 
-/// Takes connections for ever.
+/// Accepts connections forever.
 async fn accept(listener: TcpListener, routes: Router) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(MOST_CONNECTIONS);
+    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(MAX_CONNECTIONS);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if open.len() == MOST_CONNECTIONS
+                if open.len() == MAX_CONNECTIONS
                     && let Some(oldest) = open.pop_front()
                 {
                     oldest.abort();
                 }
                 open.push_back(tokio::spawn(converse(stream, routes.clone())).abort_handle());
-                // Who has asked already is answered before others can take its place.
+                // Pending requests are answered before new connections can replace theirs.
                 tokio::task::yield_now().await;
             }
             Err(error) => {
@@ -122,18 +122,18 @@ async fn accept(listener: TcpListener, routes: Router) -> io::Result<()> {
     }
 }
 
-/// One question, one answer. What goes wrong is the client's business.
+/// Serves one request and response. Errors concern only the client.
 async fn converse(stream: TcpStream, routes: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(ASK_WITHIN)
-        .max_buf_size(LONGEST_HEAD)
+        .header_read_timeout(REQUEST_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    let _ = tokio::time::timeout(ANSWER_WITHIN, connection).await;
+    let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
 }
 
-/// What is answered at the address.
+/// The routes of the address.
 fn routes(view: View, address: SocketAddr) -> Router {
     let routes = routes::on_tcp(view);
     match host::Allowed::on(address) {

@@ -19,24 +19,24 @@ use crate::service::heartbeat::Heartbeat;
 use crate::service::status::Status;
 use crate::service::{Request, View};
 
-/// A loop that was silent for longer hangs: idle it turns twice in this time, and no call that it
-/// makes is given longer than 5 s.
+/// A loop that is silent for longer hangs: when idle, it iterates twice in this time, and none of its
+/// calls may take longer than 5 s.
 pub const LIVE_WITHIN: Duration = Duration::from_secs(60);
 
-/// All paths, one a line.
+/// All paths, one per line.
 pub(super) const PATHS: &str = "/livez\n/readyz\n/leaderz\n/status\n/metrics\n";
 
-/// How it is known how the service fares.
+/// Where the state of the service comes from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// By what the loop left behind at its last turn.
+    /// What the loop published at its last iteration.
     View(Arc<View>),
-    /// By asking the loop.
+    /// The loop itself.
     Loop(Heartbeat, mpsc::Sender<Request>),
 }
 
 impl Source {
-    /// How long ago the loop last got on with its work.
+    /// How long ago the loop last made progress.
     fn age(&self) -> Duration {
         match self {
             Source::View(view) => view.heartbeat.age(),
@@ -67,7 +67,7 @@ pub(super) fn routes(source: Source) -> Router {
         .with_state(source)
 }
 
-/// Whether the loop turns.
+/// Whether the loop makes progress.
 async fn livez(State(source): State<Source>) -> Response {
     liveness(source.age()).into_response()
 }
@@ -80,7 +80,7 @@ fn liveness(age: Duration) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
-/// Whether a schedule is loaded, in whatever role; nothing is served before.
+/// Whether a schedule is loaded, in either role; nothing is served before that.
 async fn readyz(State(source): State<Source>) -> Result<Response, Refusal> {
     let entries = source.status().await?.schedule.map(|schedule| schedule.entries);
     Ok(match entries {

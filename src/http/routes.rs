@@ -1,4 +1,4 @@
-//! Which listener answers what.
+//! The routes of each listener.
 //!
 //! | | TCP | control socket |
 //! | --- | --- | --- |
@@ -16,19 +16,19 @@ use crate::control::{self, Api};
 use crate::service::View;
 use crate::service::heartbeat::Heartbeat;
 
-/// What anybody may ask who reaches the address.
+/// The routes for anybody who reaches the address.
 pub(super) fn on_tcp(view: View) -> Router {
     complete(probes::routes(Source::View(Arc::new(view))), PATHS.to_owned())
 }
 
-/// What root and the service's own user may ask. Its every answer says which service it is.
+/// The routes for root and the service's own user. Every response identifies the service.
 pub fn on_socket(heartbeat: Heartbeat, api: Api) -> Router {
     let probes = probes::routes(Source::Loop(heartbeat, api.service().clone()));
     let routes = probes.merge(control::reading(api.clone())).merge(control::acting(api.clone()));
     api.sign(complete(routes, format!("{PATHS}\n{}", control::RESOURCES)))
 }
 
-/// The routes, and what is answered beside them: all paths at `/`, and errors in JSON.
+/// Completes the routes: all paths at `/`, and errors in JSON.
 fn complete(routes: Router, paths: String) -> Router {
     let index = format!("downbeat {}\n\n{paths}", env!("CARGO_PKG_VERSION"));
     routes

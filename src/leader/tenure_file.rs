@@ -46,7 +46,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::clock::{SinceBoot, wall};
-use crate::ownership::{ROOT, WRITABLE_BY_OTHERS, us};
+use crate::ownership::{ROOT, WRITABLE_BY_OTHERS, effective_uid};
 use crate::regular_file;
 use crate::schedule::UnixMs;
 
@@ -203,7 +203,8 @@ impl Locked {
         }
         let file = regular_file::open_or_create_own(path)?;
         let found = file.metadata()?;
-        if ![us(), ROOT].contains(&found.uid()) || found.mode() & WRITABLE_BY_OTHERS != 0 {
+        if ![effective_uid(), ROOT].contains(&found.uid()) || found.mode() & WRITABLE_BY_OTHERS != 0
+        {
             let why = "it belongs to another user, or others may write to it";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }

@@ -1,4 +1,4 @@
-//! How many messages in how much time, as people write it: `100/s`, `30/m`, `500/h`.
+//! A rate of messages as people write it: `100/s`, `30/m`, `500/h`.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The largest number in front of a unit.
+/// Maximum number before the unit.
 pub const MAX_RATE: u32 = 1_000_000;
 
 /// Units with their milliseconds.
 const UNITS: [(&str, u32); 3] = [("s", 1000), ("m", 60_000), ("h", 3_600_000)];
 
-/// So many in each second, minute or hour.
+/// A number of messages per second, minute or hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     count: NonZeroU32,
@@ -20,7 +20,7 @@ pub struct Rate {
     period_ms: u32,
 }
 
-/// The text is no rate.
+/// Why a text is not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RateError {
     /// `100`
@@ -57,13 +57,13 @@ impl RateError {
 }
 
 impl Rate {
-    /// How many in each period.
+    /// The number of messages per period.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.count.get()
     }
 
-    /// The milliseconds of a period.
+    /// The length of the period in milliseconds.
     #[must_use]
     pub fn period_ms(&self) -> u32 {
         self.period_ms
@@ -88,7 +88,7 @@ impl FromStr for Rate {
     }
 }
 
-/// As it is written.
+/// As people write it.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.count, self.unit)

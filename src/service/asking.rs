@@ -1,4 +1,4 @@
-//! What the store and others are asked, and whose answer is whose.
+//! Sends requests to the store and others, and matches their responses.
 
 use std::future::Future;
 
@@ -11,28 +11,28 @@ use crate::manual::Refused;
 use crate::pending::Pending;
 use crate::store::contract::{Counters, PausesRead, Snapshot, Store, StoreError};
 
-/// An answer, and whose.
+/// A response, and what requested it.
 pub(super) enum Done {
-    /// The scheduler's.
+    /// For the scheduler.
     Answered(RequestId, Result<Answer, StoreError>),
-    /// A carrier's.
+    /// From a carrier.
     Published(RequestId, Vec<Delivery>),
-    /// Of somebody who wants the status.
+    /// For a request of the status.
     Counted(Option<Counters>, Option<PausesRead>, oneshot::Sender<Status>),
-    /// Of somebody who wants to know of all entries.
+    /// For a request of all entries.
     Listed(Option<Snapshot>, Option<PausesRead>, oneshot::Sender<Vec<EntryStatus>>),
-    /// Of somebody who wants to know of one.
+    /// For a request of one entry.
     Detailed(
         Option<Snapshot>,
         Option<PausesRead>,
         String,
         oneshot::Sender<Result<Box<EntryDetail>, Refused>>,
     ),
-    /// Of the loop, as somebody has paused or resumed here.
+    /// For the loop, after a pause or resume on this replica.
     Paused(Option<PausesRead>),
 }
 
-/// Asks the store on the scheduler's behalf.
+/// Sends the scheduler's request to the store.
 pub(super) fn ask(
     pending: &mut Pending<Done>,
     store: &mut impl Store,

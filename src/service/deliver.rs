@@ -4,7 +4,7 @@ use crate::carrier::{Carrier, PublishOutcome};
 use crate::clock::SinceBoot;
 use crate::core::{Carried, Delivery, Publish};
 
-/// Publishes the messages of one queue that it has room for, each as long as that is allowed.
+/// Publishes the messages of one queue that it has room for, each within its time limit.
 pub(super) async fn deliver(carrier: &impl Carrier, publish: Publish) -> Vec<Delivery> {
     let Publish { queue, messages, not_after } = publish;
     let is_bounded = messages.iter().any(|message| message.max_queued.is_some());

@@ -1,4 +1,4 @@
-//! All there is to say of one entry.
+//! All details of one entry.
 
 use std::iter;
 use std::num::NonZeroU32;
@@ -12,53 +12,53 @@ use crate::schedule::entry::Expires;
 use crate::schedule::progress::Progress;
 use crate::schedule::{CatchUp, Entry, UnixMs};
 
-/// So many slots to come are shown.
+/// How many future slots are shown.
 const NEXT_SLOTS: usize = 5;
 
-/// What `list ENTRY` shows, but for what became of its slots. Lengths are as schedule files have them:
+/// What `list ENTRY` shows, except for past outcomes. Durations are written as in schedule files:
 /// `1h30m`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EntryDetail {
     /// What `list` shows of it.
     #[serde(flatten)]
     pub status: EntryStatus,
-    /// The kind of worker that takes from its queue.
+    /// The kind of worker of its queue.
     pub worker: String,
-    /// The carrier of its queue, without secrets; none: the store.
+    /// The carrier of its queue, without secrets; `None` means the store.
     pub carrier: Option<String>,
-    /// Of a crontab line with hashes, the line that it stands for.
+    /// For a crontab line with hashes, the line they resolve to.
     pub resolved: Option<String>,
-    /// No slot is earlier, RFC 3339 in the entry's zone.
+    /// The earliest possible slot, RFC 3339 in the entry's zone.
     pub start: Option<String>,
-    /// No slot is later.
+    /// The latest possible slot.
     pub end: Option<String>,
-    /// Some days have no slots.
+    /// Whether `except` leaves out days.
     pub leaves_out_days: bool,
     /// Which missed slots are sent: `latest`, `all` or `none`.
     pub catch_up: String,
-    /// How old they may be.
+    /// The maximum age of a missed slot.
     pub within: String,
     /// How long a message may wait for a worker; `next`: until the next slot.
     pub expires: Option<String>,
-    /// Messages are held back for up to so long.
+    /// The maximum delay of a message.
     pub jitter: Option<String>,
-    /// Messages of entries with one tag are spread over so long.
+    /// The window over which messages of entries with a common tag are spread.
     pub spread: Option<String>,
-    /// So many slots are still to be dispatched, of an entry with a limit.
+    /// Slots left to dispatch, for an entry with a limit.
     pub left: Option<u64>,
-    /// A slot is skipped while the queue holds so many messages.
+    /// The number of queued messages from which a slot is skipped.
     pub max_queued: Option<u32>,
-    /// A slot is skipped while the task of the one before still runs, for up to so long.
+    /// How long a running task may cause the next slot to be skipped.
     pub overlap: Option<String>,
     /// 0 to 255, as the worker reads it.
     pub priority: Option<u8>,
-    /// Labels to select entries by.
+    /// Labels for selecting entries.
     pub tags: Vec<String>,
     /// The next few slots.
     pub slots: Vec<ComingSlot>,
 }
 
-/// A slot to come.
+/// A future slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComingSlot {
     /// RFC 3339 in the entry's zone.
@@ -72,7 +72,7 @@ pub struct ComingSlot {
 }
 
 impl EntryDetail {
-    /// All there is to say of an entry, given how far it has come.
+    /// All details of an entry with this progress.
     #[must_use]
     pub fn new(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> EntryDetail {
         let (queue, bounds) = (&entry.message.queue, entry.bounds.as_ref());
@@ -153,7 +153,7 @@ mod tests {
     const NOW: UnixMs = UnixMs::from_secs(1_798_761_605);
 
     #[test]
-    fn all_of_an_entry_is_said_and_nothing_else() {
+    fn all_details_of_an_entry_are_shown_and_nothing_else() {
         let plain = EntryDetail::new(&every("plain", 60), None, NOW);
         let json = serde_json::to_value(&plain).unwrap();
         let said = json.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_to_come_are_due_when_their_messages_go_and_no_more_than_are_left() {
+    fn future_slots_have_due_times_and_stop_at_the_limit() {
         let mut entry = every("tick", 60);
         entry.delay = Some(Box::new(Delay::spread(Duration::from_secs(60), 1, 2)));
         let seconds = |progress: Option<&Progress>, entry: &Entry| -> Vec<(i64, i64)> {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_slot_is_told_with_its_outcome_and_apart_from_the_last_that_was_sent() {
+    fn the_last_slot_has_its_outcome_and_differs_from_the_last_one_sent() {
         let entry = every("tick", 60);
         let [sent, skipped] = [1_798_761_540, 1_798_761_600].map(UnixMs::from_secs);
         let status = |progress: &Progress| entry_status(&entry, Some(progress), NOW);
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(output.last_skipped(), Some("too_late"));
         assert_eq!(output.last_utc.as_deref(), Some("2027-01-01T00:00:00Z"));
         assert_eq!(output.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
-        // An edit: what was sent before is still known.
+        // After an edit, what was sent before is still known.
         let edited = Progress { through: NOW, ..was_sent.clone() };
         let output = status(&edited);
         assert_eq!(output.last_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
@@ -268,12 +268,12 @@ mod tests {
         let output = status(&Progress { outcome, ..edited });
         assert_eq!((output.last, output.last_outcome), (None, None));
         assert_eq!(output.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
-        // Settled up to some instant that is no slot.
+        // Settled through an instant that is not a slot.
         let repaired = Progress { dispatched: Some(sent), ..Progress::through(NOW) };
         let output = status(&repaired);
         assert_eq!((output.last, output.last_outcome), (None, None));
         assert_eq!(output.last_sent_utc.as_deref(), Some("2026-12-31T23:59:00Z"));
-        // Up to a slot of which no more is known.
+        // Settled through a slot whose outcome is unknown.
         assert!(status(&Progress::through(sent)).last.is_some());
         assert_eq!(entry_status(&entry, None, NOW).last, None);
     }

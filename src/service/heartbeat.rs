@@ -1,4 +1,4 @@
-//! When the loop last got on with its work.
+//! When the loop last made progress.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::clock::SinceBoot;
 
-/// Beaten by the loop itself, at every turn and every answer of the broker; read by whoever has to
-/// know whether the loop hangs.
+/// A heartbeat of the loop: updated at every iteration and every response of the broker, and read by
+/// whoever has to know whether the loop hangs.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
     /// Milliseconds since boot.
@@ -15,7 +15,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// One that beats now for the first time.
+    /// A heartbeat that starts now.
     pub(crate) fn new() -> Heartbeat {
         Heartbeat { last: Arc::new(AtomicU64::new(now())) }
     }
@@ -24,7 +24,7 @@ impl Heartbeat {
         self.last.store(now(), Ordering::Relaxed);
     }
 
-    /// How long ago the last beat was, suspend included.
+    /// How long ago the last beat was, including suspend.
     #[must_use]
     pub fn age(&self) -> Duration {
         Duration::from_millis(now().saturating_sub(self.last.load(Ordering::Relaxed)))

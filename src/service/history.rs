@@ -15,19 +15,19 @@ use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Schedule, TaskIds, UnixMs, Zone};
 use crate::store::contract::{History, HistoryQuery, PastEvent, StoreError};
 
-/// So many lines are shown if nothing else is asked for.
-pub const USUAL_COUNT: usize = 50;
-/// No more lines are shown at once.
+/// Default number of lines.
+pub const DEFAULT_COUNT: usize = 50;
+/// Maximum number of lines.
 pub const MAX_COUNT: usize = 10_000;
-/// No more are looked through for those whose wall time fits.
+/// Maximum number of slots that are searched for those whose local time matches.
 const MAX_READ: usize = 160_000;
-/// No text of a store is shown that is longer in bytes: names have at most 255.
+/// Maximum bytes of a text from a store; names have at most 255.
 const MAX_TEXT: usize = 300;
 
-/// Why nothing is shown.
+/// Why no history is shown.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// A time is none, or nothing is known of the entry.
+    /// A time is invalid, or nothing is known of the entry.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The store does not answer.
@@ -35,16 +35,16 @@ pub enum HistoryError {
     Store(StoreError),
 }
 
-/// What part of the history to show.
+/// Which part of the history to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// Of one entry, or of all.
+pub struct HistoryRequest {
+    /// The entry; `None` means all.
     pub entry: Option<String>,
-    /// Slots from here on: RFC 3339, or what the clock of the entry's zone shows.
+    /// The earliest slot: RFC 3339, or local time in the entry's zone.
     pub from: Option<String>,
-    /// Slots before this time.
+    /// Only slots before this time.
     pub to: Option<String>,
-    /// Of those, the newest so many; at most [`MAX_COUNT`].
+    /// Show the newest ones up to this number; at most [`MAX_COUNT`].
     pub count: usize,
 }
 
@@ -53,11 +53,11 @@ pub struct Asked {
 pub struct Past {
     /// In the order in which they were recorded.
     pub events: Vec<PastSlot>,
-    /// There are older ones than these.
+    /// Whether there are older slots than these.
     pub more: bool,
 }
 
-/// What became of one slot, or of several skipped in a row.
+/// The outcome of one slot, or of several skipped in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastSlot {
     /// The entry's name.
@@ -66,17 +66,18 @@ pub struct PastSlot {
     pub slot: String,
     /// The same in UTC.
     pub slot_utc: UnixMs,
-    /// When it was due, in the entry's zone; none of a message that somebody asked for.
+    /// When it was due, in the entry's zone; `None` for a manual message.
     pub due: Option<String>,
     /// The same in UTC.
     pub due_utc: Option<UnixMs>,
-    /// When this was recorded, by the store's clock, in the entry's zone: when it was sent, if it was.
+    /// When this was recorded (and, if sent, when it was sent), by the store's clock, in the entry's
+    /// zone.
     pub recorded: String,
     /// The same in UTC.
     pub recorded_utc: UnixMs,
-    /// How long after the due time that was.
+    /// The recorded time minus the due time.
     pub lateness_ms: Option<i64>,
-    /// The kind of what was sent, or the reason why it was not.
+    /// The kind of a sent message, or the reason of a skip.
     pub outcome: String,
     /// Why it was sent, if it was.
     pub kind: Option<String>,
@@ -84,13 +85,13 @@ pub struct PastSlot {
     pub reason: Option<String>,
     /// How many slots this stands for; 10,000 means "or more".
     pub count: u64,
-    /// Where it went or would have gone; none where that is no longer known.
+    /// The queue it was or would have been sent to; `None` if no longer known.
     pub queue: Option<String>,
-    /// Of what was sent, where it is still known.
+    /// The task id of a sent message; `None` if no longer known.
     pub task_id: Option<Uuid>,
-    /// The term of the leader that recorded it, where that is still known.
+    /// The term of the leader that recorded it; `None` if no longer known.
     pub term: Option<u64>,
-    /// Who asked for the message, or paused the entry.
+    /// Who requested the message, or paused the entry.
     pub by: Option<String>,
     /// Why the entry was paused.
     pub note: Option<String>,
@@ -132,7 +133,7 @@ impl PastSlot {
     }
 }
 
-/// The slots that are asked for, from the first to before the second.
+/// A range of slots, excluding its end.
 #[derive(Clone, Copy, Debug)]
 struct Range {
     from: Option<UnixMs>,
@@ -140,8 +141,8 @@ struct Range {
 }
 
 impl Range {
-    /// As the clock of a zone shows it.
-    fn by(zone: &Zone, asked: &Asked) -> Result<Range, Refused> {
+    /// The requested range as local times in a zone.
+    fn by(zone: &Zone, asked: &HistoryRequest) -> Result<Range, Refused> {
         let time = |flag: &str, text: &Option<String>| {
             let parsed = text.as_ref().map(|text| instant::parse(text, zone)).transpose();
             parsed.map_err(|error| Refused::Invalid(format!("{flag}: {error}; {}", instant::HINT)))
@@ -154,7 +155,7 @@ impl Range {
     }
 }
 
-/// The zones of entries. What has left the schedule is shown in UTC.
+/// The zones of entries. Entries that have left the schedule are shown in UTC.
 struct Zones<'a> {
     schedule: &'a Schedule,
     utc: Zone,
@@ -165,8 +166,8 @@ impl Zones<'_> {
         self.schedule.get(entry).map_or(&self.utc, |entry| &entry.zone)
     }
 
-    /// What is asked for, by the zones that entries have: of the named one, or of all.
-    fn ranges(&self, asked: &Asked) -> Result<HashMap<Tz, Range>, Refused> {
+    /// The requested range in the zone of the named entry, or in each entry's zone.
+    fn ranges(&self, asked: &HistoryRequest) -> Result<HashMap<Tz, Range>, Refused> {
         let mut ranges = HashMap::new();
         let mut add = |zone: &Zone| -> Result<(), Refused> {
             if let Vacant(place) = ranges.entry(zone.iana()) {
@@ -185,12 +186,12 @@ impl Zones<'_> {
     }
 }
 
-/// Reads what is asked for from the history that `read` reads.
+/// Selects the requested part of the history; `read` reads it from the store.
 ///
 /// # Errors
-/// When a time is none, or nothing is known of the named entry; or as `read` does.
+/// If a time is invalid, or nothing is known of the named entry; or if `read` fails.
 pub async fn past(
-    asked: &Asked,
+    asked: &HistoryRequest,
     schedule: &Schedule,
     ids: &TaskIds,
     mut read: impl AsyncFnMut(HistoryQuery) -> Result<History, StoreError>,
@@ -205,7 +206,7 @@ pub async fn past(
     let entry: Option<Arc<str>> = asked.entry.as_deref().map(Arc::from);
     let mut query = HistoryQuery {
         entry: entry.clone(),
-        // As wide as the widest.
+        // The union of all ranges.
         from: ranges.values().map(|range| range.from).min().flatten(),
         to: ranges.values().map(|range| range.to).max().flatten(),
         limit: count,
@@ -256,7 +257,7 @@ mod tests {
         }
     }
 
-    /// Three entries: of UTC, of Seoul (9 h ahead), of Los Angeles (8 h behind).
+    /// Three entries: in UTC, in Seoul (9 h ahead), in Los Angeles (8 h behind).
     fn schedule() -> Schedule {
         let of = |name, zone| {
             let mut entry = every(name, 60);
@@ -271,12 +272,17 @@ mod tests {
         Schedule { entries, ..Schedule::default() }
     }
 
-    fn asked(entry: Option<&str>, from: Option<&str>, to: Option<&str>, count: usize) -> Asked {
+    fn asked(
+        entry: Option<&str>,
+        from: Option<&str>,
+        to: Option<&str>,
+        count: usize,
+    ) -> HistoryRequest {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        Asked { entry: text(entry), from: text(from), to: text(to), count }
+        HistoryRequest { entry: text(entry), from: text(from), to: text(to), count }
     }
 
-    fn past_of(asked: &Asked, events: &[PastEvent]) -> Result<Past, HistoryError> {
+    fn past_of(asked: &HistoryRequest, events: &[PastEvent]) -> Result<Past, HistoryError> {
         let read = async |query: HistoryQuery| {
             let mut selection = Selection::new(&query);
             events.iter().cloned().for_each(|event| selection.add(event));
@@ -310,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_skipped_has_a_reason_and_no_task_id() {
+    fn a_skipped_slot_has_a_reason_and_no_task_id() {
         let mut skipped = event("greenwich", 0, Outcome::Skipped(SkipReason::TooLate));
         skipped.line.count = 12;
         let shown = past_of(&asked(None, None, None, 50), &[skipped]).unwrap().events.remove(0);
@@ -329,14 +335,14 @@ mod tests {
         assert_eq!(shown[0].task_id, Some(Uuid::from_u128(7)));
         assert_eq!(shown[0].by.as_deref(), Some("ann@host"));
         assert_eq!((shown[0].due.as_deref(), shown[0].lateness_ms), (None, None));
-        // Its id did not follow from the slot, so it is not made up from it.
+        // Its id is not derived from the slot, so none is computed.
         assert_eq!(shown[1].task_id, None);
     }
 
     #[test]
-    fn the_newest_are_shown_oldest_first_and_that_there_are_more_is_said() {
+    fn the_newest_are_shown_oldest_first_with_a_flag_for_more() {
         let events: Vec<_> = (0..6).map(|n| event("greenwich", n * HOUR_MS, SENT)).collect();
-        let slots = |asked: &Asked| {
+        let slots = |asked: &HistoryRequest| {
             let past = past_of(asked, &events).unwrap();
             let hours = past.events.iter().map(|event| event.slot_utc.0 / HOUR_MS);
             (hours.collect::<Vec<_>>(), past.more)
@@ -357,7 +363,7 @@ mod tests {
             events.extend(names.map(|name| event(name, hour * HOUR_MS, SENT)));
         }
         let (from, to) = (Some("1970-01-05 12:00"), Some("1970-01-05 13:00"));
-        let hours = |asked: &Asked| {
+        let hours = |asked: &HistoryRequest| {
             let past = past_of(asked, &events).unwrap();
             let hour = |event: PastSlot| (event.entry, event.slot_utc.0 / HOUR_MS);
             (past.events.into_iter().map(hour).collect::<Vec<_>>(), past.more)
@@ -366,7 +372,7 @@ mod tests {
         let noon = 4 * 24 + 12;
         let all =
             shown([("seoul", noon - 9), ("gone", noon), ("greenwich", noon), ("la", noon + 8)]);
-        // However few are asked for at first: what the zones leave out does not count.
+        // The requested number does not limit what is searched: slots outside the range do not count.
         assert_eq!(hours(&asked(None, from, to, 50)), (all.to_vec(), false));
         assert_eq!(hours(&asked(None, from, to, 4)), (all.to_vec(), false));
         assert_eq!(hours(&asked(None, from, to, 3)), (all[1..].to_vec(), true));
@@ -374,9 +380,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_of_a_name_is_told_from_nothing_to_show() {
+    fn an_unknown_name_is_distinguished_from_an_empty_history() {
         let events = [event("gone", 0, SENT)];
-        let refused = |asked: &Asked| past_of(asked, &events).unwrap_err().to_string();
+        let refused = |asked: &HistoryRequest| past_of(asked, &events).unwrap_err().to_string();
         assert_eq!(past_of(&asked(Some("gone"), None, None, 9), &events).unwrap().events.len(), 1);
         let later = Some("2027-01-01T00:00Z");
         for nothing in [asked(Some("gone"), later, None, 9), asked(Some("seoul"), None, None, 9)] {
@@ -390,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_store_says_is_bounded() {
+    fn texts_of_a_store_are_bounded() {
         let long = "x".repeat(5_000);
         let mut hostile = event(&long, i64::MAX, Outcome::Dispatched(Kind::Manual));
         hostile.at = UnixMs::MIN;

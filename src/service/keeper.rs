@@ -1,4 +1,4 @@
-//! Keeps the files of each accepted schedule for a start that finds them invalid, away from the loop.
+//! Keeps the files of each accepted schedule for a start that finds them invalid, outside the loop.
 
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -8,37 +8,38 @@ use crate::clock;
 use crate::config::{KeepError, KeptFiles, ScheduleFile};
 use crate::schedule::UnixMs;
 
-/// What came of keeping the last accepted schedule; at first nothing.
+/// The result of keeping the last accepted schedule; initially none.
 pub(super) type Outcome = Option<KeptSchedule>;
 
-/// Whether the files of a schedule are kept.
+/// Whether the files of a schedule were kept.
 #[derive(Clone, Debug)]
 pub(super) struct KeptSchedule {
     /// The content hash.
     pub(super) hash: Uuid,
-    /// When they were accepted, or why they are not kept.
+    /// When they were accepted, or why they were not kept.
     pub(super) accepted_at: Result<UnixMs, NotKept>,
 }
 
-/// The files of the schedule could not be kept.
+/// Why the files of the schedule could not be kept.
 #[derive(Clone, Debug)]
 pub(super) struct NotKept {
-    /// Why.
+    /// The error.
     pub(super) why: String,
-    /// When those of an earlier schedule were accepted that are still kept.
+    /// When the files of an earlier schedule, which are still kept, were accepted.
     pub(super) older: Option<UnixMs>,
 }
 
-/// Writes the copy.
+/// Keeps accepted schedule files.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    /// The schedule that was accepted last; earlier ones need not be kept any more.
+    /// The newest accepted schedule; earlier ones need not be kept any more.
     newest: watch::Sender<Option<(Uuid, Vec<ScheduleFile>)>>,
     outcome: watch::Receiver<Outcome>,
 }
 
 impl Keeper {
-    /// A keeper, which writes one copy at a time on a thread for blocking calls, and what comes of it.
+    /// A keeper that writes one copy at a time on a thread for blocking calls, and a receiver of its
+    /// results.
     pub(super) fn new(copy: KeptFiles) -> (Keeper, watch::Receiver<Outcome>) {
         let (newest, accepted) = watch::channel(None);
         let (outcomes, outcome) = watch::channel(None);
@@ -46,7 +47,7 @@ impl Keeper {
         (Keeper { newest, outcome: outcome.clone() }, outcome)
     }
 
-    /// Has these files kept, unless they are.
+    /// Requests that these files are kept, unless they already are.
     pub(super) fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>) {
         let has_failed =
             self.outcome.borrow().as_ref().is_some_and(|kept| kept.accepted_at.is_err());
@@ -70,7 +71,7 @@ async fn write_copies(
         let copy = copy.clone();
         let write = move || {
             let kept = copy.keep(hash, &files, clock::wall());
-            // A failed write leaves the copy from before.
+            // A failed write leaves the previous copy.
             kept.map_err(|error| (error, copy.accepted_at()))
         };
         let Ok(kept) = tokio::task::spawn_blocking(write).await else { return };
@@ -82,7 +83,7 @@ async fn write_copies(
     }
 }
 
-/// The same failure is logged once.
+/// Logs a repeated failure only once.
 fn log(kept: &Result<UnixMs, (KeepError, Option<UnixMs>)>, failure_before: Option<&str>) {
     let (error, older) = match kept {
         Ok(accepted_at) => return debug!(%accepted_at, "the schedule files are kept"),

@@ -1,4 +1,4 @@
-//! How the scheduler's events read in the log.
+//! Writes the scheduler's events to the log.
 
 use tracing::{debug, error, info, warn};
 
@@ -6,9 +6,9 @@ use crate::core::{ANOTHER_SERVER, Log};
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action, Ended, Item, Repaired};
 use crate::schedule::{Kind, Schedule, UnixMs};
-use crate::telemetry::Gathering;
+use crate::telemetry::BufferedLog;
 
-/// Of slots whose registration ended, so many entries are logged; the rest as a number.
+/// Of slots whose registration ended, this many entries are logged; the rest are counted.
 const MAX_LOGGED: usize = 1_000;
 
 /// Writes the lines of one event.
@@ -18,14 +18,14 @@ pub(crate) fn write(event: &Log) {
             info!(term = &**term, entries, changes, "took office");
         }
         Log::Recorded { schedule, items, at, recovered } => {
-            let _gathering = (items.len() > 1).then(Gathering::start);
+            let _buffered = (items.len() > 1).then(BufferedLog::start);
             for (item, task_id) in items {
                 recorded(schedule, item, task_id, *at, *recovered);
             }
         }
         Log::Ended(ended) => write_ended(ended),
         Log::Repaired(repaired) => {
-            let _gathering = (repaired.len() > 1).then(Gathering::start);
+            let _buffered = (repaired.len() > 1).then(BufferedLog::start);
             for Repaired { entry, what } in repaired.iter().take(MAX_LOGGED) {
                 warn!(entry = &**entry, %what, "repaired");
             }
@@ -88,7 +88,7 @@ pub(crate) fn write(event: &Log) {
     }
 }
 
-/// The one line for each slot sent and each run of slots skipped.
+/// Logs one line for each slot sent and each run of slots skipped.
 fn recorded(schedule: &Schedule, item: &Item, task_id: &uuid::Uuid, at: UnixMs, recovered: bool) {
     let entry = &schedule.entries[item.entry as usize];
     let (name, slot) = (&*entry.name, item.slot);
@@ -100,7 +100,7 @@ fn recorded(schedule: &Schedule, item: &Item, task_id: &uuid::Uuid, at: UnixMs, 
             let recovered = recovered.then_some(true);
             info!(entry = name, queue, %slot, lateness_ms, %task_id, kind, recovered, "dispatched");
         }
-        // As somebody wants it.
+        // Somebody paused it on purpose.
         Action::Skip { reason: reason @ SkipReason::Paused, count } => {
             info!(entry = name, %slot, %reason, count, "skipped");
         }
@@ -111,7 +111,7 @@ fn recorded(schedule: &Schedule, item: &Item, task_id: &uuid::Uuid, at: UnixMs, 
 }
 
 fn write_ended(ended: &[Ended]) {
-    let _gathering = (ended.len() > 1).then(Gathering::start);
+    let _buffered = (ended.len() > 1).then(BufferedLog::start);
     for Ended { entry, slot, reason, count, .. } in ended.iter().take(MAX_LOGGED) {
         warn!(entry = &**entry, %slot, %reason, count, "skipped");
     }

@@ -1,5 +1,5 @@
-//! Messages that somebody asks for. Each is sent in a task of its own, so that the loop waits for none; the
-//! task has the loop's store do its part.
+//! Sends manual messages, each in its own task, so that the loop waits for none. The task requests the
+//! store's part from the loop.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,21 +19,21 @@ use crate::store::contract::{
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// What such a task wants of the loop.
+/// A request of such a task to the loop.
 pub(super) enum ManualRequest {
-    /// That the store takes a message.
+    /// Send a message through the store.
     Send(Box<ManualMessage>, Answer<Sent>),
-    /// That the store notes what becomes of a message.
+    /// Record the outcome of a message in the store.
     Note(Box<ManualNote>, Answer<Noted>),
-    /// That the store notes what becomes of a backfill.
+    /// Record the state of a backfill in the store.
     NoteBackfill(Box<BackfillNote>, Answer<Option<OpenBackfill>>),
-    /// The pauses.
+    /// Read the pauses.
     Pauses(Answer<PausesRead>),
-    /// Nothing more.
+    /// The task has finished.
     Done,
 }
 
-/// The loop's store, as a task reaches it.
+/// The loop's store, as seen by a task.
 struct LoopStore(mpsc::UnboundedSender<ManualRequest>);
 
 impl LoopStore {
@@ -49,7 +49,7 @@ impl LoopStore {
 }
 
 impl LoopStore {
-    /// The pause of an entry, during which messages that somebody asks for go all the same.
+    /// The pause of an entry; manual messages are sent during it all the same.
     async fn pause_of(&self, schedule: &Schedule, entry: &str) -> Option<PauseStatus> {
         let read = super::in_time(self.ask(ManualRequest::Pauses)).await?;
         status::pause_of(schedule.get(entry)?, &read.to_pauses(), read.now)
@@ -115,7 +115,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         });
     }
 
-    /// Has the store do its part; the loop does not wait for it.
+    /// Passes the request to the store; the loop does not wait for the response.
     pub(super) fn on_manual(&mut self, request: ManualRequest) -> Option<Event> {
         match request {
             ManualRequest::Send(message, answer) => {

@@ -1,7 +1,7 @@
-//! The loop: waits for events, has the [scheduler](crate::core) decide, and performs what it decides.
+//! The loop: waits for events, lets the [scheduler](crate::core) decide, and carries out its actions.
 //!
-//! It neither retries nor reorders. Every call that it makes has a deadline, and it waits for none of them:
-//! an answer is an event like any other.
+//! It neither retries nor reorders. Every call has a deadline, and the loop waits for none of them: a
+//! response is an event like any other.
 
 mod asking;
 mod deliver;
@@ -48,72 +48,72 @@ use crate::store::contract::{PausesRead, Snapshot, Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::tzdata::Tzdata;
 
-/// The clock is looked at again after at most this long.
+/// Maximum time before the clock is read again.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
-/// How long a service that stops waits for carriers.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// While there is much to do, those who watch see what the loop knew at most this long ago.
-const SEEN_EVERY: Duration = Duration::from_millis(100);
-/// Whoever looks does not wait longer for the store's counters and pauses.
+/// How long a stopping service waits for carriers.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum age of what watchers see while the loop is busy.
+const VIEW_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a request for the status waits for the store's counters and pauses.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the service is asked from outside.
+/// A request to the service from outside.
 #[derive(Debug)]
 pub enum Request {
-    /// Load the schedule files again; answered with what changed or why it was refused.
+    /// Load the schedule files again; returns what changed or why it was refused.
     Reload(oneshot::Sender<Result<String, String>>),
-    /// Make way for another replica.
+    /// Hand over the lead to another replica.
     Resign(oneshot::Sender<Result<(), String>>),
-    /// What it knows of itself.
+    /// The status of this replica.
     Status(oneshot::Sender<Status>),
-    /// What it knows of the entries.
+    /// The status of all entries.
     List(oneshot::Sender<Vec<EntryStatus>>),
-    /// What it knows of one entry.
+    /// The status of one entry.
     Entry(String, oneshot::Sender<Result<Box<EntryDetail>, Refused>>),
-    /// The schedule that is in force.
+    /// The active schedule.
     Schedule(oneshot::Sender<Arc<Schedule>>),
-    /// Publish a message that somebody asks for.
+    /// Publish a message now.
     Trigger(Box<Trigger>, oneshot::Sender<Result<Triggered, Refused>>),
-    /// Publish the first few slots of a stretch of the past.
+    /// Publish the first few slots of a range in the past.
     Backfill(Box<Backfill>, oneshot::Sender<Result<Backfilled, Refused>>),
     /// Pause or resume.
     Pause(Box<pausing::Asked>, pausing::writer::Answer),
-    /// Say in the log what it knows of itself.
+    /// Log a summary of the status.
     LogState,
-    /// Finish the publish in hand, resign and leave.
+    /// Finish the publish in progress, resign and exit.
     Stop,
 }
 
-/// What does not change while the service runs.
+/// Settings that do not change while the service runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Keeps several schedulers apart on one store.
+    /// Separates schedulers on one store.
     pub namespace: String,
-    /// Where state and messages are, but for those of queues on a carrier.
+    /// Where state and messages are kept, except for queues on a carrier.
     pub broker: config::Broker,
-    /// A slot up to this late is on time.
+    /// Up to this lateness, a slot is on time.
     pub grace: Duration,
     /// How long the history is kept.
     pub history: History,
 }
 
-/// What a service is made of, whatever its store.
+/// The parts of a service, independent of its store.
 pub struct Parts<C, K> {
-    /// What does not change.
+    /// The fixed settings.
     pub settings: Settings,
-    /// Decides what is due.
+    /// Determines what is due.
     pub clock: K,
-    /// Makes the messages.
+    /// Renders the messages.
     pub renderer: Renderer,
     /// Loads the schedule again.
     pub loader: Loader,
-    /// As loaded first.
+    /// The schedule as first loaded.
     pub schedule: Arc<Schedule>,
-    /// Is told how the service fares.
+    /// Is notified of the service's state.
     pub supervisor: Supervisor,
-    /// Takes messages of queues that are not on the store.
+    /// Takes messages for queues that are not on the store.
     pub carrier: C,
-    /// The zones of timings that are no longer in the schedule.
+    /// Zones for timings that are no longer in the schedule.
     pub zones: Arc<Tzdata>,
 }
 
@@ -126,35 +126,35 @@ pub struct Service<S, C, K> {
     renderer: Renderer,
     loader: Loader,
     supervisor: Supervisor,
-    /// Pauses and resumes.
+    /// Writes pauses.
     pause_writer: PauseWriter,
     reports: Reports,
     scheduler: Scheduler,
-    /// What store and carriers were asked and have not answered.
+    /// Requests to store and carriers without a response yet.
     pending: Pending<Done>,
-    /// A reload whose schedule is not in force yet.
+    /// A reload whose schedule is not active yet.
     reloading: Option<Reloading>,
     manual: mpsc::UnboundedReceiver<ManualRequest>,
     to_manual: mpsc::UnboundedSender<ManualRequest>,
-    /// Tasks that send what somebody asked for.
+    /// How many tasks are sending manual messages.
     manual_tasks: usize,
     heartbeat: Heartbeat,
-    /// For those who look without asking.
+    /// The status for watchers.
     seen: watch::Sender<Arc<Status>>,
     seen_at: Instant,
 }
 
-/// How the service fares, to be looked at without asking the loop.
+/// A view of the service's status that does not involve the loop.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// When the loop last got on with its work.
+    /// When the loop last made progress.
     pub heartbeat: Heartbeat,
     seen: watch::Receiver<Arc<Status>>,
     reports: Reports,
 }
 
 impl View {
-    /// What the loop knew at its last iteration, and all else as it is now.
+    /// The status: what the loop knew at its last iteration, with everything else up to date.
     #[must_use]
     pub fn status(&self) -> Status {
         let mut status = Status::clone(&self.seen.borrow());
@@ -164,7 +164,7 @@ impl View {
 }
 
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
-    /// A service that runs once `run` is awaited.
+    /// A service that starts when `run` is awaited.
     pub fn new(
         parts: Parts<C, K>,
         store: S,
@@ -207,7 +207,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// A view of the service, which goes on while it runs.
+    /// A view of the service, which stays up to date while it runs.
     pub fn view(&mut self) -> View {
         self.scheduler.watch();
         self.seen.send_replace(Arc::new(self.own_status()));
@@ -215,12 +215,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         View { heartbeat, seen: self.seen.subscribe(), reports }
     }
 
-    /// When the loop last got on with its work.
+    /// When the loop last made progress.
     pub fn heartbeat(&self) -> Heartbeat {
         self.heartbeat.clone()
     }
 
-    /// Serves until told to stop; then nothing is half done.
+    /// Serves until told to stop; then nothing is left half done.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let lease = self.reports.leadership.borrow_and_update().clone();
         self.handle(Event::Lease(lease)).await;
@@ -267,7 +267,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     self.pending.push(async move { Done::Paused(read.await.ok()) });
                     continue;
                 }
-                // These are of interest to those who watch only.
+                // Only watchers are interested in this.
                 Ok(()) = self.loader.kept.changed() => continue,
                 Ok(()) = self.reports.standing.changed() => continue,
                 () = std::future::ready(()), if is_due => Event::Wake,
@@ -281,9 +281,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         info!("stopped");
     }
 
-    /// Waits a little for what is on its way, and has it recorded.
+    /// Waits briefly for pending responses, and records them.
     async fn finish(&mut self) {
-        let until = Instant::now() + LAST_ANSWERS;
+        let until = Instant::now() + DRAIN_TIMEOUT;
         self.handle(Event::Stop).await;
         while !(self.scheduler.is_at_rest() && self.manual_tasks == 0) {
             if self.scheduler.wake().is_due(self.now()) {
@@ -311,7 +311,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         Now { since_boot: SinceBoot::now(), wall: self.clock.now() }
     }
 
-    /// Has the scheduler decide what follows, and does it.
+    /// Lets the scheduler decide what follows, and does it.
     async fn handle(&mut self, event: Event) {
         let actions = self.scheduler.handle(event, self.now());
         let mut asks = false;
@@ -326,25 +326,25 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     self.pending
                         .push(async move { Done::Published(id, deliver(&carrier, publish).await) });
                 }
-                Action::Writes(writes) => self.tell_campaign(campaign::Request::Writes(writes)),
+                Action::Writes(writes) => self.send_to_campaign(campaign::Request::Writes(writes)),
                 Action::Reconnect => self.store.reconnect(),
                 Action::Applied => self.on_applied(),
                 Action::Log(event) => log::write(&event),
             }
         }
         if asks {
-            // The connection's tasks send it now, instead of when the next is rendered as well.
+            // Lets the connection's tasks send it now, not only when the next one is rendered.
             self.pending.send_off().await;
             tokio::task::yield_now().await;
         }
     }
 
-    pub(super) fn tell_campaign(&self, request: campaign::Request) {
-        // The campaign ends first only where the store cannot be used, and then the process ends, too.
+    pub(super) fn send_to_campaign(&self, request: campaign::Request) {
+        // The campaign ends first only if the store is unusable, and then the process ends, too.
         let _ = self.reports.requests.send(request);
     }
 
-    /// Takes in an answer of the store or of a carrier.
+    /// Handles a response of the store or of a carrier.
     fn on_done(&mut self, done: Done) -> Option<Event> {
         self.heartbeat.beat();
         self.supervisor.beat();
@@ -355,22 +355,22 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 if let Some(counters) = counters {
                     self.scheduler.count(counters);
                 }
-                self.know_pauses(pauses);
+                self.on_pauses_read(pauses);
                 let _ = answer.send(self.status());
                 None
             }
             Done::Paused(pauses) => {
-                self.know_pauses(pauses);
+                self.on_pauses_read(pauses);
                 None
             }
             Done::Listed(snapshot, pauses, answer) => {
-                self.know_pauses(pauses);
+                self.on_pauses_read(pauses);
                 let state = snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace));
                 let _ = answer.send(self.list(state.as_ref()));
                 None
             }
             Done::Detailed(snapshot, pauses, name, answer) => {
-                self.know_pauses(pauses);
+                self.on_pauses_read(pauses);
                 let state = snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace));
                 let _ = answer.send(self.detail(&name, state.as_ref()));
                 None
@@ -378,25 +378,27 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// Records a loop iteration and notifies watchers. Gives how long the loop may sleep before the
-    /// supervisor wants to be told again.
+    /// Records a loop iteration and notifies watchers. Returns how long the loop may sleep before the
+    /// supervisor needs another notification.
     fn tick(&mut self) -> Duration {
         self.heartbeat.beat();
         let is_due = self.scheduler.wake().is_due(self.now());
-        if self.seen.receiver_count() > 0 && (!is_due || self.seen_at.elapsed() >= SEEN_EVERY) {
+        if self.seen.receiver_count() > 0 && (!is_due || self.seen_at.elapsed() >= VIEW_INTERVAL) {
             self.seen.send_replace(Arc::new(self.own_status()));
             self.seen_at = Instant::now();
         }
         let status = self.supervisor.is_status_due().then(|| self.status().summary());
-        self.supervisor.turn(status.as_deref())
+        self.supervisor.tick(status.as_deref())
     }
 
     async fn answer(&mut self, request: Request) {
         match request {
             Request::Resign(answer) => {
-                self.tell_campaign(campaign::Request::Resign(answer));
+                self.send_to_campaign(campaign::Request::Resign(answer));
             }
-            Request::Status(answer) if self.is_store_away() => drop(answer.send(self.status())),
+            Request::Status(answer) if self.is_store_unavailable() => {
+                drop(answer.send(self.status()))
+            }
             Request::Status(answer) => {
                 let (counted, pauses) = (self.store.counters(), self.store.pauses());
                 self.pending.push(async move {
@@ -437,7 +439,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// What the store knows, unless the planner knows it.
+    /// Reads progress from the store, unless the planner knows it.
     fn read_unless_leading(&mut self) -> impl Future<Output = Option<Snapshot>> + Send + 'static {
         let read = (!self.scheduler.leads()).then(|| self.store.read());
         async move {
@@ -448,14 +450,14 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    fn know_pauses(&mut self, pauses: Option<PausesRead>) {
+    fn on_pauses_read(&mut self, pauses: Option<PausesRead>) {
         if let Some(pauses) = pauses {
             self.scheduler.know_pauses(pauses);
         }
     }
 
-    /// Whether the store is known not to answer: then nobody waits for it.
-    fn is_store_away(&self) -> bool {
+    /// Whether the store is known to be unavailable: then no request waits for it.
+    fn is_store_unavailable(&self) -> bool {
         self.scheduler.troubles().error.is_some()
             || self.reports.standing.borrow().trouble.is_some()
     }
@@ -466,7 +468,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         status
     }
 
-    /// What the loop itself knows.
+    /// The status as far as the loop knows it.
     fn own_status(&self) -> Status {
         let (scheduler, now) = (&self.scheduler, self.now());
         let planner = scheduler.plans();
@@ -513,7 +515,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    /// `state` is what the store knows, unless the planner knows it.
+    /// `state` is read from the store, unless the planner knows it.
     fn list(&self, state: Option<&State>) -> Vec<EntryStatus> {
         let now = self.now();
         let (pauses, store_now) = (self.scheduler.pauses(), self.scheduler.store_now(now));
@@ -534,7 +536,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         Ok(Box::new(detail))
     }
 
-    /// Where the store has not answered: what was known when it last did.
+    /// If the store has not responded: what was known when it last did.
     fn progress_of(&self, entry: &Entry, state: Option<&State>) -> Option<Progress> {
         match state {
             Some(state) => status::progress_in(state, entry),
@@ -543,7 +545,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 }
 
-/// An answer, if it comes soon.
+/// A response, if it arrives soon.
 async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
     tokio::time::timeout(LOOK_TIMEOUT, answer).await.ok()?.ok()
 }

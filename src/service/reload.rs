@@ -1,4 +1,4 @@
-//! A new schedule is loaded aside and applied whole, or not at all.
+//! Loads a new schedule in the background and applies it as a whole, or not at all.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use crate::leader::campaign;
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::Store;
 
-/// Answers whoever asked for a reload: what changed, or why it was refused.
+/// The channel for the result of a reload: what changed, or why it was refused.
 pub(super) type Answer = oneshot::Sender<Result<String, String>>;
 
-/// Loads the schedule files, and knows how that went.
+/// Loads the schedule files, and records the results.
 pub struct Loader {
     pub(super) loads: Loads,
     tzdata: String,
     loaded_at: UnixMs,
     last: Option<ReloadStatus>,
     keeper: Option<Keeper>,
-    /// What came of the keeper's work.
+    /// The results of the keeper.
     pub(super) kept: watch::Receiver<Outcome>,
-    /// The first load was refused; the service began with the files that were accepted before.
+    /// Whether the first load was refused, so that the service started from the kept files.
     started_from_kept: bool,
     strict: bool,
 }
@@ -51,8 +51,8 @@ impl Loader {
         }
     }
 
-    /// Keeps the files of each schedule that is accepted from now on; a `strict` service will not
-    /// start from them.
+    /// Keeps the files of each schedule that is accepted from now on; a `strict` service does not start
+    /// from them.
     #[must_use]
     pub fn keeping(mut self, copy: KeptFiles, strict: bool) -> Loader {
         let (keeper, kept) = Keeper::new(copy);
@@ -60,7 +60,8 @@ impl Loader {
         self
     }
 
-    /// The service starts from the files kept in `path`, since the configured ones have these problems.
+    /// Records that the service starts from the files kept in `path`, as the configured ones have these
+    /// problems.
     #[must_use]
     pub fn started_from_kept(
         mut self,
@@ -80,8 +81,8 @@ impl Loader {
         self
     }
 
-    /// Keeps the files of the accepted schedule with this content hash, unless that is done; away from
-    /// the loop.
+    /// Keeps the files of the accepted schedule with this content hash, unless they already are; in the
+    /// background.
     pub fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>) {
         if let Some(keeper) = &self.keeper {
             keeper.keep(hash, files);
@@ -112,7 +113,7 @@ impl Loader {
         }
     }
 
-    /// What was wrong at the last reload.
+    /// The problems of the last reload.
     fn refusal(&self) -> Option<&String> {
         self.last.as_ref().filter(|last| !last.accepted).map(|last| &last.text)
     }
@@ -126,16 +127,16 @@ impl Loader {
     }
 }
 
-/// Loads of the schedule files, away from the loop and one at a time. So what is loaded last has been read last.
+/// Loads the schedule files in the background, one load at a time, so that the last result is the newest.
 pub(super) struct Loads {
     load: Arc<dyn Fn() -> Loaded + Send + Sync>,
     running: Option<(JoinHandle<Loaded>, Vec<Answer>)>,
-    /// Who asked since it began: files that it has read may have changed by then.
+    /// Who requested a reload since it began: files that it already read may have changed.
     next: Option<Vec<Answer>>,
 }
 
 impl Loads {
-    /// Loads at once, or once more after the load that is running. Gives whether that is one more load.
+    /// Starts a load, or another one after the current one. Returns whether that is an additional load.
     pub(super) fn ask(&mut self, answer: Answer) -> bool {
         let is_one_more = self.running.is_none() || self.next.is_none();
         let answers = self.next.get_or_insert_default();
@@ -156,7 +157,7 @@ impl Loads {
         self.running = self.next.take().map(begin);
     }
 
-    /// Waits for the end of a load; gives what it found, and who asked for it.
+    /// Waits for the end of a load; returns its result, and who requested it.
     pub(super) async fn next(&mut self) -> (Loaded, Vec<Answer>) {
         let Some((load, answers)) = &mut self.running else { return std::future::pending().await };
         let loaded = load.await.expect("a load does not panic, and the runtime outlives the loop");
@@ -166,21 +167,21 @@ impl Loads {
     }
 }
 
-/// The first eight digits of the content hash, as replicas announce it.
+/// The first eight digits of the content hash, as announced to other replicas.
 #[must_use]
 pub fn short_hash(schedule: &Schedule) -> String {
     schedule.hash.simple().to_string()[..8].to_owned()
 }
 
-/// A reload whose schedule is not in force yet.
+/// A reload whose schedule is not active yet.
 pub(super) struct Reloading {
     answers: Vec<Answer>,
     difference: Difference,
 }
 
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
-    /// Takes in a loaded schedule. Gives it if it is to be applied; otherwise the old one goes on, and
-    /// whoever asked gets the reason.
+    /// Accepts a loaded schedule and returns it to be applied; otherwise the old one stays, and those
+    /// who requested the reload get the reason.
     pub(super) fn begin_reload(
         &mut self,
         loaded: Loaded,
@@ -201,14 +202,14 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             return None;
         }
         let difference = Difference::between(self.scheduler.schedule(), &schedule);
-        self.tell_campaign(campaign::Request::Schedule(short_hash(&schedule)));
+        self.send_to_campaign(campaign::Request::Schedule(short_hash(&schedule)));
         self.reloading = Some(Reloading { answers, difference });
         Some(Arc::new(schedule))
     }
 
     fn refuse(&mut self, problems: &[Problem]) -> String {
         let (summary, full) = (problem::summary(problems), problem::render(problems, false));
-        // The watch sees the same files as whoever asked for a reload.
+        // The watcher sees the same files as those who requested a reload.
         if self.loader.refusal() != Some(&summary) {
             error!(problems = problems.len(), "reload refused; the old schedule goes on");
             problems.iter().for_each(Problem::log);
@@ -217,7 +218,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         full
     }
 
-    /// The schedule that was loaded last is in force, or will be once this replica leads.
+    /// The schedule that was loaded last is active, or will be once this replica leads.
     pub(super) fn on_applied(&mut self) {
         let Some(Reloading { answers, difference }) = self.reloading.take() else { return };
         info!(
@@ -233,7 +234,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 
     fn end_reload(&mut self, answers: Vec<Answer>, outcome: Result<String, String>) {
-        // First: whoever waits for the answer may look at the status next.
+        // This comes first: the requester may read the status next.
         self.supervisor.reloaded();
         self.tick();
         for answer in answers {
@@ -242,7 +243,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 }
 
-/// What an edit did, by entry name.
+/// The changes between two schedules, by entry name.
 #[derive(Debug, PartialEq, Eq)]
 struct Difference {
     added: Vec<Arc<str>>,
@@ -312,14 +313,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_asks_while_files_are_loaded_gets_one_more_load() {
+    async fn a_request_during_a_load_causes_another_load() {
         let (mut loads, go, begun) = loads();
         let (is_one_more, _first) = ask(&mut loads);
         assert!(is_one_more);
         begun.recv().unwrap();
         let (later, _answered): (Vec<_>, Vec<_>) = (0..3).map(|_| ask(&mut loads)).unzip();
         assert_eq!(later, [true, false, false]);
-        // Who does not wait for an answer asks all the same.
+        // A request that does not wait for the result counts, too.
         let (answer, _) = oneshot::channel();
         assert!(!loads.ask(answer));
         assert_eq!(begun.try_recv(), Err(mpsc::TryRecvError::Empty));

@@ -1,4 +1,4 @@
-//! What the service says of itself to `status`, `list` and the log.
+//! What the service reports about itself in `status`, `list` and the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -24,68 +24,66 @@ use crate::store::contract;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
-    /// Of downbeat.
+    /// The version of downbeat.
     pub version: String,
-    /// The process; none when the broker was asked instead of a service.
+    /// The process id; `None` if the broker was asked instead of a service.
     pub pid: Option<u32>,
-    /// Its name among the replicas; none on a spool, which has only one, and when the broker was
-    /// asked.
+    /// Its name among the replicas; `None` on a spool, which has only one, and if the broker was asked.
     pub replica: Option<String>,
-    /// [`LEADER`] or [`FOLLOWER`]; none when the broker was asked.
+    /// [`LEADER`] or [`FOLLOWER`]; `None` if the broker was asked.
     pub role: Option<String>,
-    /// When the loop last got on with its work.
+    /// When the loop last made progress.
     pub last_tick: Option<UnixMs>,
-    /// `"<term> <holder>"` of whoever leads.
+    /// `"<term> <holder>"` of the leader.
     pub leader: Option<String>,
-    /// Keeps this scheduler apart from others.
+    /// The namespace of this scheduler.
     pub namespace: String,
     /// Its URL without secrets.
     pub broker: String,
     /// Why the broker is unavailable.
     pub broker_error: Option<String>,
-    /// The namespace is new or was flushed: nobody leads before then, in case a replica that runs
-    /// remembers what was sent.
+    /// Until when nobody leads, as the namespace is new or was flushed: a running replica may still
+    /// remember what was sent.
     pub waits_until: Option<UnixMs>,
-    /// Calls of the broker that failed since the start.
+    /// Failed calls to the broker since the start.
     pub broker_errors: u64,
-    /// Writes that the broker refused as a whole since the start.
+    /// Batches that the broker refused as a whole since the start.
     pub refused_writes: RefusedWrites,
-    /// What is wrong with the lease, while nobody can have it for that.
+    /// What is wrong with the lease, if nobody can acquire it because of that.
     pub lease_error: Option<String>,
-    /// The replicas; of more than a hundred, some.
+    /// The replicas; of more than a hundred, a selection.
     pub replicas: Vec<Peer>,
-    /// How many there are in all.
+    /// The number of all replicas.
     pub replica_count: usize,
     /// The loaded schedule.
     pub schedule: Option<ScheduleStatus>,
-    /// Slots of the namespace by outcome, as the store counts them: `dispatched` ones (among them
-    /// `catch_up` and `resent`), those skipped by reason, and manual messages.
+    /// Slots of the namespace by outcome, as counted in the store: `dispatched` (including `catch_up`
+    /// and `resent`), skipped by reason, and manual messages.
     pub slots: BTreeMap<String, u64>,
     /// The same by queue.
     pub queues: BTreeMap<String, QueueStatus>,
-    /// Of the slots that this process has sent in time.
+    /// Lateness of the slots that this process sent on time.
     pub lateness: Lateness,
-    /// Queues that refuse messages, and their words.
+    /// Queues that refuse messages, with their error.
     pub refusing: BTreeMap<String, String>,
-    /// Records that could not be read or were implausible, and were mended; of the leader since it took
-    /// over. A few of them.
+    /// Unreadable or implausible records that the leader repaired since it took over. A selection.
     pub bad_records: Vec<BadRecord>,
-    /// How many there were in all.
+    /// The number of all bad records.
     pub bad_record_count: usize,
-    /// Pauses that are in force, a few of them.
+    /// A selection of the pauses in force.
     pub pauses: Vec<PauseStatus>,
-    /// How many there are in all.
+    /// The number of all pauses in force.
     pub pause_count: usize,
-    /// Pauses that cannot be read: they keep nothing from going. A few of them, each with its subject.
+    /// Unreadable pauses, which have no effect: a selection, each with its subject.
     pub bad_pauses: Vec<BadRecord>,
-    /// Entries that have reached their limit; known to the leader only.
+    /// Entries that have reached their limit; only the leader knows.
     pub done: Option<usize>,
     /// The next due slot and its entry.
     pub next: Option<NextSlot>,
 }
 
 impl Status {
-    /// The same with what is wrong in words, as it is printed and served.
+    /// The status with its troubles in words, as printed and served.
     #[must_use]
     pub fn with_troubles(&self) -> impl Serialize + '_ {
         #[derive(Serialize)]
@@ -97,7 +95,7 @@ impl Status {
         WithTroubles { status: self, troubles: self.troubles() }
     }
 
-    /// Everything that somebody should do something about.
+    /// Everything that somebody should fix.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = self.blockages();
@@ -126,7 +124,7 @@ impl Status {
         troubles
     }
 
-    /// What keeps slots from going.
+    /// What prevents slots from being sent.
     #[must_use]
     pub fn blockages(&self) -> Vec<String> {
         let mut troubles = Vec::new();
@@ -159,7 +157,7 @@ impl Status {
         troubles
     }
 
-    /// On one line: what is wrong, the role, what comes next.
+    /// A summary on one line: troubles, role, next slot.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut parts = self.troubles();
@@ -172,12 +170,12 @@ impl Status {
     }
 }
 
-/// At most so many troubles of one kind are listed one by one.
-const MAX_TOLD: usize = 10;
+/// Maximum number of troubles of one sort that are listed.
+const MAX_LISTED: usize = 10;
 
-/// Adds troubles of one sort, and how many more there are.
+/// Adds a few troubles of one sort, and the number of the others.
 fn add_few(troubles: &mut Vec<String>, mut said: impl Iterator<Item = String>, what: &str) {
-    troubles.extend(said.by_ref().take(MAX_TOLD));
+    troubles.extend(said.by_ref().take(MAX_LISTED));
     match said.count() {
         0 => {}
         more => troubles.push(format!("the same of {more} more {what}")),
@@ -185,33 +183,33 @@ fn add_few(troubles: &mut Vec<String>, mut said: impl Iterator<Item = String>, w
 }
 
 /// What to do about a refused schedule.
-const MENDED: &str = "mended files are loaded automatically";
+const RELOAD_HINT: &str = "mended files are loaded automatically";
 
 /// The loaded schedule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ScheduleStatus {
     /// Equal on replicas with equal files.
     pub hash: String,
-    /// All entries, disabled ones included.
+    /// All entries, including disabled ones.
     pub entries: usize,
-    /// Which tzdata is used.
+    /// The source and version of the zone rules.
     pub tzdata: String,
     /// When it was loaded.
     pub loaded_at: UnixMs,
     /// The last reload, if there was one.
     pub reload: Option<ReloadStatus>,
-    /// The files were invalid when the service started, and have been since: it runs on those that
-    /// were accepted before.
+    /// The files have been invalid since the service started: it runs on the ones that were accepted
+    /// before.
     pub started_from_kept: bool,
-    /// When the files that are kept were accepted: a start that finds the configured ones invalid runs
-    /// on them. Without any, such a start fails.
+    /// When the kept files were accepted: a start that finds the configured ones invalid runs on them.
+    /// Without any, such a start fails.
     pub kept_at: Option<UnixMs>,
-    /// Why the files of this schedule are not those that are kept.
+    /// Why the files of this schedule were not kept.
     pub not_kept: Option<String>,
 }
 
 impl ScheduleStatus {
-    /// The files are invalid, what runs instead, and what the next start will do.
+    /// That the files are invalid, what runs instead, and what the next start will do.
     fn trouble(&self) -> Option<String> {
         let reload = self.reload.as_ref().filter(|reload| !reload.accepted)?;
         let first = reload.text.lines().next().unwrap_or_default();
@@ -223,16 +221,16 @@ impl ScheduleStatus {
         Some(match (self.kept_at, &self.not_kept) {
             (Some(accepted_at), Some(why)) => format!(
                 "{refused}: the schedule from before goes on; the next start will run the one accepted \
-                 at {accepted_at}: {why}; {MENDED}"
+                 at {accepted_at}: {why}; {RELOAD_HINT}"
             ),
             (Some(accepted_at), None) => format!(
                 "{refused}: running the schedule accepted at {accepted_at}, and will again after a \
-                 restart; {MENDED}"
+                 restart; {RELOAD_HINT}"
             ),
             (None, Some(why)) => format!(
-                "{refused}: the schedule from before goes on; the next start will fail: {why}; {MENDED}"
+                "{refused}: the schedule from before goes on; the next start will fail: {why}; {RELOAD_HINT}"
             ),
-            (None, None) => format!("{refused}: the schedule from before goes on; {MENDED}"),
+            (None, None) => format!("{refused}: the schedule from before goes on; {RELOAD_HINT}"),
         })
     }
 }
@@ -242,14 +240,14 @@ impl ScheduleStatus {
 pub struct ReloadStatus {
     /// When.
     pub at: UnixMs,
-    /// `false`: the old schedule goes on.
+    /// `false` if the old schedule stays active.
     pub accepted: bool,
-    /// The difference in words, or the errors found, each as `file:line:column: message`. Nobody who
-    /// may ask for the status need be allowed to read the files.
+    /// The difference in words, or the errors found, each as `file:line:column: message`. Those who may
+    /// read the status may not be permitted to read the files, so these are not quoted.
     pub text: String,
 }
 
-/// A slot to come.
+/// A future slot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NextSlot {
     /// The entry's name.
@@ -258,26 +256,26 @@ pub struct NextSlot {
     pub slot: String,
     /// The same in UTC.
     pub slot_utc: UnixMs,
-    /// How late it is by now, if that is more than the grace.
+    /// Its current lateness, if more than the grace.
     #[serde(default)]
     pub overdue_ms: Option<u64>,
-    /// The clock that decides what is due, as the loop saw it.
+    /// The clock that determines what is due, as the loop read it.
     #[serde(skip)]
     pub(super) clock: Option<Reading>,
-    /// Up to this late it is on time.
+    /// Up to this lateness, a slot is on time.
     #[serde(skip)]
     pub(super) grace: Duration,
 }
 
 impl NextSlot {
-    /// By how much it is overdue, in words.
+    /// How overdue it is, in words.
     #[must_use]
     pub fn overdue(&self) -> Option<String> {
         let late = Duration::from_millis(self.overdue_ms?);
         Some(format!("overdue by {}", duration::in_words(late)))
     }
 
-    /// Looks again whether it is overdue.
+    /// Updates whether it is overdue.
     fn age(&mut self, now: SinceBoot) {
         let late = self.clock.map(|clock| clock.now(now).since(self.slot_utc));
         let overdue = late.filter(|late| *late > self.grace);
@@ -286,7 +284,7 @@ impl NextSlot {
 }
 
 impl Status {
-    /// Shows what the store has counted.
+    /// Sets the store's counters.
     pub fn count(&mut self, stored: contract::Counters) {
         let mut counters = Counters::default();
         counters.read(stored);
@@ -294,13 +292,13 @@ impl Status {
     }
 }
 
-/// The role of whoever sends.
+/// The role that dispatches slots.
 pub const LEADER: &str = "leader";
-/// The role of those who wait.
+/// The role that waits.
 pub const FOLLOWER: &str = "follower";
 
 impl Status {
-    /// Adds what others than the loop know by now.
+    /// Adds what is known outside the loop.
     pub(super) fn report(&mut self, reports: &Reports, heartbeat: &Heartbeat) {
         let lease = reports.leadership.borrow().clone();
         if !lease.is_some_and(|lease| lease.is_trusted(SinceBoot::now())) {
@@ -326,7 +324,7 @@ impl Status {
         self.role.as_deref() == Some(LEADER)
     }
 
-    /// How far this machine's clock is ahead of the broker's, as far as it has a clock that is known.
+    /// How far this machine's clock is ahead of the broker's, if known.
     #[must_use]
     pub fn skew_ms(&self) -> Option<i64> {
         let myself = self.replica.as_ref()?;
@@ -334,19 +332,19 @@ impl Status {
         Some(peer.skew_ms)
     }
 
-    /// How many schedules the replicas have that differ.
+    /// How many different schedules the replicas have.
     #[must_use]
     pub fn schedules(&self) -> usize {
         let hashes: BTreeSet<_> = self.living().map(|replica| &replica.schedule).collect();
         hashes.len()
     }
 
-    /// The replicas that have said something within the last TTL.
+    /// The replicas that reported within the last TTL.
     fn living(&self) -> impl Iterator<Item = &Peer> {
         self.replicas.iter().filter(|replica| !replica.dead)
     }
 
-    /// How many of all replicas are not known to be dead.
+    /// How many replicas are not known to be dead.
     #[must_use]
     pub fn living_count(&self) -> usize {
         let dead = self.replicas.iter().filter(|replica| replica.dead).count();
@@ -361,26 +359,26 @@ pub struct EntryStatus {
     pub entry: String,
     /// The task's registered name.
     pub task: String,
-    /// Where its messages go.
+    /// The queue of its messages.
     pub queue: String,
     /// The timing in words.
     pub timing: String,
     /// IANA name.
     pub timezone: String,
-    /// `false`: never sent.
+    /// `false` if its slots are never sent.
     pub enabled: bool,
-    /// So many slots of one registration are dispatched.
+    /// How many slots of one registration are dispatched.
     pub limit: Option<u32>,
-    /// Slots dispatched in this registration, of an entry with a limit.
+    /// How many slots of this registration were dispatched, for an entry with a limit.
     pub sent: Option<u64>,
     /// The last slot settled, RFC 3339 in the entry's zone.
     pub last: Option<String>,
     /// The same in UTC.
     pub last_utc: Option<String>,
-    /// What became of it, where that is known: the kind of what was sent, or the reason why it was not.
+    /// The outcome of the last slot, if known: the kind of what was sent, or the reason of a skip.
     #[serde(default)]
     pub last_outcome: Option<String>,
-    /// The last slot sent, RFC 3339 in the entry's zone; that of an earlier timing, too.
+    /// The last slot sent, RFC 3339 in the entry's zone, even under an earlier timing.
     #[serde(default)]
     pub last_sent: Option<String>,
     /// The same in UTC.
@@ -392,27 +390,27 @@ pub struct EntryStatus {
     pub next_utc: Option<String>,
     /// For people.
     pub description: Option<String>,
-    /// The pause that keeps it from being sent; of several, the one that ends last.
+    /// The pause that prevents it from being sent; of several, the one that ends last.
     #[serde(default)]
     pub paused: Option<PauseStatus>,
 }
 
 impl EntryStatus {
-    /// Why its last slot was not sent, if that is so.
+    /// Why its last slot was not sent, if it was not.
     #[must_use]
     pub fn last_skipped(&self) -> Option<&str> {
         let outcome = self.last_outcome.as_deref()?;
         SkipReason::ALL.iter().any(|reason| reason.as_str() == outcome).then_some(outcome)
     }
 
-    /// The limit, if it is reached: there are no more slots.
+    /// The limit, if reached: there are no more slots.
     #[must_use]
     pub fn reached_limit(&self) -> Option<u32> {
         self.limit.filter(|limit| self.sent.is_some_and(|sent| sent >= u64::from(*limit)))
     }
 }
 
-/// How far the store says that an entry has come with its present timing.
+/// The entry's progress with its current timing, according to the store.
 #[must_use]
 pub fn progress_in(state: &State, entry: &Entry) -> Option<Progress> {
     let progress = state.progress.get(&*entry.name)?.clone();
@@ -425,7 +423,7 @@ fn is_slot(entry: &Entry, instant: UnixMs) -> bool {
     entry.next_slot(instant - Duration::from_millis(1)) == Some(instant)
 }
 
-/// What there is to say of an entry, given how far it has come.
+/// The status of an entry with this progress.
 #[must_use]
 pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> EntryStatus {
     let through = progress.map(|progress| progress.through);
@@ -434,7 +432,7 @@ pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> 
     let next = live.then(|| entry.next_slot(now.max(through.unwrap_or(now)))).flatten();
     let outcome = progress.and_then(|progress| progress.outcome);
     let last_sent = progress.and_then(|progress| progress.dispatched);
-    // What is settled may end at any instant: where the entry was edited, or a clock went back.
+    // Progress may end at any instant: after an edit, or when a clock went back.
     let last = match outcome {
         Some(Outcome::Dispatched(_)) => last_sent.or(through),
         Some(Outcome::Skipped(_)) | None => through.filter(|at| is_slot(entry, *at)),
@@ -467,25 +465,25 @@ pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> 
     }
 }
 
-/// So many pauses are shown.
+/// Maximum number of pauses shown.
 const MAX_PAUSES: usize = 100;
 
 impl EntryStatus {
-    /// The same with the pause of the entry, if there is one.
+    /// The same status with the entry's pause, if there is one.
     #[must_use]
     pub fn with_pauses(self, entry: &Entry, pauses: &Pauses, now: UnixMs) -> EntryStatus {
         EntryStatus { paused: pause_of(entry, pauses, now), ..self }
     }
 }
 
-/// The pause that keeps an entry from being sent.
+/// The pause that prevents an entry from being sent.
 #[must_use]
 pub fn pause_of(entry: &Entry, pauses: &Pauses, now: UnixMs) -> Option<PauseStatus> {
     let (subject, pause) = pauses.pause_of(entry, now)?;
     Some(PauseStatus::new(subject, pause, Some(&entry.zone)))
 }
 
-/// Pauses as they are shown: those in force, a few of them, and how many there are.
+/// A selection of the pauses in force, as shown, and their total number.
 #[must_use]
 pub fn pauses_in_force(
     pauses: &Pauses,
@@ -535,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_keeps_slots_from_going_is_a_blockage() {
+    fn only_what_prevents_slots_from_being_sent_is_a_blockage() {
         let leader = Some("7 a:1:00000000".to_owned());
         let led = || Status { leader: leader.clone(), ..Status::default() };
         assert_eq!(led().troubles(), [""; 0]);
@@ -563,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_troubles_of_one_sort_a_few_are_told_and_the_rest_counted() {
+    fn of_many_troubles_of_one_sort_a_few_are_listed_and_the_rest_counted() {
         let queue = |n: usize| (format!("q{n:02}"), "no".to_owned());
         let refusing = |count: usize| {
             let leader = Some("7 a:1:00000000".to_owned());
@@ -576,7 +574,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_reload_is_told_with_what_the_next_start_will_run() {
+    fn a_refused_reload_is_reported_with_what_the_next_start_will_run() {
         let reload = ReloadStatus { text: "a.yaml:1:1: bad".to_owned(), ..ReloadStatus::default() };
         let trouble = |kept_at, not_kept: Option<&str>| {
             let not_kept = not_kept.map(str::to_owned);

@@ -1,4 +1,4 @@
-//! How an event becomes a line, in three formats. Nothing in it begins another line, or is hidden.
+//! Formats an event as one line, in three formats. No text in it can begin another line or be hidden.
 
 use std::fmt::{self, Debug, Write as _};
 
@@ -13,7 +13,7 @@ use crate::config::LogFormat;
 use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
 use crate::schedule::utc::Reading;
 
-/// A line an event:
+/// Formats one line per event:
 ///
 /// ```text
 /// 2026-11-21T03:00:00.000412Z  INFO dispatched entry="nightly" …
@@ -21,13 +21,13 @@ use crate::schedule::utc::Reading;
 /// {"timestamp":"2026-11-21T03:00:00.000412Z","level":"INFO","message":"dispatched","entry":"nightly",…}
 /// ```
 ///
-/// logfmt are `key=value` pairs, as Heroku began and Go's loggers and Grafana Loki read them.
+/// logfmt is `key=value` pairs, as introduced by Heroku and read by Go's loggers and Grafana Loki.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     pub(super) format: LogFormat,
     /// Whether lines begin with the time.
     pub(super) time: bool,
-    /// Whether time and level of the text format are coloured.
+    /// Whether the text format colours time and level.
     pub(super) colour: bool,
 }
 
@@ -88,11 +88,11 @@ fn colour(level: Level) -> &'static str {
     }
 }
 
-/// The fields of an event, each with what parts it from the one before.
+/// The fields of an event, with separators.
 struct Fields {
     format: LogFormat,
     line: String,
-    /// The value of one field, while it is made.
+    /// The value of the current field.
     value: String,
 }
 
@@ -129,7 +129,7 @@ impl Fields {
         Fields { format, line: String::with_capacity(256), value: String::with_capacity(64) }
     }
 
-    /// The text format quotes only what is a string.
+    /// The text format quotes only strings.
     fn push(&mut self, field: &Field, value: &str, is_string: bool) {
         let value = &*shorten(value, MAX_SHOWN);
         self.push_name(field.name());
@@ -145,7 +145,7 @@ impl Fields {
         }
     }
 
-    /// Numbers, `true` and `false`.
+    /// A number, `true` or `false`.
     fn push_plain(&mut self, field: &Field, value: impl fmt::Display) {
         self.push_name(field.name());
         let _ = write!(self.line, "{value}");
@@ -164,7 +164,7 @@ impl Fields {
     }
 }
 
-/// Whether readers of logfmt take it whole without quotes.
+/// Whether logfmt readers accept it without quotes.
 fn is_word(value: &str) -> bool {
     let is_plain = |byte: &u8| matches!(byte, b'#'..=b'<' | b'>'..=b'~');
     let parts = |c: char| c.is_whitespace() || is_hidden(c) || c == '=' || c == '"';
@@ -172,7 +172,7 @@ fn is_word(value: &str) -> bool {
     !value.is_empty() && !value[plain..].contains(parts)
 }
 
-/// In quotes. What is hidden in it is escaped with the whole line.
+/// Appends it in quotes. Hidden characters are escaped later, with the whole line.
 fn push_quoted(line: &mut String, value: &str) {
     line.push('"');
     let mut rest = value;
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_comes_first_where_nobody_else_gives_it() {
+    fn the_time_comes_first_unless_journald_adds_it() {
         let of =
             |format, colour| logged_as(Line { format, time: true, colour }, || info!("stopped"));
         let line = of(LogFormat::Logfmt, false);

@@ -1,7 +1,7 @@
 //! TLS to brokers: which certificates to trust, and the client's own.
 //!
-//! Certificates are always verified, for Redis and AMQP by one and the same verifier. The files are
-//! read for each new connection, so that renewed ones need no restart.
+//! Certificates are always verified, for Redis and AMQP by the same verifier. The files are read for
+//! each new connection, so renewed ones need no restart.
 
 mod pin;
 mod verify;
@@ -26,13 +26,13 @@ use self::verify::{Verifier, WrongPin};
 use crate::address::HostPort;
 use crate::regular_file;
 
-/// A bundle of all public CAs takes a quarter of a MiB.
+/// A bundle of all public CAs has a quarter of a MiB.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// The files, all of them PEM, and the pins.
+/// The TLS settings: PEM files and pins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// The trusted authorities, or the servers' own certificates; `None`: the system's.
+    /// The trusted authorities, or the servers' own certificates; `None` means the system's.
     pub ca: Option<PathBuf>,
     /// The client's certificate with its chain, and its key.
     pub client: Option<(PathBuf, PathBuf)>,
@@ -40,7 +40,7 @@ pub struct Tls {
     pub pins: Pins,
 }
 
-/// Puts TLS around a stream to one server.
+/// Wraps a stream to one server in TLS.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tls: TlsConnector,
@@ -65,15 +65,15 @@ pub enum TlsError {
     /// It cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// It is not what it should be.
+    /// Its content is not what it should be.
     #[error("{}: {why}", path.display())]
     Invalid {
-        /// Which one.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         why: String,
@@ -87,12 +87,12 @@ impl Tls {
     /// Reads and checks all the files.
     ///
     /// # Errors
-    /// When a file cannot be read, holds nothing of use, or the key belongs to another certificate.
+    /// If a file cannot be read or has nothing of use, or the key belongs to another certificate.
     pub fn check(&self) -> Result<(), TlsError> {
         self.config(None).map(drop)
     }
 
-    /// What a connection to `server` needs; the files are read now.
+    /// Prepares a connection to `server`, reading the files now.
     ///
     /// # Errors
     /// As [`Tls::check`].
@@ -134,7 +134,7 @@ impl Tls {
     fn trusted(&self) -> Result<(Vec<CertificateDer<'static>>, RootCertStore), TlsError> {
         let mut roots = RootCertStore::empty();
         let Some(path) = &self.ca else {
-            // A broken one among the system's is skipped.
+            // Skips invalid ones among the system's.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             return Ok((Vec::new(), roots));
         };
@@ -152,7 +152,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 impl TlsError {
-    /// The file in question, if there is one.
+    /// The affected file, if any.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             TlsError::Unreadable { path, .. } | TlsError::Invalid { path, .. } => Some(path),
@@ -160,7 +160,7 @@ impl TlsError {
         }
     }
 
-    /// Whether another user might be allowed to read it.
+    /// Whether another user might be permitted to read it.
     pub(crate) fn is_forbidden(&self) -> bool {
         use io::ErrorKind::PermissionDenied;
         matches!(self, TlsError::Unreadable { source, .. } if source.kind() == PermissionDenied)
@@ -180,12 +180,12 @@ fn invalid(path: &Path, why: impl ToString) -> TlsError {
     TlsError::Invalid { path: path.to_owned(), why: why.to_string() }
 }
 
-/// What a failed handshake means and what to do, if it is a handshake that failed.
+/// Explains a failed handshake and what to do; `None` if the error is not from a handshake.
 pub(crate) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     handshake(error).map(in_words)
 }
 
-/// Whether the server has answered, and not by TLS.
+/// Whether the server answered without TLS.
 pub(crate) fn is_plain(error: &(dyn Error + 'static)) -> bool {
     matches!(handshake(error), Some(rustls::Error::InvalidMessage(_)))
 }
@@ -193,7 +193,7 @@ pub(crate) fn is_plain(error: &(dyn Error + 'static)) -> bool {
 fn handshake<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     let mut next = Some(error);
     while let Some(mut error) = next {
-        // As the Redis client keeps it.
+        // How the Redis client wraps it.
         if let Some(shared) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
             error = &**shared;
         }
@@ -221,7 +221,7 @@ fn in_words(error: &rustls::Error) -> String {
                  has for this address; its pin is {shown}, to be added if it is the right one"
             );
         }
-        // BadSignature when the CA has the name of a trusted one.
+        // BadSignature if the CA has the same name as a trusted one.
         rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature) => {
             "the server's certificate is not signed by a trusted CA; set `tls: {ca: FILE}`, or pin \
              the certificate with `tls: {pin: {HOST: [sha256:…]}}`"
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_with_a_ca_certificate_is_told_so() {
+    fn a_server_with_a_ca_certificate_is_reported() {
         let mut roots = RootCertStore::empty();
         roots.add(ca("other")).unwrap();
         let verifier = Verifier::signed(Vec::new(), roots, Arc::new(ring::default_provider()));

@@ -12,24 +12,24 @@ use crate::address::{HostPort, split_host_port};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pin([u8; 32]);
 
-/// Which certificates are pinned, by address.
+/// The pinned certificates by address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pins(BTreeMap<Pinned, Vec<Pin>>);
 
-/// A host with all its ports, or with one.
+/// A host with all its ports, or with one port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pinned {
     host: String,
     port: Option<u16>,
 }
 
-/// Why a pin, or the host that it is for, is refused.
+/// Why a pin or its host is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PinError {
-    /// Not a SHA-256.
+    /// It is not a SHA-256.
     #[error("this is not the SHA-256 of a certificate")]
     NotAPin,
-    /// Not a host, nor a host and a port.
+    /// It is neither a host nor a host and port.
     #[error("this is not a host to pin a certificate for")]
     NotAHost,
 }
@@ -49,7 +49,7 @@ impl PinError {
 }
 
 impl Pin {
-    /// Of a certificate.
+    /// The pin of a certificate.
     #[must_use]
     pub fn of(der: &[u8]) -> Pin {
         let mut pin = [0; 32];
@@ -57,10 +57,10 @@ impl Pin {
         Pin(pin)
     }
 
-    /// Reads `sha256:` and hexadecimal digits in either case, with colons between bytes or not.
+    /// Parses `sha256:` and hexadecimal digits in either case, with or without colons between bytes.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// If the text has another form.
     pub fn parse(text: &str) -> Result<Pin, PinError> {
         let (kind, digits) = text.trim().split_once(':').ok_or(PinError::NotAPin)?;
         if !kind.eq_ignore_ascii_case("sha256") {
@@ -80,10 +80,10 @@ impl Pin {
 }
 
 impl Pinned {
-    /// Reads `HOST` or `HOST:PORT`; an IPv6 address with a port is in brackets.
+    /// Parses `HOST` or `HOST:PORT`; an IPv6 address with a port is in brackets.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// If the text has another form.
     pub fn parse(text: &str) -> Result<Pinned, PinError> {
         let text = text.trim();
         if text.parse::<Ipv6Addr>().is_ok() {
@@ -95,10 +95,10 @@ impl Pinned {
 }
 
 impl Pins {
-    /// Reads `HOST=sha256:…,HOST=sha256:…`; a pin without a host is another for the same one.
+    /// Parses `HOST=sha256:…,HOST=sha256:…`; a pin without a host belongs to the host before it.
     ///
     /// # Errors
-    /// At the first part that is anything else.
+    /// At the first part that has another form.
     pub fn parse(text: &str) -> Result<Pins, PinError> {
         let mut pins = Pins::default();
         let mut last = None;
@@ -116,12 +116,12 @@ impl Pins {
         Ok(pins)
     }
 
-    /// Pins one more certificate.
+    /// Adds a pinned certificate.
     pub fn add(&mut self, at: Pinned, pin: Pin) {
         self.0.entry(at).or_default().push(pin);
     }
 
-    /// The pins for a server, if any: those for its port, or else those for its host.
+    /// The pins for a server, if any: those for its port, or else for its host.
     #[must_use]
     pub fn of(&self, server: &HostPort) -> Option<&[Pin]> {
         let at = |port| Pinned { host: server.host().to_owned(), port };
@@ -129,7 +129,7 @@ impl Pins {
         found.map(Vec::as_slice)
     }
 
-    /// All of them, in the order of their hosts.
+    /// All pins, in the order of their hosts.
     pub fn iter(&self) -> impl Iterator<Item = (&Pinned, &[Pin])> {
         self.0.iter().map(|(at, pins)| (at, pins.as_slice()))
     }
@@ -143,7 +143,7 @@ impl fmt::Display for Pin {
     }
 }
 
-/// The same as when displayed.
+/// The same as `Display`.
 impl fmt::Debug for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

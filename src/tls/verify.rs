@@ -1,4 +1,4 @@
-//! Which certificate a server may have.
+//! Decides which server certificates to accept.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +13,8 @@ use rustls::{
 
 use super::pin::Pin;
 
-/// With pins, accepts a pinned certificate and no other; without, one that is trusted itself or that a
-/// trusted CA has signed for the server's name. Always verifies that the server has the certificate's
-/// key.
+/// With pins, accepts only a pinned certificate; without, one that is trusted itself or that a trusted
+/// CA has signed for the server's name. Always verifies that the server has the certificate's key.
 #[derive(Debug)]
 pub(super) struct Verifier {
     trust: Trust,
@@ -24,20 +23,20 @@ pub(super) struct Verifier {
 
 #[derive(Debug)]
 enum Trust {
-    /// Exactly these.
+    /// Only these certificates.
     Pins(Vec<Pin>),
     Signed {
-        /// Trusted themselves, whatever they say.
+        /// Certificates that are trusted themselves, whatever they contain.
         themselves: Vec<CertificateDer<'static>>,
-        /// `None`: no CA is trusted.
+        /// `None` if no CA is trusted.
         by_others: Option<Arc<WebPkiServerVerifier>>,
     },
 }
 
-/// A certificate that is none of those that are pinned.
+/// A certificate that is not pinned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WrongPin {
-    /// The one that the server shows.
+    /// The server's certificate.
     pub(super) shown: Pin,
 }
 
@@ -54,7 +53,7 @@ impl Verifier {
         Verifier { trust: Trust::Pins(pins.to_vec()), provider }
     }
 
-    /// `themselves` are trusted as they are, and `roots` to sign for others.
+    /// Trusts `themselves` as they are, and `roots` to sign others.
     pub(super) fn signed(
         themselves: Vec<CertificateDer<'static>>,
         roots: RootCertStore,
@@ -62,7 +61,7 @@ impl Verifier {
     ) -> Verifier {
         let roots = Arc::new(roots);
         let builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-        // Without any roots there is nothing to build.
+        // Without roots, nothing can be built.
         let by_others = builder.build().ok();
         Verifier { trust: Trust::Signed { themselves, by_others }, provider }
     }
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
     use crate::tls::Tls;
 
-    /// Whether a client accepts a server that has `key` for the certificate it shows.
+    /// Whether a client accepts a server that shows a certificate and has `key`.
     fn accepts(
         tls: &Tls,
         pins: Option<&[Pin]>,
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shows_a_trusted_certificate_must_have_its_key() {
+    fn a_server_with_a_trusted_certificate_must_have_its_key() {
         let [own, other] = [(); 2].map(|()| KeyPair::generate().unwrap());
         let params = CertificateParams::new(["host".to_owned()]).unwrap();
         let certificate = params.self_signed(&own).unwrap();

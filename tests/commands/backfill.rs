@@ -194,8 +194,9 @@ fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
     let sent = server.queue("reports");
     assert!(!sent.is_empty() && sent.len() < 5000, "{} messages", sent.len());
     assert_eq!(slots.as_array().unwrap().len(), sent.len());
-    let go_on = going_on(&stopped.stderr);
-    let from = &go_on[go_on.iter().position(|arg| arg == "--from").unwrap() + 1];
+    let wait_until_all_advance = going_on(&stopped.stderr);
+    let from = &wait_until_all_advance
+        [wait_until_all_advance.iter().position(|arg| arg == "--from").unwrap() + 1];
     let said = format!("downbeat: the slot {from} was not sent: ");
     assert!(stopped.stderr.starts_with(&said) && stopped.stderr.contains("OOM"), "{stopped:?}");
     assert!(
@@ -205,7 +206,7 @@ fn backfill_stops_at_the_first_failure_and_says_where_to_go_on() {
 
     let unset = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(0).to_owned();
     unset.query::<()>(&mut connection).unwrap();
-    run(&place, &go_on).json(0);
+    run(&place, &wait_until_all_advance).json(0);
     let sent = server.queue("reports");
     assert_eq!(sent.len(), 59 * 96);
     assert!(sent.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));

@@ -1,4 +1,4 @@
-//! A real Celery worker that writes down what it does.
+//! A real Celery worker that records what it does.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -12,22 +12,22 @@ use super::process::Process;
 use super::tools::{python, tests_folder};
 use super::wait::{SOON, eventually};
 
-/// A line of the worker's journal; see `worker.py`.
+/// A line of the worker's record; see `worker.py`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(crate) enum Event {
-    /// It takes messages.
+    /// It is ready for messages.
     Ready,
     /// It ran a task.
     Run(Box<Run>),
-    /// It dropped a message unrun, as expired.
+    /// It dropped an expired message without running it.
     Revoked {
         /// Task id.
         id: String,
     },
-    /// It could not make sense of a message, or does not know its task.
+    /// It could not read a message, or does not know its task.
     Rejected {
-        /// What it says about that.
+        /// The reason it gives.
         reason: String,
     },
 }
@@ -37,17 +37,17 @@ pub(crate) enum Event {
 pub(crate) struct Run {
     /// Task id.
     pub(crate) id: String,
-    /// The name under which it was called.
+    /// The name by which it was called.
     pub(crate) task: String,
     /// Positional arguments.
     pub(crate) args: Value,
     /// Keyword arguments.
     pub(crate) kwargs: Value,
-    /// `request.headers`: the ones that Celery has no use for.
+    /// `request.headers`: the ones that Celery does not use.
     pub(crate) headers: Value,
-    /// The routing key that the message was sent with: its queue.
+    /// The message's routing key, which is its queue.
     pub(crate) queue: String,
-    /// The priority that the message was sent with.
+    /// The message's priority.
     pub(crate) priority: Option<u8>,
     /// `request.expires`, as the worker passes it on.
     pub(crate) expires: Option<String>,
@@ -57,7 +57,7 @@ pub(crate) struct Run {
     pub(crate) received: f64,
 }
 
-/// A worker of one process that runs one task at a time; killed when dropped.
+/// A worker with one process that runs one task at a time; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct CeleryWorker {
     process: Process,
@@ -65,22 +65,22 @@ pub(crate) struct CeleryWorker {
 }
 
 impl CeleryWorker {
-    /// Takes from `queues` of `broker`: a URL as Celery writes it, or `filesystem://FOLDER` of messages.
-    ///
-    /// It knows `demo.add`, which gives the sum, `demo.echo`, which gives its arguments,
-    /// `demo.hold`, which is done when somebody pushes to the list `gate` at the socket it is
-    /// given, `demo.fail`, which fails, and runs a task of any other name as well. It is ready for
+    /// Starts a worker on `queues` of `broker`: a Celery URL, or `filesystem://FOLDER`. It is ready for
     /// messages when this returns.
+    ///
+    /// It knows `demo.add`, which returns the sum, `demo.echo`, which returns its arguments,
+    /// `demo.hold`, which ends when somebody pushes to the list `gate` at the socket it is given, and
+    /// `demo.fail`, which fails; it also runs a task of any other name.
     pub(crate) fn start(broker: &str, queues: &[&str]) -> CeleryWorker {
         CeleryWorker::start_with(broker, queues, &serde_json::json!({}))
     }
 
-    /// The same with further settings of Celery's.
+    /// The same with additional Celery settings.
     pub(crate) fn start_with(broker: &str, queues: &[&str], settings: &Value) -> CeleryWorker {
         CeleryWorker::spawn(broker, queues, settings, |_| {})
     }
 
-    /// The same with a name, and with further tasks, by their names with spaces between.
+    /// The same with a name, and with additional tasks: their names, separated by spaces.
     pub(crate) fn start_named(
         name: &str,
         broker: &str,
@@ -126,10 +126,10 @@ impl CeleryWorker {
         &mut self.process
     }
 
-    /// Everything it has written down, in order.
+    /// Everything it has recorded, in order.
     pub(crate) fn events(&self) -> Vec<Event> {
         let journal = fs::read_to_string(self.folder.path().join("journal")).unwrap_or_default();
-        // The last line may be half written.
+        // The last line may be incomplete.
         let whole = journal.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -139,7 +139,7 @@ impl CeleryWorker {
         runs(self.events())
     }
 
-    /// Waits until it has run at least `count` tasks, and gives all executions.
+    /// Waits until it has run at least `count` tasks, and returns all executions.
     pub(crate) fn wait_for_runs(&mut self, count: usize) -> Vec<Run> {
         self.wait_for(&format!("{count} runs"), |events| {
             Some(runs(events)).filter(|runs| runs.len() >= count)
@@ -148,7 +148,7 @@ impl CeleryWorker {
 
     /// Waits until `look` finds what it wants among the events.
     ///
-    /// Panics with the worker's log when it does not, or when the worker ends.
+    /// Panics with the worker's log if it does not, or if the worker ends.
     pub(crate) fn wait_for<T>(&mut self, what: &str, look: impl Fn(Vec<Event>) -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + SOON;
         eventually(2 * SOON, what, || {
@@ -161,7 +161,7 @@ impl CeleryWorker {
         })
     }
 
-    /// What the worker itself has logged.
+    /// The worker's own log.
     pub(crate) fn log(&self) -> String {
         let path: PathBuf = self.folder.path().join("worker.log");
         fs::read_to_string(path).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! An authority of our own, and certificates that it has signed, as files.
+//! A test authority, and certificates that it has signed, as files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tempfile::TempDir;
 
-/// Signs certificates; its own is what others have to trust.
+/// Signs certificates; clients have to trust its own.
 #[derive(Debug)]
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -26,14 +26,14 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// What is written to pin the certificate.
+    /// The text that pins the certificate.
     pub(crate) fn pin(&self) -> String {
         Pin::of(&CertificateDer::from_pem_file(&self.cert).unwrap()).to_string()
     }
 }
 
 impl Authority {
-    /// One that nobody trusts by default.
+    /// An authority that nobody trusts by default.
     pub(crate) fn new() -> Authority {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

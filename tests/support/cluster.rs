@@ -13,20 +13,20 @@ use super::redis::RedisServer;
 use super::sent::Sent;
 use super::wait::{SOON, eventually, wall_clock};
 
-/// The shortest lease there is, so that tests are short, too.
+/// The shortest possible lease, to keep tests short.
 pub(crate) const TTL: Duration = Duration::from_secs(1);
-/// What is promised after a crash.
+/// The promised takeover time after a crash.
 pub(crate) const TAKEOVER: Duration = Duration::from_secs(3);
 /// The queue of [`busy_schedule`].
 pub(crate) const QUEUE: &str = "tasks";
-/// Every entry of [`busy_schedule`] fires so often.
+/// The interval of every entry of [`busy_schedule`].
 pub(crate) const STEP: Duration = Duration::from_secs(1);
 /// 200 messages a second: half of them at the same instant, half of them spread evenly.
 pub(crate) fn busy_schedule() -> String {
     bursting_schedule(100)
 }
 
-/// So many messages at each full second, and a hundred more spread evenly.
+/// A schedule with this many messages at each full second, and a hundred more spread evenly.
 pub(crate) fn bursting_schedule(burst: usize) -> String {
     let mut text = format!("defaults: {{queue: {QUEUE}}}\nentries:\n");
     for number in 0..burst + 100 {
@@ -38,15 +38,15 @@ pub(crate) fn bursting_schedule(burst: usize) -> String {
     text
 }
 
-/// Replicas, each as on a machine of its own.
+/// Replicas, each as on its own machine.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     replicas: Vec<Replica>,
-    /// How many entries the busy queue has.
+    /// How many entries use the busy queue.
     entries: usize,
 }
 
-/// One of them.
+/// One replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
     place: Place,
@@ -67,13 +67,13 @@ impl Replica {
         &mut self.downbeat
     }
 
-    /// Starts it once more, after it has ended or been killed. Its log starts anew.
+    /// Starts it again after it has ended or been killed. Its log starts empty.
     pub(crate) fn start_again(&mut self) {
         assert!(self.downbeat.process().exited().is_some(), "still running");
         self.downbeat = run(&self.place);
     }
 
-    /// SIGTERM, and the exit code must be 0.
+    /// Sends SIGTERM, and expects exit code 0.
     pub(crate) fn stop(&mut self) {
         self.downbeat.process().terminate();
         assert_eq!(self.downbeat.wait(SOON).code(), Some(0), "{:?}", self.downbeat.log());
@@ -89,19 +89,19 @@ impl Replica {
         self.place.run(args)
     }
 
-    /// Whether it leads, as far as its log tells.
+    /// Whether it leads, according to its log.
     pub(crate) fn leads(&self) -> bool {
         let changes = ["took office", "stepped down", " resigned ", "lost the lease"];
         let is_change = |line: &str| changes.iter().any(|change| line.contains(change));
         self.downbeat.last_log(is_change).is_some_and(|line| line.contains("took office"))
     }
 
-    /// How many lines of its log hold `text`.
+    /// How many lines of its log contain `text`.
     pub(crate) fn logged(&self, text: &str) -> usize {
         self.downbeat.log().iter().filter(|line| line.contains(text)).count()
     }
 
-    /// The slots of each entry that it has logged as dispatched, in that order.
+    /// The slots of each entry that it logged as dispatched, in that order.
     pub(crate) fn dispatched(&self) -> BTreeMap<String, Vec<UnixMs>> {
         let mut slots: BTreeMap<String, Vec<UnixMs>> = BTreeMap::new();
         for line in self.downbeat.log().iter().filter(|line| line.contains(" dispatched entry=")) {
@@ -116,7 +116,7 @@ fn run(place: &Place) -> Downbeat {
     place.start(&["run", "--schedules", "schedules"])
 }
 
-/// The value of a field in a line of the log.
+/// The value of a field in a log line.
 pub(crate) fn field<'a>(line: &'a str, name: &str) -> &'a str {
     let value = line.split_once(&format!(" {name}=")).unwrap_or_else(|| panic!("{name}: {line}")).1;
     value.split(' ').next().unwrap()
@@ -137,9 +137,9 @@ impl Cluster {
         Cluster::start_with(&vec![server.url(); replicas], &busy_schedule())
     }
 
-    /// A replica for each of `urls`; with the first of them in office when this returns.
+    /// Starts a replica for each of `urls`; the first one leads when this returns.
     ///
-    /// The namespace must be [`known`], or the first takes office only after one TTL.
+    /// The namespace must be [`used_before`], or the first one leads only after one TTL.
     pub(crate) fn start_with(urls: &[String], schedule: &str) -> Cluster {
         let first = Replica::start(&urls[0], schedule);
         first.downbeat.wait_for_log("took office");
@@ -157,22 +157,22 @@ impl Cluster {
         &mut self.replicas[number]
     }
 
-    /// All of them.
+    /// All replicas.
     pub(crate) fn replicas(&mut self) -> &mut [Replica] {
         &mut self.replicas
     }
 
-    /// Who leads, by their logs.
+    /// Who leads, according to the logs.
     pub(crate) fn leader(&self) -> Option<usize> {
         self.replicas.iter().position(Replica::leads)
     }
 
-    /// Waits until one leads, and gives its number.
+    /// Waits until one leads, and returns its number.
     pub(crate) fn wait_for_leader(&self) -> usize {
         eventually(SOON, "a leader", || self.leader())
     }
 
-    /// Waits until some other one than `old` leads, and gives its number.
+    /// Waits until another one than `old` leads, and returns its number.
     pub(crate) fn wait_for_leader_after(&self, old: usize) -> usize {
         let others = || (0..self.replicas.len()).filter(|number| *number != old);
         eventually(SOON, "another leader", || {
@@ -180,11 +180,11 @@ impl Cluster {
         })
     }
 
-    /// Lets everything go on until now is dealt with, stops all replicas cleanly, and checks and
-    /// gives the messages of the busy queue.
+    /// Waits until everything due until now is done, stops all replicas cleanly, checks the messages of
+    /// the busy queue and returns them.
     pub(crate) fn finish(&mut self, server: &RedisServer) -> Vec<Sent> {
         let until = wall_clock();
-        go_on(server);
+        wait_until_all_advance(server);
         for replica in &mut self.replicas {
             replica.stop();
         }
@@ -194,20 +194,20 @@ impl Cluster {
     }
 }
 
-/// Makes the namespace look as if it had been used before: its first leader then need not wait for
-/// a replica that remembers more.
-pub(crate) fn known(server: RedisServer) -> RedisServer {
+/// Makes the namespace look as if it had been used before: its first leader then need not wait for a
+/// replica that remembers more.
+pub(crate) fn used_before(server: RedisServer) -> RedisServer {
     server.connect().set::<_, _, ()>("downbeat:marker", "1").unwrap();
     server
 }
 
-/// Waits until every entry has come further than now.
-pub(crate) fn go_on(server: &RedisServer) {
-    // The entries take turns within one step: after the next, each has had its turn.
+/// Waits until every entry has advanced beyond now.
+pub(crate) fn wait_until_all_advance(server: &RedisServer) {
+    // The entries take turns within one step: after the next step, each has had its turn.
     wait_for_slot(server, wall_clock() + STEP);
 }
 
-/// Waits until the newest message is of this slot or a later one.
+/// Waits until the newest message is for this slot or a later one.
 pub(crate) fn wait_for_slot(server: &RedisServer, slot: UnixMs) {
     let mut connection = server.connect();
     eventually(SOON, &format!("the slot {slot}"), || {
@@ -230,8 +230,8 @@ pub(crate) fn by_entry(sent: &[Sent]) -> BTreeMap<&str, Vec<&Sent>> {
     entries
 }
 
-/// All `count` entries of the busy queue began together and, from there on, every slot that had come
-/// before `until` is in the queue, once, in order, with its own id.
+/// Asserts that all `count` entries of the busy queue began together and that, from there on, every
+/// slot before `until` is in the queue once, in order, with its own id.
 pub(crate) fn assert_every_slot_once(sent: &[Sent], count: usize, until: UnixMs) {
     let entries = by_entry(sent);
     assert_eq!(entries.len(), count, "entries that were sent at all");
@@ -249,7 +249,7 @@ pub(crate) fn assert_every_slot_once(sent: &[Sent], count: usize, until: UnixMs)
     }
 }
 
-/// Each slot comes one step after the one before.
+/// Asserts that each slot is one step after the previous one.
 pub(crate) fn assert_no_gap(entry: &str, slots: &[UnixMs]) {
     for pair in slots.windows(2) {
         assert_eq!(pair[1], pair[0] + STEP, "{entry}: after {}", pair[0]);

@@ -1,4 +1,4 @@
-//! downbeat as a container runtime starts it: as nobody, as process 1, with a root that is read-only.
+//! Runs downbeat as a container runtime does: as nobody, as process 1, with a read-only root.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +11,10 @@ use super::downbeat::{Downbeat, Finished};
 use super::tools::tests_folder;
 use super::wait::{SOON, eventually};
 
-/// The user that the image and the manifests name.
+/// The user in the image and the manifests.
 pub(crate) const NOBODY: &str = "65532";
 
-/// What is in the root beside the binary, and what the environment holds; nothing else is.
+/// A container: what its root has besides the binary, and its environment.
 #[derive(Debug, Default)]
 pub(crate) struct Container {
     env: Vec<(String, String)>,
@@ -22,28 +22,28 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Sets a variable.
+    /// Sets an environment variable.
     #[must_use]
     pub(crate) fn env(mut self, name: &str, value: &str) -> Container {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Shows a folder of this machine, which cannot be written to.
+    /// Mounts a directory of this machine read-only.
     #[must_use]
     pub(crate) fn mount(mut self, from: &Path, to: &str) -> Container {
         self.mounts.push(format!("{}:{to}", from.display()));
         self
     }
 
-    /// Has a folder of its own that can be written to.
+    /// Mounts a writable directory of its own.
     #[must_use]
     pub(crate) fn tmpfs(mut self, to: &str) -> Container {
         self.mounts.push(format!("tmpfs:{to}"));
         self
     }
 
-    /// Has a folder as Kubernetes' `emptyDir` with an `fsGroup` is: everybody may write to it.
+    /// Mounts a directory like Kubernetes' `emptyDir` with an `fsGroup`: everybody may write to it.
     #[must_use]
     pub(crate) fn empty_dir(mut self, to: &str) -> Container {
         self.mounts.push(format!("emptydir:{to}"));
@@ -58,7 +58,7 @@ impl Container {
         command
     }
 
-    /// Runs a command to its end; `None`, with the reason printed, where the kernel does not allow it.
+    /// Runs a command to its end; `None`, with the reason printed, if the kernel does not permit it.
     pub(crate) fn run(&self, args: &[&str]) -> Option<Finished> {
         let folder = tempfile::tempdir().unwrap();
         let output = self.command(&folder, args).stdin(Stdio::null()).output().unwrap();
@@ -70,7 +70,7 @@ impl Container {
         Some(finished)
     }
 
-    /// Starts a command that goes on; `None` where [`run`](Self::run) says why.
+    /// Starts a command that keeps running; `None` for the same reasons as [`run`](Self::run).
     pub(crate) fn start(&self, args: &[&str]) -> Option<Running> {
         self.run(&["--version"])?.ok();
         let folder = tempfile::Builder::new().prefix("container").tempdir().unwrap();
@@ -81,18 +81,18 @@ impl Container {
             let children = format!("/proc/{outside}/task/{outside}/children");
             let child: i32 = fs::read_to_string(children).ok()?.trim().parse().ok()?;
             let program = fs::read_link(format!("/proc/{child}/exe")).ok()?;
-            // Seen from here, there is the container's folder before it.
+            // Seen from outside, the container's directory precedes the path.
             program.ends_with("usr/bin/downbeat").then(|| Pid::from_raw(child))
         });
         Some(running)
     }
 }
 
-/// A container that runs; killed when dropped.
+/// A running container; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) downbeat: Downbeat,
-    /// As numbered outside.
+    /// Its process 1, as numbered outside.
     first: Option<Pid>,
     _folder: TempDir,
 }
@@ -103,14 +103,14 @@ impl Running {
         kill_process(self.first.unwrap(), signal).unwrap();
     }
 
-    /// How it ended.
+    /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let status = self.downbeat.wait(SOON);
         self.first = None;
         status
     }
 
-    /// Runs a command beside it, as `docker exec` does.
+    /// Runs a command in it, as `docker exec` does.
     pub(crate) fn exec(&self, container: &Container, args: &[&str]) -> Finished {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.first.unwrap().as_raw_nonzero()));
@@ -123,7 +123,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // With it, all that runs in the container ends.
+        // Everything that runs in the container ends with it.
         if let Some(first) = self.first.filter(|_| self.downbeat.process().exited().is_none()) {
             let _ = kill_process(first, Signal::KILL);
             let _ = self.downbeat.process().child().wait();

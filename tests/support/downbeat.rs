@@ -1,4 +1,4 @@
-//! The real binary, in folders of its own.
+//! Runs the real binary in fresh directories.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -17,7 +17,7 @@ use super::wait::{SOON, START, eventually};
 
 /// A machine for downbeat: its schedule files, its state, its control socket.
 ///
-/// What is started in one place, one after the other or at the same time, shares them all.
+/// Everything started in one place, one after the other or at the same time, shares them.
 #[derive(Debug)]
 pub(crate) struct Place {
     folder: TempDir,
@@ -25,7 +25,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A place with no schedule files, whose working directory holds the folder `schedules`.
+    /// A place without schedule files, whose working directory contains the directory `schedules`.
     pub(crate) fn new() -> Place {
         let folder = tempfile::Builder::new().prefix("downbeat").tempdir().unwrap();
         for name in ["schedules", "state"] {
@@ -35,7 +35,7 @@ impl Place {
         Place { folder, env: Vec::new() }
     }
 
-    /// Sets a variable for everything that is started here.
+    /// Sets an environment variable for everything that is started here.
     #[must_use]
     pub(crate) fn env(mut self, name: &str, value: &str) -> Place {
         self.env.push((name.to_owned(), value.to_owned()));
@@ -47,7 +47,7 @@ impl Place {
         self.folder.path()
     }
 
-    /// Where the schedule files are.
+    /// The directory of the schedule files.
     pub(crate) fn schedules(&self) -> PathBuf {
         self.path().join("schedules")
     }
@@ -62,14 +62,14 @@ impl Place {
         self.path().join("runtime")
     }
 
-    /// Writes a schedule file aside and renames it into place, as an editor does.
+    /// Writes a schedule file under another name and renames it, as an editor does.
     pub(crate) fn write_schedule(&self, name: &str, text: &str) {
         let staged = self.path().join(format!("{name}.staged"));
         fs::write(&staged, text).unwrap();
         fs::rename(staged, self.schedules().join(name)).unwrap();
     }
 
-    /// The binary with `args`, not started; knows nothing of the caller's environment.
+    /// The binary with `args`, not started; it inherits nothing of the caller's environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_downbeat"));
         command.args(args).current_dir(self.path()).env_clear();
@@ -89,7 +89,7 @@ impl Place {
         shell
     }
 
-    /// Runs a command to its end; panics when there is none in time.
+    /// Runs a command to its end; panics if it takes too long.
     pub(crate) fn run(&self, args: &[&str]) -> Finished {
         let mut command = self.command(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -104,13 +104,13 @@ impl Place {
         })
     }
 
-    /// Starts a command that goes on, such as `run`.
+    /// Starts a command that keeps running, such as `run`.
     pub(crate) fn start(&self, args: &[&str]) -> Downbeat {
         Downbeat::spawn(&mut self.command(args))
     }
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
     /// The exit code; `None` after a signal.
@@ -122,19 +122,19 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// What it printed; panics unless it ended with 0.
+    /// Standard output; panics unless it exited with 0.
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }
 
-    /// What it complained of; panics unless it ended with `code`.
+    /// Standard error; panics unless it exited with `code`.
     pub(crate) fn refused(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
         self.stderr
     }
 
-    /// The one value of JSON that it printed; panics unless it ended with `code`.
+    /// The JSON value that it printed; panics unless it exited with `code`.
     pub(crate) fn json(self, code: i32) -> serde_json::Value {
         assert_eq!(self.code, Some(code), "{self:?}");
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -151,7 +151,7 @@ impl From<Output> for Finished {
     }
 }
 
-/// A command that is running; killed when dropped.
+/// A running command; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Downbeat {
     process: Process,
@@ -189,19 +189,18 @@ impl Downbeat {
         self.out.all()
     }
 
-    /// Waits for a line on standard error with `text` in it, and gives the line.
+    /// Waits for a line on standard error that contains `text`, and returns it.
     pub(crate) fn wait_for_log(&self, text: &str) -> String {
         self.wait_for_log_from(0, text).1
     }
 
-    /// The same among the lines from number `from` on; gives the line's number too, so that the
-    /// next search can begin after it.
+    /// The same among the lines from number `from` on; also returns the line's number, so that the next
+    /// search can begin after it.
     pub(crate) fn wait_for_log_from(&self, from: usize, text: &str) -> (usize, String) {
         self.log.wait_for(from, SOON, text, |line| line.contains(text))
     }
 
-    /// Waits for the end, and for all that was written until then; panics when there is none after
-    /// `limit`.
+    /// Waits for the end and all output; panics if it does not end within `limit`.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let status = self.process.wait(limit);
         self.log.wait_for_end(SOON);
@@ -214,7 +213,7 @@ impl Downbeat {
         self.log().iter().filter_map(|line| Dispatch::read(line)).collect()
     }
 
-    /// Waits until `entry` was dispatched `count` times since `from`, and gives these dispatches.
+    /// Waits until `entry` was dispatched `count` times since `from`, and returns these dispatches.
     pub(crate) fn wait_for_dispatches(
         &self,
         entry: &str,
@@ -236,14 +235,14 @@ pub(crate) struct Dispatch {
     pub(crate) entry: String,
     /// Its slot.
     pub(crate) slot_ms: i64,
-    /// How late it went; of a manual message, nothing.
+    /// Its lateness; `None` for a manual message.
     pub(crate) lateness_ms: Option<i64>,
-    /// What it was, if not plainly scheduled.
+    /// Its kind, unless it is simply scheduled.
     pub(crate) kind: Option<String>,
 }
 
 impl Dispatch {
-    /// What a line of the log says, if it is one of these.
+    /// Parses a log line, if it is one of these.
     pub(crate) fn read(line: &str) -> Option<Dispatch> {
         let (_, fields) = line.split_once(" dispatched ")?;
         let field = |name: &str| {

@@ -1,4 +1,4 @@
-//! A client that asks one question a connection, as probes do.
+//! An HTTP client that sends one request per connection, as probes do.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::path::Path;
 use super::downbeat::Downbeat;
 use super::wait::SOON;
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     /// The status code.
@@ -19,7 +19,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// Where a service started with `--http 127.0.0.1:0` listens, by its log.
+/// The address of a service started with `--http 127.0.0.1:0`, from its log.
 pub(crate) fn address(downbeat: &Downbeat) -> String {
     let line = downbeat.wait_for_log("serving health and metrics");
     line.split_once("address=").unwrap().1.trim().to_owned()
@@ -30,7 +30,7 @@ pub(crate) fn get(address: &str, path: &str) -> Answer {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n"))
 }
 
-/// The page that Prometheus reads.
+/// The page that Prometheus scrapes.
 pub(crate) fn scrape(address: &str) -> String {
     let answer = get(address, "/metrics");
     assert_eq!(answer.code, 200, "{answer:?}");
@@ -38,7 +38,7 @@ pub(crate) fn scrape(address: &str) -> String {
     answer.body
 }
 
-/// The value of one series, written as it stands on the page.
+/// The value of a series, named as on the page.
 pub(crate) fn sample(page: &str, series: &str) -> Option<f64> {
     let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
     Some(line.parse().unwrap())
@@ -54,7 +54,7 @@ pub(crate) fn ask(address: &str, request: &str) -> Answer {
     Answer::read(&text)
 }
 
-/// The same over a control socket; `request` has to ask for the end.
+/// The same over a control socket; `request` must ask to close the connection.
 pub(crate) fn ask_socket(socket: &Path, request: &str) -> String {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
@@ -65,7 +65,7 @@ pub(crate) fn ask_socket(socket: &Path, request: &str) -> String {
 }
 
 impl Answer {
-    /// Takes an answer apart.
+    /// Parses a response.
     pub(crate) fn read(text: &str) -> Answer {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
         let code = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -1,4 +1,4 @@
-//! What every kind of worker must show: from YAML to the task that runs, once a slot.
+//! What every kind of worker must show: from YAML to a task that runs, once per slot.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,7 +14,7 @@ use super::tools::tests_folder;
 use super::wait::SOON;
 use super::worker::Worker;
 
-/// A place with a configuration of its own and one schedule file.
+/// A place with its own configuration and one schedule file.
 pub(crate) fn place(server: &RedisServer, configuration: &str, schedule: &str) -> Place {
     let place = Place::new().env("DOWNBEAT_BROKER", &server.url());
     let file = place.path().join("downbeat.yaml");
@@ -23,18 +23,18 @@ pub(crate) fn place(server: &RedisServer, configuration: &str, schedule: &str) -
     place.env("DOWNBEAT_CONFIG", file.to_str().unwrap())
 }
 
-/// What the kind's own client wrote, as it was captured.
+/// What the kind's own client wrote, as captured.
 pub(crate) fn fixture(name: &str) -> Value {
     let path = tests_folder().join("fixtures/kinds").join(name);
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What a worker tells of a message that it ran.
+/// What a worker reports about a message that it ran.
 #[derive(Debug)]
 pub(crate) struct Ran<'a> {
-    /// The id, as this kind has it.
+    /// The id as this kind writes it.
     pub(crate) id: &'a str,
-    /// The object that holds `downbeat_entry` and `downbeat_slot`.
+    /// The object with `downbeat_entry` and `downbeat_slot`.
     pub(crate) provenance: &'a Value,
 }
 
@@ -45,9 +45,9 @@ impl Ran<'_> {
     }
 }
 
-/// Two schedulers carry out the schedule of `place`, which has an entry for every second. The one
-/// that leads is killed, the other takes over, and is stopped in the end. Every slot must have run
-/// once, under the id that `id` makes of its task id.
+/// Two schedulers run the schedule of `place`, which has an entry for every second. The leader is
+/// killed, the other one takes over and is stopped at the end. Every slot must have run once, under the
+/// id that `id` derives from its task id.
 pub(crate) fn every_slot_runs_once(
     place: &Place,
     worker: &mut Worker,

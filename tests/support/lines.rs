@@ -1,10 +1,10 @@
-//! The lines that a program writes, as they come.
+//! The lines that a program writes, as they arrive.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// Lines read by a thread of their own; clones show the same lines.
+/// Lines read on a separate thread; clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
     shared: Arc<(Mutex<Found>, Condvar)>,
@@ -36,7 +36,7 @@ impl Lines {
         self.shared.0.lock().unwrap()
     }
 
-    /// Waits until the program, and whoever has its output from it, has written all.
+    /// Waits until the program, and everything that inherited its output, has written all.
     pub(crate) fn wait_for_end(&self, limit: Duration) {
         let (found, changed) = &*self.shared;
         drop(changed.wait_timeout_while(found.lock().unwrap(), limit, |found| !found.has_ended));
@@ -47,14 +47,14 @@ impl Lines {
         self.lock().lines.clone()
     }
 
-    /// The last line so far that `is_wanted`.
+    /// The last line so far for which `is_wanted` is true.
     pub(crate) fn last(&self, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
         self.lock().lines.iter().rev().find(|line| is_wanted(line)).cloned()
     }
 
-    /// The first line at or after number `from` that `is_wanted`, with its number.
+    /// The first line at or after number `from` for which `is_wanted` is true, with its number.
     ///
-    /// Panics with every line so far when none comes within `limit`.
+    /// Panics with all lines so far if none arrives within `limit`.
     pub(crate) fn wait_for(
         &self,
         from: usize,

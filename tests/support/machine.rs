@@ -22,24 +22,24 @@ pub(crate) const TICKING: &str = "entries:\n  tick: {task: t, every: 1s}\n";
 /// What runs as process 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Init {
-    /// systemd, which has started nothing but its journal.
+    /// systemd, which has started only its journal.
     Systemd,
     /// Nothing that manages services.
     Bare,
 }
 
-/// A machine with the binary under test at `/usr/bin/downbeat` and the folder `systemd` at
-/// `/usr/share/downbeat`; gone with all that was started in it when dropped.
+/// A machine with the binary under test at `/usr/bin/downbeat` and the directory `systemd` at
+/// `/usr/share/downbeat`; dropping it ends everything that was started in it.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    // Dropped before the folder that it works in.
+    // Dropped before its directory.
     script: Process,
     init: String,
     _folder: TempDir,
 }
 
 impl Machine {
-    /// Boots one; `None`, with the reason printed, where the kernel does not allow it.
+    /// Boots a machine; `None`, with the reason printed, if the kernel does not permit it.
     pub(crate) fn boot(init: Init) -> Option<Machine> {
         let folder = tempfile::Builder::new().prefix("machine").tempdir().unwrap();
         let mut command = Command::new("bash");
@@ -60,7 +60,7 @@ impl Machine {
         Some(Machine { script, init: init.trim().to_owned(), _folder: folder })
     }
 
-    /// Runs a shell script in it, as root, to its end.
+    /// Runs a shell script in it as root, to its end.
     pub(crate) fn run(&self, script: &str) -> Finished {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.init]);
@@ -72,11 +72,11 @@ impl Machine {
         Finished::from(command.stdin(Stdio::null()).output().unwrap())
     }
 
-    /// How often each slot of [`TICKING`] is in the Redis on its usual port.
+    /// How often each slot of [`TICKING`] is in the Redis on the default port.
     fn slots(&self) -> BTreeMap<i64, usize> {
         let mut slots = BTreeMap::new();
         let list = self.run("redis-cli --raw LRANGE celery 0 -1").ok();
-        // Of an empty list it prints an empty line.
+        // For an empty list, it prints an empty line.
         for line in list.lines().filter(|line| !line.is_empty()) {
             let sent = Sent::decode(line.as_bytes());
             *slots.entry(sent.slot_ms()).or_default() += usize::from(sent.entry == "tick");
@@ -90,7 +90,7 @@ impl Machine {
         eventually(SOON, "more slots", || (self.slots().len() >= before + more).then_some(()));
     }
 
-    /// Panics when a slot of [`TICKING`] was sent twice, or not at all.
+    /// Panics if a slot of [`TICKING`] was sent twice, or not at all.
     pub(crate) fn assert_every_slot_once(&self) {
         let slots = self.slots();
         let (first, last) = (*slots.keys().next().unwrap(), *slots.keys().last().unwrap());
@@ -100,12 +100,12 @@ impl Machine {
         println!("{} slots, each once", slots.len());
     }
 
-    /// Where a file of it is for this process.
+    /// The path of its file, as seen by this process.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         Path::new("/proc").join(&self.init).join("root").join(path.trim_start_matches('/'))
     }
 
-    /// Writes a file, and the folders above it.
+    /// Writes a file, and creates the directories above it.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -118,7 +118,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Its standard input ends, so it takes everything down.
+        // The end of its standard input makes it end everything.
         drop(self.script.child().stdin.take());
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.script.exited().is_none() && Instant::now() < deadline {
@@ -127,7 +127,7 @@ impl Drop for Machine {
     }
 }
 
-/// Units, init script and defaults of the project.
+/// The project's units, init script and defaults.
 pub(crate) fn units_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")
 }

@@ -1,4 +1,4 @@
-//! A service manager that listens to sd_notify.
+//! A service manager that receives sd_notify messages.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::downbeat::Place;
 use super::wait::{SOON, eventually};
 
-/// The listening end, and its name for `NOTIFY_SOCKET`.
+/// The receiving socket, and its name for `NOTIFY_SOCKET`.
 #[derive(Debug)]
 pub(crate) struct Manager {
     socket: UnixDatagram,
@@ -22,14 +22,14 @@ impl Manager {
         Manager { socket, name: path.to_str().unwrap().to_owned() }
     }
 
-    /// Listens on a name that is no path.
+    /// Listens on an abstract name.
     pub(crate) fn abstract_name() -> Manager {
         let name = format!("downbeat/test/{}", uuid::Uuid::new_v4());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         Manager { socket: UnixDatagram::bind_addr(&address).unwrap(), name: format!("@{name}") }
     }
 
-    /// Has everything that is started at a place tell it.
+    /// Makes everything started in a place notify it.
     #[must_use]
     pub(crate) fn supervises(&self, place: Place) -> Place {
         place.env("NOTIFY_SOCKET", &self.name)
@@ -43,7 +43,7 @@ impl Manager {
         Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
     }
 
-    /// The next message that `is_wanted`, and what came before it.
+    /// The next message for which `is_wanted` is true, and the messages before it.
     pub(crate) fn wait_for(
         &self,
         what: &str,

@@ -1,4 +1,4 @@
-//! Libraries that programs under test load before all others.
+//! Libraries that programs under test preload.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A child process: watched, signalled by its own process id, and gone when the test is.
+//! A child process that is signalled by its process id and ends with the test.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ impl Process {
         Process { name: name.to_owned(), child }
     }
 
-    /// The pipes, if any were asked for.
+    /// The child, for its pipes.
     pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
@@ -37,12 +37,12 @@ impl Process {
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.exited().is_none() {
             let id = i32::try_from(self.child.id()).unwrap();
-            // It may end on its own between the question and the signal.
+            // It may end on its own between the check and the signal.
             let _ = kill_process(Pid::from_raw(id).unwrap(), signal);
         }
     }
 
-    /// How long its threads have run; those that ended are left out.
+    /// The CPU time of its current threads.
     pub(crate) fn cpu_time(&self) -> Duration {
         let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let of_one = |thread: PathBuf| {
@@ -53,35 +53,35 @@ impl Process {
         threads.filter_map(|thread| of_one(thread.unwrap().path())).sum()
     }
 
-    /// How it ended, or `None` while it runs.
+    /// Its exit status, or `None` while it runs.
     pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits for the end; panics when there is none after `limit`.
+    /// Waits for the end; panics if it does not end within `limit`.
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let what = format!("{} (pid {}) ends", self.name, self.child.id());
         eventually(limit, &what, || self.exited())
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// Sends SIGKILL, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::KILL);
-        // The process may be gone already, which is as good.
+        // The process may be gone already.
         let _ = self.child.wait();
     }
 
-    /// SIGSTOP: alive, but nothing of it moves.
+    /// Sends SIGSTOP.
     pub(crate) fn pause(&mut self) {
         self.signal(Signal::STOP);
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub(crate) fn resume(&mut self) {
         self.signal(Signal::CONT);
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&mut self) {
         self.signal(Signal::TERM);
     }

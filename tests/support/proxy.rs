@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::rabbitmq::RabbitMq;
 use super::redis::RedisServer;
 
-/// A port of 127.0.0.1 that leads to a server's socket.
+/// A port of 127.0.0.1 that forwards to a server's socket.
 pub(crate) struct Proxy {
     port: u16,
     line: Arc<Line>,
@@ -25,38 +25,38 @@ enum Target {
     Amqp(u16),
 }
 
-/// What does not get through.
+/// What the proxy holds back.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Silence {
     Nothing,
-    /// They arrive later.
+    /// Responses arrive later.
     Answers,
-    /// It arrives later.
+    /// Everything arrives later.
     Everything,
-    /// They are lost.
+    /// Responses are lost.
     LostAnswers,
-    /// It is lost.
+    /// Everything is lost.
     LostEverything,
-    /// Large packets of the client are lost, and with one of them all that follows on its connection.
+    /// The client's large packets are lost, and everything after one on its connection.
     LostPackets,
 }
 
-/// Packets are large that have more bytes.
+/// Minimum bytes of a large packet.
 const LARGE: usize = 1_400;
 
-/// What becomes of bytes on their way.
+/// What happens to forwarded bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fate {
+enum Transfer {
     Pass,
     Lose,
-    /// And the connection with them.
+    /// They are dropped, and the connection is closed.
     Close,
 }
 
-/// Requests whose reply is to be lost.
+/// Selects requests whose reply is to be lost.
 type IsMeant = Box<dyn Fn(&[u8]) -> bool + Send>;
 
-/// Of what was lost, so many bytes are kept to be looked at.
+/// Maximum bytes of lost data that are kept for inspection.
 const MAX_LOST: usize = 4 << 20;
 
 /// What all connections of a proxy share.
@@ -66,18 +66,18 @@ struct Line {
     changed: Condvar,
     replies_to_lose: Mutex<Vec<IsMeant>>,
     replies_lost: AtomicUsize,
-    /// So many bytes of requests get through a second on each connection; 0: any number.
+    /// How many bytes of requests per second each connection forwards; 0 means no limit.
     bytes_per_second: AtomicUsize,
-    /// Requests that were lost.
+    /// Lost requests.
     lost: Mutex<Vec<u8>>,
     pairs: Mutex<Vec<Weak<Pair>>>,
-    /// Reads that were passed on to the client.
+    /// How many reads were forwarded to the client.
     answers: AtomicUsize,
     is_closing: AtomicBool,
 }
 
 impl Proxy {
-    /// Passes everything on to `server`, which may be restarted meanwhile.
+    /// Forwards everything to `server`, which may be restarted meanwhile.
     pub(crate) fn start(server: &RedisServer) -> Proxy {
         Proxy::to(Target::Redis(server.socket()))
     }
@@ -115,7 +115,7 @@ impl Proxy {
         Proxy { port, line }
     }
 
-    /// For downbeat.
+    /// The URL for downbeat.
     pub(crate) fn url(&self) -> String {
         match *self.line.target.lock().unwrap() {
             Target::Redis(_) => format!("redis://127.0.0.1:{}/0", self.port),
@@ -123,46 +123,46 @@ impl Proxy {
         }
     }
 
-    /// Nothing gets through any more, either way, and no connection is closed: what is sent
-    /// meanwhile arrives after [`mend`](Self::mend), as over a network that was cut.
+    /// Forwards nothing any more, in either direction, without closing connections: what is sent
+    /// meanwhile arrives after [`mend`](Self::mend), as over an interrupted network.
     pub(crate) fn cut(&self) {
         self.line.set_silence(Silence::Everything);
     }
 
-    /// The server hears everything, and no answer of its gets through until [`mend`](Self::mend).
+    /// The server receives everything, and its responses are held back until [`mend`](Self::mend).
     pub(crate) fn cut_answers(&self) {
         self.line.set_silence(Silence::Answers);
     }
 
-    /// Whatever is sent from now on is lost, either way, and no connection is closed before
+    /// Loses everything sent from now on, in either direction; connections close only at
     /// [`mend`](Self::mend), as behind a firewall that drops packets.
     pub(crate) fn lose_everything(&self) {
         self.line.set_silence(Silence::LostEverything);
     }
 
-    /// Large packets of the client are lost from now on, and no connection is closed before
-    /// [`mend`](Self::mend), as over a tunnel that neither takes them nor says so.
+    /// Loses the client's large packets from now on; connections close only at [`mend`](Self::mend), as
+    /// over a tunnel that silently drops them.
     pub(crate) fn lose_large_packets(&self) {
         self.line.set_silence(Silence::LostPackets);
     }
 
-    /// The server hears everything, and its answers are lost; no connection is closed before
+    /// The server receives everything, and its responses are lost; connections close only at
     /// [`mend`](Self::mend).
     pub(crate) fn lose_answers(&self) {
         self.line.set_silence(Silence::LostAnswers);
     }
 
-    /// So many bytes of requests get through a second on each connection.
+    /// Limits each connection to this many bytes of requests per second.
     pub(crate) fn slow_down_to(&self, bytes_per_second: usize) {
         self.line.bytes_per_second.store(bytes_per_second, Ordering::SeqCst);
     }
 
-    /// How many of the requests that were lost hold `mark`.
+    /// How many lost requests contain `mark`.
     pub(crate) fn lost(&self, mark: &str) -> usize {
         holds(&self.line.lost.lock().unwrap(), mark)
     }
 
-    /// New connections lead to another server.
+    /// Forwards new connections to another server.
     pub(crate) fn lead_to(&self, server: &RedisServer) {
         *self.line.target.lock().unwrap() = Target::Redis(server.socket());
     }
@@ -172,22 +172,22 @@ impl Proxy {
         self.line.hang_up();
     }
 
-    /// How often the client was passed on something.
+    /// How often something was forwarded to the client.
     pub(crate) fn answers(&self) -> usize {
         self.line.answers.load(Ordering::SeqCst)
     }
 
-    /// Everything gets through again; connections on which something was lost are closed.
+    /// Forwards everything again; closes connections on which something was lost.
     pub(crate) fn mend(&self) {
         self.line.set_silence(Silence::Nothing);
     }
 
-    /// The next batch of slots is carried out, but its reply is lost with the connection.
+    /// The server executes the next batch of slots, but its reply is lost with the connection.
     pub(crate) fn lose_a_reply(&self) {
         self.line.lose_a_reply(Box::new(is_batch));
     }
 
-    /// The same of the next request that holds all `marks`.
+    /// The same for the next request that contains all `marks`.
     pub(crate) fn lose_the_reply_to(&self, marks: &'static [&'static str]) {
         let is_meant = |request: &[u8]| marks.iter().all(|mark| holds(request, mark) > 0);
         self.line.lose_a_reply(Box::new(is_meant));
@@ -203,7 +203,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.line.is_closing.store(true, Ordering::SeqCst);
         self.mend();
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -213,7 +213,7 @@ struct Pair {
     client: TcpStream,
     server: Stream,
     loses_replies: AtomicBool,
-    /// A packet of the client was lost.
+    /// Whether a packet of the client was lost.
     has_gap: AtomicBool,
 }
 
@@ -296,7 +296,7 @@ impl Line {
             Target::Redis(socket) => UnixStream::connect(socket).map(Stream::Unix),
             Target::Amqp(port) => TcpStream::connect(("127.0.0.1", *port)).map(Stream::Tcp),
         };
-        // Without a server the client's connection is closed, which is what it would see.
+        // Without a server, the client's connection is closed, as it would be without a proxy.
         let Ok(server) = server else { return };
         let pair = Arc::new(Pair {
             client,
@@ -319,18 +319,18 @@ impl Line {
                 let is_large = line.silence() == Silence::LostPackets && request.len() > LARGE;
                 if is_large || requests.has_gap.load(Ordering::SeqCst) {
                     requests.has_gap.store(true, Ordering::SeqCst);
-                    return Fate::Lose;
+                    return Transfer::Lose;
                 }
                 if line.silence() == Silence::LostEverything {
                     let mut lost = line.lost.lock().unwrap();
                     let room = MAX_LOST.saturating_sub(lost.len());
                     lost.extend(&request[..request.len().min(room)]);
-                    return Fate::Lose;
+                    return Transfer::Lose;
                 }
                 if line.is_to_lose(request) {
                     requests.loses_replies.store(true, Ordering::SeqCst);
                 }
-                Fate::Pass
+                Transfer::Pass
             });
             requests.close();
         });
@@ -338,12 +338,12 @@ impl Line {
             let waits = [Silence::Answers, Silence::Everything];
             self.wait_while(|silence| waits.contains(&silence));
             if ![Silence::Nothing, Silence::LostPackets].contains(&self.silence()) {
-                return Fate::Lose;
+                return Transfer::Lose;
             }
             self.answers.fetch_add(1, Ordering::SeqCst);
             let loses = pair.loses_replies.load(Ordering::SeqCst);
             self.replies_lost.fetch_add(usize::from(loses), Ordering::SeqCst);
-            if loses { Fate::Close } else { Fate::Pass }
+            if loses { Transfer::Close } else { Transfer::Pass }
         });
         pair.close();
     }
@@ -354,25 +354,30 @@ impl Line {
         found.map(|at| meant.swap_remove(at)).is_some()
     }
 
-    /// Until one side closes, or `look` says so.
-    fn pass(&self, mut from: impl Read, mut to: impl Write, mut look: impl FnMut(&[u8]) -> Fate) {
+    /// Forwards until one side closes, or `look` decides to.
+    fn pass(
+        &self,
+        mut from: impl Read,
+        mut to: impl Write,
+        mut look: impl FnMut(&[u8]) -> Transfer,
+    ) {
         let mut bytes = vec![0; 64 << 10];
         while let Ok(length @ 1..) = from.read(&mut bytes) {
             match look(&bytes[..length]) {
-                Fate::Pass if to.write_all(&bytes[..length]).is_ok() => {}
-                Fate::Lose => {}
-                Fate::Pass | Fate::Close => return,
+                Transfer::Pass if to.write_all(&bytes[..length]).is_ok() => {}
+                Transfer::Lose => {}
+                Transfer::Pass | Transfer::Close => return,
             }
         }
     }
 }
 
-/// How often `mark` stands in `bytes`.
+/// How often `mark` occurs in `bytes`.
 fn holds(bytes: &[u8], mark: &str) -> usize {
     bytes.windows(mark.len()).filter(|bytes| *bytes == mark.as_bytes()).count()
 }
 
-/// A call that sends or is about to names what runs; so does a change of registrations.
+/// A call that sends, or is about to, names what runs; so does a change of registrations.
 fn is_batch(request: &[u8]) -> bool {
     holds(request, ":running\r\n") > 0 && holds(request, ":registrations\r\n") == 0
 }

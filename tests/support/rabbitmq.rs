@@ -1,4 +1,4 @@
-//! A private RabbitMQ: its own node, ports, folders and port mapper, on 127.0.0.1 only.
+//! A private RabbitMQ: its own node, ports, directories and port mapper, on 127.0.0.1 only.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -18,12 +18,12 @@ use super::wait::{START, eventually};
 /// A server with its data; both are gone when it is dropped.
 #[derive(Debug)]
 pub(crate) struct RabbitMq {
-    // Dropped before the folder that they write to.
+    // Dropped before the directory that they write to.
     server: Process,
     mapper: Process,
     ports: Ports,
     authority: Authority,
-    /// The server's own.
+    /// The server's certificate.
     pair: Pair,
     folder: TempDir,
 }
@@ -37,7 +37,7 @@ struct Ports {
 }
 
 impl RabbitMq {
-    /// The one that all tests share that do nothing to it: it takes long to start. It ends with the
+    /// The server shared by all tests that do not disturb it, as it starts slowly. It ends with the
     /// last of them.
     pub(crate) fn shared() -> Arc<RabbitMq> {
         static SHARED: OnceLock<Mutex<Weak<RabbitMq>>> = OnceLock::new();
@@ -50,7 +50,7 @@ impl RabbitMq {
         })
     }
 
-    /// An empty server; takes messages when this returns.
+    /// An empty server, which accepts messages when this returns.
     pub(crate) fn start() -> RabbitMq {
         let folder = tempfile::Builder::new().prefix("rabbitmq").tempdir().unwrap();
         let [amqp, tls, nodes, mapper] = [(); 4].map(|()| free_port());
@@ -64,27 +64,27 @@ impl RabbitMq {
         server
     }
 
-    /// The port of AMQP.
+    /// The AMQP port.
     pub(crate) fn port(&self) -> u16 {
         self.ports.amqp
     }
 
-    /// For downbeat and Celery.
+    /// The URL for downbeat and Celery.
     pub(crate) fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}//", self.ports.amqp)
     }
 
-    /// The same by TLS, for those with a certificate of [`RabbitMq::authority`].
+    /// The URL over TLS, for clients with a certificate of [`RabbitMq::authority`].
     pub(crate) fn tls_url(&self) -> String {
         format!("amqps://guest:guest@127.0.0.1:{}//", self.ports.tls)
     }
 
-    /// Has signed the server's certificate, and what it trusts.
+    /// The authority that signed the server's certificate, and that the server trusts.
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// What is written to pin the server's certificate.
+    /// The text that pins the server's certificate.
     pub(crate) fn server_pin(&self) -> String {
         self.pair.pin()
     }
@@ -94,7 +94,7 @@ impl RabbitMq {
         self.server.kill();
     }
 
-    /// Starts it again with what is on disk.
+    /// Starts it again with its data.
     pub(crate) fn start_again(&mut self) {
         assert!(self.server.exited().is_some(), "still running");
         // The port mapper forgets a node when its connection ends, or soon after.
@@ -168,7 +168,7 @@ fn spawn_server(folder: &Path, ports: Ports) -> Process {
     ] {
         command.env(name, folder.join(file));
     }
-    // The script becomes the server itself, whose process id is then the one that is known here.
+    // The script becomes the server itself, so that its process id is the one known here.
     command.env("RABBITMQ_ALLOW_INPUT", "1").arg("-noinput");
     let log = File::options().create(true).append(true).open(folder.join("server.log")).unwrap();
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);

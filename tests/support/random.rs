@@ -1,7 +1,7 @@
-//! Seeds of random inputs that can be repeated.
+//! Seeds for random inputs, so that they can be repeated.
 
-/// The seed in `DOWNBEAT_SEED`, else the one in `PROPTEST_RNG_SEED`, as `tests/run` sets it, else a drawn
-/// one. Prints it.
+/// Returns and prints the seed: `DOWNBEAT_SEED`, else `PROPTEST_RNG_SEED`, which `tests/run` sets, else a
+/// random one.
 pub(crate) fn seed() -> u64 {
     let given = ["DOWNBEAT_SEED", "PROPTEST_RNG_SEED"].iter().find_map(|name| {
         let seed = std::env::var(name).ok().filter(|seed| !seed.is_empty())?;

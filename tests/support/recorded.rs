@@ -1,4 +1,4 @@
-//! What became of every slot, as the journal on Redis has it.
+//! The outcome of every slot, from the journal in Redis.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use downbeat::schedule::outcome::{Line, Outcome, SkipReason};
 use downbeat::store::journal::{RecordId, read_lines};
 use redis::Connection;
 
-/// One line of the journal, and when it was recorded by the server's clock.
+/// A line of the journal, and when it was recorded by the server's clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     pub(crate) at_ms: i64,

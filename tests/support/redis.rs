@@ -1,4 +1,4 @@
-//! A private redis-server on a socket of its own.
+//! A private redis-server on its own socket.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -18,46 +18,46 @@ use super::process::Process;
 use super::sent::Sent;
 use super::wait::{SOON, eventually};
 
-/// What a test may want to be different.
+/// What a test may change.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Keep every write in an append-only file, synced each time.
+    /// Whether to keep every write in an append-only file, synced each time.
     pub(crate) appendonly: bool,
-    /// Refuse writes beyond this, as `maxmemory` has it (`10mb`); nothing is evicted.
+    /// `maxmemory` (`10mb`), beyond which writes are refused; nothing is evicted.
     pub(crate) maxmemory: Option<&'static str>,
-    /// Also listen on a free port of 127.0.0.1.
+    /// Whether to listen on a free port of 127.0.0.1, too.
     pub(crate) tcp: bool,
-    /// What `args` say that clients have to know.
+    /// The password that `args` sets.
     pub(crate) password: &'static str,
-    /// Its clock can be set; see [`RedisServer::set_clock`].
+    /// Whether its clock can be set; see [`RedisServer::set_clock`].
     pub(crate) settable_clock: bool,
-    /// Further arguments of redis-server.
+    /// Additional arguments of redis-server.
     pub(crate) args: Vec<String>,
 }
 
 /// A server with its data; both are gone when it is dropped.
 #[derive(Debug)]
 pub(crate) struct RedisServer {
-    // Dropped before the folder that it writes to.
+    // Dropped before the directory that it writes to.
     process: Process,
     options: Options,
     port: u16,
     folder: TempDir,
 }
 
-/// Everything a server had on disk at some instant.
+/// All data that a server had at some instant.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     folder: TempDir,
 }
 
 impl RedisServer {
-    /// An empty server that keeps nothing on disk by itself.
+    /// An empty server that saves nothing to disk by itself.
     pub(crate) fn start() -> RedisServer {
         RedisServer::start_with(Options::default())
     }
 
-    /// An empty server; answers when this returns.
+    /// An empty server, which is ready when this returns.
     pub(crate) fn start_with(options: Options) -> RedisServer {
         let folder = tempfile::Builder::new().prefix("redis").tempdir().unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
@@ -76,12 +76,12 @@ impl RedisServer {
         &mut self.process
     }
 
-    /// Where it listens.
+    /// The socket it listens on.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
 
-    /// For downbeat and the redis crate, over the socket.
+    /// The URL for downbeat and the redis crate, over the socket.
     pub(crate) fn url(&self) -> String {
         let socket = self.socket();
         match self.options.password {
@@ -90,22 +90,22 @@ impl RedisServer {
         }
     }
 
-    /// The same, read.
+    /// The same as a parsed address.
     pub(crate) fn address(&self) -> RedisAddress {
         redis_address(&self.url())
     }
 
-    /// For Celery, over the socket.
+    /// The URL for Celery, over the socket.
     pub(crate) fn celery_url(&self) -> String {
         format!("redis+socket://{}", self.socket().display())
     }
 
-    /// For everybody, over TCP; needs [`Options::tcp`].
+    /// The URL over TCP; needs [`Options::tcp`].
     pub(crate) fn tcp_url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port())
     }
 
-    /// Where it listens on 127.0.0.1; needs [`Options::tcp`].
+    /// Its port on 127.0.0.1; needs [`Options::tcp`].
     pub(crate) fn port(&self) -> u16 {
         assert!(self.options.tcp, "started without a port");
         self.port
@@ -116,18 +116,18 @@ impl RedisServer {
         self.client().get_connection().unwrap()
     }
 
-    /// What connects to it.
+    /// A client for it.
     pub(crate) fn client(&self) -> Client {
         Client::open(self.url()).unwrap()
     }
 
-    /// The same, where connections may be refused or closed: Sentinels do that to a server whose
-    /// part they change.
+    /// The same if connections may be refused or closed: Sentinels do that to a server whose role they
+    /// change.
     pub(crate) fn try_connect(&self) -> Option<Connection> {
         self.client().get_connection().ok()
     }
 
-    /// The messages that wait in `queue`, in the order in which a worker would take them.
+    /// The messages in `queue`, in the order in which a worker would take them.
     pub(crate) fn queue(&self, queue: &str) -> Vec<Sent> {
         let mut connection = self.connect();
         let mut list = |key: String| -> Vec<Vec<u8>> { connection.lrange(key, 0, -1).unwrap() };
@@ -135,7 +135,7 @@ impl RedisServer {
         keys.flat_map(|key| list(key).into_iter().rev()).map(|item| Sent::decode(&item)).collect()
     }
 
-    /// Waits until at least `count` messages are in `queue`, and gives them all.
+    /// Waits until at least `count` messages are in `queue`, and returns all of them.
     pub(crate) fn wait_for_queue(&self, queue: &str, count: usize) -> Vec<Sent> {
         let what = format!("{count} messages in {queue}");
         eventually(SOON, &what, || Some(self.queue(queue)).filter(|sent| sent.len() >= count))
@@ -143,24 +143,24 @@ impl RedisServer {
 
     /// Saves everything and ends the server.
     pub(crate) fn stop_cleanly(&mut self) -> ExitStatus {
-        // The server closes the connection instead of answering.
+        // The server closes the connection instead of replying.
         let _ = redis::cmd("SHUTDOWN").arg("SAVE").query::<()>(&mut self.connect());
         self.process.wait(SOON)
     }
 
-    /// Sets its clock so many milliseconds ahead of ours; needs [`Options::settable_clock`].
+    /// Sets its clock this far ahead of ours; needs [`Options::settable_clock`].
     pub(crate) fn set_clock(&self, ahead_ms: i64) {
         let offset = File::options().write(true).open(self.folder.path().join("offset")).unwrap();
         offset.write_all_at(&ahead_ms.to_ne_bytes(), 0).unwrap();
     }
 
-    /// Ends the server at once: what was not on disk is lost.
+    /// Ends the server at once: what is not on disk is lost.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it again, after [`stop_cleanly`](Self::stop_cleanly) or [`kill`](Self::kill), with
-    /// what is on disk.
+    /// Starts it again with its data, after [`stop_cleanly`](Self::stop_cleanly) or
+    /// [`kill`](Self::kill).
     pub(crate) fn start_again(&mut self) {
         assert!(self.process.exited().is_some(), "still running");
         // A killed server leaves its socket behind.
@@ -169,20 +169,20 @@ impl RedisServer {
         self.wait_until_ready();
     }
 
-    /// Ends it cleanly and starts it with the same data.
+    /// Ends it cleanly and starts it again with its data.
     pub(crate) fn restart_with_data(&mut self) {
         self.stop_cleanly();
         self.start_again();
     }
 
-    /// Ends it and starts it with nothing.
+    /// Ends it and starts it empty.
     pub(crate) fn restart_empty(&mut self) {
         self.kill();
         empty(&self.data());
         self.start_again();
     }
 
-    /// What is in the server now.
+    /// Everything in the server now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         redis::cmd("SAVE").query::<()>(&mut self.connect()).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -190,7 +190,7 @@ impl RedisServer {
         Snapshot { folder }
     }
 
-    /// Ends it and starts it with the data of then, as a failover to an old replica does.
+    /// Ends it and starts it with the data of the snapshot, like a failover to an old replica.
     pub(crate) fn restore(&mut self, snapshot: &Snapshot) {
         self.kill();
         empty(&self.data());
@@ -198,8 +198,8 @@ impl RedisServer {
         self.start_again();
     }
 
-    /// Another server, which nobody knows of, with what this one has on disk.
-    pub(crate) fn afterlife(&self) -> RedisServer {
+    /// Another, unknown server with the data that this one has on disk.
+    pub(crate) fn start_from_same_data(&self) -> RedisServer {
         let options = Options { appendonly: self.options.appendonly, ..Options::default() };
         let mut server = RedisServer::start_with(options);
         server.kill();
@@ -253,7 +253,7 @@ fn clock() -> &'static Path {
     &CLOCK
 }
 
-/// What an address of Redis means.
+/// Parses a Redis address.
 pub(crate) fn redis_address(text: &str) -> RedisAddress {
     match Address::parse(text) {
         Ok(Address::Redis(address)) => address,
@@ -261,8 +261,8 @@ pub(crate) fn redis_address(text: &str) -> RedisAddress {
     }
 }
 
-/// A port that nobody listens on. Somebody else may take it before the server does, which then
-/// fails to start; that is rarer than any port chosen beforehand being taken.
+/// A free port. Another process may take it before the server does, which then fails to start; that is
+/// rarer than a fixed port being taken.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

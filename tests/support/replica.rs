@@ -1,4 +1,4 @@
-//! One replica, by default with the shortest lease and grace there are, and what became of the slots of its
+//! One replica, by default with the shortest lease and grace, and the outcomes of the slots of its
 //! schedule.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,24 +15,24 @@ use super::redis::RedisServer;
 use super::sent::{Sent, instant};
 use super::wait::{SOON, eventually};
 
-/// Entries that fill a journal within a second, so that it is folded at once, and are done then.
+/// Entries that fill a journal within a second, so that it is folded at once, and are then done.
 pub(crate) fn filling(queue: &str) -> String {
     let timing = "every: 100ms, limit: 10";
     let entry = |n| format!("  many-{n:03}: {{task: t, {timing}, queue: {queue}}}\n");
     (0..110).map(entry).collect()
 }
 
-/// The lease's TTL and the grace: the shortest that are allowed, and longer ones for a slow Redis.
+/// The lease's TTL and the grace: the shortest possible ones, and longer ones for a slow Redis.
 pub(crate) const SHORT: [&str; 2] = ["1s", "3s"];
 pub(crate) const LONG: [&str; 2] = ["6s", "15s"];
 
-/// One replica, as on a machine of its own.
+/// One replica, as on its own machine.
 #[derive(Debug)]
 pub(crate) struct Replica {
     place: Place,
     /// The running binary.
     pub(crate) downbeat: Downbeat,
-    /// The log of those that ran before it in the same place.
+    /// The log of its earlier runs.
     past: Vec<String>,
     namespace: String,
 }
@@ -52,7 +52,7 @@ impl Replica {
         Replica::start_in("downbeat", url, SHORT, "{}", schedule)
     }
 
-    /// The same in another namespace than the usual one, and with a configuration.
+    /// The same in another namespace and with a configuration.
     pub(crate) fn start_in(
         namespace: &str,
         url: &str,
@@ -73,22 +73,22 @@ impl Replica {
         Replica { place, downbeat, past, namespace }
     }
 
-    /// Starts it once more, in the same place.
+    /// Starts it again in the same place.
     pub(crate) fn start_again(&mut self) {
         assert!(self.downbeat.process().exited().is_some(), "still running");
-        // All of it is read once the end was waited for.
+        // Once its end was waited for, all of it has been read.
         self.downbeat.wait(SOON);
         self.past.extend(self.downbeat.log());
         self.downbeat = self.place.start(&["run"]);
     }
 
-    /// Kills it, and starts it once more.
+    /// Kills it and starts it again.
     pub(crate) fn crash(&mut self) {
         self.downbeat.process().kill();
         self.start_again();
     }
 
-    /// The log from its first start on.
+    /// The log since its first start.
     pub(crate) fn log(&self) -> Vec<String> {
         [self.past.clone(), self.downbeat.log()].concat()
     }
@@ -115,30 +115,30 @@ impl Replica {
         self.downbeat.log().len()
     }
 
-    /// Waits until it leads; gives the number of the next line of its log.
+    /// Waits until it leads; returns the number of the next line of its log.
     pub(crate) fn wait_until_it_leads(&self, from: usize) -> usize {
         self.downbeat.wait_for_log_from(from, "took office").0 + 1
     }
 
-    /// Edits the schedule, and waits until it is in force.
+    /// Edits the schedule, and waits until it is active.
     pub(crate) fn reload(&self, schedule: &str) {
         let from = self.mark();
         self.edit(schedule);
         self.downbeat.wait_for_log_from(from, "reloaded");
     }
 
-    /// Whatever it says of itself, in trouble or not.
+    /// Its status, with or without troubles.
     pub(crate) fn status(&self) -> Value {
         let said = self.run(&["status", "--json"]);
         serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
     }
 
-    /// Waits until `status` shows what `look` wants.
+    /// Waits until `look` finds what it wants in `status`.
     pub(crate) fn wait_for_status<T>(&self, what: &str, look: impl Fn(&Value) -> Option<T>) -> T {
         eventually(SOON, what, || look(&self.status()))
     }
 
-    /// Slots by entry that the log calls dispatched.
+    /// Slots by entry that were logged as dispatched.
     pub(crate) fn dispatched(&self) -> Vec<(String, i64)> {
         let log = self.log();
         let dispatches = log.iter().filter_map(|line| Dispatch::read(line));
@@ -157,30 +157,30 @@ impl Replica {
         lines.map(skip).collect()
     }
 
-    /// How many slots of the entry the log says were skipped for that.
+    /// How many slots of the entry were logged as skipped for this reason.
     pub(crate) fn skipped(&self, entry: &str, reason: &str) -> u64 {
         let skips = self.skips().into_iter();
         let meant = skips.filter(|skip| skip.entry == entry && skip.reason == reason);
         meant.map(|skip| skip.count).sum()
     }
 
-    /// How many lines of its log hold `text`.
+    /// How many lines of its log contain `text`.
     pub(crate) fn logged(&self, text: &str) -> usize {
         self.log().iter().filter(|line| line.contains(text)).count()
     }
 }
 
-/// How many slots the status counts under that word.
+/// How many slots the status counts under this word.
 pub(crate) fn counted(status: &Value, what: &str) -> u64 {
     status["slots"][what].as_u64().unwrap_or(0)
 }
 
-/// The slots of an entry in the order in which they were sent.
+/// The slots of an entry, in the order in which they were sent.
 pub(crate) fn slots_of(sent: &[Sent], entry: &str) -> Vec<i64> {
     sent.iter().filter(|sent| sent.entry == entry).map(Sent::slot_ms).collect()
 }
 
-/// No slot is there twice.
+/// Asserts that no slot was sent twice.
 #[track_caller]
 pub(crate) fn assert_no_doubles(sent: &[Sent]) {
     let mut seen = BTreeMap::new();
@@ -190,21 +190,22 @@ pub(crate) fn assert_no_doubles(sent: &[Sent]) {
     }
 }
 
-/// What has become of slots, all replicas being stopped.
+/// The outcomes of slots, once all replicas are stopped.
 #[derive(Debug)]
 pub(crate) struct Account {
     /// The messages of all queues.
     pub(crate) sent: Vec<Sent>,
-    /// What the store counts, by queue and outcome's word with a tab between.
+    /// The store's counters, by queue and outcome, separated by a tab.
     pub(crate) counters: BTreeMap<String, u64>,
-    /// Slots by entry that the logs call dispatched.
+    /// Slots by entry that were logged as dispatched.
     pub(crate) logged: BTreeSet<(String, i64)>,
-    /// What the logs call skipped.
+    /// Slots that were logged as skipped.
     pub(crate) skips: Vec<Skip>,
 }
 
-/// Stops the replicas, and gathers what was sent to `queues`: no slot twice, and as many as the store
-/// counts; what the logs say was sent is there, and as much was skipped as the store counts.
+/// Stops the replicas and collects what was sent to `queues`. Asserts that no slot was sent twice, that
+/// everything logged as sent was sent, and that as many slots were sent and skipped as the store
+/// counts.
 #[track_caller]
 pub(crate) fn finish(
     server: &RedisServer,
@@ -216,7 +217,7 @@ pub(crate) fn finish(
     account
 }
 
-/// The same, whatever the store counts.
+/// The same without comparing the store's counters.
 #[track_caller]
 pub(crate) fn gather(
     server: &RedisServer,
@@ -263,7 +264,7 @@ impl Account {
         }
     }
 
-    /// How many slots the logs call skipped, by reason.
+    /// How many slots were logged as skipped, by reason.
     pub(crate) fn skipped(&self) -> BTreeMap<&str, u64> {
         let mut skipped = BTreeMap::new();
         for skip in &self.skips {
@@ -276,7 +277,7 @@ impl Account {
         self.sent.iter().map(|sent| (sent.entry.clone(), sent.slot_ms())).collect()
     }
 
-    /// Every message was logged by whoever sent it.
+    /// Asserts that every message was logged by its sender.
     #[track_caller]
     pub(crate) fn assert_all_logged(&self) {
         let sent = self.slots();
@@ -284,15 +285,15 @@ impl Account {
         assert!(never_logged.is_empty(), "sent and never logged: {never_logged:?}");
     }
 
-    /// The slots of an entry follow each other without a gap, so many milliseconds apart, in the order
-    /// in which they were sent.
+    /// Asserts that the slots of an entry follow each other without a gap, this many milliseconds
+    /// apart, in the order in which they were sent.
     #[track_caller]
     pub(crate) fn assert_no_gap(&self, entry: &str, step: i64) {
         let slots = slots_of(&self.sent, entry);
         assert_adjacent(entry, &slots, step);
     }
 
-    /// The same in whatever order they were sent.
+    /// The same in any order.
     #[track_caller]
     pub(crate) fn assert_none_missing(&self, entry: &str, step: i64) {
         let mut slots = slots_of(&self.sent, entry);

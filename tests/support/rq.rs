@@ -1,4 +1,4 @@
-//! A real RQ worker whose jobs write down what they were called with.
+//! A real RQ worker whose jobs record what they were called with.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -26,13 +26,13 @@ pub(crate) struct Run {
     pub(crate) meta: Value,
     /// `origin`.
     pub(crate) queue: String,
-    /// What dashboards show.
+    /// The text that dashboards show.
     pub(crate) description: Value,
-    /// Seconds that it may run.
+    /// Its maximum run time in seconds.
     pub(crate) timeout: Value,
 }
 
-/// A worker that runs each job in a process of its own; killed when dropped.
+/// A worker that runs each job in a separate process; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct RqWorker {
     process: Process,
@@ -40,17 +40,17 @@ pub(crate) struct RqWorker {
 }
 
 impl RqWorker {
-    /// `rq worker` with `args`: options, such as `--serializer json`, and queues.
+    /// Starts `rq worker` with `args`: options, such as `--serializer json`, and queues.
     ///
-    /// It knows the jobs of `rq_jobs.py`: `rq_jobs.echo` gives its arguments, `rq_jobs.fail`
-    /// fails, `rq_jobs.nap` sleeps for so many seconds, `rq_jobs.hold` is done when somebody pushes
-    /// to the list `gate` at the socket it is given.
+    /// It knows the jobs of `rq_jobs.py`: `rq_jobs.echo` returns its arguments, `rq_jobs.fail` fails,
+    /// `rq_jobs.nap` sleeps for a number of seconds, `rq_jobs.hold` ends when somebody pushes to the
+    /// list `gate` at the socket it is given.
     pub(crate) fn start(server: &RedisServer, args: &[&str]) -> RqWorker {
         let url = rq_url(server);
         RqWorker::spawn(server, &[&["rq.cli", "worker", "--url", &url], args].concat())
     }
 
-    /// django-rq's `rqworker` on the queue `images`; its settings are in `rq_django.py`.
+    /// Starts django-rq's `rqworker` on the queue `images`; its settings are in `rq_django.py`.
     pub(crate) fn start_django(server: &RedisServer) -> RqWorker {
         RqWorker::spawn(server, &["django", "rqworker", "images"])
     }
@@ -66,7 +66,7 @@ impl RqWorker {
         RqWorker { process, folder }
     }
 
-    /// The worker's process; that of a job is another one.
+    /// The worker's process, not that of a job.
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
     }
@@ -74,14 +74,14 @@ impl RqWorker {
     /// Every execution so far, in order.
     pub(crate) fn runs(&self) -> Vec<Run> {
         let journal = read(&self.folder.path().join("journal"));
-        // The last line may be half written.
+        // The last line may be incomplete.
         let whole = journal.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Waits until it has run at least `count` jobs, and gives all executions.
+    /// Waits until it has run at least `count` jobs, and returns all executions.
     ///
-    /// Panics with the worker's log when it does not, or when the worker ends.
+    /// Panics with the worker's log if it does not, or if the worker ends.
     pub(crate) fn wait_for_runs(&mut self, count: usize) -> Vec<Run> {
         let deadline = tokio::time::Instant::now() + SOON;
         eventually(2 * SOON, &format!("{count} runs"), || {
@@ -94,7 +94,7 @@ impl RqWorker {
         })
     }
 
-    /// What the worker itself has logged.
+    /// The worker's own log.
     pub(crate) fn log(&self) -> String {
         read(&self.folder.path().join("worker.log"))
     }
@@ -108,7 +108,7 @@ fn rq_url(server: &RedisServer) -> String {
     format!("unix://{}?db=0", server.socket().display())
 }
 
-/// `python -m` with `args`, for a module that works with this server.
+/// `python -m` with `args`, for a module that uses this server.
 fn rq_command(server: &RedisServer, args: &[&str]) -> Command {
     let mut command = Command::new(python());
     command.arg("-m").args(args);
@@ -119,14 +119,14 @@ fn rq_command(server: &RedisServer, args: &[&str]) -> Command {
     command
 }
 
-/// What `rq info` prints of the queues, for programs.
+/// What `rq info` prints about the queues in its machine-readable form.
 pub(crate) fn rq_info(server: &RedisServer) -> String {
     let url = rq_url(server);
     let output = rq_command(server, &["rq.cli", "info", "--raw", "-Q", "--url", &url]).output();
     String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
-/// What django-rq's `rqstats` tells of the queue `images`.
+/// What django-rq's `rqstats` reports about the queue `images`.
 pub(crate) fn django_stats(server: &RedisServer) -> Value {
     let output = rq_command(server, &["django", "rqstats", "--json"]).output().unwrap();
     let stats: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! A Celery message as it lies in a queue, decoded for assertions.
+//! A Celery message from a queue, decoded for assertions.
 
 use base64::Engine as _;
 use downbeat::schedule::UnixMs;
@@ -13,7 +13,7 @@ pub(crate) struct Sent {
     pub(crate) task: String,
     /// Header `downbeat_entry`.
     pub(crate) entry: String,
-    /// Header `downbeat_slot`, as it is written.
+    /// Header `downbeat_slot` as written.
     pub(crate) slot: String,
     /// Header `downbeat_kind`.
     pub(crate) kind: String,
@@ -28,7 +28,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Panics when `envelope` is not one of ours.
+    /// Panics if `envelope` is not one of ours.
     pub(crate) fn decode(envelope: &[u8]) -> Sent {
         let envelope: Value = serde_json::from_slice(envelope).unwrap();
         let body = envelope["body"].as_str().unwrap();
@@ -58,7 +58,7 @@ impl Sent {
     }
 }
 
-/// An instant of RFC 3339.
+/// Parses an RFC 3339 instant.
 pub(crate) fn instant(text: &str) -> UnixMs {
     text.parse::<jiff::Timestamp>().unwrap_or_else(|error| panic!("{text}: {error}")).into()
 }

@@ -1,4 +1,4 @@
-//! A master, its replica, and the Sentinels that watch over both.
+//! A master, its replica, and the Sentinels that monitor both.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -10,15 +10,15 @@ use super::process::Process;
 use super::redis::{Options, RedisServer, free_port};
 use super::wait::{SOON, eventually};
 
-/// What the Sentinels call the master.
+/// The Sentinels' name for the master.
 pub(crate) const NAME: &str = "tasks";
 
-/// Three Sentinels, and what they watch over.
+/// Three Sentinels, and the servers they monitor.
 #[derive(Debug)]
 pub(crate) struct Sentinels {
-    // Dropped first, so that they see nobody die.
+    // Dropped first, so that they notice no failure.
     nodes: Vec<Node>,
-    /// The master, until another one takes its place.
+    /// The master, until the other one takes over.
     pub(crate) first: RedisServer,
     /// Its replica.
     pub(crate) second: RedisServer,
@@ -27,14 +27,14 @@ pub(crate) struct Sentinels {
 /// One Sentinel.
 #[derive(Debug)]
 pub(crate) struct Node {
-    // Dropped before the folder that it writes to.
+    // Dropped before the directory that it writes to.
     process: Process,
     port: u16,
     _folder: TempDir,
 }
 
 impl Sentinels {
-    /// The replica follows and all know each other when this returns.
+    /// When this returns, the replica follows and all Sentinels know each other.
     pub(crate) fn start() -> Sentinels {
         let options = |args: &[&str]| {
             let args = [&["--repl-diskless-sync-delay", "0"], args].concat();
@@ -54,7 +54,7 @@ impl Sentinels {
         group
     }
 
-    /// For downbeat.
+    /// The URL for downbeat.
     pub(crate) fn url(&self) -> String {
         let hosts: Vec<_> = self.nodes.iter().map(Node::address).collect();
         format!("sentinel://{}/0?master={NAME}", hosts.join(","))
@@ -65,7 +65,7 @@ impl Sentinels {
         &mut self.nodes[number]
     }
 
-    /// From now on the first has what the second never gets.
+    /// From now on, the first has data that the second never gets.
     pub(crate) fn cut_off_the_second(&self) {
         redis::cmd("ACL").arg("DELUSER").arg("replica").exec(&mut self.first.connect()).unwrap();
     }
@@ -89,8 +89,8 @@ impl Sentinels {
 }
 
 impl Node {
-    /// Watches over the server on that port; `quorum` have to agree that it is gone. `more` are
-    /// lines of its configuration.
+    /// Monitors the server on this port; `quorum` Sentinels have to agree that it is down. `more` are
+    /// additional lines of its configuration.
     pub(crate) fn start(master: u16, quorum: usize, more: &str) -> Node {
         let folder = tempfile::Builder::new().prefix("sentinel").tempdir().unwrap();
         let (port, config) = (free_port(), folder.path().join("sentinel.conf"));
@@ -123,7 +123,7 @@ impl Node {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Has the master make way for the replica.
+    /// Makes the master hand over to the replica.
     pub(crate) fn fail_over(&self) {
         eventually(SOON, "the Sentinel begins a failover", || {
             redis::cmd("SENTINEL").arg("FAILOVER").arg(NAME).exec(&mut self.connect()).ok()
@@ -135,7 +135,7 @@ impl Node {
         &mut self.process
     }
 
-    /// A blocking connection; for one with neither password nor TLS.
+    /// A blocking connection to one without password and TLS.
     pub(crate) fn connect(&self) -> Connection {
         Client::open(format!("redis://{}", self.address())).unwrap().get_connection().unwrap()
     }

@@ -1,4 +1,4 @@
-//! Messages as files, where a worker of kombu's `filesystem://` transport takes them.
+//! Messages as files, as workers with kombu's `filesystem://` transport read them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::sent::Sent;
 use super::wait::{SOON, eventually};
 
-/// Opens a spool that was let go of, or tries to. A process that another test is starting has the lock as
-/// well until it runs its own program.
+/// Tries to open a spool that was released. A process that another test is starting also holds the lock
+/// until it runs its own program.
 pub(crate) fn try_open_released(
     mut open: impl FnMut() -> Result<SpoolStore, SpoolError>,
 ) -> Result<SpoolStore, SpoolError> {
@@ -21,12 +21,12 @@ pub(crate) fn try_open_released(
     })
 }
 
-/// The same where it must succeed.
+/// The same if it must succeed.
 pub(crate) fn open_released(open: impl FnMut() -> Result<SpoolStore, SpoolError>) -> SpoolStore {
     try_open_released(open).unwrap()
 }
 
-/// A folder that is a broker.
+/// A directory that serves as a broker.
 #[derive(Debug)]
 pub(crate) struct Folder {
     folder: TempDir,
@@ -34,24 +34,24 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Without messages.
+    /// A directory without messages.
     pub(crate) fn new() -> Folder {
         let folder = tempfile::Builder::new().prefix("spool").tempdir().unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
         Folder { folder, dropped: 0 }
     }
 
-    /// For [`CeleryWorker`](super::celery::CeleryWorker).
+    /// The URL for [`CeleryWorker`](super::celery::CeleryWorker).
     pub(crate) fn celery_url(&self) -> String {
         celery_url(&self.data())
     }
 
-    /// Where the messages are.
+    /// The directory of the messages.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// Puts one message in at once: a worker dies of half a file.
+    /// Adds a message atomically: a worker crashes on a partial file.
     pub(crate) fn drop_message(&mut self, queue: &str, envelope: &[u8]) {
         let staged = self.data().join(format!(".stage-{}", Uuid::new_v4()));
         fs::write(&staged, envelope).unwrap();
@@ -66,12 +66,12 @@ impl Folder {
     }
 }
 
-/// For [`CeleryWorker`](super::celery::CeleryWorker), given the folder of the messages.
+/// The URL for [`CeleryWorker`](super::celery::CeleryWorker), for a directory of messages.
 pub(crate) fn celery_url(messages: &Path) -> String {
     format!("filesystem://{}", messages.display())
 }
 
-/// The names of the message files in a folder, in the order in which a worker takes them.
+/// The names of the message files in a directory, in the order in which a worker takes them.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -82,7 +82,7 @@ pub(crate) fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The messages in a folder from which nobody takes any, in the order in which a worker would.
+/// The messages in a directory without workers, in the order in which one would take them.
 pub(crate) fn messages(folder: &Path) -> Vec<Sent> {
     files(folder).iter().map(|name| Sent::decode(&fs::read(folder.join(name)).unwrap())).collect()
 }

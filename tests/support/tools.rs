@@ -7,34 +7,34 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-/// A program that a test cannot do without.
+/// A program that a test requires.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tool {
     /// `redis-server` on the search path.
     Redis,
-    /// `tests/.venv` with Celery and all else in `tests/requirements.txt`.
+    /// `tests/.venv` with Celery and everything else in `tests/requirements.txt`.
     Python,
-    /// systemd, though not as process 1, and what it takes to boot it in a machine of its own.
+    /// systemd, though not as process 1, and what is needed to boot it in a separate machine.
     Systemd,
-    /// What init scripts of Debian are written with.
+    /// What Debian's init scripts require.
     InitScripts,
     /// RabbitMQ, unpacked into `tests/.tools/rabbitmq`.
     RabbitMq,
     /// `sidekiq` on the search path.
     Sidekiq,
-    /// Node.js, and in `tests/.tools` all of `tests/requirements-node.txt`.
+    /// Node.js, and all of `tests/requirements-node.txt` in `tests/.tools`.
     Bullmq,
     /// Prometheus' `promtool`, on the search path or in `tests/.tools`.
     Promtool,
-    /// What makes and installs packages of Debian: `cargo-deb` in `tests/.tools`, and dpkg.
+    /// What builds and installs Debian packages: `cargo-deb` in `tests/.tools`, and dpkg.
     Packages,
-    /// Debian's check of packages.
+    /// Debian's package checker.
     Lintian,
-    /// The check of shell scripts.
+    /// The shell script checker.
     Shellcheck,
     /// Debian's packages `logrotate` and `libpopt0`, unpacked.
     Logrotate,
-    /// `man`, with the formatter that it calls.
+    /// `man` and its formatter.
     Man,
     /// The shell.
     Zsh,
@@ -79,7 +79,7 @@ impl Tool {
     }
 }
 
-/// Ends the test early when a tool is missing and the run was told to put up with that.
+/// Ends the test early if a tool is missing and the run permits that.
 macro_rules! needs {
     ($($tool:ident),+) => {
         if !$crate::support::tools::all_there(&[$($crate::support::tools::Tool::$tool),+]) {
@@ -89,9 +89,9 @@ macro_rules! needs {
 }
 pub(crate) use needs;
 
-/// Whether the test can go on. `false` only if `DOWNBEAT_TESTS_SKIP_MISSING` is 1 or names the tool.
+/// Whether the test can continue. `false` only if `DOWNBEAT_TESTS_SKIP_MISSING` is 1 or names the tool.
 ///
-/// Panics when a tool is missing otherwise: a test that did not run must not look like a pass.
+/// Panics if a tool is missing otherwise: a test that did not run must not look like a pass.
 pub(crate) fn all_there(tools: &[Tool]) -> bool {
     let Some(missing) = tools.iter().find(|tool| !tool.is_there()) else { return true };
     let may_skip = std::env::var("DOWNBEAT_TESTS_SKIP_MISSING").is_ok_and(|value| {
@@ -102,22 +102,22 @@ pub(crate) fn all_there(tools: &[Tool]) -> bool {
     false
 }
 
-/// The interpreter of the virtual environment that `tests/run` makes.
+/// The interpreter of the virtual environment that `tests/run` creates.
 pub(crate) fn python() -> PathBuf {
     tests_folder().join(".venv/bin/python")
 }
 
-/// Where `tests/run` unpacks RabbitMQ and Erlang.
+/// The directory into which `tests/run` unpacks RabbitMQ and Erlang.
 pub(crate) fn rabbitmq() -> PathBuf {
     tests_folder().join(".tools/rabbitmq")
 }
 
-/// Where `tests/run` puts packages of Node.js.
+/// The directory of Node.js packages that `tests/run` installs.
 pub(crate) fn node_modules() -> PathBuf {
     tests_folder().join(".tools/node_modules")
 }
 
-/// `promtool`: the one that `tests/run` unpacked, else that of the search path.
+/// `promtool`: the one that `tests/run` unpacked, else the one on the search path.
 pub(crate) fn promtool() -> PathBuf {
     let unpacked = tests_folder().join(".tools/usr/bin/promtool");
     if unpacked.exists() { unpacked } else { "promtool".into() }
@@ -128,7 +128,7 @@ pub(crate) fn cargo_deb() -> PathBuf {
     tests_folder().join(".tools/bin/cargo-deb")
 }
 
-/// The tree of Debian's package `supervisor` and of what it needs beside Python.
+/// The tree of Debian's package `supervisor` and its dependencies besides Python.
 pub(crate) fn supervisor() -> PathBuf {
     tests_folder().join(".tools/supervisor")
 }
@@ -138,14 +138,14 @@ pub(crate) fn logrotate() -> PathBuf {
     tests_folder().join(".tools/logrotate")
 }
 
-/// What a Python script writes, a JSON value a line, when it is given lines of JSON.
+/// What a Python script writes, one JSON value per line, for these lines of JSON.
 pub(crate) fn answers(script: &str, questions: &[Value]) -> Vec<Value> {
     let mut command = Command::new(python());
     command.args(["-c", script]).env("PYTHONIOENCODING", "utf-8");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
-    // On a thread of its own: neither side may wait for the other's full pipe.
+    // On a separate thread: neither side may wait for the other's full pipe.
     let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -156,12 +156,12 @@ pub(crate) fn answers(script: &str, questions: &[Value]) -> Vec<Value> {
     answers
 }
 
-/// Where the integration tests are.
+/// The directory of the integration tests.
 pub(crate) fn tests_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-/// Whether the copy of the requirements says that all of them are installed.
+/// Whether the copy of the requirements shows that all of them are installed.
 fn are_installed(requirements: &str, copy: &str) -> bool {
     let wanted = std::fs::read(tests_folder().join(requirements));
     let installed = std::fs::read(tests_folder().join(copy));

@@ -1,20 +1,20 @@
-//! Waiting for something to be so, with a deadline.
+//! Waits for a condition, with a deadline.
 
 use std::time::Duration;
 
 use downbeat::schedule::UnixMs;
-// As good a clock as any, and the one that the project allows.
+// The only monotonic clock that the project allows.
 use tokio::time::Instant;
 
-/// How long a program on a busy machine may take for anything that needs no waiting.
+/// How long a program may take for anything that needs no waiting, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-/// The same for one that is slow to start.
+/// The same for a program that starts slowly.
 pub(crate) const START: Duration = Duration::from_secs(120);
 
-/// The first value that `look` gives; asks every few milliseconds.
+/// The first value that `look` returns; tries every few milliseconds.
 ///
-/// Panics with `what` when there is none after `limit`.
+/// Panics with `what` if there is none within `limit`.
 pub(crate) fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
@@ -26,7 +26,7 @@ pub(crate) fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() 
     }
 }
 
-/// The wall clock, for messages that must expire in the past or the future.
+/// The current time, for messages that must expire in the past or the future.
 #[expect(clippy::disallowed_types, reason = "the workers under test read the same clock")]
 pub(crate) fn wall_clock() -> UnixMs {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();

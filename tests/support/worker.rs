@@ -1,5 +1,4 @@
-//! Workers of other kinds than Celery's: programs that write a line of JSON for each thing that
-//! happens to a message.
+//! Workers of other kinds than Celery: programs that write a line of JSON for each event of a message.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -29,16 +28,16 @@ impl Worker {
         Worker { process: Process::spawn(name, command), folder }
     }
 
-    /// Everything it has written down, in order.
+    /// Everything it has recorded, in order.
     pub(crate) fn events(&self) -> Vec<Value> {
         let journal = fs::read_to_string(self.folder.path().join("journal")).unwrap_or_default();
-        // The last line may be half written.
+        // The last line may be incomplete.
         let whole = journal.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Waits until `look` finds what it wants among the events; panics with the worker's log when
-    /// it does not, or when the worker ends.
+    /// Waits until `look` finds what it wants among the events; panics with the worker's log if it does
+    /// not, or if the worker ends.
     pub(crate) fn wait_for<T>(&mut self, what: &str, look: impl Fn(&[Value]) -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + SOON;
         eventually(2 * SOON, what, || {
@@ -53,7 +52,7 @@ impl Worker {
         })
     }
 
-    /// Waits until there are `count` events, and gives all.
+    /// Waits until there are `count` events, and returns all of them.
     pub(crate) fn wait_for_events(&mut self, count: usize) -> Vec<Value> {
         self.wait_for(&format!("{count} events"), |events| {
             (events.len() >= count).then(|| events.to_vec())

@@ -1,4 +1,4 @@
-//! A forecast as rows of cells: a row an hour for about a day, a row a day for more.
+//! A forecast as rows of cells: one row per hour for about a day, one row per day for longer.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use jiff::civil::date;
 
 use crate::schedule::{Forecast, UnixMs, Zone};
 
-/// A day is no longer where the clock is set back.
-const LONGEST_DAY: usize = 25 * 60;
-/// Minutes in a cell: those that divide an hour or a day.
+/// The longest day, in minutes, when the clock is set back.
+const MAX_DAY_MINUTES: usize = 25 * 60;
+/// Possible minutes per cell: they divide an hour or a day.
 const CELLS: [usize; 18] =
     [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440];
 const HOUR: usize = 60;
@@ -19,18 +19,18 @@ const DAY: usize = 24 * HOUR;
 pub(super) struct Grid<'a> {
     zone: &'a Zone,
     pub(super) unit: Unit,
-    /// Minutes in a cell.
+    /// Minutes per cell.
     pub(super) cell: usize,
     pub(super) rows: Vec<Row>,
 }
 
-/// What a row is.
+/// What a row stands for.
 #[derive(Clone, Copy)]
 pub(super) enum Unit {
-    /// Sixty minutes of real time; here is where the first begins.
+    /// An hour of elapsed time; the value is the start of the first row.
     Hour(UnixMs),
-    /// A day of the zone's calendar; here is the first, counted from 1970-01-01. Readings of the
-    /// clock that come twice share a cell, and those that are jumped over have none.
+    /// A day of the zone's calendar; the value is the first day, counted from 1970-01-01. Clock times
+    /// that occur twice share a cell, and skipped ones have none.
     Day(i64),
 }
 
@@ -40,17 +40,17 @@ pub(super) struct Row {
     pub(super) from: UnixMs,
     /// `Mon 03:00` or `Mon 01-04`.
     pub(super) label: String,
-    /// Slots in all.
+    /// Total number of slots.
     pub(super) slots: u64,
-    /// The most slots of any minute; `None` where the range has no minute.
+    /// The largest number of slots in a minute; `None` if the range has no minute there.
     pub(super) cells: Vec<Option<u64>>,
 }
 
 impl<'a> Grid<'a> {
-    /// The forecast by the zone's clock, in the shortest cells of which `columns` hold a row.
+    /// The forecast by the zone's clock, in the shortest cells with which a row has at most `columns`.
     pub(super) fn new(forecast: &Forecast, zone: &'a Zone, columns: usize) -> Grid<'a> {
         let reading_s = reading_s(zone, forecast.from);
-        let (unit, minutes) = if forecast.minutes.len() <= LONGEST_DAY {
+        let (unit, minutes) = if forecast.minutes.len() <= MAX_DAY_MINUTES {
             let past = Duration::from_secs(reading_s.rem_euclid(3600).unsigned_abs());
             (Unit::Hour(forecast.from - past), HOUR)
         } else {
@@ -76,13 +76,13 @@ impl<'a> Grid<'a> {
         row.cells[cell] = row.cells[cell].max(Some(slots));
     }
 
-    /// How many cells a row has.
+    /// Number of cells per row.
     pub(super) fn columns(&self) -> usize {
         let minutes = if matches!(self.unit, Unit::Hour(_)) { HOUR } else { DAY };
         minutes / self.cell
     }
 
-    /// The row and the cell of an instant.
+    /// The row and cell of an instant.
     pub(super) fn place(&self, at: UnixMs) -> (usize, usize) {
         let (row, minute) = match self.unit {
             Unit::Hour(first) => {
@@ -92,7 +92,7 @@ impl<'a> Grid<'a> {
             Unit::Day(first) => {
                 let minute = reading_s(self.zone, at).div_euclid(60);
                 let (day, minute) = (minute.div_euclid(1440), minute.rem_euclid(1440));
-                // A clock may be set back over the midnight with which the range begins.
+                // The clock may be set back over the midnight at which the range begins.
                 ((day - first).max(0).unsigned_abs(), minute.unsigned_abs())
             }
         };
@@ -113,7 +113,7 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// What the clock shows where a cell begins: `Mon 03:05`, `Mon 01-04 03:30`.
+    /// The local time at which a cell begins: `Mon 03:05`, `Mon 01-04 03:30`.
     pub(super) fn cell_label(&self, row: usize, cell: usize) -> String {
         match self.unit {
             Unit::Hour(first) => {
@@ -128,8 +128,8 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// The cells under which the axis is marked, at least `spacing` apart, and what is written
-    /// there: minutes of the hour, or hours of the day.
+    /// The cells at which the axis is labelled, at least `spacing` apart, and the labels: minutes of
+    /// the hour, or hours of the day.
     pub(super) fn ticks(&self, spacing: usize) -> Vec<(usize, String)> {
         let (minutes, steps) = match self.unit {
             Unit::Hour(_) => (HOUR, &[5, 10, 15, 20, 30, 60][..]),
@@ -144,12 +144,12 @@ impl<'a> Grid<'a> {
         (0..minutes).step_by(step).map(|minute| (minute / self.cell, text(minute))).collect()
     }
 
-    /// The most slots of any row.
+    /// The largest number of slots in a row.
     pub(super) fn most(&self) -> u64 {
         self.rows.iter().map(|row| row.slots).max().unwrap_or(0)
     }
 
-    /// How dark its cells are, in at most `levels`.
+    /// The scale of its cells, in at most `levels`.
     pub(super) fn scale(&self, levels: usize) -> Scale {
         let slots = || self.rows.iter().flat_map(|row| &row.cells).flatten().copied();
         let fewest = slots().filter(|slots| *slots > 0).min();
@@ -157,21 +157,21 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// What the zone's clock shows, in seconds since 1970-01-01T00:00:00 on the wall.
+/// The local time in seconds since 1970-01-01T00:00:00 local time.
 fn reading_s(zone: &Zone, at: UnixMs) -> i64 {
     at.0.div_euclid(1000) + i64::from(zone.offset_at(at))
 }
 
-/// How dark a cell is: levels of slots a minute, whose lower ends grow by equal factors.
+/// A scale of slots per minute, in levels whose lower bounds grow by equal factors.
 pub(super) struct Scale {
-    /// The fewest slots of each level.
+    /// The lower bound of each level.
     floors: Vec<u64>,
     peak: u64,
 }
 
 impl Scale {
-    /// Levels from the fewest slots, which are not none, up to the most; each number is a level of
-    /// its own if that takes no more than there may be.
+    /// Levels from the smallest number of slots, above zero, to the largest; each number has its own
+    /// level if there are no more than `levels` of them.
     fn new(fewest: u64, peak: u64, levels: usize) -> Scale {
         let mut floors: Vec<u64> = if peak - fewest < levels as u64 {
             (fewest..=peak).filter(|slots| *slots > 0).collect()
@@ -184,12 +184,12 @@ impl Scale {
         Scale { floors, peak }
     }
 
-    /// 0 for no slots.
+    /// The level of a cell; 0 for no slots.
     pub(super) fn level(&self, slots: u64) -> usize {
         self.floors.partition_point(|floor| *floor <= slots)
     }
 
-    /// Each level from 1 on in words: `1`, `2-5`.
+    /// Each level from 1 on as text: `1`, `2-5`.
     pub(super) fn ranges(&self) -> Vec<String> {
         let last = self.floors.iter().skip(1).map(|next| next - 1).chain([self.peak]);
         let range = |(first, last): (&u64, u64)| match last - first {
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use crate::schedule::sample::zone;
 
-    /// A forecast with as many slots in each minute as there were minutes before it.
+    /// A forecast in which each minute has as many slots as minutes precede it.
     fn counting(from: UnixMs, minutes: u64) -> Forecast {
         let minutes = (0..minutes).collect();
         Forecast { from, minutes, busiest: Vec::new(), queues: Vec::new() }
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!((second.cells[0], third.cells[9], third.cells[10]), (Some(30), Some(99), None));
         assert_eq!(second.from, instant("2027-01-04T23:00:00Z"));
         assert_eq!(grid.cell_label(1, 5), "Mon 23:05");
-        // Where less room is, cells are longer, and show their busiest minute.
+        // With less room, cells are longer and show their busiest minute.
         let narrow = Grid::new(&forecast, &utc, 14);
         assert_eq!((narrow.cell, narrow.columns()), (5, 12));
         assert_eq!(narrow.rows[1].cells[..2], [Some(34), Some(39)]);
@@ -276,11 +276,11 @@ mod tests {
         };
         let spring = days("2027-03-27T00:00:00Z");
         assert_eq!(spring[1].0, "Sun 03-28");
-        // 23 hours on Sunday: nothing at one o'clock.
+        // Sunday has 23 hours: nothing at one o'clock.
         assert_eq!(spring[1].1[..3], [Some(1499), None, Some(1559)]);
         assert_eq!(spring[2].1[..2], [Some(2879), None]);
         let autumn = days("2027-10-30T23:00:00Z");
-        // 25 hours: the busier of the two from one to two.
+        // 25 hours: the busier one of the two hours from one to two.
         assert_eq!(
             (autumn[0].0.as_str(), &autumn[0].1[..3]),
             ("Sun 10-31", &[Some(59), Some(179), Some(239)][..])

@@ -1,4 +1,4 @@
-//! `plan`: how many slots come when.
+//! `plan`: shows how many slots there are at which times.
 
 mod grid;
 mod svg;
@@ -23,10 +23,10 @@ use crate::schedule::{Forecast, Schedule, UnixMs, Zone};
 use crate::tzdata::{self, Tzdata};
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Cells of a row in JSON and in SVG: of a minute each, or of half an hour.
+/// Maximum number of cells per row in JSON and SVG: of a minute each, or of half an hour.
 const COLUMNS: usize = 60;
 
-/// What `--json` prints. Times are RFC 3339, in the zone and in UTC.
+/// The output of `--json`. Times are RFC 3339, in the zone and in UTC.
 #[derive(Debug, Serialize)]
 struct Planned<'a> {
     from: String,
@@ -34,13 +34,13 @@ struct Planned<'a> {
     to: String,
     to_utc: String,
     timezone: &'a str,
-    /// In all.
+    /// Total number of slots.
     slots: u64,
-    /// The first of those with most slots; none if there are no slots.
+    /// The first minute with the most slots; `None` if there are no slots.
     busiest_minute: Option<Minute>,
-    /// A row an hour for about a day, a row a day for more.
+    /// One row per hour for about a day, one row per day for longer.
     heat_map: HeatMap,
-    /// At most ten, the one with most slots first.
+    /// At most ten, in descending order of slots.
     busiest_seconds: Vec<BusySecond<'a>>,
     /// In name order.
     queues: Vec<BusyQueue<'a>>,
@@ -55,7 +55,7 @@ struct Minute {
 
 #[derive(Debug, Serialize)]
 struct HeatMap {
-    /// Minutes of a cell.
+    /// Minutes per cell.
     cell_minutes: usize,
     rows: Vec<Row>,
 }
@@ -66,8 +66,8 @@ struct Row {
     from: String,
     from_utc: String,
     slots: u64,
-    /// The slots of each cell's busiest minute; null for a cell outside the range, or of readings
-    /// that the clock jumps over.
+    /// The slots of each cell's busiest minute; null for a cell outside the range, or of times that the
+    /// clock skips.
     cells: Vec<Option<u64>>,
 }
 
@@ -114,7 +114,7 @@ fn write(path: &Path, picture: &str) -> Result<(), Failure> {
     fs::write(path, picture).map_err(|error| Failure::new(Exit::No, cannot(error)))
 }
 
-/// The zone asked for, or the one of most entries.
+/// The requested zone, or that of most entries.
 fn zone(schedule: &Schedule, name: Option<&str>) -> Result<Zone, Failure> {
     if let Some(name) = name {
         let no = |error: String| Failure::usage(format!("--timezone: {error}"));
@@ -131,7 +131,7 @@ fn zone(schedule: &Schedule, name: Option<&str>) -> Result<Zone, Failure> {
     Ok(most.map_or_else(Zone::utc, |(_, zone)| (**zone).clone()))
 }
 
-/// From the beginning of the present hour on, for a day.
+/// A day from the start of the current hour.
 fn range(asked: &cli::Plan, zone: &Zone) -> Result<(UnixMs, UnixMs), Failure> {
     let time = |flag: &str, text: &Option<String>| {
         let parse = |text: &str| instant::parse(text, zone);
@@ -155,7 +155,7 @@ fn minute(forecast: &Forecast, index: usize) -> UnixMs {
     forecast.from + Duration::from_secs(60 * index as u64)
 }
 
-/// The first of those with most slots.
+/// The first of those with the most slots.
 fn busiest_minute(forecast: &Forecast) -> Option<(UnixMs, u64)> {
     let slots = forecast.minutes.iter().copied().max().filter(|slots| *slots > 0)?;
     let index = forecast.minutes.iter().position(|minute| *minute == slots)?;
@@ -171,7 +171,7 @@ fn heading(forecast: &Forecast, zone: &Zone) -> String {
     format!("{slots} slot{plural} from {} to {}, {name}", local(forecast.from), local(to))
 }
 
-/// The entries of a second in words: `a, b, c and 9 more`.
+/// The entries of a second as text: `a, b, c and 9 more`.
 fn names(second: &Second) -> String {
     let names = second.entries.join(", ");
     if second.more == 0 { names } else { format!("{names} and {} more", second.more) }

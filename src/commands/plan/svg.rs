@@ -1,4 +1,4 @@
-//! The heat map as one SVG file that needs no other.
+//! The heat map as one self-contained SVG file.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -14,13 +14,13 @@ const NOTHING: &str = "#f0f0f0";
 /// Where the cells begin, in pixels.
 const LEFT: usize = 90;
 const TOP: usize = 90;
-/// Of all cells of a row.
+/// Total width of a row's cells.
 const WIDTH: usize = 960;
-/// Of a row, and what is left between two.
+/// The height of a row, and the gap between rows.
 const HEIGHT: usize = 18;
 const SEAM: usize = 1;
 
-/// The heat map below `heading`; a cell tells more where the pointer rests on it.
+/// Draws the heat map below `heading`; pointing at a cell shows details.
 pub(super) fn draw(grid: &Grid<'_>, heading: &str, busiest: &[Second]) -> String {
     let scale = grid.scale(COLOURS.len());
     let bottom = TOP + grid.rows.len() * HEIGHT;
@@ -77,7 +77,7 @@ fn draw_legend(svg: &mut Svg, grid: &Grid<'_>, scale: &Scale, y: usize) {
     }
 }
 
-/// When it is, how many slots, and the busiest seconds in it.
+/// The time, the number of slots, and the busiest seconds of a cell.
 fn tooltip(grid: &Grid<'_>, row: usize, cell: usize, slots: u64, busiest: &[Second]) -> String {
     let mut text = format!("{}: {slots} {}", grid.cell_label(row, cell), measure(grid));
     for second in busiest.iter().filter(|second| grid.place(second.at) == (row, cell)) {
@@ -86,7 +86,7 @@ fn tooltip(grid: &Grid<'_>, row: usize, cell: usize, slots: u64, busiest: &[Seco
     text
 }
 
-/// What is written so far.
+/// The SVG text so far.
 #[derive(Default)]
 struct Svg(String);
 
@@ -111,7 +111,7 @@ impl Svg {
     }
 }
 
-/// Text as it may stand in an element: markup is escaped, and what XML cannot hold is replaced.
+/// Escapes text for an element: markup is escaped, and characters that XML cannot hold are replaced.
 struct Escaped<'t>(&'t str);
 
 impl Display for Escaped<'_> {

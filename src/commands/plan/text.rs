@@ -15,12 +15,12 @@ pub(super) enum Style {
     Colour,
 }
 
-/// Of a terminal with 256 colours: yellow to dark red.
+/// Yellow to dark red, on a terminal with 256 colours.
 const COLOURS: [u8; 6] = [229, 221, 214, 208, 196, 124];
 const SHADES: [char; 4] = ['░', '▒', '▓', '█'];
 const DIGITS: [char; 9] = ['1', '2', '3', '4', '5', '6', '7', '8', '9'];
 
-/// As wide as the labels of rows.
+/// The width of row labels.
 const LABEL: usize = 9;
 const GAP: usize = 2;
 
@@ -33,7 +33,7 @@ impl Style {
         }
     }
 
-    /// Cells side by side of one level, 0 for no slots, `width` characters in all.
+    /// Adjacent cells of one level, 0 for no slots, `width` characters in total.
     fn run(self, level: usize, width: usize) -> String {
         let fill = |character| iter::repeat_n(character, width).collect::<String>();
         match (self, level.checked_sub(1)) {
@@ -48,17 +48,17 @@ impl Style {
     }
 }
 
-/// How many cells fit into a line of `width` characters, given the most slots of a row.
+/// How many cells fit into a line of `width` characters, given the largest total of a row.
 pub(super) fn columns(width: usize, most: u64) -> usize {
     width.saturating_sub(LABEL + 1 + GAP + totals(most)).max(1)
 }
 
-/// The width of the column of totals, under its heading.
+/// The width of the column of totals, with its heading.
 fn totals(most: u64) -> usize {
     most.to_string().len().max("slots".len())
 }
 
-/// The heat map under its axis, and the legend, in lines of `width` characters.
+/// Draws axis, heat map and legend in lines of `width` characters.
 pub(super) fn draw(grid: &Grid<'_>, style: Style, width: usize) -> Vec<String> {
     let totals = totals(grid.most());
     let cell = (columns(width, grid.most()) / grid.columns()).max(1);
@@ -82,7 +82,7 @@ pub(super) fn draw(grid: &Grid<'_>, style: Style, width: usize) -> Vec<String> {
 
 fn axis(grid: &Grid<'_>, cell: usize, totals: usize) -> String {
     let mut text = " ".repeat(LABEL + 1);
-    // A mark is at most three characters long.
+    // A mark has at most three characters.
     for (column, mark) in grid.ticks(4_usize.div_ceil(cell)) {
         let gap = (LABEL + 1 + column * cell).saturating_sub(text.len());
         text += &" ".repeat(gap);

@@ -1,16 +1,16 @@
-//! `broker`, `broker_file` and `state`, and which of all addresses each setting may name.
+//! `broker`, `broker_file` and `state`, and which addresses each setting accepts.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::refusal::Refusal;
-use super::sources::{Given, Names, Place, Sources};
-use super::unit::{self, Elsewhere};
+use super::sources::{Given, Names, Origin, Sources};
+use super::unit::{self, BrokerSource};
 use super::{Caller, Overrides};
 use crate::address::{Address, AddressError, AmqpAddress, RedisAddress, Secret};
 
-/// Where messages and state go.
+/// Where messages and state are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Broker {
     /// A Redis or Valkey server.
@@ -19,11 +19,11 @@ pub enum Broker {
     Spool(PathBuf),
 }
 
-/// What to write where a state is needed.
+/// The hint if `state` is missing.
 const STATE_HINT: &str = "name a Redis: `state: redis://HOST:6379/0`";
 
-/// Where the state is, and the AMQP broker if `broker` names one. Such a broker needs `state` beside
-/// it; any other holds the state itself.
+/// The store of the state, and the AMQP broker if `broker` names one. An AMQP broker requires `state`;
+/// any other broker holds the state itself.
 pub(super) fn read(
     overrides: &Overrides,
     file: Option<&Path>,
@@ -46,7 +46,7 @@ pub(super) fn read(
             (address_of_state.map(Broker::Redis), Some(Arc::new(address)))
         }
         found => {
-            // A broker that could not be read has its own problem, and may have been an AMQP one.
+            // A broker that could not be read has its own problem, and may be an AMQP one.
             let is_known = found.is_some() || !from.is_noted("broker");
             if let Some(state) = state.filter(|_| is_known) {
                 let hint = "leave it out: `broker` holds the state, unless it is `amqp://…`";
@@ -62,12 +62,12 @@ pub(super) fn read(
     }
 }
 
-/// The broker of the strongest source that names one, as a URL or as a file that holds it.
+/// The broker from the strongest source: a URL, or a file that holds one.
 fn named(
     overrides: &Overrides,
     file: Option<&Path>,
     from: &mut Sources<'_, '_, '_>,
-) -> Option<(Address, Place)> {
+) -> Option<(Address, Origin)> {
     let given = strongest(overrides, file, from)?;
     let base = from.base_of(&given);
     let address = from.check(Some(&given), |text| broker(text, &base))?;
@@ -77,8 +77,8 @@ fn named(
     Some((address, given.place))
 }
 
-/// A credential that the service manager hands over counts as a file that the environment names; a
-/// command beside the service reads the service's.
+/// A credential from the service manager counts as a file that the environment names; a command outside
+/// the service reads the service's.
 fn strongest(
     overrides: &Overrides,
     file: Option<&Path>,
@@ -90,16 +90,16 @@ fn strongest(
     let url = from.setting(url, exposed(overrides.broker.as_ref()));
     let path = from.setting(path, in_file);
     let only_in_file =
-        [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Place::File(_)));
+        [&url, &path].into_iter().flatten().all(|given| matches!(given.place, Origin::File(_)));
     if only_in_file {
         if let Some(credential) = from.credential("broker", "CREDENTIALS_DIRECTORY") {
             return from.content(&credential);
         }
         if from.caller == Caller::Command
-            && let Some(elsewhere) =
-                file.and_then(|file| unit::broker_elsewhere(Path::new("/"), file))
+            && let Some(source) =
+                file.and_then(|file| unit::overriding_broker(Path::new("/"), file))
         {
-            return of_unit(elsewhere, from);
+            return of_unit(source, from);
         }
     }
     let chosen = match (url, path) {
@@ -117,26 +117,30 @@ fn strongest(
     chosen.or_else(|| from.variable("broker", "REDIS_URL"))
 }
 
-/// What the service's unit names, as far as a command can read it.
-fn of_unit(elsewhere: Elsewhere, from: &mut Sources<'_, '_, '_>) -> Option<Given> {
-    let place = Place::Credential;
+/// The broker that the service's unit names, as far as a command can read it.
+fn of_unit(source: BrokerSource, from: &mut Sources<'_, '_, '_>) -> Option<Given> {
+    let place = Origin::Credential;
     from.note("broker", &place);
-    match elsewhere {
-        Elsewhere::Credential(path) => from.content(&Given::new(path.display().to_string(), place)),
-        Elsewhere::Environment(path) => {
+    match source {
+        BrokerSource::Credential(path) => {
+            from.content(&Given::new(path.display().to_string(), place))
+        }
+        BrokerSource::Environment(path) => {
             let path = path.display();
-            from.hide(format!("{path}, read when the service starts, names its broker"));
+            from.note_unknown_broker(format!(
+                "{path}, read when the service starts, names its broker"
+            ));
             None
         }
     }
 }
 
-/// A flag's address, to be parsed.
+/// A flag's address in plain text, for parsing.
 fn exposed(flag: Option<&Secret>) -> Option<String> {
     flag.map(|secret| secret.expose().to_owned())
 }
 
-/// Reads `broker`: a store of state and messages, or an AMQP broker, which holds messages only.
+/// Parses `broker`: a store of state and messages, or an AMQP broker, which holds messages only.
 /// Relative spool paths count from `base`.
 fn broker(text: &str, base: &Path) -> Result<Address, Refusal> {
     Ok(match Address::parse(text)? {
@@ -145,7 +149,7 @@ fn broker(text: &str, base: &Path) -> Result<Address, Refusal> {
     })
 }
 
-/// Reads `state`, which stands beside an AMQP broker.
+/// Parses `state`, which goes with an AMQP broker.
 fn state(text: &str) -> Result<RedisAddress, Refusal> {
     match Address::parse(text)? {
         Address::Redis(address) => Ok(address),
@@ -154,7 +158,7 @@ fn state(text: &str) -> Result<RedisAddress, Refusal> {
     }
 }
 
-/// Reads the `broker` of a single queue.
+/// Parses the `broker` of a single queue.
 pub(super) fn amqp(text: &str) -> Result<AmqpAddress, Refusal> {
     const HINT: &str = "write `amqp://HOST:5672//`";
     match Address::parse(text) {
@@ -166,7 +170,7 @@ pub(super) fn amqp(text: &str) -> Result<AmqpAddress, Refusal> {
     }
 }
 
-/// Reads the `results` of a queue.
+/// Parses the `results` of a queue.
 pub(super) fn results(text: &str) -> Result<RedisAddress, Refusal> {
     const HINT: &str = "write `redis://HOST:6379/1` or `unix:///PATH?db=1`";
     match Address::parse(text) {
@@ -184,7 +188,7 @@ fn refuse<T>(message: &str, hint: &str) -> Result<T, Refusal> {
     Err(Refusal::new(message, hint))
 }
 
-/// The address as it may be shown.
+/// The address without secrets.
 impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

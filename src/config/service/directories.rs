@@ -1,4 +1,4 @@
-//! Where things are when nobody says so.
+//! Default directories.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ fn state_or(system: &Path, env: Env<'_>) -> PathBuf {
     match (absolute("XDG_STATE_HOME", env), absolute("HOME", env)) {
         (Some(state), _) => state.join("downbeat"),
         (None, Some(home)) => home.join(".local/state/downbeat"),
-        // Whoever needs it will fail with this path in the message.
+        // Whatever needs the directory fails with this path in the message.
         (None, None) => system.to_owned(),
     }
 }
@@ -55,13 +55,13 @@ fn runtime_or(system: &Path, env: Env<'_>) -> PathBuf {
     }
 }
 
-/// systemd separates several directories by colons; the first is the unit's main one.
+/// systemd separates several directories with colons; the first is the unit's main one.
 fn of_service_manager(name: &str, env: Env<'_>) -> Option<PathBuf> {
     let list = env(name)?;
     list.split(':').find(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// XDG says that relative paths are to be ignored.
+/// XDG requires relative paths to be ignored.
 fn absolute(name: &str, env: Env<'_>) -> Option<PathBuf> {
     env(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }

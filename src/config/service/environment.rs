@@ -1,6 +1,6 @@
-//! The environment's variables: which ones are ours, and what is wrong with the others that look so.
+//! Checks environment variables: which are ours, and what is wrong with others that look like ours.
 //!
-//! No message repeats a value, which can be a secret.
+//! No message quotes a value, which can be a secret.
 
 use std::ffi::{OsStr, OsString};
 
@@ -9,7 +9,7 @@ use crate::config::problem::Problem;
 
 const PREFIX: &str = "DOWNBEAT_";
 
-/// Every setting's variable, without the prefix.
+/// The variable of every setting, without the prefix.
 const SETTINGS: &[&str] = &[
     "CONFIG",
     "BROKER",
@@ -31,10 +31,10 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Variables of the HTTP client, which may run in the same environment.
-const OF_THE_CLIENT: &[&str] = &["URL", "TOKEN"];
+const CLIENT_VARIABLES: &[&str] = &["URL", "TOKEN"];
 
-/// Others' variables that are read as settings.
-const OF_OTHERS: &[&str] = &[
+/// Foreign variables that are read as settings.
+const FOREIGN_VARIABLES: &[&str] = &[
     "REDIS_URL",
     "PORT",
     "RUST_LOG",
@@ -46,12 +46,12 @@ const OF_OTHERS: &[&str] = &[
 /// Whether a setting is read from the variable `name`.
 pub(super) fn is_setting(name: &str) -> bool {
     let ours = name.strip_prefix(PREFIX).is_some_and(|name| SETTINGS.contains(&name));
-    ours || OF_OTHERS.contains(&name)
+    ours || FOREIGN_VARIABLES.contains(&name)
 }
 
-/// What is wrong with the variables of the environment, in the order of their names: unknown ones
-/// that begin with `DOWNBEAT_`, and known ones whose value is not UTF-8. The variables that
-/// Kubernetes sets for a service named `downbeat` or `downbeat-…` are left alone.
+/// Problems with the variables of the environment, in the order of their names: unknown ones that begin
+/// with `DOWNBEAT_`, and known ones whose value is not UTF-8. It ignores the variables that Kubernetes
+/// sets for a service named `downbeat` or `downbeat-…`.
 #[must_use]
 pub fn check(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Problem> {
     let mut variables: Vec<_> = variables.into_iter().collect();
@@ -69,7 +69,7 @@ fn problem(name: &OsStr, value: &OsStr) -> Option<Problem> {
         };
     }
     let ours = name.strip_prefix(PREFIX)?;
-    if OF_THE_CLIENT.contains(&ours) || is_service_link(&name, value) {
+    if CLIENT_VARIABLES.contains(&ours) || is_service_link(&name, value) {
         return None;
     }
     let hint = match near(ours) {
@@ -81,7 +81,7 @@ fn problem(name: &OsStr, value: &OsStr) -> Option<Problem> {
 
 /// The variable that an unknown one was most likely meant to be, both without the prefix.
 fn near(name: &str) -> Option<&'static str> {
-    let known: Vec<_> = SETTINGS.iter().chain(OF_THE_CLIENT).copied().collect();
+    let known: Vec<_> = SETTINGS.iter().chain(CLIENT_VARIABLES).copied().collect();
     let distance = |known: &&&str| strsim::damerau_levenshtein(known, name);
     let is_slip = |known: &&&str| distance(known) <= 2.min(known.len() / 3);
     let close = known.iter().filter(is_slip).min_by_key(distance);
@@ -93,9 +93,9 @@ fn near(name: &str) -> Option<&'static str> {
     close.or_else(extended).or_else(part).copied().or_else(|| nearest(name, &known))
 }
 
-/// Whether Kubernetes sets the variable in pods beside a service named `downbeat` or `downbeat-…`:
-/// `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_NAME`, `…_PORT` (a URL) and
-/// `…_PORT_9632_TCP` with `_PROTO`, `_PORT` and `_ADDR`.
+/// Whether Kubernetes sets the variable in pods next to a service named `downbeat` or `downbeat-…`:
+/// `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_NAME`, `…_PORT` (a URL) and `…_PORT_9632_TCP`
+/// with `_PROTO`, `_PORT` and `_ADDR`.
 ///
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>
 fn is_service_link(name: &str, value: &OsStr) -> bool {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_variable_is_told_with_the_nearest_name_and_without_its_value() {
+    fn an_unknown_variable_is_reported_with_the_nearest_name_and_without_its_value() {
         for (name, near) in [
             ("BROKER_URL", "BROKER"),
             ("BROKR", "BROKER"),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_utf_8_is_told_and_not_dropped() {
+    fn a_value_that_is_not_utf_8_is_reported_and_not_dropped() {
         for name in ["DOWNBEAT_BROKER", "DOWNBEAT_SCHEDULES", "REDIS_URL", "PORT"] {
             let expected = format!("environment:{name}: its value is not UTF-8");
             assert_eq!(said(name, b"redis://s3cret\xff"), Some(expected));

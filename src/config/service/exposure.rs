@@ -6,21 +6,21 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::problem::{Problem, Severity};
 
-/// Where a password was found. One in the environment can be read by its own user alone.
+/// Where a password was found. In the environment, only its own user can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Holder {
+pub(super) enum PasswordSource {
     /// On the command line.
     Flag(&'static str),
-    /// In a file of its own, or in the configuration.
+    /// In a file of its own, or in the configuration file.
     File(PathBuf),
 }
 
-impl Holder {
-    /// What to do about it, if others can read it. Files below `credentials` are the service
-    /// manager's, which lets nobody else at them.
+impl PasswordSource {
+    /// The warning if others can read it. Files below `credentials` belong to the service manager,
+    /// which lets nobody else read them.
     pub(super) fn warning(&self, credentials: Option<&Path>) -> Option<Problem> {
         let (place, message, hint) = match self {
-            Holder::Flag(flag) => {
+            PasswordSource::Flag(flag) => {
                 let hint = match *flag {
                     "--broker" => {
                         "write the address into a file of mode 640 and name that with \
@@ -31,7 +31,7 @@ impl Holder {
                 let message = "every user of this machine can see a password on the command line";
                 ((*flag).to_owned(), message, hint.to_owned())
             }
-            Holder::File(path) => {
+            PasswordSource::File(path) => {
                 let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
                 if is_credential || is_of_a_container(path) || !is_open_to_all(path) {
                     return None;
@@ -50,7 +50,7 @@ impl Holder {
     }
 }
 
-/// Whether users who are neither the file's owner nor in its group can read it, and come to it.
+/// Whether users other than the owner and the group can reach and read the file.
 fn is_open_to_all(path: &Path) -> bool {
     const READ: u32 = 0o004;
     const ENTER: u32 = 0o001;
@@ -59,8 +59,8 @@ fn is_open_to_all(path: &Path) -> bool {
     allows(&path, READ) && path.ancestors().skip(1).all(|folder| allows(folder, ENTER))
 }
 
-/// Kubernetes and Docker hand secrets over in files of mode 0644 and 0444, in a file system where
-/// nobody else is: `..data/broker`, `/run/secrets/broker`.
+/// Kubernetes and Docker pass secrets in files of mode 0644 and 0444, in a file system that nobody else
+/// reaches: `..data/broker`, `/run/secrets/broker`.
 fn is_of_a_container(path: &Path) -> bool {
     let Ok(path) = fs::canonicalize(path) else { return false };
     let is_kubernetes =
@@ -76,33 +76,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_warned_of_when_everybody_can_come_to_it_and_read_it() {
+    fn a_file_that_everybody_can_reach_and_read_causes_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("broker");
         fs::write(&file, "redis://:s3cret@host").unwrap();
         let warns = |folder_mode, mode| {
             fs::set_permissions(folder.path(), Permissions::from_mode(folder_mode)).unwrap();
             fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
-            Holder::File(file.clone()).warning(None).is_some()
+            PasswordSource::File(file.clone()).warning(None).is_some()
         };
         assert!(warns(0o755, 0o644));
         assert!(!warns(0o700, 0o644) && !warns(0o750, 0o644));
         for mode in [0o600, 0o400, 0o440, 0o640, 0o660] {
             assert!(!warns(0o755, mode), "{mode:o}");
         }
-        // A link to it is as open as it is, and a credential is nobody else's.
+        // A link is as open as its target, and nobody else reads a credential.
         let link = folder.path().join("link");
         symlink(&file, &link).unwrap();
-        assert!(warns(0o755, 0o644) && Holder::File(link).warning(None).is_some());
-        assert_eq!(Holder::File(file.clone()).warning(Some(folder.path())), None);
-        // A volume of Kubernetes: `broker` links to `..data/broker`, `..data` to `..2026_11_28`.
+        assert!(warns(0o755, 0o644) && PasswordSource::File(link).warning(None).is_some());
+        assert_eq!(PasswordSource::File(file.clone()).warning(Some(folder.path())), None);
+        // A Kubernetes volume: `broker` links to `..data/broker`, `..data` to `..2026_11_28`.
         let volume = folder.path().join("..2026_11_28");
         fs::create_dir(&volume).unwrap();
         fs::copy(&file, volume.join("broker")).unwrap();
         symlink("..2026_11_28", folder.path().join("..data")).unwrap();
         let mounted = folder.path().join("mounted");
         symlink("..data/broker", &mounted).unwrap();
-        assert_eq!(Holder::File(mounted).warning(None), None);
-        assert_eq!(Holder::File(folder.path().join("nothing")).warning(None), None);
+        assert_eq!(PasswordSource::File(mounted).warning(None), None);
+        assert_eq!(PasswordSource::File(folder.path().join("nothing")).warning(None), None);
     }
 }

@@ -1,4 +1,4 @@
-//! `history`: how long the store keeps what became of slots. Only the file has it.
+//! `history`: how long the store keeps the outcomes of slots. Only the file sets it.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::config::node::Node;
 use crate::config::report::Report;
 
 pub(super) static HISTORY: Keys =
-    Keys { of: "`history`", known: &["keep", "slots"], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`history`", known: &["keep", "slots"], unsupported: &[], aliases: &[] };
 
 const MIN_KEEP: Duration = Duration::from_secs(60);
 /// In Redis, 100 slots take 6 to 9 KB.
 const SLOTS: RangeInclusive<u32> = 1_000..=100_000_000;
 
-/// How long the history is kept: no longer than either bound allows. An entry's last outcomes are kept
-/// beyond that.
+/// How long the history is kept: until either bound is reached. An entry's last outcomes are kept
+/// longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
-    /// What is older is dropped.
+    /// Older slots are dropped.
     pub keep: Duration,
-    /// The oldest slots beyond so many are dropped.
+    /// Maximum number of slots; the oldest are dropped.
     pub slots: u64,
 }
 

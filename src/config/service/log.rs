@@ -1,23 +1,23 @@
-//! `log`: how log lines look, and which there are.
+//! `log`: the format and the level of log lines.
 
 use tracing_subscriber::filter::Targets;
 
 use super::refusal::Refusal;
-use super::sources::{Names, Place, Sources};
+use super::sources::{Names, Origin, Sources};
 use crate::config::fields::Keys;
 
 pub(super) static LOG: Keys =
-    Keys { of: "`log`", known: &["format", "level"], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`log`", known: &["format", "level"], unsupported: &[], aliases: &[] };
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// For both: `key=value` pairs.
+    /// For both people and machines: `key=value` pairs.
     Logfmt,
-    /// For machines, an object a line.
+    /// For machines: one object per line.
     Json,
 }
 
@@ -47,15 +47,16 @@ pub(super) fn format(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Op
     })
 }
 
-/// `RUST_LOG` is everybody's, so our own variable goes before it, and it before the file.
+/// `RUST_LOG` is shared with other programs, so our own variable overrides it; it overrides the file.
 pub(super) fn level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<String> {
     let names = Names { key: "log.level", flag: "--log-level", env: "DOWNBEAT_LOG_LEVEL" };
     let inner = from.inner("log", &LOG, "level");
     let given = from.setting_at(names, flag, inner);
-    if given.as_ref().is_none_or(|given| matches!(given.place, Place::File(_)))
+    if given.as_ref().is_none_or(|given| matches!(given.place, Origin::File(_)))
         && let Some(directives) = from.variable(names.key, "RUST_LOG")
     {
-        // Any word is a target to the parser; `config` shows them, so they had better be nothing else.
+        // To the parser any word is a target; as `config` shows them, only allow what targets consist
+        // of.
         let is_of_targets = |c: char| c.is_ascii_alphanumeric() || "_-:,= ".contains(c);
         return from.check(Some(&directives), |text| match text.parse::<Targets>() {
             Ok(_) if text.chars().all(is_of_targets) => Ok(text.to_owned()),

@@ -1,7 +1,7 @@
-//! The service configuration: flags win over the environment, the environment over the file.
+//! Loads the service configuration: flags override the environment, which overrides the file.
 //!
-//! Environment variables that are set but empty count as not set. Relative paths of the file are
-//! taken from the file's own directory, all others from the working directory.
+//! An environment variable that is set but empty counts as unset. Relative paths in the file are
+//! relative to the file's directory, all others to the working directory.
 
 mod broker;
 mod directories;
@@ -34,30 +34,30 @@ use super::reader;
 use super::report::Report;
 
 use crate::address::{AmqpAddress, Secret};
-use crate::queue::{Home, Queues};
+use crate::queue::{QueueStore, Queues};
 use crate::tls::Tls;
 pub use broker::Broker;
 pub use environment::check as check_environment;
-use exposure::Holder;
+use exposure::PasswordSource;
 pub use history::History;
 pub use log::LogFormat;
 use refusal::Refusal;
 pub use shown::Identity;
 pub use sources::SettingSource;
-use sources::{Names, Place, Sources};
+use sources::{Names, Origin, Sources};
 
-/// Where the file is looked for when nothing names one.
+/// The configuration file unless another is named.
 pub const DEFAULT_FILE: &str = "/etc/downbeat/downbeat.yaml";
-/// The scheduler's name on its Redis when nothing names one.
+/// The default namespace.
 pub const DEFAULT_NAMESPACE: &str = "downbeat";
-/// How long the leader's lease lives when nothing says.
+/// The default `leader.ttl`.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(6);
-/// What is logged when nothing says.
+/// The default `log.level`.
 pub const DEFAULT_LOG_LEVEL: &str = "info";
-/// Shorter leases would be lost to a slow network, longer ones leave the service without leader.
+/// A slow network would lose shorter leases; longer ones leave the service without a leader.
 pub const TTL_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// A configuration with thousands of queues is smaller.
+/// Even a configuration with thousands of queues is smaller.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const TOO_LARGE: &str = "it should hold nothing but settings; entries belong in schedule files";
 
@@ -81,12 +81,12 @@ static SERVICE: Keys = Keys {
         "runtime_dir",
     ],
     unsupported: &[],
-    elsewhere: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
+    aliases: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
 };
 
-static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], unsupported: &[], elsewhere: &[] };
+static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], unsupported: &[], aliases: &[] };
 
-/// All that a problem may repeat of the file: any of its values could be a password in the wrong place.
+/// All that problems may quote of the file: any value could be a misplaced password.
 static KEYS: [&Keys; 15] = [
     &SERVICE,
     &tls::TLS,
@@ -105,7 +105,7 @@ static KEYS: [&Keys; 15] = [
     &queues::NONE,
 ];
 
-/// What the command line says; `None` where it says nothing.
+/// The settings of the command line; `None` for an absent flag.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `--config`
@@ -124,7 +124,7 @@ pub struct Overrides {
     pub tls_key: Option<PathBuf>,
     /// `--tls-pin`
     pub tls_pin: Option<String>,
-    /// `--schedules`, as often as it is given.
+    /// `--schedules`, once for each use.
     pub schedules: Vec<PathBuf>,
     /// `--namespace`
     pub namespace: Option<String>,
@@ -152,34 +152,34 @@ pub enum Caller {
     /// The service itself.
     #[default]
     Service,
-    /// A command beside the service: a secret that only the service may read is no problem, and those
-    /// that systemd hands to the service are looked for.
+    /// A command outside the service: a secret that only the service may read is not a problem, and the
+    /// command looks for the credentials that systemd passes to the service.
     Command,
 }
 
-/// How the service runs, checked.
+/// The checked service configuration.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
-    /// Where lease, progress and messages are, but for those of queues on an AMQP broker; `None`
-    /// when nothing names a broker.
+    /// The store of lease, progress and messages, except for queues on an AMQP broker; `None` if no
+    /// broker is named.
     pub broker: Option<Broker>,
-    /// Set, with the reason, when the service's broker cannot be determined; `broker` may be another's then.
-    pub hidden_broker: Option<String>,
-    /// The AMQP broker of all queues that do not say otherwise, if there is one.
+    /// Why the service's broker cannot be determined, if so; `broker` may then belong to another service.
+    pub unknown_broker: Option<String>,
+    /// The AMQP broker of all queues that do not name their own, if there is one.
     pub amqp: Option<Arc<AmqpAddress>>,
-    /// Whom to trust on the way to any of them.
+    /// Which certificates to trust for every broker.
     pub tls: Tls,
     /// Files and directories to load the schedule from.
     pub schedules: Vec<PathBuf>,
-    /// Begins every key on Redis: 1 to 64 of `A-Z a-z 0-9 _ . -`.
+    /// The prefix of every key in Redis: 1 to 64 of `A-Z a-z 0-9 _ . -`.
     pub namespace: String,
-    /// The queues that are not Celery's on the broker.
+    /// The queues that the configuration names; all others are Celery's, on the broker.
     pub queues: Arc<Queues>,
-    /// Whether Celery's event consumers, such as Flower, are told of each message to Celery.
+    /// Whether to notify Celery's event consumers, such as Flower, of each message to Celery.
     pub events: bool,
     /// How long the leader's lease lives.
     pub ttl: Duration,
-    /// How late a slot may be sent before it counts as missed: at least `ttl` and 2 s.
+    /// How late a slot may be sent before it counts as missed: at least `ttl` plus 2 s.
     pub grace: Duration,
     /// Where health and metrics are served, if anywhere.
     pub http: Option<SocketAddr>,
@@ -187,27 +187,27 @@ pub struct ServiceConfig {
     pub history: History,
     /// How log lines look.
     pub log_format: LogFormat,
-    /// What is logged: a level, or directives as `RUST_LOG` has them.
+    /// What is logged: a level, or directives as in `RUST_LOG`.
     pub log_level: String,
-    /// For files that outlive the process. Not created here.
+    /// Directory for files that outlive the process. Not created here.
     pub state_dir: PathBuf,
-    /// For the control socket. Not created here.
+    /// Directory for the control socket. Not created here.
     pub runtime_dir: PathBuf,
     /// The file that was read.
     pub file: Option<PathBuf>,
-    /// Which settings do not have their default, and what set each. See [`ServiceConfig::settings`].
+    /// What set each setting that does not have its default. See [`ServiceConfig::settings`].
     pub sources: Vec<(&'static str, SettingSource)>,
-    /// What is probably not as it was meant, and passwords that others on this machine can read.
+    /// What is probably a mistake, and passwords that others on this machine can read.
     pub warnings: Vec<Problem>,
 }
 
 impl ServiceConfig {
-    /// Puts the configuration together. Files are read, nothing is created.
+    /// Loads the configuration. It reads files and creates nothing.
     ///
     /// # Errors
     ///
-    /// All problems of flags, environment and file, in that order. The file is the one that
-    /// `--config` or `DOWNBEAT_CONFIG` names, else [`DEFAULT_FILE`] if it exists.
+    /// All problems of flags, environment and file, in that order. The file is the one that `--config`
+    /// or `DOWNBEAT_CONFIG` names, else [`DEFAULT_FILE`] if it exists.
     pub fn load(
         overrides: Overrides,
         env: &dyn Fn(&str) -> Option<String>,
@@ -238,8 +238,8 @@ impl ServiceConfig {
         read(overrides, sources, file.clone())
     }
 
-    /// Where a command looks for the service's socket: in its own runtime directory and, unless that
-    /// was named, in the system's.
+    /// The directories where a command looks for the service's socket: its own runtime directory and,
+    /// unless one was configured, the system's.
     pub fn runtime_dirs(&self) -> impl Iterator<Item = &Path> {
         let system = Path::new(directories::RUNTIME);
         let is_named = self.source("runtime_dir").is_some();
@@ -248,19 +248,19 @@ impl ServiceConfig {
     }
 }
 
-/// The file to read, if any, and what named it: `default` if it exists and nothing names another.
+/// The file to read, if any, and what named it. `default` is used if it exists and no other is named.
 fn config_file(
     overrides: &Overrides,
     env: &dyn Fn(&str) -> Option<String>,
     default: &Path,
-) -> (Option<PathBuf>, Option<Place>) {
+) -> (Option<PathBuf>, Option<Origin>) {
     if let Some(path) = &overrides.config {
-        return (Some(path.clone()), Some(Place::Flag("--config")));
+        return (Some(path.clone()), Some(Origin::Flag("--config")));
     }
     if let Some(path) = env("DOWNBEAT_CONFIG").filter(|path| !path.is_empty()) {
-        return (Some(path.into()), Some(Place::Env("DOWNBEAT_CONFIG")));
+        return (Some(path.into()), Some(Origin::Env("DOWNBEAT_CONFIG")));
     }
-    // In a directory that cannot be entered, it may be there: reading it will tell.
+    // It may exist in a directory that cannot be entered: reading it reports the problem.
     (default.try_exists().unwrap_or(true).then(|| default.to_owned()), None)
 }
 
@@ -276,10 +276,10 @@ fn read(
     let namespace = from.setting(names, overrides.namespace);
     let namespace = from.check(namespace.as_ref(), namespace_of);
     let namespace = namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
-    // Without a broker, `run` uses a spool of its own.
+    // Without a broker, `run` uses its own spool.
     let home = match &broker {
-        Some(Broker::Redis(_)) => Home::Redis { namespace: namespace.as_str().into() },
-        Some(Broker::Spool(_)) | None => Home::Spool,
+        Some(Broker::Redis(_)) => QueueStore::Redis { namespace: namespace.as_str().into() },
+        Some(Broker::Spool(_)) | None => QueueStore::Spool,
     };
     let queues = from.node("queues", |node, report| {
         queues::read(node, broker.as_ref(), &home, amqp.as_ref(), report)
@@ -287,7 +287,7 @@ fn read(
     if let (Some(file), Some(queues)) = (&file, &queues)
         && hold_password(queues, amqp.as_deref())
     {
-        from.note_holder(Holder::File(file.clone()));
+        from.note_password_source(PasswordSource::File(file.clone()));
     }
     let events = from.node("events", expect::boolean).flatten();
     let ttl = ttl(overrides.leader_ttl, &mut from);
@@ -302,21 +302,21 @@ fn read(
     let runtime_dir = directory(names, overrides.runtime_dir, &mut from);
 
     let env = from.env;
-    let mut hidden = from.hidden.take();
+    let mut unknown_broker = from.unknown_broker.take();
     let (problems, sources) = from.finish();
     if overrides.caller == Caller::Command && mixes_services(&sources) {
-        hidden = Some("the broker of the file may be another service's".to_owned());
+        unknown_broker = Some("the broker of the file may be another service's".to_owned());
     }
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }
     Ok(ServiceConfig {
         broker,
-        hidden_broker: hidden,
+        unknown_broker: unknown_broker,
         tls,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace,
-        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone()).in_home(home)),
+        queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone()).in_store(home)),
         amqp,
         events: events.unwrap_or(false),
         ttl,
@@ -333,7 +333,7 @@ fn read(
     })
 }
 
-/// Whether an address of the queues' own has a password. That of `amqp` is the broker's.
+/// Whether a queue's own address has a password. That of `amqp` is the broker's.
 fn hold_password(queues: &Queues, amqp: Option<&AmqpAddress>) -> bool {
     queues.iter().any(|queue| {
         let own = queue.amqp.as_ref().filter(|own| amqp != Some(&*own.url));
@@ -342,7 +342,7 @@ fn hold_password(queues: &Queues, amqp: Option<&AmqpAddress>) -> bool {
     })
 }
 
-/// Whether the runtime directory is chosen for this one command, and neither the broker nor the file that
+/// Whether this command's runtime directory was set explicitly, but neither the broker nor the file that
 /// names it.
 fn mixes_services(sources: &[(&'static str, SettingSource)]) -> bool {
     let source = |key: &str| sources.iter().find(|(set, _)| *set == key).map(|(_, source)| source);
@@ -356,11 +356,11 @@ fn mixes_services(sources: &[(&'static str, SettingSource)]) -> bool {
 
 fn schedules(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Option<Vec<PathBuf>> {
     if !overrides.schedules.is_empty() {
-        from.note("schedules", &Place::Flag("--schedules"));
+        from.note("schedules", &Origin::Flag("--schedules"));
         return Some(overrides.schedules.clone());
     }
     if let Some(list) = from.variable("schedules", "DOWNBEAT_SCHEDULES") {
-        // Cut at its colons, an address leaves its password in front of an `@`.
+        // An address that is split at its colons leaves its password before an `@`.
         let is_odd = |path: &str| path.contains('@') && !path.starts_with(['/', '.']);
         if list.text.contains("://") || list.text.split(':').any(is_odd) {
             let hint = "an address goes into DOWNBEAT_BROKER or DOWNBEAT_STATE";
@@ -400,8 +400,8 @@ fn ttl(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Duration {
     ttl.unwrap_or(DEFAULT_TTL)
 }
 
-/// A slot that is due just after a leader died must still count as in time when the next one has
-/// taken over, which takes up to the lease and 2 s.
+/// A slot that is due just after a leader died must still be in time when the next one has taken over,
+/// which takes up to the lease plus 2 s.
 fn grace(flag: Option<String>, ttl: Duration, from: &mut Sources<'_, '_, '_>) -> Duration {
     let names = Names { key: "grace", flag: "--grace", env: "DOWNBEAT_GRACE" };
     let least = ttl + Duration::from_secs(2);
@@ -421,8 +421,8 @@ fn grace(flag: Option<String>, ttl: Duration, from: &mut Sources<'_, '_, '_>) ->
     grace.unwrap_or(Duration::from_secs(15).max(2 * ttl + Duration::from_secs(3)))
 }
 
-/// Without a setting of ours, `PORT` counts: a host that sets it forwards requests to that port, from
-/// outside.
+/// `PORT` counts unless our own setting is there: a hosting platform that sets it forwards outside
+/// requests to that port.
 fn http(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<SocketAddr> {
     let names = Names { key: "http", flag: "--http", env: "DOWNBEAT_HTTP" };
     if let Some(given) = from.setting(names, flag) {
@@ -438,7 +438,7 @@ fn http(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Option<SocketAd
     })
 }
 
-/// An address to listen on; a port alone is one of this machine only.
+/// An address to listen on; a port alone means loopback.
 fn http_of(text: &str) -> Result<SocketAddr, Refusal> {
     if let Ok(port) = text.parse::<u16>() {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
@@ -455,9 +455,9 @@ fn directory(
     flag: Option<PathBuf>,
     from: &mut Sources<'_, '_, '_>,
 ) -> Option<PathBuf> {
-    // A path need not be UTF-8, so the flag's does not pass through text.
+    // A path need not be UTF-8, so the flag's is not converted to text.
     if let Some(path) = flag {
-        from.note(names.key, &Place::Flag(names.flag));
+        from.note(names.key, &Origin::Flag(names.flag));
         return Some(path);
     }
     let given = from.setting(names, None)?;

@@ -1,4 +1,4 @@
-//! `tls: {pin: …}`, the certificates that alone are accepted at an address.
+//! `tls: {pin: …}`: the only certificates that are accepted at an address.
 
 use serde_json::{Map, Value, json};
 
@@ -10,16 +10,16 @@ use crate::tls::{Pin, PinError, Pinned, Pins};
 
 const NAMES: Names = Names { key: "tls.pin", flag: "--tls-pin", env: "DOWNBEAT_TLS_PIN" };
 
-/// The pins of the strongest source: a mapping in the file, `HOST=sha256:…,…` elsewhere.
+/// Reads the pins of the strongest source: a mapping in the file, `HOST=sha256:…,…` in the others.
 pub(super) fn read(
     flag: Option<String>,
     node: Option<&Node<'_>>,
     from: &mut Sources<'_, '_, '_>,
 ) -> Pins {
     let in_file = node.and_then(|node| from.read(NAMES.key, node, mapping));
-    let elsewhere = from.setting_at(NAMES, flag, None);
-    let elsewhere = from.check(elsewhere.as_ref(), |text| Ok(Pins::parse(text)?));
-    elsewhere.or(in_file).unwrap_or_default()
+    let from_text = from.setting_at(NAMES, flag, None);
+    let from_text = from.check(from_text.as_ref(), |text| Ok(Pins::parse(text)?));
+    from_text.or(in_file).unwrap_or_default()
 }
 
 /// As `downbeat config` shows them.
@@ -57,6 +57,6 @@ fn mapping(node: &Node<'_>, report: &mut Report<'_>) -> Option<Pins> {
 fn refuse(node: &Node<'_>, error: PinError, report: &mut Report<'_>) {
     let problem = report.error(node.span, error.to_string());
     problem.hint(error.hint());
-    // What stands there may be anything.
+    // The value may be anything, even a secret.
     problem.excerpt = Some(Box::new(Excerpt::of_value("pin")));
 }

@@ -1,4 +1,4 @@
-//! `queues:`, who works on each queue, and on which broker it is.
+//! `queues:`: each queue's kind of worker and broker.
 
 use std::sync::Arc;
 
@@ -14,83 +14,75 @@ use crate::config::report::Report;
 use crate::config::settings::{MAX_NAME, amqp_name};
 use crate::envelope::{self, Misplaced};
 use crate::queue::{
-    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Home, Queue, Queues, Rate, ResultBackend,
-    RqQueue, Serializer, SidekiqQueue, StreamQueue, Worker,
+    AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Queue, QueueStore, Queues, Rate,
+    ResultBackend, RqQueue, Serializer, SidekiqQueue, StreamQueue, Worker,
 };
 
 pub(super) static QUEUE: Keys = Keys {
     of: "a queue",
     known: &["worker", "broker", "catch_up_rate", "options"],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
 pub(super) static CELERY_AMQP: Keys = Keys {
     of: "`options` of a Celery queue on AMQP",
     known: &["exchange", "routing_key", "declare", "results"],
     unsupported: &[],
-    elsewhere: &[("result_backend", "results")],
+    aliases: &[("result_backend", "results")],
 };
 
-/// Only Dramatiq's own workers know with which arguments to declare their queues.
+/// Only Dramatiq's own workers know the arguments with which to declare their queues.
 pub(super) static DRAMATIQ_AMQP: Keys = Keys {
     of: "`options` of a Dramatiq queue on AMQP",
     known: &["exchange", "routing_key"],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
 pub(super) static CELERY: Keys = Keys {
     of: "`options` of a Celery queue",
     known: &["priority_steps", "separator", "key_prefix", "results"],
     unsupported: &[],
-    elsewhere: &[
+    aliases: &[
         ("sep", "separator"),
         ("global_keyprefix", "key_prefix"),
         ("result_backend", "results"),
     ],
 };
 
-pub(super) static RQ: Keys = Keys {
-    of: "`options` of an RQ queue",
-    known: &["serializer"],
-    unsupported: &[],
-    elsewhere: &[],
-};
+pub(super) static RQ: Keys =
+    Keys { of: "`options` of an RQ queue", known: &["serializer"], unsupported: &[], aliases: &[] };
 
 pub(super) static DRAMATIQ: Keys = Keys {
     of: "`options` of a Dramatiq queue",
     known: &["namespace"],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
 pub(super) static SIDEKIQ: Keys = Keys {
     of: "`options` of a Sidekiq queue",
     known: &["namespace"],
     unsupported: &[],
-    elsewhere: &[],
+    aliases: &[],
 };
 
-pub(super) static BULLMQ: Keys = Keys {
-    of: "`options` of a BullMQ queue",
-    known: &["prefix"],
-    unsupported: &[],
-    elsewhere: &[],
-};
+pub(super) static BULLMQ: Keys =
+    Keys { of: "`options` of a BullMQ queue", known: &["prefix"], unsupported: &[], aliases: &[] };
 
 pub(super) static STREAM: Keys =
-    Keys { of: "`options` of a stream", known: &["maxlen"], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`options` of a stream", known: &["maxlen"], unsupported: &[], aliases: &[] };
 
 pub(super) static NONE: Keys =
-    Keys { of: "`options` of this queue", known: &[], unsupported: &[], elsewhere: &[] };
+    Keys { of: "`options` of this queue", known: &[], unsupported: &[], aliases: &[] };
 
-/// Reads the mapping; what is wrong is reported and left out. Celery's queues are on the broker at
-/// `amqp`, if there is one, unless they say otherwise; `home` has those on no AMQP broker.
+/// Reads the mapping; reports wrong values and leaves them out. Celery's queues are on the AMQP broker
+/// `amqp`, if there is one, unless they name another; `store` holds those that are on no AMQP broker.
 pub(super) fn read(
     node: &Node<'_>,
     state: Option<&Broker>,
-    home: &Home,
+    store: &QueueStore,
     amqp: Option<&Arc<AmqpAddress>>,
     report: &mut Report<'_>,
 ) -> Queues {
@@ -107,9 +99,10 @@ pub(super) fn read(
         let (worker, amqp) = worker(&fields, kind, url, state, report);
         let rate = fields.value("catch_up_rate").and_then(|node| rate(node, report));
         let queue = Queue { name: name.into(), worker, amqp, catch_up_rate: rate };
-        // Whether a spool has it matters once an entry names it: it may be for another broker.
-        if let (Home::Redis { .. }, Err(Misplaced { message, hint })) =
-            (home, envelope::check_place(&queue, Some(home)))
+        // Whether a spool can hold it matters only once an entry names it: the queue may be for another
+        // broker.
+        if let (QueueStore::Redis { .. }, Err(Misplaced { message, hint })) =
+            (store, envelope::check_place(&queue, Some(store)))
         {
             report.error(pair.key.span, message).hint(hint);
         }
@@ -132,7 +125,7 @@ fn kind<'n>(fields: &Fields<'n, '_>, report: &mut Report<'_>) -> Option<&'n str>
     }
 }
 
-/// The AMQP broker that the queue is on, if it is on one.
+/// The queue's AMQP broker, if it is on one.
 fn url(
     fields: &Fields<'_, '_>,
     kind: &str,
@@ -270,7 +263,8 @@ fn serializer(node: &Node<'_>, report: &mut Report<'_>) -> Option<Serializer> {
     }
 }
 
-/// Kombu's own producers send none above 9, and workers without a step of 0 miss what has none.
+/// Kombu's own producers send none above 9, and workers without a step 0 never see messages without a
+/// priority.
 fn priority_steps(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<[u8]>> {
     let step = |node: &Node<'_>| match node.scalar() {
         Some(Scalar::Int(step)) => u8::try_from(step).ok().filter(|step| *step <= 9),
@@ -287,7 +281,7 @@ fn priority_steps(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<[u8]>>
     ascending
 }
 
-/// Kombu's own has control characters.
+/// Kombu's default has control characters.
 fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     let text = expect::text(node, report)?;
     if (1..=16).contains(&text.len()) {
@@ -297,7 +291,7 @@ fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     None
 }
 
-/// The Redis where results are. Without a broker it is not known yet who holds the state.
+/// The Redis that holds results. Without a broker, it is not yet known where the state is.
 fn results(
     node: &Node<'_>,
     state: Option<&Broker>,

@@ -1,11 +1,11 @@
-//! Why a value is refused.
+//! Why a setting's value is refused.
 
 use crate::address::AddressError;
 use crate::config::duration::DurationError;
 use crate::tls::PinError;
 
-/// What is wrong with a value, and what to write instead. Neither repeats the value, which may be a
-/// password in the wrong place.
+/// What is wrong with a value, and what to write instead. Neither quotes the value, which may be a
+/// misplaced password.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) message: String,
@@ -30,7 +30,7 @@ impl From<PinError> for Refusal {
     }
 }
 
-/// The error's own text and hint repeat the value.
+/// The error's own text and hint quote the value.
 impl From<DurationError> for Refusal {
     fn from(error: DurationError) -> Refusal {
         let message = match error {

@@ -1,4 +1,4 @@
-//! The configuration as it is shown: no value holds a secret.
+//! Shows the configuration without secrets.
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use super::sources::SettingSource;
 use super::{ServiceConfig, pins, queues};
 use crate::config::duration;
 
-/// Which service answers: its settings that a command's own may differ from, without secrets.
+/// Identifies a service by the settings in which a command may differ from it, without secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Identity {
-    /// Where its messages go.
+    /// The broker of its messages.
     pub broker: Option<String>,
-    /// Where its state is, beside an AMQP broker.
+    /// The store of its state, beside an AMQP broker.
     pub state: Option<String>,
-    /// Keeps it apart from others.
+    /// Its namespace.
     pub namespace: String,
 }
 
@@ -33,7 +33,7 @@ impl ServiceConfig {
         }
     }
 
-    /// Where this configuration says something else than the service that answers, in words.
+    /// The differences between this configuration and that of the service that answers, in words.
     #[must_use]
     pub fn differences(&self, service: &Identity) -> Vec<String> {
         let own = self.identity();
@@ -44,7 +44,7 @@ impl ServiceConfig {
             ("namespace", service.namespace.clone(), own.namespace),
         ]
         .into_iter()
-        .filter(|(key, ..)| self.hidden_broker.is_none() || *key == "namespace")
+        .filter(|(key, ..)| self.unknown_broker.is_none() || *key == "namespace")
         .filter_map(|(key, theirs, ours)| {
             let source = self.source(key)?;
             (theirs != ours).then(|| {
@@ -62,8 +62,8 @@ impl ServiceConfig {
         self.sources.iter().find(|(set, _)| *set == key).map(|(_, source)| source)
     }
 
-    /// Every setting by its key (`leader.ttl`), with its effective value and what set it:
-    /// `None` for a default. No value holds a secret.
+    /// Every setting by its key (`leader.ttl`), with its effective value and what set it: `None` for a
+    /// default. No value has a secret.
     #[must_use]
     pub fn settings(&self) -> Vec<(&'static str, Value, Option<&SettingSource>)> {
         let path = |path: &Path| json!(path.display().to_string());

@@ -1,4 +1,4 @@
-//! Where settings come from, and how a problem with one says so.
+//! Merges the sources of settings, and reports problems with each at its source.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Caller;
 use super::environment;
-use super::exposure::Holder;
+use super::exposure::PasswordSource;
 use super::refusal::Refusal;
 use super::unit;
 use crate::config::fields::{Fields, Keys};
@@ -16,10 +16,10 @@ use crate::config::problem::{Problem, Severity};
 use crate::config::report::Report;
 use crate::regular_file;
 
-/// An address is shorter.
+/// Every address is shorter.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-/// What a setting is called in each source.
+/// A setting's name in each source.
 #[derive(Clone, Copy)]
 pub(super) struct Names {
     pub(super) key: &'static str,
@@ -27,24 +27,24 @@ pub(super) struct Names {
     pub(super) env: &'static str,
 }
 
-/// Where a value stands.
+/// Where a value was set.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+pub(super) enum Origin {
     Flag(&'static str),
     Env(&'static str),
-    /// A credential that systemd has for the service.
+    /// A credential that systemd passes to the service.
     Credential,
     File(Span),
 }
 
-impl Place {
-    /// Smaller wins.
+impl Origin {
+    /// The precedence; smaller wins.
     pub(super) fn rank(self) -> u8 {
         match self {
-            Place::Flag(_) => 0,
-            Place::Env(_) => 1,
-            Place::Credential => 2,
-            Place::File(_) => 3,
+            Origin::Flag(_) => 0,
+            Origin::Env(_) => 1,
+            Origin::Credential => 2,
+            Origin::File(_) => 3,
         }
     }
 }
@@ -56,7 +56,7 @@ pub enum SettingSource {
     Flag(&'static str),
     /// `environment:DOWNBEAT_GRACE`
     Env(&'static str),
-    /// A credential that systemd has for the service.
+    /// A credential that systemd passes to the service.
     Credential,
     /// `FILE:LINE:COLUMN`
     File {
@@ -80,33 +80,33 @@ impl fmt::Display for SettingSource {
     }
 }
 
-/// A value as it is written, and where.
+/// A value as written, and where it was set.
 pub(super) struct Given {
     pub(super) text: String,
-    pub(super) place: Place,
+    pub(super) place: Origin,
     /// The file that was read for it, if `place` only names that file.
     pub(super) file: Option<PathBuf>,
 }
 
 impl Given {
-    pub(super) fn new(text: String, place: Place) -> Given {
+    pub(super) fn new(text: String, place: Origin) -> Given {
         Given { text, place, file: None }
     }
 }
 
-/// The three sources, and what was wrong in them.
+/// The three sources, and their problems.
 pub(super) struct Sources<'e, 'n, 't> {
     pub(super) env: &'e dyn Fn(&str) -> Option<String>,
     fields: Option<Fields<'n, 't>>,
     base: PathBuf,
     report: Report<'t>,
-    /// Of flags and environment.
+    /// Problems of flags and environment.
     problems: Vec<Problem>,
     notes: Vec<(&'static str, SettingSource)>,
     pub(super) caller: Caller,
-    /// Why it is not known which broker the service has.
-    pub(super) hidden: Option<String>,
-    holders: Vec<Holder>,
+    /// Why the service's broker is unknown.
+    pub(super) unknown_broker: Option<String>,
+    holders: Vec<PasswordSource>,
 }
 
 impl<'e, 'n, 't> Sources<'e, 'n, 't> {
@@ -126,13 +126,13 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             problems,
             notes,
             caller,
-            hidden: None,
+            unknown_broker: None,
             holders: Vec::new(),
         }
     }
 
-    /// The problems, or if none is an error, warnings of passwords that others can read as well; and
-    /// what set what.
+    /// The problems or, if none is an error, warnings of passwords that others can read, too; and what
+    /// set each setting.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<(&'static str, SettingSource)>) {
         self.problems.extend(self.report.finish());
         if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -144,25 +144,25 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         (self.problems, self.notes)
     }
 
-    /// The value is a password or holds one.
+    /// Notes that the value is or has a password.
     pub(super) fn note_secret(&mut self, given: &Given) {
         let holder = match (&given.file, given.place) {
-            (Some(path), _) => Holder::File(path.clone()),
-            (None, Place::Flag(flag)) => Holder::Flag(flag),
-            (None, Place::File(_)) => Holder::File(self.report.file().into()),
-            (None, Place::Env(_) | Place::Credential) => return,
+            (Some(path), _) => PasswordSource::File(path.clone()),
+            (None, Origin::Flag(flag)) => PasswordSource::Flag(flag),
+            (None, Origin::File(_)) => PasswordSource::File(self.report.file().into()),
+            (None, Origin::Env(_) | Origin::Credential) => return,
         };
-        self.note_holder(holder);
+        self.note_password_source(holder);
     }
 
-    /// A file holds a secret.
-    pub(super) fn note_holder(&mut self, holder: Holder) {
+    /// Notes that a file has a secret.
+    pub(super) fn note_password_source(&mut self, holder: PasswordSource) {
         if !self.holders.contains(&holder) {
             self.holders.push(holder);
         }
     }
 
-    /// A setting whose key stands at the top of the file.
+    /// A setting at the top level of the file.
     pub(super) fn setting(&mut self, names: Names, flag: Option<String>) -> Option<Given> {
         let node = self.fields.as_ref().and_then(|fields| fields.value(names.key));
         self.setting_at(names, flag, node)
@@ -176,7 +176,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         node: Option<&'n Node<'t>>,
     ) -> Option<Given> {
         let in_file = node.and_then(|node| self.text_of(node));
-        let flag = flag.map(|text| Given::new(text, Place::Flag(names.flag)));
+        let flag = flag.map(|text| Given::new(text, Origin::Flag(names.flag)));
         let given = flag.or_else(|| self.read_variable(names.env)).or(in_file)?;
         self.note(names.key, &given.place);
         Some(given)
@@ -189,10 +189,10 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             self.report.error(node.span, message);
             return None;
         }
-        Some(Given::new(text?.to_owned(), Place::File(node.span)))
+        Some(Given::new(text?.to_owned(), Origin::File(node.span)))
     }
 
-    /// A key one level down: `leader: {ttl: …}`.
+    /// A setting one level down: `leader: {ttl: …}`.
     pub(super) fn inner(
         &mut self,
         outer: &str,
@@ -203,7 +203,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         keys.sort(node, &mut self.report)?.value(key)
     }
 
-    /// A key that only the file has, and whose value is no single one.
+    /// A key that only the file has, and whose value is not a scalar.
     pub(super) fn node<T>(
         &mut self,
         key: &'static str,
@@ -213,14 +213,14 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         Some(self.read(key, node, read))
     }
 
-    /// The same of a key that stands elsewhere in the file.
+    /// The same for a key at another place in the file.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
         node: &Node<'_>,
         read: impl FnOnce(&Node<'_>, &mut Report<'_>) -> T,
     ) -> T {
-        self.note(key, &Place::File(node.span));
+        self.note(key, &Origin::File(node.span));
         read(node, &mut self.report)
     }
 
@@ -232,14 +232,14 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             self.report.error(node.span, format!("`{key}` is empty"));
             return None;
         }
-        self.note(key, &Place::File(node.span));
+        self.note(key, &Origin::File(node.span));
         let paths: Vec<_> = items.iter().filter_map(|item| self.text_of(item)).collect();
         let base = self.base.clone();
         Some(paths.iter().filter_map(|path| self.path(Some(path), &base)).collect())
     }
 
-    /// A path, relative ones from `base`. What is most likely no path, such as an address or a key
-    /// that was written under the wrong name, is refused, as paths are shown to people.
+    /// A path; relative ones count from `base`. Refuses what is most likely not a path, such as an
+    /// address or a key under the wrong name, as paths are shown to people.
     pub(super) fn path(&mut self, given: Option<&Given>, base: &Path) -> Option<PathBuf> {
         let path = self.check(given, |text| {
             let is_plain = text.starts_with('/') || text.starts_with("./");
@@ -256,15 +256,15 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         Some(base.join(path))
     }
 
-    /// The value of a variable, which from now on is what set `key`.
+    /// The value of a variable, which is noted as what set `key`.
     pub(super) fn variable(&mut self, key: &'static str, name: &'static str) -> Option<Given> {
         let given = self.read_variable(name)?;
         self.note(key, &given.place);
         Some(given)
     }
 
-    /// The path of the secret `key`, if the service manager has handed one over in the directory that
-    /// the variable `directory` names (systemd's `LoadCredential=`).
+    /// The path of the credential `key`, if the service manager passes one in the directory that the
+    /// variable `directory` names (systemd's `LoadCredential=`).
     pub(super) fn credential(
         &mut self,
         key: &'static str,
@@ -273,7 +273,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         let Given { text, place, .. } = self.read_variable(directory)?;
         let folder = Path::new(&text);
         let path = folder.join(key);
-        // Without the directory nobody can tell: reading it will say what is wrong.
+        // In an unreadable directory it may exist: reading it reports what is wrong.
         let is_there = unit::may_exist(&path) || !unit::may_exist(folder);
         let text = is_there.then(|| path.display().to_string())?;
         self.note(key, &place);
@@ -283,7 +283,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
     fn read_variable(&self, name: &'static str) -> Option<Given> {
         debug_assert!(environment::is_setting(name), "`{name}` is read but not listed");
         let text = (self.env)(name).filter(|text| !text.is_empty())?;
-        Some(Given::new(text, Place::Env(name)))
+        Some(Given::new(text, Origin::Env(name)))
     }
 
     /// The first line of a file that holds a secret.
@@ -295,10 +295,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
             matches!(&read, Err(error) if error.kind() == ErrorKind::PermissionDenied);
         if self.caller == Caller::Command && is_forbidden {
             let what = match place {
-                Place::Credential => path.display().to_string(),
-                Place::Flag(_) | Place::Env(_) | Place::File(_) => "the broker's file".to_owned(),
+                Origin::Credential => path.display().to_string(),
+                Origin::Flag(_) | Origin::Env(_) | Origin::File(_) => {
+                    "the broker's file".to_owned()
+                }
             };
-            self.hide(format!(
+            self.note_unknown_broker(format!(
                 "this user cannot read {what}, which may name its broker: `sudo` can"
             ));
             return None;
@@ -315,7 +317,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
                 }
             },
             Err(problem) => {
-                // The path itself may be the address or password of somebody who mistook the key.
+                // The path itself may be an address or password under the wrong key.
                 let message = format!("the broker's file {}", problem.message);
                 self.error(&place, &message, problem.hint.as_deref().unwrap_or_default());
                 None
@@ -323,20 +325,20 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         }
     }
 
-    /// Remembers that, and why, it is not known which broker the service has.
-    pub(super) fn hide(&mut self, why: String) {
-        self.hidden = Some(why);
+    /// Notes why the service's broker is unknown.
+    pub(super) fn note_unknown_broker(&mut self, why: String) {
+        self.unknown_broker = Some(why);
     }
 
-    /// What relative paths of a value count from.
+    /// The directory that relative paths of a value count from.
     pub(super) fn base_of(&self, given: &Given) -> PathBuf {
         match given.place {
-            Place::File(_) => self.base.clone(),
-            Place::Flag(_) | Place::Env(_) | Place::Credential => PathBuf::new(),
+            Origin::File(_) => self.base.clone(),
+            Origin::Flag(_) | Origin::Env(_) | Origin::Credential => PathBuf::new(),
         }
     }
 
-    /// Turns a value into what it means, or reports what is wrong and with what to write instead.
+    /// Parses a value, or reports what is wrong with it and what to write instead.
     pub(super) fn check<T>(
         &mut self,
         given: Option<&Given>,
@@ -352,12 +354,12 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         }
     }
 
-    pub(super) fn error(&mut self, place: &Place, message: &str, hint: &str) {
+    pub(super) fn error(&mut self, place: &Origin, message: &str, hint: &str) {
         let problem = match place {
-            Place::File(span) => self.report.error(*span, message),
-            Place::Flag(flag) => self.push(Problem::whole(*flag, message)),
-            Place::Env(name) => self.push(Problem::whole(format!("environment:{name}"), message)),
-            Place::Credential => self.push(Problem::whole("credential", message)),
+            Origin::File(span) => self.report.error(*span, message),
+            Origin::Flag(flag) => self.push(Problem::whole(*flag, message)),
+            Origin::Env(name) => self.push(Problem::whole(format!("environment:{name}"), message)),
+            Origin::Credential => self.push(Problem::whole("credential", message)),
         };
         if !hint.is_empty() {
             problem.hint(hint);
@@ -369,19 +371,19 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
         self.problems.last_mut().expect("one was just pushed")
     }
 
-    /// Whether anything sets a key, rightly or not.
+    /// Whether anything sets a key, validly or not.
     pub(super) fn is_noted(&self, key: &str) -> bool {
         self.notes.iter().any(|(noted, _)| *noted == key)
     }
 
-    /// Remembers what set a key, in place of what was remembered before.
-    pub(super) fn note(&mut self, key: &'static str, place: &Place) {
+    /// Notes what set a key, replacing any earlier note.
+    pub(super) fn note(&mut self, key: &'static str, place: &Origin) {
         self.notes.retain(|(noted, _)| *noted != key);
         let source = match place {
-            Place::Flag(flag) => SettingSource::Flag(flag),
-            Place::Env(name) => SettingSource::Env(name),
-            Place::Credential => SettingSource::Credential,
-            Place::File(span) => {
+            Origin::Flag(flag) => SettingSource::Flag(flag),
+            Origin::Env(name) => SettingSource::Env(name),
+            Origin::Credential => SettingSource::Credential,
+            Origin::File(span) => {
                 let (line, column) = self.report.position(*span);
                 SettingSource::File { path: self.report.file().to_owned(), line, column }
             }

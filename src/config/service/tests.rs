@@ -156,7 +156,7 @@ fn grace_follows_the_lease_and_cannot_be_shorter_than_a_takeover() {
 }
 
 #[test]
-fn every_problem_is_told_where_it_stands() {
+fn every_problem_is_reported_at_its_source() {
     let variables = [("DOWNBEAT_LEADER_TTL", "6"), ("DOWNBEAT_BROKER", "redis://:s3cret@")];
     let text = "brokr: x\nnamespace: a b\nlog: {format: xml, colour: true}\nstate: x\n\
                 schedules: []\nstate_dir:\n";
@@ -191,7 +191,7 @@ fn a_flag_is_named_as_it_is_typed() {
 }
 
 #[test]
-fn no_value_is_shown_with_the_key_it_stands_at() {
+fn no_problem_of_the_configuration_quotes_a_value() {
     let shown = load_file("broker: redis://me:s3cret@host:x/0\n", &[]).unwrap_err();
     assert_eq!(
         shown,
@@ -205,7 +205,7 @@ fn no_value_is_shown_with_the_key_it_stands_at() {
 }
 
 #[test]
-fn a_missing_file_that_was_asked_for_is_an_error() {
+fn a_missing_file_that_was_named_is_an_error() {
     let overrides = Overrides { config: Some("/nowhere/c.yaml".into()), ..Overrides::default() };
     let problems = load_with(overrides, &[]).unwrap_err();
     assert!(problems[0].render(false).starts_with("/nowhere/c.yaml: cannot be read: no such file"));
@@ -219,7 +219,7 @@ fn a_missing_file_that_was_asked_for_is_an_error() {
 }
 
 #[test]
-fn a_password_is_warned_of_where_it_is_and_not_where_another_address_was_read() {
+fn a_password_warning_names_the_source_of_that_password() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let file = folder.path().join("broker");
@@ -241,7 +241,7 @@ fn a_password_is_warned_of_where_it_is_and_not_where_another_address_was_read() 
 }
 
 #[test]
-fn a_file_of_a_secret_or_of_the_configuration_has_a_bound_and_a_hint_of_its_own() {
+fn secret_and_configuration_files_have_their_own_size_limits_and_hints() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.yaml");
     let load = |overrides| load_with(overrides, &[]).unwrap_err()[0].render(false);
@@ -258,9 +258,9 @@ fn a_file_of_a_secret_or_of_the_configuration_has_a_bound_and_a_hint_of_its_own(
 }
 
 #[test]
-fn a_default_file_that_cannot_be_come_to_is_not_taken_for_none() {
+fn an_unreachable_default_file_does_not_count_as_missing() {
     let folder = tempfile::tempdir().unwrap();
-    // As root every directory can be entered, but not a link to itself.
+    // Root can enter every directory, but not follow a link to itself.
     let (unknown, none) = (folder.path().join("loop/c.yaml"), folder.path().join("none/c.yaml"));
     symlink("loop", folder.path().join("loop")).unwrap();
     let file = |default: &Path| config_file(&Overrides::default(), &|_| None, default).0;
@@ -268,7 +268,7 @@ fn a_default_file_that_cannot_be_come_to_is_not_taken_for_none() {
 }
 
 #[test]
-fn a_credential_that_cannot_be_come_to_is_an_error_instead_of_none() {
+fn an_unreachable_credential_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("file"), "").unwrap();
@@ -285,9 +285,9 @@ fn a_credential_that_cannot_be_come_to_is_an_error_instead_of_none() {
     }
 }
 
-/// Each file in `fixtures/` has its problems beside it. `BLESS=1` writes them anew, to be read.
+/// Each file in `fixtures/` has its problems beside it. `BLESS=1` rewrites them, for review.
 #[test]
-fn bad_files_are_told_exactly() {
+fn problems_of_bad_files_are_exact() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/service/fixtures");
     let files = fs::read_dir(&fixtures).unwrap().map(|file| file.unwrap().path());
     let files: Vec<_> =
@@ -305,7 +305,7 @@ fn bad_files_are_told_exactly() {
 }
 
 #[test]
-fn http_is_served_where_it_is_told_and_else_nowhere() {
+fn http_is_served_only_at_a_configured_address() {
     let http = |text: &str| load_file(text, &[]).unwrap().http.map(|address| address.to_string());
     assert_eq!(http("# nothing\n"), None);
     assert_eq!(http("http: 9632").as_deref(), Some("127.0.0.1:9632"));
@@ -316,7 +316,7 @@ fn http_is_served_where_it_is_told_and_else_nowhere() {
 }
 
 #[test]
-fn the_port_of_a_host_counts_where_nothing_of_ours_names_an_address() {
+fn the_hosts_port_counts_unless_our_own_setting_names_an_address() {
     let http = |text: &str, variables: &[(&str, &str)]| {
         let config = load_file(text, variables)?;
         let source = config.sources.into_iter().find(|(key, _)| *key == "http");
@@ -394,13 +394,13 @@ fn the_history_is_kept_as_long_as_the_file_says() {
         config.sources.iter().skip(1).map(|(key, source)| format!("{key} {source}")).collect();
     let expected = [format!("history.keep {file}:1:17"), format!("history.slots {file}:1:29")];
     assert_eq!(sources, expected);
-    // One of them alone leaves the other as it is.
+    // One of them alone does not change the other.
     let config = load_file("history: {slots: 5000}", &[]).unwrap();
     assert_eq!(config.history, History { slots: 5_000, ..History::default() });
 }
 
 #[test]
-fn queues_say_who_works_on_them() {
+fn queues_have_a_kind_of_worker() {
     let text = "queues:\n  mail: {worker: sidekiq, options: {namespace: shop}}\n  jobs: {worker: json}\n  \
          late: {catch_up_rate: 30/m}\n";
     let config = load_file(text, &[]).unwrap();
@@ -421,7 +421,7 @@ fn queues_say_who_works_on_them() {
 }
 
 #[test]
-fn a_queue_of_celerys_has_the_transport_options_of_its_workers() {
+fn a_celery_queue_has_the_transport_options_of_its_workers() {
     let options = r#"{priority_steps: [0, 5, 9], separator: "\x06", key_prefix: "shop-"}"#;
     let text = format!("queues: {{q: {{options: {options}}}, r: {{worker: celery}}}}");
     let config = load_file(&text, &[]).unwrap();
@@ -440,7 +440,7 @@ fn a_queue_of_celerys_has_the_transport_options_of_its_workers() {
 }
 
 #[test]
-fn results_of_a_queue_of_celerys_may_be_on_another_redis() {
+fn results_of_a_celery_queue_may_be_on_another_redis() {
     for broker in ["redis://host", "amqp://host\nstate: redis://host"] {
         let text = "queues: {sums: {options: {results: 'redis://:s3cret@host/1'}}}";
         let config = load_file(&format!("broker: {broker}\n{text}"), &[]).unwrap();
@@ -483,7 +483,7 @@ fn an_amqp_broker_needs_a_state_beside_it_and_is_every_celery_queues() {
 }
 
 #[test]
-fn a_queue_may_be_on_an_amqp_broker_of_its_own() {
+fn a_queue_may_have_its_own_amqp_broker() {
     let config = load_file(
         "broker: redis://host\nqueues:\n  slow:\n    broker: amqp://u:s3cret@host/jobs\n    \
          options: {exchange: tasks, routing_key: slow.all, declare: true}\n",

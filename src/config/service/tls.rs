@@ -1,8 +1,8 @@
-//! `tls`: whom to trust on the way to every broker.
+//! `tls`: which certificates to trust for every broker.
 
 use std::path::PathBuf;
 
-use super::exposure::Holder;
+use super::exposure::PasswordSource;
 use super::sources::{Names, Sources};
 use super::{Overrides, pins};
 use crate::config::fields::Keys;
@@ -12,10 +12,10 @@ pub(super) static TLS: Keys = Keys {
     of: "`tls`",
     known: &["ca", "cert", "key", "pin"],
     unsupported: &[],
-    elsewhere: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key"), ("pins", "pin")],
+    aliases: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key"), ("pins", "pin")],
 };
 
-/// Files that only the service may read are not looked into by whoever else runs a command.
+/// A command does not open files that only the service may read.
 pub(super) fn read(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {
     let names = |key, flag, env| Names { key, flag, env };
     let mut file = |names: Names, flag: &Option<PathBuf>| {
@@ -35,7 +35,7 @@ pub(super) fn read(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls
     }
     let pins = pins::read(overrides.tls_pin.clone(), from.inner("tls", &TLS, "pin"), from);
     if let Some((path, _)) = &key {
-        from.note_holder(Holder::File(path.clone()));
+        from.note_password_source(PasswordSource::File(path.clone()));
     }
     let places: Vec<_> = [&ca, &cert, &key].into_iter().flatten().cloned().collect();
     let client = cert.zip(key).map(|((cert, _), (key, _))| (cert, key));

@@ -1,9 +1,9 @@
-//! What the units of `systemd/` give the service beside its configuration file, as far as a command can
-//! see it that runs outside of them.
+//! Finds what the units of `systemd/` pass to the service beside its configuration file, as far as a
+//! command outside of them can see it.
 //!
-//! A command whose broker stands in `/etc/downbeat/downbeat.yaml` would use it although the service does
-//! not: a credential goes before that file, and so does an environment of the service's own. So the command
-//! reads the same credential, and knows no broker where it cannot tell which one the service has.
+//! A credential and the service's own environment override the broker in `/etc/downbeat/downbeat.yaml`. So
+//! that a command does not use that broker while the service uses another, it reads the same credential,
+//! and has no broker if it cannot determine the service's.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -19,18 +19,18 @@ const CREDENTIAL_STORES: [&str; 4] =
 /// Where drop-ins of a unit are.
 const UNITS: [&str; 3] = ["etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system"];
 
-/// What names a unit's broker, if not its configuration file.
+/// What names a unit's broker instead of its configuration file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Elsewhere {
-    /// This credential, which may or may not be readable, or even be there.
+pub(super) enum BrokerSource {
+    /// This credential, which may be unreadable or even absent.
     Credential(PathBuf),
-    /// This file, which is read where the service is started.
+    /// This file, which is read when the service starts.
     Environment(PathBuf),
 }
 
-/// What goes before the configuration file `file` of a service on the machine whose root is `root`:
-/// nothing if no unit of ours reads that file.
-pub(super) fn broker_elsewhere(root: &Path, file: &Path) -> Option<Elsewhere> {
+/// What overrides the broker in the configuration file `file` of a service on the machine with this
+/// root: nothing if none of our units reads that file.
+pub(super) fn overriding_broker(root: &Path, file: &Path) -> Option<BrokerSource> {
     let (plain, unit, template) = units_of(root, file)?;
     let environment = root.join("etc/default").join(&plain);
     let drop_ins = [unit, template].into_iter().flatten().flat_map(|unit| {
@@ -39,21 +39,21 @@ pub(super) fn broker_elsewhere(root: &Path, file: &Path) -> Option<Elsewhere> {
     });
     let drop_ins = drop_ins.map(|item| item.path());
     if let Some(path) = drop_ins.chain([environment]).find(|path| may_name_a_broker(path)) {
-        return Some(Elsewhere::Environment(path));
+        return Some(BrokerSource::Environment(path));
     }
     let name = format!("{plain}.broker");
     let stores = CREDENTIAL_STORES.iter().map(|store| root.join(store).join(&name));
-    // A folder that may not be entered may hold it.
-    stores.into_iter().find(|path| may_exist(path)).map(Elsewhere::Credential)
+    // A directory that cannot be entered may have it.
+    stores.into_iter().find(|path| may_exist(path)).map(BrokerSource::Credential)
 }
 
-/// Whether anything may be at the path: it may in a folder that cannot be entered, and a link that leads
-/// nowhere is something.
+/// Whether anything may exist at the path: it may in a directory that cannot be entered, and a dangling
+/// link counts.
 pub(super) fn may_exist(path: &Path) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == ErrorKind::NotFound)
 }
 
-/// The name in files, the unit, and its template if it is an instance.
+/// The name in files, the unit, and the template if the unit is an instance.
 fn units_of(root: &Path, file: &Path) -> Option<(String, Option<String>, Option<String>)> {
     let named = [std::path::absolute(file).ok(), file.canonicalize().ok()];
     named.into_iter().flatten().find_map(|file| {
@@ -70,8 +70,8 @@ fn units_of(root: &Path, file: &Path) -> Option<(String, Option<String>, Option<
     })
 }
 
-/// Whether an environment file or a drop-in sets what goes before the configuration file. One that cannot
-/// be read may.
+/// Whether an environment file or a drop-in overrides the broker in the configuration file. An unreadable
+/// one may.
 fn may_name_a_broker(path: &Path) -> bool {
     match fs::metadata(path) {
         Err(error) => return error.kind() != ErrorKind::NotFound,
@@ -105,36 +105,39 @@ mod tests {
         let instance = write(root, "etc/downbeat/shop/downbeat.yaml", "");
         let other = write(root, "etc/downbeat/other.yaml", "");
         let deep = write(root, "etc/downbeat/shop/deep/downbeat.yaml", "");
-        assert_eq!(broker_elsewhere(root, &main), None);
+        assert_eq!(overriding_broker(root, &main), None);
         let credential = write(root, "etc/credstore/downbeat.broker", "");
         let of_shop = write(root, "usr/lib/credstore/downbeat-shop.broker", "");
-        assert_eq!(broker_elsewhere(root, &main), Some(Elsewhere::Credential(credential.clone())));
-        assert_eq!(broker_elsewhere(root, &instance), Some(Elsewhere::Credential(of_shop)));
-        assert_eq!((broker_elsewhere(root, &other), broker_elsewhere(root, &deep)), (None, None));
-        // However the file is named.
+        assert_eq!(
+            overriding_broker(root, &main),
+            Some(BrokerSource::Credential(credential.clone()))
+        );
+        assert_eq!(overriding_broker(root, &instance), Some(BrokerSource::Credential(of_shop)));
+        assert_eq!((overriding_broker(root, &other), overriding_broker(root, &deep)), (None, None));
+        // By whatever name the file is given.
         let link = root.join("link.yaml");
         std::os::unix::fs::symlink(&main, &link).unwrap();
         let named = root.join("etc/downbeat/../../link.yaml");
-        assert_eq!(broker_elsewhere(root, &named), Some(Elsewhere::Credential(credential)));
+        assert_eq!(overriding_broker(root, &named), Some(BrokerSource::Credential(credential)));
     }
 
     #[test]
-    fn only_what_is_not_found_is_no_credential() {
+    fn only_a_missing_file_is_no_credential() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         let main = write(root, "etc/downbeat/downbeat.yaml", "");
         let credential = root.join("etc/credstore/downbeat.broker");
-        let found = Some(Elsewhere::Credential(credential.clone()));
+        let found = Some(BrokerSource::Credential(credential.clone()));
         fs::create_dir(root.join("etc/credstore")).unwrap();
-        assert_eq!(broker_elsewhere(root, &main), None);
+        assert_eq!(overriding_broker(root, &main), None);
         for target in ["nowhere", "downbeat.broker"] {
             std::os::unix::fs::symlink(target, &credential).unwrap();
-            assert_eq!(broker_elsewhere(root, &main), found, "a link to {target}");
+            assert_eq!(overriding_broker(root, &main), found, "a link to {target}");
             fs::remove_file(&credential).unwrap();
         }
         fs::remove_dir(root.join("etc/credstore")).unwrap();
         fs::write(root.join("etc/credstore"), "").unwrap();
-        assert_eq!(broker_elsewhere(root, &main), found, "below a file");
+        assert_eq!(overriding_broker(root, &main), found, "below a file");
     }
 
     #[test]
@@ -143,33 +146,33 @@ mod tests {
         let root = folder.path();
         let main = write(root, "etc/downbeat/downbeat.yaml", "");
         let default = root.join("etc/default/downbeat");
-        let may = Some(Elsewhere::Environment(default.clone()));
+        let may = Some(BrokerSource::Environment(default.clone()));
         fs::create_dir_all(&default).unwrap();
-        assert_eq!(broker_elsewhere(root, &main), None, "a folder");
+        assert_eq!(overriding_broker(root, &main), None, "a folder");
         fs::remove_dir(&default).unwrap();
         for (target, found) in [("nowhere", &None), ("downbeat", &may)] {
             std::os::unix::fs::symlink(target, &default).unwrap();
-            assert_eq!(broker_elsewhere(root, &main), *found, "a link to {target}");
+            assert_eq!(overriding_broker(root, &main), *found, "a link to {target}");
             fs::remove_file(&default).unwrap();
         }
         fs::write(&default, b"\xff").unwrap();
-        assert_eq!(broker_elsewhere(root, &main), may, "not UTF-8");
+        assert_eq!(overriding_broker(root, &main), may, "not UTF-8");
     }
 
     #[test]
-    fn an_environment_of_the_units_own_goes_before_all_else() {
+    fn the_units_own_environment_overrides_everything_else() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         let main = write(root, "etc/downbeat/downbeat.yaml", "");
         let instance = write(root, "etc/downbeat/shop/downbeat.yaml", "");
         let default =
             write(root, "etc/default/downbeat", "#DOWNBEAT_BROKER=x\nDOWNBEAT_GRACE=1m\n");
-        assert_eq!(broker_elsewhere(root, &main), None);
+        assert_eq!(overriding_broker(root, &main), None);
         write(root, "etc/credstore/downbeat.broker", "");
         fs::write(&default, "DOWNBEAT_BROKER=redis://host\n").unwrap();
-        assert_eq!(broker_elsewhere(root, &main), Some(Elsewhere::Environment(default)));
+        assert_eq!(overriding_broker(root, &main), Some(BrokerSource::Environment(default)));
         let drop_in = "etc/systemd/system/downbeat@.service.d/override.conf";
         let drop_in = write(root, drop_in, "[Service]\nLoadCredential=broker:/root/broker\n");
-        assert_eq!(broker_elsewhere(root, &instance), Some(Elsewhere::Environment(drop_in)));
+        assert_eq!(overriding_broker(root, &instance), Some(BrokerSource::Environment(drop_in)));
     }
 }

@@ -35,7 +35,7 @@ fn a_directory_is_its_visible_yaml_and_json_files_in_name_order() {
 }
 
 #[test]
-fn names_are_unique_over_all_files_and_all_files_are_checked() {
+fn names_are_unique_across_files_and_all_files_are_checked() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     write(root, "a.yaml", ONE);
@@ -108,7 +108,7 @@ fn a_spread_divides_its_window_among_the_entries_of_a_tag_in_name_order() {
 }
 
 #[test]
-fn an_entrys_own_jitter_goes_before_that_of_defaults_even_none() {
+fn an_entrys_own_jitter_wins_over_defaults_even_if_none() {
     let text = "defaults: {jitter: 1h}\nentries:\n  a: {task: t, every: 1d}\n  \
                 b: {task: t, every: 1d, jitter: 0s}\n";
     let schedule = schedule(text);

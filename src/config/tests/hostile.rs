@@ -1,4 +1,4 @@
-//! Input that is empty, huge, deep, damaged or meant to harm.
+//! Input that is empty, huge, deep, damaged or malicious.
 
 use super::*;
 
@@ -74,7 +74,7 @@ fn aliases_cannot_blow_up_a_small_file() {
 }
 
 #[test]
-fn only_the_first_hundred_problems_of_a_file_are_told() {
+fn only_the_first_hundred_problems_of_a_file_are_reported() {
     let bad: String = (0..150).map(|n| format!("  e{n}: {{}}\n")).collect();
     let shown = refused("a.yaml", format!("entries:\n{bad}"));
     assert!(shown.ends_with("a.yaml: 200 more problems in this file are not shown"));

@@ -8,7 +8,7 @@ use super::*;
 
 const NOW: UnixMs = UnixMs(1_700_000_000_000);
 
-/// A state directory and two folders of schedule files, which have a name in common.
+/// A state directory and two directories with schedule files that share a name.
 struct Rig {
     root: tempfile::TempDir,
     paths: Vec<PathBuf>,
@@ -93,7 +93,7 @@ fn the_same_files_are_not_written_again_and_others_replace_them() {
 }
 
 #[test]
-fn a_crash_in_the_middle_of_writing_leaves_the_copy_from_before() {
+fn a_crash_while_writing_leaves_the_previous_copy() {
     let rig = Rig::new();
     rig.keep(NOW).unwrap();
     let name = rig.names().remove(0);
@@ -114,7 +114,7 @@ fn a_crash_in_the_middle_of_writing_leaves_the_copy_from_before() {
 }
 
 #[test]
-fn whoever_locks_the_state_directory_holds_up_nobody() {
+fn a_lock_on_the_state_directory_delays_nobody() {
     let rig = Rig::new();
     rig.keep(NOW).unwrap();
     fs::set_permissions(rig.state(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -132,7 +132,7 @@ fn whoever_locks_the_state_directory_holds_up_nobody() {
 }
 
 #[test]
-fn a_copy_that_cannot_be_written_leaves_the_one_from_before() {
+fn a_copy_that_cannot_be_written_leaves_the_previous_one() {
     let rig = Rig::new();
     rig.keep(NOW).unwrap();
     fs::write(rig.paths[1].join("more.json"), r#"{"entries": {}}"#).unwrap();
@@ -158,7 +158,7 @@ fn services_that_share_a_state_directory_have_a_copy_each() {
         let other = KeptFiles::new(&rig.state(), namespace, paths);
         assert!(other.load(&Queues::default(), &rig.tzdata).unwrap().is_none());
     }
-    // In another order they are another schedule.
+    // In another order, they are another schedule.
     assert_ne!(KeptFiles::new(&rig.state(), "downbeat", &reversed).path(), rig.copy().path());
 }
 
@@ -199,7 +199,7 @@ fn any_byte_that_differs_is_noticed() {
 }
 
 #[test]
-fn a_copy_that_somebody_else_may_have_made_is_not_used() {
+fn a_copy_that_another_user_may_have_written_is_not_used() {
     let rig = Rig::new();
     rig.keep(NOW).unwrap();
     let (path, aside) = (rig.copy().path(), rig.root.path().join("aside"));
@@ -219,7 +219,7 @@ fn a_copy_that_somebody_else_may_have_made_is_not_used() {
     assert!(matches!(rig.kept(), Err(KeptError::Foreign)));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(rig.kept().unwrap().is_some());
-    // One of other paths, under this one's name.
+    // A copy of other paths under this one's name.
     let other = KeptFiles::new(&rig.state(), "downbeat", &rig.paths[..1]);
     fs::rename(&path, other.path()).unwrap();
     let found = other.load(&Queues::default(), &rig.tzdata);

@@ -1,4 +1,4 @@
-//! Which entries may keep their tasks apart.
+//! Which entries may use `overlap: skip`.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn tasks_overlap_unless_the_entry_or_its_defaults_say_otherwise() {
 }
 
 #[test]
-fn who_keeps_tasks_apart_asks_celerys_workers_for_their_results() {
+fn overlap_skip_requests_results_of_celery_workers() {
     let text = |results: &str| format!("queues: {{sums: {{options: {{results: '{results}'}}}}}}\n");
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.yaml");
@@ -38,7 +38,7 @@ fn who_keeps_tasks_apart_asks_celerys_workers_for_their_results() {
 }
 
 #[test]
-fn celerys_tasks_are_kept_apart_where_the_state_and_the_results_are_on_one_server() {
+fn overlap_skip_needs_celery_results_on_the_server_of_the_state() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("c.yaml");
     let load = |broker: &str, results: &str, options: &str| {
@@ -57,7 +57,7 @@ fn celerys_tasks_are_kept_apart_where_the_state_and_the_results_are_on_one_serve
         ("broker: unix:///run/redis.sock", "redis+unix:///run/redis.sock?db=3&pass=x"),
         ("broker: amqp://host\nstate: redis://[::1]/2", "redis://[::1]:6379"),
         ("broker: sentinel://a,b/0?master=m", "sentinel://a,b/1?master=m&sentinel_password=x"),
-        // What will hold the state is said elsewhere.
+        // Without a broker, it is unknown where the state will be.
         ("namespace: n", "redis://host/1"),
     ] {
         assert_eq!(load(broker, results, "{}"), "", "{broker} {results}");

@@ -1,4 +1,4 @@
-//! The reference page, the schema and the loader say the same.
+//! The reference page, the schema and the loader agree.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ fn every_example_of_the_reference_loads_without_a_warning() {
     }
 }
 
-/// `BLESS=1` writes the tables of the page anew.
+/// `BLESS=1` rewrites the tables of the page.
 #[test]
 fn the_reference_page_shows_the_tables_of_the_source() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schedule-files.md");

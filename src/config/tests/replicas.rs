@@ -1,4 +1,4 @@
-//! Replicas agree on what is sent when, though each reads its own copy of the files.
+//! Replicas agree on what is sent and when, though each reads its own copy of the files.
 
 use std::iter::successors;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::schedule::sample::any;
 use crate::schedule::{Schedule, TaskIds};
 
-/// The keys that say when an entry fires.
+/// The keys that determine when an entry fires.
 fn when() -> impl Strategy<Value = Value> {
     const FIELDS: [&str; 5] = ["minute", "hour", "day_of_month", "month_of_year", "day_of_week"];
     let named = |fields: [Option<String>; 5]| -> Value {
@@ -52,7 +52,7 @@ fn entry() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A file of some of the entries; one of a schedule's files has what all of them share.
+/// A file with some of the entries; one file of a schedule has what all of them share.
 fn file<'a>(entries: impl IntoIterator<Item = &'a (String, Value)>, shared: bool) -> String {
     let entries: Map<String, Value> = entries.into_iter().cloned().collect();
     let mut file = json!({"timezone": "Europe/Berlin", "entries": entries});
@@ -78,7 +78,7 @@ proptest! {
         entries in prop::collection::vec(entry(), 2..8), from in any::instant(), cut in 0.0..1.0,
     ) {
         let named = (0..).zip(entries).map(|(n, entry): (u32, Value)| (format!("entry-{n}"), entry));
-        // Some never come, and would be refused.
+        // Some never have a slot, and would be refused.
         let loads = |entry: &(String, Value)| load_files([file([entry], true), file([], false)]).is_some();
         let entries: Vec<_> = named.filter(loads).collect();
         let (first, rest) = entries.split_at((entries.len() as f64 * cut) as usize);

@@ -1,4 +1,4 @@
-//! What passes the loader can always be sent, whatever the slot.
+//! Whatever the loader accepts can always be sent, for any slot.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ use crate::schedule::Entry;
 
 const ID: Uuid = Uuid::from_u128(7);
 
-/// A part of a text and what it comes to.
+/// A part of a text and its value.
 #[derive(Clone, Debug)]
 enum Part {
     Plain(String),
-    /// The source and how its value is found.
+    /// The source and how to compute its value.
     Template(&'static str, fn(&Entry, UnixMs) -> Value),
 }
 
@@ -42,7 +42,7 @@ fn parts() -> impl Strategy<Value = Part> {
         Part::Template("{{ task_id }}", |_, _| text(ID.to_string())),
         Part::Template("{{ '{{\"}}' }}", |_, _| text("{{\"}}")),
     ];
-    // Without braces, which could begin a template with what follows, and not empty, for a text
+    // Without braces, which could begin a template with the text after it, and not empty, as a text
     // that is one template has no other part.
     let plain = any::<String>().prop_map(|text| Part::Plain(text.replace('{', "}") + " "));
     prop_oneof![1 => plain, 2 => prop::sample::select(templates)]
@@ -58,7 +58,7 @@ enum Tree {
 }
 
 impl Tree {
-    /// As it stands in a file.
+    /// As written in a file.
     fn written(&self) -> Value {
         self.value(&|parts| {
             let text = parts.iter().map(|part| match part {
@@ -69,7 +69,7 @@ impl Tree {
         })
     }
 
-    /// As it is to be sent.
+    /// As sent.
     fn filled(&self, entry: &Entry, slot: UnixMs) -> Value {
         self.value(&|parts| {
             if let [Part::Template(_, value)] = parts {
@@ -129,7 +129,7 @@ fn entry(name: &str, members: &Value) -> Entry {
 
 proptest! {
     #[test]
-    fn a_filled_message_is_what_was_written_with_values_in_place_of_templates(
+    fn a_filled_message_has_values_in_place_of_templates(
         args in prop::collection::vec(trees(), 0..4).prop_map(Tree::List),
         kwargs in map(trees()).prop_map(Tree::Map),
         headers in map(trees()).prop_map(|members| {
@@ -139,7 +139,7 @@ proptest! {
         when in prop::sample::select(vec![
             json!({"cron": "30 2 * * mon-fri"}), json!({"every": "90s"}), json!({"at": "2030-01-01T00:00:00Z"}),
         ]),
-        // Years 1 to 9999, which all ways of writing a date agree on.
+        // Years 1 to 9999, on which all date formats agree.
         slot in (-62_135_000_000_000..253_402_000_000_000_i64).prop_map(UnixMs),
     ) {
         let mut members = json!({
@@ -155,7 +155,7 @@ proptest! {
         prop_assert_eq!(sent(&message.kwargs), kwargs.filled(&entry, slot));
         let none = || "{}".into();
         prop_assert_eq!(sent(&message.headers.clone().unwrap_or_else(none)), headers.filled(&entry, slot));
-        // As written it is JSON, too, and says what the file says.
+        // As written, it is JSON, too, with the content of the file.
         prop_assert_eq!(sent(&entry.message.args), args.written());
         prop_assert_eq!(sent(&entry.message.kwargs), kwargs.written());
         let templated = entry.message.args.len() + entry.message.kwargs.len();
@@ -164,7 +164,7 @@ proptest! {
 }
 
 #[test]
-fn no_value_of_a_template_is_longer_than_what_is_counted_for_it() {
+fn no_template_value_is_longer_than_its_estimate() {
     let name = "\"".repeat(MAX_ENTRY_NAME);
     let widest = "%20C%Q%20A%:::z%c%n\"%20s%20G".repeat(3);
     for template in [
@@ -176,7 +176,7 @@ fn no_value_of_a_template_is_longer_than_what_is_counted_for_it() {
         format!("{{{{ '{}' }}}}", "\u{1}".repeat(100)),
         format!("{{{{ slot | format('{widest}') }}}}"),
     ] {
-        // As often as it can stand there.
+        // As often as possible.
         let fits = |count: usize| {
             let args =
                 json!({name.clone(): {"task": "t", "every": "1h", "args": vec![&template; count]}});

@@ -1,7 +1,7 @@
-//! Answers in JSON.
+//! JSON responses.
 //!
-//! Hidden characters are escaped, as somebody may read an answer on a terminal; JSON says the same with
-//! them. Passwords are hidden but in messages, which are shown exactly.
+//! Hidden characters are escaped, as a response may be read on a terminal; this does not change the
+//! JSON. Passwords are hidden, except in messages, which are shown exactly.
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -15,12 +15,12 @@ use crate::escape::escape_lines;
 use crate::manual::Refused;
 use crate::mask::mask;
 
-/// An answer as it is.
+/// A response without changes.
 pub(super) fn exact(value: &impl Serialize) -> Response {
     answer(StatusCode::OK, value, |json| json)
 }
 
-/// An answer with passwords hidden.
+/// A response with passwords hidden.
 pub(super) fn masked(status: StatusCode, value: &impl Serialize) -> Response {
     answer(status, value, |json| mask(&json).into_owned())
 }
@@ -37,7 +37,7 @@ fn answer(status: StatusCode, value: &impl Serialize, shown: fn(String) -> Strin
     }
 }
 
-/// The answer is an error.
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
@@ -49,7 +49,7 @@ impl Refusal {
         Refusal { status, body: ErrorBody { error: message.to_string(), detail: None } }
     }
 
-    /// The loop takes no more requests.
+    /// The loop accepts no more requests.
     pub(crate) fn stopping() -> Refusal {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping")
     }
@@ -67,13 +67,13 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let ErrorBody { error, detail } = self.body;
-        // One text at a time: in JSON, what is a line of its own here looks like a part of a word.
+        // Masks each text separately: within JSON, a line of its own looks like part of a word.
         let body = ErrorBody { error: mask(&error).into_owned(), detail: detail.map(hide) };
         answer(self.status, &body, |json| json)
     }
 }
 
-/// A value whose texts have passwords hidden.
+/// Hides passwords in the texts of a value.
 fn hide(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(mask(&text).into_owned()),
@@ -95,7 +95,7 @@ impl From<Refused> for Refusal {
             | Refused::Unreachable(_)
             | Refused::NotChanged(_)
             | Refused::ChangeUnreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            // Not 503, which says: try again.
+            // Not 503, which invites a retry.
             Refused::Uncertain { .. } | Refused::ChangeUncertain(_) => StatusCode::BAD_GATEWAY,
         };
         let detail = serde_json::to_value(&refused).unwrap_or(Value::Null);

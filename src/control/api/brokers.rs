@@ -1,4 +1,4 @@
-//! What the brokers are asked, beside the loop.
+//! Routes that ask the brokers, without the loop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use super::input::{Body, Names, Query};
 use crate::config::duration;
 use crate::control::Question;
 use crate::control::wire::WorkersBody;
-use crate::service::history::{self, Asked};
+use crate::service::history::{self, HistoryRequest};
 
-/// Messages that are shown at most, and if nothing else is said.
+/// Maximum and default number of messages shown.
 const MAX_MESSAGES: usize = 1000;
-const USUAL_MESSAGES: usize = 10;
-/// Workers that take longer are of no use.
+const DEFAULT_MESSAGES: usize = 10;
+/// Maximum timeout; slower workers are of no use.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Looks on a thread of its own, so that nobody else waits.
+/// Asks on a separate thread, so that nobody else waits.
 async fn look(api: &Api, question: Question) -> Result<Response, Refusal> {
     let looks = Arc::clone(&api.looks);
     let permit = looks.acquire_owned().await.map_err(|_| Refusal::stopping())?;
     let look = Arc::clone(&api.backend.look);
-    // The permit lasts as long as the thread, also when whoever asked is gone.
+    // The permit lasts as long as the thread, even if the client is gone.
     let looking = spawn_blocking(move || {
         let seen = look(question);
         drop(permit);
@@ -47,7 +47,7 @@ pub(super) async fn messages(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let query = Query::read(query.as_deref(), &["count"])?;
-    let count = query.or("count", USUAL_MESSAGES, |text| number("count", text, MAX_MESSAGES))?;
+    let count = query.or("count", DEFAULT_MESSAGES, |text| number("count", text, MAX_MESSAGES))?;
     look(&api, Question::Peek { queue, count }).await
 }
 
@@ -58,8 +58,8 @@ pub(super) async fn history(
     let query = Query::read(query.as_deref(), &["entry", "from", "to", "count"])?;
     let text = |name| query.get(name).map(str::to_owned);
     let count = |text: &str| number("count", text, history::MAX_COUNT);
-    let count = query.or("count", history::USUAL_COUNT, count)?;
-    let asked = Asked { entry: text("entry"), from: text("from"), to: text("to"), count };
+    let count = query.or("count", history::DEFAULT_COUNT, count)?;
+    let asked = HistoryRequest { entry: text("entry"), from: text("from"), to: text("to"), count };
     look(&api, Question::History(asked)).await
 }
 

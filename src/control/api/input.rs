@@ -1,4 +1,4 @@
-//! What a request holds, read within bounds and into parts.
+//! Extracts the parts of a request, within bounds.
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use crate::control::body::{self, ReadError};
 use crate::control::server::READ_TIMEOUT;
 use crate::control::wire::MAX_REQUEST;
 
-/// The names in a path, decoded.
+/// The decoded names in a path.
 pub(super) struct Names<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Names<T> {
@@ -26,7 +26,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Names<T
     }
 }
 
-/// A body of JSON; one that is empty stands for `{}`.
+/// A JSON body; an empty one counts as `{}`.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -57,11 +57,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// The parameters of a query, each once at most.
+/// The parameters of a query, each at most once.
 pub(super) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
-    /// Reads a query, in which nothing but these names may stand.
+    /// Parses a query that may have only these parameters.
     pub(super) fn read(
         query: Option<&str>,
         names: &'static [&'static str],
@@ -83,19 +83,19 @@ impl Query {
         self.0.iter().any(|(found, _)| *found == name)
     }
 
-    /// The value of a parameter, if it is there.
+    /// The value of a parameter, if present.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter as `read` makes it of the text, or `usual`.
+    /// The value of a parameter as `read` parses it, or `default`.
     pub(super) fn or<T>(
         &self,
         name: &str,
-        usual: T,
+        default: T,
         read: impl FnOnce(&str) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        self.get(name).map_or(Ok(usual), read)
+        self.get(name).map_or(Ok(default), read)
     }
 }
 

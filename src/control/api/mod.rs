@@ -1,7 +1,7 @@
-//! What is asked under `/v1`: of the loop, and of the brokers beside it.
+//! The routes under `/v1`: some ask the loop, others the brokers.
 //!
-//! What only reads stands apart from what acts, so that a listener for everybody can serve the one
-//! without the other.
+//! Routes that only read are separate from those that act, so that a public listener can serve just the
+//! former.
 
 mod answer;
 mod brokers;
@@ -23,7 +23,7 @@ use super::Backend;
 use super::wire::headers_of;
 use crate::service::Request;
 
-/// For those who look around: all routes.
+/// A list of all routes, for exploring.
 pub(crate) const RESOURCES: &str = "\
 GET /v1/status
 GET /v1/leader
@@ -41,33 +41,33 @@ POST /v1/reload?wait=true
 POST /v1/resign
 ";
 
-/// Questions to brokers that are asked at once, each on a thread of its own.
+/// Maximum number of concurrent questions to brokers, each on its own thread.
 const MAX_LOOKS: usize = 16;
 
-/// Whom the routes ask.
+/// The state of the routes: whom they ask.
 #[derive(Clone)]
 pub struct Api {
     service: mpsc::Sender<Request>,
     backend: Backend,
     looks: Arc<Semaphore>,
-    /// A list of a million entries takes memory: one is made at a time.
+    /// Limits lists to one at a time: a list of a million entries takes memory.
     lists: Arc<Semaphore>,
 }
 
 impl Api {
-    /// Asks the loop that receives what is sent to `service`, and the brokers by `backend`.
+    /// Asks the loop that receives from `service`, and the brokers through `backend`.
     #[must_use]
     pub fn new(service: mpsc::Sender<Request>, backend: Backend) -> Api {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         Api { service, backend, looks: semaphore(MAX_LOOKS), lists: semaphore(1) }
     }
 
-    /// Where the loop is asked.
+    /// The channel to the loop.
     pub(crate) fn service(&self) -> &mpsc::Sender<Request> {
         &self.service
     }
 
-    /// The routes, whose every answer says which service it is.
+    /// Adds headers to every response that identify the service.
     pub(crate) fn sign(&self, routes: Router) -> Router {
         let headers = Arc::new(headers_of(&self.backend.identity));
         routes.layer(map_response_with_state(headers, sign))
@@ -79,7 +79,7 @@ async fn sign(State(headers): State<Arc<HeaderMap>>, mut answer: Response) -> Re
     answer
 }
 
-/// What changes nothing.
+/// Routes that only read.
 pub(crate) fn reading(api: Api) -> Router {
     Router::new()
         .route("/v1/status", get(service::status))
@@ -92,7 +92,7 @@ pub(crate) fn reading(api: Api) -> Router {
         .with_state(api)
 }
 
-/// What makes something happen.
+/// Routes that act.
 pub(crate) fn acting(api: Api) -> Router {
     Router::new()
         .route("/v1/entries/{entry}/trigger", post(service::trigger))
@@ -105,12 +105,12 @@ pub(crate) fn acting(api: Api) -> Router {
         .with_state(api)
 }
 
-/// There is no such path.
+/// The path does not exist.
 pub(crate) async fn not_found() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "nothing is at this path; `GET /` lists all paths")
 }
 
-/// There is, but it is asked otherwise.
+/// The path exists, but not with this method.
 pub(crate) async fn method_not_allowed() -> Refusal {
     let message = "this path takes other methods; the header `allow` names them";
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)

@@ -1,4 +1,4 @@
-//! What the loop is asked.
+//! Routes that ask the loop.
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -12,10 +12,10 @@ use crate::control::wire::{BackfillBody, TriggerBody};
 use crate::pausing::Asked;
 use crate::service::Request;
 
-/// A list of more entries is laid out on a thread of its own, as others want answers meanwhile.
+/// A longer list is serialized on a separate thread, so that other clients do not wait.
 const MANY: usize = 1000;
 
-/// Sends what the loop answers.
+/// Returns the loop's reply.
 async fn forward<T>(
     api: &Api,
     request: impl FnOnce(oneshot::Sender<T>) -> Request,

@@ -1,4 +1,4 @@
-//! The routes, asked as commands ask them and otherwise, before a loop and brokers that are played.
+//! The routes, called like the commands do and otherwise, with a fake loop and fake brokers.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::http::on_socket;
 use crate::manual::{Backfill, Refused, Trigger};
 use crate::pausing;
 use crate::service::heartbeat::Heartbeat;
-use crate::service::history::Asked;
+use crate::service::history::HistoryRequest;
 
-/// Names that a path could be taken apart by.
+/// Names that could break a path apart.
 const NAMES: [&str; 7] = ["nightly", "a/b c", "100%?#&=+", "%2F", "..", "이름", "a\n\u{202e}b"];
 
 fn identity() -> Identity {
@@ -29,10 +29,10 @@ fn identity() -> Identity {
     Identity { broker, namespace: "이름".to_owned(), ..Identity::default() }
 }
 
-/// What the played service was asked.
+/// What the fake service was asked.
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// A service that does whatever it is asked to, or refuses it all.
+/// A fake service that does everything it is asked, or refuses everything.
 fn service(does: bool) -> (Router, Seen) {
     let (service, mut requested) = mpsc::channel(4);
     let seen = Seen::default();
@@ -123,7 +123,7 @@ async fn send(routes: &Router, method: Method, path: &str, body: &str) -> (u16, 
 }
 
 #[tokio::test]
-async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
+async fn every_command_reaches_its_route_whatever_the_names() {
     let (routes, seen) = service(true);
     let (from, to) = ("2026-01-01 00:00".to_owned(), "2026-01-02".to_owned());
     for name in NAMES {
@@ -180,8 +180,8 @@ async fn every_command_reaches_what_it_asks_for_whatever_the_names() {
             Question::Peek { queue: queue.clone(), count: 7 },
             Question::Workers { queues, timeout },
             Question::Outcome { queue, task_id, within },
-            Question::History(Asked { entry: Some(entry.clone()), from, to, count: 9 }),
-            Question::History(Asked { count: 50, ..Asked::default() }),
+            Question::History(HistoryRequest { entry: Some(entry.clone()), from, to, count: 9 }),
+            Question::History(HistoryRequest { count: 50, ..HistoryRequest::default() }),
             Question::Leader,
         ] {
             let command = Command::Look(question.clone());
@@ -253,7 +253,7 @@ async fn an_error_is_json_with_a_status_code_of_its_kind() {
 }
 
 #[tokio::test]
-async fn an_unfinished_backfill_says_how_to_go_on() {
+async fn an_unfinished_backfill_says_how_to_continue() {
     let [from, to] = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"].map(str::to_owned);
     let refused = Refused::Unfinished { run: uuid::Uuid::nil(), from, to, queue: None };
     let response = Refusal::from(refused).into_response();
@@ -277,7 +277,7 @@ async fn nothing_hidden_and_no_password_leaves_in_an_error() {
 }
 
 #[tokio::test]
-async fn a_service_that_stops_says_so_to_everybody_who_asks() {
+async fn a_stopping_service_says_so_in_every_response() {
     let (service, requested) = mpsc::channel(1);
     drop(requested);
     let look = |_: Question| Ok(Value::Null);

@@ -1,17 +1,17 @@
-//! What a Celery worker tells of a task through the Redis result backend: one key, in JSON.
+//! What a Celery worker reports about a task through the Redis result backend: one key, in JSON.
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::envelope::answer::{Answer, NO_RESULTS, last_line};
+use crate::envelope::answer::{NO_RESULTS, TaskResult, last_line};
 use crate::envelope::{Command, Unsendable};
 use crate::schedule::Message;
 
-/// The key of a result, but for the task's id.
+/// The key of a result without the task id.
 pub(in crate::envelope) const RESULT: &str = "celery-task-meta-";
 
-/// A result is kept unless the entry says otherwise; what the task and the application say nobody
-/// can see from here.
+/// A result is kept unless the entry says otherwise; the settings of the task and the application are
+/// not visible here.
 pub(in crate::envelope) fn reports_result(message: &Message) -> Result<(), Unsendable> {
     if message.queue.amqp.is_some() && message.queue.worker.results().is_none() {
         return Err(Unsendable::new("queue", NO_RESULTS));
@@ -22,26 +22,26 @@ pub(in crate::envelope) fn reports_result(message: &Message) -> Result<(), Unsen
     }
 }
 
-pub(in crate::envelope) fn questions(task_id: Uuid) -> Vec<Command> {
+pub(in crate::envelope) fn result_queries(task_id: Uuid) -> Vec<Command> {
     vec![vec![b"GET".to_vec(), format!("{RESULT}{task_id}").into()]]
 }
 
-pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>]) -> Answer {
+pub(in crate::envelope) fn answer(replies: &[Option<Vec<u8>>]) -> TaskResult {
     let Some(Some(text)) = replies.first() else {
-        return Answer::Pending("no result".to_owned());
+        return TaskResult::Pending("no result".to_owned());
     };
     let Ok(said) = serde_json::from_slice::<Value>(text) else {
-        return Answer::Failed("its result is not in JSON and cannot be read".to_owned());
+        return TaskResult::Failed("its result is not in JSON and cannot be read".to_owned());
     };
     match said["status"].as_str().unwrap_or_default() {
-        "SUCCESS" => Answer::Succeeded(Some(said["result"].clone())),
-        // Revoked: expired, or withdrawn by somebody.
-        status @ ("FAILURE" | "REVOKED") => Answer::Failed(why(&said, status)),
-        status => Answer::Pending(last_line(status).unwrap_or_else(|| "no status".to_owned())),
+        "SUCCESS" => TaskResult::Succeeded(Some(said["result"].clone())),
+        // Revoked: it expired, or somebody withdrew it.
+        status @ ("FAILURE" | "REVOKED") => TaskResult::Failed(why(&said, status)),
+        status => TaskResult::Pending(last_line(status).unwrap_or_else(|| "no status".to_owned())),
     }
 }
 
-/// The exception, as far as the result names one.
+/// The exception, if the result names one.
 fn why(said: &Value, status: &str) -> String {
     let traceback = said["traceback"].as_str().and_then(last_line);
     let result = &said["result"];
@@ -64,27 +64,27 @@ fn why(said: &Value, status: &str) -> String {
 mod tests {
     use super::*;
 
-    fn said(json: &str) -> Answer {
+    fn said(json: &str) -> TaskResult {
         answer(&[Some(json.into())])
     }
 
-    fn failed(why: &str) -> Answer {
-        Answer::Failed(why.to_owned())
+    fn failed(why: &str) -> TaskResult {
+        TaskResult::Failed(why.to_owned())
     }
 
     #[test]
-    fn an_end_is_told_from_what_comes_before() {
-        assert_eq!(answer(&[None]), Answer::Pending("no result".to_owned()));
-        assert_eq!(said(r#"{"status":"RETRY"}"#), Answer::Pending("RETRY".to_owned()));
+    fn an_ended_task_is_distinguished_from_a_pending_one() {
+        assert_eq!(answer(&[None]), TaskResult::Pending("no result".to_owned()));
+        assert_eq!(said(r#"{"status":"RETRY"}"#), TaskResult::Pending("RETRY".to_owned()));
         assert_eq!(
             said(r#"{"status":"SUCCESS","result":[1,"é"],"traceback":null}"#),
-            Answer::Succeeded(Some(serde_json::json!([1, "é"])))
+            TaskResult::Succeeded(Some(serde_json::json!([1, "é"])))
         );
-        assert!(matches!(answer(&[Some(b"\x80\x05".to_vec())]), Answer::Failed(_)));
+        assert!(matches!(answer(&[Some(b"\x80\x05".to_vec())]), TaskResult::Failed(_)));
     }
 
     #[test]
-    fn a_failure_is_told_by_its_exception() {
+    fn a_failure_names_its_exception() {
         let traceback = r#"{"status":"FAILURE","result":{"exc_type":"ValueError","exc_message":["no"]},
             "traceback":"Traceback (most recent call last):\nValueError: no such ☃\n"}"#;
         assert_eq!(said(traceback), failed("ValueError: no such ☃"));

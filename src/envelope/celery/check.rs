@@ -1,4 +1,4 @@
-//! What no Celery worker can be sent: some of it kills every worker that meets it.
+//! Refuses what no Celery worker can be sent: some of it crashes every worker that receives it.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::envelope::Unsendable;
 use crate::queue::CeleryQueue;
 use crate::schedule::Message;
 
-/// Headers that the envelope or the worker's request object already has a use for.
+/// Headers that the envelope or the worker's request object already uses.
 const RESERVED: &[&str] = &[
     "lang",
     "task",
@@ -55,7 +55,7 @@ const RESERVED: &[&str] = &[
 ///
 /// # Errors
 ///
-/// The first thing found that a worker would choke on.
+/// The first thing found that a worker cannot handle.
 pub fn check(message: &Message, settings: &CeleryQueue) -> Result<(), Unsendable> {
     if message.task.is_empty() {
         return Err(Unsendable::new("task", "the task has no name"));
@@ -83,7 +83,7 @@ fn check_values(
     let value =
         value.ok_or_else(|| Unsendable::new(field, format!("{field} must be {expected}")))?;
     if is_decoded(&value) {
-        // Refused with both keys: the worker would turn it into something else, or fail to.
+        // Quoted with both keys: the worker would convert it, or fail to.
         let message = format!(
             "{field} holds a mapping of \"__type__\" and \"__value__\", which the worker decodes"
         );
@@ -119,7 +119,7 @@ fn check_headers(json: &str) -> Result<(), Unsendable> {
     }
 }
 
-/// Whether a header of this name has a meaning of its own, to the worker or to us.
+/// Whether a header of this name has a meaning to the worker or to us.
 #[must_use]
 pub fn is_reserved_header(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("downbeat_")
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_worker_would_choke_on_is_refused() {
+    fn what_a_worker_cannot_handle_is_refused() {
         let refused = [
             (calling("", "q"), "the task has no name"),
             (calling("demo.add", ""), r#""" cannot be the name of a queue"#),

@@ -1,5 +1,5 @@
-//! Reads kombu's envelope, whoever wrote it: protocols 2 and 1, bodies in JSON and in pickles of
-//! plain values, also packed with zlib.
+//! Decodes kombu's envelope from any producer: protocols 2 and 1, bodies in JSON and in pickles of
+//! plain values, possibly compressed with zlib.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::envelope::unpickle;
 
 type Members = Map<String, Value>;
 
-/// An element of a list, or the content of a file.
+/// Decodes an element of a list, or the content of a file.
 pub(in crate::envelope) fn decode(element: &[u8]) -> Result<Waiting, String> {
     let mut envelope = object(element)?;
     let Some(headers) = take_object(&mut envelope, "headers") else {
@@ -54,7 +54,7 @@ fn take_object(members: &mut Members, name: &str) -> Option<Members> {
     }
 }
 
-/// What the body stands for, or why nobody can tell.
+/// Decodes the body, or says why it cannot be read.
 pub(super) fn body(
     envelope: &Members,
     headers: &Members,
@@ -72,7 +72,7 @@ pub(super) fn body(
     };
     let bytes = match text(headers, "compression").as_deref() {
         None => bytes,
-        // Kombu's word for zlib.
+        // Kombu's name for zlib.
         Some("application/x-gzip") => Cow::Owned(inflated(&bytes)?.into_owned()),
         Some(other) => return Err(format!("a body compressed as {other}")),
     };
@@ -87,7 +87,7 @@ pub(super) fn body(
     }
 }
 
-/// Of protocol 1 everything is in the body.
+/// In protocol 1, everything is in the body.
 fn first_protocol(waiting: &mut Waiting, mut message: Members) {
     let time = |name: &str| message.get(name).and_then(Value::as_str).and_then(instant);
     (waiting.not_before, waiting.expires_at) = (time("eta"), time("expires"));

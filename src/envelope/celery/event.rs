@@ -1,25 +1,25 @@
-//! The `task-sent` event that producers with `task_send_sent_event` tell: Flower shows the task from
-//! then on. It is told to whoever listens at the time and kept nowhere.
+//! The `task-sent` event of producers with `task_send_sent_event`, from which Flower learns of a task.
+//! Only current subscribers receive it; nothing stores it.
 
 use super::super::json::Json;
 use super::{args_repr, python_repr, write_expires};
 use crate::envelope::Task;
 use crate::queue::CeleryQueue;
 
-/// The exchange that events go to.
+/// The exchange for events.
 pub const EXCHANGE: &str = "celeryev";
-/// The key that this one is published with.
+/// The routing key of this event.
 pub const ROUTING_KEY: &str = "task.sent";
 
-/// The channel on which it is published in the database of that number.
+/// The channel for it in the database of this number.
 #[must_use]
 pub fn channel(settings: &CeleryQueue, database: i64) -> String {
     format!("{}/{database}.{EXCHANGE}/{ROUTING_KEY}", settings.key_prefix)
 }
 
-/// The event as a JSON object: AMQP takes it as it is.
+/// The event as a JSON object, as AMQP carries it.
 ///
-/// Without `utcoffset`, no reader moves the time; `pid` and `clock` mean nothing of a client.
+/// Without `utcoffset`, no reader shifts the time; `pid` and `clock` have no meaning for a client.
 pub(super) fn event(task: &Task<'_>) -> Vec<u8> {
     let message = task.message;
     let queue = &message.queue.name;

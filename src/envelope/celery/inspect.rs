@@ -1,5 +1,5 @@
-//! Asks live Celery workers over Redis what they know, as `celery inspect` does: a question to all
-//! of them on a channel, and their answers on a list that is made for them.
+//! Asks live Celery workers over Redis what they know, as `celery inspect` does: it publishes a
+//! question to all of them, and they push their replies to a list made for it.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use crate::envelope::peek::object;
 use crate::queue::CeleryQueue;
 use crate::schedule::UnixMs;
 
-/// The exchange that control messages go to, of every Celery application.
+/// The exchange for control messages of all Celery applications.
 const EXCHANGE: &str = "celery.pidbox";
-/// The exchange that answers go to.
+/// The exchange for replies.
 const REPLY_EXCHANGE: &str = "reply.celery.pidbox";
 
-/// What is asked.
+/// A question to the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Which tasks do you have?
@@ -27,7 +27,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// Both of them.
+    /// Both questions.
     pub const ALL: [Question; 2] = [Question::Registered, Question::ActiveQueues];
 
     fn method(self) -> &'static str {
@@ -43,7 +43,7 @@ impl Question {
 pub struct LiveWorker {
     /// `celery@host`, unless it was given another name.
     pub name: String,
-    /// The tasks that it can run, by their registered names.
+    /// The registered names of the tasks that it can run.
     pub tasks: BTreeSet<String>,
     /// The queues that it takes from.
     pub queues: BTreeSet<String>,
@@ -51,11 +51,11 @@ pub struct LiveWorker {
     pub key_prefix: Box<str>,
 }
 
-/// One conversation with all workers of a key prefix.
+/// One round of questions to all workers of a key prefix.
 #[derive(Debug)]
 pub struct Inspection {
     settings: CeleryQueue,
-    /// Tells its answers from those of other conversations, and of its own other question.
+    /// Distinguishes its replies from those of other inspections, and of its own two questions.
     id: Uuid,
 }
 
@@ -66,14 +66,14 @@ impl Inspection {
         Inspection { settings: settings.clone(), id }
     }
 
-    /// Where the workers of a database listen.
+    /// The channel that the workers of a database subscribe to.
     #[must_use]
     pub fn channel(&self, database: i64) -> String {
         format!("{}/{database}.{EXCHANGE}", self.settings.key_prefix)
     }
 
-    /// The two sets in which workers look for the list of an answer (SADD), and the member that names
-    /// it; to be taken out (SREM) in the end.
+    /// The two sets in which workers look up the reply list (SADD), and the member that names it;
+    /// remove it (SREM) at the end.
     #[must_use]
     pub fn binding(&self) -> ([String; 2], String) {
         let CeleryQueue { key_prefix, separator, .. } = &self.settings;
@@ -82,7 +82,7 @@ impl Inspection {
         (keys, format!("{}{separator}{separator}{}", self.id, self.reply_queue()))
     }
 
-    /// The list of answers (BRPOP), to be deleted in the end.
+    /// The list of replies (BRPOP); delete it at the end.
     #[must_use]
     pub fn reply_list(&self) -> String {
         format!("{}{}", self.settings.key_prefix, self.reply_queue())
@@ -92,11 +92,11 @@ impl Inspection {
         format!("{}.{REPLY_EXCHANGE}", self.id)
     }
 
-    /// A question (PUBLISH), which no worker answers after `expires_at`.
+    /// A question (PUBLISH) that no worker answers after `expires_at`.
     #[must_use]
     pub fn ask(&self, question: Question, expires_at: UnixMs) -> Vec<u8> {
         let arguments = match question {
-            // Schedules may well name tasks of Celery's own.
+            // Schedules may well name Celery's built-in tasks.
             Question::Registered => json!({"builtins": true}),
             Question::ActiveQueues => json!({}),
         };
@@ -120,8 +120,8 @@ impl Inspection {
         json.into_bytes()
     }
 
-    /// Adds an answer to what is known. One that makes no sense is passed over.
-    pub fn hear(&self, answer: &[u8], workers: &mut Vec<LiveWorker>) {
+    /// Adds a reply to the known workers, and ignores an unreadable one.
+    pub fn on_reply(&self, answer: &[u8], workers: &mut Vec<LiveWorker>) {
         let Some((ticket, said)) = read(answer) else { return };
         for (name, said) in said {
             let Value::Array(said) = said else { continue };
@@ -133,7 +133,7 @@ impl Inspection {
             });
             let worker = &mut workers[known];
             if ticket == Question::Registered.method() {
-                // With details behind the name: `demo.add [rate_limit=10/m]`.
+                // With details after the name: `demo.add [rate_limit=10/m]`.
                 let task = |said: &Value| Some(said.as_str()?.split(" [").next()?.to_owned());
                 worker.tasks.extend(said.iter().filter_map(task));
             } else {
@@ -144,7 +144,7 @@ impl Inspection {
     }
 }
 
-/// The ticket of an answer, and what each worker in it tells.
+/// The ticket of a reply, and what each worker in it says.
 fn read(answer: &[u8]) -> Option<(String, serde_json::Map<String, Value>)> {
     let envelope = object(answer).ok()?;
     let ticket = envelope.get("headers")?.get("ticket")?.as_str()?.to_owned();
@@ -170,17 +170,18 @@ mod tests {
     }
 
     #[test]
-    fn what_workers_tell_is_put_together_by_their_names() {
+    fn replies_are_merged_by_worker_name() {
         let settings = CeleryQueue { key_prefix: "shop-".into(), ..CeleryQueue::default() };
         let inspection = Inspection::new(&settings, Uuid::from_u128(7));
         let mut workers = Vec::new();
-        let mut hear = |ticket, said: Value| inspection.hear(&answer(ticket, &said), &mut workers);
-        hear("registered", json!({"celery@a": ["demo.add [rate_limit=10/m]", "demo.echo", 7]}));
-        hear("active_queues", json!({"celery@a": [{"name": "reports", "durable": true}, {}]}));
-        hear("active_queues", json!({"celery@b": [{"name": "mail"}]}));
-        hear("registered", json!({"celery@c": {"error": "no such command"}}));
-        hear("registered", json!([]));
-        inspection.hear(b"nonsense", &mut workers);
+        let mut on_reply =
+            |ticket, said: Value| inspection.on_reply(&answer(ticket, &said), &mut workers);
+        on_reply("registered", json!({"celery@a": ["demo.add [rate_limit=10/m]", "demo.echo", 7]}));
+        on_reply("active_queues", json!({"celery@a": [{"name": "reports", "durable": true}, {}]}));
+        on_reply("active_queues", json!({"celery@b": [{"name": "mail"}]}));
+        on_reply("registered", json!({"celery@c": {"error": "no such command"}}));
+        on_reply("registered", json!([]));
+        inspection.on_reply(b"nonsense", &mut workers);
         let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let worker = |name: &str, tasks: &[&str], queues: &[&str]| LiveWorker {
             name: name.to_owned(),

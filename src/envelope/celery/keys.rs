@@ -1,12 +1,12 @@
-//! Which Redis keys kombu reads and writes.
+//! The Redis keys that kombu reads and writes.
 
 use crate::queue::CeleryQueue;
 
-/// The list that a message of `priority` is pushed to (LPUSH); on Redis no priority is the most
+/// The list that a message of `priority` is pushed to (LPUSH). On Redis, no priority means the most
 /// urgent one, 0.
 ///
-/// Kombu has a list for each step, by default of 0, 3, 6 and 9; a message goes to that of the
-/// largest step that is not above its priority. A list of any other step would never be read.
+/// Kombu has a list for each step, by default 0, 3, 6 and 9; a message goes to the largest step that is
+/// not above its priority. No worker reads the list of any other step.
 #[must_use]
 pub fn list_key(queue: &str, settings: &CeleryQueue, priority: Option<u8>) -> String {
     let priority = priority.unwrap_or(0);
@@ -14,7 +14,7 @@ pub fn list_key(queue: &str, settings: &CeleryQueue, priority: Option<u8>) -> St
     step_key(queue, settings, step.copied().unwrap_or(0))
 }
 
-/// Every list of `queue`, in the order in which workers look into them.
+/// Every list of `queue`, in the order in which workers read them.
 #[must_use]
 pub fn list_keys(queue: &str, settings: &CeleryQueue) -> Vec<String> {
     settings.priority_steps.iter().map(|step| step_key(queue, settings, *step)).collect()
@@ -28,17 +28,18 @@ fn step_key(queue: &str, settings: &CeleryQueue, step: u8) -> String {
     }
 }
 
-/// The two sets in which a producer notes that `queue` is bound to its exchange of the same name.
+/// The two sets in which a producer records that `queue` is bound to its exchange of the same name.
 ///
-/// Workers do not need them, and write them at their own start. Whoever writes the first should
-/// write the second as well, or kombu 5.7 may sweep the first away.
+/// Workers do not need them, and write them when they start. Who writes the first must also write the
+/// second, or kombu 5.7 may delete the first.
 #[must_use]
 pub fn binding_keys(queue: &str, settings: &CeleryQueue) -> [String; 2] {
     let prefix = &settings.key_prefix;
     ["binding", "binding_permanent"].map(|set| format!("{prefix}_kombu.{set}.{queue}"))
 }
 
-/// What a producer adds (SADD) to both sets of [`binding_keys`]: routing key, pattern, queue.
+/// The member that a producer adds (SADD) to both sets of [`binding_keys`]: routing key, pattern,
+/// queue.
 #[must_use]
 pub fn binding_member(queue: &str, settings: &CeleryQueue) -> String {
     let separator = &settings.separator;

@@ -1,9 +1,9 @@
-//! Celery's message protocol 2 in kombu's envelope, as the beat of Celery 5.7 writes it; workers
-//! from 5.2 on take it.
+//! Celery's message protocol 2 in kombu's envelope, as the beat of Celery 5.7 writes it; workers read
+//! it from 5.2 on.
 //!
 //! The envelope is one JSON object: an element of a Redis list, or a file of the `filesystem://`
-//! transport. On AMQP its parts are those of the message itself: headers, properties and
-//! body. Beside the headers that beat writes, each message carries
+//! transport. On AMQP, its parts are the headers, properties and body of the message. In addition to
+//! the headers that beat writes, each message has
 //!
 //! | header | value |
 //! | --- | --- |
@@ -12,10 +12,10 @@
 //! | `downbeat_kind` | [`Kind::as_str`](super::Kind::as_str) |
 //! | `traceparent` | a W3C trace with a fresh root, sampled |
 //!
-//! and the entry's own `headers`, all of which a task finds in `request.headers`.
+//! and the entry's own `headers`; a task finds all of them in `request.headers`.
 //!
-//! One property that beat writes is left out: with a `reply_to`, workers whose result backend is
-//! `rpc://` send each result to a queue of that name, from which nobody takes it.
+//! It omits one property that beat writes: with a `reply_to`, workers whose result backend is `rpc://`
+//! send each result to a queue of that name, which nobody reads.
 
 mod answer;
 mod check;
@@ -24,7 +24,7 @@ pub mod event;
 mod inspect;
 mod keys;
 
-pub(super) use answer::{RESULT, answer, questions, reports_result};
+pub(super) use answer::{RESULT, answer, reports_result, result_queries};
 pub use check::{check, is_reserved_header};
 pub(super) use decode::decode;
 pub use inspect::{Inspection, LiveWorker, Question};
@@ -39,10 +39,10 @@ use crate::queue::{AmqpQueue, CeleryQueue};
 use crate::schedule::entry::{CeleryOptions, Options};
 use crate::schedule::{Message, UnixMs};
 
-/// The third part of the body: nothing is to run after the task.
+/// The third part of the body: nothing runs after the task.
 const EMBED: &str = r#"{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"#;
 
-/// The envelope, in the list of the message's priority.
+/// Writes the envelope to the list of the message's priority.
 #[must_use]
 pub fn render(task: &Task<'_>, settings: &CeleryQueue) -> Writes {
     let message = task.message;
@@ -69,15 +69,15 @@ fn left_ms(expires_at: UnixMs, now: UnixMs) -> u64 {
     u64::try_from(expires_at.since(now).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// That it was sent, for whoever watches the workers: an envelope on Redis, the bare event on AMQP.
+/// The `task-sent` event, for monitors of the workers: an envelope on Redis, the bare event on AMQP.
 pub(super) fn event(task: &Task<'_>) -> Vec<u8> {
     if task.message.queue.amqp.is_some() { event::event(task) } else { event::envelope(task) }
 }
 
 /// The envelope of one push, as UTF-8 JSON.
 ///
-/// It is valid for every message that [`check`] accepts. A user's header that has the name of a
-/// standard one is written before it, so that the standard one holds.
+/// It is valid for every message that [`check`] accepts. A user's header with the name of a standard
+/// one is written before it, so that the standard one wins.
 fn envelope(task: &Task<'_>) -> Vec<u8> {
     let body = body(task.message);
     let mut json = Json::with_capacity(capacity(task, body.len()));
@@ -97,12 +97,12 @@ fn options(message: &Message) -> Option<&CeleryOptions> {
     }
 }
 
-/// Enough for nearly every message, so that the buffer seldom grows.
+/// Enough for nearly every message, so that the buffer rarely grows.
 fn capacity(task: &Task<'_>, body: usize) -> usize {
     let message = task.message;
     let headers = message.headers.as_ref().map_or(0, |headers| headers.len());
     let names = 2 * task.entry_name.len() + message.task.len() + message.queue.name.len();
-    // The constant text has about 1,200 bytes; the arguments are in it twice, once in base64.
+    // The constant text has about 1,200 bytes; the arguments occur twice, once in base64.
     1350 + body * 8 / 3 + headers + names + task.origin.len()
 }
 
@@ -130,9 +130,9 @@ fn write_headers(json: &mut Json, task: &Task<'_>) {
     json.raw(r#","kwargsrepr":"#).string(&python_repr(&message.kwargs));
     json.raw(r#","origin":"#).string(task.origin);
     json.raw(r#","ignore_result":"#).raw(match options.ignore_result {
-        // Workers heed that from Celery 5.6.3 on.
+        // Workers respect it from Celery 5.6.3 on.
         None if message.wants_result => "false",
-        // The task's own setting holds.
+        // The task's own setting applies.
         None => "null",
         Some(true) => "true",
         Some(false) => "false",
@@ -155,7 +155,7 @@ fn write_properties(json: &mut Json, task: &Task<'_>) {
     json.raw(r#"""#);
 }
 
-/// Exactly six fraction digits: what producers write and every version of the worker reads.
+/// Exactly six fractional digits: producers write them, and every version of the worker reads them.
 fn write_expires(json: &mut Json, expires_at: Option<UnixMs>) {
     match expires_at {
         None => json.raw("null"),
@@ -163,7 +163,7 @@ fn write_expires(json: &mut Json, expires_at: Option<UnixMs>) {
     };
 }
 
-/// Beat shows no arguments as the empty tuple and all others as a list.
+/// Beat writes absent arguments as the empty tuple, all others as a list.
 fn args_repr(args: &str) -> Cow<'static, str> {
     match args {
         "[]" => Cow::Borrowed("()"),

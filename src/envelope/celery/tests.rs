@@ -64,7 +64,7 @@ fn a_users_header_cannot_replace_a_standard_one() {
 }
 
 #[test]
-fn a_result_that_is_wanted_is_asked_for_unless_the_options_say_otherwise() {
+fn a_wanted_result_is_requested_unless_the_options_say_otherwise() {
     let ignores = |wants_result, ignore_result: Option<bool>| {
         let options = CeleryOptions { ignore_result, ..CeleryOptions::default() };
         let mut message = message(&json!([]), &json!({}));

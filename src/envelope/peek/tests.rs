@@ -21,8 +21,8 @@ fn workers() -> [Worker; 8] {
     ]
 }
 
-/// What Redis would hold for the element after these writes: as the script looks for it.
-fn stored(writes: &Writes, place: &Place) -> Vec<Option<Vec<u8>>> {
+/// What Redis would hold for the element after these writes, in the form in which the script reads it.
+fn stored(writes: &Writes, place: &Location) -> Vec<Option<Vec<u8>>> {
     let hash = |key: &str| {
         let is_hset = |command: &&Command| command[0] == b"HSET" && command[1] == key.as_bytes();
         writes.before.iter().find(is_hset).map(|command| &command[2..]).unwrap_or_default()
@@ -96,7 +96,7 @@ fn what_downbeat_sends_is_read_back_whatever_the_kind() {
 }
 
 #[test]
-fn an_end_of_life_is_read_back_where_the_kind_has_one() {
+fn an_expiry_is_read_back_if_the_kind_has_one() {
     for worker in workers() {
         let message = message(worker);
         let kind = message.queue.worker.kind();
@@ -127,7 +127,7 @@ fn the_first_protocol_of_celery_is_read() {
 }
 
 #[test]
-fn a_body_that_cannot_be_read_is_told_and_the_producers_words_are_shown() {
+fn an_unreadable_body_is_reported_with_the_producers_description() {
     let said = |content_type: Value, compression: Value, body: &str| {
         let envelope = json!({
             "body": body,
@@ -160,13 +160,13 @@ fn a_body_that_cannot_be_read_is_told_and_the_producers_words_are_shown() {
 }
 
 #[test]
-fn what_is_no_message_is_told_in_words() {
+fn what_is_not_a_message_is_described_in_words() {
     let queue = |worker| Queue { name: "q".into(), worker, amqp: None, catch_up_rate: None };
     for worker in workers() {
         let queue = queue(worker);
         for element in ["", "\u{1b}[2J", "[1]", "{}", "{\"headers\":7}"] {
             let said = match queue.worker {
-                // Whatever is in a stream is an entry, and any object could be somebody's message.
+                // Everything in a stream is an entry, and any object could be a message.
                 Worker::Stream(_) => continue,
                 Worker::Json if element.starts_with('{') => continue,
                 Worker::Rq(_) | Worker::Bullmq(_) => {
@@ -187,7 +187,7 @@ fn what_is_no_message_is_told_in_words() {
 
 #[test]
 fn what_unpacks_without_end_is_not_unpacked() {
-    let zeros = miniz_oxide::deflate::compress_to_vec_zlib(&vec![0; MOST_BYTES + 1], 1);
+    let zeros = miniz_oxide::deflate::compress_to_vec_zlib(&vec![0; MAX_BYTES + 1], 1);
     assert!(inflated(&zeros).unwrap_err().starts_with("larger than"));
     assert_eq!(inflated(b"plain").as_deref(), Ok(&b"plain"[..]));
 }

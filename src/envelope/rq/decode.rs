@@ -1,4 +1,4 @@
-//! Reads jobs, whoever wrote them: calls in JSON, and in pickles of plain values.
+//! Decodes jobs from any producer: calls in JSON, and in pickles of plain values.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use crate::envelope::peek::{Store, Waiting, inflated, instant};
 use crate::envelope::unpickle;
 use crate::schedule::UnixMs;
 
-/// What is read of a job.
+/// The fields of a job's hash to read.
 const FIELDS: &[&str] = &["data", "description", "enqueued_at", "created_at", "ttl", "meta"];
 
 /// Where the jobs are.
@@ -14,7 +14,7 @@ pub(in crate::envelope) fn store() -> Store {
     Store::Hash { prefix: super::JOB.to_owned(), fields: FIELDS }
 }
 
-/// A job's id, and what its hash holds.
+/// Decodes a job from its id and its hash.
 pub(in crate::envelope) fn decode(
     element: &[u8],
     stored: &[Option<Vec<u8>>],
@@ -66,7 +66,7 @@ fn call(data: &[u8]) -> Result<(String, Value, Value), String> {
     }
 }
 
-/// A pickle, which begins with the mark of its protocol, or JSON.
+/// Decodes a pickle, which begins with its protocol number, or JSON.
 fn value(bytes: &[u8]) -> Result<Value, String> {
     match bytes.first() {
         Some(0x80) => unpickle::to_json(bytes).map_err(|error| error.to_string()),

@@ -1,14 +1,13 @@
-//! RQ's jobs, as RQ from 1.16 on takes them: a hash with the job, and its id at the end of the
-//! queue's list.
+//! RQ's jobs, for RQ 1.16 and later: a hash with the job, and its id at the end of the queue's list.
 //!
-//! The job's id is the task id. `meta` holds the entry's own headers, with `downbeat_entry`,
-//! `downbeat_slot`, `downbeat_kind` and `traceparent`: `get_current_job().meta`. A message expires
-//! as RQ's `ttl` has it: the hash is gone then, and workers pass over the id.
+//! The job's id is the task id. `meta` has the entry's own headers, with `downbeat_entry`,
+//! `downbeat_slot`, `downbeat_kind` and `traceparent`: `get_current_job().meta`. A message expires by
+//! RQ's `ttl`: Redis then drops the hash, and workers skip the id.
 
 mod answer;
 mod decode;
 
-pub(super) use answer::{answer, questions, reports_result};
+pub(super) use answer::{answer, reports_result, result_queries};
 pub(super) use decode::{decode, store};
 
 use super::json::Json;
@@ -23,18 +22,18 @@ pub(super) fn list_key(queue: &str) -> String {
     format!("rq:queue:{queue}")
 }
 
-/// The key of a job, but for its id.
+/// The key of a job without its id.
 pub(super) const JOB: &str = "rq:job:";
 
 fn job_key(task: &Task<'_>) -> String {
     format!("{JOB}{}", task.task_id)
 }
 
-/// The job, the queue's place among all queues, and the id.
+/// Writes the job, adds the queue to the set of all queues, and pushes the id.
 pub(super) fn render(task: &Task<'_>, settings: RqQueue) -> Writes {
     let list = list_key(&task.message.queue.name);
     let job = job_key(task);
-    // What a job of this id left behind, sent before, would mix with this one's fields.
+    // Fields of an earlier job with this id would mix with the new ones.
     let mut before = vec![command(&["DEL", &job]), hash(task, &job, settings.serializer)];
     if let Some(UnixMs(expires_at)) = task.expires_at {
         before.push(command(&["PEXPIREAT", &job, &expires_at.to_string()]));
@@ -77,14 +76,14 @@ fn hash(task: &Task<'_>, key: &str, serializer: Serializer) -> Command {
     command
 }
 
-/// `2026-11-21T03:00:00.000Z`: workers end at the sight of an offset.
+/// `2026-11-21T03:00:00.000Z`: workers crash on an offset.
 fn reading(instant: UnixMs) -> Vec<u8> {
     let mut json = Json::with_capacity(24);
     json.utc_reading(instant).raw("Z");
     json.into_bytes()
 }
 
-/// Whole seconds, at least one: RQ counts the lifetime anew from here when it retries a job.
+/// Whole seconds, at least one: RQ restarts the lifetime when it retries a job.
 fn seconds_left(now: UnixMs, until: UnixMs) -> i64 {
     let left = until.since(now).as_millis().div_ceil(1000).max(1);
     i64::try_from(left).unwrap_or(i64::MAX)
@@ -113,7 +112,7 @@ fn call(message: &Message) -> Vec<u8> {
     json.into_bytes()
 }
 
-/// Of a pickled call, RQ's producer makes the call itself and its args tuples.
+/// RQ's producer pickles the call and its args as tuples.
 const CALL_TUPLES: u8 = 2;
 
 fn meta(task: &Task<'_>) -> Vec<u8> {
@@ -122,7 +121,7 @@ fn meta(task: &Task<'_>) -> Vec<u8> {
     json.into_bytes()
 }
 
-/// What [`check`] accepts always has a pickle.
+/// Everything that [`check`] accepts can be pickled.
 fn serialized(json: &[u8], tuples: u8, serializer: Serializer) -> Vec<u8> {
     match serializer {
         Serializer::Pickle => pickle::of_json(json, tuples).unwrap_or_default(),
@@ -137,15 +136,15 @@ fn options(message: &Message) -> Option<&RqOptions> {
     }
 }
 
-/// RQ takes the jobs of a queue in order.
-pub(super) fn fits(message: &Message) -> Result<(), Unsendable> {
+/// RQ takes the jobs of a queue in order, so priorities have no meaning.
+pub(super) fn validate(message: &Message) -> Result<(), Unsendable> {
     match message.priority {
         None => Ok(()),
         Some(_) => Err(Unsendable::new("priority", "RQ's queues know no priorities")),
     }
 }
 
-/// Accepts a message that has a pickle.
+/// Accepts a message that can be pickled.
 pub(super) fn check(message: &Message) -> Result<(), Unsendable> {
     match pickle::of_json(&call(message), CALL_TUPLES) {
         Ok(_) => Ok(()),
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_written_anew_and_its_id_goes_last() {
+    fn a_job_is_rewritten_and_its_id_pushed_last() {
         let message = message();
         let task = sample::task(&message);
         let task = Task { expires_at: Some(UnixMs(1_795_230_060_001)), ..task };
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_holds_the_call_and_where_it_comes_from() {
+    fn a_job_has_the_call_and_its_origin() {
         let message = message();
         let task = sample::task(&message);
         let fields = fields(&task);
@@ -213,7 +212,7 @@ mod tests {
         assert_eq!(fields["created_at"], "2026-11-21T03:00:00.250Z");
         assert_eq!(fields["enqueued_at"], fields["created_at"]);
         assert_eq!((&*fields["status"], &*fields["origin"]), ("queued", "high"));
-        // All else is left to the worker.
+        // Everything else is left to the worker.
         assert_eq!(fields.len(), 7, "{fields:?}");
     }
 

@@ -12,7 +12,7 @@ use super::workers::Asked;
 use super::{RedisStore, lua, peek};
 use crate::clock;
 use crate::envelope::celery::{Inspection, Question};
-use crate::envelope::peek::Place;
+use crate::envelope::peek::Location;
 use crate::queue::CeleryQueue;
 use crate::store::Peeked;
 use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreError};
@@ -80,7 +80,7 @@ impl RedisStore {
     ///
     /// # Errors
     /// When Redis does not answer, or something else is in such a place.
-    pub async fn peek(&mut self, places: &[Place], count: usize) -> Result<Peeked, StoreError> {
+    pub async fn peek(&mut self, places: &[Location], count: usize) -> Result<Peeked, StoreError> {
         let call = peek::call(places, count);
         peek::read(self.source.requests.ask_again(call).await?).ok_or_else(odd)
     }
@@ -143,7 +143,7 @@ impl RedisStore {
             match self.ask(&["BRPOP", &inspection.reply_list(), &left]).await? {
                 Value::Array(answer) => {
                     let [_, Value::BulkString(answer)] = &answer[..] else { return Err(odd()) };
-                    inspection.hear(answer, &mut workers);
+                    inspection.on_reply(answer, &mut workers);
                     missing -= 1;
                 }
                 Value::Nil => {}

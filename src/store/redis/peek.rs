@@ -3,15 +3,15 @@
 use redis::{Cmd, FromRedisValue, Value};
 
 use super::lua;
-use crate::envelope::peek::{MOST_BYTES, Next, Place, Store};
+use crate::envelope::peek::{Location, MAX_BYTES, Next, Store};
 use crate::store::{Found, Group, Peeked};
 
 /// The call that asks for it.
-pub(super) fn call(places: &[Place], count: usize) -> Cmd {
+pub(super) fn call(places: &[Location], count: usize) -> Cmd {
     let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
     let mut call = lua::call(&lua::PEEK, &keys);
-    call.arg(count).arg(MOST_BYTES);
-    for Place { next, store, .. } in places {
+    call.arg(count).arg(MAX_BYTES);
+    for Location { next, store, .. } in places {
         call.arg(match next {
             Next::Left => "left",
             Next::Right => "right",

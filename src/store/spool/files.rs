@@ -14,8 +14,10 @@ use uuid::Uuid;
 
 use super::{SpoolError, failed};
 use crate::clock;
-use crate::envelope::peek::MOST_BYTES;
-use crate::ownership::{self, Distrust, ROOT, WRITABLE_BY_OTHERS, is_below_only, normal, us};
+use crate::envelope::peek::MAX_BYTES;
+use crate::ownership::{
+    self, Distrust, ROOT, WRITABLE_BY_OTHERS, effective_uid, normal, only_writable_by,
+};
 use crate::regular_file;
 use crate::schedule::UnixMs;
 use crate::store::{Found, Outgoing, Peeked};
@@ -44,7 +46,7 @@ pub(super) struct Files {
 impl Files {
     /// Makes the folders and takes the lock.
     pub(super) fn open(root: &Path) -> Result<Files, SpoolError> {
-        Files::of_user(root, us())?.locked(root, us())
+        Files::of_user(root, effective_uid())?.locked(root, effective_uid())
     }
 
     /// The same for a command. One that root runs also accepts a spool of another user, such as the
@@ -61,7 +63,7 @@ impl Files {
         let lock = lock.map_err(failed("open", &path))?;
         let owner = lock.metadata().map_err(failed("open", &path))?.uid();
         if ![user, ROOT].contains(&owner) {
-            return Err(SpoolError::Foreign { path, owner, us: us() });
+            return Err(SpoolError::Foreign { path, owner, us: effective_uid() });
         }
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
             if error == rustix::io::Errno::WOULDBLOCK {
@@ -213,8 +215,8 @@ impl Files {
 fn user_of_command(root: &Path) -> u32 {
     let root = normal(root);
     let owner = fs::symlink_metadata(&root).map_or(ROOT, |found| found.uid());
-    let is_trusted = us() == ROOT && is_below_only(&root, &[ROOT, owner]);
-    if is_trusted { owner } else { us() }
+    let is_trusted = effective_uid() == ROOT && only_writable_by(&root, &[ROOT, owner]);
+    if is_trusted { owner } else { effective_uid() }
 }
 
 /// To whom files belong that root makes in the spool of another user: `None` where they are ours.
@@ -249,7 +251,7 @@ fn open_folder(
     ownership::check(&found, user, closed).map_err(|distrust| match distrust {
         Distrust::Link => in_the_way(path, "not a folder but a symbolic link"),
         Distrust::NotADirectory => in_the_way(path, "not a folder"),
-        Distrust::Foreign(owner) => SpoolError::Foreign { path, owner, us: us() },
+        Distrust::Foreign(owner) => SpoolError::Foreign { path, owner, us: effective_uid() },
         Distrust::Open(mode) => SpoolError::Open { path, mode, remedy },
     })
 }
@@ -273,7 +275,7 @@ pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, 
         }
     }
     names.sort_unstable();
-    let (mut found, mut budget) = (Vec::new(), MOST_BYTES as u64);
+    let (mut found, mut budget) = (Vec::new(), MAX_BYTES as u64);
     for name in names.iter().take(count) {
         let path = folder.join(name);
         let mut element = Vec::new();
@@ -310,7 +312,7 @@ struct Access {
 impl Access {
     fn to(queue: &Path) -> io::Result<Access> {
         let found = fs::metadata(queue)?;
-        Ok(Access::of(us(), (found.uid(), found.gid()), found.mode()))
+        Ok(Access::of(effective_uid(), (found.uid(), found.gid()), found.mode()))
     }
 
     fn of(us: u32, owner: (u32, u32), mode: u32) -> Access {
@@ -383,7 +385,7 @@ mod tests {
     #[test]
     fn the_longest_name_of_a_queue_makes_the_longest_name_of_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::of_user(folder.path(), us()).unwrap();
+        let files = Files::of_user(folder.path(), effective_uid()).unwrap();
         let queue = "q".repeat(MAX_SPOOL_NAME);
         let name = files.name(&queue);
         assert_eq!((name.len(), queue_of(&name)), (255, Some(&*queue)));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::envelope::celery::LiveWorker;
 
-/// What is said of a schedule that is right, seen from an instant.
+/// The warnings about a valid schedule at an instant.
 fn said(text: &str, now: &str) -> Vec<String> {
     let (loaded, shown) = load_text("a.yaml", text.as_bytes());
     assert_eq!(shown, "");
@@ -13,7 +13,7 @@ fn said(text: &str, now: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_one_off_that_has_passed_is_warned_of() {
+fn a_past_one_off_causes_a_warning() {
     let (loaded, _) = load_text("a.yaml", b"entries:\n  once: {task: t, at: 2026-01-01 00:00}\n");
     let new_year = UnixMs::from_secs(1_767_225_600);
     assert_eq!(warnings(&loaded, UnixMs(new_year.0 - 1)), []);
@@ -23,7 +23,7 @@ fn a_one_off_that_has_passed_is_warned_of() {
 }
 
 #[test]
-fn of_a_list_it_is_told_how_much_has_passed() {
+fn a_list_of_instants_reports_how_many_have_passed() {
     let text =
         "entries:\n  a: {task: t, at: [2026-01-01 00:00, 2026-01-03 00:00, 2026-01-02 00:00]}\n";
     let (loaded, _) = load_text("a.yaml", text.as_bytes());
@@ -39,7 +39,7 @@ fn of_a_list_it_is_told_how_much_has_passed() {
 }
 
 #[test]
-fn an_entry_whose_last_slot_has_passed_is_warned_of_unless_it_is_disabled() {
+fn an_enabled_entry_whose_last_slot_has_passed_causes_a_warning() {
     let text = "entries:\n  a: {task: t, every: 1d, end: 2026-03-01 12:00}\n  \
                 b: {task: t, every: 1d, end: 2026-03-01 12:00, enabled: false}\n  \
                 c: {task: t, cron: \"0 3 * * sun\", except: sun}\n";
@@ -50,7 +50,7 @@ fn an_entry_whose_last_slot_has_passed_is_warned_of_unless_it_is_disabled() {
 }
 
 #[test]
-fn a_fixed_time_in_a_clock_change_gap_of_the_coming_year_is_warned_of() {
+fn a_fixed_time_in_a_clock_change_gap_of_the_next_year_causes_a_warning() {
     let text = "timezone: America/New_York\nentries:\n  a: {task: t, cron: \"30 2 * * *\"}\n  \
                 b: {task: t, cron: \"*/30 2 * * *\"}\n  c: {task: t, cron: \"0 3 * * *\"}\n  \
                 d: {task: t, cron: \"*/30 * * * *\"}\n  \
@@ -63,7 +63,7 @@ fn a_fixed_time_in_a_clock_change_gap_of_the_coming_year_is_warned_of() {
 }
 
 #[test]
-fn a_hundred_messages_in_one_second_are_warned_of_until_they_are_spread() {
+fn a_hundred_messages_in_one_second_cause_a_warning_until_they_are_spread() {
     let entry = |n: u32| format!("  e{n}: {{task: t, every: 1h, tags: [x]}}\n");
     let crowd = |count| format!("entries:\n{}", (0..count).map(entry).collect::<String>());
     let now = "2026-11-21T00:30:00Z";

@@ -1,4 +1,4 @@
-//! Queues that entries name and the configuration does not.
+//! Warns of queues that entries name and the configuration does not.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::config::problem::Problem;
 use crate::queue::Queues;
 use crate::schedule::Entry;
 
-/// Warnings about queues that entries name and a configuration that names some does not: Celery's, or
-/// slips. Celery's default queue is none of them, nor is any when the configuration names none.
+/// Warnings about queues that entries name but the configuration does not: they are Celery's, or
+/// misspelt. There are none for Celery's default queue, or if the configuration names no queues.
 #[must_use]
 pub fn unnamed_queues(loaded: &Loaded, queues: &Queues) -> Vec<Problem> {
     let named: Vec<&str> = queues.iter().map(|queue| &*queue.name).collect();

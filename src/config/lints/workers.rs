@@ -1,4 +1,4 @@
-//! Entries beside what live Celery workers tell of themselves.
+//! Compares entries with what live Celery workers report about themselves.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::envelope::celery::LiveWorker;
 use crate::queue::{CeleryQueue, Worker};
 use crate::schedule::Entry;
 
-/// Whose workers are to be asked on Redis: the name of one queue for each key prefix.
+/// Which workers to ask on Redis: the name of one queue per key prefix.
 #[must_use]
 pub fn celery_queues(loaded: &Loaded) -> Vec<String> {
     let mut all: BTreeMap<&str, &str> = BTreeMap::new();
@@ -27,9 +27,9 @@ fn on_redis(entry: &Entry) -> Option<(&Entry, &CeleryQueue)> {
     }
 }
 
-/// Warnings about entries whose task no live worker of their queue registers, and about queues that
-/// none takes from. `broker` is shown as the place of what concerns all of them; `silent` is how many
-/// workers listen there and did not answer.
+/// Warnings about entries whose task no live worker of their queue has registered, and about queues
+/// without a worker. `broker` is shown as the place of what concerns all of them; `silent` is how many
+/// workers are connected but did not answer.
 #[must_use]
 pub fn against_workers(
     loaded: &Loaded,
@@ -109,7 +109,7 @@ fn compare(loaded: &Loaded, workers: &[LiveWorker]) -> Vec<Problem> {
     warnings.finish()
 }
 
-/// What to say of a task that none of the workers that would get it has.
+/// Message and hint for a task that none of the workers of its queue has.
 fn unregistered(entry: &Entry, takers: &[&LiveWorker], rest: &[&LiveWorker]) -> (String, String) {
     let (task, queue) = (&*entry.message.task, &entry.message.queue.name);
     let message = format!(
@@ -117,9 +117,9 @@ fn unregistered(entry: &Entry, takers: &[&LiveWorker], rest: &[&LiveWorker]) -> 
         entry.name,
         names(takers)
     );
-    let elsewhere: Vec<_> =
+    let with_task: Vec<_> =
         rest.iter().copied().filter(|worker| worker.tasks.contains(task)).collect();
-    if let Some(first) = elsewhere.first() {
+    if let Some(first) = with_task.first() {
         let queues: Vec<_> = first.queues.iter().map(|queue| format!("`{queue}`")).collect();
         let hint = format!("{} registers it, and takes from {}", first.name, queues.join(", "));
         return (message, hint);
@@ -130,7 +130,7 @@ fn unregistered(entry: &Entry, takers: &[&LiveWorker], rest: &[&LiveWorker]) -> 
     (message, suggestion(task, &own, "they register"))
 }
 
-/// At most this many names are listed.
+/// Maximum number of names that are listed.
 const LISTED: usize = 5;
 
 fn suggestion(name: &str, known: &[&str], otherwise: &str) -> String {

@@ -1,5 +1,5 @@
-//! What is right and still deserves a look, seen from a given time on or beside what else is known:
-//! `check` shows it, `run` does not.
+//! Warnings about valid schedules that depend on the time, or on what else is known: `check` shows
+//! them, `run` does not.
 
 mod queues;
 mod workers;
@@ -7,7 +7,7 @@ mod workers;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::load::{Loaded, Place};
+use super::load::{Loaded, Position};
 use super::problem::{Problem, Severity};
 use super::report::MAX_PROBLEMS;
 use crate::schedule::{ClockChange, Entry, Timing, UnixMs};
@@ -15,14 +15,14 @@ use crate::schedule::{ClockChange, Entry, Timing, UnixMs};
 pub use queues::unnamed_queues;
 pub use workers::{against_workers, celery_queues};
 
-/// As many messages in one second are worth a look: workers may not be as quick.
-const CROWD: usize = 100;
-/// How far clock changes are looked ahead.
+/// Messages in one second that deserve a warning: workers may be slower.
+const MAX_PER_SECOND: usize = 100;
+/// How far ahead clock changes are searched.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 const INSTANT: Duration = Duration::from_millis(1);
 
-/// Warnings that depend on the time: enabled entries without a coming slot, fixed times in the gaps
-/// of a year's clock changes, and many messages in one second.
+/// Warnings that depend on the time: enabled entries without a future slot, fixed times in gaps of the
+/// next year's clock changes, and many messages in one second.
 #[must_use]
 pub fn warnings(loaded: &Loaded, now: UnixMs) -> Vec<Problem> {
     let mut warnings = Warnings::about(loaded);
@@ -49,7 +49,7 @@ fn enabled(loaded: &Loaded) -> impl Iterator<Item = &Entry> {
     entries.filter(|entry| entry.enabled)
 }
 
-/// The rest of so many entries, of which the first is named.
+/// How many entries there are besides the one named.
 fn others(count: usize) -> String {
     match count {
         0 | 1 => String::new(),
@@ -58,7 +58,7 @@ fn others(count: usize) -> String {
     }
 }
 
-/// Warnings about entries, each where the entry stands, and not too many of them.
+/// Collects warnings about entries, each at the entry's position, up to a maximum.
 struct Warnings<'l> {
     loaded: &'l Loaded,
     problems: Vec<Problem>,
@@ -91,7 +91,7 @@ impl<'l> Warnings<'l> {
     }
 }
 
-fn warning(loaded: &Loaded, place: &Place, message: String) -> Problem {
+fn warning(loaded: &Loaded, place: &Position, message: String) -> Problem {
     let file = loaded.files.get(place.file as usize).map(|file| file.path.display().to_string());
     let mut problem = Problem::whole(file.unwrap_or_default(), message);
     problem.severity = Severity::Warning;
@@ -99,8 +99,7 @@ fn warning(loaded: &Loaded, place: &Place, message: String) -> Problem {
     problem
 }
 
-/// What to say of slots that have passed, if there is no other or they are written out; and what to
-/// do.
+/// Message and hint for passed slots, if no slot is left or they are listed explicitly.
 fn passed(entry: &Entry, now: UnixMs) -> Option<(String, String)> {
     let name = &entry.name;
     let (past, all) = match &entry.timing {
@@ -129,8 +128,8 @@ fn passed(entry: &Entry, now: UnixMs) -> Option<(String, String)> {
     Some((message, "set a later time, or remove it".to_owned()))
 }
 
-/// What to say of an entry whose slot comes where the clock is set forward, at `gap`, because the
-/// clock does not show its reading that day.
+/// Message and hint for an entry whose slot is where the clock is set forward, at `gap`, as the clock
+/// skips the time that the entry names.
 fn in_gap(entry: &Entry, gap: UnixMs) -> Option<(String, String)> {
     let slot = entry.next_slot(gap - INSTANT).filter(|slot| *slot == gap)?;
     let change = ClockChange::at(entry, slot)?;
@@ -141,11 +140,11 @@ fn in_gap(entry: &Entry, gap: UnixMs) -> Option<(String, String)> {
     Some((message, hint))
 }
 
-/// What to say of the fullest second, if it is full.
+/// The warning about the fullest second, if it is too full.
 fn crowd(loaded: &Loaded, crowds: HashMap<i64, (usize, &Entry)>) -> Option<Problem> {
-    // Of equally full ones the first.
+    // Of equally full ones, the first.
     let fullest = crowds.into_iter().max_by_key(|(second, (count, _))| (*count, -second));
-    let (second, (count, entry)) = fullest.filter(|(_, (count, _))| *count >= CROWD)?;
+    let (second, (count, entry)) = fullest.filter(|(_, (count, _))| *count >= MAX_PER_SECOND)?;
     let at = entry.zone.to_rfc3339(UnixMs::from_secs(second));
     let message = format!("{count} entries are due in the second {at}, `{}` first", entry.name);
     let hint = "`spread` for a tag, `jitter`, `phase`, or `H` in a crontab line keep them apart; \
