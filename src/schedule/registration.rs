@@ -40,7 +40,7 @@ pub enum RegistrationChange {
         entry: Box<str>,
         /// When.
         at: UnixMs,
-        /// Its last progress, which is folded along with it; `None` drops what is there.
+        /// Its last progress, which is folded along with it; `None` leaves what is there.
         progress: Option<Progress>,
     },
     /// The records of an entry that left long ago are dropped.

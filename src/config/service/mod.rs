@@ -312,7 +312,7 @@ fn read(
     }
     Ok(ServiceConfig {
         broker,
-        unknown_broker: unknown_broker,
+        unknown_broker,
         tls,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace,

@@ -702,6 +702,8 @@ impl<'a> Taking<'a> {
         let forgotten = self.forgotten_edit(&name, known, None);
         self.count_ended(&name, known, entry, forgotten, unreadable.is_some());
         let progress = self.believable(&name, known.progress);
+        // Something must take the place of what cannot be read.
+        let progress = progress.or_else(|| unreadable.map(|_| Progress::through(now)));
         let is_plausible = since <= now + self.planner.grace;
         if !is_retired || unreadable.is_some() || !is_plausible {
             let (entry, progress) = ((&*name).into(), progress.clone());

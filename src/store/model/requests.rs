@@ -106,7 +106,9 @@ impl Model {
                 RegistrationChange::Retire { entry, at, progress } => {
                     let registration = Registration { timing: None, since: at };
                     change.registrations.push((entry.clone(), Some(registration)));
-                    change.progress.push((entry, progress));
+                    if progress.is_some() {
+                        change.progress.push((entry, progress));
+                    }
                 }
                 RegistrationChange::Forget { entry } => {
                     change.registrations.push((entry.clone(), None));

@@ -65,9 +65,8 @@ pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
             }
             RegistrationChange::Retire { entry, at, progress } => {
                 register(entry, *at, None);
-                match progress {
-                    Some(to) => settle(entry, to),
-                    None => unsettled.push(&**entry),
+                if let Some(to) = progress {
+                    settle(entry, to);
                 }
             }
             RegistrationChange::Forget { entry } => forgotten.push(&**entry),

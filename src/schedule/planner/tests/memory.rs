@@ -288,6 +288,7 @@ fn an_unreadable_record_concerns_its_own_entry() {
     write(&takeover, &mut state);
     assert_eq!(state.registrations["b"].since, at(185));
     assert_eq!(state.registrations["stranger"].timing, None);
+    assert_eq!(state.progress["stranger"], Progress::through(at(185)));
     assert!(!state.registrations.contains_key("a\nb"));
 }
 
