@@ -1,7 +1,6 @@
-//! How many slots there were, by queue and outcome, as the store counts them.
+//! How many slots there were, by queue and outcome, as counted by the store.
 //!
-//! A process never shows less than it has shown: what it has counted stays, even where the store has
-//! lost its own counters.
+//! A process never shows a smaller number than before: it keeps its counts even if the store loses its own.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +16,11 @@ use crate::store::contract::{self, MAX_COUNTED_QUEUES, OTHER_QUEUES};
 #[derive(Debug, Default)]
 pub struct Counters {
     by_queue: BTreeMap<Arc<str>, BTreeMap<&'static str, u64>>,
-    /// Queues of the schedules that were loaded: all their counters are shown, to be seen to begin at
-    /// zero.
+    /// Queues of every schedule loaded so far: all their counters are shown, starting at zero.
     scheduled: BTreeSet<Arc<str>>,
 }
 
-/// What became of one queue's slots.
+/// The counts of one queue's slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueStatus {
     /// Messages by kind.
@@ -32,7 +30,7 @@ pub struct QueueStatus {
 }
 
 impl Counters {
-    /// Shows the queues of a schedule from now on. Those of an earlier one stay.
+    /// Shows the counters of a schedule's queues from now on. Those of earlier schedules stay.
     pub(super) fn admit(&mut self, schedule: &Schedule) {
         for entry in &schedule.entries {
             if self.scheduled.len() >= MAX_COUNTED_QUEUES {
@@ -45,7 +43,7 @@ impl Counters {
         }
     }
 
-    /// Takes over what the store has counted.
+    /// Takes over the store's counts.
     pub fn read(&mut self, counters: contract::Counters) {
         for ((queue, outcome), count) in counters.0 {
             let known = self.by_queue.entry(queue).or_default().entry(outcome).or_default();
@@ -53,7 +51,7 @@ impl Counters {
         }
     }
 
-    /// Counts what the store has confirmed, by the store's own rule for queues beyond the first few.
+    /// Counts confirmed slots, by the store's own rule for queues beyond the first few.
     pub(super) fn add(&mut self, queue: &Arc<str>, outcome: Outcome, slots: u64) {
         let count = match self.by_queue.get_mut(queue) {
             Some(counts) => counts.entry(outcome.as_str()).or_default(),
@@ -67,8 +65,8 @@ impl Counters {
         *count += slots;
     }
 
-    /// Slots by outcome, those that there were: `dispatched` ones in all, among them those of each kind
-    /// but the usual one.
+    /// Slots by outcome, without zeros: `dispatched` is the total, with each kind but the usual one counted
+    /// separately as well.
     #[must_use]
     pub fn slots(&self) -> BTreeMap<String, u64> {
         let mut slots: BTreeMap<String, u64> = BTreeMap::new();

@@ -1,5 +1,4 @@
-//! What is done while nothing is due: folding the journal into progress, trimming it, reading the
-//! counters.
+//! Work for idle times: folding the journal into progress, trimming the journal, reading the counters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,53 +13,53 @@ use crate::store::Fence;
 use crate::store::contract::{Counters, Fold, StoreError, Trim, Trimmed};
 use crate::store::journal::RecordId;
 
-/// House is kept when nothing is due for so long …
+/// The idle time that housekeeping needs …
 const IDLE: Duration = Duration::from_millis(50);
-/// … or, once much has piled up, for as long as one step takes.
+/// … or, once much has piled up, the time of a single step.
 const SHORT_IDLE: Duration = Duration::from_millis(5);
-/// From so many unfolded slots on, some are folded whenever there is time …
+/// From this many unfolded slots on, folds whenever there is time …
 const FOLD_FROM: usize = 1_000;
-/// … and from so many on, in the shortest of times.
+/// … and from this many on, even in [`SHORT_IDLE`].
 const FOLD_SOON_FROM: usize = 10_000;
-/// They are folded at the latest when the oldest is this old and there is time.
+/// Folds, if there is time, when the oldest unfolded slot is this old.
 const FOLD_AFTER: Duration = Duration::from_secs(10);
-/// From so many on, some are folded after each batch, time or not.
+/// From this many unfolded slots on, folds after each batch, idle or not.
 const MAX_UNFOLDED: usize = 50_000;
 /// The journal is trimmed this often, and whenever it has grown by a tenth of what is kept.
 const TRIM_EVERY: Duration = Duration::from_secs(600);
-/// So many outcomes of an entry survive the trimming …
+/// The number of an entry's outcomes that survive trimming …
 const OUTCOMES: usize = 20;
-/// … and so many when there are more than [`MANY_ENTRIES`].
+/// … and their number if there are more than [`MANY_ENTRIES`].
 const FEW_OUTCOMES: usize = 3;
 const MANY_ENTRIES: usize = 100_000;
-/// The store could not fold or trim: it is asked again after so long.
+/// The pause after the store could not fold or trim.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// The counters are read again after so long: others may have sent manual messages.
+/// The counters are read again after this long: others may have sent manual messages.
 const COUNTERS_EVERY: Duration = Duration::from_secs(10);
 
-/// What was done to keep the store in order, and when.
+/// The state of the housekeeping tasks.
 #[derive(Debug, Default)]
 pub(super) struct Housekeeping {
     trimming: Trimming,
-    /// The journal is being trimmed.
+    /// The trim in flight.
     trim: Option<RequestId>,
-    /// Nothing is folded before, as the store could not.
+    /// No fold before this time, because the store failed to fold.
     fold_after: Option<SinceBoot>,
-    /// The last batch was no fold.
+    /// Whether a fold comes next: the last write was not one.
     folds_next: bool,
-    /// The counters are being read.
+    /// The request for the counters in flight.
     count: Option<RequestId>,
-    /// When they were last asked for; `None`: they are to be read.
+    /// When the counters were last asked for; `None`: they must be read.
     counted_at: Option<SinceBoot>,
 }
 
 impl Housekeeping {
-    /// Folding waits a while.
+    /// Postpones folding after a failure.
     pub(super) fn put_off_folding(&mut self, now: Now) {
         self.fold_after = Some(now.since_boot + RETRY_AFTER);
     }
 
-    /// The counters are to be read anew.
+    /// Has the counters read again.
     pub(super) fn counters_moved(&mut self) {
         self.counted_at = None;
     }
@@ -70,13 +69,13 @@ impl Housekeeping {
     }
 }
 
-/// When the journal is trimmed.
+/// When to trim the journal.
 #[derive(Debug, Default)]
 struct Trimming {
     at: Option<SinceBoot>,
-    /// Slots recorded since there was nothing to drop.
+    /// Slots recorded since there was nothing left to drop.
     slots: u64,
-    /// The store has more to drop.
+    /// Whether the store has more to drop.
     has_more: bool,
 }
 
@@ -87,7 +86,7 @@ impl Trimming {
         self.at.filter(|_| !is_due).map(|at| at + TRIM_EVERY)
     }
 
-    /// For how long nothing may be due for the next call to be made.
+    /// How long the leader must be idle for the next call.
     fn idle(&self, max_slots: u64) -> Duration {
         match self.slots {
             slots if slots > max_slots / 2 => Duration::ZERO,
@@ -101,8 +100,8 @@ impl Trimming {
         self.slots > max_slots
     }
 
-    /// The state after a call at `now`. The count is kept until there is nothing more to drop, so that the
-    /// next call does not wait for a longer idle time than this one.
+    /// The state after a call at `now`. Keeps the count until nothing is left to drop, so that the next call
+    /// does not need a longer idle time than this one.
     fn after(&self, trimmed: Trimmed, now: SinceBoot) -> Trimming {
         let slots = if trimmed.more { self.slots } else { 0 };
         Trimming { at: Some(now), slots, has_more: trimmed.more }
@@ -110,7 +109,7 @@ impl Trimming {
 }
 
 impl Scheduler {
-    /// Nothing is due before `wake`: does one thing that keeps the store in order, if there is time.
+    /// Does one housekeeping task if there is time before `wake`.
     pub(super) fn keep_house(
         &mut self,
         fence: &Fence,
@@ -154,31 +153,31 @@ impl Scheduler {
         Wake { since_boot, ..wake }
     }
 
-    /// Between batches: does what cannot wait until nothing is due. Gives whether it made a fenced write.
+    /// Between batches, does what cannot wait for an idle time. Returns whether it made a fenced write.
     pub(super) fn keep_up(&mut self, fence: &Fence, lease: &Lease) -> bool {
         let is_overdue = self.house.trimming.is_overdue(self.settings.history.slots);
         if is_overdue && self.house.trim.is_none() {
             self.trim(lease);
         }
-        // So much is unfolded that a takeover would take too long.
+        // With more unfolded slots, a takeover would take too long.
         let must_fold = self.unfolded.slots() >= MAX_UNFOLDED;
         let folds_next = std::mem::replace(&mut self.house.folds_next, !must_fold);
         must_fold && folds_next && !self.pipe.has_fold() && self.fold(fence)
     }
 
-    /// Folds some of what is unfolded, if there is any.
+    /// Folds the next step, if anything is unfolded.
     fn fold(&mut self, fence: &Fence) -> bool {
         let (Some(planner), Some(step)) = (&self.planner, self.unfolded.next_step()) else {
             return false;
         };
-        // Of those that have left the schedule, it was written when they did.
+        // Entries that have left the schedule had their progress written when they left.
         let progress = planner.progress_of_each(&step.entries);
         let fold = Fold { fence: fence.clone(), progress, through: step.through };
         self.send(fence, Request::Fold(fold), Work::Fold(step));
         true
     }
 
-    /// Slots of these entries were recorded, and `head` is the newest record now.
+    /// Notes entries whose slots were recorded; `head` is the newest record.
     pub(super) fn note_recorded(
         &mut self,
         head: Option<RecordId>,
@@ -192,7 +191,7 @@ impl Scheduler {
         }
     }
 
-    /// Drops what the history need not keep. Slots never wait for that, whatever goes wrong.
+    /// Trims what the history need not keep. Slots never wait for this, whatever goes wrong.
     fn trim(&mut self, lease: &Lease) {
         let history = &self.settings.history;
         let is_large = self.schedule.entries.len() > MANY_ENTRIES;
@@ -215,8 +214,8 @@ impl Scheduler {
         self.house.trimming = self.house.trimming.after(trimmed, now.since_boot);
     }
 
-    /// Reads the store's counters, unless it is known to be away. That it does not answer is noticed
-    /// elsewhere.
+    /// Reads the store's counters, unless the store is known to be away. Other requests notice if it does not
+    /// answer.
     fn read_counters(&mut self, now: Now) {
         if self.troubles.error.is_some() || self.house.count.is_some() {
             return;
@@ -233,7 +232,7 @@ impl Scheduler {
         }
     }
 
-    /// A follower reads the counters now and then, for those who watch without asking.
+    /// Refreshes a follower's counters now and then, for metrics that read them passively.
     pub(super) fn refresh_counters(&mut self, now: Now) -> Wake {
         if self.house.counters_at().is_none_or(|at| at <= now.since_boot) {
             self.read_counters(now);
@@ -242,7 +241,7 @@ impl Scheduler {
         Wake { since_boot, ..Wake::NEVER }
     }
 
-    /// What nothing waits for could not be done.
+    /// Handles the failure of a request that nothing waits for.
     pub(super) fn on_house_error(&mut self, id: RequestId, error: &StoreError, now: Now) {
         if self.house.trim.take_if(|trim| *trim == id).is_some() {
             self.log(Log::CouldNotTrim(error.clone()));

@@ -1,7 +1,7 @@
-//! The campaign of one replica for the lease: acquire, renew, resign.
+//! One replica's campaign for the lease: it acquires, renews and resigns.
 //!
-//! A state machine like the [scheduler](super::Scheduler), and apart from it: it has a thread and a connection of
-//! its own, so that no amount of work delays a renewal. At most one request is on its way at a time, and a probe.
+//! It is a state machine like the [scheduler](super::Scheduler), but runs on a thread and a connection of its
+//! own, so that no amount of work delays a renewal. At most one request and one probe are in flight.
 
 mod interface;
 mod log;
@@ -25,13 +25,14 @@ use crate::leader::peer::Peer;
 use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Renewed, StoreError};
 
-/// The holder where there can be only one.
+/// The holder's name where only one process can hold the lease.
 pub const SOLE: &str = "sole";
-/// Why a leader without peers does not resign.
+/// Why a leader without peers refuses to resign.
 const NOBODY_ELSE: &str = "only one process can use a spool; stop this one and start another";
-/// Why a follower does not.
+/// Why a follower refuses to resign.
 const NOT_LEADING: &str = "this replica does not lead";
-/// Those whom a resignation wakes ask within this time, a little apart, so that one finds the lease taken.
+/// Replicas woken by a resignation spread their requests over this time, so that the others find the lease
+/// taken.
 const APART: Duration = Duration::from_millis(30);
 
 /// One replica's part in finding a leader.
@@ -42,27 +43,27 @@ pub struct Campaign {
     rng: fastrand::Rng,
     names: Names,
     peers: Peers,
-    /// The lease while it leads.
+    /// The lease while this replica leads.
     lease: Option<Lease>,
     asked: Option<(RequestId, Asked)>,
     probe: Option<RequestId>,
-    /// When it asks next, if nothing happens before.
+    /// When the next request is due if nothing happens before.
     next_at: SinceBoot,
-    /// Requests that have failed one after another.
+    /// Consecutive failed requests.
     failures: u32,
     standing: Standing,
-    /// The lease of the last tenure that we know of, ours or another's.
+    /// The lease of the last known tenure, ours or another's.
     last_known: Option<Arc<str>>,
     own_last: Option<Arc<str>>,
     unmarked_since: Option<SinceBoot>,
     hold_back_until: Option<SinceBoot>,
-    /// It holds back as it could not publish.
+    /// Whether this replica holds back because it could not publish.
     waits_for_probe: bool,
-    /// For how long it holds back the next time that it could not publish.
+    /// How long it holds back the next time it cannot publish.
     hold_back: Duration,
-    /// Since when the writes of this tenure have timed out.
+    /// Since when this tenure's writes have timed out.
     stuck_since: Option<SinceBoot>,
-    /// The store has answered before.
+    /// Whether the store has ever answered.
     was_reached: bool,
     is_asked_to_resign: bool,
     is_leaving: bool,
@@ -71,17 +72,17 @@ pub struct Campaign {
     actions: Vec<Action>,
 }
 
-/// What was asked and is not answered.
+/// A request without an answer yet.
 #[derive(Debug)]
 enum Asked {
     Name,
     Acquire {
         at: SinceBoot,
         request: Acquire,
-        /// Nobody has led since this replica did, as far as it knows.
+        /// As far as this replica knows, nobody has led since it did.
         remembers: bool,
     },
-    /// To keep a lease that was given to us, and whose answer was lost.
+    /// Keeps a lease that is ours, though the answer that granted it was lost.
     Adopt {
         at: SinceBoot,
         lease: Arc<str>,
@@ -98,7 +99,7 @@ enum Asked {
     Farewell,
 }
 
-/// For how long a replica that has resigned does not ask for the lease.
+/// How long a replica that has resigned does not ask for the lease.
 #[derive(Clone, Copy, Debug)]
 struct HoldBack {
     length: Duration,
@@ -115,7 +116,7 @@ impl HoldBack {
 }
 
 impl Campaign {
-    /// A campaign that has asked nothing yet.
+    /// Creates a campaign that has not made a request yet.
     #[must_use]
     pub fn new(parts: Parts) -> Campaign {
         let Parts { shared, times, myself, seed } = parts;
@@ -148,13 +149,13 @@ impl Campaign {
         }
     }
 
-    /// How it stands.
+    /// The campaign's status.
     #[must_use]
     pub fn standing(&self) -> &Standing {
         &self.standing
     }
 
-    /// When to call again, with [`Event::Wake`] if nothing else has happened.
+    /// When to call [`Campaign::handle`] with [`Event::Wake`] if nothing else happens before.
     #[must_use]
     pub fn wake(&self) -> SinceBoot {
         let asks_at = if self.asked.is_none() { self.next_at } else { SinceBoot::NEVER };
@@ -162,7 +163,7 @@ impl Campaign {
         trusted_until.map_or(asks_at, |until| until.min(asks_at))
     }
 
-    /// Takes in what has happened, and gives what is to be done, in order.
+    /// Handles an event and returns the actions to perform, in order.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
             Event::Answered(id, answer) => self.on_answered(id, answer, now),
@@ -177,7 +178,7 @@ impl Campaign {
         std::mem::take(&mut self.actions)
     }
 
-    /// Asks the next thing, if it is time.
+    /// Makes the next request if it is due.
     fn turn(&mut self, now: Now) {
         if let Some(lease) = self.lease.take_if(|lease| !lease.is_trusted(now.since_boot)) {
             self.log(Log::NotRenewed(Arc::clone(&lease.text)));
@@ -205,12 +206,12 @@ impl Campaign {
         }
     }
 
-    /// Asks for the lease, unless it was just given up.
+    /// Asks for the lease, unless this replica has just given it up.
     fn follow(&mut self, now: Now) {
         if let Some(until) = self.hold_back_until.filter(|until| *until > now.since_boot) {
             self.next_at = until.min(now.since_boot + self.times.renew_every);
             if self.waits_for_probe && !self.peers.has_leader() {
-                // Who could not publish may be able to by now, and nobody else does.
+                // A replica that could not publish may be able to again, and no other replica leads.
                 self.probe();
             }
             return self.announce();
@@ -264,7 +265,7 @@ impl Campaign {
             (Asked::Announce, Ok(Answer::Announced(announced))) => {
                 self.on_announced(announced, now)
             }
-            // A full store refuses this, and is not away.
+            // A full store refuses announcements; it is not away.
             (Asked::Announce, _) => {}
             (Asked::Resign { lease, hold_back }, answer) => {
                 self.on_given_up(lease, hold_back, answer.map(drop), now);
@@ -307,7 +308,7 @@ impl Campaign {
                 self.ask_for_lease(request, remembers, now.since_boot);
             }
             Acquired::Held { lease, .. } if self.names.is_ours(&lease) => {
-                // The answer to an earlier question was lost, and the lease has been ours since.
+                // The answer to an earlier request was lost; the lease has been ours since then.
                 let (lease, at) = (Arc::<str>::from(lease), now.since_boot);
                 let asked = Asked::Adopt { at, lease: Arc::clone(&lease), remembers };
                 self.ask(Request::Renew(lease), asked);
@@ -333,7 +334,7 @@ impl Campaign {
         }
     }
 
-    /// The lease is ours.
+    /// Starts a tenure with an acquired lease.
     fn begin(
         &mut self,
         text: Arc<str>,
@@ -379,7 +380,7 @@ impl Campaign {
         self.announce();
     }
 
-    /// Another leads, whose lease can expire in `left`.
+    /// Notes another leader, whose lease can expire in `left`.
     fn note_leader(&mut self, lease: Arc<str>, left: Duration, now: Now) {
         if self.last_known.as_ref() != Some(&lease) {
             self.log(Log::Following(Arc::clone(&lease)));
@@ -388,12 +389,12 @@ impl Campaign {
         self.standing.leader = Some(lease);
         self.failures = 0;
         let jitter = Duration::from_millis(self.rng.u64(1..50));
-        // Others take for dead who says nothing for a TTL.
+        // The others count a replica as dead if it is silent for a TTL.
         self.next_at = now.since_boot + (left + jitter).min(self.times.renew_every);
         self.announce();
     }
 
-    /// Nothing is known of the namespace, and nobody leads.
+    /// Waits for replicas that remember: the namespace is empty and nobody leads.
     fn wait_for_who_remembers(&mut self, now: Now) {
         let ttl = self.times.ttl;
         self.standing.leader = None;
@@ -409,8 +410,8 @@ impl Campaign {
         self.next_at = ends_at.map_or(latest, |at| at.min(latest));
     }
 
-    /// A leader has given up its lease: there is one to be had, if that was the last that we know of. All else
-    /// is noise, and whoever follows asks often enough.
+    /// Asks for the lease soon if the leader that we know of has resigned. Other resignations are noise:
+    /// followers ask often enough.
     fn on_resigned(&mut self, lease: &str, now: Now) {
         let is_known = self.last_known.as_deref().is_none_or(|known| known == lease);
         if self.lease.is_some() || !is_known && !lease.is_empty() {
@@ -418,7 +419,7 @@ impl Campaign {
         }
         let mut at = now.since_boot + APART.mul_f64(self.rng.f64());
         if self.peers.is_leader_stuck && !self.peers.myself.ready {
-            // It is for those whose probe has passed.
+            // Replicas whose probe has passed go first.
             at = at + self.times.renew_every;
         }
         self.next_at = self.next_at.min(at);
@@ -436,7 +437,7 @@ impl Campaign {
         self.actions.push(Action::Answer(Err(refusal.to_owned())));
     }
 
-    /// Gives up the lease, and holds back for a while.
+    /// Gives up the lease and holds back for a while.
     fn resign(&mut self, hold_back: HoldBack) {
         let Some(Lease { text, .. }) = self.lease.take() else { return };
         self.end_tenure();
@@ -451,7 +452,7 @@ impl Campaign {
         answer: Result<(), StoreError>,
         now: Now,
     ) {
-        // Where nobody else can lead, it is no news.
+        // Without other replicas this is not worth logging.
         if self.shared && (answer.is_ok() || !self.is_leaving) {
             self.log(Log::Resigned(lease));
         }
@@ -467,7 +468,7 @@ impl Campaign {
         self.actions.push(Action::End(end));
     }
 
-    /// The lease is gone: asks for the next at once.
+    /// Stops leading because the lease is gone, and asks for the next one at once.
     fn step_down(&mut self, lease: Arc<str>, now: Now) {
         self.end_tenure();
         self.log(Log::SteppedDown(lease));
@@ -488,14 +489,14 @@ impl Campaign {
         self.actions.push(Action::Lease(None));
     }
 
-    /// The store did not answer, or said no: it is asked again after a pause that grows up to `max`.
+    /// Schedules a retry after an error, with a pause that grows up to `max`.
     fn fail(&mut self, error: &StoreError, max: Duration, now: Now) {
         self.report(Some(error));
         self.failures += 1;
         self.next_at = now.since_boot + backoff(self.failures, max, &mut self.rng);
     }
 
-    /// Notes the store's coming and going; each is logged once.
+    /// Notes whether the store answers, and logs each change once.
     fn report(&mut self, error: Option<&StoreError>) {
         let answered_before = self.was_reached;
         self.was_reached |= error.is_none();
@@ -506,7 +507,7 @@ impl Campaign {
                 self.log(Log::Away { error: error.clone(), answered_before });
             }
             (Some(_), None) => self.log(Log::Back { answered_before }),
-            // Another error of the same absence is for `status` only.
+            // Another error while it is away is only shown in `status`.
             _ => {}
         }
         self.standing.trouble = error;
@@ -533,7 +534,7 @@ impl Campaign {
     }
 }
 
-/// The name for a tenure of this replica.
+/// Makes the holder's name for this replica's next tenure.
 fn new_holder(shared: bool, myself: &Peer, rng: &mut fastrand::Rng) -> Arc<str> {
     if shared { myself.new_holder(rng).into() } else { SOLE.into() }
 }

@@ -1,4 +1,4 @@
-//! What a replica says of itself, and what it makes of what others say.
+//! What this replica announces, and how it reacts to the other replicas' announcements.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use crate::core::Now;
 use crate::leader::peer::Peer;
 use crate::store::contract::{Announced, Announcement};
 
-/// From this skew on, a leader makes way for a replica whose clock is right.
+/// From this skew on, a leader resigns in favour of a replica whose clock is right.
 const SKEW_RESIGNED_MS: i64 = 5_000;
-/// Nobody who could not publish holds back for longer.
+/// The longest time that a replica holds back after it could not publish.
 const MAX_HOLD_BACK: Duration = Duration::from_secs(600);
-/// Of one look at the replicas, so many lines are logged.
+/// The most warnings logged per reading of the replicas.
 pub(super) const MAX_WARNINGS: usize = 10;
 
 /// This replica and the others.
 #[derive(Debug)]
 pub(super) struct Peers {
-    /// As announced next.
+    /// This replica's next announcement.
     pub(super) myself: Peer,
-    /// A living leader says that its writes time out.
+    /// Whether a living leader says that its writes time out.
     pub(super) is_leader_stuck: bool,
-    /// What each said last, as it was read then.
+    /// Each replica's last announcement, as read and as parsed.
     known: BTreeMap<String, (String, Peer)>,
 }
 
@@ -31,7 +31,7 @@ impl Peers {
         Peers { myself, is_leader_stuck: false, known: BTreeMap::new() }
     }
 
-    /// Whether somebody says that it leads, this replica included.
+    /// Whether any replica, this one included, says that it leads.
     pub(super) fn has_leader(&self) -> bool {
         self.living().any(|peer| peer.tenure.is_some())
     }
@@ -44,7 +44,7 @@ impl Peers {
         self.living().filter(|peer| peer.holder != self.myself.holder)
     }
 
-    /// Reads what all say. Only what is new is parsed.
+    /// Reads the announcements. Parses only those that have changed.
     fn read(&mut self, announcements: Vec<Announcement>, ttl: Duration) {
         let mut before = std::mem::take(&mut self.known);
         for announcement in announcements {
@@ -83,7 +83,7 @@ impl Campaign {
         }
     }
 
-    /// Gives up the lease when another replica can lead better.
+    /// Resigns if another replica can lead better.
     fn make_way(&mut self, now: Now) {
         let skew_ms = self.peers.myself.skew_ms;
         let is_off = skew_ms.unsigned_abs() > SKEW_RESIGNED_MS.unsigned_abs();
@@ -102,7 +102,7 @@ impl Campaign {
         }
     }
 
-    /// While a leader cannot publish, those who follow try whether they could.
+    /// Probes the store while the leader cannot publish.
     fn look_at_leader(&mut self) {
         let is_stuck = self.peers.others().any(|peer| peer.tenure.is_some() && peer.stuck);
         self.peers.is_leader_stuck = is_stuck;
@@ -128,7 +128,7 @@ impl Campaign {
             self.hold_back_until = None;
         }
         if is_new && self.lease.is_none() {
-            // The others should know.
+            // Tells the other replicas soon.
             self.next_at = self.next_at.min(now.since_boot);
         }
     }
@@ -142,7 +142,7 @@ impl Campaign {
             Writes::TimeOut(since) => {
                 if self.lease.is_some() && self.stuck_since.is_none() {
                     self.stuck_since = Some(since);
-                    // The others should know.
+                    // Tells the other replicas soon.
                     self.next_at = self.next_at.min(now.since_boot);
                 }
             }
@@ -150,7 +150,7 @@ impl Campaign {
         self.peers.myself.stuck = self.stuck_since.is_some();
     }
 
-    /// One line for each change of what is wrong, not one for each look.
+    /// Logs each change of what is wrong once, not with every reading.
     fn warn(&mut self) {
         let mut warnings = Vec::new();
         let myself = &self.peers.myself;
