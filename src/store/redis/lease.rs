@@ -1,4 +1,4 @@
-//! The lease in Redis, and what replicas say of themselves.
+//! The lease in Redis, and the replicas' announcements.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::store::contract::{
 };
 use crate::store::journal::shortened;
 
-/// What stands where the lease belongs, since when it was seen there, and by which holder.
+/// An unusable value of the lease key: since when it has been seen, and by which holder.
 #[derive(Debug)]
 pub(super) struct Sighting {
     holder: Arc<str>,
@@ -24,7 +24,7 @@ pub(super) struct Sighting {
     since: Instant,
 }
 
-/// Shared with the requests that are on their way.
+/// Shared with the requests in flight.
 pub(super) type Sightings = Arc<Mutex<Option<Sighting>>>;
 
 pub(super) async fn acquire(
@@ -42,7 +42,7 @@ pub(super) async fn acquire(
     let [said, now, rest @ ..] = fields.as_slice() else { return Err(odd()) };
     let now = instant(now).ok_or_else(odd)?;
     let said = text(said).ok_or_else(odd)?;
-    // A replica that has to wait in an unmarked namespace has waited for this lease already.
+    // A replica that has to wait in an unmarked namespace has already waited for this lease.
     if said != "unreadable" && said != "unmarked" {
         *sightings.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -84,7 +84,7 @@ pub(super) async fn acquire(
     }
 }
 
-/// What this holder has seen unchanged for a whole TTL, if it has.
+/// The value that this holder has seen unchanged for a whole TTL, if any.
 fn stood_for_a_ttl(sightings: &Sightings, request: &Acquire) -> Vec<u8> {
     let sighting = sightings.lock().unwrap_or_else(PoisonError::into_inner);
     let sighting = sighting.as_ref().filter(|sighting| {
@@ -115,7 +115,7 @@ pub(super) fn renewed(answer: Value) -> Result<Renewed, StoreError> {
     }
 }
 
-/// What the replicas say, and where to go on.
+/// Reads the announcements, and where to continue reading.
 pub(super) fn announced(answer: Value) -> Result<(Announced, String), StoreError> {
     let fields = list(answer)?;
     let [next, Value::Int(count), replicas @ ..] = fields.as_slice() else { return Err(odd()) };

@@ -1,4 +1,4 @@
-//! What commands ask for.
+//! The reads that commands need.
 
 use std::time::Duration;
 
@@ -19,23 +19,23 @@ use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreErr
 use crate::store::journal::shortened;
 use crate::store::text::{MAX_LEASE, is_lease};
 
-/// Redis may take so long for one answer: less than the timeout of every request.
+/// How long Redis may take for one answer: less than the timeout of every request.
 const WAIT: Duration = Duration::from_secs(1);
-/// What PTTL answers where there is nothing.
+/// What PTTL returns for a missing key.
 const NO_KEY: i64 = -2;
-/// What stands in the place of the lease.
+/// What the lease key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leader {
     /// Nothing.
     Nobody,
     /// `"<term> <holder>"`.
     Leads(String),
-    /// Something that is no lease, or never runs out, in words.
+    /// Something that is not a lease, or never expires, in words.
     Unreadable(String),
 }
 
 impl RedisStore {
-    /// Who leads.
+    /// Reads who leads.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -55,7 +55,7 @@ impl RedisStore {
         };
         let read = std::str::from_utf8(&lease).ok().filter(|lease| is_lease(lease));
         Ok(match (read, left) {
-            // There is nothing, or was nothing any more when the second answer was given.
+            // The key is missing, or was gone by the second answer.
             (_, NO_KEY) => Leader::Nobody,
             (Some(lease), 0..) => Leader::Leads(lease.to_owned()),
             (Some(lease), _) => {
@@ -65,7 +65,7 @@ impl RedisStore {
         })
     }
 
-    /// What the replicas say of themselves; nothing is changed.
+    /// Reads the replicas' announcements; changes nothing.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -76,17 +76,17 @@ impl RedisStore {
         Ok(announced(self.source.requests.ask_again(call).await?)?.0)
     }
 
-    /// The first `count` messages of these places, of one instant.
+    /// Reads the first `count` messages of these places, as of one instant.
     ///
     /// # Errors
-    /// When Redis does not answer, or something else is in such a place.
+    /// When Redis does not answer, or a place holds something else.
     pub async fn peek(&mut self, places: &[Place], count: usize) -> Result<Peeked, StoreError> {
         let call = peek::call(places, count);
         peek::read(self.source.requests.ask_again(call).await?).ok_or_else(odd)
     }
 
-    /// Asks all live workers of such queues what they have and where they take from. It comes back
-    /// when all who listen have answered, and after `timeout` at the latest.
+    /// Asks all live workers of such queues for their tasks and queues. Returns when all listeners have
+    /// answered, and after `timeout` at the latest.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -98,7 +98,7 @@ impl RedisStore {
         let inspection = Inspection::new(settings, Uuid::new_v4());
         let asked = self.converse(&inspection, timeout).await;
         let (keys, member) = inspection.binding();
-        // In this order: a late answer finds no list to go to, so that it leaves none behind.
+        // In this order, a late answer finds no list to go to and leaves none behind.
         for key in keys {
             self.ask(&["SREM", &key, &member]).await?;
         }

@@ -1,4 +1,4 @@
-//! Pauses.
+//! Reads and changes pauses in Redis.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::contract::{
 };
 use crate::store::text::{MAX_PROGRESS, read_progress};
 
-/// A replica has so many ms to take over a change.
+/// How long a replica has to take over a change.
 const REPLICATED_WITHIN_MS: u64 = 200;
 
 /// Asks for the mark now, and reads the pauses after it.
@@ -42,7 +42,7 @@ pub(super) fn read(
             read.unreadable.push(("".into(), format!("pauses: a {other} instead of a hash")));
         }
         read.sort();
-        // While a hash grows, a field may be given twice.
+        // While a hash grows, a field may be returned twice.
         read.subjects.dedup_by(|one, other| one.subject == other.subject);
         Ok(read)
     }
@@ -58,7 +58,7 @@ fn add_subjects(call: &mut Cmd, subjects: &[SubjectPauses]) {
     }
 }
 
-/// Pauses or resumes. Whether another server has it is asked on the connection over which it was written.
+/// Pauses or resumes. Asks on the same connection whether another server has the change.
 pub(super) fn change(
     source: &Source,
     request: &ChangePauses,
@@ -85,7 +85,7 @@ pub(super) fn change(
     }
 }
 
-/// Whether a replica has what was written last; `None` where there is none, or an ACL keeps us from asking.
+/// Whether a replica has the last write; `None` if there is no replica, or an ACL forbids asking.
 async fn is_replicated(requests: &Requests) -> Option<bool> {
     let mut info = redis::cmd("INFO");
     info.arg("replication");
@@ -100,7 +100,7 @@ async fn is_replicated(requests: &Requests) -> Option<bool> {
     Some(matches!(answer, Ok(Value::Int(1..))))
 }
 
-/// Drops what has ended.
+/// Drops pauses that are over.
 pub(super) fn prune(
     source: &Source,
     request: &PrunePauses,
@@ -117,7 +117,7 @@ pub(super) fn prune(
     }
 }
 
-/// Those of the entries with an open intent, as far as progress is folded.
+/// Of these entries, returns those with an open intent, as far as progress is folded.
 pub(super) async fn open_intents(
     source: &Source,
     entries: Vec<Arc<str>>,

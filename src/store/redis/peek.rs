@@ -1,4 +1,4 @@
-//! What waits in the places of a queue, read without moving anything.
+//! Reads the messages waiting in a queue without moving them.
 
 use redis::{Cmd, FromRedisValue, Value};
 
@@ -6,7 +6,7 @@ use super::lua;
 use crate::envelope::peek::{MOST_BYTES, Next, Place, Store};
 use crate::store::{Found, Group, Peeked};
 
-/// The call that asks for it.
+/// The call of the script.
 pub(super) fn call(places: &[Place], count: usize) -> Cmd {
     let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
     let mut call = lua::call(&lua::PEEK, &keys);
@@ -29,7 +29,7 @@ pub(super) fn call(places: &[Place], count: usize) -> Cmd {
     call
 }
 
-/// What it answers.
+/// Reads the script's answer.
 pub(super) fn read(answer: Value) -> Option<Peeked> {
     let Value::Array(answer) = answer else { return None };
     let mut answer = answer.into_iter();

@@ -1,4 +1,4 @@
-//! What the scripts answer.
+//! Reads the answers of the scripts.
 
 use redis::Value;
 
@@ -6,10 +6,10 @@ use crate::schedule::UnixMs;
 use crate::schedule::outcome::SkipReason;
 use crate::store::contract::{Exception, Reply, RunOf, StoreError};
 
-/// Bytes of a refusal that are kept.
+/// The maximum length of a refusal in bytes; the rest is cut off.
 const MAX_REFUSAL: usize = 300;
 
-/// An answer that no script of ours gives: what it did is not known.
+/// The error for an answer that none of our scripts gives: what the script did is uncertain.
 pub(super) fn odd() -> StoreError {
     StoreError::Unanswered("redis gave an answer of another form".to_owned())
 }
@@ -21,7 +21,7 @@ pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
     }
 }
 
-/// A text, of which what is no UTF-8 is replaced.
+/// Reads a text; replaces invalid UTF-8.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
@@ -38,15 +38,15 @@ pub(super) fn instant(value: &Value) -> Option<UnixMs> {
     }
 }
 
-/// Entry and queue of a run, as `run.lua` has them.
+/// Reads entry and queue of a run, in the format of `run.lua`.
 pub(super) fn run_of(value: &Value) -> Result<RunOf, StoreError> {
     let text = text(value).ok_or_else(odd)?;
     let (entry, queue) = text.split_once('\t').ok_or_else(odd)?;
     Ok(RunOf { entry: entry.into(), queue: queue.into() })
 }
 
-/// What a fenced write did; `next` is the sequence number that it was to leave behind, and `items` gives
-/// the indexes of what the script calls by a number.
+/// Reads the outcome of a fenced write; `next` is the sequence number that it was to leave behind, and `items`
+/// maps a number of the script to indexes.
 pub(super) fn fenced<'l>(
     answer: Value,
     next: u64,
@@ -95,7 +95,7 @@ fn exception(why: String) -> Exception {
     }
 }
 
-/// The store's words, shortened.
+/// The server's words, shortened.
 pub(super) fn refusal(mut why: String) -> String {
     if why.len() > MAX_REFUSAL {
         let end = (0..=MAX_REFUSAL).rev().find(|end| why.is_char_boundary(*end)).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The store over Redis.
+//! The store on a Redis server.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,34 +27,34 @@ use crate::store::contract::{
 use crate::store::{Outgoing, open_backfills};
 use crate::tls::Tls;
 
-/// So many bytes go with a probe.
+/// The size of a probe's arguments.
 const PROBE_BYTES: usize = 64 * 1024;
 
 /// Lease, journal, controls and queues of one namespace on one Redis server.
 ///
-/// What concerns the lease goes over a connection of its own, so that no batch delays it.
+/// Lease requests have a connection of their own, so that no batch delays them.
 #[derive(Debug)]
 pub struct RedisStore {
     pub(super) source: Source,
     lease: Source,
-    /// Sends nothing but changes of pauses: it may have to wait for another server to have them.
+    /// A connection for changes of pauses only: it may have to wait for another server.
     pauses: Source,
     ids: TaskIds,
     pub(super) database: i64,
     counted: CountedQueues,
-    /// What a read found among the counters.
+    /// The queues that the last read found among the counters.
     counted_before: Arc<Mutex<Option<CountedQueues>>>,
     noticed: Noticed,
     inspected: Arc<Mutex<bool>>,
     resigned: mpsc::Receiver<Arc<str>>,
     sightings: Sightings,
-    /// Where the next look at the replicas begins.
+    /// Where the next read of the replicas continues.
     replicas_from: Arc<Mutex<String>>,
 }
 
 impl RedisStore {
-    /// Connects later, when first asked. No request takes longer than about `timeout`, connecting
-    /// included twice that, and with Sentinels three times.
+    /// Creates the store; it connects on the first request. A request takes at most about `timeout`, twice that
+    /// if it has to connect, and three times that with Sentinels.
     #[must_use]
     pub fn new(
         address: &RedisAddress,
@@ -82,7 +82,7 @@ impl RedisStore {
         }
     }
 
-    /// What a call needs to know.
+    /// What the calls of a request share.
     fn context(&mut self) -> Context<'_> {
         if let Some(counted) = lock(&self.counted_before).take() {
             self.counted = counted;
@@ -95,7 +95,7 @@ impl RedisStore {
         }
     }
 
-    /// Sends a fenced write but for the dispatch.
+    /// Sends a fenced write other than a dispatch.
     fn write(
         &self,
         call: redis::Cmd,
@@ -122,7 +122,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whoever does not lead any more needs no open connection.
+/// Closes idle connections once the caller no longer leads.
 fn follow(reply: &Result<Reply, StoreError>, requests: &Requests) {
     if matches!(reply, Ok(Reply::Fenced)) {
         requests.keep_alive(false);
@@ -139,7 +139,7 @@ impl Store for RedisStore {
         let (inspected, counted) = (Arc::clone(&self.inspected), Arc::clone(&self.counted_before));
         async move {
             if !std::mem::replace(&mut *lock(&inspected), true) {
-                // An ACL may forbid INFO; that is not our business.
+                // An ACL may forbid INFO; then there are no warnings.
                 let info = source.requests.ask_again(redis::cmd("INFO")).await;
                 let info = info.ok().and_then(|info| reply::text(&info)).unwrap_or_default();
                 inspect::warnings(&info).iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -170,7 +170,7 @@ impl Store for RedisStore {
         let messages = request.writes.iter().filter_map(|write| write.message.as_ref());
         self.noticed.see_to(messages.map(|message| &message.queue), &requests);
         let (database, next) = (self.database, request.fence.next);
-        // The messages are in the call: their memory serves those of the next batch.
+        // The call holds copies of the messages: their memory is reused for the next batch.
         let with_events = request.writes.into_iter().enumerate().filter_map(|(item, write)| {
             let Outgoing { queue, event, .. } = write.message?;
             Some((item, queue, event?))

@@ -1,4 +1,4 @@
-//! Fenced writes but for the dispatch, and manual messages, as the scripts take them.
+//! Turns manual messages, and fenced writes other than dispatches, into calls of the scripts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::store::journal::write_line;
 use crate::store::open_backfills::{KEPT_FOR, MAX_OPEN};
 use crate::store::text;
 
-/// The format of what is written.
+/// The number of the format that is written.
 pub(super) const FORMAT: &str = "2";
 
-/// For how many seconds it is remembered how far a manual run has come.
+/// How many seconds the progress of a manual run is remembered.
 const RUN_KEPT: u64 = 24 * 3600;
 
 pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
@@ -233,7 +233,7 @@ fn add_fence<'c>(call: &'c mut Cmd, fence: &Fence) -> &'c mut Cmd {
     call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next)
 }
 
-/// Adds a record for each queue, as `records.lua` reads them.
+/// Adds a record per queue, as `records.lua` reads them.
 fn add_records<'l>(
     call: &mut Cmd,
     context: &mut Context<'_>,
