@@ -1,4 +1,4 @@
-//! Writes what is asked for.
+//! Writes the requested pauses.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,25 +17,24 @@ use crate::store::contract::{
     SubjectPauses,
 };
 
-/// So often it is written anew when others write the same subjects at the same time.
+/// The maximum number of attempts while others write the same subjects.
 const MAX_ATTEMPTS: usize = 20;
-/// A carrier takes no longer to say what became of a message, and its leader to record that.
+/// The longest time until a carrier has answered and its leader has recorded the outcome.
 const CARRIERS_WITHIN: Duration = Duration::from_secs(6);
-/// Between two looks at what carriers are handed.
+/// The time between two reads of the intents.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// So many further pauses are named.
+/// The maximum number of other pauses named.
 const MAX_NAMED: usize = 20;
 
-/// What one person asked for, on its way.
+/// One person's request, while it is carried out.
 struct Open<'a> {
     asked: &'a Asked,
-    /// A change was sent and not answered: it may be written.
+    /// Whether a change was sent but not answered, so that it may be written.
     may_be_done: bool,
     end: Option<Result<Answered, Refused>>,
 }
 
-/// Pauses and resumes as several people ask. That it holds on a carrier is to be waited for with
-/// [`wait_for_carriers`].
+/// Pauses and resumes for several people. After a pause, wait for carriers with [`wait_for_carriers`].
 pub async fn change<S: Store>(
     store: &Mutex<S>,
     schedule: &Schedule,
@@ -72,14 +71,14 @@ impl Open<'_> {
     }
 }
 
-/// What is to be written for one of them.
+/// The part of a write that one request needs.
 struct Part {
-    /// Which.
+    /// The index of the request.
     index: usize,
     answers: Vec<(Subject, Option<Pause>, Option<Pause>, bool)>,
 }
 
-/// Writes once what can be written together; the rest stays open.
+/// Writes what can be written together; the other requests stay open.
 async fn write<S: Store>(
     store: &Mutex<S>,
     schedule: &Schedule,
@@ -96,7 +95,7 @@ async fn write<S: Store>(
                 continue;
             }
         };
-        // One after the other where they mean the same.
+        // Requests for the same subject are written one after the other.
         let is_free = wanted.iter().all(|wanted| !taken.contains(&wanted.subject));
         if !is_free || request.subjects.len() + wanted.len() > MAX_PAUSES_CHANGED {
             continue;
@@ -124,15 +123,14 @@ async fn write<S: Store>(
                     format!("more than {MAX_PAUSED} entries and tags would be paused; pause a tag");
                 one.end = Some(Err(Refused::NotChanged(text)));
             }
-            // What was written shows when it is read again.
+            // The next read shows whether it was written.
             Err(StoreError::Unanswered(_)) if !one.may_be_done => one.may_be_done = true,
             Err(error) => one.fail(error),
         }
     }
 }
 
-/// Adds a subject to what is written, if it changes. Gives the pauses before and after, and whether they
-/// differ.
+/// Adds a subject to the write if it changes. Returns the pauses before and after, and whether they differ.
 fn edit(
     Wanted { subject, wish }: Wanted,
     read: &PausesRead,
@@ -202,8 +200,8 @@ fn answer(
     answered
 }
 
-/// After pausing, waits until carriers are handed nothing more of the entries; gives those of which a
-/// message may still go, when that takes too long.
+/// After a pause, waits until carriers publish none of the entries' messages any more. If that takes too long,
+/// returns the entries with a message that may still go.
 pub async fn wait_for_carriers<S: Store>(
     store: &Mutex<S>,
     schedule: &Schedule,

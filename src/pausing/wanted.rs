@@ -1,4 +1,4 @@
-//! What is meant by what somebody asks for.
+//! Works out what a request means.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use crate::schedule::pause::{MAX_NOTE, Subject, Wish, fit_by, fit_note};
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::{MAX_PAUSES_CHANGED, PausesRead};
 
-/// What is wanted of one subject.
+/// A request's meaning for one subject.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) subject: Subject,
     pub(super) wish: Wish,
 }
 
-/// What is asked for, subject by subject.
+/// Splits a request into its subjects.
 pub(super) fn wanted(
     asked: &Asked,
     schedule: &Schedule,
@@ -39,13 +39,13 @@ pub(super) fn wanted(
     subjects.into_iter().map(wanted).collect()
 }
 
-/// Each once, in the order in which they are named.
+/// The subjects in the order in which they are named, each once.
 fn subjects(
     asked: &Asked,
     schedule: &Schedule,
     read: &PausesRead,
 ) -> Result<Vec<Subject>, Refused> {
-    // What has left the schedule can be resumed.
+    // Entries and tags that have left the schedule can be resumed.
     let is_left = |subject: &Subject| {
         let (pauses, _) = read.of(subject);
         asked.resume && pauses.iter().any(|pause| pause.is_in_force(read.now))
@@ -85,7 +85,7 @@ fn tags(entry: &Entry) -> impl Iterator<Item = &str> {
     entry.about.iter().flat_map(|about| &about.tags).map(|tag| &**tag)
 }
 
-/// When a pause ends by itself.
+/// Reads when a pause ends by itself.
 fn end(text: &str, subject: &Subject, schedule: &Schedule, now: UnixMs) -> Result<UnixMs, Refused> {
     let invalid = |why: String| Refused::Invalid(format!("--until: {why}"));
     let until = match duration::parse(text) {
@@ -98,7 +98,7 @@ fn end(text: &str, subject: &Subject, schedule: &Schedule, now: UnixMs) -> Resul
     Ok(until)
 }
 
-/// The instant at which the clock of the entries' zone shows that time.
+/// Reads a wall time as an instant in the entries' zone.
 fn wall_time(text: &str, subject: &Subject, schedule: &Schedule) -> Result<UnixMs, String> {
     let covered = schedule.entries.iter().filter(|entry| subject.covers(entry));
     let mut zones = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! Writes the pauses that people ask a replica for. It has a store of its own, so that neither a busy loop nor a
-//! slow answer holds anything up, and gathers requests for a moment to write them together.
+//! Writes the pauses that people request from a replica. It has its own store, so that neither a busy loop nor a
+//! slow answer delays it, and gathers requests for a moment to write them together.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::manual::Refused;
 use crate::schedule::Schedule;
 use crate::store::contract::Store;
 
-/// What comes within so long is written at once.
+/// Requests that arrive within this time are written together.
 const GATHER: Duration = Duration::from_millis(10);
-/// At most so much of it.
+/// The maximum number of requests written together.
 const MAX_GATHERED: usize = 100;
 
 /// A handle of the writer.
@@ -24,7 +24,7 @@ pub struct PauseWriter {
     changed: watch::Receiver<u64>,
 }
 
-/// Receives what came of it.
+/// Receives the result.
 pub type Answer = oneshot::Sender<Result<Answered, Refused>>;
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ struct Job {
 }
 
 impl PauseWriter {
-    /// Answers from now on, in a task of its own, until the last handle is gone.
+    /// Starts a task that answers requests until the last handle is dropped.
     pub fn open(store: impl Store) -> PauseWriter {
         let (jobs, asked) = mpsc::unbounded_channel();
         let (writes, changed) = watch::channel(0);
@@ -43,13 +43,13 @@ impl PauseWriter {
         PauseWriter { jobs, changed }
     }
 
-    /// Pauses or resumes entries of this schedule. It is answered once that holds.
+    /// Pauses or resumes entries of this schedule. The answer comes once the change is in force.
     pub fn ask(&self, asked: Asked, schedule: Arc<Schedule>, answer: Answer) {
-        // Once the task has ended, the answer is dropped.
+        // If the task has ended, the answer is dropped.
         let _ = self.jobs.send(Job { asked, schedule, answer });
     }
 
-    /// Comes back when something was written here since the last call.
+    /// Waits until something has been written here since the last call.
     pub async fn changed(&mut self) {
         if self.changed.changed().await.is_err() {
             std::future::pending().await
@@ -76,7 +76,7 @@ async fn serve<S: Store>(
         let done = change(&store, &schedule, &wishes).await;
         writes.send_modify(|count| *count += 1);
         for (job, done) in jobs.into_iter().zip(done) {
-            // Others need not wait for its carriers.
+            // Other requests need not wait for this one's carriers.
             let store = Arc::clone(&store);
             tokio::spawn(async move {
                 let answer = hold(&store, &job, done).await;
@@ -86,7 +86,7 @@ async fn serve<S: Store>(
     }
 }
 
-/// Waits until a pause holds on carriers, too.
+/// Waits until a pause is in force on carriers, too.
 async fn hold<S: Store>(
     store: &Mutex<S>,
     job: &Job,

@@ -1,4 +1,4 @@
-//! The campaign of one replica, and its way to the lease.
+//! One replica's campaign, and its link to the lease.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::core::campaign::{Action, Answer, Event, Log, Named, Request, Writes};
 use crate::leader::lease::LeaseTimes;
 use crate::store::contract::{Store, StoreError};
 
-/// Who cannot publish, while somebody else is fit to lead, has made way after so long.
+/// The time in which a leader that cannot publish has resigned, if another replica can lead.
 const MAKES_WAY_WITHIN: Duration = Duration::from_secs(3 * TTL.as_secs());
 
 impl World {
-    /// Has a campaign decide, and does what it says.
+    /// Passes an event to a campaign and performs the actions.
     pub(super) fn campaign(&mut self, index: usize, event: Event) {
         let (now, number) = (self.clocks(), self.replicas[index].number);
         for action in self.replicas[index].campaign.handle(event, now) {
@@ -40,7 +40,7 @@ impl World {
         self.replicas[index].campaign_wakes_at = self.instant(wake);
     }
 
-    /// How a scheduler's writes fare.
+    /// Notes how a scheduler's writes are going.
     pub(super) fn on_writes(&mut self, index: usize, writes: Writes) {
         let number = self.replicas[index].number;
         let since = match writes {
@@ -53,7 +53,7 @@ impl World {
         self.report_soon(number, Input::Campaign(Event::Writes(writes)));
     }
 
-    /// A lead that cannot publish is left.
+    /// Checks that a leader that cannot publish has resigned in time.
     fn check_that_it_can_publish(&self, index: usize) {
         let Some(since) = self.replicas[index].stuck_since else { return };
         let since = since.max(self.disturbed_until + TTL);
@@ -95,14 +95,14 @@ impl World {
         self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
     }
 
-    /// A request of a campaign reaches the store.
+    /// A campaign's request reaches the store.
     pub(super) fn arrive_from_campaign(&mut self, number: u64, id: RequestId, request: Request) {
         if self.now < self.store_back_at {
             return self.leave_unanswered(number, id);
         }
         if self.now < self.hung_until {
             self.leave_unanswered(number, id);
-            // It is carried out later, and nobody waits for it any more.
+            // It is carried out later, when nobody waits for it any more.
             return self.put_on_wire(self.hung_until, number, Happening::Asks(id, request));
         }
         let needs_room = matches!(request, Request::Acquire(_) | Request::Announce(_));

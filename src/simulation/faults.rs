@@ -1,4 +1,4 @@
-//! What goes wrong in a simulation.
+//! The faults of a simulation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ const RECORD_DAMAGES: [Damage; 3] =
     [Damage::RegistrationsDeleted, Damage::ProgressDeleted, Damage::MarkerDeleted];
 
 impl World {
-    /// Something goes wrong. Gives what, if it could at this time.
+    /// Causes a fault. Returns which, if it was possible at this time.
     pub(super) fn strike(&mut self, leader: usize) -> Option<&'static str> {
         let length = self.within(HOUR / 2);
         let fault = FAULTS[self.rng.usize(..FAULTS.len())];
@@ -64,12 +64,12 @@ impl World {
         has_struck.then_some(fault)
     }
 
-    /// The leader, and its way to the store.
+    /// Faults of the leader and its link to the store.
     fn strike_replica(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         match fault {
             "crash" => self.crash(leader, length / 20),
             "stopped" => {
-                // Stopped: wakes up believing that it still leads.
+                // Stopped: when it resumes, it still believes that it leads.
                 self.replicas[leader].stopped_until = Some(self.now + length / 10);
                 self.disturb(length / 10);
             }
@@ -87,7 +87,7 @@ impl World {
         true
     }
 
-    /// Single messages.
+    /// Faults of single messages.
     fn strike_wire(&mut self, fault: &str, length: Duration) -> bool {
         match fault {
             "lost request" => self.lose = Some(Loss::Request),
@@ -105,7 +105,7 @@ impl World {
         true
     }
 
-    /// The store.
+    /// Faults of the store.
     fn strike_store(&mut self, fault: &str, length: Duration) -> bool {
         match fault {
             "store hangs" => {
@@ -126,11 +126,11 @@ impl World {
         true
     }
 
-    /// What the store holds.
+    /// Faults of the store's data.
     fn strike_records(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         let is_clock_right = self.offset_ms == 0;
         match fault {
-            // What was sent ahead of its time is known from the journal only.
+            // Only the journal says what was sent ahead of its time.
             "journal lost" if is_clock_right => {
                 self.ledger.lose_journal();
                 self.damage(leader, &JOURNAL_DAMAGES, length);
@@ -161,7 +161,7 @@ impl World {
         true
     }
 
-    /// The clocks.
+    /// Faults of the clocks.
     fn strike_clock(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         let is_clock_right = self.offset_ms == 0;
         match fault {
@@ -179,7 +179,7 @@ impl World {
                 let offset_ms = if is_ahead { by_ms } else { -by_ms };
                 self.set_clock(offset_ms, offset_ms);
                 self.due.insert(Due::ClockRight, self.now + length / 10);
-                // What is held then is not held by that clock.
+                // A pause that begins then does not end by that clock.
                 if is_ahead && self.rng.bool() {
                     self.store.set_refusal("fragile", Some("WRONGTYPE"));
                     self.due.insert(Due::QueueMended, self.now + length / 10);
@@ -190,14 +190,14 @@ impl World {
         true
     }
 
-    /// Nothing is wrong, but something changes.
+    /// No fault, but a change made by people.
     fn let_people_act(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         let is_clock_right = self.offset_ms == 0;
         match fault {
             "paused" if self.ledger.paused.is_none() => {
                 let next = self.replicas[leader].scheduler.plans().and_then(Planner::next_due);
                 match next.filter(|_| self.rng.bool()) {
-                    // While what is due then is on its way.
+                    // While slots due then are in flight.
                     Some((due, _)) => {
                         let at = due.max(self.now) + self.within(SECOND / 200);
                         self.due.insert(Due::Paused, at);
@@ -206,7 +206,7 @@ impl World {
                 }
                 self.due.insert(Due::Resumed, self.now + length);
             }
-            // While a clock is wrong, what is edited is passed over with what was sent.
+            // While a clock is wrong, edits skip whatever lies among sent slots.
             "edit" if is_clock_right => {
                 // Slots of the old timing come due meanwhile.
                 if self.rng.bool() {
@@ -231,7 +231,7 @@ impl World {
         self.ledger.paused = Some(subject);
     }
 
-    /// Files are edited that name one of the edited entries.
+    /// An edited entry gets another period.
     pub(super) fn edit(&mut self, entry: usize) {
         self.periods[entry] = PERIODS[self.rng.usize(..PERIODS.len())];
         self.files = entries::files(&self.fixed, self.periods);
@@ -246,7 +246,7 @@ impl World {
         self.disturb(length);
     }
 
-    /// A process ends; a new one with no memory starts after a while.
+    /// A process ends; a new one without memory starts after a while.
     pub(super) fn crash(&mut self, index: usize, after: Duration) {
         let (seed, on_same_machine) = (self.rng.u64(..), self.rng.bool());
         let next = Replica::new(self.started, self.now + after, &self.files, seed);
@@ -258,7 +258,7 @@ impl World {
         self.disturb(after);
     }
 
-    /// Something is deleted, and perhaps the leader is gone at the same time.
+    /// Something is deleted, and perhaps the leader ends at the same time.
     fn damage(&mut self, leader: usize, damages: &[Damage], length: Duration) {
         self.store.damage(damages[self.rng.usize(..damages.len())]);
         if self.rng.bool() {

@@ -1,5 +1,5 @@
-//! One scheduler process, and the way from it to the store: the service's own decisions, with requests and
-//! answers that take their time and get lost.
+//! One scheduler process and its link to the store: the service's own decisions, with requests and answers that
+//! take time and get lost.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
@@ -26,67 +26,67 @@ use crate::store::contract::{Batch, Exception, Register, Reply, Settle, Store, S
 use crate::store::memory::MemoryStore;
 use crate::tzdata::Tzdata;
 
-/// Read once: it takes longer than a day of a simulation.
+/// Read once: reading takes longer than simulating a day.
 static ZONES: LazyLock<Arc<Tzdata>> = LazyLock::new(|| Arc::new(Tzdata::bundled()));
-/// No answer takes longer.
+/// The maximum time for an answer.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// While nothing is wrong, whatever is due goes within this time.
+/// The time in which a due slot is sent while nothing is wrong.
 const MAX_LATENESS: Duration = Duration::from_secs(60);
 
 /// One scheduler process.
 pub(super) struct Replica {
-    /// No other process has the same.
+    /// The process's number, unique in the simulation.
     pub(super) number: u64,
     pub(super) scheduler: Scheduler,
     pub(super) wake_at: UnixMs,
     pub(super) campaign: Campaign,
     pub(super) campaign_wakes_at: UnixMs,
-    /// Under which it announces itself.
+    /// The name that it announces itself under.
     pub(super) name: Arc<str>,
-    /// As its campaign says.
+    /// Its lease according to its campaign.
     pub(super) lease: Option<Lease>,
-    /// Under which it has asked for the lease.
+    /// The holder's names that it has asked for the lease under.
     pub(super) names: Vec<String>,
-    /// Under which processes have asked that were on its machine before it.
+    /// The holder's names of earlier processes on its machine.
     pub(super) gone: Arc<[String]>,
-    /// The process is stopped.
+    /// The process is stopped until then.
     pub(super) stopped_until: Option<UnixMs>,
-    /// What has arrived meanwhile.
+    /// What has arrived while it is stopped.
     inbox: VecDeque<Input>,
-    /// Nothing gets from it to the store, or back.
+    /// Nothing passes between it and the store until then.
     pub(super) cut_until: UnixMs,
-    /// Batches are lost …
+    /// Until then, batches are lost …
     pub(super) narrow_until: UnixMs,
-    /// … that have so many slots or more.
+    /// … that have at least this many slots.
     pub(super) lost_from: usize,
-    /// Since when nothing that it writes is answered.
+    /// Since when its writes are not answered.
     pub(super) stuck_since: Option<UnixMs>,
-    /// Over which it writes.
+    /// The link that it writes over.
     link: Link,
-    /// Over which it campaigns.
+    /// The link that it campaigns over.
     pub(super) lease_link: Link,
     /// The tenure and the schedule whose entries are known to be live.
     known: Option<(u64, Arc<Schedule>)>,
     tenures: u64,
 }
 
-/// The way to the store.
+/// A link to the store.
 #[derive(Default)]
 pub(super) struct Link {
     /// When the last request arrives.
     pub(super) arrives: UnixMs,
-    /// A packet was lost: nothing comes through until its connection is given up.
+    /// A packet was lost: nothing gets through until the connection is dropped.
     stuck_until: UnixMs,
 }
 
-/// What a replica takes in.
+/// Something that a replica handles.
 #[derive(Debug)]
 pub(super) enum Input {
     Scheduler(Event),
     Campaign(campaign::Event),
 }
 
-/// What is on its way.
+/// Something in flight.
 pub(super) enum Happening {
     /// A request reaches the store.
     Arrives { id: RequestId, request: Box<Request>, facts: Facts, is_answered: bool },
@@ -98,12 +98,12 @@ pub(super) enum Happening {
     Reports(Box<Input>),
 }
 
-/// What whoever sees everything notes when a request is made.
+/// What the observer notes when a request is made.
 pub(super) struct Facts {
     schedule: Option<Arc<Schedule>>,
-    /// For each line, how far its entry had come before.
+    /// For each line, the progress of its entry before.
     from: Vec<UnixMs>,
-    /// Everything before was settled in order, so the slots that a line stands for can be counted.
+    /// Whether everything before was settled in order, so that the slots of a line can be counted.
     is_plain: Vec<bool>,
 }
 
@@ -151,7 +151,7 @@ impl Replica {
         }
     }
 
-    /// When it does something again, if nothing happens to it.
+    /// When it acts again if nothing happens to it.
     pub(super) fn next(&self) -> UnixMs {
         self.stopped_until.unwrap_or(self.wake_at.min(self.campaign_wakes_at))
     }
@@ -168,16 +168,16 @@ impl World {
         Now { since_boot, wall: UnixMs(self.now.0 + self.machine_offset_ms) }
     }
 
-    /// When that is.
+    /// Converts a time since boot to an instant.
     pub(super) fn instant(&self, at: SinceBoot) -> UnixMs {
         match at {
             SinceBoot::NEVER => FOREVER,
-            // Time here goes by whole milliseconds.
+            // Time moves in whole milliseconds here.
             at => self.start + at.0.saturating_sub(BOOT) + Duration::from_millis(1),
         }
     }
 
-    /// A process that was stopped goes on.
+    /// A stopped process continues.
     pub(super) fn go_on(&mut self, index: usize) {
         self.replicas[index].stopped_until = None;
         for input in std::mem::take(&mut self.replicas[index].inbox) {
@@ -187,7 +187,7 @@ impl World {
         self.take_in(index, Input::Campaign(campaign::Event::Wake));
     }
 
-    /// What happens to a replica, if that runs still.
+    /// Passes an input to a replica, if it still runs.
     pub(super) fn report(&mut self, number: u64, input: Input) {
         let Some(index) = self.replicas.iter().position(|replica| replica.number == number) else {
             return;
@@ -206,13 +206,13 @@ impl World {
         }
     }
 
-    /// Reports it a little later.
+    /// Passes an input to a replica a little later.
     pub(super) fn report_soon(&mut self, number: u64, input: Input) {
         let at = self.now + self.within(SECOND / 500);
         self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
     }
 
-    /// Has a replica decide, and does what it says.
+    /// Passes an event to a scheduler and performs the actions.
     fn handle(&mut self, index: usize, event: Event) {
         if let Event::Answered(_, Ok(Answer::Snapshot(snapshot))) = &event {
             let replica = &self.replicas[index];
@@ -265,7 +265,7 @@ impl World {
         }
     }
 
-    /// Entries have become live, or have left.
+    /// Notes entries that have become live or have left.
     fn look_at_entries(&mut self, index: usize) {
         let replica = &mut self.replicas[index];
         let Some(planner) = replica.scheduler.plans() else { return };
@@ -293,7 +293,7 @@ impl World {
         self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
     }
 
-    /// A request goes to the store.
+    /// Sends a request to the store.
     fn send(&mut self, index: usize, id: RequestId, request: Request) {
         let (now, delay) = (self.now, self.within(SECOND / 200));
         let facts = self.facts(index, &request);
@@ -334,7 +334,7 @@ impl World {
         self.put_on_wire(arrives, number, Happening::Arrives { id, request, facts, is_answered });
     }
 
-    /// How far the entries of a request had come.
+    /// The progress of a request's entries.
     fn facts(&self, index: usize, request: &Request) -> Facts {
         let scheduler = &self.replicas[index].scheduler;
         let names: Vec<(&Arc<str>, UnixMs)> = match request {
@@ -362,7 +362,7 @@ impl World {
         facts
     }
 
-    /// What happens next on the wire.
+    /// Handles the next event in flight.
     pub(super) fn arrive(&mut self, number: u64, happening: Happening) {
         match happening {
             Happening::Reports(input) => self.report(number, *input),
@@ -412,7 +412,7 @@ impl World {
         }
     }
 
-    /// The store does what it is asked, and somebody who sees everything notes it.
+    /// The store carries out a request, and the observer takes note.
     fn carry_out(&mut self, request: Request, facts: &Facts) -> Result<Answer, StoreError> {
         let is_write = !is_read(&request);
         if is_write && self.now < self.full_until {
@@ -488,7 +488,7 @@ impl World {
         self.counted(reply)
     }
 
-    /// Counts how often each guard has refused.
+    /// Counts the refusals of each guard.
     fn counted(&mut self, reply: Reply) -> Reply {
         let guard = match &reply {
             Reply::Written { .. } => return reply,
@@ -502,7 +502,7 @@ impl World {
         reply
     }
 
-    /// The store has recorded a line of a request.
+    /// Notes a line that the store has recorded.
     fn note(&mut self, facts: &Facts, index: usize, line: Line, queue: &Arc<str>) {
         let (from, at) = (facts.from[index], self.store_now());
         let event = Recorded { from, line, queue: Arc::clone(queue), at };
@@ -531,12 +531,12 @@ pub(super) enum Loss {
     Reply,
 }
 
-/// The outcome of what takes no time.
+/// The output of a future that is ready at once.
 pub(super) fn answer_of<T>(future: impl Future<Output = T>) -> T {
     answer(async { Ok(future.await) })
 }
 
-/// What a replica says, in short.
+/// A log event in short.
 fn in_short(log: &Log) -> String {
     match log {
         Log::Recorded { items, .. } => format!("recorded {} items", items.len()),
