@@ -1,45 +1,45 @@
-//! What pausing and resuming make of the pauses of one subject.
+//! How pausing and resuming change the pauses of one subject.
 
 use super::{MAX_KEPT, Pause};
 use crate::schedule::unix_ms::UnixMs;
 
-/// The instant at which the store writes, by its clock.
+/// Stands for the time by the store's clock at which it writes.
 pub const AT_WRITE: UnixMs = UnixMs::MAX;
 
-/// What somebody asks for.
+/// A request to pause or resume one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// Nothing goes until then, or until somebody resumes.
+    /// Send nothing until then, or until somebody resumes.
     Pause {
-        /// When it ends by itself.
+        /// When the pause ends by itself.
         until: Option<UnixMs>,
         /// Who asks.
         by: Option<Box<str>>,
-        /// Why; `None` leaves the note as it is.
+        /// Why; `None` keeps the note.
         note: Option<Box<str>>,
     },
-    /// The pause ends now.
+    /// End the pause now.
     Resume,
 }
 
-/// What comes of it.
+/// The effect of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// It is so already; the pause that is in force, if there is one.
+    /// Nothing changes; the pause in force, if there is one.
     Unchanged(Option<Pause>),
-    /// This is to be written, where [`AT_WRITE`] is the instant at which it is.
+    /// These pauses must be written, where [`AT_WRITE`] stands for the time of writing.
     Write {
-        /// The pauses of the subject from then on.
+        /// The subject's pauses after that.
         pauses: Vec<Pause>,
-        /// Something may not go that may now.
+        /// Whether something is forbidden that is allowed now.
         forbids: bool,
-        /// The pause that was in force.
+        /// The pause that was in force before.
         before: Option<Pause>,
     },
 }
 
 impl Wish {
-    /// What it makes of the pauses of a subject, now that the store's clock shows `now`.
+    /// Applies the request to a subject's pauses; `now` is the store's clock.
     #[must_use]
     pub fn edit(&self, pauses: &[Pause], now: UnixMs) -> Edit {
         let (in_force, ended): (Vec<&Pause>, Vec<&Pause>) =
@@ -75,7 +75,7 @@ impl Wish {
     }
 }
 
-/// Joins the two oldest pauses: what lies between them counts as paused, too.
+/// Joins the two oldest pauses: the time between them counts as paused, too.
 fn join_oldest(pauses: &mut Vec<Pause>) {
     let oldest = pauses.remove(0);
     if let Some(next) = pauses.first_mut() {
@@ -84,7 +84,7 @@ fn join_oldest(pauses: &mut Vec<Pause>) {
     }
 }
 
-/// The pauses once the store has written them.
+/// The pauses after the store has written them at `now`.
 #[must_use]
 pub fn at_write(mut pauses: Vec<Pause>, now: UnixMs) -> Vec<Pause> {
     let fill_in = |instant: UnixMs| if instant == AT_WRITE { now } else { instant };
@@ -95,8 +95,8 @@ pub fn at_write(mut pauses: Vec<Pause>, now: UnixMs) -> Vec<Pause> {
     pauses
 }
 
-/// The pauses without those that have ended and whose end every entry has come past, which `is_past` says;
-/// `None`: it is all of them.
+/// The pauses without those that are over and whose end every entry has passed, according to `is_past`; `None`
+/// if all of them stay.
 #[must_use]
 pub fn pruned(
     pauses: &[Pause],
@@ -144,7 +144,7 @@ mod tests {
         let end = Pause { until: Some(NOW), ..begun.clone() };
         assert_eq!((&ended, forbids, before), (&vec![end], false, Some(begun)));
         assert_eq!(Wish::Resume.edit(&ended, NOW), Edit::Unchanged(None));
-        // The next one leaves it alone.
+        // The next pause leaves it alone.
         let (again, forbids, _) = written(wish(None, None).edit(&ended, NOW));
         assert_eq!((again.len(), &again[0], forbids), (2, &ended[0], true));
     }
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(pruned(&pauses, NOW, past(99)), None);
         assert_eq!(pruned(&pauses, NOW, past(100)), Some(pauses[1..].to_vec()));
         assert_eq!(pruned(&pauses, NOW, past(i64::MAX)), Some(pauses[2..].to_vec()));
-        // They are in force still.
+        // They are still in force.
         assert_eq!(pruned(&pauses, UnixMs(50), past(i64::MAX)), None);
     }
 }

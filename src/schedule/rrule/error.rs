@@ -1,4 +1,4 @@
-//! What is wrong with a recurrence, where, and what to write instead.
+//! Errors of recurrences: what is wrong, where, and what to write instead.
 
 use std::ops::Range;
 
@@ -13,11 +13,11 @@ use crate::schedule::token::Token;
 pub struct RruleError {
     /// What is wrong.
     pub problem: Problem,
-    /// Where it stands in the text, in bytes.
+    /// Its position in the text, in bytes.
     pub span: Range<usize>,
 }
 
-/// What can be wrong with a recurrence. Texts in it are as written, shortened.
+/// What is wrong with a recurrence. Texts in it are as written, shortened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each says it in its message")]
 pub enum Problem {
@@ -95,12 +95,12 @@ pub enum Problem {
     NeverComes,
 }
 
-/// The numbers that a part takes.
+/// The numbers that a part allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed {
     pub(super) least: u32,
     pub(super) greatest: u32,
-    /// Also with a sign.
+    /// Whether a sign is allowed.
     pub(super) signed: bool,
 }
 
@@ -109,7 +109,7 @@ impl Allowed {
         Allowed { least, greatest, signed: false }
     }
 
-    /// From 1, or from the end.
+    /// From 1, or counted from the end.
     pub(super) const fn signed(greatest: u32) -> Allowed {
         Allowed { least: 1, greatest, signed: true }
     }
@@ -124,7 +124,8 @@ impl std::fmt::Display for Allowed {
 }
 
 pub(super) const FREQS: &str = "YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY, MINUTELY, SECONDLY";
-/// Dates before it are in nobody's schedule; the calendar's arithmetic begins not long before.
+/// The first year allowed: schedules need no earlier dates, and the calendar's arithmetic begins not long
+/// before.
 pub(super) const FIRST_YEAR: u32 = 1600;
 
 fn advice(near: &Option<String>, otherwise: &str) -> String {
@@ -141,7 +142,7 @@ impl Problem {
 }
 
 impl Token<'_> {
-    /// As messages quote it.
+    /// The text as quoted in messages.
     pub(super) fn quoted(self) -> Box<str> {
         const LONGEST: usize = 40;
         let mut quoted: String =
