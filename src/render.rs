@@ -15,9 +15,9 @@ use crate::store::contract::Write;
 
 /// The maximum number of slots in one request, which keeps Redis busy for half a millisecond. Larger requests
 /// are slower, because their messages exceed the caches.
-pub const BATCH: usize = 125;
+pub const MAX_BATCH_SLOTS: usize = 125;
 /// The size of a batch's messages, in bytes, at which the batch is cut.
-const BATCH_BYTES: usize = 4 << 20;
+const MAX_BATCH_BYTES: usize = 4 << 20;
 
 /// A message for a store or a carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,11 +209,11 @@ fn expires_at(entry: &Entry, slot: UnixMs, kind: Kind, now: UnixMs) -> Option<Un
 /// Splits a plan into batches; the items of one entry stay together.
 #[must_use]
 pub fn batches(items: &[Item]) -> Vec<&[Item]> {
-    let mut batches = Vec::with_capacity(items.len() / BATCH + 1);
+    let mut batches = Vec::with_capacity(items.len() / MAX_BATCH_SLOTS + 1);
     let mut start = 0;
     let mut end = 0;
     for run in items.chunk_by(|a, b| a.entry == b.entry) {
-        if end > start && end + run.len() - start > BATCH {
+        if end > start && end + run.len() - start > MAX_BATCH_SLOTS {
             batches.push(&items[start..end]);
             start = end;
         }
@@ -239,7 +239,7 @@ pub fn render<'a>(
     let mut writes = Vec::with_capacity(items.len());
     let mut task_ids = Vec::with_capacity(items.len());
     for item in items {
-        if size > BATCH_BYTES {
+        if size > MAX_BATCH_BYTES {
             break;
         }
         let (write, task_id) = renderer.write(entry(item.entry), item, now, rng);
@@ -294,10 +294,10 @@ mod tests {
 
     #[test]
     fn no_entry_is_spread_over_two_batches() {
-        let items = items(&[(0, 30), (1, 50), (2, 46), (3, BATCH), (4, 1)]);
+        let items = items(&[(0, 30), (1, 50), (2, 46), (3, MAX_BATCH_SLOTS), (4, 1)]);
         let cut = batches(&items);
         let sizes: Vec<_> = cut.iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [80, 46, BATCH, 1]);
+        assert_eq!(sizes, [80, 46, MAX_BATCH_SLOTS, 1]);
         assert!(batches(&[]).is_empty());
     }
 }

@@ -22,10 +22,10 @@ use std::time::Duration;
 use self::entries::{EDITED, PERIODS};
 use self::faults::FAULTS;
 use self::ledger::Ledger;
-use self::replica::{Happening, Input, Loss, Replica};
+use self::replica::{Input, Loss, Packet, Replica};
 use crate::carrier::memory::MemoryCarrier;
 use crate::core::{self, Event};
-use crate::schedule::pause::Wish;
+use crate::schedule::pause::PauseRequest;
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::sample::{DAY, HOUR};
 use crate::schedule::{Entry, Schedule, UnixMs};
@@ -54,7 +54,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MAX_TURNS: u64 = 1_000_000;
 const FOREVER: UnixMs = UnixMs::MAX;
 /// How long the machines have run.
-const BOOT: Duration = Duration::from_secs(1_000_000);
+const UPTIME: Duration = Duration::from_secs(1_000_000);
 /// 2027-01-01T00:00:00Z
 const YEAR: UnixMs = UnixMs::from_secs(1_798_761_600);
 const QUEUES: [&str; 3] = ["celery", "fragile", "small"];
@@ -84,9 +84,9 @@ enum Due {
     /// The store is restored to its checkpoint.
     RollBack,
     /// The queue takes messages again.
-    QueueMended,
+    QueueRepaired,
     /// The carrier takes messages again.
-    CarrierMended,
+    CarrierRepaired,
     /// Workers empty all queues.
     Shift,
 }
@@ -122,7 +122,7 @@ struct World {
     machine_offset_ms: i64,
     carrier: MemoryCarrier,
     /// Messages in flight, by arrival, with the number of their replica.
-    wire: BTreeMap<(UnixMs, u64), (u64, Happening)>,
+    wire: BTreeMap<(UnixMs, u64), (u64, Packet)>,
     sequence: u64,
     /// The number of events within this hour.
     turns: u64,
@@ -149,7 +149,7 @@ struct World {
     /// Until then, perhaps no replica can lead.
     disturbed_until: UnixMs,
     /// The number of times that a leader resigned because it could not publish.
-    made_way: u64,
+    stuck_resignations: u64,
 }
 
 impl World {
@@ -205,7 +205,7 @@ impl World {
             faults: BTreeMap::new(),
             troubled_at: start,
             disturbed_until: start,
-            made_way: 0,
+            stuck_resignations: 0,
         }
     }
 
@@ -274,8 +274,8 @@ impl World {
                 self.happen(due);
             }
             while let Some(first) = self.wire.first_entry().filter(|first| first.key().0 <= now) {
-                let (number, happening) = first.remove();
-                self.arrive(number, happening);
+                let (number, packet) = first.remove();
+                self.arrive(number, packet);
             }
             for index in 0..self.replicas.len() {
                 self.wake(index);
@@ -288,15 +288,15 @@ impl World {
         let (wakes, campaigns) = (*wake_at <= self.now, *campaign_wakes_at <= self.now);
         if let Some(until) = stopped_until {
             if *until <= self.now {
-                self.go_on(index);
+                self.resume_process(index);
             }
             return;
         }
         if campaigns {
-            self.take_in(index, Input::Campaign(core::campaign::Event::Wake));
+            self.handle_input(index, Input::Campaign(core::campaign::Event::Wake));
         }
         if wakes {
-            self.take_in(index, Input::Scheduler(Event::Wake));
+            self.handle_input(index, Input::Scheduler(Event::Wake));
         }
     }
 
@@ -330,18 +330,18 @@ impl World {
                 }
                 self.set_clock(0, 0);
             }
-            Due::CarrierMended => self.carrier.set_fault("carried", None),
+            Due::CarrierRepaired => self.carrier.set_fault("carried", None),
             Due::ClockBehind => self.set_clock_behind_back(),
             Due::Paused if self.ledger.paused.is_some() => {}
             Due::Paused => self.pause(),
             Due::Resumed => {
                 self.due.remove(&Due::Paused);
                 if let Some(subject) = self.ledger.paused.take() {
-                    self.wish(&subject, &Wish::Resume);
+                    self.request(&subject, &PauseRequest::Resume);
                 }
             }
             Due::RollBack => self.roll_back(),
-            Due::QueueMended => {
+            Due::QueueRepaired => {
                 // Slots of the old timing are open.
                 if self.offset_ms == 0 && self.rng.bool() {
                     self.edit(0);
@@ -502,7 +502,7 @@ struct Totals {
     faults: BTreeMap<&'static str, u64>,
     refused: BTreeMap<&'static str, u64>,
     outcomes: BTreeMap<&'static str, u64>,
-    made_way: u64,
+    stuck_resignations: u64,
 }
 
 impl Totals {
@@ -522,9 +522,10 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
     let simulate_some = |thread: u64| {
         let mut totals = Totals::default();
         for n in (thread..seeds).step_by(usize::try_from(threads).unwrap()) {
-            let World { faults, refused, ledger, made_way, .. } = simulate(first.wrapping_add(n));
+            let World { faults, refused, ledger, stuck_resignations, .. } =
+                simulate(first.wrapping_add(n));
             totals.add(faults, refused, ledger.outcomes);
-            totals.made_way += made_way;
+            totals.stuck_resignations += stuck_resignations;
         }
         totals
     };
@@ -533,10 +534,10 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
             (0..threads).map(|thread| scope.spawn(move || simulate_some(thread))).collect();
         let mut totals = Totals::default();
         for thread in threads {
-            let Totals { faults, refused, outcomes, made_way } =
+            let Totals { faults, refused, outcomes, stuck_resignations } =
                 thread.join().expect("a seed has failed");
             totals.add(faults, refused, outcomes);
-            totals.made_way += made_way;
+            totals.stuck_resignations += stuck_resignations;
         }
         totals
     })
@@ -551,14 +552,14 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
         (None, Some(seeds)) => (fastrand::u64(..), seeds),
         (None, None) => (0, SEEDS),
     };
-    let Totals { faults, refused, outcomes, made_way } = simulate_all(first, seeds);
+    let Totals { faults, refused, outcomes, stuck_resignations } = simulate_all(first, seeds);
     println!(
-        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nmade way: {made_way}"
+        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nmade way: {stuck_resignations}"
     );
     if only.is_none() {
         assert!(GUARDS.iter().all(|guard| refused[guard] >= 20), "{refused:?}");
         assert!(FAULTS.iter().all(|fault| faults[fault] >= 100), "{faults:?}");
-        assert!(made_way >= 20, "{made_way}");
+        assert!(stuck_resignations >= 20, "{stuck_resignations}");
         assert!(outcomes.len() >= 9 && outcomes.values().all(|n| *n >= 20), "{outcomes:?}");
         let sent = ["scheduled", "catch_up", "resent"].map(|word| outcomes[word]);
         assert!(sent.iter().sum::<u64>() > outcomes.values().sum::<u64>() * 3 / 4, "{outcomes:?}");

@@ -26,7 +26,7 @@ pub use self::runtime_dir::Untrusted;
 pub use self::server::{Server, Serving};
 use crate::config::Identity;
 use crate::manual::{Backfill, Trigger};
-use crate::pausing::Asked;
+use crate::pausing;
 use crate::service::history;
 
 /// What can be asked of a running service.
@@ -50,8 +50,8 @@ pub enum Command {
     Trigger(Box<Trigger>),
     /// Answers [`crate::manual::Backfilled`] or [`crate::manual::Refused`].
     Backfill(Box<Backfill>),
-    /// Pauses or resumes; answers [`crate::pausing::Answered`] or [`crate::manual::Refused`].
-    Pause(Box<Asked>),
+    /// Pauses or resumes; answers [`crate::pausing::Response`] or [`crate::manual::Refused`].
+    Pause(Box<pausing::Request>),
     /// Answers as the question says; answered outside the service loop.
     Look(Question),
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::clock::SinceBoot;
-use crate::render::BATCH;
+use crate::render::MAX_BATCH_SLOTS;
 
 /// The size doubles again after this long without a time-out.
 const GROWS_AFTER: Duration = Duration::from_secs(60);
@@ -18,7 +18,7 @@ pub(super) struct BatchSize {
 
 impl Default for BatchSize {
     fn default() -> BatchSize {
-        BatchSize { slots: BATCH, grows_at: SinceBoot(Duration::ZERO) }
+        BatchSize { slots: MAX_BATCH_SLOTS, grows_at: SinceBoot(Duration::ZERO) }
     }
 }
 
@@ -35,8 +35,8 @@ impl BatchSize {
 
     /// Grows the size again if it is time; called when a request was answered.
     pub(super) fn grow(&mut self, now: SinceBoot) {
-        if self.slots < BATCH && now >= self.grows_at {
-            self.slots = (self.slots * 2).min(BATCH);
+        if self.slots < MAX_BATCH_SLOTS && now >= self.grows_at {
+            self.slots = (self.slots * 2).min(MAX_BATCH_SLOTS);
             self.grows_at = now + GROWS_AFTER;
         }
     }
@@ -54,7 +54,7 @@ mod tests {
         (0..10).for_each(|_| size.shrink(20, now));
         assert_eq!(size.slots(), 1);
         let mut sizes = Vec::new();
-        while size.slots() < BATCH {
+        while size.slots() < MAX_BATCH_SLOTS {
             size.grow(now);
             size.grow(now);
             sizes.push(size.slots());

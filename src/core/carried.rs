@@ -12,7 +12,7 @@ use super::scheduler::Scheduler;
 use super::{Action, Carried, Delivery, Now, Publish, Request, RequestId};
 use crate::carrier::PublishOutcome;
 use crate::queue::Queue;
-use crate::render::BATCH;
+use crate::render::MAX_BATCH_SLOTS;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action as Planned, Item};
 use crate::schedule::{Entry, Kind, Schedule};
@@ -162,7 +162,7 @@ impl Scheduler {
         }
         let (mut to_record, rest): (Vec<_>, Vec<_>) =
             self.carrying.returned.drain(..).partition(|returned| returned.settled().is_some());
-        self.carrying.returned = to_record.split_off(to_record.len().min(BATCH));
+        self.carrying.returned = to_record.split_off(to_record.len().min(MAX_BATCH_SLOTS));
         rest.into_iter().for_each(|returned| {
             self.on_returned(returned, now);
         });

@@ -31,7 +31,7 @@ pub struct QueueStatus {
 
 impl Counters {
     /// Shows the counters of a schedule's queues from now on. Those of earlier schedules stay.
-    pub(super) fn admit(&mut self, schedule: &Schedule) {
+    pub(super) fn add_queues(&mut self, schedule: &Schedule) {
         for entry in &schedule.entries {
             if self.scheduled.len() >= MAX_COUNTED_QUEUES {
                 break;
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn queues_of_the_schedule_are_shown_before_anything_is_counted() {
         let mut counters = Counters::default();
-        counters.admit(&schedule_of(&["mail", "images"]));
+        counters.add_queues(&schedule_of(&["mail", "images"]));
         counters.add(&"mail".into(), Outcome::Dispatched(Kind::Scheduled), 1);
         counters.add(&"typed".into(), Outcome::Dispatched(Kind::Manual), 1);
         counters.add(&"images".into(), Outcome::Skipped(SkipReason::Superseded), 7);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_that_the_store_has_lost_are_shown_as_before_and_go_on_from_there() {
+    fn counters_that_the_store_has_lost_are_shown_as_before_and_continue_from_there() {
         let mut counters = Counters::default();
         counters.read(stored(&[("mail", "scheduled", 40), ("mail", "too_late", 2)]));
         counters.read(stored(&[("mail", "scheduled", 3), ("mail", "manual", 1)]));
@@ -163,7 +163,7 @@ mod tests {
         let names: Vec<String> =
             (0..MAX_COUNTED_QUEUES + 10).map(|n| format!("queue-{n:04}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        counters.admit(&schedule_of(&names));
+        counters.add_queues(&schedule_of(&names));
         for name in &names {
             counters.add(&(*name).into(), Outcome::Dispatched(Kind::Scheduled), 1);
         }

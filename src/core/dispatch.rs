@@ -55,8 +55,8 @@ impl Scheduler {
             return Wake::NEVER;
         }
         self.release_queues(now);
-        self.keep_pauses(now);
-        if self.keep_up(&fence, lease) {
+        self.refresh_pauses(now);
+        if self.run_urgent_housekeeping(&fence, lease) {
             return Wake::NOW;
         }
         while let Some(slots) = self.next_slots(now) {
@@ -71,7 +71,7 @@ impl Scheduler {
         let next_release = self.troubles.next_release().unwrap_or(Wake::NEVER.since_boot);
         let wall = self.on_wall_clock(self.plan_at, now);
         let wake = Wake { wall, since_boot: next_release };
-        if self.pipe.is_empty() { self.keep_house(&fence, lease, wake, now) } else { wake }
+        if self.pipe.is_empty() { self.run_housekeeping(&fence, lease, wake, now) } else { wake }
     }
 
     /// The slots to send next.

@@ -35,7 +35,7 @@ const MANY_ENTRIES: usize = 100_000;
 /// The pause after the store could not fold or trim.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// The counters are read again after this long: others may have sent manual messages.
-const COUNTERS_EVERY: Duration = Duration::from_secs(10);
+const READ_COUNTERS_EVERY: Duration = Duration::from_secs(10);
 
 /// The state of the housekeeping tasks.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl Housekeeping {
     }
 
     fn counters_at(&self) -> Option<SinceBoot> {
-        self.counted_at.map(|at| at + COUNTERS_EVERY)
+        self.counted_at.map(|at| at + READ_COUNTERS_EVERY)
     }
 }
 
@@ -110,7 +110,7 @@ impl Trimming {
 
 impl Scheduler {
     /// Does one housekeeping task if there is time before `wake`.
-    pub(super) fn keep_house(
+    pub(super) fn run_housekeeping(
         &mut self,
         fence: &Fence,
         lease: &Lease,
@@ -124,7 +124,7 @@ impl Scheduler {
             Some(_) if self.unfolded.slots() >= FOLD_FROM => Some(at),
             oldest => oldest.map(|oldest| oldest + FOLD_AFTER),
         };
-        let fold_at = fold_at.max(self.house.fold_after.filter(|_| fold_at.is_some()));
+        let fold_at = fold_at.max(self.housekeeping.fold_after.filter(|_| fold_at.is_some()));
         let soon = self.unfolded.slots() >= FOLD_SOON_FROM;
         if free >= (if soon { SHORT_IDLE } else { IDLE })
             && fold_at.is_some_and(|fold_at| fold_at <= at)
@@ -132,10 +132,10 @@ impl Scheduler {
         {
             return Wake::NOW;
         }
-        let trim_at = self.house.trimming.due(max_slots);
-        let is_trimming = self.house.trim.is_some();
+        let trim_at = self.housekeeping.trimming.due(max_slots);
+        let is_trimming = self.housekeeping.trim.is_some();
         if !is_trimming
-            && free >= self.house.trimming.idle(max_slots)
+            && free >= self.housekeeping.trimming.idle(max_slots)
             && trim_at.is_none_or(|trim_at| trim_at <= at)
         {
             self.trim(lease);
@@ -144,7 +144,7 @@ impl Scheduler {
         if free < IDLE {
             return wake;
         }
-        if self.house.counters_at().is_none_or(|counters_at| counters_at <= at) {
+        if self.housekeeping.counters_at().is_none_or(|counters_at| counters_at <= at) {
             self.read_counters(now);
         }
         let trim_at = trim_at.filter(|_| !is_trimming);
@@ -154,14 +154,14 @@ impl Scheduler {
     }
 
     /// Between batches, does what cannot wait for an idle time. Returns whether it made a fenced write.
-    pub(super) fn keep_up(&mut self, fence: &Fence, lease: &Lease) -> bool {
-        let is_overdue = self.house.trimming.is_overdue(self.settings.history.slots);
-        if is_overdue && self.house.trim.is_none() {
+    pub(super) fn run_urgent_housekeeping(&mut self, fence: &Fence, lease: &Lease) -> bool {
+        let is_overdue = self.housekeeping.trimming.is_overdue(self.settings.history.slots);
+        if is_overdue && self.housekeeping.trim.is_none() {
             self.trim(lease);
         }
         // With more unfolded slots, a takeover would take too long.
         let must_fold = self.unfolded.slots() >= MAX_UNFOLDED;
-        let folds_next = std::mem::replace(&mut self.house.folds_next, !must_fold);
+        let folds_next = std::mem::replace(&mut self.housekeeping.folds_next, !must_fold);
         must_fold && folds_next && !self.pipe.has_fold() && self.fold(fence)
     }
 
@@ -184,7 +184,7 @@ impl Scheduler {
         entries: Vec<Arc<str>>,
         now: Now,
     ) {
-        let trimming = &mut self.house.trimming;
+        let trimming = &mut self.housekeeping.trimming;
         trimming.slots = trimming.slots.saturating_add(entries.len() as u64);
         if let Some(head) = head.filter(|_| !self.settings.capabilities.folds_itself) {
             self.unfolded.push(head, entries, now.since_boot);
@@ -201,31 +201,31 @@ impl Scheduler {
             slots: history.slots,
             outcomes: if is_large { FEW_OUTCOMES } else { OUTCOMES },
         });
-        self.house.trim = Some(self.ask(request));
+        self.housekeeping.trim = Some(self.ask(request));
     }
 
     pub(super) fn on_trimmed(&mut self, id: RequestId, trimmed: Trimmed, now: Now) {
-        if self.house.trim.take_if(|trim| *trim == id).is_none() {
+        if self.housekeeping.trim.take_if(|trim| *trim == id).is_none() {
             return;
         }
         if trimmed.slots > 0 {
             self.log(Log::Trimmed(trimmed.slots));
         }
-        self.house.trimming = self.house.trimming.after(trimmed, now.since_boot);
+        self.housekeeping.trimming = self.housekeeping.trimming.after(trimmed, now.since_boot);
     }
 
     /// Reads the store's counters, unless the store is known to be away. Other requests notice if it does not
     /// answer.
     fn read_counters(&mut self, now: Now) {
-        if self.troubles.error.is_some() || self.house.count.is_some() {
+        if self.troubles.error.is_some() || self.housekeeping.count.is_some() {
             return;
         }
-        self.house.counted_at = Some(now.since_boot);
-        self.house.count = Some(self.ask(Request::Counters));
+        self.housekeeping.counted_at = Some(now.since_boot);
+        self.housekeeping.count = Some(self.ask(Request::Counters));
     }
 
     pub(super) fn on_counters(&mut self, id: RequestId, counters: Counters) {
-        if self.house.count.take_if(|count| *count == id).is_some() {
+        if self.housekeeping.count.take_if(|count| *count == id).is_some() {
             self.counters.read(counters);
         } else {
             self.on_counters_of_takeover(id, counters);
@@ -234,21 +234,21 @@ impl Scheduler {
 
     /// Refreshes a follower's counters now and then, for metrics that read them passively.
     pub(super) fn refresh_counters(&mut self, now: Now) -> Wake {
-        if self.house.counters_at().is_none_or(|at| at <= now.since_boot) {
+        if self.housekeeping.counters_at().is_none_or(|at| at <= now.since_boot) {
             self.read_counters(now);
         }
-        let since_boot = self.house.counters_at().unwrap_or(SinceBoot::NEVER);
+        let since_boot = self.housekeeping.counters_at().unwrap_or(SinceBoot::NEVER);
         Wake { since_boot, ..Wake::NEVER }
     }
 
     /// Handles the failure of a request that nothing waits for.
-    pub(super) fn on_house_error(&mut self, id: RequestId, error: &StoreError, now: Now) {
-        if self.house.trim.take_if(|trim| *trim == id).is_some() {
+    pub(super) fn on_housekeeping_error(&mut self, id: RequestId, error: &StoreError, now: Now) {
+        if self.housekeeping.trim.take_if(|trim| *trim == id).is_some() {
             self.log(Log::CouldNotTrim(error.clone()));
             let at = SinceBoot(now.since_boot.0.saturating_sub(TRIM_EVERY - RETRY_AFTER));
-            self.house.trimming = Trimming { at: Some(at), slots: 0, has_more: false };
+            self.housekeeping.trimming = Trimming { at: Some(at), slots: 0, has_more: false };
         }
-        self.house.count.take_if(|count| *count == id);
+        self.housekeeping.count.take_if(|count| *count == id);
     }
 }
 
@@ -258,7 +258,7 @@ mod tests {
     use crate::store::contract::MAX_TRIMMED;
 
     #[test]
-    fn what_has_piled_up_is_trimmed_in_ever_shorter_pauses_until_nothing_is_left() {
+    fn a_backlog_is_trimmed_in_ever_shorter_pauses_until_nothing_is_left() {
         const MAX_SLOTS: u64 = 200_000;
         let now = SinceBoot(Duration::from_secs(1_000));
         let step = |more| Trimmed { slots: MAX_TRIMMED, more };

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_holds_what_is_exactly_as_late_and_all_that_is_less() {
+    fn a_bound_counts_slots_up_to_exactly_as_late() {
         let mut measured = Measured::default();
         for lateness_ms in [0, 1, 2, 3, 70_000] {
             measured.add(Duration::from_millis(lateness_ms));

@@ -105,7 +105,7 @@ impl Scheduler {
         if self.pauses.reading.take_if(|reading| *reading == id).is_none() {
             return;
         }
-        self.know_pauses(read);
+        self.update_pauses(read);
         self.pauses.are_revised = false;
         if !self.on_pauses_of_takeover(id) {
             self.prune_pauses(now);
@@ -113,7 +113,7 @@ impl Scheduler {
     }
 
     /// Takes over pauses that somebody else read or just changed.
-    pub fn know_pauses(&mut self, read: PausesRead) {
+    pub fn update_pauses(&mut self, read: PausesRead) {
         if read.mark != self.pauses.read.mark {
             // What is planned was judged by older pauses, but would be sent under the new mark.
             self.take_back_planned();
@@ -131,7 +131,7 @@ impl Scheduler {
     }
 
     /// Reads the pauses again now and then. Slots never wait for this, whatever goes wrong.
-    pub(super) fn keep_pauses(&mut self, now: Now) {
+    pub(super) fn refresh_pauses(&mut self, now: Now) {
         let is_old = self.pauses.asked_at.is_none_or(|at| now.since_boot.since(at) >= READ_EVERY);
         if is_old && self.pauses.reading.is_none() && self.troubles.error.is_none() {
             self.read_pauses(now);

@@ -130,7 +130,7 @@ impl Pipe {
     }
 
     /// Abandons all writes in flight. The next write follows the confirmed position.
-    pub(super) fn give_up(&mut self) -> VecDeque<Write> {
+    pub(super) fn abandon(&mut self) -> VecDeque<Write> {
         self.sequence = self.confirmed.sequence;
         std::mem::take(&mut self.writes)
     }

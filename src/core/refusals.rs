@@ -63,7 +63,7 @@ impl Refusals {
     /// server. To be called when a write was fenced.
     ///
     /// The first renewal after a refusal may be a late answer. The second was requested after the refusal.
-    pub(super) fn is_lease_elsewhere(&mut self, lease: Option<&Lease>) -> bool {
+    pub(super) fn is_lease_on_another_server(&mut self, lease: Option<&Lease>) -> bool {
         let Some(lease) = lease else { return false };
         let renewed_at = lease.broker_clock.map(|reading| reading.at);
         match &mut self.fenced {

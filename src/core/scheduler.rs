@@ -33,11 +33,11 @@ use crate::tzdata::Tzdata;
 /// The longest pause between attempts to reach the store.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// The pause before the store is read again after another leader wrote.
-const AFTER_CONFLICT: Duration = Duration::from_millis(50);
+const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
 /// The maximum number of slots settled ahead of the clock that are looked up after it went back.
 const MAX_AHEAD: usize = 50_000;
 /// The maximum time to plan ahead of the store's clock; the store refuses slots more than 1 s ahead.
-const AHEAD_OF_STORE: Duration = Duration::from_millis(900);
+const MAX_AHEAD_OF_STORE: Duration = Duration::from_millis(900);
 
 /// What is wrong when writes are fenced though the lease is being renewed.
 pub const ANOTHER_SERVER: &str = "the broker's address leads to several servers: one renews the lease, and \
@@ -85,7 +85,7 @@ pub struct Scheduler {
     pub(super) was_idle: bool,
     pub(super) pauses: KnownPauses,
     pub(super) unfolded: Unfolded,
-    pub(super) house: Housekeeping,
+    pub(super) housekeeping: Housekeeping,
     /// Whether a write was refused because the journal is gone.
     pub(super) journal_is_lost: bool,
     store_clock: Option<ClockReading>,
@@ -126,7 +126,7 @@ pub(super) enum Stage {
     /// It writes what must be recorded before anything is sent.
     Writing(Box<Writing>),
     /// It looks up records ahead of a clock that has gone back.
-    Mending { history: RequestId, shown: UnixMs },
+    Repairing { history: RequestId, shown: UnixMs },
     /// It sends due slots.
     Leading,
 }
@@ -137,7 +137,7 @@ impl Scheduler {
     pub fn new(parts: Parts) -> Scheduler {
         let Parts { settings, renderer, schedule, zones, seed } = parts;
         let mut counters = Counters::default();
-        counters.admit(&schedule);
+        counters.add_queues(&schedule);
         Scheduler {
             settings,
             renderer,
@@ -156,7 +156,7 @@ impl Scheduler {
             was_idle: true,
             pauses: KnownPauses::default(),
             unfolded: Unfolded::default(),
-            house: Housekeeping::default(),
+            housekeeping: Housekeeping::default(),
             journal_is_lost: false,
             store_clock: None,
             clock_seen: None,
@@ -196,14 +196,14 @@ impl Scheduler {
             Event::Answered(id, answer) => self.on_answer(id, answer, now),
             Event::Published(id, deliveries) => self.carrying.on_published(id, deliveries),
             Event::Schedule(schedule) => {
-                self.counters.admit(&schedule);
+                self.counters.add_queues(&schedule);
                 self.schedule = schedule;
                 if !self.leads() {
                     // It is read with the next tenure.
                     self.actions.push(Action::Applied);
                 }
             }
-            Event::CountersMoved => self.house.counters_moved(),
+            Event::CountersMoved => self.housekeeping.counters_moved(),
             Event::Stop => self.is_stopping = true,
             Event::Wake => {}
         }
@@ -245,7 +245,7 @@ impl Scheduler {
 
     fn turn_as_leader(&mut self, lease: &Lease, now: Now) -> Wake {
         if self.is_of_another_tenure(lease) {
-            self.leave_office();
+            self.end_tenure();
         }
         if let Some(retry_at) = self.retry_at.filter(|at| *at > now.since_boot) {
             return Wake { since_boot: retry_at, ..Wake::NEVER };
@@ -259,9 +259,9 @@ impl Scheduler {
                 }
                 Wake::NEVER
             }
-            Stage::Reading(_) | Stage::Mending { .. } => Wake::NEVER,
+            Stage::Reading(_) | Stage::Repairing { .. } => Wake::NEVER,
             Stage::Writing(_) => {
-                self.write_on(now);
+                self.write_next(now);
                 if matches!(self.stage, Stage::Writing(_)) { Wake::NEVER } else { Wake::NOW }
             }
             // Requests for them may have failed.
@@ -288,7 +288,7 @@ impl Scheduler {
             Stage::Waiting => false,
             Stage::Reading(reading) => reading.lease != lease.text,
             Stage::Writing(writing) => writing.lease != lease.text,
-            Stage::Mending { .. } | Stage::Leading => {
+            Stage::Repairing { .. } | Stage::Leading => {
                 self.last_tenure.as_ref() != Some(&lease.text)
             }
         }
@@ -304,7 +304,7 @@ impl Scheduler {
         }
         self.take_back_planned();
         if self.went_back {
-            self.begin_mending(now);
+            self.begin_repairing(now);
         } else {
             self.begin_reload(now);
         }
@@ -314,11 +314,11 @@ impl Scheduler {
     /// Follows: another replica leads, or none.
     fn follow(&mut self, now: Now) -> Wake {
         (self.retry_at, self.failures, self.gets_through) = (None, 0, None);
-        self.leave_office();
+        self.end_tenure();
         self.leave_unrecorded();
         self.troubles.forget();
         if self.is_watched && !self.is_stopping {
-            self.keep_pauses(now);
+            self.refresh_pauses(now);
             return self.refresh_counters(now);
         }
         Wake::NEVER
@@ -327,19 +327,19 @@ impl Scheduler {
     /// Whether everything that the tenure needs is written, so that slots are sent.
     #[must_use]
     pub fn leads(&self) -> bool {
-        matches!(self.stage, Stage::Leading | Stage::Mending { .. })
+        matches!(self.stage, Stage::Leading | Stage::Repairing { .. })
             || matches!(&self.stage, Stage::Writing(writing) if !writing.is_takeover())
     }
 
     /// Sends nothing more under this tenure; everything is read anew before the next batch.
-    pub(super) fn leave_office(&mut self) {
+    pub(super) fn end_tenure(&mut self) {
         if matches!(self.stage, Stage::Waiting) {
             return;
         }
         self.take_back_planned();
         match std::mem::replace(&mut self.stage, Stage::Waiting) {
             Stage::Writing(writing) => self.abandon(*writing),
-            Stage::Waiting | Stage::Reading(_) | Stage::Mending { .. } | Stage::Leading => {}
+            Stage::Waiting | Stage::Reading(_) | Stage::Repairing { .. } | Stage::Leading => {}
         }
         self.clock_seen = None;
         self.went_back = false;
@@ -390,16 +390,16 @@ impl Scheduler {
         match answer {
             Ok(Answer::Reply(reply)) => {
                 if self.pipe.answer(id, Ok(reply)) {
-                    self.take_in_answers(now);
+                    self.handle_answers(now);
                 }
             }
             Err(error) => {
                 if self.pipe.answer(id, Err(error.clone())) {
-                    return self.take_in_answers(now);
+                    return self.handle_answers(now);
                 }
                 let asked_at = self.is_reading(id).then(|| self.reading_since(now));
                 self.on_pauses_error(id, &error);
-                self.on_house_error(id, &error, now);
+                self.on_housekeeping_error(id, &error, now);
                 if let Some(asked_at) = asked_at {
                     self.note_time_out(&error, asked_at);
                     self.fail(&error, now);
@@ -418,7 +418,7 @@ impl Scheduler {
     fn is_reading(&self, id: RequestId) -> bool {
         match &self.stage {
             Stage::Reading(reading) => reading.waits_for(id),
-            Stage::Mending { history, .. } => *history == id,
+            Stage::Repairing { history, .. } => *history == id,
             Stage::Leading => self.pauses.waits_for(id),
             Stage::Waiting | Stage::Writing(_) => false,
         }
@@ -428,7 +428,7 @@ impl Scheduler {
     fn reading_since(&self, now: Now) -> SinceBoot {
         match &self.stage {
             Stage::Reading(reading) => reading.asked_at,
-            Stage::Mending { .. } | Stage::Leading | Stage::Waiting | Stage::Writing(_) => {
+            Stage::Repairing { .. } | Stage::Leading | Stage::Waiting | Stage::Writing(_) => {
                 now.since_boot
             }
         }
@@ -438,14 +438,14 @@ impl Scheduler {
         if !self.is_reading(id) {
             return;
         }
-        if let Stage::Mending { shown, .. } = self.stage {
-            return self.mend(shown, history);
+        if let Stage::Repairing { shown, .. } = self.stage {
+            return self.repair_ahead(shown, history);
         }
         self.on_history_of_takeover(history);
     }
 
     /// Handles the answers of the oldest writes.
-    fn take_in_answers(&mut self, now: Now) {
+    fn handle_answers(&mut self, now: Now) {
         while let Some((write, answer)) = self.pipe.pop_answered() {
             match answer {
                 Ok(Reply::Written { now: shown, sequence, head, exceptions }) => {
@@ -492,12 +492,12 @@ impl Scheduler {
             _ => {
                 self.journal_is_lost |= *refusal == Reply::Lost;
                 let fenced = *refusal == Reply::Fenced;
-                if fenced && self.refusals.is_lease_elsewhere(self.lease.as_ref()) {
+                if fenced && self.refusals.is_lease_on_another_server(self.lease.as_ref()) {
                     self.find_server();
                 }
                 // If the lease is another's by now, the campaign will soon know.
-                let pause = if fenced { MAX_PAUSE } else { AFTER_CONFLICT };
-                self.leave_office();
+                let pause = if fenced { MAX_PAUSE } else { CONFLICT_PAUSE };
+                self.end_tenure();
                 self.retry_at = Some(now.since_boot + pause);
             }
         }
@@ -531,7 +531,7 @@ impl Scheduler {
         self.give_up_writes(is_lost);
         if is_fold && !is_lost {
             // Slots need not wait for a fold.
-            self.house.put_off_folding(now);
+            self.housekeeping.put_off_folding(now);
             self.log(Log::CouldNotFold(error.clone()));
         } else {
             self.fail(error, now);
@@ -542,7 +542,7 @@ impl Scheduler {
     pub(super) fn fail(&mut self, error: &StoreError, now: Now) {
         // If nothing was written, our memory is still the store's record.
         if !error.is_undone() || !matches!(self.stage, Stage::Leading) {
-            self.leave_office();
+            self.end_tenure();
         }
         self.failures += 1;
         let pause = backoff(self.failures, MAX_PAUSE, &mut self.rng);
@@ -581,7 +581,7 @@ impl Scheduler {
 
     /// Abandons the writes in flight; `may_be_done`: the store may still carry them out.
     fn give_up_writes(&mut self, may_be_done: bool) {
-        for write in self.pipe.give_up() {
+        for write in self.pipe.abandon() {
             if may_be_done {
                 self.leave_unanswered(&write);
             }
@@ -601,7 +601,7 @@ impl Scheduler {
     #[must_use]
     pub fn planning_time(&self, now: Now) -> UnixMs {
         match self.store_clock {
-            Some(reading) => now.wall.min(reading.now(now.since_boot) + AHEAD_OF_STORE),
+            Some(reading) => now.wall.min(reading.now(now.since_boot) + MAX_AHEAD_OF_STORE),
             None => now.wall,
         }
     }
@@ -629,14 +629,14 @@ impl Scheduler {
         }
     }
 
-    fn begin_mending(&mut self, now: Now) {
+    fn begin_repairing(&mut self, now: Now) {
         self.went_back = false;
         let shown = self.store_now(now);
         let history = self.ask_history(shown - self.settings.grace);
-        self.stage = Stage::Mending { history, shown };
+        self.stage = Stage::Repairing { history, shown };
     }
 
-    fn mend(&mut self, shown: UnixMs, history: &History) {
+    fn repair_ahead(&mut self, shown: UnixMs, history: &History) {
         self.stage = Stage::Leading;
         let Some(planner) = &mut self.planner else { return };
         let lines: Vec<_> = history.events.iter().map(|event| event.line.clone()).collect();

@@ -167,7 +167,7 @@ impl Scheduler {
     pub(super) fn on_history_of_takeover(&mut self, history: &History) {
         let Stage::Reading(reading) = &mut self.stage else { return };
         if let Some((_, state)) = &mut reading.snapshot {
-            state.take_in_ahead(history.events.iter().map(|event| &event.line));
+            state.apply_ahead(history.events.iter().map(|event| &event.line));
         }
         reading.history = None;
         self.take_over_once_read();
@@ -289,7 +289,7 @@ impl Scheduler {
     }
 
     /// Writes further parts, and continues once all are confirmed.
-    pub(super) fn write_on(&mut self, now: Now) {
+    pub(super) fn write_next(&mut self, now: Now) {
         while let Stage::Writing(writing) = &mut self.stage
             && !self.pipe.is_full()
             && !writing.parts.is_empty()

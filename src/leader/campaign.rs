@@ -12,14 +12,14 @@ use super::peer::Peer;
 use super::tenure_file::TenureFile;
 use crate::clock::{self, SinceBoot};
 use crate::core::campaign::{
-    self as core, Action, Answer, Event, Log, Named, Parts, Standing, Writes,
+    self as core, Action, Answer, Event, Log, Named, Parts, Status, Writes,
 };
 use crate::core::{Now, RequestId};
 use crate::pending::Pending;
 use crate::store::contract::{Store, StoreError};
 
 /// Replicas that are silent for this many TTLs are forgotten.
-const FORGOTTEN_AFTER: u32 = 3;
+const FORGOTTEN_AFTER_TTLS: u32 = 3;
 
 /// A request of the service to its campaign.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Reports {
     /// The lease while this replica leads.
     pub leadership: watch::Receiver<Option<Lease>>,
     /// The campaign's status. Changes when another replica leads, and when trouble begins or ends.
-    pub standing: watch::Receiver<Standing>,
+    pub status: watch::Receiver<Status>,
 }
 
 /// A campaign with the store and files that it uses.
@@ -59,7 +59,7 @@ pub struct Campaign<S> {
     tenures: Option<TenureFile>,
     requests: mpsc::UnboundedReceiver<Request>,
     leadership: watch::Sender<Option<Lease>>,
-    standing: watch::Sender<Standing>,
+    status: watch::Sender<Status>,
     pending: Pending<(RequestId, Result<Answer, StoreError>)>,
     /// Answers that wait until the lease is given up.
     resigning: Vec<oneshot::Sender<Result<(), String>>>,
@@ -72,12 +72,12 @@ impl<S: Store> Campaign<S> {
     pub fn new(store: S, times: LeaseTimes, myself: Peer) -> (Campaign<S>, Reports) {
         let (to_campaign, requests) = mpsc::unbounded_channel();
         let (leadership, leadership_seen) = watch::channel(None);
-        let (standing, standing_seen) = watch::channel(Standing::default());
+        let (status, standing_seen) = watch::channel(Status::default());
         let reports = Reports {
             identity: S::CAPABILITIES.shared.then(|| myself.holder.clone()),
             requests: to_campaign,
             leadership: leadership_seen,
-            standing: standing_seen,
+            status: standing_seen,
         };
         let name = myself.holder.as_str().into();
         let (shared, seed) = (S::CAPABILITIES.shared, fastrand::u64(..));
@@ -89,7 +89,7 @@ impl<S: Store> Campaign<S> {
             tenures: None,
             requests,
             leadership,
-            standing,
+            status,
             pending: Pending::default(),
             resigning: Vec::new(),
         };
@@ -178,7 +178,7 @@ impl<S: Store> Campaign<S> {
                 self.wait(id, resigned, |()| Answer::Resigned);
             }
             core::Request::Announce(said) => {
-                let forgotten_after = self.times.ttl * FORGOTTEN_AFTER;
+                let forgotten_after = self.times.ttl * FORGOTTEN_AFTER_TTLS;
                 let announced = self.store.announce(Arc::clone(&self.name), said, forgotten_after);
                 self.wait(id, announced, Answer::Announced);
             }
@@ -209,15 +209,15 @@ impl<S: Store> Campaign<S> {
 
     /// Publishes the campaign's status.
     fn report(&self) {
-        let standing = self.core.standing();
-        self.standing.send_if_modified(|seen| {
-            let of_interest = |standing: &Standing| {
-                let Standing { leader, trouble, lease_trouble, .. } = standing;
+        let status = self.core.status();
+        self.status.send_if_modified(|seen| {
+            let of_interest = |status: &Status| {
+                let Status { leader, trouble, lease_trouble, .. } = status;
                 (leader.clone(), trouble.clone(), lease_trouble.clone())
             };
-            let is_changed = of_interest(seen) != of_interest(standing);
-            if seen != standing {
-                seen.clone_from(standing);
+            let is_changed = of_interest(seen) != of_interest(status);
+            if seen != status {
+                seen.clone_from(status);
             }
             is_changed
         });

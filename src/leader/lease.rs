@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_answer_does_not_stretch_the_trust() {
+    fn a_slow_answer_does_not_extend_the_trust() {
         let times = LeaseTimes::new(Duration::from_secs(6));
         let asked_at = SinceBoot(Duration::from_secs(100));
         assert_eq!(times.trusted_until(asked_at), SinceBoot(Duration::from_secs(105)));

@@ -62,7 +62,7 @@ impl Peer {
     pub fn read(announcement: &Announcement, ttl: Duration) -> Option<Peer> {
         let Announcement { replica, said, age } = announcement;
         let said: Peer = serde_json::from_str(said).ok()?;
-        let peer = Peer { holder: replica.clone(), ..said }.heard(*age, ttl);
+        let peer = Peer { holder: replica.clone(), ..said }.with_age(*age, ttl);
         let texts = [&peer.holder, &peer.host, &peer.version, &peer.schedule];
         let is_bounded = texts.into_iter().chain(&peer.tenure).all(|text| text.len() <= MAX_TEXT);
         is_bounded.then_some(peer)
@@ -70,7 +70,7 @@ impl Peer {
 
     /// The same peer as of an announcement of this age.
     #[must_use]
-    pub fn heard(self, age: Duration, ttl: Duration) -> Peer {
+    pub fn with_age(self, age: Duration, ttl: Duration) -> Peer {
         let silent_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         Peer { silent_ms, dead: age > ttl, ..self }
     }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_leads_only_under_the_present_lease() {
+    fn a_replica_leads_only_under_the_current_lease() {
         let peer = Peer { tenure: Some("7 a:1:ffffffff".to_owned()), ..Peer::myself("a") };
         let peer = announced(&said(&peer), Duration::ZERO).unwrap();
         assert!(peer.leads(Some("7 a:1:ffffffff")));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_announcement_is_no_peer() {
+    fn an_unreadable_announcement_is_not_a_peer() {
         let long = said(&Peer { host: "h".repeat(MAX_TEXT + 1), ..Peer::myself("a") });
         for hostile in ["", "nan", "[]", "{}", "{\"pid\": -1}", long.as_str()] {
             assert_eq!(announced(hostile, Duration::ZERO), None, "{hostile}");

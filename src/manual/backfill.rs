@@ -21,7 +21,7 @@ pub const MAX_SLOTS: usize = 10_000;
 /// Slots beyond [`MAX_SLOTS`] are counted up to this number.
 const MAX_COUNTED: usize = 100_000;
 /// The number of slots sent in one call: 10 ms of a service's time with a nearby Redis.
-const AT_ONCE: usize = 20;
+const SLOTS_PER_CALL: usize = 20;
 
 /// A request to send the slots of a segment.
 #[derive(Clone, Debug, Default)]
@@ -130,7 +130,7 @@ pub async fn backfill(
         }
     }
     let sends = failure.is_none() && asked.step != BackfillStep::Ends;
-    let at_once = if sends { AT_ONCE } else { 0 };
+    let at_once = if sends { SLOTS_PER_CALL } else { 0 };
     for slot in slots.iter().copied().take(at_once) {
         let task_id = task_id(run, entry, slot);
         let place = u64::try_from(slot.0).unwrap_or_default();

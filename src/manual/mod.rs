@@ -44,7 +44,7 @@ const MAX_BY: usize = 100;
 #[serde(tag = "reason", content = "about", rename_all = "snake_case")]
 pub enum Refused {
     /// There is no entry of that name.
-    #[error("no entry is named `{name}`{}", advice(suggestion.as_deref()))]
+    #[error("no entry is named `{name}`{}", hint(suggestion.as_deref()))]
     NoSuchEntry {
         /// The name that was asked for.
         name: String,
@@ -107,7 +107,7 @@ pub enum Refused {
     },
 }
 
-fn advice(suggestion: Option<&str>) -> String {
+fn hint(suggestion: Option<&str>) -> String {
     match suggestion {
         Some(near) => format!("; did you mean `{near}`?"),
         None => "; `downbeat list` names them all".to_owned(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::wanted::{Wanted, wanted};
-use super::{Answered, Asked, PauseStatus, SubjectAnswer};
+use super::wanted::{SubjectRequest, subject_requests};
+use super::{PauseStatus, Request, Response, SubjectAnswer};
 use crate::manual::Refused;
 use crate::queue::Via;
 use crate::schedule::pause::{AT_WRITE, Edit, Pause, Subject, at_write};
@@ -20,26 +20,26 @@ use crate::store::contract::{
 /// The maximum number of attempts while others write the same subjects.
 const MAX_ATTEMPTS: usize = 20;
 /// The longest time until a carrier has answered and its leader has recorded the outcome.
-const CARRIERS_WITHIN: Duration = Duration::from_secs(6);
+const CARRIERS_TIMEOUT: Duration = Duration::from_secs(6);
 /// The time between two reads of the intents.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_EVERY: Duration = Duration::from_millis(20);
 /// The maximum number of other pauses named.
 const MAX_NAMED: usize = 20;
 
 /// One person's request, while it is carried out.
 struct Open<'a> {
-    asked: &'a Asked,
+    asked: &'a Request,
     /// Whether a change was sent but not answered, so that it may be written.
     may_be_done: bool,
-    end: Option<Result<Answered, Refused>>,
+    end: Option<Result<Response, Refused>>,
 }
 
 /// Pauses and resumes for several people. After a pause, wait for carriers with [`wait_for_carriers`].
 pub async fn change<S: Store>(
     store: &Mutex<S>,
     schedule: &Schedule,
-    asked: &[Asked],
-) -> Vec<Result<Answered, Refused>> {
+    asked: &[Request],
+) -> Vec<Result<Response, Refused>> {
     let open = |asked| Open { asked, may_be_done: false, end: None };
     let mut all: Vec<Open<'_>> = asked.iter().map(open).collect();
     for _ in 0..MAX_ATTEMPTS {
@@ -88,20 +88,20 @@ async fn write<S: Store>(
     let (mut parts, mut request) = (Vec::new(), ChangePauses::default());
     let mut taken = HashSet::new();
     for (index, one) in all.iter_mut().enumerate().filter(|(_, one)| one.end.is_none()) {
-        let wanted = match wanted(one.asked, schedule, read) {
-            Ok(wanted) => wanted,
+        let requests = match subject_requests(one.asked, schedule, read) {
+            Ok(requests) => requests,
             Err(refused) => {
                 one.end = Some(Err(refused));
                 continue;
             }
         };
         // Requests for the same subject are written one after the other.
-        let is_free = wanted.iter().all(|wanted| !taken.contains(&wanted.subject));
-        if !is_free || request.subjects.len() + wanted.len() > MAX_PAUSES_CHANGED {
+        let is_free = requests.iter().all(|one| !taken.contains(&one.subject));
+        if !is_free || request.subjects.len() + requests.len() > MAX_PAUSES_CHANGED {
             continue;
         }
-        taken.extend(wanted.iter().map(|wanted| wanted.subject.clone()));
-        let answers = wanted.into_iter().map(|wanted| edit(wanted, read, &mut request)).collect();
+        taken.extend(requests.iter().map(|one| one.subject.clone()));
+        let answers = requests.into_iter().map(|one| edit(one, read, &mut request)).collect();
         parts.push(Part { index, answers });
     }
     let changes = !request.subjects.is_empty();
@@ -132,12 +132,12 @@ async fn write<S: Store>(
 
 /// Adds a subject to the write if it changes. Returns the pauses before and after, and whether they differ.
 fn edit(
-    Wanted { subject, wish }: Wanted,
+    SubjectRequest { subject, request: asked }: SubjectRequest,
     read: &PausesRead,
     request: &mut ChangePauses,
 ) -> (Subject, Option<Pause>, Option<Pause>, bool) {
     let (pauses, etag) = read.of(&subject);
-    match wish.edit(pauses, read.now) {
+    match asked.edit(pauses, read.now) {
         Edit::Unchanged(pause) => (subject, pause.clone(), pause, false),
         Edit::Write { pauses, forbids, before } => {
             let ends_now = |pause: &Pause| pause.until == Some(AT_WRITE);
@@ -156,7 +156,7 @@ fn answer(
     replicated: Option<bool>,
     schedule: &Schedule,
     read: &PausesRead,
-) -> Answered {
+) -> Response {
     let shown = |subject: &Subject, pause: Pause| {
         let zone = match subject {
             Subject::Entry(name) => schedule.get(name).map(|entry| &*entry.zone),
@@ -165,7 +165,7 @@ fn answer(
         let pause = at_write(vec![pause], now).into_iter().next();
         pause.map(|pause| PauseStatus::new(subject, &pause, zone))
     };
-    let mut answered = Answered { replicated, ..Answered::default() };
+    let mut answered = Response { replicated, ..Response::default() };
     let mut named = HashSet::new();
     for (subject, before, after, changed) in answers {
         answered.subjects.push(SubjectAnswer {
@@ -205,8 +205,8 @@ fn answer(
 pub async fn wait_for_carriers<S: Store>(
     store: &Mutex<S>,
     schedule: &Schedule,
-    asked: &Asked,
-    answered: &Answered,
+    asked: &Request,
+    answered: &Response,
 ) -> Vec<String> {
     let forbids = |subject: &&SubjectAnswer| !asked.resume && subject.paused.is_some();
     let subjects = answered.subjects.iter().filter(forbids);
@@ -215,7 +215,7 @@ pub async fn wait_for_carriers<S: Store>(
     let carried = schedule.entries.iter().filter(|entry| entry.message.queue.via() != Via::Store);
     let theirs = carried.filter(|entry| subjects.iter().any(|subject| subject.covers(entry)));
     let mut left: Vec<Arc<str>> = theirs.map(|entry| Arc::clone(&entry.name)).collect();
-    let until = Instant::now() + CARRIERS_WITHIN;
+    let until = Instant::now() + CARRIERS_TIMEOUT;
     while !left.is_empty() {
         let looking = lock(store).open_intents(left.clone());
         if let Ok(open) = looking.await {
@@ -225,7 +225,7 @@ pub async fn wait_for_carriers<S: Store>(
             break;
         }
         if !left.is_empty() {
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_EVERY).await;
         }
     }
     left.iter().map(ToString::to_string).collect()

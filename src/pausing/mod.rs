@@ -18,7 +18,7 @@ use crate::schedule::{UnixMs, Zone};
 /// A request to pause or resume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Asked {
+pub struct Request {
     /// Whether to end pauses instead of beginning them.
     #[serde(skip)]
     pub resume: bool,
@@ -44,7 +44,7 @@ pub struct Asked {
 
 /// The result of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answered {
+pub struct Response {
     /// The result for each entry or tag that was named, or for all.
     pub subjects: Vec<SubjectAnswer>,
     /// After a resume: the first few other pauses in force, of the named entries, or of any after resuming all.

@@ -2,46 +2,46 @@
 
 use std::collections::BTreeSet;
 
-use super::Asked;
+use super::Request;
 use crate::config::{duration, instant};
 use crate::manual::{self, Refused};
-use crate::schedule::pause::{MAX_NOTE, Subject, Wish, fit_by, fit_note};
+use crate::schedule::pause::{MAX_NOTE, PauseRequest, Subject, sanitize_by, sanitize_note};
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::{MAX_PAUSES_CHANGED, PausesRead};
 
 /// A request's meaning for one subject.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct SubjectRequest {
     pub(super) subject: Subject,
-    pub(super) wish: Wish,
+    pub(super) request: PauseRequest,
 }
 
 /// Splits a request into its subjects.
-pub(super) fn wanted(
-    asked: &Asked,
+pub(super) fn subject_requests(
+    asked: &Request,
     schedule: &Schedule,
     read: &PausesRead,
-) -> Result<Vec<Wanted>, Refused> {
+) -> Result<Vec<SubjectRequest>, Refused> {
     let subjects = subjects(asked, schedule, read)?;
     if asked.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
         return Err(Refused::Invalid(format!("--note: a note has at most {MAX_NOTE} bytes")));
     }
-    let wanted = |subject: Subject| {
+    let of_subject = |subject: Subject| {
         if asked.resume {
-            return Ok(Wanted { subject, wish: Wish::Resume });
+            return Ok(SubjectRequest { subject, request: PauseRequest::Resume });
         }
         let until = asked.until.as_deref();
         let until = until.map(|text| end(text, &subject, schedule, read.now)).transpose()?;
-        let by = asked.by.as_deref().and_then(fit_by);
-        let note = asked.note.as_deref().and_then(fit_note);
-        Ok(Wanted { subject, wish: Wish::Pause { until, by, note } })
+        let by = asked.by.as_deref().and_then(sanitize_by);
+        let note = asked.note.as_deref().and_then(sanitize_note);
+        Ok(SubjectRequest { subject, request: PauseRequest::Pause { until, by, note } })
     };
-    subjects.into_iter().map(wanted).collect()
+    subjects.into_iter().map(of_subject).collect()
 }
 
 /// The subjects in the order in which they are named, each once.
 fn subjects(
-    asked: &Asked,
+    asked: &Request,
     schedule: &Schedule,
     read: &PausesRead,
 ) -> Result<Vec<Subject>, Refused> {

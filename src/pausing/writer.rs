@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
-use super::{Answered, Asked, change, wait_for_carriers};
+use super::{Request, Response, change, wait_for_carriers};
 use crate::manual::Refused;
 use crate::schedule::Schedule;
 use crate::store::contract::Store;
 
 /// Requests that arrive within this time are written together.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER_TIME: Duration = Duration::from_millis(10);
 /// The maximum number of requests written together.
 const MAX_GATHERED: usize = 100;
 
@@ -25,11 +25,11 @@ pub struct PauseWriter {
 }
 
 /// Receives the result.
-pub type Answer = oneshot::Sender<Result<Answered, Refused>>;
+pub type Answer = oneshot::Sender<Result<Response, Refused>>;
 
 #[derive(Debug)]
 struct Job {
-    asked: Asked,
+    asked: Request,
     schedule: Arc<Schedule>,
     answer: Answer,
 }
@@ -44,7 +44,7 @@ impl PauseWriter {
     }
 
     /// Pauses or resumes entries of this schedule. The answer comes once the change is in force.
-    pub fn ask(&self, asked: Asked, schedule: Arc<Schedule>, answer: Answer) {
+    pub fn ask(&self, asked: Request, schedule: Arc<Schedule>, answer: Answer) {
         // If the task has ended, the answer is dropped.
         let _ = self.jobs.send(Job { asked, schedule, answer });
     }
@@ -64,14 +64,14 @@ async fn serve<S: Store>(
 ) {
     let store = Arc::new(Mutex::new(store));
     while let Some(first) = asked.recv().await {
-        sleep(GATHER).await;
+        sleep(GATHER_TIME).await;
         let mut jobs = vec![first];
         while jobs.len() < MAX_GATHERED
             && let Ok(job) = asked.try_recv()
         {
             jobs.push(job);
         }
-        let wishes: Vec<Asked> = jobs.iter().map(|job| job.asked.clone()).collect();
+        let wishes: Vec<Request> = jobs.iter().map(|job| job.asked.clone()).collect();
         let Some(schedule) = jobs.last().map(|job| Arc::clone(&job.schedule)) else { continue };
         let done = change(&store, &schedule, &wishes).await;
         writes.send_modify(|count| *count += 1);
@@ -90,8 +90,8 @@ async fn serve<S: Store>(
 async fn hold<S: Store>(
     store: &Mutex<S>,
     job: &Job,
-    done: Result<Answered, Refused>,
-) -> Result<Answered, Refused> {
+    done: Result<Response, Refused>,
+) -> Result<Response, Refused> {
     let mut answered = done?;
     answered.may_still_go = wait_for_carriers(store, &job.schedule, &job.asked, &answered).await;
     Ok(answered)

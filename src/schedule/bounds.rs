@@ -10,7 +10,7 @@ use super::zone::Zone;
 const INSTANT: Duration = Duration::from_millis(1);
 /// After this many excluded slots in a row, not counting those of one run of days, a timing is taken to have no
 /// others: at one a week that is twenty years.
-const MOST_LEFT_OUT: usize = 1000;
+const MAX_EXCLUDED: usize = 1000;
 
 /// The bounds of a timing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Bounds {
         timing: impl Fn(UnixMs) -> Option<UnixMs>,
     ) -> Option<UnixMs> {
         let mut after = self.first_after(after);
-        for _ in 0..MOST_LEFT_OUT {
+        for _ in 0..MAX_EXCLUDED {
             let slot = timing(after).filter(|slot| self.end.is_none_or(|end| *slot <= end))?;
             if self.except.is_empty() {
                 return Some(slot);

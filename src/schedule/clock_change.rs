@@ -40,10 +40,10 @@ impl ClockChange {
     #[must_use]
     pub fn at(entry: &Entry, slot: UnixMs) -> Option<ClockChange> {
         let (zone, slot_s) = (&entry.zone, slot.0.div_euclid(1000));
-        let index = zone.stretch_at(slot_s);
-        let stretch = zone.stretch(index);
-        let reading = slot_s + i64::from(stretch.offset);
-        let (start, fresh) = (stretch.wall_start(), stretch.wall_fresh());
+        let index = zone.segment_at(slot_s);
+        let segment = zone.segment(index);
+        let reading = slot_s + i64::from(segment.offset);
+        let (start, fresh) = (segment.wall_start(), segment.wall_fresh());
         let change = |kind, from, to| {
             let slot_day = show(reading).date();
             Some(ClockChange { kind, from: show(from), to: show(to), slot_day })
@@ -52,13 +52,13 @@ impl ClockChange {
             return change(Kind::SecondTime, start, fresh);
         }
         // A clock that has stopped changing ends far later, and has no next segment.
-        if stretch.end - slot_s <= DAY_S {
-            let back_to = zone.stretch(index + 1).wall_start();
+        if segment.end - slot_s <= DAY_S {
+            let back_to = zone.segment(index + 1).wall_start();
             if back_to <= reading {
-                return change(Kind::FirstTime, back_to, stretch.wall_end());
+                return change(Kind::FirstTime, back_to, segment.wall_end());
             }
         }
-        let is_first = || next_after(entry, zone, stretch.start) == Some(slot);
+        let is_first = || next_after(entry, zone, segment.start) == Some(slot);
         // In a zone without changes every reading is an instant.
         let first_reading = || next_after(entry, &Zone::utc(), fresh);
         let is_touched =
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_at_rest_changes_nothing() {
+    fn a_clock_that_has_stopped_changing_changes_nothing() {
         check(cron("a", "0 3 * * *"), "Asia/Seoul", "2027-03-14T00:00", &[("03:00+09:00", ""); 3]);
         check(cron("a", "0 3 * * *"), "UTC", "9999-12-29T00:00", &[("03:00+00:00", "")]);
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::unix_ms::UnixMs;
 
 /// The longest window, about a month: a longer wait is another schedule.
-pub const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+pub const MAX_WINDOW: Duration = Duration::from_secs(31 * 86_400);
 
 /// A random constant; changing it would move every message with a jitter.
 const ROOT: Uuid = Uuid::from_u128(0x6a3f_52d8_0be1_5c94_b7a6_19e4_83cd_f05b);
@@ -66,7 +66,7 @@ impl Delay {
 
 fn bounded_ms(window: Duration) -> u32 {
     // MAX_WINDOW is less than 2^32 ms.
-    u32::try_from(window.min(LONGEST).as_millis()).unwrap_or(u32::MAX)
+    u32::try_from(window.min(MAX_WINDOW).as_millis()).unwrap_or(u32::MAX)
 }
 
 fn hashed_share(entry: &str, slot: UnixMs) -> u32 {
@@ -85,7 +85,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn the_jitter_of_a_slot_is_fixed_for_ever() {
+    fn the_jitter_of_a_slot_never_changes() {
         let due = |entry, slot| Delay::jitter(MINUTE).due(entry, UnixMs(slot), None).0 - slot;
         assert_eq!(due("nightly", 1_700_000_000_000), 22_572);
         assert_eq!(due("nightly", 1_700_000_060_000), 39_163);

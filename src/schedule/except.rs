@@ -44,7 +44,7 @@ impl FromIterator<Days> for Except {
                 Days::Yearly(month, day) => except.yearly.push((month, day)),
             }
         }
-        except.tidy();
+        except.normalize();
         except
     }
 }
@@ -55,10 +55,10 @@ impl Except {
         self.runs.extend_from_slice(&other.runs);
         self.weekdays |= other.weekdays;
         self.yearly.extend_from_slice(&other.yearly);
-        self.tidy();
+        self.normalize();
     }
 
-    fn tidy(&mut self) {
+    fn normalize(&mut self) {
         self.runs.sort_unstable();
         self.runs.dedup_by(|later, run| {
             let joined = later.0 <= run.1 + 1;

@@ -12,14 +12,14 @@ use super::timing::Timing;
 use super::unix_ms::UnixMs;
 
 /// The longest range: a year, leap or not.
-pub const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+pub const MAX_RANGE: Duration = Duration::from_secs(366 * 86_400);
 /// The number of busiest seconds reported.
 pub const BUSIEST: usize = 10;
 /// The number of entries named for each of them.
 pub const NAMED: usize = 3;
 
 /// The maximum number of steps, each a search for a slot of about 50 ns; a few seconds in all.
-const MOST_STEPS: u64 = 100_000_000;
+const MAX_STEPS: u64 = 100_000_000;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -98,7 +98,7 @@ impl Forecast {
     ///
     /// When the range is not in whole minutes, empty or too long, or has too many slots.
     pub fn of(entries: &[Entry], from: UnixMs, to: UnixMs) -> Result<Forecast, ForecastError> {
-        Forecast::within(MOST_STEPS, entries, from, to)
+        Forecast::within(MAX_STEPS, entries, from, to)
     }
 
     fn within(
@@ -178,7 +178,7 @@ fn check(from: UnixMs, to: UnixMs) -> Result<(), ForecastError> {
     if from >= to {
         return Err(ForecastError::Empty { from, to });
     }
-    if to.since(from) > LONGEST {
+    if to.since(from) > MAX_RANGE {
         return Err(ForecastError::TooLong { from, to });
     }
     Ok(())

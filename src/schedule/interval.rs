@@ -12,9 +12,9 @@ use super::unix_ms::UnixMs;
 
 /// The shortest period, ten times a second. What comes faster is a stream, not a schedule: a publish takes about
 /// a millisecond of the leader's time, and workers poll for messages about as often.
-pub const SHORTEST: Duration = Duration::from_millis(100);
+pub const MIN_PERIOD: Duration = Duration::from_millis(100);
 /// The longest period, a thousand years, so that a slot plus a period never comes near the end of time.
-pub const LONGEST: Duration = Duration::from_secs(1000 * 365 * 86_400);
+pub const MAX_PERIOD: Duration = Duration::from_secs(1000 * 365 * 86_400);
 
 /// Equal intervals of real time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +58,10 @@ impl Interval {
         phase: Duration,
         anchor: Option<UnixMs>,
     ) -> Result<Interval, IntervalError> {
-        if period < SHORTEST {
+        if period < MIN_PERIOD {
             return Err(IntervalError::TooShort(period));
         }
-        if period > LONGEST {
+        if period > MAX_PERIOD {
             return Err(IntervalError::TooLong(period));
         }
         if phase >= period {

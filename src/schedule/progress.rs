@@ -54,7 +54,7 @@ impl Progress {
 
     /// Applies a line of the journal that is newer than all applied before and whose slot was not settled ahead
     /// of its time. Lines up to `through` were already folded; manual messages never move progress.
-    pub fn take_in(&mut self, line: &Line) {
+    pub fn apply(&mut self, line: &Line) {
         if !line.outcome.is_scheduled() || self.is_settled(line.slot) {
             return;
         }
@@ -144,7 +144,7 @@ impl State {
 
     /// Applies lines of the journal or the history, in the order of recording: dispatched slots later than `now`
     /// will be passed over.
-    pub fn take_in_ahead<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
+    pub fn apply_ahead<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
         for (entry, runs) in dispatched_after(self.now, lines) {
             let progress = self.progress.entry(entry.into()).or_default();
             runs.into_iter().for_each(|run| progress.settle_ahead(run));

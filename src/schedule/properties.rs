@@ -11,7 +11,7 @@ use super::sample::{any, schedule};
 use super::{CatchUp, Entry, Kind, UnixMs};
 
 /// The maximum number of slots in a range.
-const MOST: usize = 100;
+const MAX_SLOTS: usize = 100;
 const INSTANT: Duration = Duration::from_millis(1);
 
 fn slots(entry: &Entry, after: UnixMs) -> impl Iterator<Item = UnixMs> {
@@ -28,9 +28,9 @@ fn part(from: UnixMs, until: UnixMs, part: f64) -> UnixMs {
 fn range(entry: &Entry, after: UnixMs, days: u64) -> (UnixMs, Vec<UnixMs>) {
     let until = after + Duration::from_secs(days * 86_400);
     let mut found: Vec<UnixMs> =
-        slots(entry, after).take(MOST).take_while(|slot| *slot <= until).collect();
+        slots(entry, after).take(MAX_SLOTS).take_while(|slot| *slot <= until).collect();
     match found.pop() {
-        Some(last) if found.len() == MOST - 1 => (last - INSTANT, found),
+        Some(last) if found.len() == MAX_SLOTS - 1 => (last - INSTANT, found),
         last => (until, found.into_iter().chain(last).collect()),
     }
 }

@@ -23,17 +23,17 @@ pub use event::Event;
 use event::Height;
 use sun::Sun;
 
-const MINUTES_A_DAY: f64 = 1440.0;
+const MINUTES_PER_DAY: f64 = 1440.0;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: f64 = 86_400_000.0;
 /// 9999-12-30T22:00:00Z: no timing has later slots.
 const LAST: UnixMs = UnixMs::from_secs(253_402_207_200);
 /// Solar noon is less than this many days from noon on the clock: half an hour, minutes more than needed.
-const MOST_EQUATION: f64 = 0.5 / 24.0;
+const MAX_EQUATION_DAYS: f64 = 0.5 / 24.0;
 /// The sun's declination, and its height at noon, change by less than this in a day (0.4°).
-const MOST_RADIANS_A_DAY: f64 = 0.007;
+const MAX_RADIANS_PER_DAY: f64 = 0.007;
 /// Even at the poles, the sun passes every event's height below the horizon once a year.
-const MOST_DAYS: f64 = 731.0;
+const MAX_EVENTLESS_DAYS: f64 = 731.0;
 /// The number of halvings until less than a millisecond of half a day is left.
 const HALVINGS: usize = 26;
 
@@ -152,13 +152,13 @@ impl Place {
     fn next_noon(&self, after: UnixMs) -> Option<UnixMs> {
         let first = self.half_day_of(after).div_euclid(2) * 2;
         let noons = (first..).step_by(2).map(|number| to_slot(self.culmination(number).time));
-        noons.take(MOST_DAYS as usize).find(|slot| *slot > after)
+        noons.take(MAX_EVENTLESS_DAYS as usize).find(|slot| *slot > after)
     }
 
     fn next_crossing(&self, height: &Height, after: UnixMs) -> Option<UnixMs> {
         let mut number = self.half_day_of(after);
         let mut start = self.culmination(number);
-        let last = start.time + MOST_DAYS;
+        let last = start.time + MAX_EVENTLESS_DAYS;
         while start.time < last {
             let end = self.culmination(number + 1);
             let [before, then] = [&start, &end].map(|it| self.excess(&it.sun, it.side, height));
@@ -181,7 +181,7 @@ impl Place {
 
     /// The number of a half day before which none has slots later than `after`.
     fn half_day_of(&self, after: UnixMs) -> i64 {
-        let day = after.0 as f64 / DAY_MS - MOST_EQUATION;
+        let day = after.0 as f64 / DAY_MS - MAX_EQUATION_DAYS;
         (2.0 * (day - 0.5 + self.longitude)).floor() as i64
     }
 
@@ -209,7 +209,7 @@ impl Place {
         let (mut before, mut then) = (0.0, 1.0);
         for _ in 0..HALVINGS {
             let part = f64::midpoint(before, then);
-            let sun = start.sun.on_the_way_to(&end.sun, part);
+            let sun = start.sun.interpolate(&end.sun, part);
             if self.excess(&sun, start.side * libm::cos(PI * part), height) < 0.0 {
                 before = part;
             } else {
@@ -225,12 +225,12 @@ fn eventless_days(before: f64, then: f64) -> i64 {
     if before * then <= 0.0 {
         return 0;
     }
-    (before.abs().min(then.abs()) / MOST_RADIANS_A_DAY) as i64
+    (before.abs().min(then.abs()) / MAX_RADIANS_PER_DAY) as i64
 }
 
 /// Rounds to the nearest minute.
 fn to_slot(time: f64) -> UnixMs {
-    UnixMs((time * MINUTES_A_DAY).round() as i64 * MINUTE_MS)
+    UnixMs((time * MINUTES_PER_DAY).round() as i64 * MINUTE_MS)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_fixed_for_ever() {
+    fn ids_never_change() {
         let ids = TaskIds::new("downbeat");
         assert_eq!(
             ids.id("nightly-report", UnixMs::from_secs(1_700_000_000)).to_string(),

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fraction_has_the_digits_that_it_needs() {
+    fn a_fraction_has_as_many_digits_as_needed() {
         for (ms, shortest) in [
             (1_700_000_000_000, "2023-11-14T22:13:20"),
             (1_700_000_000_500, "2023-11-14T22:13:20.5"),

@@ -7,13 +7,13 @@
 //! Readings are seconds since 1970-01-01T00:00:00 on the wall.
 
 use super::unix_ms::UnixMs;
-use super::zone::{Stretch, Zone};
+use super::zone::{Segment, Zone};
 
 /// A clock set forward by more than this moved to another time zone, or over the date line: the readings it
 /// skipped belong to no day that people there lived through.
-const LONGEST_GAP_S: i32 = 3 * 3600;
+const MAX_GAP_S: i32 = 3 * 3600;
 /// More than the difference of any two offsets: what was shown longer ago than this never comes again.
-const LONGEST_REPEAT_S: i64 = 2 * 86_400;
+const MAX_REPEAT_S: i64 = 2 * 86_400;
 /// The last second that `jiff` can show: 9999-12-30T22:00:00Z.
 const LAST_S: i64 = 253_402_207_200;
 
@@ -52,22 +52,22 @@ fn next_wildcard(
     after_s: i64,
     reading_from: impl Fn(i64) -> Option<i64>,
 ) -> Option<i64> {
-    let mut index = zone.stretch_at(after_s);
-    let mut stretch = zone.stretch(index);
-    let mut from = after_s + 1 + i64::from(stretch.offset);
+    let mut index = zone.segment_at(after_s);
+    let mut segment = zone.segment(index);
+    let mut from = after_s + 1 + i64::from(segment.offset);
     let mut reading = reading_from(from);
     loop {
         match reading {
-            Some(reading) if reading < stretch.wall_end() => {
-                return Some(instant_of(reading, &stretch));
+            Some(reading) if reading < segment.wall_end() => {
+                return Some(instant_of(reading, &segment));
             }
             // Nothing is left except what a clock that is soon set back may show again.
-            None if stretch.end > after_s + LONGEST_REPEAT_S => return None,
+            None if segment.end > after_s + MAX_REPEAT_S => return None,
             _ => {}
         }
         index += 1;
-        stretch = zone.stretch(index);
-        let start = stretch.wall_start();
+        segment = zone.segment(index);
+        let start = segment.wall_start();
         // Either readings come back that were past when the search began, or the reading that was found is
         // skipped.
         if start < from || reading.is_some_and(|reading| start > reading) {
@@ -79,25 +79,25 @@ fn next_wildcard(
 
 /// The next instant at which the clock is for the first time at or past a matching reading.
 fn next_fixed(zone: &Zone, after_s: i64, reading_from: impl Fn(i64) -> Option<i64>) -> Option<i64> {
-    let mut index = zone.stretch_at(after_s);
-    let mut stretch = zone.stretch(index);
-    let unseen = (after_s + 1 + i64::from(stretch.offset)).max(stretch.wall_fresh());
+    let mut index = zone.segment_at(after_s);
+    let mut segment = zone.segment(index);
+    let unseen = (after_s + 1 + i64::from(segment.offset)).max(segment.wall_fresh());
     let mut reading = reading_from(unseen)?;
     loop {
-        while reading >= stretch.wall_end() {
+        while reading >= segment.wall_end() {
             index += 1;
-            stretch = zone.stretch(index);
+            segment = zone.segment(index);
         }
-        if reading >= stretch.wall_start() {
-            return Some(instant_of(reading, &stretch));
+        if reading >= segment.wall_start() {
+            return Some(instant_of(reading, &segment));
         }
-        if zone.jump_at(index) <= LONGEST_GAP_S {
-            return Some(stretch.start);
+        if zone.jump_at(index) <= MAX_GAP_S {
+            return Some(segment.start);
         }
-        reading = reading_from(stretch.wall_start())?;
+        reading = reading_from(segment.wall_start())?;
     }
 }
 
-fn instant_of(reading: i64, stretch: &Stretch) -> i64 {
-    reading - i64::from(stretch.offset)
+fn instant_of(reading: i64, segment: &Segment) -> i64 {
+    reading - i64::from(segment.offset)
 }

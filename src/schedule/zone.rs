@@ -27,7 +27,7 @@ const FAR: i64 = i64::MAX / 4;
 /// The binary logarithm of a bucket's seconds: 2^24 are a little more than half a year.
 const BUCKET_BITS: u32 = 24;
 /// More than any offset, so that a wall reading this much before `TABLE_END` is inside the table.
-const MARGIN: i64 = 2 * 86_400;
+const MARGIN_S: i64 = 2 * 86_400;
 
 /// An IANA time zone.
 #[derive(Clone, PartialEq)]
@@ -48,13 +48,13 @@ pub struct Zone {
 struct Row {
     start: i64,
     offset: i32,
-    /// See [`Stretch::fresh`].
+    /// See [`Segment::fresh`].
     fresh: i32,
 }
 
 /// A time with one offset; `start..end` are seconds since the epoch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stretch {
+pub(super) struct Segment {
     pub(super) start: i64,
     pub(super) end: i64,
     pub(super) offset: i32,
@@ -64,7 +64,7 @@ pub(super) struct Stretch {
     fresh: i32,
 }
 
-impl Stretch {
+impl Segment {
     /// The wall reading at the start, in seconds since 1970-01-01T00:00:00 on the wall.
     pub(super) fn wall_start(&self) -> i64 {
         self.start + i64::from(self.offset)
@@ -180,7 +180,7 @@ impl Zone {
         // The first and the last hours of the calendar are no instants to `jiff`.
         let end = if reading.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
         let wall = Offset::UTC.to_timestamp(reading).unwrap_or(end);
-        let (wall_s, cycles) = fold(wall.as_second(), TABLE_END - MARGIN);
+        let (wall_s, cycles) = fold(wall.as_second(), TABLE_END - MARGIN_S);
         let index = self.table[1..].partition_point(|row| row.wall_fresh() <= wall_s);
         let row = &self.table[index];
         let started = cycles.saturating_add(row.start).saturating_mul(1000);
@@ -221,25 +221,25 @@ impl Zone {
     }
 
     /// The number of the segment with the second `at`; segments are numbered by time, also beyond the table.
-    pub(super) fn stretch_at(&self, at: i64) -> usize {
+    pub(super) fn segment_at(&self, at: i64) -> usize {
         let (folded, shift) = fold(at, TABLE_END);
         // `shift` is a whole number of cycles, and not negative.
         self.row_index(folded) + (shift / CYCLE) as usize * self.cycle_rows
     }
 
     /// The segment of that number.
-    pub(super) fn stretch(&self, index: usize) -> Stretch {
+    pub(super) fn segment(&self, index: usize) -> Segment {
         let (row, start) = self.row(index);
         let at_rest = self.cycle_rows == 0 && index + 1 >= self.table.len();
         let end = if at_rest { FAR } else { self.row(index + 1).1 };
-        Stretch { start, end, offset: row.offset, fresh: row.fresh }
+        Segment { start, end, offset: row.offset, fresh: row.fresh }
     }
 
     /// The instants later than `from` and earlier than `to` at which the clock is set forward.
     #[must_use]
     pub fn jumps(&self, from: UnixMs, to: UnixMs) -> Vec<UnixMs> {
-        let first = self.stretch_at(from.0.div_euclid(1000)) + 1;
-        let starts = (first..).map(|index| (index, UnixMs::from_secs(self.stretch(index - 1).end)));
+        let first = self.segment_at(from.0.div_euclid(1000)) + 1;
+        let starts = (first..).map(|index| (index, UnixMs::from_secs(self.segment(index - 1).end)));
         let coming = starts.take_while(|(_, start)| *start < to);
         coming.filter(|(index, _)| self.jump_at(*index) > 0).map(|(_, start)| start).collect()
     }

@@ -77,7 +77,7 @@ pub enum Request {
     /// Publish the first few slots of a stretch of the past.
     Backfill(Box<Backfill>, oneshot::Sender<Result<Backfilled, Refused>>),
     /// Pause or resume.
-    Pause(Box<pausing::Asked>, pausing::writer::Answer),
+    Pause(Box<pausing::Request>, pausing::writer::Answer),
     /// Say in the log what it knows of itself.
     LogState,
     /// Finish the publish in hand, resign and leave.
@@ -269,7 +269,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 }
                 // These are of interest to those who watch only.
                 Ok(()) = self.loader.kept.changed() => continue,
-                Ok(()) = self.reports.standing.changed() => continue,
+                Ok(()) = self.reports.status.changed() => continue,
                 () = std::future::ready(()), if is_due => Event::Wake,
                 () = tokio::time::sleep(timer) => Event::Wake,
                 () = self.clock.sleep_until(wall) => Event::Wake,
@@ -355,22 +355,22 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 if let Some(counters) = counters {
                     self.scheduler.count(counters);
                 }
-                self.know_pauses(pauses);
+                self.update_pauses(pauses);
                 let _ = answer.send(self.status());
                 None
             }
             Done::Paused(pauses) => {
-                self.know_pauses(pauses);
+                self.update_pauses(pauses);
                 None
             }
             Done::Listed(snapshot, pauses, answer) => {
-                self.know_pauses(pauses);
+                self.update_pauses(pauses);
                 let state = snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace));
                 let _ = answer.send(self.list(state.as_ref()));
                 None
             }
             Done::Detailed(snapshot, pauses, name, answer) => {
-                self.know_pauses(pauses);
+                self.update_pauses(pauses);
                 let state = snapshot.map(|mut snapshot| snapshot.take_state(self.settings.grace));
                 let _ = answer.send(self.detail(&name, state.as_ref()));
                 None
@@ -448,16 +448,15 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
     }
 
-    fn know_pauses(&mut self, pauses: Option<PausesRead>) {
+    fn update_pauses(&mut self, pauses: Option<PausesRead>) {
         if let Some(pauses) = pauses {
-            self.scheduler.know_pauses(pauses);
+            self.scheduler.update_pauses(pauses);
         }
     }
 
     /// Whether the store is known not to answer: then nobody waits for it.
     fn is_store_away(&self) -> bool {
-        self.scheduler.troubles().error.is_some()
-            || self.reports.standing.borrow().trouble.is_some()
+        self.scheduler.troubles().error.is_some() || self.reports.status.borrow().trouble.is_some()
     }
 
     fn status(&self) -> Status {

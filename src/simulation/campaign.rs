@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::replica::{Happening, Input};
+use super::replica::{Input, Packet};
 use super::{SECOND, TTL, World, answer};
 use crate::core::RequestId;
 use crate::core::campaign::{Action, Answer, Event, Log, Named, Request, Writes};
@@ -10,7 +10,7 @@ use crate::leader::lease::LeaseTimes;
 use crate::store::contract::{Store, StoreError};
 
 /// The time in which a leader that cannot publish has resigned, if another replica can lead.
-const MAKES_WAY_WITHIN: Duration = Duration::from_secs(3 * TTL.as_secs());
+const RESIGNS_WITHIN: Duration = Duration::from_secs(3 * TTL.as_secs());
 
 impl World {
     /// Passes an event to a campaign and performs the actions.
@@ -31,7 +31,7 @@ impl World {
                 Action::Answer(_) => {}
                 Action::Log(log) => {
                     self.trace(|| format!("r{number}: {log:?}"));
-                    self.made_way += u64::from(matches!(log, Log::CannotPublish(_)));
+                    self.stuck_resignations += u64::from(matches!(log, Log::CannotPublish(_)));
                 }
                 Action::End(end) => panic!("{end:?}"),
             }
@@ -58,7 +58,7 @@ impl World {
         let Some(since) = self.replicas[index].stuck_since else { return };
         let since = since.max(self.disturbed_until + TTL);
         let number = self.replicas[index].number;
-        assert!(self.now.since(since) < MAKES_WAY_WITHIN, "r{number} has been stuck since {since}");
+        assert!(self.now.since(since) < RESIGNS_WITHIN, "r{number} has been stuck since {since}");
     }
 
     fn ask_for_campaign(&mut self, index: usize, id: RequestId, request: Request) {
@@ -85,14 +85,14 @@ impl World {
         let link = &mut replica.lease_link;
         link.arrives = link.arrives.max(now + delay);
         let arrives = link.arrives;
-        self.put_on_wire(arrives, number, Happening::Asks(id, request));
+        self.put_on_wire(arrives, number, Packet::Asks(id, request));
     }
 
     fn leave_unanswered(&mut self, number: u64, id: RequestId) {
         let answer = Err(StoreError::Unanswered("no answer".to_owned()));
         let at = self.now + LeaseTimes::new(TTL).deadline;
         let input = Input::Campaign(Event::Answered(id, answer));
-        self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+        self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
     }
 
     /// A campaign's request reaches the store.
@@ -103,7 +103,7 @@ impl World {
         if self.now < self.hung_until {
             self.leave_unanswered(number, id);
             // It is carried out later, when nobody waits for it any more.
-            return self.put_on_wire(self.hung_until, number, Happening::Asks(id, request));
+            return self.put_on_wire(self.hung_until, number, Packet::Asks(id, request));
         }
         let needs_room = matches!(request, Request::Acquire(_) | Request::Announce(_));
         let answered = if needs_room && self.now < self.full_until {

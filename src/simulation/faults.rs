@@ -9,7 +9,7 @@ use super::replica::{Input, Loss, Replica};
 use super::{Due, SECOND, World, answer};
 use crate::carrier::memory::Fault as CarrierFault;
 use crate::core::{Event, campaign};
-use crate::schedule::pause::{Edit, Subject, Wish};
+use crate::schedule::pause::{Edit, PauseRequest, Subject};
 use crate::schedule::sample::HOUR;
 use crate::schedule::{Planner, UnixMs};
 use crate::store::contract::{ChangePauses, PausesChanged, Store, SubjectPauses};
@@ -40,7 +40,7 @@ pub(super) const FAULTS: [&str; 22] = [
     "clock behind",
     "edit",
 ];
-const PAUSE: Wish = Wish::Pause { until: None, by: None, note: None };
+const PAUSE: PauseRequest = PauseRequest::Pause { until: None, by: None, note: None };
 const JOURNAL_DAMAGES: [Damage; 4] = [
     Damage::JournalDeleted,
     Damage::JournalReplaced,
@@ -73,7 +73,7 @@ impl World {
                 self.replicas[leader].stopped_until = Some(self.now + length / 10);
                 self.disturb(length / 10);
             }
-            "resign" => self.take_in(leader, Input::Campaign(campaign::Event::Resign)),
+            "resign" => self.handle_input(leader, Input::Campaign(campaign::Event::Resign)),
             "partition" => {
                 self.replicas[leader].cut_until = self.now + length;
                 self.disturb(length);
@@ -98,7 +98,7 @@ impl World {
                     _ => [CarrierFault::LoseAnswer, CarrierFault::LoseMessage],
                 };
                 self.carrier.set_fault("carried", Some(faults[self.rng.usize(..2)]));
-                self.due.insert(Due::CarrierMended, self.now + length);
+                self.due.insert(Due::CarrierRepaired, self.now + length);
             }
             _ => return false,
         }
@@ -119,7 +119,7 @@ impl World {
             "store away" => self.stay_away(length),
             "queue refuses" => {
                 self.store.set_refusal("fragile", Some("WRONGTYPE"));
-                self.due.insert(Due::QueueMended, self.now + length);
+                self.due.insert(Due::QueueRepaired, self.now + length);
             }
             _ => return false,
         }
@@ -182,7 +182,7 @@ impl World {
                 // A pause that begins then does not end by that clock.
                 if is_ahead && self.rng.bool() {
                     self.store.set_refusal("fragile", Some("WRONGTYPE"));
-                    self.due.insert(Due::QueueMended, self.now + length / 10);
+                    self.due.insert(Due::QueueRepaired, self.now + length / 10);
                 }
             }
             _ => return false,
@@ -227,7 +227,7 @@ impl World {
             true => Subject::All,
             false => Subject::Entry(Arc::clone(names[self.rng.usize(..names.len())])),
         };
-        self.wish(&subject, &PAUSE);
+        self.request(&subject, &PAUSE);
         self.ledger.paused = Some(subject);
     }
 
@@ -273,7 +273,7 @@ impl World {
         if self.ledger.paused.is_some() {
             self.due.insert(Due::Resumed, self.now + HOUR / 2);
         }
-        if !self.due.contains_key(&Due::QueueMended) {
+        if !self.due.contains_key(&Due::QueueRepaired) {
             self.store.set_refusal("fragile", None);
         }
         self.was_rolled_back = true;
@@ -291,10 +291,10 @@ impl World {
     }
 
     /// People pause or resume.
-    pub(super) fn wish(&mut self, subject: &Subject, wish: &Wish) {
+    pub(super) fn request(&mut self, subject: &Subject, request: &PauseRequest) {
         let read = answer(self.store.pauses());
         let (pauses, etag) = read.of(subject);
-        let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else { return };
+        let Edit::Write { pauses, forbids, .. } = request.edit(pauses, read.now) else { return };
         let subjects = vec![SubjectPauses { subject: subject.clone(), pauses, etag }];
         let changed = answer(self.store.change_pauses(ChangePauses { subjects, forbids }));
         assert!(matches!(changed, PausesChanged::Written { .. }), "{changed:?}");

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::ledger::Event as Recorded;
-use super::{BOOT, FOREVER, GRACE, SECOND, TTL, World, answer};
+use super::{FOREVER, GRACE, SECOND, TTL, UPTIME, World, answer};
 use crate::carrier::Carrier as _;
 use crate::clock::SinceBoot;
 use crate::config::History;
@@ -87,7 +87,7 @@ pub(super) enum Input {
 }
 
 /// Something in flight.
-pub(super) enum Happening {
+pub(super) enum Packet {
     /// A request reaches the store.
     Arrives { id: RequestId, request: Box<Request>, facts: Facts, is_answered: bool },
     /// Messages reach a carrier.
@@ -164,7 +164,7 @@ impl Replica {
 impl World {
     /// What the clocks of a replica show.
     pub(super) fn clocks(&self) -> Now {
-        let since_boot = SinceBoot(BOOT + self.now.since(self.start));
+        let since_boot = SinceBoot(UPTIME + self.now.since(self.start));
         Now { since_boot, wall: UnixMs(self.now.0 + self.machine_offset_ms) }
     }
 
@@ -173,18 +173,18 @@ impl World {
         match at {
             SinceBoot::NEVER => FOREVER,
             // Time moves in whole milliseconds here.
-            at => self.start + at.0.saturating_sub(BOOT) + Duration::from_millis(1),
+            at => self.start + at.0.saturating_sub(UPTIME) + Duration::from_millis(1),
         }
     }
 
     /// A stopped process continues.
-    pub(super) fn go_on(&mut self, index: usize) {
+    pub(super) fn resume_process(&mut self, index: usize) {
         self.replicas[index].stopped_until = None;
         for input in std::mem::take(&mut self.replicas[index].inbox) {
-            self.take_in(index, input);
+            self.handle_input(index, input);
         }
-        self.take_in(index, Input::Scheduler(Event::Wake));
-        self.take_in(index, Input::Campaign(campaign::Event::Wake));
+        self.handle_input(index, Input::Scheduler(Event::Wake));
+        self.handle_input(index, Input::Campaign(campaign::Event::Wake));
     }
 
     /// Passes an input to a replica, if it still runs.
@@ -195,11 +195,11 @@ impl World {
         if self.replicas[index].stopped_until.is_some() {
             self.replicas[index].inbox.push_back(input);
         } else {
-            self.take_in(index, input);
+            self.handle_input(index, input);
         }
     }
 
-    pub(super) fn take_in(&mut self, index: usize, input: Input) {
+    pub(super) fn handle_input(&mut self, index: usize, input: Input) {
         match input {
             Input::Scheduler(event) => self.handle(index, event),
             Input::Campaign(event) => self.campaign(index, event),
@@ -209,7 +209,7 @@ impl World {
     /// Passes an input to a replica a little later.
     pub(super) fn report_soon(&mut self, number: u64, input: Input) {
         let at = self.now + self.within(SECOND / 500);
-        self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+        self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
     }
 
     /// Passes an event to a scheduler and performs the actions.
@@ -232,7 +232,7 @@ impl World {
                 Action::Publish(id, publish) => {
                     let at = self.now + self.within(SECOND / 100);
                     let number = self.replicas[index].number;
-                    self.put_on_wire(at, number, Happening::Delivers(id, publish));
+                    self.put_on_wire(at, number, Packet::Delivers(id, publish));
                 }
                 Action::Log(log) => self.on_log(index, &log),
                 Action::Writes(writes) => self.on_writes(index, writes),
@@ -283,14 +283,14 @@ impl World {
         }
     }
 
-    pub(super) fn put_on_wire(&mut self, at: UnixMs, number: u64, happening: Happening) {
+    pub(super) fn put_on_wire(&mut self, at: UnixMs, number: u64, packet: Packet) {
         self.sequence += 1;
-        self.wire.insert((at, self.sequence), (number, happening));
+        self.wire.insert((at, self.sequence), (number, packet));
     }
 
     fn fail(&mut self, at: UnixMs, number: u64, id: RequestId, error: StoreError) {
         let input = Input::Scheduler(Event::Answered(id, Err(error)));
-        self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+        self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
     }
 
     /// Sends a request to the store.
@@ -331,7 +331,7 @@ impl World {
             self.fail(now + DEADLINE, number, id, unanswered());
         }
         let request = Box::new(request);
-        self.put_on_wire(arrives, number, Happening::Arrives { id, request, facts, is_answered });
+        self.put_on_wire(arrives, number, Packet::Arrives { id, request, facts, is_answered });
     }
 
     /// The progress of a request's entries.
@@ -363,11 +363,11 @@ impl World {
     }
 
     /// Handles the next event in flight.
-    pub(super) fn arrive(&mut self, number: u64, happening: Happening) {
-        match happening {
-            Happening::Reports(input) => self.report(number, *input),
-            Happening::Asks(id, request) => self.arrive_from_campaign(number, id, request),
-            Happening::Delivers(id, publish) => {
+    pub(super) fn arrive(&mut self, number: u64, packet: Packet) {
+        match packet {
+            Packet::Reports(input) => self.report(number, *input),
+            Packet::Asks(id, request) => self.arrive_from_campaign(number, id, request),
+            Packet::Delivers(id, publish) => {
                 let Publish { queue, messages, not_after } = publish;
                 let publications: Vec<_> =
                     messages.into_iter().map(|Carried { publication, .. }| publication).collect();
@@ -377,9 +377,9 @@ impl World {
                 let deliveries = answer_of(published).into_iter().map(Delivery::Tried).collect();
                 let at = self.now + self.within(SECOND / 100);
                 let input = Input::Scheduler(Event::Published(id, deliveries));
-                self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+                self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
             }
-            Happening::Arrives { id, request, facts, mut is_answered } => {
+            Packet::Arrives { id, request, facts, mut is_answered } => {
                 if self.now < self.store_back_at {
                     if is_answered {
                         let lost = StoreError::Unanswered("no answer".to_owned());
@@ -392,12 +392,12 @@ impl World {
                         let lost = StoreError::Unanswered("no answer".to_owned());
                         self.fail(self.now + DEADLINE, number, id, lost);
                     }
-                    let happening = Happening::Arrives { id, request, facts, is_answered };
-                    return self.put_on_wire(self.hung_until, number, happening);
+                    let packet = Packet::Arrives { id, request, facts, is_answered };
+                    return self.put_on_wire(self.hung_until, number, packet);
                 }
                 if self.now < self.busy_until {
-                    let happening = Happening::Arrives { id, request, facts, is_answered };
-                    return self.put_on_wire(self.busy_until, number, happening);
+                    let packet = Packet::Arrives { id, request, facts, is_answered };
+                    return self.put_on_wire(self.busy_until, number, packet);
                 }
                 if matches!(*request, Request::Dispatch(_)) {
                     self.busy_until = self.now + self.each_batch_takes;
@@ -406,7 +406,7 @@ impl World {
                 if is_answered {
                     let at = self.now + self.within(SECOND / 200);
                     let input = Input::Scheduler(Event::Answered(id, answer));
-                    self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+                    self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
                 }
             }
         }

@@ -465,7 +465,7 @@ pub struct ManualNote {
 /// How far a manual message has come on its way to a carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ManualStep {
-    /// The carrier is about to publish it. Until another step is recorded, for at most [`INTENT_KEPT`], nobody
+    /// The carrier is about to publish it. Until another step is recorded, for at most [`INTENT_TTL`], nobody
     /// else can continue the run.
     Intended,
     /// The carrier has it: it is journalled and counted. Recording this again changes nothing.
@@ -475,7 +475,7 @@ pub enum ManualStep {
 }
 
 /// The longest time that a carrier takes to answer a publisher.
-pub const INTENT_KEPT: Duration = Duration::from_secs(30);
+pub const INTENT_TTL: Duration = Duration::from_secs(30);
 
 /// The outcome of a [`ManualNote`].
 #[derive(Clone, Debug, PartialEq, Eq)]

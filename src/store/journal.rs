@@ -231,7 +231,7 @@ impl Snapshot {
             for line in record.lines.iter().filter(|line| line.outcome.is_scheduled()) {
                 let progress = state.progress.entry((&*line.entry).into()).or_default();
                 if line.slot <= horizon {
-                    progress.take_in(line);
+                    progress.apply(line);
                 } else if !progress.is_settled(line.slot) {
                     ahead.push(line);
                 }
@@ -258,7 +258,7 @@ impl Snapshot {
                 progress.count += 1;
             }
         }
-        state.take_in_ahead(ahead);
+        state.apply_ahead(ahead);
         state.intents.retain(|entry, slot| {
             state.progress.get(entry).is_none_or(|progress| progress.through < *slot)
         });
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_concerns_its_own_entry() {
+    fn an_unreadable_line_affects_only_its_own_entry() {
         for bad in ["b\tnan", "b\t1\tflown", "b\t1\ttoo_late\tn=0", "b\t1\ttoo_late\tx", "b\t1e3"] {
             let text = format!("a\t1\n{bad}\nc\t2");
             let (lines, unreadable) = read_lines(text.as_bytes());

@@ -60,7 +60,7 @@ pub struct Outgoing {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Peeked {
     /// Messages, or none.
-    There {
+    Messages {
         /// The number of waiting messages, as far as it can be counted.
         total: u64,
         /// The consumer groups of a stream.
@@ -69,7 +69,7 @@ pub enum Peeked {
         found: Vec<Found>,
     },
     /// A key holds something that cannot be messages of this kind.
-    Wrong {
+    Unexpected {
         /// The key.
         key: String,
         /// What it holds instead.

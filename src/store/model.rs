@@ -34,7 +34,7 @@ use crate::schedule::registration::Registration;
 use crate::schedule::{TaskIds, UnixMs};
 
 /// How long the last place of a run of manual messages is remembered.
-pub(crate) const RUN_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const RUN_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// The queues that messages go to.
 pub(crate) trait Queues {
@@ -324,7 +324,7 @@ impl Model {
         for line in lines {
             self.count(queue, line);
             if self.folds_itself && line.outcome.is_scheduled() {
-                self.progress.entry((&*line.entry).into()).or_default().take_in(line);
+                self.progress.entry((&*line.entry).into()).or_default().apply(line);
             }
         }
         self.append_behind(self.head.map(|head| head.id), record);

@@ -10,7 +10,7 @@ use crate::schedule::UnixMs;
 use crate::store::journal::read_instant;
 
 /// How long a backfill is remembered after it last sent something.
-pub(crate) const KEPT_FOR: Duration = Duration::from_secs(3600);
+pub(crate) const TTL: Duration = Duration::from_secs(3600);
 /// The maximum number kept; the oldest are forgotten first.
 pub(crate) const MAX_OPEN: usize = 100;
 
@@ -53,7 +53,7 @@ impl OpenBackfills {
             return Err(in_the_way);
         }
         if note.step != BackfillStep::Ends {
-            kept.0.push((now + KEPT_FOR, backfill));
+            kept.0.push((now + TTL, backfill));
             kept.0.drain(..kept.0.len().saturating_sub(MAX_OPEN));
         }
         Ok(kept)

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_progress_is_not_read() {
+    fn texts_that_are_not_progress_are_not_read() {
         let long = "4".repeat(40);
         let many = format!("1 - a={}", (0..21).map(|n| format!("{n}-{n},")).collect::<String>());
         let many = many.trim_end_matches(',');
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_that_is_none_counts_as_nothing() {
+    fn an_unreadable_sequence_counts_as_zero() {
         assert_eq!(read_sequence("71"), 71);
         for text in ["", "0", "071", "+71", "-1", "nan", "1234567890123456789", "7 "] {
             assert_eq!(read_sequence(text), 0, "{text}");

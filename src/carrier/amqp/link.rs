@@ -24,7 +24,7 @@ use crate::queue::{AmqpQueue, Queue};
 use crate::tls::{self, Tls};
 
 /// The pause after a failed attempt to connect: otherwise queues that share a broker would each wait in turn.
-const APART: Duration = Duration::from_millis(500);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// The heartbeat in seconds: longer silence counts as the connection's end.
 const HEARTBEAT: u16 = 10;
 /// AMQP's code for a refused login.
@@ -128,7 +128,7 @@ impl Link {
     }
 
     /// Publishes events for Celery's consumers, if the exchange that they declare exists. Failures are ignored.
-    pub(super) async fn tell(&self, events: impl Iterator<Item = &[u8]>) {
+    pub(super) async fn publish_events(&self, events: impl Iterator<Item = &[u8]>) {
         let mut channel = None;
         for event in events {
             if channel.is_none() {
@@ -153,7 +153,7 @@ impl Link {
     }
 
     /// Drops the connection after a late answer: it may be dead.
-    pub(super) async fn suspect(&self) {
+    pub(super) async fn drop_connection(&self) {
         let mut state = self.state.lock().await;
         if let Some(connection) = state.connection.take() {
             // Not awaited: it may never be answered.
@@ -177,7 +177,7 @@ impl Link {
             return Ok(());
         }
         if let Some((at, error)) = &state.failed
-            && at.elapsed() < APART
+            && at.elapsed() < RECONNECT_PAUSE
         {
             return Err(error.clone());
         }

@@ -94,11 +94,11 @@ impl Carrier for Amqp {
             .iter()
             .zip(&outcomes)
             .filter(|(_, outcome)| **outcome == PublishOutcome::Published);
-        link.tell(published.filter_map(|(message, _)| message.event.as_deref())).await;
+        link.publish_events(published.filter_map(|(message, _)| message.event.as_deref())).await;
         if outcomes.iter().any(|outcome| matches!(outcome, PublishOutcome::Uncertain(_))) {
             // A late answer must not be taken for one to a later message.
             *line = None;
-            link.suspect().await;
+            link.drop_connection().await;
         }
         outcomes
     }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_returned_message_is_told_by_its_id_whosever_confirmation_it_came_with() {
+    fn a_returned_message_is_matched_by_id_whichever_confirmation_it_came_with() {
         let outcomes = judged(vec![Published, Published, Published], &[1]);
         let refused = "NO_ROUTE: no queue for the key `q` of the exchange `default exchange`";
         let refused = Refused(refused.to_owned());
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn with_answers_outstanding_a_returned_message_leaves_the_confirmed_ones_in_doubt() {
+    fn with_answers_outstanding_a_returned_message_leaves_confirmed_ones_uncertain() {
         let uncertain = Uncertain(TOO_LATE.to_owned());
         let outcomes = judged(vec![Published, Published, uncertain.clone()], &[0]);
         assert!(matches!(outcomes[0], Refused(_)));

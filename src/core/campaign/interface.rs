@@ -111,7 +111,7 @@ pub struct Named {
 
 /// The campaign's status, as `status` and the metrics show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct Status {
     /// `"<term> <holder>"` of whoever leads, as far as we know.
     pub leader: Option<Arc<str>>,
     /// The replicas, this one included; if there are more than a hundred, only some.

@@ -14,7 +14,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::interface::{Action, Answer, Event, Named, Parts, Request, Standing, Writes};
+pub use self::interface::{Action, Answer, Event, Named, Parts, Request, Status, Writes};
 pub use self::log::Log;
 use self::names::Names;
 use self::peers::Peers;
@@ -33,7 +33,7 @@ const NOBODY_ELSE: &str = "only one process can use a spool; stop this one and s
 const NOT_LEADING: &str = "this replica does not lead";
 /// Replicas woken by a resignation spread their requests over this time, so that the others find the lease
 /// taken.
-const APART: Duration = Duration::from_millis(30);
+const RESIGNATION_SPREAD: Duration = Duration::from_millis(30);
 
 /// One replica's part in finding a leader.
 #[derive(Debug)]
@@ -45,13 +45,13 @@ pub struct Campaign {
     peers: Peers,
     /// The lease while this replica leads.
     lease: Option<Lease>,
-    asked: Option<(RequestId, Asked)>,
+    asked: Option<(RequestId, PendingRequest)>,
     probe: Option<RequestId>,
     /// When the next request is due if nothing happens before.
     next_at: SinceBoot,
     /// Consecutive failed requests.
     failures: u32,
-    standing: Standing,
+    status: Status,
     /// The lease of the last known tenure, ours or another's.
     last_known: Option<Arc<str>>,
     own_last: Option<Arc<str>>,
@@ -74,7 +74,7 @@ pub struct Campaign {
 
 /// A request without an answer yet.
 #[derive(Debug)]
-enum Asked {
+enum PendingRequest {
     Name,
     Acquire {
         at: SinceBoot,
@@ -108,9 +108,9 @@ struct HoldBack {
 }
 
 impl HoldBack {
-    const NONE: HoldBack = HoldBack::after_a_wish(Duration::ZERO);
+    const NONE: HoldBack = HoldBack::on_request(Duration::ZERO);
 
-    const fn after_a_wish(length: Duration) -> HoldBack {
+    const fn on_request(length: Duration) -> HoldBack {
         HoldBack { length, is_stuck: false }
     }
 }
@@ -132,7 +132,7 @@ impl Campaign {
             probe: None,
             next_at: SinceBoot(Duration::ZERO),
             failures: 0,
-            standing: Standing::default(),
+            status: Status::default(),
             last_known: None,
             own_last: None,
             unmarked_since: None,
@@ -151,8 +151,8 @@ impl Campaign {
 
     /// The campaign's status.
     #[must_use]
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn status(&self) -> &Status {
+        &self.status
     }
 
     /// When to call [`Campaign::handle`] with [`Event::Wake`] if nothing else happens before.
@@ -190,15 +190,15 @@ impl Campaign {
         match &self.lease {
             Some(_) if self.is_leaving => self.resign(HoldBack::NONE),
             Some(_) if self.is_asked_to_resign => {
-                self.resign(HoldBack::after_a_wish(self.times.ttl / 2))
+                self.resign(HoldBack::on_request(self.times.ttl / 2))
             }
             Some(lease) if self.shared && self.next_at <= now.since_boot => {
                 let request = Request::Renew(Arc::clone(&lease.text));
-                self.ask(request, Asked::Renew { at: now.since_boot });
+                self.ask(request, PendingRequest::Renew { at: now.since_boot });
             }
             Some(_) => {}
             None if self.is_leaving && self.shared => {
-                self.ask(Request::Announce(String::new()), Asked::Farewell);
+                self.ask(Request::Announce(String::new()), PendingRequest::Farewell);
             }
             None if self.is_leaving => self.end(Ok(())),
             None if self.next_at <= now.since_boot => self.follow(now),
@@ -218,7 +218,7 @@ impl Campaign {
         }
         self.hold_back_until = None;
         if self.shared {
-            self.ask(Request::Name(self.names.drawn()), Asked::Name);
+            self.ask(Request::Name(self.names.drawn()), PendingRequest::Name);
         } else {
             self.acquire(now);
         }
@@ -234,7 +234,7 @@ impl Campaign {
     }
 
     fn ask_for_lease(&mut self, request: Acquire, remembers: bool, at: SinceBoot) {
-        let asked = Asked::Acquire { at, request: request.clone(), remembers };
+        let asked = PendingRequest::Acquire { at, request: request.clone(), remembers };
         self.ask(Request::Acquire(request), asked);
     }
 
@@ -244,37 +244,42 @@ impl Campaign {
         }
         let Some((_, asked)) = self.asked.take_if(|(asked, _)| *asked == id) else { return };
         match (asked, answer) {
-            (Asked::Name, Ok(Answer::Named(named))) => {
-                self.names.know(named);
+            (PendingRequest::Name, Ok(Answer::Named(named))) => {
+                self.names.update(named);
                 self.acquire(now);
             }
-            (Asked::Acquire { at, request, remembers }, Ok(Answer::Acquired(acquired))) => {
+            (
+                PendingRequest::Acquire { at, request, remembers },
+                Ok(Answer::Acquired(acquired)),
+            ) => {
                 self.report(None);
                 self.on_acquired(acquired, request, remembers, at, now);
             }
-            (Asked::Adopt { at, lease, remembers }, Ok(Answer::Renewed(renewed))) => {
+            (PendingRequest::Adopt { at, lease, remembers }, Ok(Answer::Renewed(renewed))) => {
                 self.report(None);
                 if renewed.kept {
                     self.begin(lease, remembers, renewed.now, at, now);
                 }
             }
-            (Asked::Renew { at }, Ok(Answer::Renewed(renewed))) => {
+            (PendingRequest::Renew { at }, Ok(Answer::Renewed(renewed))) => {
                 self.report(None);
                 self.on_renewed(renewed, at, now);
             }
-            (Asked::Announce, Ok(Answer::Announced(announced))) => {
+            (PendingRequest::Announce, Ok(Answer::Announced(announced))) => {
                 self.on_announced(announced, now)
             }
             // A full store refuses announcements; it is not away.
-            (Asked::Announce, _) => {}
-            (Asked::Resign { lease, hold_back }, answer) => {
+            (PendingRequest::Announce, _) => {}
+            (PendingRequest::Resign { lease, hold_back }, answer) => {
                 self.on_given_up(lease, hold_back, answer.map(drop), now);
             }
-            (Asked::Farewell, _) => self.end(Ok(())),
+            (PendingRequest::Farewell, _) => self.end(Ok(())),
             (_, Err(error @ StoreError::Unusable(_))) => self.end(Err(error)),
-            (Asked::Renew { .. }, Err(error)) => self.fail(&error, self.times.renew_every / 2, now),
+            (PendingRequest::Renew { .. }, Err(error)) => {
+                self.fail(&error, self.times.renew_every / 2, now)
+            }
             (_, Err(error)) => {
-                self.standing.leader = None;
+                self.status.leader = None;
                 self.fail(&error, self.times.renew_every, now);
             }
             (asked, Ok(answer)) => debug_assert!(false, "{answer:?} is no answer to {asked:?}"),
@@ -290,10 +295,10 @@ impl Campaign {
         now: Now,
     ) {
         if !matches!(acquired, Acquired::Unmarked { .. }) {
-            (self.unmarked_since, self.standing.waits_until) = (None, None);
+            (self.unmarked_since, self.status.waits_until) = (None, None);
         }
         if !matches!(acquired, Acquired::Unreadable { .. }) {
-            self.standing.lease_trouble = None;
+            self.status.lease_trouble = None;
         }
         match acquired {
             Acquired::Ours { lease, now: shown } => {
@@ -310,7 +315,7 @@ impl Campaign {
             Acquired::Held { lease, .. } if self.names.is_ours(&lease) => {
                 // The answer to an earlier request was lost; the lease has been ours since then.
                 let (lease, at) = (Arc::<str>::from(lease), now.since_boot);
-                let asked = Asked::Adopt { at, lease: Arc::clone(&lease), remembers };
+                let asked = PendingRequest::Adopt { at, lease: Arc::clone(&lease), remembers };
                 self.ask(Request::Renew(lease), asked);
             }
             Acquired::Held { lease, left, now: shown } => {
@@ -323,11 +328,11 @@ impl Campaign {
             }
             Acquired::Unreadable { why, now: shown } => {
                 self.read_clock(shown, now);
-                self.standing.leader = None;
-                if self.standing.lease_trouble.as_ref() != Some(&why) {
+                self.status.leader = None;
+                if self.status.lease_trouble.as_ref() != Some(&why) {
                     self.log(Log::Unreadable(why.clone()));
                 }
-                self.standing.lease_trouble = Some(why);
+                self.status.lease_trouble = Some(why);
                 self.next_at = now.since_boot + self.times.renew_every;
                 self.announce();
             }
@@ -346,7 +351,7 @@ impl Campaign {
         self.log(Log::Acquired(Arc::clone(&text)));
         self.last_known = Some(Arc::clone(&text));
         self.own_last = Some(Arc::clone(&text));
-        self.standing.leader = Some(Arc::clone(&text));
+        self.status.leader = Some(Arc::clone(&text));
         self.peers.myself.tenure = Some(text.to_string());
         (self.failures, self.is_asked_to_resign) = (0, false);
         let (mut trusted_until, mut broker_clock) = (SinceBoot::NEVER, None);
@@ -386,7 +391,7 @@ impl Campaign {
             self.log(Log::Following(Arc::clone(&lease)));
         }
         self.last_known = Some(Arc::clone(&lease));
-        self.standing.leader = Some(lease);
+        self.status.leader = Some(lease);
         self.failures = 0;
         let jitter = Duration::from_millis(self.rng.u64(1..50));
         // The others count a replica as dead if it is silent for a TTL.
@@ -397,11 +402,11 @@ impl Campaign {
     /// Waits for replicas that remember: the namespace is empty and nobody leads.
     fn wait_for_who_remembers(&mut self, now: Now) {
         let ttl = self.times.ttl;
-        self.standing.leader = None;
+        self.status.leader = None;
         self.failures = 0;
         if self.unmarked_since.is_none() {
             self.unmarked_since = Some(now.since_boot);
-            self.standing.waits_until = Some(now.wall + ttl);
+            self.status.waits_until = Some(now.wall + ttl);
             self.log(Log::Unmarked(ttl));
         }
         let ends_at =
@@ -417,7 +422,7 @@ impl Campaign {
         if self.lease.is_some() || !is_known && !lease.is_empty() {
             return;
         }
-        let mut at = now.since_boot + APART.mul_f64(self.rng.f64());
+        let mut at = now.since_boot + RESIGNATION_SPREAD.mul_f64(self.rng.f64());
         if self.peers.is_leader_stuck && !self.peers.myself.ready {
             // Replicas whose probe has passed go first.
             at = at + self.times.renew_every;
@@ -441,7 +446,7 @@ impl Campaign {
     fn resign(&mut self, hold_back: HoldBack) {
         let Some(Lease { text, .. }) = self.lease.take() else { return };
         self.end_tenure();
-        let asked = Asked::Resign { lease: Arc::clone(&text), hold_back };
+        let asked = PendingRequest::Resign { lease: Arc::clone(&text), hold_back };
         self.ask(Request::Resign(text), asked);
     }
 
@@ -480,7 +485,7 @@ impl Campaign {
 
     fn end_tenure(&mut self) {
         self.lease = None;
-        self.standing.leader = None;
+        self.status.leader = None;
         self.peers.myself.tenure = None;
         self.peers.myself.stuck = false;
         self.stuck_since = None;
@@ -500,9 +505,9 @@ impl Campaign {
     fn report(&mut self, error: Option<&StoreError>) {
         let answered_before = self.was_reached;
         self.was_reached |= error.is_none();
-        self.standing.errors += u64::from(error.is_some());
+        self.status.errors += u64::from(error.is_some());
         let error = error.map(ToString::to_string);
-        match (&self.standing.trouble, &error) {
+        match (&self.status.trouble, &error) {
             (None, Some(error)) => {
                 self.log(Log::Away { error: error.clone(), answered_before });
             }
@@ -510,7 +515,7 @@ impl Campaign {
             // Another error while it is away is only shown in `status`.
             _ => {}
         }
-        self.standing.trouble = error;
+        self.status.trouble = error;
     }
 
     fn read_clock(&mut self, shown: UnixMs, now: Now) -> Reading {
@@ -518,7 +523,7 @@ impl Campaign {
         Reading { shown, at: now.since_boot }
     }
 
-    fn ask(&mut self, request: Request, asked: Asked) {
+    fn ask(&mut self, request: Request, asked: PendingRequest) {
         let id = self.new_id();
         self.asked = Some((id, asked));
         self.actions.push(Action::Request(id, request));

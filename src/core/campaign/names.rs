@@ -37,7 +37,7 @@ impl Names {
     }
 
     /// Notes what the tenure file answered.
-    pub(super) fn know(&mut self, named: Named) {
+    pub(super) fn update(&mut self, named: Named) {
         (self.holder, self.gone) = (named.holder, named.gone);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Action, Asked, Campaign, HoldBack, Log, Request, Writes};
+use super::{Action, Campaign, HoldBack, Log, PendingRequest, Request, Writes};
 use crate::core::Now;
 use crate::leader::peer::Peer;
 use crate::store::contract::{Announced, Announcement};
@@ -51,7 +51,7 @@ impl Peers {
             let known = before.remove(&announcement.replica);
             let peer = match known {
                 Some((said, peer)) if said == announcement.said => {
-                    Some(peer.heard(announcement.age, ttl))
+                    Some(peer.with_age(announcement.age, ttl))
                 }
                 _ => Peer::read(&announcement, ttl),
             };
@@ -66,7 +66,7 @@ impl Campaign {
     pub(super) fn announce(&mut self) {
         if self.shared && !self.is_leaving {
             let said = serde_json::to_string(&self.peers.myself).unwrap_or_default();
-            self.ask(Request::Announce(said), Asked::Announce);
+            self.ask(Request::Announce(said), PendingRequest::Announce);
         }
     }
 
@@ -74,22 +74,22 @@ impl Campaign {
         let Announced { replicas, count } = announced;
         self.peers.read(replicas, self.times.ttl);
         self.warn();
-        self.standing.peers = self.peers.known.values().map(|(_, peer)| peer.clone()).collect();
-        self.standing.peer_count = count;
+        self.status.peers = self.peers.known.values().map(|(_, peer)| peer.clone()).collect();
+        self.status.peer_count = count;
         if self.lease.is_some() {
-            self.make_way(now);
+            self.yield_to_better(now);
         } else {
             self.look_at_leader();
         }
     }
 
     /// Resigns if another replica can lead better.
-    fn make_way(&mut self, now: Now) {
+    fn yield_to_better(&mut self, now: Now) {
         let skew_ms = self.peers.myself.skew_ms;
         let is_off = skew_ms.unsigned_abs() > SKEW_RESIGNED_MS.unsigned_abs();
         if is_off && self.peers.others().any(|peer| !peer.is_skewed()) {
             self.log(Log::ClockIsOff(skew_ms));
-            return self.resign(HoldBack::after_a_wish(self.times.ttl / 2));
+            return self.resign(HoldBack::on_request(self.times.ttl / 2));
         }
         let stuck_for = self.stuck_since.map(|since| now.since_boot.since(since));
         if let Some(stuck_for) = stuck_for.filter(|stuck_for| *stuck_for >= self.times.ttl)
@@ -155,7 +155,7 @@ impl Campaign {
         let mut warnings = Vec::new();
         let myself = &self.peers.myself;
         for peer in self.peers.living() {
-            let before = self.standing.peers.iter().find(|known| known.holder == peer.holder);
+            let before = self.status.peers.iter().find(|known| known.holder == peer.holder);
             if peer.schedule != myself.schedule
                 && before.is_none_or(|before| before.schedule != peer.schedule)
             {

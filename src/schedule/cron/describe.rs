@@ -9,7 +9,7 @@ use crate::schedule::words::{
 const EVERY_HOUR: u64 = (1 << 24) - 1;
 const EVERY_DAY: u32 = !1;
 /// The maximum number of times a day that are listed; more are described by minute and hour.
-const MOST_TIMES: u32 = 6;
+const MAX_TIMES: u32 = 6;
 
 impl Cron {
     /// Describes it in plain English: `at 03:00 on Monday to Friday`, `every 2 hours at minute 0`.
@@ -36,7 +36,7 @@ impl Cron {
             (None, Some(step)) => {
                 format!("every {step} hours at {}", minutes_in_words(self.minutes))
             }
-            (None, None) if self.hours.count_ones() * self.minutes.count_ones() <= MOST_TIMES => {
+            (None, None) if self.hours.count_ones() * self.minutes.count_ones() <= MAX_TIMES => {
                 format!("at {}", and(&self.times(&[String::new()])))
             }
             (None, None) => {
@@ -133,7 +133,7 @@ impl Quartz {
         let step = step_of(*seconds, 60);
         match step {
             _ if *seconds == 1 => cron.describe(),
-            _ if times * seconds.count_ones() <= MOST_TIMES => {
+            _ if times * seconds.count_ones() <= MAX_TIMES => {
                 let endings: Vec<String> =
                     values.iter().map(|second| format!(":{second:02}")).collect();
                 cron.with_days(format!("at {}", and(&cron.times(&endings))))

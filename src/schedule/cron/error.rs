@@ -160,7 +160,7 @@ impl fmt::Display for CronError {
         self.write_problem(f)?;
         match &self.suggestion {
             Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
-            None => self.write_advice(f),
+            None => self.write_hint(f),
         }
     }
 }
@@ -220,7 +220,7 @@ impl CronError {
         }
     }
 
-    fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (least, greatest) = self.allowed.unwrap_or_default();
         match self.problem {
             Problem::FieldCount(_) => {

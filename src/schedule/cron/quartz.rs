@@ -186,11 +186,11 @@ fn check_shape(index: usize, item: Token<'_>) -> Result<(), CronError> {
         |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
     let is_value = |token: Token<'_>| is_digits(token.text) || is_letters(token.text);
     let (range, step) = item.split_once('/');
-    let range_fits = match range.split_once('-') {
+    let is_range_valid = match range.split_once('-') {
         (one, None) => ["*", "?"].contains(&one.text) || is_value(one),
         (one, Some(two)) => is_value(one) && is_value(two),
     };
-    if range_fits && step.is_none_or(|step| is_digits(step.text)) {
+    if is_range_valid && step.is_none_or(|step| is_digits(step.text)) {
         return Ok(());
     }
     Err(misfit(index, item))

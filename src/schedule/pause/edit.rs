@@ -8,7 +8,7 @@ pub const AT_WRITE: UnixMs = UnixMs::MAX;
 
 /// A request to pause or resume one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum PauseRequest {
     /// Send nothing until then, or until somebody resumes.
     Pause {
         /// When the pause ends by itself.
@@ -38,7 +38,7 @@ pub enum Edit {
     },
 }
 
-impl Wish {
+impl PauseRequest {
     /// Applies the request to a subject's pauses; `now` is the store's clock.
     #[must_use]
     pub fn edit(&self, pauses: &[Pause], now: UnixMs) -> Edit {
@@ -47,18 +47,18 @@ impl Wish {
         let before = in_force.last().copied().cloned();
         let mut pauses: Vec<Pause> = ended.into_iter().cloned().collect();
         let forbids = match (self, &before) {
-            (Wish::Resume, None) => return Edit::Unchanged(None),
-            (Wish::Resume, Some(_)) => {
+            (PauseRequest::Resume, None) => return Edit::Unchanged(None),
+            (PauseRequest::Resume, Some(_)) => {
                 let end = |pause: &Pause| Pause { until: Some(AT_WRITE), ..pause.clone() };
                 pauses.extend(in_force.into_iter().map(end));
                 false
             }
-            (Wish::Pause { until, note, .. }, Some(before))
+            (PauseRequest::Pause { until, note, .. }, Some(before))
                 if *until == before.until && (note.is_none() || *note == before.note) =>
             {
                 return Edit::Unchanged(Some(before.clone()));
             }
-            (Wish::Pause { until, by, note }, before) => {
+            (PauseRequest::Pause { until, by, note }, before) => {
                 let from = in_force.iter().map(|pause| pause.from).min().unwrap_or(AT_WRITE);
                 let kept = before.as_ref().and_then(|before| before.note.clone());
                 let note = note.clone().or(kept);
@@ -122,9 +122,9 @@ mod tests {
         Pause { from: UnixMs(from), until, by: Some("ann".into()), note: Some("why".into()) }
     }
 
-    fn wish(until: Option<i64>, note: Option<&str>) -> Wish {
+    fn request(until: Option<i64>, note: Option<&str>) -> PauseRequest {
         let (until, note) = (until.map(UnixMs), note.map(Box::from));
-        Wish::Pause { until, by: Some("bob".into()), note }
+        PauseRequest::Pause { until, by: Some("bob".into()), note }
     }
 
     #[track_caller]
@@ -137,43 +137,43 @@ mod tests {
 
     #[test]
     fn a_pause_begins_when_it_is_written_and_ends_when_somebody_resumes() {
-        let (pauses, forbids, before) = written(wish(None, Some("why")).edit(&[], UnixMs(990)));
+        let (pauses, forbids, before) = written(request(None, Some("why")).edit(&[], UnixMs(990)));
         let begun = Pause { by: Some("bob".into()), ..pause(1_000, None) };
         assert_eq!((&pauses, forbids, before), (&vec![begun.clone()], true, None));
-        let (ended, forbids, before) = written(Wish::Resume.edit(&pauses, NOW));
+        let (ended, forbids, before) = written(PauseRequest::Resume.edit(&pauses, NOW));
         let end = Pause { until: Some(NOW), ..begun.clone() };
         assert_eq!((&ended, forbids, before), (&vec![end], false, Some(begun)));
-        assert_eq!(Wish::Resume.edit(&ended, NOW), Edit::Unchanged(None));
+        assert_eq!(PauseRequest::Resume.edit(&ended, NOW), Edit::Unchanged(None));
         // The next pause leaves it alone.
-        let (again, forbids, _) = written(wish(None, None).edit(&ended, NOW));
+        let (again, forbids, _) = written(request(None, None).edit(&ended, NOW));
         assert_eq!((again.len(), &again[0], forbids), (2, &ended[0], true));
     }
 
     #[test]
-    fn what_is_so_already_is_left_alone() {
+    fn requests_without_effect_change_nothing() {
         for until in [None, Some(2_000)] {
             let pauses = [pause(500, until)];
             for note in [None, Some("why")] {
-                let edit = wish(until, note).edit(&pauses, NOW);
+                let edit = request(until, note).edit(&pauses, NOW);
                 assert_eq!(edit, Edit::Unchanged(Some(pauses[0].clone())));
             }
         }
     }
 
     #[test]
-    fn pausing_anew_changes_the_end_and_the_note_but_not_the_beginning() {
+    fn pausing_again_changes_the_end_and_the_note_but_not_the_beginning() {
         for (before, until, forbids) in [
             (None, Some(2_000), false),
             (Some(2_000), None, true),
             (Some(2_000), Some(3_000), true),
             (Some(3_000), Some(2_000), false),
         ] {
-            let edit = wish(until, None).edit(&[pause(500, before)], NOW);
+            let edit = request(until, None).edit(&[pause(500, before)], NOW);
             let changed = Pause { by: Some("bob".into()), ..pause(500, until) };
             assert_eq!(written(edit), (vec![changed], forbids, Some(pause(500, before))));
         }
         let (pauses, forbids, _) =
-            written(wish(None, Some("because")).edit(&[pause(500, None)], NOW));
+            written(request(None, Some("because")).edit(&[pause(500, None)], NOW));
         assert_eq!((pauses[0].note.as_deref(), forbids), (Some("because"), false));
     }
 
@@ -181,7 +181,7 @@ mod tests {
     fn the_oldest_pauses_are_joined_when_there_are_too_many() {
         let ended: Vec<Pause> =
             (0..MAX_KEPT as i64).map(|n| pause(10 * n, Some(10 * n + 5))).collect();
-        let (pauses, ..) = written(wish(None, None).edit(&ended, NOW));
+        let (pauses, ..) = written(request(None, None).edit(&ended, NOW));
         assert_eq!(pauses.len(), MAX_KEPT);
         assert_eq!(pauses[0], pause(0, Some(15)));
         assert_eq!(pauses[1..MAX_KEPT - 1], ended[2..]);

@@ -13,8 +13,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::edit::{AT_WRITE, Edit, Wish, at_write, pruned};
-pub use self::text::{MAX_BY, MAX_NOTE, MAX_TEXT, fit_by, fit_note, read, write};
+pub use self::edit::{AT_WRITE, Edit, PauseRequest, at_write, pruned};
+pub use self::text::{MAX_BY, MAX_NOTE, MAX_TEXT, read, sanitize_by, sanitize_note, write};
 use super::entry::Entry;
 use super::progress::{Run, insert_run};
 use super::unix_ms::UnixMs;
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_pauses_the_one_that_ends_last_is_told() {
+    fn the_pause_that_ends_last_is_reported() {
         let entry = tagged("a", &["x"]);
         let own = Subject::Entry("a".into());
         let pauses: Pauses = [

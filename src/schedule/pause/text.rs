@@ -28,14 +28,14 @@ struct Words {
 
 /// Who paused, made fit to be stored.
 #[must_use]
-pub fn fit_by(by: &str) -> Option<Box<str>> {
+pub fn sanitize_by(by: &str) -> Option<Box<str>> {
     let by: String = plain(by).take(MAX_BY).collect();
     (!by.is_empty()).then(|| by.into())
 }
 
 /// A note, made fit to be stored.
 #[must_use]
-pub fn fit_note(note: &str) -> Option<Box<str>> {
+pub fn sanitize_note(note: &str) -> Option<Box<str>> {
     let mut note: String = plain(note.trim()).collect();
     if note.len() > MAX_NOTE {
         let end = (0..=MAX_NOTE).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
@@ -97,8 +97,8 @@ fn read_line(line: &str) -> Option<Pause> {
         until => Some(read_instant(until)?),
     };
     let Words { by, note } = serde_json::from_str(fields.next()?).ok()?;
-    let by = by.as_deref().and_then(fit_by);
-    let note = note.as_deref().and_then(fit_note);
+    let by = by.as_deref().and_then(sanitize_by);
+    let note = note.as_deref().and_then(sanitize_note);
     Some(Pause { from, until, by, note })
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn pause(from: i64, until: Option<i64>, by: &str, note: &str) -> Pause {
-        let (by, note) = (fit_by(by), fit_note(note));
+        let (by, note) = (sanitize_by(by), sanitize_note(note));
         Pause { from: UnixMs(from), until: until.map(UnixMs), by, note }
     }
 
@@ -137,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_fills_in_is_no_instant() {
+    fn an_instant_that_the_store_fills_in_cannot_be_read() {
         let text = write(&[pause(AT_WRITE.0, Some(AT_WRITE.0), "", "")]);
         assert_eq!(text, "now now {}");
         assert_eq!(read(&text), None);
     }
 
     #[test]
-    fn what_is_no_pause_is_not_understood() {
+    fn texts_that_are_not_pauses_are_not_understood() {
         let many = ["1 2 {}"; MAX_KEPT + 1].join("\n");
         let long = format!("1 2 {{\"note\": \"{}\"}}", "x".repeat(MAX_TEXT));
         for text in [

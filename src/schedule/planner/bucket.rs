@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_takes_and_gives_nothing() {
+    fn a_clock_set_back_changes_no_tokens() {
         let mut bucket = bucket("1/s");
         bucket.take(UnixMs(100_000));
         bucket.take(UnixMs(50_000));

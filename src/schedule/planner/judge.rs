@@ -69,10 +69,10 @@ pub(super) fn find_due(
     let Some(first) = entry.next_slot(from).filter(|slot| *slot <= due) else { return };
     let missed = entry.due_through(from, on_time_from - INSTANT);
     if first <= missed {
-        pronounce(findings, missed, Finding::Missed);
+        push_judgement(findings, missed, Finding::Missed);
     }
     if first > missed || entry.next_slot(missed).is_some_and(|slot| slot <= due) {
-        pronounce(findings, due, Finding::OnTime);
+        push_judgement(findings, due, Finding::OnTime);
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) fn judge(
                 continue;
             }
         };
-        pronounce(verdicts, *through, verdict);
+        push_judgement(verdicts, *through, verdict);
         from = *through;
     }
 }
@@ -118,24 +118,24 @@ fn judge_missed(
     let is_any = |from, through| entry.next_slot(from).is_some_and(|first| first <= through);
     let too_old = entry.due_through(from, now - window(entry, grace) - INSTANT).min(through);
     if is_any(from, too_old) {
-        pronounce(verdicts, too_old, too_late);
+        push_judgement(verdicts, too_old, too_late);
     }
     let from = from.max(too_old);
     if !is_any(from, through) {
         return;
     }
     match entry.catch_up {
-        CatchUp::All => pronounce(verdicts, through, Verdict::Send(Kind::CatchUp)),
-        CatchUp::None => pronounce(verdicts, through, too_late),
+        CatchUp::All => push_judgement(verdicts, through, Verdict::Send(Kind::CatchUp)),
+        CatchUp::None => push_judgement(verdicts, through, too_late),
         CatchUp::Latest => {
             let (open, due) = (Open { entry, passed: paused }, entry.due_through(from, now));
             // Another due slot is sent instead.
             let goes_on = open.next(through).is_some_and(|slot| slot <= due);
             if let Some(newest) = open.last(from, through).filter(|_| !goes_on) {
-                pronounce(verdicts, newest - INSTANT, superseded);
-                pronounce(verdicts, newest, Verdict::Send(Kind::CatchUp));
+                push_judgement(verdicts, newest - INSTANT, superseded);
+                push_judgement(verdicts, newest, Verdict::Send(Kind::CatchUp));
             }
-            pronounce(verdicts, through, superseded);
+            push_judgement(verdicts, through, superseded);
         }
     }
 }
@@ -148,7 +148,7 @@ fn window(entry: &Entry, grace: Duration) -> Duration {
     }
 }
 
-pub(super) fn pronounce<V: PartialEq>(
+pub(super) fn push_judgement<V: PartialEq>(
     judgements: &mut Vec<Judgement<V>>,
     through: UnixMs,
     says: V,

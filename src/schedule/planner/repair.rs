@@ -51,7 +51,7 @@ impl Planner {
             let name = Arc::clone(&self.entry(index).name);
             let newest = settled.get(&*name).copied();
             let cursor = self.settled_in_time(index, now).max(newest.unwrap_or(on_time_after));
-            let what = self.put_right(index, now, cursor);
+            let what = self.set_back(index, now, cursor);
             for run in dispatched.get(&*name).into_iter().flatten() {
                 self.pass_after(index, *run, cursor);
             }
@@ -83,7 +83,7 @@ impl Planner {
 
     /// Sets the entry back to `cursor`, which is not later than `now`, and says what was wrong. Does not change
     /// the agenda.
-    pub(super) fn put_right(&mut self, index: u32, now: UnixMs, cursor: UnixMs) -> String {
+    pub(super) fn set_back(&mut self, index: u32, now: UnixMs, cursor: UnixMs) -> String {
         self.forget_judgements_ahead(index, now);
         let was_through = self.tracks[index as usize].cursor;
         for run in self.runs(index) {

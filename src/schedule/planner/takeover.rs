@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ended::{Counter, Former, Gap};
-use super::judge::{self, Finding, Judgement, pronounce};
+use super::judge::{self, Finding, Judgement, push_judgement};
 use super::track::{INSTANT, MAX_OLDER, Track, between, keep_after, keep_until};
 use super::{Appointment, Change, FindZone, Planner, Repaired, Takeover, of, prune};
 use crate::schedule::entry::{Entry, Schedule};
@@ -62,7 +62,7 @@ impl Planner {
         planner.sequence = state.sequence;
         planner.buckets = memory.map_or_else(HashMap::new, |memory| memory.buckets.clone());
         let unreadable = state.unreadable.iter().map(|(name, what)| (&**name, &**what)).collect();
-        let mut taking = Taking {
+        let mut taking = TakeoverBuilder {
             planner,
             state,
             memory,
@@ -79,7 +79,7 @@ impl Planner {
                 taking.take_entry(index, entry);
             }
         }
-        taking.leave_others(&schedule);
+        taking.retire_others(&schedule);
         taking.finish()
     }
 
@@ -97,7 +97,7 @@ impl Planner {
         let (mut changes, mut counter) = (Vec::new(), Counter::new());
         for (index, entry) in (0u32..).zip(&schedule.entries).filter(|(_, entry)| entry.enabled) {
             match self.remembered(entry) {
-                Some(memory) => planner.go_on(index, memory),
+                Some(memory) => planner.keep_registration(index, memory),
                 None => {
                     changes.push(planner.begin(index, self.known_progress(&entry.name), 0, now));
                     planner.retired.remove(&entry.name);
@@ -160,7 +160,7 @@ impl Planner {
     }
 
     /// Continues exactly the remembered registration.
-    fn go_on(&mut self, index: u32, memory: Memory<'_>) {
+    fn keep_registration(&mut self, index: u32, memory: Memory<'_>) {
         let Memory { planner, index: old } = memory;
         self.tracks[index as usize] = planner.tracks[old as usize];
         let judgements = planner.known_judgements(old);
@@ -235,7 +235,7 @@ impl Planner {
         let mut settled = from;
         if let Some(first) = lost.first().filter(|_| all.len() > MAX_OLDER && from < all[0].first) {
             settled = first.first - INSTANT;
-            pronounce(&mut judgements, settled, Finding::Unknown);
+            push_judgement(&mut judgements, settled, Finding::Unknown);
         }
         let passed = self.passed.entry(index).or_default();
         for run in &lost {
@@ -281,7 +281,7 @@ impl Planner {
 }
 
 /// A takeover in progress.
-struct Taking<'a> {
+struct TakeoverBuilder<'a> {
     planner: Planner,
     state: &'a State,
     memory: Option<&'a Planner>,
@@ -317,7 +317,7 @@ impl<'a> Known<'a> {
     }
 }
 
-impl<'a> Taking<'a> {
+impl<'a> TakeoverBuilder<'a> {
     fn known(&self, name: &str) -> Known<'a> {
         let registration = self.state.registrations.get(name);
         Known { registration, progress: self.state.progress.get(name) }
@@ -355,13 +355,13 @@ impl<'a> Taking<'a> {
         // Whether the registration continues, and whether that must be written.
         let goes_on = if !self.is_whole() {
             remembered.map(|memory| {
-                self.go_on(index, memory, known);
+                self.keep_registration(index, memory, known);
                 true
             })
         } else if let Some(memory) =
             remembered.filter(|memory| self.is_exact(memory, known, is_same))
         {
-            self.go_on(index, memory, known);
+            self.keep_registration(index, memory, known);
             Some(unreadable.is_some() || !is_same || known.cursor() != memory.track().cursor)
         } else if unreadable.is_some() || forgotten.is_some() {
             None
@@ -379,7 +379,7 @@ impl<'a> Taking<'a> {
         match goes_on {
             Some(is_new) => {
                 let since = known.registration.filter(|_| is_same).map(|known| known.since);
-                self.settle_in(index, since, is_new, remembered);
+                self.finish_entry(index, since, is_new, remembered);
             }
             None => {
                 let is_unreadable = unreadable.is_some();
@@ -435,8 +435,8 @@ impl<'a> Taking<'a> {
     }
 
     /// Continues with what is remembered, or further if the store has later records.
-    fn go_on(&mut self, index: u32, memory: Memory<'_>, known: Known<'_>) {
-        self.planner.go_on(index, memory);
+    fn keep_registration(&mut self, index: u32, memory: Memory<'_>, known: Known<'_>) {
+        self.planner.keep_registration(index, memory);
         let horizon = self.state.now + self.planner.grace;
         let settled = known.progress.map_or(UnixMs::MIN, |progress| progress.through);
         if settled > memory.track().cursor && settled <= horizon {
@@ -465,7 +465,7 @@ impl<'a> Taking<'a> {
         let mut is_new = false;
         match remembered {
             Some(memory) if memory.track().cursor <= cursor => {
-                planner.go_on(index, memory);
+                planner.keep_registration(index, memory);
                 if memory.track().cursor < cursor {
                     // Slots settled by other leaders are not remembered, nor are those before.
                     planner.older.remove(&index);
@@ -498,7 +498,7 @@ impl<'a> Taking<'a> {
 
     /// Repairs what is ahead of the store's clock, adds uncertain slots, and writes everything that is new to
     /// the store.
-    fn settle_in(
+    fn finish_entry(
         &mut self,
         index: u32,
         since: Option<UnixMs>,
@@ -514,7 +514,7 @@ impl<'a> Taking<'a> {
             let cursor = remembered
                 .filter(is_forgotten)
                 .map_or(now, |memory| memory.track().cursor.max(through).min(now));
-            let what = self.planner.put_right(index, now, cursor);
+            let what = self.planner.set_back(index, now, cursor);
             for run in remembered.into_iter().flat_map(|memory| memory.runs()) {
                 self.planner.pass_after(index, run, cursor);
             }
@@ -661,7 +661,7 @@ impl<'a> Taking<'a> {
     }
 
     /// Retires entries that are no longer in the schedule, and forgets those that left long ago.
-    fn leave_others(&mut self, schedule: &Schedule) {
+    fn retire_others(&mut self, schedule: &Schedule) {
         // Looking up a million names takes a while.
         if !self.has_leftovers() {
             return;
@@ -710,7 +710,9 @@ impl<'a> Taking<'a> {
     }
 
     fn finish(self) -> Takeover {
-        let Taking { mut planner, state, changes, appointments, counter, repaired, .. } = self;
+        let TakeoverBuilder {
+            mut planner, state, changes, appointments, counter, repaired, ..
+        } = self;
         planner.agenda.add_all(appointments);
         let fold_first = state.is_ahead(planner.grace) || !repaired.is_empty();
         Takeover { planner, changes, ended: counter.ended, repaired, fold_first }

@@ -2,7 +2,7 @@
 
 use super::days::Days;
 use super::error::{Allowed, Problem, RruleError};
-use super::next::MAX_LOOKS;
+use super::next::MAX_STEPS;
 use super::parse::{self, Part, Written};
 use super::periods::{DAY_S, END_S, Freq, Periods};
 use super::times::{Times, clock};
@@ -61,10 +61,10 @@ fn refuse_strays(written: &Written<'_>, freq: Freq) -> Result<(), RruleError> {
         ("BYYEARDAY", day_parts_within(freq), "write YEARLY, or BYMONTH and BYMONTHDAY"),
         ("BYMONTHDAY", freq == Freq::Weekly, "write DAILY or MONTHLY, with BYDAY for the weekday"),
     ];
-    for (part, stray, advice) in strays {
+    for (part, stray, hint) in strays {
         if stray && let Some(part) = written.part(part) {
             let (part, whole) = (part.name, part.whole);
-            return Err(Problem::NotWithFreq { part, freq: freq.name(), advice }.at(whole));
+            return Err(Problem::NotWithFreq { part, freq: freq.name(), hint }.at(whole));
         }
     }
     if let (Some(count), Some(_)) = (written.part("COUNT"), written.part("UNTIL")) {
@@ -253,15 +253,15 @@ impl Rrule {
         if reading >= END_S {
             return Some(END_S);
         }
-        let mut all_looks = 0;
+        let mut all_steps = 0;
         for _ in 0..left {
-            let mut looks = MAX_LOOKS;
-            let Some(next) = self.chosen_within(reading + 1, &mut looks) else {
+            let mut steps_left = MAX_STEPS;
+            let Some(next) = self.chosen_within(reading + 1, &mut steps_left) else {
                 return Some(END_S);
             };
             reading = next;
-            all_looks += MAX_LOOKS - looks;
-            if all_looks > MAX_COUNTED {
+            all_steps += MAX_STEPS - steps_left;
+            if all_steps > MAX_COUNTED {
                 return None;
             }
         }

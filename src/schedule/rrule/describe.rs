@@ -9,9 +9,9 @@ use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::words::{and, list, months_in_words, ordinal, values, weekdays_in_words};
 
 /// The maximum number of times a day that are listed; more are described by hour, minute and second.
-const MOST_TIMES: u32 = 6;
+const MAX_TIMES: u32 = 6;
 /// The maximum number of dates that are listed; more are counted.
-const MOST_DATES: usize = 3;
+const MAX_LISTED_DATES: usize = 3;
 
 impl Rrule {
     /// Describes it in plain English: `every month on the last Friday at 09:00, from 2026-01-01, 10 times`.
@@ -91,7 +91,7 @@ impl Rrule {
     fn times_in_words(&self) -> String {
         let (freq, times) = (self.periods.freq(), self.times);
         let within_days = freq > Freq::Daily;
-        if !within_days && times.count() <= MOST_TIMES {
+        if !within_days && times.count() <= MAX_TIMES {
             let at = (0..times.count()).map(|index| time_in_words(times.nth(index)));
             return format!(" at {}", and(&at.collect::<Vec<_>>()));
         }
@@ -166,7 +166,7 @@ fn list_of_places(places: &[i16]) -> String {
 fn dates_in_words(what: &str, dates: &[i64]) -> Option<String> {
     match dates {
         [] => None,
-        few if few.len() <= MOST_DATES => {
+        few if few.len() <= MAX_LISTED_DATES => {
             let few: Vec<String> = few.iter().map(|reading| reading_in_words(*reading)).collect();
             Some(format!("{what} {}", and(&few)))
         }

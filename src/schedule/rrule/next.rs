@@ -17,7 +17,7 @@ use crate::schedule::zone::Zone;
 ///
 /// The calendar repeats after 4,800 months, so no rule of years or months is cut short. The limit is for rules
 /// whose INTERVAL hardly ever meets their days and times: 09:00:00 in steps of 86,399 seconds, for example.
-pub(super) const MAX_LOOKS: u32 = 5_000;
+pub(super) const MAX_STEPS: u32 = 5_000;
 
 impl Rrule {
     /// The first slot strictly later than `after`, or `None` if there is none.
@@ -51,15 +51,15 @@ impl Rrule {
 
     /// The first reading at or after `from`, before the end and the exceptions are applied.
     pub(super) fn chosen_from(&self, from: i64) -> Option<i64> {
-        let mut looks = MAX_LOOKS;
-        self.chosen_within(from, &mut looks)
+        let mut steps_left = MAX_STEPS;
+        self.chosen_within(from, &mut steps_left)
     }
 
-    /// The same with another number of looks; the rest of it is left in `looks`.
-    pub(super) fn chosen_within(&self, from: i64, looks: &mut u32) -> Option<i64> {
+    /// The same with another limit; the unused part of it is left in `steps_left`.
+    pub(super) fn chosen_within(&self, from: i64, steps_left: &mut u32) -> Option<i64> {
         let mut from = from.max(self.start);
         loop {
-            let reading = self.matching_from(from, looks)?;
+            let reading = self.matching_from(from, steps_left)?;
             if self.positions.is_empty() {
                 return Some(reading);
             }
@@ -77,19 +77,19 @@ impl Rrule {
         let chosen = || {
             self.positions.is_empty() || self.position_from(reading, start, end) == Some(reading)
         };
-        // One look is enough to check a reading.
+        // One step is enough to check a reading.
         reading >= self.start && self.matching_from(reading, &mut 1) == Some(reading) && chosen()
     }
 
     /// The first reading at or after `from` that matches all but BYSETPOS.
-    fn matching_from(&self, from: i64, looks: &mut u32) -> Option<i64> {
+    fn matching_from(&self, from: i64, steps_left: &mut u32) -> Option<i64> {
         let mut reading = from;
         loop {
             let counted = self.periods.counted_from(reading);
             if counted >= END_S {
                 return None;
             }
-            *looks = looks.checked_sub(1)?;
+            *steps_left = steps_left.checked_sub(1)?;
             reading = self.leap_from(counted);
             if reading == counted {
                 return Some(reading);

@@ -121,7 +121,7 @@ fn bounds() -> impl Strategy<Value = Bounds> {
 }
 
 fn delay() -> impl Strategy<Value = Delay> {
-    let window = prop_oneof![0..120_000_u64, 0..delay::LONGEST.as_millis() as u64];
+    let window = prop_oneof![0..120_000_u64, 0..delay::MAX_WINDOW.as_millis() as u64];
     (window, 0..20_usize, any::<bool>()).prop_map(|(window, index, is_spread)| {
         let window = Duration::from_millis(window);
         if is_spread { Delay::spread(window, index, 20) } else { Delay::jitter(window) }

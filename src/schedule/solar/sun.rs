@@ -53,7 +53,7 @@ impl Sun {
     }
 
     /// The sun between now and half a day later, where a straight line is off by 1″.
-    pub(super) fn on_the_way_to(&self, later: &Sun, part: f64) -> Sun {
+    pub(super) fn interpolate(&self, later: &Sun, part: f64) -> Sun {
         let between = |from: f64, to: f64| from + (to - from) * part;
         Sun {
             sin_declination: between(self.sin_declination, later.sin_declination),
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_where_the_books_examples_have_it() {
+    fn the_sun_is_where_the_books_examples_place_it() {
         // Examples 25.a and 28.a, 1992-10-13 at 0h dynamical time; the latter in high accuracy.
         let sun = Sun::at(dynamical(2_448_908.5));
         assert!((sun.sin_declination.asin().to_degrees() - -7.785_07).abs() < 1e-4);

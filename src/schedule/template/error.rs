@@ -58,7 +58,7 @@ pub enum TemplateProblem {
     /// A directive padded to more than 20 characters.
     #[error("`{0}` pads to more than 20 characters")]
     Wide(String),
-    /// A directive for microseconds in Python, but for as many digits as needed elsewhere.
+    /// A directive for microseconds in Python, but as many digits as needed in other languages.
     #[error("`{0}` does not say how many digits")]
     OpenFraction(String),
     /// Syntax of other template languages.
@@ -71,7 +71,7 @@ const NAMES: [&str; 4] = ["slot", "previous_slot", "entry", "task_id"];
 /// All filters of an instant.
 const FILTERS: [&str; 3] = ["date", "unix", "format"];
 /// Names of values in other schedulers, and ours.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ALIASES: [(&str, &str); 8] = [
     ("ts", "slot"),
     ("ds", "slot | date"),
     ("date", "slot | date"),
@@ -133,13 +133,13 @@ impl TemplateProblem {
 
 fn suggestion(name: &str, known: &[&'static str]) -> String {
     let lower = name.to_lowercase();
-    let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| *theirs == lower && known == NAMES);
+    let alias = ALIASES.iter().find(|(theirs, _)| *theirs == lower && known == NAMES);
     let near = || {
         let distance = |known: &&&str| strsim::damerau_levenshtein(&lower, known);
         let best = known.iter().min_by_key(distance)?;
         (distance(&best) <= (best.len() / 3).max(1)).then_some(*best)
     };
-    match elsewhere.map(|(_, ours)| *ours).or_else(near) {
+    match alias.map(|(_, ours)| *ours).or_else(near) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => ALL.to_owned(),
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Change, Folding, Model, NewRecord, Queues, RUN_KEPT_FOR, RunPlace, Running};
+use super::{Change, Folding, Model, NewRecord, Queues, RUN_TTL, RunPlace, Running};
 use crate::queue::Queue;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::registration::{Registration, RegistrationChange};
 use crate::schedule::{Guards, UnixMs};
 use crate::store::contract::{
-    BackfillNote, Batch, Exception, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage,
+    BackfillNote, Batch, Exception, Fold, FoldedThrough, INTENT_TTL, Intend, ManualMessage,
     ManualNote, ManualStep, Noted, OpenBackfill, Register, Reply, RunOf, Sent, Settle, Write,
 };
 use crate::store::{Fence, Outgoing};
@@ -361,7 +361,7 @@ impl Model {
         match note.step {
             ManualStep::Intended if self.intended_runs.contains_key(&run) => Err(Noted::Busy),
             ManualStep::Intended => {
-                self.intended_runs.insert(run, now + INTENT_KEPT);
+                self.intended_runs.insert(run, now + INTENT_TTL);
                 Err(Noted::Now)
             }
             ManualStep::Published => {
@@ -400,7 +400,7 @@ impl Model {
         (run, place): (Uuid, u64),
     ) -> Change {
         let of = RunOf { entry: Arc::clone(&line.entry), queue: Arc::clone(queue) };
-        let place = RunPlace { place, of, until: now + RUN_KEPT_FOR };
+        let place = RunPlace { place, of, until: now + RUN_TTL };
         let mut change = Change { run: Some((run, place)), ..Change::default() };
         let (queue, line) = (Arc::clone(queue), line.clone());
         if self.is_lost() {

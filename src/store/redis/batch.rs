@@ -9,7 +9,7 @@ use redis::Cmd;
 use super::counted::CountedQueues;
 use super::keys::Keys;
 use super::lua;
-use super::merge::{merged, worded};
+use super::merge::{merged, with_short_name};
 use crate::envelope::answer::{self, ResultKey};
 use crate::envelope::{self, Push, Writes};
 use crate::queue::Queue;
@@ -271,7 +271,7 @@ fn add_guarded(
 pub(super) fn add_commands(call: &mut Cmd, commands: &[envelope::Command]) {
     call.arg(commands.len());
     for words in commands {
-        let words = worded(words);
+        let words = with_short_name(words);
         call.arg(words.len()).arg(words);
     }
 }

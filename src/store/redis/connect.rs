@@ -155,7 +155,7 @@ impl Opening<'_> {
         let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.deadline));
         if let Some(resignations) = resignations.cloned() {
             config = config.set_push_sender(move |push: PushInfo| {
-                resignations.hear(&push);
+                resignations.on_push(&push);
                 Ok::<(), Infallible>(())
             });
         }

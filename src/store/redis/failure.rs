@@ -61,7 +61,7 @@ impl From<Failure> for StoreError {
 }
 
 /// Prefixes of errors that mean that nothing was done. Those that a script can cause come from its first write.
-const DONE_NOTHING: [&str; 12] = [
+const UNDONE_PREFIXES: [&str; 12] = [
     "OOM",
     "READONLY",
     "MISCONF",
@@ -85,11 +85,11 @@ pub(super) fn is_undone(error: &RedisError) -> bool {
         let details = said.details().unwrap_or_default();
         details.contains(&format!(": -{code} "))
     };
-    DONE_NOTHING.contains(&said.code()) || DONE_NOTHING[..4].iter().any(quoted)
+    UNDONE_PREFIXES.contains(&said.code()) || UNDONE_PREFIXES[..4].iter().any(quoted)
 }
 
 /// Converts the error of a request that was in flight.
-pub(super) fn on_the_way(error: RedisError, address: &RedisAddress) -> StoreError {
+pub(super) fn in_flight_error(error: RedisError, address: &RedisAddress) -> StoreError {
     let undone = is_undone(&error);
     let text = format!("{} (at {address})", explain(error));
     if undone { StoreError::Refused(text) } else { StoreError::Unanswered(text) }

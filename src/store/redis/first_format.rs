@@ -68,7 +68,7 @@ async fn read(source: &Source) -> Result<State, StoreError> {
 }
 
 /// The number of entries converted at once.
-const PART: usize = 500;
+const ENTRIES_AT_ONCE: usize = 500;
 
 /// Converts the first format under the caller's own lease. After a crash the format is still the first, and
 /// entries already converted are understood.
@@ -92,7 +92,7 @@ pub(super) async fn convert(
         .flat_map(|(entry, progress)| [entry.into(), text::progress(&progress)])
         .collect();
     let (mut registrations, mut progress) =
-        (registrations.chunks(2 * PART), progress.chunks(2 * PART));
+        (registrations.chunks(2 * ENTRIES_AT_ONCE), progress.chunks(2 * ENTRIES_AT_ONCE));
     loop {
         let part = [registrations.next(), progress.next()];
         let is_last = part == [None, None];

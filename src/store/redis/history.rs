@@ -92,7 +92,7 @@ async fn drop_records(
     for (entry, _) in &entries {
         call.arg(&***entry);
     }
-    let kept = list(source.requests.ask_again(call).await?)?;
+    let kept = list(source.requests.ask_repeatable(call).await?)?;
     let keys = [keys.lease(), keys.outcomes(), keys.head(), keys.journal(), keys.counters()];
     let mut call = lua::call(&lua::TRIM, &keys);
     call.arg(&*request.lease).arg(oldest.to_string());
@@ -191,7 +191,7 @@ async fn read_outcomes(
     if let Some(entry) = &query.entry {
         let mut call = lua::call(&lua::FIELDS, &[key]);
         call.arg(MAX_TEXT).arg(&**entry);
-        let kept = list(source.requests.ask_again(call).await?)?;
+        let kept = list(source.requests.ask_repeatable(call).await?)?;
         add(entry, &kept.first().and_then(text).unwrap_or_default());
     } else {
         // Anything else under the key is not history.

@@ -8,7 +8,7 @@ use crate::envelope::Writes;
 pub(super) type Words<'m> = Vec<Cow<'m, [u8]>>;
 
 /// The command, with its name replaced by `push.lua`'s short word.
-pub(super) fn worded(command: &[Vec<u8>]) -> Vec<&[u8]> {
+pub(super) fn with_short_name(command: &[Vec<u8>]) -> Vec<&[u8]> {
     let mut words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
     // A message with one field of a hash shares the hash with others; one with several has its own.
     if words.first() == Some(&b"HSET".as_slice()) {
@@ -24,7 +24,8 @@ pub(super) fn merged<'m>(messages: impl Iterator<Item = &'m Writes>) -> Vec<Word
     let mut jobs: Vec<Jobs<'m>> = Vec::new();
     let mut single: Vec<Vec<&[u8]>> = Vec::new();
     let mut shared: Vec<Vec<&[u8]>> = Vec::new();
-    for words in messages.flat_map(|writes| &writes.before).map(|command| worded(command)) {
+    for words in messages.flat_map(|writes| &writes.before).map(|command| with_short_name(command))
+    {
         match words[..] {
             [b"DEL", key] => deleted.push(key),
             [b"JOB", key, ..] => {

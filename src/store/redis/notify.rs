@@ -19,21 +19,21 @@ const MAX_TRIMS: u32 = 1_000;
 
 /// The queues that need no binding, and when streams are trimmed.
 #[derive(Debug, Default)]
-pub(super) struct Noticed {
+pub(super) struct QueueUpkeep {
     /// Queues whose bindings were written.
     bound: HashSet<Arc<str>>,
     /// When each stream is next trimmed, or was last.
     trims: HashMap<Arc<str>, Instant>,
 }
 
-impl Noticed {
+impl QueueUpkeep {
     /// Forgets the bindings: they may be gone with the server that held them.
     pub(super) fn forget_bindings(&mut self) {
         self.bound.clear();
     }
 
     /// Writes bindings and trims streams of the queues that messages go to.
-    pub(super) fn see_to<'q>(
+    pub(super) fn maintain<'q>(
         &mut self,
         queues: impl Iterator<Item = &'q Arc<Queue>>,
         requests: &Requests,
@@ -59,7 +59,7 @@ impl Noticed {
                 _ => {}
             }
         }
-        requests.mention(bindings);
+        requests.fire_and_forget(bindings);
     }
 
     /// Keeps a stream from growing forever. An add that trims takes five times as long; a separate trim blocks

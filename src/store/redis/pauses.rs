@@ -6,7 +6,7 @@ use redis::{Cmd, Value};
 
 use super::lua;
 use super::reading::{MAX_INTENT, Source, read_intent};
-use super::reply::{instant, list, odd, text};
+use super::reply::{instant, list, text, unexpected_answer};
 use super::requests::Requests;
 use crate::schedule::pause::{self, MAX_TEXT};
 use crate::store::contract::{
@@ -22,12 +22,12 @@ const REPLICATED_WITHIN_MS: u64 = 200;
 pub(super) fn read(
     source: Source,
 ) -> impl Future<Output = Result<PausesRead, StoreError>> + Send + 'static {
-    let mark = source.requests.ask_again(lua::call(&lua::PAUSES, &[source.keys.revision()]));
+    let mark = source.requests.ask_repeatable(lua::call(&lua::PAUSES, &[source.keys.revision()]));
     async move {
         let answer = list(mark.await?)?;
-        let [now, revision, version] = &answer[..] else { return Err(odd()) };
+        let [now, revision, version] = &answer[..] else { return Err(unexpected_answer()) };
         let mark = PausesMark { revision: number(revision)?, version: number(version)? };
-        let now = instant(now).ok_or_else(odd)?;
+        let now = instant(now).ok_or_else(unexpected_answer)?;
         let mut read = PausesRead { now, mark, ..PausesRead::default() };
         let mut left = MAX_PAUSED;
         let other = source
@@ -49,7 +49,7 @@ pub(super) fn read(
 }
 
 fn number(value: &Value) -> Result<u64, StoreError> {
-    text(value).and_then(|digits| digits.parse().ok()).ok_or_else(odd)
+    text(value).and_then(|digits| digits.parse().ok()).ok_or_else(unexpected_answer)
 }
 
 fn add_subjects(call: &mut Cmd, subjects: &[SubjectPauses]) {
@@ -75,12 +75,12 @@ pub(super) fn change(
             (Some("outdated"), _) => Ok(PausesChanged::Outdated),
             (Some("too many"), _) => Ok(PausesChanged::TooMany),
             (Some("written"), [_, now, revision, version]) => {
-                let now = instant(now).ok_or_else(odd)?;
+                let now = instant(now).ok_or_else(unexpected_answer)?;
                 let mark = PausesMark { revision: number(revision)?, version: number(version)? };
                 let replicated = is_replicated(&requests).await;
                 Ok(PausesChanged::Written { now, mark, replicated })
             }
-            _ => Err(odd()),
+            _ => Err(unexpected_answer()),
         }
     }
 }
@@ -89,14 +89,14 @@ pub(super) fn change(
 async fn is_replicated(requests: &Requests) -> Option<bool> {
     let mut info = redis::cmd("INFO");
     info.arg("replication");
-    let info = text(&requests.ask_behind(info).await.ok()?)?;
+    let info = text(&requests.ask_on_same_connection(info).await.ok()?)?;
     let replicas = info.lines().find_map(|line| line.strip_prefix("connected_slaves:"))?;
     if replicas.trim() == "0" {
         return None;
     }
     let mut wait = redis::cmd("WAIT");
     wait.arg(1).arg(REPLICATED_WITHIN_MS);
-    let answer = requests.ask_behind(wait).await;
+    let answer = requests.ask_on_same_connection(wait).await;
     Some(matches!(answer, Ok(Value::Int(1..))))
 }
 
@@ -111,8 +111,8 @@ pub(super) fn prune(
     let answer = source.requests.ask(call);
     async move {
         match answer.await? {
-            Value::Int(count) => usize::try_from(count).map_err(|_| odd()),
-            _ => Err(odd()),
+            Value::Int(count) => usize::try_from(count).map_err(|_| unexpected_answer()),
+            _ => Err(unexpected_answer()),
         }
     }
 }

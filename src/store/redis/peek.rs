@@ -36,7 +36,7 @@ pub(super) fn read(answer: Value) -> Option<Peeked> {
     let first = answer.next()?;
     if let Some("wrong") = text(&first).as_deref() {
         let (key, found) = (text(&answer.next()?)?, text(&answer.next()?)?);
-        return Some(Peeked::Wrong { key, found });
+        return Some(Peeked::Unexpected { key, found });
     }
     let total = u64::from_redis_value(first).ok()?;
     let Value::Array(groups) = answer.next()? else { return None };
@@ -46,7 +46,7 @@ pub(super) fn read(answer: Value) -> Option<Peeked> {
     };
     let groups: Option<Vec<_>> = groups.into_iter().map(group).collect();
     let found: Option<Vec<_>> = answer.map(found).collect();
-    Some(Peeked::There { total, groups: groups?, found: found? })
+    Some(Peeked::Messages { total, groups: groups?, found: found? })
 }
 
 fn found(message: Value) -> Option<Found> {

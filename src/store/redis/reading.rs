@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::counted::CountedQueues;
 use super::keys::Keys;
-use super::reply::{instant, list, odd, text};
+use super::reply::{instant, list, text, unexpected_answer};
 use super::requests::Requests;
 use super::{first_format, lua, writing};
 use crate::schedule::UnixMs;
@@ -125,22 +125,22 @@ impl Source {
         loop {
             let mut call = lua::call(&lua::SCAN, &keys);
             call.arg(&cursor).arg(PAGE).arg(longest).arg(MAX_FIELD);
-            let page = match self.ask_without_haste(call).await? {
+            let page = match self.ask_paced(call).await? {
                 Value::Array(page) => page,
-                other => return text(&other).map(Some).ok_or_else(odd),
+                other => return text(&other).map(Some).ok_or_else(unexpected_answer),
             };
             let [next, Value::Array(fields), Value::Array(unread)] = &page[..] else {
-                return Err(odd());
+                return Err(unexpected_answer());
             };
             for pair in fields.chunks_exact(2) {
                 let (Value::BulkString(name), found) = (&pair[0], found(&pair[1])?) else {
-                    return Err(odd());
+                    return Err(unexpected_answer());
                 };
                 each(name, &found);
                 left = left.saturating_sub(1);
             }
             self.read_fields(key, longest, unread, &mut each).await?;
-            cursor = text(next).ok_or_else(odd)?;
+            cursor = text(next).ok_or_else(unexpected_answer)?;
             if cursor == "0" || left == 0 {
                 return Ok(None);
             }
@@ -162,10 +162,10 @@ impl Source {
             call.arg(longest);
             let page = &left[..left.len().min(PAGE)];
             for name in page {
-                let Value::BulkString(name) = name else { return Err(odd()) };
+                let Value::BulkString(name) = name else { return Err(unexpected_answer()) };
                 call.arg(&name[..]);
             }
-            let values = list(self.ask_without_haste(call).await?)?;
+            let values = list(self.ask_paced(call).await?)?;
             if values.is_empty() || values.len() > page.len() {
                 return Ok(());
             }
@@ -181,9 +181,9 @@ impl Source {
 
     /// Makes a call and, after a slow answer, pauses for as long as it took: others can renew their leases while
     /// something large is read in many requests.
-    async fn ask_without_haste(&self, call: Cmd) -> Result<Value, StoreError> {
+    async fn ask_paced(&self, call: Cmd) -> Result<Value, StoreError> {
         let asked_at = Instant::now();
-        let answer = self.requests.ask_again(call).await;
+        let answer = self.requests.ask_repeatable(call).await;
         let took = asked_at.elapsed();
         if took > SLOW_ANSWER {
             sleep(took.min(MAX_PAUSE)).await;
@@ -199,7 +199,8 @@ impl Source {
     ) -> Result<Option<String>, StoreError> {
         let mut call = redis::cmd("TYPE");
         call.arg(key);
-        let found = text(&self.requests.ask_again(call).await?).ok_or_else(odd)?;
+        let found =
+            text(&self.requests.ask_repeatable(call).await?).ok_or_else(unexpected_answer)?;
         Ok(Some(found).filter(|found| found != expected && found != "none"))
     }
 
@@ -208,7 +209,7 @@ impl Source {
         let keys = &self.keys;
         let keys = [keys.sequence(), keys.marker(), keys.folded(), keys.head()];
         let call = lua::call(&lua::OVERVIEW, &keys);
-        Overview::read(self.requests.ask_again(call).await?).ok_or_else(odd)
+        Overview::read(self.requests.ask_repeatable(call).await?).ok_or_else(unexpected_answer)
     }
 
     /// Reads records from `first` to `last`; if `newest`, the newest of them, newest first. Returns whether more
@@ -223,9 +224,10 @@ impl Source {
             if newest { ("XREVRANGE", last, first) } else { ("XRANGE", first, last) };
         let mut call = lua::call(&lua::RANGE, &[self.keys.journal()]);
         call.arg(command).arg(from).arg(to).arg(count).arg(MAX_RECORD);
-        let answer = list(self.ask_without_haste(call).await?)?;
-        let [Value::Int(more), records @ ..] = &answer[..] else { return Err(odd()) };
-        let records = records.iter().map(record).collect::<Option<_>>().ok_or_else(odd)?;
+        let answer = list(self.ask_paced(call).await?)?;
+        let [Value::Int(more), records @ ..] = &answer[..] else { return Err(unexpected_answer()) };
+        let records =
+            records.iter().map(record).collect::<Option<_>>().ok_or_else(unexpected_answer)?;
         Ok((records, *more == 1))
     }
 }
@@ -328,7 +330,7 @@ fn found(value: &Value) -> Result<Found<'_>, StoreError> {
     match value {
         Value::BulkString(value) => Ok(Found::Whole(value)),
         Value::Int(length) => Ok(Found::TooLong(usize::try_from(*length).unwrap_or(usize::MAX))),
-        _ => Err(odd()),
+        _ => Err(unexpected_answer()),
     }
 }
 
@@ -567,7 +569,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_marker_tells_the_format() {
+    fn the_marker_names_the_format() {
         assert_eq!(format(""), Format::None);
         assert_eq!(format("1798761600000"), Format::First);
         assert_eq!(format("2"), Format::Second);

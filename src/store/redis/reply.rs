@@ -10,14 +10,14 @@ use crate::store::contract::{Exception, Reply, RunOf, StoreError};
 const MAX_REFUSAL: usize = 300;
 
 /// The error for an answer that none of our scripts gives: what the script did is uncertain.
-pub(super) fn odd() -> StoreError {
+pub(super) fn unexpected_answer() -> StoreError {
     StoreError::Unanswered("redis gave an answer of another form".to_owned())
 }
 
 pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
     match value {
         Value::Array(values) => Ok(values),
-        _ => Err(odd()),
+        _ => Err(unexpected_answer()),
     }
 }
 
@@ -40,8 +40,8 @@ pub(super) fn instant(value: &Value) -> Option<UnixMs> {
 
 /// Reads entry and queue of a run, in the format of `run.lua`.
 pub(super) fn run_of(value: &Value) -> Result<RunOf, StoreError> {
-    let text = text(value).ok_or_else(odd)?;
-    let (entry, queue) = text.split_once('\t').ok_or_else(odd)?;
+    let text = text(value).ok_or_else(unexpected_answer)?;
+    let (entry, queue) = text.split_once('\t').ok_or_else(unexpected_answer)?;
     Ok(RunOf { entry: entry.into(), queue: queue.into() })
 }
 
@@ -53,8 +53,8 @@ pub(super) fn fenced<'l>(
     items: impl Fn(i64) -> &'l [usize],
 ) -> Result<Reply, StoreError> {
     let fields = list(answer)?;
-    let [said, now, rest @ ..] = fields.as_slice() else { return Err(odd()) };
-    let now = instant(now).ok_or_else(odd)?;
+    let [said, now, rest @ ..] = fields.as_slice() else { return Err(unexpected_answer()) };
+    let now = instant(now).ok_or_else(unexpected_answer)?;
     match (text(said).as_deref(), rest) {
         (Some("fenced"), []) => Ok(Reply::Fenced),
         (Some("stale"), []) => Ok(Reply::Stale),
@@ -65,25 +65,25 @@ pub(super) fn fenced<'l>(
             "redis chose another database than that of the state: nothing was sent".to_owned(),
         )),
         (Some("written"), [head, exceptions @ ..]) => {
-            let head = text(head).ok_or_else(odd)?;
+            let head = text(head).ok_or_else(unexpected_answer)?;
             let head = match head.as_str() {
                 "" => None,
-                id => Some(id.parse().map_err(|_| odd())?),
+                id => Some(id.parse().map_err(|_| unexpected_answer())?),
             };
             let mut found = Vec::new();
             for pair in exceptions.chunks(2) {
-                let [Value::Int(number), why] = pair else { return Err(odd()) };
-                let why = exception(text(why).ok_or_else(odd)?);
+                let [Value::Int(number), why] = pair else { return Err(unexpected_answer()) };
+                let why = exception(text(why).ok_or_else(unexpected_answer)?);
                 let items = items(*number);
                 if items.is_empty() {
-                    return Err(odd());
+                    return Err(unexpected_answer());
                 }
                 found.extend(items.iter().map(|item| (*item, why.clone())));
             }
             found.sort_by_key(|(item, _)| *item);
             Ok(Reply::Written { now, sequence: next, head, exceptions: found })
         }
-        _ => Err(odd()),
+        _ => Err(unexpected_answer()),
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
             Value::Array(start.into_iter().chain(rest.iter().cloned()).collect())
         };
         assert!(fenced(written(&[]), 1, none).is_ok());
-        for odd in [
+        for answer in [
             Value::Okay,
             Value::Array(vec![bulk("written")]),
             Value::Array(vec![bulk("written"), Value::Int(5), bulk("nan")]),
@@ -129,7 +129,7 @@ mod tests {
             written(&[Value::Int(1)]),
             written(&[Value::Int(1), bulk("queue_full")]),
         ] {
-            assert!(matches!(fenced(odd, 1, none), Err(StoreError::Unanswered(_))));
+            assert!(matches!(fenced(answer, 1, none), Err(StoreError::Unanswered(_))));
         }
     }
 

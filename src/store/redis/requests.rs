@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::Connection;
-use super::failure::on_the_way;
+use super::failure::in_flight_error;
 use super::link::Link;
 use crate::address::RedisAddress;
 use crate::store::contract::StoreError;
@@ -42,7 +42,7 @@ impl fmt::Debug for Requests {
 enum Job {
     Ask(Request),
     /// Commands whose answers are ignored.
-    Mention(Box<Pipeline>),
+    FireAndForget(Box<Pipeline>),
     /// Whether to keep an idle connection alive.
     KeepAlive(bool),
     Reconnect,
@@ -70,7 +70,7 @@ impl Requests {
         if let Stage::New(link) = &mut *stage {
             let Some(link) = link.take() else { return };
             let (jobs, posted) = mpsc::unbounded_channel();
-            tokio::spawn(Carrying::new(link).run(posted));
+            tokio::spawn(ConnectionTask::new(link).run(posted));
             *stage = Stage::Running(jobs);
         }
         if let Stage::Running(jobs) = &*stage {
@@ -88,7 +88,7 @@ impl Requests {
     }
 
     /// The same for a request that may be repeated: it is sent again if the connection is lost.
-    pub(super) fn ask_again(
+    pub(super) fn ask_repeatable(
         &self,
         call: Cmd,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
@@ -96,7 +96,7 @@ impl Requests {
     }
 
     /// The same for a request that refers to earlier answers: it is refused if their connection is lost.
-    pub(super) fn ask_behind(
+    pub(super) fn ask_on_same_connection(
         &self,
         call: Cmd,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
@@ -118,9 +118,9 @@ impl Requests {
     }
 
     /// Sends commands whose answers nobody needs, if there is a connection.
-    pub(super) fn mention(&self, pipeline: Pipeline) {
+    pub(super) fn fire_and_forget(&self, pipeline: Pipeline) {
         if !pipeline.is_empty() {
-            self.post(Job::Mention(Box::new(pipeline)));
+            self.post(Job::FireAndForget(Box::new(pipeline)));
         }
     }
 
@@ -179,7 +179,7 @@ impl Sent {
 }
 
 /// The task that holds the connection.
-struct Carrying {
+struct ConnectionTask {
     link: Link,
     address: RedisAddress,
     sent: VecDeque<Sent>,
@@ -193,11 +193,11 @@ enum Event {
     Idle,
 }
 
-impl Carrying {
-    fn new(link: Link) -> Carrying {
+impl ConnectionTask {
+    fn new(link: Link) -> ConnectionTask {
         let address = link.address().clone();
         let sent = VecDeque::new();
-        Carrying { link, address, sent, keeps_alive: false, used: Instant::now() }
+        ConnectionTask { link, address, sent, keeps_alive: false, used: Instant::now() }
     }
 
     async fn run(mut self, mut posted: mpsc::UnboundedReceiver<Job>) {
@@ -228,7 +228,7 @@ impl Carrying {
         match job {
             Job::Ask(request) if request.is_bound && !self.is_connected() => {
                 let text = "the connection to redis was lost".to_owned();
-                request.tell(Err(StoreError::Unavailable(text)));
+                request.respond(Err(StoreError::Unavailable(text)));
             }
             Job::Ask(request) => match self.connect().await {
                 Ok(connection) => {
@@ -236,18 +236,18 @@ impl Carrying {
                     self.sent.push_back(Sent::send(Some(request), connection, false).await);
                 }
                 Err(error) => {
-                    request.tell(Err(error.clone()));
+                    request.respond(Err(error.clone()));
                     // Requests made meanwhile would wait as long, and fail as well.
                     while let Ok(job) = posted.try_recv() {
                         match job {
-                            Job::Ask(request) => request.tell(Err(error.clone())),
+                            Job::Ask(request) => request.respond(Err(error.clone())),
                             Job::KeepAlive(alive) => self.keeps_alive = alive,
-                            Job::Mention(_) | Job::Reconnect => {}
+                            Job::FireAndForget(_) | Job::Reconnect => {}
                         }
                     }
                 }
             },
-            Job::Mention(pipeline) => {
+            Job::FireAndForget(pipeline) => {
                 if let Some(mut connection) = self.link.current() {
                     // A refusal does not matter.
                     tokio::spawn(async move {
@@ -281,7 +281,7 @@ impl Carrying {
         let error = match reply {
             Ok(value) => {
                 if let Some(request) = request {
-                    request.tell(Ok(value));
+                    request.respond(Ok(value));
                 }
                 return;
             }
@@ -300,16 +300,16 @@ impl Carrying {
                 Ok(connection) => {
                     self.sent.push_back(Sent::send(Some(request), connection, true).await);
                 }
-                Err(error) => request.tell(Err(error)),
+                Err(error) => request.respond(Err(error)),
             }
         } else {
-            request.tell(Err(on_the_way(error, &self.address)));
+            request.respond(Err(in_flight_error(error, &self.address)));
         }
     }
 }
 
 impl Request {
-    fn tell(self, result: Result<Value, StoreError>) {
+    fn respond(self, result: Result<Value, StoreError>) {
         // The caller may have given up.
         let _ = self.answer.send(result);
     }

@@ -21,7 +21,7 @@ impl Resignations {
     }
 
     /// Passes on a message that the server pushed, if it is a resignation.
-    pub(super) fn hear(&self, push: &PushInfo) {
+    pub(super) fn on_push(&self, push: &PushInfo) {
         let [_, Value::BulkString(lease)] = push.data.as_slice() else { return };
         if push.kind == PushKind::Message
             && lease.len() <= MAX_LEASE

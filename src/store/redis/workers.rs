@@ -6,7 +6,7 @@ use crate::envelope::celery::LiveWorker;
 
 /// The answers of the workers that were asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct WorkerAnswers {
     /// Workers that reported their tasks, their queues or both.
     pub workers: Vec<LiveWorker>,
     /// The number of listeners that did not answer everything in time.

@@ -292,7 +292,7 @@ pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, 
             Err(error) => return Err(failed("read", &path)(error)),
         }
     }
-    Ok(Peeked::There { total: names.len() as u64, groups: Vec::new(), found })
+    Ok(Peeked::Messages { total: names.len() as u64, groups: Vec::new(), found })
 }
 
 /// Who besides us may take messages: nobody, unless we or root let the queue folder's group write in it, as a

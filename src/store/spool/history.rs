@@ -29,7 +29,7 @@ const MAX_LINE: u64 = 16 << 20;
 /// The maximum number of bytes kept back while the file cannot be written.
 const MAX_PENDING: usize = 1 << 20;
 /// The number of entries whose kept outcomes share one line.
-const ENTRIES_A_LINE: usize = 1_000;
+const ENTRIES_PER_LINE: usize = 1_000;
 
 /// The history file.
 #[derive(Debug)]
@@ -301,7 +301,7 @@ impl HistoryFile {
             self.owner.give(file)?;
             let mut writer = BufWriter::new(file);
             let kept: Vec<_> = kept.iter().collect();
-            for page in kept.chunks(ENTRIES_A_LINE) {
+            for page in kept.chunks(ENTRIES_PER_LINE) {
                 let page: serde_json::Map<String, Value> = page
                     .iter()
                     .map(|(entry, text)| (entry.to_string(), (**text).clone().into()))

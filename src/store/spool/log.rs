@@ -36,7 +36,7 @@ const MAX_BYTES: u64 = 4 << 30;
 /// The maximum length of a line in bytes: enough for the longest registrations that one request can change.
 const MAX_LINE: u64 = 256 << 20;
 /// The number of entries per line in a rewritten log.
-const ENTRIES_A_LINE: usize = 1_000;
+const ENTRIES_PER_LINE: usize = 1_000;
 
 /// One line of the log.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -191,7 +191,7 @@ impl Log {
     }
 
     /// Removes a torn append.
-    pub(super) fn mend(&mut self, model: &Model) -> Result<(), SpoolError> {
+    pub(super) fn remove_torn(&mut self, model: &Model) -> Result<(), SpoolError> {
         if self.is_torn { self.rewrite(model) } else { Ok(()) }
     }
 
@@ -224,7 +224,7 @@ impl Log {
 }
 
 impl Recovered {
-    fn take_in(&mut self, line: Line) {
+    fn apply_line(&mut self, line: Line) {
         self.staged = match line.sequence {
             Some(_) => Staging::Settled,
             None => Staging::Named(line.staged.clone()),
@@ -410,7 +410,7 @@ pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError
         if line.seq.or(line.sequence).or(line.format).or(line.term).is_none() && line.is_bare() {
             return Err(corrupt("it names no write".to_owned()));
         }
-        recovered.take_in(line);
+        recovered.apply_line(line);
     }
     Ok(recovered)
 }
@@ -537,7 +537,7 @@ fn lines_of(model: &Model) -> impl Iterator<Item = Line> + '_ {
         pages(&model.running, |running| Line { running, ..Line::default() }, running_text);
     let mut runs = model.runs.iter();
     let runs = std::iter::from_fn(move || {
-        let page = runs.by_ref().take(ENTRIES_A_LINE);
+        let page = runs.by_ref().take(ENTRIES_PER_LINE);
         let runs: Values = page.map(|(run, place)| run_text(*run, place)).collect();
         (!runs.is_empty()).then(|| Line { runs, ..Line::default() })
     });
@@ -573,7 +573,7 @@ fn pages<'a, T>(
 ) -> impl Iterator<Item = Line> + 'a {
     let mut left = map.iter();
     std::iter::from_fn(move || {
-        let page = left.by_ref().take(ENTRIES_A_LINE);
+        let page = left.by_ref().take(ENTRIES_PER_LINE);
         let values: Values = page.map(|(entry, of)| (entry.clone(), write(of))).collect();
         (!values.is_empty()).then(|| line(values))
     })

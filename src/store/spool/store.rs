@@ -212,7 +212,7 @@ impl Spool {
     /// Finishes what is unfinished, so that something can be written.
     fn prepare(&mut self) -> Result<(), SpoolError> {
         self.files.check_lock()?;
-        self.log.mend(&self.model)?;
+        self.log.remove_torn(&self.model)?;
         self.move_staged()?;
         self.delete_unwanted()
     }
