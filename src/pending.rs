@@ -1,4 +1,4 @@
-//! Answers that are waited for.
+//! Futures whose answers are awaited together.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Answers on their way. They are few, so all are looked at together.
+/// Outstanding answers. There are few, so all are polled together.
 pub(crate) struct Pending<T> {
     waiting: Vec<Pin<Box<dyn Future<Output = T> + Send>>>,
     done: VecDeque<T>,
@@ -25,7 +25,7 @@ impl<T> fmt::Debug for Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// Waits for one more answer.
+    /// Adds an outstanding answer.
     pub(crate) fn push(&mut self, answer: impl Future<Output = T> + Send + 'static) {
         self.waiting.push(Box::pin(answer));
     }
@@ -41,7 +41,7 @@ impl<T> Pending<T> {
         });
     }
 
-    /// Sends off what was asked, without waiting for an answer.
+    /// Sends the requests without waiting for an answer.
     pub(crate) async fn send_off(&mut self) {
         poll_fn(|context| {
             self.look(context);
@@ -50,7 +50,7 @@ impl<T> Pending<T> {
         .await;
     }
 
-    /// Waits for the next answer. Nothing is lost when the wait is given up.
+    /// Waits for the next answer. Cancel safe.
     pub(crate) async fn next(&mut self) -> T {
         poll_fn(|context| {
             if self.done.is_empty() {

@@ -1,4 +1,4 @@
-//! From a planned item to what the broker writes.
+//! Renders planned items to the messages and lines that a broker takes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
 use crate::store::Outgoing;
 use crate::store::contract::Write;
 
-/// So many slots go in one request, which keeps Redis busy for half a millisecond. Larger requests are slower:
-/// their messages fit in no cache.
-pub const BATCH: usize = 125;
-/// A batch is cut when its messages reach this size.
-const BATCH_BYTES: usize = 4 << 20;
+/// The maximum number of slots in one request, which keeps Redis busy for half a millisecond. Larger requests
+/// are slower, because their messages exceed the caches.
+pub const MAX_BATCH_SLOTS: usize = 125;
+/// The size of a batch's messages, in bytes, at which the batch is cut.
+const MAX_BATCH_BYTES: usize = 4 << 20;
 
-/// A message for whatever its queue is on.
+/// A message for a store or a carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutboundMessage {
     /// For the store.
@@ -29,7 +29,7 @@ pub enum OutboundMessage {
 }
 
 impl OutboundMessage {
-    /// Where it goes.
+    /// The queue that it goes to.
     #[must_use]
     pub fn queue(&self) -> &Arc<Queue> {
         match self {
@@ -40,7 +40,7 @@ impl OutboundMessage {
     }
 }
 
-/// The exact message.
+/// Shows the exact message.
 impl fmt::Display for OutboundMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -50,7 +50,7 @@ impl fmt::Display for OutboundMessage {
     }
 }
 
-/// What one push of a message has of its own.
+/// The part of a message's rendering that differs with each push.
 struct Push {
     kind: Kind,
     task_id: Uuid,
@@ -58,7 +58,7 @@ struct Push {
     fresh: Fresh,
 }
 
-/// Makes messages; scheduled and manual ones alike.
+/// Renders scheduled and manual messages alike.
 #[derive(Clone, Debug)]
 pub struct Renderer {
     ids: TaskIds,
@@ -68,8 +68,8 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// For the schedulers that share `namespace`, on this host; with `events`, Celery's event
-    /// consumers are told of each message.
+    /// Creates a renderer for the schedulers of `namespace`, on this host; with `events`, each message is
+    /// accompanied by one for Celery's event consumers.
     #[must_use]
     pub fn new(namespace: &str, host: &str, queues: Arc<Queues>, events: bool) -> Renderer {
         let origin = format!("downbeat@{host}").into();
@@ -82,21 +82,22 @@ impl Renderer {
         self.queues.get(name)
     }
 
-    /// Accepts a queue that its store can have.
+    /// Checks that the store can hold the queue.
     ///
     /// # Errors
+    ///
     /// Why it cannot, and what to do.
     pub fn check_place(&self, queue: &Queue) -> Result<(), Misplaced> {
         envelope::check_place(queue, self.queues.store())
     }
 
-    /// The id that the message of `slot` has on every replica.
+    /// The id of the slot's message, the same on every replica.
     #[must_use]
     pub fn task_id(&self, entry: &Entry, slot: UnixMs) -> Uuid {
         self.ids.id(&entry.name, slot)
     }
 
-    /// The manual message of `slot`, with an edited text.
+    /// Renders the slot's manual message from an edited text.
     #[must_use]
     pub fn outbound(
         &self,
@@ -118,7 +119,7 @@ impl Renderer {
         }
     }
 
-    /// The message of `slot` for the carrier that its queue is on; `None` if it is on none.
+    /// Renders the slot's message for the carrier that its queue is on; `None` if it is on the store.
     #[must_use]
     pub fn publication(
         &self,
@@ -170,7 +171,7 @@ impl Renderer {
         }
     }
 
-    /// What to write for an item of a queue that is on the store, and the message's id.
+    /// Renders an item of a queue on the store, and returns the message's id as well.
     #[must_use]
     pub fn write(
         &self,
@@ -196,8 +197,7 @@ impl Renderer {
     }
 }
 
-/// When the message stops being worth running. A manual message of a slot long past lives as long
-/// as one of the present would.
+/// When the message expires. A manual message's lifetime counts from now.
 fn expires_at(entry: &Entry, slot: UnixMs, kind: Kind, now: UnixMs) -> Option<UnixMs> {
     let until = entry.expires_at(slot)?;
     match kind {
@@ -206,14 +206,14 @@ fn expires_at(entry: &Entry, slot: UnixMs, kind: Kind, now: UnixMs) -> Option<Un
     }
 }
 
-/// Cuts a plan into batches; the items of one entry stay in one batch.
+/// Splits a plan into batches; the items of one entry stay together.
 #[must_use]
 pub fn batches(items: &[Item]) -> Vec<&[Item]> {
-    let mut batches = Vec::with_capacity(items.len() / BATCH + 1);
+    let mut batches = Vec::with_capacity(items.len() / MAX_BATCH_SLOTS + 1);
     let mut start = 0;
     let mut end = 0;
     for run in items.chunk_by(|a, b| a.entry == b.entry) {
-        if end > start && end + run.len() - start > BATCH {
+        if end > start && end + run.len() - start > MAX_BATCH_SLOTS {
             batches.push(&items[start..end]);
             start = end;
         }
@@ -225,8 +225,8 @@ pub fn batches(items: &[Item]) -> Vec<&[Item]> {
     batches
 }
 
-/// Renders a batch, and gives the messages' ids. It ends early, in front of some item, where it would
-/// grow too large; what is left out stays due.
+/// Renders a batch, and returns the messages' ids as well. Stops before an item that would make the batch too
+/// large; the rest stays due.
 #[must_use]
 pub fn render<'a>(
     renderer: &Renderer,
@@ -239,7 +239,7 @@ pub fn render<'a>(
     let mut writes = Vec::with_capacity(items.len());
     let mut task_ids = Vec::with_capacity(items.len());
     for item in items {
-        if size > BATCH_BYTES {
+        if size > MAX_BATCH_BYTES {
             break;
         }
         let (write, task_id) = renderer.write(entry(item.entry), item, now, rng);
@@ -294,10 +294,10 @@ mod tests {
 
     #[test]
     fn no_entry_is_spread_over_two_batches() {
-        let items = items(&[(0, 30), (1, 50), (2, 46), (3, BATCH), (4, 1)]);
+        let items = items(&[(0, 30), (1, 50), (2, 46), (3, MAX_BATCH_SLOTS), (4, 1)]);
         let cut = batches(&items);
         let sizes: Vec<_> = cut.iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [80, 46, BATCH, 1]);
+        assert_eq!(sizes, [80, 46, MAX_BATCH_SLOTS, 1]);
         assert!(batches(&[]).is_empty());
     }
 }

@@ -1,7 +1,7 @@
-//! Several schedulers over one store, with time jumping from event to event: seeded crashes, pauses,
-//! requests and replies that are lost, partitions and outages, a store that hangs, is full, refuses, is
-//! rolled back, flushed and damaged, carriers in doubt, clocks that are set, and files that are edited. What
-//! decides is the code of the service itself ([`core`](crate::core)). Every slot must come out once, or be
+//! Simulates several schedulers over one store, with time jumping from event to event. Seeded faults: crashes,
+//! stopped processes, lost requests and replies, partitions and outages; a store that hangs, is full, refuses,
+//! is rolled back, flushed and damaged; carriers with uncertain outcomes; clocks that are set; and edited files.
+//! The code that decides is the service's own ([`core`](crate::core)). Every slot must be sent once, or be
 //! counted.
 
 mod backlogs;
@@ -22,43 +22,43 @@ use std::time::Duration;
 use self::entries::{EDITED, PERIODS};
 use self::faults::FAULTS;
 use self::ledger::Ledger;
-use self::replica::{Happening, Input, Loss, Replica};
+use self::replica::{Input, Loss, Packet, Replica};
 use crate::carrier::memory::MemoryCarrier;
 use crate::core::{self, Event};
-use crate::schedule::pause::Wish;
+use crate::schedule::pause::PauseRequest;
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::sample::{DAY, HOUR};
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::{HistoryQuery, Store, StoreError};
 use crate::store::memory::{Checkpoint, MemoryStore};
 
-/// So many seeds are tried: always the same, so that only an edit can make the test fail.
+/// The number of seeds: always the same ones, so that only an edit can make the test fail.
 const SEEDS: u64 = 2_000;
-/// Names so many others to be tried, drawn anew each time …
+/// Names the number of other, random seeds to try …
 const MORE_SEEDS: &str = "DOWNBEAT_SEEDS";
-/// … or the one to be tried again.
+/// … or the seed to replay.
 const SEED: &str = "DOWNBEAT_SEED";
 const REPLICAS: u64 = 3;
-/// Then nothing goes wrong any more.
+/// The final time without faults.
 const CALM: Duration = Duration::from_secs(4 * 3600);
-/// So long after something was wrong, what follows from it is over.
+/// The time until the consequences of a fault are over.
 const CALM_AFTER: Duration = Duration::from_secs(40 * 60);
-/// How often workers empty all queues.
+/// The time after which workers empty all queues.
 const SHIFT: Duration = Duration::from_secs(6 * 3600);
-/// Longer than usual, so that a day does not take too long.
+/// Longer than usual, so that a simulated day does not take too long.
 const TTL: Duration = Duration::from_secs(60);
-/// The default at this TTL.
+/// The default for this TTL.
 const GRACE: Duration = Duration::from_secs(123);
 const SECOND: Duration = Duration::from_secs(1);
-/// So many things happen within an hour at most.
+/// The maximum number of events per hour.
 const MAX_TURNS: u64 = 1_000_000;
 const FOREVER: UnixMs = UnixMs::MAX;
-/// The machines have run for so long.
-const BOOT: Duration = Duration::from_secs(1_000_000);
+/// How long the machines have run.
+const UPTIME: Duration = Duration::from_secs(1_000_000);
 /// 2027-01-01T00:00:00Z
 const YEAR: UnixMs = UnixMs::from_secs(1_798_761_600);
 const QUEUES: [&str; 3] = ["celery", "fragile", "small"];
-/// What the store refuses a write for.
+/// The store's reasons to refuse a write.
 const GUARDS: [&str; 5] = ["fenced", "stale", "revised", "lost", "early"];
 /// The answer of a store that answers at once.
 fn answer<T>(request: impl Future<Output = Result<T, StoreError>>) -> T {
@@ -68,10 +68,10 @@ fn answer<T>(request: impl Future<Output = Result<T, StoreError>>) -> T {
     }
 }
 
-/// What happens once, some time.
+/// Something that happens once at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    /// Something goes wrong.
+    /// A fault strikes.
     Fault,
     /// The store's clock goes back.
     ClockBehind,
@@ -81,12 +81,12 @@ enum Due {
     Resumed,
     /// The store's clock is set right.
     ClockRight,
-    /// The store is put back to what was kept.
+    /// The store is restored to its checkpoint.
     RollBack,
     /// The queue takes messages again.
-    QueueMended,
-    /// The carrier does as well.
-    CarrierMended,
+    QueueRepaired,
+    /// The carrier takes messages again.
+    CarrierRepaired,
     /// Workers empty all queues.
     Shift,
 }
@@ -101,42 +101,42 @@ struct Epoch {
 struct World {
     now: UnixMs,
     start: UnixMs,
-    /// By how much the store's clock differs from `now`.
+    /// How far the store's clock is ahead of `now`.
     offset_ms: i64,
     clock: Arc<AtomicI64>,
     rng: fastrand::Rng,
     store: MemoryStore,
     fixed: Vec<Entry>,
-    /// What the files say of the edited entries.
+    /// The periods of the edited entries.
     periods: [u64; 3],
     files: Arc<Schedule>,
     replicas: Vec<Replica>,
     due: BTreeMap<Due, UnixMs>,
     store_back_at: UnixMs,
-    /// The store answers nothing before, and then does all it was asked.
+    /// The store answers nothing until then, and then carries out everything.
     hung_until: UnixMs,
-    /// The store takes no writes before.
+    /// The store takes no writes until then.
     full_until: UnixMs,
     lose: Option<Loss>,
-    /// By how much the machines' clocks differ from `now`.
+    /// How far the machines' clocks are ahead of `now`.
     machine_offset_ms: i64,
     carrier: MemoryCarrier,
-    /// What is on its way, in order, and the number of the replica that it concerns.
-    wire: BTreeMap<(UnixMs, u64), (u64, Happening)>,
+    /// Messages in flight, by arrival, with the number of their replica.
+    wire: BTreeMap<(UnixMs, u64), (u64, Packet)>,
     sequence: u64,
-    /// Things that have happened within this hour.
+    /// The number of events within this hour.
     turns: u64,
     hour: UnixMs,
-    /// Each goes wrong within this time after the one before.
+    /// The maximum time between two faults.
     fault_within: Duration,
-    /// The store carries out one batch after another.
+    /// The store carries out one batch at a time, each in this time.
     each_batch_takes: Duration,
     busy_until: UnixMs,
-    /// Says what happens: the run of one seed is to be looked at.
+    /// Whether to print what happens, to examine one seed.
     traces: bool,
-    /// Entries with a registration that was written anew, and may count anew.
+    /// Entries whose registration was written anew, so that counting may start anew.
     begun: BTreeSet<Arc<str>>,
-    /// How often each guard of the store has refused.
+    /// The number of refusals by each guard of the store.
     refused: BTreeMap<&'static str, u64>,
     started: u64,
     checkpoint: Option<(Checkpoint, Ledger)>,
@@ -144,12 +144,12 @@ struct World {
     ledger: Ledger,
     epochs: BTreeMap<Arc<str>, Vec<Epoch>>,
     faults: BTreeMap<&'static str, u64>,
-    /// When something last went wrong, or was mended.
+    /// When a fault last struck or ended.
     troubled_at: UnixMs,
-    /// Until then it may be that nobody is fit to lead.
+    /// Until then, perhaps no replica can lead.
     disturbed_until: UnixMs,
-    /// How often a leader that could not publish made way.
-    made_way: u64,
+    /// The number of times that a leader resigned because it could not publish.
+    stuck_resignations: u64,
 }
 
 impl World {
@@ -157,9 +157,9 @@ impl World {
         World::with(seed, entries::fixed)
     }
 
-    /// The same with these entries that are never edited.
+    /// The same with these entries, which are never edited.
     fn with(seed: u64, fixed: impl FnOnce(UnixMs) -> Vec<Entry>) -> World {
-        // What the code under test draws comes from here, too.
+        // What the tested code draws comes from this seed, too.
         fastrand::seed(seed);
         let mut rng = fastrand::Rng::with_seed(seed);
         let start = YEAR + HOUR * rng.u32(..365 * 24);
@@ -205,7 +205,7 @@ impl World {
             faults: BTreeMap::new(),
             troubled_at: start,
             disturbed_until: start,
-            made_way: 0,
+            stuck_resignations: 0,
         }
     }
 
@@ -230,19 +230,19 @@ impl World {
     }
 
     fn set_clock(&mut self, offset_ms: i64, machine_offset_ms: i64) {
-        // A lease lasts longer by what the store's clock goes back.
+        // A lease lasts longer if the store's clock goes back.
         let back_ms = u64::try_from(self.offset_ms - offset_ms).unwrap_or(0);
         self.disturb(TTL + Duration::from_millis(back_ms));
         (self.offset_ms, self.machine_offset_ms) = (offset_ms, machine_offset_ms);
         self.set_now(self.now);
     }
 
-    /// For so long it may be that nobody is fit to lead.
+    /// For this long, perhaps no replica can lead.
     fn disturb(&mut self, length: Duration) {
         self.disturbed_until = self.disturbed_until.max(self.now + length);
     }
 
-    /// Things go wrong for so long.
+    /// Runs with faults for `trouble`, and without after that.
     fn run(&mut self, trouble: Duration) {
         let start = self.now;
         self.run_until(start + trouble);
@@ -274,8 +274,8 @@ impl World {
                 self.happen(due);
             }
             while let Some(first) = self.wire.first_entry().filter(|first| first.key().0 <= now) {
-                let (number, happening) = first.remove();
-                self.arrive(number, happening);
+                let (number, packet) = first.remove();
+                self.arrive(number, packet);
             }
             for index in 0..self.replicas.len() {
                 self.wake(index);
@@ -288,19 +288,19 @@ impl World {
         let (wakes, campaigns) = (*wake_at <= self.now, *campaign_wakes_at <= self.now);
         if let Some(until) = stopped_until {
             if *until <= self.now {
-                self.go_on(index);
+                self.resume_process(index);
             }
             return;
         }
         if campaigns {
-            self.take_in(index, Input::Campaign(core::campaign::Event::Wake));
+            self.handle_input(index, Input::Campaign(core::campaign::Event::Wake));
         }
         if wakes {
-            self.take_in(index, Input::Scheduler(Event::Wake));
+            self.handle_input(index, Input::Scheduler(Event::Wake));
         }
     }
 
-    /// Nothing has been wrong for a while: what is due goes at once.
+    /// Whether there has been no fault for a while, so that due slots are sent at once.
     fn is_calm(&self) -> bool {
         let last = self.troubled_at.max(self.disturbed_until);
         let is_mended = self.due.keys().all(|due| matches!(due, Due::Fault | Due::Shift));
@@ -330,18 +330,18 @@ impl World {
                 }
                 self.set_clock(0, 0);
             }
-            Due::CarrierMended => self.carrier.set_fault("carried", None),
+            Due::CarrierRepaired => self.carrier.set_fault("carried", None),
             Due::ClockBehind => self.set_clock_behind_back(),
             Due::Paused if self.ledger.paused.is_some() => {}
             Due::Paused => self.pause(),
             Due::Resumed => {
                 self.due.remove(&Due::Paused);
                 if let Some(subject) = self.ledger.paused.take() {
-                    self.wish(&subject, &Wish::Resume);
+                    self.request(&subject, &PauseRequest::Resume);
                 }
             }
             Due::RollBack => self.roll_back(),
-            Due::QueueMended => {
+            Due::QueueRepaired => {
                 // Slots of the old timing are open.
                 if self.offset_ms == 0 && self.rng.bool() {
                     self.edit(0);
@@ -362,7 +362,7 @@ impl World {
         self.replicas.iter().position(|replica| replica.lease.is_some())
     }
 
-    /// Notes since when the entries have their timing.
+    /// Notes since when entries have their timing.
     fn open_epochs(&mut self, index: usize) {
         let (now, planner) = (self.store_now(), self.replicas[index].planner());
         let live = planner.schedule().entries.iter();
@@ -383,7 +383,7 @@ impl World {
                 }
                 open => {
                     open.into_iter().for_each(|open| open.until = since);
-                    // Of a new timing everything is passed over that lies among what was sent.
+                    // A new timing skips everything that lies among sent slots.
                     for run in &progress.ahead {
                         self.ledger.pass(&name, run.first - SECOND, run.last);
                     }
@@ -393,7 +393,7 @@ impl World {
         }
     }
 
-    /// The limit counts what was sent of a registration, and nothing twice.
+    /// Checks that the limit counts every slot sent for a registration, once.
     fn check_counts(&mut self, index: usize) {
         let planner = self.replicas[index].planner();
         for name in std::mem::take(&mut self.begun) {
@@ -420,14 +420,14 @@ impl World {
             let is_garbled = state.unreadable.iter().any(|(garbled, _)| garbled == name);
             let is_known = state.registrations.contains_key(&**name)
                 || state.progress.contains_key(&**name) && !is_edited;
-            // That entries were added or edited is forgotten with the rest.
+            // Additions and edits are forgotten with the rest.
             if (is_lost || is_garbled) && !is_known || was_rolled_back && is_edited {
                 self.ledger.excuse(name, now);
             }
         }
     }
 
-    /// The store has counted and journalled what the ledger has.
+    /// Checks that the store has counted and journalled what the ledger has.
     fn check_records(&mut self) {
         self.check_progress();
         assert_eq!(answer(self.store.counters()).0, self.ledger.counters);
@@ -439,7 +439,7 @@ impl World {
         }
     }
 
-    /// Whoever takes over shows no less than the store has counted.
+    /// Checks that a new leader shows no smaller count than the store.
     fn check_shown(&self, index: usize) {
         let shown = self.replicas[index].scheduler.counters().queues();
         for ((queue, word), count) in &self.ledger.counters {
@@ -449,7 +449,7 @@ impl World {
         }
     }
 
-    /// Once the clocks are right, no entry is silent because of what was recorded while they were not.
+    /// Checks that, once the clocks are right, no entry is silenced by records made before.
     fn check_progress(&self) {
         let Some(leader) = self.leader().filter(|_| self.is_calm()) else { return };
         let Some(planner) = self.replicas[leader].scheduler.plans() else { return };
@@ -460,7 +460,7 @@ impl World {
         }
     }
 
-    /// Every slot that there was is sent or counted.
+    /// Checks that every slot is sent or counted.
     fn check_slots(&mut self) {
         let end = self.now - HOUR;
         for (name, epochs) in &self.epochs {
@@ -478,7 +478,7 @@ impl World {
     }
 }
 
-/// Names the seed when the test fails.
+/// Prints the seed when the test fails.
 struct Seed(u64);
 
 impl Drop for Seed {
@@ -496,13 +496,13 @@ fn simulate(seed: u64) -> World {
     world
 }
 
-/// How often it was what.
+/// The numbers of faults, refusals and outcomes.
 #[derive(Default)]
 struct Totals {
     faults: BTreeMap<&'static str, u64>,
     refused: BTreeMap<&'static str, u64>,
     outcomes: BTreeMap<&'static str, u64>,
-    made_way: u64,
+    stuck_resignations: u64,
 }
 
 impl Totals {
@@ -516,15 +516,16 @@ impl Totals {
 
 type Counts = BTreeMap<&'static str, u64>;
 
-/// On all processors.
+/// Simulates on all processors.
 fn simulate_all(first: u64, seeds: u64) -> Totals {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let simulate_some = |thread: u64| {
         let mut totals = Totals::default();
         for n in (thread..seeds).step_by(usize::try_from(threads).unwrap()) {
-            let World { faults, refused, ledger, made_way, .. } = simulate(first.wrapping_add(n));
+            let World { faults, refused, ledger, stuck_resignations, .. } =
+                simulate(first.wrapping_add(n));
             totals.add(faults, refused, ledger.outcomes);
-            totals.made_way += made_way;
+            totals.stuck_resignations += stuck_resignations;
         }
         totals
     };
@@ -533,10 +534,10 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
             (0..threads).map(|thread| scope.spawn(move || simulate_some(thread))).collect();
         let mut totals = Totals::default();
         for thread in threads {
-            let Totals { faults, refused, outcomes, made_way } =
+            let Totals { faults, refused, outcomes, stuck_resignations } =
                 thread.join().expect("a seed has failed");
             totals.add(faults, refused, outcomes);
-            totals.made_way += made_way;
+            totals.stuck_resignations += stuck_resignations;
         }
         totals
     })
@@ -551,14 +552,14 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
         (None, Some(seeds)) => (fastrand::u64(..), seeds),
         (None, None) => (0, SEEDS),
     };
-    let Totals { faults, refused, outcomes, made_way } = simulate_all(first, seeds);
+    let Totals { faults, refused, outcomes, stuck_resignations } = simulate_all(first, seeds);
     println!(
-        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nmade way: {made_way}"
+        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nmade way: {stuck_resignations}"
     );
     if only.is_none() {
         assert!(GUARDS.iter().all(|guard| refused[guard] >= 20), "{refused:?}");
         assert!(FAULTS.iter().all(|fault| faults[fault] >= 100), "{faults:?}");
-        assert!(made_way >= 20, "{made_way}");
+        assert!(stuck_resignations >= 20, "{stuck_resignations}");
         assert!(outcomes.len() >= 9 && outcomes.values().all(|n| *n >= 20), "{outcomes:?}");
         let sent = ["scheduled", "catch_up", "resent"].map(|word| outcomes[word]);
         assert!(sent.iter().sum::<u64>() > outcomes.values().sum::<u64>() * 3 / 4, "{outcomes:?}");

@@ -26,7 +26,7 @@ use downbeat::schedule::registration::RegistrationChange;
 use downbeat::schedule::{Guards, Kind, UnixMs};
 use downbeat::store::contract::{
     Acquire, Acquired, Batch, Capabilities, Exception, Fold, FoldedThrough, HistoryQuery,
-    INTENT_KEPT, Intend, Intent, ManualMessage, ManualNote, ManualStep, Noted, PastEvent,
+    INTENT_TTL, Intend, Intent, ManualMessage, ManualNote, ManualStep, Noted, PastEvent,
     PausesMark, Register, Remembered, Reply, Sent, Settle, Settled, Snapshot, Store, Trim, Trimmed,
     Write,
 };

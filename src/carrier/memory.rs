@@ -1,5 +1,4 @@
-//! The in-memory twin of a carrier, for tests and the simulation: it keeps the messages, and does what
-//! a broker may do to them.
+//! A carrier in memory, for tests and the simulation: it keeps the messages, and can fail as a broker can.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +9,7 @@ use super::{Carrier, PublishOutcome};
 use crate::envelope::Publication;
 use crate::queue::Queue;
 
-/// A broker in memory. Clones are the same broker.
+/// A broker in memory. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryCarrier {
     broker: Arc<Mutex<Broker>>,
@@ -19,7 +18,7 @@ pub struct MemoryCarrier {
 #[derive(Clone, Debug, Default)]
 struct Broker {
     queues: BTreeMap<Arc<str>, MemoryQueue>,
-    /// Messages that it does not take.
+    /// Messages that it refuses.
     refused: HashSet<Uuid>,
 }
 
@@ -30,14 +29,14 @@ struct MemoryQueue {
     fault: Option<Fault>,
 }
 
-/// What a broker does instead of taking a message and saying so.
+/// A failure to take and confirm a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It does not take the message, and says so.
+    /// The broker refuses the message.
     Refuse,
-    /// It cannot be reached.
+    /// The broker cannot be reached.
     BeAway,
-    /// It takes the message, and its answer is lost.
+    /// The broker takes the message, but its answer is lost.
     LoseAnswer,
     /// The message is lost on its way.
     LoseMessage,
@@ -48,12 +47,12 @@ impl MemoryCarrier {
         self.broker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on that message is refused, as one that no queue wants.
+    /// Makes the broker refuse that message, as if no queue took it.
     pub fn refuse(&self, correlation_id: Uuid) {
         self.broker().refused.insert(correlation_id);
     }
 
-    /// From now on the queue does that to every message; `None`: it takes them.
+    /// Applies a fault to every message for the queue; `None`: it takes them again.
     pub fn set_fault(&self, queue: &str, fault: Option<Fault>) {
         self.broker().queues.entry(queue.into()).or_default().fault = fault;
     }

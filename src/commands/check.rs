@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::{self, Broker, Caller, Problem, ServiceConfig, duration};
 use crate::control::Question;
 use crate::queue::Worker;
-use crate::store::redis::Asked;
+use crate::store::redis::WorkerAnswers;
 use crate::tzdata::Tzdata;
 
 /// Maximum of `--timeout`; slower workers are of no use here.
@@ -88,7 +88,7 @@ fn checked(
 pub(super) struct Workers {
     /// The broker, without secrets.
     broker: String,
-    asked: Asked,
+    asked: WorkerAnswers,
 }
 
 /// Asks the workers of Celery's queues that are not on AMQP, once per key prefix.
@@ -109,7 +109,7 @@ pub(super) async fn ask_workers(
             families.entry(settings.key_prefix.clone()).or_insert_with(|| settings.clone());
         }
     }
-    let mut all = Asked::default();
+    let mut all = WorkerAnswers::default();
     for settings in families.values() {
         let asked = redis.ask_workers(settings, timeout).await.map_err(|error| {
             let message = format!("--workers: the broker is unavailable: {error}");

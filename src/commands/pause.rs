@@ -9,7 +9,7 @@ use crate::cli::{self, ServiceFlags};
 use crate::config::{Caller, ServiceConfig};
 use crate::control::Command;
 use crate::manual::Refused;
-use crate::pausing::{self, Answered, Asked, SubjectAnswer, in_words};
+use crate::pausing::{self, Request, Response, SubjectAnswer, in_words};
 use crate::schedule::Schedule;
 use crate::store::contract;
 
@@ -21,19 +21,19 @@ const MAX_NAMED: usize = 10;
 pub(super) fn pause(flags: ServiceFlags, asked: cli::Pause) -> Result<Exit, Failure> {
     let cli::Pause { entries, tag: tags, all, note, until, output } = asked;
     let by = Some(caller());
-    carry_out(flags, Asked { resume: false, entries, tags, all, note, until, by }, output.json)
+    carry_out(flags, Request { resume: false, entries, tags, all, note, until, by }, output.json)
 }
 
 pub(super) fn resume(flags: ServiceFlags, asked: cli::Resume) -> Result<Exit, Failure> {
     let cli::Resume { entries, tag: tags, all, output } = asked;
     let (resume, by) = (true, Some(caller()));
-    carry_out(flags, Asked { resume, entries, tags, all, by, ..Asked::default() }, output.json)
+    carry_out(flags, Request { resume, entries, tags, all, by, ..Request::default() }, output.json)
 }
 
-fn carry_out(flags: ServiceFlags, asked: Asked, json: bool) -> Result<Exit, Failure> {
+fn carry_out(flags: ServiceFlags, asked: Request, json: bool) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let command = Command::Pause(Box::new(asked.clone()));
-    let answered = match ask_service::<Answered, Refused>(&service, &command, TIMEOUT) {
+    let answered = match ask_service::<Response, Refused>(&service, &command, TIMEOUT) {
         Ok(Some(answered)) => answered,
         Ok(None) => change(&service, &asked)?,
         Err(failure) if failure.may_be_done => {
@@ -51,7 +51,7 @@ fn carry_out(flags: ServiceFlags, asked: Asked, json: bool) -> Result<Exit, Fail
 }
 
 /// Writes to the store directly, without a running service.
-fn change(service: &ServiceConfig, asked: &Asked) -> Result<Result<Answered, Refused>, Failure> {
+fn change(service: &ServiceConfig, asked: &Request) -> Result<Result<Response, Refused>, Failure> {
     let schedule = load_schedule(service)?;
     block_on(async {
         Ok(match Direct::open(service)?.store {
@@ -68,8 +68,8 @@ fn change(service: &ServiceConfig, asked: &Asked) -> Result<Result<Answered, Ref
 async fn change_in<S: contract::Store>(
     store: S,
     schedule: &Schedule,
-    asked: &Asked,
-) -> Result<Answered, Refused> {
+    asked: &Request,
+) -> Result<Response, Refused> {
     let store = Mutex::new(store);
     let done = pausing::change(&store, schedule, std::slice::from_ref(asked)).await;
     let nothing = || Err(Refused::NotChanged("nothing was asked for".to_owned()));
@@ -78,7 +78,7 @@ async fn change_in<S: contract::Store>(
     Ok(answered)
 }
 
-fn print(answered: &Answered, resumed: bool) -> Result<(), Failure> {
+fn print(answered: &Response, resumed: bool) -> Result<(), Failure> {
     for subject in &answered.subjects {
         show::line(&if resumed { after_resuming(subject) } else { after_pausing(subject) })?;
     }

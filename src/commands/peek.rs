@@ -61,8 +61,8 @@ pub(super) fn look(service: &ServiceConfig, queue: &str, count: usize) -> Result
     let mut broker = Direct::open(service)?;
     let (places, peeked) = block_on(broker.peek(&queue, count))??;
     let (total, groups, found) = match peeked {
-        Peeked::There { total, groups, found } => (total, groups, found),
-        Peeked::Wrong { key, found } => return Err(wrong(&queue, &key, &found)),
+        Peeked::Messages { total, groups, found } => (total, groups, found),
+        Peeked::Unexpected { key, found } => return Err(wrong(&queue, &key, &found)),
     };
     let messages = found.into_iter().map(|found| message(&queue, &places, found));
     let messages: Vec<_> = messages.collect();
@@ -104,7 +104,7 @@ impl Direct {
 /// AMQP cannot peek: a message is taken, and comes back marked and in another order.
 fn on_amqp(queue: &Queue, url: &str, waiting: u64) -> Result<(Vec<String>, Peeked), Failure> {
     if waiting == 0 {
-        let nothing = Peeked::There { total: 0, groups: Vec::new(), found: Vec::new() };
+        let nothing = Peeked::Messages { total: 0, groups: Vec::new(), found: Vec::new() };
         return Ok((vec![queue.name.to_string()], nothing));
     }
     let messages =

@@ -232,8 +232,8 @@ fn expires(node: &Node<'_>, report: &mut Report<'_>) -> Option<Expires> {
 /// How long messages may be held back.
 pub(super) fn delay(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration> {
     let window = expect::length_or_zero(node, report)?;
-    if window > delay::LONGEST {
-        let longest = duration::format(delay::LONGEST);
+    if window > delay::MAX_WINDOW {
+        let longest = duration::format(delay::MAX_WINDOW);
         let message = format!("a delay of more than {longest}");
         report.error(node.span, message).hint("move the slots themselves");
         return None;

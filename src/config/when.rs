@@ -13,7 +13,7 @@ use super::solar;
 use crate::schedule::cron::{
     self, Cron, CronError, CronWarning, DayMatch, Line, MappingFields, Quartz,
 };
-use crate::schedule::interval::{Interval, SHORTEST};
+use crate::schedule::interval::{Interval, MIN_PERIOD};
 use crate::schedule::rrule::Rrule;
 use crate::schedule::{Instants, Timing, UnixMs, Zone};
 
@@ -271,8 +271,8 @@ fn every(
         None => None,
     };
     let (period, phase) = (period?, phase?);
-    if period < SHORTEST {
-        let message = format!("`every` is at least {}", duration::format(SHORTEST));
+    if period < MIN_PERIOD {
+        let message = format!("`every` is at least {}", duration::format(MIN_PERIOD));
         report.error(node.span, message);
         return None;
     }

@@ -27,7 +27,7 @@ pub use self::runtime_dir::Untrusted;
 pub use self::server::{Server, Serving};
 use crate::config::Identity;
 use crate::manual::{Backfill, Trigger};
-use crate::pausing::Asked;
+use crate::pausing;
 use crate::service::history;
 
 /// A command for a running service.
@@ -51,8 +51,8 @@ pub enum Command {
     Trigger(Box<Trigger>),
     /// Returns [`crate::manual::Backfilled`] or [`crate::manual::Refused`].
     Backfill(Box<Backfill>),
-    /// Pauses or resumes; returns [`crate::pausing::Answered`] or [`crate::manual::Refused`].
-    Pause(Box<Asked>),
+    /// Pauses or resumes; returns [`crate::pausing::Response`] or [`crate::manual::Refused`].
+    Pause(Box<pausing::Request>),
     /// Returns what the question asks for, without the service loop.
     Look(Question),
 }

@@ -1,24 +1,24 @@
-//! How many slots go in one request: fewer after one was not answered, as large ones may be lost where small
-//! ones get through.
+//! The maximum number of slots in one request. It shrinks after a time-out, because small requests may get
+//! through where large ones are lost.
 
 use std::time::Duration;
 
 use crate::clock::SinceBoot;
-use crate::render::BATCH;
+use crate::render::MAX_BATCH_SLOTS;
 
-/// After so long without a time-out it is doubled again.
+/// The size doubles again after this long without a time-out.
 const GROWS_AFTER: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct BatchSize {
     slots: usize,
-    /// While it is not the largest.
+    /// Set while the size is below the maximum.
     grows_at: SinceBoot,
 }
 
 impl Default for BatchSize {
     fn default() -> BatchSize {
-        BatchSize { slots: BATCH, grows_at: SinceBoot(Duration::ZERO) }
+        BatchSize { slots: MAX_BATCH_SLOTS, grows_at: SinceBoot(Duration::ZERO) }
     }
 }
 
@@ -27,16 +27,16 @@ impl BatchSize {
         self.slots
     }
 
-    /// A request with so many slots was not answered.
+    /// Halves the size after a request with `slots` slots timed out.
     pub(super) fn shrink(&mut self, slots: usize, now: SinceBoot) {
         self.slots = (self.slots.min(slots) / 2).max(1);
         self.grows_at = now + GROWS_AFTER;
     }
 
-    /// A request was answered.
+    /// Grows the size again if it is time; called when a request was answered.
     pub(super) fn grow(&mut self, now: SinceBoot) {
-        if self.slots < BATCH && now >= self.grows_at {
-            self.slots = (self.slots * 2).min(BATCH);
+        if self.slots < MAX_BATCH_SLOTS && now >= self.grows_at {
+            self.slots = (self.slots * 2).min(MAX_BATCH_SLOTS);
             self.grows_at = now + GROWS_AFTER;
         }
     }
@@ -54,7 +54,7 @@ mod tests {
         (0..10).for_each(|_| size.shrink(20, now));
         assert_eq!(size.slots(), 1);
         let mut sizes = Vec::new();
-        while size.slots() < BATCH {
+        while size.slots() < MAX_BATCH_SLOTS {
             size.grow(now);
             size.grow(now);
             sizes.push(size.slots());

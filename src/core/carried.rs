@@ -1,5 +1,5 @@
-//! Slots whose messages a carrier takes. The store records that a slot is about to be handed over, the
-//! carrier is handed it, and the store records what became of it.
+//! Slots of queues on carriers. The store records that a slot is about to be published, the carrier publishes
+//! it, and the store records the outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::scheduler::Scheduler;
 use super::{Action, Carried, Delivery, Now, Publish, Request, RequestId};
 use crate::carrier::PublishOutcome;
 use crate::queue::Queue;
-use crate::render::BATCH;
+use crate::render::MAX_BATCH_SLOTS;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action as Planned, Item};
 use crate::schedule::{Entry, Kind, Schedule};
@@ -20,18 +20,18 @@ use crate::store::Fence;
 use crate::store::contract::{Settle, Settled};
 use crate::store::journal::RecordId;
 
-/// What is on its way to carriers, and what came back.
+/// Slots that are with carriers, and outcomes not recorded yet.
 #[derive(Debug, Default)]
 pub(super) struct Carrying {
-    /// Entries with a slot that is being published, or whose result is not recorded.
+    /// Entries with a slot that is being published or whose outcome is not recorded.
     entries: BTreeSet<Arc<str>>,
-    /// What carriers were handed.
+    /// Publishes in flight.
     published: BTreeMap<RequestId, Vec<PendingSlot>>,
-    /// What came back and is not recorded yet.
+    /// Outcomes that are not recorded yet.
     returned: Vec<Returned>,
 }
 
-/// A slot that is published while the schedule may change.
+/// A slot being published, with the schedule that it was planned from.
 #[derive(Clone, Debug)]
 struct PendingSlot {
     schedule: Arc<Schedule>,
@@ -39,7 +39,7 @@ struct PendingSlot {
     task_id: Uuid,
 }
 
-/// What became of a slot.
+/// A slot and what the carrier did with it.
 #[derive(Debug)]
 pub(super) struct Returned {
     slot: PendingSlot,
@@ -53,8 +53,8 @@ impl PendingSlot {
 }
 
 impl Returned {
-    /// What is recorded of it. Nothing is of a slot in doubt: its intent stands already, and a slot
-    /// that was in doubt before stays so when the carrier refuses it.
+    /// What the store should record. Nothing if the outcome is uncertain: the intent is already recorded. A slot
+    /// that was uncertain before stays so when the carrier refuses it.
     fn settled(&self) -> Option<Settled> {
         let was_uncertain = self.slot.item.action == Planned::Send(Kind::Resent);
         let (entry, item) = (self.slot.entry(), &self.slot.item);
@@ -77,32 +77,32 @@ impl Returned {
 }
 
 impl Carrying {
-    /// What became of messages that a carrier was handed.
+    /// Handles the outcomes of a publish.
     pub(super) fn on_published(&mut self, id: RequestId, deliveries: Vec<Delivery>) {
         let slots = self.published.remove(&id).unwrap_or_default();
         let returned = slots.into_iter().zip(deliveries);
         self.returned.extend(returned.map(|(slot, delivery)| Returned { slot, delivery }));
     }
 
-    /// What was to be recorded is not.
+    /// Takes back outcomes whose write failed.
     pub(super) fn take_back(&mut self, mut returned: Vec<Returned>) {
         returned.append(&mut self.returned);
         self.returned = returned;
     }
 
-    /// The entries with a slot that is being published, or whose result is not recorded.
+    /// The entries with a slot that is being published or whose outcome is not recorded.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<str>> {
         self.entries.iter()
     }
 
-    /// Whether nothing is on its way, and everything that came back is recorded.
+    /// Whether no publish is in flight and every outcome is recorded.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
 
 impl Scheduler {
-    /// Hands slots to their carriers that are recorded as intended, while the tenure is trusted.
+    /// Publishes slots whose intents are recorded, while the tenure is trusted.
     pub(super) fn publish_intended(
         &mut self,
         intended: Vec<(Item, Uuid)>,
@@ -134,7 +134,7 @@ impl Scheduler {
         }
     }
 
-    /// Without the lead nothing can be recorded: what was published is in doubt to whoever leads next.
+    /// Leaves outcomes unrecorded at the end of a tenure: they are uncertain to the next leader.
     pub(super) fn leave_unrecorded(&mut self) {
         for Returned { slot, delivery } in std::mem::take(&mut self.carrying.returned) {
             let (entry, task_id) = (Arc::clone(&slot.entry().name), slot.task_id);
@@ -145,7 +145,7 @@ impl Scheduler {
         }
     }
 
-    /// The entry has no slot with a carrier any more.
+    /// Notes that the entry has no slot with a carrier any more.
     fn forget_pending(&mut self, entry: &Arc<str>) {
         self.carrying.entries.remove(entry);
         if let Some(planner) = &mut self.planner
@@ -155,14 +155,14 @@ impl Scheduler {
         }
     }
 
-    /// Has recorded what came back. Gives whether there was something to record.
+    /// Has the store record outcomes. Returns whether there were any.
     pub(super) fn settle_returned(&mut self, fence: &Fence, now: Now) -> bool {
         if self.carrying.returned.is_empty() {
             return false;
         }
         let (mut to_record, rest): (Vec<_>, Vec<_>) =
             self.carrying.returned.drain(..).partition(|returned| returned.settled().is_some());
-        self.carrying.returned = to_record.split_off(to_record.len().min(BATCH));
+        self.carrying.returned = to_record.split_off(to_record.len().min(MAX_BATCH_SLOTS));
         rest.into_iter().for_each(|returned| {
             self.on_returned(returned, now);
         });
@@ -175,7 +175,7 @@ impl Scheduler {
         true
     }
 
-    /// What became of slots is recorded.
+    /// Handles outcomes that the store has recorded.
     pub(super) fn on_settled(&mut self, returned: Vec<Returned>, head: Option<RecordId>, now: Now) {
         let recorded: Vec<(Arc<Schedule>, Item, Uuid)> =
             returned.into_iter().filter_map(|returned| self.on_returned(returned, now)).collect();
@@ -189,14 +189,13 @@ impl Scheduler {
         }
     }
 
-    /// Takes in what became of a slot, once that is recorded as far as it is to be. Gives what was
-    /// recorded.
+    /// Settles a slot once its outcome is recorded as far as it needs to be. Returns what was recorded.
     fn on_returned(&mut self, returned: Returned, now: Now) -> Option<(Arc<Schedule>, Item, Uuid)> {
         let Returned { slot, delivery } = returned;
         let (entry, item) = (slot.entry(), slot.item);
         self.carrying.entries.remove(&entry.name);
         let planner = self.planner.as_mut()?;
-        // By its name: the schedule may have changed.
+        // Found by name: the schedule may have changed.
         let index = planner.find(&entry.name).map(|(index, _)| index);
         index.into_iter().for_each(|index| planner.mark_returned(index));
         let (recorded, refusal) = match delivery {

@@ -1,7 +1,6 @@
-//! How many slots there were, by queue and outcome, as the store counts them.
+//! How many slots there were, by queue and outcome, as counted by the store.
 //!
-//! A process never shows less than it has shown: what it has counted stays, even where the store has
-//! lost its own counters.
+//! A process never shows a smaller number than before: it keeps its counts even if the store loses its own.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +16,11 @@ use crate::store::contract::{self, MAX_COUNTED_QUEUES, OTHER_QUEUES};
 #[derive(Debug, Default)]
 pub struct Counters {
     by_queue: BTreeMap<Arc<str>, BTreeMap<&'static str, u64>>,
-    /// Queues of the schedules that were loaded: all their counters are shown, to be seen to begin at
-    /// zero.
+    /// Queues of every schedule loaded so far: all their counters are shown, starting at zero.
     scheduled: BTreeSet<Arc<str>>,
 }
 
-/// What became of one queue's slots.
+/// The counts of one queue's slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueStatus {
     /// Messages by kind.
@@ -32,8 +30,8 @@ pub struct QueueStatus {
 }
 
 impl Counters {
-    /// Shows the queues of a schedule from now on. Those of an earlier one stay.
-    pub(super) fn admit(&mut self, schedule: &Schedule) {
+    /// Shows the counters of a schedule's queues from now on. Those of earlier schedules stay.
+    pub(super) fn add_queues(&mut self, schedule: &Schedule) {
         for entry in &schedule.entries {
             if self.scheduled.len() >= MAX_COUNTED_QUEUES {
                 break;
@@ -45,7 +43,7 @@ impl Counters {
         }
     }
 
-    /// Takes over what the store has counted.
+    /// Takes over the store's counts.
     pub fn read(&mut self, counters: contract::Counters) {
         for ((queue, outcome), count) in counters.0 {
             let known = self.by_queue.entry(queue).or_default().entry(outcome).or_default();
@@ -53,7 +51,7 @@ impl Counters {
         }
     }
 
-    /// Counts what the store has confirmed, by the store's own rule for queues beyond the first few.
+    /// Counts confirmed slots, by the store's own rule for queues beyond the first few.
     pub(super) fn add(&mut self, queue: &Arc<str>, outcome: Outcome, slots: u64) {
         let count = match self.by_queue.get_mut(queue) {
             Some(counts) => counts.entry(outcome.as_str()).or_default(),
@@ -67,8 +65,8 @@ impl Counters {
         *count += slots;
     }
 
-    /// Slots by outcome, those that there were: `dispatched` ones in all, among them those of each kind
-    /// but the usual one.
+    /// Slots by outcome, without zeros: `dispatched` is the total, with each kind but the usual one counted
+    /// separately as well.
     #[must_use]
     pub fn slots(&self) -> BTreeMap<String, u64> {
         let mut slots: BTreeMap<String, u64> = BTreeMap::new();
@@ -133,7 +131,7 @@ mod tests {
     #[test]
     fn queues_of_the_schedule_are_shown_before_anything_is_counted() {
         let mut counters = Counters::default();
-        counters.admit(&schedule_of(&["mail", "images"]));
+        counters.add_queues(&schedule_of(&["mail", "images"]));
         counters.add(&"mail".into(), Outcome::Dispatched(Kind::Scheduled), 1);
         counters.add(&"typed".into(), Outcome::Dispatched(Kind::Manual), 1);
         counters.add(&"images".into(), Outcome::Skipped(SkipReason::Superseded), 7);
@@ -149,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_that_the_store_has_lost_are_shown_as_before_and_go_on_from_there() {
+    fn counters_that_the_store_has_lost_are_shown_as_before_and_continue_from_there() {
         let mut counters = Counters::default();
         counters.read(stored(&[("mail", "scheduled", 40), ("mail", "too_late", 2)]));
         counters.read(stored(&[("mail", "scheduled", 3), ("mail", "manual", 1)]));
@@ -165,7 +163,7 @@ mod tests {
         let names: Vec<String> =
             (0..MAX_COUNTED_QUEUES + 10).map(|n| format!("queue-{n:04}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        counters.admit(&schedule_of(&names));
+        counters.add_queues(&schedule_of(&names));
         for name in &names {
             counters.add(&(*name).into(), Outcome::Dispatched(Kind::Scheduled), 1);
         }

@@ -1,4 +1,4 @@
-//! Sends what is due: plan, render, publish, settle.
+//! Sends due slots: plan, render, publish, settle.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::store::Fence;
 use crate::store::contract::{Batch, Exception, Intend, Intent, Snapshot};
 use crate::store::journal::RecordId;
 
-/// So many slots are planned first when nothing was due before, so that they do not wait for the others.
+/// The size of the first plan after an idle time, so that its slots do not wait for the rest to be planned.
 const FIRST_SLOTS: usize = 50;
 
-/// Slots that go in one request.
+/// Slots for one request.
 #[derive(Debug)]
 pub(super) enum Slots {
     /// Of queues on the store.
@@ -32,18 +32,17 @@ pub(super) enum Slots {
     Carried(Vec<Item>),
 }
 
-/// Slots whose request was not answered.
+/// Slots of a request that was not answered.
 #[derive(Debug)]
 pub(super) struct Unanswered {
-    /// Of the tenure.
+    /// The term of the tenure that made the request.
     term: u64,
     schedule: Arc<Schedule>,
     items: Vec<(Item, Uuid)>,
 }
 
 impl Scheduler {
-    /// Makes the next request, if there is one to make. While requests are on their way, the next one is
-    /// planned and rendered.
+    /// Makes the next request, if any. The next batch is planned and rendered while requests are in flight.
     pub(super) fn lead(&mut self, lease: &Lease, now: Now) -> Wake {
         if self.pipe.is_full() {
             return Wake::NEVER;
@@ -56,8 +55,8 @@ impl Scheduler {
             return Wake::NEVER;
         }
         self.release_queues(now);
-        self.keep_pauses(now);
-        if self.keep_up(&fence, lease) {
+        self.refresh_pauses(now);
+        if self.run_urgent_housekeeping(&fence, lease) {
             return Wake::NOW;
         }
         while let Some(slots) = self.next_slots(now) {
@@ -72,10 +71,10 @@ impl Scheduler {
         let next_release = self.troubles.next_release().unwrap_or(Wake::NEVER.since_boot);
         let wall = self.on_wall_clock(self.plan_at, now);
         let wake = Wake { wall, since_boot: next_release };
-        if self.pipe.is_empty() { self.keep_house(&fence, lease, wake, now) } else { wake }
+        if self.pipe.is_empty() { self.run_housekeeping(&fence, lease, wake, now) } else { wake }
     }
 
-    /// What to send next.
+    /// The slots to send next.
     fn next_slots(&mut self, now: Now) -> Option<Slots> {
         if self.planned.is_empty() {
             self.plan(now);
@@ -83,7 +82,7 @@ impl Scheduler {
         self.planned.pop_front()
     }
 
-    /// Plans a batch. Until what becomes of them is known, nothing else is planned for its entries.
+    /// Plans a batch. Its entries are not planned again until the outcome is known.
     fn plan(&mut self, now: Now) {
         let at = self.planning_time(now);
         let behind = at.since(self.store_now(now));
@@ -100,7 +99,7 @@ impl Scheduler {
         };
         let (mut carried, stored): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_carried);
         if !carried.is_empty() {
-            // What is skipped of an entry is recorded first.
+            // An entry's skipped slots are recorded first.
             let skipped: HashSet<u32> = stored.iter().map(|item| item.entry).collect();
             carried.retain(|item| !skipped.contains(&item.entry));
         }
@@ -110,11 +109,11 @@ impl Scheduler {
         self.planned.extend(carried.chain(stored));
     }
 
-    /// Renders a batch and sends it off. Gives whether there was anything to send.
+    /// Renders and sends a batch. Returns whether there was anything to send.
     fn dispatch(&mut self, fence: &Fence, items: Vec<Item>, now: Now) -> bool {
         let at = self.planning_time(now);
         let Some(planner) = &mut self.planner else { return false };
-        // A queue that has refused meanwhile is left alone.
+        // Leaves out queues that have refused a message since the batch was planned.
         let is_held =
             |item: &Item| self.troubles.is_held(&planner.entry(item.entry).message.queue.name);
         let (held, mut items): (Vec<_>, Vec<_>) = items.into_iter().partition(is_held);
@@ -124,7 +123,7 @@ impl Scheduler {
             render::render(&self.renderer, &items, entry, now.wall, &mut self.rng);
         self.pauses.explain(planner, &items, at, &mut writes);
         let left = items.split_off(writes.len());
-        // An entry of which some slots are sent stays in flight.
+        // An entry stays in flight if some of its slots are sent.
         let last = items.last().map(|item| item.entry);
         let left = left.iter().filter(|item| Some(item.entry) != last);
         left.for_each(|item| planner.mark_returned(item.entry));
@@ -138,7 +137,7 @@ impl Scheduler {
         true
     }
 
-    /// Has recorded what carriers are about to be handed.
+    /// Has the store record the slots that carriers are about to publish.
     fn intend(&mut self, fence: &Fence, items: Vec<Item>) -> bool {
         let Some(planner) = &self.planner else { return false };
         let intent = |item: Item| {
@@ -154,7 +153,7 @@ impl Scheduler {
         true
     }
 
-    /// Sends a fenced write off.
+    /// Sends a fenced write.
     pub(super) fn send(&mut self, fence: &Fence, request: Request, work: Work) {
         if let Some(planner) = &mut self.planner {
             work.items().iter().for_each(|(item, _)| planner.charge(item));
@@ -163,7 +162,7 @@ impl Scheduler {
         self.pipe.push(id, fence, work, self.called_at);
     }
 
-    /// The store has done what it was asked, but for the exceptions.
+    /// Handles a write that the store carried out, but for the exceptions.
     pub(super) fn on_written(
         &mut self,
         write: Write,
@@ -197,7 +196,7 @@ impl Scheduler {
         }
     }
 
-    /// What was asked for is not done: its slots are planned anew.
+    /// Plans a failed write's slots anew.
     pub(super) fn take_back(&mut self, write: Write) {
         self.mark_returned(write.work.items());
         if let Work::Settle(returned) = write.work {
@@ -205,7 +204,7 @@ impl Scheduler {
         }
     }
 
-    /// What is planned and was not sent off is planned anew.
+    /// Gives slots that were planned but not sent back to the planner.
     pub(super) fn take_back_planned(&mut self) {
         let Some(planner) = &mut self.planner else { return };
         for slots in self.planned.drain(..) {
@@ -247,7 +246,7 @@ impl Scheduler {
         self.on_recorded(&schedule, recorded, head, now);
     }
 
-    /// Gives the slots that may be published now; those that were left out are settled.
+    /// Returns the slots that may be published now, and settles those that were left out.
     fn settle_intents(
         &mut self,
         items: Vec<(Item, Uuid)>,
@@ -270,7 +269,7 @@ impl Scheduler {
         intended
     }
 
-    /// Counts what the store has recorded.
+    /// Counts a recorded slot.
     pub(super) fn count_slot(&mut self, entry: &Entry, item: &Item, now: Now) {
         let queue = &entry.message.queue.name;
         match item.action {
@@ -289,7 +288,7 @@ impl Scheduler {
         }
     }
 
-    /// Logs what the store has recorded and the planner has settled, and notes what is to be folded.
+    /// Logs recorded and settled slots, and notes their entries for folding.
     pub(super) fn on_recorded(
         &mut self,
         schedule: &Arc<Schedule>,
@@ -324,7 +323,7 @@ impl Scheduler {
         planner.zip(index).is_some_and(|(planner, index)| planner.is_done(index))
     }
 
-    /// The queue did not take a message: it is tried again later.
+    /// Holds a queue that refused a message; it is tried again later.
     pub(super) fn on_queue_refusal(&mut self, queue: &Arc<str>, error: &str, now: Now) {
         let failures = self.troubles.refused(queue, error, now.since_boot, &mut self.rng);
         if failures == Some(1) {
@@ -336,7 +335,7 @@ impl Scheduler {
         }
     }
 
-    /// Lets queues be tried again that were left alone for long enough.
+    /// Releases queues that have been held long enough.
     fn release_queues(&mut self, now: Now) {
         let Some(planner) = &mut self.planner else { return };
         for queue in self.troubles.release(now.since_boot) {
@@ -344,7 +343,7 @@ impl Scheduler {
         }
     }
 
-    /// Remembers slots whose request may have been carried out.
+    /// Remembers the slots of a write that may have been carried out.
     pub(super) fn leave_unanswered(&mut self, write: &Write) {
         let (Some(planner), Some(term)) = (&self.planner, term_of(&write.lease)) else { return };
         let items = write.work.items();
@@ -354,9 +353,9 @@ impl Scheduler {
         }
     }
 
-    /// Reports what the store has recorded of requests that were not answered. Only a record of that
-    /// very slot in the same tenure says that it was sent; all else is planned anew, or known to the
-    /// store without having been ours.
+    /// Reports slots of unanswered requests that the store has recorded. Only a record of that very slot in the
+    /// same tenure proves that it was sent by us; other slots are planned anew, or were recorded by another
+    /// leader.
     pub(super) fn report_unanswered(&mut self, snapshot: &Snapshot, now: Now) {
         for Unanswered { term, schedule, items } in std::mem::take(&mut self.unanswered) {
             let recorded = snapshot.recorded_in(term);

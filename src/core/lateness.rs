@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// From what a timer can do at best to a grace that was raised.
+/// The bounds, from what a timer can do at best to a generous grace.
 const BOUNDS_MS: [u64; 15] =
     [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
 
 /// A histogram of dispatch time − due time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lateness {
-    /// How many slots were measured.
+    /// The number of slots measured.
     pub slots: u64,
-    /// Their lateness put together.
+    /// The sum of their lateness in milliseconds.
     pub sum_ms: u64,
-    /// How many of them were at most so many milliseconds late.
+    /// For each bound in milliseconds, the number of slots that were at most this late.
     pub within_ms: BTreeMap<u64, u64>,
 }
 
@@ -26,12 +26,12 @@ impl Default for Lateness {
     }
 }
 
-/// The same while it is measured.
+/// A histogram being measured.
 #[derive(Debug, Default)]
 pub(super) struct Measured {
     slots: u64,
     sum_ms: u64,
-    /// Of each bound, the slots that no smaller one holds.
+    /// For each bound, the slots that exceed every smaller bound.
     counts: [u64; BOUNDS_MS.len()],
 }
 
@@ -56,7 +56,7 @@ impl Measured {
 }
 
 impl Lateness {
-    /// The smallest bound that `percent` of the slots keep; `None` when no bound is so wide.
+    /// The smallest bound in milliseconds that covers `percent` of the slots; `None` if no bound does.
     #[must_use]
     pub fn bound_of(&self, percent: u64) -> Option<u64> {
         let wanted = self.slots.saturating_mul(percent).div_ceil(100);
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_holds_what_is_exactly_as_late_and_all_that_is_less() {
+    fn a_bound_counts_slots_up_to_exactly_as_late() {
         let mut measured = Measured::default();
         for lateness_ms in [0, 1, 2, 3, 70_000] {
             measured.add(Duration::from_millis(lateness_ms));

@@ -1,4 +1,4 @@
-//! What a scheduler says in the log.
+//! The scheduler's log events.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,93 +10,93 @@ use crate::schedule::planner::{Ended, Item, Repaired};
 use crate::schedule::{Schedule, UnixMs};
 use crate::store::contract::StoreError;
 
-/// One event, in the past tense. How it reads is for whoever writes the log.
+/// A log event of the scheduler, in the past tense. The writer of the log decides on the wording.
 #[derive(Clone, Debug)]
 pub enum Log {
     /// A tenure has begun.
     TookOver {
         /// Its term.
         term: Box<str>,
-        /// Entries of the schedule.
+        /// The number of entries in the schedule.
         entries: usize,
-        /// Changes of registrations that were written.
+        /// The number of registrations that were changed.
         changes: usize,
     },
     /// The store has recorded slots.
     Recorded {
-        /// The schedule that the items speak of.
+        /// The schedule that the items refer to.
         schedule: Arc<Schedule>,
-        /// What became of slots, and the ids of their tasks.
+        /// The slots with their outcomes and task ids.
         items: Vec<(Item, Uuid)>,
-        /// When the answer was there.
+        /// When the answer arrived.
         at: UnixMs,
-        /// The first answer was lost; that they were recorded has shown since.
+        /// Whether the answer was lost, and the record was found later.
         recovered: bool,
     },
     /// Slots ended with their registration.
     Ended(Vec<Ended>),
-    /// Records that could not be right were mended.
+    /// Implausible records were repaired.
     Repaired(Vec<Repaired>),
-    /// Records that could not be read: how many, and one of them.
+    /// Records could not be read: how many, and one of them.
     Unreadable {
-        /// In all.
+        /// The number of records.
         records: usize,
-        /// The entry of the first.
+        /// The entry of the first one.
         entry: Arc<str>,
-        /// What is wrong with that.
+        /// What is wrong with the first one.
         what: String,
     },
     /// Records are missing.
     RecordsMissing {
-        /// What this process remembers is written again; otherwise nobody remembers.
+        /// Whether this process remembers them and writes them again; otherwise nobody does.
         remembered: bool,
     },
-    /// Nothing is known of the namespace, and this process remembers nothing.
+    /// The store has nothing of the namespace, and this process remembers nothing.
     NothingKnown,
     /// The store has lost all records, and this process remembers them.
     AllRecordsLost,
     /// The store has lost some records that this process remembers.
     RecordsLost,
-    /// Another leader has recorded so many slots since this process led.
+    /// Another leader has recorded this many slots since this process led.
     OthersRecorded(u64),
-    /// The journal was evicted or deleted with so many slots that were not folded.
+    /// The journal was evicted or deleted with this many slots that were not folded.
     JournalLost(usize),
     /// A new journal has begun.
     JournalBegun,
-    /// The store did not do what it was asked.
+    /// The store did not carry out a request.
     CouldNotPublish {
-        /// Why.
+        /// The error.
         error: StoreError,
-        /// It is asked again after so long.
+        /// The pause before the next attempt.
         pause: Duration,
     },
-    /// The store does what it is asked again.
+    /// The store carries out requests again.
     Publishing,
-    /// The store wrote nothing, as it knows better; why.
+    /// The store refused a write; why.
     WroteNothing(&'static str),
-    /// Writes are fenced by a lease that is renewed all the same.
+    /// Writes are fenced though the lease is being renewed.
     AnotherServer,
-    /// The store wrote nothing, as a slot is ahead of its clock.
+    /// The store refused a batch because a slot is ahead of its clock.
     Early,
-    /// The clock that decides what is due went back by so much.
+    /// The clock that decides what is due went back by this much.
     ClockWentBack(Duration),
     /// A queue refuses messages, and why.
     QueueRefuses {
-        /// Its name.
+        /// The queue's name.
         queue: Arc<str>,
-        /// Its words.
+        /// The server's words.
         error: String,
     },
     /// A queue takes messages again.
     QueueAccepts(Arc<str>),
-    /// An entry has dispatched as many slots as it may.
+    /// An entry has dispatched its maximum number of slots.
     LimitReached {
-        /// Its name.
+        /// The entry's name.
         entry: Arc<str>,
-        /// So many.
+        /// The maximum.
         limit: Option<NonZeroU32>,
     },
-    /// A carrier has taken a message, and the store has no record of that.
+    /// A carrier has taken a message, but the store has not recorded it.
     NotRecorded {
         /// The entry's name.
         entry: Arc<str>,
@@ -111,25 +111,25 @@ pub enum Log {
         entry: Arc<str>,
         /// The slot.
         slot: UnixMs,
-        /// What went wrong.
+        /// The error.
         error: String,
     },
-    /// Progress of so many entries was folded, and so many slots are left.
+    /// Progress was folded.
     Folded {
-        /// Whose progress moved.
+        /// The number of entries whose progress moved.
         entries: usize,
-        /// Slots still to be folded.
+        /// The number of slots still unfolded.
         left: usize,
     },
     /// Progress could not be folded.
     CouldNotFold(StoreError),
-    /// So many slots were dropped from the journal.
+    /// This many slots were trimmed from the journal.
     Trimmed(u64),
     /// Somebody has paused or resumed since the slots were planned.
     Revised,
-    /// Pauses of so many subjects were dropped, as they have ended.
+    /// Pauses of this many subjects were dropped because they are over.
     DroppedPauses(usize),
-    /// Pauses that have ended could not be dropped.
+    /// Pauses that are over could not be dropped.
     CouldNotDropPauses(StoreError),
     /// The journal could not be trimmed.
     CouldNotTrim(StoreError),

@@ -1,10 +1,10 @@
-//! What decides: events in, actions out.
+//! Decides what a leader does: events in, actions out.
 //!
 //! [`Scheduler::handle`] takes an event and what the clocks show, and returns the actions that follow: requests
-//! of the store, messages for carriers, lines for the log. It never waits and reads no clock; its random numbers
+//! to the store, messages for carriers, lines for the log. It never waits and reads no clock; its random numbers
 //! come from a seeded generator. The caller performs the actions in order, reports each answer by the id of its
-//! request, and calls again at the latest when [`Scheduler::wake`] says so. [`service`](crate::service) does that
-//! with real stores and clocks, the simulation with thousands of seeds.
+//! request, and calls again by [`Scheduler::wake`] at the latest. [`service`](crate::service) does this with
+//! real stores and clocks, the simulation with thousands of seeds.
 
 #![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
 
@@ -49,67 +49,67 @@ use crate::store::contract::{
     Reply, Settle, Snapshot, StoreError, Trim, Trimmed,
 };
 
-/// What the clocks show.
+/// What the clocks show at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Time that nobody sets, suspend included.
+    /// Monotonic time that includes suspend.
     pub since_boot: SinceBoot,
     /// The machine's clock.
     pub wall: UnixMs,
 }
 
-/// What does not change while a scheduler runs.
+/// Settings that do not change while a scheduler runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What the store can do.
+    /// The store's capabilities.
     pub capabilities: Capabilities,
-    /// A slot up to this late is on time.
+    /// How late a slot may be and still count as on time.
     pub grace: Duration,
     /// How long the history is kept.
     pub history: History,
 }
 
-/// Names a request or a publish among all others of this process.
+/// The id of a request or a publish, unique within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// What has happened.
+/// Something that has happened.
 #[derive(Debug)]
 pub enum Event {
     /// The lease as the [`campaign`] knows it; `None`: this replica does not lead.
     Lease(Option<Lease>),
     /// The store's answer to a request.
     Answered(RequestId, Result<Answer, StoreError>),
-    /// What became of messages for a carrier, in their order.
+    /// The outcomes of a publish, in the order of its messages.
     Published(RequestId, Vec<Delivery>),
     /// The schedule was edited.
     Schedule(Arc<Schedule>),
-    /// Others than the scheduler have had the store count something.
+    /// Somebody else has made the store count something.
     CountersMoved,
-    /// Nothing new is to be sent; what is on its way is settled.
+    /// Send nothing new, and settle what is in flight.
     Stop,
-    /// It is time.
+    /// The time that [`Scheduler::wake`] gave has come.
     Wake,
 }
 
-/// What is to be done.
+/// Something for the caller to do.
 #[derive(Debug)]
 pub enum Action {
-    /// Ask the store, after all earlier requests; the answer is an [`Event::Answered`].
+    /// Send a request to the store, after all earlier ones; its answer is an [`Event::Answered`].
     Request(RequestId, Request),
-    /// Hand messages to a carrier; what becomes of them is an [`Event::Published`].
+    /// Publish messages on a carrier; their outcomes are an [`Event::Published`].
     Publish(RequestId, Publish),
-    /// Tell the campaign how writes fare.
+    /// Tell the campaign how writes are going.
     Writes(campaign::Writes),
-    /// Give up the connection to the store: the next request makes a new one.
+    /// Drop the connection to the store: the next request makes a new one.
     Reconnect,
-    /// The schedule given last is in force, or will be with the next tenure.
+    /// The latest schedule is in force, or will be with the next tenure.
     Applied,
-    /// Say it in the log.
+    /// Write it to the log.
     Log(Log),
 }
 
-/// What the store is asked.
+/// A request to the store.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// See [`Store::read`](contract::Store::read).
@@ -136,7 +136,7 @@ pub enum Request {
     PrunePauses(PrunePauses),
 }
 
-/// What the store answers.
+/// The store's answer to a [`Request`].
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// To [`Request::Read`].
@@ -151,25 +151,25 @@ pub enum Answer {
     Trimmed(Trimmed),
     /// To [`Request::Pauses`].
     Pauses(PausesRead),
-    /// To [`Request::PrunePauses`]: how many subjects were changed.
+    /// To [`Request::PrunePauses`]: the number of subjects changed.
     Pruned(usize),
 }
 
-/// Messages for one queue of a carrier.
+/// Messages for one queue on a carrier.
 #[derive(Clone, Debug)]
 pub struct Publish {
-    /// Where they go.
+    /// The queue.
     pub queue: Arc<Queue>,
-    /// In order.
+    /// The messages, in order.
     pub messages: Vec<Carried>,
-    /// None is written from then on.
+    /// The deadline: no message is written from then on.
     pub not_after: SinceBoot,
 }
 
 /// One message for a carrier.
 #[derive(Clone, Debug)]
 pub struct Carried {
-    /// It is left out while the queue holds so many.
+    /// The message is left out if the queue is already this long.
     pub max_queued: Option<NonZeroU32>,
     /// The message.
     pub publication: Publication,
@@ -178,35 +178,35 @@ pub struct Carried {
 /// What became of a message for a carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// It was left out: the queue holds as many as it may.
+    /// It was left out because the queue has reached its `max_queued`.
     QueueFull,
-    /// It was handed over, or that was tried.
+    /// It was published, or an attempt was made.
     Tried(PublishOutcome),
 }
 
-/// When a scheduler is to be called again, whatever happens: at the earlier of the two.
+/// When to call a scheduler again: at the earlier of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wake {
-    /// When the machine's clock shows that, or something else than it would by itself.
+    /// When the machine's clock shows this, or has been set.
     pub wall: UnixMs,
-    /// At that time since boot.
+    /// At this time since boot.
     pub since_boot: SinceBoot,
 }
 
 impl Wake {
-    /// There is more to do.
+    /// At once: there is more to do.
     pub const NOW: Wake = Wake { wall: UnixMs::MIN, since_boot: SinceBoot(Duration::ZERO) };
-    /// Only an event changes anything.
+    /// Only after an event.
     pub const NEVER: Wake = Wake { wall: UnixMs::MAX, since_boot: SinceBoot::NEVER };
 
-    /// Whether it is time.
+    /// Whether it is time to call.
     #[must_use]
     pub fn is_due(&self, now: Now) -> bool {
         self.wall <= now.wall || self.since_boot <= now.since_boot
     }
 }
 
-/// A pause that grows with each failure up to `max`, and is never the same on two replicas.
+/// A random pause that doubles with each failure up to `max`, so that replicas do not retry in step.
 pub(crate) fn backoff(failures: u32, max: Duration, rng: &mut fastrand::Rng) -> Duration {
     let full = Duration::from_millis(50).saturating_mul(1 << failures.min(10)).min(max);
     full.mul_f64(0.5 + rng.f64() / 2.0)

@@ -1,4 +1,4 @@
-//! Pauses: reads them, plans by them, and drops those that are over.
+//! Reads the pauses, plans by them, and drops those that are over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,47 +15,47 @@ use crate::store::contract::{
     MAX_PAUSES_CHANGED, PausesMark, PausesRead, PrunePauses, StoreError, SubjectPauses, Write,
 };
 
-/// The pauses are read again after so long: others may have changed them.
+/// The pauses are read again after this long: others may have changed them.
 const READ_EVERY: Duration = Duration::from_secs(10);
 
 /// The pauses as they were last read.
 #[derive(Debug, Default)]
 pub(super) struct KnownPauses {
     read: PausesRead,
-    /// The same for the planner.
+    /// The same in the planner's form.
     pauses: Arc<Pauses>,
-    /// When they were last asked for; `None`: they are to be read.
+    /// When they were last asked for; `None`: they must be read.
     asked_at: Option<SinceBoot>,
-    /// They are being read.
+    /// The read in flight.
     reading: Option<RequestId>,
-    /// Nothing is sent before they are read: somebody has changed them.
+    /// Somebody has changed them: nothing is sent before they are read.
     are_revised: bool,
-    /// Some are being dropped.
+    /// The request in flight that drops pauses.
     pruning: Option<RequestId>,
 }
 
 impl KnownPauses {
-    /// What is sent must name it.
+    /// The mark that each batch names.
     pub(super) fn mark(&self) -> PausesMark {
         self.read.mark
     }
 
-    /// As they were last read.
+    /// The pauses as last read.
     pub(super) fn read(&self) -> &PausesRead {
         &self.read
     }
 
-    /// To judge by.
+    /// The pauses in the planner's form.
     pub(super) fn pauses(&self) -> &Arc<Pauses> {
         &self.pauses
     }
 
-    /// Whether nothing may be planned before they are read.
+    /// Whether they must be read before anything is planned.
     pub(super) fn are_revised(&self) -> bool {
         self.are_revised
     }
 
-    /// Whether they are being read.
+    /// Whether a read is in flight.
     pub(super) fn is_reading(&self) -> bool {
         self.reading.is_some()
     }
@@ -64,7 +64,7 @@ impl KnownPauses {
         self.are_revised && self.reading == Some(id)
     }
 
-    /// Says in what is recorded of paused slots who paused, and why.
+    /// Adds to the records of paused slots who paused them and why.
     pub(super) fn explain(
         &self,
         planner: &Planner,
@@ -85,36 +85,37 @@ impl KnownPauses {
 }
 
 impl Scheduler {
-    /// What was planned by other pauses was refused: they are read before anything else is planned.
+    /// Handles a batch that was refused because the pauses changed: they are read before anything else is
+    /// planned.
     pub(super) fn on_revised(&mut self, now: Now) {
         self.log(Log::Revised);
         self.pauses.are_revised = true;
         self.read_pauses(now);
     }
 
-    /// Reads the pauses. What is planned by them is refused if they have changed since.
+    /// Reads the pauses. Batches planned by them are refused if they have changed since.
     pub(super) fn read_pauses(&mut self, now: Now) -> RequestId {
         let id = self.ask(Request::Pauses);
         (self.pauses.reading, self.pauses.asked_at) = (Some(id), Some(now.since_boot));
         id
     }
 
-    /// Takes in pauses that were read.
+    /// Handles pauses that were read.
     pub(super) fn on_pauses(&mut self, id: RequestId, read: PausesRead, now: Now) {
         if self.pauses.reading.take_if(|reading| *reading == id).is_none() {
             return;
         }
-        self.know_pauses(read);
+        self.update_pauses(read);
         self.pauses.are_revised = false;
         if !self.on_pauses_of_takeover(id) {
             self.prune_pauses(now);
         }
     }
 
-    /// Takes in pauses that somebody wanted to know, or has just changed.
-    pub fn know_pauses(&mut self, read: PausesRead) {
+    /// Takes over pauses that somebody else read or just changed.
+    pub fn update_pauses(&mut self, read: PausesRead) {
         if read.mark != self.pauses.read.mark {
-            // It was judged by others, and would go under this mark.
+            // What is planned was judged by older pauses, but would be sent under the new mark.
             self.take_back_planned();
         }
         let pauses = Arc::new(read.to_pauses());
@@ -124,20 +125,20 @@ impl Scheduler {
         (self.pauses.read, self.pauses.pauses) = (read, pauses);
     }
 
-    /// Has a planner plan by them.
+    /// Gives the pauses to a planner.
     pub(super) fn plan_by_pauses(&self, planner: &mut Planner) {
         planner.set_pauses(Arc::clone(&self.pauses.pauses));
     }
 
-    /// Now and then reads the pauses again. Slots never wait for that, whatever goes wrong.
-    pub(super) fn keep_pauses(&mut self, now: Now) {
+    /// Reads the pauses again now and then. Slots never wait for this, whatever goes wrong.
+    pub(super) fn refresh_pauses(&mut self, now: Now) {
         let is_old = self.pauses.asked_at.is_none_or(|at| now.since_boot.since(at) >= READ_EVERY);
         if is_old && self.pauses.reading.is_none() && self.troubles.error.is_none() {
             self.read_pauses(now);
         }
     }
 
-    /// Drops pauses that have ended and whose slots are all settled.
+    /// Drops pauses that are over and whose slots are all settled.
     fn prune_pauses(&mut self, now: Now) {
         let at = self.store_now(now);
         if !self.leads() || self.pauses.pruning.is_some() {
@@ -164,7 +165,7 @@ impl Scheduler {
         }
     }
 
-    /// Pauses could not be read or dropped, and nothing waits for that.
+    /// Handles a failure to read or drop pauses; nothing waits for either.
     pub(super) fn on_pauses_error(&mut self, id: RequestId, error: &StoreError) {
         self.pauses.reading.take_if(|reading| *reading == id);
         if self.pauses.pruning.take_if(|pruning| *pruning == id).is_some() {

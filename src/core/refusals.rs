@@ -1,4 +1,4 @@
-//! Writes that the store refused as a whole: how many, and why.
+//! Counts writes that the store refused as a whole, by reason.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use crate::clock::SinceBoot;
 use crate::leader::lease::Lease;
 use crate::store::contract::Reply;
 
-/// How many, since the start.
+/// Writes refused since the start, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RefusedWrites {
-    /// The lease was another's or had run out.
+    /// The lease was another's or had expired.
     pub fenced: u64,
     /// There were writes that the leader did not know of.
     pub stale: u64,
@@ -20,28 +20,28 @@ pub struct RefusedWrites {
     pub lost: u64,
 }
 
-/// All that is remembered of them.
+/// Refused writes, and what is needed to log and judge them.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    /// How many.
+    /// The counts.
     pub(super) counts: RefusedWrites,
-    /// The reason that was logged last, until a write succeeds.
+    /// The last reason logged; reset when a write succeeds.
     logged: Option<&'static str>,
     fenced: Option<Fenced>,
 }
 
-/// A write of a tenure was fenced.
+/// A tenure with a fenced write.
 #[derive(Debug)]
 struct Fenced {
     tenure: Arc<str>,
     /// When the lease was last renewed, as far as we know.
     renewed_at: Option<SinceBoot>,
-    /// How often a later refusal has found it renewed meanwhile.
+    /// How many later refusals have found it renewed since.
     renewals: u32,
 }
 
 impl Refusals {
-    /// Counts a refusal. Gives its reason, unless it is one more of the same.
+    /// Counts a refusal. Returns its reason if that is not the last one logged.
     pub(super) fn note(&mut self, refusal: &Reply) -> Option<&'static str> {
         let RefusedWrites { fenced, stale, lost } = &mut self.counts;
         let (count, reason) = match refusal {
@@ -54,16 +54,16 @@ impl Refusals {
         (self.logged.replace(reason) != Some(reason)).then_some(reason)
     }
 
-    /// A write succeeded.
+    /// Notes that a write succeeded.
     pub(super) fn end(&mut self) {
         self.logged = None;
     }
 
-    /// Whether the campaign goes on renewing a lease under which writes are fenced: it asks another server.
-    /// To be called when a write was fenced.
+    /// Whether the campaign keeps renewing a lease under which writes are fenced, and so must be using another
+    /// server. To be called when a write was fenced.
     ///
-    /// The first renewal after a refusal may have been answered late. The second was asked for after that.
-    pub(super) fn is_lease_elsewhere(&mut self, lease: Option<&Lease>) -> bool {
+    /// The first renewal after a refusal may be a late answer. The second was requested after the refusal.
+    pub(super) fn is_lease_on_another_server(&mut self, lease: Option<&Lease>) -> bool {
         let Some(lease) = lease else { return false };
         let renewed_at = lease.broker_clock.map(|reading| reading.at);
         match &mut self.fenced {

@@ -1,4 +1,4 @@
-//! The scheduler: takes over, sends what is due, keeps house.
+//! The scheduler: takes over, sends due slots, does housekeeping.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,27 +32,27 @@ use crate::tzdata::Tzdata;
 
 /// The longest pause between attempts to reach the store.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
-/// The pause before the store is read again when somebody else wrote.
-const AFTER_CONFLICT: Duration = Duration::from_millis(50);
-/// So many slots that were settled ahead of the clock are looked up when it went back.
+/// The pause before the store is read again after another leader wrote.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
+/// The maximum number of slots settled ahead of the clock that are looked up after it went back.
 const MAX_AHEAD: usize = 50_000;
-/// It plans at most so far ahead of the store's clock; the store refuses what is further.
-const AHEAD_OF_STORE: Duration = Duration::from_millis(900);
+/// The maximum time to plan ahead of the store's clock; the store refuses slots more than 1 s ahead.
+const MAX_AHEAD_OF_STORE: Duration = Duration::from_millis(900);
 
-/// What is wrong when writes are fenced by a lease that is renewed all the same.
+/// What is wrong when writes are fenced though the lease is being renewed.
 pub const ANOTHER_SERVER: &str = "the broker's address leads to several servers: one renews the lease, and \
                                   another, which is written to, does not have it";
 
-/// What a scheduler is made of.
+/// What a scheduler is built from.
 #[derive(Debug)]
 pub struct Parts {
-    /// What does not change.
+    /// The fixed settings.
     pub settings: Settings,
-    /// Makes the messages.
+    /// Renders the messages.
     pub renderer: Renderer,
-    /// As loaded first.
+    /// The first schedule loaded.
     pub schedule: Arc<Schedule>,
-    /// The zones of timings that are no longer in the schedule.
+    /// Zones for timings that are no longer in the schedule.
     pub zones: Arc<Tzdata>,
     /// Seeds all random numbers.
     pub seed: u64,
@@ -65,80 +65,79 @@ pub struct Scheduler {
     pub(super) renderer: Renderer,
     pub(super) zones: Arc<Tzdata>,
     pub(super) rng: fastrand::Rng,
-    /// The newest that was loaded.
+    /// The newest schedule loaded.
     pub(super) schedule: Arc<Schedule>,
     lease: Option<Lease>,
     pub(super) stage: Stage,
-    /// The plans while it leads; between tenures, the memory of the last.
+    /// The planner of the current tenure; between tenures, the memory of the last.
     pub(super) planner: Option<Planner>,
-    /// The last lease under which it took over.
+    /// The last lease that it took over under.
     pub(super) last_tenure: Option<Arc<str>>,
-    /// The newest record that it knows of.
+    /// The newest record known.
     pub(super) head: Option<RecordId>,
     pub(super) pipe: Pipe,
     pub(super) batch_size: BatchSize,
-    /// Planned, and not sent off yet.
+    /// Planned but not yet sent.
     pub(super) planned: VecDeque<Slots>,
-    /// When there may be more to plan, by planning time.
+    /// When there may be more to plan, in planning time.
     pub(super) plan_at: UnixMs,
-    /// Nothing was due when it last planned.
+    /// Whether nothing was due at the last plan.
     pub(super) was_idle: bool,
     pub(super) pauses: KnownPauses,
     pub(super) unfolded: Unfolded,
-    pub(super) house: Housekeeping,
-    /// A write was refused because the journal is not there.
+    pub(super) housekeeping: Housekeeping,
+    /// Whether a write was refused because the journal is gone.
     pub(super) journal_is_lost: bool,
     store_clock: Option<ClockReading>,
-    /// What the store's clock showed when it was last looked at: that it goes back shows against it.
+    /// The store's clock when it was last checked; used to notice that it goes back.
     clock_seen: Option<ClockReading>,
-    /// The store's clock has gone back, and what was recorded ahead of it is to be mended.
+    /// Whether the store's clock has gone back, so that records ahead of it need repair.
     went_back: bool,
-    /// Slots whose request was not answered: the store knows what became of them.
+    /// Slots of unanswered requests: the store knows what became of them.
     pub(super) unanswered: Vec<Unanswered>,
-    /// Slots whose registration ended in a tenure of that term, and of which it is not known whether the
-    /// store has recorded it.
+    /// Slots that ended with their registration in the tenure of that term, not known to be recorded.
     pub(super) unreported: Vec<(u64, Ended)>,
     pub(super) carrying: Carrying,
     failures: u32,
     retry_at: Option<SinceBoot>,
-    /// Whether batches get through, as far as that was seen in this tenure.
+    /// Whether this tenure's batches get through, as far as known.
     gets_through: Option<bool>,
-    /// When it was last called.
+    /// When [`Scheduler::handle`] was last called.
     pub(super) called_at: SinceBoot,
     pub(super) counters: Counters,
     pub(super) lateness: Measured,
     pub(super) troubles: Troubles,
     refusals: Refusals,
     is_stopping: bool,
-    /// Somebody watches the counters of a follower.
+    /// Whether metrics read the counters while it follows.
     is_watched: bool,
     last_id: u64,
     pub(super) actions: Vec<Action>,
     wake: Wake,
 }
 
-/// How far a scheduler has come in its tenure.
+/// A scheduler's stage within its tenure.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// It does not lead, or is to read everything anew.
+    /// It does not lead, or must read everything anew.
     Waiting,
     /// It reads what the store knows.
     Reading(Box<Reading>),
-    /// It writes what must be there before anything is sent.
+    /// It writes what must be recorded before anything is sent.
     Writing(Box<Writing>),
-    /// It looks up what was recorded ahead of a clock that has gone back.
-    Mending { history: RequestId, shown: UnixMs },
-    /// It sends what is due.
+    /// It looks up records ahead of a clock that has gone back.
+    Repairing { history: RequestId, shown: UnixMs },
+    /// It sends due slots.
     Leading,
 }
 
 impl Scheduler {
-    /// A scheduler that has heard of nothing yet.
+    /// Creates a scheduler that has not seen an event yet.
     #[must_use]
     pub fn new(parts: Parts) -> Scheduler {
         let Parts { settings, renderer, schedule, zones, seed } = parts;
         let mut counters = Counters::default();
-        counters.admit(&schedule);
+        counters.add_queues(&schedule);
         Scheduler {
             settings,
             renderer,
@@ -157,7 +156,7 @@ impl Scheduler {
             was_idle: true,
             pauses: KnownPauses::default(),
             unfolded: Unfolded::default(),
-            house: Housekeeping::default(),
+            housekeeping: Housekeeping::default(),
             journal_is_lost: false,
             store_clock: None,
             clock_seen: None,
@@ -181,12 +180,12 @@ impl Scheduler {
         }
     }
 
-    /// Takes in what has happened, and gives what is to be done, in order.
+    /// Handles an event and returns the actions to perform, in order.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         self.called_at = now.since_boot;
         match event {
             Event::Lease(lease) => {
-                // Who leads now, or again, need not wait.
+                // A new or regained lease ends the back-off.
                 if self.lease.as_ref().map(|lease| &lease.text)
                     != lease.as_ref().map(|lease| &lease.text)
                 {
@@ -197,14 +196,14 @@ impl Scheduler {
             Event::Answered(id, answer) => self.on_answer(id, answer, now),
             Event::Published(id, deliveries) => self.carrying.on_published(id, deliveries),
             Event::Schedule(schedule) => {
-                self.counters.admit(&schedule);
+                self.counters.add_queues(&schedule);
                 self.schedule = schedule;
                 if !self.leads() {
                     // It is read with the next tenure.
                     self.actions.push(Action::Applied);
                 }
             }
-            Event::CountersMoved => self.house.counters_moved(),
+            Event::CountersMoved => self.housekeeping.counters_moved(),
             Event::Stop => self.is_stopping = true,
             Event::Wake => {}
         }
@@ -212,23 +211,23 @@ impl Scheduler {
         std::mem::take(&mut self.actions)
     }
 
-    /// From now on the counters are read now and then while it follows, for those who watch without asking.
+    /// Keeps the counters fresh while this replica follows, for metrics that read them passively.
     pub fn watch(&mut self) {
         self.is_watched = true;
     }
 
-    /// Takes in what the store has counted, which somebody wanted to know.
+    /// Takes over counters that somebody else read from the store.
     pub fn count(&mut self, counters: contract::Counters) {
         self.counters.read(counters);
     }
 
-    /// When to call again, with [`Event::Wake`] if nothing else has happened.
+    /// When to call [`Scheduler::handle`] with [`Event::Wake`] if nothing else happens before.
     #[must_use]
     pub fn wake(&self) -> Wake {
         self.wake
     }
 
-    /// Does the next thing, if there is one to do now.
+    /// Does what is due now.
     fn turn(&mut self, now: Now) -> Wake {
         let Some(lease) = self.lease.take() else { return self.follow(now) };
         if !lease.is_trusted(now.since_boot) {
@@ -246,7 +245,7 @@ impl Scheduler {
 
     fn turn_as_leader(&mut self, lease: &Lease, now: Now) -> Wake {
         if self.is_of_another_tenure(lease) {
-            self.leave_office();
+            self.end_tenure();
         }
         if let Some(retry_at) = self.retry_at.filter(|at| *at > now.since_boot) {
             return Wake { since_boot: retry_at, ..Wake::NEVER };
@@ -254,18 +253,18 @@ impl Scheduler {
         match &self.stage {
             Stage::Waiting if self.is_stopping => Wake::NEVER,
             Stage::Waiting => {
-                // What is on its way of an earlier tenure comes to its end first.
+                // Writes of an earlier tenure are waited for first.
                 if self.pipe.is_empty() {
                     self.begin_reading(lease, now);
                 }
                 Wake::NEVER
             }
-            Stage::Reading(_) | Stage::Mending { .. } => Wake::NEVER,
+            Stage::Reading(_) | Stage::Repairing { .. } => Wake::NEVER,
             Stage::Writing(_) => {
-                self.write_on(now);
+                self.write_next(now);
                 if matches!(self.stage, Stage::Writing(_)) { Wake::NEVER } else { Wake::NOW }
             }
-            // What is asked for them may have failed.
+            // Requests for them may have failed.
             Stage::Leading if self.pauses.are_revised() => {
                 if !self.pauses.is_reading() {
                     self.read_pauses(now);
@@ -277,25 +276,25 @@ impl Scheduler {
                 if self.prepare(now) {
                     return self.lead(lease, now);
                 }
-                // What is on its way comes to its end first.
+                // Writes in flight are waited for first.
                 if matches!(self.stage, Stage::Leading) { Wake::NEVER } else { Wake::NOW }
             }
         }
     }
 
-    /// Whether the stage belongs to another tenure than this.
+    /// Whether the stage belongs to another tenure.
     fn is_of_another_tenure(&self, lease: &Lease) -> bool {
         match &self.stage {
             Stage::Waiting => false,
             Stage::Reading(reading) => reading.lease != lease.text,
             Stage::Writing(writing) => writing.lease != lease.text,
-            Stage::Mending { .. } | Stage::Leading => {
+            Stage::Repairing { .. } | Stage::Leading => {
                 self.last_tenure.as_ref() != Some(&lease.text)
             }
         }
     }
 
-    /// What has to come between batches. Gives whether more can be sent.
+    /// Does what must come between batches. Returns whether more can be sent.
     fn prepare(&mut self, now: Now) -> bool {
         if !self.is_edited() && !self.went_back {
             return true;
@@ -305,42 +304,42 @@ impl Scheduler {
         }
         self.take_back_planned();
         if self.went_back {
-            self.begin_mending(now);
+            self.begin_repairing(now);
         } else {
             self.begin_reload(now);
         }
         false
     }
 
-    /// Somebody else leads, or nobody.
+    /// Follows: another replica leads, or none.
     fn follow(&mut self, now: Now) -> Wake {
         (self.retry_at, self.failures, self.gets_through) = (None, 0, None);
-        self.leave_office();
+        self.end_tenure();
         self.leave_unrecorded();
         self.troubles.forget();
         if self.is_watched && !self.is_stopping {
-            self.keep_pauses(now);
+            self.refresh_pauses(now);
             return self.refresh_counters(now);
         }
         Wake::NEVER
     }
 
-    /// Whether everything that the tenure needs is written: the planner says what is sent.
+    /// Whether everything that the tenure needs is written, so that slots are sent.
     #[must_use]
     pub fn leads(&self) -> bool {
-        matches!(self.stage, Stage::Leading | Stage::Mending { .. })
+        matches!(self.stage, Stage::Leading | Stage::Repairing { .. })
             || matches!(&self.stage, Stage::Writing(writing) if !writing.is_takeover())
     }
 
-    /// Nothing more is sent under this tenure; everything is read anew before the next batch.
-    pub(super) fn leave_office(&mut self) {
+    /// Sends nothing more under this tenure; everything is read anew before the next batch.
+    pub(super) fn end_tenure(&mut self) {
         if matches!(self.stage, Stage::Waiting) {
             return;
         }
         self.take_back_planned();
         match std::mem::replace(&mut self.stage, Stage::Waiting) {
             Stage::Writing(writing) => self.abandon(*writing),
-            Stage::Waiting | Stage::Reading(_) | Stage::Mending { .. } | Stage::Leading => {}
+            Stage::Waiting | Stage::Reading(_) | Stage::Repairing { .. } | Stage::Leading => {}
         }
         self.clock_seen = None;
         self.went_back = false;
@@ -349,13 +348,13 @@ impl Scheduler {
         }
     }
 
-    /// Whether another schedule was loaded than the one that is planned.
+    /// Whether a schedule other than the planned one is loaded.
     fn is_edited(&self) -> bool {
         let planner = self.planner.as_ref();
         planner.is_some_and(|planner| !Arc::ptr_eq(planner.schedule(), &self.schedule))
     }
 
-    /// The lease of the tenure that goes on, or was the last.
+    /// The lease of the current or last tenure.
     pub(super) fn tenure(&self) -> Arc<str> {
         self.last_tenure.clone().unwrap_or_default()
     }
@@ -371,7 +370,7 @@ impl Scheduler {
         self.lease.as_ref().is_some_and(|lease| lease.continues)
     }
 
-    /// Asks the store, after all that it was asked before.
+    /// Sends a request to the store, after all earlier ones.
     pub(super) fn ask(&mut self, request: Request) -> RequestId {
         let id = self.new_id();
         self.actions.push(Action::Request(id, request));
@@ -391,16 +390,16 @@ impl Scheduler {
         match answer {
             Ok(Answer::Reply(reply)) => {
                 if self.pipe.answer(id, Ok(reply)) {
-                    self.take_in_answers(now);
+                    self.handle_answers(now);
                 }
             }
             Err(error) => {
                 if self.pipe.answer(id, Err(error.clone())) {
-                    return self.take_in_answers(now);
+                    return self.handle_answers(now);
                 }
                 let asked_at = self.is_reading(id).then(|| self.reading_since(now));
                 self.on_pauses_error(id, &error);
-                self.on_house_error(id, &error, now);
+                self.on_housekeeping_error(id, &error, now);
                 if let Some(asked_at) = asked_at {
                     self.note_time_out(&error, asked_at);
                     self.fail(&error, now);
@@ -415,21 +414,21 @@ impl Scheduler {
         }
     }
 
-    /// Whether that is what the stage waits for.
+    /// Whether the stage waits for this request.
     fn is_reading(&self, id: RequestId) -> bool {
         match &self.stage {
             Stage::Reading(reading) => reading.waits_for(id),
-            Stage::Mending { history, .. } => *history == id,
+            Stage::Repairing { history, .. } => *history == id,
             Stage::Leading => self.pauses.waits_for(id),
             Stage::Waiting | Stage::Writing(_) => false,
         }
     }
 
-    /// When what the stage waits for was asked.
+    /// When the request that the stage waits for was made.
     fn reading_since(&self, now: Now) -> SinceBoot {
         match &self.stage {
             Stage::Reading(reading) => reading.asked_at,
-            Stage::Mending { .. } | Stage::Leading | Stage::Waiting | Stage::Writing(_) => {
+            Stage::Repairing { .. } | Stage::Leading | Stage::Waiting | Stage::Writing(_) => {
                 now.since_boot
             }
         }
@@ -439,14 +438,14 @@ impl Scheduler {
         if !self.is_reading(id) {
             return;
         }
-        if let Stage::Mending { shown, .. } = self.stage {
-            return self.mend(shown, history);
+        if let Stage::Repairing { shown, .. } = self.stage {
+            return self.repair_ahead(shown, history);
         }
         self.on_history_of_takeover(history);
     }
 
-    /// The answers of the oldest writes.
-    fn take_in_answers(&mut self, now: Now) {
+    /// Handles the answers of the oldest writes.
+    fn handle_answers(&mut self, now: Now) {
         while let Some((write, answer)) = self.pipe.pop_answered() {
             match answer {
                 Ok(Reply::Written { now: shown, sequence, head, exceptions }) => {
@@ -472,7 +471,7 @@ impl Scheduler {
         }
     }
 
-    /// The store has done nothing, and says why. Those behind it do nothing either.
+    /// Handles a write that the store refused. Those behind it write nothing either.
     fn on_refusal(&mut self, write: Write, refusal: &Reply, now: Now) {
         let is_part = matches!(write.work, Work::Part);
         self.take_back(write);
@@ -493,19 +492,19 @@ impl Scheduler {
             _ => {
                 self.journal_is_lost |= *refusal == Reply::Lost;
                 let fenced = *refusal == Reply::Fenced;
-                if fenced && self.refusals.is_lease_elsewhere(self.lease.as_ref()) {
+                if fenced && self.refusals.is_lease_on_another_server(self.lease.as_ref()) {
                     self.find_server();
                 }
-                // If the lease is another's by now, the campaign will know of that, too.
-                let pause = if fenced { MAX_PAUSE } else { AFTER_CONFLICT };
-                self.leave_office();
+                // If the lease is another's by now, the campaign will soon know.
+                let pause = if fenced { MAX_PAUSE } else { CONFLICT_PAUSE };
+                self.end_tenure();
                 self.retry_at = Some(now.since_boot + pause);
             }
         }
     }
 
-    /// Lease and state are on different servers, as after a failover that only one connection has followed:
-    /// connects anew.
+    /// Reconnects because lease and state are on different servers, as after a failover that only one connection
+    /// has followed.
     fn find_server(&mut self) {
         self.failures += 1;
         if self.troubles.error.as_deref() != Some(ANOTHER_SERVER) {
@@ -515,7 +514,7 @@ impl Scheduler {
         self.actions.push(Action::Reconnect);
     }
 
-    /// The store has not done it, or has not said so.
+    /// Handles a write that failed or was not answered.
     fn on_failure(&mut self, write: Write, error: &StoreError, now: Now) {
         let is_lost = !error.is_undone();
         let is_fold = matches!(write.work, Work::Fold(_));
@@ -531,19 +530,19 @@ impl Scheduler {
         self.take_back(write);
         self.give_up_writes(is_lost);
         if is_fold && !is_lost {
-            // Slots need not wait for that.
-            self.house.put_off_folding(now);
+            // Slots need not wait for a fold.
+            self.housekeeping.put_off_folding(now);
             self.log(Log::CouldNotFold(error.clone()));
         } else {
             self.fail(error, now);
         }
     }
 
-    /// The store could not be asked, or did not answer: it is asked again later.
+    /// Schedules a retry after the store failed or did not answer.
     pub(super) fn fail(&mut self, error: &StoreError, now: Now) {
-        // Where nothing was done, what we remember is still the store's record.
+        // If nothing was written, our memory is still the store's record.
         if !error.is_undone() || !matches!(self.stage, Stage::Leading) {
-            self.leave_office();
+            self.end_tenure();
         }
         self.failures += 1;
         let pause = backoff(self.failures, MAX_PAUSE, &mut self.rng);
@@ -555,15 +554,15 @@ impl Scheduler {
         self.retry_at = Some(now.since_boot + pause);
     }
 
-    /// A request got no answer that was asked at that time. What the store itself says is one, and would be the
-    /// same for others.
+    /// Notes that a request made at `asked_at` timed out. An error of the store itself is an answer, and would
+    /// be the same for other replicas.
     fn note_time_out(&mut self, error: &StoreError, asked_at: SinceBoot) {
         if !error.is_refusal() && self.gets_through.replace(false) != Some(false) {
             self.actions.push(Action::Writes(Writes::TimeOut(asked_at)));
         }
     }
 
-    /// The store has carried out a batch.
+    /// Notes that the store has carried out a batch.
     pub(super) fn note_batch(&mut self, now: Now) {
         self.batch_size.grow(now.since_boot);
         if self.gets_through.replace(true) != Some(true) {
@@ -572,7 +571,7 @@ impl Scheduler {
         self.note_success();
     }
 
-    /// The store does what it is asked.
+    /// Notes that the store carries out requests.
     pub(super) fn note_success(&mut self) {
         if self.failures > 0 {
             (self.failures, self.troubles.error) = (0, None);
@@ -580,10 +579,9 @@ impl Scheduler {
         }
     }
 
-    /// Nobody waits for the writes any more that are on their way; `may_be_done`: the store may carry them
-    /// out.
+    /// Abandons the writes in flight; `may_be_done`: the store may still carry them out.
     fn give_up_writes(&mut self, may_be_done: bool) {
-        for write in self.pipe.give_up() {
+        for write in self.pipe.abandon() {
             if may_be_done {
                 self.leave_unanswered(&write);
             }
@@ -592,7 +590,7 @@ impl Scheduler {
         self.take_back_planned();
     }
 
-    /// A store that only one process uses has no clock but ours.
+    /// Notes the store's clock. A store that only one process uses has no clock but ours.
     fn read_store_clock(&mut self, shown: UnixMs, now: Now) {
         if self.settings.capabilities.shared {
             self.store_clock = Some(ClockReading { shown, at: now.since_boot });
@@ -603,7 +601,7 @@ impl Scheduler {
     #[must_use]
     pub fn planning_time(&self, now: Now) -> UnixMs {
         match self.store_clock {
-            Some(reading) => now.wall.min(reading.now(now.since_boot) + AHEAD_OF_STORE),
+            Some(reading) => now.wall.min(reading.now(now.since_boot) + MAX_AHEAD_OF_STORE),
             None => now.wall,
         }
     }
@@ -613,14 +611,14 @@ impl Scheduler {
         instant + now.wall.since(self.planning_time(now))
     }
 
-    /// The store's clock, or ours before that was read.
+    /// The store's clock, or ours until that has been read.
     #[must_use]
     pub fn store_now(&self, now: Now) -> UnixMs {
         self.store_clock.map_or(now.wall, |clock| clock.now(now.since_boot))
     }
 
-    /// Sees whether the store's clock has gone back against a clock that nobody sets. Then records that were
-    /// made while it was ahead are mended: they would silence their entries.
+    /// Checks whether the store's clock has gone back against a monotonic one. If so, records made ahead of it
+    /// are repaired: they would silence their entries.
     pub(super) fn look_at_clock(&mut self, now: Now) {
         let (shown, at) = (self.store_now(now), now.since_boot);
         let before = self.clock_seen.replace(ClockReading { shown, at });
@@ -631,14 +629,14 @@ impl Scheduler {
         }
     }
 
-    fn begin_mending(&mut self, now: Now) {
+    fn begin_repairing(&mut self, now: Now) {
         self.went_back = false;
         let shown = self.store_now(now);
         let history = self.ask_history(shown - self.settings.grace);
-        self.stage = Stage::Mending { history, shown };
+        self.stage = Stage::Repairing { history, shown };
     }
 
-    fn mend(&mut self, shown: UnixMs, history: &History) {
+    fn repair_ahead(&mut self, shown: UnixMs, history: &History) {
         self.stage = Stage::Leading;
         let Some(planner) = &mut self.planner else { return };
         let lines: Vec<_> = history.events.iter().map(|event| event.line.clone()).collect();
@@ -650,14 +648,14 @@ impl Scheduler {
         self.begin_repair(changes);
     }
 
-    /// Asks what was recorded of slots from `from` on; of very many, the newest.
+    /// Asks what was recorded of slots from `from` on; if there are very many, of the newest.
     pub(super) fn ask_history(&mut self, from: UnixMs) -> RequestId {
         let from = Some(from);
         let query = HistoryQuery { from, limit: MAX_AHEAD, ..HistoryQuery::default() };
         self.ask(Request::History(query))
     }
 
-    /// Whether everything that was on its way is settled.
+    /// Whether everything that was in flight is settled.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.pipe.is_empty() && self.carrying.is_empty()
@@ -679,43 +677,43 @@ impl Scheduler {
         self.planner.is_some()
     }
 
-    /// What it plans, while it leads.
+    /// The planner, while it leads.
     #[must_use]
     pub fn plans(&self) -> Option<&Planner> {
         self.planner.as_ref().filter(|_| self.leads())
     }
 
-    /// How far an entry had come when this replica last led.
+    /// An entry's progress when this replica last led.
     #[must_use]
     pub fn known_progress(&self, name: &str) -> Option<Progress> {
         self.planner.as_ref()?.known_progress(name)
     }
 
-    /// The newest schedule that was loaded.
+    /// The newest schedule loaded.
     #[must_use]
     pub fn schedule(&self) -> &Arc<Schedule> {
         &self.schedule
     }
 
-    /// The pauses as they were last read.
+    /// The pauses as last read.
     #[must_use]
     pub fn pauses_read(&self) -> &contract::PausesRead {
         self.pauses.read()
     }
 
-    /// The same, to judge by.
+    /// The pauses in the planner's form.
     #[must_use]
     pub fn pauses(&self) -> &Arc<Pauses> {
         self.pauses.pauses()
     }
 
-    /// How many writes the store has refused as a whole.
+    /// The number of writes that the store has refused as a whole, by reason.
     #[must_use]
     pub fn refused_writes(&self) -> RefusedWrites {
         self.refusals.counts
     }
 
-    /// How many slots there were, by queue and outcome.
+    /// The number of slots by queue and outcome.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -727,7 +725,7 @@ impl Scheduler {
         self.lateness.to_lateness()
     }
 
-    /// What stands in the way of slots.
+    /// What keeps slots from being sent.
     #[must_use]
     pub fn troubles(&self) -> &Troubles {
         &self.troubles

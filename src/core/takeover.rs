@@ -1,5 +1,5 @@
-//! Taking over: reads what the store knows, and writes which entries are live. What is written before
-//! anything is sent, at other times too, goes the same way: in parts, one behind the other.
+//! Takes over: reads what the store knows, and writes which entries are live. Whatever else must be written
+//! before anything is sent goes the same way, in parts, one behind the other.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -22,15 +22,15 @@ use crate::store::contract::{
 use crate::store::journal::Record;
 use crate::tzdata;
 
-/// What a scheduler reads before it takes over.
+/// The reads that precede a takeover.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// The tenure that is to begin.
+    /// The tenure that is about to begin.
     pub(super) lease: Arc<str>,
     pub(super) asked_at: SinceBoot,
     read: RequestId,
     counted: RequestId,
-    /// The pauses, until they are read.
+    /// The request for the pauses, until it is answered.
     paused: Option<RequestId>,
     history: Option<RequestId>,
     snapshot: Option<(Snapshot, State)>,
@@ -43,17 +43,17 @@ impl Reading {
     }
 }
 
-/// What is written before anything is sent.
+/// The writes that precede anything sent.
 #[derive(Debug)]
 pub(super) struct Writing {
-    /// Under which tenure.
+    /// The tenure to write under.
     pub(super) lease: Arc<str>,
     parts: VecDeque<Part>,
     purpose: Purpose,
 }
 
 impl Writing {
-    /// What is written next. Registrations are those of the planner that is to plan, or else of `present`.
+    /// The next write. Registrations are those of the purpose's planner, or else of `present`.
     fn next_request(&mut self, fence: &Fence, present: Option<&Planner>) -> Option<Request> {
         let part = self.parts.pop_front()?;
         let fence = fence.clone();
@@ -76,27 +76,27 @@ impl Writing {
         }
     }
 
-    /// Whether a tenure begins with it.
+    /// Whether a tenure begins with these writes.
     pub(super) fn is_takeover(&self) -> bool {
         matches!(self.purpose, Purpose::Takeover(_))
     }
 }
 
-/// One write of several, or all that change registrations.
+/// One write, or all those that change registrations.
 #[derive(Debug)]
 enum Part {
     Register(Registering),
     Fold { progress: Vec<(Arc<str>, Progress)>, through: FoldedThrough },
 }
 
-/// Changes of registrations that are still to be written, and what became of slots that ended with them. What
-/// ends a registration stands in the same write as the change that ends it; there is at least one write.
+/// Registrations that are still to be changed, and what became of slots that ended with them. Slots are recorded
+/// in the same write as the change that ended them; there is at least one write.
 #[derive(Debug)]
 struct Registering {
     changes: vec::IntoIter<Change>,
     /// By entry, with their queue.
     ended: BTreeMap<Arc<str>, (Arc<str>, Line)>,
-    /// Only a takeover has read what the store holds, and can say that it is whole.
+    /// Only a takeover has read everything in the store, and so can mark it complete.
     is_takeover: bool,
 }
 
@@ -105,11 +105,11 @@ struct Registering {
 enum Purpose {
     /// A tenure.
     Takeover(Box<NewTenure>),
-    /// An edited schedule is planned.
+    /// Planning by an edited schedule.
     Reload { planner: Box<Planner>, ended: Vec<Ended>, repaired: Vec<Repaired> },
-    /// Records that were made ahead of the clock are right again.
+    /// Planning with records repaired that were ahead of the clock.
     Repair,
-    /// A new journal, as the old one was lost.
+    /// A new journal, because the old one was lost.
     Journal,
 }
 
@@ -163,11 +163,11 @@ impl Scheduler {
         self.take_over_once_read();
     }
 
-    /// What was recorded ahead of the clock.
+    /// Handles the records that were ahead of the clock.
     pub(super) fn on_history_of_takeover(&mut self, history: &History) {
         let Stage::Reading(reading) = &mut self.stage else { return };
         if let Some((_, state)) = &mut reading.snapshot {
-            state.take_in_ahead(history.events.iter().map(|event| &event.line));
+            state.apply_ahead(history.events.iter().map(|event| &event.line));
         }
         reading.history = None;
         self.take_over_once_read();
@@ -181,7 +181,7 @@ impl Scheduler {
         }
     }
 
-    /// Gives whether the pauses were read for a takeover.
+    /// Handles pauses that were read for a takeover. Returns whether they were.
     pub(super) fn on_pauses_of_takeover(&mut self, id: RequestId) -> bool {
         let Stage::Reading(reading) = &mut self.stage else { return false };
         let was_waiting = reading.paused.take_if(|paused| *paused == id).is_some();
@@ -204,9 +204,9 @@ impl Scheduler {
         }
     }
 
-    /// Decides which entries are live, and what has to be written first.
+    /// Decides which entries are live, and what must be written first.
     fn take_over(&mut self, lease: Arc<str>, snapshot: Snapshot, state: State, counters: Counters) {
-        // Where records are missing, nobody else may have written since what is remembered.
+        // If records are missing, our memory counts only if no other leader has written since.
         let is_whole = state.completeness == Completeness::Whole;
         let is_newest = self.continues() || self.last_tenure.as_ref() == Some(&lease);
         let memory = self.planner.as_ref().filter(|_| is_whole || is_newest);
@@ -218,7 +218,7 @@ impl Scheduler {
         let mut parts = Vec::new();
         let mut is_new_journal = is_damaged || self.journal_is_lost;
         if is_new_journal {
-            // If this takeover is cut short, the next leader has to count what was lost.
+            // If this takeover is cut short, the next leader must count what was lost.
             let is_forgotten = is_damaged && remembered.is_none();
             let known = if is_forgotten { Remembered::Nothing } else { Remembered::All };
             parts.extend(new_journal(takeover.settled(&state, memory), known));
@@ -249,8 +249,7 @@ impl Scheduler {
         self.stage = Stage::Writing(Box::new(Writing { lease, parts: parts.into(), purpose }));
     }
 
-    /// Without asking the store, writes what an edited schedule changes. Where that fails, all is read
-    /// anew.
+    /// Writes an edited schedule's changes without asking the store. If that fails, everything is read anew.
     pub(super) fn begin_reload(&mut self, now: Now) {
         let Some(planner) = &self.planner else { return };
         let takeover = planner.replace(Arc::clone(&self.schedule), self.store_now(now));
@@ -260,8 +259,8 @@ impl Scheduler {
         self.begin_writing(parts, purpose);
     }
 
-    /// Writes registrations that are put right. In the journal, what was settled ahead would be taken for
-    /// the newest some day: so everything is folded.
+    /// Writes repaired registrations. A journal with slots settled ahead would one day count as newest, so
+    /// everything is folded.
     pub(super) fn begin_repair(&mut self, changes: Vec<Change>) {
         let mut parts = vec![Part::Register(Registering::new(changes, &[], false))];
         let progress = self.planner.as_ref().map(all_progress).unwrap_or_default();
@@ -269,7 +268,7 @@ impl Scheduler {
         self.begin_writing(parts, Purpose::Repair);
     }
 
-    /// The journal was lost: writes all progress that it held, from memory, and begins a new one.
+    /// Replaces a lost journal: writes all progress that it held, from memory, and begins a new one.
     pub(super) fn begin_new_journal(&mut self) {
         self.log(Log::JournalLost(self.unfolded.slots()));
         let Some(planner) = &self.planner else { return };
@@ -289,8 +288,8 @@ impl Scheduler {
         self.stage = Stage::Writing(Box::new(Writing { lease, parts: parts.into(), purpose }));
     }
 
-    /// Writes further parts, and goes on once all are confirmed.
-    pub(super) fn write_on(&mut self, now: Now) {
+    /// Writes further parts, and continues once all are confirmed.
+    pub(super) fn write_next(&mut self, now: Now) {
         while let Stage::Writing(writing) = &mut self.stage
             && !self.pipe.is_full()
             && !writing.parts.is_empty()
@@ -329,7 +328,7 @@ impl Scheduler {
         self.note_success();
     }
 
-    /// Everything is written: from now on the planner says what is sent.
+    /// Starts the tenure once everything is written: from now on slots are sent.
     fn begin_tenure(&mut self, lease: &Arc<str>, tenure: NewTenure, now: Now) {
         let NewTenure { mut planner, snapshot, counters, state, remembered, .. } = tenure;
         let NewTenure { ended, repaired, changes, is_new_journal, .. } = tenure;
@@ -353,7 +352,7 @@ impl Scheduler {
         self.log(Log::TookOver { term, entries, changes });
     }
 
-    /// What this process has on its way to carriers stays so, and queues that refuse stay held.
+    /// Marks slots that are still with carriers and queues that are held in a new planner.
     fn mark_pending(&self, planner: &mut Planner) {
         for name in self.carrying.entries() {
             if let Some((index, _)) = planner.find(name) {
@@ -364,7 +363,7 @@ impl Scheduler {
         self.plan_by_pauses(planner);
     }
 
-    /// Some parts may be written: what ended with them is reported once that is known.
+    /// Abandons writes of which some may be done: what ended with them is reported once that is known.
     pub(super) fn abandon(&mut self, writing: Writing) {
         let ended = match writing.purpose {
             Purpose::Takeover(tenure) => tenure.ended,
@@ -378,14 +377,14 @@ impl Scheduler {
         self.unreported.dedup_by_key(|unreported| key(unreported));
     }
 
-    /// Tells of slots that were recorded and not reported before.
+    /// Reports slots that were recorded but not reported yet.
     fn report_recorded(&mut self, snapshot: &Snapshot, now: Now) {
         self.report_unanswered(snapshot, now);
         self.report_unreported(snapshot);
         self.report_others(snapshot);
     }
 
-    /// Notes which records are still to be folded.
+    /// Notes which records are not folded yet.
     fn find_unfolded(&mut self, journal: &[Record], now: Now) {
         self.unfolded.clear();
         if self.settings.capabilities.folds_itself {
@@ -411,8 +410,8 @@ impl Scheduler {
         }
     }
 
-    /// Logs slots whose registration ended with a write that was not answered, if the store has recorded
-    /// it. Their counts are the store's.
+    /// Logs slots that ended with their registration in an unanswered write, if the store has recorded them. The
+    /// store has counted them.
     fn report_unreported(&mut self, snapshot: &Snapshot) {
         let unreported = std::mem::take(&mut self.unreported);
         let recorded: Vec<Ended> = unreported
@@ -429,7 +428,7 @@ impl Scheduler {
         self.report_ended(recorded);
     }
 
-    /// Tells once of slots that another leader has recorded since this process led.
+    /// Reports once how many slots another leader has recorded since this process led.
     fn report_others(&mut self, snapshot: &Snapshot) {
         let last_term = self.last_tenure.as_deref().and_then(term_of);
         let (Some(head), Some(last_term)) = (self.head, last_term) else { return };
@@ -463,7 +462,7 @@ impl Scheduler {
         self.report_repaired(repaired);
     }
 
-    /// Notes and logs records that were implausible and are mended.
+    /// Notes and logs implausible records that were repaired.
     pub(super) fn note_repaired(&mut self, repaired: Vec<Repaired>) {
         for Repaired { entry, what } in &repaired {
             self.troubles.note_bad_record(entry, what);
@@ -477,7 +476,7 @@ impl Scheduler {
         }
     }
 
-    /// Says what the store does not know any more; `remembered` is the sequence number of our own memory.
+    /// Logs what the store has lost; `remembered` is the sequence number of our own memory.
     fn report_lost_records(&mut self, state: &State, remembered: Option<u64>) {
         let is_empty = state.completeness == Completeness::Empty;
         match remembered {
@@ -496,14 +495,14 @@ impl Registering {
         Registering { changes: changes.into_iter(), ended, is_takeover }
     }
 
-    /// The next changes; `planner` is the one that they are of.
+    /// The next write of changes; `planner` is the one that they belong to.
     fn next_request(&mut self, fence: Fence, planner: &Planner) -> Register {
         let changes = self.changes.by_ref().take(MAX_CHANGES);
         let changes: Vec<_> = changes.map(|change| planner.written(change)).collect();
         let ended = changes.iter().filter_map(|change| self.ended.remove(change.entry()));
         let mut ended: Vec<_> = ended.collect();
         if self.changes.as_slice().is_empty() {
-            // What is left has ended without a change.
+            // The rest ended without a change.
             let left = std::iter::from_fn(|| self.ended.pop_first().map(|(_, line)| line));
             ended.extend(left.take(MAX_CHANGES - ended.len()));
         }
@@ -515,18 +514,18 @@ impl Registering {
     }
 }
 
-/// The entries of which something was recorded.
+/// The entries with something recorded.
 fn names(ended: &[Ended]) -> Vec<Arc<str>> {
     ended.iter().map(|ended| Arc::clone(&ended.entry)).collect()
 }
 
-/// How far the live entries have come.
+/// The progress of all live entries.
 fn all_progress(planner: &Planner) -> Vec<(Arc<str>, Progress)> {
     let names = planner.schedule().entries.iter().map(|entry| &entry.name);
     names.filter_map(|name| Some((Arc::clone(name), planner.progress_of(name)?))).collect()
 }
 
-/// Writes progress; with the last part a new journal begins.
+/// The parts that write progress; the last one begins a new journal.
 fn new_journal(progress: Vec<(Arc<str>, Progress)>, remembered: Remembered) -> Vec<Part> {
     let mut parts: Vec<Part> = progress
         .chunks(MAX_FOLDED)
@@ -544,12 +543,12 @@ fn new_journal(progress: Vec<(Arc<str>, Progress)>, remembered: Remembered) -> V
     parts
 }
 
-/// The term that a lease begins with.
+/// The term at the start of a lease.
 pub(super) fn term_of(lease: &str) -> Option<u64> {
     lease::term(lease).parse().ok()
 }
 
-/// Of entries that are no longer in the schedule, the unfolded journal may say where their slots went.
+/// Finds the queues of entries that are no longer in the schedule in the unfolded journal.
 fn find_queues(snapshot: &Snapshot, ended: &mut [Ended]) {
     if ended.iter().all(|ended| ended.queue.is_some()) {
         return;
@@ -563,7 +562,7 @@ fn find_queues(snapshot: &Snapshot, ended: &mut [Ended]) {
     }
 }
 
-/// The queue that the slots would have gone to, where it is known.
+/// The queue that the slots would have gone to, if known.
 fn queue_name(ended: &Ended) -> Arc<str> {
     ended.queue.clone().unwrap_or_else(|| OTHER_QUEUES.into())
 }

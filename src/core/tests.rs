@@ -22,13 +22,13 @@ fn secondly(name: &str) -> Entry {
     Entry { catch_up: CatchUp::All, ..every(name, 1) }
 }
 
-/// The slot of what was sent, in seconds after the start.
+/// A sent slot in seconds after the start.
 fn seconds((_, slot): &(String, UnixMs)) -> u64 {
     slot.since(START).as_secs()
 }
 
-/// The entry `a` has been sent each second for five seconds; then the leader has left, and for three more
-/// seconds nobody has led.
+/// The entry `a` has been sent each second for five seconds; then the leader left, and nobody has led for three
+/// more seconds.
 fn damaged_rig(damage: Damage) -> Rig {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
@@ -65,7 +65,7 @@ fn every_slot_is_sent_once_and_counted_by_the_store() {
     rig.assert_every_second("celery", "b", 1, 30);
     assert_eq!(rig.counted("celery", "scheduled"), 60);
     assert_eq!(leader.slots("dispatched"), 60);
-    // Another replica that never sent anything knows as much.
+    // A replica that never sent anything knows as much.
     let mut follower = rig.replica([secondly("a"), secondly("b")]);
     rig.watch(&mut follower);
     assert_eq!(follower.slots("dispatched"), 60);
@@ -111,7 +111,7 @@ fn what_another_leader_recorded_is_never_reported_as_sent_by_us() {
     let mut first = rig.replica([secondly("a")]);
     rig.elect(&mut first, false);
     rig.pass(&mut first, 2);
-    // The request is lost, and the other replica sends that very slot.
+    // The request is lost, and the other replica sends the same slot.
     first.fail_next([Fault::LostRequest]);
     rig.pass(&mut first, 1);
     rig.depose(&mut first);
@@ -130,7 +130,7 @@ fn what_another_leader_recorded_is_never_reported_as_sent_by_us() {
 }
 
 #[test]
-fn a_leader_whose_lease_has_run_out_sends_nothing() {
+fn a_leader_whose_lease_has_expired_sends_nothing() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
     rig.elect(&mut leader, false);
@@ -138,14 +138,14 @@ fn a_leader_whose_lease_has_run_out_sends_nothing() {
     rig.distrust(&mut leader);
     rig.pass(&mut leader, 3);
     rig.assert_every_second("celery", "a", 1, 2);
-    // Nobody has led since: it goes on from there.
+    // Nobody has led since: it continues from there.
     rig.elect(&mut leader, true);
     rig.pass(&mut leader, 1);
     rig.assert_every_second("celery", "a", 1, 6);
 }
 
 #[test]
-fn a_store_that_did_nothing_is_not_read_anew() {
+fn a_store_that_wrote_nothing_is_not_read_again() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
     rig.elect(&mut leader, false);
@@ -159,7 +159,7 @@ fn a_store_that_did_nothing_is_not_read_anew() {
 }
 
 #[test]
-fn a_queue_that_refuses_holds_up_no_other_and_no_clock_prolongs_its_hold() {
+fn a_queue_that_refuses_delays_no_other_and_no_clock_prolongs_its_hold() {
     let mut rig = Rig::new();
     // The machine's clock is a minute ahead of the store's, and then set.
     rig.clock.set(START + SECOND * 60);
@@ -189,7 +189,7 @@ fn a_queue_that_refuses_holds_up_no_other_and_no_clock_prolongs_its_hold() {
 #[test]
 fn nothing_is_sent_early_by_the_stores_clock_and_nothing_is_lost() {
     let mut rig = Rig::new();
-    // More than go in one batch.
+    // More than fit in one batch.
     let names: Vec<String> = (0..70).map(|n| format!("e{n:02}")).collect();
     let mut leader = rig.replica(names.iter().map(|name| every(name, 1)));
     rig.elect(&mut leader, false);
@@ -211,10 +211,10 @@ fn nothing_is_sent_early_by_the_stores_clock_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_journal_that_is_lost_is_begun_anew_from_memory() {
+fn a_lost_journal_is_begun_anew_from_memory() {
     for damage in [Damage::JournalDeleted, Damage::JournalReplaced, Damage::HeadDeleted] {
         let mut rig = Rig::new();
-        // One that has no slot between the loss and the next leader.
+        // An entry without a slot between the loss and the next leader.
         let rare = || Entry { catch_up: CatchUp::All, ..every("rare", 5) };
         let mut leader = rig.replica([secondly("a"), secondly("b"), rare()]);
         rig.elect(&mut leader, false);
@@ -223,7 +223,7 @@ fn a_journal_that_is_lost_is_begun_anew_from_memory() {
         rig.pass(&mut leader, 2);
         assert_eq!(rig.logged(&["the journal was evicted or deleted"]), 1, "{damage:?}");
         rig.depose(&mut leader);
-        // A successor without memory goes on where it stopped.
+        // A successor without memory continues where it stopped.
         let mut heir = rig.replica([secondly("a"), secondly("b"), rare()]);
         rig.elect(&mut heir, false);
         rig.pass(&mut heir, 3);
@@ -237,7 +237,7 @@ fn a_journal_that_is_lost_is_begun_anew_from_memory() {
 }
 
 #[test]
-fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_none() {
+fn records_that_nobody_remembers_cost_counted_slots_and_send_none_twice() {
     let all = [
         Damage::JournalDeleted,
         Damage::JournalReplaced,
@@ -270,7 +270,7 @@ fn records_that_nobody_remembers_cost_slots_that_are_counted_and_double_none() {
 
 #[test]
 fn slots_of_lost_records_are_counted_whichever_write_of_a_takeover_fails() {
-    // Each damage, with the last slot of which a record is left.
+    // Each damage, with the last slot that still has a record.
     let all = [
         (Damage::JournalDeleted, 0),
         (Damage::JournalReplaced, 0),
@@ -412,7 +412,7 @@ fn registrations_are_written_in_parts_of_which_the_last_is_marked() {
 }
 
 #[test]
-fn the_counters_of_a_namespace_go_on_with_the_next_leader() {
+fn the_counters_of_a_namespace_continue_under_the_next_leader() {
     let mut rig = Rig::new();
     let mut first = rig.replica([secondly("a")]);
     rig.elect(&mut first, false);
@@ -427,7 +427,7 @@ fn the_counters_of_a_namespace_go_on_with_the_next_leader() {
     second.run();
     rig.pass(&mut second, 5);
     assert_eq!(second.slots("dispatched"), 10);
-    // What a process has shown it goes on showing, even when the store has lost its counters.
+    // What a process has shown, it keeps showing, even if the store has lost its counters.
     rig.store.damage(Damage::Flushed);
     rig.elect(&mut second, true);
     rig.pass(&mut second, 2);
@@ -443,7 +443,7 @@ fn slots_of_a_carrier_are_intended_published_and_settled() {
     assert_eq!(rig.carrier.messages("carried").len(), 5);
     assert_eq!(rig.counted("carried", "scheduled"), 5);
     rig.assert_every_second("celery", "b", 1, 5);
-    // Refused: it is tried again, and nothing is left in doubt.
+    // Refused: it is tried again, and nothing is left uncertain.
     rig.carrier.set_fault("carried", Some(CarrierFault::Refuse));
     rig.pass(&mut leader, 1);
     assert_eq!(leader.scheduler.troubles().refusing()["carried"], "the queue refuses");
@@ -456,7 +456,7 @@ fn slots_of_a_carrier_are_intended_published_and_settled() {
 }
 
 #[test]
-fn a_slot_in_doubt_is_sent_again_with_the_same_id_and_counted_once() {
+fn an_uncertain_slot_is_sent_again_with_the_same_id_and_counted_once() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([carried("a")]);
     rig.elect(&mut leader, false);
@@ -490,11 +490,11 @@ fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
     }
     let before = rig.sent("celery").len();
     rig.pass(&mut leader, 10);
-    // Those that were left out while the clock was ahead go, too: they are still on time.
+    // Slots skipped while the clock was ahead are sent, too: they are still on time.
     assert_eq!(rig.sent("celery").len(), before + 15, "{}", rig.log());
     assert_eq!(rig.logged(&["a clock went back"]), 1, "{}", rig.log());
     assert_eq!(leader.scheduler.troubles().bad_records().0[0].entry, "a");
-    // The next leader finds nothing to mend.
+    // The next leader finds nothing to repair.
     rig.depose(&mut leader);
     let mut heir = rig.replica([every("a", 1)]);
     rig.elect(&mut heir, false);
@@ -504,7 +504,7 @@ fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
 }
 
 #[test]
-fn what_began_while_only_the_stores_clock_was_ahead_goes_on_once_that_is_right() {
+fn entries_that_began_while_only_the_stores_clock_was_ahead_continue_once_it_is_right() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
     rig.elect(&mut leader, false);
@@ -550,7 +550,7 @@ fn what_a_predecessor_sent_while_the_clock_was_ahead_is_not_sent_again() {
 
 #[test]
 fn slots_that_ended_with_a_write_that_was_not_answered_are_reported_once() {
-    // Written at a takeover, and by an edit under a leader.
+    // Recorded at a takeover, and by an edit under a leader.
     for first in [Fault::LostRequest, Fault::Unavailable] {
         let mut rig = Rig::new();
         let mut leader = rig.replica([secondly("a")]);
@@ -584,7 +584,7 @@ fn slots_of_an_entry_that_was_removed_are_counted_under_its_queue() {
 }
 
 #[test]
-fn where_records_are_missing_an_old_memory_is_not_believed() {
+fn if_records_are_missing_an_old_memory_is_not_believed() {
     let mut rig = Rig::new();
     let mut first = rig.replica([secondly("a")]);
     let mut second = rig.replica([secondly("a")]);
@@ -601,7 +601,7 @@ fn where_records_are_missing_an_old_memory_is_not_believed() {
     let count = slots.len();
     slots.dedup();
     assert_eq!(slots.len(), count, "{}", rig.log());
-    // Within one tenure, nobody else can have written.
+    // Within one tenure, no other leader can have written.
     rig.store.damage(Damage::RegistrationsDeleted);
     first.fail_next([Fault::LostReply]);
     rig.pass(&mut first, 10);
@@ -610,7 +610,8 @@ fn where_records_are_missing_an_old_memory_is_not_believed() {
 }
 
 #[test]
-fn a_lease_that_is_renewed_on_another_server_is_noticed_and_the_leader_goes_on_when_it_is_found() {
+fn a_lease_renewed_on_another_server_is_noticed_and_the_leader_continues_once_it_finds_that_server()
+{
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
     rig.elect(&mut leader, false);
@@ -630,14 +631,14 @@ fn a_lease_that_is_renewed_on_another_server_is_noticed_and_the_leader_goes_on_w
 }
 
 #[test]
-fn a_leader_that_was_followed_by_another_counts_what_was_fenced_and_looks_for_no_other_server() {
+fn a_deposed_leader_counts_fenced_writes_and_looks_for_no_other_server() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
     rig.elect(&mut leader, false);
     rig.pass(&mut leader, 2);
     answer(rig.store.clone().resign(leader.lease().text)).unwrap();
     rig.pass(&mut leader, 1);
-    // It hears of it with the next renewal.
+    // It learns of it with the next renewal.
     rig.depose(&mut leader);
     rig.pass(&mut leader, 9);
     let scheduler = &leader.scheduler;

@@ -1,5 +1,5 @@
-//! What stands in the way of slots: a store that does not answer, queues that refuse messages, records
-//! that cannot be used.
+//! What keeps slots from being sent: a store that does not answer, queues that refuse messages, unusable
+//! records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::backoff;
 use crate::clock::SinceBoot;
 
-/// The longest pause before a queue that refuses is tried again.
+/// The longest pause before a refusing queue is tried again.
 const MAX_HOLD: Duration = Duration::from_secs(30);
-/// So many entries with bad records are named.
+/// The maximum number of entries with bad records that are named.
 const MAX_NAMED: usize = 10;
 
-/// All of it.
+/// Everything that currently keeps slots from being sent.
 #[derive(Debug, Default)]
 pub struct Troubles {
     /// Calls of the store that failed since the start.
@@ -27,7 +27,7 @@ pub struct Troubles {
     bad_record_count: usize,
 }
 
-/// Records of an entry that could not be used.
+/// An entry's unusable record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadRecord {
     /// The entry's name, as far as it is known.
@@ -36,19 +36,19 @@ pub struct BadRecord {
     pub what: String,
 }
 
-/// A queue refuses messages.
+/// The state of a queue that refuses messages.
 #[derive(Debug)]
 struct Refusal {
-    /// Its words, as they were last.
+    /// The latest error.
     error: String,
     failures: u32,
-    /// While nothing is sent to it; measured on a clock that nobody sets.
+    /// Nothing is sent to the queue until then.
     held_until: Option<SinceBoot>,
 }
 
 impl Troubles {
-    /// The queue refused a message: it is left alone for a while, longer each time. Gives how often in
-    /// a row, or `None` if it is being left alone already, as what was on its way then is refused, too.
+    /// Holds a queue that refused a message for a while, longer each time. Returns the number of refusals in a
+    /// row, or `None` if the queue is already held: messages in flight at that time are refused as well.
     pub(super) fn refused(
         &mut self,
         queue: &Arc<str>,
@@ -67,12 +67,12 @@ impl Troubles {
         Some(refusal.failures)
     }
 
-    /// The queue took a message; gives whether it had refused before.
+    /// Notes that the queue took a message. Returns whether it had refused one before.
     pub(super) fn accepted(&mut self, queue: &str) -> bool {
         !self.refusals.is_empty() && self.refusals.remove(queue).is_some()
     }
 
-    /// The queues that are left alone.
+    /// The queues that are held.
     pub(super) fn held(&self) -> impl Iterator<Item = &Arc<str>> {
         self.refusals.iter().filter_map(|(queue, refusal)| refusal.held_until.map(|_| queue))
     }
@@ -81,7 +81,7 @@ impl Troubles {
         self.refusals.get(queue).is_some_and(|refusal| refusal.held_until.is_some())
     }
 
-    /// The queues that are to be tried again now.
+    /// Releases the queues whose hold is over, and returns them.
     pub(super) fn release(&mut self, now: SinceBoot) -> Vec<Arc<str>> {
         let is_due = |(_, refusal): &(&Arc<str>, &mut Refusal)| {
             refusal.held_until.is_some_and(|until| until <= now)
@@ -93,24 +93,24 @@ impl Troubles {
         released.collect()
     }
 
-    /// When the next queue is to be tried again.
+    /// When the next hold is over.
     pub(super) fn next_release(&self) -> Option<SinceBoot> {
         self.refusals.values().filter_map(|refusal| refusal.held_until).min()
     }
 
-    /// A follower knows nothing of how queues and store take messages.
+    /// Forgets errors and refusals, which a follower does not see.
     pub(super) fn forget(&mut self) {
         self.refusals.clear();
         self.error = None;
     }
 
-    /// Forgets which records were bad: all are read anew.
+    /// Forgets the bad records before all are read anew.
     pub(super) fn forget_bad_records(&mut self) {
         self.bad_records.clear();
         self.bad_record_count = 0;
     }
 
-    /// Notes records of an entry that could not be used; few are named.
+    /// Notes an unusable record of an entry; only the first few are named.
     pub(super) fn note_bad_record(&mut self, entry: &str, what: &str) {
         self.bad_record_count += 1;
         if self.bad_records.len() < MAX_NAMED {
@@ -119,18 +119,18 @@ impl Troubles {
         }
     }
 
-    /// Counts bad records that nobody has named.
+    /// Counts bad records without naming them.
     pub(super) fn count_bad_records(&mut self, more: usize) {
         self.bad_record_count += more;
     }
 
-    /// The first few, and how many there are in all.
+    /// The first few bad records, and their total number.
     #[must_use]
     pub fn bad_records(&self) -> (Vec<BadRecord>, usize) {
         (self.bad_records.clone(), self.bad_record_count)
     }
 
-    /// The words of queues that refuse messages.
+    /// The queues that refuse messages, each with its latest error.
     #[must_use]
     pub fn refusing(&self) -> BTreeMap<String, String> {
         let words =
@@ -150,7 +150,7 @@ mod tests {
         let mut last = Duration::ZERO;
         for failures in 1..=3 {
             assert_eq!(troubles.refused(&queue, "WRONGTYPE", now, &mut rng), Some(failures));
-            // What was on its way already is refused as well.
+            // Messages in flight at that time are refused as well.
             assert_eq!(troubles.refused(&queue, "WRONGTYPE", now, &mut rng), None);
             assert!(troubles.is_held("mail") && troubles.release(now).is_empty());
             let until = troubles.next_release().unwrap();

@@ -1,4 +1,4 @@
-//! What the journal holds beyond what is folded into progress.
+//! The part of the journal that is not folded into progress yet.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::clock::SinceBoot;
 use crate::store::contract::{FoldedThrough, MAX_FOLDED};
 use crate::store::journal::RecordId;
 
-/// The records that are not folded, oldest first.
+/// The unfolded records, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Unfolded {
     batches: VecDeque<Recorded>,
@@ -17,27 +17,27 @@ pub(super) struct Unfolded {
 /// Slots that were recorded together.
 #[derive(Debug)]
 struct Recorded {
-    /// The newest record once they were.
+    /// The newest record after them.
     head: RecordId,
     /// The names of their entries.
     entries: Vec<Arc<str>>,
     at: SinceBoot,
 }
 
-/// What one fold writes.
+/// The work of one fold.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// Whose progress: at most [`MAX_FOLDED`], each once.
+    /// The entries whose progress is written: at most [`MAX_FOLDED`], each once.
     pub(super) entries: Vec<Arc<str>>,
-    /// How far the journal is folded then.
+    /// How far the journal is folded afterwards.
     pub(super) through: FoldedThrough,
     batches: usize,
-    /// Of the first batch left.
+    /// The number of entries taken from the first batch that is left.
     of_next: usize,
 }
 
 impl Unfolded {
-    /// Slots of these entries were recorded, one a name; `head` is the newest record now.
+    /// Adds entries whose slots were recorded, with one name per slot; `head` is the newest record.
     pub(super) fn push(&mut self, head: RecordId, entries: Vec<Arc<str>>, at: SinceBoot) {
         if entries.is_empty() {
             return;
@@ -46,7 +46,7 @@ impl Unfolded {
         self.batches.push_back(Recorded { head, entries, at });
     }
 
-    /// How many slots.
+    /// The number of unfolded slots.
     pub(super) fn slots(&self) -> usize {
         self.slots
     }
@@ -56,13 +56,12 @@ impl Unfolded {
         self.batches.front().map(|recorded| recorded.at)
     }
 
-    /// All entries of which something is not folded.
+    /// All entries with unfolded slots.
     pub(super) fn entries(&self) -> Vec<Arc<str>> {
         once_each(self.batches.iter().flat_map(|recorded| &recorded.entries).cloned().collect())
     }
 
-    /// What to fold next; to be given to [`Unfolded::folded`] once it is written. `None`: nothing is
-    /// left.
+    /// The next fold; pass it to [`Unfolded::folded`] once it is written. `None`: nothing is left.
     pub(super) fn next_step(&self) -> Option<Step> {
         let first = self.batches.front()?;
         let mut step =
@@ -85,7 +84,7 @@ impl Unfolded {
         Some(step)
     }
 
-    /// The step is written.
+    /// Notes that the step is written.
     pub(super) fn folded(&mut self, step: &Step) {
         for recorded in self.batches.drain(..step.batches.min(self.batches.len())) {
             self.slots -= recorded.entries.len();
@@ -102,7 +101,7 @@ impl Unfolded {
     }
 }
 
-/// Each name once, in order. Slots of one instant come in the order of their names, so little is left to sort.
+/// Each name once, sorted. Slots of one instant come in name order, so little is left to sort.
 fn once_each(mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
     names.sort();
     names.dedup();
@@ -123,7 +122,7 @@ mod tests {
         range.map(|n| format!("e{n}").into()).collect()
     }
 
-    /// Folds everything; gives the size and the end of each step.
+    /// Folds everything; returns the size and the end of each step.
     fn fold(unfolded: &mut Unfolded) -> Vec<(usize, FoldedThrough)> {
         let mut steps = Vec::new();
         while let Some(step) = unfolded.next_step() {

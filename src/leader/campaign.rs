@@ -1,5 +1,5 @@
-//! Runs a replica's [campaign](crate::core::campaign): performs what it decides, and reports to the service.
-//! On a thread of its own, so that no amount of work delays a renewal.
+//! Runs a replica's [campaign](crate::core::campaign): performs its actions and reports to the service. It has a
+//! thread of its own, so that no amount of work delays a renewal.
 
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -12,72 +12,72 @@ use super::peer::Peer;
 use super::tenure_file::TenureFile;
 use crate::clock::{self, SinceBoot};
 use crate::core::campaign::{
-    self as core, Action, Answer, Event, Log, Named, Parts, Standing, Writes,
+    self as core, Action, Answer, Event, Log, Named, Parts, Status, Writes,
 };
 use crate::core::{Now, RequestId};
 use crate::pending::Pending;
 use crate::store::contract::{Store, StoreError};
 
-/// Replicas that are silent for so many TTLs are forgotten.
-const FORGOTTEN_AFTER: u32 = 3;
+/// Replicas that are silent for this many TTLs are forgotten.
+const FORGOTTEN_AFTER_TTLS: u32 = 3;
 
-/// What the service tells its campaign, or asks of it.
+/// A request of the service to its campaign.
 #[derive(Debug)]
 pub enum Request {
-    /// Make way for another replica; answered once the lease is given up.
+    /// Resign in favour of another replica; answered once the lease is given up.
     Resign(oneshot::Sender<Result<(), String>>),
-    /// How writes fare.
+    /// How writes are going.
     Writes(Writes),
-    /// The content hash of the schedule that is loaded now.
+    /// The content hash of the schedule that is now loaded.
     Schedule(String),
-    /// Resign if need be, and end.
+    /// Resign if this replica leads, and end.
     Leave,
 }
 
-/// What a campaign tells the service, and where the service asks something of it.
+/// The service's end: what the campaign reports, and the channel for requests to it.
 #[derive(Clone, Debug)]
 pub struct Reports {
-    /// The name of this replica, if there can be others.
+    /// This replica's name, if there can be others.
     pub identity: Option<String>,
-    /// Goes to the campaign.
+    /// Requests to the campaign.
     pub requests: mpsc::UnboundedSender<Request>,
-    /// The lease while we lead.
+    /// The lease while this replica leads.
     pub leadership: watch::Receiver<Option<Lease>>,
-    /// All else. Counts as changed when another leads, or there is trouble, or is none any more.
-    pub standing: watch::Receiver<Standing>,
+    /// The campaign's status. Changes when another replica leads, and when trouble begins or ends.
+    pub status: watch::Receiver<Status>,
 }
 
-/// A campaign, and what it is carried out with.
+/// A campaign with the store and files that it uses.
 #[derive(Debug)]
 pub struct Campaign<S> {
     core: core::Campaign,
     store: S,
     times: LeaseTimes,
-    /// Under which this replica announces itself.
+    /// The name that this replica announces itself under.
     name: Arc<str>,
-    /// Names our tenures to whoever is started here after us.
+    /// Records our tenures for the next process on this machine.
     tenures: Option<TenureFile>,
     requests: mpsc::UnboundedReceiver<Request>,
     leadership: watch::Sender<Option<Lease>>,
-    standing: watch::Sender<Standing>,
+    status: watch::Sender<Status>,
     pending: Pending<(RequestId, Result<Answer, StoreError>)>,
-    /// They wait until the lease is given up.
+    /// Answers that wait until the lease is given up.
     resigning: Vec<oneshot::Sender<Result<(), String>>>,
 }
 
 impl<S: Store> Campaign<S> {
-    /// A campaign that runs once `run` is awaited. The store is an instance of its own, so that no batch delays
-    /// a renewal.
+    /// Creates a campaign that starts when `run` is awaited. The store is an instance of its own, so that no
+    /// batch delays a renewal.
     #[must_use]
     pub fn new(store: S, times: LeaseTimes, myself: Peer) -> (Campaign<S>, Reports) {
         let (to_campaign, requests) = mpsc::unbounded_channel();
         let (leadership, leadership_seen) = watch::channel(None);
-        let (standing, standing_seen) = watch::channel(Standing::default());
+        let (status, standing_seen) = watch::channel(Status::default());
         let reports = Reports {
             identity: S::CAPABILITIES.shared.then(|| myself.holder.clone()),
             requests: to_campaign,
             leadership: leadership_seen,
-            standing: standing_seen,
+            status: standing_seen,
         };
         let name = myself.holder.as_str().into();
         let (shared, seed) = (S::CAPABILITIES.shared, fastrand::u64(..));
@@ -89,25 +89,26 @@ impl<S: Store> Campaign<S> {
             tenures: None,
             requests,
             leadership,
-            standing,
+            status,
             pending: Pending::default(),
             resigning: Vec::new(),
         };
         (campaign, reports)
     }
 
-    /// The same, where a file names its tenures: with its lock, those of processes that are gone are replaced.
+    /// The same with a file that names its tenures: with the file's lock, it replaces leases of processes that
+    /// are gone.
     #[must_use]
     pub fn with_tenures(mut self, file: TenureFile) -> Campaign<S> {
         self.tenures = Some(file);
         self
     }
 
-    /// Follows and leads in turn until told to leave.
+    /// Campaigns until told to leave.
     ///
     /// # Errors
-    /// When the store turns out to be one that cannot be used, which no retry cures. Nothing more is
-    /// written to it.
+    ///
+    /// When the store is unusable, which no retry cures. Nothing more is written to it.
     pub async fn run(mut self) -> Result<(), StoreError> {
         let mut event = Event::Wake;
         loop {
@@ -136,7 +137,7 @@ impl<S: Store> Campaign<S> {
         }
     }
 
-    /// Has the campaign decide what follows, and does it. Gives how it ends once it does.
+    /// Passes an event to the campaign and performs the actions. Returns how the campaign ends once it does.
     fn handle(&mut self, event: Event) -> Option<Result<(), StoreError>> {
         let now = Now { since_boot: SinceBoot::now(), wall: clock::wall() };
         let mut end = None;
@@ -146,7 +147,7 @@ impl<S: Store> Campaign<S> {
                 Action::Lease(lease) => drop(self.leadership.send_replace(lease)),
                 Action::Answer(answer) => {
                     for resigning in self.resigning.drain(..) {
-                        // Whoever asked may be gone.
+                        // The receiver may be gone.
                         let _ = resigning.send(answer.clone());
                     }
                 }
@@ -177,7 +178,7 @@ impl<S: Store> Campaign<S> {
                 self.wait(id, resigned, |()| Answer::Resigned);
             }
             core::Request::Announce(said) => {
-                let forgotten_after = self.times.ttl * FORGOTTEN_AFTER;
+                let forgotten_after = self.times.ttl * FORGOTTEN_AFTER_TTLS;
                 let announced = self.store.announce(Arc::clone(&self.name), said, forgotten_after);
                 self.wait(id, announced, Answer::Announced);
             }
@@ -197,7 +198,7 @@ impl<S: Store> Campaign<S> {
         self.pending.push(async move { (id, answer.await.map(read)) });
     }
 
-    /// Has it known on this machine who is about to ask for the lease.
+    /// Records on this machine who is about to ask for the lease.
     fn name_tenure(&mut self, holder: Arc<str>) -> Named {
         let Some(tenures) = &mut self.tenures else {
             return Named { holder, gone: Arc::default() };
@@ -206,24 +207,24 @@ impl<S: Store> Campaign<S> {
         Named { holder: tenures.name(&holder).into(), gone: tenures.gone() }
     }
 
-    /// Shows how the campaign stands.
+    /// Publishes the campaign's status.
     fn report(&self) {
-        let standing = self.core.standing();
-        self.standing.send_if_modified(|seen| {
-            let of_interest = |standing: &Standing| {
-                let Standing { leader, trouble, lease_trouble, .. } = standing;
+        let status = self.core.status();
+        self.status.send_if_modified(|seen| {
+            let of_interest = |status: &Status| {
+                let Status { leader, trouble, lease_trouble, .. } = status;
                 (leader.clone(), trouble.clone(), lease_trouble.clone())
             };
-            let is_changed = of_interest(seen) != of_interest(standing);
-            if seen != standing {
-                seen.clone_from(standing);
+            let is_changed = of_interest(seen) != of_interest(status);
+            if seen != status {
+                seen.clone_from(status);
             }
             is_changed
         });
     }
 }
 
-/// Writes the line of one event.
+/// Logs one event.
 fn write(log: &Log) {
     match log {
         Log::Acquired(lease) => debug!(%lease, "acquired the lease"),

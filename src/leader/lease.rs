@@ -1,4 +1,4 @@
-//! Pure: how long a leader may believe that it leads.
+//! Lease arithmetic: how long a leader may trust its lease. Pure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,21 +6,20 @@ use std::time::Duration;
 use crate::clock::SinceBoot;
 use crate::schedule::UnixMs;
 
-/// One tenure.
+/// One tenure of this replica.
 #[derive(Clone, Debug)]
 pub struct Lease {
-    /// `"<term> <holder>"`: names this tenure and no other.
+    /// `"<term> <holder>"`: identifies this tenure.
     pub text: Arc<str>,
-    /// When the leader stops believing itself; before that nobody else can have the lease.
+    /// When the leader stops trusting the lease; nobody else can have it before.
     pub trusted_until: SinceBoot,
-    /// `true` when, as far as we know, nobody led since our own last tenure: what we remember is
-    /// the newest there is.
+    /// `true` if, as far as we know, nobody led since our own last tenure: our memory is up to date.
     pub continues: bool,
     /// A reading of the broker's clock, if it has one of its own.
     pub broker_clock: Option<Reading>,
 }
 
-/// What the broker's clock showed, and when.
+/// A reading of the broker's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     /// The broker's wall time.
@@ -30,13 +29,13 @@ pub struct Reading {
 }
 
 impl Lease {
-    /// Whether the lease cannot have run out yet.
+    /// Whether the lease cannot have expired yet.
     #[must_use]
     pub fn is_trusted(&self, now: SinceBoot) -> bool {
         now < self.trusted_until
     }
 
-    /// The number of this tenure.
+    /// The term of this tenure.
     #[must_use]
     pub fn term(&self) -> &str {
         term(&self.text)
@@ -54,35 +53,35 @@ pub(crate) fn holder(lease: &str) -> Option<&str> {
 }
 
 impl Reading {
-    /// What the broker's clock shows now, if it runs as ours does.
+    /// The time on the broker's clock now, if it runs as fast as ours.
     #[must_use]
     pub fn now(&self, now: SinceBoot) -> UnixMs {
         self.shown + now.0.saturating_sub(self.at.0)
     }
 }
 
-/// The lengths that a lease lives by, all derived from its TTL.
+/// A lease's TTL and the durations derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTimes {
-    /// The lease runs out so long after the last renewal.
+    /// The lease expires this long after the last renewal.
     pub ttl: Duration,
-    /// It is renewed so often.
+    /// The time between renewals.
     pub renew_every: Duration,
-    /// No call to the broker takes longer.
+    /// The maximum time for a call to the broker.
     pub deadline: Duration,
-    /// It is trusted so much less than its TTL.
+    /// The lease is trusted for this much less than its TTL.
     pub margin: Duration,
 }
 
 impl LeaseTimes {
-    /// At 6 s: renewed every 2 s, calls bounded by 1.5 s, trusted for 5 s.
+    /// Derives the durations from the TTL. At 6 s: renewed every 2 s, calls take at most 1.5 s, trusted for 5 s.
     #[must_use]
     pub fn new(ttl: Duration) -> LeaseTimes {
         LeaseTimes { ttl, renew_every: ttl / 3, deadline: ttl / 4, margin: ttl / 6 }
     }
 
-    /// Until when a lease is trusted that was asked for at `asked_at` and granted: counted from
-    /// the question, so that a slow answer cannot stretch it.
+    /// Until when a lease is trusted that was granted to a request made at `asked_at`: counted from the request,
+    /// so that a slow answer does not extend it.
     #[must_use]
     pub fn trusted_until(&self, asked_at: SinceBoot) -> SinceBoot {
         SinceBoot(asked_at.0 + self.ttl - self.margin)
@@ -94,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_answer_does_not_stretch_the_trust() {
+    fn a_slow_answer_does_not_extend_the_trust() {
         let times = LeaseTimes::new(Duration::from_secs(6));
         let asked_at = SinceBoot(Duration::from_secs(100));
         assert_eq!(times.trusted_until(asked_at), SinceBoot(Duration::from_secs(105)));

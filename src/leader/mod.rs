@@ -1,4 +1,4 @@
-//! Who may dispatch: one leader among any number of replicas.
+//! Leader election: one leader among any number of replicas may dispatch.
 //!
 //! ```text
 //!              acquired                       resign, or asked to
@@ -7,17 +7,16 @@
 //!     └────────────────────────┘  steps down: lease lost, or not renewed before `trusted_until`
 //! ```
 //!
-//! The lease only saves work. What keeps slots from being sent twice is that every write names the
-//! lease and is refused by the store itself when it is another's.
+//! The lease only saves work. What keeps slots from being sent twice is that every write names the lease, and
+//! that the store itself refuses it if the lease is another's.
 //!
-//! - `trusted_until = asked at + ttl − margin`, on a clock that counts suspend.
-//! - A follower asks again when the lease can run out, or when told of a resignation.
-//! - Where nothing is known of the namespace (flushed, or new), a replica that led last asks at
-//!   once; others first leave it one TTL.
-//! - Losing the lease or the store makes a leader a follower, and never ends the process.
+//! - `trusted_until = asked at + ttl − margin`, on a clock that includes suspend.
+//! - A follower asks again when the lease can expire, or after a resignation.
+//! - In a flushed or new namespace, a replica that led last asks at once; others first wait for one TTL.
+//! - A leader that loses the lease or the store becomes a follower; the process never ends for this.
 //! - A lease whose process is known to be gone is replaced at once; see `tenure_file`.
-//! - A replica that has said nothing for a TTL is shown as dead, and nobody makes way for it.
-//! - A store that only one process can use has one leader for as long as that runs.
+//! - A replica that is silent for a TTL is shown as dead, and no leader resigns in favour of it.
+//! - A store that only one process can use has one leader as long as the process runs.
 
 pub mod campaign;
 pub mod lease;

@@ -1,4 +1,4 @@
-//! What replicas know of each other.
+//! What replicas announce to each other.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::contract::Announcement;
 
-/// From this skew on, replicas are warned of.
+/// From this skew on, there are warnings.
 const SKEW_WARNED_MS: u64 = 1_000;
-/// No text of an announcement is longer in bytes.
+/// The maximum length of a text in an announcement, in bytes.
 const MAX_TEXT: usize = 255;
 
-/// What a replica says of itself.
+/// A replica's announcement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Its name: host, pid and a random number.
@@ -19,33 +19,33 @@ pub struct Peer {
     pub holder: String,
     /// The machine's name.
     pub host: String,
-    /// The process.
+    /// The process id.
     pub pid: u32,
-    /// Of downbeat.
+    /// The version of downbeat.
     pub version: String,
     /// The content hash of its schedule.
     pub schedule: String,
-    /// Its wall clock less the broker's.
+    /// Its wall clock minus the broker's.
     pub skew_ms: i64,
     /// `"<term> <holder>"` while it leads.
     #[serde(default)]
     pub tenure: Option<String>,
-    /// It leads, and its writes time out.
+    /// Whether it leads and its writes time out.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stuck: bool,
-    /// It follows a leader whose writes time out, and its own probe has passed.
+    /// Whether it follows a leader whose writes time out, and its own probe has passed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ready: bool,
-    /// How long ago it said so, by the store's clock.
+    /// The time since its announcement, by the store's clock.
     #[serde(default)]
     pub silent_ms: u64,
-    /// It has been silent for longer than a lease lasts.
+    /// Whether it has been silent for longer than a lease lasts.
     #[serde(default)]
     pub dead: bool,
 }
 
 impl Peer {
-    /// This process, before it has read any clock but its own.
+    /// This process, before it has read another clock.
     #[must_use]
     pub fn myself(host: &str) -> Peer {
         let peer = Peer {
@@ -57,37 +57,37 @@ impl Peer {
         Peer { holder: peer.new_holder(&mut fastrand::Rng::new()), ..peer }
     }
 
-    /// What a replica said, if it is understood; leases last `ttl`.
+    /// Reads a replica's announcement, if it is understood; leases last `ttl`.
     #[must_use]
     pub fn read(announcement: &Announcement, ttl: Duration) -> Option<Peer> {
         let Announcement { replica, said, age } = announcement;
         let said: Peer = serde_json::from_str(said).ok()?;
-        let peer = Peer { holder: replica.clone(), ..said }.heard(*age, ttl);
+        let peer = Peer { holder: replica.clone(), ..said }.with_age(*age, ttl);
         let texts = [&peer.holder, &peer.host, &peer.version, &peer.schedule];
         let is_bounded = texts.into_iter().chain(&peer.tenure).all(|text| text.len() <= MAX_TEXT);
         is_bounded.then_some(peer)
     }
 
-    /// The same, as of an announcement of this age.
+    /// The same peer as of an announcement of this age.
     #[must_use]
-    pub fn heard(self, age: Duration, ttl: Duration) -> Peer {
+    pub fn with_age(self, age: Duration, ttl: Duration) -> Peer {
         let silent_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         Peer { silent_ms, dead: age > ttl, ..self }
     }
 
-    /// Its clock is so far off that people should know.
+    /// Whether its clock is off by so much that people should know.
     #[must_use]
     pub fn is_skewed(&self) -> bool {
         self.skew_ms.unsigned_abs() > SKEW_WARNED_MS
     }
 
-    /// Whether it leads, given the present lease.
+    /// Whether it leads under the current lease.
     #[must_use]
     pub fn leads(&self, leader: Option<&str>) -> bool {
         self.tenure.is_some() && self.tenure.as_deref() == leader
     }
 
-    /// Host, pid and a fresh random number.
+    /// Makes a holder's name: host, pid and a new random number.
     pub(crate) fn new_holder(&self, rng: &mut fastrand::Rng) -> String {
         format!("{}:{}:{:08x}", self.host, self.pid, rng.u32(..))
     }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_leads_only_under_the_present_lease() {
+    fn a_replica_leads_only_under_the_current_lease() {
         let peer = Peer { tenure: Some("7 a:1:ffffffff".to_owned()), ..Peer::myself("a") };
         let peer = announced(&said(&peer), Duration::ZERO).unwrap();
         assert!(peer.leads(Some("7 a:1:ffffffff")));
@@ -131,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_announcement_is_no_peer() {
+    fn an_unreadable_announcement_is_not_a_peer() {
         let long = said(&Peer { host: "h".repeat(MAX_TEXT + 1), ..Peer::myself("a") });
         for hostile in ["", "nan", "[]", "{}", "{\"pid\": -1}", long.as_str()] {
             assert_eq!(announced(hostile, Duration::ZERO), None, "{hostile}");
         }
         let skewed = Peer { skew_ms: i64::MIN, ..Peer::myself("a") };
         assert!(announced(&said(&skewed), Duration::ZERO).unwrap().is_skewed());
-        // As older versions say it.
+        // The form that older versions announce.
         let older =
             r#"{"holder":"x","host":"a","pid":1,"version":"0.1.0","schedule":"","skew_ms":0}"#;
         assert_eq!(announced(older, Duration::ZERO).unwrap().holder, "a:1:00000000");

@@ -1,11 +1,11 @@
-//! Where a process names its tenures, so that its successor on this machine need not wait until the lease
-//! of a process that is gone has run out.
+//! The file in which a process names its tenures, so that its successor on this machine need not wait for a dead
+//! process's lease to expire.
 //!
-//! A process holds a lock (flock) on a file in its state directory for as long as it lives. The file names
-//! the holders under which processes that had the lock have asked for the lease. Whoever gets the lock
-//! knows that all of these processes are gone: the kernel gives it up when the last thread of a process has
-//! ended, and not before. If one of these holders has the lease, that very lease is replaced, by
-//! compare-and-swap; see [`Acquire::replaces`](crate::store::contract::Acquire).
+//! A process holds a lock (flock) on a file in its state directory as long as it lives. The file names the
+//! holders that processes with the lock have asked for the lease as. Whoever gets the lock knows that all of
+//! these processes are gone: the kernel releases it when the last thread of a process has ended, and not before.
+//! If one of these holders has the lease, exactly that lease is replaced, by compare-and-swap; see
+//! [`Acquire::replaces`](crate::store::contract::Acquire).
 //!
 //! - A process that is stopped (SIGSTOP), frozen or stuck in a system call keeps its lock, as does one whose
 //!   main thread is a zombie while others run. A process that is a zombie as a whole has closed its files,
@@ -50,19 +50,19 @@ use crate::ownership::{ROOT, WRITABLE_BY_OTHERS, effective_uid};
 use crate::regular_file;
 use crate::schedule::UnixMs;
 
-/// One page: it is written at once.
+/// The size of the file: one page, written at once.
 const BYTES: usize = 4096;
-/// So many holders are named: more processes can hardly start within the time of a lease.
+/// The maximum number of holders named: more processes can hardly start within a lease's time.
 const MAX_HOLDERS: usize = 8;
-/// So many starts within that time are too many.
+/// This many starts within [`STARTS_WITHIN`] are too many.
 const MAX_STARTS: usize = 3;
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
-/// Two readings of when the machine was booted differ by less, unless somebody set the clock.
+/// Two readings of the boot time differ by less than this, unless somebody set the clock.
 const SAME_BOOT_WITHIN: Duration = Duration::from_secs(1);
 const FORMAT: u32 = 1;
 const HASH_ROOT: Uuid = Uuid::from_u128(0x6f0b_5c1e_52ab_4d0e_9a57_31d7_1f0c_8e42);
-/// File systems that one kernel has to itself, as `linux/magic.h` names them: ext2 to ext4, XFS, Btrfs,
-/// tmpfs, overlayfs, F2FS, ZFS, bcachefs, ramfs.
+/// Magic numbers of file systems used by one kernel only, from `linux/magic.h`: ext2 to ext4, XFS, Btrfs, tmpfs,
+/// overlayfs, F2FS, ZFS, bcachefs, ramfs.
 const LOCAL: [u32; 9] = [
     0xef53,
     0x5846_5342,
@@ -75,15 +75,15 @@ const LOCAL: [u32; 9] = [
     0x8584_58f6,
 ];
 
-/// The file of one service: of a namespace on a broker, in a state directory.
+/// The tenure file of one service: of a namespace on a broker, in a state directory.
 #[derive(Debug)]
 pub struct TenureFile {
     path: PathBuf,
     locked: Option<Locked>,
-    /// Why there is none.
+    /// Why there is no file.
     trouble: Option<io::Error>,
     has_logged_trouble: bool,
-    /// Trying again is in vain.
+    /// Whether trying again is useless.
     is_unusable: bool,
 }
 
@@ -91,27 +91,27 @@ pub struct TenureFile {
 #[derive(Debug)]
 struct Locked {
     file: File,
-    /// Ends the name of whoever is named in this file.
+    /// The suffix of every holder's name in this file.
     mark: String,
     record: Record,
     /// Holders whose processes are gone.
     gone: Arc<[String]>,
 }
 
-/// What is in the file.
+/// The contents of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     format: u32,
     /// When the machine was booted.
     booted_at: UnixMs,
-    /// The newest last.
+    /// The holders, newest last.
     holders: Vec<String>,
-    /// In milliseconds since then, the newest last.
+    /// The starts in milliseconds after boot, newest last.
     starts: Vec<u64>,
 }
 
 impl TenureFile {
-    /// The file of a namespace on this broker, whose address holds no secret. Nothing is opened yet.
+    /// The file for a namespace on this broker, whose address holds no secret. Opens nothing yet.
     #[must_use]
     pub fn new(state_dir: &Path, namespace: &str, broker: &str) -> TenureFile {
         let broker = Uuid::new_v5(&HASH_ROOT, broker.as_bytes()).simple().to_string();
@@ -125,7 +125,7 @@ impl TenureFile {
         }
     }
 
-    /// Takes the lock if nobody has it; `true` if this call has got it. Never waits.
+    /// Takes the lock if it is free; `true` if this call took it. Never waits.
     pub fn lock(&mut self) -> bool {
         if self.locked.is_some() || self.is_unusable {
             return false;
@@ -140,8 +140,8 @@ impl TenureFile {
         self.locked.is_some()
     }
 
-    /// Names whoever is about to ask for the lease, and gives the name to ask under: if it is in the file,
-    /// that ends with the file's device and inode.
+    /// Records who is about to ask for the lease, and returns the name to ask under: if it is in the file, the
+    /// name ends with the file's device and inode.
     #[must_use]
     pub fn name(&mut self, holder: &str) -> String {
         let path = self.path.display();
@@ -169,8 +169,8 @@ impl TenureFile {
         self.locked.as_ref().map(|locked| Arc::clone(&locked.gone)).unwrap_or_default()
     }
 
-    /// Takes the lock if it can, and notes that the process starts. Gives whether it was started too often of
-    /// late, without being asked to end.
+    /// Takes the lock if it is free, and records that the process starts. Returns whether there were too many
+    /// recent starts by processes that were not asked to stop.
     pub fn note_start(&mut self) -> bool {
         self.lock();
         let Some(locked) = &mut self.locked else { return false };
@@ -182,12 +182,12 @@ impl TenureFile {
         starts.push(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
         let too_many = starts.len() >= MAX_STARTS;
         starts.drain(..starts.len().saturating_sub(MAX_STARTS));
-        // If it cannot be written, the service manager's own pauses have to do.
+        // If it cannot be written, the service manager's own pauses must do.
         let _ = locked.write();
         too_many
     }
 
-    /// Notes that the process ends as it was asked to.
+    /// Records that the process ends because it was asked to.
     pub fn note_end(&mut self) {
         if let Some(locked) = &mut self.locked {
             locked.record.starts.clear();
@@ -208,7 +208,7 @@ impl Locked {
             let why = "it belongs to another user, or others may write to it";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
-        // Before the lock: where a server has to be asked, it may not answer.
+        // Before locking: a network file system's server may not answer.
         if !is_local(&file)? {
             let why = "its file system may be shared with other machines";
             return Err(io::Error::new(io::ErrorKind::Unsupported, why));
@@ -258,7 +258,7 @@ impl Record {
     }
 }
 
-/// What was written since the machine was booted; `None` where that is nothing.
+/// Reads what was written since the machine was booted; `None` if there is nothing.
 fn read(file: &File) -> Option<Record> {
     let mut text = vec![0; BYTES];
     file.read_exact_at(&mut text, 0).ok()?;
@@ -268,14 +268,15 @@ fn read(file: &File) -> Option<Record> {
     (record.format == FORMAT && is_of_this_boot).then_some(record)
 }
 
-/// By the wall clock, so it changes when that is set. (`/proc` knows more, but a sandbox may hide it.)
+/// The boot time by the wall clock, so it changes when that is set. (`/proc` knows more, but a sandbox may hide
+/// it.)
 fn booted_at() -> UnixMs {
     let since_boot = SinceBoot::now().0.as_millis();
     UnixMs(wall().0.saturating_sub(i64::try_from(since_boot).unwrap_or(i64::MAX)))
 }
 
 fn is_local(file: &File) -> io::Result<bool> {
-    // The type is a signed number on some machines, and never has more than 32 bits.
+    // The type is signed on some machines, but never has more than 32 bits.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -1,7 +1,7 @@
-//! The slots of a segment of the past, oldest first.
+//! Backfills: sends the slots of a past segment, oldest first.
 //!
-//! A call sends a few slots and says from where to go on, so that a service is not kept from its
-//! schedule for longer than that, whatever the length of the segment.
+//! A call sends a few slots and says where to continue, so that it never keeps a service from its schedule for
+//! long, whatever the length of the segment.
 
 use std::iter;
 use std::sync::Arc;
@@ -16,50 +16,50 @@ use crate::render::Renderer;
 use crate::schedule::{Entry, Kind, Schedule, UnixMs};
 use crate::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
 
-/// More slots than this are refused.
+/// The maximum number of slots in a segment.
 pub const MAX_SLOTS: usize = 10_000;
-/// Slots beyond [`MAX_SLOTS`] are counted up to here.
+/// Slots beyond [`MAX_SLOTS`] are counted up to this number.
 const MAX_COUNTED: usize = 100_000;
-/// Slots sent in one call: 10 ms of a service's time on a Redis nearby.
-const AT_ONCE: usize = 20;
+/// The number of slots sent in one call: 10 ms of a service's time with a nearby Redis.
+const SLOTS_PER_CALL: usize = 20;
 
-/// Which slots to send.
+/// A request to send the slots of a segment.
 #[derive(Clone, Debug, Default)]
 pub struct Backfill {
-    /// The entry's name; a disabled one will do.
+    /// The entry's name; the entry may be disabled.
     pub entry: String,
-    /// The first instant that counts, RFC 3339 or wall time in the entry's zone.
+    /// The first instant of the segment, RFC 3339 or wall time in the entry's zone.
     pub from: String,
-    /// The first instant that no longer counts; not after the present.
+    /// The first instant after the segment; not in the future.
     pub to: String,
-    /// Instead of the entry's own.
+    /// The queue to send to instead of the entry's own.
     pub queue: Option<String>,
-    /// The run to go on with: what it has sent is not sent a second time. If none, a fresh one.
+    /// The run to continue: slots that it has sent are not sent again. If none, a new one.
     pub run: Option<Uuid>,
     /// Who asks, for the journal.
     pub by: Option<String>,
-    /// How far the run has come. When it ends, nothing is sent.
+    /// How far the run has come. At [`BackfillStep::Ends`], nothing is sent.
     pub step: BackfillStep,
-    /// Show all slots, send none.
+    /// Whether to show all slots and send none.
     pub dry_run: bool,
 }
 
-/// What one call has done.
+/// The result of one call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Backfilled {
     /// The run that the slots belong to.
     pub run: Uuid,
-    /// Sent, or for a dry run all that would be, oldest first.
+    /// The slots that were sent or, for a dry run, all that would be, oldest first.
     pub slots: Vec<Slot>,
-    /// How many slots of the segment are left after these.
+    /// The number of slots left in the segment after these.
     pub left: usize,
-    /// The first that is left, RFC 3339 in the entry's zone: where to go on.
+    /// The first slot left, RFC 3339 in the entry's zone: where to continue.
     pub go_on: Option<String>,
-    /// The one after that, if there is one.
+    /// The slot after that, if there is one.
     pub after: Option<String>,
-    /// Why the first that is left was not sent, if that was tried, or that it may have been.
+    /// Why the first slot left was not sent, if that was tried, or that it may have been.
     pub failure: Option<Refused>,
-    /// The pause of the entry, which keeps nothing from going that somebody asks for.
+    /// The pause of the entry, which does not stop manual messages.
     #[serde(default)]
     pub paused: Option<PauseStatus>,
 }
@@ -73,23 +73,24 @@ pub struct Slot {
     pub slot: String,
     /// The same in UTC.
     pub slot_utc: String,
-    /// Where its message goes.
+    /// The queue that its message goes to.
     pub queue: String,
-    /// The broker that the queue is on, without secrets; of a dry run, if one is named.
+    /// The queue's broker, without secrets; for a dry run, if one is named.
     pub broker: Option<String>,
-    /// The message's id, which follows from run, entry and slot; none for a dry run.
+    /// The message's id, derived from run, entry and slot; none for a dry run.
     pub task_id: Option<String>,
-    /// This run has sent it before, and not again.
+    /// Whether this run has sent it before, so that it was not sent again.
     pub sent_before: bool,
 }
 
-/// Publishes the first few slots of the segment, or shows all of them. `store` is where `broker` puts
-/// the messages of queues that are on no carrier.
+/// Publishes the first few slots of the segment, or shows all of them. `broker` puts messages into `store`,
+/// except those of queues on carriers.
 ///
 /// # Errors
-/// When there is no such entry, the queue does not fit, the segment is empty, not past or holds more than
-/// [`MAX_SLOTS`] slots, or it overlaps another backfill that has not ended. That the broker did not take a slot
-/// is no error: [`Backfilled::failure`] says so.
+///
+/// When there is no such entry, the queue is unsuitable, the segment is empty, not past or has more than
+/// [`MAX_SLOTS`] slots, or it overlaps another unfinished backfill. A slot that the broker refuses is not an
+/// error: see [`Backfilled::failure`].
 pub async fn backfill(
     broker: &mut impl Publish,
     store: Option<&Broker>,
@@ -123,13 +124,13 @@ pub async fn backfill(
         match broker.note_backfill(note).await {
             Ok(None) => {}
             Ok(Some(other)) => return Err(unfinished(entry, other)),
-            // Without the note, nothing is sent.
+            // Nothing is sent before the step is recorded.
             Err(error) if error.is_refusal() => failure = Some(Refused::NotSent(error.to_string())),
             Err(error) => failure = Some(Refused::Unreachable(error.to_string())),
         }
     }
     let sends = failure.is_none() && asked.step != BackfillStep::Ends;
-    let at_once = if sends { AT_ONCE } else { 0 };
+    let at_once = if sends { SLOTS_PER_CALL } else { 0 };
     for slot in slots.iter().copied().take(at_once) {
         let task_id = task_id(run, entry, slot);
         let place = u64::try_from(slot.0).unwrap_or_default();
@@ -151,7 +152,7 @@ pub async fn backfill(
     Ok(Backfilled { run, slots, left, go_on, after, failure, paused })
 }
 
-/// What to note of the backfill; nothing if the request does not say who asks.
+/// The step to record; none if the request does not say who asks.
 fn note(
     entry: &Entry,
     asked: &Backfill,
@@ -175,12 +176,12 @@ fn task_id(run: Uuid, entry: &Entry, slot: UnixMs) -> Uuid {
     Uuid::new_v5(&run, format!("{}\0{}", entry.name, slot.0).as_bytes())
 }
 
-/// What a store remembers the run by. A run can be of several entries, each with its own slots.
+/// The id that a store remembers the run by. A run can cover several entries, each with its own slots.
 fn run_of(run: Uuid, entry: &Entry) -> Uuid {
     Uuid::new_v5(&run, entry.name.as_bytes())
 }
 
-/// The first instant, and the first one after the segment.
+/// The first instant of the segment, and the first one after it.
 fn segment(entry: &Entry, asked: &Backfill, now: UnixMs) -> Result<(UnixMs, UnixMs), Refused> {
     let from = time(entry, "--from", &asked.from)?;
     let to = time(entry, "--to", &asked.to)?;

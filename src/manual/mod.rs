@@ -1,13 +1,13 @@
-//! Manual messages: one now ([`Trigger`]), or the slots of a segment of the past ([`Backfill`]), through
-//! the same rendering and routing as scheduled ones.
+//! Manual messages: one now ([`Trigger`]), or the slots of a past segment ([`Backfill`]), rendered and routed
+//! like scheduled ones.
 //!
-//! Neither moves the schedule. A message lives as long from now on as one of the present would from its
-//! slot on: an old slot is not expired at birth.
+//! Neither moves the schedule. A message's lifetime counts from now, not from its slot: an old slot is not
+//! expired at birth.
 //!
-//! An answer can be lost, and then a message may have been sent. So every message belongs to a run, whose
-//! id the command that asks knows beforehand. A store sends nothing of a run twice: repeating the run is
-//! safe. For a carrier, the store notes what is about to be published and what was: a repeat sends only
-//! what the carrier has not confirmed, and that may be sent twice.
+//! An answer can be lost, and then a message may have been sent. So every message belongs to a run, whose id the
+//! command knows beforehand. A store sends no message of a run twice: repeating the run is safe. For a carrier,
+//! the store records what is about to be published and what was: a repeat sends only what the carrier has not
+//! confirmed, and that may be sent twice.
 
 pub mod backfill;
 mod publish;
@@ -36,42 +36,42 @@ use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
 use crate::store::contract::RunOf;
 
-/// Characters that are kept of who asked.
+/// The maximum number of characters kept of who asked.
 const MAX_BY: usize = 100;
 
-/// Why nothing was sent, as far as that is known.
+/// Why nothing was sent, or may not have been.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "reason", content = "about", rename_all = "snake_case")]
 pub enum Refused {
-    /// No entry of that name.
-    #[error("no entry is named `{name}`{}", advice(suggestion.as_deref()))]
+    /// There is no entry of that name.
+    #[error("no entry is named `{name}`{}", hint(suggestion.as_deref()))]
     NoSuchEntry {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// A name much like it.
+        /// A similar name.
         suggestion: Option<String>,
     },
     /// No entry has that tag.
     #[error("no entry has the tag `{name}`{}", suggestion.as_deref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
     NoSuchTag {
-        /// What was asked for.
+        /// The tag that was asked for.
         name: String,
-        /// A tag much like it.
+        /// A similar tag.
         suggestion: Option<String>,
     },
-    /// What was given cannot be sent.
+    /// The request is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// The store has not taken a change.
+    /// The store has refused a change.
     #[error("nothing was changed: {0}")]
     NotChanged(String),
     /// The store cannot be reached.
     #[error("nothing was changed: {0}")]
     ChangeUnreachable(String),
-    /// No answer came to a change, which may be asked for again.
+    /// A change was not answered; it may be requested again.
     #[error("it may be done: {0}; do it again to be sure")]
     ChangeUncertain(String),
-    /// The broker has not taken it.
+    /// The broker has refused the message.
     #[error("not sent: {0}")]
     NotSent(String),
     /// The broker cannot be reached.
@@ -84,39 +84,40 @@ pub enum Refused {
         run: Uuid,
         /// The first instant of its segment, RFC 3339 in the entry's zone.
         from: String,
-        /// The first instant after it.
+        /// The first instant after its segment.
         to: String,
         /// Its queue, if that is not the entry's own.
         queue: Option<String>,
     },
-    /// The id of the run was used before, for another entry or queue.
+    /// The run's id was used before, for another entry or queue.
     #[error("the id was used before, for {entry} to {queue}")]
     Used {
-        /// The entry that was sent.
+        /// The entry whose messages were sent.
         entry: String,
-        /// Where to.
+        /// The queue that they went to.
         queue: String,
     },
-    /// No answer came.
+    /// The broker did not answer: the message may have been sent.
     #[error("it may have been sent: {why}")]
     Uncertain {
-        /// What went wrong.
+        /// The error.
         why: String,
-        /// A repeat of the same run sends nothing twice.
+        /// Whether a repeat of the same run sends nothing twice.
         is_repeatable: bool,
     },
 }
 
-fn advice(suggestion: Option<&str>) -> String {
+fn hint(suggestion: Option<&str>) -> String {
     match suggestion {
         Some(near) => format!("; did you mean `{near}`?"),
         None => "; `downbeat list` names them all".to_owned(),
     }
 }
 
-/// The entry of that name, or the error that suggests another.
+/// Finds the entry of that name, or suggests another.
 ///
 /// # Errors
+///
 /// When there is none.
 pub fn find<'a>(schedule: &'a Schedule, name: &str) -> Result<&'a Entry, Refused> {
     schedule.get(name).ok_or_else(|| {
@@ -125,7 +126,7 @@ pub fn find<'a>(schedule: &'a Schedule, name: &str) -> Result<&'a Entry, Refused
     })
 }
 
-/// The name much like that.
+/// The most similar name.
 pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<String> {
     let near = names
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
@@ -134,23 +135,23 @@ pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> O
     near.map(|(_, known)| known.to_owned())
 }
 
-/// A time as it was typed after `flag`.
+/// Reads the time given for `flag`.
 fn time(entry: &Entry, flag: &str, text: &str) -> Result<UnixMs, Refused> {
     instant::parse(text, &entry.zone)
         .map_err(|error| Refused::Invalid(format!("{flag}: {error}; {}", instant::HINT)))
 }
 
-/// What is sent instead of the entry's own.
+/// What to send instead of the entry's own values.
 #[derive(Clone, Copy, Debug, Default)]
 struct Edits<'a> {
     args: Option<&'a Value>,
     kwargs: Option<&'a Value>,
     queue: Option<&'a str>,
-    /// Whether the result is waited for.
+    /// Whether somebody waits for the result.
     wants_result: bool,
 }
 
-/// What was typed stands as it is: templates are for schedule files.
+/// Applies edits to a message. They are taken literally: templates are for schedule files.
 fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result<Message, Refused> {
     let invalid = |text: &str| Refused::Invalid(text.to_owned());
     if let Some(args) = edits.args {
@@ -182,7 +183,7 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
             return Err(Refused::Invalid(text));
         }
     }
-    // The entry itself was checked when it was loaded: what is wrong was typed here.
+    // The entry itself was checked when it was loaded, so the error is in the edits.
     envelope::check(&message).map_err(|error| match edits.queue {
         Some(queue) => Refused::Invalid(format!("--queue {queue}: {error}")),
         None => Refused::Invalid(error.to_string()),
@@ -190,7 +191,7 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     Ok(message)
 }
 
-/// The broker that a queue is on, as it may be shown.
+/// The broker that a queue is on, fit to be shown.
 fn broker_of(queue: &Queue, store: Option<&Broker>) -> Option<String> {
     match &queue.amqp {
         Some(amqp) => Some(amqp.url.to_string()),
@@ -198,13 +199,13 @@ fn broker_of(queue: &Queue, store: Option<&Broker>) -> Option<String> {
     }
 }
 
-/// Who asked, fit to be journalled.
+/// Who asked, fit for the journal.
 fn asked_by(by: Option<&str>) -> Option<Box<str>> {
     let shown: String = escape(by?).chars().take(MAX_BY).collect();
     (!shown.is_empty()).then(|| shown.into())
 }
 
-/// What a message is called, and who asked for it.
+/// The ids of a message, and who asked for it.
 #[derive(Clone, Copy, Debug)]
 struct Origin<'a> {
     kind: Kind,
@@ -214,11 +215,11 @@ struct Origin<'a> {
     by: Option<&'a str>,
 }
 
-/// A message that is ready to go.
+/// A message that is ready to be sent.
 struct Ready<'a> {
     entry: &'a Entry,
     publish: ManualPublish,
-    /// Whether its worker reports what came of it.
+    /// Whether its worker reports the result.
     reports_result: Result<(), Unsendable>,
 }
 
@@ -243,7 +244,7 @@ impl<'a> Ready<'a> {
         self.publish.message.queue()
     }
 
-    /// Publishes it, and gives whether it was sent before.
+    /// Publishes the message, and returns whether it was sent before.
     async fn publish(self, broker: &mut impl Publish) -> Result<bool, Refused> {
         let Ready { entry, publish, .. } = self;
         let queue = Arc::clone(publish.message.queue());
@@ -257,7 +258,7 @@ impl<'a> Ready<'a> {
                 Ok(false)
             }
             Delivery::SentBefore => {
-                // The slot of the message that was sent is another, unless it was named.
+                // The message that was sent has another slot, unless the slot was named.
                 tracing::info!(entry = name, queue, %task_id, kind, "already sent");
                 Ok(true)
             }

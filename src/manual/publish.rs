@@ -1,4 +1,4 @@
-//! Handing manual messages to whatever takes them.
+//! Publishes manual messages to stores and carriers.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::store::contract::{
     StoreError,
 };
 
-/// Why nothing was sent while another process sends the same run.
+/// Why nothing is sent while another process sends the same run.
 const BUSY: &str = "the same run is being sent by another process, or was until it ended without a word \
                     less than 30 s ago";
-/// Before a message that was published is noted again.
+/// The pause before the record of a published message is retried.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// A manual message on its way.
+/// A manual message to publish.
 #[derive(Clone, Debug)]
 pub struct ManualPublish {
-    /// What to send.
+    /// The message to send.
     pub message: OutboundMessage,
-    /// What to journal.
+    /// The line for the journal.
     pub line: Line,
     /// The run that it belongs to, and its place in it; see [`ManualMessage`].
     pub run: (Uuid, u64),
@@ -42,27 +42,27 @@ pub enum Delivery {
     Sent,
     /// Its run has sent it before.
     SentBefore,
-    /// Its run has sent something else, so it was not sent.
+    /// Its run has sent messages of another entry or to another queue, so it was not sent.
     Other(RunOf),
-    /// The broker does not have it; why.
+    /// The broker does not have it; the reason.
     NotSent(String),
-    /// The same, as there is no way to the broker.
+    /// The broker does not have it, because there is no way to the broker.
     Unreachable(String),
-    /// The broker may have it; what went wrong.
+    /// The broker may have it; the error.
     Uncertain(String),
 }
 
 impl Delivery {
-    /// The message was handed to nobody, because of the store.
+    /// The message was not sent because the store failed.
     fn not_tried(error: &StoreError) -> Delivery {
         let why = error.to_string();
         if error.is_refusal() { Delivery::NotSent(why) } else { Delivery::Unreachable(why) }
     }
 }
 
-/// Takes manual messages.
+/// Publishes manual messages.
 pub trait Publish {
-    /// Publishes a message and, where there is a journal, has it journalled.
+    /// Publishes a message and, if there is a journal, records it.
     fn publish(&mut self, message: ManualPublish) -> impl Future<Output = Delivery> + Send;
 
     /// As [`Store::note_backfill`].
@@ -72,7 +72,7 @@ pub trait Publish {
     ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send;
 }
 
-/// What a store does for manual messages.
+/// What manual messages need from a store.
 pub trait ManualStore {
     /// As [`Store::send`].
     fn send(
@@ -110,12 +110,12 @@ impl<S: Store> ManualStore for S {
     }
 }
 
-/// Takes manual messages, wherever they go.
+/// Publishes manual messages to a store or a carrier.
 #[derive(Debug)]
 pub struct Publisher<'a, S, C> {
-    /// Takes those of its own queues, and notes of the others.
+    /// The store for messages of its own queues, and for records of the others.
     pub store: &'a mut S,
-    /// Takes the others.
+    /// The carrier for other queues.
     pub carrier: C,
 }
 
@@ -155,7 +155,7 @@ async fn send(
     }
 }
 
-/// The note that a store takes of a message for a carrier.
+/// A message for a carrier, as the store records it.
 #[derive(Clone)]
 struct Carried {
     queue: Arc<Queue>,
@@ -170,8 +170,8 @@ impl Carried {
     }
 }
 
-/// Publishes a message that its store knows of beforehand, and has it journalled. What is in doubt is
-/// not: a repeat of its run publishes it again.
+/// Publishes a message that the store knows of beforehand, and records it. An uncertain message is not recorded:
+/// a repeat of its run publishes it again.
 async fn carry(
     store: &mut impl ManualStore,
     carrier: &impl Carrier,
@@ -203,8 +203,8 @@ async fn carry(
     }
 }
 
-/// Has a message journalled that a carrier has taken. If the store does not answer, it is tried again:
-/// noting it twice does no harm.
+/// Records a message that a carrier has taken. If the store does not answer, tries again: recording it twice
+/// does no harm.
 async fn journal(store: &mut impl ManualStore, carried: &Carried) {
     for pause in [Some(RETRY_AFTER), Some(2 * RETRY_AFTER), None] {
         let Err(error) = store.note(carried.note(ManualStep::Published)).await else { return };

@@ -14,13 +14,13 @@ use crate::store::memory::MemoryStore;
 /// 2027-01-01T00:00:00Z
 const NOW: UnixMs = UnixMs::from_secs(1_798_761_600);
 
-/// A store and a carrier whose answers get lost.
+/// A store and a carrier that lose answers.
 struct Broker {
     store: MemoryStore,
     carrier: MemoryCarrier,
     renderer: Renderer,
     schedule: Arc<Schedule>,
-    /// The message whose answer is lost, counted from one; and whether the message is lost, too.
+    /// The message whose answer is lost, counted from one, and whether the message is lost, too.
     loses: Option<(usize, bool)>,
     published: usize,
 }
@@ -65,7 +65,7 @@ impl Broker {
         }
     }
 
-    /// From now on, counted anew.
+    /// Sets which answer is lost, and restarts the count.
     fn lose(&mut self, loses: Option<(usize, bool)>) {
         (self.loses, self.published) = (loses, 0);
     }
@@ -126,7 +126,7 @@ fn minutes(entry: &str) -> Backfill {
 }
 
 #[tokio::test]
-async fn a_trigger_that_may_have_been_sent_is_repeated_without_a_double() {
+async fn a_trigger_that_may_have_been_sent_is_repeated_without_sending_twice() {
     for is_message_lost in [false, true] {
         let mut broker = Broker::new();
         broker.lose(Some((1, is_message_lost)));
@@ -179,8 +179,8 @@ async fn the_journal_says_who_asked_and_shows_no_hidden_character_of_it() {
 }
 
 #[tokio::test]
-async fn a_backfill_goes_on_from_the_slot_in_doubt_without_a_double_or_a_gap() {
-    // In the first call and in the second, whether the message came through or not.
+async fn a_backfill_continues_from_the_uncertain_slot_and_sends_each_slot_once() {
+    // In the first call and in the second, with or without the message getting through.
     for nth in [1, 3, 20, 23] {
         for is_message_lost in [false, true] {
             let mut broker = Broker::new();
@@ -205,7 +205,7 @@ async fn a_backfill_goes_on_from_the_slot_in_doubt_without_a_double_or_a_gap() {
 }
 
 #[tokio::test]
-async fn a_whole_backfill_is_repeated_without_a_double_and_a_new_one_is_sent() {
+async fn a_whole_backfill_is_repeated_without_sending_twice_and_a_new_one_is_sent() {
     let mut broker = Broker::new();
     let first = broker.backfill_all(&minutes("minutely")).await.unwrap();
     let again = broker.backfill_all(&minutes("minutely")).await.unwrap();
@@ -217,7 +217,7 @@ async fn a_whole_backfill_is_repeated_without_a_double_and_a_new_one_is_sent() {
     let slot = 1_798_758_900_000_i64;
     let id = Uuid::new_v5(&Uuid::from_u128(8), format!("minutely\0{slot}").as_bytes());
     assert_eq!(ids(&first)[0], id.to_string());
-    // Of the same run, another entry has its own slots.
+    // In the same run, another entry has its own slots.
     let other = broker.backfill_all(&minutes("hourly")).await.unwrap();
     assert!(other.iter().all(|slot| !slot.sent_before));
     broker.backfill(&Backfill { step: BackfillStep::Ends, ..minutes("minutely") }).await;
@@ -226,7 +226,7 @@ async fn a_whole_backfill_is_repeated_without_a_double_and_a_new_one_is_sent() {
     assert_eq!(broker.queued(), 45 + other.len() + new.unwrap().len());
 }
 
-/// The run because of which a backfill was refused.
+/// The run that a backfill was refused for.
 #[track_caller]
 fn in_the_way(refused: Result<Backfilled, Refused>) -> u128 {
     match refused {
@@ -237,7 +237,7 @@ fn in_the_way(refused: Result<Backfilled, Refused>) -> u128 {
 
 #[tokio::test]
 async fn a_backfill_that_may_have_been_sent_is_not_sent_by_another_run() {
-    // To a store and to a carrier.
+    // On a store and on a carrier.
     for entry in ["minutely", "carried"] {
         let mut broker = Broker::new();
         broker.lose(Some((3, false)));
@@ -250,10 +250,10 @@ async fn a_backfill_that_may_have_been_sent_is_not_sent_by_another_run() {
         };
         let segment = ["2026-12-31T23:15:00+00:00", "2027-01-01T00:00:00+00:00"];
         assert_eq!((*run, [&**from, to]), (Uuid::from_u128(8), segment));
-        // What overlaps in part.
+        // A partial overlap.
         let last = Backfill { from: "2026-12-31 23:59".to_owned(), run: None, ..minutes(entry) };
         assert_eq!(in_the_way(broker.try_backfill(&last).await), 8);
-        // What does not, what somebody else asks for, and the run itself.
+        // No overlap, another person, and the same run.
         let earlier = ["2026-12-31 23:00", "2026-12-31 23:15"].map(str::to_owned);
         let [from, to] = earlier;
         let earlier = Backfill { from, to, run: None, ..minutes(entry) };
@@ -272,7 +272,7 @@ async fn a_backfill_that_may_have_been_sent_is_not_sent_by_another_run() {
 }
 
 #[tokio::test]
-async fn a_backfill_that_is_to_be_sent_again_replaces_those_that_it_overlaps() {
+async fn a_backfill_that_begins_again_replaces_those_that_it_overlaps() {
     let mut broker = Broker::new();
     broker.backfill(&minutes("minutely")).await;
     let again = Backfill {
@@ -298,7 +298,7 @@ async fn a_backfill_that_does_not_say_who_asks_is_never_refused() {
 }
 
 #[tokio::test]
-async fn a_backfill_that_is_refused_says_so_and_goes_on_there() {
+async fn a_refused_backfill_says_so_and_continues_there() {
     let mut broker = Broker::new();
     broker.store.set_refusal("celery", Some("OOM"));
     let stopped = broker.backfill_all(&minutes("minutely")).await.unwrap_err();
@@ -312,7 +312,7 @@ async fn a_backfill_that_is_refused_says_so_and_goes_on_there() {
 }
 
 #[tokio::test]
-async fn a_carrier_is_handed_again_what_it_has_not_confirmed_and_nothing_else() {
+async fn a_carrier_gets_only_unconfirmed_messages_again() {
     let mut broker = Broker::new();
     for (fault, carried) in [(Fault::LoseAnswer, 1), (Fault::LoseMessage, 0)] {
         broker.carrier.set_fault("mail", Some(fault));
@@ -336,7 +336,7 @@ async fn a_carrier_is_handed_again_what_it_has_not_confirmed_and_nothing_else() 
     assert_eq!(ids(&broker), [Uuid::from_u128(7)]);
 }
 
-/// A store that does not answer to the first notes of a step.
+/// A store that does not answer the first notes of a step.
 struct Unanswering {
     store: MemoryStore,
     step: ManualStep,
@@ -350,7 +350,7 @@ impl ManualStore for Unanswering {
 
     async fn note(&mut self, note: ManualNote) -> Result<Noted, StoreError> {
         let is_meant = note.step == self.step && self.times > 0;
-        // Every second request comes through, and its answer is lost.
+        // Every second request is carried out, but its answer is lost.
         if !is_meant || self.times.is_multiple_of(2) {
             let noted = Store::note(&mut self.store, note).await;
             if !is_meant {
@@ -388,7 +388,7 @@ async fn what_a_carrier_has_taken_is_recorded_once_although_the_store_does_not_a
 }
 
 #[tokio::test]
-async fn a_carrier_is_handed_nothing_that_the_store_does_not_know_of() {
+async fn a_carrier_gets_only_messages_that_the_store_knows_of() {
     let broker = Broker::new();
     let (store, step) = (broker.store.clone(), ManualStep::Intended);
     let refused = trigger_with_notes(&broker, Unanswering { store, step, times: 1 }).await;
@@ -397,7 +397,7 @@ async fn a_carrier_is_handed_nothing_that_the_store_does_not_know_of() {
 }
 
 #[tokio::test]
-async fn two_who_repeat_a_run_at_once_hand_a_carrier_one_message() {
+async fn two_concurrent_repeats_of_a_run_publish_one_message() {
     let mut broker = Broker::new();
     let queue = Arc::clone(&broker.schedule.get("carried").unwrap().message.queue);
     let line = Line::new("carried".into(), NOW, Outcome::Dispatched(Kind::Manual));

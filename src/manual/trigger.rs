@@ -1,4 +1,4 @@
-//! One message, now.
+//! Sends one message now.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,62 +12,61 @@ use crate::pausing::PauseStatus;
 use crate::render::Renderer;
 use crate::schedule::{Kind, Schedule};
 
-/// What to send.
+/// A request to send one message.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Trigger {
     /// The entry's name.
     pub entry: String,
-    /// The slot that the message speaks of, RFC 3339 or wall time in the entry's zone; now if none.
+    /// The message's slot, RFC 3339 or wall time in the entry's zone; now if none.
     pub slot: Option<String>,
-    /// Instead of the entry's own.
+    /// The args to send instead of the entry's own.
     pub args: Option<Value>,
-    /// Instead of the entry's own.
+    /// The kwargs to send instead of the entry's own.
     pub kwargs: Option<Value>,
-    /// Instead of the entry's own.
+    /// The queue to send to instead of the entry's own.
     pub queue: Option<String>,
-    /// The message's id, which is also its run's: with one that was used before, nothing is sent a second
-    /// time. If none, a fresh one.
+    /// The message's id, and its run's: if it was used before, nothing is sent again. If none, a new one.
     pub id: Option<Uuid>,
     /// Who asks, for the journal.
     pub by: Option<String>,
-    /// Show the message, send nothing.
+    /// Whether to show the message and send nothing.
     pub dry_run: bool,
-    /// Ask for the result; refuse it if no worker would report it.
+    /// Whether to ask for the result; refused if no worker would report it.
     pub wants_result: bool,
 }
 
-/// What was sent, or would have been.
+/// The message that was sent, or would have been.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Triggered {
     /// The entry's name.
     pub entry: String,
-    /// The slot that the message speaks of, RFC 3339 in the entry's zone.
+    /// The message's slot, RFC 3339 in the entry's zone.
     pub slot: String,
     /// The same in UTC.
     pub slot_utc: String,
     /// The message's id.
     pub task_id: String,
-    /// Where it went.
+    /// The queue that it went to.
     pub queue: String,
-    /// The broker that the queue is on, without secrets; of a dry run, if one is named.
+    /// The queue's broker, without secrets; for a dry run, if one is named.
     pub broker: Option<String>,
     /// The exact message.
     pub message: String,
-    /// `false` for a dry run, and for what was sent before.
+    /// `false` for a dry run, and if it was sent before.
     pub sent: bool,
-    /// A message with this id was sent before, and this one was not.
+    /// Whether a message with this id was sent before, so that this one was not.
     pub sent_before: bool,
-    /// The pause of the entry, which keeps nothing from going that somebody asks for.
+    /// The pause of the entry, which does not stop manual messages.
     #[serde(default)]
     pub paused: Option<PauseStatus>,
 }
 
-/// Publishes the message, unless it is a dry run. `store` is where `broker` puts the messages of
-/// queues that are on no carrier.
+/// Publishes the message, unless it is a dry run. `broker` puts messages into `store`, except those of queues on
+/// carriers.
 ///
 /// # Errors
-/// When there is no such entry, the arguments do not fit, or the broker does not take it or does not
-/// answer.
+///
+/// When there is no such entry, the arguments are invalid, or the broker refuses the message or does not answer.
 pub async fn trigger(
     broker: &mut impl Publish,
     store: Option<&Broker>,

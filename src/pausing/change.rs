@@ -1,4 +1,4 @@
-//! Writes what is asked for.
+//! Writes the requested pauses.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::wanted::{Wanted, wanted};
-use super::{Answered, Asked, PauseStatus, SubjectAnswer};
+use super::wanted::{SubjectRequest, subject_requests};
+use super::{PauseStatus, Request, Response, SubjectAnswer};
 use crate::manual::Refused;
 use crate::queue::Via;
 use crate::schedule::pause::{AT_WRITE, Edit, Pause, Subject, at_write};
@@ -17,30 +17,29 @@ use crate::store::contract::{
     SubjectPauses,
 };
 
-/// So often it is written anew when others write the same subjects at the same time.
+/// The maximum number of attempts while others write the same subjects.
 const MAX_ATTEMPTS: usize = 20;
-/// A carrier takes no longer to say what became of a message, and its leader to record that.
-const CARRIERS_WITHIN: Duration = Duration::from_secs(6);
-/// Between two looks at what carriers are handed.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// So many further pauses are named.
+/// The longest time until a carrier has answered and its leader has recorded the outcome.
+const CARRIERS_TIMEOUT: Duration = Duration::from_secs(6);
+/// The time between two reads of the intents.
+const POLL_EVERY: Duration = Duration::from_millis(20);
+/// The maximum number of other pauses named.
 const MAX_NAMED: usize = 20;
 
-/// What one person asked for, on its way.
+/// One person's request, while it is carried out.
 struct Open<'a> {
-    asked: &'a Asked,
-    /// A change was sent and not answered: it may be written.
+    asked: &'a Request,
+    /// Whether a change was sent but not answered, so that it may be written.
     may_be_done: bool,
-    end: Option<Result<Answered, Refused>>,
+    end: Option<Result<Response, Refused>>,
 }
 
-/// Pauses and resumes as several people ask. That it holds on a carrier is to be waited for with
-/// [`wait_for_carriers`].
+/// Pauses and resumes for several people. After a pause, wait for carriers with [`wait_for_carriers`].
 pub async fn change<S: Store>(
     store: &Mutex<S>,
     schedule: &Schedule,
-    asked: &[Asked],
-) -> Vec<Result<Answered, Refused>> {
+    asked: &[Request],
+) -> Vec<Result<Response, Refused>> {
     let open = |asked| Open { asked, may_be_done: false, end: None };
     let mut all: Vec<Open<'_>> = asked.iter().map(open).collect();
     for _ in 0..MAX_ATTEMPTS {
@@ -72,14 +71,14 @@ impl Open<'_> {
     }
 }
 
-/// What is to be written for one of them.
+/// The part of a write that one request needs.
 struct Part {
-    /// Which.
+    /// The index of the request.
     index: usize,
     answers: Vec<(Subject, Option<Pause>, Option<Pause>, bool)>,
 }
 
-/// Writes once what can be written together; the rest stays open.
+/// Writes what can be written together; the other requests stay open.
 async fn write<S: Store>(
     store: &Mutex<S>,
     schedule: &Schedule,
@@ -89,20 +88,20 @@ async fn write<S: Store>(
     let (mut parts, mut request) = (Vec::new(), ChangePauses::default());
     let mut taken = HashSet::new();
     for (index, one) in all.iter_mut().enumerate().filter(|(_, one)| one.end.is_none()) {
-        let wanted = match wanted(one.asked, schedule, read) {
-            Ok(wanted) => wanted,
+        let requests = match subject_requests(one.asked, schedule, read) {
+            Ok(requests) => requests,
             Err(refused) => {
                 one.end = Some(Err(refused));
                 continue;
             }
         };
-        // One after the other where they mean the same.
-        let is_free = wanted.iter().all(|wanted| !taken.contains(&wanted.subject));
-        if !is_free || request.subjects.len() + wanted.len() > MAX_PAUSES_CHANGED {
+        // Requests for the same subject are written one after the other.
+        let is_free = requests.iter().all(|one| !taken.contains(&one.subject));
+        if !is_free || request.subjects.len() + requests.len() > MAX_PAUSES_CHANGED {
             continue;
         }
-        taken.extend(wanted.iter().map(|wanted| wanted.subject.clone()));
-        let answers = wanted.into_iter().map(|wanted| edit(wanted, read, &mut request)).collect();
+        taken.extend(requests.iter().map(|one| one.subject.clone()));
+        let answers = requests.into_iter().map(|one| edit(one, read, &mut request)).collect();
         parts.push(Part { index, answers });
     }
     let changes = !request.subjects.is_empty();
@@ -124,23 +123,22 @@ async fn write<S: Store>(
                     format!("more than {MAX_PAUSED} entries and tags would be paused; pause a tag");
                 one.end = Some(Err(Refused::NotChanged(text)));
             }
-            // What was written shows when it is read again.
+            // The next read shows whether it was written.
             Err(StoreError::Unanswered(_)) if !one.may_be_done => one.may_be_done = true,
             Err(error) => one.fail(error),
         }
     }
 }
 
-/// Adds a subject to what is written, if it changes. Gives the pauses before and after, and whether they
-/// differ.
+/// Adds a subject to the write if it changes. Returns the pauses before and after, and whether they differ.
 fn edit(
-    Wanted { subject, wish }: Wanted,
+    SubjectRequest { subject, request: asked }: SubjectRequest,
     read: &PausesRead,
     request: &mut ChangePauses,
 ) -> (Subject, Option<Pause>, Option<Pause>, bool) {
     let (pauses, etag) = read.of(&subject);
-    match wish.edit(pauses, read.now) {
-        // What is there and cannot be read is removed.
+    match asked.edit(pauses, read.now) {
+        // Removes what cannot be read.
         Edit::Unchanged(None) if read.is_unreadable(&subject) => {
             let nothing = SubjectPauses { subject: subject.clone(), pauses: Vec::new(), etag };
             request.subjects.push(nothing);
@@ -164,7 +162,7 @@ fn answer(
     replicated: Option<bool>,
     schedule: &Schedule,
     read: &PausesRead,
-) -> Answered {
+) -> Response {
     let shown = |subject: &Subject, pause: Pause| {
         let zone = match subject {
             Subject::Entry(name) => schedule.get(name).map(|entry| &*entry.zone),
@@ -173,7 +171,7 @@ fn answer(
         let pause = at_write(vec![pause], now).into_iter().next();
         pause.map(|pause| PauseStatus::new(subject, &pause, zone))
     };
-    let mut answered = Answered { replicated, ..Answered::default() };
+    let mut answered = Response { replicated, ..Response::default() };
     let mut named = HashSet::new();
     for (subject, before, after, changed) in answers {
         answered.subjects.push(SubjectAnswer {
@@ -208,13 +206,13 @@ fn answer(
     answered
 }
 
-/// After pausing, waits until carriers are handed nothing more of the entries; gives those of which a
-/// message may still go, when that takes too long.
+/// After a pause, waits until carriers publish none of the entries' messages any more. If that takes too long,
+/// returns the entries with a message that may still go.
 pub async fn wait_for_carriers<S: Store>(
     store: &Mutex<S>,
     schedule: &Schedule,
-    asked: &Asked,
-    answered: &Answered,
+    asked: &Request,
+    answered: &Response,
 ) -> Vec<String> {
     let forbids = |subject: &&SubjectAnswer| !asked.resume && subject.paused.is_some();
     let subjects = answered.subjects.iter().filter(forbids);
@@ -223,7 +221,7 @@ pub async fn wait_for_carriers<S: Store>(
     let carried = schedule.entries.iter().filter(|entry| entry.message.queue.via() != Via::Store);
     let theirs = carried.filter(|entry| subjects.iter().any(|subject| subject.covers(entry)));
     let mut left: Vec<Arc<str>> = theirs.map(|entry| Arc::clone(&entry.name)).collect();
-    let until = Instant::now() + CARRIERS_WITHIN;
+    let until = Instant::now() + CARRIERS_TIMEOUT;
     while !left.is_empty() {
         let looking = lock(store).open_intents(left.clone());
         if let Ok(open) = looking.await {
@@ -233,7 +231,7 @@ pub async fn wait_for_carriers<S: Store>(
             break;
         }
         if !left.is_empty() {
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_EVERY).await;
         }
     }
     left.iter().map(ToString::to_string).collect()

@@ -1,6 +1,6 @@
-//! Pausing and resuming, as somebody asks for it: what is meant, what is written, and when it holds.
+//! Pausing and resuming on request: what is meant, what is written, and when it is in force.
 //!
-//! [`change`] writes what several people ask for at once; a replica has one [`writer`] for all of them.
+//! [`change`] writes the requests of several people at once; a replica has one [`writer`] for all of them.
 
 mod change;
 mod wanted;
@@ -15,26 +15,26 @@ pub use self::change::{change, wait_for_carriers};
 use crate::schedule::pause::{Pause, Subject};
 use crate::schedule::{UnixMs, Zone};
 
-/// What somebody asks for.
+/// A request to pause or resume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Asked {
-    /// End pauses instead of beginning them.
+pub struct Request {
+    /// Whether to end pauses instead of beginning them.
     #[serde(skip)]
     pub resume: bool,
-    /// Entries, by name.
+    /// The names of entries.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
     /// The entries with one of these tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Every entry.
+    /// Whether every entry is meant.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-    /// Why.
+    /// The reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// When it ends by itself: RFC 3339, wall time in the entry's zone, or a length from now on.
+    /// When the pause ends by itself: RFC 3339, wall time in the entry's zone, or a length of time from now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// Who asks.
@@ -42,56 +42,55 @@ pub struct Asked {
     pub by: Option<String>,
 }
 
-/// What came of it.
+/// The result of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answered {
-    /// Each entry or tag that was named, or all.
+pub struct Response {
+    /// The result for each entry or tag that was named, or for all.
     pub subjects: Vec<SubjectAnswer>,
-    /// After resuming: other pauses that are in force, of the entries that were named, or of any after
-    /// resuming all. A few of them.
+    /// After a resume: the first few other pauses in force, of the named entries, or of any after resuming all.
     pub still_paused: Vec<PauseStatus>,
-    /// How many there are.
+    /// The number of other pauses in force.
     pub still_paused_count: usize,
-    /// After pausing: entries of which a message may still go, because a carrier may be taking it.
+    /// After a pause: entries with a message that may still go, because a carrier may be taking it.
     pub may_still_go: Vec<String>,
-    /// Whether another Redis server has the change, too; none where there is no other.
+    /// Whether another Redis server has the change, too; none if there is no other.
     pub replicated: Option<bool>,
 }
 
-/// What came of it for one entry or tag, or for all.
+/// The result for one entry or tag, or for all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectAnswer {
     /// `all`, `tag:NAME` or `entry:NAME`.
     pub subject: String,
-    /// `false`: it was so before.
+    /// `false`: nothing had to change.
     pub changed: bool,
-    /// The pause that was in force before.
+    /// The pause in force before.
     pub before: Option<PauseStatus>,
-    /// The pause that is in force now.
+    /// The pause in force now.
     pub paused: Option<PauseStatus>,
 }
 
-/// A pause, as it is shown.
+/// A pause as it is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PauseStatus {
     /// `all`, `tag:NAME` or `entry:NAME`.
     pub subject: String,
-    /// When it began: RFC 3339 in the entry's zone, where one entry is paused, else in UTC.
+    /// When it began: RFC 3339, in the entry's zone if one entry is paused, else in UTC.
     pub from: String,
     /// The same in UTC.
     pub from_utc: UnixMs,
-    /// When it ends; none: when somebody resumes.
+    /// When it ends; none if somebody has to resume.
     pub until: Option<String>,
     /// The same in UTC.
     pub until_utc: Option<UnixMs>,
     /// Who paused.
     pub by: Option<String>,
-    /// Why.
+    /// The reason.
     pub note: Option<String>,
 }
 
 impl PauseStatus {
-    /// A pause as those see it whose clock shows the zone's time.
+    /// Makes a pause's status, with times in the zone if there is one.
     #[must_use]
     pub fn new(subject: &Subject, pause: &Pause, zone: Option<&Zone>) -> PauseStatus {
         let shown = |at: UnixMs| zone.map_or_else(|| at.to_string(), |zone| zone.to_rfc3339(at));
@@ -106,7 +105,7 @@ impl PauseStatus {
         }
     }
 
-    /// Who, until when and why, in words.
+    /// Describes who paused, until when and why.
     #[must_use]
     pub fn in_words(&self) -> String {
         let mut text = match &self.until {
@@ -123,7 +122,7 @@ impl PauseStatus {
     }
 }
 
-/// A subject in words.
+/// Describes a subject in words.
 #[must_use]
 pub fn in_words(subject: &str) -> String {
     match subject.split_once(':') {

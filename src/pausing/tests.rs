@@ -1,4 +1,4 @@
-//! What people ask for, over a store in memory.
+//! Requests to pause, over a store in memory.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,9 +41,9 @@ fn world() -> World {
 }
 
 impl World {
-    async fn ask(&self, asked: Asked) -> Result<Answered, Refused> {
+    async fn ask(&self, asked: Request) -> Result<Response, Refused> {
         let by = Some("ann@host".to_owned());
-        change(&self.store, &self.schedule, &[Asked { by, ..asked }]).await.remove(0)
+        change(&self.store, &self.schedule, &[Request { by, ..asked }]).await.remove(0)
     }
 
     async fn in_force(&self) -> Vec<String> {
@@ -53,27 +53,27 @@ impl World {
     }
 }
 
-fn named(names: &[&str]) -> Asked {
-    Asked { entries: names.iter().map(ToString::to_string).collect(), ..Asked::default() }
+fn named(names: &[&str]) -> Request {
+    Request { entries: names.iter().map(ToString::to_string).collect(), ..Request::default() }
 }
 
-fn tag(name: &str) -> Asked {
-    Asked { tags: vec![name.to_owned()], ..Asked::default() }
+fn tag(name: &str) -> Request {
+    Request { tags: vec![name.to_owned()], ..Request::default() }
 }
 
-fn all() -> Asked {
-    Asked { all: true, ..Asked::default() }
+fn all() -> Request {
+    Request { all: true, ..Request::default() }
 }
 
-fn resume(asked: Asked) -> Asked {
-    Asked { resume: true, ..asked }
+fn resume(asked: Request) -> Request {
+    Request { resume: true, ..asked }
 }
 
-fn until(asked: Asked, until: &str) -> Asked {
-    Asked { until: Some(until.to_owned()), ..asked }
+fn until(asked: Request, until: &str) -> Request {
+    Request { until: Some(until.to_owned()), ..asked }
 }
 
-fn changed(answered: &Answered) -> Vec<(&str, bool, bool)> {
+fn changed(answered: &Response) -> Vec<(&str, bool, bool)> {
     let subjects = answered.subjects.iter();
     subjects.map(|one| (&*one.subject, one.changed, one.paused.is_some())).collect()
 }
@@ -99,11 +99,11 @@ async fn what_is_paused_twice_is_paused_once_and_what_is_resumed_twice_says_so()
 }
 
 #[tokio::test]
-async fn pausing_anew_moves_the_end_and_says_what_was_before() {
+async fn pausing_again_moves_the_end_and_reports_the_previous_pause() {
     let world = world();
     world.ask(until(named(&["seoul"]), "2h")).await.unwrap();
     let note = Some("longer\nthan thought".to_owned());
-    let answered = world.ask(Asked { note, ..named(&["seoul"]) }).await.unwrap();
+    let answered = world.ask(Request { note, ..named(&["seoul"]) }).await.unwrap();
     let [subject] = &answered.subjects[..] else { panic!("{answered:?}") };
     let before = subject.before.as_ref().unwrap();
     assert_eq!(before.until.as_deref(), Some("2027-01-01T11:00:00+09:00"));
@@ -112,12 +112,12 @@ async fn pausing_anew_moves_the_end_and_says_what_was_before() {
 }
 
 #[tokio::test]
-async fn what_keeps_entries_paused_after_resuming_is_said() {
+async fn other_pauses_in_force_after_resuming_are_reported() {
     let world = world();
     world.ask(all()).await.unwrap();
     world.ask(tag("night")).await.unwrap();
     world.ask(named(&["paris"])).await.unwrap();
-    let left = |answered: &Answered| {
+    let left = |answered: &Response| {
         let left = answered.still_paused.iter().map(|pause| pause.subject.clone());
         (left.collect::<Vec<_>>(), answered.still_paused_count)
     };
@@ -135,7 +135,7 @@ async fn what_keeps_entries_paused_after_resuming_is_said() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_refused_with_what_is_near() {
+async fn unknown_names_are_refused_with_a_suggestion() {
     let world = world();
     let near = |refused: Refused| refused.to_string();
     let refused = world.ask(named(&["seoul", "berlim"])).await.unwrap_err();
@@ -144,9 +144,9 @@ async fn what_does_not_exist_is_refused_with_what_is_near() {
     assert_eq!(near(refused), "no entry has the tag `nigth`; did you mean `night`?");
     let refused = world.ask(resume(tag("weekly reports"))).await.unwrap_err();
     assert_eq!(near(refused), "no entry has the tag `weekly reports`");
-    assert!(matches!(world.ask(Asked::default()).await, Err(Refused::Invalid(_))));
+    assert!(matches!(world.ask(Request::default()).await, Err(Refused::Invalid(_))));
     assert_eq!(world.in_force().await, [""; 0], "nothing of it is done");
-    // What has left the schedule can be resumed.
+    // Entries that have left the schedule can be resumed.
     world.ask(named(&["seoul"])).await.unwrap();
     let later = World { schedule: schedule([every("other", 60)]), ..world };
     let answered = later.ask(resume(named(&["seoul"]))).await.unwrap();
@@ -157,7 +157,7 @@ async fn what_does_not_exist_is_refused_with_what_is_near() {
 #[tokio::test]
 async fn an_end_is_an_instant_a_wall_time_or_a_length_and_to_come() {
     let world = world();
-    let end = async |asked: Asked, text: &str| {
+    let end = async |asked: Request, text: &str| {
         let answered =
             world.ask(until(asked, text)).await.map_err(|refused| refused.to_string())?;
         let ends = answered.subjects.iter().map(|one| one.paused.as_ref().unwrap().until_utc);
@@ -169,7 +169,7 @@ async fn an_end_is_an_instant_a_wall_time_or_a_length_and_to_come() {
     let instant = || vec!["2027-01-01T01:00:00Z".to_owned()];
     assert_eq!(end(tag("night"), "2027-01-01T10:00:00+09:00").await, Ok(instant()));
     assert_eq!(end(all(), "1h").await, Ok(instant()));
-    // Two names of one clock.
+    // Two names of the same clock.
     assert_eq!(end(tag("eu"), "2027-01-01 02:00").await, Ok(instant()));
     for (asked, text, why) in [
         (tag("night"), "2027-01-01 10:00", "the entries have several zones"),
@@ -209,7 +209,7 @@ async fn a_writer_gathers_what_comes_at_once_and_answers_everybody() {
     assert!(read.of(&"entry:seoul".parse().unwrap()).0.iter().all(|pause| !pause.is_in_force(NOW)));
 }
 
-/// A leader is handing a slot of the entry to a carrier.
+/// A leader that is publishing a slot of the entry on a carrier.
 struct Handing {
     store: MemoryStore,
     lease: Arc<str>,
@@ -232,7 +232,7 @@ async fn handing(store: &MemoryStore, entry: &Entry) -> Handing {
 }
 
 impl Handing {
-    /// The carrier has said what became of it.
+    /// The carrier has answered.
     async fn settle(&mut self, entry: &Entry) {
         let sequence = self.store.read().await.unwrap().sequence;
         let (fence, queue) = (Fence::after(&self.lease, sequence), Arc::clone(&self.queue));
@@ -253,13 +253,13 @@ fn carried(name: &str) -> Entry {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_is_answered_once_no_carrier_is_being_handed_anything_of_it() {
+async fn a_pause_is_answered_once_no_carrier_is_publishing_its_slots() {
     let store = MemoryStore::new("tests", || NOW);
     let entries = schedule([carried("a"), carried("b")]);
     let entry = entries.get("a").unwrap();
     let mut handing = handing(&store, entry).await;
     let pause_writer = PauseWriter::open(store);
-    let ask = |asked: Asked| {
+    let ask = |asked: Request| {
         let (answer, answered) = tokio::sync::oneshot::channel();
         pause_writer.ask(asked, Arc::clone(&entries), answer);
         async { answered.await.unwrap().unwrap() }
@@ -268,7 +268,7 @@ async fn a_pause_is_answered_once_no_carrier_is_being_handed_anything_of_it() {
     let mut waiting = std::pin::pin!(waiting);
     let second = Duration::from_secs(1);
     assert!(tokio::time::timeout(second, waiting.as_mut()).await.is_err());
-    // Others are not kept waiting, nor is who resumes.
+    // Other requests do not wait, nor does a resume.
     let begun = tokio::time::Instant::now();
     assert_eq!(ask(named(&["b"])).await.may_still_go, [""; 0]);
     assert!(begun.elapsed() < second / 10, "{:?}", begun.elapsed());
@@ -278,7 +278,7 @@ async fn a_pause_is_answered_once_no_carrier_is_being_handed_anything_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_a_carrier_says_nothing_a_pause_says_what_may_still_go() {
+async fn if_a_carrier_does_not_answer_a_pause_names_what_may_still_go() {
     let store = MemoryStore::new("tests", || NOW);
     let entries = schedule([carried("a"), carried("b"), every("c", 60)]);
     let _handing = handing(&store, entries.get("a").unwrap()).await;

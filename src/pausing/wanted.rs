@@ -1,51 +1,51 @@
-//! What is meant by what somebody asks for.
+//! Works out what a request means.
 
 use std::collections::BTreeSet;
 
-use super::Asked;
+use super::Request;
 use crate::config::{duration, instant};
 use crate::manual::{self, Refused};
-use crate::schedule::pause::{MAX_NOTE, Subject, Wish, fit_by, fit_note};
+use crate::schedule::pause::{MAX_NOTE, PauseRequest, Subject, sanitize_by, sanitize_note};
 use crate::schedule::{Entry, Schedule, UnixMs};
 use crate::store::contract::{MAX_PAUSES_CHANGED, PausesRead};
 
-/// What is wanted of one subject.
+/// A request's meaning for one subject.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct SubjectRequest {
     pub(super) subject: Subject,
-    pub(super) wish: Wish,
+    pub(super) request: PauseRequest,
 }
 
-/// What is asked for, subject by subject.
-pub(super) fn wanted(
-    asked: &Asked,
+/// Splits a request into its subjects.
+pub(super) fn subject_requests(
+    asked: &Request,
     schedule: &Schedule,
     read: &PausesRead,
-) -> Result<Vec<Wanted>, Refused> {
+) -> Result<Vec<SubjectRequest>, Refused> {
     let subjects = subjects(asked, schedule, read)?;
     if asked.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
         return Err(Refused::Invalid(format!("--note: a note has at most {MAX_NOTE} bytes")));
     }
-    let wanted = |subject: Subject| {
+    let of_subject = |subject: Subject| {
         if asked.resume {
-            return Ok(Wanted { subject, wish: Wish::Resume });
+            return Ok(SubjectRequest { subject, request: PauseRequest::Resume });
         }
         let until = asked.until.as_deref();
         let until = until.map(|text| end(text, &subject, schedule, read.now)).transpose()?;
-        let by = asked.by.as_deref().and_then(fit_by);
-        let note = asked.note.as_deref().and_then(fit_note);
-        Ok(Wanted { subject, wish: Wish::Pause { until, by, note } })
+        let by = asked.by.as_deref().and_then(sanitize_by);
+        let note = asked.note.as_deref().and_then(sanitize_note);
+        Ok(SubjectRequest { subject, request: PauseRequest::Pause { until, by, note } })
     };
-    subjects.into_iter().map(wanted).collect()
+    subjects.into_iter().map(of_subject).collect()
 }
 
-/// Each once, in the order in which they are named.
+/// The subjects in the order in which they are named, each once.
 fn subjects(
-    asked: &Asked,
+    asked: &Request,
     schedule: &Schedule,
     read: &PausesRead,
 ) -> Result<Vec<Subject>, Refused> {
-    // What has left the schedule can be resumed.
+    // Entries and tags that have left the schedule can be resumed.
     let is_left = |subject: &Subject| {
         let (pauses, _) = read.of(subject);
         let is_paused = pauses.iter().any(|pause| pause.is_in_force(read.now));
@@ -86,7 +86,7 @@ fn tags(entry: &Entry) -> impl Iterator<Item = &str> {
     entry.about.iter().flat_map(|about| &about.tags).map(|tag| &**tag)
 }
 
-/// When a pause ends by itself.
+/// Reads when a pause ends by itself.
 fn end(text: &str, subject: &Subject, schedule: &Schedule, now: UnixMs) -> Result<UnixMs, Refused> {
     let invalid = |why: String| Refused::Invalid(format!("--until: {why}"));
     let until = match duration::parse(text) {
@@ -99,7 +99,7 @@ fn end(text: &str, subject: &Subject, schedule: &Schedule, now: UnixMs) -> Resul
     Ok(until)
 }
 
-/// The instant at which the clock of the entries' zone shows that time.
+/// Reads a wall time as an instant in the entries' zone.
 fn wall_time(text: &str, subject: &Subject, schedule: &Schedule) -> Result<UnixMs, String> {
     let covered = schedule.entries.iter().filter(|entry| subject.covers(entry));
     let mut zones = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! Writes the pauses that people ask a replica for. It has a store of its own, so that neither a busy loop nor a
-//! slow answer holds anything up, and gathers requests for a moment to write them together.
+//! Writes the pauses that people request from a replica. It has its own store, so that neither a busy loop nor a
+//! slow answer delays it, and gathers requests for a moment to write them together.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
-use super::{Answered, Asked, change, wait_for_carriers};
+use super::{Request, Response, change, wait_for_carriers};
 use crate::manual::Refused;
 use crate::schedule::Schedule;
 use crate::store::contract::Store;
 
-/// What comes within so long is written at once.
-const GATHER: Duration = Duration::from_millis(10);
-/// At most so much of it.
+/// Requests that arrive within this time are written together.
+const GATHER_TIME: Duration = Duration::from_millis(10);
+/// The maximum number of requests written together.
 const MAX_GATHERED: usize = 100;
 
 /// A handle of the writer.
@@ -24,18 +24,18 @@ pub struct PauseWriter {
     changed: watch::Receiver<u64>,
 }
 
-/// Receives what came of it.
-pub type Answer = oneshot::Sender<Result<Answered, Refused>>;
+/// Receives the result.
+pub type Answer = oneshot::Sender<Result<Response, Refused>>;
 
 #[derive(Debug)]
 struct Job {
-    asked: Asked,
+    asked: Request,
     schedule: Arc<Schedule>,
     answer: Answer,
 }
 
 impl PauseWriter {
-    /// Answers from now on, in a task of its own, until the last handle is gone.
+    /// Starts a task that answers requests until the last handle is dropped.
     pub fn open(store: impl Store) -> PauseWriter {
         let (jobs, asked) = mpsc::unbounded_channel();
         let (writes, changed) = watch::channel(0);
@@ -43,13 +43,13 @@ impl PauseWriter {
         PauseWriter { jobs, changed }
     }
 
-    /// Pauses or resumes entries of this schedule. It is answered once that holds.
-    pub fn ask(&self, asked: Asked, schedule: Arc<Schedule>, answer: Answer) {
-        // Once the task has ended, the answer is dropped.
+    /// Pauses or resumes entries of this schedule. The answer comes once the change is in force.
+    pub fn ask(&self, asked: Request, schedule: Arc<Schedule>, answer: Answer) {
+        // If the task has ended, the answer is dropped.
         let _ = self.jobs.send(Job { asked, schedule, answer });
     }
 
-    /// Comes back when something was written here since the last call.
+    /// Waits until something has been written here since the last call.
     pub async fn changed(&mut self) {
         if self.changed.changed().await.is_err() {
             std::future::pending().await
@@ -64,19 +64,19 @@ async fn serve<S: Store>(
 ) {
     let store = Arc::new(Mutex::new(store));
     while let Some(first) = asked.recv().await {
-        sleep(GATHER).await;
+        sleep(GATHER_TIME).await;
         let mut jobs = vec![first];
         while jobs.len() < MAX_GATHERED
             && let Ok(job) = asked.try_recv()
         {
             jobs.push(job);
         }
-        let wishes: Vec<Asked> = jobs.iter().map(|job| job.asked.clone()).collect();
+        let wishes: Vec<Request> = jobs.iter().map(|job| job.asked.clone()).collect();
         let Some(schedule) = jobs.last().map(|job| Arc::clone(&job.schedule)) else { continue };
         let done = change(&store, &schedule, &wishes).await;
         writes.send_modify(|count| *count += 1);
         for (job, done) in jobs.into_iter().zip(done) {
-            // Others need not wait for its carriers.
+            // Other requests need not wait for this one's carriers.
             let store = Arc::clone(&store);
             tokio::spawn(async move {
                 let answer = hold(&store, &job, done).await;
@@ -86,12 +86,12 @@ async fn serve<S: Store>(
     }
 }
 
-/// Waits until a pause holds on carriers, too.
+/// Waits until a pause is in force on carriers, too.
 async fn hold<S: Store>(
     store: &Mutex<S>,
     job: &Job,
-    done: Result<Answered, Refused>,
-) -> Result<Answered, Refused> {
+    done: Result<Response, Refused>,
+) -> Result<Response, Refused> {
     let mut answered = done?;
     answered.may_still_go = wait_for_carriers(store, &job.schedule, &job.asked, &answered).await;
     Ok(answered)

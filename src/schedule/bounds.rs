@@ -1,4 +1,4 @@
-//! What narrows a timing: a first and a last instant, and days that are left out.
+//! The bounds of a timing: a first and a last instant, and excluded days.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,26 +8,26 @@ use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
 const INSTANT: Duration = Duration::from_millis(1);
-/// A timing of which so many slots in a row are left out, not counting those of one run of days, is
-/// taken to have no other: at one a week that is twenty years.
-const MOST_LEFT_OUT: usize = 1000;
+/// After this many excluded slots in a row, not counting those of one run of days, a timing is taken to have no
+/// others: at one a week that is twenty years.
+const MAX_EXCLUDED: usize = 1000;
 
-/// What narrows a timing.
+/// The bounds of a timing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// No slot is earlier.
     pub start: Option<UnixMs>,
     /// No slot is later.
     pub end: Option<UnixMs>,
-    /// No slot is on one of these days, by the zone's clock at the slot. Calendars are shared by
-    /// the entries that name them.
+    /// No slot is on one of these days, by the zone's clock at the slot. Entries that name the same calendar
+    /// share it.
     pub except: Vec<Arc<Except>>,
 }
 
 impl Bounds {
-    /// The first slot later than `after` of those that `timing` gives.
+    /// The first slot of `timing` later than `after` that the bounds allow.
     ///
-    /// However long a run of days is left out, it costs one step.
+    /// A run of excluded days costs one step, however long it is.
     pub(super) fn next(
         &self,
         zone: &Zone,
@@ -35,7 +35,7 @@ impl Bounds {
         timing: impl Fn(UnixMs) -> Option<UnixMs>,
     ) -> Option<UnixMs> {
         let mut after = self.first_after(after);
-        for _ in 0..MOST_LEFT_OUT {
+        for _ in 0..MAX_EXCLUDED {
             let slot = timing(after).filter(|slot| self.end.is_none_or(|end| *slot <= end))?;
             if self.except.is_empty() {
                 return Some(slot);
@@ -45,13 +45,13 @@ impl Bounds {
             if free == day {
                 return Some(slot);
             }
-            // Where the clock is set back over midnight a day begins twice.
+            // If the clock is set back over midnight, a day begins twice.
             after = slot.max(zone.day_begins(free) - INSTANT);
         }
         None
     }
 
-    /// The first day at or after `day` that nothing leaves out.
+    /// The first day at or after `day` that is not excluded.
     fn free_from(&self, mut day: i64) -> Option<i64> {
         loop {
             let free = self.except.iter().try_fold(day, |day, except| except.free_from(day))?;
@@ -62,8 +62,8 @@ impl Bounds {
         }
     }
 
-    /// `after`, or the instant before the start. Where days are left out there is nothing before 1970:
-    /// the calendar does not reach back to where time begins.
+    /// `after`, or the instant before the start. With excluded days there is nothing before 1970: the calendar
+    /// does not reach the beginning of time.
     pub(super) fn first_after(&self, after: UnixMs) -> UnixMs {
         let first = if self.except.is_empty() { UnixMs::MIN } else { UnixMs(0) };
         let first = self.start.map_or(first, |start| start.max(first));
@@ -75,7 +75,7 @@ impl Bounds {
         self.end.map_or(until, |end| until.min(end))
     }
 
-    /// What decides the slots, the same for every way of writing it. Begins with a blank.
+    /// The bounds in canonical form, the same for every way of writing them. Begins with a space.
     pub(super) fn canonical(&self, zone: &Zone) -> String {
         let start = self.start.map(|start| format!(" from {}", start.0));
         let end = self.end.map(|end| format!(" until {}", end.0));

@@ -58,7 +58,7 @@ pub(super) fn month_length(year: u32, month: u32) -> u32 {
     if month == 2 {
         return if is_leap(year) { 29 } else { 28 };
     }
-    // Long and short months take turns, with a second start in August.
+    // Long and short months alternate, with a second start in August.
     30 | (month ^ month >> 3)
 }
 

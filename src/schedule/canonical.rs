@@ -1,8 +1,8 @@
-//! Reads timings back from their canonical forms, so that what was due by a timing which is in no
-//! schedule file any more can still be counted.
+//! Reads timings back from their canonical form, so that slots due by a timing that is no longer in any schedule
+//! file can still be counted.
 //!
-//! A form ends with what narrows the timing; days that are left out stand in it as a hash only.
-//! Whatever is not wholly understood is unreadable: a newer version wrote it, or somebody by hand.
+//! The bounds are at the end of the form; excluded days are only there as a hash. A form that is not wholly
+//! understood is unreadable: a newer version wrote it, or somebody edited it.
 
 use std::num::NonZeroU32;
 use std::str::{FromStr, Split};
@@ -21,26 +21,26 @@ use super::timing::Timing;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
-/// Finds a zone by its name.
+/// Finds a zone by name.
 pub type FindZone<'a> = &'a dyn Fn(&str) -> Option<Arc<Zone>>;
 
-/// What a canonical form says.
+/// A timing read from its canonical form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FormerTiming {
     /// The timing.
     pub timing: Timing,
-    /// The zone that it and the bounds read.
+    /// The zone that the timing and the bounds use.
     pub zone: Arc<Zone>,
-    /// What narrows it, but for days that are left out.
+    /// The bounds, without excluded days.
     pub bounds: Bounds,
-    /// The hash of the days that are left out.
+    /// The hash of the excluded days.
     pub except: Option<Uuid>,
-    /// So many slots are dispatched.
+    /// The maximum number of dispatched slots.
     pub limit: Option<NonZeroU32>,
 }
 
 impl FormerTiming {
-    /// Reads a canonical form; `None` when it is not understood, or its zone is not known.
+    /// Reads a canonical form; `None` if it is not understood, or its zone is unknown.
     #[must_use]
     pub fn read(form: &str, find_zone: FindZone<'_>) -> Option<FormerTiming> {
         let mut words = Form::of(form);
@@ -69,7 +69,7 @@ impl FormerTiming {
         Some(FormerTiming { timing, zone, bounds, except, limit })
     }
 
-    /// The bounds, if nothing is left out or it is the days that are given; and whether that is so.
+    /// The bounds with `days` excluded, if these are the days of the form; and whether they are.
     #[must_use]
     pub fn bounds_with(&self, days: Option<&[Arc<Except>]>) -> (Option<Box<Bounds>>, bool) {
         let mut bounds = self.bounds.clone();
@@ -97,7 +97,7 @@ fn timing(words: &mut Form<'_>) -> Option<Timing> {
     })
 }
 
-/// The words of a form, which single blanks part; some may be empty.
+/// The words of a form, separated by single spaces; some may be empty.
 pub(super) struct Form<'a> {
     words: std::iter::Peekable<Split<'a, char>>,
 }
@@ -115,7 +115,7 @@ impl<'a> Form<'a> {
         self.words.peek().copied()
     }
 
-    /// That very word.
+    /// Reads exactly this word.
     pub(super) fn literal(&mut self, word: &str) -> Option<()> {
         self.words.next_if(|next| *next == word).map(|_| ())
     }
@@ -124,30 +124,30 @@ impl<'a> Form<'a> {
         self.next()?.parse().ok()
     }
 
-    /// Within the years that a slot can have.
+    /// Reads an instant within the years that a slot can have.
     pub(super) fn instant(&mut self) -> Option<UnixMs> {
         instant(self.next()?)
     }
 
-    /// Bits in hexadecimal, of those of `all`; at least one.
+    /// Reads hexadecimal bits, a subset of `all`; at least one.
     pub(super) fn mask(&mut self, all: u64) -> Option<u64> {
         mask(self.next()?, all).filter(|mask| *mask != 0)
     }
 }
 
-/// Milliseconds, within the years that a slot can have.
+/// Reads milliseconds, within the years that a slot can have.
 pub(super) fn instant(text: &str) -> Option<UnixMs> {
     const END_MS: i64 = 253_402_300_800_000;
     let ms = text.parse().ok().filter(|ms: &i64| (-END_MS..=END_MS).contains(ms));
     ms.map(UnixMs)
 }
 
-/// Bits in hexadecimal, of those of `all`.
+/// Reads hexadecimal bits, a subset of `all`.
 pub(super) fn mask(text: &str, all: u64) -> Option<u64> {
     u64::from_str_radix(text, 16).ok().filter(|mask| mask & !all == 0)
 }
 
-/// What stands between commas, of which there are at most `max`; nothing at all is an empty list.
+/// Reads a comma-separated list of at most `max` items; an empty text is an empty list.
 pub(super) fn list<T>(text: &str, max: usize, item: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     if text.is_empty() {
         return Some(Vec::new());

@@ -1,4 +1,4 @@
-//! What a change of its zone's clock has to do with a slot, for people to read.
+//! How a change of its zone's clock affects a slot, in words for people.
 
 use std::fmt;
 
@@ -9,41 +9,41 @@ use super::entry::Entry;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
-/// No clock is set back by more, except once, over the date line.
+/// No clock is set back by more than this, except once, over the date line.
 const DAY_S: i64 = 86_400;
 
-/// A change of the clock that a slot was touched by.
+/// A clock change that affects a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockChange {
     kind: Kind,
-    /// The first reading that is jumped over or shown twice.
+    /// The first reading that is skipped or shown twice.
     from: DateTime,
-    /// The first one after it that is neither.
+    /// The first later reading that is neither.
     to: DateTime,
-    /// On the zone's calendar.
+    /// The slot's date by the zone's calendar.
     slot_day: Date,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The clock jumped over readings of the entry: this slot is made up for them, or the first one
-    /// after those that do not exist.
+    /// The clock skipped readings of the entry: this slot makes up for them, or is the first one after those
+    /// that do not exist.
     Gap,
     /// The clock shows the slot's reading for the first of two times.
     FirstTime,
-    /// It was shown before.
+    /// The clock shows the slot's reading for the second time.
     SecondTime,
 }
 
 impl ClockChange {
-    /// The change that the entry's slot was touched by, if any.
+    /// The clock change that affects the entry's slot, if any.
     #[must_use]
     pub fn at(entry: &Entry, slot: UnixMs) -> Option<ClockChange> {
         let (zone, slot_s) = (&entry.zone, slot.0.div_euclid(1000));
-        let index = zone.stretch_at(slot_s);
-        let stretch = zone.stretch(index);
-        let reading = slot_s + i64::from(stretch.offset);
-        let (start, fresh) = (stretch.wall_start(), stretch.wall_fresh());
+        let index = zone.segment_at(slot_s);
+        let segment = zone.segment(index);
+        let reading = slot_s + i64::from(segment.offset);
+        let (start, fresh) = (segment.wall_start(), segment.wall_fresh());
         let change = |kind, from, to| {
             let slot_day = show(reading).date();
             Some(ClockChange { kind, from: show(from), to: show(to), slot_day })
@@ -51,15 +51,15 @@ impl ClockChange {
         if reading < fresh {
             return change(Kind::SecondTime, start, fresh);
         }
-        // A clock that has come to rest ends far later, and has no next stretch.
-        if stretch.end - slot_s <= DAY_S {
-            let back_to = zone.stretch(index + 1).wall_start();
+        // A clock that has stopped changing ends far later, and has no next segment.
+        if segment.end - slot_s <= DAY_S {
+            let back_to = zone.segment(index + 1).wall_start();
             if back_to <= reading {
-                return change(Kind::FirstTime, back_to, stretch.wall_end());
+                return change(Kind::FirstTime, back_to, segment.wall_end());
             }
         }
-        let is_first = || next_after(entry, zone, stretch.start) == Some(slot);
-        // Within a zone without changes every reading is an instant.
+        let is_first = || next_after(entry, zone, segment.start) == Some(slot);
+        // In a zone without changes every reading is an instant.
         let first_reading = || next_after(entry, &Zone::utc(), fresh);
         let is_touched =
             || first_reading().is_some_and(|reading| reading < UnixMs::from_secs(start));
@@ -79,8 +79,7 @@ fn show(reading_s: i64) -> DateTime {
     Offset::UTC.to_datetime(UnixMs::from_secs(reading_s).to_jiff())
 }
 
-/// `after the gap 02:00–03:00`, `repeated 01:00–02:00, first time`; with the date unless it is the
-/// slot's.
+/// Shows `after the gap 02:00–03:00`, `repeated 01:00–02:00, first time`; with the date if it is not the slot's.
 impl fmt::Display for ClockChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (from, to) = (self.from, self.to);
@@ -101,7 +100,7 @@ impl fmt::Display for ClockChange {
     }
 }
 
-/// Hours and minutes, and seconds if there are any.
+/// Shows hours and minutes, and seconds if there are any.
 struct Clock(Time);
 
 impl fmt::Display for Clock {
@@ -124,7 +123,7 @@ mod tests {
     use crate::schedule::rrule::Rrule;
     use crate::schedule::sample::{cron, entry, every, zone};
 
-    /// Reading and note of the slots from `from` on; days are left out of the readings.
+    /// Checks readings and notes of the slots from `from` on; readings are without days.
     #[track_caller]
     fn check(mut entry: Entry, zone_name: &str, from: &str, expected: &[(&str, &str)]) {
         entry.zone = Arc::new(zone(zone_name));
@@ -149,7 +148,7 @@ mod tests {
         let gap = "after the gap 02:00–03:00";
         let days = [("02:30-05:00", ""), ("03:00-04:00", gap), ("02:30-04:00", "")];
         check(cron("a", "30 2 * * *"), NY, "2027-03-13T00:00", &days);
-        // A reading of its own right after the gap is nothing special.
+        // A matching reading right after the gap is nothing special.
         check(cron("a", "0 3 * * *"), NY, "2027-03-14T00:00", &[("03:00-04:00", "")]);
         // Two readings, one of them in the gap, make one slot.
         check(cron("a", "0 2,3 * * *"), NY, "2027-03-14T00:00", &[("03:00-04:00", gap)]);
@@ -206,7 +205,7 @@ mod tests {
             ("02:00+00:00", ""),
         ];
         check(cron("a", "0 * * * *"), LONDON, "2027-10-31T00:00", &hours);
-        // What counts real time is shown twice, too, though no change moves it.
+        // Intervals of real time are shown twice, too, though no change moves them.
         check(every("a", 3600), LONDON, "2027-10-31T00:00", &hours);
         check(
             every("a", 3600),
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_at_rest_changes_nothing() {
+    fn a_clock_that_has_stopped_changing_changes_nothing() {
         check(cron("a", "0 3 * * *"), "Asia/Seoul", "2027-03-14T00:00", &[("03:00+09:00", ""); 3]);
         check(cron("a", "0 3 * * *"), "UTC", "9999-12-29T00:00", &[("03:00+00:00", "")]);
     }

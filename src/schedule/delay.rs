@@ -1,8 +1,8 @@
-//! How long after its slot a message is due: `jitter` and `spread`, without a clock or a die.
+//! `jitter` and `spread`: how long after its slot a message is due, without a clock or random numbers.
 //!
-//! A delay is a share, from 0 to below 1, of a window; the window is cut short at the entry's next
-//! slot. So messages never come early, never change their order, and every replica knows the same
-//! moment. The slot itself, which is the message's identity, stays where it is.
+//! A delay is a share, from 0 to below 1, of a window that is cut off at the entry's next slot. So messages
+//! never come early and never change their order, and every replica computes the same time. The slot itself,
+//! which is the message's identity, does not move.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::unix_ms::UnixMs;
 
-/// A month or so: what waits longer is another schedule.
-pub const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+/// The longest window, about a month: a longer wait is another schedule.
+pub const MAX_WINDOW: Duration = Duration::from_secs(31 * 86_400);
 
-/// Drawn once; changing it would move every message with a jitter.
+/// A random constant; changing it would move every message with a jitter.
 const ROOT: Uuid = Uuid::from_u128(0x6a3f_52d8_0be1_5c94_b7a6_19e4_83cd_f05b);
 
 /// How long after its slot a message is due.
@@ -26,14 +26,14 @@ pub struct Delay {
 }
 
 impl Delay {
-    /// Another moment of the window for each slot; at most [`LONGEST`].
+    /// A different time in the window for each slot; the window is at most [`MAX_WINDOW`].
     #[must_use]
     pub fn jitter(window: Duration) -> Delay {
         Delay { window_ms: bounded_ms(window), share: None }
     }
 
-    /// The same moment for all slots: place `index` of `count` that divide the window, which is at
-    /// most [`LONGEST`].
+    /// The same time for all slots: place `index` of `count` that divide the window, which is at most
+    /// [`MAX_WINDOW`].
     #[must_use]
     pub fn spread(window: Duration, index: usize, count: usize) -> Delay {
         // Rounded up, so that whole milliseconds stay whole.
@@ -42,20 +42,19 @@ impl Delay {
         Delay { window_ms: bounded_ms(window), share: Some(share) }
     }
 
-    /// No message is due later than so long after its slot.
+    /// The longest delay.
     #[must_use]
     pub fn window(&self) -> Duration {
         Duration::from_millis(self.window_ms.into())
     }
 
-    /// Whether the moment is the same for all slots.
+    /// Whether the delay is the same for all slots.
     #[must_use]
     pub fn is_spread(&self) -> bool {
         self.share.is_some()
     }
 
-    /// When the message of the entry's `slot` is due; before `next`, the slot after it, if there is
-    /// one.
+    /// When the message of the entry's `slot` is due; always before `next`, the slot after it, if there is one.
     #[must_use]
     pub fn due(&self, entry: &str, slot: UnixMs, next: Option<UnixMs>) -> UnixMs {
         let gap_ms = next.map_or(i64::MAX, |next| next.0.saturating_sub(slot.0));
@@ -66,8 +65,8 @@ impl Delay {
 }
 
 fn bounded_ms(window: Duration) -> u32 {
-    // LONGEST is less than 2^32 ms.
-    u32::try_from(window.min(LONGEST).as_millis()).unwrap_or(u32::MAX)
+    // MAX_WINDOW is less than 2^32 ms.
+    u32::try_from(window.min(MAX_WINDOW).as_millis()).unwrap_or(u32::MAX)
 }
 
 fn hashed_share(entry: &str, slot: UnixMs) -> u32 {
@@ -86,7 +85,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn the_jitter_of_a_slot_is_fixed_for_ever() {
+    fn the_jitter_of_a_slot_never_changes() {
         let due = |entry, slot| Delay::jitter(MINUTE).due(entry, UnixMs(slot), None).0 - slot;
         assert_eq!(due("nightly", 1_700_000_000_000), 22_572);
         assert_eq!(due("nightly", 1_700_000_060_000), 39_163);

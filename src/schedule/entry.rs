@@ -1,4 +1,4 @@
-//! One named item of a schedule, checked: nothing in it can be missing or invalid.
+//! Entries: the checked named items of a schedule, in which nothing can be missing or invalid.
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
@@ -16,7 +16,7 @@ use super::unix_ms::UnixMs;
 use super::zone::Zone;
 use crate::queue::Queue;
 
-/// When to send which task to which queue.
+/// A named item of a schedule: when to send which task to which queue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Unique over all schedule files; the identity under which progress is kept.
@@ -25,23 +25,23 @@ pub struct Entry {
     pub timing: Timing,
     /// The zone whose clock `timing` reads.
     pub zone: Arc<Zone>,
-    /// What narrows `timing`; `None`: nothing.
+    /// The bounds of `timing`; `None`: it has none.
     pub bounds: Option<Box<Bounds>>,
-    /// How long after its slot a message is due; `None`: not at all.
+    /// The delay of its messages; `None`: they are due at the slot.
     pub delay: Option<Box<Delay>>,
     /// What is sent, with templates as they are written.
     pub message: Message,
     /// The templates in `message`; `None` when there are none.
     pub templates: Option<Box<Templates>>,
-    /// What happens to slots that nobody sent in time.
+    /// What to do with missed slots.
     pub catch_up: CatchUp,
-    /// How old a slot may be and still be sent, counted from its due time.
+    /// How long after its due time a slot may still be sent.
     pub within: Duration,
     /// `false`: shown in listings, never sent.
     pub enabled: bool,
-    /// For people; not used otherwise.
+    /// Notes for people.
     pub about: Option<Box<About>>,
-    /// What a slot must meet to be sent when it is due.
+    /// Conditions for a due slot to be sent.
     pub guards: Guards,
 }
 
@@ -51,49 +51,49 @@ const _: () = assert!(size_of::<Entry>() <= 160);
 /// Conditions that the broker checks in the step in which it publishes and records a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Guards {
-    /// So many slots of one life are dispatched; then the entry is done.
+    /// The maximum number of dispatched slots of one registration; then the entry is done.
     pub limit: Option<NonZeroU32>,
-    /// A slot is skipped while the queue holds so many messages or more, of all priorities.
+    /// A slot is skipped while the queue has this many messages or more, of all priorities.
     pub max_queued: Option<NonZeroU32>,
-    /// A slot is skipped while the task of the last one that was dispatched runs, as far as its
-    /// workers tell, until so many milliseconds after that was sent; `None`: tasks may overlap.
+    /// A slot is skipped while the last dispatched slot's task runs, as far as its workers report, until this
+    /// many milliseconds after it was sent; `None`: tasks may overlap.
     pub overlap: Option<NonZeroU32>,
 }
 
 impl Guards {
-    /// How many slots of a life that has dispatched `sent` may still be; `MAX` without a limit.
+    /// The number of slots left for a registration that has dispatched `sent`; `MAX` without a limit.
     #[must_use]
     pub fn remaining(self, sent: u64) -> u64 {
         self.limit.map_or(u64::MAX, |limit| u64::from(limit.get()).saturating_sub(sent))
     }
 }
 
-/// What the schedule file says for readers only.
+/// The parts of the schedule file that are for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
     /// Free text.
     pub description: Option<Box<str>>,
     /// Labels to select entries by.
     pub tags: Vec<Box<str>>,
-    /// Of a crontab line with hashes, the line that it stands for.
+    /// For a crontab line with hashes, the line that it stands for.
     pub resolved: Option<Box<str>>,
 }
 
 impl About {
-    /// Boxed, if it says anything.
+    /// Boxes it, if it is not empty.
     pub(crate) fn some(self) -> Option<Box<About>> {
         (self != About::default()).then(|| Box::new(self))
     }
 }
 
-/// What an entry sends: its own arguments, and a call that it may share with other entries.
+/// The message that an entry sends: its own arguments, and a call that it may share with other entries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// A JSON array, as compact text.
     pub args: Arc<str>,
     /// A JSON object, as compact text.
     pub kwargs: Arc<str>,
-    /// The rest; its fields are the message's own. There may be a million messages, and few different calls.
+    /// The rest. There may be a million messages, and few different calls.
     pub call: Arc<Call>,
 }
 
@@ -111,29 +111,29 @@ impl DerefMut for Message {
     }
 }
 
-/// What is called, where, and how.
+/// The task to run, on which queue, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// The task's registered name.
     pub task: Arc<str>,
-    /// Where a worker takes it from.
+    /// The queue that a worker takes it from.
     pub queue: Arc<Queue>,
     /// A JSON object with the user's own headers, as compact text; `None` when there are none.
     pub headers: Option<Arc<str>>,
-    /// 0 to 255, as the worker kind reads it.
+    /// 0 to 255; the worker kind decides on the meaning.
     pub priority: Option<u8>,
-    /// Where an AMQP broker is to route it, if not where its queue says.
+    /// How an AMQP broker routes it, if not by its queue's settings.
     pub route: Option<Box<Route>>,
     /// How long the message may wait for a worker.
     pub expires: Option<Expires>,
-    /// Settings of the worker kind; `None` when all are left to the worker.
+    /// Settings of the worker kind; `None` leaves all to the worker.
     pub options: Option<Box<Options>>,
-    /// Whether the worker is to keep the task's result, unless the options say otherwise.
+    /// Whether the worker should keep the task's result, unless the options say otherwise.
     pub wants_result: bool,
 }
 
 impl Call {
-    /// A call that says nothing but what it must.
+    /// Creates a call with defaults.
     #[must_use]
     pub fn new(task: impl Into<Arc<str>>, queue: Arc<Queue>) -> Call {
         Call {
@@ -149,7 +149,7 @@ impl Call {
     }
 }
 
-/// A message's own way through an AMQP broker.
+/// A message's own route through an AMQP broker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// The exchange, if not the queue's.
@@ -158,10 +158,10 @@ pub struct Route {
     pub routing_key: Option<Box<str>>,
 }
 
-/// Lifetime of a message, counted from the slot's due time.
+/// A message's lifetime, counted from the slot's due time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expires {
-    /// A fixed length.
+    /// A fixed duration.
     After(Duration),
     /// Until the entry's next slot.
     Next,
@@ -183,7 +183,7 @@ pub enum Options {
 }
 
 impl Options {
-    /// The word for the kind of worker that they are for.
+    /// The name of the worker kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -196,7 +196,7 @@ impl Options {
     }
 }
 
-/// `options:` of an entry on an RQ queue. Lengths are in seconds, -1 is for ever.
+/// `options:` of an entry on an RQ queue. Times are in seconds, -1 is forever.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RqOptions {
     /// How long the job may run; `None`: 180 s, RQ's own default.
@@ -205,18 +205,18 @@ pub struct RqOptions {
     pub result_ttl: Option<i32>,
     /// How long a failed job is kept; `None`: a year.
     pub failure_ttl: Option<i32>,
-    /// How often a job that fails is run again; `None`: not at all.
+    /// How many times a failed job is retried; `None`: not at all.
     pub retry: Option<u32>,
-    /// How long to wait before each retry; the last length holds for all further ones.
+    /// The wait before each retry; the last one also applies to all further retries.
     pub retry_intervals: Vec<i32>,
-    /// What dashboards show; `None`: the call.
+    /// The text in dashboards; `None`: the call.
     pub description: Option<Box<str>>,
 }
 
 /// `options:` of an entry on a Dramatiq queue; `None`: as the actor says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DramatiqOptions {
-    /// How often a message that fails is run again.
+    /// How many times a failed message is retried.
     pub max_retries: Option<u32>,
     /// How long the actor may run.
     pub time_limit: Option<Duration>,
@@ -229,20 +229,20 @@ pub struct DramatiqOptions {
 /// `options:` of an entry on a Sidekiq queue.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SidekiqOptions {
-    /// How often a job that fails is run again; `None`: as Sidekiq does by itself, 25 times.
+    /// How many times a failed job is retried; `None`: Sidekiq's default, 25 times.
     pub retry: Option<u32>,
 }
 
 /// `options:` of an entry on a BullMQ queue.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BullmqOptions {
-    /// How often a job that fails is run in all; `None`: once.
+    /// How many times a failing job is attempted in all; `None`: once.
     pub attempts: Option<u32>,
-    /// What lies between attempts; `None`: nothing.
+    /// The pause between attempts; `None`: none.
     pub backoff: Option<Backoff>,
-    /// Which jobs are kept that were done; `None`: nothing of this one.
+    /// Which completed jobs are kept; `None`: not this one.
     pub remove_on_complete: Option<Keep>,
-    /// Which jobs are kept that failed for good; `None`: as the worker says, else all.
+    /// Which failed jobs are kept; `None`: as the worker says, else all.
     pub remove_on_fail: Option<Keep>,
 }
 
@@ -255,16 +255,16 @@ pub struct Backoff {
     pub delay: Duration,
 }
 
-/// What becomes of a job, and those before it in its queue, when it is finished.
+/// Which finished jobs of a queue are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// It is removed.
+    /// The job is removed.
     Nothing,
-    /// It is kept.
+    /// The job is kept.
     All,
-    /// The newest so many are kept.
+    /// The newest ones are kept, up to this number.
     Newest(u32),
-    /// Those are kept that finished so long ago at the most, in whole seconds.
+    /// Those that finished at most this long ago are kept, in whole seconds.
     Younger(Duration),
 }
 
@@ -277,11 +277,11 @@ pub struct CeleryOptions {
     pub soft_time_limit: Option<f64>,
     /// Overrides the task's own setting.
     pub ignore_result: Option<bool>,
-    /// Name to show instead of the task's.
+    /// The name to show instead of the task's.
     pub shadow: Option<Box<str>>,
 }
 
-/// What to do with slots older than the grace when they are first planned.
+/// What to do with missed slots: those older than the grace when they are first planned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CatchUp {
     /// Only the newest due slot is sent.
@@ -293,7 +293,7 @@ pub enum CatchUp {
     None,
 }
 
-/// Every checked entry of the loaded files, in name order.
+/// All checked entries of the loaded files, sorted by name.
 #[derive(Clone, Debug, Default)]
 pub struct Schedule {
     /// Sorted by name, names unique.
@@ -311,14 +311,14 @@ impl Schedule {
     }
 }
 
-/// The time between two slots at the least.
+/// The shortest time between two slots.
 const INSTANT: Duration = Duration::from_millis(1);
 
-/// To whoever plans, lists or counts, these are all there is to know of when.
+/// The entry's slots, for everything that plans, lists or counts them.
 impl Entry {
-    /// The first slot strictly later than `after`, or `None` when there is none.
+    /// The first slot strictly later than `after`, or `None` if there is none.
     ///
-    /// Depends on nothing but the entry and `after`.
+    /// Depends only on the entry and `after`.
     #[must_use]
     pub fn next_slot(&self, after: UnixMs) -> Option<UnixMs> {
         let timing = |after| self.timing.next(&self.zone, after);
@@ -340,7 +340,7 @@ impl Entry {
         timing::newest_between(|at| self.next_slot(at), after, until)
     }
 
-    /// How many slots are later than `after` and not later than `until`, counted up to `cap`.
+    /// The number of slots later than `after` and not later than `until`, counted up to `cap`.
     #[must_use]
     pub fn count_slots(&self, after: UnixMs, until: UnixMs, cap: u64) -> u64 {
         match &self.bounds {
@@ -349,8 +349,8 @@ impl Entry {
         }
     }
 
-    /// When the message of `slot` is due: at the slot, or up to the jitter later, and always before
-    /// the next slot.
+    /// When the message of `slot` is due: at the slot or up to the jitter later, and always before the next
+    /// slot.
     #[must_use]
     pub fn due(&self, slot: UnixMs) -> UnixMs {
         match &self.delay {
@@ -359,27 +359,27 @@ impl Entry {
         }
     }
 
-    /// An instant that parts slots by their due times: of those after `after`, the ones up to it
-    /// are due by `now`, and the later ones are not.
+    /// An instant that separates slots by due time: of the slots later than `after`, those up to it are due by
+    /// `now`, and later ones are not.
     #[must_use]
     pub fn due_through(&self, after: UnixMs, now: UnixMs) -> UnixMs {
         if self.delay.is_none() {
             return now;
         }
-        // Messages are due before the next slot, so all but the newest are.
+        // Messages are due before the next slot, so only the newest slot may not be due yet.
         match self.last_slot(after, now) {
             Some(newest) if self.due(newest) > now => newest - INSTANT,
             _ => now,
         }
     }
 
-    /// The last slot strictly earlier than `slot`, or `None` when there is none.
+    /// The last slot strictly earlier than `slot`, or `None` if there is none.
     #[must_use]
     pub fn previous_slot(&self, slot: UnixMs) -> Option<UnixMs> {
         self.last_slot(UnixMs::MIN, slot - INSTANT)
     }
 
-    /// The message of `slot`, templates filled in.
+    /// The message of `slot`, with templates filled in.
     #[must_use]
     pub fn message_of(&self, slot: UnixMs, task_id: Uuid) -> Cow<'_, Message> {
         match &self.templates {
@@ -391,7 +391,7 @@ impl Entry {
         }
     }
 
-    /// When a message of `slot` stops being worth running; `None`: never.
+    /// When a message of `slot` expires; `None`: never.
     #[must_use]
     pub fn expires_at(&self, slot: UnixMs) -> Option<UnixMs> {
         match self.message.expires? {
@@ -400,8 +400,8 @@ impl Entry {
         }
     }
 
-    /// What decides the slots, in one versioned form for all ways of writing them: neither the
-    /// layout of a file nor new zone rules change it, and equal forms mean equal slots.
+    /// The timing in canonical form, with a version: the same for all ways of writing it. Neither the layout of
+    /// a file nor new zone rules change it, and equal forms have equal slots.
     #[must_use]
     pub fn canonical_timing(&self) -> String {
         let mut canonical = self.timing.canonical(&self.zone);

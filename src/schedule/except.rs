@@ -1,4 +1,4 @@
-//! Days that are left out of a schedule: holidays, closing days, weekends.
+//! Excluded days: holidays, closing days, weekends.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use super::calendar::{Date, date_of, weekday_of};
 /// The last day of year 9999, counted from 1970-01-01.
 pub const LAST_DAY: i64 = 2_932_896;
 
-/// Drawn once; changing it would begin a new life for every entry with days left out.
+/// A random constant; changing it would begin a new registration for every entry with excluded days.
 const ROOT: Uuid = Uuid::from_u128(0xb04e_7a91_3c5d_5f26_8d70_e2a8_16f4_9bc3);
 
-/// Days without slots. Days count from 1970-01-01 on the wall of the entry's zone.
+/// A set of days without slots. Days count from 1970-01-01 on the wall clock of the entry's zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Except {
-    /// First and last day of each run: in order, apart from each other.
+    /// First and last day of each run, sorted and not adjacent.
     runs: Vec<(i64, i64)>,
     /// Bits 0 (Sunday) to 6.
     weekdays: u8,
-    /// Days of every year, as month and day, in order.
+    /// Days of every year, as month and day, sorted.
     yearly: Vec<(u8, u8)>,
 }
 
-/// One way to name days.
+/// A way to name days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Days {
     /// From one day to another, both included.
@@ -44,21 +44,21 @@ impl FromIterator<Days> for Except {
                 Days::Yearly(month, day) => except.yearly.push((month, day)),
             }
         }
-        except.tidy();
+        except.normalize();
         except
     }
 }
 
 impl Except {
-    /// Leaves out the days of another one, too.
+    /// Adds another set of days.
     pub fn add(&mut self, other: &Except) {
         self.runs.extend_from_slice(&other.runs);
         self.weekdays |= other.weekdays;
         self.yearly.extend_from_slice(&other.yearly);
-        self.tidy();
+        self.normalize();
     }
 
-    fn tidy(&mut self) {
+    fn normalize(&mut self) {
         self.runs.sort_unstable();
         self.runs.dedup_by(|later, run| {
             let joined = later.0 <= run.1 + 1;
@@ -71,20 +71,20 @@ impl Except {
         self.yearly.dedup();
     }
 
-    /// Whether all of these together leave no day at all.
+    /// Whether these sets together exclude every day.
     #[must_use]
     pub fn are_every_day(all: &[Arc<Except>]) -> bool {
         let weekdays = all.iter().fold(0, |days, except| days | except.weekdays);
         let mut yearly: Vec<_> = all.iter().flat_map(|except| &except.yearly).collect();
         yearly.sort_unstable();
         yearly.dedup();
-        // Of the others each comes within 40 years, on whatever weekday.
+        // Each of the other days comes within 40 years, on every weekday.
         weekdays == 0x7f || yearly.len() == 366
     }
 
-    /// The first day at or after `day` that is not left out; `None` when year 9999 ends before it.
+    /// The first day at or after `day` that is not excluded; `None` if year 9999 ends before it.
     ///
-    /// Days are told apart from year 1 on. Walks day by day where every day but a few is left out.
+    /// Works from year 1 on. Walks day by day if only a few days are left.
     #[must_use]
     pub fn free_from(&self, mut day: i64) -> Option<i64> {
         let mut runs = self.runs[self.runs.partition_point(|run| run.1 < day)..].iter().peekable();
@@ -109,7 +109,7 @@ impl Except {
             }
     }
 
-    /// The canonical form of the days that these leave out together.
+    /// The canonical form of all days in these sets.
     pub(super) fn hash_of(all: &[Arc<Except>]) -> Uuid {
         let mut together = Except::default();
         all.iter().for_each(|except| together.add(except));

@@ -1,8 +1,7 @@
-//! The load that a schedule will put on its queues: how many messages are due when.
+//! Forecasts the load of a schedule on its queues: how many messages are due when.
 //!
-//! Counted by due time, exactly. Slots are walked a day at a time, so memory depends on the length
-//! of the range in minutes, on nothing else; work is bounded by refusing what would take too many
-//! steps.
+//! Counts exactly, by due time. Slots are walked a day at a time, so memory depends only on the length of the
+//! range in minutes; ranges that would take too many steps are refused.
 
 use std::mem;
 use std::sync::Arc;
@@ -12,65 +11,65 @@ use super::entry::Entry;
 use super::timing::Timing;
 use super::unix_ms::UnixMs;
 
-/// A year, leap or not.
-pub const LONGEST: Duration = Duration::from_secs(366 * 86_400);
-/// How many of the busiest seconds are told.
+/// The longest range: a year, leap or not.
+pub const MAX_RANGE: Duration = Duration::from_secs(366 * 86_400);
+/// The number of busiest seconds reported.
 pub const BUSIEST: usize = 10;
-/// How many entries are named of each.
+/// The number of entries named for each of them.
 pub const NAMED: usize = 3;
 
-/// Steps, each a search for a slot of 50 ns or so; a few seconds in all.
-const MOST_STEPS: u64 = 100_000_000;
+/// The maximum number of steps, each a search for a slot of about 50 ns; a few seconds in all.
+const MAX_STEPS: u64 = 100_000_000;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY: Duration = Duration::from_secs(86_400);
-/// The time between two slots at the least.
+/// The shortest time between two slots.
 const INSTANT: Duration = Duration::from_millis(1);
 
-/// How many messages are due when.
+/// The number of messages due in each minute, and where they pile up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecast {
     /// The first minute.
     pub from: UnixMs,
     /// Slots in each minute from `from` on.
     pub minutes: Vec<u64>,
-    /// At most [`BUSIEST`], the one with most slots first; of equal ones the earliest.
+    /// At most [`BUSIEST`], the one with most slots first; among equal ones the earliest.
     pub busiest: Vec<Second>,
-    /// Of all entries counted, in name order.
+    /// The queues of all entries counted, sorted by name.
     pub queues: Vec<QueueLoad>,
 }
 
-/// One second.
+/// One of the busiest seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Second {
     /// Its beginning.
     pub at: UnixMs,
     /// Slots in it.
     pub slots: u64,
-    /// At most [`NAMED`] of the entries that have them, in name order.
+    /// At most [`NAMED`] of its entries, sorted by name.
     pub entries: Vec<Arc<str>>,
-    /// How many more entries there are.
+    /// The number of further entries.
     pub more: usize,
 }
 
-/// What comes to one queue.
+/// The load of one queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueLoad {
     /// Its name.
     pub name: Arc<str>,
     /// Slots in all.
     pub slots: u64,
-    /// Slots in its busiest minute.
+    /// Slots in the queue's busiest minute.
     pub peak: u64,
 }
 
-/// Why nothing is counted.
+/// Why there is no forecast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForecastError {
-    /// `from` or `to`.
+    /// `from` or `to` is not a whole minute.
     #[error("{0} is not a whole minute; slots are counted by the minute")]
     NotWhole(UnixMs),
-    /// It ends where it begins, or before.
+    /// The range ends where it begins, or before.
     #[error("the range from {from} to {to} is empty")]
     Empty {
         /// As asked.
@@ -78,7 +77,7 @@ pub enum ForecastError {
         /// As asked.
         to: UnixMs,
     },
-    /// Over [`LONGEST`].
+    /// The range is longer than [`MAX_RANGE`].
     #[error("the range from {from} to {to} is longer than 366 days; ask for a part of it")]
     TooLong {
         /// As asked.
@@ -86,19 +85,20 @@ pub enum ForecastError {
         /// As asked.
         to: UnixMs,
     },
-    /// Too many slots.
+    /// The range has too many slots.
     #[error("there are too many slots to count; ask for a shorter range")]
     TooMany,
 }
 
 impl Forecast {
-    /// Counts the slots of `entries`, in name order, that are due from `from` up to but not
-    /// including `to`; disabled entries have none.
+    /// Counts the slots of `entries`, sorted by name, that are due from `from` up to but not including `to`;
+    /// disabled entries have none.
     ///
     /// # Errors
-    /// When the range is not of whole minutes, empty or too long, or holds too many slots.
+    ///
+    /// When the range is not in whole minutes, empty or too long, or has too many slots.
     pub fn of(entries: &[Entry], from: UnixMs, to: UnixMs) -> Result<Forecast, ForecastError> {
-        Forecast::within(MOST_STEPS, entries, from, to)
+        Forecast::within(MAX_STEPS, entries, from, to)
     }
 
     fn within(
@@ -126,7 +126,7 @@ impl Forecast {
         Ok(forecast)
     }
 
-    /// All slots together.
+    /// The total number of slots.
     #[must_use]
     pub fn slots(&self) -> u64 {
         self.minutes.iter().sum()
@@ -159,7 +159,7 @@ impl Forecast {
         Ok(())
     }
 
-    /// Keeps a second if it is among the busiest; they come in order of time.
+    /// Keeps a second if it is among the busiest; seconds come in order.
     fn offer(&mut self, at: UnixMs, slots: u64) {
         let full = self.busiest.len() == BUSIEST;
         if slots == 0 || full && self.busiest.last().is_some_and(|last| last.slots >= slots) {
@@ -178,13 +178,13 @@ fn check(from: UnixMs, to: UnixMs) -> Result<(), ForecastError> {
     if from >= to {
         return Err(ForecastError::Empty { from, to });
     }
-    if to.since(from) > LONGEST {
+    if to.since(from) > MAX_RANGE {
         return Err(ForecastError::TooLong { from, to });
     }
     Ok(())
 }
 
-/// The queues of courses that are sorted by queue.
+/// The load of the queues of courses that are sorted by queue.
 fn queues(courses: &[Course<'_>]) -> Vec<QueueLoad> {
     let runs = courses.chunk_by(|a, b| a.queue() == b.queue());
     runs.map(|run| QueueLoad { name: Arc::clone(run[0].queue()), slots: 0, peak: 0 }).collect()
@@ -211,7 +211,7 @@ fn first_due(entry: &Entry, from: UnixMs) -> Option<UnixMs> {
     entry.next_slot(entry.due_through(UnixMs::MIN, from - INSTANT))
 }
 
-/// A stretch of at most a day, in whole minutes.
+/// A part of the range: at most a day, in whole minutes.
 #[derive(Clone, Copy)]
 struct Day {
     from: UnixMs,
@@ -224,14 +224,14 @@ impl Day {
     }
 }
 
-/// What is counted in a day: minutes queue by queue, seconds of all queues together.
+/// The counts of a day: minutes per queue, seconds for all queues together.
 struct Counts {
     day: Day,
     minutes: Vec<u64>,
     seconds: Vec<u64>,
-    /// In every second besides, of the queue.
+    /// Slots of this queue in every second, in addition.
     steady: u64,
-    /// The same of the queues before.
+    /// The same for all earlier queues.
     steady_before: u64,
 }
 
@@ -248,7 +248,7 @@ impl Counts {
         self.minutes[second / 60] += 1;
     }
 
-    /// The minutes of the queue; those of the next one begin at nothing.
+    /// Takes the queue's minutes, and starts at zero for the next queue.
     fn take_minutes(&mut self) -> impl Iterator<Item = u64> {
         let steady = mem::take(&mut self.steady);
         self.steady_before += steady;
@@ -262,10 +262,10 @@ impl Counts {
     }
 }
 
-/// An entry, and how far its slots are counted.
+/// An entry, and how far its slots have been counted.
 struct Course<'a> {
     entry: &'a Entry,
-    /// The first that is not counted.
+    /// The first slot not counted yet.
     slot: Option<UnixMs>,
 }
 
@@ -278,7 +278,7 @@ impl<'a> Course<'a> {
         &self.entry.message.queue.name
     }
 
-    /// Counts the slots that are due in the day, and says how many steps that took.
+    /// Counts the slots due in the day, and returns the number of steps taken.
     fn count(&mut self, counts: &mut Counts) -> u64 {
         if let Some(slots) = every_second(self.entry) {
             counts.steady += slots;
@@ -298,8 +298,7 @@ impl<'a> Course<'a> {
     }
 }
 
-/// How many slots each whole second has, if that is the same number in all: of these there may be
-/// too many to walk.
+/// The number of slots in each whole second, if it is always the same: there may be too many to walk.
 fn every_second(entry: &Entry) -> Option<u64> {
     let Timing::Every(interval) = &entry.timing else { return None };
     let period_ms = u64::try_from(interval.period().as_millis()).ok()?;

@@ -1,10 +1,10 @@
-//! `at`: instants written out one by one.
+//! `at`: instants listed one by one.
 
 use super::canonical::{Form, instant, is_ascending};
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
-/// One instant or more, in order, each once.
+/// One or more instants, sorted and without duplicates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instants(Box<[UnixMs]>);
 
@@ -15,7 +15,7 @@ impl From<UnixMs> for Instants {
 }
 
 impl Instants {
-    /// The instants in any order, doubles dropped; `None` when there are none.
+    /// Sorts the instants and drops duplicates; `None` if there are none.
     #[must_use]
     pub fn new(mut instants: Vec<UnixMs>) -> Option<Instants> {
         instants.sort_unstable();
@@ -23,37 +23,37 @@ impl Instants {
         (!instants.is_empty()).then(|| Instants(instants.into()))
     }
 
-    /// All of them, in order.
+    /// All instants, sorted.
     #[must_use]
     pub fn as_slice(&self) -> &[UnixMs] {
         &self.0
     }
 
-    /// The first slot strictly later than `after`, or `None` when there is none.
+    /// The first slot strictly later than `after`, or `None` if there is none.
     #[must_use]
     pub fn next(&self, after: UnixMs) -> Option<UnixMs> {
         self.0.get(self.until(after)).copied()
     }
 
-    /// The last slot at or before `until`, or `None` when there is none.
+    /// The last slot at or before `until`, or `None` if there is none.
     #[must_use]
     pub fn latest(&self, until: UnixMs) -> Option<UnixMs> {
         self.0[..self.until(until)].last().copied()
     }
 
-    /// How many slots are later than `after` and not later than `until`.
+    /// The number of slots later than `after` and not later than `until`.
     #[must_use]
     pub fn count_between(&self, after: UnixMs, until: UnixMs) -> u64 {
         self.until(until).saturating_sub(self.until(after)) as u64
     }
 
-    /// How many slots are not later than `at`.
+    /// The number of slots not later than `at`.
     #[must_use]
     pub fn until(&self, at: UnixMs) -> usize {
         self.0.partition_point(|slot| *slot <= at)
     }
 
-    /// All of them in milliseconds, spaces between.
+    /// All instants in milliseconds, separated by spaces.
     pub(super) fn canonical(&self) -> String {
         let mut form = String::from("at");
         for slot in &self.0 {
@@ -75,7 +75,7 @@ impl Instants {
         is_valid.then(|| Instants(instants.into()))
     }
 
-    /// In plain English: `once, at …`, or `3 times, first at … and last at …`.
+    /// Describes them in plain English: `once, at …`, or `3 times, first at … and last at …`.
     #[must_use]
     pub fn describe(&self, zone: &Zone) -> String {
         let [first, last] = [0, self.0.len() - 1].map(|index| zone.to_rfc3339(self.0[index]));

@@ -1,8 +1,8 @@
-//! `every`: equal steps of real time, anchored to a fixed instant.
+//! `every`: equal intervals of real time from a fixed anchor.
 //!
-//! Slots are `anchor + phase + n × period` for every whole `n`, whatever restarts or is edited. In a
-//! schedule file the anchor is `anchor`, else `start`, else the epoch. Only the remainder of
-//! `anchor + phase` matters, so that is all that is kept.
+//! Slots are `anchor + phase + n × period` for every integer `n`, whatever restarts or is edited. In a schedule
+//! file the anchor is `anchor`, else `start`, else the epoch. Only the remainder of `anchor + phase` matters, so
+//! only that is kept.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use std::time::Duration;
 use super::canonical::Form;
 use super::unix_ms::UnixMs;
 
-/// Ten times a second. What comes faster is a stream, not a schedule: a publish takes about a
-/// millisecond of the leader's time, and workers poll for a message about as often.
-pub const SHORTEST: Duration = Duration::from_millis(100);
-/// A thousand years, so that no sum of a slot and a period comes near the end of time.
-pub const LONGEST: Duration = Duration::from_secs(1000 * 365 * 86_400);
+/// The shortest period, ten times a second. What comes faster is a stream, not a schedule: a publish takes about
+/// a millisecond of the leader's time, and workers poll for messages about as often.
+pub const MIN_PERIOD: Duration = Duration::from_millis(100);
+/// The longest period, a thousand years, so that a slot plus a period never comes near the end of time.
+pub const MAX_PERIOD: Duration = Duration::from_secs(1000 * 365 * 86_400);
 
-/// Equal steps of real time.
+/// Equal intervals of real time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
     period_ms: i64,
@@ -24,19 +24,19 @@ pub struct Interval {
     offset_ms: i64,
 }
 
-/// Why an interval can't be built.
+/// Why an interval is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IntervalError {
-    /// Shorter than [`SHORTEST`].
+    /// The period is shorter than [`MIN_PERIOD`].
     #[error("a period of {0:?} is too short; write 100ms or more")]
     TooShort(Duration),
-    /// Longer than [`LONGEST`].
+    /// The period is longer than [`MAX_PERIOD`].
     #[error("a period of {0:?} is too long; write at most 1000 years, or `at` for a single slot")]
     TooLong(Duration),
-    /// Slots are whole milliseconds.
+    /// A fraction of a millisecond: slots are whole milliseconds.
     #[error("{0:?} is not a whole number of milliseconds; round it")]
     BelowMillisecond(Duration),
-    /// The same slots can be written with a phase below the period.
+    /// The phase is not below the period; the same slots can be written with one that is.
     #[error("a phase of {phase:?} is not below the period of {period:?}; write the remainder")]
     PhaseTooLong {
         /// As written.
@@ -47,20 +47,21 @@ pub enum IntervalError {
 }
 
 impl Interval {
-    /// Slots at `anchor + phase + n × period`; no anchor means the epoch.
+    /// Creates slots at `anchor + phase + n × period`; without an anchor, from the epoch.
     ///
     /// # Errors
-    /// When the period is not within [`SHORTEST`] and [`LONGEST`], when the phase is not below the
-    /// period, or when either has a fraction of a millisecond.
+    ///
+    /// When the period is not within [`MIN_PERIOD`] and [`MAX_PERIOD`], when the phase is not below the period,
+    /// or when either has a fraction of a millisecond.
     pub fn new(
         period: Duration,
         phase: Duration,
         anchor: Option<UnixMs>,
     ) -> Result<Interval, IntervalError> {
-        if period < SHORTEST {
+        if period < MIN_PERIOD {
             return Err(IntervalError::TooShort(period));
         }
-        if period > LONGEST {
+        if period > MAX_PERIOD {
             return Err(IntervalError::TooLong(period));
         }
         if phase >= period {
@@ -71,7 +72,7 @@ impl Interval {
         Ok(Interval { period_ms, offset_ms: (anchor_ms + phase_ms) % period_ms })
     }
 
-    /// The length of a step.
+    /// The time between two slots.
     #[must_use]
     pub fn period(&self) -> Duration {
         Duration::from_millis(self.period_ms.unsigned_abs())
@@ -93,20 +94,19 @@ impl Interval {
         until.0.checked_sub(age_ms).map(UnixMs)
     }
 
-    /// How many slots are later than `after` and not later than `until`.
+    /// The number of slots later than `after` and not later than `until`.
     #[must_use]
     pub fn count_between(&self, after: UnixMs, until: UnixMs) -> u64 {
         u64::try_from(self.slots_until(until) - self.slots_until(after)).unwrap_or(0)
     }
 
-    /// Grows by one at each slot; the period is long enough to keep differences in range.
+    /// A number that grows by one at each slot; the period is long enough to keep differences in range.
     fn slots_until(&self, at: UnixMs) -> i64 {
         let not_yet = at.0.rem_euclid(self.period_ms) < self.offset_ms;
         at.0.div_euclid(self.period_ms) - i64::from(not_yet)
     }
 
-    /// The period and the first slot that is not before the epoch: the same for every way of
-    /// writing the same slots.
+    /// The period and the first slot not before the epoch: the same for every way of writing the same slots.
     pub(super) fn canonical(&self) -> String {
         format!("every {}+{}", self.period_ms, self.offset_ms)
     }
@@ -121,7 +121,7 @@ impl Interval {
         interval.ok().filter(|interval| interval.offset_ms == offset_ms)
     }
 
-    /// In plain English: `every 10 minutes, counted from the epoch`.
+    /// Describes it in plain English: `every 10 minutes, counted from the epoch`.
     #[must_use]
     pub fn describe(&self) -> String {
         let period = Words(self.period_ms);
@@ -139,8 +139,8 @@ fn whole_ms(length: Duration) -> Result<i64, IntervalError> {
     i64::try_from(length.as_millis()).map_err(|_| IntervalError::TooLong(length))
 }
 
-/// A length in words, largest units first: `1 hour 30 minutes`; a single unit of one is bare, as
-/// in `every day`.
+/// Shows a time span in words, largest units first: `1 hour 30 minutes`; a single unit has no number, as in
+/// `every day`.
 struct Words(i64);
 
 impl fmt::Display for Words {

@@ -1,22 +1,22 @@
-//! Why a slot is sent.
+//! The reasons to send a slot.
 
-/// Why a message is sent; workers see it as the header `downbeat_kind`.
+/// The reason why a message is sent; workers see it as the header `downbeat_kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The slot was due and within its grace.
     Scheduled,
-    /// The slot was missed and is made up for.
+    /// The slot was missed and is caught up.
     CatchUp,
-    /// The record that the slot was sent is lost, and maybe the message with it.
+    /// The record of the slot is lost, and maybe the message as well, so it is sent again.
     Resent,
     /// Somebody asked for a run now.
     Manual,
-    /// Somebody asked for the slots of a stretch of the past.
+    /// Somebody asked for the slots of a past segment.
     Backfill,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Kind; 5] =
         [Kind::Scheduled, Kind::CatchUp, Kind::Resent, Kind::Manual, Kind::Backfill];
 

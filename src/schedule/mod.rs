@@ -1,4 +1,4 @@
-//! Pure: what is due when. Nothing here reads a clock, a file or a socket.
+//! What is due when. Pure: nothing here reads a clock, a file or a socket.
 
 pub mod bounds;
 mod calendar;

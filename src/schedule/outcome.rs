@@ -1,4 +1,4 @@
-//! What became of slots.
+//! Outcomes: what became of slots.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::kind::Kind;
 use super::unix_ms::UnixMs;
 
-/// Why a slot is not sent.
+/// The reason why a slot is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SkipReason {
     /// Older than the entry's `within` (with `catch_up: none`: than the grace).
     TooLate,
-    /// A newer missed slot of the same entry goes instead.
+    /// A newer missed slot of the same entry is sent instead.
     Superseded,
     /// Its message's own `expires` has passed.
     Expired,
@@ -26,12 +26,12 @@ pub enum SkipReason {
     StillRunning,
     /// The entry was paused.
     Paused,
-    /// The records of what became of it are lost.
+    /// The records of its outcome are lost.
     Unknown,
 }
 
 impl SkipReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [SkipReason; 8] = [
         SkipReason::TooLate,
         SkipReason::Superseded,
@@ -65,12 +65,12 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// What became of a slot, or of several skipped in a row.
+/// What became of a slot, or of a run of skipped slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Its message was sent, for this reason.
     Dispatched(Kind),
-    /// It was left out, for this reason.
+    /// It was skipped, for this reason.
     Skipped(SkipReason),
 }
 
@@ -84,7 +84,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome that the word names.
+    /// The outcome with this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Outcome> {
         let kinds = Kind::ALL.into_iter().map(Outcome::Dispatched);
@@ -92,38 +92,38 @@ impl Outcome {
         all.find(|outcome| outcome.as_str() == word)
     }
 
-    /// Whether the slot belongs to the schedule: what somebody asks for by hand never moves it.
+    /// Whether the slot belongs to the schedule: manual messages never move it.
     #[must_use]
     pub fn is_scheduled(self) -> bool {
         !matches!(self, Outcome::Dispatched(Kind::Manual | Kind::Backfill))
     }
 }
 
-/// One line of the journal: what became of one slot, or of a run of slots skipped in a row.
+/// One line of the journal: the outcome of one slot, or of a run of skipped slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The entry's name.
     pub entry: Arc<str>,
-    /// The slot; of a run, its newest.
+    /// The slot; for a run, the newest.
     pub slot: UnixMs,
     /// What became of it.
     pub outcome: Outcome,
-    /// How many slots the line stands for: 1, or more of a run (10,000 means "or more").
+    /// The number of slots: 1, or more for a run (10,000 means "or more").
     pub count: u64,
-    /// Of slots whose records were lost, the first, if there may be several.
+    /// The first of several slots whose records were lost.
     pub first: Option<UnixMs>,
-    /// How long after the slot it was due: its jitter.
+    /// The time from slot to due time: its jitter.
     pub delay: Duration,
-    /// Of a manual message: its id. Those of the schedule follow from entry and slot.
+    /// A manual message's id. Scheduled ones follow from entry and slot.
     pub task_id: Option<Uuid>,
-    /// Of a manual message: who asked for it; of a paused slot: who paused.
+    /// Who asked for a manual message, or who paused the slot.
     pub by: Option<Box<str>>,
-    /// Of a paused slot: why.
+    /// Why the slot was paused.
     pub note: Option<Box<str>>,
 }
 
 impl Line {
-    /// A single slot of the schedule, due at once.
+    /// Creates a line for a single scheduled slot, due at once.
     #[must_use]
     pub fn new(entry: Arc<str>, slot: UnixMs, outcome: Outcome) -> Line {
         let (count, delay) = (1, Duration::ZERO);

@@ -1,15 +1,15 @@
-//! What is due now, and when to look again.
+//! Plans what is due now, and when to look again.
 //!
-//! The planner is told the time and never asks for it. `plan` answers what to send and what to
-//! skip; nothing counts as done until `settle` is told so, after the store has recorded it. A slot that
-//! is on time when a plan first looks at it (`watch`) stays to be sent, however long it then waits for the
-//! store or for its turn (until its window ends). When it is missed, its entry's `catch_up` decides. Slots on
-//! time come first; entries with missed slots take turns (`backlog`).
+//! The planner gets the time as an argument. `plan` returns what to send and what to skip; nothing counts as
+//! done until `settle` is called, after the store has recorded it. A slot that is on time when a plan first
+//! looks at it (`watch`) will be sent, however long it then waits for the store or for its turn (until its
+//! window ends). If it is missed, its entry's `catch_up` decides. Slots on time come first; entries with missed
+//! slots take turns (`backlog`).
 //!
-//! What a planner dispatched it remembers as runs of slots (`track`). Should the store forget some of
-//! them, they are sent again, marked; what was skipped and counted is passed over (`takeover`). Should
-//! a clock turn out to have been ahead, entries go on from the true time, and what was dispatched
-//! ahead of it is passed over when its time comes (`repair`).
+//! The planner remembers what it dispatched as runs of slots (`track`). If the store forgets some of them, they
+//! are sent again, marked; slots that were skipped and counted are not judged again (`takeover`). If a clock
+//! turns out to have been ahead, entries continue from the true time, and slots dispatched ahead of it are
+//! passed over when their time comes (`repair`).
 
 mod agenda;
 mod backlog;
@@ -46,62 +46,62 @@ use crate::queue::Queue;
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
 const COUNT_CAP: u64 = 10_000;
 
-/// This part of a plan is for missed slots, however many are on time.
+/// One in this many items of a plan is for missed slots, however many are on time.
 const BACKLOG_SHARE: usize = 8;
-/// So many missed slots of an entry go in its turn, or more if there are few such entries.
+/// The number of an entry's missed slots in its turn; more if there are few such entries.
 const TURN: usize = 10;
 
-/// The plans of one leader, and its memory of them while it is none.
+/// The planner of one leader, and its memory between tenures.
 #[derive(Debug)]
 pub struct Planner {
     schedule: Arc<Schedule>,
     grace: Duration,
     tracks: Vec<Track>,
-    /// When each live entry is due with a slot that is not missed; without entries in flight.
+    /// When each live entry's first slot on time is due; without entries in flight.
     agenda: Agenda,
     /// Entries with missed slots.
     backlog: Backlog,
-    /// Of queues with a `catch_up_rate` to which missed slots have gone.
+    /// By queue with a `catch_up_rate` that missed slots were sent to.
     buckets: HashMap<Arc<str>, TokenBucket>,
     /// The time in which every slot was on time.
     watch: Watch,
-    /// What else was judged of slots that are not settled yet.
+    /// Other judgements of slots that are not settled yet.
     judgements: HashMap<u32, Vec<Judgement>>,
-    /// How many slots of its registration each live entry with a limit has dispatched.
+    /// The number of dispatched slots of each live entry with a limit.
     counts: HashMap<u32, u64>,
-    /// What was dispatched before the run in the track, in order; of entries that have such runs.
+    /// Dispatched runs before the run in the track, sorted; for entries that have any.
     older: HashMap<u32, Vec<Run>>,
-    /// Slots that are settled and passed over, in order; of entries that have some. Those before the cursor
-    /// are kept in case the clock is set back.
+    /// Slots that are settled and passed over, sorted; for entries that have any. Those before the cursor are
+    /// kept in case the clock is set back.
     passed: HashMap<u32, Vec<Run>>,
-    /// Slots that were dispatched and that the store has forgotten: those ahead of the cursor, and those
-    /// that were skipped since; in order.
+    /// Dispatched slots that the store has forgotten: those ahead of the cursor, and those skipped since;
+    /// sorted.
     forgotten: HashMap<u32, Vec<Run>>,
     /// The last progress of entries that are not live.
     retired: HashMap<Arc<str>, Progress>,
-    /// Queues for which nothing is planned, and what is not on the agenda for that reason.
+    /// Queues that nothing is planned for, and their entries' appointments.
     held: HashMap<Arc<str>, BTreeSet<Appointment>>,
-    /// Entries with slots on their way, and when the first of these is due: nothing is planned for them.
+    /// Entries with slots in flight, and when the first of these is due: nothing is planned for them.
     in_flight: HashMap<u32, UnixMs>,
-    /// What keeps slots from being sent.
+    /// The pauses to plan by.
     pauses: Arc<Pauses>,
-    /// How far the store's clock, by which pauses are judged, is behind the time that is planned for.
+    /// How far the store's clock, which pauses go by, is behind the planning time.
     store_behind: Duration,
-    /// The store's sequence number after the last write we know of.
+    /// The store's sequence number after the last known write.
     sequence: u64,
 }
 
 /// What to do now, and when to plan again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// In order of need; the items of one entry stand together, the oldest slot first.
+    /// Most urgent first; the items of one entry are together, oldest slot first.
     pub items: Vec<Item>,
-    /// The next instant at which a plan can hold anything; `MAX` if never. With items it is now:
-    /// what comes after them shows when they are settled.
+    /// The next instant at which a plan can have items; `MAX` if never. If there are items, it is now: settling
+    /// them shows what comes next.
     pub wake_at: UnixMs,
 }
 
-/// When the first open slot of an entry is due, and the entry's index.
+/// When an entry's first open slot is due, and the entry's index.
 type Appointment = (UnixMs, u32);
 
 /// One slot to send, or one run of slots to skip.
@@ -109,7 +109,7 @@ type Appointment = (UnixMs, u32);
 pub struct Item {
     /// Index of the entry in the schedule.
     pub entry: u32,
-    /// The slot; of a run, its newest.
+    /// The slot; for a run, the newest.
     pub slot: UnixMs,
     /// What to do with it.
     pub action: Action,
@@ -120,23 +120,23 @@ pub struct Item {
 pub enum Action {
     /// Publish it.
     Send(Kind),
-    /// Record that it is not sent; `count` slots in all (a count of 10,000 means "or more").
+    /// Record that it is skipped; `count` slots in all (10,000 means "or more").
     Skip {
         /// Why.
         reason: SkipReason,
-        /// How many slots, this one and those before it.
+        /// The number of slots, this one and those before it.
         count: u64,
     },
 }
 
 impl Item {
-    /// The same slot, which the store has recorded as skipped.
+    /// The same slot, recorded by the store as skipped.
     #[must_use]
     pub fn skipped(self, reason: SkipReason) -> Item {
         Item { action: Action::Skip { reason, count: 1 }, ..self }
     }
 
-    /// What becomes of it.
+    /// The outcome if it is carried out.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self.action {
@@ -153,7 +153,7 @@ impl Item {
         self.action == Action::Send(Kind::CatchUp)
     }
 
-    /// The line to record of it; `entry` is the one that it speaks of.
+    /// The line to record for it; `entry` is the item's entry.
     #[must_use]
     pub fn line(&self, entry: &Entry) -> Line {
         let (outcome, count) = (self.outcome(), self.count());
@@ -161,7 +161,7 @@ impl Item {
         Line { count, delay, ..Line::new(Arc::clone(&entry.name), self.slot, outcome) }
     }
 
-    /// How many slots it stands for.
+    /// The number of slots.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self.action {
@@ -171,27 +171,27 @@ impl Item {
     }
 }
 
-/// A planner that has taken over a schedule, and what must be written before it sends anything.
+/// A planner for a new tenure or an edited schedule, and what must be written before it sends anything.
 #[derive(Debug)]
 pub struct Takeover {
     /// The planner.
     pub planner: Planner,
-    /// Which entries are live from now on, and which no longer; at most one change of an entry.
+    /// Which entries become live, and which no longer are; at most one change per entry.
     pub changes: Vec<Change>,
-    /// What became of slots of registrations that ended; at most one of an entry.
+    /// Slots of registrations that ended; at most one per entry.
     pub ended: Vec<Ended>,
-    /// Which entries had implausible or unreadable records.
+    /// Entries with implausible or unreadable records.
     pub repaired: Vec<Repaired>,
-    /// Once the changes are written, everything must be folded before anything is sent: in the journal
-    /// there are records of a clock that was ahead, which would be taken for the newest some day.
+    /// Whether everything must be folded after the changes are written, before anything is sent: the journal has
+    /// records made by a clock that was ahead, which would one day count as the newest.
     pub fold_first: bool,
 }
 
-/// A change of a registration that must be written. There may be a million: the texts are only made when one
-/// is [written](Planner::written).
+/// A change of a registration that must be written. There may be a million: the texts are only made when one is
+/// [written](Planner::written).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A registration begins, or a remembered or repaired one is written down again.
+    /// A registration begins, or a remembered or repaired one is written again.
     Begin {
         /// The entry.
         index: u32,
@@ -204,25 +204,25 @@ pub enum Change {
     Leave(Box<RegistrationChange>),
 }
 
-/// Slots of a registration that ended while they were due.
+/// Slots that were due when their registration ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// The entry's name.
     pub entry: Arc<str>,
-    /// The name of the queue that they would have gone to; `None` where the planner does not know it.
+    /// The queue that they would have gone to; `None` if the planner does not know it.
     pub queue: Option<Arc<str>>,
-    /// The first of them, or the first instant of which nothing is known.
+    /// The first slot, or the first instant of which nothing is known.
     pub first: UnixMs,
-    /// The newest of them, or when the registration ended where they are not known.
+    /// The newest slot, or, if the slots are not known, when the registration ended.
     pub slot: UnixMs,
-    /// `Retimed`, or `Unknown` where it is not known what became of them.
+    /// `Retimed`, or `Unknown` if their outcome is not known.
     pub reason: SkipReason,
-    /// How many (10,000 means "or more").
+    /// The number of slots (10,000 means "or more").
     pub count: u64,
 }
 
 impl Ended {
-    /// What to record of them.
+    /// The line to record for them.
     #[must_use]
     pub fn line(&self) -> Line {
         let is_unknown = self.reason == SkipReason::Unknown && self.first < self.slot;
@@ -232,7 +232,7 @@ impl Ended {
     }
 }
 
-/// An entry whose records could not be right.
+/// An entry with implausible records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repaired {
     /// The entry's name.
@@ -241,10 +241,10 @@ pub struct Repaired {
     pub what: String,
 }
 
-/// What must be written after a clock was set back.
+/// The writes needed after a clock was set back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
-    /// The registrations and progress that are put right.
+    /// The repaired registrations and progress.
     pub changes: Vec<Change>,
     /// Their entries.
     pub repaired: Vec<Repaired>,
@@ -279,7 +279,7 @@ impl Planner {
         self.counts.get(&index).copied().unwrap_or(0)
     }
 
-    /// How many slots of the entry's registration may still be dispatched.
+    /// How many more slots of the entry's registration may be dispatched.
     fn remaining(&self, index: u32) -> u64 {
         self.entry(index).guards.remaining(self.count_of(index))
     }
@@ -295,18 +295,18 @@ impl Planner {
         if self.is_done(index) { None } else { next() }
     }
 
-    /// Its place in the agenda.
+    /// The entry's place in the agenda.
     fn appointment(&self, index: u32) -> Option<Appointment> {
         self.next_slot(index).map(|slot| (self.entry(index).due(slot), index))
     }
 
-    /// Whether the entry has reached its limit: it has no more slots.
+    /// Whether the entry has reached its limit, and so has no more slots.
     #[must_use]
     pub fn is_done(&self, index: u32) -> bool {
         self.remaining(index) == 0
     }
 
-    /// How many entries have reached their limit.
+    /// The number of entries that have reached their limit.
     #[must_use]
     pub fn done(&self) -> usize {
         self.counts.keys().filter(|index| self.is_done(**index)).count()
@@ -318,18 +318,18 @@ impl Planner {
         self.sequence
     }
 
-    /// The store acknowledged a fenced write.
+    /// Notes the sequence number of a write that the store confirmed.
     pub fn advance(&mut self, sequence: u64) {
         self.sequence = sequence;
     }
 
-    /// The schedule that is planned.
+    /// The schedule being planned.
     #[must_use]
     pub fn schedule(&self) -> &Arc<Schedule> {
         &self.schedule
     }
 
-    /// The entry an item speaks of.
+    /// The entry of this index.
     #[must_use]
     pub fn entry(&self, index: u32) -> &Entry {
         &self.schedule.entries[index as usize]
@@ -343,20 +343,20 @@ impl Planner {
         Some((u32::try_from(index).ok()?, &entries[index]))
     }
 
-    /// How far the entry has come, to be folded and listed; `None` when it is not live.
+    /// The entry's progress, for folding and listing; `None` if it is not live.
     #[must_use]
     pub fn progress_of(&self, name: &str) -> Option<Progress> {
         let (index, _) = self.find(name)?;
         self.tracks[index as usize].is_live().then(|| self.progress(index))
     }
 
-    /// The same of several entries, whose names are in order; without those that are not live.
+    /// The progress of several entries, whose names are sorted; without those that are not live.
     #[must_use]
     pub fn progress_of_each(&self, names: &[Arc<str>]) -> Vec<(Arc<str>, Progress)> {
         let entries = &self.schedule.entries;
         let mut from = 0;
         let progress = |name: &Arc<str>| {
-            // Mostly it is the next one.
+            // Usually it is the next one.
             if entries.get(from).is_none_or(|entry| entry.name != *name) {
                 from += entries[from..].partition_point(|entry| entry.name < *name);
             }
@@ -370,7 +370,7 @@ impl Planner {
         names.iter().filter_map(progress).collect()
     }
 
-    /// The same, also of an entry that is not live any more: how far it had come.
+    /// The entry's progress, even if it is no longer live.
     #[must_use]
     pub fn known_progress(&self, name: &str) -> Option<Progress> {
         self.progress_of(name).or_else(|| self.retired.get(name).cloned())
@@ -391,10 +391,10 @@ impl Planner {
         }
     }
 
-    /// What is due at `now`: at most about `limit` items, and of one entry at most `per_entry`.
+    /// Plans what is due at `now`: at most about `limit` items, and at most `per_entry` for one entry.
     ///
-    /// Slots that are on time come first, then missed ones, of which the entries send a few each in turn. Only
-    /// judgement is remembered: planning again without `settle` gives the same slots.
+    /// Slots on time come first, then missed ones, a few per entry in turn. Only judgements are remembered:
+    /// planning again without `settle` returns the same slots.
     #[must_use]
     pub fn plan(&mut self, now: UnixMs, limit: usize, per_entry: usize) -> Plan {
         self.look(now);
@@ -406,7 +406,7 @@ impl Planner {
         Plan { items, wake_at }
     }
 
-    /// Plans slots that are on time. Gives when others may go.
+    /// Plans slots on time. Returns when more can be planned.
     fn plan_on_time(
         &mut self,
         now: UnixMs,
@@ -448,7 +448,7 @@ impl Planner {
         wake_at
     }
 
-    /// Plans missed slots, until there are about `limit` items. Gives when others may go.
+    /// Plans missed slots, until there are about `limit` items. Returns when more can be planned.
     fn plan_missed(
         &self,
         now: UnixMs,
@@ -490,13 +490,13 @@ impl Planner {
         wake_at
     }
 
-    /// What may go to the queue of the slots that it missed; `None`: all.
+    /// How many missed slots may go to the queue; `None`: all.
     fn bucket(&self, queue: &Queue) -> Option<TokenBucket> {
         let rate = queue.catch_up_rate?;
         Some(self.buckets.get(&queue.name).copied().unwrap_or_else(|| TokenBucket::new(rate)))
     }
 
-    /// The item is on its way: a missed slot counts against the `catch_up_rate` of its queue.
+    /// Charges an item that is being sent: a missed slot counts against its queue's `catch_up_rate`.
     pub fn charge(&mut self, item: &Item) {
         let queue = &self.schedule.entries[item.entry as usize].message.queue;
         if item.is_caught_up()
@@ -507,7 +507,7 @@ impl Planner {
         }
     }
 
-    /// When a pause ends after which slots wait, in the time that is planned for.
+    /// When a pause ends that slots wait for, in planning time.
     fn opens_at(&self, paused: &Paused) -> UnixMs {
         paused.until.map_or(UnixMs::MAX, |until| until + self.store_behind)
     }
@@ -523,7 +523,7 @@ impl Planner {
         items: &mut Vec<Item>,
     ) {
         let entry = self.entry(index);
-        // So that after a crash no more than one slot of an entry is in doubt.
+        // So that a crash leaves at most one slot of an entry uncertain.
         let per_entry = if entry.message.queue.amqp.is_some() { 1 } else { per_entry };
         let (first, cursor) = (items.len(), self.tracks[index as usize].cursor);
         let (open, forgotten) = (self.open(index), of(&self.forgotten, index));
@@ -534,7 +534,7 @@ impl Planner {
         }
     }
 
-    /// The store has recorded the item: its slot and all before it are settled.
+    /// Settles an item that the store has recorded: its slot and all before it.
     pub fn settle(&mut self, item: &Item) {
         let index = item.entry;
         let track = self.tracks[index as usize];
@@ -566,8 +566,8 @@ impl Planner {
         self.put_on_agenda(index);
     }
 
-    /// The item settles what is later than `before`. What it sends is on record again. What it skips is not:
-    /// should the clock be set back, that is still to be marked as sent before.
+    /// Updates forgotten slots after an item settled those later than `before`. What it sends is on record
+    /// again. What it skips is not: if the clock is set back, it still has to be marked as sent before.
     fn note_forgotten(&mut self, item: &Item, before: UnixMs) {
         let (index, slot) = (item.entry, item.slot);
         if let Action::Send(_) = item.action {
@@ -592,7 +592,7 @@ impl Planner {
         }
     }
 
-    /// The store's clock shows `now`: forgets what our own clock judged of later slots.
+    /// Drops judgements that our own clock made of slots later than `now`, the store's clock.
     pub fn unjudge(&mut self, now: UnixMs) {
         self.look(now);
         let is_ahead = |judgement: &Judgement| judgement.through > now && !judgement.is_resent();
@@ -605,7 +605,7 @@ impl Planner {
         }
     }
 
-    /// Slots of the entry are on their way: until that is over, nothing is planned for the entry.
+    /// Marks the entry as having slots in flight: nothing is planned for it until they return.
     pub fn mark_in_flight(&mut self, index: u32) {
         if self.in_flight.contains_key(&index) {
             return;
@@ -616,15 +616,15 @@ impl Planner {
         self.in_flight.insert(index, due.unwrap_or(UnixMs::MAX));
     }
 
-    /// What became of the slots is known, or that it is not.
+    /// Marks the entry's slots as returned, with a known outcome or not.
     pub fn mark_returned(&mut self, index: u32) {
         if self.in_flight.remove(&index).is_some() {
             self.put_on_agenda(index);
         }
     }
 
-    /// Whether the slot was published is not known: it and those before it are sent again, marked,
-    /// as long as they are not too old.
+    /// Marks a slot whose publishing is uncertain: it and those before it are sent again, marked, unless they
+    /// are too old.
     pub fn mark_uncertain(&mut self, index: u32, slot: UnixMs) {
         self.take_off_agenda(index);
         let judgements = self.judgements.entry(index).or_default();
@@ -633,24 +633,23 @@ impl Planner {
         self.put_on_agenda(index);
     }
 
-    /// From now on, slots are planned by these pauses.
+    /// Sets the pauses to plan by.
     pub fn set_pauses(&mut self, pauses: Arc<Pauses>) {
         self.pauses = pauses;
     }
 
-    /// By so much the store's clock is behind the time that is planned for.
+    /// Sets how far the store's clock is behind the planning time.
     pub fn set_store_behind(&mut self, behind: Duration) {
         self.store_behind = behind;
     }
 
-    /// The pause because of which an item is skipped.
+    /// The pause that an item is skipped for.
     #[must_use]
     pub fn pause_of(&self, item: &Item, now: UnixMs) -> Option<&Pause> {
         self.pauses.stop(self.entry(item.entry), item.slot, now - self.store_behind)
     }
 
-    /// Whether every entry that is live and that the subject covers has come past `until`: no slot that is
-    /// due before is open.
+    /// Whether every live entry that the subject covers has passed `until`: no slot due before it is open.
     #[must_use]
     pub fn is_past(&self, subject: &Subject, until: UnixMs) -> bool {
         let is_open =
@@ -668,12 +667,12 @@ impl Planner {
         }
     }
 
-    /// The queue refused a message: nothing is planned for it until it is released.
+    /// Holds a queue that refused a message: nothing is planned for it until it is released.
     pub fn hold(&mut self, queue: &Arc<str>) {
         self.held.entry(Arc::clone(queue)).or_default();
     }
 
-    /// The queue is to be tried again.
+    /// Releases a held queue.
     pub fn release(&mut self, queue: &str) {
         for (_, index) in self.held.remove(queue).unwrap_or_default() {
             self.take_off_agenda(index);
@@ -681,8 +680,8 @@ impl Planner {
         }
     }
 
-    /// When the first slot is due that is not settled; `None` when there is none. Of a backlog it is a slot of
-    /// the entry whose turn it is.
+    /// When the first open slot is due; `None` if there is none. In a backlog it is a slot of the entry whose
+    /// turn it is.
     #[must_use]
     pub fn next_due(&self) -> Option<(UnixMs, &Entry)> {
         let held = self.held.values().filter_map(BTreeSet::first);
@@ -696,12 +695,12 @@ impl Planner {
     }
 }
 
-/// What there is of an entry.
+/// The entry's items.
 fn of<T>(all: &HashMap<u32, Vec<T>>, index: u32) -> &[T] {
     all.get(&index).map_or(&[], Vec::as_slice)
 }
 
-/// Leaves of an entry's items those that `is_kept`.
+/// Removes an entry's items that are not `is_kept`.
 fn prune<T>(all: &mut HashMap<u32, Vec<T>>, index: u32, is_kept: impl Fn(&T) -> bool) {
     if let Some(items) = all.get_mut(&index) {
         items.retain(is_kept);
@@ -711,7 +710,7 @@ fn prune<T>(all: &mut HashMap<u32, Vec<T>>, index: u32, is_kept: impl Fn(&T) -> 
     }
 }
 
-/// Of the items from `first` on, leaves out all behind the last of `max` that count.
+/// From the items from `first` on, removes all after the last of `max` that count.
 fn keep_sends(items: &mut Vec<Item>, first: usize, max: u64, counts: impl Fn(&Item) -> bool) {
     let more = usize::try_from(max.saturating_sub(1)).unwrap_or(usize::MAX);
     if let Some(last) = (first..items.len()).filter(|at| counts(&items[*at])).nth(more) {

@@ -1,4 +1,4 @@
-//! How far each entry has come, and what a store knows of a namespace's schedule.
+//! Progress: how far each entry has come, and what a store knows of a namespace's schedule.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use super::outcome::{Line, Outcome, SkipReason};
 use super::registration::Registration;
 use super::unix_ms::UnixMs;
 
-/// No more runs of slots settled ahead are remembered of one entry; further ones are merged with the
-/// last, so that what lies between counts as settled, too.
+/// The maximum number of runs settled ahead that are remembered for one entry; further ones are merged with the
+/// last, so that the slots between count as settled, too.
 pub const MAX_RUNS: usize = 20;
 
 /// Slots of one entry from `first` to `last`, both included.
@@ -26,19 +26,19 @@ pub struct Run {
 pub struct Progress {
     /// Every slot up to here is settled.
     pub through: UnixMs,
-    /// What became of the newest settled slot; `None` where that is not known.
+    /// The outcome of the newest settled slot; `None` if it is not known.
     pub outcome: Option<Outcome>,
-    /// The newest slot that was dispatched, whatever its registration.
+    /// The newest dispatched slot of any registration.
     pub dispatched: Option<UnixMs>,
-    /// How many slots of this registration were dispatched; kept for entries with a limit only.
+    /// The number of dispatched slots of this registration; kept only for entries with a limit.
     pub count: u64,
-    /// Slots later than `through` that are settled, in order and apart from each other: they were
-    /// dispatched while a clock was ahead, and are passed over. At most [`MAX_RUNS`].
+    /// Settled slots later than `through`, sorted and apart from each other: they were dispatched while a clock
+    /// was ahead, and are passed over. At most [`MAX_RUNS`].
     pub ahead: Vec<Run>,
 }
 
 impl Run {
-    /// Whether the slot is one of them.
+    /// Whether the slot is in the run.
     #[must_use]
     pub fn contains(&self, slot: UnixMs) -> bool {
         self.first <= slot && slot <= self.last
@@ -46,16 +46,15 @@ impl Run {
 }
 
 impl Progress {
-    /// Progress of which nothing but the instant is known.
+    /// Progress up to an instant, with nothing else known.
     #[must_use]
     pub fn through(through: UnixMs) -> Progress {
         Progress { through, ..Progress::default() }
     }
 
-    /// Takes in a line of the journal that is newer than all taken in before and whose slot was not
-    /// settled ahead of its time. Lines up to `through` were folded already; manual messages never move
-    /// progress.
-    pub fn take_in(&mut self, line: &Line) {
+    /// Applies a line of the journal that is newer than all applied before and whose slot was not settled ahead
+    /// of its time. Lines up to `through` were already folded; manual messages never move progress.
+    pub fn apply(&mut self, line: &Line) {
         if !line.outcome.is_scheduled() || self.is_settled(line.slot) {
             return;
         }
@@ -74,14 +73,14 @@ impl Progress {
         slot <= self.through || self.ahead.iter().any(|run| run.contains(slot))
     }
 
-    /// Notes slots that were settled ahead of their time.
+    /// Adds slots that were settled ahead of their time.
     pub fn settle_ahead(&mut self, run: Run) {
         insert_run(&mut self.ahead, run, MAX_RUNS);
     }
 }
 
-/// Adds a run to others, which are in order and apart from each other; of more than `max`, the last
-/// are merged.
+/// Adds a run to others, which are sorted and apart from each other; if there are more than `max`, the last are
+/// merged.
 pub fn insert_run(runs: &mut Vec<Run>, run: Run, max: usize) {
     let at = runs.partition_point(|other| other.last < run.first);
     let joined = runs[at..].iter().take_while(|other| other.first <= run.last).count();
@@ -98,43 +97,42 @@ pub fn insert_run(runs: &mut Vec<Run>, run: Run, max: usize) {
     }
 }
 
-/// What a store's records are worth as a whole.
+/// Whether a store's records are complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Completeness {
     /// The namespace was never used here, or everything of it was deleted.
     #[default]
     Empty,
-    /// Everything that was recorded is there.
+    /// All records are there.
     Whole,
-    /// Records are missing, and of which entries is not known: part of the journal, or a whole hash.
+    /// Records are missing, and it is not known of which entries: part of the journal, or a whole hash.
     Damaged,
 }
 
-/// Everything a store holds of a namespace's schedule, read in one go, with the journal replayed.
+/// Everything that a store has of a namespace's schedule, read at once, with the journal replayed.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// The store's clock at the moment of reading.
+    /// The store's clock when it was read.
     pub now: UnixMs,
     /// The sequence number that the next fenced write must name.
     pub sequence: u64,
-    /// Whether anything is missing.
+    /// Whether records are missing.
     pub completeness: Completeness,
     /// By entry name.
     pub registrations: HashMap<Box<str>, Registration>,
     /// By entry name.
     pub progress: HashMap<Box<str>, Progress>,
-    /// The slot that a carrier may have taken, if it is later than the entry's progress, by entry
-    /// name.
+    /// By entry name, the slot that a carrier may have taken, if it is later than the entry's progress.
     pub intents: HashMap<Box<str>, UnixMs>,
-    /// The names of entries of which something cannot be read, and what; at most 100.
+    /// Entries with unreadable values, and what is unreadable; at most 100.
     pub unreadable: Vec<(Arc<str>, String)>,
-    /// How many records cannot be read in all.
+    /// The total number of unreadable values.
     pub unreadable_count: usize,
 }
 
 impl State {
-    /// Whether something in it can only be written by a clock that was ahead of the store's by more than
-    /// `grace`. Then what the history says of slots later than `now` should be taken in, too.
+    /// Whether it has something that only a clock more than `grace` ahead of the store's can have written. Then
+    /// the history of slots later than `now` should be added as well.
     #[must_use]
     pub fn is_ahead(&self, grace: Duration) -> bool {
         let horizon = self.now + grace;
@@ -144,9 +142,9 @@ impl State {
             || self.progress.values().any(is_ahead)
     }
 
-    /// Takes in lines of the journal or the history, in the order in which they were recorded: slots
-    /// later than `now` that were dispatched will be passed over.
-    pub fn take_in_ahead<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
+    /// Applies lines of the journal or the history, in the order of recording: dispatched slots later than `now`
+    /// will be passed over.
+    pub fn apply_ahead<'a>(&mut self, lines: impl IntoIterator<Item = &'a Line>) {
         for (entry, runs) in dispatched_after(self.now, lines) {
             let progress = self.progress.entry(entry.into()).or_default();
             runs.into_iter().for_each(|run| progress.settle_ahead(run));
@@ -154,15 +152,14 @@ impl State {
     }
 }
 
-/// The runs of slots later than `now` that were dispatched, as lines say in the order in which they were
-/// recorded, or that may have been, by entry. Slots dispatched one after another are a run: what lies
-/// between is settled.
+/// The runs of slots later than `now` that were dispatched, or may have been, by entry; `lines` are in the order
+/// of recording. Slots dispatched one after another are one run: everything between them is settled.
 #[must_use]
 pub fn dispatched_after<'a>(
     now: UnixMs,
     lines: impl IntoIterator<Item = &'a Line>,
 ) -> HashMap<&'a str, Vec<Run>> {
-    // Of each entry its runs, and whether the last one may go on.
+    // Each entry's runs, and whether the last one may continue.
     let mut found: HashMap<&str, (Vec<Run>, bool)> = HashMap::new();
     let is_ahead = |line: &&Line| line.slot > now && line.outcome.is_scheduled();
     for line in lines.into_iter().filter(is_ahead) {

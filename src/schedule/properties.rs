@@ -1,4 +1,4 @@
-//! What holds for every entry, of whatever kind, with or without bounds and a delay.
+//! Properties of every entry, of any kind, with or without bounds and a delay.
 
 use std::iter::successors;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use super::progress::State;
 use super::sample::{any, schedule};
 use super::{CatchUp, Entry, Kind, UnixMs};
 
-/// No range has more slots.
-const MOST: usize = 100;
+/// The maximum number of slots in a range.
+const MAX_SLOTS: usize = 100;
 const INSTANT: Duration = Duration::from_millis(1);
 
 fn slots(entry: &Entry, after: UnixMs) -> impl Iterator<Item = UnixMs> {
@@ -23,14 +23,14 @@ fn part(from: UnixMs, until: UnixMs, part: f64) -> UnixMs {
     UnixMs(from.0 + ((until.0 - from.0) as f64 * part) as i64)
 }
 
-/// The end of a range from `after` on that is a month or more long, or has as many slots as are
-/// walked; and its slots.
+/// The end of a range from `after` on, and its slots. It is a month or more long, or has the maximum number of
+/// slots.
 fn range(entry: &Entry, after: UnixMs, days: u64) -> (UnixMs, Vec<UnixMs>) {
     let until = after + Duration::from_secs(days * 86_400);
     let mut found: Vec<UnixMs> =
-        slots(entry, after).take(MOST).take_while(|slot| *slot <= until).collect();
+        slots(entry, after).take(MAX_SLOTS).take_while(|slot| *slot <= until).collect();
     match found.pop() {
-        Some(last) if found.len() == MOST - 1 => (last - INSTANT, found),
+        Some(last) if found.len() == MAX_SLOTS - 1 => (last - INSTANT, found),
         last => (until, found.into_iter().chain(last).collect()),
     }
 }
@@ -129,7 +129,7 @@ proptest! {
         for slot in slots(&entry, after).take(6) {
             let (due, next) = (entry.due(slot), entry.next_slot(slot));
             prop_assert!(slot <= due && next.is_none_or(|next| due < next), "{} {}", slot, due);
-            // Whenever it is asked, an instant parts what is due from what is not.
+            // At any time, an instant separates what is due from what is not.
             let now = part(slot, next.unwrap_or(due + INSTANT), ahead);
             let through = entry.due_through(after, now);
             prop_assert_eq!(slot <= through, due <= now);

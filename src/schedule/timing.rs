@@ -1,4 +1,4 @@
-//! When an entry fires: to everybody else a timing is only "the next slot after t".
+//! Timings: when an entry fires. All other code only asks for the next slot after an instant.
 
 use super::cron::{Cron, Quartz};
 use super::instants::Instants;
@@ -8,33 +8,33 @@ use super::solar::Solar;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
-/// The set of an entry's slots.
+/// The timing of an entry: the set of its slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Timing {
     /// Readings of the zone's wall clock.
     Cron(Cron),
     /// Readings of the zone's wall clock, down to the second, in some years.
     Quartz(Box<Quartz>),
-    /// Equal steps of real time.
+    /// Equal intervals of real time.
     Every(Interval),
-    /// Instants one by one.
+    /// Instants listed one by one.
     At(Instants),
     /// A recurrence rule of RFC 5545 over the zone's wall clock.
     Rrule(Box<Rrule>),
-    /// What the sun does at a place.
+    /// Events of the sun at a place.
     Solar(Solar),
 }
 
 // There may be a million of them.
 const _: () = assert!(size_of::<Timing>() <= 32);
 
-/// Where the search for the newest slot begins to look back.
+/// The first window in which the newest slot is searched for.
 const FIRST_WINDOW_MS: i64 = 60_000;
 
 impl Timing {
-    /// The first slot strictly later than `after`, or `None` when there is none.
+    /// The first slot strictly later than `after`, or `None` if there is none.
     ///
-    /// Depends on nothing but its arguments.
+    /// Depends only on its arguments.
     #[must_use]
     pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
         match self {
@@ -61,7 +61,7 @@ impl Timing {
         }
     }
 
-    /// How many slots are later than `after` and not later than `until`, counted up to `cap`.
+    /// The number of slots later than `after` and not later than `until`, counted up to `cap`.
     #[must_use]
     pub fn count_between(&self, zone: &Zone, after: UnixMs, until: UnixMs, cap: u64) -> u64 {
         match self {
@@ -73,8 +73,8 @@ impl Timing {
         }
     }
 
-    /// What decides the slots, in one versioned form for all ways of writing them: neither the
-    /// layout of a file nor new zone rules change it, and equal forms mean equal slots.
+    /// The timing in canonical form, with a version: the same for all ways of writing it. Neither the layout of
+    /// a file nor new zone rules change it, and equal forms have equal slots.
     #[must_use]
     pub fn canonical(&self, zone: &Zone) -> String {
         match self {
@@ -87,7 +87,7 @@ impl Timing {
         }
     }
 
-    /// Whether slots are readings of the zone's clock, which may jump over some and show others twice.
+    /// Whether slots are readings of the zone's clock, which may skip some and show others twice.
     #[must_use]
     pub fn reads_wall_clock(&self) -> bool {
         match self {
@@ -96,7 +96,7 @@ impl Timing {
         }
     }
 
-    /// Whether readings that the clock jumps over come right after the jump.
+    /// Whether readings that the clock skips fire right after the gap.
     #[must_use]
     pub fn makes_up_for_gaps(&self) -> bool {
         match self {
@@ -107,7 +107,7 @@ impl Timing {
         }
     }
 
-    /// In plain English: `at 03:00 on Monday to Friday`.
+    /// Describes it in plain English: `at 03:00 on Monday to Friday`.
     #[must_use]
     pub fn describe(&self, zone: &Zone) -> String {
         match self {
@@ -120,7 +120,7 @@ impl Timing {
         }
     }
 
-    /// Bytes that it takes beyond its own size.
+    /// The size in bytes of what it boxes.
     pub(crate) fn boxed_size(&self) -> usize {
         match self {
             Timing::Cron(_) | Timing::Every(_) | Timing::Solar(_) => 0,
@@ -131,8 +131,8 @@ impl Timing {
     }
 }
 
-/// The newest slot that is later than `after` and not later than `until`, of those that `next`
-/// gives; in a few dozen steps at most.
+/// The newest slot of `next` that is later than `after` and not later than `until`, in at most a few dozen
+/// steps.
 pub(super) fn newest_between(
     next: impl Fn(UnixMs) -> Option<UnixMs>,
     after: UnixMs,
@@ -140,7 +140,7 @@ pub(super) fn newest_between(
 ) -> Option<UnixMs> {
     let next_until = |at, until| next(at).filter(|slot| *slot <= until);
     let (mut slot, mut empty_from) = look_back(next_until, after, until)?;
-    // One slot is known, and an instant from which on there is none: halve the time in between.
+    // One slot is known, and an instant after which there is none: halve the time between.
     while let Some(next) = next_until(slot, empty_from) {
         slot = next;
         let middle = UnixMs(slot.0 + (empty_from.0 - slot.0) / 2);
@@ -152,8 +152,8 @@ pub(super) fn newest_between(
     Some(slot)
 }
 
-/// A slot in `(after, until]`, and an instant from which on there is none; windows before `until`
-/// grow until one has a slot.
+/// A slot in `(after, until]`, and an instant after which there is none; windows before `until` grow until one
+/// has a slot.
 fn look_back(
     next_until: impl Fn(UnixMs, UnixMs) -> Option<UnixMs>,
     after: UnixMs,
@@ -161,14 +161,14 @@ fn look_back(
 ) -> Option<(UnixMs, UnixMs)> {
     let (mut window_ms, mut empty_from) = (FIRST_WINDOW_MS, until);
     loop {
-        // The widest window reaches back to wherever `after` is.
+        // The widest window reaches back to `after`, wherever it is.
         let from = match window_ms {
             i64::MAX => after,
             _ => UnixMs(until.0.saturating_sub(window_ms)).max(after),
         };
         match next_until(from, until) {
             Some(slot) => return Some((slot, empty_from)),
-            // The longest window reaches back before every slot.
+            // The widest window reaches back before every slot.
             None if from == after || window_ms == i64::MAX => return None,
             None => empty_from = from,
         }
@@ -176,8 +176,7 @@ fn look_back(
     }
 }
 
-/// How many slots are later than `after` and not later than `until`, of those that `next` gives;
-/// counted up to `cap`.
+/// The number of slots of `next` that are later than `after` and not later than `until`, counted up to `cap`.
 pub(super) fn count_between(
     next: impl Fn(UnixMs) -> Option<UnixMs>,
     after: UnixMs,

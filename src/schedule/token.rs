@@ -1,8 +1,8 @@
-//! The smallest parts of an expression: where they stand, and what they were most likely meant to be.
+//! Tokens: the smallest parts of an expression with their positions, and what they were most likely meant to be.
 
 use std::ops::Range;
 
-/// A part of an expression that knows where it stands.
+/// A part of an expression with its position.
 #[derive(Clone, Copy)]
 pub(super) struct Token<'a> {
     pub(super) text: &'a str,
@@ -35,7 +35,7 @@ impl<'a> Token<'a> {
         })
     }
 
-    /// The parts between blanks.
+    /// The parts between white space.
     pub(super) fn fields(self) -> impl Iterator<Item = Token<'a>> {
         let mut at = self.at;
         let parts = self.text.split([' ', '\t']).map(move |text| {
@@ -46,12 +46,12 @@ impl<'a> Token<'a> {
         parts.filter(|part| !part.text.is_empty())
     }
 
-    /// What comes after this many bytes.
+    /// The token without its first bytes.
     pub(super) fn after(self, bytes: usize) -> Token<'a> {
         Token { text: &self.text[bytes..], at: self.at + bytes }
     }
 
-    /// What comes before this many bytes at the end.
+    /// The token without its last bytes.
     pub(super) fn before(self, bytes: usize) -> Token<'a> {
         Token { text: &self.text[..self.text.len() - bytes], at: self.at }
     }
@@ -63,13 +63,13 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Decimal digits only: no sign, no blank, no other script's digits.
+/// Reads decimal digits only: no sign, no space, no digits of other scripts.
 pub(super) fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
-/// The one of `names` that `token` is most likely a slip of.
+/// The one of `names` that `token` is most likely a misspelling of.
 pub(super) fn near(token: &str, names: &[&str]) -> Option<String> {
     // Longer ones would only be slow to compare.
     if token.len() > 40 {

@@ -1,4 +1,4 @@
-//! Instants as the schedule counts them: whole milliseconds of UTC.
+//! Instants in whole milliseconds of UTC.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -14,8 +14,8 @@ const YEAR_0: jiff::Timestamp = jiff::Timestamp::constant(-62_167_219_200, 0);
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
-/// Slots, due times and wall-clock readings are all of this type; the name of the variable says
-/// which one it is. Arithmetic saturates, so no far date can overflow.
+/// Slots, due times and wall-clock times all have this type; a variable's name says which it is. Arithmetic
+/// saturates, so far dates cannot overflow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMs(pub i64);
 
@@ -54,7 +54,7 @@ impl From<jiff::Timestamp> for UnixMs {
     }
 }
 
-/// RFC 3339 in UTC, with milliseconds only where there are some: `2026-11-21T03:00:00Z`.
+/// Shows RFC 3339 in UTC, with milliseconds only if there are some: `2026-11-21T03:00:00Z`.
 impl fmt::Display for UnixMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let timestamp = self.to_jiff();
@@ -66,14 +66,14 @@ impl fmt::Display for UnixMs {
     }
 }
 
-/// As it is shown.
+/// The same text as shown.
 impl Serialize for UnixMs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// RFC 3339, with whatever offset.
+/// RFC 3339, with any offset.
 impl<'de> Deserialize<'de> for UnixMs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<UnixMs, D::Error> {
         let text = String::deserialize(deserializer)?;

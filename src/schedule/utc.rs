@@ -1,16 +1,16 @@
-//! UTC timestamps as text: each message and each line of the log has one.
+//! UTC timestamps as text: each message and each log line has one.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-/// `2026-11-21T03:00:00.000412`: always as long, without a zone.
+/// `2026-11-21T03:00:00.000412`: always of this length, without a zone.
 #[derive(Debug)]
 pub(crate) struct Reading([u8; 26]);
 
 impl Reading {
-    /// To the microsecond. A year before 0 is shown as 0: RFC 3339 has none, and no slot is there.
+    /// Formats to the microsecond. A year before 0 is shown as 0: RFC 3339 has none, and there are no slots.
     pub(crate) fn of(timestamp: Timestamp) -> Reading {
         let reading = Offset::UTC.to_datetime(timestamp);
         let (date, time) = (reading.date(), reading.time());
@@ -25,12 +25,12 @@ impl Reading {
         Reading(text)
     }
 
-    /// To the millisecond.
+    /// The text to the millisecond.
     pub(crate) fn millis(&self) -> &[u8] {
         &self.0[..23]
     }
 
-    /// To the second, and if there is a fraction, with as many digits as it has.
+    /// The text to the second; if there is a fraction, with as many digits as it has.
     pub(crate) fn shortest(&self) -> &str {
         let zeros = self.0[20..].iter().rev().take_while(|digit| **digit == b'0').count();
         self.text(if zeros == 6 { 19 } else { 26 - zeros })
@@ -42,7 +42,7 @@ impl Reading {
     }
 }
 
-/// To the microsecond.
+/// The text to the microsecond.
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text(26))
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fraction_has_the_digits_that_it_needs() {
+    fn a_fraction_has_as_many_digits_as_needed() {
         for (ms, shortest) in [
             (1_700_000_000_000, "2023-11-14T22:13:20"),
             (1_700_000_000_500, "2023-11-14T22:13:20.5"),

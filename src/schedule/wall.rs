@@ -1,35 +1,34 @@
-//! The rule of clock changes: when, and whether, a zone's clock shows the readings of a schedule.
+//! The rule for clock changes: when, and whether, a zone's clock shows the readings of a schedule.
 //!
-//! Whoever knows which readings match tells the first one at or after a reading, as if every day had
-//! 24 hours. Here the zone's stretches are walked to find the instant. Nothing knows of gaps or
-//! repeated hours: a stretch says which of its readings are new.
+//! The caller finds the first matching reading at or after another, as if every day had 24 hours. This module
+//! walks the zone's segments to find the instant. No other code knows of gaps or repeated hours: a segment says
+//! which of its readings are new.
 //!
 //! Readings are seconds since 1970-01-01T00:00:00 on the wall.
 
 use super::unix_ms::UnixMs;
-use super::zone::{Stretch, Zone};
+use super::zone::{Segment, Zone};
 
-/// A clock set forward by more than this moved to another time zone, or over the date line: readings
-/// it jumped over belong to no day that people there lived through.
-const LONGEST_GAP_S: i32 = 3 * 3600;
-/// More than any two offsets are apart: what was shown longer ago than this never comes again.
-const LONGEST_REPEAT_S: i64 = 2 * 86_400;
+/// A clock set forward by more than this moved to another time zone, or over the date line: the readings it
+/// skipped belong to no day that people there lived through.
+const MAX_GAP_S: i32 = 3 * 3600;
+/// More than the difference of any two offsets: what was shown longer ago than this never comes again.
+const MAX_REPEAT_S: i64 = 2 * 86_400;
 /// The last second that `jiff` can show: 9999-12-30T22:00:00Z.
 const LAST_S: i64 = 253_402_207_200;
 
-/// Whether readings that the clock repeats or jumps over are slots.
+/// How readings that the clock repeats or skips are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Every instant that shows a matching reading: skipped readings do not exist, repeated ones
-    /// come again.
+    /// Every instant that shows a matching reading: skipped readings do not exist, repeated ones fire again.
     Wildcard,
     /// Each matching reading once, at the first instant that shows it or a later one.
     Fixed,
 }
 
-/// The first slot strictly later than `after`, or `None` when year 9999 ends before it.
+/// The first slot strictly later than `after`, or `None` if year 9999 ends before it.
 ///
-/// `reading_from` gives the first matching reading at or after the one it is told.
+/// `reading_from` returns the first matching reading at or after its argument.
 pub(super) fn next(
     class: Class,
     zone: &Zone,
@@ -53,24 +52,24 @@ fn next_wildcard(
     after_s: i64,
     reading_from: impl Fn(i64) -> Option<i64>,
 ) -> Option<i64> {
-    let mut index = zone.stretch_at(after_s);
-    let mut stretch = zone.stretch(index);
-    let mut from = after_s + 1 + i64::from(stretch.offset);
+    let mut index = zone.segment_at(after_s);
+    let mut segment = zone.segment(index);
+    let mut from = after_s + 1 + i64::from(segment.offset);
     let mut reading = reading_from(from);
     loop {
         match reading {
-            Some(reading) if reading < stretch.wall_end() => {
-                return Some(instant_of(reading, &stretch));
+            Some(reading) if reading < segment.wall_end() => {
+                return Some(instant_of(reading, &segment));
             }
-            // Nothing is left but what a clock that is set back soon may show again.
-            None if stretch.end > after_s + LONGEST_REPEAT_S => return None,
+            // Nothing is left except what a clock that is soon set back may show again.
+            None if segment.end > after_s + MAX_REPEAT_S => return None,
             _ => {}
         }
         index += 1;
-        stretch = zone.stretch(index);
-        let start = stretch.wall_start();
-        // Either readings come back that were past when the search began, or the one that was
-        // found is jumped over.
+        segment = zone.segment(index);
+        let start = segment.wall_start();
+        // Either readings come back that were past when the search began, or the reading that was found is
+        // skipped.
         if start < from || reading.is_some_and(|reading| start > reading) {
             from = start;
             reading = reading_from(from);
@@ -80,25 +79,25 @@ fn next_wildcard(
 
 /// The next instant at which the clock is for the first time at or past a matching reading.
 fn next_fixed(zone: &Zone, after_s: i64, reading_from: impl Fn(i64) -> Option<i64>) -> Option<i64> {
-    let mut index = zone.stretch_at(after_s);
-    let mut stretch = zone.stretch(index);
-    let unseen = (after_s + 1 + i64::from(stretch.offset)).max(stretch.wall_fresh());
+    let mut index = zone.segment_at(after_s);
+    let mut segment = zone.segment(index);
+    let unseen = (after_s + 1 + i64::from(segment.offset)).max(segment.wall_fresh());
     let mut reading = reading_from(unseen)?;
     loop {
-        while reading >= stretch.wall_end() {
+        while reading >= segment.wall_end() {
             index += 1;
-            stretch = zone.stretch(index);
+            segment = zone.segment(index);
         }
-        if reading >= stretch.wall_start() {
-            return Some(instant_of(reading, &stretch));
+        if reading >= segment.wall_start() {
+            return Some(instant_of(reading, &segment));
         }
-        if zone.jump_at(index) <= LONGEST_GAP_S {
-            return Some(stretch.start);
+        if zone.jump_at(index) <= MAX_GAP_S {
+            return Some(segment.start);
         }
-        reading = reading_from(stretch.wall_start())?;
+        reading = reading_from(segment.wall_start())?;
     }
 }
 
-fn instant_of(reading: i64, stretch: &Stretch) -> i64 {
-    reading - i64::from(stretch.offset)
+fn instant_of(reading: i64, segment: &Segment) -> i64 {
+    reading - i64::from(segment.offset)
 }

@@ -22,12 +22,12 @@ fn capital(name: &str) -> String {
     head.to_ascii_uppercase() + tail
 }
 
-/// The set bits, from the lowest.
+/// The set bits, lowest first.
 pub(super) fn values(mask: u64) -> Vec<u32> {
     (0..64).filter(|bit| mask >> bit & 1 == 1).collect()
 }
 
-/// The set bits, from the beginning of the run that crosses the end of the cycle, if one does.
+/// The set bits, starting with the run that crosses the end of the cycle, if there is one.
 pub(super) fn around(mask: u64, full: u64) -> Vec<u32> {
     let mut values = values(mask);
     let crosses = mask != full && mask & 1 == 1 && mask > full >> 1;
@@ -44,7 +44,7 @@ pub(super) fn is_run(values: &[u32], length: u32) -> bool {
     values.windows(2).all(|pair| (pair[0] + 1) % length == pair[1])
 }
 
-/// A run is its two ends, anything else a list.
+/// A run as its two ends, anything else as a list.
 fn cyclic(values: &[u32], length: u32, name: impl Fn(&u32) -> String) -> String {
     match (values, values.len()) {
         ([first, .., last], 3..) if is_run(values, length) => {

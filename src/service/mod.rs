@@ -77,7 +77,7 @@ pub enum Request {
     /// Publish the first few slots of a range in the past.
     Backfill(Box<Backfill>, oneshot::Sender<Result<Backfilled, Refused>>),
     /// Pause or resume.
-    Pause(Box<pausing::Asked>, pausing::writer::Answer),
+    Pause(Box<pausing::Request>, pausing::writer::Answer),
     /// Log a summary of the status.
     LogState,
     /// Finish the publish in progress, resign and exit.
@@ -269,7 +269,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 }
                 // Only watchers are interested in this.
                 Ok(()) = self.loader.kept.changed() => continue,
-                Ok(()) = self.reports.standing.changed() => continue,
+                Ok(()) = self.reports.status.changed() => continue,
                 () = std::future::ready(()), if is_due => Event::Wake,
                 () = tokio::time::sleep(timer) => Event::Wake,
                 () = self.clock.sleep_until(wall) => Event::Wake,
@@ -452,14 +452,13 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     fn on_pauses_read(&mut self, pauses: Option<PausesRead>) {
         if let Some(pauses) = pauses {
-            self.scheduler.know_pauses(pauses);
+            self.scheduler.update_pauses(pauses);
         }
     }
 
     /// Whether the store is known to be unavailable: then no request waits for it.
     fn is_store_unavailable(&self) -> bool {
-        self.scheduler.troubles().error.is_some()
-            || self.reports.standing.borrow().trouble.is_some()
+        self.scheduler.troubles().error.is_some() || self.reports.status.borrow().trouble.is_some()
     }
 
     fn status(&self) -> Status {

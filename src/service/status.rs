@@ -305,13 +305,13 @@ impl Status {
             (self.role, self.next) = (Some(FOLLOWER.to_owned()), None);
         }
         self.replica.clone_from(&reports.identity);
-        let standing = reports.standing.borrow().clone();
-        self.leader = standing.leader.map(|leader| leader.to_string());
-        self.waits_until = standing.waits_until;
-        (self.replicas, self.replica_count) = (standing.peers, standing.peer_count);
-        self.lease_error = standing.lease_trouble;
-        self.broker_error = standing.trouble.or(self.broker_error.take());
-        self.broker_errors += standing.errors;
+        let campaign = reports.status.borrow().clone();
+        self.leader = campaign.leader.map(|leader| leader.to_string());
+        self.waits_until = campaign.waits_until;
+        (self.replicas, self.replica_count) = (campaign.peers, campaign.peer_count);
+        self.lease_error = campaign.lease_trouble;
+        self.broker_error = campaign.trouble.or(self.broker_error.take());
+        self.broker_errors += campaign.errors;
         self.last_tick = Some(clock::wall() - heartbeat.age());
         if let Some(next) = &mut self.next {
             next.age(SinceBoot::now());

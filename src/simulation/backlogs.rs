@@ -1,4 +1,4 @@
-//! After a day's outage, over a store that is slow: nothing that is on time waits for what was missed.
+//! A day's outage with a slow store: slots on time never wait for missed ones.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::schedule::outcome::Outcome;
 use crate::schedule::sample::{DAY, every};
 use crate::schedule::{CatchUp, Entry, Kind};
 
-/// Of each of which a day's slots are missed.
+/// The number of entries that each miss a day's slots.
 const MINUTELY: u64 = 30;
-/// The store carries out one batch after another, each in this time: all that was missed takes a minute.
+/// The store carries out one batch at a time, each in this time: everything missed takes a minute.
 const EACH_BATCH: Duration = Duration::from_millis(100);
-/// As long as the batches take that are on their way at the same time, and some more.
+/// The time that all batches in flight take, and some more.
 const MAX_LATENESS: Duration = Duration::from_secs(2);
 
 #[test]

@@ -1,19 +1,19 @@
-//! The campaign of one replica, and its way to the lease.
+//! One replica's campaign, and its link to the lease.
 
 use std::time::Duration;
 
-use super::replica::{Happening, Input};
+use super::replica::{Input, Packet};
 use super::{SECOND, TTL, World, answer};
 use crate::core::RequestId;
 use crate::core::campaign::{Action, Answer, Event, Log, Named, Request, Writes};
 use crate::leader::lease::LeaseTimes;
 use crate::store::contract::{Store, StoreError};
 
-/// Who cannot publish, while somebody else is fit to lead, has made way after so long.
-const MAKES_WAY_WITHIN: Duration = Duration::from_secs(3 * TTL.as_secs());
+/// The time in which a leader that cannot publish has resigned, if another replica can lead.
+const RESIGNS_WITHIN: Duration = Duration::from_secs(3 * TTL.as_secs());
 
 impl World {
-    /// Has a campaign decide, and does what it says.
+    /// Passes an event to a campaign and performs the actions.
     pub(super) fn campaign(&mut self, index: usize, event: Event) {
         let (now, number) = (self.clocks(), self.replicas[index].number);
         for action in self.replicas[index].campaign.handle(event, now) {
@@ -31,7 +31,7 @@ impl World {
                 Action::Answer(_) => {}
                 Action::Log(log) => {
                     self.trace(|| format!("r{number}: {log:?}"));
-                    self.made_way += u64::from(matches!(log, Log::CannotPublish(_)));
+                    self.stuck_resignations += u64::from(matches!(log, Log::CannotPublish(_)));
                 }
                 Action::End(end) => panic!("{end:?}"),
             }
@@ -40,7 +40,7 @@ impl World {
         self.replicas[index].campaign_wakes_at = self.instant(wake);
     }
 
-    /// How a scheduler's writes fare.
+    /// Notes how a scheduler's writes are going.
     pub(super) fn on_writes(&mut self, index: usize, writes: Writes) {
         let number = self.replicas[index].number;
         let since = match writes {
@@ -53,12 +53,12 @@ impl World {
         self.report_soon(number, Input::Campaign(Event::Writes(writes)));
     }
 
-    /// A lead that cannot publish is left.
+    /// Checks that a leader that cannot publish has resigned in time.
     fn check_that_it_can_publish(&self, index: usize) {
         let Some(since) = self.replicas[index].stuck_since else { return };
         let since = since.max(self.disturbed_until + TTL);
         let number = self.replicas[index].number;
-        assert!(self.now.since(since) < MAKES_WAY_WITHIN, "r{number} has been stuck since {since}");
+        assert!(self.now.since(since) < RESIGNS_WITHIN, "r{number} has been stuck since {since}");
     }
 
     fn ask_for_campaign(&mut self, index: usize, id: RequestId, request: Request) {
@@ -85,25 +85,25 @@ impl World {
         let link = &mut replica.lease_link;
         link.arrives = link.arrives.max(now + delay);
         let arrives = link.arrives;
-        self.put_on_wire(arrives, number, Happening::Asks(id, request));
+        self.put_on_wire(arrives, number, Packet::Asks(id, request));
     }
 
     fn leave_unanswered(&mut self, number: u64, id: RequestId) {
         let answer = Err(StoreError::Unanswered("no answer".to_owned()));
         let at = self.now + LeaseTimes::new(TTL).deadline;
         let input = Input::Campaign(Event::Answered(id, answer));
-        self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+        self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
     }
 
-    /// A request of a campaign reaches the store.
+    /// A campaign's request reaches the store.
     pub(super) fn arrive_from_campaign(&mut self, number: u64, id: RequestId, request: Request) {
         if self.now < self.store_back_at {
             return self.leave_unanswered(number, id);
         }
         if self.now < self.hung_until {
             self.leave_unanswered(number, id);
-            // It is carried out later, and nobody waits for it any more.
-            return self.put_on_wire(self.hung_until, number, Happening::Asks(id, request));
+            // It is carried out later, when nobody waits for it any more.
+            return self.put_on_wire(self.hung_until, number, Packet::Asks(id, request));
         }
         let needs_room = matches!(request, Request::Acquire(_) | Request::Announce(_));
         let answered = if needs_room && self.now < self.full_until {

@@ -1,4 +1,4 @@
-//! What is scheduled.
+//! The entries that a simulation schedules.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs};
 
 /// The entries that are edited.
 pub(super) const EDITED: [&str; 3] = ["edited all", "edited latest", "edited none"];
-/// What the files may say of them; 0: nothing.
+/// Their periods in the files, in seconds; 0: not in the files.
 pub(super) const PERIODS: [u64; 4] = [3600, 2520, 4800, 0];
 const CATCH_UPS: [CatchUp; 3] = [CatchUp::All, CatchUp::Latest, CatchUp::None];
 
-/// A schedule at some time.
+/// The schedule with these periods.
 pub(super) fn files(fixed: &[Entry], periods: [u64; 3]) -> Arc<Schedule> {
     let edited = periods.into_iter().zip(EDITED).zip(CATCH_UPS);
     let edited = edited.filter(|((period, _), _)| *period > 0).map(|((period, name), catch_up)| {
         let mut entry = Entry { catch_up, ..every(name, period) };
-        // So that slots are open when they are edited.
+        // So that slots are open when the entries are edited.
         if catch_up == CatchUp::All {
             entry.message.queue = Queue::unconfigured("fragile");
         }
@@ -54,7 +54,7 @@ pub(super) fn fixed(start: UnixMs) -> Vec<Entry> {
     ];
     let number = NonZeroU32::new;
     let (limit, max_queued) = (number(10), number(4));
-    // Of three slots one is sent.
+    // One of three slots is sent.
     let overlap = number(160 * 60_000);
     let none = Guards::default();
     entries.extend((0..90u64).map(|n| {
@@ -77,7 +77,7 @@ fn in_queue(queue: &str, catch_up: CatchUp, period: u64, guards: Guards) -> Entr
     entry
 }
 
-/// On a carrier.
+/// An entry of a queue on a carrier.
 fn carried(catch_up: CatchUp, period: u64) -> Entry {
     let Ok(Address::Amqp(url)) = Address::parse("amqp://rabbit") else { panic!("no address") };
     let mut entry = in_queue("carried", catch_up, period, Guards::default());
@@ -86,7 +86,7 @@ fn carried(catch_up: CatchUp, period: u64) -> Entry {
     entry
 }
 
-/// Each message up to ten minutes late, on some of the days.
+/// An entry whose messages are up to ten minutes late, and which skips some days.
 fn bounded(start: UnixMs) -> Entry {
     let (first, end) = (Some(start + HOUR * 4), Some(start + HOUR * 18));
     let bounds = Bounds { start: first, end, ..Bounds::default() };

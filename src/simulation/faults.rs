@@ -1,4 +1,4 @@
-//! What goes wrong in a simulation.
+//! The faults of a simulation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::replica::{Input, Loss, Replica};
 use super::{Due, SECOND, World, answer};
 use crate::carrier::memory::Fault as CarrierFault;
 use crate::core::{Event, campaign};
-use crate::schedule::pause::{Edit, Subject, Wish};
+use crate::schedule::pause::{Edit, PauseRequest, Subject};
 use crate::schedule::sample::HOUR;
 use crate::schedule::{Planner, UnixMs};
 use crate::store::contract::{ChangePauses, PausesChanged, Store, SubjectPauses};
@@ -40,7 +40,7 @@ pub(super) const FAULTS: [&str; 22] = [
     "clock behind",
     "edit",
 ];
-const PAUSE: Wish = Wish::Pause { until: None, by: None, note: None };
+const PAUSE: PauseRequest = PauseRequest::Pause { until: None, by: None, note: None };
 const JOURNAL_DAMAGES: [Damage; 4] = [
     Damage::JournalDeleted,
     Damage::JournalReplaced,
@@ -51,7 +51,7 @@ const RECORD_DAMAGES: [Damage; 3] =
     [Damage::RegistrationsDeleted, Damage::ProgressDeleted, Damage::MarkerDeleted];
 
 impl World {
-    /// Something goes wrong. Gives what, if it could at this time.
+    /// Causes a fault. Returns which, if it was possible at this time.
     pub(super) fn strike(&mut self, leader: usize) -> Option<&'static str> {
         let length = self.within(HOUR / 2);
         let fault = FAULTS[self.rng.usize(..FAULTS.len())];
@@ -64,16 +64,16 @@ impl World {
         has_struck.then_some(fault)
     }
 
-    /// The leader, and its way to the store.
+    /// Faults of the leader and its link to the store.
     fn strike_replica(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         match fault {
             "crash" => self.crash(leader, length / 20),
             "stopped" => {
-                // Stopped: wakes up believing that it still leads.
+                // Stopped: when it resumes, it still believes that it leads.
                 self.replicas[leader].stopped_until = Some(self.now + length / 10);
                 self.disturb(length / 10);
             }
-            "resign" => self.take_in(leader, Input::Campaign(campaign::Event::Resign)),
+            "resign" => self.handle_input(leader, Input::Campaign(campaign::Event::Resign)),
             "partition" => {
                 self.replicas[leader].cut_until = self.now + length;
                 self.disturb(length);
@@ -87,7 +87,7 @@ impl World {
         true
     }
 
-    /// Single messages.
+    /// Faults of single messages.
     fn strike_wire(&mut self, fault: &str, length: Duration) -> bool {
         match fault {
             "lost request" => self.lose = Some(Loss::Request),
@@ -98,14 +98,14 @@ impl World {
                     _ => [CarrierFault::LoseAnswer, CarrierFault::LoseMessage],
                 };
                 self.carrier.set_fault("carried", Some(faults[self.rng.usize(..2)]));
-                self.due.insert(Due::CarrierMended, self.now + length);
+                self.due.insert(Due::CarrierRepaired, self.now + length);
             }
             _ => return false,
         }
         true
     }
 
-    /// The store.
+    /// Faults of the store.
     fn strike_store(&mut self, fault: &str, length: Duration) -> bool {
         match fault {
             "store hangs" => {
@@ -119,18 +119,18 @@ impl World {
             "store away" => self.stay_away(length),
             "queue refuses" => {
                 self.store.set_refusal("fragile", Some("WRONGTYPE"));
-                self.due.insert(Due::QueueMended, self.now + length);
+                self.due.insert(Due::QueueRepaired, self.now + length);
             }
             _ => return false,
         }
         true
     }
 
-    /// What the store holds.
+    /// Faults of the store's data.
     fn strike_records(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         let is_clock_right = self.offset_ms == 0;
         match fault {
-            // What was sent ahead of its time is known from the journal only.
+            // Only the journal says what was sent ahead of its time.
             "journal lost" if is_clock_right => {
                 self.ledger.lose_journal();
                 self.damage(leader, &JOURNAL_DAMAGES, length);
@@ -161,7 +161,7 @@ impl World {
         true
     }
 
-    /// The clocks.
+    /// Faults of the clocks.
     fn strike_clock(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         let is_clock_right = self.offset_ms == 0;
         match fault {
@@ -179,10 +179,10 @@ impl World {
                 let offset_ms = if is_ahead { by_ms } else { -by_ms };
                 self.set_clock(offset_ms, offset_ms);
                 self.due.insert(Due::ClockRight, self.now + length / 10);
-                // What is held then is not held by that clock.
+                // A pause that begins then does not end by that clock.
                 if is_ahead && self.rng.bool() {
                     self.store.set_refusal("fragile", Some("WRONGTYPE"));
-                    self.due.insert(Due::QueueMended, self.now + length / 10);
+                    self.due.insert(Due::QueueRepaired, self.now + length / 10);
                 }
             }
             _ => return false,
@@ -190,14 +190,14 @@ impl World {
         true
     }
 
-    /// Nothing is wrong, but something changes.
+    /// No fault, but a change made by people.
     fn let_people_act(&mut self, fault: &str, leader: usize, length: Duration) -> bool {
         let is_clock_right = self.offset_ms == 0;
         match fault {
             "paused" if self.ledger.paused.is_none() => {
                 let next = self.replicas[leader].scheduler.plans().and_then(Planner::next_due);
                 match next.filter(|_| self.rng.bool()) {
-                    // While what is due then is on its way.
+                    // While slots due then are in flight.
                     Some((due, _)) => {
                         let at = due.max(self.now) + self.within(SECOND / 200);
                         self.due.insert(Due::Paused, at);
@@ -206,7 +206,7 @@ impl World {
                 }
                 self.due.insert(Due::Resumed, self.now + length);
             }
-            // While a clock is wrong, what is edited is passed over with what was sent.
+            // While a clock is wrong, edits skip whatever lies among sent slots.
             "edit" if is_clock_right => {
                 // Slots of the old timing come due meanwhile.
                 if self.rng.bool() {
@@ -227,11 +227,11 @@ impl World {
             true => Subject::All,
             false => Subject::Entry(Arc::clone(names[self.rng.usize(..names.len())])),
         };
-        self.wish(&subject, &PAUSE);
+        self.request(&subject, &PAUSE);
         self.ledger.paused = Some(subject);
     }
 
-    /// Files are edited that name one of the edited entries.
+    /// An edited entry gets another period.
     pub(super) fn edit(&mut self, entry: usize) {
         self.periods[entry] = PERIODS[self.rng.usize(..PERIODS.len())];
         self.files = entries::files(&self.fixed, self.periods);
@@ -246,7 +246,7 @@ impl World {
         self.disturb(length);
     }
 
-    /// A process ends; a new one with no memory starts after a while.
+    /// A process ends; a new one without memory starts after a while.
     pub(super) fn crash(&mut self, index: usize, after: Duration) {
         let (seed, on_same_machine) = (self.rng.u64(..), self.rng.bool());
         let next = Replica::new(self.started, self.now + after, &self.files, seed);
@@ -258,7 +258,7 @@ impl World {
         self.disturb(after);
     }
 
-    /// Something is deleted, and perhaps the leader is gone at the same time.
+    /// Something is deleted, and perhaps the leader ends at the same time.
     fn damage(&mut self, leader: usize, damages: &[Damage], length: Duration) {
         self.store.damage(damages[self.rng.usize(..damages.len())]);
         if self.rng.bool() {
@@ -273,7 +273,7 @@ impl World {
         if self.ledger.paused.is_some() {
             self.due.insert(Due::Resumed, self.now + HOUR / 2);
         }
-        if !self.due.contains_key(&Due::QueueMended) {
+        if !self.due.contains_key(&Due::QueueRepaired) {
             self.store.set_refusal("fragile", None);
         }
         self.was_rolled_back = true;
@@ -291,10 +291,10 @@ impl World {
     }
 
     /// People pause or resume.
-    pub(super) fn wish(&mut self, subject: &Subject, wish: &Wish) {
+    pub(super) fn request(&mut self, subject: &Subject, request: &PauseRequest) {
         let read = answer(self.store.pauses());
         let (pauses, etag) = read.of(subject);
-        let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else { return };
+        let Edit::Write { pauses, forbids, .. } = request.edit(pauses, read.now) else { return };
         let subjects = vec![SubjectPauses { subject: subject.clone(), pauses, etag }];
         let changed = answer(self.store.change_pauses(ChangePauses { subjects, forbids }));
         assert!(matches!(changed, PausesChanged::Written { .. }), "{changed:?}");

@@ -1,4 +1,4 @@
-//! What really became of slots: kept beside the store, by one who sees everything.
+//! The true outcome of each slot, recorded beside the store by an observer of everything.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -25,26 +25,26 @@ pub(super) struct Event {
 #[derive(Clone, Debug, Default)]
 struct Account {
     sent: HashSet<UnixMs>,
-    /// How many slots of its registration were sent.
+    /// The number of slots sent for its registration.
     count: u64,
     /// When its last task was sent.
     running_since: Option<UnixMs>,
 }
 
-/// What became of one entry's slots, whatever the store has forgotten.
+/// The outcomes of one entry's slots, even if the store has forgotten them.
 #[derive(Clone, Debug, Default)]
 struct Truth {
     sent: HashSet<UnixMs>,
-    /// Runs of slots, from after one instant up to another, that were counted or that nobody can count.
+    /// Runs of slots, after one instant and up to another, that were counted or that nobody can count.
     counted: Vec<(UnixMs, UnixMs)>,
-    /// The newest slot that was due when something became of it.
+    /// The newest slot that was due when an outcome was recorded.
     newest: UnixMs,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     pub(super) events: Vec<Event>,
-    /// The journal has the events from here on.
+    /// The index of the first event in the journal.
     journal_from: usize,
     accounts: HashMap<Arc<str>, Account>,
     pub(super) counters: BTreeMap<(Arc<str>, &'static str), u64>,
@@ -52,7 +52,7 @@ pub(super) struct Ledger {
     /// What people have paused.
     pub(super) paused: Option<Subject>,
     truth: HashMap<Arc<str>, Truth>,
-    /// How often each outcome came.
+    /// The number of times that each outcome was recorded.
     pub(super) outcomes: BTreeMap<&'static str, u64>,
 }
 
@@ -65,7 +65,7 @@ impl Ledger {
         self.truth.entry(Arc::clone(entry)).or_default()
     }
 
-    /// The store has recorded it.
+    /// Notes a line that the store has recorded.
     pub(super) fn record(&mut self, event: Event) {
         let Line { entry, slot, outcome, count, .. } = &event.line;
         *self.outcomes.entry(outcome.as_str()).or_default() += 1;
@@ -87,7 +87,7 @@ impl Ledger {
         self.events.push(event);
     }
 
-    /// What its entry demands of the event that is about to be recorded.
+    /// Checks the guards for an event that is about to be recorded.
     pub(super) fn check(&mut self, entry: &Entry, event: &Event) {
         let Event { line, at, queue, .. } = event;
         let queued = self.queued.get(queue).copied().unwrap_or(0);
@@ -112,52 +112,52 @@ impl Ledger {
         let is_missed = is_skipped(SkipReason::Superseded) || is_skipped(SkipReason::TooLate);
         assert!(entry.catch_up != CatchUp::All || !is_missed, "{event:?}");
         let is_paused = self.paused.as_ref().is_some_and(|subject| subject.covers(entry));
-        // What a carrier took is recorded later, when the clock may have been set.
+        // A carrier's message is recorded later, when the clock may have been set.
         let is_carried = entry.message.queue.via() != Via::Store;
         assert!(is_carried || !is_sent || !is_paused, "paused: {event:?}");
         assert!(is_carried || line.slot <= *at + SECOND, "early: {event:?}");
     }
 
-    /// Only what was really sent is logged as that.
+    /// Checks that a slot logged as sent was really sent.
     pub(super) fn check_logged(&mut self, entry: &Arc<str>, item: &Item) {
         let was_sent = self.truth(entry).sent.contains(&item.slot);
         let is_sent = matches!(item.outcome(), Outcome::Dispatched(_));
         assert!(was_sent || !is_sent, "logged and never sent: {entry} {item:?}");
     }
 
-    /// How many slots of its registration an entry has sent.
+    /// The number of slots sent for an entry's registration.
     pub(super) fn count(&mut self, entry: &Arc<str>) -> &mut u64 {
         &mut self.account(entry).count
     }
 
-    /// The slots of a run are settled, by whatever rule.
+    /// Notes that the slots of a run are settled, for whatever reason.
     pub(super) fn pass(&mut self, entry: &Arc<str>, from: UnixMs, until: UnixMs) {
         self.truth(entry).counted.push((from, until));
     }
 
-    /// Nobody can count the slots that were due since the newest of which something became.
+    /// Notes that nobody can count the slots due since the newest one with an outcome.
     pub(super) fn excuse(&mut self, entry: &Arc<str>, until: UnixMs) {
         let newest = self.truth(entry).newest;
         self.pass(entry, newest, until);
     }
 
-    /// Nobody knows what was sent ahead of `now`.
+    /// Notes that nobody knows what was sent ahead of `now`.
     pub(super) fn forget_after(&mut self, now: UnixMs) {
         self.accounts.values_mut().for_each(|account| account.sent.retain(|slot| *slot <= now));
     }
 
-    /// The store is put back to what it held when this ledger was as `before`.
+    /// Restores the ledger to `before`, as the store was.
     pub(super) fn roll_back(&mut self, before: Ledger) {
         let Ledger { truth, outcomes, .. } = std::mem::replace(self, before);
         (self.truth, self.outcomes) = (truth, outcomes);
     }
 
-    /// Records of the journal are deleted.
+    /// Notes that records of the journal were deleted.
     pub(super) fn lose_journal(&mut self) {
         self.journal_from = self.events.len();
     }
 
-    /// The newest events that the journal must have, if it keeps more than so many slots.
+    /// The newest events, which the journal must have if it keeps more than `slots` slots.
     pub(super) fn in_journal(&self, mut slots: u64) -> &[Event] {
         let newest = self.events[self.journal_from..].iter().rev();
         let count = newest.take_while(|event| {
@@ -168,7 +168,7 @@ impl Ledger {
         &self.events[self.events.len() - count.count()..]
     }
 
-    /// Workers have emptied a queue of so many messages.
+    /// Notes that workers have emptied a queue, and returns the number of messages.
     pub(super) fn take(&mut self, queue: &str) -> u64 {
         self.queued.remove(queue).unwrap_or(0)
     }

@@ -1,12 +1,12 @@
-//! One scheduler process, and the way from it to the store: the service's own decisions, with requests and
-//! answers that take their time and get lost.
+//! One scheduler process and its link to the store: the service's own decisions, with requests and answers that
+//! take time and get lost.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::ledger::Event as Recorded;
-use super::{BOOT, FOREVER, GRACE, SECOND, TTL, World, answer};
+use super::{FOREVER, GRACE, SECOND, TTL, UPTIME, World, answer};
 use crate::carrier::Carrier as _;
 use crate::clock::SinceBoot;
 use crate::config::History;
@@ -26,68 +26,68 @@ use crate::store::contract::{Batch, Exception, Register, Reply, Settle, Store, S
 use crate::store::memory::MemoryStore;
 use crate::tzdata::Tzdata;
 
-/// Read once: it takes longer than a day of a simulation.
+/// Read once: reading takes longer than simulating a day.
 static ZONES: LazyLock<Arc<Tzdata>> = LazyLock::new(|| Arc::new(Tzdata::bundled()));
-/// No answer takes longer.
+/// The maximum time for an answer.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// While nothing is wrong, whatever is due goes within this time.
+/// The time in which a due slot is sent while nothing is wrong.
 const MAX_LATENESS: Duration = Duration::from_secs(60);
 
 /// One scheduler process.
 pub(super) struct Replica {
-    /// No other process has the same.
+    /// The process's number, unique in the simulation.
     pub(super) number: u64,
     pub(super) scheduler: Scheduler,
     pub(super) wake_at: UnixMs,
     pub(super) campaign: Campaign,
     pub(super) campaign_wakes_at: UnixMs,
-    /// Under which it announces itself.
+    /// The name that it announces itself under.
     pub(super) name: Arc<str>,
-    /// As its campaign says.
+    /// Its lease according to its campaign.
     pub(super) lease: Option<Lease>,
-    /// Under which it has asked for the lease.
+    /// The holder's names that it has asked for the lease under.
     pub(super) names: Vec<String>,
-    /// Under which processes have asked that were on its machine before it.
+    /// The holder's names of earlier processes on its machine.
     pub(super) gone: Arc<[String]>,
-    /// The process is stopped.
+    /// The process is stopped until then.
     pub(super) stopped_until: Option<UnixMs>,
-    /// What has arrived meanwhile.
+    /// What has arrived while it is stopped.
     inbox: VecDeque<Input>,
-    /// Nothing gets from it to the store, or back.
+    /// Nothing passes between it and the store until then.
     pub(super) cut_until: UnixMs,
-    /// Batches are lost …
+    /// Until then, batches are lost …
     pub(super) narrow_until: UnixMs,
-    /// … that have so many slots or more.
+    /// … that have at least this many slots.
     pub(super) lost_from: usize,
-    /// Since when nothing that it writes is answered.
+    /// Since when its writes are not answered.
     pub(super) stuck_since: Option<UnixMs>,
-    /// Over which it writes.
+    /// The link that it writes over.
     link: Link,
-    /// Over which it campaigns.
+    /// The link that it campaigns over.
     pub(super) lease_link: Link,
     /// The tenure and the schedule whose entries are known to be live.
     known: Option<(u64, Arc<Schedule>)>,
     tenures: u64,
 }
 
-/// The way to the store.
+/// A link to the store.
 #[derive(Default)]
 pub(super) struct Link {
     /// When the last request arrives.
     pub(super) arrives: UnixMs,
-    /// A packet was lost: nothing comes through until its connection is given up.
+    /// A packet was lost: nothing gets through until the connection is dropped.
     stuck_until: UnixMs,
 }
 
-/// What a replica takes in.
+/// Something that a replica handles.
 #[derive(Debug)]
 pub(super) enum Input {
     Scheduler(Event),
     Campaign(campaign::Event),
 }
 
-/// What is on its way.
-pub(super) enum Happening {
+/// Something in flight.
+pub(super) enum Packet {
     /// A request reaches the store.
     Arrives { id: RequestId, request: Box<Request>, facts: Facts, is_answered: bool },
     /// Messages reach a carrier.
@@ -98,12 +98,12 @@ pub(super) enum Happening {
     Reports(Box<Input>),
 }
 
-/// What whoever sees everything notes when a request is made.
+/// What the observer notes when a request is made.
 pub(super) struct Facts {
     schedule: Option<Arc<Schedule>>,
-    /// For each line, how far its entry had come before.
+    /// For each line, the progress of its entry before.
     from: Vec<UnixMs>,
-    /// Everything before was settled in order, so the slots that a line stands for can be counted.
+    /// Whether everything before was settled in order, so that the slots of a line can be counted.
     is_plain: Vec<bool>,
 }
 
@@ -151,7 +151,7 @@ impl Replica {
         }
     }
 
-    /// When it does something again, if nothing happens to it.
+    /// When it acts again if nothing happens to it.
     pub(super) fn next(&self) -> UnixMs {
         self.stopped_until.unwrap_or(self.wake_at.min(self.campaign_wakes_at))
     }
@@ -164,30 +164,30 @@ impl Replica {
 impl World {
     /// What the clocks of a replica show.
     pub(super) fn clocks(&self) -> Now {
-        let since_boot = SinceBoot(BOOT + self.now.since(self.start));
+        let since_boot = SinceBoot(UPTIME + self.now.since(self.start));
         Now { since_boot, wall: UnixMs(self.now.0 + self.machine_offset_ms) }
     }
 
-    /// When that is.
+    /// Converts a time since boot to an instant.
     pub(super) fn instant(&self, at: SinceBoot) -> UnixMs {
         match at {
             SinceBoot::NEVER => FOREVER,
-            // Time here goes by whole milliseconds.
-            at => self.start + at.0.saturating_sub(BOOT) + Duration::from_millis(1),
+            // Time moves in whole milliseconds here.
+            at => self.start + at.0.saturating_sub(UPTIME) + Duration::from_millis(1),
         }
     }
 
-    /// A process that was stopped goes on.
-    pub(super) fn go_on(&mut self, index: usize) {
+    /// A stopped process continues.
+    pub(super) fn resume_process(&mut self, index: usize) {
         self.replicas[index].stopped_until = None;
         for input in std::mem::take(&mut self.replicas[index].inbox) {
-            self.take_in(index, input);
+            self.handle_input(index, input);
         }
-        self.take_in(index, Input::Scheduler(Event::Wake));
-        self.take_in(index, Input::Campaign(campaign::Event::Wake));
+        self.handle_input(index, Input::Scheduler(Event::Wake));
+        self.handle_input(index, Input::Campaign(campaign::Event::Wake));
     }
 
-    /// What happens to a replica, if that runs still.
+    /// Passes an input to a replica, if it still runs.
     pub(super) fn report(&mut self, number: u64, input: Input) {
         let Some(index) = self.replicas.iter().position(|replica| replica.number == number) else {
             return;
@@ -195,24 +195,24 @@ impl World {
         if self.replicas[index].stopped_until.is_some() {
             self.replicas[index].inbox.push_back(input);
         } else {
-            self.take_in(index, input);
+            self.handle_input(index, input);
         }
     }
 
-    pub(super) fn take_in(&mut self, index: usize, input: Input) {
+    pub(super) fn handle_input(&mut self, index: usize, input: Input) {
         match input {
             Input::Scheduler(event) => self.handle(index, event),
             Input::Campaign(event) => self.campaign(index, event),
         }
     }
 
-    /// Reports it a little later.
+    /// Passes an input to a replica a little later.
     pub(super) fn report_soon(&mut self, number: u64, input: Input) {
         let at = self.now + self.within(SECOND / 500);
-        self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+        self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
     }
 
-    /// Has a replica decide, and does what it says.
+    /// Passes an event to a scheduler and performs the actions.
     fn handle(&mut self, index: usize, event: Event) {
         if let Event::Answered(_, Ok(Answer::Snapshot(snapshot))) = &event {
             let replica = &self.replicas[index];
@@ -232,7 +232,7 @@ impl World {
                 Action::Publish(id, publish) => {
                     let at = self.now + self.within(SECOND / 100);
                     let number = self.replicas[index].number;
-                    self.put_on_wire(at, number, Happening::Delivers(id, publish));
+                    self.put_on_wire(at, number, Packet::Delivers(id, publish));
                 }
                 Action::Log(log) => self.on_log(index, &log),
                 Action::Writes(writes) => self.on_writes(index, writes),
@@ -265,7 +265,7 @@ impl World {
         }
     }
 
-    /// Entries have become live, or have left.
+    /// Notes entries that have become live or have left.
     fn look_at_entries(&mut self, index: usize) {
         let replica = &mut self.replicas[index];
         let Some(planner) = replica.scheduler.plans() else { return };
@@ -283,17 +283,17 @@ impl World {
         }
     }
 
-    pub(super) fn put_on_wire(&mut self, at: UnixMs, number: u64, happening: Happening) {
+    pub(super) fn put_on_wire(&mut self, at: UnixMs, number: u64, packet: Packet) {
         self.sequence += 1;
-        self.wire.insert((at, self.sequence), (number, happening));
+        self.wire.insert((at, self.sequence), (number, packet));
     }
 
     fn fail(&mut self, at: UnixMs, number: u64, id: RequestId, error: StoreError) {
         let input = Input::Scheduler(Event::Answered(id, Err(error)));
-        self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+        self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
     }
 
-    /// A request goes to the store.
+    /// Sends a request to the store.
     fn send(&mut self, index: usize, id: RequestId, request: Request) {
         let (now, delay) = (self.now, self.within(SECOND / 200));
         let facts = self.facts(index, &request);
@@ -331,10 +331,10 @@ impl World {
             self.fail(now + DEADLINE, number, id, unanswered());
         }
         let request = Box::new(request);
-        self.put_on_wire(arrives, number, Happening::Arrives { id, request, facts, is_answered });
+        self.put_on_wire(arrives, number, Packet::Arrives { id, request, facts, is_answered });
     }
 
-    /// How far the entries of a request had come.
+    /// The progress of a request's entries.
     fn facts(&self, index: usize, request: &Request) -> Facts {
         let scheduler = &self.replicas[index].scheduler;
         let names: Vec<(&Arc<str>, UnixMs)> = match request {
@@ -362,12 +362,12 @@ impl World {
         facts
     }
 
-    /// What happens next on the wire.
-    pub(super) fn arrive(&mut self, number: u64, happening: Happening) {
-        match happening {
-            Happening::Reports(input) => self.report(number, *input),
-            Happening::Asks(id, request) => self.arrive_from_campaign(number, id, request),
-            Happening::Delivers(id, publish) => {
+    /// Handles the next event in flight.
+    pub(super) fn arrive(&mut self, number: u64, packet: Packet) {
+        match packet {
+            Packet::Reports(input) => self.report(number, *input),
+            Packet::Asks(id, request) => self.arrive_from_campaign(number, id, request),
+            Packet::Delivers(id, publish) => {
                 let Publish { queue, messages, not_after } = publish;
                 let publications: Vec<_> =
                     messages.into_iter().map(|Carried { publication, .. }| publication).collect();
@@ -377,9 +377,9 @@ impl World {
                 let deliveries = answer_of(published).into_iter().map(Delivery::Tried).collect();
                 let at = self.now + self.within(SECOND / 100);
                 let input = Input::Scheduler(Event::Published(id, deliveries));
-                self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+                self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
             }
-            Happening::Arrives { id, request, facts, mut is_answered } => {
+            Packet::Arrives { id, request, facts, mut is_answered } => {
                 if self.now < self.store_back_at {
                     if is_answered {
                         let lost = StoreError::Unanswered("no answer".to_owned());
@@ -392,12 +392,12 @@ impl World {
                         let lost = StoreError::Unanswered("no answer".to_owned());
                         self.fail(self.now + DEADLINE, number, id, lost);
                     }
-                    let happening = Happening::Arrives { id, request, facts, is_answered };
-                    return self.put_on_wire(self.hung_until, number, happening);
+                    let packet = Packet::Arrives { id, request, facts, is_answered };
+                    return self.put_on_wire(self.hung_until, number, packet);
                 }
                 if self.now < self.busy_until {
-                    let happening = Happening::Arrives { id, request, facts, is_answered };
-                    return self.put_on_wire(self.busy_until, number, happening);
+                    let packet = Packet::Arrives { id, request, facts, is_answered };
+                    return self.put_on_wire(self.busy_until, number, packet);
                 }
                 if matches!(*request, Request::Dispatch(_)) {
                     self.busy_until = self.now + self.each_batch_takes;
@@ -406,13 +406,13 @@ impl World {
                 if is_answered {
                     let at = self.now + self.within(SECOND / 200);
                     let input = Input::Scheduler(Event::Answered(id, answer));
-                    self.put_on_wire(at, number, Happening::Reports(Box::new(input)));
+                    self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
                 }
             }
         }
     }
 
-    /// The store does what it is asked, and somebody who sees everything notes it.
+    /// The store carries out a request, and the observer takes note.
     fn carry_out(&mut self, request: Request, facts: &Facts) -> Result<Answer, StoreError> {
         let is_write = !is_read(&request);
         if is_write && self.now < self.full_until {
@@ -488,7 +488,7 @@ impl World {
         self.counted(reply)
     }
 
-    /// Counts how often each guard has refused.
+    /// Counts the refusals of each guard.
     fn counted(&mut self, reply: Reply) -> Reply {
         let guard = match &reply {
             Reply::Written { .. } => return reply,
@@ -502,7 +502,7 @@ impl World {
         reply
     }
 
-    /// The store has recorded a line of a request.
+    /// Notes a line that the store has recorded.
     fn note(&mut self, facts: &Facts, index: usize, line: Line, queue: &Arc<str>) {
         let (from, at) = (facts.from[index], self.store_now());
         let event = Recorded { from, line, queue: Arc::clone(queue), at };
@@ -531,12 +531,12 @@ pub(super) enum Loss {
     Reply,
 }
 
-/// The outcome of what takes no time.
+/// The output of a future that is ready at once.
 pub(super) fn answer_of<T>(future: impl Future<Output = T>) -> T {
     answer(async { Ok(future.await) })
 }
 
-/// What a replica says, in short.
+/// A log event in short.
 fn in_short(log: &Log) -> String {
     match log {
         Log::Recorded { items, .. } => format!("recorded {} items", items.len()),

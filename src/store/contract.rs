@@ -1,5 +1,4 @@
-//! What every store promises, as requests and answers. DESIGN 2.1 in code: the suite in `conformance`
-//! holds each store to it.
+//! What every store promises, as requests and answers. The test suite in `conformance` runs over every store.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,19 +16,19 @@ use crate::schedule::progress::{Completeness, Progress};
 use crate::schedule::registration::{Registration, RegistrationChange};
 use crate::schedule::{Guards, UnixMs};
 
-/// Why a store gave no answer to a request.
+/// Why a request to a store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was done: the store cannot be reached.
     #[error("{0}")]
     Unavailable(String),
-    /// Nothing was done: the store itself said no.
+    /// Nothing was done: the store itself refused the request.
     #[error("{0}")]
     Refused(String),
-    /// The request went out and no answer came: it may have been carried out.
+    /// The request was sent but not answered: it may have been carried out.
     #[error("{0}")]
     Unanswered(String),
-    /// A configuration that no retry can cure.
+    /// The configuration is wrong, which no retry cures.
     #[error("{0}")]
     Unusable(String),
 }
@@ -41,39 +40,39 @@ impl StoreError {
         matches!(self, StoreError::Unavailable(_) | StoreError::Refused(_))
     }
 
-    /// Whether the store itself said no; otherwise it is out of reach or silent.
+    /// Whether the store itself refused; otherwise it is unreachable or silent.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, StoreError::Refused(_) | StoreError::Unusable(_))
     }
 }
 
-/// What a store can do that another cannot.
+/// The abilities that stores differ in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Several replicas can use it: there is somebody to make way for.
+    /// Several replicas can use it, so a leader can resign in favour of another.
     pub shared: bool,
     /// It can tell whether a task still runs (`overlap`).
     pub sees_results: bool,
-    /// Its journal is part of its records: progress need not be folded.
+    /// Its journal is part of its records, so progress need not be folded.
     pub folds_itself: bool,
 }
 
-/// Keeps one namespace's lease, journal and controls, and takes messages in the same step.
+/// A store keeps one namespace's lease, journal and controls, and takes messages in the same step.
 ///
-/// Requests are carried out in the order in which the methods are called. A future does not borrow the
-/// store, so that the next request can be made while this one is on its way; when one is refused or
-/// lost, those behind it that name its sequence number do nothing.
+/// Requests are carried out in the order of the method calls. A future does not borrow the store, so the next
+/// request can be made while this one is in flight. If a request is refused or lost, later ones that name its
+/// sequence number do nothing.
 pub trait Store: Send + 'static {
-    /// What it can do.
+    /// What this store can do.
     const CAPABILITIES: Capabilities;
 
-    /// Everything known of the namespace. Only a read under the caller's own lease is consistent: no
-    /// other leader writes meanwhile.
+    /// Reads everything known of the namespace. The result is consistent only under the caller's own lease,
+    /// because no other leader writes meanwhile.
     fn read(&mut self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send + 'static;
 
-    /// Writes which entries are live, and what became of slots whose registration ended. All of it or
-    /// nothing; larger changes go in several requests, of which the last is marked.
+    /// Writes which entries are live, and what became of slots whose registration ended. All or nothing; larger
+    /// changes take several requests, and the last is marked.
     fn register(
         &mut self,
         request: Register,
@@ -85,7 +84,7 @@ pub trait Store: Send + 'static {
         request: Batch,
     ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static;
 
-    /// Records that carriers are about to be handed these slots: from now on they are in doubt.
+    /// Records that carriers are about to publish these slots: their outcome is uncertain from now on.
     fn intend(
         &mut self,
         request: Intend,
@@ -103,8 +102,8 @@ pub trait Store: Send + 'static {
         request: Fold,
     ) -> impl Future<Output = Result<Reply, StoreError>> + Send + 'static;
 
-    /// Drops records that the history need not keep, oldest first and never past `folded`, and keeps
-    /// the last outcomes of their entries. Gives whether there is more to drop.
+    /// Drops records that the history need not keep, oldest first and never past `folded`, and keeps the last
+    /// outcomes of their entries. Returns whether there is more to drop.
     fn trim(
         &mut self,
         request: Trim,
@@ -116,49 +115,49 @@ pub trait Store: Send + 'static {
         request: ManualMessage,
     ) -> impl Future<Output = Result<Sent, StoreError>> + Send + 'static;
 
-    /// Notes what becomes of one manual message that a carrier takes; unfenced. Intended comes first,
-    /// then the carrier is handed the message, then one of the others follows.
+    /// Records how far a manual message for a carrier has come; unfenced. First comes `Intended`, then the
+    /// carrier publishes the message, then one of the other steps follows.
     fn note(
         &mut self,
         note: ManualNote,
     ) -> impl Future<Output = Result<Noted, StoreError>> + Send + 'static;
 
-    /// Notes that a backfill begins, goes on or ends; unfenced. If it overlaps another that has not ended,
-    /// gives that one, and nothing is noted.
+    /// Records that a backfill begins, continues or ends; unfenced. If it overlaps another unfinished one,
+    /// returns that one and records nothing.
     fn note_backfill(
         &mut self,
         note: BackfillNote,
     ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send + 'static;
 
-    /// What the journal and the kept outcomes say, oldest first.
+    /// Reads the history from the journal and the kept outcomes, oldest first.
     fn history(
         &mut self,
         query: HistoryQuery,
     ) -> impl Future<Output = Result<History, StoreError>> + Send + 'static;
 
-    /// All pauses. Whoever plans by them names their [`PausesMark`] in what is sent then.
+    /// Reads all pauses. Batches planned by them must name their [`PausesMark`].
     fn pauses(&mut self) -> impl Future<Output = Result<PausesRead, StoreError>> + Send + 'static;
 
-    /// Pauses or resumes: all of it, or nothing; unfenced.
+    /// Pauses or resumes, all or nothing; unfenced.
     fn change_pauses(
         &mut self,
         request: ChangePauses,
     ) -> impl Future<Output = Result<PausesChanged, StoreError>> + Send + 'static;
 
-    /// Drops pauses that have ended, but for what somebody has changed since it was read. Moves no mark.
-    /// Gives how many subjects were changed.
+    /// Drops pauses that are over, except those changed since they were read. Moves no mark. Returns the number
+    /// of subjects changed.
     fn prune_pauses(
         &mut self,
         request: PrunePauses,
     ) -> impl Future<Output = Result<usize, StoreError>> + Send + 'static;
 
-    /// Those of the entries with a slot that is being handed to a carrier, or that a carrier may have taken.
+    /// Of these entries, returns those with a slot that a carrier is publishing or may have taken.
     fn open_intents(
         &mut self,
         entries: Vec<Arc<str>>,
     ) -> impl Future<Output = Result<Vec<Arc<str>>, StoreError>> + Send + 'static;
 
-    /// All counters.
+    /// Reads all counters.
     fn counters(&mut self) -> impl Future<Output = Result<Counters, StoreError>> + Send + 'static;
 
     /// Asks for the lease.
@@ -167,22 +166,21 @@ pub trait Store: Send + 'static {
         request: Acquire,
     ) -> impl Future<Output = Result<Acquired, StoreError>> + Send + 'static;
 
-    /// Prolongs the caller's own lease by its whole TTL.
+    /// Renews the caller's own lease for a full TTL.
     fn renew(
         &mut self,
         lease: Arc<str>,
         ttl: Duration,
     ) -> impl Future<Output = Result<Renewed, StoreError>> + Send + 'static;
 
-    /// Gives up the caller's own lease and wakes the followers; does nothing if it is another's.
+    /// Gives up the caller's own lease and wakes the followers; does nothing if the lease is another's.
     fn resign(
         &mut self,
         lease: Arc<str>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static;
 
-    /// Tells the other replicas of this one and gives what all say of themselves; `said` is JSON, and
-    /// empty to leave. Replicas silent for `forgotten_after` are dropped, and so is what was said in the
-    /// future.
+    /// Announces this replica and returns all announcements. `said` is JSON, or empty to leave. Drops replicas
+    /// that have been silent for `forgotten_after`, and announcements from the future.
     fn announce(
         &mut self,
         replica: Arc<str>,
@@ -190,72 +188,71 @@ pub trait Store: Send + 'static {
         forgotten_after: Duration,
     ) -> impl Future<Output = Result<Announced, StoreError>> + Send + 'static;
 
-    /// Tries whether a batch would get through: takes the same way with about as many bytes, and stores
-    /// nothing.
+    /// Tests whether a batch would get through: sends about as many bytes the same way, and stores nothing.
     fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static;
 
-    /// The lease that some leader has given up since the last call, or nothing where an old version does
-    /// not say which. Of very many, some are left out. Never comes back where nobody resigns.
+    /// Waits for the next resignation and returns the lease that was given up; it is empty if an old version
+    /// does not say which. If there are very many, some are left out. Never returns if nobody resigns.
     fn resigned(&mut self) -> impl Future<Output = Arc<str>> + Send;
 
-    /// Gives up the connection, if there is one: the next request makes a new one.
+    /// Drops the connection, if there is one: the next request makes a new one.
     fn reconnect(&mut self);
 }
 
-/// What a store holds, as it stands there.
+/// The contents of a store.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The store's clock.
     pub now: UnixMs,
     /// The sequence number that the next fenced write must name.
     pub sequence: u64,
-    /// Whether anything but the journal is missing: marker gone or a hash without its seal.
+    /// Whether anything but the journal is missing: the marker, or a hash's seal.
     pub completeness: Completeness,
     /// By entry name.
     pub registrations: Vec<(Box<str>, Registration)>,
     /// By entry name, as of `folded`.
     pub progress: Vec<(Box<str>, Progress)>,
-    /// The slot that a carrier may have taken, by entry name.
+    /// By entry name, the slot that a carrier may have taken.
     pub intents: Vec<(Box<str>, UnixMs)>,
-    /// The newest record that is folded; `None` before the first fold.
+    /// The newest folded record; `None` before the first fold.
     pub folded: Option<RecordId>,
     /// The newest record; `None` before the first.
     pub head: Option<RecordId>,
-    /// The records after `folded` that are there, oldest first.
+    /// The existing records after `folded`, oldest first.
     pub journal: Vec<Record>,
-    /// Names of entries and what of theirs cannot be read; at most 100.
+    /// Entries with unreadable values, and what is unreadable; at most 100.
     pub unreadable: Vec<(Arc<str>, String)>,
-    /// How many that is in all.
+    /// The total number of unreadable values.
     pub unreadable_count: usize,
 }
 
 /// Changes to registrations.
 #[derive(Clone, Debug)]
 pub struct Register {
-    /// What must hold.
+    /// The condition for the write.
     pub fence: Fence,
     /// At most [`MAX_CHANGES`].
     pub changes: Vec<RegistrationChange>,
-    /// What became of slots whose registration ended: journalled and counted by the queue they would
-    /// have gone to. At most [`MAX_CHANGES`].
+    /// What became of slots whose registration ended: journalled and counted by the queue they would have gone
+    /// to. At most [`MAX_CHANGES`].
     pub ended: Vec<(Arc<str>, Line)>,
-    /// The last part: the namespace's records are whole from now on.
+    /// Whether this is the last part: the namespace's records are complete from now on.
     pub last: bool,
 }
 
-/// One `register` changes at most so many registrations.
+/// The maximum number of registrations that one `register` changes.
 pub const MAX_CHANGES: usize = 500;
-/// One `fold` moves the progress of at most so many entries.
+/// The maximum number of entries whose progress one `fold` moves.
 pub const MAX_FOLDED: usize = 1_000;
 
 /// Slots that are published and recorded together.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// What must hold.
+    /// The condition for the write.
     pub fence: Fence,
-    /// The pauses by which they were planned.
+    /// The pauses that the slots were planned by.
     pub pauses: PausesMark,
-    /// Those of one entry stand together and in order.
+    /// The slots, those of one entry together and in order.
     pub writes: Vec<Write>,
 }
 
@@ -264,45 +261,44 @@ pub struct Batch {
 pub struct Write {
     /// What to record.
     pub line: Line,
-    /// The queue that it is counted under.
+    /// The queue that the slot is counted under.
     pub queue: Arc<Queue>,
-    /// What to send; `None` for what is skipped.
+    /// The message to send; `None` if the slot is skipped.
     pub message: Option<Outgoing>,
-    /// What must hold for it to be sent; the same in all writes of one entry. The limit is the
-    /// leader's business.
+    /// The conditions for sending it; the same in all writes of one entry. The leader takes care of the limit.
     pub guards: Guards,
 }
 
-/// Slots that carriers are about to be handed; at most one of an entry.
+/// Slots that carriers are about to publish; at most one per entry.
 #[derive(Clone, Debug)]
 pub struct Intend {
-    /// What must hold.
+    /// The condition for the write.
     pub fence: Fence,
-    /// The pauses by which they were planned.
+    /// The pauses that the slots were planned by.
     pub pauses: PausesMark,
-    /// In any order.
+    /// The slots, in any order.
     pub slots: Vec<Intent>,
 }
 
-/// A slot that is about to be handed to a carrier.
+/// A slot that a carrier is about to publish.
 #[derive(Clone, Debug)]
 pub struct Intent {
     /// The entry's name.
     pub entry: Arc<str>,
     /// The slot.
     pub slot: UnixMs,
-    /// Where it goes.
+    /// The queue that it goes to.
     pub queue: Arc<Queue>,
-    /// As in [`Write`]; how full the queue is, the carrier knows.
+    /// As in [`Write`]; the carrier checks how full the queue is.
     pub guards: Guards,
 }
 
-/// What became of intended slots; at most one of an entry.
+/// What became of intended slots; at most one per entry.
 #[derive(Clone, Debug)]
 pub struct Settle {
-    /// What must hold.
+    /// The condition for the write.
     pub fence: Fence,
-    /// In any order.
+    /// The slots, in any order.
     pub slots: Vec<Settled>,
 }
 
@@ -311,9 +307,9 @@ pub struct Settle {
 pub struct Settled {
     /// The entry's name.
     pub entry: Arc<str>,
-    /// Where it went.
+    /// The queue that it went to.
     pub queue: Arc<Queue>,
-    /// What to record; `None` when the carrier has not taken it: it is in doubt no more.
+    /// What to record; `None` if the carrier has not taken it, so that it is no longer uncertain.
     pub line: Option<Line>,
     /// The task's id, if it was dispatched.
     pub task_id: Uuid,
@@ -321,57 +317,58 @@ pub struct Settled {
     pub guards: Guards,
 }
 
-/// Progress to write, and how far the journal is folded then.
+/// Progress to write, and how far the journal is folded afterwards.
 #[derive(Clone, Debug)]
 pub struct Fold {
-    /// What must hold.
+    /// The condition for the write.
     pub fence: Fence,
     /// At most [`MAX_FOLDED`].
     pub progress: Vec<(Arc<str>, Progress)>,
-    /// Everything up to this record is folded once this is written.
+    /// How far the journal is folded once this is written.
     pub through: FoldedThrough,
 }
 
-/// What is remembered of a journal that was lost.
+/// What the leader remembers of a lost journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remembered {
     /// Everything.
     All,
-    /// Nothing of what it recorded since it was folded: the records count as damaged until the last part of
-    /// a [`Register`] is written.
+    /// Nothing recorded since the last fold: the records count as damaged until the last part of a [`Register`]
+    /// is written.
     Nothing,
 }
 
 /// How far the journal is folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoldedThrough {
-    /// No further than before: more parts follow.
+    /// As far as before: more parts follow.
     Unchanged,
     /// Up to this record.
     Record(RecordId),
-    /// The journal was lost, and with this part everything that the leader remembers is in progress: a
-    /// new chain begins. Whatever stands in the journal's place is replaced if it is no journal. Carried
-    /// out although the journal is lost, as its earlier parts are.
+    /// To the end of a lost journal: with this part, everything that the leader remembers is in progress, and a
+    /// new chain begins. Replaces whatever is in the journal's place if it is not a journal. Like the earlier
+    /// parts, it is carried out although the journal is lost.
     Anew(Remembered),
 }
 
-/// What a fenced write did.
+/// The outcome of a fenced write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing: the lease is another's or has run out.
+    /// Nothing was written: the lease is another's or has expired.
     Fenced,
-    /// Nothing: there were writes the caller does not know of; it must read all state anew.
+    /// Nothing was written: the caller does not know of all writes, and must read all state anew.
     Stale,
-    /// Nothing: the pauses are not those by which the slots were planned; they must be read anew.
+    /// Nothing was written: the pauses have changed since the slots were planned, and must be read anew.
     Revised,
-    /// Nothing: the journal is not the one whose newest record `head` names; it was evicted or deleted.
+    /// Nothing was written: the journal does not end with the record that `head` names; it was evicted or
+    /// deleted.
     Lost,
-    /// Nothing: a slot is more than a second ahead of the store's clock.
+    /// Nothing was written: a slot is more than a second ahead of the store's clock.
     Early {
         /// The store's clock.
         now: UnixMs,
     },
-    /// Everything but the exceptions.
+    /// Everything but the exceptions was written.
     Written {
         /// The store's clock.
         now: UnixMs,
@@ -379,55 +376,54 @@ pub enum Reply {
         sequence: u64,
         /// The newest record, if there is one.
         head: Option<RecordId>,
-        /// Indexes of what was not written as it stands, in ascending order, and why.
+        /// Indexes of slots that were not written as asked, in ascending order, and why.
         exceptions: Vec<(usize, Exception)>,
     },
 }
 
-/// Why one slot was not written as it stands.
+/// Why a slot was not written as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exception {
-    /// What its entry demands does not hold: the slot is recorded and counted as skipped for that.
+    /// A condition of its entry does not hold: the slot is recorded and counted as skipped for this reason.
     Skipped(SkipReason),
-    /// The queue did not take the message; the store's words, shortened. Nothing of its queue's part is
-    /// recorded.
+    /// The queue refused the message; the server's words, shortened. Nothing of this queue's part is recorded.
     Refused(String),
 }
 
-/// About as many slots as one `trim` drops.
+/// The approximate number of slots that one `trim` drops.
 pub const MAX_TRIMMED: u64 = 1_000;
 
-/// How long the history is kept.
+/// How long to keep the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trim {
     /// The caller's lease; with another's, nothing is dropped.
     pub lease: Arc<str>,
-    /// Drop what is older.
+    /// Drop records older than this.
     pub keep: Duration,
-    /// Drop the oldest beyond so many slots.
+    /// Drop the oldest slots beyond this number.
     pub slots: u64,
-    /// So many outcomes of an entry are kept beyond that.
+    /// The number of an entry's outcomes to keep beyond that.
     pub outcomes: usize,
 }
 
-/// What `trim` did.
+/// The outcome of a `trim`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trimmed {
     /// Slots dropped from the journal by this call.
     pub slots: u64,
-    /// There is more to drop.
+    /// Whether there is more to drop.
     pub more: bool,
 }
 
-/// A message that somebody asked for.
+/// A message that somebody has asked for.
 #[derive(Clone, Debug)]
 pub struct ManualMessage {
-    /// What to send.
+    /// The message to send.
     pub message: Outgoing,
-    /// What to journal: kind `manual` or `backfill`, with task id and who asked.
+    /// The line for the journal: kind `manual` or `backfill`, with task id and who asked.
     pub line: Line,
-    /// The run that it belongs to, and its place in it: a run goes on only with greater places, so that
-    /// a repeat sends nothing twice, and only with the same entry and queue. Kept for a day.
+    /// The run that it belongs to, and its place in it. A run only continues with greater places, so that a
+    /// repeat sends nothing twice, and only with the same entry and queue. Kept for a day.
     pub run: (Uuid, u64),
 }
 
@@ -443,22 +439,22 @@ pub struct RunOf {
 /// What became of a manual message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It is in the queue.
+    /// The message is in the queue.
     Now,
-    /// It was sent before, by the same run.
+    /// The same run has sent it before.
     Already,
-    /// Nothing was done: the run has sent something else.
+    /// Nothing was done: the run has sent messages of another entry or to another queue.
     Other(RunOf),
-    /// The queue did not take it; the store's words.
+    /// The queue refused it; the server's words.
     Refused(String),
 }
 
-/// What becomes of a manual message that a carrier takes.
+/// A step of a manual message on its way to a carrier.
 #[derive(Clone, Debug)]
 pub struct ManualNote {
-    /// How far it has come.
+    /// The step.
     pub step: ManualStep,
-    /// The queue that it is counted under.
+    /// The queue that the message is counted under.
     pub queue: Arc<Queue>,
     /// As in [`ManualMessage`].
     pub line: Line,
@@ -469,87 +465,87 @@ pub struct ManualNote {
 /// How far a manual message has come on its way to a carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ManualStep {
-    /// The carrier is about to be handed it. Until one of the other steps is noted, at most for
-    /// [`INTENT_KEPT`], nobody else goes on with the run.
+    /// The carrier is about to publish it. Until another step is recorded, for at most [`INTENT_TTL`], nobody
+    /// else can continue the run.
     Intended,
-    /// The carrier has it: it is journalled and counted. Noted again, it changes nothing.
+    /// The carrier has it: it is journalled and counted. Recording this again changes nothing.
     Published,
-    /// The carrier does not have it, or nobody knows: the run can be tried again.
+    /// The carrier does not have it, or the outcome is uncertain: the run can be tried again.
     NotPublished,
 }
 
-/// No carrier keeps a publisher waiting for longer.
-pub const INTENT_KEPT: Duration = Duration::from_secs(30);
+/// The longest time that a carrier takes to answer a publisher.
+pub const INTENT_TTL: Duration = Duration::from_secs(30);
 
-/// What came of a note.
+/// The outcome of a [`ManualNote`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Noted {
-    /// It is noted.
+    /// It was recorded.
     Now,
     /// The run has sent the message before.
     Already,
-    /// Somebody else is about to hand over a message of the run.
+    /// Somebody else is about to publish a message of the run.
     Busy,
-    /// The run has sent something else.
+    /// The run has sent messages of another entry or to another queue.
     Other(RunOf),
 }
 
-/// What becomes of a backfill.
+/// A step of a backfill.
 #[derive(Clone, Debug)]
 pub struct BackfillNote {
-    /// The entry and who asks, as one id: only backfills of one scope are compared.
+    /// An id made of the entry and the person who asks: only backfills of one scope are compared.
     pub scope: Uuid,
     /// The backfill.
     pub backfill: OpenBackfill,
-    /// How far it has come.
+    /// The step.
     pub step: BackfillStep,
 }
 
-/// A backfill that has not ended: slots may have been sent whose answer never arrived.
+/// A backfill that has not ended: slots may have been sent without the answer arriving.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenBackfill {
     /// Its run.
     pub run: Uuid,
     /// The first instant of its segment.
     pub from: UnixMs,
-    /// The first instant after it.
+    /// The first instant after its segment.
     pub to: UnixMs,
-    /// Instead of the entry's own.
+    /// The queue to send to instead of the entry's own.
     pub queue: Option<Box<str>>,
 }
 
 /// How far a backfill has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackfillStep {
-    /// Slots of its segment are about to be sent, unless the segment overlaps that of another run. From then
-    /// on, it is remembered for an hour.
+    /// Slots of its segment are about to be sent, unless the segment overlaps that of another run. The backfill
+    /// is remembered for an hour from then on.
     #[default]
     Begins,
-    /// The same, and those that it overlaps are forgotten.
+    /// The same, but the backfills that it overlaps are forgotten.
     BeginsAgain,
     /// Every answer has arrived.
     Ends,
 }
 
-/// What part of the history is asked for.
+/// The part of the history to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryQuery {
-    /// Of one entry, or of all.
+    /// Of this entry; `None`: of all.
     pub entry: Option<Arc<str>>,
-    /// Slots from here on; `None`: from the oldest.
+    /// Slots from this instant on; `None`: from the oldest.
     pub from: Option<UnixMs>,
     /// Slots before this instant; `None`: up to the newest.
     pub to: Option<UnixMs>,
-    /// Of those, the newest so many.
+    /// The maximum number of events; the newest are taken.
     pub limit: usize,
 }
 
 /// What became of slots, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// By the time at which they were recorded.
+    /// The events, in the order in which they were recorded.
     pub events: Vec<PastEvent>,
-    /// There are more than were asked for.
+    /// Whether there are more events than asked for.
     pub more: bool,
 }
 
@@ -558,45 +554,43 @@ pub struct History {
 pub struct PastEvent {
     /// When it was recorded, by the store's clock.
     pub at: UnixMs,
-    /// The term of the leader that recorded it; `None` for manual messages and where it is no longer
-    /// known.
+    /// The term of the leader that recorded it; `None` if unknown or for a manual message.
     pub term: Option<u64>,
-    /// The queue; `None` where it is no longer known.
+    /// The queue; `None` if no longer known.
     pub queue: Option<Arc<str>>,
     /// What was recorded.
     pub line: Line,
 }
 
-/// Tells one state of the pauses from another. Both grow with the store's clock.
+/// The version of the stored pauses. Both numbers grow with the store's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PausesMark {
-    /// Moves with every change that forbids something. What is sent must name it.
+    /// Moves with every change that forbids something. Batches must name it.
     pub revision: u64,
-    /// Moves with every change. What is recorded as paused must name it.
+    /// Moves with every change. Records of paused slots must name it.
     pub version: u64,
 }
 
 impl Batch {
-    /// Whether slots are recorded as paused: then there must have been no change at all, as one that
-    /// resumes lets them go.
+    /// Whether slots are recorded as paused: then the version must match as well, because a resume lets them go.
     pub(super) fn records_pauses(&self) -> bool {
         let paused = Outcome::Skipped(SkipReason::Paused);
         self.writes.iter().any(|write| write.line.outcome == paused)
     }
 }
 
-/// The pauses of one subject, as they stand in the store: `""` if there are none.
+/// The stored pauses of one subject, as the condition of a change: `""` if there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Etag(pub Box<[u8]>);
 
 /// The pauses of one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectPauses {
-    /// What is paused.
+    /// The subject that is paused.
     pub subject: Subject,
-    /// In the order in which they began; none where they cannot be read.
+    /// Its pauses in the order in which they begin; empty if they cannot be read.
     pub pauses: Vec<Pause>,
-    /// What a change must name.
+    /// The etag that a change must name.
     pub etag: Etag,
 }
 
@@ -605,23 +599,23 @@ pub struct SubjectPauses {
 pub struct PausesRead {
     /// The store's clock.
     pub now: UnixMs,
-    /// Which state of them that is.
+    /// The version of the pauses.
     pub mark: PausesMark,
-    /// At most [`MAX_PAUSED`], in the order of their subjects.
+    /// At most [`MAX_PAUSED`], sorted by subject.
     pub subjects: Vec<SubjectPauses>,
-    /// Subjects whose pauses cannot be read, and what stands there; at most 100. They pause nothing.
+    /// Subjects with unreadable pauses, and the stored text; at most 100. They pause nothing.
     pub unreadable: Vec<(Arc<str>, String)>,
 }
 
 impl PausesRead {
-    /// As the planner takes them.
+    /// Converts the pauses for the planner.
     #[must_use]
     pub fn to_pauses(&self) -> Pauses {
         let all = self.subjects.iter();
         all.map(|subject| (subject.subject.clone(), subject.pauses.clone())).collect()
     }
 
-    /// Those of one subject, and what a change must name.
+    /// The pauses of one subject, and the etag that a change must name.
     #[must_use]
     pub fn of(&self, subject: &Subject) -> (&[Pause], Etag) {
         let found = self.subjects.binary_search_by(|one| one.subject.cmp(subject));
@@ -637,135 +631,135 @@ impl PausesRead {
     }
 }
 
-/// No more subjects are paused at once, pauses that have ended included.
+/// The maximum number of subjects with pauses, ended ones included.
 pub const MAX_PAUSED: usize = 10_000;
-/// One request changes the pauses of at most so many subjects.
+/// The maximum number of subjects that one request changes.
 pub const MAX_PAUSES_CHANGED: usize = 500;
 
 /// Pauses to write.
 #[derive(Clone, Debug, Default)]
 pub struct ChangePauses {
-    /// At most [`MAX_PAUSES_CHANGED`], each of another subject. In them,
-    /// [`AT_WRITE`](crate::schedule::pause::AT_WRITE) is the store's clock when it writes.
+    /// At most [`MAX_PAUSES_CHANGED`] different subjects. [`AT_WRITE`](crate::schedule::pause::AT_WRITE) stands
+    /// for the store's clock when it writes.
     pub subjects: Vec<SubjectPauses>,
-    /// Something may not go any more that may go now.
+    /// Whether the change forbids something that is allowed now.
     pub forbids: bool,
 }
 
-/// What became of a change of pauses.
+/// The outcome of a change of pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PausesChanged {
-    /// All of it is written.
+    /// Everything was written.
     Written {
         /// When, by the store's clock.
         now: UnixMs,
-        /// Which state of the pauses that is.
+        /// The new version of the pauses.
         mark: PausesMark,
-        /// Whether another server has it, too; `None` where there is no other.
+        /// Whether another server has it, too; `None` if there is no other.
         replicated: Option<bool>,
     },
-    /// Nothing was done: somebody has changed one of the subjects meanwhile.
+    /// Nothing was done: somebody else has changed one of the subjects.
     Outdated,
     /// Nothing was done: there would be more than [`MAX_PAUSED`].
     TooMany,
 }
 
-/// Pauses that are left when those that have ended are dropped.
+/// Removes pauses that are over.
 #[derive(Clone, Debug)]
 pub struct PrunePauses {
     /// The caller's lease; with another's, nothing is dropped.
     pub lease: Arc<str>,
-    /// At most [`MAX_PAUSES_CHANGED`], with those that are left.
+    /// At most [`MAX_PAUSES_CHANGED`], with the pauses that remain.
     pub subjects: Vec<SubjectPauses>,
 }
 
-/// How many slots, by queue and by the word of their outcome; manual messages among them.
+/// The number of slots by queue and outcome, manual messages included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters(pub BTreeMap<(Arc<str>, &'static str), u64>);
 
-/// So many queues are counted apart by the store.
+/// The maximum number of queues with counters of their own.
 pub const MAX_COUNTED_QUEUES: usize = 200;
-/// The rest are counted under this name.
+/// The name that the other queues are counted under.
 pub const OTHER_QUEUES: &str = "(other)";
 
-/// Asks for the lease.
+/// A request for the lease.
 #[derive(Clone, Debug)]
 pub struct Acquire {
-    /// Host, pid and a fresh random number.
+    /// Host, pid and a new random number.
     pub holder: Arc<str>,
     /// How long the lease lasts.
     pub ttl: Duration,
-    /// Whether it may be had where no marker is.
+    /// Whether the lease may be taken in a namespace without a marker.
     pub even_unmarked: bool,
-    /// `"<term> <holder>"` of a tenure whose process is known to be gone: while the lease is exactly
-    /// this one, it counts as run out.
+    /// `"<term> <holder>"` of a tenure whose process is known to be gone: if the lease is exactly this one, it
+    /// counts as expired.
     pub replaces: Option<Arc<str>>,
 }
 
-/// What came of asking for the lease.
+/// The outcome of asking for the lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquired {
-    /// It is the caller's: `"<term> <holder>"`.
+    /// The caller has the lease.
     Ours {
-        /// The tenure.
+        /// `"<term> <holder>"`.
         lease: Arc<str>,
         /// The store's clock.
         now: UnixMs,
     },
-    /// It is another's, and cannot run out before `left` is over.
+    /// The lease is another's, and cannot expire before `left` is over.
     Held {
-        /// `"<term> <holder>"`, or what stands there instead, shortened.
+        /// `"<term> <holder>"`, or what the key holds instead, shortened.
         lease: String,
-        /// How long it is still good for.
+        /// The remaining time.
         left: Duration,
         /// The store's clock.
         now: UnixMs,
     },
-    /// Nobody leads, and nothing is known of the namespace.
+    /// Nobody leads, and the store has nothing of the namespace.
     Unmarked {
         /// The store's clock.
         now: UnixMs,
     },
-    /// The key holds no lease of ours, or one that never runs out: it is taken over once it has stood
-    /// there unchanged for one TTL (ask again with the same holder).
+    /// The key holds no lease of ours, or one that never expires. It is taken over after it has been there
+    /// unchanged for one TTL (ask again with the same holder).
     Unreadable {
-        /// What is wrong, for people.
+        /// What is wrong, in words.
         why: String,
         /// The store's clock.
         now: UnixMs,
     },
 }
 
-/// What came of renewing the lease.
+/// The outcome of renewing the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Renewed {
-    /// `false`: it is another's or has run out.
+    /// `false`: the lease is another's or has expired.
     pub kept: bool,
     /// The store's clock.
     pub now: UnixMs,
 }
 
-/// What the replicas say of themselves.
+/// The announcements of the replicas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announced {
     /// At most [`MAX_REPLICAS`].
     pub replicas: Vec<Announcement>,
-    /// How many there are in all.
+    /// The total number of replicas.
     pub count: usize,
 }
 
-/// What one replica said of itself.
+/// One replica's announcement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announcement {
-    /// Its name.
+    /// The replica's name.
     pub replica: String,
-    /// JSON, unread; at most [`MAX_ANNOUNCEMENT`] bytes.
+    /// Unparsed JSON; at most [`MAX_ANNOUNCEMENT`] bytes.
     pub said: String,
-    /// How long ago that was, by the store's clock.
+    /// The time since the announcement, by the store's clock.
     pub age: Duration,
 }
 
-/// No more replicas are told of.
+/// The maximum number of replicas returned.
 pub const MAX_REPLICAS: usize = 100;
-/// No announcement is longer.
+/// The maximum length of an announcement in bytes.
 pub const MAX_ANNOUNCEMENT: usize = 4_096;

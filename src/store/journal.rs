@@ -1,6 +1,6 @@
-//! The journal: one record for each batch and queue, each naming the one before it.
+//! The journal: one record per batch and queue, each naming the one before it.
 //!
-//! A record's text has a line for each slot, whose fields are parted by tabs:
+//! A record's text has one line per slot, with tabs between the fields:
 //!
 //! ```text
 //! nightly<TAB>1798761600000                        sent on time
@@ -10,9 +10,8 @@
 //! nightly<TAB>1798761600000<TAB>paused<TAB>by=ann@host<TAB>note=database moves
 //! ```
 //!
-//! `d=` is how many milliseconds after the slot it was due; `f=` is the first of the slots whose records were
-//! lost, if there may be several. Words and fields that are not known make a line unreadable, and that line
-//! alone.
+//! `d=` is the time from slot to due time in milliseconds; `f=` is the first of several slots whose records were
+//! lost. Unknown words or fields make a line unreadable, and that line only.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -25,22 +24,22 @@ use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::{Kind, UnixMs};
 
-/// No line is longer: a name has at most 255 bytes.
+/// The maximum length of a line in bytes: a name has at most 255.
 const MAX_LINE: usize = 1_024;
-/// Bytes of a note that are kept.
+/// The maximum length of a note in bytes; the rest is cut off.
 const MAX_NOTE: usize = 200;
-/// No larger record is read: 500 slots with the longest names fit in.
+/// The maximum length of a record in bytes: 500 slots with the longest names fit.
 pub const MAX_RECORD: usize = 512 << 10;
-/// Of unreadable things, so many are named.
+/// The maximum number of unreadable values that are named.
 pub const MAX_UNREADABLE: usize = 100;
 
-/// Names a record; later records have greater ones. Also says when the record was written, by the
-/// store's clock.
+/// The id of a record; later records have greater ones. It says when the record was written, by the store's
+/// clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId {
     /// Milliseconds since the epoch.
     pub ms: u64,
-    /// Tells apart what was written in one millisecond.
+    /// Distinguishes records of the same millisecond.
     pub number: u64,
 }
 
@@ -58,7 +57,7 @@ impl fmt::Display for RecordId {
     }
 }
 
-/// The text is not a record's id.
+/// The error for a text that is not a record's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a record's id")]
 pub struct NotAnId;
@@ -76,26 +75,26 @@ impl FromStr for RecordId {
     }
 }
 
-/// One record.
+/// One record of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its name.
+    /// Its id.
     pub id: RecordId,
-    /// The record before it; `None` of the first of a chain.
+    /// The record before it; `None` for the first of a chain.
     pub before: Option<RecordId>,
-    /// The term of the leader that wrote it; `None` of manual messages.
+    /// The term of the leader that wrote it; `None` for manual messages.
     pub term: Option<u64>,
     /// The queue that its lines are counted under.
     pub queue: Arc<str>,
-    /// How many slots the chain has up to and with this record.
+    /// The number of slots in the chain up to this record, inclusive.
     pub total: u64,
     /// What became of slots.
     pub lines: Vec<Line>,
-    /// The lines that cannot be read.
+    /// The unreadable lines.
     pub unreadable: Vec<UnreadableLine>,
 }
 
-/// A line that cannot be read, shortened, with the name of its entry where that shows.
+/// An unreadable line, shortened, with its entry's name if that can be read.
 pub type UnreadableLine = (Option<Arc<str>>, String);
 
 /// Adds a line to a record's text.
@@ -133,7 +132,7 @@ pub fn write_line(line: &Line, text: &mut String) {
     }
 }
 
-/// Reads one line; `None` when it is not understood.
+/// Reads one line; `None` if it is not understood.
 #[must_use]
 pub fn read_line(text: &str) -> Option<Line> {
     if text.len() > MAX_LINE {
@@ -161,7 +160,7 @@ pub fn read_line(text: &str) -> Option<Line> {
     Some(line)
 }
 
-/// Reads a record's text: its lines, and those that cannot be read.
+/// Reads a record's text: its lines and the unreadable ones.
 #[must_use]
 pub fn read_lines(text: &[u8]) -> (Vec<Line>, Vec<UnreadableLine>) {
     let (mut lines, mut unreadable) = (Vec::new(), Vec::new());
@@ -188,7 +187,7 @@ pub fn read_lines(text: &[u8]) -> (Vec<Line>, Vec<UnreadableLine>) {
     (lines, unreadable)
 }
 
-/// An instant in UTC milliseconds, within the years that a schedule can have.
+/// Reads an instant in UTC milliseconds, within the years that a schedule can have.
 #[must_use]
 pub fn read_instant(text: &str) -> Option<UnixMs> {
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -196,7 +195,7 @@ pub fn read_instant(text: &str) -> Option<UnixMs> {
     text.parse().ok().filter(|_| plain).map(UnixMs)
 }
 
-/// What stands in a store, fit to be shown: at most 60 bytes, and no raw bytes.
+/// A stored text made fit to be shown: at most 60 bytes, and no raw bytes.
 #[must_use]
 pub fn shortened(text: &[u8]) -> String {
     let shown = String::from_utf8_lossy(&text[..text.len().min(60)]);
@@ -205,11 +204,11 @@ pub fn shortened(text: &[u8]) -> String {
 }
 
 impl Snapshot {
-    /// The state that the snapshot amounts to: the journal is replayed from `folded` to `head`. Where
-    /// the chain breaks, records are missing. What is further ahead of `now` than `grace` was recorded
-    /// while a clock was ahead: it moves no progress, and what was dispatched is settled ahead.
+    /// Replays the journal from `folded` to `head`, and returns the resulting state. If the chain breaks,
+    /// records are missing. Slots more than `grace` ahead of `now` were recorded while a clock was ahead: they
+    /// move no progress, and dispatched ones are settled ahead.
     ///
-    /// Takes what is known of entries out of the snapshot, as a copy of a million would be large; the journal
+    /// Takes the values of entries out of the snapshot, because a copy of a million would be large; the journal
     /// stays.
     #[must_use]
     pub fn take_state(&mut self, grace: Duration) -> State {
@@ -232,7 +231,7 @@ impl Snapshot {
             for line in record.lines.iter().filter(|line| line.outcome.is_scheduled()) {
                 let progress = state.progress.entry((&*line.entry).into()).or_default();
                 if line.slot <= horizon {
-                    progress.take_in(line);
+                    progress.apply(line);
                 } else if !progress.is_settled(line.slot) {
                     ahead.push(line);
                 }
@@ -248,7 +247,7 @@ impl Snapshot {
                 }
             }
         }
-        // A line may be about any entry.
+        // The line may belong to any entry.
         if is_anybodys && state.completeness == Completeness::Whole {
             state.completeness = Completeness::Damaged;
         }
@@ -259,7 +258,7 @@ impl Snapshot {
                 progress.count += 1;
             }
         }
-        state.take_in_ahead(ahead);
+        state.apply_ahead(ahead);
         state.intents.retain(|entry, slot| {
             state.progress.get(entry).is_none_or(|progress| progress.through < *slot)
         });
@@ -332,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_concerns_its_own_entry() {
+    fn an_unreadable_line_affects_only_its_own_entry() {
         for bad in ["b\tnan", "b\t1\tflown", "b\t1\ttoo_late\tn=0", "b\t1\ttoo_late\tx", "b\t1e3"] {
             let text = format!("a\t1\n{bad}\nc\t2");
             let (lines, unreadable) = read_lines(text.as_bytes());
@@ -393,7 +392,7 @@ mod tests {
         assert_eq!((a.through, a.dispatched, a.count), (UnixMs(30), Some(UnixMs(20)), 4));
         assert_eq!(a.outcome, Some(Outcome::Skipped(SkipReason::TooLate)));
         assert_eq!(state.progress["b"].through, UnixMs(5));
-        // What is recorded is in doubt no more.
+        // A recorded slot is no longer uncertain.
         assert_eq!(state.intents.into_iter().collect::<Vec<_>>(), [("b".into(), UnixMs(6))]);
         assert_eq!(snapshot.recorded_in(1).len(), 5);
         assert!(snapshot.recorded_in(2).is_empty());

@@ -1,9 +1,8 @@
-//! The last outcomes of an entry, kept compactly once trimming drops their records.
+//! The last outcomes of an entry, kept in short form when trimming drops their records.
 //!
-//! Each is `<slot><letter><after>[*<count>][+<delay>]`: the slot in UTC milliseconds, a capital for the
-//! outcome, how long after the slot it was recorded, how many slots it stands for if not one, and how
-//! long after the slot it was due, if not at once. Numbers are to the base 36. Ids, and who asked for a
-//! manual message, are not kept.
+//! Each is `<slot><letter><after>[*<count>][+<delay>]`: the slot in UTC milliseconds, a capital letter for the
+//! outcome, the time from slot to record, the number of slots if not one, and the time from slot to due time if
+//! not zero. Numbers are in base 36. Ids, and who asked for a manual message, are not kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +11,11 @@ use super::contract::PastEvent;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::{Kind, UnixMs};
 
-/// The text of one entry is no longer.
+/// The maximum length of one entry's text in bytes.
 pub const MAX_TEXT: usize = 400;
 
-/// Adds outcomes, which are newer than those before, each with the time at which it was recorded. The
-/// newest `count` are kept, as far as they fit.
+/// Adds newer outcomes, each with the time at which it was recorded. Keeps the newest `count`, as far as they
+/// fit.
 #[must_use]
 pub fn add<'a>(
     before: &str,
@@ -35,7 +34,7 @@ pub fn add<'a>(
     all[first..].join(" ")
 }
 
-/// Reads them, oldest first; what cannot be read is left out.
+/// Reads the outcomes, oldest first; skips what cannot be read.
 pub fn read<'a>(entry: &'a Arc<str>, text: &'a str) -> impl Iterator<Item = PastEvent> + 'a {
     let items = text.get(..MAX_TEXT).unwrap_or(text).split(' ');
     items.filter_map(|item| {
@@ -101,7 +100,7 @@ fn outcome_of(byte: u8) -> Option<Outcome> {
     all.find(|outcome| letter(*outcome) == char::from(byte))
 }
 
-/// To the base 36.
+/// Writes a number in base 36.
 fn write_number(number: i64, text: &mut String) {
     if number < 0 {
         text.push('-');
@@ -117,7 +116,7 @@ fn write_number(number: i64, text: &mut String) {
     text.extend(digits.into_iter().rev().flatten());
 }
 
-/// Within the years that a schedule can have.
+/// Reads a number in base 36, within the years that a schedule can have.
 fn read_number(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = (1..=10).contains(&digits.len())

@@ -1,5 +1,5 @@
-//! The in-memory twin of a store, for tests and the simulation. It keeps the messages in queues, can be
-//! rolled back, and takes every damage that a server's data can take.
+//! A store in memory, for tests and the simulation. It keeps the messages in queues, can be rolled back, and can
+//! be damaged like a server's data.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -21,7 +21,7 @@ use super::model::{Field, Model, Queues};
 use crate::queue::Queue;
 use crate::schedule::UnixMs;
 
-/// A store in memory. Clones are handles of the same one.
+/// A store in memory. Clones share the same data.
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
@@ -57,20 +57,20 @@ struct MemoryQueues {
 #[derive(Clone, Debug)]
 pub struct Checkpoint(Namespace);
 
-/// What can happen to a store's data.
+/// Damage to a store's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// The journal is deleted.
     JournalDeleted,
-    /// Something else than a journal takes its place.
+    /// Something that is not a journal takes its place.
     JournalReplaced,
-    /// So many of the oldest records are deleted.
+    /// This many of the oldest records are deleted.
     OldestRecordsDeleted(usize),
     /// The newest record is deleted.
     NewestRecordDeleted,
-    /// What names the newest record is deleted.
+    /// The key that names the newest record is deleted.
     HeadDeleted,
-    /// What names the newest folded record is deleted.
+    /// The key that names the newest folded record is deleted.
     FoldedDeleted,
     /// The marker is deleted.
     MarkerDeleted,
@@ -85,7 +85,7 @@ pub enum Damage {
 }
 
 impl MemoryStore {
-    /// An empty namespace in a store whose clock shows what `clock` gives.
+    /// Creates an empty namespace in a store whose clock is `clock`.
     #[must_use]
     pub fn new(namespace: &str, clock: impl Fn() -> UnixMs + Send + Sync + 'static) -> MemoryStore {
         let namespace =
@@ -124,7 +124,7 @@ impl MemoryStore {
         self.namespace().queues.messages.remove(queue).unwrap_or_default()
     }
 
-    /// From now on a queue refuses messages in these words; `None`: it takes them.
+    /// Makes a queue refuse messages with these words; `None`: it takes them again.
     pub fn set_refusal(&self, queue: &str, words: Option<&str>) {
         let refusing = &mut self.namespace().queues.refusing;
         match words {
@@ -133,19 +133,18 @@ impl MemoryStore {
         }
     }
 
-    /// Has a task end; until then it runs.
+    /// Ends a task; until then it runs.
     pub fn end_task(&self, task_id: Uuid) {
         self.namespace().queues.ended.insert(task_id);
     }
 
-    /// Puts something in the place of the lease, which runs out after `ttl`, or never.
+    /// Sets the lease, which expires after `ttl`, or never.
     pub fn set_lease(&self, text: Option<&str>, ttl: Option<Duration>) {
         let until = ttl.map(|ttl| self.now() + ttl);
         self.namespace().model.set_lease(text.map(Arc::from), until);
     }
 
-    /// Puts something that cannot be read in the place of what is known of an entry. Gives whether there was
-    /// something.
+    /// Replaces a value of an entry with something unreadable. Returns whether there was a value.
     #[cfg(test)]
     pub(crate) fn garble(&self, entry: &str, field: Field) -> bool {
         let model = &mut self.namespace().model;
@@ -161,13 +160,13 @@ impl MemoryStore {
         is_there
     }
 
-    /// Everything that the store holds.
+    /// Copies everything in the store.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint(self.namespace().clone())
     }
 
-    /// Puts the store back to what it held then, messages included.
+    /// Restores everything, messages included.
     pub fn roll_back(&self, checkpoint: &Checkpoint) {
         self.namespace().clone_from(&checkpoint.0);
     }

@@ -1,4 +1,4 @@
-//! Where messages and records go. A store keeps lease, journal and progress of one namespace, and takes
+//! Stores: where messages and records go. A store keeps one namespace's lease, journal and progress, and takes
 //! messages in the step that records them. [`contract`] says what every store promises.
 
 pub mod contract;
@@ -16,23 +16,22 @@ use std::sync::Arc;
 use crate::envelope::Writes;
 use crate::queue::Queue;
 
-/// What a fenced write must match to be done at all.
+/// The condition for a write: the store carries it out only if all of it matches.
 #[derive(Clone, Debug)]
 pub struct Fence {
-    /// `"<term> <holder>"`, as the lease holds it.
+    /// `"<term> <holder>"`, as in the lease.
     pub lease: Arc<str>,
-    /// The sequence number that the last write known to the caller has left behind.
+    /// The sequence number that the last write known to the caller left behind.
     pub sequence: u64,
     /// The sequence number that this write leaves behind.
     pub next: u64,
 }
 
 impl Fence {
-    /// The write after the one that left `sequence` behind.
+    /// The fence for the write after the one that left `sequence` behind.
     ///
-    /// Numbers grow by steps drawn at random. So the next request can be sent before the reply to this
-    /// one is there: should this one do nothing, or the store forget it, the number that the next
-    /// one names is none that the store could have by another way.
+    /// Numbers grow by random steps, so the next request can be sent before this one is answered: if this one
+    /// does nothing, or the store forgets it, the store can never reach the number that the next one names.
     #[must_use]
     pub fn after(lease: &Arc<str>, sequence: u64) -> Fence {
         Fence::drawn(lease, sequence, &mut fastrand::Rng::new())
@@ -49,63 +48,63 @@ impl Fence {
 /// A message for a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Where it goes.
+    /// The queue that it goes to.
     pub queue: Arc<Queue>,
-    /// What its workers take.
+    /// The commands that write it.
     pub writes: Writes,
-    /// What to tell Celery's event consumers once it is there; see [`event`](crate::envelope::event).
+    /// The event for Celery's consumers once the message is sent; see [`event`](crate::envelope::event).
     pub event: Option<Vec<u8>>,
 }
 
-/// What was found where messages wait.
+/// The result of looking at a queue.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Peeked {
     /// Messages, or none.
-    There {
-        /// How many wait in all, as far as that can be counted.
+    Messages {
+        /// The number of waiting messages, as far as it can be counted.
         total: u64,
-        /// Who reads a stream.
+        /// The consumer groups of a stream.
         groups: Vec<Group>,
-        /// The first of them, in the order in which they are taken.
+        /// The first messages, in the order in which workers take them.
         found: Vec<Found>,
     },
-    /// Something that messages of this kind cannot be in.
-    Wrong {
-        /// Where.
+    /// A key holds something that cannot be messages of this kind.
+    Unexpected {
+        /// The key.
         key: String,
-        /// What it is instead.
+        /// What it holds instead.
         found: String,
     },
 }
 
-/// One message of those that wait.
+/// One waiting message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// All of it.
+    /// The whole message.
     Whole {
-        /// The number of its place, from 0 on.
+        /// Its position, from 0.
         place: usize,
         /// What a worker would take from there.
         element: Vec<u8>,
-        /// What is kept for it elsewhere.
+        /// What is stored for it under other keys.
         stored: Vec<Option<Vec<u8>>>,
     },
-    /// It was left where it is.
+    /// The message is too large and was not read.
     TooLarge {
-        /// The number of its place, from 0 on.
+        /// Its position, from 0.
         place: usize,
-        /// Its size.
+        /// Its size in bytes.
         bytes: u64,
     },
 }
 
-/// A group of consumers of a stream.
+/// A stream's consumer group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Its name.
     pub name: String,
-    /// How many entries it was not given, if Redis can tell.
+    /// The number of entries not delivered to it yet, if Redis knows.
     pub lag: Option<u64>,
-    /// How many it was given and has not acknowledged.
+    /// The number of entries delivered but not acknowledged.
     pub pending: u64,
 }

@@ -1,8 +1,7 @@
-//! What every store does, on plain maps: each request is decided on what is there, which gives a
-//! [`Change`], and the change is applied. Time is an argument; messages go through [`Queues`].
+//! The logic of a store, on plain maps: each request is decided on the current state, which yields a [`Change`],
+//! and the change is applied. Time is an argument; messages go through [`Queues`].
 //!
-//! A store that keeps a log writes the change down in between, so that what it reads back is what it
-//! had.
+//! A store that keeps a log writes the change to it before applying it, so that it reads back the same state.
 
 mod history;
 mod lease;
@@ -34,18 +33,18 @@ use crate::schedule::progress::{Completeness, Progress};
 use crate::schedule::registration::Registration;
 use crate::schedule::{TaskIds, UnixMs};
 
-/// Of a run of manual messages, the place that was sent last is remembered for so long.
-pub(crate) const RUN_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+/// How long the last place of a run of manual messages is remembered.
+pub(crate) const RUN_TTL: Duration = Duration::from_secs(24 * 3600);
 
-/// Where messages go.
+/// The queues that messages go to.
 pub(crate) trait Queues {
-    /// Puts messages into one queue: all of them, or none and why.
+    /// Adds messages to one queue: all of them, or none and why.
     fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), String>;
 
-    /// How many messages wait in the queue, those that were just pushed included.
+    /// The number of messages in the queue, those just added included.
     fn count_waiting(&mut self, queue: &Queue) -> Result<u64, String>;
 
-    /// Whether a task of the queue may still be running; `None`: there is none to ask for.
+    /// Whether a task of the queue may still be running; `None`: no task is known.
     fn still_runs(&mut self, queue: &Queue, task_id: Option<Uuid>) -> Result<bool, String>;
 }
 
@@ -61,18 +60,18 @@ pub(crate) struct Running {
 /// The newest record of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// Its name.
+    /// Its id.
     pub(crate) id: RecordId,
-    /// How many slots the chain has.
+    /// The number of slots in the chain.
     pub(crate) total: u64,
 }
 
 /// A record to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewRecord {
-    /// Its name.
+    /// Its id.
     pub(crate) id: RecordId,
-    /// The term of the leader that writes it; `None` of a manual message.
+    /// The term of the leader that writes it; `None` for a manual message.
     pub(crate) term: Option<u64>,
     /// The queue that its lines are counted under.
     pub(crate) queue: Arc<str>,
@@ -80,7 +79,7 @@ pub(crate) struct NewRecord {
     pub(crate) lines: Vec<Line>,
 }
 
-/// How far a run of manual messages has come.
+/// The progress of a run of manual messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RunPlace {
     /// The place that was sent last.
@@ -91,28 +90,28 @@ pub(crate) struct RunPlace {
     pub(crate) until: UnixMs,
 }
 
-/// What one request changes; `None` beside a name drops what is kept under it.
+/// The changes that one request makes; `None` removes the value of a name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Change {
     pub(crate) sequence: Option<u64>,
     pub(crate) term: Option<u64>,
-    /// The records are whole from now on.
+    /// Whether the records are complete from now on.
     pub(crate) is_marked: bool,
     pub(crate) registrations: Vec<(Box<str>, Option<Registration>)>,
-    /// Written before the records are taken in.
+    /// Progress, written before the records are applied.
     pub(crate) progress: Vec<(Box<str>, Option<Progress>)>,
     pub(crate) records: Vec<NewRecord>,
-    /// What is counted and not journalled, by queue.
+    /// What is counted but not journalled, by queue.
     pub(crate) counted: Vec<(Arc<str>, Line)>,
     pub(crate) intents: Vec<(Box<str>, Option<UnixMs>)>,
     pub(crate) running: Vec<(Box<str>, Option<Running>)>,
     pub(crate) run: Option<(Uuid, RunPlace)>,
     pub(crate) backfills: Option<(Uuid, OpenBackfills)>,
-    /// Of entries that are forgotten, the outcomes that trimming kept.
+    /// Entries whose kept outcomes are forgotten.
     pub(crate) forgotten: Vec<Box<str>>,
     pub(crate) fold: Option<Folding>,
     pub(crate) pauses_mark: Option<PausesMark>,
-    /// By subject, what `pause::write` makes of them.
+    /// By subject, the text from `pause::write`.
     pub(crate) pauses: Vec<(Box<str>, Option<Box<str>>)>,
 }
 
@@ -121,42 +120,43 @@ pub(crate) struct Change {
 pub(crate) enum Folding {
     /// Up to this record.
     Through(RecordId),
-    /// A new chain begins with this record. What nobody remembers is damaged until it is marked.
+    /// A new chain begins with this record. If nobody remembers the old one, the records count as damaged until
+    /// marked.
     Anew(NewRecord, Remembered),
 }
 
-/// One namespace, as a store keeps it.
+/// The state of one namespace.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     ids: TaskIds,
-    /// The journal is history only: progress takes its lines in at once.
+    /// The journal serves as history only: its lines move progress at once.
     folds_itself: bool,
     lease: LeaseKey,
     pub(crate) term: u64,
     pub(crate) is_marked: bool,
-    /// Whether the registrations are those that the marker speaks of.
+    /// Whether the registrations are those that the marker was set with.
     pub(crate) registrations_sealed: bool,
-    /// Whether the progress is that which the marker speaks of.
+    /// Whether the progress is that which the marker was set with.
     pub(crate) progress_sealed: bool,
     pub(crate) sequence: u64,
     pub(crate) head: Option<Head>,
     pub(crate) folded: Option<RecordId>,
-    /// `None`: something that is no journal is in its place.
+    /// `None`: its place holds something that is not a journal.
     pub(crate) journal: Option<VecDeque<Record>>,
     last_id: RecordId,
     pub(crate) registrations: HashMap<Box<str>, Registration>,
     pub(crate) progress: HashMap<Box<str>, Progress>,
     pub(crate) intents: HashMap<Box<str>, UnixMs>,
-    /// What is there of entries instead of what they should have.
+    /// Unreadable values of entries.
     pub(crate) unreadable: Unreadable,
     pub(crate) running: HashMap<Box<str>, Running>,
     pub(crate) runs: HashMap<Uuid, RunPlace>,
     /// By entry and who asked.
     pub(crate) backfills: HashMap<Uuid, OpenBackfills>,
-    /// The runs with which somebody is about to go on, until when.
+    /// Runs that somebody is about to continue, and until when.
     intended_runs: HashMap<Uuid, UnixMs>,
     pub(crate) counters: Counters,
-    /// By entry name, the text of what trimming kept.
+    /// By entry name, the text of the outcomes kept by trimming.
     pub(crate) outcomes: BTreeMap<Arc<str>, String>,
     pub(crate) pauses_mark: PausesMark,
     /// By subject, as text.
@@ -165,7 +165,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// An empty namespace. One that `folds_itself` keeps no journal here.
+    /// Creates an empty namespace. One that `folds_itself` keeps no journal here.
     pub(crate) fn new(namespace: &str, folds_itself: bool) -> Model {
         Model {
             ids: TaskIds::new(namespace),
@@ -196,12 +196,12 @@ impl Model {
         }
     }
 
-    /// The same namespace with nothing in it.
+    /// The same namespace without contents.
     pub(crate) fn emptied(&self) -> Model {
         Model { ids: self.ids, ..Model::new("", self.folds_itself) }
     }
 
-    /// Everything known of the namespace.
+    /// Reads everything known of the namespace.
     pub(crate) fn read(&self, now: UnixMs) -> Snapshot {
         let is_whole = self.registrations_sealed && self.progress_sealed;
         let completeness = match self.is_marked {
@@ -230,7 +230,7 @@ impl Model {
         }
     }
 
-    /// Notes that what stands in a field cannot be read. Nothing of what was known before holds.
+    /// Sets a field to an unreadable value. The previous value is forgotten.
     pub(crate) fn set_unreadable(&mut self, entry: &str, field: Field, raw: Value) {
         match field {
             Field::Registration => drop(self.registrations.remove(entry)),
@@ -241,7 +241,7 @@ impl Model {
         self.unreadable.0.insert((entry.into(), field), raw);
     }
 
-    /// Says what the newest record is.
+    /// Sets the newest record.
     pub(crate) fn set_head(&mut self, head: Head) {
         self.head = Some(head);
         self.last_id = self.last_id.max(head.id);
@@ -250,7 +250,7 @@ impl Model {
         }
     }
 
-    /// Whether the newest record is not the one that `head` names.
+    /// Whether the newest record differs from the one that `head` names.
     pub(crate) fn is_lost(&self) -> bool {
         if self.folds_itself {
             return false;
@@ -259,13 +259,13 @@ impl Model {
         self.journal.as_ref().is_none_or(|journal| newest(journal) != self.head.map(|head| head.id))
     }
 
-    /// The name of the next record.
+    /// The id of the next record.
     fn next_id(&self, now: UnixMs) -> RecordId {
         let by_clock = RecordId { ms: u64::try_from(now.0).unwrap_or(0), number: 0 };
         by_clock.max(after(self.last_id))
     }
 
-    /// Carries out what was decided.
+    /// Applies a change.
     pub(crate) fn apply(&mut self, change: Change) {
         self.unreadable.forget_replaced(&change);
         self.sequence = change.sequence.unwrap_or(self.sequence);
@@ -301,7 +301,7 @@ impl Model {
             }
         }
         match change.fold {
-            // What folds itself has folded everything.
+            // A store that folds itself has folded everything.
             Some(_) if self.folds_itself => {}
             Some(Folding::Through(id)) => self.folded = Some(id),
             Some(Folding::Anew(first, remembered)) => {
@@ -324,7 +324,7 @@ impl Model {
         for line in lines {
             self.count(queue, line);
             if self.folds_itself && line.outcome.is_scheduled() {
-                self.progress.entry((&*line.entry).into()).or_default().take_in(line);
+                self.progress.entry((&*line.entry).into()).or_default().apply(line);
             }
         }
         self.append_behind(self.head.map(|head| head.id), record);
@@ -344,7 +344,7 @@ impl Model {
         }
     }
 
-    /// Begins a new chain behind the records that are there.
+    /// Begins a new chain after the existing records.
     fn begin_chain(&mut self, first: NewRecord) {
         let id = first.id;
         self.journal.get_or_insert_default();
@@ -369,7 +369,7 @@ impl Model {
         *count = count.saturating_add(line.count);
     }
 
-    /// Tells the other replicas of one, and gives what all say of themselves.
+    /// Stores a replica's announcement and returns all of them.
     pub(crate) fn announce(
         &mut self,
         now: UnixMs,
@@ -396,7 +396,7 @@ impl Model {
     }
 }
 
-/// The name that follows.
+/// The next id.
 fn after(id: RecordId) -> RecordId {
     match id.number.checked_add(1) {
         Some(number) => RecordId { number, ..id },

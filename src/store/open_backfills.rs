@@ -1,7 +1,7 @@
-//! The backfills of one entry and one person that have not ended, as memory and text.
+//! The unfinished backfills of one entry by one person, in memory and as text.
 //!
-//! Each is `"<run> <until> <from> <to> <queue>"`: when it is forgotten, the first instant of its segment
-//! and the first after it, in UTC ms; the queue is empty if it is the entry's own.
+//! Each is `"<run> <until> <from> <to> <queue>"`: when it is forgotten, the first instant of its segment and the
+//! first one after it, in UTC ms. The queue is empty if it is the entry's own.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::schedule::UnixMs;
 use crate::store::journal::read_instant;
 
 /// How long a backfill is remembered after it last sent something.
-pub(crate) const KEPT_FOR: Duration = Duration::from_secs(3600);
-/// No more are kept; the oldest are forgotten first.
+pub(crate) const TTL: Duration = Duration::from_secs(3600);
+/// The maximum number kept; the oldest are forgotten first.
 pub(crate) const MAX_OPEN: usize = 100;
 
-/// Backfills, the one that sent last at the end, each with the time at which it is forgotten.
+/// Backfills, each with the time at which it is forgotten; the one that sent last is at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OpenBackfills(Vec<(UnixMs, OpenBackfill)>);
 
@@ -27,7 +27,7 @@ impl OpenBackfills {
         self.0.retain(|(until, _)| *until > now);
     }
 
-    /// What is kept once the note is taken; `Err`: an open backfill that it overlaps.
+    /// The backfills after a step; `Err`: an open backfill that it overlaps.
     pub(crate) fn noting(&self, now: UnixMs, note: &BackfillNote) -> Result<Self, OpenBackfill> {
         let mut backfill = note.backfill.clone();
         let mut kept = self.clone();
@@ -53,7 +53,7 @@ impl OpenBackfills {
             return Err(in_the_way);
         }
         if note.step != BackfillStep::Ends {
-            kept.0.push((now + KEPT_FOR, backfill));
+            kept.0.push((now + TTL, backfill));
             kept.0.drain(..kept.0.len().saturating_sub(MAX_OPEN));
         }
         Ok(kept)
@@ -66,13 +66,13 @@ impl OpenBackfills {
         })
     }
 
-    /// Leaves out what is no such line.
+    /// Reads lines, and skips those that cannot be read.
     pub(crate) fn read<'l>(lines: impl Iterator<Item = &'l str>) -> OpenBackfills {
         OpenBackfills(lines.filter_map(read_line).take(MAX_OPEN).collect())
     }
 }
 
-/// A backfill and when it is forgotten.
+/// Reads a backfill and the time at which it is forgotten.
 pub(crate) fn read_line(line: &str) -> Option<(UnixMs, OpenBackfill)> {
     let mut words = line.splitn(5, ' ');
     let run = words.next()?.parse().ok()?;

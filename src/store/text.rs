@@ -1,8 +1,9 @@
-//! What stands in the fields of hashes: registrations and progress as text.
+//! Registrations and progress as the text in hash fields.
 //!
-//! A registration is `"<since>\t<timing>"`, the timing being `-` once the entry has left. Progress is
-//! `"<through> <outcome> s=<slot> n=<count> a=<first>-<last>,…"`: the word of the outcome, or `-`; the
-//! newest slot that was dispatched, or `-`, where the outcome does not say it; how many were; the runs
+//! A registration is `"<since>\t<timing>"`; the timing is `-` once the entry has left. Progress is `"<through>
+//! <outcome> s=<slot> n=<count> a=<first>-<last>,…"`: the outcome's word or `-`; the newest dispatched slot or
+//! `-`, unless the outcome implies it; the number dispatched; the runs dispatched ahead. Fields without a value
+//! are left out.
 //! that were dispatched ahead. Fields without a value are left out.
 
 use std::fmt::Write as _;
@@ -13,14 +14,14 @@ use crate::schedule::progress::{MAX_RUNS, Progress, Run};
 use crate::schedule::registration::Registration;
 use crate::store::journal::read_instant;
 
-/// No registration is longer; calendars and lists of dates are part of a timing.
+/// The maximum length of a registration in bytes; calendars and lists of dates are part of a timing.
 pub(crate) const MAX_REGISTRATION: usize = 256 << 10;
-/// A lease is shorter.
+/// The maximum length of a lease in bytes.
 pub(crate) const MAX_LEASE: usize = 300;
-/// No progress is longer.
+/// The maximum length of progress in bytes.
 pub(crate) const MAX_PROGRESS: usize = 1_024;
 
-/// Whether it is `"<term> <holder>"`, as `acquire.lua` reads it.
+/// Whether the text is `"<term> <holder>"`, as `acquire.lua` reads it.
 #[must_use]
 pub(crate) fn is_lease(text: &str) -> bool {
     let is_term = |term: &str| !term.is_empty() && term.bytes().all(|byte| byte.is_ascii_digit());
@@ -36,7 +37,7 @@ pub fn registration(since: UnixMs, timing: Option<&str>) -> String {
     format!("{}\t{}", since.0, timing.unwrap_or("-"))
 }
 
-/// Reads a registration; `None` when it is not understood.
+/// Reads a registration; `None` if it is not understood.
 #[must_use]
 pub fn read_registration(text: &str) -> Option<Registration> {
     let (since, timing) = text.split_once('\t')?;
@@ -66,7 +67,7 @@ pub fn progress(progress: &Progress) -> String {
     text
 }
 
-/// Reads progress; `None` when it is not understood.
+/// Reads progress; `None` if it is not understood.
 #[must_use]
 pub fn read_progress(text: &str) -> Option<Progress> {
     if text.len() > MAX_PROGRESS {
@@ -95,7 +96,7 @@ fn is_dispatched(outcome: Option<Outcome>) -> bool {
     matches!(outcome, Some(Outcome::Dispatched(_)))
 }
 
-/// At most fifteen digits.
+/// Reads a number of at most fifteen digits.
 pub(crate) fn read_count(text: &str) -> Option<u64> {
     let plain = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| plain)
@@ -104,7 +105,7 @@ pub(crate) fn read_count(text: &str) -> Option<u64> {
 fn read_runs(text: &str) -> Option<Vec<Run>> {
     let mut runs: Vec<Run> = Vec::new();
     for run in text.split(',') {
-        // The sign of the first is none between the two.
+        // The first number's sign is not the dash between the two.
         let dash = 1 + run.get(1..)?.find('-')?;
         let run = Run { first: read_instant(&run[..dash])?, last: read_instant(&run[dash + 1..])? };
         let after = runs.last().is_none_or(|before| before.last < run.first);
@@ -116,7 +117,7 @@ fn read_runs(text: &str) -> Option<Vec<Run>> {
     Some(runs)
 }
 
-/// The sequence number; what is no number of ours counts as 0, as in `fence.lua`.
+/// Reads the sequence number; anything that is not a number of ours counts as 0, as in `fence.lua`.
 #[must_use]
 pub fn read_sequence(text: &str) -> u64 {
     let plain = text.len() <= 18 && !text.starts_with('0') && !text.starts_with('+');
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_progress_is_not_read() {
+    fn texts_that_are_not_progress_are_not_read() {
         let long = "4".repeat(40);
         let many = format!("1 - a={}", (0..21).map(|n| format!("{n}-{n},")).collect::<String>());
         let many = many.trim_end_matches(',');
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_that_is_none_counts_as_nothing() {
+    fn an_unreadable_sequence_counts_as_zero() {
         assert_eq!(read_sequence("71"), 71);
         for text in ["", "0", "071", "+71", "-1", "nan", "1234567890123456789", "7 "] {
             assert_eq!(read_sequence(text), 0, "{text}");

@@ -166,7 +166,7 @@ async fn one_at_a_time_goes_on_with_a_run_over_a_carrier<R: Rig>(rig: R) {
         assert_eq!(leader.note_manual(ManualStep::Intended, (run, 1)).await, Noted::Busy);
     }
     // Whoever intended it may have ended without a word.
-    leader.rig.pass(INTENT_KEPT - Duration::from_secs(5)).await;
+    leader.rig.pass(INTENT_TTL - Duration::from_secs(5)).await;
     assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 1)).await, Noted::Busy);
     leader.rig.pass(Duration::from_secs(6)).await;
     assert_eq!(leader.note_manual(ManualStep::Intended, (RUN, 1)).await, Noted::Now);

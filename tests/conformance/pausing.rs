@@ -1,6 +1,6 @@
 //! Pauses: what the store keeps of them, and what it lets go.
 
-use downbeat::schedule::pause::{Edit, Pause, Subject, Wish, pruned};
+use downbeat::schedule::pause::{Edit, Pause, PauseRequest, Subject, pruned};
 use downbeat::store::contract::{
     ChangePauses, Etag, MAX_PAUSED, MAX_PAUSES_CHANGED, PausesChanged, PausesRead, PrunePauses,
     SubjectPauses,
@@ -26,36 +26,40 @@ impl<R: Rig> Leader<R> {
     }
 
     /// Pauses or resumes as somebody else does, whose change the leader does not know of.
-    async fn wish(&mut self, subject: &Subject, wish: &Wish) -> PausesChanged {
+    async fn request(&mut self, subject: &Subject, request: &PauseRequest) -> PausesChanged {
         let read = self.read_pauses().await;
-        self.wish_after(&read, subject, wish).await
+        self.request_after(&read, subject, request).await
     }
 
-    async fn wish_after(
+    async fn request_after(
         &mut self,
         read: &PausesRead,
         subject: &Subject,
-        wish: &Wish,
+        request: &PauseRequest,
     ) -> PausesChanged {
         let (pauses, etag) = read.of(subject);
-        let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else {
+        let Edit::Write { pauses, forbids, .. } = request.edit(pauses, read.now) else {
             panic!("nothing to write");
         };
         let subjects = vec![SubjectPauses { subject: subject.clone(), pauses, etag }];
         self.store.change_pauses(ChangePauses { subjects, forbids }).await.unwrap()
     }
 
-    async fn know_pauses(&mut self) {
+    async fn update_pauses(&mut self) {
         self.pauses = self.read_pauses().await.mark;
     }
 }
 
-fn pausing() -> Wish {
+fn pausing() -> PauseRequest {
     pausing_until(None)
 }
 
-fn pausing_until(until: Option<UnixMs>) -> Wish {
-    Wish::Pause { until, by: Some("ann@host".into()), note: Some("moving \"now 1\"".into()) }
+fn pausing_until(until: Option<UnixMs>) -> PauseRequest {
+    PauseRequest::Pause {
+        until,
+        by: Some("ann@host".into()),
+        note: Some("moving \"now 1\"".into()),
+    }
 }
 
 fn entry(name: &str) -> Subject {
@@ -76,7 +80,7 @@ async fn a_pause_is_kept_until_somebody_resumes_and_its_end_after_that<R: Rig>(r
     let subjects = [Subject::All, Subject::Tag("x".into()), entry("a")];
     let mut began = Vec::new();
     for subject in &subjects {
-        let (now, mark) = written(leader.wish(subject, &pausing()).await);
+        let (now, mark) = written(leader.request(subject, &pausing()).await);
         assert_eq!((mark.revision, leader.read_pauses().await.mark), (mark.version, mark));
         began.push(now);
     }
@@ -90,7 +94,7 @@ async fn a_pause_is_kept_until_somebody_resumes_and_its_end_after_that<R: Rig>(r
     let expected = subjects.iter().cloned().zip(began.iter().map(|from| pause(*from, None)));
     assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     leader.rig.pass(Duration::from_millis(20)).await;
-    let (ended, mark) = written(leader.wish(&entry("a"), &Wish::Resume).await);
+    let (ended, mark) = written(leader.request(&entry("a"), &PauseRequest::Resume).await);
     assert!(ended > began[2] && mark.version > read.mark.version);
     assert_eq!(mark.revision, read.mark.revision);
     leader.store = leader.rig.reopen(leader.store);
@@ -102,9 +106,9 @@ async fn a_pause_is_kept_until_somebody_resumes_and_its_end_after_that<R: Rig>(r
 async fn of_two_who_write_at_once_nothing_is_lost<R: Rig>(rig: R) {
     let mut leader = Leader::start(rig).await;
     let read = leader.read_pauses().await;
-    written(leader.wish_after(&read, &entry("a"), &pausing()).await);
+    written(leader.request_after(&read, &entry("a"), &pausing()).await);
     let before = leader.read_pauses().await;
-    let outdated = leader.wish_after(&read, &entry("a"), &pausing()).await;
+    let outdated = leader.request_after(&read, &entry("a"), &pausing()).await;
     assert_eq!(outdated, PausesChanged::Outdated);
     // Neither is a part of it written.
     let both = ["a", "b"].map(|name| {
@@ -116,14 +120,14 @@ async fn of_two_who_write_at_once_nothing_is_lost<R: Rig>(rig: R) {
     let after = leader.read_pauses().await;
     assert_eq!((after.subjects, after.mark), (before.subjects, before.mark));
     // Another subject is nobody's concern.
-    written(leader.wish_after(&read, &entry("b"), &pausing()).await);
+    written(leader.request_after(&read, &entry("b"), &pausing()).await);
     assert_eq!(leader.read_pauses().await.subjects.len(), 2);
 }
 
 async fn what_is_planned_before_a_pause_is_refused_whole<R: Rig>(rig: R) {
     let mut leader = Leader::start(rig).await;
     leader.dispatch(vec![write("a", leader.slot(9), "q")]).await.written();
-    written(leader.wish(&entry("c"), &pausing()).await);
+    written(leader.request(&entry("c"), &pausing()).await);
     let before = leader.everything().await;
     let writes = vec![write("a", leader.slot(8), "q"), write("b", leader.slot(8), "r")];
     assert_eq!(leader.dispatch(writes.clone()).await, Reply::Revised);
@@ -133,7 +137,7 @@ async fn what_is_planned_before_a_pause_is_refused_whole<R: Rig>(rig: R) {
     // What came back from carriers, and what is no sending at all, is recorded all the same.
     leader.settle(Vec::new()).await.written();
     leader.fold_all().await;
-    leader.know_pauses().await;
+    leader.update_pauses().await;
     leader.dispatch(writes).await.written();
     leader.intend(intents).await.written();
     assert_eq!(leader.rig.messages("q").len(), 2);
@@ -142,24 +146,24 @@ async fn what_is_planned_before_a_pause_is_refused_whole<R: Rig>(rig: R) {
 async fn resuming_keeps_nothing_from_being_sent<R: Rig>(rig: R) {
     let mut leader = Leader::start(rig).await;
     for name in ["a", "b"] {
-        written(leader.wish(&entry(name), &pausing()).await);
+        written(leader.request(&entry(name), &pausing()).await);
     }
-    leader.know_pauses().await;
-    written(leader.wish(&entry("a"), &Wish::Resume).await);
+    leader.update_pauses().await;
+    written(leader.request(&entry("a"), &PauseRequest::Resume).await);
     let end = leader.read_pauses().await.now + Duration::from_secs(9);
-    written(leader.wish(&entry("b"), &pausing_until(Some(end))).await);
+    written(leader.request(&entry("b"), &pausing_until(Some(end))).await);
     leader.dispatch(vec![write("c", leader.slot(9), "q")]).await.written();
     leader.intend(vec![intent("c", leader.slot(8), "s")]).await.written();
     // An end that comes later forbids more.
     let later = pausing_until(Some(end + Duration::from_secs(9)));
-    written(leader.wish(&entry("b"), &later).await);
+    written(leader.request(&entry("b"), &later).await);
     assert_eq!(leader.dispatch(vec![write("c", leader.slot(7), "q")]).await, Reply::Revised);
 }
 
 async fn only_who_knows_every_pause_records_slots_as_paused<R: Rig>(rig: R) {
     let mut leader = Leader::start(rig).await;
-    written(leader.wish(&entry("a"), &pausing()).await);
-    leader.know_pauses().await;
+    written(leader.request(&entry("a"), &pausing()).await);
+    leader.update_pauses().await;
     let line = Line {
         by: Some("ann@host".into()),
         note: Some("moving".into()),
@@ -167,12 +171,12 @@ async fn only_who_knows_every_pause_records_slots_as_paused<R: Rig>(rig: R) {
         ..skipped("a", leader.slot(9), SkipReason::Paused)
     };
     let paused = Write { line: line.clone(), ..skip("a", leader.slot(9), "q", SkipReason::Paused) };
-    written(leader.wish(&entry("a"), &Wish::Resume).await);
+    written(leader.request(&entry("a"), &PauseRequest::Resume).await);
     let before = leader.everything().await;
     let writes = vec![write("b", leader.slot(9), "q"), paused];
     assert_eq!(leader.dispatch(writes.clone()).await, Reply::Revised);
     assert_eq!(leader.everything().await, before);
-    leader.know_pauses().await;
+    leader.update_pauses().await;
     leader.dispatch(writes).await.written();
     assert_eq!(leader.count("q", "paused").await, 3);
     assert_eq!(leader.history().await.last().map(|event| event.line.clone()), Some(line));
@@ -180,7 +184,7 @@ async fn only_who_knows_every_pause_records_slots_as_paused<R: Rig>(rig: R) {
 
 async fn who_does_not_lead_hears_that_first<R: Rig>(rig: R) {
     let mut leader = Leader::start(rig).await;
-    written(leader.wish(&Subject::All, &pausing()).await);
+    written(leader.request(&Subject::All, &pausing()).await);
     let fence = leader.fence();
     let writes = vec![write("a", leader.slot(9), "q")];
     for (fence, expected) in [
@@ -196,10 +200,10 @@ async fn who_does_not_lead_hears_that_first<R: Rig>(rig: R) {
 async fn ended_pauses_are_dropped_unless_somebody_has_changed_them<R: Rig>(rig: R) {
     let mut leader = Leader::start(rig).await;
     for name in ["a", "b", "c"] {
-        written(leader.wish(&entry(name), &pausing()).await);
+        written(leader.request(&entry(name), &pausing()).await);
     }
     for name in ["a", "b"] {
-        written(leader.wish(&entry(name), &Wish::Resume).await);
+        written(leader.request(&entry(name), &PauseRequest::Resume).await);
     }
     leader.rig.pass(Duration::from_millis(5)).await;
     let read = leader.read_pauses().await;
@@ -211,7 +215,7 @@ async fn ended_pauses_are_dropped_unless_somebody_has_changed_them<R: Rig>(rig: 
     assert_eq!(subjects.len(), 2);
     let prune = |lease| PrunePauses { lease, subjects: subjects.clone() };
     assert_eq!(leader.store.prune_pauses(prune("9 another".into())).await, Ok(0));
-    written(leader.wish(&entry("b"), &pausing()).await);
+    written(leader.request(&entry("b"), &pausing()).await);
     let before = leader.read_pauses().await;
     assert_eq!(leader.store.prune_pauses(prune(Arc::clone(&leader.lease))).await, Ok(1));
     let after = leader.read_pauses().await;
@@ -233,8 +237,8 @@ async fn subjects_are_bounded_in_number<R: Rig>(rig: R) {
         let request = ChangePauses { subjects: names.iter().map(pause).collect(), forbids: true };
         written(leader.store.change_pauses(request).await.unwrap());
     }
-    assert_eq!(leader.wish(&entry("more"), &pausing()).await, PausesChanged::TooMany);
-    written(leader.wish(&entry("e7"), &Wish::Resume).await);
+    assert_eq!(leader.request(&entry("more"), &pausing()).await, PausesChanged::TooMany);
+    written(leader.request(&entry("e7"), &PauseRequest::Resume).await);
     assert_eq!(leader.read_pauses().await.subjects.len(), MAX_PAUSED);
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use downbeat::schedule::TaskIds;
-use downbeat::schedule::pause::{Edit, Subject, Wish};
+use downbeat::schedule::pause::{Edit, PauseRequest, Subject};
 use downbeat::store::contract::{ChangePauses, PausesChanged, SubjectPauses};
 use downbeat::store::memory::Damage;
 use proptest::collection::vec;
@@ -91,7 +91,7 @@ enum Op {
     /// The leader knows of it at once, or not.
     Pause {
         entry: usize,
-        wish: Wish,
+        request: PauseRequest,
         is_known: bool,
     },
     ReadPauses,
@@ -220,8 +220,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::EndTasks),
         1 => any::<bool>().prop_map(|is_replaced| Op::NewTenure { is_replaced }),
         2 => (entry(), any::<bool>(), any::<bool>()).prop_map(|(entry, resumes, is_known)| {
-            let pause = Wish::Pause { until: None, by: Some("ann".into()), note: None };
-            Op::Pause { entry, wish: if resumes { Wish::Resume } else { pause }, is_known }
+            let pause = PauseRequest::Pause { until: None, by: Some("ann".into()), note: None };
+            Op::Pause { entry, request: if resumes { PauseRequest::Resume } else { pause }, is_known }
         }),
         2 => Just(Op::ReadPauses),
         1 => damages().prop_map(|damage| Op::Damage { damage }),
@@ -492,14 +492,14 @@ impl<R: Rig> Side<R> {
                 self.leader.sequence = self.leader.read().await.sequence;
                 self.leader.lease.to_string()
             }
-            Op::Pause { entry, wish, is_known } => {
+            Op::Pause { entry, request, is_known } => {
                 let subject = Subject::Entry(ENTRIES[*entry].into());
                 let before = self.leader.read_pauses().await;
                 if *is_known {
                     self.leader.pauses = before.mark;
                 }
                 let (pauses, etag) = before.of(&subject);
-                match wish.edit(pauses, before.now) {
+                match request.edit(pauses, before.now) {
                     Edit::Unchanged(_) => "unchanged".to_owned(),
                     Edit::Write { pauses, forbids, .. } => {
                         let subjects = vec![SubjectPauses { subject, pauses, etag }];

@@ -56,7 +56,7 @@ fn what_is_no_message_file_is_passed_over_in_stage_and_queue() {
         (SpoolStore::open(&root, "downbeat").map(drop), SpoolStore::waiting(&root, "q", 9))
     });
     opened.unwrap();
-    let Ok(Peeked::There { total: 1, found, .. }) = peeked else { panic!("{peeked:?}") };
+    let Ok(Peeked::Messages { total: 1, found, .. }) = peeked else { panic!("{peeked:?}") };
     assert!(matches!(&found[..], [Found::Whole { .. }]), "{found:?}");
     // All is as it was.
     assert_eq!(fs::read_to_string(spool.join("stage/README")).unwrap(), "not ours");

@@ -1,22 +1,22 @@
 //! Pauses: whatever stands in their keys, and whether another server has them.
 
-use downbeat::schedule::pause::{Edit, Pause, Subject, Wish};
+use downbeat::schedule::pause::{Edit, Pause, PauseRequest, Subject};
 use downbeat::store::contract::{ChangePauses, PausesChanged, SubjectPauses};
 
 use super::*;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 
-const PAUSE: Wish = Wish::Pause { until: None, by: None, note: None };
+const PAUSE: PauseRequest = PauseRequest::Pause { until: None, by: None, note: None };
 
 fn entry(name: &str) -> Subject {
     Subject::Entry(name.into())
 }
 
-async fn change(store: &mut RedisStore, subject: Subject, wish: &Wish) -> PausesChanged {
+async fn change(store: &mut RedisStore, subject: Subject, request: &PauseRequest) -> PausesChanged {
     let read = store.pauses().await.unwrap();
     let (pauses, etag) = read.of(&subject);
-    let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else {
+    let Edit::Write { pauses, forbids, .. } = request.edit(pauses, read.now) else {
         panic!("nothing to write");
     };
     let subjects = vec![SubjectPauses { subject, pauses, etag }];
@@ -81,7 +81,7 @@ async fn whatever_is_in_the_place_of_the_pauses_is_replaced_by_the_next() {
         assert!(matches!(reply, Reply::Written { .. }), "{value}: {reply:?}");
         change(&mut leader.store, entry("a"), &PAUSE).await;
         assert_eq!(dispatch(&mut leader, before).await, Reply::Revised, "{value}");
-        change(&mut leader.store, entry("a"), &Wish::Resume).await;
+        change(&mut leader.store, entry("a"), &PauseRequest::Resume).await;
     }
     let read = leader.store.pauses().await.unwrap();
     assert_eq!((read.subjects.len(), read.unreadable.len()), (1, 0));
@@ -107,7 +107,7 @@ async fn a_revision_that_was_deleted_does_not_come_again() {
         let now = leader.store.pauses().await.unwrap().mark;
         assert!(now.revision > seen.revision);
         assert_eq!(dispatch(&mut leader, seen).await, Reply::Revised);
-        change(&mut leader.store, entry("b"), &Wish::Resume).await;
+        change(&mut leader.store, entry("b"), &PauseRequest::Resume).await;
     }
 }
 
@@ -116,8 +116,8 @@ async fn instants_that_look_like_now_in_a_note_stay_as_they_are() {
     needs!(Redis);
     let mut leader = Leader::start().await;
     let note = "now now\nnow now ";
-    let wish = Wish::Pause { until: None, by: None, note: Some(note.into()) };
-    change(&mut leader.store, entry("a"), &wish).await;
+    let request = PauseRequest::Pause { until: None, by: None, note: Some(note.into()) };
+    change(&mut leader.store, entry("a"), &request).await;
     let text: String = leader.redis().hget("test:pauses", "entry:a").unwrap();
     assert!(text.ends_with(" - {\"note\":\"now now\\nnow now \"}"), "{text}");
     let read = leader.store.pauses().await.unwrap();

@@ -1,4 +1,4 @@
-//! One AMQP broker: a connection that is made when needed, and a channel a queue.
+//! One AMQP broker: a connection that is opened on demand, and a channel per queue.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -23,10 +23,9 @@ use crate::envelope::celery::event;
 use crate::queue::{AmqpQueue, Queue};
 use crate::tls::{self, Tls};
 
-/// How long after a failed attempt to connect no other is made: queues that share a broker would
-/// otherwise each wait in turn.
-const APART: Duration = Duration::from_millis(500);
-/// Seconds of silence that either side may take for the connection's end.
+/// The pause after a failed attempt to connect: otherwise queues that share a broker would each wait in turn.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+/// The heartbeat in seconds: longer silence counts as the connection's end.
 const HEARTBEAT: u16 = 10;
 /// AMQP's code for a refused login.
 const ACCESS_REFUSED: u16 = 403;
@@ -39,11 +38,11 @@ pub(super) struct Link {
     tls: Arc<Tls>,
     deadline: Duration,
     state: Mutex<State>,
-    /// By name of the queue.
+    /// By queue name.
     lines: PlainMutex<HashMap<Arc<str>, Arc<Line>>>,
 }
 
-/// Its address is shown without the password.
+/// Shows the address without the password.
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Link").field("address", &self.address).finish_non_exhaustive()
@@ -53,9 +52,9 @@ impl std::fmt::Debug for Link {
 #[derive(Default)]
 struct State {
     connection: Option<Connection>,
-    /// When connecting last failed, and why.
+    /// When the last attempt to connect failed, and why.
     failed: Option<(Instant, String)>,
-    /// Exchanges that were there when looked for over this connection.
+    /// Exchanges that were found over this connection.
     exchanges: HashSet<Box<str>>,
 }
 
@@ -66,13 +65,13 @@ impl Link {
         Link { address, tls, deadline, state, lines }
     }
 
-    /// The queue's line; whoever publishes holds it meanwhile.
+    /// The queue's line; a publisher holds its lock.
     pub(super) fn line(&self, queue: &Queue) -> Arc<Line> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(lines.entry(Arc::clone(&queue.name)).or_default())
     }
 
-    /// The line's channel, which confirms; made now if there is none, and what is to be declared is.
+    /// Opens the line's channel with confirms, unless it is open, and declares what is to be declared.
     pub(super) async fn open(
         &self,
         queue: &Queue,
@@ -92,7 +91,7 @@ impl Link {
         Ok(line.insert(channel).clone())
     }
 
-    /// How many messages wait in the queue of that name.
+    /// The number of messages in the queue of that name.
     pub(super) async fn count(&self, queue: &str) -> Result<u32, String> {
         let channel = self.new_channel().await?;
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -102,8 +101,8 @@ impl Link {
         Ok(count)
     }
 
-    /// Which of these exchanges are not there. To publish to such a one closes the channel, which
-    /// would leave all else on it in doubt.
+    /// Returns which of these exchanges are missing. Publishing to a missing exchange closes the channel, and
+    /// leaves the outcome of everything else on it uncertain.
     pub(super) async fn missing(&self, exchanges: Names<'_>) -> Result<Missing, String> {
         let mut missing = Missing::new();
         for exchange in exchanges.into_iter().filter(|exchange| !exchange.is_empty()) {
@@ -128,9 +127,8 @@ impl Link {
         Ok(missing)
     }
 
-    /// Publishes events for Celery's event consumers, if there ever were any: they declare the
-    /// exchange. Failures are ignored.
-    pub(super) async fn tell(&self, events: impl Iterator<Item = &[u8]>) {
+    /// Publishes events for Celery's consumers, if the exchange that they declare exists. Failures are ignored.
+    pub(super) async fn publish_events(&self, events: impl Iterator<Item = &[u8]>) {
         let mut channel = None;
         for event in events {
             if channel.is_none() {
@@ -154,11 +152,11 @@ impl Link {
         }
     }
 
-    /// Gives up the connection after an answer did not come in time: it may be dead.
-    pub(super) async fn suspect(&self) {
+    /// Drops the connection after a late answer: it may be dead.
+    pub(super) async fn drop_connection(&self) {
         let mut state = self.state.lock().await;
         if let Some(connection) = state.connection.take() {
-            // Not waited for: it may never be answered.
+            // Not awaited: it may never be answered.
             let close = async move { connection.close(200, "".into()).await };
             tokio::spawn(timeout(self.deadline, close));
         }
@@ -172,14 +170,14 @@ impl Link {
         self.in_time(connection.create_channel()).await
     }
 
-    /// Makes the connection if there is none.
+    /// Opens the connection if there is none.
     pub(super) async fn connect(&self) -> Result<(), String> {
         let mut state = self.state.lock().await;
         if state.connection.as_ref().is_some_and(|connection| connection.status().connected()) {
             return Ok(());
         }
         if let Some((at, error)) = &state.failed
-            && at.elapsed() < APART
+            && at.elapsed() < RECONNECT_PAUSE
         {
             return Err(error.clone());
         }
@@ -199,7 +197,7 @@ impl Link {
         Ok(())
     }
 
-    /// Why there is no connection, and what to do.
+    /// Says why connecting failed, and what to do.
     fn of_connecting(&self, error: &lapin::Error) -> String {
         let is_cut = match error.kind() {
             ErrorKind::ParsingError(_) => true,
@@ -226,7 +224,7 @@ impl Link {
         text + hint
     }
 
-    /// A connection in the making.
+    /// Opens a connection.
     fn connection(
         &self,
     ) -> Result<impl Future<Output = Result<Connection, lapin::Error>> + Send, String> {
@@ -273,7 +271,7 @@ impl Link {
     }
 }
 
-/// What Celery's own producer declares.
+/// Declares what Celery's own producer declares.
 async fn declare(channel: &Channel, queue: &Queue, amqp: &AmqpQueue) -> Result<(), lapin::Error> {
     let name = &*queue.name;
     let exchange = amqp.exchange.as_deref().unwrap_or(name);
@@ -287,8 +285,7 @@ async fn declare(channel: &Channel, queue: &Queue, amqp: &AmqpQueue) -> Result<(
     channel.queue_bind(name.into(), exchange.into(), key.into(), bind, none()).await
 }
 
-/// The address as the client library has it. TLS is no part of it: the streams that it is given are
-/// encrypted already.
+/// The address in the client library's form, without TLS: the streams that it gets are already encrypted.
 fn uri(address: &AmqpAddress) -> AMQPUri {
     let AmqpAddress { host, login, virtual_host, tls: _ } = address;
     let guest = || ("guest".to_owned(), "guest".to_owned());

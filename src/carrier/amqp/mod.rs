@@ -1,9 +1,9 @@
 //! AMQP brokers such as RabbitMQ: they carry messages, and nothing of the state.
 //!
-//! A message counts as published once the broker has confirmed it. What it returns or refuses was
-//! not published, and what it does not answer for is in doubt. Queues are independent of each
-//! other, but for the connection that those on one broker share; whoever publishes waits for no
-//! longer than a few deadlines, and should do so in a task of its own.
+//! A message counts as published once the broker has confirmed it. A message that it returns or refuses was not
+//! published, and the outcome of one that it does not answer is uncertain. Queues are independent of each other,
+//! except that those on one broker share a connection. Publishing takes at most a few deadlines, and should run
+//! in a task of its own.
 
 mod link;
 mod properties;
@@ -25,7 +25,7 @@ use crate::envelope::Publication;
 use crate::queue::{AmqpQueue, Queue};
 use crate::tls::Tls;
 
-/// All AMQP brokers there are, each connected to when first needed.
+/// All AMQP brokers; connects to each on first use.
 #[derive(Clone, Debug)]
 pub struct Amqp {
     deadline: Duration,
@@ -34,7 +34,7 @@ pub struct Amqp {
 }
 
 impl Amqp {
-    /// Neither connecting nor an answer takes longer than `deadline`.
+    /// Creates the carrier; connecting and each answer take at most `deadline`.
     #[must_use]
     pub fn new(deadline: Duration, tls: &Tls) -> Amqp {
         Amqp { deadline, tls: Arc::new(tls.clone()), links: Arc::default() }
@@ -72,8 +72,8 @@ impl Carrier for Amqp {
             Ok(missing) => missing,
             Err(error) => return all(PublishOutcome::Refused(error)),
         };
-        // Held until all is answered: the client library gives a returned message to whoever's
-        // confirmation comes next on the same channel.
+        // Locked until everything is answered: the client library returns a message with the next confirmation
+        // on the same channel, whoever awaits it.
         let line = link.line(queue);
         let mut line = line.lock().await;
         let channel = match link.open(queue, amqp, &mut line).await {
@@ -94,11 +94,11 @@ impl Carrier for Amqp {
             .iter()
             .zip(&outcomes)
             .filter(|(_, outcome)| **outcome == PublishOutcome::Published);
-        link.tell(published.filter_map(|(message, _)| message.event.as_deref())).await;
+        link.publish_events(published.filter_map(|(message, _)| message.event.as_deref())).await;
         if outcomes.iter().any(|outcome| matches!(outcome, PublishOutcome::Uncertain(_))) {
-            // An answer that comes late must not be taken for one to a later message.
+            // A late answer must not be taken for one to a later message.
             *line = None;
-            link.suspect().await;
+            link.drop_connection().await;
         }
         outcomes
     }
@@ -108,7 +108,7 @@ fn misplaced(queue: &Queue) -> String {
     format!("the queue `{}` is on no AMQP broker", queue.name)
 }
 
-/// A message that is on its way, or not.
+/// A message that was written, or was not.
 enum Sent {
     Confirming(PublisherConfirm),
     Not(PublishOutcome),
@@ -125,7 +125,7 @@ async fn send(channel: &Channel, message: &Publication, until: Instant) -> Sent 
     match timeout_at(until, publish).await {
         Ok(Ok(confirm)) => Sent::Confirming(confirm),
         Ok(Err(error)) => Sent::Not(match error.kind() {
-            // Found out before anything was written.
+            // Noticed before anything was written.
             ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => {
                 PublishOutcome::Refused(error.to_string())
             }
@@ -137,7 +137,7 @@ async fn send(channel: &Channel, message: &Publication, until: Instant) -> Sent 
 
 const TOO_LATE: &str = "the broker did not answer in time";
 
-/// Waits for what is still to be answered.
+/// Waits for the outstanding answers.
 async fn answers(messages: &[Publication], sent: Vec<Sent>, until: Instant) -> Vec<PublishOutcome> {
     let mut returned: HashMap<Uuid, String> = HashMap::new();
     let mut outcomes = Vec::with_capacity(sent.len());
@@ -169,9 +169,9 @@ async fn answers(messages: &[Publication], sent: Vec<Sent>, until: Instant) -> V
 
 const NOT_TAKEN: &str = "the broker did not take the message (basic.nack)";
 
-/// Whether a message was returned is told by its id: a returned message comes with the confirmation
-/// of any that is confirmed no later than itself. So as long as one is not answered for, some that
-/// were returned may not be known of yet, if there are any at all.
+/// Finds the returned messages by their ids: a returned message comes with the confirmation of any message
+/// confirmed no later than itself. So while an answer is outstanding, some returned messages may not be known
+/// yet, if there are any at all.
 fn judge_returned(
     messages: &[Publication],
     outcomes: &mut [PublishOutcome],
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_returned_message_is_told_by_its_id_whosever_confirmation_it_came_with() {
+    fn a_returned_message_is_matched_by_id_whichever_confirmation_it_came_with() {
         let outcomes = judged(vec![Published, Published, Published], &[1]);
         let refused = "NO_ROUTE: no queue for the key `q` of the exchange `default exchange`";
         let refused = Refused(refused.to_owned());
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn with_answers_outstanding_a_returned_message_leaves_the_confirmed_ones_in_doubt() {
+    fn with_answers_outstanding_a_returned_message_leaves_confirmed_ones_uncertain() {
         let uncertain = Uncertain(TOO_LATE.to_owned());
         let outcomes = judged(vec![Published, Published, uncertain.clone()], &[0]);
         assert!(matches!(outcomes[0], Refused(_)));

@@ -1,4 +1,4 @@
-//! Properties and headers as values of AMQP's own types.
+//! Converts properties and headers to AMQP's types.
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, LongString};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::envelope::Publication;
 
-/// What travels with the body.
+/// The properties of a message.
 pub(super) fn of(message: &Publication) -> BasicProperties {
     let headers = match serde_json::from_slice(&message.headers).map(value) {
         Ok(AMQPValue::FieldTable(table)) => table,
@@ -25,7 +25,7 @@ pub(super) fn of(message: &Publication) -> BasicProperties {
     }
 }
 
-/// What travels with an event: it is gone when the broker is.
+/// The properties of an event; it does not survive the broker.
 pub(super) fn of_event() -> BasicProperties {
     BasicProperties::default()
         .with_content_type("application/json".into())
@@ -33,8 +33,8 @@ pub(super) fn of_event() -> BasicProperties {
         .with_delivery_mode(1)
 }
 
-/// Only types that RabbitMQ and every client of Celery's read alike: `S`, `I`, `l`, `d`, `t`, `V`,
-/// `F` and `A`. An integer beyond 64 bits becomes a float.
+/// Converts to types that RabbitMQ and all of Celery's clients read alike: `S`, `I`, `l`, `d`, `t`, `V`, `F` and
+/// `A`. An integer beyond 64 bits becomes a float.
 fn value(json: Value) -> AMQPValue {
     match json {
         Value::Null => AMQPValue::Void,

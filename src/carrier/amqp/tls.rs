@@ -1,7 +1,7 @@
 //! A runtime for the AMQP client whose TCP streams speak TLS.
 //!
-//! The client library's own TLS would bring forty crates for a format of key files that nobody here
-//! uses, and would trust the system's authorities beside the configured ones.
+//! The client library's own TLS would add forty crates for a key file format that downbeat does not use, and
+//! would trust the system's authorities beside the configured ones.
 
 use std::future::Future;
 use std::io::{self, Read, Write};
@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::tls::Connector;
 
-/// Tokio, but for streams to one server.
+/// Tokio's runtime, except that streams to one server use TLS.
 #[derive(Clone, Debug)]
 pub(super) struct OverTls {
     tokio: Tokio,
@@ -28,7 +28,7 @@ pub(super) struct OverTls {
 }
 
 impl OverTls {
-    /// Streams to the server of `connector`.
+    /// Creates a runtime whose streams to the server of `connector` use TLS.
     pub(super) fn to(connector: Connector) -> OverTls {
         OverTls { tokio: Tokio::current(), connector }
     }

@@ -9,7 +9,7 @@ use super::Api;
 use super::answer::{Refusal, exact, masked};
 use super::input::{Body, Names, Query};
 use crate::control::wire::{BackfillBody, TriggerBody};
-use crate::pausing::Asked;
+use crate::pausing;
 use crate::service::Request;
 
 /// A longer list is serialized on a separate thread, so that other clients do not wait.
@@ -94,7 +94,7 @@ pub(super) async fn backfill(
 
 pub(super) async fn pause(
     State(api): State<Api>,
-    Body(asked): Body<Asked>,
+    Body(asked): Body<pausing::Request>,
 ) -> Result<Response, Refusal> {
     let answered = forward(&api, |answer| Request::Pause(Box::new(asked), answer)).await?;
     Ok(masked(StatusCode::OK, &answered?))
@@ -102,12 +102,12 @@ pub(super) async fn pause(
 
 pub(super) async fn resume(
     State(api): State<Api>,
-    Body(asked): Body<Asked>,
+    Body(asked): Body<pausing::Request>,
 ) -> Result<Response, Refusal> {
     if asked.note.is_some() || asked.until.is_some() {
         return Err(Refusal::invalid("resuming takes neither `note` nor `until`"));
     }
-    let asked = Box::new(Asked { resume: true, ..asked });
+    let asked = Box::new(pausing::Request { resume: true, ..asked });
     let answered = forward(&api, |answer| Request::Pause(asked, answer)).await?;
     Ok(masked(StatusCode::OK, &answered?))
 }

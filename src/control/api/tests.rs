@@ -140,15 +140,15 @@ async fn every_command_reaches_its_route_whatever_the_names() {
         let (from, to) = (from.clone(), to.clone());
         let backfill =
             Backfill { entry: entry.clone(), from, to, dry_run: true, ..Backfill::default() };
-        let pause = pausing::Asked {
+        let pause = pausing::Request {
             entries: vec![entry.clone()],
             note: Some(entry.clone()),
             until: Some("2h".to_owned()),
             by: Some(entry.clone()),
-            ..pausing::Asked::default()
+            ..pausing::Request::default()
         };
         let tags = vec![entry.clone()];
-        let resume = pausing::Asked { resume: true, tags, all: true, ..Default::default() };
+        let resume = pausing::Request { resume: true, tags, all: true, ..Default::default() };
         let (queue, queues) = (entry.clone(), vec![entry.clone(), "b".to_owned()]);
         let (task_id, timeout) = (entry.clone(), Duration::from_millis(1500));
         for (command, code, asked) in [

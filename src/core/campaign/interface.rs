@@ -1,4 +1,4 @@
-//! What a campaign takes in and gives out.
+//! The events that a campaign handles and the actions that it returns.
 
 use std::sync::Arc;
 
@@ -10,67 +10,66 @@ use crate::leader::peer::Peer;
 use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Announced, Renewed, StoreError};
 
-/// What a campaign is made of.
+/// What a campaign is built from.
 #[derive(Debug)]
 pub struct Parts {
-    /// Whether there can be other replicas.
+    /// Whether other replicas can exist.
     pub shared: bool,
-    /// What the lease lives by.
+    /// The lease's TTL and the intervals that follow from it.
     pub times: LeaseTimes,
-    /// Under its name from its start to its end, whatever its tenures.
+    /// This replica, under a name that stays the same in all its tenures.
     pub myself: Peer,
     /// Seeds all random numbers.
     pub seed: u64,
 }
 
-/// What has happened.
+/// Something that has happened.
 #[derive(Debug)]
 pub enum Event {
     /// The answer to a request.
     Answered(RequestId, Result<Answer, StoreError>),
-    /// A leader has given up this lease; empty where an old version does not say which.
+    /// A leader has given up this lease; empty if an old version does not say which.
     Resigned(Arc<str>),
-    /// What the scheduler writes.
+    /// How the scheduler's writes are going.
     Writes(Writes),
-    /// The content hash of the schedule that is loaded now.
+    /// The content hash of the schedule that is now loaded.
     Schedule(String),
-    /// Somebody asks this replica to make way.
+    /// Somebody asks this replica to resign.
     Resign,
-    /// The service has ended: resign if need be, and end.
+    /// The service has stopped: resign if this replica leads, and end.
     Leave,
-    /// It is time.
+    /// The time that [`Campaign::wake`](super::Campaign::wake) gave has come.
     Wake,
 }
 
-/// How writes fare.
+/// How the scheduler's writes are going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
-    /// The store has carried one out.
+    /// The store has carried out a write.
     Succeed,
-    /// None was answered that was asked for since then.
+    /// No write made since then has been answered.
     TimeOut(SinceBoot),
 }
 
-/// What is to be done.
+/// Something for the caller to do.
 #[derive(Debug)]
 pub enum Action {
-    /// Ask; the answer is an [`Event::Answered`].
+    /// Make a request; its answer is an [`Event::Answered`].
     Request(RequestId, Request),
     /// This is the lease from now on; `None`: this replica does not lead.
     Lease(Option<Lease>),
-    /// Answer all who have asked this replica to make way.
+    /// Answer everybody who has asked this replica to resign.
     Answer(Result<(), String>),
-    /// Say it in the log.
+    /// Write it to the log.
     Log(Log),
-    /// The campaign is over: it was left, or the store cannot be used, which no retry cures.
+    /// The campaign is over: the service has stopped, or the store is unusable, which no retry cures.
     End(Result<(), StoreError>),
 }
 
-/// What is asked.
+/// A request of the campaign.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// Have it known on this machine who is about to ask for the lease; see
-    /// [`tenure_file`](crate::leader::TenureFile).
+    /// Record on this machine who is about to ask for the lease; see [`tenure_file`](crate::leader::TenureFile).
     Name(Arc<str>),
     /// See [`Store::acquire`](crate::store::contract::Store::acquire).
     Acquire(Acquire),
@@ -84,7 +83,7 @@ pub enum Request {
     Probe,
 }
 
-/// What is answered.
+/// The answer to a [`Request`].
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// To [`Request::Name`].
@@ -101,30 +100,30 @@ pub enum Answer {
     Probed,
 }
 
-/// Who asks for the lease.
+/// The name that a replica acquires the lease under.
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// The name to ask under.
+    /// The holder's name for the request.
     pub holder: Arc<str>,
     /// Holders whose processes are gone.
     pub gone: Arc<[String]>,
 }
 
-/// How a campaign stands, for those who want to know.
+/// The campaign's status, as `status` and the metrics show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct Status {
     /// `"<term> <holder>"` of whoever leads, as far as we know.
     pub leader: Option<Arc<str>>,
-    /// The replicas, this one included; of more than a hundred, some.
+    /// The replicas, this one included; if there are more than a hundred, only some.
     pub peers: Vec<Peer>,
-    /// How many replicas there are in all.
+    /// The total number of replicas.
     pub peer_count: usize,
-    /// When the wait for a replica that remembers is over, if there is one.
+    /// When this replica stops waiting for one that remembers, if it waits.
     pub waits_until: Option<UnixMs>,
     /// Why the store is unavailable, while it is.
     pub trouble: Option<String>,
-    /// What is wrong with the lease, while nobody can have it for that.
+    /// What is wrong with the lease while nobody can acquire it.
     pub lease_trouble: Option<String>,
-    /// How many of the campaign's requests have failed.
+    /// The number of the campaign's requests that have failed.
     pub errors: u64,
 }

@@ -1,59 +1,59 @@
-//! What a campaign says in the log.
+//! The campaign's log events.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something to be logged. A lease is `"<term> <holder>"`.
+/// A log event of the campaign. A lease is `"<term> <holder>"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Log {
-    /// This replica has the lease.
+    /// This replica acquired the lease.
     Acquired(Arc<str>),
-    /// Another has it.
+    /// Another replica has the lease.
     Following(Arc<str>),
-    /// The process is gone that has it.
+    /// The process that holds the lease is gone.
     LeaderGone(Arc<str>),
-    /// The namespace is new or was flushed: those who remember are waited for so long.
+    /// The namespace is new or was flushed: this replica waits this long for those that remember it.
     Unmarked(Duration),
-    /// What stands in the place of the lease cannot be used.
+    /// The lease key holds something unusable.
     Unreadable(String),
-    /// The lease is another's.
+    /// The lease is another replica's.
     Lost(Arc<str>),
-    /// It could not be renewed while it was trusted.
+    /// The lease could not be renewed while it was trusted.
     NotRenewed(Arc<str>),
-    /// This replica leads no more, without having given it up.
+    /// This replica no longer leads, but has not resigned.
     SteppedDown(Arc<str>),
-    /// It was given up.
+    /// This replica gave up the lease.
     Resigned(Arc<str>),
-    /// It is given up, as this machine's clock is off by so many milliseconds.
+    /// This replica resigns because its clock is off by this many milliseconds.
     ClockIsOff(i64),
-    /// It is given up, as writes have timed out for so long while another replica's probe has passed.
+    /// This replica resigns: its writes have timed out for this long, and another replica's probe has passed.
     CannotPublish(Duration),
-    /// Another replica has another schedule.
+    /// Another replica has a different schedule.
     DifferentSchedule {
-        /// Its name.
+        /// The other replica's name.
         replica: String,
         /// The hash of its schedule.
         theirs: String,
-        /// The hash of ours.
+        /// The hash of this replica's schedule.
         ours: String,
     },
     /// A replica's clock differs from the store's.
     SkewedClock {
-        /// Its name.
+        /// The replica's name.
         replica: String,
-        /// By so many milliseconds.
+        /// The skew in milliseconds.
         skew_ms: i64,
     },
     /// The store does not answer.
     Away {
-        /// Why.
+        /// The error.
         error: String,
-        /// It did before.
+        /// Whether it has answered before.
         answered_before: bool,
     },
-    /// The store answers.
+    /// The store answers again, or for the first time.
     Back {
-        /// It did before it went away.
+        /// Whether it answered before it went away.
         answered_before: bool,
     },
 }

@@ -1,7 +1,7 @@
-//! The campaign of one replica for the lease: acquire, renew, resign.
+//! One replica's campaign for the lease: it acquires, renews and resigns.
 //!
-//! A state machine like the [scheduler](super::Scheduler), and apart from it: it has a thread and a connection of
-//! its own, so that no amount of work delays a renewal. At most one request is on its way at a time, and a probe.
+//! It is a state machine like the [scheduler](super::Scheduler), but runs on a thread and a connection of its
+//! own, so that no amount of work delays a renewal. At most one request and one probe are in flight.
 
 mod interface;
 mod log;
@@ -14,7 +14,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::interface::{Action, Answer, Event, Named, Parts, Request, Standing, Writes};
+pub use self::interface::{Action, Answer, Event, Named, Parts, Request, Status, Writes};
 pub use self::log::Log;
 use self::names::Names;
 use self::peers::Peers;
@@ -25,14 +25,15 @@ use crate::leader::peer::Peer;
 use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Renewed, StoreError};
 
-/// The holder where there can be only one.
+/// The holder's name where only one process can hold the lease.
 pub const SOLE: &str = "sole";
-/// Why a leader without peers does not resign.
+/// Why a leader without peers refuses to resign.
 const NOBODY_ELSE: &str = "only one process can use a spool; stop this one and start another";
-/// Why a follower does not.
+/// Why a follower refuses to resign.
 const NOT_LEADING: &str = "this replica does not lead";
-/// Those whom a resignation wakes ask within this time, a little apart, so that one finds the lease taken.
-const APART: Duration = Duration::from_millis(30);
+/// Replicas woken by a resignation spread their requests over this time, so that the others find the lease
+/// taken.
+const RESIGNATION_SPREAD: Duration = Duration::from_millis(30);
 
 /// One replica's part in finding a leader.
 #[derive(Debug)]
@@ -42,27 +43,27 @@ pub struct Campaign {
     rng: fastrand::Rng,
     names: Names,
     peers: Peers,
-    /// The lease while it leads.
+    /// The lease while this replica leads.
     lease: Option<Lease>,
-    asked: Option<(RequestId, Asked)>,
+    asked: Option<(RequestId, PendingRequest)>,
     probe: Option<RequestId>,
-    /// When it asks next, if nothing happens before.
+    /// When the next request is due if nothing happens before.
     next_at: SinceBoot,
-    /// Requests that have failed one after another.
+    /// Consecutive failed requests.
     failures: u32,
-    standing: Standing,
-    /// The lease of the last tenure that we know of, ours or another's.
+    status: Status,
+    /// The lease of the last known tenure, ours or another's.
     last_known: Option<Arc<str>>,
     own_last: Option<Arc<str>>,
     unmarked_since: Option<SinceBoot>,
     hold_back_until: Option<SinceBoot>,
-    /// It holds back as it could not publish.
+    /// Whether this replica holds back because it could not publish.
     waits_for_probe: bool,
-    /// For how long it holds back the next time that it could not publish.
+    /// How long it holds back the next time it cannot publish.
     hold_back: Duration,
-    /// Since when the writes of this tenure have timed out.
+    /// Since when this tenure's writes have timed out.
     stuck_since: Option<SinceBoot>,
-    /// The store has answered before.
+    /// Whether the store has ever answered.
     was_reached: bool,
     is_asked_to_resign: bool,
     is_leaving: bool,
@@ -71,17 +72,17 @@ pub struct Campaign {
     actions: Vec<Action>,
 }
 
-/// What was asked and is not answered.
+/// A request without an answer yet.
 #[derive(Debug)]
-enum Asked {
+enum PendingRequest {
     Name,
     Acquire {
         at: SinceBoot,
         request: Acquire,
-        /// Nobody has led since this replica did, as far as it knows.
+        /// As far as this replica knows, nobody has led since it did.
         remembers: bool,
     },
-    /// To keep a lease that was given to us, and whose answer was lost.
+    /// Keeps a lease that is ours, though the answer that granted it was lost.
     Adopt {
         at: SinceBoot,
         lease: Arc<str>,
@@ -98,7 +99,7 @@ enum Asked {
     Farewell,
 }
 
-/// For how long a replica that has resigned does not ask for the lease.
+/// How long a replica that has resigned does not ask for the lease.
 #[derive(Clone, Copy, Debug)]
 struct HoldBack {
     length: Duration,
@@ -107,15 +108,15 @@ struct HoldBack {
 }
 
 impl HoldBack {
-    const NONE: HoldBack = HoldBack::after_a_wish(Duration::ZERO);
+    const NONE: HoldBack = HoldBack::on_request(Duration::ZERO);
 
-    const fn after_a_wish(length: Duration) -> HoldBack {
+    const fn on_request(length: Duration) -> HoldBack {
         HoldBack { length, is_stuck: false }
     }
 }
 
 impl Campaign {
-    /// A campaign that has asked nothing yet.
+    /// Creates a campaign that has not made a request yet.
     #[must_use]
     pub fn new(parts: Parts) -> Campaign {
         let Parts { shared, times, myself, seed } = parts;
@@ -131,7 +132,7 @@ impl Campaign {
             probe: None,
             next_at: SinceBoot(Duration::ZERO),
             failures: 0,
-            standing: Standing::default(),
+            status: Status::default(),
             last_known: None,
             own_last: None,
             unmarked_since: None,
@@ -148,13 +149,13 @@ impl Campaign {
         }
     }
 
-    /// How it stands.
+    /// The campaign's status.
     #[must_use]
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn status(&self) -> &Status {
+        &self.status
     }
 
-    /// When to call again, with [`Event::Wake`] if nothing else has happened.
+    /// When to call [`Campaign::handle`] with [`Event::Wake`] if nothing else happens before.
     #[must_use]
     pub fn wake(&self) -> SinceBoot {
         let asks_at = if self.asked.is_none() { self.next_at } else { SinceBoot::NEVER };
@@ -162,7 +163,7 @@ impl Campaign {
         trusted_until.map_or(asks_at, |until| until.min(asks_at))
     }
 
-    /// Takes in what has happened, and gives what is to be done, in order.
+    /// Handles an event and returns the actions to perform, in order.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
             Event::Answered(id, answer) => self.on_answered(id, answer, now),
@@ -177,7 +178,7 @@ impl Campaign {
         std::mem::take(&mut self.actions)
     }
 
-    /// Asks the next thing, if it is time.
+    /// Makes the next request if it is due.
     fn turn(&mut self, now: Now) {
         if let Some(lease) = self.lease.take_if(|lease| !lease.is_trusted(now.since_boot)) {
             self.log(Log::NotRenewed(Arc::clone(&lease.text)));
@@ -189,15 +190,15 @@ impl Campaign {
         match &self.lease {
             Some(_) if self.is_leaving => self.resign(HoldBack::NONE),
             Some(_) if self.is_asked_to_resign => {
-                self.resign(HoldBack::after_a_wish(self.times.ttl / 2))
+                self.resign(HoldBack::on_request(self.times.ttl / 2))
             }
             Some(lease) if self.shared && self.next_at <= now.since_boot => {
                 let request = Request::Renew(Arc::clone(&lease.text));
-                self.ask(request, Asked::Renew { at: now.since_boot });
+                self.ask(request, PendingRequest::Renew { at: now.since_boot });
             }
             Some(_) => {}
             None if self.is_leaving && self.shared => {
-                self.ask(Request::Announce(String::new()), Asked::Farewell);
+                self.ask(Request::Announce(String::new()), PendingRequest::Farewell);
             }
             None if self.is_leaving => self.end(Ok(())),
             None if self.next_at <= now.since_boot => self.follow(now),
@@ -205,19 +206,19 @@ impl Campaign {
         }
     }
 
-    /// Asks for the lease, unless it was just given up.
+    /// Asks for the lease, unless this replica has just given it up.
     fn follow(&mut self, now: Now) {
         if let Some(until) = self.hold_back_until.filter(|until| *until > now.since_boot) {
             self.next_at = until.min(now.since_boot + self.times.renew_every);
             if self.waits_for_probe && !self.peers.has_leader() {
-                // Who could not publish may be able to by now, and nobody else does.
+                // A replica that could not publish may be able to again, and no other replica leads.
                 self.probe();
             }
             return self.announce();
         }
         self.hold_back_until = None;
         if self.shared {
-            self.ask(Request::Name(self.names.drawn()), Asked::Name);
+            self.ask(Request::Name(self.names.drawn()), PendingRequest::Name);
         } else {
             self.acquire(now);
         }
@@ -233,7 +234,7 @@ impl Campaign {
     }
 
     fn ask_for_lease(&mut self, request: Acquire, remembers: bool, at: SinceBoot) {
-        let asked = Asked::Acquire { at, request: request.clone(), remembers };
+        let asked = PendingRequest::Acquire { at, request: request.clone(), remembers };
         self.ask(Request::Acquire(request), asked);
     }
 
@@ -243,37 +244,42 @@ impl Campaign {
         }
         let Some((_, asked)) = self.asked.take_if(|(asked, _)| *asked == id) else { return };
         match (asked, answer) {
-            (Asked::Name, Ok(Answer::Named(named))) => {
-                self.names.know(named);
+            (PendingRequest::Name, Ok(Answer::Named(named))) => {
+                self.names.update(named);
                 self.acquire(now);
             }
-            (Asked::Acquire { at, request, remembers }, Ok(Answer::Acquired(acquired))) => {
+            (
+                PendingRequest::Acquire { at, request, remembers },
+                Ok(Answer::Acquired(acquired)),
+            ) => {
                 self.report(None);
                 self.on_acquired(acquired, request, remembers, at, now);
             }
-            (Asked::Adopt { at, lease, remembers }, Ok(Answer::Renewed(renewed))) => {
+            (PendingRequest::Adopt { at, lease, remembers }, Ok(Answer::Renewed(renewed))) => {
                 self.report(None);
                 if renewed.kept {
                     self.begin(lease, remembers, renewed.now, at, now);
                 }
             }
-            (Asked::Renew { at }, Ok(Answer::Renewed(renewed))) => {
+            (PendingRequest::Renew { at }, Ok(Answer::Renewed(renewed))) => {
                 self.report(None);
                 self.on_renewed(renewed, at, now);
             }
-            (Asked::Announce, Ok(Answer::Announced(announced))) => {
+            (PendingRequest::Announce, Ok(Answer::Announced(announced))) => {
                 self.on_announced(announced, now)
             }
-            // A full store refuses this, and is not away.
-            (Asked::Announce, _) => {}
-            (Asked::Resign { lease, hold_back }, answer) => {
+            // A full store refuses announcements; it is not away.
+            (PendingRequest::Announce, _) => {}
+            (PendingRequest::Resign { lease, hold_back }, answer) => {
                 self.on_given_up(lease, hold_back, answer.map(drop), now);
             }
-            (Asked::Farewell, _) => self.end(Ok(())),
+            (PendingRequest::Farewell, _) => self.end(Ok(())),
             (_, Err(error @ StoreError::Unusable(_))) => self.end(Err(error)),
-            (Asked::Renew { .. }, Err(error)) => self.fail(&error, self.times.renew_every / 2, now),
+            (PendingRequest::Renew { .. }, Err(error)) => {
+                self.fail(&error, self.times.renew_every / 2, now)
+            }
             (_, Err(error)) => {
-                self.standing.leader = None;
+                self.status.leader = None;
                 self.fail(&error, self.times.renew_every, now);
             }
             (asked, Ok(answer)) => debug_assert!(false, "{answer:?} is no answer to {asked:?}"),
@@ -289,10 +295,10 @@ impl Campaign {
         now: Now,
     ) {
         if !matches!(acquired, Acquired::Unmarked { .. }) {
-            (self.unmarked_since, self.standing.waits_until) = (None, None);
+            (self.unmarked_since, self.status.waits_until) = (None, None);
         }
         if !matches!(acquired, Acquired::Unreadable { .. }) {
-            self.standing.lease_trouble = None;
+            self.status.lease_trouble = None;
         }
         match acquired {
             Acquired::Ours { lease, now: shown } => {
@@ -307,9 +313,9 @@ impl Campaign {
                 self.ask_for_lease(request, remembers, now.since_boot);
             }
             Acquired::Held { lease, .. } if self.names.is_ours(&lease) => {
-                // The answer to an earlier question was lost, and the lease has been ours since.
+                // The answer to an earlier request was lost; the lease has been ours since then.
                 let (lease, at) = (Arc::<str>::from(lease), now.since_boot);
-                let asked = Asked::Adopt { at, lease: Arc::clone(&lease), remembers };
+                let asked = PendingRequest::Adopt { at, lease: Arc::clone(&lease), remembers };
                 self.ask(Request::Renew(lease), asked);
             }
             Acquired::Held { lease, left, now: shown } => {
@@ -322,18 +328,18 @@ impl Campaign {
             }
             Acquired::Unreadable { why, now: shown } => {
                 self.read_clock(shown, now);
-                self.standing.leader = None;
-                if self.standing.lease_trouble.as_ref() != Some(&why) {
+                self.status.leader = None;
+                if self.status.lease_trouble.as_ref() != Some(&why) {
                     self.log(Log::Unreadable(why.clone()));
                 }
-                self.standing.lease_trouble = Some(why);
+                self.status.lease_trouble = Some(why);
                 self.next_at = now.since_boot + self.times.renew_every;
                 self.announce();
             }
         }
     }
 
-    /// The lease is ours.
+    /// Starts a tenure with an acquired lease.
     fn begin(
         &mut self,
         text: Arc<str>,
@@ -345,7 +351,7 @@ impl Campaign {
         self.log(Log::Acquired(Arc::clone(&text)));
         self.last_known = Some(Arc::clone(&text));
         self.own_last = Some(Arc::clone(&text));
-        self.standing.leader = Some(Arc::clone(&text));
+        self.status.leader = Some(Arc::clone(&text));
         self.peers.myself.tenure = Some(text.to_string());
         (self.failures, self.is_asked_to_resign) = (0, false);
         let (mut trusted_until, mut broker_clock) = (SinceBoot::NEVER, None);
@@ -379,28 +385,28 @@ impl Campaign {
         self.announce();
     }
 
-    /// Another leads, whose lease can expire in `left`.
+    /// Notes another leader, whose lease can expire in `left`.
     fn note_leader(&mut self, lease: Arc<str>, left: Duration, now: Now) {
         if self.last_known.as_ref() != Some(&lease) {
             self.log(Log::Following(Arc::clone(&lease)));
         }
         self.last_known = Some(Arc::clone(&lease));
-        self.standing.leader = Some(lease);
+        self.status.leader = Some(lease);
         self.failures = 0;
         let jitter = Duration::from_millis(self.rng.u64(1..50));
-        // Others take for dead who says nothing for a TTL.
+        // The others count a replica as dead if it is silent for a TTL.
         self.next_at = now.since_boot + (left + jitter).min(self.times.renew_every);
         self.announce();
     }
 
-    /// Nothing is known of the namespace, and nobody leads.
+    /// Waits for replicas that remember: the namespace is empty and nobody leads.
     fn wait_for_who_remembers(&mut self, now: Now) {
         let ttl = self.times.ttl;
-        self.standing.leader = None;
+        self.status.leader = None;
         self.failures = 0;
         if self.unmarked_since.is_none() {
             self.unmarked_since = Some(now.since_boot);
-            self.standing.waits_until = Some(now.wall + ttl);
+            self.status.waits_until = Some(now.wall + ttl);
             self.log(Log::Unmarked(ttl));
         }
         let ends_at =
@@ -409,16 +415,16 @@ impl Campaign {
         self.next_at = ends_at.map_or(latest, |at| at.min(latest));
     }
 
-    /// A leader has given up its lease: there is one to be had, if that was the last that we know of. All else
-    /// is noise, and whoever follows asks often enough.
+    /// Asks for the lease soon if the leader that we know of has resigned. Other resignations are noise:
+    /// followers ask often enough.
     fn on_resigned(&mut self, lease: &str, now: Now) {
         let is_known = self.last_known.as_deref().is_none_or(|known| known == lease);
         if self.lease.is_some() || !is_known && !lease.is_empty() {
             return;
         }
-        let mut at = now.since_boot + APART.mul_f64(self.rng.f64());
+        let mut at = now.since_boot + RESIGNATION_SPREAD.mul_f64(self.rng.f64());
         if self.peers.is_leader_stuck && !self.peers.myself.ready {
-            // It is for those whose probe has passed.
+            // Replicas whose probe has passed go first.
             at = at + self.times.renew_every;
         }
         self.next_at = self.next_at.min(at);
@@ -436,11 +442,11 @@ impl Campaign {
         self.actions.push(Action::Answer(Err(refusal.to_owned())));
     }
 
-    /// Gives up the lease, and holds back for a while.
+    /// Gives up the lease and holds back for a while.
     fn resign(&mut self, hold_back: HoldBack) {
         let Some(Lease { text, .. }) = self.lease.take() else { return };
         self.end_tenure();
-        let asked = Asked::Resign { lease: Arc::clone(&text), hold_back };
+        let asked = PendingRequest::Resign { lease: Arc::clone(&text), hold_back };
         self.ask(Request::Resign(text), asked);
     }
 
@@ -451,7 +457,7 @@ impl Campaign {
         answer: Result<(), StoreError>,
         now: Now,
     ) {
-        // Where nobody else can lead, it is no news.
+        // Without other replicas this is not worth logging.
         if self.shared && (answer.is_ok() || !self.is_leaving) {
             self.log(Log::Resigned(lease));
         }
@@ -467,7 +473,7 @@ impl Campaign {
         self.actions.push(Action::End(end));
     }
 
-    /// The lease is gone: asks for the next at once.
+    /// Stops leading because the lease is gone, and asks for the next one at once.
     fn step_down(&mut self, lease: Arc<str>, now: Now) {
         self.end_tenure();
         self.log(Log::SteppedDown(lease));
@@ -479,7 +485,7 @@ impl Campaign {
 
     fn end_tenure(&mut self) {
         self.lease = None;
-        self.standing.leader = None;
+        self.status.leader = None;
         self.peers.myself.tenure = None;
         self.peers.myself.stuck = false;
         self.stuck_since = None;
@@ -488,28 +494,28 @@ impl Campaign {
         self.actions.push(Action::Lease(None));
     }
 
-    /// The store did not answer, or said no: it is asked again after a pause that grows up to `max`.
+    /// Schedules a retry after an error, with a pause that grows up to `max`.
     fn fail(&mut self, error: &StoreError, max: Duration, now: Now) {
         self.report(Some(error));
         self.failures += 1;
         self.next_at = now.since_boot + backoff(self.failures, max, &mut self.rng);
     }
 
-    /// Notes the store's coming and going; each is logged once.
+    /// Notes whether the store answers, and logs each change once.
     fn report(&mut self, error: Option<&StoreError>) {
         let answered_before = self.was_reached;
         self.was_reached |= error.is_none();
-        self.standing.errors += u64::from(error.is_some());
+        self.status.errors += u64::from(error.is_some());
         let error = error.map(ToString::to_string);
-        match (&self.standing.trouble, &error) {
+        match (&self.status.trouble, &error) {
             (None, Some(error)) => {
                 self.log(Log::Away { error: error.clone(), answered_before });
             }
             (Some(_), None) => self.log(Log::Back { answered_before }),
-            // Another error of the same absence is for `status` only.
+            // Another error while it is away is only shown in `status`.
             _ => {}
         }
-        self.standing.trouble = error;
+        self.status.trouble = error;
     }
 
     fn read_clock(&mut self, shown: UnixMs, now: Now) -> Reading {
@@ -517,7 +523,7 @@ impl Campaign {
         Reading { shown, at: now.since_boot }
     }
 
-    fn ask(&mut self, request: Request, asked: Asked) {
+    fn ask(&mut self, request: Request, asked: PendingRequest) {
         let id = self.new_id();
         self.asked = Some((id, asked));
         self.actions.push(Action::Request(id, request));
@@ -533,7 +539,7 @@ impl Campaign {
     }
 }
 
-/// The name for a tenure of this replica.
+/// Makes the holder's name for this replica's next tenure.
 fn new_holder(shared: bool, myself: &Peer, rng: &mut fastrand::Rng) -> Arc<str> {
     if shared { myself.new_holder(rng).into() } else { SOLE.into() }
 }

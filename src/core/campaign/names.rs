@@ -1,15 +1,15 @@
-//! The names under which a replica asks for the lease: a new one for each tenure, and the same until there is
-//! one.
+//! The holder's name that a replica asks for the lease under: a new one for each tenure, unchanged until the
+//! tenure begins.
 
 use std::sync::Arc;
 
 use super::Named;
 use crate::leader::lease;
 
-/// The present one, and what is known of others on this machine.
+/// The current name, and the holders on this machine that are known to be gone.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// Before whoever keeps the names on this machine has added to it.
+    /// The name before the tenure file has added to it.
     drawn: Arc<str>,
     holder: Arc<str>,
     gone: Arc<[String]>,
@@ -20,13 +20,13 @@ impl Names {
         Names { holder: Arc::clone(&drawn), drawn, gone: Arc::default() }
     }
 
-    /// The name for the next tenure.
+    /// Takes a new name for the next tenure.
     pub(super) fn renew(&mut self, drawn: Arc<str>) {
         self.holder = Arc::clone(&drawn);
         self.drawn = drawn;
     }
 
-    /// What is to be kept on this machine.
+    /// The name to record on this machine.
     pub(super) fn drawn(&self) -> Arc<str> {
         Arc::clone(&self.drawn)
     }
@@ -36,17 +36,17 @@ impl Names {
         Arc::clone(&self.holder)
     }
 
-    /// What is kept on this machine.
-    pub(super) fn know(&mut self, named: Named) {
+    /// Notes what the tenure file answered.
+    pub(super) fn update(&mut self, named: Named) {
         (self.holder, self.gone) = (named.holder, named.gone);
     }
 
-    /// Whether a lease bears the name under which we ask for one.
+    /// Whether the lease is held under our current name.
     pub(super) fn is_ours(&self, lease: &str) -> bool {
         lease::holder(lease) == Some(&*self.holder)
     }
 
-    /// Whether the process that got this lease is known to be gone.
+    /// Whether the process that holds this lease is known to be gone.
     pub(super) fn is_gone(&self, lease: &str) -> bool {
         let holder = lease::holder(lease);
         self.gone.iter().any(|gone| Some(&**gone) == holder)

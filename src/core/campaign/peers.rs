@@ -1,28 +1,28 @@
-//! What a replica says of itself, and what it makes of what others say.
+//! What this replica announces, and how it reacts to the other replicas' announcements.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Action, Asked, Campaign, HoldBack, Log, Request, Writes};
+use super::{Action, Campaign, HoldBack, Log, PendingRequest, Request, Writes};
 use crate::core::Now;
 use crate::leader::peer::Peer;
 use crate::store::contract::{Announced, Announcement};
 
-/// From this skew on, a leader makes way for a replica whose clock is right.
+/// From this skew on, a leader resigns in favour of a replica whose clock is right.
 const SKEW_RESIGNED_MS: i64 = 5_000;
-/// Nobody who could not publish holds back for longer.
+/// The longest time that a replica holds back after it could not publish.
 const MAX_HOLD_BACK: Duration = Duration::from_secs(600);
-/// Of one look at the replicas, so many lines are logged.
+/// The most warnings logged per reading of the replicas.
 pub(super) const MAX_WARNINGS: usize = 10;
 
 /// This replica and the others.
 #[derive(Debug)]
 pub(super) struct Peers {
-    /// As announced next.
+    /// This replica's next announcement.
     pub(super) myself: Peer,
-    /// A living leader says that its writes time out.
+    /// Whether a living leader says that its writes time out.
     pub(super) is_leader_stuck: bool,
-    /// What each said last, as it was read then.
+    /// Each replica's last announcement, as read and as parsed.
     known: BTreeMap<String, (String, Peer)>,
 }
 
@@ -31,7 +31,7 @@ impl Peers {
         Peers { myself, is_leader_stuck: false, known: BTreeMap::new() }
     }
 
-    /// Whether somebody says that it leads, this replica included.
+    /// Whether any replica, this one included, says that it leads.
     pub(super) fn has_leader(&self) -> bool {
         self.living().any(|peer| peer.tenure.is_some())
     }
@@ -44,14 +44,14 @@ impl Peers {
         self.living().filter(|peer| peer.holder != self.myself.holder)
     }
 
-    /// Reads what all say. Only what is new is parsed.
+    /// Reads the announcements. Parses only those that have changed.
     fn read(&mut self, announcements: Vec<Announcement>, ttl: Duration) {
         let mut before = std::mem::take(&mut self.known);
         for announcement in announcements {
             let known = before.remove(&announcement.replica);
             let peer = match known {
                 Some((said, peer)) if said == announcement.said => {
-                    Some(peer.heard(announcement.age, ttl))
+                    Some(peer.with_age(announcement.age, ttl))
                 }
                 _ => Peer::read(&announcement, ttl),
             };
@@ -66,7 +66,7 @@ impl Campaign {
     pub(super) fn announce(&mut self) {
         if self.shared && !self.is_leaving {
             let said = serde_json::to_string(&self.peers.myself).unwrap_or_default();
-            self.ask(Request::Announce(said), Asked::Announce);
+            self.ask(Request::Announce(said), PendingRequest::Announce);
         }
     }
 
@@ -74,22 +74,22 @@ impl Campaign {
         let Announced { replicas, count } = announced;
         self.peers.read(replicas, self.times.ttl);
         self.warn();
-        self.standing.peers = self.peers.known.values().map(|(_, peer)| peer.clone()).collect();
-        self.standing.peer_count = count;
+        self.status.peers = self.peers.known.values().map(|(_, peer)| peer.clone()).collect();
+        self.status.peer_count = count;
         if self.lease.is_some() {
-            self.make_way(now);
+            self.yield_to_better(now);
         } else {
             self.look_at_leader();
         }
     }
 
-    /// Gives up the lease when another replica can lead better.
-    fn make_way(&mut self, now: Now) {
+    /// Resigns if another replica can lead better.
+    fn yield_to_better(&mut self, now: Now) {
         let skew_ms = self.peers.myself.skew_ms;
         let is_off = skew_ms.unsigned_abs() > SKEW_RESIGNED_MS.unsigned_abs();
         if is_off && self.peers.others().any(|peer| !peer.is_skewed()) {
             self.log(Log::ClockIsOff(skew_ms));
-            return self.resign(HoldBack::after_a_wish(self.times.ttl / 2));
+            return self.resign(HoldBack::on_request(self.times.ttl / 2));
         }
         let stuck_for = self.stuck_since.map(|since| now.since_boot.since(since));
         if let Some(stuck_for) = stuck_for.filter(|stuck_for| *stuck_for >= self.times.ttl)
@@ -102,7 +102,7 @@ impl Campaign {
         }
     }
 
-    /// While a leader cannot publish, those who follow try whether they could.
+    /// Probes the store while the leader cannot publish.
     fn look_at_leader(&mut self) {
         let is_stuck = self.peers.others().any(|peer| peer.tenure.is_some() && peer.stuck);
         self.peers.is_leader_stuck = is_stuck;
@@ -128,7 +128,7 @@ impl Campaign {
             self.hold_back_until = None;
         }
         if is_new && self.lease.is_none() {
-            // The others should know.
+            // Tells the other replicas soon.
             self.next_at = self.next_at.min(now.since_boot);
         }
     }
@@ -142,7 +142,7 @@ impl Campaign {
             Writes::TimeOut(since) => {
                 if self.lease.is_some() && self.stuck_since.is_none() {
                     self.stuck_since = Some(since);
-                    // The others should know.
+                    // Tells the other replicas soon.
                     self.next_at = self.next_at.min(now.since_boot);
                 }
             }
@@ -150,12 +150,12 @@ impl Campaign {
         self.peers.myself.stuck = self.stuck_since.is_some();
     }
 
-    /// One line for each change of what is wrong, not one for each look.
+    /// Logs each change of what is wrong once, not with every reading.
     fn warn(&mut self) {
         let mut warnings = Vec::new();
         let myself = &self.peers.myself;
         for peer in self.peers.living() {
-            let before = self.standing.peers.iter().find(|known| known.holder == peer.holder);
+            let before = self.status.peers.iter().find(|known| known.holder == peer.holder);
             if peer.schedule != myself.schedule
                 && before.is_none_or(|before| before.schedule != peer.schedule)
             {

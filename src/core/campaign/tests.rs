@@ -7,39 +7,39 @@ use crate::store::contract::{Announced, Announcement};
 const TTL: Duration = Duration::from_secs(6);
 const SECOND: Duration = Duration::from_secs(1);
 const ELSEWHERE: &str = "7 there:1:00000000";
-const BOOT: Duration = Duration::from_secs(1_000);
+const UPTIME: Duration = Duration::from_secs(1_000);
 const WALL: UnixMs = UnixMs::from_secs(1_800_000_000);
 
-/// What a store answers to whoever asks for the lease.
+/// A store's answer to a request for the lease.
 #[derive(Clone)]
 enum Reply {
     Ours,
-    /// Carried out, and the answer is lost.
+    /// The request is carried out, and the answer is lost.
     Lost,
     Held(&'static str, Duration),
-    /// By whoever asks.
+    /// The lease is the caller's own.
     HeldByCaller,
     Unmarked,
     Unreadable,
 }
 
-/// A campaign over a store with a script, in a time of its own.
+/// A campaign over a scripted store, with its own time.
 struct Rig {
     campaign: Campaign,
     /// Since the start.
     time: Duration,
-    /// Used up from the front; the last is given again and again.
+    /// Taken from the front; the last one is repeated.
     acquired: VecDeque<Reply>,
     renewed: VecDeque<Result<bool, StoreError>>,
     probed: Result<(), StoreError>,
     peers: Vec<(Peer, Duration)>,
     /// Holders whose processes are gone.
     gone: Arc<[String]>,
-    /// The store's clock less ours.
+    /// The store's clock minus ours.
     ahead_ms: i64,
-    /// Every answer takes so long.
+    /// The time that every answer takes.
     latency: Duration,
-    /// Answers on their way.
+    /// Answers in flight.
     answers: VecDeque<(Duration, RequestId, Result<Answer, StoreError>)>,
     asked: Vec<(Duration, String)>,
     leases: Vec<(Duration, Option<Lease>)>,
@@ -48,7 +48,7 @@ struct Rig {
     end: Option<Result<(), StoreError>>,
 }
 
-/// The front one, which stays if it is the last.
+/// Takes the front answer, or repeats it if it is the last.
 fn next<T: Clone>(answers: &mut VecDeque<T>, usual: T) -> T {
     if answers.len() > 1 {
         return answers.pop_front().unwrap();
@@ -91,7 +91,7 @@ impl Rig {
     }
 
     fn now(&self) -> Now {
-        Now { since_boot: SinceBoot(BOOT + self.time), wall: WALL + self.time }
+        Now { since_boot: SinceBoot(UPTIME + self.time), wall: WALL + self.time }
     }
 
     fn handle(&mut self, event: Event) {
@@ -164,7 +164,7 @@ impl Rig {
         })
     }
 
-    /// Lets time pass until something holds.
+    /// Lets time pass until a condition holds.
     fn until(&mut self, what: &str, holds: impl Fn(&Rig) -> bool) {
         let mut turns = 0;
         while !holds(self) {
@@ -184,7 +184,7 @@ impl Rig {
 
     /// When something happens next.
     fn next_at(&self) -> Duration {
-        let wake = self.campaign.wake().since(SinceBoot(BOOT)).max(self.time);
+        let wake = self.campaign.wake().since(SinceBoot(UPTIME)).max(self.time);
         self.answers.front().map_or(wake, |(at, ..)| wake.min(*at))
     }
 
@@ -226,21 +226,21 @@ impl Rig {
         self.asked.into_iter().map(|(_, what)| what).collect()
     }
 
-    /// What was asked that begins so, and when.
+    /// The requests that begin with `what`, and their times.
     fn asked(&self, what: &str) -> Vec<(Duration, String)> {
         self.asked.iter().filter(|(_, asked)| asked.starts_with(what)).cloned().collect()
     }
 }
 
 #[test]
-fn a_leader_says_under_which_lease_it_leads() {
+fn a_leader_announces_its_lease() {
     let mut rig = Rig::shared([Reply::Ours]);
     let lease = rig.leads();
     rig.is_announced();
-    let standing = rig.campaign.standing();
-    assert_eq!(standing.peers[0].holder, rig.campaign.peers.myself.holder);
-    assert!(standing.peers[0].leads(Some(&lease.text)), "{standing:?}");
-    assert_eq!((standing.peer_count, standing.leader.clone()), (60_001, Some(lease.text.clone())));
+    let status = rig.campaign.status();
+    assert_eq!(status.peers[0].holder, rig.campaign.peers.myself.holder);
+    assert!(status.peers[0].leads(Some(&lease.text)), "{status:?}");
+    assert_eq!((status.peer_count, status.leader.clone()), (60_001, Some(lease.text.clone())));
     let asked = rig.leave();
     assert_eq!(asked[asked.len() - 2..], [format!("resign {}", lease.text), "leave".to_owned()]);
 }
@@ -252,7 +252,7 @@ fn a_follower_announces_itself_often_enough_not_to_be_taken_for_dead() {
     let announced = rig.asked("announce");
     assert!(announced.len() > 20, "{announced:?}");
     assert!(announced.windows(2).all(|pair| pair[1].0 - pair[0].0 <= TTL / 2), "{announced:?}");
-    assert_eq!(rig.campaign.standing().leader.as_deref(), Some(ELSEWHERE));
+    assert_eq!(rig.campaign.status().leader.as_deref(), Some(ELSEWHERE));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_follower_asks_as_soon_as_the_lease_can_have_run_out() {
 }
 
 #[test]
-fn a_lease_that_is_given_up_wakes_those_who_know_it_and_nobody_else() {
+fn a_resignation_wakes_only_replicas_that_know_the_lease() {
     for (given_up, wakes) in [(ELSEWHERE, true), ("", true), ("6 there:1:00000000", false)] {
         let mut rig = Rig::shared([Reply::Held(ELSEWHERE, TTL), Reply::Ours]);
         rig.is_announced();
@@ -288,18 +288,18 @@ fn trust_counts_from_before_a_lease_is_asked_for_however_late_the_answer() {
         [rig.asked("acquire"), rig.asked("renew")].concat().into_iter().map(|(at, _)| at).collect();
     for ((_, lease), asked_at) in rig.leases.iter().zip(asked) {
         let trusted_until = lease.as_ref().unwrap().trusted_until;
-        assert_eq!(trusted_until, SinceBoot(BOOT + asked_at + TTL * 5 / 6));
+        assert_eq!(trusted_until, SinceBoot(UPTIME + asked_at + TTL * 5 / 6));
     }
 }
 
 #[test]
-fn a_lease_whose_answer_was_lost_is_kept_and_not_waited_out() {
+fn a_lease_whose_answer_was_lost_is_adopted_at_once() {
     let mut rig = Rig::shared([Reply::Lost, Reply::HeldByCaller]);
     let lease = rig.leads();
     assert!(rig.time < TTL / 3, "{:?}", rig.time);
     assert_eq!(rig.asked("renew")[0].1, format!("renew {}", lease.text));
     assert_eq!(rig.asked("acquire").len(), 2);
-    assert_eq!(rig.campaign.standing().errors, 1);
+    assert_eq!(rig.campaign.status().errors, 1);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_leader_whose_process_is_gone_is_replaced_at_once() {
     rig.leads();
     assert!(rig.time < SECOND / 10, "{:?}", rig.time);
     assert_eq!(rig.asked("replace")[0].1, format!("replace {ELSEWHERE}"));
-    // Somebody else was faster.
+    // Another replica was faster.
     let mut rig = Rig::shared([Reply::Held(ELSEWHERE, TTL)]);
     rig.gone = ["there:1:00000000".to_owned()].into();
     rig.pass(SECOND);
@@ -321,7 +321,7 @@ fn each_tenure_has_a_holder_of_its_own_and_the_replica_keeps_its_name() {
     let mut rig = Rig::shared([Reply::Ours]);
     let first = rig.leads();
     rig.is_announced();
-    let name = rig.campaign.standing().peers[0].holder.clone();
+    let name = rig.campaign.status().peers[0].holder.clone();
     assert_eq!(rig.resign(), Ok(()));
     let resigned_at = rig.time;
     let second = rig.leads();
@@ -329,43 +329,43 @@ fn each_tenure_has_a_holder_of_its_own_and_the_replica_keeps_its_name() {
     assert_ne!(first.text, second.text);
     assert!(second.continues, "nobody led meanwhile");
     rig.is_announced();
-    assert_eq!(rig.campaign.standing().peers[0].holder, name);
+    assert_eq!(rig.campaign.status().peers[0].holder, name);
     assert!(rig.asked("probe").is_empty());
 }
 
 #[test]
-fn who_was_told_that_the_lease_is_anothers_steps_down() {
+fn a_leader_that_learns_of_another_lease_steps_down() {
     let mut rig = Rig::shared([Reply::Ours, Reply::Held(ELSEWHERE, TTL)]);
     rig.renewed = [Ok(true), Ok(true), Ok(false)].into();
     rig.leads();
     rig.loses_the_lease();
     rig.is_announced();
-    assert_eq!(rig.campaign.standing().leader.as_deref(), Some(ELSEWHERE));
+    assert_eq!(rig.campaign.status().leader.as_deref(), Some(ELSEWHERE));
     assert_eq!(rig.resign(), Err(NOT_LEADING.to_owned()));
     assert!(rig.asked("resign").is_empty());
 }
 
 #[test]
-fn a_lease_that_cannot_be_renewed_is_trusted_no_longer_than_it_may_last() {
+fn a_lease_that_cannot_be_renewed_is_not_trusted_beyond_its_ttl() {
     let mut rig = Rig::shared([Reply::Ours]);
     rig.renewed = [Err(away())].into();
     let lease = rig.leads();
     rig.loses_the_lease();
-    assert!(SinceBoot(BOOT + rig.time) <= lease.trusted_until + Duration::from_millis(1));
+    assert!(SinceBoot(UPTIME + rig.time) <= lease.trusted_until + Duration::from_millis(1));
     assert!(rig.logs.contains(&Log::NotRenewed(lease.text)), "{:?}", rig.logs);
-    // An answer that never comes is no reason to believe in it either.
+    // An answer that never comes is no reason to trust the lease either.
     let mut rig = Rig::shared([Reply::Ours]);
     let lease = rig.leads();
     rig.latency = HOUR;
     rig.loses_the_lease();
-    assert!(SinceBoot(BOOT + rig.time) <= lease.trusted_until);
+    assert!(SinceBoot(UPTIME + rig.time) <= lease.trusted_until);
 }
 
 #[test]
-fn an_unmarked_namespace_is_first_left_to_those_who_remember() {
+fn in_an_unmarked_namespace_replicas_that_remember_go_first() {
     let mut rig = Rig::shared([Reply::Unmarked]);
     rig.pass(SECOND);
-    assert!(rig.campaign.standing().waits_until.is_some());
+    assert!(rig.campaign.status().waits_until.is_some());
     rig.pass(TTL);
     let asked = rig.asked("acquire");
     let (early, late): (Vec<_>, Vec<_>) = asked.iter().partition(|(at, _)| *at < TTL);
@@ -375,7 +375,7 @@ fn an_unmarked_namespace_is_first_left_to_those_who_remember() {
 }
 
 #[test]
-fn who_led_last_does_not_wait_in_an_unmarked_namespace() {
+fn the_last_leader_does_not_wait_in_an_unmarked_namespace() {
     let mut rig = Rig::shared([Reply::Ours]);
     rig.leads();
     rig.resign().unwrap();
@@ -385,15 +385,15 @@ fn who_led_last_does_not_wait_in_an_unmarked_namespace() {
 }
 
 #[test]
-fn a_lease_that_never_runs_out_is_reported_and_asked_for_under_the_same_name() {
+fn a_lease_that_never_expires_is_reported_and_asked_for_under_the_same_name() {
     let unreadable = || Reply::Unreadable;
     let mut rig = Rig::shared([unreadable(), unreadable(), unreadable(), Reply::Ours]);
     rig.is_announced();
-    let standing = rig.campaign.standing();
-    assert_eq!(standing.lease_trouble.as_deref(), Some("it never runs out"));
-    assert_eq!(standing.trouble, None, "the store answers");
+    let status = rig.campaign.status();
+    assert_eq!(status.lease_trouble.as_deref(), Some("it never runs out"));
+    assert_eq!(status.trouble, None, "the store answers");
     rig.leads();
-    assert_eq!(rig.campaign.standing().lease_trouble, None);
+    assert_eq!(rig.campaign.status().lease_trouble, None);
     let asked = rig.asked("acquire");
     assert!(asked.windows(2).all(|pair| pair[0].1 == pair[1].1), "{asked:?}");
 }
@@ -406,7 +406,7 @@ const JUST_NOW: Duration = Duration::ZERO;
 const LONG_AGO: Duration = Duration::from_millis(6_001);
 
 #[test]
-fn a_leader_whose_clock_is_off_makes_way_only_for_a_living_one_whose_clock_is_right() {
+fn a_leader_whose_clock_is_off_resigns_only_for_a_living_replica_whose_clock_is_right() {
     for (peers, ahead_ms, makes_way) in [
         (vec![(peer(0), JUST_NOW)], 6_000, true),
         (vec![(peer(0), JUST_NOW)], -6_000, true),
@@ -428,7 +428,7 @@ fn ready() -> Peer {
 }
 
 #[test]
-fn a_leader_whose_writes_time_out_makes_way_for_a_living_one_whose_probe_has_passed() {
+fn a_leader_whose_writes_time_out_resigns_for_a_living_replica_whose_probe_has_passed() {
     for (peers, makes_way) in [
         (vec![(ready(), JUST_NOW)], true),
         (vec![(peer(0), JUST_NOW)], false),
@@ -439,7 +439,7 @@ fn a_leader_whose_writes_time_out_makes_way_for_a_living_one_whose_probe_has_pas
         rig.peers = peers;
         rig.leads();
         rig.pass(TTL);
-        let since = SinceBoot(BOOT + rig.time - SECOND * 5);
+        let since = SinceBoot(UPTIME + rig.time - SECOND * 5);
         rig.handle(Event::Writes(Writes::TimeOut(since)));
         rig.is_announced();
         assert!(rig.asked("announce").last().unwrap().1.contains(r#""stuck":true"#));
@@ -461,14 +461,14 @@ fn a_leader_whose_writes_get_through_again_stays() {
     assert!(rig.asked("resign").is_empty());
 }
 
-/// How long it stays away after each of `times` tenures in which nothing gets through.
+/// How long it holds back after each of `times` tenures in which nothing gets through.
 fn times_away(rig: &mut Rig, times: usize) -> Vec<Duration> {
     let mut away = Vec::new();
     for _ in 0..times {
         rig.handle(Event::Writes(Writes::TimeOut(rig.now().since_boot)));
         rig.loses_the_lease();
         let resigned_at = rig.time;
-        // Another leads meanwhile.
+        // Another replica leads meanwhile.
         rig.peers = vec![(Peer { tenure: Some(ELSEWHERE.to_owned()), ..ready() }, JUST_NOW)];
         rig.leads();
         away.push((rig.time - resigned_at).div_f64(TTL.as_secs_f64()));
@@ -477,7 +477,7 @@ fn times_away(rig: &mut Rig, times: usize) -> Vec<Duration> {
 }
 
 #[test]
-fn who_could_not_publish_holds_back_twice_as_long_each_time_until_a_write_succeeds() {
+fn a_replica_that_cannot_publish_holds_back_twice_as_long_each_time_until_a_write_succeeds() {
     let mut rig = Rig::shared([Reply::Ours]);
     rig.peers = vec![(ready(), JUST_NOW)];
     rig.leads();
@@ -490,7 +490,7 @@ fn who_could_not_publish_holds_back_twice_as_long_each_time_until_a_write_succee
 }
 
 #[test]
-fn who_could_not_publish_asks_again_once_nobody_leads_and_its_own_probe_passes() {
+fn a_replica_that_could_not_publish_asks_again_once_nobody_leads_and_its_probe_passes() {
     let mut rig = Rig::shared([Reply::Ours]);
     rig.peers = vec![(ready(), JUST_NOW)];
     rig.leads();
@@ -508,7 +508,7 @@ fn who_could_not_publish_asks_again_once_nobody_leads_and_its_own_probe_passes()
 }
 
 #[test]
-fn followers_probe_while_the_leader_is_stuck_and_say_what_came_of_it() {
+fn followers_probe_while_the_leader_is_stuck_and_announce_the_result() {
     let mut rig = Rig::shared([Reply::Held(ELSEWHERE, TTL)]);
     let leader = Peer { tenure: Some(ELSEWHERE.to_owned()), ..peer(0) };
     rig.peers = vec![(leader.clone(), JUST_NOW)];
@@ -532,7 +532,7 @@ fn followers_probe_while_the_leader_is_stuck_and_say_what_came_of_it() {
 }
 
 #[test]
-fn of_those_whom_a_stuck_leader_makes_way_for_the_ones_whose_probe_failed_stand_back() {
+fn after_a_stuck_leader_resigns_replicas_whose_probe_failed_hold_back() {
     for (probed, apart) in [(Ok(()), Duration::ZERO), (Err(away()), TTL / 3)] {
         let mut rig = Rig::shared([Reply::Held(ELSEWHERE, TTL * 2)]);
         let tenure = Some(ELSEWHERE.to_owned());
@@ -544,14 +544,14 @@ fn of_those_whom_a_stuck_leader_makes_way_for_the_ones_whose_probe_failed_stand_
         rig.handle(Event::Resigned(ELSEWHERE.into()));
         rig.leads();
         let waited = rig.time - at;
-        let latest = next_at.since(SinceBoot(BOOT + at)).min(apart + Duration::from_millis(40));
+        let latest = next_at.since(SinceBoot(UPTIME + at)).min(apart + Duration::from_millis(40));
         assert!(waited <= latest + Duration::from_millis(5), "{waited:?}");
         assert_eq!(waited <= Duration::from_millis(40), apart.is_zero(), "{waited:?}");
     }
 }
 
 #[test]
-fn the_only_process_leads_at_once_and_makes_way_for_nobody() {
+fn the_only_process_leads_at_once_and_never_resigns() {
     let mut rig = Rig::new(false, [Reply::Ours]);
     let lease = rig.leads();
     assert_eq!((&*lease.text, lease.trusted_until), ("8 sole", SinceBoot::NEVER));
@@ -562,7 +562,7 @@ fn the_only_process_leads_at_once_and_makes_way_for_nobody() {
 }
 
 #[test]
-fn a_store_that_cannot_be_used_ends_the_campaign() {
+fn an_unusable_store_ends_the_campaign() {
     let unusable = || StoreError::Unusable("too old".to_owned());
     let mut rig = Rig::shared([Reply::Ours]);
     rig.renewed = [Err(unusable())].into();

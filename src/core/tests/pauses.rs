@@ -1,25 +1,25 @@
-//! What others pause holds from then on, whoever leads.
+//! Pauses written by other replicas apply at once, whoever leads.
 
 use super::rig::answer;
 use super::*;
-use crate::schedule::pause::{Edit, Subject, Wish};
+use crate::schedule::pause::{Edit, PauseRequest, Subject};
 use crate::store::contract::{ChangePauses, PausesChanged, Store as _, SubjectPauses};
 
 fn entry(name: &str) -> Subject {
     Subject::Entry(name.into())
 }
 
-fn pausing(until: Option<UnixMs>) -> Wish {
-    Wish::Pause { until, by: Some("ann@host".into()), note: Some("database moves".into()) }
+fn pausing(until: Option<UnixMs>) -> PauseRequest {
+    PauseRequest::Pause { until, by: Some("ann@host".into()), note: Some("database moves".into()) }
 }
 
 impl Rig {
     /// Pauses or resumes, as another replica does.
-    fn wish(&self, subject: Subject, wish: &Wish) {
+    fn request(&self, subject: Subject, request: &PauseRequest) {
         let mut store = self.store.clone();
         let read = answer(store.pauses()).unwrap();
         let (pauses, etag) = read.of(&subject);
-        let Edit::Write { pauses, forbids, .. } = wish.edit(pauses, read.now) else {
+        let Edit::Write { pauses, forbids, .. } = request.edit(pauses, read.now) else {
             panic!("nothing to write");
         };
         let subjects = vec![SubjectPauses { subject, pauses, etag }];
@@ -39,14 +39,14 @@ fn slots(sent: &[(String, UnixMs)], name: &str) -> Vec<u64> {
 }
 
 #[test]
-fn a_pause_that_another_writes_holds_at_once_and_its_end_is_not_missed() {
+fn another_replicas_pause_applies_at_once_and_its_end_is_not_missed() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([every("a", 1), every("b", 1)]);
     rig.elect(&mut replica, false);
     rig.pass(&mut replica, 3);
-    rig.wish(entry("a"), &pausing(None));
+    rig.request(entry("a"), &pausing(None));
     rig.pass(&mut replica, 4);
-    rig.wish(entry("a"), &Wish::Resume);
+    rig.request(entry("a"), &PauseRequest::Resume);
     rig.pass(&mut replica, 2);
     let sent = rig.sent("celery");
     assert_eq!(slots(&sent, "a"), [1, 2, 3, 8, 9]);
@@ -68,7 +68,7 @@ fn the_slot_at_the_end_of_a_pause_goes() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([every("a", 1)]);
     rig.elect(&mut replica, false);
-    rig.wish(Subject::All, &pausing(Some(START + SECOND * 4)));
+    rig.request(Subject::All, &pausing(Some(START + SECOND * 4)));
     rig.pass(&mut replica, 6);
     assert_eq!(slots(&rig.sent("celery"), "a"), [4, 5, 6]);
     assert_eq!(rig.counted("celery", "paused"), 3);
@@ -81,7 +81,7 @@ fn a_clock_that_is_ahead_ends_no_pause_early() {
     rig.clock.set(START + SECOND * 5);
     rig.elect(&mut replica, false);
     rig.store_clock.set(START + SECOND / 2);
-    rig.wish(Subject::All, &pausing(Some(START + SECOND * 4)));
+    rig.request(Subject::All, &pausing(Some(START + SECOND * 4)));
     rig.pass(&mut replica, 3);
     // By the leader's clock it is over, by the store's it lasts for another half second.
     assert_eq!(slots(&rig.sent("celery"), "a"), [0; 0]);
@@ -99,9 +99,9 @@ fn a_new_leader_counts_the_slots_of_a_pause_that_nobody_saw() {
     rig.pass(&mut replica, 2);
     rig.depose(&mut replica);
     rig.pass(&mut replica, 2);
-    rig.wish(entry("a"), &pausing(None));
+    rig.request(entry("a"), &pausing(None));
     rig.pass(&mut replica, 3);
-    rig.wish(entry("a"), &Wish::Resume);
+    rig.request(entry("a"), &PauseRequest::Resume);
     rig.pass(&mut replica, 3);
     let mut next = rig.replica([all()]);
     rig.elect(&mut next, false);
@@ -114,12 +114,12 @@ fn a_new_leader_counts_the_slots_of_a_pause_that_nobody_saw() {
 }
 
 #[test]
-fn a_carrier_is_handed_nothing_that_is_paused() {
+fn a_carrier_gets_no_paused_slots() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([carried("a"), carried("b")]);
     rig.elect(&mut replica, false);
     rig.pass(&mut replica, 2);
-    rig.wish(entry("a"), &pausing(None));
+    rig.request(entry("a"), &pausing(None));
     rig.pass(&mut replica, 3);
     assert_eq!(rig.carrier.messages("carried").len(), 2 + 5);
     assert_eq!(rig.counted("carried", "scheduled"), 2 + 5);
@@ -127,7 +127,7 @@ fn a_carrier_is_handed_nothing_that_is_paused() {
 }
 
 #[test]
-fn a_slot_in_doubt_is_not_handed_over_again_while_paused() {
+fn an_uncertain_slot_is_not_published_again_while_paused() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([carried("a")]);
     rig.elect(&mut replica, false);
@@ -135,7 +135,7 @@ fn a_slot_in_doubt_is_not_handed_over_again_while_paused() {
     rig.pass(&mut replica, 1);
     rig.carrier.set_fault("carried", None);
     let handed_over = rig.carrier.messages("carried").len();
-    rig.wish(Subject::All, &pausing(None));
+    rig.request(Subject::All, &pausing(None));
     rig.depose(&mut replica);
     let mut next = rig.replica([carried("a")]);
     rig.elect(&mut next, false);
@@ -156,8 +156,8 @@ fn what_was_planned_before_a_pause_is_judged_again_even_if_the_pause_is_known_by
     rig.advance(SECOND);
     rig.renew(&mut replica);
     replica.step();
-    rig.wish(entry("b"), &pausing(None));
-    replica.scheduler.know_pauses(answer(rig.store.clone().pauses()).unwrap());
+    rig.request(entry("b"), &pausing(None));
+    replica.scheduler.update_pauses(answer(rig.store.clone().pauses()).unwrap());
     replica.run();
     assert_eq!(slots(&rig.sent("celery"), "b"), [0; 0]);
     assert_eq!(rig.counted("celery", "paused"), 1);

@@ -53,7 +53,7 @@ impl TestClock {
     }
 }
 
-/// What becomes of one fenced request.
+/// What happens to a fenced request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
     None,
@@ -63,7 +63,7 @@ pub(super) enum Fault {
     Refused,
 }
 
-/// What a replica asks of its store, and what becomes of that.
+/// A replica's connection to its store, with faults.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     pub(super) faults: VecDeque<Fault>,
@@ -73,7 +73,7 @@ pub(super) struct Wire {
     pub(super) reads: usize,
 }
 
-/// The answer of what answers at once.
+/// The output of a future that is ready at once.
 pub(super) fn answer<T>(request: impl Future<Output = T>) -> T {
     match pin!(request).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
@@ -85,7 +85,7 @@ pub(super) fn answer<T>(request: impl Future<Output = T>) -> T {
 pub(super) struct Replica {
     pub(super) scheduler: Scheduler,
     pub(super) wire: Wire,
-    /// What went to the campaign.
+    /// What was reported to the campaign.
     pub(super) writes: Vec<Writes>,
     store: MemoryStore,
     carrier: MemoryCarrier,
@@ -125,7 +125,7 @@ impl Rig {
         Rig { clock, store_clock, since_boot, store, carrier, holders: 0, log, _logging: logging }
     }
 
-    /// A replica that has just started with this schedule.
+    /// Creates a replica that has just started with this schedule.
     pub(super) fn replica(&self, entries: impl IntoIterator<Item = Entry>) -> Replica {
         let parts = Parts {
             settings: Settings {
@@ -157,7 +157,7 @@ impl Rig {
         replica.run();
     }
 
-    /// The replica has the lease, and has done nothing yet.
+    /// Gives the replica the lease, without letting it act yet.
     pub(super) fn give_lease(&mut self, replica: &mut Replica, continues: bool) {
         self.store.set_lease(None, None);
         self.holders += 1;
@@ -171,13 +171,13 @@ impl Rig {
         replica.have(Some(Lease { text: lease, trusted_until, continues, broker_clock }));
     }
 
-    /// The replica has the lease no more, and knows it.
+    /// Takes the lease from the replica, which knows it.
     pub(super) fn depose(&self, replica: &mut Replica) {
         replica.have(None);
         replica.run();
     }
 
-    /// The replica could not renew its lease in time, and does not know yet.
+    /// Ends the trust in the lease without the replica knowing yet.
     pub(super) fn distrust(&self, replica: &mut Replica) {
         let lease = replica.lease.clone();
         let trusted_until = SinceBoot(Duration::ZERO);
@@ -192,13 +192,13 @@ impl Rig {
         SinceBoot(Duration::from_millis(self.since_boot.load(Ordering::Relaxed)))
     }
 
-    /// Lets time pass, but for the clocks that show the hour.
+    /// Lets time pass on the monotonic clock only.
     pub(super) fn advance(&self, length: Duration) {
         let length = u64::try_from(length.as_millis()).unwrap();
         self.since_boot.fetch_add(length, Ordering::Relaxed);
     }
 
-    /// Lets time pass, and the replica do what is due every second.
+    /// Lets time pass, and runs the replica every second.
     pub(super) fn pass(&self, replica: &mut Replica, seconds: u32) {
         for _ in 0..seconds {
             self.clock.set(self.clock.now() + SECOND);
@@ -209,20 +209,20 @@ impl Rig {
         }
     }
 
-    /// The replica has read the store's clock anew.
+    /// Lets the replica read the store's clock.
     pub(super) fn renew(&self, replica: &mut Replica) {
         let broker_clock = Some(self.reading());
         let lease = replica.lease.clone();
         replica.have(lease.map(|lease| Lease { broker_clock, ..lease }));
     }
 
-    /// The same, and it does nothing yet.
+    /// The same, without letting it act yet.
     pub(super) fn read_clock(&self, replica: &mut Replica) {
         self.advance(Duration::from_millis(1));
         self.renew(replica);
     }
 
-    /// The replica reads the counters, although it follows.
+    /// Makes the replica read the counters although it follows.
     pub(super) fn watch(&self, replica: &mut Replica) {
         replica.scheduler.watch();
         replica.run();
@@ -236,7 +236,7 @@ impl Rig {
         answer(self.store.clone().history(query)).unwrap()
     }
 
-    /// The slots whose messages are in a queue, by entry, in the order in which they were sent.
+    /// The slots of the messages in a queue, with their entries, in the order of sending.
     pub(super) fn sent(&self, queue: &str) -> Vec<(String, UnixMs)> {
         let read = |message: crate::store::Outgoing| {
             let message: serde_json::Value =
@@ -270,7 +270,7 @@ impl Rig {
         String::from_utf8_lossy(&self.log.0.lock().unwrap()).into_owned()
     }
 
-    /// How many lines hold all of these texts.
+    /// The number of lines with all of these texts.
     pub(super) fn logged(&self, texts: &[&str]) -> usize {
         self.log().lines().filter(|line| texts.iter().all(|text| line.contains(text))).count()
     }
@@ -282,7 +282,7 @@ impl Replica {
         Now { since_boot: SinceBoot(since_boot), wall: self.clock.now() }
     }
 
-    /// The lease under which it leads.
+    /// The lease that it leads under.
     pub(super) fn lease(&self) -> Lease {
         self.lease.clone().unwrap()
     }
@@ -292,7 +292,7 @@ impl Replica {
         self.events.push_back(Event::Lease(lease));
     }
 
-    /// Works until nothing is left to do now.
+    /// Runs until nothing is left to do now.
     pub(super) fn run(&mut self) {
         for _ in 0..10_000 {
             if !self.step() {
@@ -302,7 +302,7 @@ impl Replica {
         panic!("it never comes to rest");
     }
 
-    /// Takes in one event and performs what follows. Gives whether there is more to do.
+    /// Handles one event and performs the actions. Returns whether there is more to do.
     pub(super) fn step(&mut self) -> bool {
         let event = self.events.pop_front().unwrap_or(Event::Wake);
         for action in self.scheduler.handle(event, self.now()) {
@@ -380,7 +380,7 @@ impl Replica {
         Event::Published(id, outcomes.into_iter().map(Delivery::Tried).collect())
     }
 
-    /// What becomes of the next fenced requests.
+    /// Sets what happens to the next fenced requests.
     pub(super) fn fail_next(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.wire.faults.extend(faults);
     }
@@ -393,13 +393,13 @@ impl Replica {
         self.run();
     }
 
-    /// How many slots it knows of with that outcome.
+    /// The number of slots with that outcome that it knows of.
     pub(super) fn slots(&self, outcome: &str) -> u64 {
         self.scheduler.counters().slots().get(outcome).copied().unwrap_or(0)
     }
 }
 
-/// What was logged.
+/// The captured log.
 #[derive(Clone, Debug, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! What the campaign hears about writes that are not answered.
+//! What the campaign learns about writes that are not answered.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn writes_time_out_from_when_the_first_was_asked_until_a_batch_is_carried_out() 
 }
 
 #[test]
-fn what_the_store_itself_refuses_is_no_time_out() {
+fn a_refusal_by_the_store_is_not_a_time_out() {
     let mut rig = Rig::new();
     let mut leader = rig.replica([secondly("a")]);
     rig.elect(&mut leader, false);

@@ -18,14 +18,14 @@ fn file_in(folder: &Path) -> TenureFile {
     TenureFile::new(folder, "downbeat", "redis://here/0")
 }
 
-/// One that has the lock.
+/// A file whose lock this process has.
 fn locked_in(folder: &Path) -> TenureFile {
     let mut file = file_in(folder);
     assert!(file.lock());
     file
 }
 
-/// Names a holder, and dies; gives the lease that it got.
+/// Names a holder and dies; returns the lease that it got.
 fn lead_and_die(folder: &Path, holder: &str) -> String {
     format!("7 {}", locked_in(folder).name(holder))
 }
@@ -39,7 +39,7 @@ fn edit(path: &Path, edit: impl FnOnce(&str) -> String) {
 }
 
 #[test]
-fn whoever_gets_the_lock_knows_the_holders_before_it_to_be_gone_and_no_others() {
+fn the_owner_of_the_lock_knows_that_exactly_the_holders_before_it_are_gone() {
     let folder = folder();
     let lease = lead_and_die(folder.path(), "a:1:0000");
     let mut heir = locked_in(folder.path());
@@ -56,7 +56,7 @@ fn whoever_gets_the_lock_knows_the_holders_before_it_to_be_gone_and_no_others() 
 }
 
 #[test]
-fn without_the_lock_nobody_is_gone_and_no_name_is_marked() {
+fn without_the_lock_no_holder_is_gone_and_no_name_is_marked() {
     let folder = folder();
     let lease = lead_and_die(folder.path(), "a:1:0000");
     let mut first = locked_in(folder.path());
@@ -114,7 +114,7 @@ fn what_was_written_before_the_machine_was_booted_proves_nothing() {
 }
 
 #[test]
-fn a_file_that_was_not_written_by_us_names_nobody_and_is_written_anew() {
+fn a_file_written_by_somebody_else_names_nobody_and_is_rewritten() {
     let folder = folder();
     let path = file_in(folder.path()).path;
     let lease = lead_and_die(folder.path(), "a:1:0000");
@@ -133,7 +133,7 @@ fn a_file_that_was_not_written_by_us_names_nobody_and_is_written_anew() {
 }
 
 #[test]
-fn what_is_no_file_of_ours_is_not_used() {
+fn only_our_own_files_are_used() {
     let folder = folder();
     let path = file_in(folder.path()).path;
     fs::write(folder.path().join("target"), "").unwrap();
@@ -183,7 +183,7 @@ fn the_last_holders_are_named_however_many_there_were() {
 }
 
 #[test]
-fn a_third_start_is_too_many_unless_the_ones_before_were_asked_to_end_or_are_long_ago() {
+fn a_third_start_is_too_many_unless_earlier_ones_were_stopped_or_are_long_ago() {
     let folder = folder();
     let start = || file_in(folder.path()).note_start();
     assert_eq!([start(), start(), start(), start()], [false, false, true, true]);

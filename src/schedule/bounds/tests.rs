@@ -76,7 +76,7 @@ fn when_all_days_of_a_timing_are_left_out_it_never_comes() {
 }
 
 #[test]
-fn days_of_several_calendars_are_left_out_as_if_they_were_one() {
+fn days_of_several_calendars_are_excluded_as_if_they_were_one() {
     let (weekend, closed) = (Days::Weekdays(0b100_0001), Days::Run(4, 8));
     let apart = Bounds {
         except: [except([weekend]), except([closed])].map(|b| b.except[0].clone()).into(),

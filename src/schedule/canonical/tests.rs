@@ -12,7 +12,7 @@ fn read(form: &str) -> Option<FormerTiming> {
     FormerTiming::read(form, &find)
 }
 
-/// The entry as it is known from its form alone, but for the days that are left out.
+/// The entry as read from its form, but with the excluded days.
 fn read_back(entry: &Entry) -> Entry {
     let former = read(&entry.canonical_timing()).expect("the form is understood");
     let days = entry.bounds.as_ref().map(|bounds| &*bounds.except);

@@ -1,4 +1,4 @@
-//! Which days of a month match, as bits 1 to 31.
+//! The matching days of a month, as bits 1 to 31.
 
 use super::{Cron, DayMatch};
 use crate::schedule::calendar::{days_up_to, month_length};
@@ -6,7 +6,7 @@ use crate::schedule::calendar::{days_up_to, month_length};
 const SUNDAY: u8 = 1;
 const SATURDAY: u8 = 1 << 6;
 
-/// How a month lies in its weeks: all that its matching days depend on.
+/// The shape of a month, which its matching days depend on.
 #[derive(Clone, Copy)]
 pub(super) struct Month {
     /// The weekday of the 1st, 0 (Sunday) to 6.
@@ -16,7 +16,7 @@ pub(super) struct Month {
 }
 
 impl Month {
-    /// Every shape that the month of this number (1 to 12) has within 400 years.
+    /// Every shape that this month (1 to 12) has within 400 years.
     fn shapes(number: u32) -> impl Iterator<Item = Month> {
         let shortest = month_length(2001, number);
         let lengths = shortest..=month_length(2000, number);
@@ -31,8 +31,8 @@ impl Month {
         (rotated * 0x2040_8102) as u32
     }
 
-    /// The days from Monday to Friday that are nearest the wanted ones: before a Saturday, after a
-    /// Sunday, unless that is in another month. A day that the month lacks has none.
+    /// The days from Monday to Friday nearest the wanted ones: before a Saturday, after a Sunday, unless that is
+    /// in another month. A day that the month does not have counts for nothing.
     fn nearest(self, wanted: u32) -> u32 {
         let (first, last) = (1 << 1, 1 << self.length);
         let saturdays = wanted & self.weekdays(SATURDAY);
@@ -57,7 +57,7 @@ impl Cron {
         matching & days_up_to(month.length)
     }
 
-    /// Whether any of `L`, `LW`, `15W`, `friL` and `fri#2` is in it.
+    /// Whether the field has any of `L`, `LW`, `15W`, `friL` and `fri#2`.
     pub(super) fn differs_by_month(&self) -> bool {
         self.days & 1 != 0 || self.nearest != 0 || self.nth != [0; 6]
     }
@@ -77,12 +77,12 @@ impl Cron {
         numbered | month.weekdays(last) & (WEEK << (month.length - 7)) as u32
     }
 
-    /// `false` when a month of this length surely has no matching day.
+    /// `false` if a month of this length surely has no matching day.
     pub(super) fn may_match_in(&self, length: u32) -> bool {
         self.day_match == DayMatch::Or || (self.days | self.nearest) & (days_up_to(length) | 1) != 0
     }
 
-    /// Whether some month of the expression has one of its days.
+    /// Whether any month of the expression has a matching day.
     pub(super) fn ever_comes(&self) -> bool {
         let months = (1..=12).filter(|number| self.months >> number & 1 == 1);
         months.flat_map(Month::shapes).any(|month| self.days_in(month) != 0)

@@ -1,4 +1,4 @@
-//! An expression in plain English, from what it matches rather than from how it was written.
+//! Describes an expression in plain English, by what it matches rather than how it was written.
 
 use super::{Cron, DayMatch, Quartz};
 use crate::schedule::words::{
@@ -8,11 +8,11 @@ use crate::schedule::words::{
 
 const EVERY_HOUR: u64 = (1 << 24) - 1;
 const EVERY_DAY: u32 = !1;
-/// More times a day than this are told by minute and hour.
-const MOST_TIMES: u32 = 6;
+/// The maximum number of times a day that are listed; more are described by minute and hour.
+const MAX_TIMES: u32 = 6;
 
 impl Cron {
-    /// In plain English: `at 03:00 on Monday to Friday`, `every 2 hours at minute 0`.
+    /// Describes it in plain English: `at 03:00 on Monday to Friday`, `every 2 hours at minute 0`.
     #[must_use]
     pub fn describe(&self) -> String {
         self.with_days(self.times_in_words())
@@ -36,7 +36,7 @@ impl Cron {
             (None, Some(step)) => {
                 format!("every {step} hours at {}", minutes_in_words(self.minutes))
             }
-            (None, None) if self.hours.count_ones() * self.minutes.count_ones() <= MOST_TIMES => {
+            (None, None) if self.hours.count_ones() * self.minutes.count_ones() <= MAX_TIMES => {
                 format!("at {}", and(&self.times(&[String::new()])))
             }
             (None, None) => {
@@ -49,7 +49,7 @@ impl Cron {
         }
     }
 
-    /// Every time of day, once with each of these endings.
+    /// Every time of day, with each of these endings.
     fn times(&self, endings: &[String]) -> Vec<String> {
         let (hours, minutes) = (values(self.hours.into()), values(self.minutes));
         let minutes =
@@ -60,7 +60,7 @@ impl Cron {
         times.collect()
     }
 
-    /// `None` when every day matches.
+    /// `None` if every day matches.
     fn days_in_words(&self) -> Option<String> {
         let months = (self.months != EVERY_MONTH).then(|| months_in_words(self.months));
         let of = months.as_deref().unwrap_or("every month");
@@ -109,7 +109,7 @@ impl Cron {
 }
 
 impl Quartz {
-    /// In plain English: `at 09:30:15 on Monday to Friday, in 2027 and 2028`.
+    /// Describes it in plain English: `at 09:30:15 on Monday to Friday, in 2027 and 2028`.
     #[must_use]
     pub fn describe(&self) -> String {
         let years = |years: &[u16]| {
@@ -133,7 +133,7 @@ impl Quartz {
         let step = step_of(*seconds, 60);
         match step {
             _ if *seconds == 1 => cron.describe(),
-            _ if times * seconds.count_ones() <= MOST_TIMES => {
+            _ if times * seconds.count_ones() <= MAX_TIMES => {
                 let endings: Vec<String> =
                     values.iter().map(|second| format!(":{second:02}")).collect();
                 cron.with_days(format!("at {}", and(&cron.times(&endings))))
@@ -154,7 +154,7 @@ fn every(step: u32, unit: &str) -> String {
     }
 }
 
-/// The step, if the mask is every so many of a cycle, from 0 on.
+/// The step, if the mask has every n-th value of a cycle, from 0 on.
 fn step_of(mask: u64, length: u32) -> Option<u32> {
     let steps = (1..=length / 2).filter(|step| length.is_multiple_of(*step));
     let full = |step: u32| (0..length).step_by(step as usize).fold(0, |mask, at| mask | 1 << at);

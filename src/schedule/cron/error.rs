@@ -1,4 +1,4 @@
-//! What is wrong with an expression, where, and what to write instead.
+//! Errors of expressions: what is wrong, where, and what to write instead.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,25 +9,25 @@ use crate::schedule::token::{Token, near};
 
 /// Why an expression is refused.
 ///
-/// Shown as one line that fits after "failed to read the expression": what is wrong, then what to
-/// do next. The parts are there for a loader that points into the source.
+/// Shown as one line that fits after "failed to read the expression": what is wrong, then what to do next. A
+/// loader uses the fields to point into the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CronError {
     /// What is wrong.
     pub problem: Problem,
-    /// The field it is in; `None` when it is about the whole line.
+    /// The field that is wrong; `None` if the error is about the whole line.
     pub field: Option<Field>,
     /// The offending text.
     pub token: Box<str>,
-    /// Where the token stands, in bytes: of the line, or of the field's own text in a mapping.
+    /// The token's position in bytes: in the line, or in the field's own text in a mapping.
     pub span: Range<usize>,
-    /// The least and the greatest number that the field takes.
+    /// The least and the greatest number that the field allows.
     pub allowed: Option<(u32, u32)>,
     /// What to write instead, if there is a good guess.
     pub suggestion: Option<String>,
 }
 
-/// What can be wrong with an expression.
+/// What is wrong with an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// Not five fields; 6 and 7 are [`Problem::ManyDialects`].
@@ -36,20 +36,20 @@ pub enum Problem {
     CeleryCall,
     /// Six or seven fields, which mean different things in different places.
     ManyDialects(usize),
-    /// Neither six nor seven fields in a line of Quartz.
+    /// Neither six nor seven fields in a Quartz line.
     QuartzFieldCount(usize),
-    /// Nothing that this field of a Quartz line takes.
+    /// Not allowed in this field of a Quartz line.
     QuartzMisfit {
-        /// Its name.
+        /// The field's name.
         field: &'static str,
-        /// What it takes.
+        /// What the field allows.
         takes: &'static str,
     },
-    /// A character that no crontab line has: a line break, say.
+    /// A character that crontab lines cannot have, such as a line break.
     StrayCharacter,
     /// An `@name` that does not exist.
     UnknownNickname,
-    /// An `@name` that does not say when.
+    /// An `@name` that does not name times.
     NoTimes,
     /// Nothing where a value is expected.
     Empty,
@@ -57,7 +57,7 @@ pub enum Problem {
     NotAValue,
     /// A number outside the field's range.
     OutOfRange,
-    /// A word that is no name of the field.
+    /// A word that is not a name of the field.
     UnknownName,
     /// `*` with something other than a step after it.
     StrayStar,
@@ -65,42 +65,42 @@ pub enum Problem {
     BadStep,
     /// A step of 0.
     ZeroStep,
-    /// A step of which the field can't hold two.
+    /// A step so large that the field cannot have two values.
     StepTooLarge,
-    /// A step after a single value, where it is not clear how far it should run.
+    /// A step after a single value, so that its end is unclear.
     StepWithoutRange,
-    /// An extension of another cron, and what it means there.
+    /// An extension of another cron, and its meaning there.
     Unsupported(&'static str),
-    /// What only crontab lines can say, and what it means there.
+    /// Something that only crontab lines can have, and its meaning there.
     CrontabOnly(&'static str),
-    /// A kind of day in a field that has none, and what it means.
+    /// A kind of day in a field that cannot have it, and its meaning.
     Misplaced(&'static str),
-    /// A kind of day as part of a range, or with a step.
+    /// A kind of day in a range, or with a step.
     SpecialInRange,
-    /// A `W` without the day that it should be near.
+    /// A `W` without a day.
     NearestWhat,
-    /// After `#`, no number from 1 to 5.
+    /// A `#` without a number from 1 to 5.
     BadNth,
     /// An `H` with something other than a range or a step after it.
     BadHash,
-    /// An `H`, and no entry whose name could be hashed.
+    /// An `H` without an entry's name to hash.
     NoEntry,
-    /// No month has such a day.
+    /// Dates that never come.
     NeverComes,
 }
 
-/// What an author should know about an expression that is accepted.
+/// A warning about an expression that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CronWarning {
-    /// Both day fields are restricted, and tools disagree on what that means.
+    /// Both day fields are restricted, and tools disagree on the meaning.
     AmbiguousDays(DayMatch),
-    /// A step of which the field can't hold two: only the range's first value matches.
+    /// A step so large that only the range's first value matches.
     StepTooLarge {
-        /// The field it is in.
+        /// The field with the step.
         field: Field,
         /// As written.
         step: Box<str>,
-        /// Where it stands in the field's text, in bytes.
+        /// Its position in the field's text, in bytes.
         span: Range<usize>,
     },
 }
@@ -126,7 +126,7 @@ impl CronError {
     }
 }
 
-/// What the author most likely meant.
+/// Suggests what the author most likely meant.
 fn suggest(problem: Problem, field: Field, token: &str) -> Option<String> {
     match (problem, field, token) {
         (Problem::OutOfRange, Field::Hour, "24") => Some("0".into()),
@@ -160,7 +160,7 @@ impl fmt::Display for CronError {
         self.write_problem(f)?;
         match &self.suggestion {
             Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
-            None => self.write_advice(f),
+            None => self.write_hint(f),
         }
     }
 }
@@ -220,7 +220,7 @@ impl CronError {
         }
     }
 
-    fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (least, greatest) = self.allowed.unwrap_or_default();
         match self.problem {
             Problem::FieldCount(_) => {
@@ -283,7 +283,7 @@ impl CronError {
     }
 }
 
-/// The arguments of `crontab(…)` as pairs of a mapping; an example where that takes more than a look.
+/// The arguments of `crontab(…)` as pairs of a mapping; an example if they are hard to read.
 fn arguments(call: &str) -> String {
     let inside = call.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
     let pair = |argument: &str| {

@@ -1,4 +1,4 @@
-//! One field of an expression, in either dialect: from text to bit masks.
+//! Reads one field of an expression, in either dialect, into bit masks.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::error::{CronError, CronWarning, Problem};
 use super::special::Special;
 use crate::schedule::token::{Token, number};
 
-/// Which of the five fields.
+/// One of the five fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// 0 to 59.
@@ -42,7 +42,7 @@ pub const WEEKDAYS: [&str; 7] =
     ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
 impl Field {
-    /// As messages call it.
+    /// The name in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl Field {
     }
 }
 
-/// The weekdays that English names stand for, as bits 0 (Sunday) to 6: `sat`, `mon-fri`.
+/// Reads English weekday names as bits 0 (Sunday) to 6: `sat`, `mon-fri`.
 #[must_use]
 pub fn weekdays(text: &str) -> Option<u8> {
     let named = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -106,34 +106,34 @@ pub fn weekdays(text: &str) -> Option<u8> {
     (set.nth == [0; 6]).then_some(set.mask as u8)
 }
 
-/// Whose rules a field is read by.
+/// The rules that a field is read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// 7 is Sunday, `N/step` runs to the end of the field, a step that is too large is an error;
-    /// `L`, `W`, `#`, `?` and `H` mean something.
+    /// 7 is Sunday, `N/step` runs to the end of the field, a step that is too large is an error; `L`, `W`, `#`,
+    /// `?` and `H` are allowed.
     Crontab,
-    /// As Celery's `crontab(…)`, less what it accepts without understanding.
+    /// Celery's `crontab(…)`, without what Celery accepts but does not understand.
     Celery,
 }
 
-/// What a field matches.
+/// The values that a field matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Set {
-    /// Of days, bit 0 is the last one of a month.
+    /// In a day field, bit 0 is the last day of a month.
     pub(super) mask: u64,
     /// See [`super::Cron`].
     pub(super) nearest: u32,
     /// See [`super::Cron`].
     pub(super) nth: [u8; 6],
-    /// The text begins with `*`, or with `?`, which says the same of a day.
+    /// Whether the text begins with `*`, or with `?`, which means the same in a day field.
     pub(super) star: bool,
 }
 
-/// What reading an expression brings to light besides its values.
+/// What reading an expression yields besides its values.
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) warnings: Vec<CronWarning>,
-    /// Where an `H` stands, and what it stands for.
+    /// The position of each `H`, and the value that it stands for.
     pub(super) hashed: Vec<(Range<usize>, String)>,
 }
 
@@ -151,7 +151,7 @@ impl FieldReader<'_> {
         let star = token.text.starts_with(['*', '?']);
         let mut set = Set { star, ..Set::default() };
         for item in token.split(',') {
-            // Celery's own reader takes the blanks of `1, 15`; between crontab fields they divide.
+            // Celery's own reader allows the spaces of `1, 15`; between crontab fields they separate.
             let item = if self.dialect == Dialect::Celery { item.trim() } else { item };
             match Special::of(item) {
                 Some(special) => self.special(special, item, &mut set)?,
@@ -197,7 +197,7 @@ impl FieldReader<'_> {
         }
     }
 
-    /// 7 is Sunday at the end of a range (`5-7`), and 0 where it begins one (`7-2`).
+    /// Sunday is 7 at the end of a range (`5-7`), and 0 at its beginning (`7-2`).
     pub(super) fn sunday_at_both_ends(&self, from: u32, to: u32) -> (u32, u32) {
         match (from, to) {
             (7, 7) if self.field == Field::Weekday => (0, 0),
@@ -212,7 +212,7 @@ impl FieldReader<'_> {
         (from..=to).step_by(step as usize).fold(0, |mask, at| mask | 1 << self.wrap(at))
     }
 
-    /// How many values the range has.
+    /// The number of values in the range.
     pub(super) fn length(&self, from: u32, to: u32) -> u32 {
         let around = if from <= to { 0 } else { self.field.last() + 1 - self.field.first() };
         around + to + 1 - from
@@ -263,7 +263,7 @@ impl FieldReader<'_> {
         self.named(token.text).ok_or_else(|| self.error(Problem::UnknownName, token))
     }
 
-    /// The value whose English name begins with these letters, three at least.
+    /// The value whose English name begins with these letters, at least three.
     fn named(&self, text: &str) -> Option<u32> {
         let matches = |name: &&str| {
             text.len() >= 3

@@ -1,5 +1,5 @@
-//! `H`: a value that is hashed from the entry's name, as in Jenkins, so that entries which are all
-//! written `H 3 * * *` spread over the hour and each keeps its minute for ever.
+//! `H`: a value hashed from the entry's name, as in Jenkins. Entries that are all written `H 3 * * *` spread
+//! over the hour, and each keeps its minute forever.
 
 use uuid::Uuid;
 
@@ -7,9 +7,9 @@ use super::error::{CronError, Problem};
 use super::field::{Field, FieldReader};
 use crate::schedule::token::Token;
 
-/// Drawn once; changing it would move every entry that has an `H`.
+/// A random constant; changing it would move every entry that has an `H`.
 const ROOT: Uuid = Uuid::from_u128(0x6d1c_02ea_9b35_5c1e_8f47_a1d0_73be_5029);
-/// An `H` alone is a day that every month has.
+/// The last day for `H`, which every month has.
 const LAST_HASHED_DAY: u32 = 28;
 
 /// The first half of `UUIDv5(root, "<entry>\0<field>")`: the same on every host, whatever else the
@@ -22,7 +22,7 @@ fn hash(entry: &str, field: Field) -> u64 {
 impl FieldReader<'_> {
     /// Reads `H`, `H(a-b)`, `H/n` or `H(a-b)/n`; `tail` is what follows the `H`.
     ///
-    /// With a step, the hash tells where the steps begin.
+    /// With a step, the hash decides where the steps begin.
     pub(super) fn hashed(&mut self, item: Token<'_>, tail: Token<'_>) -> Result<u64, CronError> {
         let (range, step) = tail.split_once('/');
         let (from, to) =
@@ -46,7 +46,7 @@ impl FieldReader<'_> {
         Ok(self.walk(from, to, step))
     }
 
-    /// `None` when it is neither nothing nor `(a-b)`.
+    /// Reads nothing or `(a-b)`; otherwise `None`.
     fn hashed_range(&self, range: Token<'_>) -> Option<Result<(u32, u32), CronError>> {
         if range.text.is_empty() {
             let last = if self.field == Field::Day { LAST_HASHED_DAY } else { self.field.last() };

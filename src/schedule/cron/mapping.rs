@@ -1,17 +1,16 @@
 //! The arguments of Celery's `crontab(minute, hour, day_of_week, day_of_month, month_of_year)`.
 //!
-//! Taken as Celery takes them: a field left out is `*`, both day fields must match, ranges wrap and
-//! their steps run over the wrapped list. What Celery accepts without understanding it (`1-5-7`,
-//! `fri#2`, `monkey`, a month's name in another field) is refused, and so is what only crontab lines
-//! have here (`L`, `H`). Clock changes follow this
-//! program's own rule, with the same test of the text of minute and hour.
+//! Read as Celery reads them: a missing field is `*`, both day fields must match, ranges wrap, and their steps
+//! run over the wrapped list. What Celery accepts but does not understand (`1-5-7`, `fri#2`, `monkey`, a month's
+//! name in another field) is refused, and so is what only crontab lines have here (`L`, `H`). Clock changes
+//! follow downbeat's own rule, with the same test of the text of minute and hour.
 
 use super::error::{CronError, Problem};
 use super::field::{Dialect, Field, FieldReader, Notes, Set};
 use super::{Cron, DayMatch, Parsed, Sets};
 use crate::schedule::token::Token;
 
-/// The text of each argument; `None` when it is left out.
+/// The text of each argument; `None` if it is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MappingFields<'a> {
     /// 0 to 59.
@@ -27,12 +26,13 @@ pub struct MappingFields<'a> {
 }
 
 impl Cron {
-    /// Reads the arguments of Celery's `crontab(…)`; both day fields must match, unless `day_match`
-    /// says otherwise.
+    /// Reads the arguments of Celery's `crontab(…)`; both day fields must match, unless `day_match` says
+    /// otherwise.
     ///
     /// # Errors
-    /// When any field is not wholly understood, and when the dates never come. The error's span
-    /// counts within the text of its field.
+    ///
+    /// When any field is not wholly understood, and when the dates never come. The error's span is a position in
+    /// its field's text.
     pub fn from_mapping(
         fields: MappingFields<'_>,
         day_match: Option<DayMatch>,

@@ -1,12 +1,11 @@
 //! Cron expressions: which readings of a wall clock are slots, and when they come.
 //!
-//! Three ways of writing one: a crontab line of five fields ([`Cron::parse`], in `parse`), the
-//! arguments of Celery's `crontab(…)` ([`Cron::from_mapping`], in `mapping`), and a line of Quartz,
-//! which has seconds and years too ([`Quartz::parse`], in `quartz`). All end in the same bit masks,
-//! and from there on nothing knows how it was written. Whatever is not wholly understood is refused,
-//! with the place and what to write instead (`error`).
+//! There are three ways to write one: a crontab line of five fields ([`Cron::parse`], in `parse`), the arguments
+//! of Celery's `crontab(…)` ([`Cron::from_mapping`], in `mapping`), and a Quartz line, which also has seconds
+//! and years ([`Quartz::parse`], in `quartz`). All become the same bit masks, whatever the notation. What is not
+//! wholly understood is refused, with its position and what to write instead (`error`).
 //!
-//! The rule of clock changes, which `next` keeps:
+//! The rule for clock changes, implemented in `next`:
 //!
 //! - An expression is *wildcard* when the text of its minute or hour field (or second, in Quartz)
 //!   begins with `*`, else *fixed*.
@@ -46,7 +45,7 @@ use super::canonical::{Form, mask};
 use super::wall::Class;
 use field::Set;
 
-/// Minutes and hours are one mask each; a slot is a day that matches and a time that matches.
+/// A cron expression as bit masks; a slot is a matching day and a matching time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cron {
     /// Bits 0 to 59.
@@ -55,14 +54,14 @@ pub struct Cron {
     hours: u32,
     /// Bits 1 to 31; bit 0 is the last day of a month.
     days: u32,
-    /// Bits 1 to 31: the day from Monday to Friday that is nearest that one, in the same month;
-    /// bit 0: nearest the last day.
+    /// Bits 1 to 31: the day from Monday to Friday nearest that one, in the same month; bit 0: nearest the last
+    /// day.
     nearest: u32,
     /// Bits 1 to 12.
     months: u16,
     /// Bits 0 (Sunday) to 6.
     weekdays: u8,
-    /// Weekdays of which only the first to the fifth in a month count, and the last.
+    /// Weekdays that count only as the first to the fifth in a month, or as the last.
     nth: [u8; 6],
     /// [`DayMatch::And`] unless both day fields are restricted.
     day_match: DayMatch,
@@ -72,7 +71,7 @@ pub struct Cron {
 // A million entries are kept in memory.
 const _: () = assert!(size_of::<Cron>() <= 32);
 
-/// When a day matches that has to do with two restricted day fields.
+/// How two restricted day fields combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DayMatch {
     /// The day of the month and the weekday must both match.
@@ -81,18 +80,18 @@ pub enum DayMatch {
     Or,
 }
 
-/// A parsed expression and what its author should know.
+/// A parsed expression and its warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// The expression.
     pub cron: Cron,
-    /// Not errors, but `check` shows them; empty most of the time.
+    /// Shown by `check`; usually empty.
     pub warnings: Vec<CronWarning>,
-    /// The line with the values that its `H`s stand for; `None` when it has none.
+    /// The line with the values of its `H`s; `None` if it has none.
     pub resolved: Option<Box<str>>,
 }
 
-/// The five fields, read but not yet put together.
+/// The five fields before they are combined.
 struct Sets {
     minute: Set,
     hour: Set,
@@ -102,8 +101,8 @@ struct Sets {
 }
 
 impl Sets {
-    /// Puts the fields together. Where both day fields are restricted, `day_match` decides how they
-    /// combine; a field that is all of `*` is not restricted and never lets a day in by itself.
+    /// Combines the fields. If both day fields are restricted, `day_match` decides how they combine; a field
+    /// that has all of `*` is not restricted and never lets a day in by itself.
     fn into_cron(self, day_match: DayMatch) -> Cron {
         let class = if self.minute.star || self.hour.star { Class::Wildcard } else { Class::Fixed };
         Cron {
@@ -127,14 +126,14 @@ impl Sets {
 }
 
 impl Cron {
-    /// Whether each reading comes once, wherever the clock is set.
+    /// Whether each reading comes once, however the clock is set.
     pub(super) fn is_fixed(&self) -> bool {
         self.class == Class::Fixed
     }
 
-    /// What decides the slots, in one form for all ways of writing them: masks in hexadecimal
-    /// (minutes, hours, days, months, weekdays), the day rule and the class, then what differs from
-    /// month to month, if anything (nearest days, first to fifth and last weekdays).
+    /// The expression in canonical form, the same for all ways of writing it: masks in hexadecimal (minutes,
+    /// hours, days, months, weekdays), the day rule and the class, then what differs from month to month, if
+    /// anything (nearest days, first to fifth and last weekdays).
     pub(super) fn canonical(&self) -> String {
         let Cron { minutes, hours, days, months, weekdays, nearest, .. } = self;
         let class = match self.class {
@@ -157,7 +156,7 @@ impl Cron {
     pub(super) fn from_canonical(words: &mut Form<'_>) -> Option<Cron> {
         words.literal("cron")?;
         let (minutes, hours) = (words.mask(Field::Minute.full_mask())?, words.mask(0xff_ffff)?);
-        // A day or weekday of a special kind may be the only one.
+        // A special kind of day or weekday may be the only one.
         let (days, months) = (mask(words.next()?, u32::MAX.into())?, words.mask(0x1ffe)?);
         let weekdays = mask(words.next()?, 0x7f)?;
         let day_match = match words.next()? {
@@ -190,7 +189,7 @@ impl Cron {
     }
 }
 
-/// `and` or `or`, as schedules write it.
+/// Shows `and` or `or`, as in schedule files.
 impl fmt::Display for DayMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

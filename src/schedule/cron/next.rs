@@ -1,4 +1,4 @@
-//! The next slot of an expression: which readings of the wall clock match.
+//! Finds the next slot of an expression: which readings of the wall clock match.
 
 use super::Cron;
 use super::days::Month;
@@ -10,9 +10,9 @@ use crate::schedule::zone::Zone;
 pub(super) const DAY_MIN: i64 = 24 * 60;
 
 impl Cron {
-    /// The first slot strictly later than `after`, or `None` when year 9999 ends before it.
+    /// The first slot strictly later than `after`, or `None` if year 9999 ends before it.
     ///
-    /// Depends on nothing but its arguments, and takes about as long for far slots as for near ones.
+    /// Depends only on its arguments, and takes about as long for far slots as for near ones.
     #[must_use]
     pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
         // The first whole minute at or after a reading.
@@ -41,8 +41,8 @@ impl Cron {
 
     /// The first matching day in a later month.
     ///
-    /// The rarest dates that come at all, such as a Monday the 29th of February, come every 40
-    /// years, so this looks at no more than 40 months that have been found by mask.
+    /// The rarest dates that come at all, such as a Monday the 29th of February, come every 40 years, so this
+    /// examines at most 40 months found by mask.
     fn day_after_month(&self, date: Date) -> Option<i64> {
         let Date { mut year, mut month, .. } = date;
         loop {
@@ -56,8 +56,7 @@ impl Cron {
                 continue;
             }
             month = later_months.trailing_zeros();
-            // Saves a look at the weekdays of a month that is too short: most Februaries for the
-            // 29th.
+            // Skips the weekdays of a month that is too short: most Februaries for the 29th.
             if !self.may_match_in(month_length(year, month)) {
                 continue;
             }

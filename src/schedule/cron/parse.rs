@@ -1,5 +1,5 @@
-//! The crontab line: cronie's grammar, strictly, and what many users expect on top of it: whole
-//! English names, ranges that wrap, `N/step`, `L`, `LW`, `15W`, `friL`, `fri#2`, `?`, and `H`.
+//! Reads crontab lines: cronie's grammar, strictly, and what many users expect besides: whole English names,
+//! ranges that wrap, `N/step`, `L`, `LW`, `15W`, `friL`, `fri#2`, `?`, and `H`.
 
 use std::ops::Range;
 
@@ -20,13 +20,13 @@ const NICKNAMES: [(&str, &str); 7] = [
 
 const ORDER: [Field; 5] = [Field::Minute, Field::Hour, Field::Day, Field::Month, Field::Weekday];
 
-/// A crontab line, and what its schedule says of it; a text alone says nothing more.
+/// A crontab line and the schedule's settings for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Line<'a> {
     /// Five fields, or one of the names `@hourly` to `@yearly`.
     pub text: &'a str,
-    /// How two restricted day fields combine. Without it cronie's rule holds: one is enough, unless
-    /// the text of either begins with `*` (or `?`), then both must match; a warning says so.
+    /// How two restricted day fields combine. If not set, cronie's rule applies: one is enough, unless the text
+    /// of either begins with `*` (or `?`), then both must match; a warning says so.
     pub day_match: Option<DayMatch>,
     /// The name of the entry, which `H` is hashed from.
     pub entry: Option<&'a str>,
@@ -77,7 +77,7 @@ impl Cron {
     }
 }
 
-/// The line with each `H` replaced; they are in the order of the text.
+/// The line with each `H` replaced; `hashed` is in the order of the text.
 fn resolve(text: &str, hashed: &[(Range<usize>, String)]) -> Box<str> {
     let (mut line, mut done) = (String::new(), 0);
     for (span, value) in hashed {
@@ -89,7 +89,7 @@ fn resolve(text: &str, hashed: &[(Range<usize>, String)]) -> Box<str> {
     line.trim().into()
 }
 
-/// Line breaks and their like would otherwise hide in a message about a field.
+/// Refuses line breaks and the like, which would be invisible in a message about a field.
 pub(super) fn refuse_stray(line: Token<'_>) -> Result<(), CronError> {
     let is_stray = |c: char| c != '\t' && (c.is_control() || (c != ' ' && c.is_whitespace()));
     match line.text.char_indices().find(|(_, c)| is_stray(*c)) {

@@ -1,10 +1,10 @@
-//! The Quartz line: second, minute, hour, day of month, month, weekday (1 is Sunday) and perhaps year.
+//! Reads Quartz lines: second, minute, hour, day of month, month, weekday (1 is Sunday) and perhaps year.
 //!
-//! The crate `cron` tells what each item means. Its reader does not need a blank after a `*`, so to
-//! it `**` or `*5` are two fields, and it takes blanks within a list. Here a line is therefore first
-//! held against a shape that leaves no doubt where a field ends. Both day fields must match, as in
-//! the crate. Slots, clock changes included, are found by our own search: the crate's own loses and
-//! repeats hours, and knows no years after 2100.
+//! The crate `cron` defines what each item means. Its reader does not need a space after a `*`, so it reads `**`
+//! or `*5` as two fields, and it allows spaces within a list. A line is therefore first checked against a
+//! grammar in which fields end unambiguously. Both day fields must match, as in the crate. Slots, also across
+//! clock changes, are found by our own search: the crate's search loses and repeats hours, and knows no years
+//! after 2100.
 
 use std::str::FromStr as _;
 
@@ -22,18 +22,18 @@ use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::wall::{self, Class};
 use crate::schedule::zone::Zone;
 
-/// A Quartz line.
+/// A Quartz expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quartz {
-    /// The minutes of any year in which there are slots.
+    /// The minutes with slots, in any year.
     pub(super) cron: Cron,
     /// Bits 0 to 59.
     pub(super) seconds: u64,
-    /// In order; `None` for every year.
+    /// Sorted; `None` for every year.
     pub(super) years: Option<Box<[u16]>>,
 }
 
-/// A field's name, and what it takes.
+/// Each field's name, and what it allows.
 const FIELDS: [(&str, &str); 7] = [
     ("second", "0 to 59"),
     ("minute", "0 to 59"),
@@ -88,15 +88,14 @@ impl Quartz {
         Quartz { cron, seconds: mask(schedule.seconds()), years }
     }
 
-    /// Whether each reading comes once, wherever the clock is set.
+    /// Whether each reading comes once, however the clock is set.
     pub(in crate::schedule) fn is_fixed(&self) -> bool {
         self.cron.is_fixed()
     }
 
-    /// The first slot strictly later than `after`, or `None` when there is none, or year 9999 ends
-    /// before it.
+    /// The first slot strictly later than `after`, or `None` if there is none, or year 9999 ends before it.
     ///
-    /// Depends on nothing but its arguments, and takes about as long for far slots as for near ones.
+    /// Depends only on its arguments, and takes about as long for far slots as for near ones.
     #[must_use]
     pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
         wall::next(self.cron.class, zone, after, |from_s| self.reading_from(from_s))
@@ -130,13 +129,13 @@ impl Quartz {
         }
     }
 
-    /// Bytes that it takes.
+    /// The size in bytes.
     pub(in crate::schedule) fn size(&self) -> usize {
         size_of::<Quartz>() + self.years.as_deref().map_or(0, size_of_val)
     }
 
-    /// What decides the slots: that of a crontab line, if one could say the same; else the mask of
-    /// seconds and the years before it.
+    /// The canonical form: that of an equivalent crontab line, if there is one; else with the mask of seconds
+    /// and the years in front.
     pub(in crate::schedule) fn canonical(&self) -> String {
         let cron = self.cron.canonical();
         match (self.seconds, &self.years) {
@@ -149,7 +148,7 @@ impl Quartz {
         }
     }
 
-    /// Reads the form back, unless it is that of a crontab line.
+    /// Reads the form back, unless it is a crontab line's.
     pub(in crate::schedule) fn from_canonical(words: &mut Form<'_>) -> Option<Quartz> {
         words.literal("quartz")?;
         let seconds = words.mask((1 << 60) - 1)?;
@@ -168,13 +167,13 @@ impl Quartz {
     }
 }
 
-/// The items of every field, and which field that is.
+/// The items of every field, with the field's index.
 fn items<'t>(fields: &[Token<'t>]) -> impl Iterator<Item = (usize, Token<'t>)> {
     let fields = fields.iter().enumerate();
     fields.flat_map(|(index, field)| field.split(',').map(move |item| (index, item)))
 }
 
-/// `*`, `?`, a value or a range, and perhaps a step; values are digits or letters.
+/// Accepts `*`, `?`, a value or a range, with or without a step; values are digits or letters.
 fn check_shape(index: usize, item: Token<'_>) -> Result<(), CronError> {
     match Special::of(item) {
         None | Some(Special::Any) => {}
@@ -187,18 +186,17 @@ fn check_shape(index: usize, item: Token<'_>) -> Result<(), CronError> {
         |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
     let is_value = |token: Token<'_>| is_digits(token.text) || is_letters(token.text);
     let (range, step) = item.split_once('/');
-    let range_fits = match range.split_once('-') {
+    let is_range_valid = match range.split_once('-') {
         (one, None) => ["*", "?"].contains(&one.text) || is_value(one),
         (one, Some(two)) => is_value(one) && is_value(two),
     };
-    if range_fits && step.is_none_or(|step| is_digits(step.text)) {
+    if is_range_valid && step.is_none_or(|step| is_digits(step.text)) {
         return Ok(());
     }
     Err(misfit(index, item))
 }
 
-/// What is wrong with a line of the right shape that the crate refuses: the item that it refuses on
-/// its own, too.
+/// The error for a line of valid shape that the crate refuses: its first item that the crate also refuses alone.
 fn refused(fields: &[Token<'_>]) -> CronError {
     let is_refused = |(index, item): &(usize, Token<'_>)| {
         let mut alone = ["*"; FIELDS.len()];
@@ -214,7 +212,7 @@ fn misfit(index: usize, item: Token<'_>) -> CronError {
     CronError::of_line(Problem::QuartzMisfit { field, takes }, item)
 }
 
-/// The values as bits; none but the years' is above 60.
+/// The values as bits; only years are above 60.
 fn mask(values: &impl TimeUnitSpec) -> u64 {
     values.iter().fold(0, |mask, value| mask | 1 << value)
 }

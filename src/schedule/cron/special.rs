@@ -4,7 +4,7 @@ use super::error::{CronError, Problem};
 use super::field::{Dialect, Field, FieldReader, Set, WEEKDAYS};
 use crate::schedule::token::{Token, number};
 
-/// An item that some cron gives a meaning to; whether it is a good one is not known yet.
+/// An item that some cron gives a meaning to; not checked yet.
 #[derive(Clone, Copy)]
 pub(super) enum Special<'a> {
     /// `?`
@@ -35,7 +35,7 @@ impl<'a> Special<'a> {
             b"l" | b"L" => Some(Special::LastDay),
             [b'l' | b'L', b'-', ..] => Some(Special::BeforeLastDay),
             [b'l' | b'L', b'w' | b'W'] => Some(Special::LastWorkday),
-            // No name begins with it.
+            // No name begins with an H.
             [b'h' | b'H', ..] => Some(Special::Hash(item.after(1))),
             [days @ .., b'w' | b'W'] if days.iter().all(u8::is_ascii_digit) => {
                 Some(Special::Nearest(item.before(1)))
@@ -52,7 +52,7 @@ impl<'a> Special<'a> {
         }
     }
 
-    /// In words, for those who meet it where it cannot be used.
+    /// The meaning in words, for errors where it is not allowed.
     pub(super) fn meaning(self) -> &'static str {
         match self {
             Special::Any => "any day",
@@ -67,7 +67,7 @@ impl<'a> Special<'a> {
         }
     }
 
-    /// What is wrong when it is part of a range, or has a step.
+    /// The error if it is part of a range, or has a step.
     pub(super) fn in_a_range(self) -> Problem {
         match self {
             Special::Hash(_) => Problem::BadHash,

@@ -1,4 +1,4 @@
-//! Tests of whole expressions: from text to slots.
+//! Whole expressions, from text to slots.
 
 mod clock_changes;
 mod dialect;
@@ -34,7 +34,7 @@ fn cron(line: &str) -> Cron {
     Cron::parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).cron
 }
 
-/// A line with the rule for its two day fields.
+/// Parses a line with a rule for its two day fields.
 fn ruled(text: &str, day_match: DayMatch) -> Result<Parsed, CronError> {
     Cron::parse(Line { day_match: Some(day_match), ..text.into() })
 }

@@ -89,7 +89,7 @@ fn a_range_is_of_whole_minutes_and_not_too_long() {
     let empty = "the range from 2027-01-01T00:00:00Z to 2027-01-01T00:00:00Z is empty";
     assert_eq!(of(NEW_YEAR, NEW_YEAR), empty);
     assert_eq!(
-        of(NEW_YEAR, NEW_YEAR + LONGEST + Duration::from_secs(60)),
+        of(NEW_YEAR, NEW_YEAR + MAX_RANGE + Duration::from_secs(60)),
         "the range from 2027-01-01T00:00:00Z to 2028-01-02T00:01:00Z is longer than 366 days; ask \
          for a part of it"
     );
@@ -103,11 +103,11 @@ fn work_is_bounded() {
     assert_eq!(within(3 * 2 * 1441).unwrap().slots(), 3 * 2 * 1440);
 }
 
-/// What [`Forecast::of`] says, the long way.
+/// The same as [`Forecast::of`], the slow way.
 fn walk(entries: &[Entry], from: UnixMs, to: UnixMs) -> BTreeMap<i64, u64> {
     let mut seconds = BTreeMap::new();
     for entry in entries {
-        // Messages are due before the next slot, so of those before the range only the newest can be.
+        // Messages are due before the next slot, so only the newest slot before the range can be due in it.
         let before = from - INSTANT;
         let first = entry.last_slot(UnixMs::MIN, before).or_else(|| entry.next_slot(before));
         let slots = successors(first, |slot| entry.next_slot(*slot));

@@ -1,45 +1,45 @@
-//! What pausing and resuming make of the pauses of one subject.
+//! How pausing and resuming change the pauses of one subject.
 
 use super::{MAX_KEPT, Pause};
 use crate::schedule::unix_ms::UnixMs;
 
-/// The instant at which the store writes, by its clock.
+/// Stands for the time by the store's clock at which it writes.
 pub const AT_WRITE: UnixMs = UnixMs::MAX;
 
-/// What somebody asks for.
+/// A request to pause or resume one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// Nothing goes until then, or until somebody resumes.
+pub enum PauseRequest {
+    /// Send nothing until then, or until somebody resumes.
     Pause {
-        /// When it ends by itself.
+        /// When the pause ends by itself.
         until: Option<UnixMs>,
         /// Who asks.
         by: Option<Box<str>>,
-        /// Why; `None` leaves the note as it is.
+        /// Why; `None` keeps the note.
         note: Option<Box<str>>,
     },
-    /// The pause ends now.
+    /// End the pause now.
     Resume,
 }
 
-/// What comes of it.
+/// The effect of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// It is so already; the pause that is in force, if there is one.
+    /// Nothing changes; the pause in force, if there is one.
     Unchanged(Option<Pause>),
-    /// This is to be written, where [`AT_WRITE`] is the instant at which it is.
+    /// These pauses must be written, where [`AT_WRITE`] stands for the time of writing.
     Write {
-        /// The pauses of the subject from then on.
+        /// The subject's pauses after that.
         pauses: Vec<Pause>,
-        /// Something may not go that may now.
+        /// Whether something is forbidden that is allowed now.
         forbids: bool,
-        /// The pause that was in force.
+        /// The pause that was in force before.
         before: Option<Pause>,
     },
 }
 
-impl Wish {
-    /// What it makes of the pauses of a subject, now that the store's clock shows `now`.
+impl PauseRequest {
+    /// Applies the request to a subject's pauses; `now` is the store's clock.
     #[must_use]
     pub fn edit(&self, pauses: &[Pause], now: UnixMs) -> Edit {
         let (in_force, ended): (Vec<&Pause>, Vec<&Pause>) =
@@ -47,18 +47,18 @@ impl Wish {
         let before = in_force.last().copied().cloned();
         let mut pauses: Vec<Pause> = ended.into_iter().cloned().collect();
         let forbids = match (self, &before) {
-            (Wish::Resume, None) => return Edit::Unchanged(None),
-            (Wish::Resume, Some(_)) => {
+            (PauseRequest::Resume, None) => return Edit::Unchanged(None),
+            (PauseRequest::Resume, Some(_)) => {
                 let end = |pause: &Pause| Pause { until: Some(AT_WRITE), ..pause.clone() };
                 pauses.extend(in_force.into_iter().map(end));
                 false
             }
-            (Wish::Pause { until, note, .. }, Some(before))
+            (PauseRequest::Pause { until, note, .. }, Some(before))
                 if *until == before.until && (note.is_none() || *note == before.note) =>
             {
                 return Edit::Unchanged(Some(before.clone()));
             }
-            (Wish::Pause { until, by, note }, before) => {
+            (PauseRequest::Pause { until, by, note }, before) => {
                 let from = in_force.iter().map(|pause| pause.from).min().unwrap_or(AT_WRITE);
                 let kept = before.as_ref().and_then(|before| before.note.clone());
                 let note = note.clone().or(kept);
@@ -75,7 +75,7 @@ impl Wish {
     }
 }
 
-/// Joins the two oldest pauses: what lies between them counts as paused, too.
+/// Joins the two oldest pauses: the time between them counts as paused, too.
 fn join_oldest(pauses: &mut Vec<Pause>) {
     let oldest = pauses.remove(0);
     if let Some(next) = pauses.first_mut() {
@@ -84,7 +84,7 @@ fn join_oldest(pauses: &mut Vec<Pause>) {
     }
 }
 
-/// The pauses once the store has written them.
+/// The pauses after the store has written them at `now`.
 #[must_use]
 pub fn at_write(mut pauses: Vec<Pause>, now: UnixMs) -> Vec<Pause> {
     let fill_in = |instant: UnixMs| if instant == AT_WRITE { now } else { instant };
@@ -95,8 +95,8 @@ pub fn at_write(mut pauses: Vec<Pause>, now: UnixMs) -> Vec<Pause> {
     pauses
 }
 
-/// The pauses without those that have ended and whose end every entry has come past, which `is_past` says;
-/// `None`: it is all of them.
+/// The pauses without those that are over and whose end every entry has passed, according to `is_past`; `None`
+/// if all of them stay.
 #[must_use]
 pub fn pruned(
     pauses: &[Pause],
@@ -122,9 +122,9 @@ mod tests {
         Pause { from: UnixMs(from), until, by: Some("ann".into()), note: Some("why".into()) }
     }
 
-    fn wish(until: Option<i64>, note: Option<&str>) -> Wish {
+    fn request(until: Option<i64>, note: Option<&str>) -> PauseRequest {
         let (until, note) = (until.map(UnixMs), note.map(Box::from));
-        Wish::Pause { until, by: Some("bob".into()), note }
+        PauseRequest::Pause { until, by: Some("bob".into()), note }
     }
 
     #[track_caller]
@@ -137,43 +137,43 @@ mod tests {
 
     #[test]
     fn a_pause_begins_when_it_is_written_and_ends_when_somebody_resumes() {
-        let (pauses, forbids, before) = written(wish(None, Some("why")).edit(&[], UnixMs(990)));
+        let (pauses, forbids, before) = written(request(None, Some("why")).edit(&[], UnixMs(990)));
         let begun = Pause { by: Some("bob".into()), ..pause(1_000, None) };
         assert_eq!((&pauses, forbids, before), (&vec![begun.clone()], true, None));
-        let (ended, forbids, before) = written(Wish::Resume.edit(&pauses, NOW));
+        let (ended, forbids, before) = written(PauseRequest::Resume.edit(&pauses, NOW));
         let end = Pause { until: Some(NOW), ..begun.clone() };
         assert_eq!((&ended, forbids, before), (&vec![end], false, Some(begun)));
-        assert_eq!(Wish::Resume.edit(&ended, NOW), Edit::Unchanged(None));
-        // The next one leaves it alone.
-        let (again, forbids, _) = written(wish(None, None).edit(&ended, NOW));
+        assert_eq!(PauseRequest::Resume.edit(&ended, NOW), Edit::Unchanged(None));
+        // The next pause leaves it alone.
+        let (again, forbids, _) = written(request(None, None).edit(&ended, NOW));
         assert_eq!((again.len(), &again[0], forbids), (2, &ended[0], true));
     }
 
     #[test]
-    fn what_is_so_already_is_left_alone() {
+    fn requests_without_effect_change_nothing() {
         for until in [None, Some(2_000)] {
             let pauses = [pause(500, until)];
             for note in [None, Some("why")] {
-                let edit = wish(until, note).edit(&pauses, NOW);
+                let edit = request(until, note).edit(&pauses, NOW);
                 assert_eq!(edit, Edit::Unchanged(Some(pauses[0].clone())));
             }
         }
     }
 
     #[test]
-    fn pausing_anew_changes_the_end_and_the_note_but_not_the_beginning() {
+    fn pausing_again_changes_the_end_and_the_note_but_not_the_beginning() {
         for (before, until, forbids) in [
             (None, Some(2_000), false),
             (Some(2_000), None, true),
             (Some(2_000), Some(3_000), true),
             (Some(3_000), Some(2_000), false),
         ] {
-            let edit = wish(until, None).edit(&[pause(500, before)], NOW);
+            let edit = request(until, None).edit(&[pause(500, before)], NOW);
             let changed = Pause { by: Some("bob".into()), ..pause(500, until) };
             assert_eq!(written(edit), (vec![changed], forbids, Some(pause(500, before))));
         }
         let (pauses, forbids, _) =
-            written(wish(None, Some("because")).edit(&[pause(500, None)], NOW));
+            written(request(None, Some("because")).edit(&[pause(500, None)], NOW));
         assert_eq!((pauses[0].note.as_deref(), forbids), (Some("because"), false));
     }
 
@@ -181,7 +181,7 @@ mod tests {
     fn the_oldest_pauses_are_joined_when_there_are_too_many() {
         let ended: Vec<Pause> =
             (0..MAX_KEPT as i64).map(|n| pause(10 * n, Some(10 * n + 5))).collect();
-        let (pauses, ..) = written(wish(None, None).edit(&ended, NOW));
+        let (pauses, ..) = written(request(None, None).edit(&ended, NOW));
         assert_eq!(pauses.len(), MAX_KEPT);
         assert_eq!(pauses[0], pause(0, Some(15)));
         assert_eq!(pauses[1..MAX_KEPT - 1], ended[2..]);
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(pruned(&pauses, NOW, past(99)), None);
         assert_eq!(pruned(&pauses, NOW, past(100)), Some(pauses[1..].to_vec()));
         assert_eq!(pruned(&pauses, NOW, past(i64::MAX)), Some(pauses[2..].to_vec()));
-        // They are in force still.
+        // They are still in force.
         assert_eq!(pruned(&pauses, UnixMs(50), past(i64::MAX)), None);
     }
 }

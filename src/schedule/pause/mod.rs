@@ -1,10 +1,8 @@
-//! Pauses: while one is in force, nothing of the entries that it covers goes, and their slots are counted
-//! `paused`.
+//! Pauses: while one is in force, nothing of its entries is sent, and their slots are counted `paused`.
 //!
-//! A pause is an interval [from, until) by the store's clock. One that has ended is kept until every entry
-//! that it covers has come past its end: whoever leads then still counts its slots as paused. A slot is
-//! paused if its due time lies in the interval; while the pause is in force, so is whatever was due before
-//! and has not gone.
+//! A pause is an interval [from, until) by the store's clock. After its end it is kept until every entry that it
+//! covers has passed that end, so that a later leader still counts its slots as paused. A slot is paused if its
+//! due time is in the interval; while the pause is in force, so are earlier slots that have not been sent.
 
 mod edit;
 mod text;
@@ -15,20 +13,21 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::edit::{AT_WRITE, Edit, Wish, at_write, pruned};
-pub use self::text::{MAX_BY, MAX_NOTE, MAX_TEXT, fit_by, fit_note, read, write};
+pub use self::edit::{AT_WRITE, Edit, PauseRequest, at_write, pruned};
+pub use self::text::{MAX_BY, MAX_NOTE, MAX_TEXT, read, sanitize_by, sanitize_note, write};
 use super::entry::Entry;
 use super::progress::{Run, insert_run};
 use super::unix_ms::UnixMs;
 
 /// The shortest time between two instants.
 const INSTANT: Duration = Duration::from_millis(1);
-/// So many pauses of one subject are kept; the oldest are joined, with the time between them.
+/// The maximum number of pauses kept for one subject; the oldest are joined, with the time between them.
 pub const MAX_KEPT: usize = 8;
-/// Runs of paused slots of one entry: those of all, of the entry and of each of its tags.
+/// The maximum number of runs of one entry's paused slots: by pauses of all, of the entry and of each of its
+/// tags.
 const MAX_RUNS: usize = 200;
 
-/// What is paused together.
+/// What a pause applies to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// Every entry.
@@ -39,7 +38,7 @@ pub enum Subject {
     Entry(Arc<str>),
 }
 
-/// As a store keeps it: `all`, `tag:NAME` or `entry:NAME`.
+/// Shows the form that a store keeps: `all`, `tag:NAME` or `entry:NAME`.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -50,7 +49,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// The text names nothing that can be paused.
+/// The error for a text that names nothing that can be paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("neither `all` nor a tag nor an entry")]
 pub struct NotASubject;
@@ -69,7 +68,7 @@ impl FromStr for Subject {
 }
 
 impl Subject {
-    /// Whether the entry is one of them.
+    /// Whether the pause of this subject covers the entry.
     #[must_use]
     pub fn covers(&self, entry: &Entry) -> bool {
         match self {
@@ -84,16 +83,16 @@ fn tags(entry: &Entry) -> impl Iterator<Item = &str> {
     entry.about.iter().flat_map(|about| &about.tags).map(|tag| &**tag)
 }
 
-/// One pause.
+/// A pause of one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// When it began, by the store's clock.
     pub from: UnixMs,
-    /// When it ends, or has ended; `None`: when somebody resumes.
+    /// When it ends or ended; `None`: when somebody resumes.
     pub until: Option<UnixMs>,
     /// Who paused.
     pub by: Option<Box<str>>,
-    /// Why.
+    /// The reason.
     pub note: Option<Box<str>>,
 }
 
@@ -104,15 +103,14 @@ impl Pause {
         self.until.is_none_or(|until| until > now)
     }
 
-    /// Whether a slot that is due at `due` and has not gone yet is not to go, now that the store's clock
-    /// shows `now`.
+    /// Whether it stops a slot that is due at `due` and has not been sent, with `now` on the store's clock.
     #[must_use]
     pub fn stops(&self, due: UnixMs, now: UnixMs) -> bool {
         let ends_after = self.until.is_none_or(|until| until > due);
         ends_after && (self.from <= due || self.is_in_force(now))
     }
 
-    /// The instants at which slots are due that it stops, of those up to `through`.
+    /// The due times up to `through` whose slots it stops.
     fn due(&self, now: UnixMs, through: UnixMs) -> Option<Run> {
         let first = if self.is_in_force(now) { UnixMs::MIN } else { self.from };
         let last = self.until.map_or(through, |until| through.min(until - INSTANT));
@@ -131,19 +129,19 @@ impl FromIterator<(Subject, Vec<Pause>)> for Pauses {
 }
 
 impl Pauses {
-    /// Whether there are none, not even such as have ended.
+    /// Whether there are none, ended ones included.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Those of one subject, in the order in which they began.
+    /// The pauses of one subject, in the order in which they began.
     #[must_use]
     pub fn of(&self, subject: &Subject) -> &[Pause] {
         self.0.get(subject).map_or(&[], Vec::as_slice)
     }
 
-    /// Those that are in force, by subject.
+    /// The pauses in force, by subject.
     #[must_use]
     pub fn in_force(&self, now: UnixMs) -> Vec<(&Subject, &Pause)> {
         let all = self
@@ -160,13 +158,13 @@ impl Pauses {
         self.0.keys()
     }
 
-    /// Those that cover the entry, its own first.
+    /// The pauses that cover the entry, its own first.
     pub fn covering<'a>(
         &'a self,
         entry: &'a Entry,
     ) -> impl Iterator<Item = (&'a Subject, &'a Pause)> {
         let tags = tags(entry).map(|tag| Subject::Tag(tag.into()));
-        // Most of the time there are none: then nothing is made to look for.
+        // Usually there are none; then no keys are built for the look-up.
         let subjects = (!self.is_empty()).then(|| {
             [Subject::Entry(Arc::clone(&entry.name))].into_iter().chain(tags).chain([Subject::All])
         });
@@ -175,7 +173,7 @@ impl Pauses {
         found.flat_map(|(subject, pauses)| pauses.iter().map(move |pause| (subject, pause)))
     }
 
-    /// The pause that keeps the entry from being sent now; of several the one that ends last.
+    /// The pause that stops the entry now; if there are several, the one that ends last.
     #[must_use]
     pub fn pause_of<'a>(
         &'a self,
@@ -183,11 +181,11 @@ impl Pauses {
         now: UnixMs,
     ) -> Option<(&'a Subject, &'a Pause)> {
         let in_force = self.covering(entry).filter(|(_, pause)| pause.is_in_force(now));
-        // Of equals the entry's own.
+        // Among equals, the entry's own.
         in_force.reduce(|last, one| if ends(one.1) > ends(last.1) { one } else { last })
     }
 
-    /// The pause because of which a slot of the entry that has not gone is not to go.
+    /// The pause that stops a slot of the entry that has not been sent.
     #[must_use]
     pub fn stop<'a>(&'a self, entry: &'a Entry, slot: UnixMs, now: UnixMs) -> Option<&'a Pause> {
         if self.is_empty() {
@@ -197,8 +195,8 @@ impl Pauses {
         self.covering(entry).map(|(_, pause)| pause).find(|pause| pause.stops(due, now))
     }
 
-    /// What keeps slots of the entry from going, of those after `after` and due by `through`, now that the
-    /// store's clock shows `now`. The runs are in order and apart from each other.
+    /// What stops slots of the entry later than `after` and due by `through`, with `now` on the store's clock.
+    /// The runs are sorted and apart from each other.
     #[must_use]
     pub fn paused(&self, entry: &Entry, after: UnixMs, now: UnixMs, through: UnixMs) -> Paused {
         let (mut runs, mut ends) = (Vec::new(), None::<UnixMs>);
@@ -220,12 +218,12 @@ impl Pauses {
     }
 }
 
-/// What keeps slots of one entry from going, as it is planned.
+/// What stops slots of one entry when it is planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paused {
     /// Slots that are counted as paused.
     pub runs: Vec<Run>,
-    /// Slots that are due from here on wait until the store's clock shows as much.
+    /// Slots due from here on wait until the store's clock shows this time.
     pub until: Option<UnixMs>,
 }
 
@@ -297,7 +295,7 @@ mod tests {
             let slots = slots.filter(|slot| pauses.stop(&entry, *slot, UnixMs(now)).is_some());
             slots.map(|slot| slot.0 / 1000).collect::<Vec<_>>()
         };
-        // In force, what was due before does not go either.
+        // While it is in force, earlier slots are stopped as well.
         assert_eq!(stopped(5_000), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(stopped(7_999), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(stopped(8_000), [5, 6, 7]);
@@ -310,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_pauses_the_one_that_ends_last_is_told() {
+    fn the_pause_that_ends_last_is_reported() {
         let entry = tagged("a", &["x"]);
         let own = Subject::Entry("a".into());
         let pauses: Pauses = [

@@ -1,6 +1,5 @@
-//! What stands in a store of one subject: a line for each pause, `"<from> <until> <JSON>"`; the instants in
-//! UTC milliseconds, the second one `-` while there is none, and the JSON with `by` and `note`, where there
-//! are such.
+//! Pauses of one subject as stored text: one line per pause, `"<from> <until> <JSON>"`. The instants are in UTC
+//! milliseconds, the second one `-` if there is none; the JSON has `by` and `note`, if set.
 
 use std::fmt::Write as _;
 
@@ -10,13 +9,13 @@ use super::edit::AT_WRITE;
 use super::{MAX_KEPT, Pause};
 use crate::schedule::unix_ms::UnixMs;
 
-/// Characters that are kept of who paused.
+/// The maximum number of characters kept of who paused.
 pub const MAX_BY: usize = 100;
-/// Bytes of a note.
+/// The maximum length of a note in bytes.
 pub const MAX_NOTE: usize = 500;
-/// No text is longer.
+/// The maximum length of the text in bytes.
 pub const MAX_TEXT: usize = MAX_KEPT * 2_048;
-/// What an instant is that the store fills in when it writes.
+/// The placeholder for an instant that the store fills in when it writes.
 const NOW: &str = "now";
 
 #[derive(Default, Serialize, Deserialize)]
@@ -27,16 +26,16 @@ struct Words {
     note: Option<Box<str>>,
 }
 
-/// Who paused, fit to be kept.
+/// Who paused, made fit to be stored.
 #[must_use]
-pub fn fit_by(by: &str) -> Option<Box<str>> {
+pub fn sanitize_by(by: &str) -> Option<Box<str>> {
     let by: String = plain(by).take(MAX_BY).collect();
     (!by.is_empty()).then(|| by.into())
 }
 
-/// A note, fit to be kept.
+/// A note, made fit to be stored.
 #[must_use]
-pub fn fit_note(note: &str) -> Option<Box<str>> {
+pub fn sanitize_note(note: &str) -> Option<Box<str>> {
     let mut note: String = plain(note.trim()).collect();
     if note.len() > MAX_NOTE {
         let end = (0..=MAX_NOTE).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
@@ -45,12 +44,12 @@ pub fn fit_note(note: &str) -> Option<Box<str>> {
     (!note.is_empty()).then(|| note.into())
 }
 
-/// A line break is as good as a blank.
+/// Turns line breaks into spaces.
 fn plain(text: &str) -> impl Iterator<Item = char> {
     text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control())
 }
 
-/// Writes pauses; [`AT_WRITE`] is left to the store.
+/// Writes pauses; the store fills in [`AT_WRITE`].
 #[must_use]
 pub fn write(pauses: &[Pause]) -> String {
     let mut text = String::new();
@@ -66,7 +65,7 @@ pub fn write(pauses: &[Pause]) -> String {
         }
         let words = Words { by: pause.by.clone(), note: pause.note.clone() };
         text.push(' ');
-        // Nothing in it that JSON cannot hold.
+        // JSON can represent all of it.
         text += &serde_json::to_string(&words).unwrap_or_default();
     }
     text
@@ -80,7 +79,7 @@ fn write_instant(instant: UnixMs, text: &mut String) {
     };
 }
 
-/// Reads pauses; `None` when the text is not understood.
+/// Reads pauses; `None` if the text is not understood.
 #[must_use]
 pub fn read(text: &str) -> Option<Vec<Pause>> {
     if text.len() > MAX_TEXT {
@@ -98,8 +97,8 @@ fn read_line(line: &str) -> Option<Pause> {
         until => Some(read_instant(until)?),
     };
     let Words { by, note } = serde_json::from_str(fields.next()?).ok()?;
-    let by = by.as_deref().and_then(fit_by);
-    let note = note.as_deref().and_then(fit_note);
+    let by = by.as_deref().and_then(sanitize_by);
+    let note = note.as_deref().and_then(sanitize_note);
     Some(Pause { from, until, by, note })
 }
 
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     fn pause(from: i64, until: Option<i64>, by: &str, note: &str) -> Pause {
-        let (by, note) = (fit_by(by), fit_note(note));
+        let (by, note) = (sanitize_by(by), sanitize_note(note));
         Pause { from: UnixMs(from), until: until.map(UnixMs), by, note }
     }
 
@@ -138,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_fills_in_is_no_instant() {
+    fn an_instant_that_the_store_fills_in_cannot_be_read() {
         let text = write(&[pause(AT_WRITE.0, Some(AT_WRITE.0), "", "")]);
         assert_eq!(text, "now now {}");
         assert_eq!(read(&text), None);
     }
 
     #[test]
-    fn what_is_no_pause_is_not_understood() {
+    fn texts_that_are_not_pauses_are_not_understood() {
         let many = ["1 2 {}"; MAX_KEPT + 1].join("\n");
         let long = format!("1 2 {{\"note\": \"{}\"}}", "x".repeat(MAX_TEXT));
         for text in [

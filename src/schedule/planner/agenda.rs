@@ -6,17 +6,17 @@ use std::sync::OnceLock;
 
 use super::Appointment;
 
-/// What a takeover begins with is put in order when the agenda is first looked at. By then, what was read of
-/// the store is gone: else a million nodes would keep its memory from being given back.
+/// The appointments of entries. A takeover's are sorted when the agenda is first read: by then the memory of
+/// what was read from the store is free, and a million new nodes do not keep it from being returned.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     sorted: OnceLock<BTreeSet<Appointment>>,
-    /// What comes first into `sorted`.
+    /// Appointments to be added to `sorted`.
     unsorted: Vec<Appointment>,
 }
 
 impl Agenda {
-    /// Adds what many entries begin with.
+    /// Adds the first appointments of many entries.
     pub(super) fn add_all(&mut self, mut appointments: Vec<Appointment>) {
         appointments.append(&mut self.unsorted);
         appointments.extend(self.sorted.take().into_iter().flatten());

@@ -6,25 +6,25 @@ use std::sync::Arc;
 
 use crate::schedule::unix_ms::UnixMs;
 
-/// The entries of each queue, in the order in which it is their turn.
+/// The entries of each queue, in the order of their turns.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backlog {
     queues: BTreeMap<Arc<str>, BTreeMap<u64, u32>>,
     entries: HashMap<u32, Place>,
-    /// So many turns were given out.
+    /// The number of turns given out.
     last: u64,
 }
 
-/// Where an entry is planned.
+/// An entry's place in the backlog.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     turn: u64,
-    /// When it is due on the agenda as well, for slots that are on time.
+    /// When it is also due on the agenda, for slots on time.
     due: Option<UnixMs>,
 }
 
 impl Backlog {
-    /// Adds an entry, behind all others.
+    /// Adds an entry after all others.
     pub(super) fn push(&mut self, queue: &Arc<str>, index: u32, due: Option<UnixMs>) {
         self.last += 1;
         let turn = self.last;
@@ -35,7 +35,7 @@ impl Backlog {
         self.entries.insert(index, Place { turn, due });
     }
 
-    /// Removes an entry of the queue. If it was there, gives when it is due on the agenda.
+    /// Removes an entry of the queue. If it was there, returns when it is due on the agenda.
     pub(super) fn remove(&mut self, queue: &str, index: u32) -> Option<Option<UnixMs>> {
         let Place { turn, due } = self.entries.remove(&index)?;
         if let Some(turns) = self.queues.get_mut(queue) {
@@ -60,27 +60,27 @@ impl Backlog {
         self.entries.get(&index)?.due
     }
 
-    /// All entries of the queues that `are_ready`, by whose turn it is.
+    /// All entries of the queues that `are_ready`, in the order of their turns.
     pub(super) fn turns(&self, are_ready: impl Fn(&str) -> bool) -> Turns<'_> {
         let ready = self.queues.iter().filter(|(queue, _)| are_ready(queue));
         Turns { queues: ready.map(|(_, turns)| turns.iter().peekable()).collect(), last: 0 }
     }
 }
 
-/// The entries of some queues, by whose turn it is.
+/// The entries of some queues, in the order of their turns.
 pub(super) struct Turns<'a> {
     queues: Vec<Peekable<btree_map::Iter<'a, u64, u32>>>,
-    /// Which of them had the last turn.
+    /// The queue that had the last turn.
     last: usize,
 }
 
 impl Turns<'_> {
-    /// How many entries are left.
+    /// The number of entries left.
     pub(super) fn len(&self) -> usize {
         self.queues.iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// No more of the queue of the last entry.
+    /// Skips the rest of the last entry's queue.
     pub(super) fn skip_queue(&mut self) {
         drop(self.queues.swap_remove(self.last));
     }

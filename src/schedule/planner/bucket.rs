@@ -1,25 +1,25 @@
-//! How many missed slots may go to a queue with a `catch_up_rate`.
+//! Limits how many missed slots go to a queue with a `catch_up_rate`.
 
 use std::time::Duration;
 
 use crate::queue::Rate;
 use crate::schedule::unix_ms::UnixMs;
 
-/// What comes in this time goes at once, if it is more than one slot: to wait for each would wake the leader
-/// too often.
+/// The tokens of this time may be used at once, if they are more than one: waking the leader for each slot would
+/// be too often.
 const BURST_MS: u64 = 100;
 
-/// A token bucket: every missed slot takes a token, and tokens come in at the rate.
+/// A token bucket: every missed slot takes a token, and tokens arrive at the rate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TokenBucket {
     rate: Rate,
-    /// In parts of a token, of which as many come in each millisecond as the rate has slots in its period.
+    /// In fractions of a token; as many arrive per millisecond as the rate has slots in its period.
     level: u64,
     filled_at: UnixMs,
 }
 
 impl TokenBucket {
-    /// One from which the first slots may go at once.
+    /// A full bucket.
     pub(super) fn new(rate: Rate) -> TokenBucket {
         TokenBucket { rate, level: 0, filled_at: UnixMs::MIN }
     }
@@ -36,7 +36,7 @@ impl TokenBucket {
         (self.per_ms() * BURST_MS).max(self.token())
     }
 
-    /// Whoever comes a little late loses nothing.
+    /// The capacity: more than a burst, so that waking a little late loses nothing.
     fn capacity(&self) -> u64 {
         self.burst() + self.per_ms() * BURST_MS
     }
@@ -46,18 +46,18 @@ impl TokenBucket {
         self.level.saturating_add(self.per_ms().saturating_mul(passed_ms)).min(self.capacity())
     }
 
-    /// How many slots may go now.
+    /// The number of slots that may be sent now.
     pub(super) fn tokens(&self, now: UnixMs) -> u64 {
         self.level(now) / self.token()
     }
 
-    /// When the next slots may go.
+    /// When the next slots may be sent.
     pub(super) fn ready_at(&self, now: UnixMs) -> UnixMs {
         let missing = self.burst().saturating_sub(self.level(now));
         now + Duration::from_millis(missing.div_ceil(self.per_ms()))
     }
 
-    /// A slot goes.
+    /// Takes the token of a slot.
     pub(super) fn take(&mut self, now: UnixMs) {
         self.level = self.level(now).saturating_sub(self.token());
         self.filled_at = now;
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_takes_and_gives_nothing() {
+    fn a_clock_set_back_changes_no_tokens() {
         let mut bucket = bucket("1/s");
         bucket.take(UnixMs(100_000));
         bucket.take(UnixMs(50_000));

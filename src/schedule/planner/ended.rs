@@ -1,4 +1,4 @@
-//! Slots that were due when their registration ended: they are counted, and never sent.
+//! Slots that were due when their registration ended: they are counted, but never sent.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use crate::schedule::outcome::SkipReason;
 use crate::schedule::progress::Run;
 use crate::schedule::unix_ms::UnixMs;
 
-/// So many slots are counted one by one in one takeover, which must come to an end however much was
-/// edited; of entries after that it is only counted that there are some.
+/// The maximum number of slots counted one by one in a takeover, so that it ends however much was edited; for
+/// further entries, only one slot is counted.
 const MAX_COUNTED: u64 = 2_000_000;
 
-/// What a registration's slots were.
+/// What is known of an ended registration's slots.
 pub(super) enum Former<'a> {
-    /// Those of this entry.
+    /// They are those of this entry.
     Known(Cow<'a, Entry>),
-    /// Some of those of this entry: which days were left out is not known.
+    /// They are some of this entry's: which days were excluded is not known.
     Among(Entry),
-    /// Nobody knows.
+    /// Nothing is known.
     Unknown,
 }
 
 impl<'a> Former<'a> {
-    /// What the canonical form says, as far as it can be read; the rest is as `like` has it.
+    /// Reads the canonical form, as far as possible; the rest is taken from `like`.
     pub(super) fn read(form: &str, like: Option<&Entry>, zones: FindZone<'_>) -> Former<'a> {
         let Some(former) = FormerTiming::read(form, zones) else { return Former::Unknown };
         let days = like.and_then(|entry| entry.bounds.as_ref());
@@ -41,7 +41,7 @@ impl<'a> Former<'a> {
     }
 }
 
-/// An entry of which only the timing matters.
+/// An entry with this timing and default values.
 fn blank(former: &FormerTiming) -> Entry {
     Entry {
         name: "".into(),
@@ -63,21 +63,21 @@ fn blank(former: &FormerTiming) -> Entry {
     }
 }
 
-/// A registration that ended, or was lost.
+/// The unsettled time of a registration that ended or was lost.
 pub(super) struct Gap<'a> {
     pub(super) name: &'a Arc<str>,
     pub(super) queue: Option<&'a Arc<Queue>>,
-    /// Nothing is known of slots after that.
+    /// Nothing is known of slots after this instant …
     pub(super) from: UnixMs,
-    /// But of these.
+    /// … except of these.
     pub(super) passed: &'a [Run],
-    /// How many slots were dispatched.
+    /// The number of dispatched slots.
     pub(super) dispatched: u64,
-    /// When it ended.
+    /// When the registration ended.
     pub(super) at: UnixMs,
 }
 
-/// Counts what was due in gaps.
+/// Counts slots that were due in gaps.
 pub(super) struct Counter {
     left: u64,
     pub(super) ended: Vec<Ended>,
@@ -91,7 +91,7 @@ impl Counter {
     /// Counts the slots of an entry.
     pub(super) fn count(&mut self, gap: &Gap<'_>, entry: &Entry, reason: SkipReason) {
         let open = Open { entry, passed: gap.passed };
-        // An edit takes back what is not due yet; of what is lost, nobody knows.
+        // An edit takes back slots that are not due yet; of lost slots nothing is known.
         let through = match reason {
             SkipReason::Retimed => entry.due_through(gap.from, gap.at),
             _ => gap.at,
@@ -106,7 +106,7 @@ impl Counter {
         self.push(gap, (first, slot), reason, count);
     }
 
-    /// Counts what is known of the slots of a former registration.
+    /// Counts the slots of a former registration, as far as they are known.
     pub(super) fn count_former(&mut self, gap: &Gap<'_>, former: &Former<'_>, reason: SkipReason) {
         match former {
             Former::Known(entry) => self.count(gap, entry, reason),
@@ -115,7 +115,7 @@ impl Counter {
         }
     }
 
-    /// Counts one for however many there were.
+    /// Counts one slot, however many there were.
     pub(super) fn count_unknown(&mut self, gap: &Gap<'_>) {
         if gap.from < gap.at {
             self.push(gap, (gap.from + INSTANT, gap.at), SkipReason::Unknown, 1);
@@ -136,7 +136,7 @@ impl Counter {
 }
 
 impl Planner {
-    /// Counts what is due of an entry that ends now.
+    /// Counts the due slots of an entry that ends now.
     pub(super) fn count_ended(&self, index: u32, now: UnixMs, counter: &mut Counter) {
         let (open, cursor) = (self.open(index), self.tracks[index as usize].cursor);
         let gap = Gap {

@@ -1,4 +1,4 @@
-//! On time, missed or too late: what becomes of an entry's due slots.
+//! Judges an entry's due slots: on time, missed or too late.
 
 use std::time::Duration;
 
@@ -11,32 +11,32 @@ use crate::schedule::pause::Paused;
 use crate::schedule::progress::Run;
 use crate::schedule::unix_ms::UnixMs;
 
-/// What is said of a run of slots: those after the judgement before it, up to `through`.
+/// What is said of a run of slots: those after the previous judgement, up to `through`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Judgement<V = Finding> {
     pub(super) through: UnixMs,
     pub(super) says: V,
 }
 
-/// How slots were found when they were first looked at. It stays so, whatever comes of it.
+/// How slots were when they were first looked at. This never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     OnTime,
     Missed,
-    /// It was dispatched, or that is in doubt.
+    /// They were dispatched, or may have been.
     Resent,
-    /// It is not remembered what became of them.
+    /// Their outcome is not remembered.
     Unknown,
 }
 
-/// What becomes of slots, by their entry's policy and the pauses that there are now.
+/// What to do with slots, by their entry's policy and the current pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Send(Kind),
     Skip(SkipReason),
 }
 
-/// Everything that is due of one entry, judged.
+/// Everything due of one entry, judged.
 #[derive(Debug, Default)]
 pub(super) struct Judged {
     pub(super) findings: Vec<Judgement>,
@@ -48,14 +48,14 @@ impl Judgement {
         Judgement { through, says }
     }
 
-    /// Whether it is no matter of time: what is in doubt stays so.
+    /// Whether the judgement is independent of time: uncertain slots stay uncertain.
     pub(super) fn is_resent(&self) -> bool {
         self.says == Finding::Resent
     }
 }
 
-/// Finds the slots that came due since the last judgement on time or missed; those before stay as they were
-/// found. What was due before `on_time_from` is missed.
+/// Judges slots that came due since the last judgement on time or missed; earlier judgements stay. Slots due
+/// before `on_time_from` are missed.
 pub(super) fn find_due(
     entry: &Entry,
     cursor: UnixMs,
@@ -64,20 +64,20 @@ pub(super) fn find_due(
     on_time_from: UnixMs,
 ) {
     let from = findings.last().map_or(cursor, |last| last.through.max(cursor));
-    // From here on slots are told apart by the instants that part their due times.
+    // From here on, slots are told apart by the instants that separate their due times.
     let due = entry.due_through(from, now);
     let Some(first) = entry.next_slot(from).filter(|slot| *slot <= due) else { return };
     let missed = entry.due_through(from, on_time_from - INSTANT);
     if first <= missed {
-        pronounce(findings, missed, Finding::Missed);
+        push_judgement(findings, missed, Finding::Missed);
     }
     if first > missed || entry.next_slot(missed).is_some_and(|slot| slot <= due) {
-        pronounce(findings, due, Finding::OnTime);
+        push_judgement(findings, due, Finding::OnTime);
     }
 }
 
-/// Judges slots by how they were found. Those that are `paused` do not go, whatever is said of them: another is the
-/// newest that was missed.
+/// Decides what to do with slots by how they were found. `paused` slots are skipped in any case: the newest
+/// missed slot is then an earlier one.
 pub(super) fn judge(
     entry: &Entry,
     cursor: UnixMs,
@@ -99,12 +99,12 @@ pub(super) fn judge(
                 continue;
             }
         };
-        pronounce(verdicts, *through, verdict);
+        push_judgement(verdicts, *through, verdict);
         from = *through;
     }
 }
 
-/// Judges missed slots: those after the first instant, up to the second.
+/// Decides on missed slots: those after the first instant, up to the second.
 fn judge_missed(
     entry: &Entry,
     verdicts: &mut Vec<Judgement<Verdict>>,
@@ -118,29 +118,29 @@ fn judge_missed(
     let is_any = |from, through| entry.next_slot(from).is_some_and(|first| first <= through);
     let too_old = entry.due_through(from, now - window(entry, grace) - INSTANT).min(through);
     if is_any(from, too_old) {
-        pronounce(verdicts, too_old, too_late);
+        push_judgement(verdicts, too_old, too_late);
     }
     let from = from.max(too_old);
     if !is_any(from, through) {
         return;
     }
     match entry.catch_up {
-        CatchUp::All => pronounce(verdicts, through, Verdict::Send(Kind::CatchUp)),
-        CatchUp::None => pronounce(verdicts, through, too_late),
+        CatchUp::All => push_judgement(verdicts, through, Verdict::Send(Kind::CatchUp)),
+        CatchUp::None => push_judgement(verdicts, through, too_late),
         CatchUp::Latest => {
             let (open, due) = (Open { entry, passed: paused }, entry.due_through(from, now));
-            // Another that is due goes instead.
+            // Another due slot is sent instead.
             let goes_on = open.next(through).is_some_and(|slot| slot <= due);
             if let Some(newest) = open.last(from, through).filter(|_| !goes_on) {
-                pronounce(verdicts, newest - INSTANT, superseded);
-                pronounce(verdicts, newest, Verdict::Send(Kind::CatchUp));
+                push_judgement(verdicts, newest - INSTANT, superseded);
+                push_judgement(verdicts, newest, Verdict::Send(Kind::CatchUp));
             }
-            pronounce(verdicts, through, superseded);
+            push_judgement(verdicts, through, superseded);
         }
     }
 }
 
-/// The longest age at which a slot of the entry is still sent.
+/// The greatest age at which a slot of the entry is still sent.
 fn window(entry: &Entry, grace: Duration) -> Duration {
     match entry.catch_up {
         CatchUp::None => grace,
@@ -148,7 +148,7 @@ fn window(entry: &Entry, grace: Duration) -> Duration {
     }
 }
 
-pub(super) fn pronounce<V: PartialEq>(
+pub(super) fn push_judgement<V: PartialEq>(
     judgements: &mut Vec<Judgement<V>>,
     through: UnixMs,
     says: V,
@@ -159,14 +159,14 @@ pub(super) fn pronounce<V: PartialEq>(
     }
 }
 
-/// What goes before all that was missed, if anything is to be sent there.
+/// What comes before everything missed, if anything of it is to be sent.
 pub(super) fn on_time(verdicts: &[Judgement<Verdict>]) -> Option<&[Judgement<Verdict>]> {
     let caught_up = Verdict::Send(Kind::CatchUp);
     let on_time = verdicts.split(|judgement| judgement.says == caught_up).next()?;
     on_time.iter().any(|judgement| matches!(judgement.says, Verdict::Send(_))).then_some(on_time)
 }
 
-/// Whether something is to be sent before all that was missed, as far as pauses do not change that.
+/// Whether something before everything missed is to be sent, apart from pauses.
 pub(super) fn is_on_time(entry: &Entry, findings: impl IntoIterator<Item = Judgement>) -> bool {
     let waits = |found: &Judgement| entry.catch_up == CatchUp::All && found.says == Finding::Missed;
     let first = findings.into_iter().take_while(|found| !waits(found));
@@ -174,7 +174,7 @@ pub(super) fn is_on_time(entry: &Entry, findings: impl IntoIterator<Item = Judge
     first.into_iter().any(goes)
 }
 
-/// Leaves of the judgements what they say of slots up to `until`.
+/// Limits the judgements to slots up to `until`.
 pub(super) fn cut(judgements: &mut Vec<Judgement>, until: UnixMs) {
     let whole = judgements.partition_point(|judgement| judgement.through < until);
     judgements.truncate(whole + 1);
@@ -183,12 +183,12 @@ pub(super) fn cut(judgements: &mut Vec<Judgement>, until: UnixMs) {
     }
 }
 
-/// One entry, as it is planned.
+/// One entry while it is planned.
 #[derive(Clone, Copy)]
 pub(super) struct Planned<'a> {
     pub(super) index: u32,
     pub(super) open: Open<'a>,
-    /// Slots that were dispatched and whose records are lost.
+    /// Dispatched slots whose records are lost.
     pub(super) forgotten: &'a [Run],
     pub(super) paused: &'a Paused,
     pub(super) cursor: UnixMs,
@@ -199,8 +199,8 @@ pub(super) struct Planned<'a> {
 impl Planned<'_> {
     /// Turns verdicts into items, oldest slot first, at most `max` of them.
     ///
-    /// A slot to be sent may have grown too old since it was judged; then it is skipped. One that is
-    /// not due, after all, is left for later: the clock was set back.
+    /// A slot that has become too old since it was judged is skipped. One that is not due any more is left for
+    /// later: the clock was set back.
     pub(super) fn unroll(
         &self,
         verdicts: &[Judgement<Verdict>],
@@ -286,7 +286,7 @@ impl Planned<'_> {
         }
     }
 
-    /// Adds to the run of skipped slots that ends the list, or starts one.
+    /// Extends the run of skipped slots at the end of the list, or starts one.
     fn skip(&self, slot: UnixMs, why: SkipReason, slots: u64, items: &mut Vec<Item>) {
         match items.last_mut() {
             Some(Item { entry: last, slot: newest, action: Action::Skip { reason, count } })

@@ -1,4 +1,4 @@
-//! Putting right what was settled while a clock was ahead.
+//! Repairs what was settled while a clock was ahead.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use crate::schedule::progress::{Run, dispatched_after, insert_run};
 use crate::schedule::unix_ms::UnixMs;
 
 impl Planner {
-    /// Whether some entry is settled further ahead of `now` than the grace, because the store's clock
-    /// was set back: then it needs a [`Planner::repair`].
+    /// Whether an entry is settled further ahead of `now` than the grace because the store's clock was set back.
+    /// Then [`Planner::repair`] must be called.
     #[must_use]
     pub fn needs_repair(&self, now: UnixMs) -> bool {
         (0..).take(self.tracks.len()).any(|index| self.is_ahead(index, now))
     }
 
-    /// The store's clock was set back to `now`: entries that were settled further ahead of it than the
-    /// grace go on from now. Slots that are still on time go, too, if the wrong clock skipped them. What
-    /// was dispatched ahead, as far as this planner or `history` knows, is passed over when its time
-    /// comes; what was skipped ahead is judged anew. The history is what was recorded of slots from a
-    /// grace before `now` on, in order: much of it may be another leader's.
+    /// Repairs entries after the store's clock was set back to `now`: those settled further ahead of it than the
+    /// grace continue from now. Slots that are still on time are sent, too, if the wrong clock skipped them.
+    /// Slots dispatched ahead, as far as this planner or `history` knows, are passed over when their time comes;
+    /// slots skipped ahead are judged anew. The history has what was recorded of slots from a grace before `now`
+    /// on, in order: much of it may be another leader's.
     ///
     /// The changes must be written, and everything folded, before anything is sent.
     #[must_use]
@@ -51,7 +51,7 @@ impl Planner {
             let name = Arc::clone(&self.entry(index).name);
             let newest = settled.get(&*name).copied();
             let cursor = self.settled_in_time(index, now).max(newest.unwrap_or(on_time_after));
-            let what = self.put_right(index, now, cursor);
+            let what = self.set_back(index, now, cursor);
             for run in dispatched.get(&*name).into_iter().flatten() {
                 self.pass_after(index, *run, cursor);
             }
@@ -63,9 +63,8 @@ impl Planner {
         repair
     }
 
-    /// Up to where the entry was settled before the clock was ahead: at least the slots that are no longer
-    /// on time, and those that this planner dispatched. Where it does not remember the time before, all
-    /// up to now.
+    /// How far the entry was settled before the clock was ahead: at least the slots that are no longer on time,
+    /// and those that this planner dispatched. If it does not remember the time before, everything up to now.
     fn settled_in_time(&self, index: u32, now: UnixMs) -> UnixMs {
         let known_from = self.tracks[index as usize].known_from;
         if known_from > now {
@@ -76,15 +75,15 @@ impl Planner {
         newest.unwrap_or(known_from).max(known_from).max(now - self.grace - INSTANT)
     }
 
-    /// Whether a live entry is settled further than can be at `now`.
+    /// Whether a live entry is settled further than possible at `now`.
     pub(super) fn is_ahead(&self, index: u32, now: UnixMs) -> bool {
         let track = &self.tracks[index as usize];
         track.is_live() && track.cursor > now + self.grace
     }
 
-    /// Sets the entry back to `cursor`, which is not later than `now`, and says what was wrong. Leaves the
-    /// agenda as it is.
-    pub(super) fn put_right(&mut self, index: u32, now: UnixMs, cursor: UnixMs) -> String {
+    /// Sets the entry back to `cursor`, which is not later than `now`, and says what was wrong. Does not change
+    /// the agenda.
+    pub(super) fn set_back(&mut self, index: u32, now: UnixMs, cursor: UnixMs) -> String {
         self.forget_judgements_ahead(index, now);
         let was_through = self.tracks[index as usize].cursor;
         for run in self.runs(index) {
@@ -99,7 +98,7 @@ impl Planner {
         format!("its slots up to {was_through} were settled by a clock that was ahead")
     }
 
-    /// What of the run is later than `after` is passed over.
+    /// Passes over the part of the run that is later than `after`.
     pub(super) fn pass_after(&mut self, index: u32, run: Run, after: UnixMs) {
         if run.last > after {
             let run = Run { first: run.first.max(after + INSTANT), last: run.last };
@@ -107,7 +106,7 @@ impl Planner {
         }
     }
 
-    /// The run is passed over. Where there are too many, those that are settled are forgotten first.
+    /// Passes over the run. If there are too many, settled ones are forgotten first.
     pub(super) fn pass(&mut self, index: u32, run: Run) {
         let cursor = self.tracks[index as usize].cursor;
         let passed = self.passed.entry(index).or_default();
@@ -117,8 +116,7 @@ impl Planner {
         insert_run(passed, run, MAX_PASSED);
     }
 
-    /// Drops what was judged of slots further ahead than the grace. Those that are to be sent again stay
-    /// marked.
+    /// Drops judgements of slots further ahead than the grace. Those that are to be sent again stay marked.
     fn forget_judgements_ahead(&mut self, index: u32, now: UnixMs) {
         let horizon = now + self.grace;
         let Some(judgements) = self.judgements.get_mut(&index) else { return };
@@ -144,8 +142,7 @@ impl Planner {
     }
 }
 
-/// Of each entry the newest slot up to `now` of which something was recorded: everything before it was
-/// settled.
+/// For each entry, the newest slot up to `now` with a recorded outcome: everything before it was settled.
 fn newest_slots<'a>(now: UnixMs, history: &[&'a Line]) -> HashMap<&'a str, UnixMs> {
     let mut newest = HashMap::new();
     let lines = history.iter().filter(|line| line.outcome.is_scheduled() && line.slot <= now);

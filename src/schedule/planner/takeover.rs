@@ -1,5 +1,5 @@
-//! Taking over a schedule: from what the store knows, from what this process remembers, or from an
-//! older schedule.
+//! Takes over a schedule: from what the store knows, from what this process remembers, or from an older
+//! schedule.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ended::{Counter, Former, Gap};
-use super::judge::{self, Finding, Judgement, pronounce};
+use super::judge::{self, Finding, Judgement, push_judgement};
 use super::track::{INSTANT, MAX_OLDER, Track, between, keep_after, keep_until};
 use super::{Appointment, Change, FindZone, Planner, Repaired, Takeover, of, prune};
 use crate::schedule::entry::{Entry, Schedule};
@@ -16,13 +16,13 @@ use crate::schedule::progress::{Completeness, Progress, Run, State, insert_run};
 use crate::schedule::registration::{RETIRED_FOR, Registration, RegistrationChange};
 use crate::schedule::unix_ms::UnixMs;
 
-/// So many runs of slots settled ahead are remembered of one entry.
+/// The maximum number of runs settled ahead that are remembered for one entry.
 pub(super) const MAX_PASSED: usize = 2 * MAX_OLDER;
 
-/// What is wrong with an entry that has half of its records, where one that cannot be read may be its own.
+/// What is wrong with an entry that has half of its records, if an unnamed unreadable one may be the other half.
 pub const MISSING_RECORDS: &str = "some of its records are missing";
 
-/// What a planner knows of the present registration of an entry.
+/// What a planner knows of an entry's current registration.
 #[derive(Clone, Copy)]
 struct Memory<'a> {
     planner: &'a Planner,
@@ -44,13 +44,12 @@ impl<'a> Memory<'a> {
 }
 
 impl Planner {
-    /// Takes over the schedule: compares it with what the store knows and with the memory of an
-    /// earlier tenure of this process, and says what must be written before anything is sent. Where
-    /// the store's records are missing, memory is believed: whoever gives it knows that no other
-    /// leader has written since.
+    /// Takes over the schedule: compares it with what the store knows and with the memory of an earlier tenure
+    /// of this process, and says what must be written before anything is sent. Memory is believed if the store's
+    /// records are missing: the caller only passes it if no other leader has written since.
     ///
-    /// After a reload without a fresh `state`, see [`Planner::replace`]. Queues to hold and entries in
-    /// flight are for the caller to mark again.
+    /// After a reload without a new `state`, see [`Planner::replace`]. The caller must mark held queues and
+    /// entries in flight again.
     #[must_use]
     pub fn take_over(
         schedule: Arc<Schedule>,
@@ -63,7 +62,7 @@ impl Planner {
         planner.sequence = state.sequence;
         planner.buckets = memory.map_or_else(HashMap::new, |memory| memory.buckets.clone());
         let unreadable = state.unreadable.iter().map(|(name, what)| (&**name, &**what)).collect();
-        let mut taking = Taking {
+        let mut taking = TakeoverBuilder {
             planner,
             state,
             memory,
@@ -80,12 +79,12 @@ impl Planner {
                 taking.take_entry(index, entry);
             }
         }
-        taking.leave_others(&schedule);
+        taking.retire_others(&schedule);
         taking.finish()
     }
 
-    /// Takes over an edited schedule while leading, without asking the store: `now` is the store's
-    /// clock. If that was set back, there must be a [`Planner::repair`] before.
+    /// Takes over an edited schedule while leading, without asking the store; `now` is the store's clock. If
+    /// that was set back, call [`Planner::repair`] before.
     #[must_use]
     pub fn replace(&self, schedule: Arc<Schedule>, now: UnixMs) -> Takeover {
         let mut planner = Planner::empty(Arc::clone(&schedule), self.grace);
@@ -98,7 +97,7 @@ impl Planner {
         let (mut changes, mut counter) = (Vec::new(), Counter::new());
         for (index, entry) in (0u32..).zip(&schedule.entries).filter(|(_, entry)| entry.enabled) {
             match self.remembered(entry) {
-                Some(memory) => planner.go_on(index, memory),
+                Some(memory) => planner.keep_registration(index, memory),
                 None => {
                     changes.push(planner.begin(index, self.known_progress(&entry.name), 0, now));
                     planner.retired.remove(&entry.name);
@@ -130,7 +129,7 @@ impl Planner {
         Takeover { planner, changes, ended, repaired, fold_first: false }
     }
 
-    /// What is known of a live entry of that name.
+    /// The memory of a live entry of that name.
     fn live(&self, name: &str) -> Option<Memory<'_>> {
         let (index, _) = self.find(name)?;
         self.tracks[index as usize].is_live().then_some(Memory { planner: self, index })
@@ -141,12 +140,12 @@ impl Planner {
         entries.filter(|(_, track)| track.is_live()).map(|(entry, _)| &*entry.name)
     }
 
-    /// What is known of a live entry of the same name and timing.
+    /// The memory of a live entry of the same name and timing.
     fn remembered(&self, entry: &Entry) -> Option<Memory<'_>> {
         self.live(&entry.name).filter(|old| same_timing(old.entry(), entry))
     }
 
-    /// All runs of slots that are known to be dispatched, and settled.
+    /// All runs of slots known to be dispatched and settled.
     pub(super) fn runs(&self, index: u32) -> Vec<Run> {
         let older = self.older.get(&index).into_iter().flatten().copied();
         older.chain(self.tracks[index as usize].run()).collect()
@@ -160,8 +159,8 @@ impl Planner {
         }
     }
 
-    /// Goes on with the very registration that is remembered.
-    fn go_on(&mut self, index: u32, memory: Memory<'_>) {
+    /// Continues exactly the remembered registration.
+    fn keep_registration(&mut self, index: u32, memory: Memory<'_>) {
         let Memory { planner, index: old } = memory;
         self.tracks[index as usize] = planner.tracks[old as usize];
         let judgements = planner.known_judgements(old);
@@ -197,12 +196,12 @@ impl Planner {
         Change::Begin { index, since, progress: progress.map(Box::new) }
     }
 
-    /// The registration of the entry as it is now.
+    /// The change that writes the entry's current registration.
     pub(super) fn registration(&self, index: u32, since: UnixMs) -> Change {
         Change::Begin { index, since, progress: Some(Box::new(self.progress(index))) }
     }
 
-    /// A change as the store takes it; `change` is one of this planner's.
+    /// A change of this planner in the form that the store takes.
     #[must_use]
     pub fn written(&self, change: Change) -> RegistrationChange {
         match change {
@@ -216,9 +215,8 @@ impl Planner {
         }
     }
 
-    /// The store has forgotten what this memory has of the slots after the cursor: what was dispatched
-    /// is sent again, what was skipped is passed over, and what memory does not reach is judged as by
-    /// a leader without one.
+    /// Handles slots after the cursor that the store has forgotten: dispatched ones are sent again, skipped ones
+    /// are passed over, and those before our memory are judged as by a leader without one.
     fn restore(&mut self, index: u32, memory: Memory<'_>, now: UnixMs) {
         let Memory { planner, index: old } = memory;
         let remembered = memory.track();
@@ -237,7 +235,7 @@ impl Planner {
         let mut settled = from;
         if let Some(first) = lost.first().filter(|_| all.len() > MAX_OLDER && from < all[0].first) {
             settled = first.first - INSTANT;
-            pronounce(&mut judgements, settled, Finding::Unknown);
+            push_judgement(&mut judgements, settled, Finding::Unknown);
         }
         let passed = self.passed.entry(index).or_default();
         for run in &lost {
@@ -253,7 +251,7 @@ impl Planner {
             self.judgements.insert(index, judgements);
         }
         for run in planner.passed.get(&old).into_iter().flatten() {
-            // What was dispatched ahead of its time is forgotten as well.
+            // Slots dispatched ahead of their time are forgotten as well.
             match run.last > now {
                 true => self.mark_forgotten(index, vec![*run]),
                 false => self.pass(index, *run),
@@ -282,13 +280,13 @@ impl Planner {
     }
 }
 
-/// A takeover under way.
-struct Taking<'a> {
+/// A takeover in progress.
+struct TakeoverBuilder<'a> {
     planner: Planner,
     state: &'a State,
     memory: Option<&'a Planner>,
     zones: FindZone<'a>,
-    /// What cannot be read, by entry name.
+    /// Unreadable values, by entry name.
     unreadable: HashMap<&'a str, &'a str>,
     /// How many of the store's records belong to entries of the schedule.
     found: usize,
@@ -319,7 +317,7 @@ impl<'a> Known<'a> {
     }
 }
 
-impl<'a> Taking<'a> {
+impl<'a> TakeoverBuilder<'a> {
     fn known(&self, name: &str) -> Known<'a> {
         let registration = self.state.registrations.get(name);
         Known { registration, progress: self.state.progress.get(name) }
@@ -329,9 +327,9 @@ impl<'a> Taking<'a> {
         self.state.completeness == Completeness::Whole
     }
 
-    /// What of the entry's records cannot be read. Where not everything unreadable is named, a missing record
-    /// may be one of the unnamed: half of an entry's records is not believed, and without any, the entry is
-    /// not taken to be new.
+    /// What is unreadable among the entry's records. If some unreadable values are not named, a missing record
+    /// may be one of them: then half of an entry's records is not believed, and an entry without records does
+    /// not count as new.
     fn unreadable(&self, name: &str, known: Known<'_>) -> Option<&'a str> {
         let is_whole = known.registration.is_some() && known.progress.is_some();
         let is_suspect = self.state.unreadable_count > self.state.unreadable.len() && !is_whole;
@@ -354,23 +352,23 @@ impl<'a> Taking<'a> {
         }
         let is_same = known.timing().is_some_and(|timing| timing == entry.canonical_timing());
         let forgotten = self.forgotten_edit(&entry.name, known, Some(entry));
-        // Whether it goes on, and whether that must be written.
+        // Whether the registration continues, and whether that must be written.
         let goes_on = if !self.is_whole() {
             remembered.map(|memory| {
-                self.go_on(index, memory, known);
+                self.keep_registration(index, memory, known);
                 true
             })
         } else if let Some(memory) =
             remembered.filter(|memory| self.is_exact(memory, known, is_same))
         {
-            self.go_on(index, memory, known);
+            self.keep_registration(index, memory, known);
             Some(unreadable.is_some() || !is_same || known.cursor() != memory.track().cursor)
         } else if unreadable.is_some() || forgotten.is_some() {
             None
         } else if is_same {
             Some(self.resume(index, known.cursor(), known, remembered))
         } else if let Some(memory) = remembered.filter(|memory| self.has_forgotten(memory, known)) {
-            // That the registration began is forgotten, too.
+            // The beginning of the registration is forgotten, too.
             let settled = known.progress.map_or(UnixMs::MIN, |progress| progress.through);
             let cursor = settled.max(memory.track().known_from);
             self.resume(index, cursor, known, remembered);
@@ -381,7 +379,7 @@ impl<'a> Taking<'a> {
         match goes_on {
             Some(is_new) => {
                 let since = known.registration.filter(|_| is_same).map(|known| known.since);
-                self.settle_in(index, since, is_new, remembered);
+                self.finish_entry(index, since, is_new, remembered);
             }
             None => {
                 let is_unreadable = unreadable.is_some();
@@ -406,21 +404,21 @@ impl<'a> Taking<'a> {
             && (known.timing().is_none() || is_same && is_recorded)
     }
 
-    /// Whether the store has forgotten something that was written in this memory's time.
+    /// Whether the store has forgotten something written in this memory's time.
     fn is_rolled_back(&self, memory: &Memory<'_>) -> bool {
         self.state.sequence < memory.planner.sequence
     }
 
-    /// Whether the store has forgotten that this memory's registration began. One that began later is
-    /// another leader's edit.
+    /// Whether the store has forgotten that this memory's registration began. One that began later is another
+    /// leader's edit.
     fn has_forgotten(&self, memory: &Memory<'_>, known: Known<'_>) -> bool {
         let known_from = memory.track().known_from;
         let is_later = known.registration.is_some_and(|known| known.since > known_from);
         self.is_rolled_back(memory) && !is_later
     }
 
-    /// What is remembered of the entry with another timing, where the store has forgotten the edit that began it:
-    /// another edit has ended it since.
+    /// The memory of the entry with another timing, if the store has forgotten the edit that began it: another
+    /// edit has ended it since.
     fn forgotten_edit(
         &self,
         name: &str,
@@ -436,9 +434,9 @@ impl<'a> Taking<'a> {
         (is_edited && !is_known).then_some(old)
     }
 
-    /// Goes on with what is remembered, or further where the store has later records.
-    fn go_on(&mut self, index: u32, memory: Memory<'_>, known: Known<'_>) {
-        self.planner.go_on(index, memory);
+    /// Continues with what is remembered, or further if the store has later records.
+    fn keep_registration(&mut self, index: u32, memory: Memory<'_>, known: Known<'_>) {
+        self.planner.keep_registration(index, memory);
         let horizon = self.state.now + self.planner.grace;
         let settled = known.progress.map_or(UnixMs::MIN, |progress| progress.through);
         if settled > memory.track().cursor && settled <= horizon {
@@ -448,7 +446,7 @@ impl<'a> Taking<'a> {
         self.pass_ahead(index, known);
     }
 
-    /// Goes on from what the store has, and gives whether more is passed over than the store knows.
+    /// Continues from what the store has, and returns whether more is passed over than the store knows.
     fn resume(
         &mut self,
         index: u32,
@@ -467,9 +465,9 @@ impl<'a> Taking<'a> {
         let mut is_new = false;
         match remembered {
             Some(memory) if memory.track().cursor <= cursor => {
-                planner.go_on(index, memory);
+                planner.keep_registration(index, memory);
                 if memory.track().cursor < cursor {
-                    // What others settled is not remembered, nor what was before.
+                    // Slots settled by other leaders are not remembered, nor are those before.
                     planner.older.remove(&index);
                     planner.tracks[index as usize] = track;
                 }
@@ -489,7 +487,7 @@ impl<'a> Taking<'a> {
     fn pass_ahead(&mut self, index: u32, known: Known<'_>) {
         let Some(progress) = known.progress else { return };
         let newest = progress.dispatched.map(|slot| Run { first: slot, last: slot });
-        // A cursor that is ahead is going to be set back.
+        // A cursor that is ahead is about to be set back.
         let is_ahead = self.planner.is_ahead(index, self.state.now);
         let cursor = self.planner.tracks[index as usize].cursor;
         let after = if is_ahead { UnixMs::MIN } else { cursor };
@@ -498,9 +496,9 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// Puts right what is ahead of the store's clock, takes in what is in doubt, and writes it all down
-    /// if it is new to the store.
-    fn settle_in(
+    /// Repairs what is ahead of the store's clock, adds uncertain slots, and writes everything that is new to
+    /// the store.
+    fn finish_entry(
         &mut self,
         index: u32,
         since: Option<UnixMs>,
@@ -509,14 +507,14 @@ impl<'a> Taking<'a> {
     ) {
         let now = self.state.now;
         if self.planner.is_ahead(index, now) {
-            // Of what the store has forgotten, memory has the truth, unless a later leader settled slots ahead.
+            // Memory knows what the store has forgotten, unless a later leader settled slots ahead.
             let name = &self.planner.entry(index).name;
             let through = self.known(name).progress.map_or(UnixMs::MIN, |known| known.through);
             let is_forgotten = |memory: &Memory<'_>| self.is_rolled_back(memory) && through <= now;
             let cursor = remembered
                 .filter(is_forgotten)
                 .map_or(now, |memory| memory.track().cursor.max(through).min(now));
-            let what = self.planner.put_right(index, now, cursor);
+            let what = self.planner.set_back(index, now, cursor);
             for run in remembered.into_iter().flat_map(|memory| memory.runs()) {
                 self.planner.pass_after(index, run, cursor);
             }
@@ -545,14 +543,14 @@ impl<'a> Taking<'a> {
         let progress = self.believable(&entry.name, known.progress);
         let is_same = known.timing().is_none_or(|timing| timing == entry.canonical_timing());
         let is_lost = is_unreadable || !self.is_whole();
-        // What was sent before its records were lost counts against the limit.
+        // Slots sent before their records were lost count against the limit.
         let count = progress.as_ref().map_or(0, |progress| progress.count);
         let count = if is_lost && is_same { count } else { 0 };
         let change = self.planner.begin(index, progress, count, self.state.now);
         self.changes.push(change);
     }
 
-    /// The progress as far as it is believed, of a registration that does not go on.
+    /// The believable part of the progress of a registration that does not continue.
     fn believable(&mut self, name: &Arc<str>, progress: Option<&Progress>) -> Option<Progress> {
         let now = self.state.now;
         let mut progress = match (progress.cloned(), self.memory) {
@@ -577,7 +575,7 @@ impl<'a> Taking<'a> {
         Some(progress)
     }
 
-    /// Counts what was due of a registration that does not go on.
+    /// Counts the due slots of a registration that does not continue.
     fn count_ended(
         &mut self,
         name: &Arc<str>,
@@ -592,7 +590,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// Counts what was due of a registration that the store knows, or that was lost.
+    /// Counts the due slots of a registration that the store knows, or that was lost.
     fn count_gap(
         &mut self,
         name: &Arc<str>,
@@ -649,21 +647,21 @@ impl<'a> Taking<'a> {
         self.counter.count_former(&gap, &former, reason);
     }
 
-    /// What is remembered, where the store has lost some of it.
+    /// The memory, if the store has lost some of it.
     fn believed_memory(&self) -> Option<&'a Planner> {
         let is_rolled_back = |memory: &&Planner| self.state.sequence < memory.sequence;
         self.memory.filter(|memory| !self.is_whole() || is_rolled_back(memory))
     }
 
-    /// Whether something may be known of entries that are in the schedule no more.
+    /// Whether anything may be known of entries that are no longer in the schedule.
     fn has_leftovers(&self) -> bool {
         let records = self.state.registrations.len() + self.state.progress.len();
         let is_remembered = self.believed_memory().is_some();
         self.found != records || !self.unreadable.is_empty() || is_remembered
     }
 
-    /// Retires the entries that are in the schedule no more, and forgets those that left long ago.
-    fn leave_others(&mut self, schedule: &Schedule) {
+    /// Retires entries that are no longer in the schedule, and forgets those that left long ago.
+    fn retire_others(&mut self, schedule: &Schedule) {
         // Looking up a million names takes a while.
         if !self.has_leftovers() {
             return;
@@ -677,7 +675,7 @@ impl<'a> Taking<'a> {
         if let Some(memory) = self.believed_memory() {
             names.extend(memory.live_names());
         }
-        // What cannot be the name of an entry is nobody's.
+        // A name that no entry can have is not retired.
         names.retain(|name| !enabled.contains(name) && !name.contains(char::is_control));
         names.sort_unstable();
         names.dedup();
@@ -714,7 +712,9 @@ impl<'a> Taking<'a> {
     }
 
     fn finish(self) -> Takeover {
-        let Taking { mut planner, state, changes, appointments, counter, repaired, .. } = self;
+        let TakeoverBuilder {
+            mut planner, state, changes, appointments, counter, repaired, ..
+        } = self;
         planner.agenda.add_all(appointments);
         let fold_first = state.is_ahead(planner.grace) || !repaired.is_empty();
         Takeover { planner, changes, ended: counter.ended, repaired, fold_first }
@@ -722,9 +722,9 @@ impl<'a> Taking<'a> {
 }
 
 impl Takeover {
-    /// How far each entry is settled before the changes are written, as far as `state` and `memory` know. A
-    /// new journal begins with that. Slots that end with their registration are settled only once their end
-    /// is recorded.
+    /// How far each entry is settled before the changes are written, as far as `state` and `memory` know. A new
+    /// journal begins with this. Slots that end with their registration are settled only once their end is
+    /// recorded.
     #[must_use]
     pub fn settled(&self, state: &State, memory: Option<&Planner>) -> Vec<(Arc<str>, Progress)> {
         let ended: HashSet<&str> = self.ended.iter().map(|ended| &*ended.entry).collect();

@@ -25,7 +25,7 @@ fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// So many seconds after noon.
+/// This many seconds after noon.
 fn at(seconds: u64) -> UnixMs {
     NOON + secs(seconds)
 }
@@ -53,7 +53,7 @@ fn at_noon(entries: impl IntoIterator<Item = Entry>) -> Planner {
     planner
 }
 
-/// What a store holds once this planner's changes are written.
+/// The state of a store after this planner's changes are written.
 fn state_of(planner: &Planner, now: UnixMs) -> State {
     let mut state = State { now, sequence: planner.sequence(), ..State::default() };
     state.completeness = Completeness::Whole;
@@ -71,14 +71,14 @@ fn state_of(planner: &Planner, now: UnixMs) -> State {
 }
 
 impl Takeover {
-    /// What is written.
+    /// The changes to write.
     fn written(&self) -> Vec<RegistrationChange> {
         let changes = self.changes.iter().cloned();
         changes.map(|change| self.planner.written(change)).collect()
     }
 }
 
-/// Does to a store what a leader does with a takeover.
+/// Writes a takeover to a store, as a leader does.
 fn write(takeover: &Takeover, state: &mut State) {
     for change in takeover.written() {
         let name: Box<str> = change.entry().into();
@@ -169,13 +169,13 @@ fn repaired(takeover: &Takeover) -> Vec<&str> {
     takeover.repaired.iter().map(|repaired| &*repaired.entry).collect()
 }
 
-/// Every minute, so many times.
+/// An entry of every minute with this limit.
 fn limited(name: &str, limit: u32) -> Entry {
     let guards = Guards { limit: NonZeroU32::new(limit), ..Guards::default() };
     Entry { guards, ..every(name, 60) }
 }
 
-/// On a queue of that `catch_up_rate`.
+/// The entry on a queue with this `catch_up_rate`.
 fn slowly(rate: &str, mut entry: Entry) -> Entry {
     let queue = Queue { name: "slow".into(), ..Queue::clone(&entry.message.queue) };
     let catch_up_rate = Some(rate.parse().unwrap());

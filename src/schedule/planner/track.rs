@@ -1,15 +1,14 @@
 //! How far each entry has come, and which of its slots this process knows to be dispatched.
 //!
-//! What was dispatched is remembered as runs: slots that were dispatched one right after another. Of
-//! each entry the newest run is part of its track; older ones are kept beside, for entries that have
-//! some.
+//! Dispatched slots are remembered as runs: slots dispatched one right after another. An entry's newest run is
+//! part of its track; older ones are kept separately, for entries that have any.
 
 use crate::schedule::entry::Entry;
 use crate::schedule::outcome::Outcome;
 use crate::schedule::progress::Run;
 use crate::schedule::unix_ms::UnixMs;
 
-/// So many older runs of an entry are remembered.
+/// The maximum number of older runs remembered for an entry.
 pub(super) const MAX_OLDER: usize = 32;
 /// The shortest time between two instants.
 pub(super) const INSTANT: std::time::Duration = std::time::Duration::from_millis(1);
@@ -17,16 +16,16 @@ pub(super) const INSTANT: std::time::Duration = std::time::Duration::from_millis
 /// How far one entry has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Track {
-    /// What became of slots up to here is not remembered. If the registration began in this process,
-    /// it is where it began: none of them fires.
+    /// The outcome of slots up to here is not remembered. If the registration began in this process, this is
+    /// where it began: none of them fires.
     pub(super) known_from: UnixMs,
     /// Every slot up to here is settled. `MAX`: the entry is not live.
     pub(super) cursor: UnixMs,
-    /// The newest slot that was dispatched, whatever its registration; `MIN`: none is known.
+    /// The newest dispatched slot of any registration; `MIN`: none is known.
     dispatched: UnixMs,
-    /// How long before that the first slot of its run was: 49 days at most.
+    /// How long before `dispatched` its run's first slot was: at most 49 days.
     run_ms: u32,
-    /// What became of the newest settled slot.
+    /// The outcome of the newest settled slot.
     pub(super) outcome: Option<Outcome>,
 }
 
@@ -42,7 +41,7 @@ impl Track {
         outcome: None,
     };
 
-    /// Settled up to there; nothing is remembered of slots before.
+    /// A track settled up to `cursor`, with nothing remembered before it.
     pub(super) fn from(cursor: UnixMs) -> Track {
         Track { known_from: cursor, cursor, ..Track::NOT_LIVE }
     }
@@ -51,7 +50,7 @@ impl Track {
         self.cursor != UnixMs::MAX
     }
 
-    /// The newest slot that was dispatched.
+    /// The newest dispatched slot.
     pub(super) fn dispatched(&self) -> Option<UnixMs> {
         (self.dispatched != UnixMs::MIN).then_some(self.dispatched)
     }
@@ -69,14 +68,14 @@ impl Track {
         self.run_ms = u32::try_from(length_ms).unwrap_or(u32::MAX);
     }
 
-    /// Of the last run only the newest slot is known, if it is settled.
+    /// Sets the newest slot of the last run, if it is settled; the rest of the run is not known.
     pub(super) fn set_dispatched(&mut self, newest: Option<UnixMs>) {
         let settled = newest.filter(|slot| *slot <= self.cursor);
         self.set_run(settled.map(|slot| Run { first: slot, last: slot }));
     }
 
-    /// A slot later than the cursor was dispatched; `first` is the first slot after the cursor. Gives
-    /// the run that it does not prolong.
+    /// Notes that a slot later than the cursor was dispatched; `first` is the first slot after the cursor.
+    /// Returns the previous run if this slot does not extend it.
     pub(super) fn dispatch(&mut self, slot: UnixMs, first: Option<UnixMs>) -> Option<Run> {
         let run = self.run();
         let prolonged = run.filter(|run| run.last == self.cursor && first == Some(slot));
@@ -86,7 +85,7 @@ impl Track {
     }
 }
 
-/// Adds a run later than all others; the oldest is forgotten when there are too many.
+/// Adds a run later than all others; the oldest is forgotten if there are too many.
 pub(super) fn remember(older: &mut Vec<Run>, run: Run) {
     if older.len() >= MAX_OLDER {
         older.remove(0);
@@ -94,7 +93,7 @@ pub(super) fn remember(older: &mut Vec<Run>, run: Run) {
     older.push(run);
 }
 
-/// Leaves of the runs what is not later than `until`.
+/// Cuts the runs off after `until`.
 pub(super) fn keep_until(runs: &mut Vec<Run>, until: UnixMs) {
     runs.retain_mut(|run| {
         run.last = run.last.min(until);
@@ -102,7 +101,7 @@ pub(super) fn keep_until(runs: &mut Vec<Run>, until: UnixMs) {
     });
 }
 
-/// Leaves of the runs what is later than `after`.
+/// Cuts the runs off up to `after`.
 pub(super) fn keep_after(runs: &mut Vec<Run>, after: UnixMs) {
     runs.retain_mut(|run| {
         run.first = run.first.max(after + INSTANT);
@@ -110,13 +109,13 @@ pub(super) fn keep_after(runs: &mut Vec<Run>, after: UnixMs) {
     });
 }
 
-/// What lies between two instants, both not included.
+/// The run between two instants, both excluded.
 pub(super) fn between(after: UnixMs, before: UnixMs) -> Option<Run> {
     let run = Run { first: after + INSTANT, last: before - INSTANT };
     (run.first <= run.last).then_some(run)
 }
 
-/// An entry without the slots that are passed over, which are in order.
+/// An entry without the slots that are passed over, which are sorted.
 #[derive(Clone, Copy)]
 pub(super) struct Open<'a> {
     pub(super) entry: &'a Entry,
@@ -152,7 +151,7 @@ impl Open<'_> {
         Some(slot)
     }
 
-    /// How many slots are later than `after` and not later than `until`, counted up to `cap`.
+    /// The number of slots later than `after` and not later than `until`, counted up to `cap`.
     pub(super) fn count(&self, after: UnixMs, until: UnixMs, cap: u64) -> u64 {
         let (mut count, mut after) = (0, after);
         for run in self.passed.iter().filter(|run| run.first <= until) {

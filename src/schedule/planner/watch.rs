@@ -1,8 +1,8 @@
-//! Which slots are on time, and where an entry is planned for that reason.
+//! Which slots are on time, and where an entry is planned because of that.
 //!
-//! A slot is on time or missed when it is first looked at, however long it then waits for its turn. Nothing
-//! has to be noted for that: every plan looks at all that is due. So whatever came due while one plan followed
-//! another was on time.
+//! A slot is on time or missed when it is first looked at, however long it then waits for its turn. This needs
+//! no notes: every plan looks at everything that is due. So whatever came due while one plan followed another
+//! was on time.
 
 use std::time::Duration;
 
@@ -28,14 +28,14 @@ impl Watch {
         self.until
     }
 
-    /// What was due before is missed.
+    /// Slots due before this instant are missed.
     fn on_time_from(self, grace: Duration) -> UnixMs {
         self.since - grace
     }
 }
 
 impl Planner {
-    /// Looks at all that is due.
+    /// Notes a look at everything that is due.
     pub(super) fn look(&mut self, now: UnixMs) {
         let Watch { mut since, until } = self.watch;
         if now > until + self.grace {
@@ -50,7 +50,7 @@ impl Planner {
         }
     }
 
-    /// What was on time when it was last looked at stays so.
+    /// Keeps what was on time at the last look.
     fn keep_judgements(&mut self) {
         let until = self.watch.until;
         let due = self.agenda.iter().take_while(|(due, _)| *due <= until).map(|(_, index)| *index);
@@ -63,14 +63,14 @@ impl Planner {
         }
     }
 
-    /// Entries with slots that are open, but not on the agenda.
+    /// Entries with open slots that are not on the agenda.
     pub(super) fn off_agenda(&self) -> impl Iterator<Item = u32> {
         let held = self.held.values().flatten().map(|(_, index)| *index);
         let missed = self.backlog.turns(|_| true);
         held.chain(missed).chain(self.in_flight.keys().copied())
     }
 
-    /// What is known of open slots that are on time, and of those before them.
+    /// Known judgements of open slots that are on time, and of those before them.
     pub(super) fn known_judgements(&self, index: u32) -> Vec<Judgement> {
         let mut findings = Vec::new();
         self.find_due(index, self.watch.until, &mut findings);
@@ -80,7 +80,7 @@ impl Planner {
         }
     }
 
-    /// Parts entries with missed slots from the others.
+    /// Separates entries with missed slots from the others.
     fn part_missed(&mut self) {
         let on_time: Appointment = (self.watch.on_time_from(self.grace), 0);
         let missed = self.agenda.range(..on_time).map(|(_, index)| *index);
@@ -91,7 +91,7 @@ impl Planner {
         }
     }
 
-    /// Judges what is due and open. Gives what keeps it from going.
+    /// Judges what is due and open. Returns the pauses that stop some of it.
     pub(super) fn judge(&self, index: u32, now: UnixMs, judged: &mut Judged) -> Paused {
         let (entry, cursor) = (self.entry(index), self.tracks[index as usize].cursor);
         let paused = self.pauses.paused(entry, cursor, now - self.store_behind, now);
@@ -102,7 +102,7 @@ impl Planner {
         paused
     }
 
-    /// Finds what is due and open on time or missed.
+    /// Finds out whether open due slots are on time or missed.
     fn find_due(&self, index: u32, now: UnixMs, findings: &mut Vec<Judgement>) {
         findings.clear();
         findings.extend(self.judged_before(index, || self.next_slot(index)));
@@ -110,7 +110,7 @@ impl Planner {
         judge::find_due(entry, cursor, findings, now, self.watch.on_time_from(self.grace));
     }
 
-    /// What was judged before of the first open slot and of later ones.
+    /// Earlier judgements of the first open slot and of later ones.
     fn judged_before(
         &self,
         index: u32,
@@ -122,13 +122,13 @@ impl Planner {
         judged.iter().filter(is_open).copied()
     }
 
-    /// The entry is planned from now on, if it has a slot that is open and nothing on its way.
+    /// Puts the entry on the agenda or in the backlog, if it has an open slot and nothing in flight.
     pub(super) fn put_on_agenda(&mut self, index: u32) {
         let appointment = self.appoint(index);
         self.agenda.extend(appointment);
     }
 
-    /// The same, but for the agenda: gives what is to be put on it.
+    /// The same, except that an appointment is returned rather than put on the agenda.
     pub(super) fn appoint(&mut self, index: u32) -> Option<Appointment> {
         if self.in_flight.contains_key(&index) {
             return None;
@@ -145,10 +145,10 @@ impl Planner {
         None
     }
 
-    /// The entry has missed slots.
+    /// Puts an entry with missed slots in the backlog.
     pub(super) fn put_in_backlog(&mut self, index: u32) {
         let entry = &self.schedule.entries[index as usize];
-        // Those that skip what they missed do not wait for their turn with the others.
+        // Entries that skip what they missed do not wait for a turn.
         let due = match entry.catch_up {
             CatchUp::All => None,
             CatchUp::Latest | CatchUp::None => self.first_on_time(index),
@@ -157,7 +157,7 @@ impl Planner {
         self.backlog.push(&entry.message.queue.name, index, due);
     }
 
-    /// The entry is not planned any more. Comes before its cursor moves. Gives when it was due on the agenda.
+    /// Takes the entry off agenda and backlog, before its cursor moves. Returns when it was due on the agenda.
     pub(super) fn take_off_agenda(&mut self, index: u32) -> Option<UnixMs> {
         if self.in_flight.contains_key(&index) {
             return None;

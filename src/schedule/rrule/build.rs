@@ -1,8 +1,8 @@
-//! What the parts of a rule mean together.
+//! Combines the parts of a rule.
 
 use super::days::Days;
 use super::error::{Allowed, Problem, RruleError};
-use super::next::MAX_LOOKS;
+use super::next::MAX_STEPS;
 use super::parse::{self, Part, Written};
 use super::periods::{DAY_S, END_S, Freq, Periods};
 use super::times::{Times, clock};
@@ -16,23 +16,24 @@ const MONDAY: u32 = 1;
 const NUMBER: Allowed = Allowed::from(1, MAX_NUMBER);
 
 impl Rrule {
-    /// Reads the lines of a recurrence, or the `FREQ=…` of a rule alone. `zone` is the entry's;
-    /// what its clock shows at `start` stands in for a DTSTART that the text does not have.
+    /// Reads the lines of a recurrence, or the `FREQ=…` of a rule alone. `zone` is the entry's; what its clock
+    /// shows at `start` replaces a missing DTSTART.
     ///
     /// # Errors
-    /// When any part of the text is not wholly understood, contradicts another or the zone, and when
-    /// the rule never comes.
+    ///
+    /// When any part of the text is not wholly understood, contradicts another or the zone, and when the rule
+    /// never comes.
     pub fn parse(text: &str, zone: &Zone, start: Option<UnixMs>) -> Result<Parsed, RruleError> {
         let written = parse::read(text, zone)?;
         let freq = freq(&written)?;
         refuse_strays(&written, freq)?;
-        // Without it INTERVAL and COUNT would mean nothing.
+        // Without a start, INTERVAL and COUNT would have no meaning.
         let start = written.start.or_else(|| start.map(|start| zone.reading_at(start)));
         let start = start.ok_or_else(|| Problem::NoStart.at(written.rule))?;
         let mut rrule = Box::new(rule(&written, freq, start)?);
         rrule.end(&written, zone)?;
         let warnings = rrule.except(&written);
-        // A rule that is empty is a slip, even if there is an RDATE.
+        // A rule without slots is a mistake, even with an RDATE.
         if rrule.chosen_from(start).is_none() || rrule.next(zone, UnixMs::MIN).is_none() {
             return Err(Problem::NeverComes.at(written.rule));
         }
@@ -52,7 +53,7 @@ fn freq(written: &Written<'_>) -> Result<Freq, RruleError> {
     })
 }
 
-/// Parts to which RFC 5545 (section 3.3.10, the table of BYxxx) gives no meaning.
+/// Refuses parts that RFC 5545 (section 3.3.10, the table of BYxxx) does not define for the frequency.
 fn refuse_strays(written: &Written<'_>, freq: Freq) -> Result<(), RruleError> {
     let day_parts_within = |freq: Freq| matches!(freq, Freq::Daily | Freq::Weekly | Freq::Monthly);
     let strays = [
@@ -60,10 +61,10 @@ fn refuse_strays(written: &Written<'_>, freq: Freq) -> Result<(), RruleError> {
         ("BYYEARDAY", day_parts_within(freq), "write YEARLY, or BYMONTH and BYMONTHDAY"),
         ("BYMONTHDAY", freq == Freq::Weekly, "write DAILY or MONTHLY, with BYDAY for the weekday"),
     ];
-    for (part, stray, advice) in strays {
+    for (part, stray, hint) in strays {
         if stray && let Some(part) = written.part(part) {
             let (part, whole) = (part.name, part.whole);
-            return Err(Problem::NotWithFreq { part, freq: freq.name(), advice }.at(whole));
+            return Err(Problem::NotWithFreq { part, freq: freq.name(), hint }.at(whole));
         }
     }
     if let (Some(count), Some(_)) = (written.part("COUNT"), written.part("UNTIL")) {
@@ -88,7 +89,7 @@ fn rule(written: &Written<'_>, freq: Freq, start: i64) -> Result<Rrule, RruleErr
     let week_start = week_start(written)?;
     let days = days(written, freq, start, week_start)?;
     let times = times(written, freq, start)?;
-    // Where weeks begin does not matter to most rules.
+    // Most rules do not depend on where weeks begin.
     let cuts_weeks = freq == Freq::Weekly && (interval > 1 || !positions.is_empty());
     let week_start = if cuts_weeks { week_start } else { MONDAY };
     Ok(Rrule {
@@ -105,7 +106,7 @@ fn rule(written: &Written<'_>, freq: Freq, start: i64) -> Result<Rrule, RruleErr
     })
 }
 
-/// The numbers of a part, in order and each once.
+/// The numbers of a part, sorted and without duplicates.
 fn list(
     written: &Written<'_>,
     name: &str,
@@ -114,7 +115,7 @@ fn list(
     written.part(name).map(|part| parse::numbers(part.value, allowed)).transpose()
 }
 
-/// The numbers of a part as bits; those with a minus sign as bits of a second mask.
+/// The numbers of a part as bits; negative ones as bits of a second mask.
 fn masks(
     written: &Written<'_>,
     name: &str,
@@ -147,7 +148,7 @@ fn days(
     let open = month_days.is_none() && year_days.is_none() && weeks.is_none() && weekdays.is_none();
     let day = start.div_euclid(DAY_S);
     let date = date_of(day);
-    // What the rule leaves open comes from DTSTART.
+    // What the rule leaves open is taken from DTSTART.
     let months = match months {
         Some((months, _)) => months as u16,
         None if open && freq == Freq::Yearly => 1 << date.month,
@@ -206,7 +207,7 @@ fn weekdays(
 
 fn times(written: &Written<'_>, freq: Freq, start: i64) -> Result<Times, RruleError> {
     let [hour, minute, second] = clock(start.rem_euclid(DAY_S));
-    // What a period is shorter than comes from DTSTART; what it is as long as, from the period.
+    // Units below the period are taken from DTSTART; those above come from the period.
     let open = |from: Freq, value: u32, all: u64| if freq >= from { all } else { 1 << value };
     let mask = |name: &str, greatest: u32| {
         Ok(masks(written, name, Allowed::from(0, greatest))?.map(|(mask, _)| mask))
@@ -240,8 +241,8 @@ impl Rrule {
         Ok(())
     }
 
-    /// The last of the first `count` readings; the end of time when there are fewer, `None` when it
-    /// takes too long to count them.
+    /// The last of the first `count` readings; the end of time if there are fewer, `None` if counting takes too
+    /// long.
     fn last_of(&self, count: u32) -> Option<i64> {
         let Some(mut reading) = self.chosen_from(self.start) else { return Some(END_S) };
         let mut left = i64::from(count) - 1;
@@ -252,23 +253,22 @@ impl Rrule {
         if reading >= END_S {
             return Some(END_S);
         }
-        let mut all_looks = 0;
+        let mut all_steps = 0;
         for _ in 0..left {
-            let mut looks = MAX_LOOKS;
-            let Some(next) = self.chosen_within(reading + 1, &mut looks) else {
+            let mut steps_left = MAX_STEPS;
+            let Some(next) = self.chosen_within(reading + 1, &mut steps_left) else {
                 return Some(END_S);
             };
             reading = next;
-            all_looks += MAX_LOOKS - looks;
-            if all_looks > MAX_COUNTED {
+            all_steps += MAX_STEPS - steps_left;
+            if all_steps > MAX_COUNTED {
                 return None;
             }
         }
         Some(reading)
     }
 
-    /// The seconds from one period that counts to the next and how many readings each has, if all
-    /// are alike.
+    /// The seconds from one counted period to the next and the number of readings in each, if all are alike.
     fn alike(&self) -> Option<(i64, i64)> {
         let (freq, Times { hours, minutes, seconds }) = (self.periods.freq(), self.times);
         let all_days = self.days.only_weekdays()
@@ -295,7 +295,7 @@ impl Rrule {
             if ruled || added(reading) {
                 excluded.push(reading);
             } else if reading != self.start {
-                // To the RFC, DTSTART is always a slot, which an EXDATE takes back.
+                // In the RFC, DTSTART is always a slot, which an EXDATE removes.
                 warnings.push(RruleWarning { date: date.token.quoted(), span: date.token.span() });
             }
         }

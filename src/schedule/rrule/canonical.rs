@@ -1,4 +1,4 @@
-//! The canonical form of a rule, and how it is read back.
+//! Writes and reads the canonical form of a rule.
 
 use super::days::Days;
 use super::error::FIRST_YEAR;
@@ -11,8 +11,8 @@ use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::zone::Zone;
 
 impl Rrule {
-    /// What decides the slots, in one form for all ways of writing them: masks in hexadecimal, lists
-    /// in order, readings in seconds, COUNT as the last reading that it allows.
+    /// The rule in canonical form, the same for all ways of writing it: masks in hexadecimal, sorted lists,
+    /// readings in seconds, COUNT as the last reading that it allows.
     pub(in crate::schedule) fn canonical(&self) -> String {
         let Rrule { start, days, times, .. } = self;
         let (freq, interval) = (self.periods.freq().name(), self.periods.interval());
@@ -73,7 +73,7 @@ impl Rrule {
             excluded,
             added,
         };
-        // As for one that is written in a schedule.
+        // The same check as for a rule in a schedule.
         let comes =
             rrule.chosen_from(start).is_some() && rrule.next(&Zone::utc(), UnixMs::MIN).is_some();
         comes.then_some(rrule)
@@ -117,13 +117,13 @@ fn signed(text: &str, greatest: u16) -> Option<i16> {
     text.parse().ok().filter(|number: &i16| (1..=greatest).contains(&number.unsigned_abs()))
 }
 
-/// Seconds on the wall, in the years that a rule can begin in.
+/// Reads wall seconds, within the years that a rule can begin in.
 fn reading(text: &str) -> Option<i64> {
     let first = day_of(Date { year: FIRST_YEAR, month: 1, day: 1 }) * DAY_S;
     text.parse().ok().filter(|reading| (first..END_S).contains(reading))
 }
 
-/// The items with commas in between.
+/// The items separated by commas.
 fn join<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
     items.iter().map(text).collect::<Vec<_>>().join(",")
 }

@@ -1,10 +1,10 @@
-//! Days that match: what BYMONTH, BYWEEKNO, BYYEARDAY, BYMONTHDAY and BYDAY say together.
+//! Matching days: BYMONTH, BYWEEKNO, BYYEARDAY, BYMONTHDAY and BYDAY combined.
 //!
 //! Days are found by month, as a mask of bits 1 to 31.
 
 use crate::schedule::calendar::{Date, date_of, day_of, days_up_to, month_length, weekday_of};
 
-/// The days of a rule. A day matches when every field has it.
+/// The days of a rule. A day matches if every field has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Days {
     /// Bits 1 to 12.
@@ -15,8 +15,8 @@ pub(super) struct Days {
     pub(super) month_days_back: u32,
     /// Bits 0 (Sunday) to 6.
     pub(super) weekdays: u8,
-    /// A number and a weekday: the first of `1`, the last of `-1` in the month, or in the year. A day
-    /// that is one of these need not be in `weekdays`.
+    /// A number and a weekday: the first for `1`, the last for `-1` in the month, or in the year. Such a day
+    /// need not be in `weekdays`.
     pub(super) numbered: Box<[(i8, u8)]>,
     /// Whether `numbered` counts from the ends of the year.
     pub(super) numbered_in_year: bool,
@@ -26,7 +26,7 @@ pub(super) struct Days {
     pub(super) weeks: u64,
     /// Counted from the end of the year, bits 1 (the last week) to 53.
     pub(super) weeks_back: u64,
-    /// First day of a week, 0 (Sunday) to 6.
+    /// The first day of a week, 0 (Sunday) to 6.
     pub(super) week_start: u32,
 }
 
@@ -35,7 +35,7 @@ impl Days {
     pub(super) const ALL_MONTH_DAYS: u32 = !1;
     pub(super) const ALL_WEEKDAYS: u8 = 0x7f;
 
-    /// Whether every day matches that has one of the weekdays.
+    /// Whether only weekdays restrict the days.
     pub(super) fn only_weekdays(&self) -> bool {
         self.months == Days::ALL_MONTHS
             && self.month_days == Days::ALL_MONTH_DAYS
@@ -115,8 +115,8 @@ impl Days {
 
     /// Whether the week that begins on day `week` matches.
     ///
-    /// Week 1 of a year is the first with four of its days in it (ISO 8601, for any first day of a
-    /// week): a week belongs to the year of its fourth day.
+    /// Week 1 of a year is the first with four of its days in it (ISO 8601, for any first day of a week): a week
+    /// belongs to the year of its fourth day.
     fn has_week(&self, week: i64) -> bool {
         let fourth = week + 3;
         let year = date_of(fourth).year;
@@ -126,7 +126,7 @@ impl Days {
     }
 }
 
-/// How many days a weekday is after another.
+/// The number of days from one weekday to another.
 fn days_between(earlier: u32, later: u32) -> i64 {
     i64::from((later + 7 - earlier) % 7)
 }
@@ -135,7 +135,7 @@ fn new_year(year: u32) -> i64 {
     day_of(Date { year, month: 1, day: 1 })
 }
 
-/// The bit of a day of the month, none for days outside.
+/// The bit of a day of the month; none for days outside.
 fn bit(day: i64) -> u32 {
     u32::try_from(day).ok().filter(|day| (1..=31).contains(day)).map_or(0, |day| 1 << day)
 }

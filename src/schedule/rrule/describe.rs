@@ -1,4 +1,4 @@
-//! A recurrence in plain English, from what it matches rather than from how it was written.
+//! Describes a recurrence in plain English, by what it matches rather than how it was written.
 
 use super::Rrule;
 use super::days::Days;
@@ -8,13 +8,13 @@ use crate::schedule::calendar::date_of;
 use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::words::{and, list, months_in_words, ordinal, values, weekdays_in_words};
 
-/// More times a day than this are told by hour, minute and second.
-const MOST_TIMES: u32 = 6;
-/// More dates than this are counted.
-const MOST_DATES: usize = 3;
+/// The maximum number of times a day that are listed; more are described by hour, minute and second.
+const MAX_TIMES: u32 = 6;
+/// The maximum number of dates that are listed; more are counted.
+const MAX_LISTED_DATES: usize = 3;
 
 impl Rrule {
-    /// In plain English: `every month on the last Friday at 09:00, from 2026-01-01, 10 times`.
+    /// Describes it in plain English: `every month on the last Friday at 09:00, from 2026-01-01, 10 times`.
     #[must_use]
     pub fn describe(&self) -> String {
         let mut days = self.days_in_words().into_iter();
@@ -50,7 +50,7 @@ impl Rrule {
         }
     }
 
-    /// `the 1st and 15th`, `Monday to Friday`: all of these must hold.
+    /// `the 1st and 15th`, `Monday to Friday`: all of these must match.
     fn days_in_words(&self) -> Vec<String> {
         let days = &self.days;
         let forth = list(&values(days.month_days.into()), |day| ordinal(*day));
@@ -69,7 +69,7 @@ impl Rrule {
         clauses.into_iter().flatten().collect()
     }
 
-    /// Months and weeks of the year, with a blank before each.
+    /// Months and weeks of the year, with a space before each.
     fn months_in_words(&self) -> String {
         let days = &self.days;
         let by_date = days.month_days != Days::ALL_MONTH_DAYS;
@@ -87,11 +87,11 @@ impl Rrule {
         if weeks.is_empty() { months } else { format!("{months} in {weeks}") }
     }
 
-    /// With a blank before it, if there is anything to say.
+    /// Times of day with a space in front, if there is anything to say.
     fn times_in_words(&self) -> String {
         let (freq, times) = (self.periods.freq(), self.times);
         let within_days = freq > Freq::Daily;
-        if !within_days && times.count() <= MOST_TIMES {
+        if !within_days && times.count() <= MAX_TIMES {
             let at = (0..times.count()).map(|index| time_in_words(times.nth(index)));
             return format!(" at {}", and(&at.collect::<Vec<_>>()));
         }
@@ -111,7 +111,7 @@ impl Rrule {
     }
 
     fn start_in_words(&self) -> String {
-        // The time of day is told already, unless periods are shorter than a day.
+        // The time of day is already described, unless periods are shorter than a day.
         let whole_days = self.periods.freq() <= Freq::Daily;
         if whole_days { date_in_words(self.start) } else { reading_in_words(self.start) }
     }
@@ -166,7 +166,7 @@ fn list_of_places(places: &[i16]) -> String {
 fn dates_in_words(what: &str, dates: &[i64]) -> Option<String> {
     match dates {
         [] => None,
-        few if few.len() <= MOST_DATES => {
+        few if few.len() <= MAX_LISTED_DATES => {
             let few: Vec<String> = few.iter().map(|reading| reading_in_words(*reading)).collect();
             Some(format!("{what} {}", and(&few)))
         }

@@ -1,4 +1,4 @@
-//! What is wrong with a recurrence, where, and what to write instead.
+//! Errors of recurrences: what is wrong, where, and what to write instead.
 
 use std::ops::Range;
 
@@ -13,11 +13,11 @@ use crate::schedule::token::Token;
 pub struct RruleError {
     /// What is wrong.
     pub problem: Problem,
-    /// Where it stands in the text, in bytes.
+    /// Its position in the text, in bytes.
     pub span: Range<usize>,
 }
 
-/// What can be wrong with a recurrence. Texts in it are as written, shortened.
+/// What is wrong with a recurrence. Texts in it are as written, shortened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each says it in its message")]
 pub enum Problem {
@@ -33,11 +33,11 @@ pub enum Problem {
     NoStart,
     #[error("the rule has no FREQ; write `FREQ=DAILY`, or another of {FREQS}")]
     NoFreq,
-    #[error("`{name}` is not known here; {}", advice(.near, "write DTSTART, RRULE, EXDATE or RDATE"))]
+    #[error("`{name}` is not known here; {}", hint(.near, "write DTSTART, RRULE, EXDATE or RDATE"))]
     UnknownProperty { name: Box<str>, near: Option<String> },
     #[error("`{0}` says nothing here; write TZID=… or VALUE=DATE-TIME, or leave it out")]
     UnknownParameter(Box<str>),
-    #[error("`{name}` is not a part of a rule; {}", advice(.near, "write NAME=value with a name of RFC 5545"))]
+    #[error("`{name}` is not a part of a rule; {}", hint(.near, "write NAME=value with a name of RFC 5545"))]
     UnknownPart { name: Box<str>, near: Option<String> },
     #[error("BYEASTER is not part of RFC 5545; write the dates as RDATE")]
     Easter,
@@ -45,9 +45,9 @@ pub enum Problem {
     Twice(&'static str),
     #[error("`{0}` has no value; write one, or leave the part out")]
     NoValue(Box<str>),
-    #[error("`{token}` is not a frequency; {}", advice(.near, &format!("write one of {FREQS}")))]
+    #[error("`{token}` is not a frequency; {}", hint(.near, &format!("write one of {FREQS}")))]
     UnknownFreq { token: Box<str>, near: Option<String> },
-    #[error("`{token}` is not a weekday; {}", advice(.near, "write MO, TU, WE, TH, FR, SA or SU"))]
+    #[error("`{token}` is not a weekday; {}", hint(.near, "write MO, TU, WE, TH, FR, SA or SU"))]
     UnknownWeekday { token: Box<str>, near: Option<String> },
     #[error("`{0}` is not a number; write {1}")]
     NotANumber(Box<str>, Allowed),
@@ -75,8 +75,8 @@ pub enum Problem {
     TwoZones(Box<str>),
     #[error("more than {MAX_DATES} dates; write a rule that needs fewer")]
     TooManyDates,
-    #[error("{part} does not go with FREQ={freq}; {advice}")]
-    NotWithFreq { part: &'static str, freq: &'static str, advice: &'static str },
+    #[error("{part} does not go with FREQ={freq}; {hint}")]
+    NotWithFreq { part: &'static str, freq: &'static str, hint: &'static str },
     #[error(
         "`{0}` counts weekdays; write it with FREQ=MONTHLY, or with FREQ=YEARLY without BYWEEKNO"
     )]
@@ -95,12 +95,12 @@ pub enum Problem {
     NeverComes,
 }
 
-/// The numbers that a part takes.
+/// The numbers that a part allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed {
     pub(super) least: u32,
     pub(super) greatest: u32,
-    /// Also with a sign.
+    /// Whether a sign is allowed.
     pub(super) signed: bool,
 }
 
@@ -109,7 +109,7 @@ impl Allowed {
         Allowed { least, greatest, signed: false }
     }
 
-    /// From 1, or from the end.
+    /// From 1, or counted from the end.
     pub(super) const fn signed(greatest: u32) -> Allowed {
         Allowed { least: 1, greatest, signed: true }
     }
@@ -124,10 +124,11 @@ impl std::fmt::Display for Allowed {
 }
 
 pub(super) const FREQS: &str = "YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY, MINUTELY, SECONDLY";
-/// Dates before it are in nobody's schedule; the calendar's arithmetic begins not long before.
+/// The first year allowed: schedules need no earlier dates, and the calendar's arithmetic begins not long
+/// before.
 pub(super) const FIRST_YEAR: u32 = 1600;
 
-fn advice(near: &Option<String>, otherwise: &str) -> String {
+fn hint(near: &Option<String>, otherwise: &str) -> String {
     match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => otherwise.to_owned(),
@@ -141,12 +142,12 @@ impl Problem {
 }
 
 impl Token<'_> {
-    /// As messages quote it.
+    /// The text as quoted in messages.
     pub(super) fn quoted(self) -> Box<str> {
-        const LONGEST: usize = 40;
+        const MAX_QUOTED_CHARS: usize = 40;
         let mut quoted: String =
-            self.text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-        if self.text.chars().nth(LONGEST).is_some() {
+            self.text.chars().take(MAX_QUOTED_CHARS).flat_map(char::escape_debug).collect();
+        if self.text.chars().nth(MAX_QUOTED_CHARS).is_some() {
             quoted.push('…');
         }
         quoted.into()

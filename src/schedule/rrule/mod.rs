@@ -1,12 +1,12 @@
 //! Recurrence rules of RFC 5545 (iCalendar): `DTSTART`, `RRULE`, `EXDATE` and `RDATE`.
 //!
-//! A rule is a set of readings of the zone's wall clock. Each fires once, at the first instant at
-//! which the clock shows it or a later one: the rule of clock changes for fixed cron expressions, in
-//! `wall`. COUNT and EXDATE count and drop readings, whatever the clock does with them.
+//! A rule is a set of readings of the zone's wall clock. Each fires once, at the first instant at which the
+//! clock shows it or a later one: the rule for clock changes of fixed cron expressions, in `wall`. COUNT and
+//! EXDATE count and drop readings, whatever the clock does with them.
 //!
-//! The text is taken as `dateutil` takes it, if RFC 5545 gives it a meaning (`parse`, `build`); what
-//! is not wholly understood is refused, with the place and what to write instead (`error`). Where
-//! the two differ or are silent:
+//! The text is read as `dateutil` reads it, if RFC 5545 defines it (`parse`, `build`); what is not wholly
+//! understood is refused, with its position and what to write instead (`error`). Where the two differ or are
+//! silent:
 //!
 //! - DTSTART is a slot only when the rule has it (as in `dateutil`); a date alone is its midnight.
 //! - What the rule leaves open comes from DTSTART: month, day and time of day. `BYWEEKNO` alone means
@@ -43,13 +43,13 @@ use days::Days;
 use periods::Periods;
 use times::Times;
 
-/// Bytes of a whole text.
+/// The maximum length of the whole text in bytes.
 pub const MAX_TEXT: usize = 16 * 1024;
-/// Dates in all EXDATEs together, and in all RDATEs.
+/// The maximum number of dates in all EXDATEs together, and in all RDATEs.
 pub const MAX_DATES: usize = 500;
 /// The greatest INTERVAL and COUNT: 31 years of seconds.
 pub const MAX_NUMBER: u32 = 1_000_000_000;
-/// Periods and months that are looked at to find where COUNT ends a rule whose periods differ, so
+/// The maximum number of periods and months examined to find where COUNT ends a rule whose periods differ, so
 /// that its readings must be counted one by one.
 pub const MAX_COUNTED: u32 = 20_000;
 
@@ -61,30 +61,30 @@ pub struct Rrule {
     periods: Periods,
     days: Days,
     times: Times,
-    /// BYSETPOS: places in each period's readings, 1 the first and -1 the last; empty: all.
+    /// BYSETPOS: positions in each period's readings, 1 the first and -1 the last; empty: all.
     positions: Box<[i16]>,
-    /// No later reading matches; the end of year 9999 when there is no such end.
+    /// No later reading matches; the end of year 9999 if there is no end.
     last: i64,
-    /// No later slot comes; [`UnixMs::MAX`] when there is no such end.
+    /// No later slot comes; [`UnixMs::MAX`] if there is no end.
     until: UnixMs,
-    /// COUNT as it was written: `last` says what it means.
+    /// COUNT as written; `last` is what it amounts to.
     count: Option<u32>,
-    /// EXDATE, in order.
+    /// EXDATE, sorted.
     excluded: Box<[i64]>,
-    /// RDATE, in order, without those that are excluded.
+    /// RDATE, sorted, without excluded ones.
     added: Box<[i64]>,
 }
 
-/// A parsed rule and what its author should know.
+/// A parsed rule and its warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// The rule, boxed as `Timing` keeps it.
     pub rrule: Box<Rrule>,
-    /// Not errors, but `check` shows them; empty most of the time.
+    /// Shown by `check`; usually empty.
     pub warnings: Vec<RruleWarning>,
 }
 
-/// What an author should know about a rule that is accepted.
+/// A warning about a rule that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the rule has no `{date}` that could be left out; write date and time as the rule has them"
@@ -92,12 +92,12 @@ pub struct Parsed {
 pub struct RruleWarning {
     /// An EXDATE as written.
     pub date: Box<str>,
-    /// Where it stands in the text, in bytes.
+    /// Its position in the text, in bytes.
     pub span: Range<usize>,
 }
 
 impl Rrule {
-    /// Bytes that it takes.
+    /// The size in bytes.
     pub(super) fn size(&self) -> usize {
         let dates = size_of_val(&*self.excluded) + size_of_val(&*self.added);
         let days = size_of_val(&*self.days.numbered) + size_of_val(&*self.days.year_days);

@@ -1,8 +1,8 @@
-//! The next slot of a rule: which readings of the wall clock match.
+//! Finds the next slot of a rule: which readings of the wall clock match.
 //!
-//! A reading matches when it lies in a period that counts (`periods`), on a day (`days`) and at a
-//! time (`times`) that match. The search leaps from one to the other until they agree, month by month
-//! at most, and never walks through what does not match.
+//! A reading matches if it is in a counted period (`periods`), on a matching day (`days`) and at a matching time
+//! (`times`). The search leaps from one to the other until they agree, at most month by month, and never walks
+//! through what does not match.
 
 use super::Rrule;
 use super::periods::{DAY_S, END_S};
@@ -12,18 +12,17 @@ use crate::schedule::unix_ms::UnixMs;
 use crate::schedule::wall::{self, Class};
 use crate::schedule::zone::Zone;
 
-/// Periods and months that one search looks at; with the next reading further away than that, a rule
+/// The maximum number of periods and months that one search examines; a rule whose next reading is further away
 /// has ended.
 ///
-/// The calendar repeats after 4,800 months, so no rule of years or months is cut short. It is for
-/// those whose INTERVAL hardly ever meets their days and times: 09:00:00 in steps of 86,399 seconds,
-/// say.
-pub(super) const MAX_LOOKS: u32 = 5_000;
+/// The calendar repeats after 4,800 months, so no rule of years or months is cut short. The limit is for rules
+/// whose INTERVAL hardly ever meets their days and times: 09:00:00 in steps of 86,399 seconds, for example.
+pub(super) const MAX_STEPS: u32 = 5_000;
 
 impl Rrule {
-    /// The first slot strictly later than `after`, or `None` when there is none.
+    /// The first slot strictly later than `after`, or `None` if there is none.
     ///
-    /// Depends on nothing but its arguments, and takes about as long for far slots as for near ones.
+    /// Depends only on its arguments, and takes about as long for far slots as for near ones.
     #[must_use]
     pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
         let slot = |reading_from: &dyn Fn(i64) -> Option<i64>| {
@@ -50,17 +49,17 @@ impl Rrule {
         (reading <= self.last).then_some(reading)
     }
 
-    /// The first reading at or after `from`, whatever ends the rule or is left out of it.
+    /// The first reading at or after `from`, before the end and the exceptions are applied.
     pub(super) fn chosen_from(&self, from: i64) -> Option<i64> {
-        let mut looks = MAX_LOOKS;
-        self.chosen_within(from, &mut looks)
+        let mut steps_left = MAX_STEPS;
+        self.chosen_within(from, &mut steps_left)
     }
 
-    /// The same with a number of looks of one's own; what is left of it tells what the search took.
-    pub(super) fn chosen_within(&self, from: i64, looks: &mut u32) -> Option<i64> {
+    /// The same with another limit; the unused part of it is left in `steps_left`.
+    pub(super) fn chosen_within(&self, from: i64, steps_left: &mut u32) -> Option<i64> {
         let mut from = from.max(self.start);
         loop {
-            let reading = self.matching_from(from, looks)?;
+            let reading = self.matching_from(from, steps_left)?;
             if self.positions.is_empty() {
                 return Some(reading);
             }
@@ -78,19 +77,19 @@ impl Rrule {
         let chosen = || {
             self.positions.is_empty() || self.position_from(reading, start, end) == Some(reading)
         };
-        // One look is enough to find what is there.
+        // One step is enough to check a reading.
         reading >= self.start && self.matching_from(reading, &mut 1) == Some(reading) && chosen()
     }
 
     /// The first reading at or after `from` that matches all but BYSETPOS.
-    fn matching_from(&self, from: i64, looks: &mut u32) -> Option<i64> {
+    fn matching_from(&self, from: i64, steps_left: &mut u32) -> Option<i64> {
         let mut reading = from;
         loop {
             let counted = self.periods.counted_from(reading);
             if counted >= END_S {
                 return None;
             }
-            *looks = looks.checked_sub(1)?;
+            *steps_left = steps_left.checked_sub(1)?;
             reading = self.leap_from(counted);
             if reading == counted {
                 return Some(reading);
@@ -98,8 +97,8 @@ impl Rrule {
         }
     }
 
-    /// The first reading at or after `from` in the same month on a day and at a time that match; when
-    /// there is none, the beginning of the next month that BYMONTH has.
+    /// The first reading at or after `from` in the same month on a matching day and at a matching time; if there
+    /// is none, the beginning of the next month in BYMONTH.
     fn leap_from(&self, from: i64) -> i64 {
         let (day, second) = (from.div_euclid(DAY_S), from.rem_euclid(DAY_S));
         let date = date_of(day);
@@ -116,7 +115,7 @@ impl Rrule {
         }
     }
 
-    /// The first day of the next month that BYMONTH has.
+    /// The first day of the next month in BYMONTH.
     fn month_after(&self, date: Date) -> i64 {
         let Date { year, month, .. } = date;
         let months = u32::from(self.days.months);

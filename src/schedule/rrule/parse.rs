@@ -1,7 +1,7 @@
-//! From text to the parts of a recurrence: its lines, their dates, and the parts of the rule, each
-//! with its place. What the parts mean together is for `build`.
+//! Splits a text into the parts of a recurrence: its lines, their dates, and the parts of the rule, each with
+//! its position. `build` combines the parts.
 //!
-//! Case does not matter. Lines end where any blank is, so that the text may also be one line.
+//! Case does not matter. Any white space ends a line, so the text may also be on one line.
 
 use super::error::{Allowed, FIRST_YEAR, Problem, RruleError};
 use super::periods::DAY_S;
@@ -29,12 +29,12 @@ const PARTS: [&str; 15] = [
     "BYSETPOS",
     "DTSTART",
 ];
-/// In the order of the week, which begins with 0.
+/// In the order of the week, from 0.
 const WEEKDAYS: [&str; 7] = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"];
 
-/// What a text says, line by line.
+/// The contents of a text, line by line.
 pub(super) struct Written<'t> {
-    /// The rule, to point at when something is missing.
+    /// The rule, to point at if something is missing.
     pub(super) rule: Token<'t>,
     pub(super) parts: Vec<Part<'t>>,
     /// DTSTART.
@@ -51,15 +51,15 @@ pub(super) struct Part<'t> {
     pub(super) whole: Token<'t>,
 }
 
-/// A reading, and where it is written.
+/// A reading and its position.
 pub(super) struct Dated<'t> {
     pub(super) reading: i64,
     pub(super) token: Token<'t>,
 }
 
-/// A date as it is written, perhaps with a time, perhaps of UTC.
+/// A date as written, with or without a time, perhaps in UTC.
 pub(super) struct Moment {
-    /// Seconds since 1970 on the wall, or in UTC; midnight when there is no time.
+    /// Seconds since 1970 on the wall, or in UTC; midnight if there is no time.
     pub(super) second: i64,
     pub(super) has_time: bool,
     pub(super) utc: bool,
@@ -96,7 +96,7 @@ pub(super) fn read<'t>(text: &'t str, zone: &Zone) -> Result<Written<'t>, RruleE
 
 fn line<'t>(line: Token<'t>, zone: &Zone, written: &mut Written<'t>) -> Result<(), RruleError> {
     let (head, value) = line.split_once(':');
-    // The rule alone needs no name.
+    // A rule alone needs no name.
     let Some(value) = value else { return rule(line, zone, written) };
     let (name, parameters) = head.split_once(';');
     let Some(property) = known(name, &PROPERTIES) else {
@@ -147,7 +147,7 @@ fn unknown_part(name: Token<'_>) -> RruleError {
     let upper = name.text.to_ascii_uppercase();
     let near = match upper.as_str() {
         "BYEASTER" => return Problem::Easter.at(name),
-        // As `dateutil` calls it.
+        // `dateutil`'s name.
         "BYWEEKDAY" => Some("BYDAY".to_owned()),
         _ => near(name.text, &PARTS),
     };
@@ -188,10 +188,10 @@ fn dates<'t>(
     Ok(())
 }
 
-/// What stands between the name and the `:` of a line with dates.
+/// The parameters between the name and the `:` of a line with dates.
 #[derive(Default)]
 struct Parameters {
-    /// TZID was given, and is the entry's zone.
+    /// Whether TZID is given, and is the entry's zone.
     zoned: bool,
     /// VALUE says whether there is a time.
     has_time: Option<bool>,
@@ -224,7 +224,7 @@ impl Parameters {
         Ok(read)
     }
 
-    /// A date that is meant in the entry's zone.
+    /// Reads a date in the entry's zone.
     fn reading(&self, token: Token<'_>, zone: &Zone) -> Result<Moment, RruleError> {
         let moment = moment(token)?;
         if self.has_time.is_some_and(|has_time| has_time != moment.has_time) {
@@ -273,7 +273,7 @@ pub(super) fn moment(token: Token<'_>) -> Result<Moment, RruleError> {
     Ok(Moment { second: day_of(date) * DAY_S + time, has_time, utc: text.len() == 16 })
 }
 
-/// A number without a sign.
+/// Reads a number without a sign.
 pub(super) fn whole(token: Token<'_>, allowed: Allowed) -> Result<u32, RruleError> {
     let Some(value) = number(token.text) else {
         return Err(Problem::NotANumber(token.quoted(), allowed).at(token));
@@ -284,7 +284,7 @@ pub(super) fn whole(token: Token<'_>, allowed: Allowed) -> Result<u32, RruleErro
     Err(Problem::OutOfRange(token.quoted(), allowed).at(token))
 }
 
-/// Numbers with commas between them, in order and each once.
+/// Reads comma-separated numbers, sorted and without duplicates.
 pub(super) fn numbers(list: Token<'_>, allowed: Allowed) -> Result<Vec<i16>, RruleError> {
     let item = |token: Token<'_>| {
         let (digits, negative) = match token.text.split_at_checked(1) {
@@ -308,7 +308,7 @@ pub(super) fn numbers(list: Token<'_>, allowed: Allowed) -> Result<Vec<i16>, Rru
     Ok(numbers)
 }
 
-/// A weekday, 0 for Sunday.
+/// Reads a weekday, 0 for Sunday.
 pub(super) fn weekday(token: Token<'_>) -> Result<u8, RruleError> {
     let is = |day: &&str| day.eq_ignore_ascii_case(token.text);
     if let Some(weekday) = WEEKDAYS.iter().position(is) {
@@ -321,7 +321,7 @@ pub(super) fn weekday(token: Token<'_>) -> Result<u8, RruleError> {
     Err(Problem::UnknownWeekday { token: token.quoted(), near }.at(token))
 }
 
-/// A weekday with the number before it, if there is one.
+/// Reads a weekday with the number before it, if there is one.
 pub(super) fn numbered_weekday(
     token: Token<'_>,
     greatest: u32,

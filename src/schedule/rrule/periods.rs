@@ -1,12 +1,12 @@
-//! Which years, months, weeks, … of a rule count: every INTERVAL-th one from that of DTSTART on.
+//! Which years, months, weeks, … of a rule count: every INTERVAL-th one, starting with that of DTSTART.
 
 use crate::schedule::calendar::{Date, date_of, day_of, weekday_of};
 
 pub(super) const DAY_S: i64 = 86_400;
-/// 10000-01-01T00:00:00, where no rule has readings any more.
+/// 10000-01-01T00:00:00, after the last reading of any rule.
 pub(super) const END_S: i64 = 253_402_300_800;
 
-/// What INTERVAL counts and within what BYSETPOS chooses, longest first.
+/// The frequency: what INTERVAL counts, and what BYSETPOS chooses within, longest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Freq {
     Yearly,
@@ -29,7 +29,7 @@ impl Freq {
         Freq::Secondly,
     ];
 
-    /// As rules write it.
+    /// The name in rules.
     pub(super) fn name(self) -> &'static str {
         match self {
             Freq::Yearly => "YEARLY",
@@ -42,7 +42,7 @@ impl Freq {
         }
     }
 
-    /// Seconds of a period; `None` where they differ.
+    /// Seconds in a period; `None` if they differ.
     pub(super) fn length_s(self) -> Option<i64> {
         match self {
             Freq::Yearly | Freq::Monthly => None,
@@ -60,7 +60,7 @@ impl Freq {
 pub(super) struct Periods {
     freq: Freq,
     interval: i64,
-    /// First day of a week, 0 (Sunday) to 6.
+    /// The first day of a week, 0 (Sunday) to 6.
     week_start: u32,
     /// The number of DTSTART's period.
     origin: i64,
@@ -84,7 +84,7 @@ impl Periods {
         self.week_start
     }
 
-    /// The first reading at or after `reading`, which is not before DTSTART, in a period that counts.
+    /// The first reading in a counted period at or after `reading`, which is not before DTSTART.
     pub(super) fn counted_from(&self, reading: i64) -> i64 {
         if self.interval == 1 {
             return reading;
@@ -96,7 +96,7 @@ impl Periods {
         }
     }
 
-    /// The period that holds a reading, up to where the next one begins.
+    /// The period of a reading, up to the beginning of the next one.
     pub(super) fn around(&self, reading: i64) -> (i64, i64) {
         let number = self.number_of(reading);
         (self.start_of(number), self.start_of(number + 1))
@@ -123,7 +123,7 @@ impl Periods {
         }
     }
 
-    /// From 1970-01-01 to a first day of a week.
+    /// The time from 1970-01-01 to the first day of a week.
     fn week_shift_s(&self) -> i64 {
         match self.freq {
             Freq::Weekly => (i64::from(self.week_start) - i64::from(weekday_of(0))) * DAY_S,

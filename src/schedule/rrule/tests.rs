@@ -1,4 +1,4 @@
-//! Tests of whole recurrences: from text to slots.
+//! Whole recurrences, from text to slots.
 
 mod clock_changes;
 mod hostile;
@@ -40,7 +40,7 @@ fn slots(text: &str, zone_name: &str, after: &str, count: usize) -> Vec<String> 
     std::iter::from_fn(step).take(count).collect()
 }
 
-/// What is wrong, and the part of the text that is.
+/// The error, and the part of the text that it points at.
 fn refused(text: &str) -> (String, String) {
     let error = Rrule::parse(text, &Zone::utc(), None).unwrap_err();
     (error.to_string(), text[error.span].to_owned())

@@ -1,4 +1,4 @@
-//! Times of day: every hour of a set with every minute and every second of theirs.
+//! Times of day: every hour of a set with every minute and every second.
 
 use super::periods::{DAY_S, Freq};
 
@@ -48,7 +48,7 @@ impl Times {
         self.hours.count_ones() * self.minutes.count_ones() * self.seconds.count_ones()
     }
 
-    /// The time at that place among all of them, from 0.
+    /// The time at that position among all of them, from 0.
     pub(super) fn nth(&self, index: u32) -> i64 {
         let (minutes, seconds) = (self.minutes.count_ones(), self.seconds.count_ones());
         let hour = nth_bit(self.hours, index / seconds / minutes);
@@ -56,7 +56,7 @@ impl Times {
         second_of_day(hour, minute, nth_bit(self.seconds, index % seconds))
     }
 
-    /// Those of a period that holds `reading`, which matches.
+    /// The times within the period of `reading`, which matches.
     pub(super) fn within(&self, freq: Freq, reading: i64) -> Times {
         let [hour, minute, second] = clock(reading.rem_euclid(DAY_S));
         let only = |from: Freq, value: u32, all: u64| if freq >= from { 1 << value } else { all };
@@ -84,7 +84,7 @@ fn bit_from(mask: u64, from: u32) -> Option<u32> {
     (rest != 0).then(|| from + rest.trailing_zeros())
 }
 
-/// The set bit at that place, from 0, of a mask with more bits.
+/// The set bit at that position, from 0; the mask has more bits.
 pub(super) fn nth_bit(mut mask: u64, index: u32) -> u32 {
     for _ in 0..index {
         mask &= mask - 1;

@@ -1,4 +1,4 @@
-//! Entries of every kind, drawn at random: what holds for one must hold for all.
+//! Random entries of every kind, for properties that all must have.
 
 use std::sync::LazyLock;
 
@@ -17,16 +17,16 @@ const YEAR_MS: i64 = 31_556_952_000;
 /// 2026-01-01T00:00:00Z
 const NEW_YEAR: UnixMs = UnixMs::from_secs(1_767_225_600);
 
-/// The zones that entries are drawn with: changes of an hour, of half an hour, with the rules of a
-/// religion, of a day, and none.
+/// The zones of random entries: clock changes of an hour, of half an hour, by religious rules, of a day, and
+/// none.
 pub(crate) static ZONES: LazyLock<[Arc<Zone>; 5]> = LazyLock::new(|| {
     let names =
         ["America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia", "UTC"];
     names.map(|name| Arc::new(zone(name)))
 });
 
-/// An instant of the years 1970 to 2100; half of them in the hours around a clock change of 2026
-/// or 2027, or of the day that Apia skipped.
+/// An instant in the years 1970 to 2100; half of them in the hours around a clock change of 2026 or 2027, or
+/// around the day that Apia skipped.
 pub(crate) fn instant() -> impl Strategy<Value = UnixMs> {
     let changes = prop::sample::select(vec![
         // New York, Lord Howe, Casablanca (twice), Apia.
@@ -58,7 +58,7 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
     })
 }
 
-/// When an entry of any kind fires.
+/// A timing of any kind.
 fn timing() -> impl Strategy<Value = Timing> {
     let quartz = quartz_line().prop_filter_map("never comes", |line| Quartz::parse(&line).ok());
     let period = (100..3_000_000_u64, 0..100_u64).prop_map(|(period, phase)| {
@@ -121,14 +121,14 @@ fn bounds() -> impl Strategy<Value = Bounds> {
 }
 
 fn delay() -> impl Strategy<Value = Delay> {
-    let window = prop_oneof![0..120_000_u64, 0..delay::LONGEST.as_millis() as u64];
+    let window = prop_oneof![0..120_000_u64, 0..delay::MAX_WINDOW.as_millis() as u64];
     (window, 0..20_usize, any::<bool>()).prop_map(|(window, index, is_spread)| {
         let window = Duration::from_millis(window);
         if is_spread { Delay::spread(window, index, 20) } else { Delay::jitter(window) }
     })
 }
 
-/// A field in one of the shapes of the grammar.
+/// A field in one of the grammar's shapes.
 fn field(first: u32, last: u32) -> impl Strategy<Value = String> {
     let value = first..=last;
     let item = (value.clone(), value, 1..=last.min(30), 0..5_u8).prop_map(
@@ -144,7 +144,7 @@ fn field(first: u32, last: u32) -> impl Strategy<Value = String> {
     prop_oneof![2 => Just("*".to_owned()), 3 => item, 1 => list]
 }
 
-/// A field of a kind of day, or hashed, or as [`field`].
+/// A field with a special kind of day, with a hash, or as in [`field`].
 fn special(items: &'static [&'static str], first: u32, last: u32) -> impl Strategy<Value = String> {
     let special = prop::sample::select(items);
     prop_oneof![
@@ -154,7 +154,7 @@ fn special(items: &'static [&'static str], first: u32, last: u32) -> impl Strate
     ]
 }
 
-/// A crontab line; a few never come, or are hashed.
+/// A crontab line; a few never come, or have hashes.
 pub(crate) fn cron_line() -> impl Strategy<Value = String> {
     const DAYS: &[&str] = &["L", "LW", "1W", "15W", "30W", "L,15", "?", "H", "H/5", "H(29-31)"];
     const WEEKDAYS: &[&str] = &["0L", "friL", "mon#1", "7#5", "sat#4", "?", "H", "H(mon-fri)"];
@@ -171,7 +171,7 @@ pub(crate) fn mapping() -> impl Strategy<Value = [Option<String>; 5]> {
     fields.map(|(first, last)| prop::option::of(field(first, last)))
 }
 
-/// A line of Quartz; a few never come.
+/// A Quartz line; a few never come.
 pub(crate) fn quartz_line() -> impl Strategy<Value = String> {
     let year = prop_oneof![Just("*"), Just("2027"), Just("2020-2090/3"), Just("2096-2100")];
     let second = prop_oneof![1 => Just("0".to_owned()), 3 => field(0, 59)];
@@ -182,7 +182,7 @@ pub(crate) fn quartz_line() -> impl Strategy<Value = String> {
     )
 }
 
-/// An event of the sun, often where it hardly comes.
+/// A solar event, often at a place where it hardly comes.
 pub(crate) fn solar_event() -> impl Strategy<Value = Solar> {
     let latitude = prop_oneof![
         4 => -90_000_000..=90_000_000,
@@ -199,7 +199,7 @@ pub(crate) fn solar_event() -> impl Strategy<Value = Solar> {
     )
 }
 
-/// A part of a rule that may be left out, with numbers of a range.
+/// An optional part of a rule, with numbers of a range.
 fn part(name: &'static str, least: i16, greatest: i16) -> impl Strategy<Value = String> {
     let numbers = prop::collection::vec(least..=greatest, 1..4).prop_map(move |numbers| {
         let numbers: Vec<String> =

@@ -1,9 +1,9 @@
-//! What counts as an event of the sun: the nine that Celery's `solar` has, as it defines them.
+//! The events of the sun: the nine of Celery's `solar`, as it defines them.
 
 use super::sun::Sun;
 
-/// An event of the sun. Its centre counts, except at [`Sunrise`](Event::Sunrise) and
-/// [`Sunset`](Event::Sunset), where it is the upper limb, with 34′ of refraction.
+/// An event of the sun, for the centre of its disc, except that [`Sunrise`](Event::Sunrise) and
+/// [`Sunset`](Event::Sunset) are for the upper limb, with 34′ of refraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The sun rises to 18° below the horizon.
@@ -14,7 +14,7 @@ pub enum Event {
     DawnCivil,
     /// The sun comes up.
     Sunrise,
-    /// The sun crosses the meridian, be it above or below the horizon.
+    /// The sun crosses the meridian, above or below the horizon.
     SolarNoon,
     /// The sun goes down.
     Sunset,
@@ -27,7 +27,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// All, in the order of a day.
+    /// All events, in the order of a day.
     pub const ALL: [Event; 9] = [
         Event::DawnAstronomical,
         Event::DawnNautical,
@@ -40,7 +40,7 @@ impl Event {
         Event::DuskAstronomical,
     ];
 
-    /// The name in schedule files, which is Celery's.
+    /// The name in schedule files and in Celery.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Event {
         }
     }
 
-    /// `None`: the event is not about a height.
+    /// The sun's height at the event; `None` if the event is not about a height.
     pub(super) const fn height(self) -> Option<Height> {
         let (degrees, rises) = match self {
             Event::DawnAstronomical => (-18.0, true),
@@ -88,7 +88,7 @@ impl Event {
     }
 }
 
-/// How high the sun is at an event, and which way it goes.
+/// The sun's height at an event, and whether it rises or sinks.
 pub(super) struct Height {
     degrees: f64,
     upper_limb: bool,
@@ -96,7 +96,7 @@ pub(super) struct Height {
 }
 
 impl Height {
-    /// The height of the sun's centre as seen from the middle of the Earth, in radians.
+    /// The height of the sun's centre as seen from the centre of the Earth, in radians.
     pub(super) fn of_the_centre(&self, sun: &Sun) -> f64 {
         let radius = if self.upper_limb { sun.radius } else { 0.0 };
         self.degrees.to_radians() - radius + Sun::PARALLAX

@@ -1,30 +1,30 @@
-//! Where the sun is: Meeus, "Astronomical Algorithms", 2nd edition, chapters 25 and 28, in their
-//! lower accuracy of 0.01°, which is a few seconds of time.
+//! The position of the sun: Meeus, "Astronomical Algorithms", 2nd edition, chapters 25 and 28, in their lower
+//! accuracy of 0.01°, which is a few seconds of time.
 //!
-//! Correcting any figure here moves slots, and with them task ids: it is not worth a second.
+//! Never correct a figure here: it would move slots, and with them task ids, for a second of accuracy.
 
 use std::f64::consts::{PI, TAU};
 
-// Unlike the system's, they come to the same bits on every host: all replicas agree on the minute.
+// Unlike the system's, these give the same bits on every host, so that all replicas agree on the minute.
 use libm::{atan2, cos, sin, sincos};
 
-/// 2000-01-01T12:00:00Z in days since the epoch, from where the formulas count.
+/// 2000-01-01T12:00:00Z in days since the epoch: the origin of the formulas.
 const J2000: f64 = 10_957.5;
-/// Days by which the even time of the planets is ahead of the Earth's rotation: 69 s.
+/// How far the planets' uniform time is ahead of the Earth's rotation, in days: 69 s.
 const DELTA_T: f64 = 69.0 / 86_400.0;
 
-/// The sun, seen from the middle of the Earth.
+/// The sun as seen from the centre of the Earth.
 pub(super) struct Sun {
     pub(super) sin_declination: f64,
-    /// By how much the sun is ahead of a clock, in turns (days): the equation of time.
+    /// How far the sun is ahead of a clock, in turns (days): the equation of time.
     pub(super) equation: f64,
-    /// Half the angle that its disc covers, in radians.
+    /// Half the angle of its disc, in radians.
     pub(super) radius: f64,
 }
 
 impl Sun {
-    /// How much lower it is seen from the ground than from the middle of the Earth, near the
-    /// horizon, in radians: 8.8″.
+    /// How much lower the sun is seen from the ground than from the Earth's centre, near the horizon, in
+    /// radians: 8.8″.
     pub(super) const PARALLAX: f64 = 8.8 / 3600.0 / 180.0 * PI;
 
     /// The sun at a time in days since the epoch.
@@ -52,8 +52,8 @@ impl Sun {
         }
     }
 
-    /// The sun at a part of the way to half a day later, where a straight line is off by 1″.
-    pub(super) fn on_the_way_to(&self, later: &Sun, part: f64) -> Sun {
+    /// The sun between now and half a day later, where a straight line is off by 1″.
+    pub(super) fn interpolate(&self, later: &Sun, part: f64) -> Sun {
         let between = |from: f64, to: f64| from + (to - from) * part;
         Sun {
             sin_declination: between(self.sin_declination, later.sin_declination),
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_where_the_books_examples_have_it() {
+    fn the_sun_is_where_the_books_examples_place_it() {
         // Examples 25.a and 28.a, 1992-10-13 at 0h dynamical time; the latter in high accuracy.
         let sun = Sun::at(dynamical(2_448_908.5));
         assert!((sun.sin_declination.asin().to_degrees() - -7.785_07).abs() < 1e-4);

@@ -1,10 +1,10 @@
-//! Why a template is refused, and what to write instead.
+//! Errors of templates: why one is refused, and what to write instead.
 
 use std::ops::Range;
 
 use thiserror::Error;
 
-/// Something in a text that is neither plain nor a template.
+/// An error in a text with templates.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{problem}")]
 pub struct TemplateError {
@@ -14,7 +14,7 @@ pub struct TemplateError {
     pub problem: TemplateProblem,
 }
 
-/// What can be wrong. Texts in it are cut to a length that fits a message.
+/// What is wrong. Texts in it are shortened to fit a message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TemplateProblem {
     /// No `}}` after a `{{`.
@@ -23,24 +23,24 @@ pub enum TemplateProblem {
     /// Nothing between the braces.
     #[error("an empty template")]
     Empty,
-    /// A word that stands for nothing. It is not quoted, as the status shows messages to everybody.
+    /// An unknown word. It is not quoted, because everybody can read the status.
     #[error("unknown name in a template")]
     UnknownName(String),
-    /// A word after `|` that is no filter.
+    /// An unknown filter after `|`.
     #[error("unknown filter in a template")]
     UnknownFilter(String),
-    /// A filter on something that is no instant.
+    /// A filter on something other than an instant.
     #[error("{0} takes no filter")]
     NoFilter(&'static str),
-    /// Something else than what the grammar has here.
+    /// Something that the grammar does not allow here.
     #[error("expected {expected} here")]
     Unexpected {
-        /// What may stand there.
+        /// What is allowed here.
         expected: &'static str,
-        /// What does.
+        /// What is here.
         found: String,
     },
-    /// A quoted text without an end.
+    /// A quoted text that does not end.
     #[error("this quote is never closed")]
     OpenQuote,
     /// An escape in a quoted text.
@@ -52,26 +52,26 @@ pub enum TemplateProblem {
     /// A format that writes the same for every slot.
     #[error("a format without a `%` directive")]
     ConstantFormat,
-    /// Not what `strftime` knows.
+    /// A directive that `strftime` does not know.
     #[error("unknown directive `{0}` in a format")]
     UnknownDirective(String),
     /// A directive padded to more than 20 characters.
     #[error("`{0}` pads to more than 20 characters")]
     Wide(String),
-    /// Microseconds in Python, as many digits as are needed elsewhere.
+    /// A directive for microseconds in Python, but as many digits as needed in other languages.
     #[error("`{0}` does not say how many digits")]
     OpenFraction(String),
-    /// What other template languages have.
+    /// Syntax of other template languages.
     #[error("`{0}` has no meaning here")]
     Foreign(&'static str),
 }
 
-/// Every name that stands for something.
+/// All names of values.
 const NAMES: [&str; 4] = ["slot", "previous_slot", "entry", "task_id"];
-/// Every filter of an instant.
+/// All filters of an instant.
 const FILTERS: [&str; 3] = ["date", "unix", "format"];
-/// What other schedulers call a value, and ours.
-const ELSEWHERE: [(&str, &str); 8] = [
+/// Names of values in other schedulers, and ours.
+const ALIASES: [(&str, &str); 8] = [
     ("ts", "slot"),
     ("ds", "slot | date"),
     ("date", "slot | date"),
@@ -81,7 +81,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("id", "task_id"),
     ("uuid", "task_id"),
 ];
-/// What there is.
+/// Everything that a template can have.
 const ALL: &str = "there are `slot` and `previous_slot`, with `| date`, `| unix` or \
                    `| format(\"%Y-%m\")`, and `entry`, `task_id`";
 
@@ -133,13 +133,13 @@ impl TemplateProblem {
 
 fn suggestion(name: &str, known: &[&'static str]) -> String {
     let lower = name.to_lowercase();
-    let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| *theirs == lower && known == NAMES);
+    let alias = ALIASES.iter().find(|(theirs, _)| *theirs == lower && known == NAMES);
     let near = || {
         let distance = |known: &&&str| strsim::damerau_levenshtein(&lower, known);
         let best = known.iter().min_by_key(distance)?;
         (distance(&best) <= (best.len() / 3).max(1)).then_some(*best)
     };
-    match elsewhere.map(|(_, ours)| *ours).or_else(near) {
+    match alias.map(|(_, ours)| *ours).or_else(near) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => ALL.to_owned(),
     }

@@ -1,4 +1,4 @@
-//! Which formats `format("…")` takes.
+//! Checks the formats of `format("…")`.
 
 use std::ops::Range;
 
@@ -9,14 +9,14 @@ use super::TemplateProblem;
 use super::parse::shortened;
 use crate::schedule::zone;
 
-/// Bytes of a format.
+/// The maximum length of a format in bytes.
 pub const MAX_FORMAT: usize = 100;
 
-/// Characters that a directive can be padded to; jiff does not keep to more.
+/// The maximum width that a directive can be padded to; jiff does not support more.
 const MAX_WIDTH: u8 = 20;
 
-/// Accepts a format of which every directive is known: it then fits every instant, because a
-/// directive fails only for what an instant lacks.
+/// Checks that every directive is known: then the format works for every instant, because a directive only fails
+/// if an instant lacks something.
 pub(super) fn check(format: &str) -> Result<(), (Range<usize>, TemplateProblem)> {
     if format.len() > MAX_FORMAT {
         return Err((0..format.len(), TemplateProblem::LongFormat));
@@ -31,7 +31,7 @@ pub(super) fn check(format: &str) -> Result<(), (Range<usize>, TemplateProblem)>
     if from == 0 { Err((0..format.len(), TemplateProblem::ConstantFormat)) } else { Ok(()) }
 }
 
-/// A directive is `%`, flags, a width, colons and one more character.
+/// The end of a directive: `%`, flags, a width, colons and one more character.
 fn end_of_directive(format: &str, start: usize) -> usize {
     let between = |c: char| c.is_ascii_digit() || "-_^#:.".contains(c);
     let rest = format[start + 1..].trim_start_matches(between);

@@ -11,9 +11,9 @@
 //! | `{{ task_id }}` | the message's id |
 //! | `{{ "{{" }}` | the quoted text, for braces that would begin a template |
 //!
-//! A text that is one template and nothing else keeps the template's type; within a longer text a
-//! number is its digits and null is nothing. No value depends on when the message is sent: a slot
-//! that is caught up or sent again has the same ones.
+//! A text that is a single template keeps the template's type; within a longer text a number is written as
+//! digits and null as nothing. No value depends on when the message is sent: a slot that is caught up or sent
+//! again has the same values.
 //!
 //! [`Zone::strftime`]: super::Zone::strftime
 
@@ -36,12 +36,12 @@ pub use parse::{Piece, find_opener, pieces};
 use super::entry::{Entry, Message};
 use super::unix_ms::UnixMs;
 
-/// What stands between `{{` and `}}`.
+/// What is between `{{` and `}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Template {
     /// The slot of the message.
     Slot(Form),
-    /// The entry's slot before that.
+    /// The entry's slot before that one.
     PreviousSlot(Form),
     /// The entry's name.
     Entry,
@@ -54,20 +54,20 @@ pub enum Template {
 /// How an instant is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// In the entry's zone, with milliseconds only where there are some.
+    /// RFC 3339 in the entry's zone, with milliseconds only if there are some.
     Rfc3339,
     /// Whole seconds since the epoch.
     Unix,
-    /// A format that has been checked.
+    /// A checked format.
     Format(Box<str>),
 }
 
-/// A template and where it stands in a JSON text.
+/// A template and its position in a JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hole {
     start: u32,
     end: u32,
-    /// It is a whole string, quotes included: any JSON value may take its place.
+    /// Whether it is a whole string, quotes included: any JSON value may replace it.
     whole: bool,
     template: Template,
 }
@@ -83,7 +83,7 @@ pub struct Templates {
     pub headers: Box<[Hole]>,
 }
 
-/// What templates are filled in from.
+/// The values that templates are filled in from.
 pub(super) struct Facts<'a> {
     entry: &'a Entry,
     slot: UnixMs,
@@ -91,7 +91,7 @@ pub(super) struct Facts<'a> {
     previous_slot: OnceCell<Option<UnixMs>>,
 }
 
-/// What a template comes to.
+/// The value of a template.
 enum Value<'a> {
     Null,
     Number(i64),
@@ -99,9 +99,9 @@ enum Value<'a> {
 }
 
 impl Hole {
-    /// A template at these bytes of a JSON text; `whole` when they are a string with its quotes.
+    /// A template at these bytes of a JSON text; `whole` if they are a string with its quotes.
     ///
-    /// Texts are bounded far below 4 GiB, so the offsets fit.
+    /// Texts are limited to far below 4 GiB, so the offsets fit.
     #[must_use]
     pub fn new(at: Range<usize>, whole: bool, template: Template) -> Hole {
         let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -144,26 +144,26 @@ impl Form {
         Value::Text(Cow::Owned(match self {
             Form::Unix => return Value::Number(at.0.div_euclid(1000)),
             Form::Rfc3339 => entry.zone.to_rfc3339(at),
-            // A format that has been checked fits every instant.
+            // A checked format works for every instant.
             Form::Format(format) => entry.zone.strftime(at, format).unwrap_or_default(),
         }))
     }
 }
 
 impl Templates {
-    /// `None` when there is none.
+    /// Boxes them; `None` if there are none.
     #[must_use]
     pub fn some(self) -> Option<Box<Templates>> {
         (self.count() > 0).then(|| Box::new(self))
     }
 
-    /// How many there are.
+    /// The number of templates.
     #[must_use]
     pub fn count(&self) -> usize {
         self.args.len() + self.kwargs.len() + self.headers.len()
     }
 
-    /// The message whose texts these are the templates of, filled in.
+    /// Fills the templates into their message.
     pub(super) fn fill(&self, message: &Message, facts: &Facts<'_>) -> Message {
         let mut filled = Message {
             args: fill(&message.args, &self.args, facts),
@@ -183,13 +183,13 @@ impl<'a> Facts<'a> {
         Facts { entry, slot, task_id, previous_slot: OnceCell::new() }
     }
 
-    /// Looked for once, and only when asked for: it costs as much as dozens of next slots.
+    /// Computed once, and only if used: it costs as much as dozens of next slots.
     fn previous_slot(&self) -> Option<UnixMs> {
         *self.previous_slot.get_or_init(|| self.entry.previous_slot(self.slot))
     }
 }
 
-/// More than most values take.
+/// The capacity reserved for a value, more than most take.
 const VALUE: usize = 40;
 
 fn fill(text: &str, holes: &[Hole], facts: &Facts<'_>) -> Arc<str> {
@@ -204,7 +204,7 @@ fn fill(text: &str, holes: &[Hole], facts: &Facts<'_>) -> Arc<str> {
     out.into()
 }
 
-/// The inside of a JSON string.
+/// Appends text to the inside of a JSON string.
 pub(crate) fn push_escaped(out: &mut String, text: &str) {
     let is_plain = |byte| byte >= b' ' && byte != b'"' && byte != b'\\';
     if text.bytes().all(is_plain) {

@@ -7,30 +7,29 @@
 //! quoted   = '"' { any but " and \ } '"' | "'" { any but ' and \ } "'"
 //! ```
 //!
-//! White space may stand around everything between the braces. `{%` and `{#`, with which other
-//! template languages begin something, are refused; every other brace is plain text.
+//! White space is allowed around everything between the braces. `{%` and `{#`, which other template languages
+//! use, are refused; every other brace is plain text.
 
 use std::ops::Range;
 
 use super::format;
 use super::{Form, Template, TemplateError, TemplateProblem};
 
-/// A stretch of a text.
+/// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'t> {
-    /// Stays as it is.
+    /// Plain text.
     Plain(&'t str),
     /// A template and its source, braces included.
     Template(&'t str, Template),
 }
 
-/// Takes a text apart, in time proportional to its length; after something wrong it goes on behind
-/// the next `}}`.
+/// Splits a text, in time proportional to its length; after an error it continues after the next `}}`.
 pub fn pieces(text: &str) -> impl Iterator<Item = Result<Piece<'_>, TemplateError>> {
     Pieces { text, at: 0 }
 }
 
-/// Where the first `{{`, `{%` or `{#` stands.
+/// The position of the first `{{`, `{%` or `{#`.
 #[must_use]
 pub fn find_opener(text: &str) -> Option<usize> {
     text.as_bytes().windows(2).position(|pair| pair[0] == b'{' && b"{%#".contains(&pair[1]))
@@ -70,10 +69,10 @@ impl<'t> Iterator for Pieces<'t> {
     }
 }
 
-/// Reads what is behind a `{{`.
+/// Reads what follows a `{{`.
 struct Parser<'t> {
     text: &'t str,
-    /// Of the `{{`.
+    /// The position of the `{{`.
     start: usize,
     at: usize,
 }
@@ -115,7 +114,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// A filter, if there is one.
+    /// Reads a filter, if there is one.
     fn form(&mut self) -> Result<Form, TemplateError> {
         if self.next() != Some('|') {
             return Ok(Form::Rfc3339);
@@ -133,7 +132,7 @@ impl<'t> Parser<'t> {
                 ));
             }
         };
-        // Of a second filter it is told that this is the end, not that it takes none.
+        // The error for a second filter is that the template should end here, not that it has no filters.
         self.expect_ahead("}}", "`}}`")?;
         Ok(form)
     }
@@ -151,7 +150,7 @@ impl<'t> Parser<'t> {
         Ok(Form::Format(format.into()))
     }
 
-    /// The text up to the same quote.
+    /// Reads text up to the same quote.
     fn quoted(&mut self) -> Result<(Range<usize>, &'t str), TemplateError> {
         let rest = self.rest();
         let inside = &rest[1..];
@@ -199,7 +198,7 @@ impl<'t> Parser<'t> {
         &self.text[self.at..]
     }
 
-    /// What stands here is not what may.
+    /// The error for what is here.
     fn unexpected(&self, expected: &'static str) -> TemplateError {
         let rest = self.rest();
         if rest.is_empty() {
@@ -213,14 +212,14 @@ impl<'t> Parser<'t> {
         TemplateError::new(self.at..self.at + len, TemplateProblem::Unexpected { expected, found })
     }
 
-    /// Goes behind the next `}}`.
+    /// Skips to after the next `}}`.
     fn skip(&mut self) {
         let rest = self.rest();
         self.at += rest.find("}}").map_or(rest.len(), |close| close + 2);
     }
 }
 
-/// As much of a text as fits a message.
+/// Shortens a text to fit a message.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
 }

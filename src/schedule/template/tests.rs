@@ -21,7 +21,7 @@ fn zone(name: &str) -> Arc<Zone> {
     Arc::new(Zone::from_jiff(name.parse().unwrap(), &rules))
 }
 
-/// What a JSON string of this text becomes.
+/// A JSON string of this text, filled in.
 fn filled(text: &str, entry: &Entry, slot: UnixMs) -> String {
     let (mut json, mut holes) = (String::from("\""), Vec::new());
     for piece in pieces(text) {
@@ -99,7 +99,7 @@ fn the_previous_slot_is_the_one_whose_next_is_this() {
 }
 
 #[test]
-fn a_repeated_hour_is_told_apart() {
+fn a_repeated_hour_shows_its_offset() {
     let hourly = Entry { zone: zone("Europe/Berlin"), ..cron("hourly", "0 * * * *") };
     let text = "{{ slot }} {{ slot | format('%H %Z %z %:z %s') }} {{ previous_slot }}";
     assert_eq!(
@@ -121,7 +121,7 @@ fn fractions_are_shown_where_there_are_some_and_whole_seconds_round_down() {
 }
 
 #[test]
-fn an_entry_without_templates_lends_its_message() {
+fn an_entry_without_templates_borrows_its_message() {
     let mut entry = every("a", 60);
     assert!(matches!(entry.message_of(UnixMs(0), ID), Cow::Borrowed(_)));
     entry.message.args = r#"["{{ slot | unix }}","x"]"#.into();
@@ -135,7 +135,7 @@ fn an_entry_without_templates_lends_its_message() {
 }
 
 #[test]
-fn other_languages_are_not_understood_by_half() {
+fn other_template_languages_are_refused() {
     for text in [
         "{{ slot.year }}",
         "{{ slot['year'] }}",
@@ -184,7 +184,7 @@ fn formats_are_those_of_strftime_as_a_whole() {
     );
 }
 
-/// Every directive that there is, with every flag and some widths.
+/// Every directive, with every flag and some widths.
 fn directives() -> Vec<String> {
     let mut all = Vec::new();
     for flag in ["", "-", "_", "0", "^", "#"] {

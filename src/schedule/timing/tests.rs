@@ -41,7 +41,7 @@ fn the_newest_slot_can_be_asked_for_over_all_of_time() {
 }
 
 #[test]
-fn a_written_slot_is_later_only_before_it() {
+fn an_at_slot_comes_only_after_earlier_instants() {
     let (zone, slot) = (Zone::utc(), UnixMs(1000));
     assert_eq!(Timing::At(slot.into()).next(&zone, UnixMs(999)), Some(slot));
     assert_eq!(Timing::At(slot.into()).next(&zone, slot), None);

@@ -42,17 +42,17 @@ fn every_zone_repeats_after_400_years() {
 }
 
 #[test]
-fn stretches_are_numbered_without_a_seam_beyond_the_table() {
+fn segments_are_numbered_seamlessly_beyond_the_table() {
     for name in ["America/New_York", "Asia/Seoul", "UTC", "Australia/Lord_Howe"] {
         let zone = zone(name);
-        let mut previous = zone.stretch(0);
+        let mut previous = zone.segment(0);
         for index in 1..zone.table.len() + 3 * zone.cycle_rows {
-            let stretch = zone.stretch(index);
-            assert_eq!(previous.end, stretch.start);
-            assert_eq!(zone.jump_at(index), stretch.offset - previous.offset);
-            assert_eq!(zone.stretch_at(stretch.start), index);
-            assert_eq!(zone.stretch_at(stretch.start - 1), index - 1);
-            previous = stretch;
+            let segment = zone.segment(index);
+            assert_eq!(previous.end, segment.start);
+            assert_eq!(zone.jump_at(index), segment.offset - previous.offset);
+            assert_eq!(zone.segment_at(segment.start), index);
+            assert_eq!(zone.segment_at(segment.start - 1), index - 1);
+            previous = segment;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What became of slots, as far as it is kept.
+//! The history of slots, as far as it is kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::store::journal::{Record, RecordId};
 use crate::store::last_outcomes;
 
 impl Model {
-    /// Drops records that the history need not keep; the newest record, and what is not folded, stay.
+    /// Drops records that the history need not keep, but never the newest or unfolded ones.
     pub(crate) fn trim(&mut self, now: UnixMs, request: &Trim) -> Trimmed {
         let mut trimmed = Trimmed { slots: 0, more: false };
         if !self.holds(now, &request.lease) || self.is_lost() {
@@ -49,7 +49,7 @@ impl Model {
         trimmed
     }
 
-    /// What the journal and the kept outcomes say, oldest first.
+    /// Reads the history from the journal and the kept outcomes, oldest first.
     pub(crate) fn history(&self, query: &HistoryQuery) -> History {
         let kept = self.outcomes.iter();
         let kept = kept.flat_map(|(entry, text)| last_outcomes::read(entry, text));
@@ -68,7 +68,7 @@ fn slots_of(record: &Record) -> u64 {
     record.lines.iter().map(|line| line.count).sum()
 }
 
-/// The event of each line of a record.
+/// The events of a record, one per line.
 fn events<'a>(
     id: RecordId,
     term: Option<u64>,
@@ -85,13 +85,13 @@ fn events<'a>(
 }
 
 impl NewRecord {
-    /// What the record says.
+    /// The events of the record.
     pub(crate) fn events(&self) -> impl Iterator<Item = PastEvent> + '_ {
         events(self.id, self.term, &self.queue, &self.lines)
     }
 }
 
-/// The events that are asked for, of those that are added in order.
+/// Selects the events of a query from events added in order.
 #[derive(Debug)]
 pub(crate) struct Selection<'q> {
     query: &'q HistoryQuery,
@@ -100,12 +100,12 @@ pub(crate) struct Selection<'q> {
 }
 
 impl<'q> Selection<'q> {
-    /// Without events.
+    /// Creates a selection without events.
     pub(crate) fn new(query: &'q HistoryQuery) -> Selection<'q> {
         Selection { query, newest: VecDeque::new(), more: false }
     }
 
-    /// Takes an event in, if it is asked for.
+    /// Adds an event if the query asks for it.
     pub(crate) fn add(&mut self, event: PastEvent) {
         let HistoryQuery { entry, from, to, limit } = self.query;
         let is_asked_for = entry.as_ref().is_none_or(|entry| *entry == event.line.entry)
@@ -121,7 +121,7 @@ impl<'q> Selection<'q> {
         }
     }
 
-    /// What was asked for.
+    /// Returns the selected events.
     pub(crate) fn finish(self) -> History {
         History { events: self.newest.into(), more: self.more }
     }

@@ -1,4 +1,4 @@
-//! The lease.
+//! The lease: acquiring, renewing and resigning.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use crate::store::contract::{Acquire, Acquired, Renewed};
 use crate::store::journal::shortened;
 use crate::store::text::is_lease;
 
-/// Among so many of the newest records there is one of a leader; the others are manual messages.
+/// This many of the newest records include one of a leader; the others are manual messages.
 const RECORDS_WITH_A_TERM: usize = 10;
-/// What shows a greater term was not written by us.
+/// The greatest term of ours; a greater one was written by somebody else.
 const MAX_TERM: u64 = 100_000_000_000_000;
 
-/// What stands in the place of the lease.
+/// The contents of the lease key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LeaseKey {
     text: Option<Arc<str>>,
-    /// `None`: it never runs out.
+    /// `None`: it never expires.
     until: Option<UnixMs>,
-    /// Who saw first, and when, that what stands there is no lease.
+    /// The unusable value, who saw it first, and when.
     strange: Option<(Arc<str>, Arc<str>, UnixMs)>,
 }
 
 impl LeaseKey {
-    /// What stands there now.
+    /// The current value.
     fn found(&self, now: UnixMs) -> Option<&Arc<str>> {
         self.text.as_ref().filter(|_| self.until.is_none_or(|until| until > now))
     }
@@ -38,13 +38,13 @@ impl Model {
         self.lease.found(now).is_some_and(|found| **found == *lease)
     }
 
-    /// Puts something in the place of the lease; `until`: when it runs out.
+    /// Sets the lease; `until`: when it expires.
     pub(crate) fn set_lease(&mut self, text: Option<Arc<str>>, until: Option<UnixMs>) {
         self.lease = LeaseKey { text, until, strange: None };
     }
 
-    /// Asks for the lease. What is no lease, or never runs out, is taken over once it has stood there
-    /// unchanged for a whole TTL; the very lease that the caller replaces, at once.
+    /// Asks for the lease. A value that is not a lease, or never expires, is taken over after it has been there
+    /// unchanged for a whole TTL; the exact lease that the caller replaces, at once.
     pub(crate) fn acquire(&mut self, now: UnixMs, request: &Acquire) -> Acquired {
         if let Some(found) = self.lease.found(now).cloned() {
             match self.lease.until.filter(|_| is_lease(&found)) {
@@ -72,7 +72,7 @@ impl Model {
         Acquired::Ours { lease, now }
     }
 
-    /// What is wrong with the lease; `None` once the caller has seen it so for a whole TTL.
+    /// What is wrong with the lease; `None` once the caller has seen it unchanged for a whole TTL.
     fn see_strange(&mut self, now: UnixMs, found: Arc<str>, request: &Acquire) -> Option<String> {
         let strange = self.lease.strange.as_ref();
         let seen = strange.filter(|(by, text, _)| *by == request.holder && *text == found);
@@ -85,8 +85,8 @@ impl Model {
         Some(why)
     }
 
-    /// The term that what stands in the place of the lease and the newest record of a leader show: the last
-    /// term may have been deleted.
+    /// The greatest term that the lease key and the newest record of a leader show: the last term may have been
+    /// deleted.
     fn shown_term(&self) -> u64 {
         let newest = self.journal.iter().flatten().rev().take(RECORDS_WITH_A_TERM);
         let recorded = newest.filter_map(|record| record.term).next();
@@ -94,7 +94,7 @@ impl Model {
         recorded.max(leased).filter(|term| *term < MAX_TERM).unwrap_or(0)
     }
 
-    /// Prolongs the caller's own lease.
+    /// Renews the caller's own lease.
     pub(crate) fn renew(&mut self, now: UnixMs, lease: &str, ttl: Duration) -> Renewed {
         let kept = self.holds(now, lease);
         if kept {
@@ -103,7 +103,7 @@ impl Model {
         Renewed { kept, now }
     }
 
-    /// Gives up the caller's own lease; `false`: it is another's.
+    /// Gives up the caller's own lease; `false` if it is another's.
     pub(crate) fn resign(&mut self, now: UnixMs, lease: &str) -> bool {
         let ours = self.holds(now, lease);
         if ours {

@@ -1,4 +1,4 @@
-//! Pauses.
+//! Pauses: reading and changing them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::store::contract::{
 use crate::store::journal::{MAX_UNREADABLE, shortened};
 
 impl Model {
-    /// All of them.
+    /// All pauses.
     pub(crate) fn read_pauses(&self, now: UnixMs) -> PausesRead {
         let mut read = PausesRead { now, mark: self.pauses_mark, ..PausesRead::default() };
         for (name, text) in self.pauses.iter().take(MAX_PAUSED) {
@@ -22,7 +22,7 @@ impl Model {
         read
     }
 
-    /// Whether the pauses are those by which a request was planned.
+    /// Whether the pauses are those that a request was planned by.
     pub(super) fn check_pauses(&self, seen: PausesMark, all: bool) -> Result<(), Reply> {
         let is_outdated = seen.revision != self.pauses_mark.revision
             || all && seen.version != self.pauses_mark.version;
@@ -34,7 +34,7 @@ impl Model {
         found.map_or(&[][..], |text| text.as_bytes()) == &*subject.etag.0
     }
 
-    /// Pauses or resumes: what changes, or why nothing does.
+    /// Decides a change of pauses: what changes, or why nothing does.
     pub(crate) fn decide_pauses(
         &self,
         now: UnixMs,
@@ -56,7 +56,7 @@ impl Model {
         Ok(Change { pauses_mark, pauses, ..Change::default() })
     }
 
-    /// Drops what has ended.
+    /// Decides which pauses that are over are dropped.
     pub(crate) fn decide_prune(&self, now: UnixMs, request: &PrunePauses) -> Change {
         let current = request.subjects.iter().filter(|subject| self.is_current(subject));
         let pauses = match self.holds(now, &request.lease) {
@@ -66,7 +66,7 @@ impl Model {
         Change { pauses, ..Change::default() }
     }
 
-    /// Of these entries those with an open intent.
+    /// Of these entries, returns those with an open intent.
     pub(crate) fn open_intents(&self, entries: Vec<Arc<str>>) -> Vec<Arc<str>> {
         let is_open = |entry: &Arc<str>| {
             let through = self.progress.get(&**entry).map(|progress| progress.through);
@@ -90,7 +90,7 @@ fn written(subject: &SubjectPauses, now: UnixMs) -> (Box<str>, Option<Box<str>>)
 }
 
 impl PausesRead {
-    /// Takes in what stands in a store of one subject; `None`: it is so long that it was left there.
+    /// Adds the stored text of one subject; `None`: the text is too long and was not read.
     pub(crate) fn add(&mut self, name: &[u8], text: Option<&[u8]>, length: usize) {
         let subject = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
         let pauses = text.and_then(|text| pause::read(std::str::from_utf8(text).ok()?));

@@ -1,35 +1,35 @@
-//! What each request amounts to.
+//! Decides what each request changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Change, Folding, Model, NewRecord, Queues, RUN_KEPT_FOR, RunPlace, Running};
+use super::{Change, Folding, Model, NewRecord, Queues, RUN_TTL, RunPlace, Running};
 use crate::queue::Queue;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::registration::{Registration, RegistrationChange};
 use crate::schedule::{Guards, UnixMs};
 use crate::store::contract::{
-    BackfillNote, Batch, Exception, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage,
+    BackfillNote, Batch, Exception, Fold, FoldedThrough, INTENT_TTL, Intend, ManualMessage,
     ManualNote, ManualStep, Noted, OpenBackfill, Register, Reply, RunOf, Sent, Settle, Write,
 };
 use crate::store::{Fence, Outgoing};
 
-/// No slot may be further ahead of the store's clock.
+/// How far a slot may be ahead of the store's clock, in milliseconds.
 const MAX_AHEAD_MS: u128 = 1_000;
 
-/// What is to be done for a fenced request, and what of it is not done as it stands.
+/// What a fenced request changes, and the exceptions to it.
 #[derive(Debug)]
 pub(crate) struct Decision {
     pub(crate) change: Change,
     pub(crate) exceptions: Vec<(usize, Exception)>,
 }
 
-/// What becomes of the slots of one queue.
+/// The slots of one queue in a batch.
 #[derive(Debug, Default)]
 struct Part<'a> {
-    /// What to record, with the place in the request.
+    /// The lines to record, with their index in the request.
     lines: Vec<(usize, Line)>,
     messages: Vec<&'a Outgoing>,
     running: Vec<(Box<str>, Option<Running>)>,
@@ -37,7 +37,7 @@ struct Part<'a> {
 }
 
 impl Model {
-    /// Carries a decision out, and gives the reply to its request.
+    /// Applies a decision and returns the reply to its request.
     pub(crate) fn carry_out(&mut self, now: UnixMs, decided: Result<Decision, Reply>) -> Reply {
         match decided {
             Ok(Decision { change, exceptions }) => {
@@ -68,7 +68,7 @@ impl Model {
         if self.is_lost() { Err(Reply::Lost) } else { Ok(()) }
     }
 
-    /// Records of these lines, one for each queue, in the order of their names.
+    /// Makes records of these lines, one per queue, sorted by queue name.
     fn records(
         &self,
         now: UnixMs,
@@ -154,7 +154,7 @@ impl Model {
                 }
                 Err(why) => {
                     let refused = |(index, _)| (index, Exception::Refused(why.clone()));
-                    // What was to be skipped instead is refused with the rest.
+                    // Slots that would have been skipped are refused with the rest.
                     let indexes: HashSet<usize> =
                         part.lines.iter().map(|(index, _)| *index).collect();
                     exceptions.retain(|(index, _)| !indexes.contains(index));
@@ -166,7 +166,7 @@ impl Model {
         Ok(Decision { change, exceptions })
     }
 
-    /// Decides item by item what is sent, skipped or refused, as far as guards say.
+    /// Decides slot by slot, by its guards, what is sent, skipped or refused.
     fn decide_part<'a>(
         &self,
         now: UnixMs,
@@ -229,7 +229,7 @@ impl Model {
         part
     }
 
-    /// Whether the entry's last task keeps the next from being sent.
+    /// Whether the entry's last task keeps the next one from being sent.
     fn still_runs(
         &self,
         now: UnixMs,
@@ -258,7 +258,7 @@ impl Model {
         self.check_journal()?;
         let (mut exceptions, mut recorded) = (Vec::new(), Vec::new());
         for (index, intent) in request.slots.iter().enumerate() {
-            // What is in doubt was let through before, and may have been published.
+            // An uncertain slot passed the guards before, and may have been published.
             let is_in_doubt = self.intents.get(&*intent.entry) == Some(&intent.slot);
             let runs = match is_in_doubt {
                 true => Ok(false),
@@ -299,7 +299,7 @@ impl Model {
         Ok(Decision { change, exceptions: Vec::new() })
     }
 
-    /// The record with which a chain begins: of no slots.
+    /// The first record of a chain, without slots.
     fn first_record(&self, now: UnixMs, fence: &Fence) -> NewRecord {
         let (id, term) = (self.next_id(now), term_of(&fence.lease));
         NewRecord { id, term, queue: "".into(), lines: Vec::new() }
@@ -323,8 +323,8 @@ impl Model {
         Ok(Decision { change, exceptions: Vec::new() })
     }
 
-    /// A manual message: what changes once it is sent, or what is to be said instead. The journal is
-    /// left alone while it is lost: its leader must see that.
+    /// Decides a manual message: the change once it is sent, or the answer if it is not. A lost journal is left
+    /// alone, because the leader must notice.
     pub(crate) fn decide_send(
         &self,
         now: UnixMs,
@@ -344,8 +344,8 @@ impl Model {
         Ok(self.record_manual(now, &queue.name, &request.line, request.run))
     }
 
-    /// Notes what becomes of a manual message that a carrier takes: what changes once it is recorded,
-    /// or the answer where nothing is. Who is about to send is not recorded: nobody is after a crash.
+    /// Decides a step of a manual message for a carrier: the change once it is recorded, or the answer if
+    /// nothing is. An `Intended` step is not recorded: after a crash nobody is sending.
     pub(crate) fn decide_note(&mut self, now: UnixMs, note: &ManualNote) -> Result<Change, Noted> {
         self.forget_runs(now);
         let (run, place) = note.run;
@@ -361,7 +361,7 @@ impl Model {
         match note.step {
             ManualStep::Intended if self.intended_runs.contains_key(&run) => Err(Noted::Busy),
             ManualStep::Intended => {
-                self.intended_runs.insert(run, now + INTENT_KEPT);
+                self.intended_runs.insert(run, now + INTENT_TTL);
                 Err(Noted::Now)
             }
             ManualStep::Published => {
@@ -375,7 +375,7 @@ impl Model {
         }
     }
 
-    /// What changes when a backfill begins, goes on or ends; `Err`: another that it overlaps.
+    /// Decides a step of a backfill; `Err`: another one that it overlaps.
     pub(crate) fn decide_backfill(
         &mut self,
         now: UnixMs,
@@ -387,7 +387,7 @@ impl Model {
         Ok(Change { backfills, ..Change::default() })
     }
 
-    /// How far the run has come.
+    /// The progress of a run.
     fn run(&self, now: UnixMs, run: Uuid) -> Option<&RunPlace> {
         self.runs.get(&run).filter(|before| before.until > now)
     }
@@ -400,7 +400,7 @@ impl Model {
         (run, place): (Uuid, u64),
     ) -> Change {
         let of = RunOf { entry: Arc::clone(&line.entry), queue: Arc::clone(queue) };
-        let place = RunPlace { place, of, until: now + RUN_KEPT_FOR };
+        let place = RunPlace { place, of, until: now + RUN_TTL };
         let mut change = Change { run: Some((run, place)), ..Change::default() };
         let (queue, line) = (Arc::clone(queue), line.clone());
         if self.is_lost() {
@@ -429,7 +429,7 @@ impl RunOf {
     }
 }
 
-/// The tenure's term; `None` of a lease that names none.
+/// The tenure's term; `None` if the lease does not name one.
 pub(super) fn term_of(lease: &str) -> Option<u64> {
     lease.split(' ').next()?.parse().ok()
 }
@@ -439,11 +439,11 @@ fn check_not_early(now: UnixMs, slots: impl Iterator<Item = UnixMs>) -> Result<(
     if newest.since(now).as_millis() > MAX_AHEAD_MS { Err(Reply::Early { now }) } else { Ok(()) }
 }
 
-/// Writes with their places in the batch.
+/// Writes with their indexes in the batch.
 type Placed<'a> = Vec<(usize, &'a Write)>;
 
-/// The writes of each queue with their places in the batch, in the order in which they begin. What is
-/// decided slot by slot stands apart.
+/// Groups the writes by queue, with their indexes in the batch, in the order in which the queues first appear.
+/// Guarded writes are grouped separately.
 fn parts(writes: &[Write]) -> Vec<(&Arc<Queue>, Placed<'_>)> {
     let mut parts: Vec<(&Arc<Queue>, Placed<'_>)> = Vec::new();
     let mut found: HashMap<(&str, bool), usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! Values that are there and cannot be read.
+//! Stored values that cannot be read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Change;
 use crate::store::journal::{MAX_UNREADABLE, shortened};
 
-/// Where a value stands.
+/// The field that a value is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Field {
     Registration,
@@ -21,12 +21,12 @@ impl Field {
     const ALL: [Field; 4] = [Field::Registration, Field::Progress, Field::Intent, Field::Journal];
 }
 
-/// Values that cannot be read, as they stand, by entry and field.
+/// The unreadable values as stored, by entry and field.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unreadable(pub(crate) BTreeMap<(Box<str>, Field), Value>);
 
 impl Unreadable {
-    /// Forgets what the change says anew.
+    /// Forgets values that the change replaces.
     pub(super) fn forget_replaced(&mut self, change: &Change) {
         if self.0.is_empty() {
             return;
@@ -42,7 +42,7 @@ impl Unreadable {
         change.intents.iter().for_each(|(entry, _)| forget(entry, &[Field::Intent]));
     }
 
-    /// The names of entries of which something cannot be read, and what, as far as it is named.
+    /// The entries with unreadable values, and what is unreadable, up to the maximum.
     pub(super) fn named(&self) -> Vec<(Arc<str>, String)> {
         let output = |((entry, _), raw): (&(Box<str>, Field), &Value)| {
             (Arc::from(&**entry), shortened(raw.to_string().as_bytes()))

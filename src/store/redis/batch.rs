@@ -1,4 +1,4 @@
-//! A batch as the dispatch script takes it.
+//! Turns a batch into a call of the dispatch script.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use redis::Cmd;
 use super::counted::CountedQueues;
 use super::keys::Keys;
 use super::lua;
-use super::merge::{merged, worded};
+use super::merge::{merged, with_short_name};
 use crate::envelope::answer::{self, ResultKey};
 use crate::envelope::{self, Push, Writes};
 use crate::queue::Queue;
@@ -18,32 +18,32 @@ use crate::schedule::{TaskIds, UnixMs};
 use crate::store::contract::{Batch, Write};
 use crate::store::journal::write_line;
 
-/// Slots of one record: a script cannot push many more at once.
+/// The maximum number of slots in a record: a script cannot push many more at once.
 const MAX_SLOTS: usize = 500;
 
-/// Bytes of most slots' lines in a record.
+/// The length in bytes of most slots' lines in a record.
 const LINE: usize = 64;
 
-/// What goes to one list of one queue, and into one record.
+/// Slots of one queue whose messages go to the same list, recorded together.
 struct Part<'b> {
     queue: &'b Arc<Queue>,
-    /// Where its messages go; `None` while it has none.
+    /// The list that its messages go to; `None` while it has none.
     place: Option<(Push, &'b str)>,
-    /// What it holds must be decided slot by slot.
+    /// Whether its slots must be decided one by one.
     is_guarded: bool,
     /// Indexes in the batch.
     items: Vec<usize>,
 }
 
-/// A batch that was sent, to understand the script's exceptions.
+/// Maps the script's exceptions back to the batch.
 pub(super) struct Layout {
     parts: Vec<Vec<usize>>,
-    /// The items of guarded parts, in the order in which the script counts them.
+    /// The indexes of guarded slots, in the order in which the script counts them.
     guarded: Vec<usize>,
 }
 
 impl Layout {
-    /// The indexes in the batch that the script means.
+    /// The batch indexes for a number of the script.
     pub(super) fn items(&self, number: i64) -> &[usize] {
         let index = |number: u64| usize::try_from(number).ok()?.checked_sub(1);
         match number {
@@ -59,7 +59,7 @@ impl Layout {
     }
 }
 
-/// What a call needs to know beside what is asked for.
+/// What the calls of a request share.
 pub(super) struct Context<'c> {
     pub(super) keys: &'c Keys,
     pub(super) ids: TaskIds,
@@ -68,13 +68,13 @@ pub(super) struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// What stands in front of the outcome in a counter's field.
+    /// The prefix of the queue's counter fields, in front of the outcome.
     pub(super) fn field(&mut self, queue: &Arc<str>) -> String {
         format!("{}\t", self.counted.name(queue))
     }
 
-    /// Where workers of the queue tell how far a task has come: their kind, the database ('': the
-    /// state's) and the key but for the task's id. `None`: nobody can see it.
+    /// Where the queue's workers store the state of a task: their kind, the database ('': the state's) and the
+    /// key without the task's id. `None`: the state is not visible.
     pub(super) fn result_key(&self, queue: &Queue) -> Option<[String; 3]> {
         let ResultKey { prefix, databases: (there, here) } = answer::result_key(queue)?;
         let elsewhere = there != here && i64::from(there) != self.database;
@@ -83,12 +83,12 @@ impl Context<'_> {
     }
 }
 
-/// The term of a tenure: `"<term> <holder>"`.
+/// The term in `"<term> <holder>"`.
 pub(super) fn term(lease: &str) -> &str {
     lease.split(' ').next().unwrap_or_default()
 }
 
-/// How many slots have which outcome.
+/// The number of slots by outcome.
 pub(super) fn counts<'l>(lines: impl Iterator<Item = &'l Line>) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
     for line in lines {
@@ -139,10 +139,10 @@ pub(super) fn dispatch(context: &mut Context<'_>, batch: &Batch) -> (Cmd, Layout
     (call, Layout { parts, guarded })
 }
 
-/// Sorts the slots by where they go. What is skipped goes along with its queue's messages.
+/// Groups slots by where they go. Skipped slots join their queue's messages.
 fn parts(writes: &[Write]) -> Vec<Part<'_>> {
     let mut parts: Vec<Part<'_>> = Vec::new();
-    // The part of a queue that still takes more, for each list.
+    // For each list, the part that still has room.
     let mut open: HashMap<(&str, bool), Vec<usize>> = HashMap::new();
     let mut start = 0;
     for run in writes.chunk_by(|a, b| a.line.entry == b.line.entry && a.queue == b.queue) {
@@ -182,7 +182,7 @@ fn is_guarded(write: &Write) -> bool {
     write.message.is_some() && (guards.max_queued.is_some() || guards.overlap.is_some())
 }
 
-/// Adds the entries that do not overlap with themselves, and gives the number of each.
+/// Adds the entries that must not overlap, and returns each one's number.
 fn add_alone<'b>(
     call: &mut Cmd,
     context: &Context<'_>,
@@ -267,11 +267,11 @@ fn add_guarded(
     }
 }
 
-/// Adds commands that come first, as `push.lua` reads them.
+/// Adds commands that run first, as `push.lua` reads them.
 pub(super) fn add_commands(call: &mut Cmd, commands: &[envelope::Command]) {
     call.arg(commands.len());
     for words in commands {
-        let words = worded(words);
+        let words = with_short_name(words);
         call.arg(words.len()).arg(words);
     }
 }

@@ -1,5 +1,4 @@
-//! Makes one connection to one server: the stream, TLS if needed, and the login. Errors say what to
-//! do.
+//! Opens a connection to a server: the stream, TLS if needed, and the login. Errors say what to do.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -22,7 +21,7 @@ use super::resignations::Resignations;
 use crate::address::{Endpoint, HostPort, Login};
 use crate::tls::{self, Tls};
 
-/// A connection that ends with the last of its clones.
+/// A connection that closes with the last of its clones.
 #[derive(Clone)]
 pub(super) struct Connection {
     calls: MultiplexedConnection,
@@ -30,18 +29,18 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Whether it is known that nothing can come over it any more.
+    /// Whether the connection is known to be closed.
     pub(super) fn is_closed(&self) -> bool {
         self.driver.0.is_finished()
     }
 
-    /// Whether it is a clone of that one.
+    /// Whether both are clones of one connection.
     pub(super) fn is_same(&self, other: &Connection) -> bool {
         Arc::ptr_eq(&self.driver, &other.driver)
     }
 }
 
-/// The task that reads and writes; a server that never answers would keep it for ever.
+/// The task that reads and writes; aborted on drop, because a silent server would keep it forever.
 struct Driver(JoinHandle<()>);
 
 impl Drop for Driver {
@@ -75,7 +74,7 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// Where a server is, and how connections to it begin.
+/// A server's address, and how connections to it begin.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     pub(super) endpoint: Endpoint,
@@ -94,16 +93,15 @@ pub(super) fn settings(login: Option<&Login>, database: u32) -> RedisConnectionI
     }
 }
 
-/// How connections are made.
+/// Options for opening connections.
 pub(super) struct Opening<'a> {
     pub(super) tls: &'a Tls,
-    /// For connecting, and for each answer.
+    /// The timeout for connecting, and for each answer.
     pub(super) deadline: Duration,
 }
 
 impl Opening<'_> {
-    /// A connection to `server`, whose login it has passed. `resignations` hears what the
-    /// server sends unasked.
+    /// Opens a connection to `server` and logs in. Messages that the server pushes go to `resignations`.
     pub(super) async fn open(
         &self,
         server: &Server,
@@ -157,7 +155,7 @@ impl Opening<'_> {
         let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.deadline));
         if let Some(resignations) = resignations.cloned() {
             config = config.set_push_sender(move |push: PushInfo| {
-                resignations.hear(&push);
+                resignations.on_push(&push);
                 Ok::<(), Infallible>(())
             });
         }
@@ -176,7 +174,7 @@ async fn reach(server: &HostPort, until: Instant) -> Result<TcpStream, Failure> 
     let found: Vec<_> = found.map_err(Failure::other)?.collect();
     let mut failed = Failure::other("the host has no address");
     for (index, address) in found.iter().enumerate() {
-        // One that does not answer must leave time for the others.
+        // An address that does not answer must leave time for the others.
         let left = until.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(found.len() - index).unwrap_or(u32::MAX);
         match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {

@@ -1,4 +1,4 @@
-//! Which queues are counted apart.
+//! Which queues have counters of their own.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ pub(super) struct CountedQueues {
 }
 
 impl CountedQueues {
-    /// A queue that was counted before.
+    /// Adds a queue that already has counters.
     pub(super) fn add(&mut self, name: &str) {
         if self.names.len() < MAX_COUNTED_QUEUES && name != OTHER_QUEUES {
             self.names.insert(name.into());
         }
     }
 
-    /// The name under which a queue is counted: its own, as long as there are few.
+    /// The name that a queue is counted under: its own, while there are few queues.
     pub(super) fn name<'n>(&mut self, name: &'n Arc<str>) -> &'n str {
         let fits = self.names.contains(name) || self.names.len() < MAX_COUNTED_QUEUES;
         if fits {

@@ -1,4 +1,4 @@
-//! What went wrong with a server, in words that say what to do.
+//! Errors of a server, in words that say what to do.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use crate::address::RedisAddress;
 use crate::store::contract::StoreError;
 use crate::tls;
 
-/// Why a server gave no answer, or refused.
+/// Why a server refused or did not answer.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) kind: Kind,
     text: String,
-    /// What to do. Who knows more than this module puts its own in the place of it.
+    /// What to do. A caller that knows more replaces it.
     hint: Option<&'static str>,
 }
 
@@ -31,18 +31,18 @@ pub(super) enum Kind {
 }
 
 impl Failure {
-    /// One that says all in its text.
+    /// A failure without a hint.
     pub(super) fn other(text: impl ToString) -> Failure {
         Failure { kind: Kind::Other, text: text.to_string(), hint: None }
     }
 
-    /// The same failure with `hint` alone.
+    /// The same failure with another hint.
     pub(super) fn with_hint(self, hint: &'static str) -> Failure {
         Failure { hint: Some(hint), ..self }
     }
 }
 
-/// Text and hint.
+/// Shows the text and the hint.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
@@ -60,9 +60,8 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// Beginnings of answers of a server that has done nothing; those that a script can meet come from its
-/// first write.
-const DONE_NOTHING: [&str; 12] = [
+/// Prefixes of errors that mean that nothing was done. Those that a script can cause come from its first write.
+const UNDONE_PREFIXES: [&str; 12] = [
     "OOM",
     "READONLY",
     "MISCONF",
@@ -77,26 +76,26 @@ const DONE_NOTHING: [&str; 12] = [
     "NOPERM",
 ];
 
-/// Whether the error says that the request did nothing, however often it is repeated.
+/// Whether the error means that the request did nothing.
 pub(super) fn is_undone(error: &RedisError) -> bool {
     let said = error.clone().into_server_errors();
     let Some((_, said)) = said.as_deref().and_then(|all| all.first()) else { return false };
-    // Versions before 7 put the code of a command into the text of the script's error.
+    // Before version 7, the text of a script's error contains the code of the command's error.
     let quoted = |code: &&str| {
         let details = said.details().unwrap_or_default();
         details.contains(&format!(": -{code} "))
     };
-    DONE_NOTHING.contains(&said.code()) || DONE_NOTHING[..4].iter().any(quoted)
+    UNDONE_PREFIXES.contains(&said.code()) || UNDONE_PREFIXES[..4].iter().any(quoted)
 }
 
-/// What an error means of a request that was on its way.
-pub(super) fn on_the_way(error: RedisError, address: &RedisAddress) -> StoreError {
+/// Converts the error of a request that was in flight.
+pub(super) fn in_flight_error(error: RedisError, address: &RedisAddress) -> StoreError {
     let undone = is_undone(&error);
     let text = format!("{} (at {address})", explain(error));
     if undone { StoreError::Refused(text) } else { StoreError::Unanswered(text) }
 }
 
-/// Says what went wrong and what to do; nothing in it names a password.
+/// Says what went wrong and what to do; never names a password.
 pub(super) fn explain(error: RedisError) -> Failure {
     use redis::ErrorKind::{
         AuthenticationFailed, Extension, InvalidClientConfig, RESP3NotSupported,
@@ -104,7 +103,7 @@ pub(super) fn explain(error: RedisError) -> Failure {
     if let Some(text) = tls::explain(&error) {
         return Failure::other(text);
     }
-    // Of several commands, the first that was refused.
+    // Of several commands, takes the first one refused.
     let said = error.clone().into_server_errors();
     let said = said.as_deref().and_then(|all| all.first()).map(|(_, said)| said);
     let code = said.map(redis::ServerError::code).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the first format had: the hashes lives, progress and sent, and no journal.
+//! Converts the first format, which had the hashes lives, progress and sent, and no journal.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(super) async fn snapshot(source: &Source, overview: &Overview) -> Result<Sna
     })
 }
 
-/// What of it lives on.
+/// The values to convert.
 struct State {
     registrations: Vec<(Box<str>, Registration)>,
     progress: Vec<(Box<str>, Progress)>,
@@ -57,7 +57,7 @@ async fn read(source: &Source) -> Result<State, StoreError> {
     unreadable.append(progress.unreadable);
     unreadable.append(sent.unreadable);
     let counted = |(entry, mut progress): (Box<str>, Progress)| {
-        // What was converted before a crash has its count already.
+        // Entries converted before a crash already have their count.
         if progress.count == 0 {
             progress.count = counts.get(&entry).copied().unwrap_or(0);
         }
@@ -67,11 +67,11 @@ async fn read(source: &Source) -> Result<State, StoreError> {
     Ok(State { registrations: lives.values, progress, unreadable })
 }
 
-/// Entries that are converted at once.
-const PART: usize = 500;
+/// The number of entries converted at once.
+const ENTRIES_AT_ONCE: usize = 500;
 
-/// Writes what the first format held in the form of this one, under the caller's own lease. A crash on
-/// the way leaves the first format; what was converted before is understood then.
+/// Converts the first format under the caller's own lease. After a crash the format is still the first, and
+/// entries already converted are understood.
 pub(super) async fn convert(
     source: &Source,
     lease: &str,
@@ -92,7 +92,7 @@ pub(super) async fn convert(
         .flat_map(|(entry, progress)| [entry.into(), text::progress(&progress)])
         .collect();
     let (mut registrations, mut progress) =
-        (registrations.chunks(2 * PART), progress.chunks(2 * PART));
+        (registrations.chunks(2 * ENTRIES_AT_ONCE), progress.chunks(2 * ENTRIES_AT_ONCE));
     loop {
         let part = [registrations.next(), progress.next()];
         let is_last = part == [None, None];
@@ -121,7 +121,7 @@ pub(super) async fn convert(
     }
 }
 
-/// `"<slot> <outcome> <task id or ->"`, or what was converted already.
+/// Reads `"<slot> <outcome> <task id or ->"`, or what is already converted.
 fn read_settled(text: &str) -> Option<Progress> {
     if let Some(progress) = read_progress(text) {
         return Some(progress);

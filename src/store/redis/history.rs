@@ -1,4 +1,4 @@
-//! What became of slots: reading it, and dropping what need not be kept.
+//! Reads the history, and drops what need not be kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::store::contract::{
 use crate::store::journal::{Record, RecordId};
 use crate::store::last_outcomes::{self, MAX_TEXT};
 
-/// How many of the oldest records are read first; then twice as many each time, for a record may hold
-/// hundreds of slots or one.
+/// The number of oldest records read first; it doubles each time, because a record may hold hundreds of slots or
+/// one.
 const FIRST_RECORDS: usize = 2;
-/// No record is older by more than this than a slot in it.
+/// How much older a record can be than a slot in it, in milliseconds.
 const MAX_AHEAD_MS: i64 = 1_000;
 
 /// Drops some of the oldest records.
@@ -52,8 +52,8 @@ pub(super) async fn trim(source: &Source, request: &Trim) -> Result<Trimmed, Sto
     Ok(if is_done { Trimmed { slots, more } } else { Trimmed { slots: 0, more: false } })
 }
 
-/// Reads the oldest records, with at least [`MAX_TRIMMED`] slots if there are so many, and no more records than
-/// that takes when each holds a slot; gives whether more may follow.
+/// Reads the oldest records with at least [`MAX_TRIMMED`] slots, if there are that many, and no more records
+/// than that takes if each holds one slot. Returns whether more may follow.
 async fn oldest_records(source: &Source) -> Result<(Vec<Record>, bool), StoreError> {
     let (mut records, mut count) = (Vec::<Record>::new(), FIRST_RECORDS);
     loop {
@@ -72,7 +72,7 @@ fn slots_of(record: &Record) -> u64 {
     record.lines.iter().map(|line| line.count).sum()
 }
 
-/// Drops records from `oldest` to `newest`, and keeps what they say of their entries.
+/// Drops records from `oldest` to `newest`, and keeps their entries' last outcomes.
 async fn drop_records(
     source: &Source,
     request: &Trim,
@@ -92,7 +92,7 @@ async fn drop_records(
     for (entry, _) in &entries {
         call.arg(&***entry);
     }
-    let kept = list(source.requests.ask_again(call).await?)?;
+    let kept = list(source.requests.ask_repeatable(call).await?)?;
     let keys = [keys.lease(), keys.outcomes(), keys.head(), keys.journal(), keys.counters()];
     let mut call = lua::call(&lua::TRIM, &keys);
     call.arg(&*request.lease).arg(oldest.to_string());
@@ -106,7 +106,7 @@ async fn drop_records(
     Ok(source.requests.ask(call).await? == Value::Int(1))
 }
 
-/// What the journal and the kept outcomes say.
+/// Reads the history from the journal and the kept outcomes.
 pub(super) async fn history(source: &Source, query: &HistoryQuery) -> Result<History, StoreError> {
     let mut events = VecDeque::new();
     let mut more = read_journal(source, query, &mut events).await?;
@@ -119,7 +119,7 @@ pub(super) async fn history(source: &Source, query: &HistoryQuery) -> Result<His
     Ok(History { events: events.into(), more })
 }
 
-/// Reads the journal from its end until there is enough; gives whether there is more.
+/// Reads the journal from its end until there are enough events; returns whether there are more.
 async fn read_journal(
     source: &Source,
     query: &HistoryQuery,
@@ -157,14 +157,15 @@ fn is_asked_for(line: &Line, query: &HistoryQuery) -> bool {
         && query.to.is_none_or(|to| line.slot < to)
 }
 
-/// Whether it is one of the events, which are in the order in which they were recorded.
+/// Whether the event is in the list, which is in the order of recording.
 fn is_among(events: &VecDeque<PastEvent>, event: &PastEvent) -> bool {
     let first = events.partition_point(|other| other.at < event.at);
     let mut at_once = events.range(first..).take_while(|other| other.at == event.at);
     at_once.any(|other| other.line.slot == event.line.slot && other.line.entry == event.line.entry)
 }
 
-/// Reads the outcomes that trimming kept, but for those of events that were read before they were dropped: as many
+/// Reads the outcomes that trimming kept, without events already read before they were dropped: as many as there
+/// is room for and one more, newest first.
 /// as there is room for and one more, newest first.
 async fn read_outcomes(
     source: &Source,
@@ -190,10 +191,10 @@ async fn read_outcomes(
     if let Some(entry) = &query.entry {
         let mut call = lua::call(&lua::FIELDS, &[key]);
         call.arg(MAX_TEXT).arg(&**entry);
-        let kept = list(source.requests.ask_again(call).await?)?;
+        let kept = list(source.requests.ask_repeatable(call).await?)?;
         add(entry, &kept.first().and_then(text).unwrap_or_default());
     } else {
-        // Whatever else is in their place is no history.
+        // Anything else under the key is not history.
         source
             .scan(&key, MAX_TEXT, |entry, found| {
                 if let (Ok(entry), Some(text)) =

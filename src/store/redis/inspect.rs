@@ -1,4 +1,4 @@
-//! Whether a server can be used, and warnings about its settings.
+//! Checks whether a server can be used, and warns about its settings.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::connect::Connection;
 use super::failure::explain;
 use crate::store::contract::StoreError;
 
-/// Refuses a server that no retry makes usable. Asks with HELLO, which no ACL forbids.
+/// Refuses a server that no retry makes usable. Uses HELLO, which no ACL forbids.
 pub(super) async fn inspect(connection: &mut Connection) -> Result<(), StoreError> {
     let hello = redis::cmd("HELLO").query_async(connection).await;
     let hello: HashMap<String, Value> = hello.map_err(explain)?;
@@ -47,7 +47,7 @@ fn is_supported(version: &str) -> bool {
     (major, minor) >= (6, 2)
 }
 
-/// What `INFO` says of settings that lose messages.
+/// Warnings about settings, from `INFO`, that lose messages.
 pub(super) fn warnings(info: &str) -> Vec<String> {
     let field = |name: &str| {
         let mut lines = info.lines();

@@ -1,4 +1,4 @@
-//! The names of all keys; every one begins with the namespace.
+//! The names of all keys; each begins with the namespace.
 
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ impl Keys {
         [&*self.namespace, ":", name].concat()
     }
 
-    /// String `"<term> <holder>"` with a TTL: who leads.
+    /// String `"<term> <holder>"` with a TTL: the lease.
     pub(super) fn lease(&self) -> String {
         self.key("lease")
     }
@@ -27,39 +27,37 @@ impl Keys {
         self.key("term")
     }
 
-    /// Number that each fenced write replaces by a larger one.
+    /// Number that each fenced write replaces with a larger one.
     pub(super) fn sequence(&self) -> String {
         self.key("sequence")
     }
 
-    /// Hash: entry → how far it has come, as `text` has it.
+    /// Hash: entry → its progress, in the format of `text`.
     pub(super) fn progress(&self) -> String {
         self.key("progress")
     }
 
-    /// Hash: entry → the slot that a carrier may have taken, while that is not recorded.
+    /// Hash: entry → the slot that a carrier may have taken, until its outcome is recorded.
     pub(super) fn intents(&self) -> String {
         self.key("intents")
     }
 
-    /// In the first format. Hash: entry with a limit → how many slots of its registration were
-    /// dispatched.
+    /// In the first format. Hash: entry with a limit → the number of dispatched slots of its registration.
     pub(super) fn sent(&self) -> String {
         self.key("sent")
     }
 
-    /// Hash: entry that does not overlap with itself → its last task, see `running.lua`.
+    /// Hash: entry that must not overlap → its last task, see `running.lua`.
     pub(super) fn running(&self) -> String {
         self.key("running")
     }
 
-    /// In the first format. Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has
-    /// left.
+    /// In the first format. Hash: entry → `"<since>\t<timing>"`; the timing is `-` once the entry has left.
     pub(super) fn lives(&self) -> String {
         self.key("lives")
     }
 
-    /// String: the number of the format, while the namespace's records are whole.
+    /// String: the number of the format, while the namespace's records are complete.
     pub(super) fn marker(&self) -> String {
         self.key("marker")
     }
@@ -69,7 +67,7 @@ impl Keys {
         self.key("replicas")
     }
 
-    /// Channel: a leader has resigned.
+    /// Channel for leaders' resignations.
     pub(super) fn resigned(&self) -> String {
         self.key("resigned")
     }
@@ -84,27 +82,27 @@ impl Keys {
         self.key("folded")
     }
 
-    /// Stream: a record a batch and queue, with the fields before, term, queue, total and lines.
+    /// Stream: a record per batch and queue, with the fields before, term, queue, total and lines.
     pub(super) fn journal(&self) -> String {
         self.key("journal")
     }
 
-    /// Hash: entry → `"<since>\t<timing>"`, as `text` has it.
+    /// Hash: entry → `"<since>\t<timing>"`, in the format of `text`.
     pub(super) fn registrations(&self) -> String {
         self.key("registrations")
     }
 
-    /// String `"<revision> <version>"`: which state of the pauses there is.
+    /// String `"<revision> <version>"`: the version of the pauses.
     pub(super) fn revision(&self) -> String {
         self.key("revision")
     }
 
-    /// Hash: `all`, `tag:NAME` or `entry:NAME` → its pauses, as `schedule::pause` has them.
+    /// Hash: `all`, `tag:NAME` or `entry:NAME` → its pauses, in the format of `schedule::pause`.
     pub(super) fn pauses(&self) -> String {
         self.key("pauses")
     }
 
-    /// Hash: `"<queue>\t<word of the outcome>"` → how many slots.
+    /// Hash: `"<queue>\t<word of the outcome>"` → number of slots.
     pub(super) fn counters(&self) -> String {
         self.key("counters")
     }
@@ -114,18 +112,17 @@ impl Keys {
         self.key("outcomes")
     }
 
-    /// String that lasts a day: the greatest place of a manual run that was sent, see `run.lua`.
+    /// String that lasts a day: the last place sent of a manual run, see `run.lua`.
     pub(super) fn run(&self, run: Uuid) -> String {
         self.key(&format!("run:{run}"))
     }
 
-    /// String that lasts some seconds: the place of the run whose message a carrier is being handed.
+    /// String that lasts some seconds: the place of the run whose message a carrier is publishing.
     pub(super) fn intended_run(&self, run: Uuid) -> String {
         self.key(&format!("run:{run}:intended"))
     }
 
-    /// String that expires after an hour: the unfinished backfills of one entry by one person, see
-    /// `open.lua`.
+    /// String that expires after an hour: the unfinished backfills of one entry by one person, see `open.lua`.
     pub(super) fn open_backfills(&self, scope: Uuid) -> String {
         self.key(&format!("open:{scope}"))
     }

@@ -1,4 +1,4 @@
-//! The lease in Redis, and what replicas say of themselves.
+//! The lease in Redis, and the replicas' announcements.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use super::first_format;
 use super::lua;
 use super::reading::{Format, Source, format, newer};
-use super::reply::{instant, list, odd, text};
+use super::reply::{instant, list, text, unexpected_answer};
 use super::writing::FORMAT;
 use crate::store::contract::{
     Acquire, Acquired, Announced, Announcement, MAX_ANNOUNCEMENT, MAX_REPLICAS, Renewed, StoreError,
 };
 use crate::store::journal::shortened;
 
-/// What stands where the lease belongs, since when it was seen there, and by which holder.
+/// An unusable value of the lease key: since when it has been seen, and by which holder.
 #[derive(Debug)]
 pub(super) struct Sighting {
     holder: Arc<str>,
@@ -24,7 +24,7 @@ pub(super) struct Sighting {
     since: Instant,
 }
 
-/// Shared with the requests that are on their way.
+/// Shared with the requests in flight.
 pub(super) type Sightings = Arc<Mutex<Option<Sighting>>>;
 
 pub(super) async fn acquire(
@@ -36,20 +36,20 @@ pub(super) async fn acquire(
     let keys = [keys.lease(), keys.term(), keys.marker(), keys.replicas(), keys.journal()];
     let mut call = lua::call(&lua::ACQUIRE, &keys);
     call.arg(&*request.holder).arg(ms(request.ttl)).arg(i32::from(request.even_unmarked));
-    call.arg(stood_for_a_ttl(&sightings, &request)).arg(FORMAT);
+    call.arg(unchanged_for_a_ttl(&sightings, &request)).arg(FORMAT);
     call.arg(request.replaces.as_deref().unwrap_or_default());
     let fields = list(source.requests.ask(call).await?)?;
-    let [said, now, rest @ ..] = fields.as_slice() else { return Err(odd()) };
-    let now = instant(now).ok_or_else(odd)?;
-    let said = text(said).ok_or_else(odd)?;
-    // A replica that has to wait in an unmarked namespace has waited for this lease already.
+    let [said, now, rest @ ..] = fields.as_slice() else { return Err(unexpected_answer()) };
+    let now = instant(now).ok_or_else(unexpected_answer)?;
+    let said = text(said).ok_or_else(unexpected_answer)?;
+    // A replica that has to wait in an unmarked namespace has already waited for this lease.
     if said != "unreadable" && said != "unmarked" {
         *sightings.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
     match (said.as_str(), rest) {
         ("acquired", [lease, marker]) => {
-            let lease: Arc<str> = text(lease).ok_or_else(odd)?.into();
-            let marker = text(marker).ok_or_else(odd)?;
+            let lease: Arc<str> = text(lease).ok_or_else(unexpected_answer)?.into();
+            let marker = text(marker).ok_or_else(unexpected_answer)?;
             if format(&marker) == Format::First
                 && !first_format::convert(&source, &lease, request.ttl).await?
             {
@@ -60,12 +60,12 @@ pub(super) async fn acquire(
         }
         ("held", [lease, Value::Int(left)]) => {
             let left = Duration::from_millis(u64::try_from(*left).unwrap_or(0));
-            Ok(Acquired::Held { lease: text(lease).ok_or_else(odd)?, left, now })
+            Ok(Acquired::Held { lease: text(lease).ok_or_else(unexpected_answer)?, left, now })
         }
         ("unmarked", []) => Ok(Acquired::Unmarked { now }),
         ("newer", [marker]) => {
-            let marker = text(marker).ok_or_else(odd)?;
-            Err(newer(marker.parse().map_err(|_| odd())?))
+            let marker = text(marker).ok_or_else(unexpected_answer)?;
+            Err(newer(marker.parse().map_err(|_| unexpected_answer())?))
         }
         ("older", [Value::BulkString(replica)]) => {
             let why = format!(
@@ -80,12 +80,12 @@ pub(super) async fn acquire(
             see(&sightings, &request.holder, found);
             Ok(Acquired::Unreadable { why, now })
         }
-        _ => Err(odd()),
+        _ => Err(unexpected_answer()),
     }
 }
 
-/// What this holder has seen unchanged for a whole TTL, if it has.
-fn stood_for_a_ttl(sightings: &Sightings, request: &Acquire) -> Vec<u8> {
+/// The value that this holder has seen unchanged for a whole TTL, if any.
+fn unchanged_for_a_ttl(sightings: &Sightings, request: &Acquire) -> Vec<u8> {
     let sighting = sightings.lock().unwrap_or_else(PoisonError::into_inner);
     let sighting = sighting.as_ref().filter(|sighting| {
         sighting.holder == request.holder && sighting.since.elapsed() >= request.ttl
@@ -109,16 +109,18 @@ pub(super) fn ms(length: Duration) -> u64 {
 pub(super) fn renewed(answer: Value) -> Result<Renewed, StoreError> {
     match list(answer)?.as_slice() {
         [Value::Int(kept), now] => {
-            Ok(Renewed { kept: *kept == 1, now: instant(now).ok_or_else(odd)? })
+            Ok(Renewed { kept: *kept == 1, now: instant(now).ok_or_else(unexpected_answer)? })
         }
-        _ => Err(odd()),
+        _ => Err(unexpected_answer()),
     }
 }
 
-/// What the replicas say, and where to go on.
+/// Reads the announcements, and where to continue reading.
 pub(super) fn announced(answer: Value) -> Result<(Announced, String), StoreError> {
     let fields = list(answer)?;
-    let [next, Value::Int(count), replicas @ ..] = fields.as_slice() else { return Err(odd()) };
+    let [next, Value::Int(count), replicas @ ..] = fields.as_slice() else {
+        return Err(unexpected_answer());
+    };
     let replicas = replicas.chunks_exact(3).filter_map(|fields| {
         let [replica, Value::Int(age), said] = fields else { return None };
         let said = text(said).filter(|said| said.len() <= MAX_ANNOUNCEMENT)?;
@@ -127,5 +129,5 @@ pub(super) fn announced(answer: Value) -> Result<(Announced, String), StoreError
     });
     let replicas = replicas.take(MAX_REPLICAS).collect();
     let count = usize::try_from(*count).unwrap_or(0);
-    Ok((Announced { replicas, count }, text(next).ok_or_else(odd)?))
+    Ok((Announced { replicas, count }, text(next).ok_or_else(unexpected_answer)?))
 }

@@ -1,4 +1,4 @@
-//! A connection that is made when needed, and a deadline on every call.
+//! A connection that is opened on demand, with a deadline for every call.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,27 +14,27 @@ use crate::address::{RedisAddress, RedisServer};
 use crate::store::contract::StoreError;
 use crate::tls::Tls;
 
-/// One server, reached over at most one connection at a time.
+/// One server, with at most one open connection.
 #[derive(Debug)]
 pub(super) struct Link {
     address: RedisAddress,
     place: Place,
     tls: Tls,
     deadline: Duration,
-    /// Whether the server must be fit for scripts.
+    /// Whether the server must support scripts.
     is_store: bool,
-    /// What every new connection begins with.
+    /// The commands that every new connection begins with.
     setup: Pipeline,
     resignations: Option<Resignations>,
     connection: Option<Connection>,
-    /// Idle connections stay open when they are used at least so often.
+    /// Idle connections stay open if they are used at least this often.
     ping_after: Duration,
 }
 
-/// The longest that a connection is idle while somebody leads over it.
+/// The longest time that a leader's connection is idle.
 const MAX_IDLE: Duration = Duration::from_secs(2);
 
-/// Where the server is.
+/// The server's location.
 #[derive(Debug)]
 enum Place {
     At(Server),
@@ -42,14 +42,14 @@ enum Place {
 }
 
 impl Link {
-    /// No call takes longer than about `deadline`, connecting included twice that, and with
-    /// Sentinels three times.
+    /// Creates a link without connecting. A call takes at most about `deadline`, twice that if it has to
+    /// connect, and three times that with Sentinels.
     pub(super) fn new(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
         let link = Link::without_scripts(address, tls, deadline);
         Link { setup: lua::load_all(), is_store: true, ..link }
     }
 
-    /// For a server on which no script is called.
+    /// The same for a server on which no script is called.
     pub(super) fn without_scripts(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Link {
         let settings = connect::settings(address.login.as_ref(), address.database);
         let place = match &address.server {
@@ -69,15 +69,14 @@ impl Link {
         }
     }
 
-    /// Subscribes every connection to `channel`; `resignations` hears what is published there.
+    /// Subscribes every connection to `channel`; its messages go to `resignations`.
     pub(super) fn listen(mut self, channel: String, resignations: Resignations) -> Link {
         self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
         self.resignations = Some(resignations);
         self
     }
 
-    /// The connection, made now if there is none. Nothing is written before the server is known to
-    /// support it.
+    /// The connection, opened if there is none. Nothing is written before the server is known to support it.
     pub(super) async fn connection(&mut self) -> Result<Connection, StoreError> {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
@@ -116,7 +115,7 @@ impl Link {
         Ok(connection)
     }
 
-    /// Sends a pipeline and waits for its answers; after an error the next call connects anew.
+    /// Sends a pipeline and waits for its answers; after an error the next call reconnects.
     pub(super) async fn ask<T: FromRedisValue>(
         &mut self,
         pipeline: &Pipeline,
@@ -137,7 +136,7 @@ impl Link {
         })
     }
 
-    /// Loads the scripts again, which somebody has removed.
+    /// Loads the scripts again after somebody has removed them.
     pub(super) async fn load_scripts(connection: &mut Connection) -> Result<(), RedisError> {
         lua::load_all().query_async(connection).await
     }
@@ -147,12 +146,12 @@ impl Link {
         self.ping_after
     }
 
-    /// The server's address, to be shown.
+    /// The server's address, for display.
     pub(super) fn address(&self) -> &RedisAddress {
         &self.address
     }
 
-    /// Whether this is the present connection.
+    /// Whether this is the current connection.
     pub(super) fn is_over(&self, connection: &Connection) -> bool {
         self.connection.as_ref().is_some_and(|present| present.is_same(connection))
     }
@@ -162,16 +161,16 @@ impl Link {
         self.connection.clone()
     }
 
-    /// The next call connects anew.
+    /// Drops the connection; the next call reconnects.
     pub(super) fn drop_connection(&mut self) {
         self.connection = None;
     }
 }
 
-/// Half of the time after which the server closes idle connections, if it tells one that is short.
+/// Half of the server's timeout for idle connections, if that is known and short.
 async fn idle_time(connection: &mut Connection) -> Duration {
     let mut call = redis::cmd("CONFIG");
-    // An ACL may forbid it.
+    // An ACL may forbid this.
     let said = call.arg("GET").arg("timeout").query_async(connection).await;
     let said: HashMap<String, u64> = said.unwrap_or_default();
     match said.get("timeout") {

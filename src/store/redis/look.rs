@@ -1,4 +1,4 @@
-//! What commands ask for.
+//! The reads that commands need.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::lease::{announced, ms};
-use super::reply::odd;
-use super::workers::Asked;
+use super::reply::unexpected_answer;
+use super::workers::WorkerAnswers;
 use super::{RedisStore, lua, peek};
 use crate::clock;
 use crate::envelope::celery::{Inspection, Question};
@@ -19,23 +19,23 @@ use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreErr
 use crate::store::journal::shortened;
 use crate::store::text::{MAX_LEASE, is_lease};
 
-/// Redis may take so long for one answer: less than the timeout of every request.
-const WAIT: Duration = Duration::from_secs(1);
-/// What PTTL answers where there is nothing.
+/// How long Redis may take for one answer: less than the timeout of every request.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// What PTTL returns for a missing key.
 const NO_KEY: i64 = -2;
-/// What stands in the place of the lease.
+/// What the lease key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leader {
     /// Nothing.
     Nobody,
     /// `"<term> <holder>"`.
     Leads(String),
-    /// Something that is no lease, or never runs out, in words.
+    /// Something that is not a lease, or never expires, in words.
     Unreadable(String),
 }
 
 impl RedisStore {
-    /// Who leads.
+    /// Reads who leads.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -49,13 +49,13 @@ impl RedisStore {
         lease.arg(&key).arg(0).arg(MAX_LEASE);
         let mut left = redis::cmd("PTTL");
         left.arg(&key);
-        let (lease, left) = (requests.ask_again(lease), requests.ask_again(left));
+        let (lease, left) = (requests.ask_repeatable(lease), requests.ask_repeatable(left));
         let (Value::BulkString(lease), Value::Int(left)) = (lease.await?, left.await?) else {
-            return Err(odd());
+            return Err(unexpected_answer());
         };
         let read = std::str::from_utf8(&lease).ok().filter(|lease| is_lease(lease));
         Ok(match (read, left) {
-            // There is nothing, or was nothing any more when the second answer was given.
+            // The key is missing, or was gone by the second answer.
             (_, NO_KEY) => Leader::Nobody,
             (Some(lease), 0..) => Leader::Leads(lease.to_owned()),
             (Some(lease), _) => {
@@ -65,7 +65,7 @@ impl RedisStore {
         })
     }
 
-    /// What the replicas say of themselves; nothing is changed.
+    /// Reads the replicas' announcements; changes nothing.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -73,20 +73,20 @@ impl RedisStore {
         let mut call = lua::call(&lua::ANNOUNCE, &[self.source.keys.replicas()]);
         call.arg("").arg("").arg(ms(forgotten_after)).arg(0);
         call.arg(MAX_REPLICAS).arg(MAX_ANNOUNCEMENT);
-        Ok(announced(self.source.requests.ask_again(call).await?)?.0)
+        Ok(announced(self.source.requests.ask_repeatable(call).await?)?.0)
     }
 
-    /// The first `count` messages of these places, of one instant.
+    /// Reads the first `count` messages of these places, as of one instant.
     ///
     /// # Errors
-    /// When Redis does not answer, or something else is in such a place.
+    /// When Redis does not answer, or a place holds something else.
     pub async fn peek(&mut self, places: &[Location], count: usize) -> Result<Peeked, StoreError> {
         let call = peek::call(places, count);
-        peek::read(self.source.requests.ask_again(call).await?).ok_or_else(odd)
+        peek::read(self.source.requests.ask_repeatable(call).await?).ok_or_else(unexpected_answer)
     }
 
-    /// Asks all live workers of such queues what they have and where they take from. It comes back
-    /// when all who listen have answered, and after `timeout` at the latest.
+    /// Asks all live workers of such queues for their tasks and queues. Returns when all listeners have
+    /// answered, and after `timeout` at the latest.
     ///
     /// # Errors
     /// When Redis does not answer.
@@ -94,11 +94,11 @@ impl RedisStore {
         &mut self,
         settings: &CeleryQueue,
         timeout: Duration,
-    ) -> Result<Asked, StoreError> {
+    ) -> Result<WorkerAnswers, StoreError> {
         let inspection = Inspection::new(settings, Uuid::new_v4());
         let asked = self.converse(&inspection, timeout).await;
         let (keys, member) = inspection.binding();
-        // In this order: a late answer finds no list to go to, so that it leaves none behind.
+        // In this order, a late answer finds no list to go to and leaves none behind.
         for key in keys {
             self.ask(&["SREM", &key, &member]).await?;
         }
@@ -116,7 +116,7 @@ impl RedisStore {
         &mut self,
         inspection: &Inspection,
         timeout: Duration,
-    ) -> Result<Asked, StoreError> {
+    ) -> Result<WorkerAnswers, StoreError> {
         let until = Instant::now() + timeout;
         let (keys, member) = inspection.binding();
         for key in keys {
@@ -129,27 +129,29 @@ impl RedisStore {
             let mut call = redis::cmd("PUBLISH");
             call.arg(&channel).arg(message);
             let Value::Int(count) = self.source.requests.ask(call).await? else {
-                return Err(odd());
+                return Err(unexpected_answer());
             };
             listening += u64::try_from(count).unwrap_or(0);
         }
         let (mut workers, mut missing) = (Vec::new(), listening);
         while missing > 0 {
-            let left = until.saturating_duration_since(Instant::now()).min(WAIT);
+            let left = until.saturating_duration_since(Instant::now()).min(MAX_WAIT);
             if left < Duration::from_millis(1) {
                 break;
             }
             let left = left.as_secs_f64().to_string();
             match self.ask(&["BRPOP", &inspection.reply_list(), &left]).await? {
                 Value::Array(answer) => {
-                    let [_, Value::BulkString(answer)] = &answer[..] else { return Err(odd()) };
+                    let [_, Value::BulkString(answer)] = &answer[..] else {
+                        return Err(unexpected_answer());
+                    };
                     inspection.on_reply(answer, &mut workers);
                     missing -= 1;
                 }
                 Value::Nil => {}
-                _ => return Err(odd()),
+                _ => return Err(unexpected_answer()),
             }
         }
-        Ok(Asked { workers, silent: missing.div_ceil(Question::ALL.len() as u64) })
+        Ok(WorkerAnswers { workers, silent: missing.div_ceil(Question::ALL.len() as u64) })
     }
 }

@@ -1,10 +1,10 @@
-//! The Lua scripts of the store; each file says what it takes and gives.
+//! The store's Lua scripts; each file documents its arguments and results.
 
 use std::sync::LazyLock;
 
 use redis::{Cmd, Pipeline};
 
-/// A script's source and, once asked for, the hash that calls it.
+/// A script's source and, computed on first use, its hash.
 pub(super) struct Script {
     source: &'static str,
     hash: LazyLock<String>,
@@ -20,7 +20,7 @@ macro_rules! scripts {
             Script { source: SOURCE, hash: LazyLock::new(hash) }
         };)+
 
-        /// Loads every script; a connection does so once, and calls them by hash from then on.
+        /// Loads every script; each connection does so once, and then calls scripts by hash.
         pub(super) fn load_all() -> Pipeline {
             let mut pipeline = Pipeline::new();
             for script in [$(&$name),+] {
@@ -57,12 +57,12 @@ scripts! {
     PROBE = "probe";
 }
 
-/// The call of a loaded script with its keys; the caller adds the arguments.
+/// A call of a loaded script with its keys; the caller adds the arguments.
 pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
     large_call(script, keys, 0)
 }
 
-/// The same with room for so many bytes of arguments.
+/// The same with capacity for this many bytes of arguments.
 pub(super) fn large_call(script: &Script, keys: &[String], bytes: usize) -> Cmd {
     let mut command = Cmd::with_capacity(0, bytes);
     command.arg("EVALSHA").arg(&*script.hash).arg(keys.len()).arg(keys);

@@ -1,30 +1,31 @@
-//! What is stored beside the messages of one list, in as few commands and words as will do.
+//! Merges the commands that accompany the messages of one list, to save commands and words.
 
 use std::borrow::Cow;
 
 use crate::envelope::Writes;
 
-/// Words of a command as `push.lua` has them.
+/// The words of a command, in the format of `push.lua`.
 pub(super) type Words<'m> = Vec<Cow<'m, [u8]>>;
 
-/// A command with the word that `push.lua` has for it in the place of its name.
-pub(super) fn worded(command: &[Vec<u8>]) -> Vec<&[u8]> {
+/// The command, with its name replaced by `push.lua`'s short word.
+pub(super) fn with_short_name(command: &[Vec<u8>]) -> Vec<&[u8]> {
     let mut words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
-    // A message that is one field of a hash shares it with others; of several, it has one to itself.
+    // A message with one field of a hash shares the hash with others; one with several has its own.
     if words.first() == Some(&b"HSET".as_slice()) {
         words[0] = if words.len() == 4 { b"FIELDS" } else { b"JOB" };
     }
     words
 }
 
-/// Fields of one hash are written by one command, as are members of one set. Hashes of one message each
-/// share the words that they have in common.
+/// Merges fields of one hash, and members of one set, into one command. Hashes of one message each share common
+/// words.
 pub(super) fn merged<'m>(messages: impl Iterator<Item = &'m Writes>) -> Vec<Words<'m>> {
     let mut deleted: Vec<&[u8]> = Vec::new();
     let mut jobs: Vec<Jobs<'m>> = Vec::new();
     let mut single: Vec<Vec<&[u8]>> = Vec::new();
     let mut shared: Vec<Vec<&[u8]>> = Vec::new();
-    for words in messages.flat_map(|writes| &writes.before).map(|command| worded(command)) {
+    for words in messages.flat_map(|writes| &writes.before).map(|command| with_short_name(command))
+    {
         match words[..] {
             [b"DEL", key] => deleted.push(key),
             [b"JOB", key, ..] => {
@@ -55,11 +56,11 @@ pub(super) fn merged<'m>(messages: impl Iterator<Item = &'m Writes>) -> Vec<Word
     deleted.chain(jobs).chain(single.into_iter().chain(shared).map(borrowed)).collect()
 }
 
-/// Hashes of the same number of fields.
+/// Hashes with the same number of fields.
 struct Jobs<'m> {
-    /// Whatever was in their places is deleted first.
+    /// Whether existing keys are deleted first.
     is_fresh: bool,
-    /// Of each, its key, fields and values.
+    /// For each hash, its key, fields and values.
     all: Vec<Vec<&'m [u8]>>,
 }
 

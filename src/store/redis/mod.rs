@@ -1,5 +1,5 @@
-//! Redis: the queues that workers read, and beside them lease, journal and progress, so that one script
-//! can check, push and record in one step.
+//! The Redis store: it keeps lease, journal and progress beside the workers' queues, so that one script can
+//! check, push and record in one step.
 
 mod batch;
 mod connect;
@@ -30,4 +30,4 @@ mod writing;
 pub use self::look::Leader;
 pub use self::results::Results;
 pub use self::store::RedisStore;
-pub use self::workers::Asked;
+pub use self::workers::WorkerAnswers;

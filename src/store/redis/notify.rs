@@ -1,5 +1,5 @@
-//! What is told beside the messages: to Celery's event consumers, and to whoever looks for a queue's
-//! binding. Nothing waits for it, and a refusal concerns nobody.
+//! What accompanies messages: events for Celery's consumers, and the queues' bindings. Nothing waits for it, and
+//! failures are ignored.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,28 +12,28 @@ use super::requests::Requests;
 use crate::envelope::celery;
 use crate::queue::{Queue, StreamQueue, Worker};
 
-/// How long after a batch the streams that it went to are trimmed, and others with it.
+/// How long after a batch its streams are trimmed, together with others.
 const TRIM_AFTER: Duration = Duration::from_secs(2);
-/// Each trim removes ten thousand entries at the most; so many follow each other.
+/// The maximum number of successive trims; each removes at most ten thousand entries.
 const MAX_TRIMS: u32 = 1_000;
 
-/// Which queues were seen to.
+/// The queues that need no binding, and when streams are trimmed.
 #[derive(Debug, Default)]
-pub(super) struct Noticed {
+pub(super) struct QueueUpkeep {
     /// Queues whose bindings were written.
     bound: HashSet<Arc<str>>,
-    /// When each stream is trimmed next, or was last.
+    /// When each stream is next trimmed, or was last.
     trims: HashMap<Arc<str>, Instant>,
 }
 
-impl Noticed {
-    /// Bindings may be gone with the server that held them.
+impl QueueUpkeep {
+    /// Forgets the bindings: they may be gone with the server that held them.
     pub(super) fn forget_bindings(&mut self) {
         self.bound.clear();
     }
 
-    /// Sees to the queues that messages are sent to.
-    pub(super) fn see_to<'q>(
+    /// Writes bindings and trims streams of the queues that messages go to.
+    pub(super) fn maintain<'q>(
         &mut self,
         queues: impl Iterator<Item = &'q Arc<Queue>>,
         requests: &Requests,
@@ -48,7 +48,7 @@ impl Noticed {
             match &queue.worker {
                 Worker::Celery(settings) if !self.bound.contains(&queue.name) => {
                     self.bound.insert(Arc::clone(&queue.name));
-                    // As kombu's producer does. Workers do without.
+                    // As kombu's producer does. Workers do not need it.
                     for key in celery::binding_keys(&queue.name, settings) {
                         bindings.sadd(key, celery::binding_member(&queue.name, settings)).ignore();
                     }
@@ -59,11 +59,11 @@ impl Noticed {
                 _ => {}
             }
         }
-        requests.mention(bindings);
+        requests.fire_and_forget(bindings);
     }
 
-    /// Sees to it that a stream does not grow for ever. An add that trims as well takes five times as
-    /// long; a trim of its own holds Redis for a millisecond.
+    /// Keeps a stream from growing forever. An add that trims takes five times as long; a separate trim blocks
+    /// Redis for a millisecond.
     fn trim(&mut self, stream: &Arc<str>, maxlen: u32, requests: &Requests) {
         let now = Instant::now();
         if self.trims.get(stream).is_some_and(|at| *at > now) {
@@ -82,7 +82,7 @@ impl Noticed {
     }
 }
 
-/// What is told of messages that were sent.
+/// The events for messages that were sent.
 pub(super) fn events<'m>(
     sent: impl IntoIterator<Item = (&'m Queue, &'m [u8])>,
     database: i64,

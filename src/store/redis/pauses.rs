@@ -1,4 +1,4 @@
-//! Pauses.
+//! Reads and changes pauses in Redis.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use redis::{Cmd, Value};
 
 use super::lua;
 use super::reading::{MAX_INTENT, Source, read_intent};
-use super::reply::{instant, list, odd, text};
+use super::reply::{instant, list, text, unexpected_answer};
 use super::requests::Requests;
 use crate::schedule::pause::{self, MAX_TEXT};
 use crate::store::contract::{
@@ -15,19 +15,19 @@ use crate::store::contract::{
 };
 use crate::store::text::{MAX_PROGRESS, read_progress};
 
-/// A replica has so many ms to take over a change.
+/// How long a replica has to take over a change.
 const REPLICATED_WITHIN_MS: u64 = 200;
 
 /// Asks for the mark now, and reads the pauses after it.
 pub(super) fn read(
     source: Source,
 ) -> impl Future<Output = Result<PausesRead, StoreError>> + Send + 'static {
-    let mark = source.requests.ask_again(lua::call(&lua::PAUSES, &[source.keys.revision()]));
+    let mark = source.requests.ask_repeatable(lua::call(&lua::PAUSES, &[source.keys.revision()]));
     async move {
         let answer = list(mark.await?)?;
-        let [now, revision, version] = &answer[..] else { return Err(odd()) };
+        let [now, revision, version] = &answer[..] else { return Err(unexpected_answer()) };
         let mark = PausesMark { revision: number(revision)?, version: number(version)? };
-        let now = instant(now).ok_or_else(odd)?;
+        let now = instant(now).ok_or_else(unexpected_answer)?;
         let mut read = PausesRead { now, mark, ..PausesRead::default() };
         let mut left = MAX_PAUSED;
         let other = source
@@ -42,14 +42,14 @@ pub(super) fn read(
             read.unreadable.push(("".into(), format!("pauses: a {other} instead of a hash")));
         }
         read.sort();
-        // While a hash grows, a field may be given twice.
+        // While a hash grows, a field may be returned twice.
         read.subjects.dedup_by(|one, other| one.subject == other.subject);
         Ok(read)
     }
 }
 
 fn number(value: &Value) -> Result<u64, StoreError> {
-    text(value).and_then(|digits| digits.parse().ok()).ok_or_else(odd)
+    text(value).and_then(|digits| digits.parse().ok()).ok_or_else(unexpected_answer)
 }
 
 fn add_subjects(call: &mut Cmd, subjects: &[SubjectPauses]) {
@@ -58,7 +58,7 @@ fn add_subjects(call: &mut Cmd, subjects: &[SubjectPauses]) {
     }
 }
 
-/// Pauses or resumes. Whether another server has it is asked on the connection over which it was written.
+/// Pauses or resumes. Asks on the same connection whether another server has the change.
 pub(super) fn change(
     source: &Source,
     request: &ChangePauses,
@@ -75,32 +75,32 @@ pub(super) fn change(
             (Some("outdated"), _) => Ok(PausesChanged::Outdated),
             (Some("too many"), _) => Ok(PausesChanged::TooMany),
             (Some("written"), [_, now, revision, version]) => {
-                let now = instant(now).ok_or_else(odd)?;
+                let now = instant(now).ok_or_else(unexpected_answer)?;
                 let mark = PausesMark { revision: number(revision)?, version: number(version)? };
                 let replicated = is_replicated(&requests).await;
                 Ok(PausesChanged::Written { now, mark, replicated })
             }
-            _ => Err(odd()),
+            _ => Err(unexpected_answer()),
         }
     }
 }
 
-/// Whether a replica has what was written last; `None` where there is none, or an ACL keeps us from asking.
+/// Whether a replica has the last write; `None` if there is no replica, or an ACL forbids asking.
 async fn is_replicated(requests: &Requests) -> Option<bool> {
     let mut info = redis::cmd("INFO");
     info.arg("replication");
-    let info = text(&requests.ask_behind(info).await.ok()?)?;
+    let info = text(&requests.ask_on_same_connection(info).await.ok()?)?;
     let replicas = info.lines().find_map(|line| line.strip_prefix("connected_slaves:"))?;
     if replicas.trim() == "0" {
         return None;
     }
     let mut wait = redis::cmd("WAIT");
     wait.arg(1).arg(REPLICATED_WITHIN_MS);
-    let answer = requests.ask_behind(wait).await;
+    let answer = requests.ask_on_same_connection(wait).await;
     Some(matches!(answer, Ok(Value::Int(1..))))
 }
 
-/// Drops what has ended.
+/// Drops pauses that are over.
 pub(super) fn prune(
     source: &Source,
     request: &PrunePauses,
@@ -111,13 +111,13 @@ pub(super) fn prune(
     let answer = source.requests.ask(call);
     async move {
         match answer.await? {
-            Value::Int(count) => usize::try_from(count).map_err(|_| odd()),
-            _ => Err(odd()),
+            Value::Int(count) => usize::try_from(count).map_err(|_| unexpected_answer()),
+            _ => Err(unexpected_answer()),
         }
     }
 }
 
-/// Those of the entries with an open intent, as far as progress is folded.
+/// Of these entries, returns those with an open intent, as far as progress is folded.
 pub(super) async fn open_intents(
     source: &Source,
     entries: Vec<Arc<str>>,

@@ -1,4 +1,4 @@
-//! What waits in the places of a queue, read without moving anything.
+//! Reads the messages waiting in a queue without moving them.
 
 use redis::{Cmd, FromRedisValue, Value};
 
@@ -6,7 +6,7 @@ use super::lua;
 use crate::envelope::peek::{Location, MAX_BYTES, Next, Store};
 use crate::store::{Found, Group, Peeked};
 
-/// The call that asks for it.
+/// The call of the script.
 pub(super) fn call(places: &[Location], count: usize) -> Cmd {
     let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
     let mut call = lua::call(&lua::PEEK, &keys);
@@ -29,14 +29,14 @@ pub(super) fn call(places: &[Location], count: usize) -> Cmd {
     call
 }
 
-/// What it answers.
+/// Reads the script's answer.
 pub(super) fn read(answer: Value) -> Option<Peeked> {
     let Value::Array(answer) = answer else { return None };
     let mut answer = answer.into_iter();
     let first = answer.next()?;
     if let Some("wrong") = text(&first).as_deref() {
         let (key, found) = (text(&answer.next()?)?, text(&answer.next()?)?);
-        return Some(Peeked::Wrong { key, found });
+        return Some(Peeked::Unexpected { key, found });
     }
     let total = u64::from_redis_value(first).ok()?;
     let Value::Array(groups) = answer.next()? else { return None };
@@ -46,7 +46,7 @@ pub(super) fn read(answer: Value) -> Option<Peeked> {
     };
     let groups: Option<Vec<_>> = groups.into_iter().map(group).collect();
     let found: Option<Vec<_>> = answer.map(found).collect();
-    Some(Peeked::There { total, groups: groups?, found: found? })
+    Some(Peeked::Messages { total, groups: groups?, found: found? })
 }
 
 fn found(message: Value) -> Option<Found> {

@@ -1,5 +1,5 @@
-//! Reads what stands in Redis. Whatever that is, reading ends, what it takes is bounded, and what
-//! cannot be read concerns its own entry alone.
+//! Reads the stored state from Redis. Whatever the keys hold, reading ends and its memory is bounded, and an
+//! unreadable value affects only its own entry.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::counted::CountedQueues;
 use super::keys::Keys;
-use super::reply::{instant, list, odd, text};
+use super::reply::{instant, list, text, unexpected_answer};
 use super::requests::Requests;
 use super::{first_format, lua, writing};
 use crate::schedule::UnixMs;
@@ -24,32 +24,32 @@ use crate::store::text::{
     MAX_PROGRESS, MAX_REGISTRATION, read_count, read_progress, read_registration, read_sequence,
 };
 
-/// Fields of a hash that are read at once.
+/// The number of a hash's fields read at once.
 const PAGE: usize = 1_000;
-/// Records that are read at once: such as have few slots, and any.
+/// The number of records read at once: if they have few slots, and in any case.
 const MAX_RECORDS: usize = 1_000;
 pub(super) const MIN_RECORDS: usize = 30;
-/// A page of records with fewer slots is followed by a larger one.
+/// A page of records with fewer slots than this is followed by a larger one.
 const FEW_SLOTS: usize = 2_000;
-/// No more entries are read.
+/// The maximum number of entries read.
 const MAX_ENTRIES: usize = 4_000_000;
-/// No more slots are read of the journal: many times what is folded at once.
+/// The maximum number of the journal's slots read: many times what one fold covers.
 const MAX_SLOTS: usize = 1_000_000;
-/// The first format's marker is the time at which it was written.
+/// The first format's marker is a time; a smaller number is a later format's number.
 const FIRST_TIME: u64 = 1_000_000_000;
 
-/// A request of ordinary size is answered sooner.
+/// An answer slower than this counts as slow.
 const SLOW_ANSWER: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// Where to read.
+/// The connection and keys to read from.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pub(super) requests: Requests,
     pub(super) keys: Keys,
 }
 
-/// What cannot be read.
+/// Values that cannot be read.
 #[derive(Debug, Default)]
 pub(super) struct Unreadable {
     pub(super) named: Vec<(Arc<str>, String)>,
@@ -75,12 +75,12 @@ impl Unreadable {
 /// A value of a hash.
 pub(super) enum Found<'v> {
     Whole(&'v [u8]),
-    /// It was left out; its length.
+    /// The value was not read; its length in bytes.
     TooLong(usize),
 }
 
 impl Found<'_> {
-    /// The value, if it is a text that `read` understands.
+    /// Parses the value with `read`, if it is a text.
     pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         match self {
             Found::Whole(value) => read(std::str::from_utf8(value).ok()?),
@@ -88,7 +88,7 @@ impl Found<'_> {
         }
     }
 
-    /// The value, if it is there.
+    /// The value, if it was read.
     pub(super) fn whole(&self) -> Option<&[u8]> {
         match self {
             Found::Whole(value) => Some(value),
@@ -103,7 +103,7 @@ impl Found<'_> {
         }
     }
 
-    /// What it is, fit to be shown.
+    /// The value in a form fit to be shown.
     pub(super) fn shown(&self, of: &str) -> String {
         match self {
             Found::Whole(value) => format!("{of}: {}", shortened(value)),
@@ -113,7 +113,7 @@ impl Found<'_> {
 }
 
 impl Source {
-    /// Goes through a hash page by page. Gives what is in its place if that is no hash.
+    /// Scans a hash page by page. If the key holds something else, returns what.
     pub(super) async fn scan(
         &self,
         key: &str,
@@ -125,29 +125,29 @@ impl Source {
         loop {
             let mut call = lua::call(&lua::SCAN, &keys);
             call.arg(&cursor).arg(PAGE).arg(longest).arg(MAX_FIELD);
-            let page = match self.ask_without_haste(call).await? {
+            let page = match self.ask_paced(call).await? {
                 Value::Array(page) => page,
-                other => return text(&other).map(Some).ok_or_else(odd),
+                other => return text(&other).map(Some).ok_or_else(unexpected_answer),
             };
             let [next, Value::Array(fields), Value::Array(unread)] = &page[..] else {
-                return Err(odd());
+                return Err(unexpected_answer());
             };
             for pair in fields.chunks_exact(2) {
                 let (Value::BulkString(name), found) = (&pair[0], found(&pair[1])?) else {
-                    return Err(odd());
+                    return Err(unexpected_answer());
                 };
                 each(name, &found);
                 left = left.saturating_sub(1);
             }
             self.read_fields(key, longest, unread, &mut each).await?;
-            cursor = text(next).ok_or_else(odd)?;
+            cursor = text(next).ok_or_else(unexpected_answer)?;
             if cursor == "0" || left == 0 {
                 return Ok(None);
             }
         }
     }
 
-    /// Reads these fields of a hash. Those that are gone by then are left out.
+    /// Reads these fields of a hash. Skips fields that are gone by then.
     pub(super) async fn read_fields(
         &self,
         key: &str,
@@ -162,10 +162,10 @@ impl Source {
             call.arg(longest);
             let page = &left[..left.len().min(PAGE)];
             for name in page {
-                let Value::BulkString(name) = name else { return Err(odd()) };
+                let Value::BulkString(name) = name else { return Err(unexpected_answer()) };
                 call.arg(&name[..]);
             }
-            let values = list(self.ask_without_haste(call).await?)?;
+            let values = list(self.ask_paced(call).await?)?;
             if values.is_empty() || values.len() > page.len() {
                 return Ok(());
             }
@@ -179,11 +179,11 @@ impl Source {
         Ok(())
     }
 
-    /// Asks, and after a slow answer pauses for as long as it took: others can renew their leases while
-    /// something large is read by many requests.
-    async fn ask_without_haste(&self, call: Cmd) -> Result<Value, StoreError> {
+    /// Makes a call and, after a slow answer, pauses for as long as it took: others can renew their leases while
+    /// something large is read in many requests.
+    async fn ask_paced(&self, call: Cmd) -> Result<Value, StoreError> {
         let asked_at = Instant::now();
-        let answer = self.requests.ask_again(call).await;
+        let answer = self.requests.ask_repeatable(call).await;
         let took = asked_at.elapsed();
         if took > SLOW_ANSWER {
             sleep(took.min(MAX_PAUSE)).await;
@@ -191,7 +191,7 @@ impl Source {
         answer
     }
 
-    /// What is at a key, if that is something else than this.
+    /// The type of a key's value, if it is not the expected one.
     pub(super) async fn other_type(
         &self,
         key: &str,
@@ -199,20 +199,21 @@ impl Source {
     ) -> Result<Option<String>, StoreError> {
         let mut call = redis::cmd("TYPE");
         call.arg(key);
-        let found = text(&self.requests.ask_again(call).await?).ok_or_else(odd)?;
+        let found =
+            text(&self.requests.ask_repeatable(call).await?).ok_or_else(unexpected_answer)?;
         Ok(Some(found).filter(|found| found != expected && found != "none"))
     }
 
-    /// What is neither a hash nor the journal.
+    /// Reads everything but the hashes and the journal.
     pub(super) async fn overview(&self) -> Result<Overview, StoreError> {
         let keys = &self.keys;
         let keys = [keys.sequence(), keys.marker(), keys.folded(), keys.head()];
         let call = lua::call(&lua::OVERVIEW, &keys);
-        Overview::read(self.requests.ask_again(call).await?).ok_or_else(odd)
+        Overview::read(self.requests.ask_repeatable(call).await?).ok_or_else(unexpected_answer)
     }
 
-    /// Records from `first` to `last`; the newest of them, newest first, if `newest`. Gives whether more
-    /// may follow. There are none in what is no journal.
+    /// Reads records from `first` to `last`; if `newest`, the newest of them, newest first. Returns whether more
+    /// may follow. A key that is not a journal has no records.
     pub(super) async fn records(
         &self,
         (first, last): (&str, &str),
@@ -223,14 +224,15 @@ impl Source {
             if newest { ("XREVRANGE", last, first) } else { ("XRANGE", first, last) };
         let mut call = lua::call(&lua::RANGE, &[self.keys.journal()]);
         call.arg(command).arg(from).arg(to).arg(count).arg(MAX_RECORD);
-        let answer = list(self.ask_without_haste(call).await?)?;
-        let [Value::Int(more), records @ ..] = &answer[..] else { return Err(odd()) };
-        let records = records.iter().map(record).collect::<Option<_>>().ok_or_else(odd)?;
+        let answer = list(self.ask_paced(call).await?)?;
+        let [Value::Int(more), records @ ..] = &answer[..] else { return Err(unexpected_answer()) };
+        let records =
+            records.iter().map(record).collect::<Option<_>>().ok_or_else(unexpected_answer)?;
         Ok((records, *more == 1))
     }
 }
 
-/// What is neither a hash nor the journal.
+/// Everything but the hashes and the journal.
 #[derive(Debug)]
 pub(super) struct Overview {
     pub(super) now: UnixMs,
@@ -240,7 +242,7 @@ pub(super) struct Overview {
     head: String,
 }
 
-/// What the marker says.
+/// The format that the marker names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Format {
     None,
@@ -277,14 +279,14 @@ impl Overview {
         self.folded.parse().ok()
     }
 
-    /// The newest record and how many slots the chain has.
+    /// The newest record and the number of slots in the chain.
     pub(super) fn head(&self) -> Option<(RecordId, u64)> {
         let (id, total) = self.head.split_once(' ')?;
         Some((id.parse().ok()?, read_count(total)?))
     }
 }
 
-/// A record, as far as it is one.
+/// Reads a record, as far as it is one.
 fn record(answer: &Value) -> Option<Record> {
     let Value::Array(answer) = answer else { return None };
     let [id, Value::Array(fields)] = &answer[..] else { return None };
@@ -299,7 +301,7 @@ fn record(answer: &Value) -> Option<Record> {
     };
     for pair in fields.chunks_exact(2) {
         let (Value::BulkString(name), value) = (&pair[0], found(&pair[1]).ok()?) else {
-            // The name is too long to be one of ours.
+            // A name this long is not one of ours.
             continue;
         };
         let value = match value {
@@ -323,19 +325,19 @@ fn record(answer: &Value) -> Option<Record> {
     Some(record)
 }
 
-/// A value as the scripts give it.
+/// Reads a value as the scripts return it.
 fn found(value: &Value) -> Result<Found<'_>, StoreError> {
     match value {
         Value::BulkString(value) => Ok(Found::Whole(value)),
         Value::Int(length) => Ok(Found::TooLong(usize::try_from(*length).unwrap_or(usize::MAX))),
-        _ => Err(odd()),
+        _ => Err(unexpected_answer()),
     }
 }
 
-/// Bytes that are read of a field's name, and of a record's field but for its lines.
+/// The maximum number of bytes read of a field's name, and of a record's fields other than its lines.
 const MAX_FIELD: usize = 1_024;
 
-/// Everything known of the namespace.
+/// Reads everything known of the namespace.
 pub(super) async fn snapshot(source: &Source) -> Result<Snapshot, StoreError> {
     let mut overview = source.overview().await?;
     for _ in 0..3 {
@@ -343,7 +345,7 @@ pub(super) async fn snapshot(source: &Source) -> Result<Snapshot, StoreError> {
         if snapshot.is_chain_whole() {
             return Ok(snapshot);
         }
-        // Somebody may have folded and trimmed meanwhile; under the reader's own lease nobody does.
+        // Somebody may have folded and trimmed meanwhile, but not under the reader's own lease.
         let folded = overview.folded();
         overview = source.overview().await?;
         if overview.folded() == folded {
@@ -364,7 +366,7 @@ async fn snapshot_as_of(source: &Source, overview: &Overview) -> Result<Snapshot
     let mut timings = HashSet::new();
     let registration = |text: &str| {
         let mut registration = read_registration(text)?;
-        // Many entries have the same one.
+        // Many entries have the same timing.
         registration.timing = registration.timing.map(|timing| shared(timing, &mut timings));
         Some(registration)
     };
@@ -403,7 +405,7 @@ async fn snapshot_as_of(source: &Source, overview: &Overview) -> Result<Snapshot
     })
 }
 
-/// An equal text that is known already, or this one.
+/// The equal text that is already known, or this one.
 fn shared(text: Arc<str>, known: &mut HashSet<Arc<str>>) -> Arc<str> {
     if let Some(known) = known.get(&text) {
         return Arc::clone(known);
@@ -413,7 +415,7 @@ fn shared(text: Arc<str>, known: &mut HashSet<Arc<str>>) -> Arc<str> {
 }
 
 impl Overview {
-    /// What of it is nothing of ours.
+    /// The fields that are not ours.
     fn unreadable(&self) -> Unreadable {
         let mut unreadable = Unreadable::default();
         let is_readable = |text: &str, read: bool| text.is_empty() || read;
@@ -442,10 +444,10 @@ pub(super) fn newer(format: u64) -> StoreError {
     ))
 }
 
-/// The values of a hash by entry name.
+/// A hash's values by entry name.
 pub(super) struct Hash<T> {
     pub(super) values: Vec<(Box<str>, T)>,
-    /// The seal is there: it is the hash that was written last.
+    /// Whether the seal is there: the hash is the one that was written last.
     is_sealed: bool,
     pub(super) unreadable: Unreadable,
 }
@@ -478,23 +480,23 @@ pub(super) async fn read_hash<T>(
     Ok(hash)
 }
 
-/// No intent is longer.
+/// The maximum length of an intent in bytes.
 pub(super) const MAX_INTENT: usize = MAX_PROGRESS;
-/// Bytes of an entry's name.
+/// The maximum length of an entry's name in bytes.
 const MAX_NAME: usize = 255;
 
-/// A slot; older versions have two words behind it.
+/// Reads a slot; older versions write two words after it.
 pub(super) fn read_intent(text: &str) -> Option<UnixMs> {
     read_instant(text.strip_suffix(" intended -").unwrap_or(text))
 }
 
-/// How many records are read after these.
+/// The number of records to read next.
 pub(super) fn next_count(count: usize, records: &[Record]) -> usize {
     let slots: usize = records.iter().map(|record| record.lines.len()).sum();
     if slots < FEW_SLOTS { (2 * count).min(MAX_RECORDS) } else { MIN_RECORDS }
 }
 
-/// Reads the records behind `folded`, up to `head`: what is appended meanwhile is not waited for.
+/// Reads the records after `folded`, up to `head`, without waiting for what is appended meanwhile.
 async fn read_journal(source: &Source, overview: &Overview) -> Result<Vec<Record>, StoreError> {
     let mut from = overview.folded().map_or_else(|| "-".to_owned(), |id| format!("({id}"));
     let to = overview.head().map_or_else(|| "+".to_owned(), |(id, _)| id.to_string());
@@ -514,17 +516,17 @@ async fn read_journal(source: &Source, overview: &Overview) -> Result<Vec<Record
     }
 }
 
-/// Fields of counters that are read: several outcomes of as many queues as are counted apart.
+/// The maximum number of counters read: several outcomes for each queue with its own counters.
 const MAX_COUNTERS: usize = 4_000;
 
-/// Goes through the counters.
+/// Scans the counters.
 async fn scan_counters(
     source: &Source,
     mut each: impl FnMut(&str, &'static str, u64),
 ) -> Result<(), StoreError> {
     let mut left = MAX_COUNTERS;
     let key = source.keys.counters();
-    // Whatever else is in their place counts as nothing.
+    // Anything else under the key counts as nothing.
     source
         .scan(&key, MAX_COUNT, |name, found| {
             let field = std::str::from_utf8(name).ok().and_then(|field| field.rsplit_once('\t'));
@@ -541,10 +543,10 @@ async fn scan_counters(
         .map(drop)
 }
 
-/// Digits of a counter.
+/// The maximum number of digits of a counter.
 const MAX_COUNT: usize = 20;
 
-/// How many slots had which outcome.
+/// Reads the number of slots by queue and outcome.
 pub(super) async fn counters(source: &Source) -> Result<Counters, StoreError> {
     let mut counters = Counters::default();
     let all = &mut counters.0;
@@ -555,7 +557,7 @@ pub(super) async fn counters(source: &Source) -> Result<Counters, StoreError> {
     Ok(counters)
 }
 
-/// The queues that are counted apart already.
+/// Reads which queues have counters of their own.
 pub(super) async fn counted_queues(source: &Source) -> Result<CountedQueues, StoreError> {
     let mut counted = CountedQueues::default();
     scan_counters(source, |queue, _, _| counted.add(queue)).await?;
@@ -567,7 +569,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_marker_tells_the_format() {
+    fn the_marker_names_the_format() {
         assert_eq!(format(""), Format::None);
         assert_eq!(format("1798761600000"), Format::First);
         assert_eq!(format("2"), Format::Second);

@@ -1,4 +1,4 @@
-//! What the scripts answer.
+//! Reads the answers of the scripts.
 
 use redis::Value;
 
@@ -6,22 +6,22 @@ use crate::schedule::UnixMs;
 use crate::schedule::outcome::SkipReason;
 use crate::store::contract::{Exception, Reply, RunOf, StoreError};
 
-/// Bytes of a refusal that are kept.
+/// The maximum length of a refusal in bytes; the rest is cut off.
 const MAX_REFUSAL: usize = 300;
 
-/// An answer that no script of ours gives: what it did is not known.
-pub(super) fn odd() -> StoreError {
+/// The error for an answer that none of our scripts gives: what the script did is uncertain.
+pub(super) fn unexpected_answer() -> StoreError {
     StoreError::Unanswered("redis gave an answer of another form".to_owned())
 }
 
 pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
     match value {
         Value::Array(values) => Ok(values),
-        _ => Err(odd()),
+        _ => Err(unexpected_answer()),
     }
 }
 
-/// A text, of which what is no UTF-8 is replaced.
+/// Reads a text; replaces invalid UTF-8.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
@@ -38,23 +38,23 @@ pub(super) fn instant(value: &Value) -> Option<UnixMs> {
     }
 }
 
-/// Entry and queue of a run, as `run.lua` has them.
+/// Reads entry and queue of a run, in the format of `run.lua`.
 pub(super) fn run_of(value: &Value) -> Result<RunOf, StoreError> {
-    let text = text(value).ok_or_else(odd)?;
-    let (entry, queue) = text.split_once('\t').ok_or_else(odd)?;
+    let text = text(value).ok_or_else(unexpected_answer)?;
+    let (entry, queue) = text.split_once('\t').ok_or_else(unexpected_answer)?;
     Ok(RunOf { entry: entry.into(), queue: queue.into() })
 }
 
-/// What a fenced write did; `next` is the sequence number that it was to leave behind, and `items` gives
-/// the indexes of what the script calls by a number.
+/// Reads the outcome of a fenced write; `next` is the sequence number that it was to leave behind, and `items`
+/// maps a number of the script to indexes.
 pub(super) fn fenced<'l>(
     answer: Value,
     next: u64,
     items: impl Fn(i64) -> &'l [usize],
 ) -> Result<Reply, StoreError> {
     let fields = list(answer)?;
-    let [said, now, rest @ ..] = fields.as_slice() else { return Err(odd()) };
-    let now = instant(now).ok_or_else(odd)?;
+    let [said, now, rest @ ..] = fields.as_slice() else { return Err(unexpected_answer()) };
+    let now = instant(now).ok_or_else(unexpected_answer)?;
     match (text(said).as_deref(), rest) {
         (Some("fenced"), []) => Ok(Reply::Fenced),
         (Some("stale"), []) => Ok(Reply::Stale),
@@ -65,25 +65,25 @@ pub(super) fn fenced<'l>(
             "redis chose another database than that of the state: nothing was sent".to_owned(),
         )),
         (Some("written"), [head, exceptions @ ..]) => {
-            let head = text(head).ok_or_else(odd)?;
+            let head = text(head).ok_or_else(unexpected_answer)?;
             let head = match head.as_str() {
                 "" => None,
-                id => Some(id.parse().map_err(|_| odd())?),
+                id => Some(id.parse().map_err(|_| unexpected_answer())?),
             };
             let mut found = Vec::new();
             for pair in exceptions.chunks(2) {
-                let [Value::Int(number), why] = pair else { return Err(odd()) };
-                let why = exception(text(why).ok_or_else(odd)?);
+                let [Value::Int(number), why] = pair else { return Err(unexpected_answer()) };
+                let why = exception(text(why).ok_or_else(unexpected_answer)?);
                 let items = items(*number);
                 if items.is_empty() {
-                    return Err(odd());
+                    return Err(unexpected_answer());
                 }
                 found.extend(items.iter().map(|item| (*item, why.clone())));
             }
             found.sort_by_key(|(item, _)| *item);
             Ok(Reply::Written { now, sequence: next, head, exceptions: found })
         }
-        _ => Err(odd()),
+        _ => Err(unexpected_answer()),
     }
 }
 
@@ -95,7 +95,7 @@ fn exception(why: String) -> Exception {
     }
 }
 
-/// The store's words, shortened.
+/// The server's words, shortened.
 pub(super) fn refusal(mut why: String) -> String {
     if why.len() > MAX_REFUSAL {
         let end = (0..=MAX_REFUSAL).rev().find(|end| why.is_char_boundary(*end)).unwrap_or(0);
@@ -121,7 +121,7 @@ mod tests {
             Value::Array(start.into_iter().chain(rest.iter().cloned()).collect())
         };
         assert!(fenced(written(&[]), 1, none).is_ok());
-        for odd in [
+        for answer in [
             Value::Okay,
             Value::Array(vec![bulk("written")]),
             Value::Array(vec![bulk("written"), Value::Int(5), bulk("nan")]),
@@ -129,7 +129,7 @@ mod tests {
             written(&[Value::Int(1)]),
             written(&[Value::Int(1), bulk("queue_full")]),
         ] {
-            assert!(matches!(fenced(odd, 1, none), Err(StoreError::Unanswered(_))));
+            assert!(matches!(fenced(answer, 1, none), Err(StoreError::Unanswered(_))));
         }
     }
 

@@ -1,8 +1,7 @@
-//! Carries requests to the server, one behind the other over one connection.
+//! Sends requests to the server one after the other over one connection.
 //!
-//! A task of its own holds the connection. Requests go out in the order in which they are made,
-//! without waiting for answers; what the server lacks the script for goes out again, in the same
-//! order.
+//! A task of its own holds the connection. Requests are sent in the order in which they are made, without
+//! waiting for answers. If the server lacks a script, its requests are sent again in the same order.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,19 +16,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::Connection;
-use super::failure::on_the_way;
+use super::failure::in_flight_error;
 use super::link::Link;
 use crate::address::RedisAddress;
 use crate::store::contract::StoreError;
 
-/// Where requests are made; clones share the connection, which ends with the last of them.
+/// The sending end; clones share the connection, which closes with the last of them.
 #[derive(Clone)]
 pub(super) struct Requests {
     stage: Arc<Mutex<Stage>>,
 }
 
 enum Stage {
-    /// Nothing was asked for yet.
+    /// No request has been made yet.
     New(Box<Option<Link>>),
     Running(mpsc::UnboundedSender<Job>),
 }
@@ -42,9 +41,9 @@ impl fmt::Debug for Requests {
 
 enum Job {
     Ask(Request),
-    /// For whoever listens; nobody waits for it.
-    Mention(Box<Pipeline>),
-    /// Whether the connection is to be kept alive while nothing is asked for.
+    /// Commands whose answers are ignored.
+    FireAndForget(Box<Pipeline>),
+    /// Whether to keep an idle connection alive.
     KeepAlive(bool),
     Reconnect,
 }
@@ -52,16 +51,16 @@ enum Job {
 struct Request {
     call: Arc<Cmd>,
     answer: Answer,
-    /// It can be made again when the connection was lost: once is as good as twice.
+    /// Whether it can be sent again on a new connection, because twice does no harm.
     is_repeatable: bool,
-    /// It means something only on the connection that there is.
+    /// Whether it makes sense only on the current connection.
     is_bound: bool,
 }
 
 type Answer = oneshot::Sender<Result<Value, StoreError>>;
 
 impl Requests {
-    /// Connects later, when first asked for something.
+    /// Creates the sending end; connects on the first request.
     pub(super) fn over(link: Link) -> Requests {
         Requests { stage: Arc::new(Mutex::new(Stage::New(Box::new(Some(link))))) }
     }
@@ -71,7 +70,7 @@ impl Requests {
         if let Stage::New(link) = &mut *stage {
             let Some(link) = link.take() else { return };
             let (jobs, posted) = mpsc::unbounded_channel();
-            tokio::spawn(Carrying::new(link).run(posted));
+            tokio::spawn(ConnectionTask::new(link).run(posted));
             *stage = Stage::Running(jobs);
         }
         if let Stage::Running(jobs) = &*stage {
@@ -80,7 +79,7 @@ impl Requests {
         }
     }
 
-    /// Makes a request now; the answer can be waited for later, or not at all.
+    /// Makes a request now; the caller may await the answer later, or drop it.
     pub(super) fn ask(
         &self,
         call: Cmd,
@@ -88,16 +87,16 @@ impl Requests {
         self.make(call, false, false)
     }
 
-    /// The same for what does no harm twice: made again when the connection was lost.
-    pub(super) fn ask_again(
+    /// The same for a request that may be repeated: it is sent again if the connection is lost.
+    pub(super) fn ask_repeatable(
         &self,
         call: Cmd,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
         self.make(call, true, false)
     }
 
-    /// The same for what speaks of requests that were answered: refused when their connection is lost.
-    pub(super) fn ask_behind(
+    /// The same for a request that refers to earlier answers: it is refused if their connection is lost.
+    pub(super) fn ask_on_same_connection(
         &self,
         call: Cmd,
     ) -> impl Future<Output = Result<Value, StoreError>> + Send + 'static + use<> {
@@ -119,18 +118,18 @@ impl Requests {
     }
 
     /// Sends commands whose answers nobody needs, if there is a connection.
-    pub(super) fn mention(&self, pipeline: Pipeline) {
+    pub(super) fn fire_and_forget(&self, pipeline: Pipeline) {
         if !pipeline.is_empty() {
-            self.post(Job::Mention(Box::new(pipeline)));
+            self.post(Job::FireAndForget(Box::new(pipeline)));
         }
     }
 
-    /// Whether the connection is to be kept alive while nothing is asked for.
+    /// Sets whether to keep an idle connection alive.
     pub(super) fn keep_alive(&self, alive: bool) {
         self.post(Job::KeepAlive(alive));
     }
 
-    /// The next request connects anew.
+    /// Makes the next request reconnect.
     pub(super) fn reconnect(&self) {
         let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         if let Stage::Running(jobs) = &*stage {
@@ -139,13 +138,13 @@ impl Requests {
     }
 }
 
-/// A request that was sent and not answered yet.
+/// A request that was sent but not answered yet.
 struct Sent {
     /// `None`: a ping.
     request: Option<Request>,
     connection: Connection,
     reply: Reply,
-    /// It was sent before.
+    /// Whether this is its second attempt.
     is_repeated: bool,
 }
 
@@ -155,7 +154,7 @@ enum Reply {
 }
 
 impl Sent {
-    /// Sends a request, or a ping; what was sent before stands before it.
+    /// Sends a request or a ping, after everything sent before.
     async fn send(request: Option<Request>, connection: Connection, is_repeated: bool) -> Sent {
         let ping = || Arc::new(redis::cmd("PING"));
         let call = request.as_ref().map_or_else(ping, |request| Arc::clone(&request.call));
@@ -180,7 +179,7 @@ impl Sent {
 }
 
 /// The task that holds the connection.
-struct Carrying {
+struct ConnectionTask {
     link: Link,
     address: RedisAddress,
     sent: VecDeque<Sent>,
@@ -194,11 +193,11 @@ enum Event {
     Idle,
 }
 
-impl Carrying {
-    fn new(link: Link) -> Carrying {
+impl ConnectionTask {
+    fn new(link: Link) -> ConnectionTask {
         let address = link.address().clone();
         let sent = VecDeque::new();
-        Carrying { link, address, sent, keeps_alive: false, used: Instant::now() }
+        ConnectionTask { link, address, sent, keeps_alive: false, used: Instant::now() }
     }
 
     async fn run(mut self, mut posted: mpsc::UnboundedReceiver<Job>) {
@@ -229,7 +228,7 @@ impl Carrying {
         match job {
             Job::Ask(request) if request.is_bound && !self.is_connected() => {
                 let text = "the connection to redis was lost".to_owned();
-                request.tell(Err(StoreError::Unavailable(text)));
+                request.respond(Err(StoreError::Unavailable(text)));
             }
             Job::Ask(request) => match self.connect().await {
                 Ok(connection) => {
@@ -237,20 +236,20 @@ impl Carrying {
                     self.sent.push_back(Sent::send(Some(request), connection, false).await);
                 }
                 Err(error) => {
-                    request.tell(Err(error.clone()));
-                    // Whatever was asked for meanwhile would wait as long, and for nothing.
+                    request.respond(Err(error.clone()));
+                    // Requests made meanwhile would wait as long, and fail as well.
                     while let Ok(job) = posted.try_recv() {
                         match job {
-                            Job::Ask(request) => request.tell(Err(error.clone())),
+                            Job::Ask(request) => request.respond(Err(error.clone())),
                             Job::KeepAlive(alive) => self.keeps_alive = alive,
-                            Job::Mention(_) | Job::Reconnect => {}
+                            Job::FireAndForget(_) | Job::Reconnect => {}
                         }
                     }
                 }
             },
-            Job::Mention(pipeline) => {
+            Job::FireAndForget(pipeline) => {
                 if let Some(mut connection) = self.link.current() {
-                    // A refusal concerns nobody.
+                    // A refusal does not matter.
                     tokio::spawn(async move {
                         let _ = pipeline.query_async::<Value>(&mut connection).await;
                     });
@@ -275,14 +274,14 @@ impl Carrying {
         }
     }
 
-    /// Takes the reply to the oldest request.
+    /// Handles the reply to the oldest request.
     async fn take(&mut self, reply: RedisResult<Value>) {
         let Some(sent) = self.sent.pop_front() else { return };
         let Sent { request, mut connection, is_repeated, .. } = sent;
         let error = match reply {
             Ok(value) => {
                 if let Some(request) = request {
-                    request.tell(Ok(value));
+                    request.respond(Ok(value));
                 }
                 return;
             }
@@ -301,22 +300,22 @@ impl Carrying {
                 Ok(connection) => {
                     self.sent.push_back(Sent::send(Some(request), connection, true).await);
                 }
-                Err(error) => request.tell(Err(error)),
+                Err(error) => request.respond(Err(error)),
             }
         } else {
-            request.tell(Err(on_the_way(error, &self.address)));
+            request.respond(Err(in_flight_error(error, &self.address)));
         }
     }
 }
 
 impl Request {
-    fn tell(self, result: Result<Value, StoreError>) {
+    fn respond(self, result: Result<Value, StoreError>) {
         // The caller may have given up.
         let _ = self.answer.send(result);
     }
 }
 
-/// The reply to the oldest request; never comes while there is none.
+/// The reply to the oldest request; pending forever if there is none.
 async fn first(sent: &mut VecDeque<Sent>) -> RedisResult<Value> {
     match sent.front_mut() {
         Some(sent) => sent.reply().await,
@@ -324,7 +323,7 @@ async fn first(sent: &mut VecDeque<Sent>) -> RedisResult<Value> {
     }
 }
 
-/// Whether the connection is of no use any more.
+/// Whether the error means that the connection is unusable.
 fn is_transport(error: &RedisError) -> bool {
     !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }

@@ -1,17 +1,16 @@
-//! What is published when a leader resigns, on its way to whoever waits for that. Anybody may publish
-//! anything: what is kept of it is bounded.
+//! Passes on resignations that leaders publish. Anybody may publish anything, so what is kept is bounded.
 
 use std::sync::Arc;
 
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc;
 
-/// So many are kept until somebody looks.
+/// The maximum number of unread resignations kept.
 const MAX_WAITING: usize = 16;
-/// No lease is longer in bytes.
+/// The maximum length of a lease in bytes.
 const MAX_LEASE: usize = 300;
 
-/// Where they are published.
+/// The sending end for resignations.
 #[derive(Clone, Debug)]
 pub(super) struct Resignations(mpsc::Sender<Arc<str>>);
 
@@ -21,14 +20,14 @@ impl Resignations {
         (Resignations(sender), receiver)
     }
 
-    /// Takes in what the server has sent unasked.
-    pub(super) fn hear(&self, push: &PushInfo) {
+    /// Passes on a message that the server pushed, if it is a resignation.
+    pub(super) fn on_push(&self, push: &PushInfo) {
         let [_, Value::BulkString(lease)] = push.data.as_slice() else { return };
         if push.kind == PushKind::Message
             && lease.len() <= MAX_LEASE
             && let Ok(lease) = std::str::from_utf8(lease)
         {
-            // Whoever has so many to look at has reason enough to ask.
+            // A receiver with this many unread has reason enough to ask for the lease.
             let _ = self.0.try_send(lease.into());
         }
     }

@@ -1,4 +1,4 @@
-//! Results of tasks, which workers may keep on another server or in another database.
+//! Task results, which workers may keep on another server or in another database.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::envelope::Command;
 use crate::store::contract::StoreError;
 use crate::tls::Tls;
 
-/// Reads what workers tell.
+/// Reads results stored by workers.
 #[derive(Debug)]
 pub struct Results {
     link: Link,
 }
 
 impl Results {
-    /// Connects later, when first asked.
+    /// Creates a reader; it connects on the first request.
     #[must_use]
     pub fn new(address: &RedisAddress, tls: &Tls, deadline: Duration) -> Results {
         Results { link: Link::without_scripts(address, tls, deadline) }
     }
 
-    /// The replies to `questions` as of one instant, one behind the other and without their
-    /// nesting; `None` stands for what is not there.
+    /// Runs `questions` as of one instant and returns their replies in order and flattened; `None` is a missing
+    /// value.
     ///
     /// # Errors
     /// When Redis does not answer, or refuses a question.
@@ -50,7 +50,7 @@ fn flatten(reply: Value, flat: &mut Vec<Option<Vec<u8>>>) {
         Value::Map(pairs) => {
             pairs.into_iter().flat_map(|(a, b)| [a, b]).for_each(|part| flatten(part, flat));
         }
-        // Which could be taken for an empty text.
+        // Otherwise it could be taken for an empty text.
         Value::Nil => flat.push(None),
         other => flat.push(redis::from_redis_value(other).ok()),
     }

@@ -15,19 +15,19 @@ use crate::store::contract::StoreError;
 /// The Sentinels of one master.
 #[derive(Debug)]
 pub(super) struct Sentinels {
-    /// In the order in which they are asked: the one that last knew the master comes first.
+    /// In the order in which they are asked: the last one that knew the master comes first.
     nodes: Vec<Server>,
     name: String,
-    /// Whether all of them are reached by TLS, the master too.
+    /// Whether the Sentinels and the master are reached by TLS.
     tls: bool,
     /// How connections to the master begin.
     settings: RedisConnectionInfo,
-    /// Where it was found last.
+    /// Where the master was found last.
     found: Option<HostPort>,
 }
 
 impl Sentinels {
-    /// `settings` are those of connections to the master.
+    /// `settings` are for connections to the master.
     pub(super) fn new(named: &address::Sentinels, settings: RedisConnectionInfo) -> Sentinels {
         let address::Sentinels { nodes, master, login, tls } = named;
         let own = connect::settings(login.as_ref(), 0);
@@ -38,10 +38,10 @@ impl Sentinels {
         Sentinels { nodes, name, tls: *tls, settings, found: None }
     }
 
-    /// Connects to the server that the Sentinels call the master, if it agrees.
+    /// Connects to the server that the Sentinels name as the master, if it says that it is.
     ///
-    /// A Sentinel that was cut off may name an old master; then the next is asked. Asking takes no
-    /// longer than one deadline, and neither does connecting to a named server.
+    /// A Sentinel that was cut off may name an old master; then the next is asked. Asking takes at most one
+    /// deadline, and so does connecting to a named server.
     pub(super) async fn connect(
         &mut self,
         opening: &Opening<'_>,
@@ -107,7 +107,7 @@ impl Sentinels {
     }
 }
 
-/// The login in front of the hosts is the master's.
+/// The hint that the login in front of the hosts is the master's.
 const OWN_LOGIN: &str = "`sentinel_user` and `sentinel_password` are the Sentinels' own login";
 
 async fn connect_to_master(
@@ -121,7 +121,7 @@ async fn connect_to_master(
     let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());
     match role.as_deref() {
         Some("master") => Ok(connection),
-        // It may become one soon, or have been one.
+        // It may soon become the master, or may have just been it.
         _ => Err(Failure::other("that server is currently not a master")),
     }
 }

@@ -1,4 +1,4 @@
-//! The store over Redis.
+//! The store on a Redis server.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use super::counted::CountedQueues;
 use super::keys::Keys;
 use super::lease::{self, Sightings};
 use super::link::Link;
-use super::notify::{Noticed, events};
+use super::notify::{QueueUpkeep, events};
 use super::reading::{self, Source};
 use super::requests::Requests;
 use super::resignations::Resignations;
@@ -27,34 +27,34 @@ use crate::store::contract::{
 use crate::store::{Outgoing, open_backfills};
 use crate::tls::Tls;
 
-/// So many bytes go with a probe.
+/// The size of a probe's arguments.
 const PROBE_BYTES: usize = 64 * 1024;
 
 /// Lease, journal, controls and queues of one namespace on one Redis server.
 ///
-/// What concerns the lease goes over a connection of its own, so that no batch delays it.
+/// Lease requests have a connection of their own, so that no batch delays them.
 #[derive(Debug)]
 pub struct RedisStore {
     pub(super) source: Source,
     lease: Source,
-    /// Sends nothing but changes of pauses: it may have to wait for another server to have them.
+    /// A connection for changes of pauses only: it may have to wait for another server.
     pauses: Source,
     ids: TaskIds,
     pub(super) database: i64,
     counted: CountedQueues,
-    /// What a read found among the counters.
+    /// The queues that the last read found among the counters.
     counted_before: Arc<Mutex<Option<CountedQueues>>>,
-    noticed: Noticed,
+    upkeep: QueueUpkeep,
     inspected: Arc<Mutex<bool>>,
     resigned: mpsc::Receiver<Arc<str>>,
     sightings: Sightings,
-    /// Where the next look at the replicas begins.
+    /// Where the next read of the replicas continues.
     replicas_from: Arc<Mutex<String>>,
 }
 
 impl RedisStore {
-    /// Connects later, when first asked. No request takes longer than about `timeout`, connecting
-    /// included twice that, and with Sentinels three times.
+    /// Creates the store; it connects on the first request. A request takes at most about `timeout`, twice that
+    /// if it has to connect, and three times that with Sentinels.
     #[must_use]
     pub fn new(
         address: &RedisAddress,
@@ -74,7 +74,7 @@ impl RedisStore {
             database: address.database.into(),
             counted: CountedQueues::default(),
             counted_before: Arc::default(),
-            noticed: Noticed::default(),
+            upkeep: QueueUpkeep::default(),
             inspected: Arc::default(),
             resigned,
             sightings: Arc::default(),
@@ -82,7 +82,7 @@ impl RedisStore {
         }
     }
 
-    /// What a call needs to know.
+    /// What the calls of a request share.
     fn context(&mut self) -> Context<'_> {
         if let Some(counted) = lock(&self.counted_before).take() {
             self.counted = counted;
@@ -95,7 +95,7 @@ impl RedisStore {
         }
     }
 
-    /// Sends a fenced write but for the dispatch.
+    /// Sends a fenced write other than a dispatch.
     fn write(
         &self,
         call: redis::Cmd,
@@ -122,7 +122,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whoever does not lead any more needs no open connection.
+/// Closes idle connections once the caller no longer leads.
 fn follow(reply: &Result<Reply, StoreError>, requests: &Requests) {
     if matches!(reply, Ok(Reply::Fenced)) {
         requests.keep_alive(false);
@@ -134,13 +134,13 @@ impl Store for RedisStore {
         Capabilities { shared: true, sees_results: true, folds_itself: false };
 
     fn read(&mut self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send + 'static {
-        self.noticed.forget_bindings();
+        self.upkeep.forget_bindings();
         let source = self.source.clone();
         let (inspected, counted) = (Arc::clone(&self.inspected), Arc::clone(&self.counted_before));
         async move {
             if !std::mem::replace(&mut *lock(&inspected), true) {
-                // An ACL may forbid INFO; that is not our business.
-                let info = source.requests.ask_again(redis::cmd("INFO")).await;
+                // An ACL may forbid INFO; then there are no warnings.
+                let info = source.requests.ask_repeatable(redis::cmd("INFO")).await;
                 let info = info.ok().and_then(|info| reply::text(&info)).unwrap_or_default();
                 inspect::warnings(&info).iter().for_each(|warning| tracing::warn!("{warning}"));
             }
@@ -168,9 +168,9 @@ impl Store for RedisStore {
         requests.keep_alive(true);
         let answer = requests.ask(call);
         let messages = request.writes.iter().filter_map(|write| write.message.as_ref());
-        self.noticed.see_to(messages.map(|message| &message.queue), &requests);
+        self.upkeep.maintain(messages.map(|message| &message.queue), &requests);
         let (database, next) = (self.database, request.fence.next);
-        // The messages are in the call: their memory serves those of the next batch.
+        // The call holds copies of the messages: their memory is reused for the next batch.
         let with_events = request.writes.into_iter().enumerate().filter_map(|(item, write)| {
             let Outgoing { queue, event, .. } = write.message?;
             Some((item, queue, event?))
@@ -183,7 +183,7 @@ impl Store for RedisStore {
                 let is_sent = |item| exceptions.binary_search_by_key(&item, |(at, _)| *at).is_err();
                 let sent = with_events.iter().filter(|(item, ..)| is_sent(*item));
                 let sent = sent.map(|(_, queue, event)| (&**queue, &**event));
-                requests.mention(events(sent, database));
+                requests.fire_and_forget(events(sent, database));
             }
             reply
         }
@@ -227,7 +227,7 @@ impl Store for RedisStore {
     ) -> impl Future<Output = Result<Sent, StoreError>> + Send + 'static {
         let call = writing::send(&mut self.context(), &request);
         let requests = self.source.requests.clone();
-        self.noticed.see_to([&request.message.queue].into_iter(), &requests);
+        self.upkeep.maintain([&request.message.queue].into_iter(), &requests);
         let (answer, database) = (requests.ask(call), self.database);
         async move {
             let fields = reply::list(answer.await?)?;
@@ -236,7 +236,7 @@ impl Store for RedisStore {
                 (Some("sent"), _) => {
                     if let Some(event) = &request.message.event {
                         let queue = &*request.message.queue;
-                        requests.mention(events([(queue, &**event)], database));
+                        requests.fire_and_forget(events([(queue, &**event)], database));
                         // A command that sends a message may end right after it.
                         let _ = requests.ask(redis::cmd("PING")).await;
                     }
@@ -245,10 +245,10 @@ impl Store for RedisStore {
                 (Some("already"), _) => Ok(Sent::Already),
                 (Some("other"), [_, _, of]) => Ok(Sent::Other(reply::run_of(of)?)),
                 (Some("refused"), [_, _, why]) => {
-                    let why = reply::text(why).ok_or_else(reply::odd)?;
+                    let why = reply::text(why).ok_or_else(reply::unexpected_answer)?;
                     Ok(Sent::Refused(reply::refusal(why)))
                 }
-                _ => Err(reply::odd()),
+                _ => Err(reply::unexpected_answer()),
             }
         }
     }
@@ -267,7 +267,7 @@ impl Store for RedisStore {
                 (Some("already"), _) => Ok(Noted::Already),
                 (Some("busy"), _) => Ok(Noted::Busy),
                 (Some("other"), [_, of]) => Ok(Noted::Other(reply::run_of(of)?)),
-                _ => Err(reply::odd()),
+                _ => Err(reply::unexpected_answer()),
             }
         }
     }
@@ -277,9 +277,9 @@ impl Store for RedisStore {
         note: BackfillNote,
     ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send + 'static {
         let call = writing::note_backfill(&self.source.keys, &note);
-        let answer = self.source.requests.ask_again(call);
+        let answer = self.source.requests.ask_repeatable(call);
         async move {
-            let other = reply::text(&answer.await?).ok_or_else(reply::odd)?;
+            let other = reply::text(&answer.await?).ok_or_else(reply::unexpected_answer)?;
             Ok(open_backfills::read_line(&other).map(|(_, backfill)| backfill))
         }
     }
@@ -337,7 +337,7 @@ impl Store for RedisStore {
     ) -> impl Future<Output = Result<Renewed, StoreError>> + Send + 'static {
         let mut call = lua::call(&lua::RENEW, &[self.lease.keys.lease()]);
         call.arg(&*lease).arg(lease::ms(ttl));
-        let answer = self.lease.requests.ask_again(call);
+        let answer = self.lease.requests.ask_repeatable(call);
         async move { lease::renewed(answer.await?) }
     }
 
@@ -363,7 +363,7 @@ impl Store for RedisStore {
         let mut call = lua::call(&lua::ANNOUNCE, &[self.lease.keys.replicas()]);
         call.arg(&*replica).arg(said).arg(lease::ms(forgotten_after)).arg(&*lock(&from));
         call.arg(MAX_REPLICAS).arg(MAX_ANNOUNCEMENT);
-        let answer = self.lease.requests.ask_again(call);
+        let answer = self.lease.requests.ask_repeatable(call);
         async move {
             let (announced, next) = lease::announced(answer.await?)?;
             *lock(&from) = next;

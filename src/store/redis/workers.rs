@@ -1,14 +1,14 @@
-//! What Celery workers tell of themselves.
+//! What Celery workers report about themselves.
 
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::celery::LiveWorker;
 
-/// What came of asking workers.
+/// The answers of the workers that were asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
-    /// Those that told both their tasks and their queues, or one of them.
+pub struct WorkerAnswers {
+    /// Workers that reported their tasks, their queues or both.
     pub workers: Vec<LiveWorker>,
-    /// How many listen and did not answer everything in time.
+    /// The number of listeners that did not answer everything in time.
     pub silent: u64,
 }

@@ -1,4 +1,4 @@
-//! Fenced writes but for the dispatch, and manual messages, as the scripts take them.
+//! Turns manual messages, and fenced writes other than dispatches, into calls of the scripts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::registration::RegistrationChange;
 use crate::store::Fence;
 use crate::store::contract::{
-    BackfillNote, BackfillStep, Fold, FoldedThrough, INTENT_KEPT, Intend, ManualMessage,
-    ManualNote, ManualStep, OpenBackfill, Register, Remembered, Settle,
+    BackfillNote, BackfillStep, Fold, FoldedThrough, INTENT_TTL, Intend, ManualMessage, ManualNote,
+    ManualStep, OpenBackfill, Register, Remembered, Settle,
 };
 use crate::store::journal::write_line;
-use crate::store::open_backfills::{KEPT_FOR, MAX_OPEN};
+use crate::store::open_backfills::{self, MAX_OPEN};
 use crate::store::text;
 
-/// The format of what is written.
+/// The number of the format that is written.
 pub(super) const FORMAT: &str = "2";
 
-/// For how many seconds it is remembered how far a manual run has come.
-const RUN_KEPT: u64 = 24 * 3600;
+/// How many seconds the progress of a manual run is remembered.
+const RUN_TTL_S: u64 = 24 * 3600;
 
 pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
     let keys = context.keys;
@@ -48,7 +48,7 @@ pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
     let ended = request.ended.iter().map(|(queue, line)| (queue, line));
     add_records(&mut call, context, ended);
     let (mut registrations, mut progress): (Vec<String>, Vec<String>) = Default::default();
-    let (mut unsettled, mut undoubted, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut unsettled, mut certain, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
     for change in &request.changes {
         let mut register = |entry: &str, since, timing: Option<&str>| {
             registrations.extend([entry.to_owned(), text::registration(since, timing)]);
@@ -57,7 +57,7 @@ pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
         match change {
             RegistrationChange::Begin { entry, timing, since, progress } => {
                 register(entry, *since, Some(timing));
-                undoubted.push(&**entry);
+                certain.push(&**entry);
                 match progress {
                     Some(to) => settle(entry, to),
                     None => unsettled.push(&**entry),
@@ -75,7 +75,7 @@ pub(super) fn register(context: &mut Context<'_>, request: &Register) -> Cmd {
     for words in [registrations, progress] {
         call.arg(words.len()).arg(words);
     }
-    for names in [unsettled, undoubted, forgotten] {
+    for names in [unsettled, certain, forgotten] {
         call.arg(names.len()).arg(names);
     }
     call
@@ -172,7 +172,7 @@ pub(super) fn send(context: &mut Context<'_>, request: &ManualMessage) -> Cmd {
         [nothing.clone(), nothing.clone(), nothing, keys.journal(), keys.counters(), keys.run(run)];
     let mut call = lua::call(&lua::SEND, &keys);
     let (queue, writes) = (&request.message.queue, &request.message.writes);
-    call.arg(place).arg(RUN_KEPT).arg(&*queue.name);
+    call.arg(place).arg(RUN_TTL_S).arg(&*queue.name);
     let mut line = String::new();
     write_line(&request.line, &mut line);
     let outcome = request.line.outcome.as_str();
@@ -202,7 +202,7 @@ pub(super) fn note(context: &mut Context<'_>, note: &ManualNote) -> Cmd {
         ManualStep::Published => "published",
         ManualStep::NotPublished => "not published",
     });
-    call.arg(place).arg(RUN_KEPT).arg(INTENT_KEPT.as_secs()).arg(&*note.queue.name);
+    call.arg(place).arg(RUN_TTL_S).arg(INTENT_TTL.as_secs()).arg(&*note.queue.name);
     let mut line = String::new();
     write_line(&note.line, &mut line);
     let outcome = note.line.outcome.as_str();
@@ -225,7 +225,7 @@ pub(super) fn note_backfill(keys: &Keys, note: &BackfillNote) -> Cmd {
     });
     let OpenBackfill { run, from, to, queue } = &note.backfill;
     call.arg(run.to_string()).arg(from.0).arg(to.0).arg(queue.as_deref().unwrap_or(""));
-    call.arg(KEPT_FOR.as_millis().to_string()).arg(MAX_OPEN);
+    call.arg(open_backfills::TTL.as_millis().to_string()).arg(MAX_OPEN);
     call
 }
 
@@ -233,7 +233,7 @@ fn add_fence<'c>(call: &'c mut Cmd, fence: &Fence) -> &'c mut Cmd {
     call.arg(&*fence.lease).arg(fence.sequence).arg(fence.next)
 }
 
-/// Adds a record for each queue, as `records.lua` reads them.
+/// Adds a record per queue, as `records.lua` reads them.
 fn add_records<'l>(
     call: &mut Cmd,
     context: &mut Context<'_>,

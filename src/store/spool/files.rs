@@ -1,4 +1,4 @@
-//! Message files: staged, queued, and the lock.
+//! Message files, staged and queued, and the lock.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirEntry, File, OpenOptions, Permissions};
@@ -22,10 +22,10 @@ use crate::regular_file;
 use crate::schedule::UnixMs;
 use crate::store::{Found, Outgoing, Peeked};
 
-/// No message is larger: arguments and headers are bounded, and encoded to a few times their size.
+/// The maximum size of a message: arguments and headers are bounded, and encoding enlarges them a few times.
 const MAX_MESSAGE_BYTES: u64 = 16 << 20;
 
-/// A message in the stage; its name there is its name in the queue.
+/// A staged message; it keeps its file name in the queue.
 #[derive(Debug)]
 pub(super) struct Staged {
     pub(super) name: String,
@@ -36,21 +36,21 @@ pub(super) struct Staged {
 pub(super) struct Files {
     stage: PathBuf,
     queue: PathBuf,
-    /// Counts in the names, so that they sort in the order of publishing.
+    /// A counter in the names, so that they sort in the order of publishing.
     counter: AtomicU64,
     access: Access,
-    /// `None` for a spool that is not held.
+    /// `None` if the spool is read without the lock.
     lock: Option<(PathBuf, File)>,
 }
 
 impl Files {
-    /// Makes the folders and takes the lock.
+    /// Creates the folders and takes the lock.
     pub(super) fn open(root: &Path) -> Result<Files, SpoolError> {
         Files::of_user(root, effective_uid())?.locked(root, effective_uid())
     }
 
-    /// The same for a command. One that root runs also accepts a spool of another user, such as the
-    /// service's, if only that user and root can have put it there.
+    /// The same for a command. If root runs it, it also accepts another user's spool, such as the service's, if
+    /// only that user and root can have put it there.
     pub(super) fn open_for_command(root: &Path) -> Result<Files, SpoolError> {
         let user = user_of_command(root);
         Files::of_user(root, user)?.locked(root, user)
@@ -76,13 +76,13 @@ impl Files {
         Ok(self)
     }
 
-    /// To whom the files belong that we make.
+    /// The owner of the files that we create.
     pub(super) fn owner(&self) -> Owner {
         Owner(self.access.owner)
     }
 
-    /// Whether the lock is still the file that we hold. Once it was deleted or replaced, another process
-    /// can hold the spool as well.
+    /// Checks that the lock is still the file that we hold. If it was deleted or replaced, another process can
+    /// hold the spool as well.
     pub(super) fn check_lock(&self) -> Result<(), SpoolError> {
         let Some((path, lock)) = &self.lock else { return Ok(()) };
         let held = lock.metadata().map_err(failed("read", path))?;
@@ -96,19 +96,19 @@ impl Files {
         }
     }
 
-    /// Makes the folders, and checks that they belong to `user` or root and who else may write to them.
+    /// Creates the folders, and checks that they belong to `user` or root and who else may write to them.
     fn of_user(root: &Path, user: u32) -> Result<Files, SpoolError> {
         let root = normal(root);
         let (stage, queue) = (root.join("stage"), root.join("queue"));
         open_folder(&root, user, WRITABLE_BY_OTHERS, "go-w")?;
         open_folder(&stage, user, WRITABLE_BY_OTHERS, "go-w")?;
-        // A group may be let in: that of the workers.
+        // The workers' group may be let in.
         open_folder(&queue, user, 0o002, "o-w")?;
         let access = Access::to(&queue).map_err(failed("read", &queue))?;
         Ok(Files { stage, queue, counter: AtomicU64::new(0), access, lock: None })
     }
 
-    /// Writes and syncs a message that no worker can see.
+    /// Writes and syncs a message that workers cannot see yet.
     pub(super) fn stage(&self, message: &Outgoing) -> Result<Staged, SpoolError> {
         let name = self.name(&message.queue.name);
         let path = self.stage.join(&name);
@@ -125,8 +125,8 @@ impl Files {
         Ok(Staged { name })
     }
 
-    /// `<13 digits of UTC ms><8 digits>_<uuid>.<queue>.msg`. Workers take files in the order of
-    /// their names, and want the first dot to stand in front of the queue's name.
+    /// `<13 digits of UTC ms><8 digits>_<uuid>.<queue>.msg`. Workers take files in name order, and expect the
+    /// first dot to precede the queue's name.
     fn name(&self, queue: &str) -> String {
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         format!("{:013}{number:08}_{}.{queue}.msg", clock::wall().0, Uuid::new_v4())
@@ -138,13 +138,13 @@ impl Files {
         fs::remove_file(&path).map_err(failed("delete", &path))
     }
 
-    /// Hands a staged message to the workers.
+    /// Moves a staged message to the queue.
     pub(super) fn enqueue(&self, file: &Staged) -> Result<(), SpoolError> {
         let target = self.queue.join(&file.name);
         fs::rename(self.stage.join(&file.name), &target).map_err(failed("rename to", &target))
     }
 
-    /// How many messages lie in each queue.
+    /// The number of messages in each queue.
     pub(super) fn count_queued(&self) -> Result<HashMap<Box<str>, u64>, SpoolError> {
         let mut queues: HashMap<Box<str>, u64> = HashMap::new();
         for item in fs::read_dir(&self.queue).map_err(failed("list", &self.queue))? {
@@ -165,8 +165,7 @@ impl Files {
         sync(&self.queue)
     }
 
-    /// Finishes what a crash interrupted: staged messages are enqueued if they are recorded,
-    /// deleted if not.
+    /// Finishes what a crash interrupted: recorded staged messages are enqueued, the others are deleted.
     pub(super) fn recover(
         &self,
         is_recorded: impl Fn(&str, UnixMs) -> bool,
@@ -176,7 +175,7 @@ impl Files {
         })
     }
 
-    /// The same where the names of those that are recorded are known.
+    /// The same, given the names of the recorded files.
     pub(super) fn recover_named(&self, names: &HashSet<String>) -> Result<(), SpoolError> {
         self.recover_those(|name, _| Ok(names.contains(name)))
     }
@@ -211,7 +210,7 @@ impl Files {
     }
 }
 
-/// Whose the spool of a command has to be.
+/// The user that a command's spool has to belong to.
 fn user_of_command(root: &Path) -> u32 {
     let root = normal(root);
     let owner = fs::symlink_metadata(&root).map_or(ROOT, |found| found.uid());
@@ -219,12 +218,12 @@ fn user_of_command(root: &Path) -> u32 {
     if is_trusted { owner } else { effective_uid() }
 }
 
-/// To whom files belong that root makes in the spool of another user: `None` where they are ours.
+/// The owner for files that root creates in another user's spool; `None` if they stay ours.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Owner(Option<(u32, u32)>);
 
 impl Owner {
-    /// Hands over what was just made.
+    /// Changes the owner of a new file.
     pub(super) fn give(self, file: &File) -> io::Result<()> {
         match self.0 {
             Some((user, group)) => std::os::unix::fs::fchown(file, Some(user), Some(group)),
@@ -233,8 +232,8 @@ impl Owner {
     }
 }
 
-/// Makes a folder of the spool if need be. It has to belong to `user` or root, with none of the bits
-/// `closed` in its mode.
+/// Opens or creates a folder of the spool. It must belong to `user` or root, with none of the bits `closed` in
+/// its mode.
 fn open_folder(
     path: &Path,
     user: u32,
@@ -256,8 +255,7 @@ fn open_folder(
     })
 }
 
-/// What lies in a queue, in the order in which workers take it. What they take meanwhile is passed
-/// over.
+/// Reads the messages in a queue, in the order in which workers take them. Skips those taken meanwhile.
 pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, SpoolError> {
     let folder = root.join("queue");
     let mut names = Vec::new();
@@ -296,16 +294,16 @@ pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, 
             Err(error) => return Err(failed("read", &path)(error)),
         }
     }
-    Ok(Peeked::There { total: names.len() as u64, groups: Vec::new(), found })
+    Ok(Peeked::Messages { total: names.len() as u64, groups: Vec::new(), found })
 }
 
-/// Who besides us may take messages: nobody, unless we or root let the queue folder's group write in
-/// it, as a worker has to. What somebody else allows in a folder of theirs does not count.
+/// Who besides us may take messages: nobody, unless we or root let the queue folder's group write in it, as a
+/// worker must. Permissions set by other owners do not count.
 #[derive(Debug, PartialEq)]
 struct Access {
-    /// The group may read and write messages.
+    /// Whether the group may read and write messages.
     group: bool,
-    /// The folder's owner and group, for messages that root puts into a folder of another user.
+    /// The folder's owner and group, for messages that root puts into another user's folder.
     owner: Option<(u32, u32)>,
 }
 
@@ -334,7 +332,7 @@ pub(super) fn sync(folder: &Path) -> Result<(), SpoolError> {
     options.open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
 }
 
-/// Whether it is a regular file. What a worker takes meanwhile is none.
+/// Whether it is a regular file. A file that a worker takes meanwhile is not.
 fn is_file(item: &DirEntry) -> bool {
     item.file_type().is_ok_and(|kind| kind.is_file())
 }
@@ -344,7 +342,7 @@ fn queue_of(name: &str) -> Option<&str> {
     name.strip_suffix(".msg")?.split_once('.').map(|(_, queue)| queue)
 }
 
-/// Whether it is a name that [`Files::name`] gives: no other file in the stage is ours to delete.
+/// Whether the name has the form of [`Files::name`]: only such files in the stage are ours to delete.
 fn is_name_of_ours(name: &str) -> bool {
     const DIGITS: usize = 13 + 8;
     let Some((number, rest)) = name.split_once('_') else { return false };
@@ -353,8 +351,8 @@ fn is_name_of_ours(name: &str) -> bool {
     is_number && id.is_some_and(|id| Uuid::parse_str(id).is_ok()) && queue_of(name).is_some()
 }
 
-/// The entry and slot that a staged message was rendered for. `None` for a message by hand, and for
-/// one that a crash cut short: neither is recorded.
+/// The entry and slot of a staged message. `None` for a manual message, and for one that a crash cut short:
+/// neither is recorded.
 fn slot_of(path: &Path) -> io::Result<Option<(String, UnixMs)>> {
     #[derive(Deserialize)]
     struct Message {

@@ -1,6 +1,6 @@
-//! The history beside the log: one line for each record, oldest first, behind the last outcomes of
-//! entries whose records were dropped. What is missing at its end is still in the log: that is only
-//! rewritten once it is here.
+//! The history file beside the log: one line per record, oldest first, after the last outcomes of entries whose
+//! records were dropped. What is missing at its end is still in the log, which is only rewritten after this file
+//! is written.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -22,25 +22,25 @@ use crate::store::journal::RecordId;
 use crate::store::last_outcomes;
 use crate::store::model::{NewRecord, Selection};
 
-/// No file is larger.
+/// The maximum size of the file in bytes.
 const MAX_BYTES: u64 = 4 << 30;
-/// No line is longer.
+/// The maximum length of a line in bytes.
 const MAX_LINE: u64 = 16 << 20;
-/// So many bytes are kept back while the file cannot be written.
+/// The maximum number of bytes kept back while the file cannot be written.
 const MAX_PENDING: usize = 1 << 20;
-/// The kept outcomes of so many entries stand in one line.
-const ENTRIES_A_LINE: usize = 1_000;
+/// The number of entries whose kept outcomes share one line.
+const ENTRIES_PER_LINE: usize = 1_000;
 
-/// The file.
+/// The history file.
 #[derive(Debug)]
 pub(super) struct HistoryFile {
     path: PathBuf,
     owner: Owner,
-    /// The newest record that is in it or kept back.
+    /// The newest record that is written or kept back.
     newest: Option<RecordId>,
-    /// What could not be written yet.
+    /// Lines that could not be written yet.
     pending: Vec<u8>,
-    /// Once it was counted.
+    /// The size, once counted.
     size: Option<Size>,
 }
 
@@ -50,7 +50,7 @@ struct Size {
     oldest: Option<UnixMs>,
 }
 
-/// What one line says.
+/// The contents of one line.
 enum Item {
     Record(NewRecord),
     /// By entry name.
@@ -58,13 +58,13 @@ enum Item {
 }
 
 impl HistoryFile {
-    /// The file at that path, to be read only.
+    /// The file at that path, for reading only.
     pub(super) fn at(path: &Path) -> HistoryFile {
         let (path, owner, pending) = (path.to_owned(), Owner::default(), Vec::new());
         HistoryFile { path, owner, newest: None, pending, size: None }
     }
 
-    /// Finds where the file ends; a last line without its end is cut off.
+    /// Opens the file for appending; cuts off an incomplete last line.
     pub(super) fn open(path: &Path, owner: Owner) -> Result<HistoryFile, SpoolError> {
         let mut history = HistoryFile { owner, ..HistoryFile::at(path) };
         let staged = history.staged();
@@ -86,13 +86,13 @@ impl HistoryFile {
         Ok(history)
     }
 
-    /// Where it is written anew.
+    /// The path for rewriting the file.
     fn staged(&self) -> PathBuf {
         self.path.with_extension("new")
     }
 
-    /// Adds records; those that are there already are passed over. A failure costs no slot: it is
-    /// logged, and tried again with the next record.
+    /// Appends records; skips those already there. A failure costs no slot: it is logged, and retried with the
+    /// next record.
     pub(super) fn append(&mut self, records: &[NewRecord]) {
         for record in records.iter().filter(|record| !record.lines.is_empty()) {
             if self.newest.is_some_and(|newest| record.id <= newest) {
@@ -121,7 +121,7 @@ impl HistoryFile {
         self.owner.give(&file)?;
         let before = file.metadata()?.len();
         if let Err(error) = file.write_all(&self.pending) {
-            // Half a line would swallow the next.
+            // Half a line would swallow the next one.
             let _ = file.set_len(before);
             return Err(error);
         }
@@ -139,7 +139,7 @@ impl HistoryFile {
         synced.map_err(failed("write", &self.path))
     }
 
-    /// Goes through the whole lines, each with its end. Gives whether there is nothing behind them.
+    /// Passes each complete line to `each`, with its end. Returns whether nothing follows them.
     fn lines(&self, mut each: impl FnMut(&[u8])) -> io::Result<bool> {
         let file = match regular_file::open_own_within(&self.path, MAX_BYTES) {
             Ok(file) => file,
@@ -158,7 +158,7 @@ impl HistoryFile {
         Ok(true)
     }
 
-    /// Goes through what the file says; what cannot be read is passed over.
+    /// Passes each item of the file to `each`; skips what cannot be read.
     fn items(&self, mut each: impl FnMut(Item)) -> io::Result<()> {
         self.lines(|line| match serde_json::from_slice::<Value>(line) {
             Ok(value @ Value::Array(_)) => {
@@ -179,7 +179,7 @@ impl HistoryFile {
         self.items(each).map_err(failed("read", &self.path))
     }
 
-    /// What is asked for, oldest first.
+    /// Reads the events of a query, oldest first.
     pub(super) fn select(&self, query: &HistoryQuery) -> Result<History, SpoolError> {
         let mut kept: Vec<PastEvent> = Vec::new();
         let mut selection = Selection::new(query);
@@ -191,7 +191,7 @@ impl HistoryFile {
                 kept.extend(outcomes.flat_map(|(entry, text)| last_outcomes::read(entry, text)));
             }
             Item::Record(record) => {
-                // They stand in front of all records.
+                // They come before all records in the file.
                 kept.sort_by_key(|event| event.at);
                 kept.drain(..).for_each(|event| selection.add(event));
                 record.events().for_each(|event| selection.add(event));
@@ -202,8 +202,8 @@ impl HistoryFile {
         Ok(selection.finish())
     }
 
-    /// Drops what need not be kept, once it is a tenth of the file or more; the newest record stays.
-    /// Gives how many slots that were.
+    /// Drops what need not be kept, once it is a tenth of the file or more; the newest record stays. Returns the
+    /// number of slots dropped.
     pub(super) fn trim(&mut self, now: UnixMs, request: &Trim) -> Result<u64, SpoolError> {
         let size = self.size()?;
         let is_old = |keep| size.oldest.is_some_and(|oldest| now.since(oldest) > keep);
@@ -251,7 +251,7 @@ impl HistoryFile {
         Ok(*self.size.insert(size))
     }
 
-    /// Writes the file anew from that record on.
+    /// Rewrites the file from that record on.
     fn drop_before(&self, oldest: RecordId, outcomes: usize) -> Result<(), SpoolError> {
         let mut kept: BTreeMap<Arc<str>, String> = BTreeMap::new();
         let mut dropped: HashMap<Arc<str>, Vec<(UnixMs, Line)>> = HashMap::new();
@@ -301,7 +301,7 @@ impl HistoryFile {
             self.owner.give(file)?;
             let mut writer = BufWriter::new(file);
             let kept: Vec<_> = kept.iter().collect();
-            for page in kept.chunks(ENTRIES_A_LINE) {
+            for page in kept.chunks(ENTRIES_PER_LINE) {
                 let page: serde_json::Map<String, Value> = page
                     .iter()
                     .map(|(entry, text)| (entry.to_string(), (**text).clone().into()))

@@ -1,8 +1,8 @@
-//! The log of writes: one JSON line for each, appended and synced before anything of it can be seen.
-//! Read from its start it gives the state; rewritten, it is short again.
+//! The log of writes: one JSON line each, appended and synced before its effects are visible. Reading it from
+//! the start yields the state; rewriting makes it short again.
 //!
-//! A line that is no JSON object, or names no write, is refused: what it said is not known. A value in
-//! it that cannot be read concerns its own entry, and stays in the log until that entry is written anew.
+//! A line that is not a JSON object, or names no write, is refused, because its meaning is unknown. An
+//! unreadable value affects only its own entry, and stays in the log until that entry is written anew.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -29,16 +29,16 @@ use crate::store::text::{self, MAX_REGISTRATION};
 
 /// The number of the format that is written.
 const FORMAT: u64 = 2;
-/// A log of this size is rewritten, if that makes it much smaller.
+/// A log of this size is rewritten if that makes it much smaller.
 const REWRITE_AT: u64 = 8 << 20;
-/// No log is larger: that of a million entries is rewritten before.
+/// The maximum size of a log in bytes: that of a million entries is rewritten before.
 const MAX_BYTES: u64 = 4 << 30;
-/// No line is longer: one with as many of the longest registrations as one request changes fits in.
+/// The maximum length of a line in bytes: enough for the longest registrations that one request can change.
 const MAX_LINE: u64 = 256 << 20;
-/// So many entries stand in one line of a log that is rewritten.
-const ENTRIES_A_LINE: usize = 1_000;
+/// The number of entries per line in a rewritten log.
+const ENTRIES_PER_LINE: usize = 1_000;
 
-/// One line.
+/// One line of the log.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ struct Line {
     term: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     marked: bool,
-    /// `"<since>\t<timing>"`; `null` drops one, here and below.
+    /// `"<since>\t<timing>"`; `null` removes a value, here and below.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     registrations: Values,
     /// `"<through> <outcome> …"`.
@@ -61,13 +61,13 @@ struct Line {
     /// `"<sent at> <task id>"`.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     running: Values,
-    /// Each `[id, term, queue, lines]`, the term being `""` of a manual message.
+    /// Each `[id, term, queue, lines]`; the term of a manual message is `""`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     journal: Vec<Value>,
     /// By run, `[place, until]`.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     runs: Values,
-    /// By entry and who asked, the lines of backfills that have not ended; see `open_backfills`.
+    /// By entry and who asked, the lines of unfinished backfills; see `open_backfills`.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     backfills: Values,
     /// The revision and the version of the pauses.
@@ -76,17 +76,17 @@ struct Line {
     /// By subject.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pauses: Values,
-    /// Names in the stage of what this write records.
+    /// The names of staged files that this write records.
     #[serde(default, skip_serializing_if = "HashSet::is_empty")]
     staged: HashSet<String>,
-    /// Of a log that was rewritten: counters, by `"<queue>\t<outcome>"`.
+    /// In a rewritten log: counters, by `"<queue>\t<outcome>"`.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     counters: Values,
-    /// Of a log that was rewritten: the newest record, and how many slots there were.
+    /// In a rewritten log: the newest record and the number of slots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     head: Option<(String, u64)>,
-    // The first format, which has `sequence` in every line. It is read, never written: who knows no
-    // other refuses lines without it.
+    // The first format, with `sequence` in every line. It is read, never written: versions that know only it
+    // refuse lines without it.
     #[serde(default, skip_serializing)]
     sequence: Option<u64>,
     #[serde(default, skip_serializing)]
@@ -101,27 +101,27 @@ struct Line {
 
 type Values = BTreeMap<Box<str>, Value>;
 
-/// What a log says.
+/// The state read from a log.
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) model: Model,
     pub(super) staged: Staging,
-    /// The records that stand in the log.
+    /// The records in the log.
     pub(super) journal: Vec<NewRecord>,
-    /// The length of what is whole.
+    /// The length of the complete lines.
     length: u64,
 }
 
-/// Which messages in the stage are recorded.
+/// Which staged messages are recorded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Staging {
-    /// Those of these names.
+    /// Those with these names.
     Named(HashSet<String>),
-    /// Those of slots that are settled: the first format names none.
+    /// Those of settled slots: the first format does not name files.
     Settled,
 }
 
-/// The file.
+/// The log file.
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
@@ -129,12 +129,12 @@ pub(super) struct Log {
     file: File,
     length: u64,
     rewrite_at: u64,
-    /// What was appended last is neither whole nor gone.
+    /// Whether the last append is neither complete nor removed.
     is_torn: bool,
 }
 
 impl Log {
-    /// Reads the log, or begins one.
+    /// Reads the log, or creates one.
     pub(super) fn open(
         path: &Path,
         namespace: &str,
@@ -145,7 +145,7 @@ impl Log {
         let file = opened.and_then(|file| owner.give(&file).map(|()| file));
         let file = file.map_err(failed("open", path))?;
         let is_new = recovered.length == 0;
-        // A last line without its end would swallow the next.
+        // An incomplete last line would swallow the next one.
         file.set_len(recovered.length).map_err(failed("truncate", path))?;
         let length = recovered.length;
         let path = path.to_owned();
@@ -158,10 +158,11 @@ impl Log {
         Ok((log, recovered))
     }
 
-    /// Writes a change down. `staged` are the names of its messages.
+    /// Appends a change. `staged` are the file names of its messages.
     ///
     /// # Errors
-    /// When it is not written. While the log is torn then, it may be.
+    ///
+    /// When the change is not written. If the log is torn then, it may be written.
     pub(super) fn append(
         &mut self,
         change: &Change,
@@ -175,7 +176,7 @@ impl Log {
         let bytes = to_bytes(line);
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            // Nobody may find half a line, nor a record of what is not going to be sent.
+            // Readers must find neither half a line nor a record of messages that are not sent.
             let cut = self.file.set_len(self.length).and_then(|()| self.file.sync_data());
             self.is_torn = cut.is_err();
             return Err(failed("write", &self.path)(error));
@@ -184,13 +185,13 @@ impl Log {
         Ok(())
     }
 
-    /// Whether what was appended last is neither whole nor gone.
+    /// Whether the last append is neither complete nor removed.
     pub(super) fn is_torn(&self) -> bool {
         self.is_torn
     }
 
-    /// Removes what is torn.
-    pub(super) fn mend(&mut self, model: &Model) -> Result<(), SpoolError> {
+    /// Removes a torn append.
+    pub(super) fn remove_torn(&mut self, model: &Model) -> Result<(), SpoolError> {
         if self.is_torn { self.rewrite(model) } else { Ok(()) }
     }
 
@@ -199,7 +200,7 @@ impl Log {
         self.length > self.rewrite_at
     }
 
-    /// Writes the state in the log's place.
+    /// Replaces the log with the current state.
     pub(super) fn rewrite(&mut self, model: &Model) -> Result<(), SpoolError> {
         let staged = self.path.with_extension("new");
         let mut length = 0;
@@ -223,7 +224,7 @@ impl Log {
 }
 
 impl Recovered {
-    fn take_in(&mut self, line: Line) {
+    fn apply_line(&mut self, line: Line) {
         self.staged = match line.sequence {
             Some(_) => Staging::Settled,
             None => Staging::Named(line.staged.clone()),
@@ -248,7 +249,7 @@ impl Recovered {
         }
     }
 
-    /// Reads what belongs to entries.
+    /// Reads values by entry.
     fn read_values<T>(
         &mut self,
         values: &Values,
@@ -282,7 +283,7 @@ impl Recovered {
         });
         let slot = |value: &Value| value.as_i64().map(UnixMs);
         change.intents = self.read_values(&line.intents, Field::Intent, slot);
-        // What tells of a task that runs is worth no word.
+        // A task's unreadable state is not reported.
         let running = line.running.iter();
         change.running =
             running.map(|(entry, value)| (entry.clone(), read_running(value))).collect();
@@ -299,7 +300,7 @@ impl Recovered {
         }
         change.pauses_mark =
             line.pauses_mark.map(|(revision, version)| PausesMark { revision, version });
-        // What cannot be read stays, to be named.
+        // An unreadable value stays, so that it can be reported.
         let text = |value: &Value| match value {
             Value::Null => None,
             Value::String(text) => Some(text.as_str().into()),
@@ -327,7 +328,7 @@ impl Recovered {
         change
     }
 
-    /// A line of the first format, of which progress is a slot and the word of what became of it.
+    /// Reads a line of the first format, whose progress is a slot and an outcome's word.
     fn read_first_format(&mut self, line: &Line) -> Change {
         let sequence = line.sequence.unwrap_or(0);
         let mut change = Change { sequence: Some(sequence), ..Change::default() };
@@ -367,13 +368,12 @@ impl Recovered {
 fn first_format_progress(before: Progress, slot: UnixMs, said: &str) -> Progress {
     let word = said.split(' ').next().unwrap_or_default();
     let reason = SkipReason::ALL.into_iter().find(|reason| reason.as_str() == word);
-    // Why it was sent was not kept.
+    // The reason for sending was not kept.
     let dispatched = if word == "dispatched" { Some(slot) } else { before.dispatched };
     Progress { through: slot, outcome: reason.map(Outcome::Skipped), dispatched, ..before }
 }
 
-/// Reads a log. A last line without its end was being written when the machine stopped, and counts as
-/// not written.
+/// Reads a log. An incomplete last line was being written when the machine stopped, and counts as not written.
 pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError> {
     let mut recovered = Recovered {
         model: Model::new(namespace, true),
@@ -410,13 +410,13 @@ pub(super) fn read(path: &Path, namespace: &str) -> Result<Recovered, SpoolError
         if line.seq.or(line.sequence).or(line.format).or(line.term).is_none() && line.is_bare() {
             return Err(corrupt("it names no write".to_owned()));
         }
-        recovered.take_in(line);
+        recovered.apply_line(line);
     }
     Ok(recovered)
 }
 
 impl Line {
-    /// Whether it says nothing that means anything without a sequence number.
+    /// Whether the line has no content that needs a sequence number.
     fn is_bare(&self) -> bool {
         let Line { registrations, progress, intents, running, runs, backfills, counters, .. } =
             self;
@@ -444,7 +444,7 @@ fn values<T>(changes: &[(Box<str>, Option<T>)], write: impl Fn(&T) -> Value) -> 
     changes.iter().map(|(entry, of)| (entry.clone(), value(of))).collect()
 }
 
-/// Reads a record, and gives for each line of it that cannot be read its entry and a record of it alone.
+/// Reads a record and, for each unreadable line, its entry and a record of that line alone.
 pub(super) fn read_record(value: &Value) -> Option<(NewRecord, Vec<(String, Value)>)> {
     let field = |n| value.get(n).and_then(Value::as_str);
     let (id, term, queue, text) = (field(0)?, field(1)?, field(2)?, field(3)?);
@@ -509,7 +509,7 @@ fn pauses_text((subject, text): (Box<str>, Option<Box<str>>)) -> (Box<str>, Valu
     (subject, text.map_or(Value::Null, |text| String::from(text).into()))
 }
 
-/// The state in lines.
+/// The state as lines.
 fn lines_of(model: &Model) -> impl Iterator<Item = Line> + '_ {
     let first = Line { format: Some(FORMAT), ..Line::default() };
     let registrations = pages(
@@ -537,7 +537,7 @@ fn lines_of(model: &Model) -> impl Iterator<Item = Line> + '_ {
         pages(&model.running, |running| Line { running, ..Line::default() }, running_text);
     let mut runs = model.runs.iter();
     let runs = std::iter::from_fn(move || {
-        let page = runs.by_ref().take(ENTRIES_A_LINE);
+        let page = runs.by_ref().take(ENTRIES_PER_LINE);
         let runs: Values = page.map(|(run, place)| run_text(*run, place)).collect();
         (!runs.is_empty()).then(|| Line { runs, ..Line::default() })
     });
@@ -565,7 +565,7 @@ fn lines_of(model: &Model) -> impl Iterator<Item = Line> + '_ {
     [first].into_iter().chain(entries).chain(runs).chain([last])
 }
 
-/// The values of so many entries in one line.
+/// The values in lines of limited size.
 fn pages<'a, T>(
     map: &'a HashMap<Box<str>, T>,
     line: impl Fn(Values) -> Line + 'a,
@@ -573,14 +573,14 @@ fn pages<'a, T>(
 ) -> impl Iterator<Item = Line> + 'a {
     let mut left = map.iter();
     std::iter::from_fn(move || {
-        let page = left.by_ref().take(ENTRIES_A_LINE);
+        let page = left.by_ref().take(ENTRIES_PER_LINE);
         let values: Values = page.map(|(entry, of)| (entry.clone(), write(of))).collect();
         (!values.is_empty()).then(|| line(values))
     })
 }
 
 fn to_bytes(line: &Line) -> Vec<u8> {
-    // Maps with string keys, numbers and strings: nothing that JSON cannot hold.
+    // Maps with string keys, numbers and strings: JSON can represent them all.
     let mut bytes = serde_json::to_vec(line).unwrap_or_default();
     bytes.push(b'\n');
     bytes

@@ -1,6 +1,5 @@
-//! The embedded broker: a folder of message files that a Celery worker reads as its
-//! `filesystem://` broker, and beside it a log of records. No server is needed; one process at a
-//! time holds it.
+//! The spool, an embedded broker: a folder of message files that a Celery worker reads as its `filesystem://`
+//! broker, with a log of records beside it. It needs no server; one process at a time holds it.
 //!
 //! ```text
 //! PATH/lock        held while a process uses the spool
@@ -9,14 +8,14 @@
 //! PATH/queue/      messages for workers
 //! ```
 //!
-//! A message is staged (and synced), then recorded (and synced), then renamed into the queue. What
-//! a crash leaves in the stage is renamed if it is recorded and deleted if not, so it is in the
-//! queue exactly once, and nothing can be consumed before its record.
+//! A message is staged (and synced), then recorded (and synced), then renamed into the queue. What a crash
+//! leaves in the stage is renamed if it is recorded and deleted if not, so it is in the queue exactly once, and
+//! nothing can be consumed before its record.
 //!
-//! Folders are made with mode 0700 and files with 0600, so workers run as the same user. Where the
-//! administrator lets the group of `queue` write in it, messages have mode 0660. What is no regular
-//! file is no message: it is passed over, and refused in the place of `lock` or `records`. A folder
-//! that somebody else could swap, or alter staged messages in, is refused.
+//! Folders have mode 0700 and files 0600, so workers run as the same user. If the administrator lets the group
+//! of `queue` write in it, messages have mode 0660. Only regular files are messages; others are skipped, and
+//! refused as `lock` or `records`. A folder that somebody else could swap, or alter staged messages in, is
+//! refused.
 
 mod files;
 mod history;
@@ -29,53 +28,53 @@ pub use self::store::SpoolStore;
 use super::contract::StoreError;
 use crate::regular_file;
 
-/// Why a spool cannot be opened.
+/// Why a spool cannot be opened or used.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// Another process has it open.
     #[error("the spool {0} is in use by another process; stop it, or name another spool")]
     Locked(PathBuf),
-    /// A file or folder cannot be made, read or written.
+    /// A file or folder cannot be created, read or written.
     #[error("cannot {action} {path}: {source}")]
     Io {
         /// What was tried.
         action: &'static str,
-        /// On what.
+        /// The path that it was tried on.
         path: PathBuf,
-        /// The operating system's words.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// Something else than we would make is in the place of a file or folder.
+    /// Something unexpected is in the place of a file or folder.
     #[error("{path}: {source}; move it away")]
     InTheWay {
-        /// Where.
+        /// The path.
         path: PathBuf,
         /// What it is.
         source: std::io::Error,
     },
-    /// A folder belongs to somebody else.
+    /// A folder belongs to another user.
     #[error(
         "{path} belongs to uid {owner}, not to uid {us}; run this as that user, or name another spool"
     )]
     Foreign {
         /// The folder, or the lock in it.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner's uid.
         owner: u32,
-        /// Who we are.
+        /// Our uid.
         us: u32,
     },
-    /// Others may put things into a folder, or swap them there.
+    /// Others can add or swap files in a folder.
     #[error("other users may write to {path} (mode {mode:04o}); `chmod {remedy}` it")]
     Open {
         /// The folder.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
-        /// Takes from others what they must not have.
+        /// The change of mode that closes the folder.
         remedy: &'static str,
     },
-    /// The log of records is damaged somewhere else than at its end.
+    /// The log of records is damaged before its end.
     #[error(
         "{path}:{line}: not a record ({reason}); restore the file, or move it away to start every \
          entry anew"
@@ -83,9 +82,9 @@ pub enum SpoolError {
     Corrupt {
         /// The log.
         path: PathBuf,
-        /// Counted from 1.
+        /// The line's number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         reason: String,
     },
     /// The log of records was written by a newer version.
@@ -96,10 +95,10 @@ pub enum SpoolError {
     Newer {
         /// The log.
         path: PathBuf,
-        /// Its number.
+        /// The format's number.
         format: u64,
     },
-    /// The lock is not the file any more that we hold.
+    /// The lock is no longer the file that we hold.
     #[error(
         "{path} was {what} while the spool was in use, so that another process may use it as well: nothing \
          more is written; stop all processes that use the spool, and start one"
@@ -112,7 +111,7 @@ pub enum SpoolError {
     },
 }
 
-/// Turns an I/O error into one that says what was tried on which path.
+/// Adds to an I/O error what was tried on which path.
 fn failed<'a>(
     action: &'static str,
     path: &'a Path,

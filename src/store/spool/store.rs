@@ -1,5 +1,5 @@
-//! The spool as a store. A thread of its own carries out one request after the other, in the order in
-//! which they are made.
+//! The spool as a store. A thread of its own carries out requests one after the other, in the order in which
+//! they are made.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -29,9 +29,9 @@ use crate::store::contract::{
 use crate::store::model::{Change, Decision, Model, Queues};
 use crate::store::{Outgoing, Peeked};
 
-/// An open spool. Clones are handles of the same one; it is closed with the last of them.
+/// An open spool. Clones share it; it closes with the last of them.
 ///
-/// Whoever holds the lock is its leader: asking for the lease always gives it, and it never runs out.
+/// The process that holds the lock is the leader: asking for the lease always succeeds, and it never expires.
 #[derive(Clone, Debug)]
 pub struct SpoolStore {
     worker: Arc<Worker>,
@@ -40,29 +40,29 @@ pub struct SpoolStore {
 
 type Job = Box<dyn FnOnce(&mut Spool) + Send>;
 
-/// The thread that has the spool.
+/// The thread that owns the spool.
 struct Worker {
-    /// `None` while it is being ended.
+    /// `None` while the thread is being stopped.
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     resignations: watch::Sender<Arc<str>>,
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Spool {
     clock: Box<dyn Fn() -> UnixMs + Send>,
     model: Model,
     files: Files,
     log: Log,
     history: HistoryFile,
-    /// Recorded, but the rename failed; tried again before anything else.
+    /// Recorded messages whose rename failed; tried again before anything else.
     unmoved: VecDeque<Staged>,
-    /// Staged, but not recorded.
+    /// Staged messages that were not recorded.
     unwanted: Vec<Staged>,
 }
 
 impl SpoolStore {
-    /// Opens the spool at `path`, making it if need be, and finishes what a crash interrupted.
+    /// Opens the spool at `path`, creates it if needed, and finishes what a crash interrupted.
     ///
     /// # Errors
     /// When another process has it open, a folder cannot be written, or the records are damaged.
@@ -70,8 +70,8 @@ impl SpoolStore {
         SpoolStore::open_with_clock(path, namespace, clock::wall)
     }
 
-    /// The same for a command, which root may run in the spool of another user, such as the service's:
-    /// what it writes there belongs to that user.
+    /// The same for a command, which root may run in another user's spool, such as the service's: what it writes
+    /// there belongs to that user.
     ///
     /// # Errors
     /// The same.
@@ -80,7 +80,7 @@ impl SpoolStore {
         SpoolStore::of(Spool::open(path, namespace, Box::new(clock::wall), files)?, path)
     }
 
-    /// The same with a clock of one's own.
+    /// The same with another clock.
     ///
     /// # Errors
     /// The same.
@@ -103,7 +103,7 @@ impl SpoolStore {
         Ok(SpoolStore { worker: Arc::new(worker), resignations })
     }
 
-    /// Everything known of the namespace, read without holding the spool.
+    /// Reads everything known of the namespace without holding the spool.
     ///
     /// # Errors
     /// When the records cannot be read or are damaged.
@@ -112,7 +112,7 @@ impl SpoolStore {
         Ok(recovered.model.read(clock::wall()))
     }
 
-    /// All counters, read without holding the spool.
+    /// Reads all counters without holding the spool.
     ///
     /// # Errors
     /// When the records cannot be read or are damaged.
@@ -120,7 +120,7 @@ impl SpoolStore {
         Ok(log::read(&path.join("records"), namespace)?.model.counters)
     }
 
-    /// All pauses, read without holding the spool.
+    /// Reads all pauses without holding the spool.
     ///
     /// # Errors
     /// When the records cannot be read or are damaged.
@@ -128,7 +128,7 @@ impl SpoolStore {
         Ok(log::read(&path.join("records"), namespace)?.model.read_pauses(clock::wall()))
     }
 
-    /// The first `count` messages that lie in a queue, read without holding the spool.
+    /// Reads the first `count` messages of a queue without holding the spool.
     ///
     /// # Errors
     /// When the folder or a message cannot be read.
@@ -136,7 +136,7 @@ impl SpoolStore {
         files::waiting(path, queue, count)
     }
 
-    /// What became of slots, read without holding the spool.
+    /// Reads the history without holding the spool.
     ///
     /// # Errors
     /// When the history cannot be read.
@@ -144,7 +144,7 @@ impl SpoolStore {
         HistoryFile::at(&path.join("history")).select(query)
     }
 
-    /// Has the thread do something, behind what was asked for before.
+    /// Sends work to the thread, after everything sent before.
     fn ask<T, W>(
         &self,
         work: W,
@@ -171,7 +171,7 @@ impl fmt::Debug for Worker {
 }
 
 impl Drop for Worker {
-    /// Waits for the thread: once the last handle is gone, so is the lock.
+    /// Waits for the thread, so that the lock is free once the last handle is gone.
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
@@ -201,7 +201,7 @@ impl Spool {
         let (unmoved, unwanted) = (VecDeque::new(), Vec::new());
         let mut spool = Spool { clock, model, files, log, history, unmoved, unwanted };
         match spool.rewrite() {
-            // It would stay so, and the log grow.
+            // It would stay so, and the log would grow.
             Err(error @ SpoolError::InTheWay { .. }) => return Err(error),
             Err(error) => warn!(%error, "could not shorten the log of records"),
             Ok(()) => {}
@@ -209,23 +209,23 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Whether anything may be written, once what is unfinished is finished.
+    /// Finishes what is unfinished, so that something can be written.
     fn prepare(&mut self) -> Result<(), SpoolError> {
         self.files.check_lock()?;
-        self.log.mend(&self.model)?;
+        self.log.remove_torn(&self.model)?;
         self.move_staged()?;
         self.delete_unwanted()
     }
 
-    /// Writes down a change and carries it out.
+    /// Writes a change to the log and applies it.
     fn commit(&mut self, change: Change, staged: Vec<Staged>) -> Result<(), StoreError> {
         if let Err(error) = self.record(&change, &staged) {
             self.unwanted.extend(staged);
             if self.log.is_torn() {
-                // It may be recorded: then a start after a crash enqueues its messages.
+                // It may be recorded: then its messages are enqueued after a crash.
                 return Err(StoreError::Unanswered(error.to_string()));
             }
-            // What cannot be deleted now must be before its slots are recorded with other files.
+            // Files that cannot be deleted now must be deleted before their slots are recorded with other files.
             let _ = self.delete_unwanted();
             return Err(error.into());
         }
@@ -237,7 +237,7 @@ impl Spool {
         }
         self.model.apply(change);
         self.unmoved = staged.into();
-        // It is recorded, so it will be moved; but nobody may take it for sent yet.
+        // It is recorded, so it will be moved; but it must not count as sent yet.
         self.move_staged().map_err(|error| StoreError::Unanswered(error.to_string()))?;
         if self.log.is_long() {
             self.shorten();
@@ -252,7 +252,7 @@ impl Spool {
         self.log.append(change, staged.iter().map(|file| file.name.clone()))
     }
 
-    /// Rewrites the log. Where that fails the long one goes on: it holds everything.
+    /// Rewrites the log. If that fails, the long one stays in use: it holds everything.
     fn shorten(&mut self) {
         if let Err(error) = self.rewrite() {
             warn!(%error, "could not shorten the log of records");
@@ -264,7 +264,7 @@ impl Spool {
         self.log.rewrite(&self.model)
     }
 
-    /// Renames what is recorded into the queue; what does not go stays for the next time.
+    /// Renames recorded messages into the queue; those that fail are tried again next time.
     fn move_staged(&mut self) -> Result<(), SpoolError> {
         if self.unmoved.is_empty() {
             return Ok(());
@@ -276,7 +276,7 @@ impl Spool {
         self.files.sync_queue()
     }
 
-    /// Deletes what was staged in vain.
+    /// Deletes staged messages that were not recorded.
     fn delete_unwanted(&mut self) -> Result<(), SpoolError> {
         while let Some(file) = self.unwanted.last() {
             self.files.unstage(file)?;
@@ -387,15 +387,15 @@ impl Spool {
     }
 }
 
-/// Stages messages that a request sends.
+/// Stages the messages of a request.
 struct StagedQueues<'f> {
     files: &'f Files,
     staged: Vec<Staged>,
-    /// Staged in vain, and still there.
+    /// Staged messages that are not needed, but could not be deleted.
     left: Vec<Staged>,
-    /// Messages in each queue before this request; listed when first asked for.
+    /// The number of messages in each queue before this request; counted on first use.
     queued: Option<HashMap<Box<str>, u64>>,
-    /// Messages of this request for each queue.
+    /// The number of this request's messages for each queue.
     added: HashMap<Arc<str>, u64>,
 }
 

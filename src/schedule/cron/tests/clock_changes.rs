@@ -1,4 +1,4 @@
-//! Hand-written vectors of the rule of clock changes.
+//! Hand-written cases of the rule for clock changes.
 
 use jiff::tz::TimeZone;
 

@@ -1,4 +1,4 @@
-//! What is accepted, what it means, and what is refused with which words.
+//! What is accepted and what it means; what is refused and with which words.
 
 use super::*;
 
@@ -58,7 +58,7 @@ fn crontab_lines_mean_what_cronie_says() {
 }
 
 #[test]
-fn everything_not_wholly_understood_is_refused_with_advice() {
+fn everything_not_wholly_understood_is_refused_with_a_hint() {
     let table = [
         ("", "found 0 of five fields; write minute, hour, day of month, month and weekday"),
         ("* * * *", "found 4 of five fields; write minute, hour, day of month, month and weekday"),

@@ -1,6 +1,6 @@
-//! Other implementations, where they are known to be right: the `cron` crate (Quartz: weekdays from
-//! 1, both day fields must match, years up to 2100), `croner` (one day field is enough unless either
-//! is exactly `*`), and the offsets of `chrono-tz`. All in UTC, away from clock changes.
+//! Comparison with other implementations, as far as they are known to be right: the `cron` crate (Quartz:
+//! weekdays from 1, both day fields must match, years up to 2100), `croner` (one day field is enough unless
+//! either is exactly `*`), and the offsets of `chrono-tz`. All in UTC, away from clock changes.
 
 use std::str::FromStr as _;
 
@@ -11,7 +11,7 @@ use crate::schedule::cron::field::{MONTHS, WEEKDAYS};
 
 const CASES: usize = 1_500;
 
-/// A field without anything on which the dialects differ.
+/// A field that means the same in all dialects.
 fn field(random: &mut fastrand::Rng, first: u32, last: u32) -> String {
     let (one, two) = (random.u32(first..=last), random.u32(first..=last));
     let (low, high) = (one.min(two), one.max(two));
@@ -24,7 +24,7 @@ fn field(random: &mut fastrand::Rng, first: u32, last: u32) -> String {
     }
 }
 
-/// A line without its weekday, a weekday as Sunday-is-0 number, and an instant before 2090.
+/// A line without its weekday, a weekday with Sunday as 0, and an instant before 2090.
 fn draw(random: &mut fastrand::Rng) -> (String, Option<u32>, UnixMs) {
     let fields =
         [(0, 59), (0, 23), (1, 31), (1, 12)].map(|(first, last)| field(random, first, last));
@@ -59,7 +59,7 @@ fn slots_equal_those_of_the_cron_crate() {
     }
 }
 
-/// A line of Quartz, less years that the crate does not know.
+/// A Quartz line, without years that the crate does not know.
 fn draw_quartz(random: &mut fastrand::Rng) -> String {
     let fields = [(0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (1, 7)];
     let mut fields = fields.map(|(first, last)| match random.u8(..8) {
@@ -128,7 +128,7 @@ fn slots_equal_those_of_croner() {
     }
 }
 
-/// `L` and `W` never meet in one line: there `croner` takes `L` for `LW`.
+/// `L` and `W` are never in one line: `croner` reads `L` as `LW` there.
 #[test]
 fn special_days_equal_those_of_croner() {
     let (mut random, utc) = (fastrand::Rng::with_seed(4), Zone::utc());
@@ -156,7 +156,7 @@ fn special_days_equal_those_of_croner() {
         let both = random.bool();
         let rule = if both { DayMatch::And } else { DayMatch::Or };
         let Ok(ours) = ruled(&line, rule) else { continue };
-        // `+` is how croner asks for both.
+        // `+` makes croner require both.
         let plus = if both { "+" } else { "" };
         agree_with_croner(&format!("0 3 {days} {month} {plus}{weekdays}"), ours.cron, &utc, after);
     }

@@ -11,9 +11,9 @@ fn resolved(text: &str, entry: &str) -> String {
     hashed(text, entry).resolved.unwrap().into()
 }
 
-/// A change of any of these would move entries that people have running.
+/// Changing any of these would move entries in production.
 #[test]
-fn hashed_values_are_fixed_for_ever() {
+fn hashed_values_never_change() {
     let lines = [
         ("H H H H H", "3 13 18 6 6"),
         (" H  3 * * *\t", "3  3 * * *"),
@@ -29,7 +29,7 @@ fn hashed_values_are_fixed_for_ever() {
 }
 
 #[test]
-fn a_hashed_line_is_the_line_that_it_is_resolved_to() {
+fn a_hashed_line_means_its_resolved_line() {
     let lines = [
         "H H H H H",
         "H/7 H/5 H/9 H/5 H/2",
@@ -49,7 +49,7 @@ fn a_hashed_line_is_the_line_that_it_is_resolved_to() {
     assert_eq!(hashed("@daily", "a").resolved, None);
 }
 
-/// How often each value of a field is drawn by a thousand names a value.
+/// How often each value is drawn, with a thousand names per value.
 fn draws(line: &str, mask: impl Fn(&Cron) -> u64) -> Vec<u32> {
     let mut counts = vec![0; 64];
     for n in 0..6_000 {
@@ -94,7 +94,7 @@ fn a_hashed_field_is_fixed() {
 }
 
 #[test]
-fn malformed_hashes_are_refused_with_advice() {
+fn malformed_hashes_are_refused_with_a_hint() {
     let form = "is not a form of `H`; write `H`, `H(a-b)`, `H/n` or `H(a-b)/n`";
     let table = [
         ("H(5) * * * *", &*format!("`H(5)` {form}")),

@@ -1,7 +1,7 @@
-//! Lines that are nearly right: of these, the parsers take exactly what a second, plain reading of the
-//! grammar takes, and nothing makes them panic.
+//! Nearly valid lines: the parsers accept exactly what a second, simple reading of the grammar accepts, and
+//! never panic.
 //!
-//! `PROPTEST_CASES=1000000 cargo test --release --lib mutations` looks longer.
+//! `PROPTEST_CASES=1000000 cargo test --release --lib mutations` runs longer.
 
 use std::cell::Cell;
 
@@ -55,7 +55,7 @@ const PIECES: [&str; 40] = [
     "January",
 ];
 
-/// One of `seeds` with up to three places written over.
+/// One of `seeds` with up to three places overwritten.
 fn mutated(seeds: &'static [&'static str]) -> impl Strategy<Value = String> {
     let edit =
         (any::<prop::sample::Index>(), 0..3_usize, prop::sample::select(&PIECES[..]), 0..3_u8);
@@ -64,14 +64,14 @@ fn mutated(seeds: &'static [&'static str]) -> impl Strategy<Value = String> {
         for (at, length, piece, keep) in edits {
             let at = at.index(line.len() + 1);
             let end = (at + length).min(line.len());
-            // Nothing in its place, all of the piece, or its first character.
+            // Nothing in its place, the whole piece, or its first character.
             line.splice(at..end, piece.chars().take([0, usize::MAX, 1][usize::from(keep)]));
         }
         line.into_iter().collect()
     })
 }
 
-/// Gives many mutated lines to `read` and holds its answer against `accepts`.
+/// Passes many mutated lines to `read`, and compares the result with `accepts`.
 fn compare(
     seeds: &'static [&'static str],
     read: impl Fn(&str) -> Result<(), CronError>,
@@ -101,7 +101,7 @@ fn compare(
     assert!(accepted > cases / 20 && refused > cases / 4, "{accepted} accepted, {refused} refused");
 }
 
-/// What the grammars have in common.
+/// The common parts of the grammars.
 mod grammar {
     pub(super) const MONTHS: &str = "january february march april may june july august september \
                                      october november december";
@@ -158,7 +158,7 @@ mod quartz {
             let named =
                 |text: &str| names.split(' ').position(|name| name == text && !name.is_empty());
             let ends: Vec<&str> = range.split('-').collect();
-            let range_fits = match ends[..] {
+            let is_range_valid = match ends[..] {
                 ["*"] => true,
                 ["?"] => any,
                 [one] => number(one, first, last) || (step.is_none() && named(one).is_some()),
@@ -173,11 +173,11 @@ mod quartz {
                 },
                 _ => false,
             };
-            range_fits && step.is_none_or(|step| number(step, 1, last))
+            is_range_valid && step.is_none_or(|step| number(step, 1, last))
         })
     }
 
-    /// Whether two names in the list mean the same: one is the beginning of the other.
+    /// Whether two names in the list mean the same: one is a prefix of the other.
     fn same(names: &str, one: usize, two: usize) -> bool {
         let name = |index| names.split(' ').nth(index).unwrap();
         name(one)[..3] == name(two)[..3]
@@ -245,15 +245,15 @@ mod crontab {
 
     fn ordinary(item: &str, first: u64, last: u64, names: &str) -> bool {
         let (range, step) = item.split_once('/').map_or((item, None), |(r, s)| (r, Some(s)));
-        let step_fits = step.is_none_or(|step| number(step, 1, last));
+        let is_step_valid = step.is_none_or(|step| number(step, 1, last));
         let ends: Vec<&str> = range.split('-').collect();
-        let range_fits = match ends[..] {
+        let is_range_valid = match ends[..] {
             ["*"] => true,
             [one] => value(one, first, last, names) && (step.is_none() || last != 7),
             [one, two] => value(one, first, last, names) && value(two, first, last, names),
             _ => false,
         };
-        step_fits && range_fits
+        is_step_valid && is_range_valid
     }
 
     /// What follows an `H`.
@@ -271,7 +271,7 @@ mod crontab {
         step.is_none_or(|step| number(step, 1, length.min(last)))
     }
 
-    /// How many values a range has.
+    /// The number of values in a range.
     fn values(range: &str, first: u64, last: u64, names: &str) -> u64 {
         let index = |text: &str| {
             let named = names.split(' ').position(|name| name.starts_with(text));

@@ -1,9 +1,9 @@
-//! A brute force that shares nothing with the evaluator: it walks every real minute around a clock
-//! change, reads the wall clock with `jiff` and applies the rule as it is written. Expressions are
-//! drawn as sets of values together with their text, so the parser is judged too.
+//! A brute-force oracle that shares no code with the evaluator: it walks every real minute around a clock
+//! change, reads the wall clock with `jiff` and applies the rule literally. Expressions are drawn as sets of
+//! values together with their text, so the parser is tested, too.
 //!
-//! `DOWNBEAT_ORACLE_CHANGES=all cargo test --release --lib oracle` takes every change of every zone
-//! instead of some hundred.
+//! `DOWNBEAT_ORACLE_CHANGES=all cargo test --release --lib oracle` takes every change of every zone instead of
+//! some hundred.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -17,7 +17,7 @@ use crate::schedule::zone::Zone;
 
 const EXPRESSIONS_A_CHANGE: usize = 8;
 
-/// One field: its text and what it matches.
+/// One field: its text and the values that it matches.
 pub(super) struct Drawn {
     pub(super) text: String,
     pub(super) values: u64,
@@ -33,7 +33,7 @@ impl Drawn {
     }
 }
 
-/// A day field: some values as drawn, or a kind of day.
+/// A day field: drawn values, or a special kind of day.
 enum Days {
     Values(Drawn),
     Kind { text: String, is_one: fn(Date, u32) -> bool, wanted: u32 },
@@ -149,7 +149,7 @@ impl Expression {
     }
 }
 
-/// A random field; lists hold the value `near` half of the time.
+/// A random field; half of the lists have the value `near`.
 fn field(random: &mut fastrand::Rng, first: u32, last: u32, near: u32) -> Drawn {
     let length = last - first + 1;
     let step = random.u32(1..=last.min(30));
@@ -190,8 +190,8 @@ impl Walk {
         Walk { step, moments: (0..=steps).map(shown).collect() }
     }
 
-    /// Every slot on the walk, by the rule. Those of the run-up are not to be trusted, for it is not
-    /// known what the clock has shown before.
+    /// Every slot on the walk, by the rule. Do not trust those at its beginning: what the clock showed before is
+    /// not known.
     pub(super) fn slots(&self, wildcard: bool, matches: impl Fn(DateTime) -> bool) -> Vec<UnixMs> {
         let mut newest = self.moments[0].1;
         let mut previous = self.moments[0].1;
@@ -226,7 +226,7 @@ impl Walk {
     }
 }
 
-/// The changes to look at: one of each of some zones, or all of all.
+/// The changes to test: one of each kind for some zones, or all for all zones.
 pub(super) fn changes(
     random: &mut fastrand::Rng,
     one_zone_in: usize,
@@ -250,7 +250,7 @@ pub(super) fn changes(
     })
 }
 
-/// A few instants around a change.
+/// A few instants around a change to search from.
 pub(super) fn asks(random: &mut fastrand::Rng, change: Timestamp, reach_min: i64) -> Vec<UnixMs> {
     let reach_ms = reach_min * 60_000;
     let asks = (0..4).map(|_| random.i64(-reach_ms..reach_ms)).chain([-reach_ms]);
@@ -264,7 +264,7 @@ fn judge(zone: &Zone, rules: &TimeZone, change: Timestamp, random: &mut fastrand
         let near = walk.moments[random.usize(26 * 60..29 * 60)].1;
         let expression = Expression::draw(random, near);
         let slots = walk.slots(expression.wildcard(), |reading| expression.matches(reading));
-        // A date that never comes is refused, and some draws have one.
+        // Dates that never come are refused, and some draws have one.
         let Ok(parsed) = Cron::parse(&*expression.text()) else { continue };
         for after in asks(random, change, 180) {
             let expected = slots.iter().find(|slot| **slot > after).copied();

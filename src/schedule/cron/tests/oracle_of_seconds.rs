@@ -1,4 +1,4 @@
-//! The same brute force as in `oracle`, second by second, for lines of Quartz.
+//! The brute-force oracle of `oracle`, second by second, for Quartz lines.
 
 use std::ops::RangeInclusive;
 
@@ -58,7 +58,7 @@ impl Expression {
     }
 }
 
-/// A random field, most often with the value `near`.
+/// A random field, usually with the value `near`.
 fn field(random: &mut fastrand::Rng, first: u32, last: u32, near: u32) -> Drawn {
     let step = random.u32(1..=last.min(30));
     let (low, high) = (random.u32(first..=near), random.u32(near..=last));

@@ -1,4 +1,4 @@
-//! Lines of Quartz: what they mean, what is refused, and what a clock change does to their seconds.
+//! Quartz lines: what they mean, what is refused, and how a clock change affects their seconds.
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn lines_mean_what_quartz_says() {
 }
 
 #[test]
-fn everything_not_wholly_understood_is_refused_with_advice() {
+fn everything_not_wholly_understood_is_refused_with_a_hint() {
     let only = "is for crontab lines only; write one, minute first: `cron: \"30 9 L * *\"`";
     let table = [
         ("", "found 0 of six or seven fields; write second, minute, hour, day of month, month"),
@@ -107,7 +107,7 @@ fn everything_not_wholly_understood_is_refused_with_advice() {
         ("0 0 3 ? * 6#2", &format!("`6#2` (the nth such weekday of the month) {only}")),
         ("0 0 3 ? * FRIL", &format!("`FRIL` (the last such weekday of the month) {only}")),
         ("0 H 3 * * ?", &format!("`H` (a value hashed from the entry's name) {only}")),
-        // What never comes.
+        // Dates that never come.
         ("0 0 3 30 2 ?", "the date `30 2 ?` never comes"),
         ("0 0 3 29 2 ? 2027", "the date `29 2 ? 2027` never comes"),
         ("0 0 3 29 2 MON 2073-2100", "the date `29 2 MON 2073-2100` never comes"),
@@ -167,7 +167,7 @@ fn an_offset_with_seconds_is_read_to_the_second() {
 }
 
 #[test]
-fn years_end_where_they_are_listed_and_else_in_9999() {
+fn slots_end_with_the_last_listed_year_or_in_9999() {
     let (utc_zone, after) = (zone("UTC"), utc("2100-12-31T23:59:59Z"));
     assert_eq!(quartz("0 0 3 * * ? 2020").next(&utc_zone, utc("2020-12-31T03:00:00Z")), None);
     assert_eq!(quartz("0 0 3 * * ? 2027/1").next(&utc_zone, after), None);
@@ -175,7 +175,7 @@ fn years_end_where_they_are_listed_and_else_in_9999() {
         assert_eq!(quartz(line).next(&utc_zone, after), Some(utc("2101-01-01T03:00:00Z")));
         assert_eq!(quartz(line).next(&utc_zone, utc("9999-12-30T21:59:30Z")), None);
     }
-    // The year is read off the zone's clock.
+    // The year is the one on the zone's clock.
     let seoul = zone("Asia/Seoul");
     let first = quartz("0 0 0 * * ? 2027").next(&seoul, utc("2020-01-01T00:00:00Z"));
     assert_eq!(first, Some(utc("2026-12-31T15:00:00Z")));

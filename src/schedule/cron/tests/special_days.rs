@@ -39,7 +39,7 @@ fn special_days_follow_the_rule_for_two_day_fields() {
         // One is enough.
         ("0 0 L * mon", "01-06, 01-13, 01-20, 01-27, 01-31, 02-03"),
         ("0 0 13 * fri#2", "01-10, 01-13, 02-13, 02-14"),
-        // Both must match where a field begins with `*`, and `?` is as good as that.
+        // Both must match if a field begins with `*`; `?` counts as that.
         ("0 0 L * */2", "05-31, 07-31, 08-31"),
         ("0 0 ?,1 * 1", "01-06, 01-13"),
         ("0 0 1,? * 1", "01-02, 01-03, 01-04"),
@@ -58,7 +58,7 @@ fn special_days_follow_the_rule_for_two_day_fields() {
     assert_eq!(warnings("0 0 ? * friL"), []);
 }
 
-/// The same, said of one date as plainly as can be.
+/// The same for a single date, as simply as possible.
 pub(super) fn is_nearest(day: Date, wanted: i8) -> bool {
     let length = day.days_in_month();
     let wanted = match day.with().day(wanted).build() {
@@ -110,7 +110,7 @@ fn every_special_day_of_28_years_is_found() {
 }
 
 #[test]
-fn special_items_that_mean_nothing_are_refused_with_advice() {
+fn meaningless_special_items_are_refused_with_a_hint() {
     let ranged = "mixes a range or a step with a kind of day; write it by itself or in a list, such \
                   as `1,15,L`";
     let table = [
@@ -208,7 +208,7 @@ fn the_canonical_form_tells_special_days() {
 }
 
 #[test]
-fn a_weekday_of_some_weeks_only_is_no_set_of_weekdays() {
+fn a_weekday_of_some_weeks_only_is_not_a_set_of_weekdays() {
     for text in ["friL", "fri#2", "mon-fri,sat#1", "H", "L"] {
         assert_eq!(weekdays(text), None, "{text}");
     }
@@ -224,7 +224,7 @@ fn the_rarest_dates_are_found_at_once() {
         at = monday.next(&zone, at).unwrap();
         assert_eq!(zone.to_rfc3339(at), expected);
     }
-    // A thousand of the longest searches, in far less than a millisecond each even unoptimized.
+    // A thousand of the longest searches, each in far less than a millisecond even unoptimized.
     let start = std::time::Instant::now();
     for year in 0..1000 {
         let after = UnixMs(utc("2072-03-01T00:00:00Z").0 + year * 365 * 86_400_000 * 7);

@@ -1,4 +1,4 @@
-//! Entries that are edited, removed and added, while somebody leads and while nobody does.
+//! Entries that are edited, removed and added, with and without a leader.
 
 use super::*;
 use crate::schedule::Zone;
@@ -14,7 +14,7 @@ use crate::schedule::{Instants, Timing};
 const RETIMED: SkipReason = SkipReason::Retimed;
 const UNKNOWN: SkipReason = SkipReason::Unknown;
 
-/// What a new leader counts that finds these records of one entry.
+/// What a new leader counts if it finds these records of one entry.
 fn counted(
     old: &Entry,
     known: (UnixMs, Option<Progress>),
@@ -38,7 +38,7 @@ fn an_edit_of_the_timing_starts_a_new_registration_and_counts_what_was_due() {
     assert_eq!(takeover.ended[0].queue.as_deref(), Some("celery"));
     assert_eq!(takeover.changes.len(), 2);
     planner = takeover.planner;
-    // `a` starts at the edit; `b` goes on where it was.
+    // `a` starts at the edit; `b` continues.
     assert_eq!(settle_all(&mut planner, at(62)), [send(60)]);
     assert_eq!(settle_all(&mut planner, at(100)), [send(100)]);
 }
@@ -86,7 +86,7 @@ fn enabling_again_starts_a_new_registration() {
 fn an_entry_that_comes_back_starts_after_its_last_progress() {
     let mut planner = at_noon([every("a", 1)]);
     settle_all(&mut planner, at(10));
-    // Its slots up to 10 were sent by a clock that is now right.
+    // Slots up to 10 were sent by a clock that is now right.
     let takeover = planner.replace(schedule([]), at(3));
     let mut state = state_of(&planner, at(3));
     write(&takeover, &mut state);
@@ -140,7 +140,7 @@ fn slots_of_an_old_timing_are_counted_when_nobody_led_at_the_time_of_the_edit() 
     assert_eq!(ended(&takeover), expected);
     let queues: Vec<bool> = takeover.ended.iter().map(|ended| ended.queue.is_some()).collect();
     assert_eq!(queues, [true, false, true]);
-    // Nothing fires because something was edited, and it is counted once.
+    // An edit makes nothing fire, and is counted once.
     write(&takeover, &mut state);
     let mut next = take_over(entries(), &state, None);
     assert_eq!(ended(&next), []);
@@ -206,7 +206,7 @@ fn bounds_and_limit_of_an_old_timing_are_known_too() {
     assert_eq!(counted(&limited("a", 5), known, NOON + HOUR, None), [(RETIMED, 3)]);
 }
 
-/// Leaves days out of a minutely entry.
+/// A minutely entry with excluded days.
 fn except(weekdays: u8) -> Entry {
     let except: Except = [Days::Weekdays(weekdays)].into_iter().collect();
     let bounds = Bounds { except: vec![Arc::new(except)], ..Bounds::default() };
@@ -220,7 +220,7 @@ fn days_left_out_of_an_old_timing_are_known_if_they_stay_left_out() {
     let known = || (NOON, None);
     let edited = Entry { timing: period(1800), ..weekend.clone() };
     assert_eq!(counted(&weekend, known(), NOON + DAY * 3, Some(edited)), [(RETIMED, 24)]);
-    // Else those slots are counted that may have been due, as unknown, and none where none was.
+    // Otherwise the slots that may have been due are counted as unknown, and none if there were none.
     let other = Some(except(0b10));
     assert_eq!(counted(&weekend, known(), NOON + DAY, other.clone()), [(UNKNOWN, 24)]);
     assert_eq!(counted(&weekend, known(), at(3599), other), []);
@@ -236,7 +236,7 @@ fn an_old_timing_that_cannot_be_read_counts_one_slot_as_unknown() {
     assert_eq!(ended(&takeover), [("a", 60, UNKNOWN, 1)]);
     state.now = NOON;
     assert_eq!(ended(&take_over([every("a", 60)], &state, None)), []);
-    // A zone that is not known is no reason to stop.
+    // An unknown zone does not stop the takeover.
     let registration = Registration {
         timing: Some("1 cron 1 8 fffffffe 1ffe 7f and fixed Mars/Olympus".into()),
         since: NOON - DAY,
@@ -246,7 +246,7 @@ fn an_old_timing_that_cannot_be_read_counts_one_slot_as_unknown() {
 }
 
 #[test]
-fn an_old_timing_that_memory_has_needs_not_be_read() {
+fn an_old_timing_that_memory_has_need_not_be_read() {
     let weekend = except(0b100_0001);
     let planner = at_noon([weekend.clone()]);
     let state = state_of(&planner, NOON + DAY * 3);
@@ -266,7 +266,7 @@ fn counting_ends_however_much_was_edited() {
 }
 
 #[test]
-fn a_timing_edited_back_is_not_taken_for_the_registration_it_once_had() {
+fn a_timing_edited_back_starts_a_new_registration() {
     let mut planner = at_noon([every("a", 60)]);
     settle_all(&mut planner, at(60));
     let other = entry("a", period(7));
@@ -320,7 +320,7 @@ fn records_of_entries_that_left_are_dropped_after_a_week() {
 }
 
 #[test]
-fn zones_are_told_apart_where_only_their_clock_is_read() {
+fn a_changed_zone_matters_only_if_its_clock_is_read() {
     let (one, two) = (Arc::new(Zone::utc()), Arc::new(zone("Europe/Berlin")));
     let line = |zone: &Arc<Zone>| Entry { zone: Arc::clone(zone), ..cron("a", "0 3 * * *") };
     let planner = at_noon([line(&one), Entry { zone: Arc::clone(&one), ..every("b", 60) }]);

@@ -8,7 +8,7 @@ fn an_entry_that_reached_its_limit_has_no_more_slots() {
     assert_eq!(planner.next_due().unwrap().0, NOON + secs(120));
     assert_eq!(go_through(&mut planner, 61..=300), [send(120), send(180)]);
     assert_eq!((planner.next_due(), planner.done()), (None, 1));
-    // Neither sent nor counted as skipped, whatever comes.
+    // Neither sent nor counted as skipped, however long.
     assert_eq!(planner.plan(NOON + DAY, 10, 10), Plan { items: vec![], wake_at: UnixMs::MAX });
 }
 
@@ -22,7 +22,7 @@ fn no_more_slots_are_planned_at_once_than_the_limit_leaves() {
 }
 
 #[test]
-fn skips_do_not_count_and_none_is_counted_behind_the_last_slot() {
+fn skips_do_not_count_against_the_limit_and_none_follow_the_last_slot() {
     let none = Entry { catch_up: CatchUp::None, ..limited("a", 2) };
     let mut planner = at_noon([none]);
     let missed = skip(3540, SkipReason::TooLate, 59);
@@ -41,7 +41,7 @@ fn the_limit_is_part_of_the_canonical_timing_and_the_room_is_not() {
 }
 
 #[test]
-fn a_slot_that_met_a_full_queue_is_not_one_of_those_sent() {
+fn a_slot_skipped_for_a_full_queue_does_not_count_against_the_limit() {
     let mut planner = at_noon([limited("a", 2)]);
     let full = planner.plan(at(60), 10, 10).items[0].skipped(SkipReason::QueueFull);
     planner.settle(&full);
@@ -60,7 +60,7 @@ fn a_slot_that_is_settled_twice_counts_once() {
 }
 
 #[test]
-fn the_next_leader_goes_on_with_the_count() {
+fn the_next_leader_continues_the_count() {
     let mut first = at_noon([limited("a", 3)]);
     go_through(&mut first, 1..=120);
     let next = take_over([limited("a", 3)], &state_of(&first, at(125)), None);
@@ -84,7 +84,7 @@ fn what_the_store_lost_is_sent_again_and_counted_once() {
     assert_eq!(rolled_back.progress_of("a").unwrap().count, 1);
     assert_eq!(settle_all(&mut rolled_back, NOON + HOUR), [resent(120), resent(180)]);
     assert_eq!(rolled_back.progress_of("a").unwrap().count, 3);
-    // Rolled back behind the registration: of that the store has sent nothing.
+    // Rolled back to before the registration: the store has sent nothing of it.
     let nothing = State { now: at(181), completeness: Completeness::Whole, ..State::default() };
     let mut rolled_back = take_over([limited("a", 3)], &nothing, memory).planner;
     let again = [resent(60), resent(120), resent(180)];
@@ -121,7 +121,7 @@ fn an_edit_of_the_limit_starts_a_new_registration_and_any_other_keeps_the_count(
 }
 
 #[test]
-fn slots_behind_the_limit_are_not_counted_as_retimed() {
+fn slots_beyond_the_limit_are_not_counted_as_retimed() {
     let mut planner = at_noon([limited("done", 1), limited("one-left", 2)]);
     settle_all(&mut planner, at(60));
     let expected = [("one-left", 600, SkipReason::Retimed, 1)];
@@ -131,14 +131,14 @@ fn slots_behind_the_limit_are_not_counted_as_retimed() {
 }
 
 #[test]
-fn an_entry_whose_records_are_lost_goes_on_with_the_count_that_is_known() {
+fn an_entry_whose_records_are_lost_continues_with_the_known_count() {
     let mut planner = at_noon([limited("a", 1), limited("b", 3)]);
     settle_all(&mut planner, at(60));
     let state = State { completeness: Completeness::Damaged, ..state_of(&planner, at(90)) };
     let entries = || [limited("a", 1), limited("b", 3)];
     let mut next = take_over(entries(), &state, None).planner;
     assert_eq!(go_through(&mut next, 90..=400), [send(120), send(180)]);
-    // An edit begins to count anew.
+    // An edit restarts the count.
     let mut next = take_over([limited("a", 2)], &state, None).planner;
     assert_eq!(go_through(&mut next, 90..=400), [send(120), send(180)]);
 }

@@ -1,9 +1,9 @@
-//! What a leader remembers when the store has forgotten.
+//! What a leader remembers after the store has forgotten it.
 
 use super::*;
 
 #[test]
-fn the_next_leader_goes_on_where_the_last_one_stopped() {
+fn the_next_leader_continues_where_the_last_one_stopped() {
     let mut first = at_noon([every("a", 60)]);
     go_through(&mut first, 1..=120);
     let next = take_over([every("a", 60)], &state_of(&first, at(125)), None);
@@ -64,7 +64,7 @@ fn what_was_skipped_and_counted_is_passed_over_when_its_record_is_lost() {
     let takeover = take_over([every("a", 60)], &older, Some(&planner));
     let written = takeover.written();
     let mut again = takeover.planner;
-    // What is passed over must be known to the next leader, too.
+    // The next leader must know what is passed over, too.
     let RegistrationChange::Begin { progress: Some(progress), .. } = &written[0] else {
         panic!("{:?}", takeover.changes)
     };
@@ -137,7 +137,7 @@ fn a_second_rollback_while_slots_are_sent_again_sends_each_once_more() {
 }
 
 #[test]
-fn a_leader_that_lost_an_answer_goes_on_from_what_the_store_has() {
+fn a_leader_that_lost_an_answer_continues_from_what_the_store_has() {
     let mut planner = at_noon([every("a", 60)]);
     settle_all(&mut planner, at(60));
     let mut ahead = at_noon([every("a", 60)]);
@@ -150,7 +150,7 @@ fn a_leader_that_lost_an_answer_goes_on_from_what_the_store_has() {
 }
 
 #[test]
-fn where_others_have_led_the_store_is_believed() {
+fn if_others_have_led_the_store_is_believed() {
     let mut planner = at_noon([every("a", 60)]);
     go_through(&mut planner, 1..=180);
     // Rolled back, and written since by another leader.
@@ -165,7 +165,7 @@ fn where_others_have_led_the_store_is_believed() {
 }
 
 #[test]
-fn a_registration_that_the_store_lost_goes_on_from_memory() {
+fn a_registration_that_the_store_lost_continues_from_memory() {
     let mut planner = at_noon([every("a", 60)]);
     go_through(&mut planner, 1..=120);
     let older = State { now: at(125), completeness: Completeness::Whole, ..State::default() };
@@ -208,7 +208,7 @@ fn what_was_edited_or_removed_while_the_store_was_flushed_is_counted() {
 }
 
 #[test]
-fn where_records_are_missing_everything_starts_now_and_the_gap_is_unknown() {
+fn if_records_are_missing_everything_starts_now_and_the_gap_is_unknown() {
     let mut planner = at_noon([every("a", 60), every("b", 60), every("idle", 3600), every("c", 7)]);
     settle_all(&mut planner, at(60));
     let mut state = State { completeness: Completeness::Damaged, ..state_of(&planner, at(185)) };
@@ -230,7 +230,7 @@ fn where_records_are_missing_everything_starts_now_and_the_gap_is_unknown() {
 }
 
 #[test]
-fn where_records_are_missing_a_leader_with_memory_goes_on_from_it() {
+fn if_records_are_missing_a_leader_with_memory_continues_from_it() {
     let mut planner = at_noon([every("a", 60)]);
     settle_all(&mut planner, at(60));
     let mut state = State { completeness: Completeness::Damaged, ..state_of(&planner, at(185)) };
@@ -240,7 +240,7 @@ fn where_records_are_missing_a_leader_with_memory_goes_on_from_it() {
     write(&takeover, &mut state);
     assert_eq!(state.progress["a"].through, at(120));
     assert_eq!(settle_all(&mut takeover.planner, at(185)), [send(180)]);
-    // Where the store knows more, that is believed.
+    // If the store knows more, the store is believed.
     state.progress.get_mut("a").unwrap().through = at(180);
     state.completeness = Completeness::Damaged;
     let mut takeover = take_over([every("a", 60)], &state, Some(&planner));
@@ -248,7 +248,7 @@ fn where_records_are_missing_a_leader_with_memory_goes_on_from_it() {
 }
 
 #[test]
-fn a_deleted_marker_among_records_does_not_double_what_they_name() {
+fn a_deleted_marker_among_records_sends_nothing_twice() {
     let mut planner = at_noon([every("a", 60)]);
     go_through(&mut planner, 1..=120);
     let state = State { completeness: Completeness::Empty, ..state_of(&planner, at(185)) };
@@ -258,7 +258,7 @@ fn a_deleted_marker_among_records_does_not_double_what_they_name() {
 }
 
 #[test]
-fn an_unreadable_record_concerns_its_own_entry() {
+fn an_unreadable_record_affects_only_its_own_entry() {
     let entries = || ["a", "b", "c", "d"].map(|name| every(name, 60));
     let mut planner = at_noon(entries());
     settle_all(&mut planner, at(60));
@@ -276,7 +276,7 @@ fn an_unreadable_record_concerns_its_own_entry() {
     assert_eq!(takeover.repaired[0].what, "progress: `garbage`");
     let unknown = SkipReason::Unknown;
     let expected = [
-        // Since its registration, as nothing later can be read.
+        // Since its registration, because nothing later can be read.
         ("b", 180, unknown, 3),
         ("c", 180, unknown, 2),
         ("d", 185, unknown, 1),
@@ -293,7 +293,7 @@ fn an_unreadable_record_concerns_its_own_entry() {
 }
 
 #[test]
-fn an_unreadable_record_is_put_right_by_the_leader_that_wrote_it() {
+fn an_unreadable_record_is_repaired_by_the_leader_that_wrote_it() {
     let mut planner = at_noon([every("a", 60)]);
     settle_all(&mut planner, at(60));
     let mut state = state_of(&planner, at(125));
@@ -308,7 +308,7 @@ fn an_unreadable_record_is_put_right_by_the_leader_that_wrote_it() {
 }
 
 #[test]
-fn an_entry_without_all_of_its_records_is_not_believed_where_not_all_that_is_unreadable_is_named() {
+fn an_entry_with_half_of_its_records_is_not_believed_if_some_unreadable_values_are_unnamed() {
     let entries = || ["a", "b", "c"].map(|name| every(name, 60));
     let mut planner = at_noon(entries());
     settle_all(&mut planner, at(60));
@@ -326,13 +326,13 @@ fn an_entry_without_all_of_its_records_is_not_believed_where_not_all_that_is_unr
 }
 
 #[test]
-fn a_slot_in_doubt_is_sent_again_marked_and_in_time_only() {
+fn an_uncertain_slot_is_sent_again_marked_within_its_window() {
     let mut planner = at_noon([on_amqp(every("a", 60))]);
     assert_eq!(planner.plan(at(61), 10, 10).items.len(), 1);
     planner.mark_uncertain(0, at(60));
     assert_eq!(settle_all(&mut planner, at(121)), [resent(60), send(120)]);
 
-    // After a restart hours later, too: it is not superseded, as it may be the one that went.
+    // Even after a restart hours later it is not superseded: it may be the one that was sent.
     let mut state = state_of(&planner, NOON + HOUR * 2);
     state.intents.insert("a".into(), at(180));
     let entries = || [on_amqp(every("a", 60))];
@@ -341,7 +341,7 @@ fn a_slot_in_doubt_is_sent_again_marked_and_in_time_only() {
     assert_eq!(done[0], resent(180));
     assert_eq!(done[1].1, Action::Skip { reason: SkipReason::Superseded, count: 116 });
 
-    // Beyond its window it is too late, and what is recorded is in doubt no more.
+    // Beyond its window it is too late, and once recorded it is no longer uncertain.
     state.now = NOON + HOUR * 48;
     let mut late = take_over(entries(), &state, None).planner;
     let is_resent = |(_, action): &(u64, Action)| *action == Action::Send(Kind::Resent);

@@ -1,4 +1,4 @@
-//! What is paused is counted, and never caught up.
+//! Paused slots are counted, and never caught up.
 
 use super::*;
 use crate::schedule::pause::AT_WRITE;
@@ -26,7 +26,7 @@ fn nothing_goes_while_a_pause_is_in_force_and_the_slot_at_its_end_goes() {
 #[test]
 fn what_was_due_before_a_pause_and_has_not_gone_is_paused_with_it() {
     let mut planner = at_noon([all(every("a", 1))]);
-    // Judged, and kept from being sent.
+    // Judged, but not sent.
     assert_eq!(planner.plan(at(3), 10, 10).items.len(), 3);
     set(&mut planner, vec![pause(4, None)]);
     assert_eq!(settle_all(&mut planner, at(5)), [skip(5, SkipReason::Paused, 5)]);
@@ -36,7 +36,7 @@ fn what_was_due_before_a_pause_and_has_not_gone_is_paused_with_it() {
 }
 
 #[test]
-fn what_was_not_recorded_as_paused_before_somebody_resumed_goes_as_ever() {
+fn slots_not_recorded_as_paused_before_a_resume_are_sent() {
     let mut planner = at_noon([all(every("a", 1))]);
     set(&mut planner, vec![pause(2, None)]);
     assert_eq!(planner.plan(at(3), 10, 10).items.len(), 1);
@@ -63,7 +63,7 @@ fn after_an_outage_the_slots_in_a_pause_are_paused_and_the_others_missed() {
     assert_eq!(after(CatchUp::Latest, one()), expected);
     let too_late = |slot, count| skip(slot, SkipReason::TooLate, count);
     assert_eq!(after(CatchUp::None, one()), [too_late(120, 2), paused, too_late(600, 5)]);
-    // The newest that was missed is the newest that was not paused.
+    // The newest missed slot is the newest one that was not paused.
     let last = || vec![pause(170, Some(301)), pause(470, Some(620))];
     let expected = [
         superseded(120, 2),
@@ -77,7 +77,7 @@ fn after_an_outage_the_slots_in_a_pause_are_paused_and_the_others_missed() {
     assert_eq!(after(CatchUp::Latest, whole()), [skip(600, SkipReason::Paused, 10)]);
 }
 
-/// The same planner with what it remembers, as after an edit of another entry.
+/// The same planner and its memory, as after an edit of another entry.
 fn edited(planner: &Planner, now: u64) -> Planner {
     planner.replace(Arc::clone(planner.schedule()), at(now)).planner
 }
@@ -94,7 +94,7 @@ fn what_was_missed_is_judged_by_the_pauses_that_there_are_when_it_goes() {
         let planned = planner.plan(at(60), 10, 10).items;
         assert_eq!(planned.iter().map(Item::count).collect::<Vec<_>>(), [60]);
         let mut planner = edited(&planner, 60);
-        // Resumed before that was recorded.
+        // Resumed before it was recorded.
         set(&mut planner, vec![pause(58, Some(60))]);
         let others = [sent(45..=57), vec![skip(59, SkipReason::Paused, 2), send(60)]].concat();
         assert_eq!(settle_all(&mut planner, at(60)), [missed, others].concat());
@@ -114,7 +114,7 @@ fn the_newest_that_was_missed_does_not_go_beside_another_that_is_due_by_now() {
 }
 
 #[test]
-fn a_pause_holds_by_the_stores_clock_however_far_ahead_is_planned() {
+fn a_pause_applies_by_the_stores_clock_however_far_ahead_plans_are() {
     let mut planner = at_noon([every("a", 1), every("b", 60)]);
     planner.set_store_behind(secs(2));
     set(&mut planner, vec![pause(0, Some(5))]);
@@ -140,7 +140,7 @@ fn a_pause_by_tag_leaves_the_others_alone() {
     );
     assert_eq!(planner.pause_of(&items[0], at(1)), Some(&pause(0, None)));
     assert_eq!(planner.pause_of(&items[1], at(1)), None);
-    // Of the schedule of tomorrow, too.
+    // The pause also covers tomorrow's schedule.
     let mut replaced = planner.replace(Arc::clone(planner.schedule()), at(1)).planner;
     assert_eq!(replaced.plan(at(1), 10, 10).items, items);
     assert!(planner.is_past(&subject, at(1)) && !planner.is_past(&subject, at(2)));

@@ -6,7 +6,7 @@ use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::Expires;
 
-/// Due a minute after each slot, which come every two minutes.
+/// An entry of every two minutes, due a minute after each slot.
 fn a_minute_late() -> Entry {
     let delay = Delay::spread(secs(120), 1, 2);
     Entry { delay: Some(Box::new(delay)), ..every("a", 120) }
@@ -30,8 +30,7 @@ fn each_slot_is_planned_until_it_is_settled_and_never_again() {
     assert_eq!(planner.plan(now, 10, 10), Plan { items: vec![], wake_at: NOON + secs(120) });
 }
 
-/// Plans batch by batch, as long as there is something; the answer to each comes while the next two are
-/// planned.
+/// Plans batch by batch until nothing is left; each answer arrives while the next two are planned.
 fn plan_in_batches(
     planner: &mut Planner,
     now: UnixMs,
@@ -79,7 +78,7 @@ fn what_is_planned_batch_by_batch_is_all_that_is_due_and_nothing_twice() {
     }
 }
 
-/// Settles all slots of an entry that are before `now`.
+/// Settles all slots of an entry before `now`.
 fn skip_missed(planner: &mut Planner, entry: u32, now: UnixMs) {
     let action = Action::Skip { reason: SkipReason::Superseded, count: 1 };
     planner.settle(&Item { entry, slot: now - INSTANT, action });
@@ -106,7 +105,7 @@ fn what_waits_for_its_turn_is_judged_while_it_is_on_time() {
     let entries = (0..500).map(|n| every(&format!("e{n:03}"), 3_600));
     let mut planner = at_noon(entries);
     let mut sent = 0;
-    // 20 slots a second: the last go long after the grace.
+    // 20 slots a second: the last ones are sent long after the grace.
     for second in 3_600..3_630 {
         for item in planner.plan(at(second), 20, 10).items {
             assert_eq!(item.action, Action::Send(Kind::Scheduled), "{second}");
@@ -124,13 +123,13 @@ fn entries_with_missed_slots_take_turns() {
     let mut planner = at_noon([dense].into_iter().chain(latest));
     let now = NOON + secs(7_000);
     let items = planner.plan(now, 100, 20).items;
-    // Though the first has thousands of slots that are older than theirs.
+    // Although the first has thousands of slots that are older than theirs.
     assert_eq!(items.iter().filter(|item| item.entry == 0).count(), 10);
     let caught_up = |item: &&Item| item.action == Action::Send(Kind::CatchUp) && item.entry > 0;
     assert_eq!(items.iter().filter(caught_up).count(), 50);
 }
 
-/// Sends whatever is planned until then, and waits as long as each plan says. Gives what went when.
+/// Sends everything planned until `until`, and waits as long as each plan says. Returns what was sent when.
 fn send_until(planner: &mut Planner, mut now: UnixMs, until: UnixMs) -> Vec<(UnixMs, Item)> {
     let mut sent = Vec::new();
     while now < until {
@@ -308,7 +307,7 @@ fn a_slot_judged_on_time_is_sent_however_long_the_store_is_away() {
     // Planned when due, not settled: the store is away.
     assert_eq!(planner.plan(NOON + secs(60), 10, 10).items.len(), 1);
     assert_eq!(planner.plan(NOON + secs(120), 10, 10).items.len(), 2);
-    // Nobody planned for 1,000 s; what comes due meanwhile is missed, what was judged is not.
+    // Nobody planned for 1,000 s: what came due meanwhile is missed, what was judged before is not.
     let done = settle_all(planner, NOON + secs(1130));
     assert_eq!(
         done,
@@ -328,7 +327,7 @@ fn a_slot_judged_on_time_is_too_late_once_its_window_has_ended() {
 }
 
 #[test]
-fn a_queue_that_refuses_holds_up_nobody_else() {
+fn a_queue_that_refuses_delays_no_other() {
     let mut refused = every("refused", 60);
     refused.message.queue = Queue::unconfigured("wrong");
     let planner = &mut at_noon([refused, every("fine", 60)]);
@@ -450,7 +449,7 @@ fn what_was_judged_by_a_clock_that_was_ahead_is_planned_when_it_is_due() {
 }
 
 #[test]
-fn what_the_store_calls_early_is_judged_anew_and_what_is_in_doubt_stays_so() {
+fn early_slots_are_judged_anew_and_uncertain_ones_stay_uncertain() {
     let planner = &mut at_noon([every("a", 60)]);
     planner.mark_uncertain(0, at(60));
     assert_eq!(planner.plan(at(3_650), 10, 10).items.len(), 2);

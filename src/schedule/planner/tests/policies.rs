@@ -1,5 +1,5 @@
-//! Random policies of a few entries under one leader: every slot that comes due is planned once, and becomes what
-//! its entry, the clocks and the pauses say.
+//! Random policies of a few entries under one leader: every slot that comes due is planned once, with the
+//! outcome that its entry, the clocks and the pauses require.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::schedule::entry::Expires;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-/// What a schedule file says of an entry.
+/// An entry's settings in a schedule file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Policy {
     period: u64,
@@ -82,20 +82,20 @@ enum Step {
     SetBack {
         ms: u64,
     },
-    /// What is due is sent off.
+    /// Due slots are sent.
     Plan {
         max: usize,
         per_entry: usize,
     },
-    /// The store has recorded so many of what is on its way, and the rest comes back.
+    /// The store has recorded this many slots in flight, and the rest returns.
     Answer {
         recorded: usize,
     },
-    /// Of what carriers were handed nothing is known.
-    Doubt,
+    /// The outcome of slots with carriers is unknown.
+    Uncertain,
     Hold(usize),
     Release(usize),
-    /// Of one entry or all, for so many seconds.
+    /// One entry or all are paused, for this many seconds.
     Pause {
         entry: Option<usize>,
         seconds: Option<u64>,
@@ -106,7 +106,7 @@ enum Step {
         entry: usize,
         policy: Option<Policy>,
     },
-    /// Everything is read anew; `remembers`: by who led before.
+    /// Everything is read anew; `remembers`: by the previous leader.
     Retake {
         remembers: bool,
     },
@@ -122,7 +122,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..15_000_u64).prop_map(|ms| Step::SetBack { ms }),
         14 => (size(), size()).prop_map(|(max, per_entry)| Step::Plan { max, per_entry }),
         14 => size().prop_map(|recorded| Step::Answer { recorded }),
-        1 => Just(Step::Doubt),
+        1 => Just(Step::Uncertain),
         2 => entry().prop_map(Step::Hold),
         3 => entry().prop_map(Step::Release),
         1 => (prop::option::of(entry()), until)
@@ -134,7 +134,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// How a slot was found by those who have looked at it.
+/// How a slot was found by those who looked at it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     on_time: bool,
@@ -146,26 +146,26 @@ struct Seen {
 struct Account {
     /// Every slot up to here is settled.
     through: UnixMs,
-    /// How many slots of this registration were sent.
+    /// The number of slots sent for this registration.
     sent: u64,
     /// Slots that are due and open.
     seen: BTreeMap<UnixMs, Seen>,
-    /// A carrier may have them.
-    in_doubt: BTreeSet<UnixMs>,
+    /// Slots that a carrier may have.
+    uncertain: BTreeSet<UnixMs>,
 }
 
 struct World {
     now: UnixMs,
-    /// The latest that the clock has shown. It is never behind by more than the grace.
+    /// The latest time that the clock has shown. It is never behind by more than the grace.
     newest: UnixMs,
     behind: Duration,
     policies: [Option<Policy>; 3],
     planner: Planner,
-    /// What the store has, but for the progress of those that were settled since.
+    /// The store's state, without the progress of slots settled since.
     state: State,
     settled: BTreeSet<Arc<str>>,
     accounts: BTreeMap<Arc<str>, Account>,
-    /// How far those had come that were removed.
+    /// The progress of removed entries.
     retired: BTreeMap<Arc<str>, UnixMs>,
     in_flight: Vec<Item>,
     held: BTreeSet<Arc<str>>,
@@ -235,7 +235,7 @@ impl World {
 
     fn look(&mut self) {
         for entry in self.entries() {
-            // The clock was set back: it may be looked at as if for the first time.
+            // The clock was set back: slots may be looked at as if for the first time.
             for (slot, seen) in &mut self.accounts.get_mut(&entry.name).unwrap().seen {
                 seen.missed |= entry.due(*slot) > self.now;
             }
@@ -259,7 +259,7 @@ impl World {
             }
             Step::Plan { max, per_entry } => self.plan(max, per_entry),
             Step::Answer { recorded } => self.answer(recorded),
-            Step::Doubt => self.doubt(),
+            Step::Uncertain => self.mark_uncertain(),
             Step::Hold(entry) => self.hold(NAMES[entry], true),
             Step::Release(entry) => self.hold(NAMES[entry], false),
             Step::Pause { entry, seconds } => {
@@ -329,7 +329,7 @@ impl World {
         self.in_flight = plan.items;
     }
 
-    /// Whether that is what is to become of the next slots of the entry.
+    /// Checks that this is the right outcome for the next slots of the entry.
     fn check(&self, entry: &Entry, account: &mut Account, item: &Item) {
         let slots: Vec<_> =
             rest(entry, account.through).take_while(|slot| *slot <= item.slot).collect();
@@ -342,12 +342,12 @@ impl World {
             let is_stopped = self.is_stopped(entry, slot);
             let is_expired = entry.expires_at(slot).is_some_and(|until| until <= self.now);
             let due = self.due(entry, slot);
-            let in_doubt = account.in_doubt.contains(&slot);
+            let uncertain = account.uncertain.contains(&slot);
             let is_right = match item.action {
                 Action::Send(_) if is_stopped || is_expired => false,
                 Action::Send(kind) => {
                     account.sent += 1;
-                    let window = if entry.catch_up == CatchUp::None && !in_doubt {
+                    let window = if entry.catch_up == CatchUp::None && !uncertain {
                         GRACE
                     } else {
                         entry.within
@@ -355,8 +355,8 @@ impl World {
                     age <= window
                         && account.sent <= entry.guards.remaining(0)
                         && match kind {
-                            Kind::Resent => in_doubt,
-                            Kind::Scheduled => seen.on_time && !in_doubt,
+                            Kind::Resent => uncertain,
+                            Kind::Scheduled => seen.on_time && !uncertain,
                             Kind::CatchUp => {
                                 let goes = |slot: &UnixMs| !self.is_stopped(entry, *slot);
                                 let is_newest = !due.iter().any(goes);
@@ -365,7 +365,7 @@ impl World {
                                     CatchUp::Latest => is_newest,
                                     CatchUp::None => false,
                                 };
-                                seen.missed && is_wanted && !in_doubt
+                                seen.missed && is_wanted && !uncertain
                             }
                             _ => false,
                         }
@@ -374,7 +374,7 @@ impl World {
                 Action::Skip { .. } if is_stopped => false,
                 Action::Skip { reason, .. } => match reason {
                     SkipReason::Expired => is_expired,
-                    SkipReason::TooLate if entry.catch_up == CatchUp::None && !in_doubt => {
+                    SkipReason::TooLate if entry.catch_up == CatchUp::None && !uncertain => {
                         seen.missed || age > GRACE
                     }
                     SkipReason::TooLate => age > entry.within,
@@ -384,7 +384,7 @@ impl World {
                         let goes =
                             |slot: &UnixMs| is_on_time(slot) || !self.is_stopped(entry, *slot);
                         let is_latest = entry.catch_up == CatchUp::Latest;
-                        is_latest && seen.missed && !in_doubt && due.iter().any(goes)
+                        is_latest && seen.missed && !uncertain && due.iter().any(goes)
                     }
                     _ => false,
                 },
@@ -394,7 +394,8 @@ impl World {
         account.through = item.slot;
     }
 
-    /// Whatever is due and may go is in the plan, and nothing comes due before it is looked at again.
+    /// Checks that the plan has everything due that may be sent, and that nothing comes due before the next
+    /// plan.
     fn check_complete(&self, plan: &Plan) {
         for (index, entry) in (0..).zip(&self.planner.schedule().entries) {
             let account = &self.accounts[&entry.name];
@@ -409,7 +410,7 @@ impl World {
                 continue;
             }
             let is_slow = entry.message.queue.catch_up_rate.is_some() && account.seen[&next].missed;
-            // By the store's clock, a pause may still be in force that ends before.
+            // By the store's clock, a pause that ends before may still be in force.
             let is_opening = self.store_now() < due;
             assert!(is_planned || is_slow || is_opening, "{plan:?}: {entry:?} is due at {due}");
             assert!(is_planned || plan.wake_at <= self.now + secs(5), "{plan:?}: {entry:?}");
@@ -427,18 +428,18 @@ impl World {
             account.through = item.slot;
             account.sent += u64::from(item.is_sent());
             account.seen.retain(|slot, _| *slot > item.slot);
-            account.in_doubt.retain(|slot| *slot > item.slot);
+            account.uncertain.retain(|slot| *slot > item.slot);
         }
         items.iter().for_each(|item| self.planner.mark_returned(item.entry));
     }
 
-    fn doubt(&mut self) {
+    fn mark_uncertain(&mut self) {
         let items = std::mem::take(&mut self.in_flight);
         for item in &items {
             let entry = self.planner.entry(item.entry);
             if item.is_sent() && entry.message.queue.amqp.is_some() {
                 let account = self.accounts.get_mut(&entry.name).unwrap();
-                account.in_doubt.insert(item.slot);
+                account.uncertain.insert(item.slot);
                 self.planner.mark_uncertain(item.entry, item.slot);
             }
             self.planner.mark_returned(item.entry);
@@ -500,8 +501,8 @@ impl World {
         (self.state.now, self.state.sequence) = (self.now, self.planner.sequence());
         self.state.intents.clear();
         for (name, account) in &mut self.accounts {
-            let in_doubt = account.in_doubt.last().map(|slot| ((&**name).into(), *slot));
-            self.state.intents.extend(in_doubt);
+            let uncertain = account.uncertain.last().map(|slot| ((&**name).into(), *slot));
+            self.state.intents.extend(uncertain);
             if !remembers {
                 account.seen.clear();
             }

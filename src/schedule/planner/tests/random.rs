@@ -1,5 +1,5 @@
-//! Random histories of one store and the processes that lead over it, against what every slot must
-//! come to: no slot is sent twice, unless its record was lost, and none is lost without being counted.
+//! Random histories of one store and the processes that lead over it: no slot is sent twice, unless its record
+//! was lost, and none is lost without being counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,22 +12,21 @@ use crate::schedule::outcome::Line;
 /// What happens next.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Time passes; then so many items are planned and settled, and each third is skipped by the store
-    /// if `guarded`.
+    /// Time passes; then this many items are planned and settled, and the store skips every third if `guarded`.
     Lead { seconds: u64, settled: usize, guarded: bool },
     /// Everything recorded is folded.
     Fold,
     /// The leader reads everything anew.
     Retake,
-    /// Another process leads, and remembers nothing.
+    /// Another process without memory leads.
     Restart,
-    /// What the store holds now is kept.
+    /// The store's contents are saved.
     Checkpoint,
-    /// The store comes back with what was kept; `restart`: under a leader that remembers nothing.
+    /// The store is restored to what was saved; `restart`: with a leader without memory.
     RollBack { restart: bool },
     /// Everything is deleted.
     Flush { restart: bool },
-    /// The journal is deleted, and nobody remembers.
+    /// The journal is deleted, and nobody remembers it.
     LoseJournal,
     /// The period of an entry changes; 0: it is removed. `led`: under a leader.
     Edit { entry: usize, period: u64, led: bool },
@@ -65,7 +64,7 @@ fn is_slow(entry: &Entry) -> bool {
     entry.message.queue.catch_up_rate.is_some()
 }
 
-/// What a store holds.
+/// The contents of a store.
 #[derive(Clone, Default)]
 struct Records {
     /// As of the last fold.
@@ -84,13 +83,13 @@ impl Records {
         for line in &self.lines {
             let progress = state.progress.entry((&*line.entry).into()).or_default();
             match line.slot <= now + GRACE {
-                true => progress.take_in(line),
+                true => progress.apply(line),
                 false => ahead.push(line),
             }
         }
-        state.take_in_ahead(ahead);
+        state.apply_ahead(ahead);
         if state.is_ahead(GRACE) {
-            state.take_in_ahead(&self.history);
+            state.apply_ahead(&self.history);
         }
         state
     }
@@ -116,11 +115,11 @@ struct World {
     /// Slots whose messages are in the store, by entry.
     sent: BTreeMap<(Arc<str>, UnixMs), Kind>,
     sent_then: BTreeMap<(Arc<str>, UnixMs), Kind>,
-    /// All that were ever sent.
+    /// All slots that were ever sent.
     ever: BTreeSet<(Arc<str>, UnixMs)>,
-    /// Slots that this process sent, whether the store knows or not.
+    /// Slots that this process sent, whether the store knows them or not.
     ours: BTreeMap<(Arc<str>, UnixMs), Kind>,
-    /// Slots from one to another that were counted as not sent.
+    /// Ranges of slots that were counted as not sent.
     counted: Vec<(Arc<str>, UnixMs, UnixMs)>,
     epochs: BTreeMap<Arc<str>, Vec<Epoch>>,
     epochs_then: BTreeMap<Arc<str>, Vec<Epoch>>,
@@ -152,8 +151,8 @@ impl World {
         self.time + self.ahead
     }
 
-    /// Edits show when the clock is right: of a timing that is edited while it is ahead, everything may
-    /// be passed over that lies among what was sent.
+    /// Edits take effect when the clock is right: if a timing is edited while it is ahead, everything among sent
+    /// slots may be passed over.
     fn schedule(&mut self) -> Arc<Schedule> {
         if self.ahead.is_zero() {
             self.shown = self.periods;
@@ -170,7 +169,7 @@ impl World {
         self.planner.advance(self.records.folded.sequence);
     }
 
-    /// A new sequence number is greater than any before, also after a rollback.
+    /// A new sequence number is greater than all before, even after a rollback.
     fn take_over(&mut self, remembers: bool) {
         let state = self.records.read(self.now());
         let schedule = self.schedule();
@@ -208,7 +207,7 @@ impl World {
             let Timing::Every(interval) = entry.timing else { panic!() };
             (interval.period(), planner.progress_of(name).unwrap())
         });
-        // With a new timing everything is passed over that lies among what was sent.
+        // A new timing passes over everything among sent slots.
         let passed = |run: &Run| (Arc::clone(name), run.first - secs(1), run.last);
         let epochs = self.epochs.entry(Arc::clone(name)).or_default();
         let open = epochs.last_mut().filter(|epoch| epoch.until == UnixMs::MAX);
@@ -221,7 +220,7 @@ impl World {
             }
             (open, live) => {
                 open.into_iter().for_each(|open| open.until = now);
-                // What was sent with another timing is not remembered.
+                // Slots sent with another timing are not remembered.
                 self.ours.retain(|(entry, _), _| entry != name);
                 let Some((period, progress)) = live else { return };
                 epochs.push(Epoch { since: progress.through, until: UnixMs::MAX, period });
@@ -268,12 +267,12 @@ impl World {
                 self.records = checkpoint;
                 self.sent = std::mem::take(&mut self.sent_then);
                 if restart {
-                    // Nobody knows of entries that were added since.
+                    // Nobody knows of entries added since.
                     self.epochs = std::mem::take(&mut self.epochs_then);
                 }
                 self.take_over(!restart);
-                // Where the store has come further than memory, it is believed: another may have led. So it
-                // is where it is ahead by less than the grace, although that was put right before.
+                // If the store is further than memory, it is believed, because another leader may have written.
+                // So it is if it is ahead by less than the grace, although that was repaired before.
                 for ((name, _), before) in ENTRIES.into_iter().zip(before) {
                     let (name, now) = (Arc::from(name), self.now());
                     let from = before.unwrap_or(now).min(now);
@@ -289,7 +288,7 @@ impl World {
                 self.checkpoint = None;
                 self.sent.clear();
                 if restart {
-                    // What was due meanwhile is lost, and nobody knows.
+                    // What was due meanwhile is lost, and nobody knows it.
                     self.epochs.clear();
                 }
                 self.take_over(!restart);
@@ -300,7 +299,7 @@ impl World {
                 self.records.lines.clear();
                 self.records.history.clear();
                 self.records.folded.completeness = Completeness::Damaged;
-                // What was sent ahead of its time is forgotten for good.
+                // Slots sent ahead of their time are forgotten for good.
                 let time = self.time;
                 self.sent.retain(|(_, slot), _| *slot <= time);
                 self.take_over(false);
@@ -349,7 +348,7 @@ impl World {
             let plan = self.planner.plan(self.now(), 50, 7);
             if plan.items.is_empty() {
                 let next = self.planner.next_due();
-                // Whatever is due waits for its queue.
+                // Everything due waits for its queue.
                 let waits = next.is_some_and(|(due, entry)| due <= self.now() && is_slow(entry));
                 assert!(waits || next.is_none_or(|(due, _)| due > self.now()), "{next:?}");
                 assert!(
@@ -394,7 +393,7 @@ impl World {
         self.write_sequence();
     }
 
-    /// Lets everything settle, and looks at every slot.
+    /// Lets everything settle, and checks every slot.
     fn check(mut self) {
         self.ahead = Duration::ZERO;
         self.time = self.time + secs(500);
@@ -421,7 +420,7 @@ impl World {
     }
 }
 
-/// Takes these steps, and checks what became of every slot.
+/// Takes these steps, and checks the outcome of every slot.
 fn survive(steps: &[Step]) {
     let mut world = World::new();
     steps.iter().for_each(|step| world.take(step));

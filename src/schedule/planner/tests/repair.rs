@@ -1,4 +1,4 @@
-//! Clocks that were ahead, and are put right.
+//! Clocks that were ahead and are set right.
 
 use super::*;
 use crate::schedule::outcome::Line;
@@ -13,7 +13,7 @@ fn dispatched(slot: u64) -> Line {
 
 const AN_HOUR: u64 = 3600;
 
-/// A planner that was told an hour too much for ten seconds, from the tenth on.
+/// A planner whose clock is an hour ahead for ten seconds, from the tenth on.
 fn an_hour_ahead() -> Planner {
     let mut planner = at_noon([all(every("a", 1))]);
     go_through(&mut planner, 1..=10);
@@ -22,7 +22,7 @@ fn an_hour_ahead() -> Planner {
 }
 
 #[test]
-fn a_clock_that_was_an_hour_ahead_silences_nothing_and_doubles_nothing() {
+fn a_clock_that_was_an_hour_ahead_silences_nothing_and_sends_nothing_twice() {
     let mut planner = at_noon([every("a", 1)]);
     assert_eq!(go_through(&mut planner, 1..=10), sent(1..=10));
     let ahead = go_through(&mut planner, AN_HOUR + 10..=AN_HOUR + 20);
@@ -31,25 +31,25 @@ fn a_clock_that_was_an_hour_ahead_silences_nothing_and_doubles_nothing() {
     let repair = planner.repair(at(20), &[]);
     assert_eq!(repair.repaired.len(), 1);
     assert!(repair.repaired[0].what.contains("by a clock that was ahead"));
-    // Those that were skipped ahead of their time go, those that were sent do not.
+    // Slots skipped ahead of their time are sent, those already sent are not.
     let done = go_through(&mut planner, 21..=AN_HOUR + 30);
     assert_eq!(done, [sent(11..=AN_HOUR - 6), sent(AN_HOUR + 21..=AN_HOUR + 30)].concat());
     assert_eq!(planner.progress_of("a").unwrap().ahead, []);
 }
 
 #[test]
-fn of_slots_that_a_clock_skipped_and_whose_time_has_come_those_on_time_go() {
+fn slots_skipped_by_a_wrong_clock_are_sent_if_still_on_time() {
     let mut planner = at_noon([every("a", 1)]);
     go_through(&mut planner, 1..=10);
     go_through(&mut planner, AN_HOUR + 10..=AN_HOUR + 40);
     let _ = planner.repair(at(40), &[]);
-    // Those before are counted already. The next plan may be late.
+    // Earlier ones are already counted. The next plan may be late.
     let done = settle_all(&mut planner, at(42));
     assert_eq!(done, sent(25..=42));
 }
 
 #[test]
-fn what_a_store_skipped_before_a_clock_was_ahead_stays_skipped() {
+fn slots_skipped_before_a_clock_was_ahead_stay_skipped() {
     let mut planner = at_noon([every("a", 1)]);
     go_through(&mut planner, 1..=10);
     let skipped = planner.plan(at(11), 1, 1).items[0].skipped(SkipReason::QueueFull);
@@ -80,7 +80,7 @@ fn a_repair_sends_nothing_from_before_the_registration() {
 }
 
 #[test]
-fn a_repair_is_written_down_and_goes_on_under_the_next_leader() {
+fn a_repair_is_written_and_continues_under_the_next_leader() {
     let mut planner = an_hour_ahead();
     let mut state = state_of(&planner, at(20));
     let repair = planner.repair(at(20), &[]);
@@ -103,7 +103,7 @@ fn a_repair_is_written_down_and_goes_on_under_the_next_leader() {
 }
 
 #[test]
-fn a_clock_set_back_by_less_than_the_grace_doubles_nothing() {
+fn a_clock_set_back_by_less_than_the_grace_sends_nothing_twice() {
     let mut planner = at_noon([every("a", 1)]);
     go_through(&mut planner, 1..=14);
     assert_eq!(planner.repair(NOON, &[]), Repair::default());
@@ -115,7 +115,7 @@ fn a_clock_set_back_by_less_than_the_grace_doubles_nothing() {
 }
 
 #[test]
-fn a_clock_set_back_by_more_than_the_grace_and_forth_doubles_nothing_and_loses_nothing() {
+fn a_clock_set_back_by_more_than_the_grace_and_forward_sends_each_slot_once() {
     let mut planner = at_noon([every("a", 1)]);
     go_through(&mut planner, 1..=30);
     assert_eq!(planner.repair(at(10), &[]).repaired.len(), 1);
@@ -126,7 +126,7 @@ fn a_clock_set_back_by_more_than_the_grace_and_forth_doubles_nothing_and_loses_n
 }
 
 #[test]
-fn what_a_wrong_clock_judged_is_judged_anew() {
+fn slots_judged_by_a_wrong_clock_are_judged_anew() {
     let mut planner = at_noon([all(every("a", 1))]);
     go_through(&mut planner, 1..=10);
     // The queue refuses while the clock is wrong.
@@ -138,7 +138,7 @@ fn what_a_wrong_clock_judged_is_judged_anew() {
 }
 
 #[test]
-fn a_slot_in_doubt_ahead_of_the_clock_is_sent_again_marked_at_its_time() {
+fn an_uncertain_slot_ahead_of_the_clock_is_sent_again_marked_at_its_time() {
     let mut planner = at_noon([every("a", 60)]);
     settle_all(&mut planner, at(60));
     planner.mark_uncertain(0, at(AN_HOUR));
@@ -156,7 +156,7 @@ fn a_slot_in_doubt_ahead_of_the_clock_is_sent_again_marked_at_its_time() {
 }
 
 #[test]
-fn implausible_progress_is_put_right_and_what_was_dispatched_is_passed_over() {
+fn implausible_progress_is_repaired_and_dispatched_slots_are_passed_over() {
     let planner = at_noon([every("a", 1), every("b", 1)]);
     let mut state = state_of(&planner, at(20));
     let newest = Some(at(AN_HOUR + 8));
@@ -168,7 +168,7 @@ fn implausible_progress_is_put_right_and_what_was_dispatched_is_passed_over() {
     let manual = line(AN_HOUR + 30, Outcome::Dispatched(Kind::Manual));
     let lines = [AN_HOUR + 2, AN_HOUR + 3, AN_HOUR + 4].map(dispatched);
     let more = [19, AN_HOUR + 6, AN_HOUR + 7].map(dispatched);
-    state.take_in_ahead(lines.iter().chain([&skipped]).chain(&more).chain([&manual]));
+    state.apply_ahead(lines.iter().chain([&skipped]).chain(&more).chain([&manual]));
     let takeover = take_over([every("a", 1), every("b", 1)], &state, None);
     assert_eq!((repaired(&takeover), ended(&takeover)), (vec!["a"], vec![]));
     write(&takeover, &mut state);
@@ -200,7 +200,7 @@ fn a_registration_from_the_future_starts_now() {
 }
 
 #[test]
-fn an_edit_after_implausible_progress_starts_now_and_doubles_nothing() {
+fn an_edit_after_implausible_progress_starts_now_and_sends_nothing_twice() {
     let planner = at_noon([every("a", 5)]);
     let mut state = state_of(&planner, at(20));
     let ahead = Some(at(AN_HOUR));
@@ -214,7 +214,7 @@ fn an_edit_after_implausible_progress_starts_now_and_doubles_nothing() {
 }
 
 #[test]
-fn a_leader_with_memory_puts_right_what_it_sent_itself() {
+fn a_leader_with_memory_repairs_what_it_sent_itself() {
     let planner = an_hour_ahead();
     let state = state_of(&planner, at(20));
     let mut takeover = take_over([all(every("a", 1))], &state, Some(&planner));
@@ -297,7 +297,7 @@ fn what_a_later_leader_sent_after_a_rollback_is_not_sent_again_once_its_clock_is
     go_through(&mut second, 11..=20);
     go_through(&mut second, AN_HOUR + 20..=AN_HOUR + 20);
     let mut ahead = state_of(&second, at(22));
-    ahead.take_in_ahead(&(1..=AN_HOUR + 20).map(dispatched).collect::<Vec<_>>());
+    ahead.apply_ahead(&(1..=AN_HOUR + 20).map(dispatched).collect::<Vec<_>>());
     let mut again = take_over([all(every("a", 1))], &ahead, Some(&first));
     assert_eq!(repaired(&again), ["a"]);
     assert_eq!(settle_all(&mut again.planner, at(25)), []);

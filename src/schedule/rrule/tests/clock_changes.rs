@@ -1,4 +1,4 @@
-//! Where the zone's clock is set, readings follow the rule of fixed cron expressions.
+//! At clock changes, readings follow the rule of fixed cron expressions.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Texts that are long: none may take long.
+//! Long texts: none may take long.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn texts_and_lists_are_bounded() {
     );
     let (shown, _) = refused(&format!("DTSTART=20260101;FREQ={}", "X".repeat(9_000)));
     assert!(shown.len() < 200, "{shown}");
-    // Every day of ten years left out, as far as that goes.
+    // Excludes every day of ten years, up to the maximum.
     let days = (0..MAX_DATES as i64).map(|day| {
         jiff::Timestamp::from_second(1_767_225_600 + day * 86_400)
             .unwrap()

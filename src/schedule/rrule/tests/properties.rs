@@ -1,4 +1,4 @@
-//! What holds for every rule; the values themselves are compared with `dateutil` elsewhere.
+//! Properties of every rule; the values themselves are compared with `dateutil` in another test.
 
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ proptest! {
             prop_assert!(between == pair[1] || !rrule.has(between));
         }
         prop_assert_eq!(rrule.chosen_from(i64::MIN / 4), walked.first().copied());
-        // From far away, too: no later search finds anything before what an earlier one found.
+        // From far away, too: a later search never finds anything earlier.
         let far = rrule.start + ahead;
         if let Some(found) = rrule.chosen_from(far) {
             prop_assert!(found >= far && rrule.has(found));
@@ -49,7 +49,7 @@ proptest! {
         expected.truncate(count);
         match counted {
             Ok(counted) => prop_assert_eq!(walk(&counted.rrule), expected),
-            // Only what hardly ever comes is not counted that far.
+            // Only rules that hardly ever come are not counted that far.
             Err(error) => {
                 prop_assert_eq!(error.problem, Problem::CountTooLarge);
                 let years = expected[expected.len() - 1].since(expected[0]).as_secs() / 31_556_952;

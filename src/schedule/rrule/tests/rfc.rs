@@ -1,4 +1,4 @@
-//! The examples of RFC 5545, section 3.8.5.3: their rules and the dates they stand for.
+//! The examples of RFC 5545, section 3.8.5.3: rules and their dates.
 
 use super::*;
 
@@ -6,8 +6,8 @@ const TWO_WEEKDAYS: &str = "19970902 0904 0909 0911 0916 0918 0923 0925 0930 100
 const WORKDAYS: &str = "19970901 0903 0905 0915 0917 0919 0929 1001 1003 1013 1015 1017 1027 1029 \
                         1031 1110 1112 1114 1124 1126 1128 1208 1210 1212 1222";
 
-/// A rule, and the dates of its first readings; the first date is DTSTART's, a year is only told
-/// when it changes. Rules that end do so after the last date.
+/// A rule and the dates of its first readings; the first date is DTSTART's, and a year is only given when it
+/// changes. Rules that end do so after the last date.
 const DATES: [(&str, &str); 37] = [
     ("FREQ=DAILY;COUNT=10", "19970902 0903 0904 0905 0906 0907 0908 0909 0910 0911"),
     ("FREQ=DAILY;INTERVAL=2", "19970902 0904 0906 0908 0910 0912"),
@@ -80,7 +80,7 @@ const DATES: [(&str, &str); 37] = [
     ("FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO", "19970805 0810 0819 0824"),
     ("FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU", "19970805 0817 0819 0831"),
     ("FREQ=MONTHLY;BYMONTHDAY=15,30;COUNT=5", "20070115 0130 0215 0315 0330"),
-    // A leap day, and one of every year; the first and the last week of years that share one.
+    // A leap day, alone and every year; the first and the last week of years that share one.
     ("FREQ=YEARLY", "20240229 20280229 20320229"),
     ("FREQ=YEARLY;BYYEARDAY=-1,366", "19961231 19971231 19981231 19991231 20001231"),
     ("FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO,SU", "19961230 19970105 1229 19980104 19990104 0110"),

@@ -1,4 +1,4 @@
-//! What recurrences mean in words and in canonical form, and what is said of those that are refused.
+//! Recurrences in words and in canonical form, and the errors of those that are refused.
 
 use super::*;
 
@@ -106,7 +106,7 @@ fn the_canonical_form_does_not_depend_on_how_a_rule_is_written() {
 }
 
 #[test]
-fn a_rule_may_stand_alone_when_the_entry_says_from_when_on() {
+fn a_rule_needs_no_dtstart_if_the_entry_has_a_start() {
     let seoul = zone("Asia/Seoul");
     let start = utc("2026-01-01T00:00:00Z");
     let alone = Rrule::parse("FREQ=DAILY;INTERVAL=2", &seoul, Some(start)).unwrap().rrule;
@@ -116,7 +116,7 @@ fn a_rule_may_stand_alone_when_the_entry_says_from_when_on() {
 }
 
 #[test]
-fn a_date_that_is_left_out_of_nothing_is_warned_of() {
+fn an_excluded_date_that_is_not_in_the_rule_is_warned_of() {
     let text = "DTSTART:20260101T090000\nRRULE:FREQ=DAILY;COUNT=3\n\
                 EXDATE:20260102T090000,20260102T091500\nEXDATE:20260104T090000\nRDATE:20260104T090000";
     let parsed = Rrule::parse(text, &Zone::utc(), None).unwrap();

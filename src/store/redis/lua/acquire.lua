@@ -1,17 +1,17 @@
--- Takes the lease if nobody holds it, or if a tenure holds it whose process is gone.
+-- Acquires the lease if nobody holds it, or if the holder's process is gone.
 --
 -- KEYS  1 lease, 2 term, 3 marker, 4 replicas, 5 journal
 -- ARGV  1 holder, 2 TTL in ms, 3 '1' when the caller may lead a namespace without a marker, 4 '' or
 --       what the caller was told to have stood in the lease for a whole TTL, 5 the number of the
 --       newest format that the caller knows, 6 '' or the very lease to take over although it has not
 --       run out
--- Gives {'acquired', now, lease, marker} the marker is '' where there is none
---       {'held', now, lease, ms until it can expire}
---       {'unreadable', now, what stands there}  no lease, or one that never expires
---       {'unmarked', now}  nobody leads and nothing is known here: wait a TTL for somebody who
---                          remembers, then ask again with '1'
---       {'newer', now, marker}  a newer version has been here
---       {'older', now, replica}  the namespace is kept in an older format, by a replica that still runs
+-- Returns {'acquired', now, lease, marker} the marker is '' where there is none
+--         {'held', now, lease, ms until it can expire}
+--         {'unreadable', now, what the key holds}  not a lease, or one that never expires
+--         {'unmarked', now}  nobody leads and the namespace is empty: wait a TTL for somebody who
+--                            remembers, then ask again with '1'
+--         {'newer', now, marker}  a newer version has been here
+--         {'older', now, replica}  the namespace is kept in an older format, by a replica that still runs
 local MAX_TERM = 1e14
 local MAX_LEASE = 300
 -- The marker of the first format is the time at which it was written.
@@ -19,7 +19,7 @@ local FIRST_TIME = 1e9
 local REPLICAS_AT_ONCE = 500
 local MAX_ANNOUNCEMENT = 10000
 local MAX_AHEAD_MS = 1000
--- Among so many of the newest records there is one of a leader; the others are manual messages.
+-- This many of the newest records include one of a leader; the others are manual messages.
 local RECORDS_WITH_A_TERM = 10
 
 local time = redis.call('TIME')
@@ -30,7 +30,7 @@ local function read_term(text)
   return term and term < MAX_TERM and term or nil
 end
 
--- The term of the newest record of a leader; nil where that cannot be read.
+-- The term of the newest record of a leader; nil if that cannot be read.
 local function recorded_term()
   if is_large_journal(KEYS[5]) then
     return nil
@@ -92,7 +92,7 @@ local term = redis.pcall('INCR', KEYS[2])
 local is_counter = type(term) == 'number' and term >= 1 and term <= MAX_TERM
 local recorded = recorded_term()
 if not is_counter or (term == 1 and not recorded) then
-  -- Not our counter any more; seconds are greater than any that came by ones.
+  -- No longer our counter; seconds are greater than any number counted by ones.
   term = tonumber(time[1])
 end
 term = math.max(term, leased_term + 1, (recorded or 0) + 1)

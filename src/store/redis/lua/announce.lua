@@ -1,15 +1,15 @@
--- Tells the other replicas of the caller, and the caller of them. Looks at one page of them, and goes on
+-- Announces the caller to the other replicas, and returns theirs. Reads one page of them, and continues
 -- while few have been seen: however many there are, the work is bounded.
 --
 -- KEYS  1 replicas
 -- ARGV  1 replica, or '' when the caller is none and nothing is to be changed, 2 what it says of itself
---       (JSON), or '' when it leaves, 3 ms after which a silent replica is forgotten, 4 where to begin, 5 how many to give at the most, 6 how many bytes one may
---       say
--- Gives {where to begin next, how many there are, and for each the replica, how many ms ago it spoke, JSON}
+--       (JSON), or '' when it leaves, 3 ms after which a silent replica is forgotten, 4 where to begin,
+--       5 the maximum number returned, 6 the maximum bytes of an announcement
+-- Returns {where to begin next, how many there are, and for each the replica, how many ms ago it spoke, JSON}
 local MAX_WEIGHED_REPLICAS = 1000
 local REPLICAS_AT_ONCE = 500
 local MAX_NAME = 300
--- Bytes of the time in front of what a replica says, and the blanks.
+-- Bytes of the time and the blanks in front of an announcement.
 local MAX_TIME = 20
 local MAX_AHEAD_MS = 1000
 
@@ -23,11 +23,11 @@ if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then
   redis.call('DEL', KEYS[1])
 end
 if listens then
-  -- Nothing is said.
+  -- The announcement is empty.
 elseif ARGV[2] == '' then
   redis.call('HDEL', KEYS[1], ARGV[1])
 elseif #ARGV[2] <= tonumber(ARGV[6]) then
-  -- The blank at the end tells who speaks from those of older formats, who read it all the same.
+  -- The blank at the end marks the format; older versions can read it all the same.
   redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2] .. ' ')
 end
 local function next_page(cursor)
@@ -51,7 +51,7 @@ repeat
     local replica, said = page[2][at], page[2][at + 1]
     seen = seen + 1
     local told = #said <= MAX_TIME + ARGV[6] and #replica <= MAX_NAME and string.match(said, '^%d+')
-    -- What is said to come from the future was written by nobody, or before the clock went back.
+    -- An announcement from the future is garbage, or older than the clock's going back.
     if not told or #told > 15 or now - told > tonumber(ARGV[3]) or told - now > MAX_AHEAD_MS then
       if not listens then
         redis.call('HDEL', KEYS[1], replica)

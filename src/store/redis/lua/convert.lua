@@ -1,11 +1,11 @@
--- Writes a part of what an older format held in the form of this one, or does nothing at all.
+-- Converts a part of an older format, or does nothing at all.
 --
 -- KEYS  1 lease, 2 sequence, 3 registrations, 4 progress, 5 marker, 6 and following what only the
 --       older format has
--- ARGV  1 the caller's lease, 2 its TTL in ms, by which it is prolonged, 3 the sequence number to leave
+-- ARGV  1 the caller's lease, 2 its TTL in ms, by which it is renewed, 3 the sequence number to leave
 --       behind, 4 the number of the format with the last part, else ''; then, each as a count of
 --       words and the words: entries and their registrations, by turns; entries and their progress
--- Gives 1 when that was done, 0 when the lease is another's.
+-- Returns 1 when that was done, 0 when the lease is another's.
 if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end

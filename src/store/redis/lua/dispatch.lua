@@ -12,23 +12,23 @@
 --       'flat', how many slots, the record's lines, how many counters, for each its field and by how
 --           much it grows; how many commands come first, for each how many words and its words (see
 --           push.lua); how many elements are pushed, and these;
---       'guarded', what stands in front of the outcome in a counter's field, how many lists the queue
+--       'guarded', what precedes the outcome in a counter's field, how many lists the queue
 --           has and their keys, how many slots, and for each its entry, slot, the rest of its line,
 --           what the line has of it when it is skipped, how many slots it stands for, its outcome, the
 --           number of its entry among those that do not overlap (0: none), its max_queued (0: none),
 --           the task's id; how many commands come first and these, as above; how many elements (0: it
 --           is skipped anyway, else 1) and that.
--- Gives {'fenced', now}     the lease is another's or has run out; nothing was done
---       {'stale', now}      the sequence number differs; nothing was done
---       {'revised', now}    the pauses are others by now; nothing was done
---       {'early', now}      a slot is more than a second ahead of this clock; nothing was done
---       {'lost', now}       `head` does not name the newest record; nothing was done
---       {'astray', now}     another database than the state's was chosen; nothing was done
---       {'written', now, head, item, why, item, why, ...}
---                           all is sent and recorded but these: a part, counted from -1 down, which
---                           was refused with that error, or a slot, counted from 1 over all guarded
---                           parts: 'queue_full' or 'still_running' (recorded as that instead), or
---                           the error with which it was refused
+-- Returns {'fenced', now}     the lease is another's or has expired; nothing was done
+--         {'stale', now}      the sequence number differs; nothing was done
+--         {'revised', now}    the pauses are others by now; nothing was done
+--         {'early', now}      a slot is more than a second ahead of this clock; nothing was done
+--         {'lost', now}       `head` does not name the newest record; nothing was done
+--         {'astray', now}     another database than the state's was chosen; nothing was done
+--         {'written', now, head, item, why, item, why, ...}
+--                             all is sent and recorded but these: a part, counted from -1 down, which
+--                             was refused with that error, or a slot, counted from 1 over all guarded
+--                             parts: 'queue_full' or 'still_running' (recorded as that instead), or
+--                             the error with which it was refused
 if tonumber(ARGV[5]) > now + MAX_AHEAD_MS then
   return {'early', now}
 end
@@ -65,7 +65,7 @@ local function keep_running(running)
   end
 end
 
--- How many messages lie in these lists, or the error of one of them.
+-- The number of messages in these lists, or the error of one of them.
 local function length(keys)
   local found = 0
   for _, key in ipairs(keys) do
@@ -80,7 +80,7 @@ end
 
 local item = 0
 
--- The longer form, from ARGV[at] on. Gives the index behind it.
+-- The longer form, from ARGV[at] on. Returns the index after it.
 local function send_guarded(part, queue, command, key, at)
   local field, lists = ARGV[at], tonumber(ARGV[at + 1])
   local keys = {unpack(ARGV, at + 2, at + 1 + lists)}

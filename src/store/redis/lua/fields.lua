@@ -1,9 +1,9 @@
--- Reads fields of a hash, whatever the size of what stands there.
+-- Reads fields of a hash, whatever their size.
 --
 -- KEYS  1 hash
 -- ARGV  1 bytes of the longest value that is given, then the fields
--- Gives a value for each field, or the length of a longer one, or nil if there is none; ends early once the
--- values exceed 4 MiB. Gives {} when it is no hash.
+-- Returns a value for each field, or the length of a longer one, or nil if there is none; ends early once the
+-- values exceed 4 MiB. Returns {} when it is no hash.
 local longest, reply, bytes = tonumber(ARGV[1]), {}, 0
 if redis.call('TYPE', KEYS[1]).ok == 'hash' then
   for n = 2, #ARGV do

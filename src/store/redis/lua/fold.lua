@@ -5,14 +5,14 @@
 --       record that is folded then, 'unchanged', or 'anew': a chain begins with a record of no slots, in an
 --       empty journal if something else is in its place; 'damaged': the same, and progress loses its seal;
 --       5 how many words follow: entries and their progress, by turns
--- Gives {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
---       {'written', now, head}
+-- Returns {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
+--         {'written', now, head}
 local is_anew = ARGV[4] == 'anew' or ARGV[4] == 'damaged'
 if not is_anew and ARGV[4] ~= 'unchanged' and is_lost() then
   return {'lost', now}
 end
 
--- How many slots there were, as the newest record says.
+-- The number of slots so far, from the newest record.
 local function newest_total()
   local newest = redis.pcall('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
   local fields = newest[1] and newest[1][2] or {}
@@ -25,7 +25,7 @@ local function newest_total()
   return 0
 end
 
--- Gives the id of the first record, or an error.
+-- Returns the id of the first record, or an error.
 local function begin_chain()
   local term = string.match(ARGV[1], '^%d+') or ''
   return redis.pcall('XADD', KEYS[4], '*', 'before', '', 'term', term, 'queue', '', 'total', total,
@@ -38,13 +38,13 @@ if ARGV[4] == 'damaged' then
   redis.pcall('HDEL', KEYS[6], '')
 end
 if is_anew then
-  -- The newest record may be of any size and is another's: from now on it is one of ours.
+  -- The newest record may be of any size and somebody else's: from now on it is one of ours.
   if total == 0 and not is_large_journal(KEYS[4]) then
     total = newest_total()
   end
   local id = begin_chain()
   if type(id) == 'table' then
-    -- No journal, or one behind whose greatest id there is no place for another.
+    -- Not a journal, or one whose greatest id leaves no room for another.
     redis.call('DEL', KEYS[4])
     id = begin_chain()
   end

@@ -1,17 +1,17 @@
--- Writes down that carriers are about to be handed slots, or does nothing at all.
+-- Records that carriers are about to publish slots, or does nothing at all.
 --
 -- KEYS  1 lease, 2 sequence, 3 head, 4 journal, 5 counters, 6 running, 7 revision, 8 intents
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote, 3 the one to leave behind,
 --       4 the tenure's term, 5 the newest slot (UTC ms), 6 the state's database, 7 the revision of the pauses
 --       that the caller last read, 8 ''; then for each slot its
---       entry, slot, queue, what stands in front of the outcome in a counter's field, for how many ms a
+--       entry, slot, queue, what precedes the outcome in a counter's field, for how many ms a
 --       task may keep the next from being sent ('': not at all), the kind of its workers, the database
 --       where they tell ('': the state's) and the key at which they do, but for the task's id
--- Gives {'fenced', now}, {'stale', now}, {'revised', now}, {'early', now}, {'lost', now} or {'astray', now}:
---       nothing was done, as with dispatch.lua
---       {'written', now, head, item, why, item, why, ...}
---                           all are in doubt from now on but these, counted from 1: 'still_running'
---                           (recorded as that), or the error of what tells whether a task runs
+-- Returns {'fenced', now}, {'stale', now}, {'revised', now}, {'early', now}, {'lost', now} or {'astray', now}:
+--         nothing was done, as with dispatch.lua
+--         {'written', now, head, item, why, item, why, ...}
+--                             all are uncertain from now on but these, counted from 1: 'still_running'
+--                             (recorded as that), or the error of what tells whether a task runs
 if tonumber(ARGV[5]) > now + MAX_AHEAD_MS then
   return {'early', now}
 end
@@ -19,7 +19,7 @@ if is_lost() then
   return {'lost', now}
 end
 
--- What is in doubt was let through before, and may have been published.
+-- An uncertain slot passed the guards before, and may have been published.
 local function is_in_doubt(entry, slot)
   local length = redis.pcall('HSTRLEN', KEYS[8], entry)
   return type(length) == 'number' and length < 100 and redis.call('HGET', KEYS[8], entry) == slot

@@ -1,7 +1,7 @@
--- Appends records to the journal and counts; stands in front of the scripts that do.
+-- Appends records to the journal and counts; precedes the scripts that do.
 --
 -- KEYS  3 head, 4 journal, 5 counters
--- Leaves `head`, the id of the newest record ('' before the first), and `total`, how many slots there were.
+-- Leaves `head`, the id of the newest record ('' before the first), and `total`, the number of slots so far.
 local head, total, is_head_readable = '', 0, true
 do
   local said = redis.pcall('GETRANGE', KEYS[3], 0, 63)
@@ -21,13 +21,13 @@ local function is_lost()
   return not is_head_readable or newest.err or (newest[1] and newest[1][1] or '') ~= head
 end
 
--- Adds a record, of which `head` says nothing yet. Gives its id.
+-- Appends a record that `head` does not name yet. Returns its id.
 local function append(term, queue, slots, lines)
   return redis.call('XADD', KEYS[4], '*', 'before', head, 'term', term, 'queue', queue,
     'total', total + slots, 'lines', lines)
 end
 
--- The record that was appended last counts from now on.
+-- Makes the record that was appended last count.
 local function move_head(id, slots)
   head, total = id, total + slots
   redis.call('SET', KEYS[3], id .. ' ' .. string.format('%.0f', total))

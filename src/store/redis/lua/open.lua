@@ -1,19 +1,19 @@
--- Notes that a backfill begins, goes on or ends, unless it overlaps another that has not ended.
+-- Records that a backfill begins, continues or ends, unless it overlaps another unfinished one.
 --
 -- KEYS  1 the backfills of one entry and one person that have not ended, a line each: run, when it is
 --       forgotten, the first instant of its segment, the first after it (UTC ms), queue
 -- ARGV  1 'begins', 'begins again' (then those that it overlaps are forgotten) or 'ends', 2 its run, 3 the
 --       first instant of its segment, 4 the first after it, 5 its queue, 6 for how many ms it is
 --       remembered, 7 how many backfills are
--- Gives '' when that is noted, or the line of the one that it overlaps: nothing was done
+-- Returns '' when that is recorded, or the line of the one that it overlaps: nothing was done
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local step, run, from, to = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local kept_ms, max_open = tonumber(ARGV[6]), tonumber(ARGV[7])
--- Of all calls of the run.
+-- The extent of all calls of the run.
 local first_from, last_to = from, to
 local length = redis.pcall('STRLEN', KEYS[1])
--- What is longer is none of ours.
+-- A longer value is not one of ours.
 local fits = type(length) == 'number' and length <= 512 * max_open
 local function is_instant(digits)
   return #string.gsub(digits, '^-', '') <= 15

@@ -1,7 +1,7 @@
--- Reads what is neither a hash nor the journal, of one instant.
+-- Reads everything but the hashes and the journal, as of one instant.
 --
 -- KEYS  1 sequence, 2 marker, 3 folded, 4 head
--- Gives {now, sequence, marker, folded, head}: of the texts the first bytes, '' where there is none, or a
+-- Returns {now, sequence, marker, folded, head}: of the texts the first bytes, '' where there is none, or a
 -- type in brackets
 local time = redis.call('TIME')
 local reply = {time[1] * 1000 + math.floor(time[2] / 1000)}

@@ -1,10 +1,10 @@
--- Pauses or resumes, or does nothing at all; nobody's tenure or sequence matters.
+-- Pauses or resumes, or does nothing at all; not fenced.
 --
 -- KEYS  1 revision, 2 pauses
 -- ARGV  1 'forbids' if something may not go any more that may now, else '', 2 how many subjects there may be,
 --       3 bytes of the longest text; then for each subject its name, what the caller found there (see
 --       subjects.lua) and the text to write, '' to drop it
--- Gives {'written', now, revision, version}; or {'outdated'} (somebody else has written one of them) or
+-- Returns {'written', now, revision, version}; or {'outdated'} (somebody else has written one of them) or
 -- {'too many'}: nothing was done
 local longest, new = tonumber(ARGV[3]), 0
 for at = 4, #ARGV, 3 do
@@ -19,7 +19,7 @@ local kind = redis.call('TYPE', KEYS[2]).ok
 if new > 0 and kind == 'hash' and redis.call('HLEN', KEYS[2]) + new > tonumber(ARGV[2]) then
   return {'too many'}
 end
--- By the clock, so that no number comes again after it was evicted or deleted.
+-- By the clock, so that no number is used again after an eviction or deletion.
 local revision, version = read_mark(KEYS[1])
 version = string.format('%.0f', math.max(version + 1, time[1] * 1000000 + time[2]))
 if ARGV[1] == 'forbids' then

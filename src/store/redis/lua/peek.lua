@@ -1,11 +1,11 @@
--- Looks at what waits in a queue; writes nothing.
+-- Reads the messages waiting in a queue; writes nothing.
 --
 -- KEYS  the places where messages wait, in the order in which workers look into them
 -- ARGV  1 how many messages to give, 2 how many bytes of them in all; then for each place: how it is
 --       read ('left', 'right', 'lowest' or 'oldest'), where the messages of its ids are ('', 'hash'
---       or 'field'), that key or what stands in front of the id in it, the number of fields to read
+--       or 'field'), that key or what precedes the id in it, the number of fields to read
 --       of a hash, and their names
--- Gives {'wrong', key, its type}, or {how many wait in all, the groups of a stream, message…}. A
+-- Returns {'wrong', key, its type}, or {how many wait in all, the groups of a stream, message…}. A
 -- group is {name, entries not given to it or nil, entries given but not acknowledged}. A message is
 -- {number of its place, element, what is stored for it…}, or, when there are not that many bytes
 -- left, {number of its place, its bytes}.
@@ -13,7 +13,7 @@ local wanted, budget = tonumber(ARGV[1]), tonumber(ARGV[2])
 local types = {left = 'list', right = 'list', lowest = 'zset', oldest = 'stream'}
 local total, groups, messages = 0, {}, {}
 
--- What stands behind a message's id; nothing where something else is.
+-- What is stored for a message's id; nothing if the key holds something else.
 local function stored(kind, store, fields, id)
   if kind == '' then
     return {}
@@ -43,7 +43,7 @@ local function add(place, element, more)
   table.insert(messages, message)
 end
 
--- The id of the newest entry that every group was given, and all groups.
+-- The id of the newest entry delivered to every group, and all groups.
 local function read_groups(key)
   local earliest
   for _, fields in ipairs(redis.call('XINFO', 'GROUPS', key)) do
@@ -54,11 +54,11 @@ local function read_groups(key)
     local id = group['last-delivered-id']
     local left = redis.call('XRANGE', key, '(' .. id, '+', 'COUNT', 1)
     local first = left[1] and left[1][1] or ''
-    -- Of two groups, the one whose next entry stands earlier in the stream.
+    -- Of two groups, the one whose next entry comes earlier in the stream.
     if #left > 0 and (not earliest or #redis.call('XRANGE', key, first, earliest, 'COUNT', 1) > 0) then
       earliest = first
     end
-    -- Versions before 7 do not count what was not given.
+    -- Versions before 7 do not count undelivered entries.
     local lag = group.lag or (#left == 0 and 0) or false
     table.insert(groups, {group.name, lag, group.pending})
   end
@@ -76,7 +76,7 @@ for place, key in ipairs(KEYS) do
   end
   local left = wanted - #messages
   if found == 'none' then
-    -- Nothing waits there.
+    -- No message waits there.
   elseif how == 'oldest' then
     total = total + redis.call('XLEN', key)
     local start = read_groups(key) or (#groups > 0 and '+') or '-'

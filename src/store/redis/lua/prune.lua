@@ -1,9 +1,9 @@
--- Drops pauses that have ended, but for those that somebody has changed since they were read.
+-- Drops pauses that are over, except those that somebody has changed since they were read.
 --
 -- KEYS  1 lease, 2 pauses
 -- ARGV  1 the caller's lease, 2 bytes of the longest text; then for each subject its name, what the caller
 --       found there (see subjects.lua) and what is left, '' for nothing
--- Gives how many subjects were changed
+-- Returns how many subjects were changed
 if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1]) ~= ARGV[1] then
   return 0
 end

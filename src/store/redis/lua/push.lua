@@ -1,16 +1,16 @@
--- How messages get where workers take them from; stands in front of the scripts that send. The keys are
--- not among KEYS: if an ACL forbids one, only its own messages shall be refused.
+-- Adds messages to the queues that workers take them from; precedes the scripts that send. The keys are
+-- not among KEYS: if an ACL forbids one, only its own messages are refused.
 
 -- Why a command was refused, and which one.
 local function refusal(error, command, key)
   return error .. ' (' .. command .. ' ' .. key .. ')'
 end
 
--- The list that takes ids of BullMQ's, of which `wait` is the one of those that wait, and whether its
+-- The list that BullMQ's job ids go to (`wait` is the usual one), and whether its
 -- workers are to be woken; or nil and why it is refused.
 --
 -- While a queue is paused, versions before 6 put jobs into another list, which replaces `wait` when
--- the queue goes on: what was pushed to `wait` meanwhile would be lost.
+-- the queue resumes: what was pushed to `wait` meanwhile would be lost.
 local function bullmq_list(wait)
   local queue = string.sub(wait, 1, -6)
   local meta = redis.pcall('HMGET', queue .. ':meta', 'paused', 'version')
@@ -33,7 +33,7 @@ local function bullmq_list(wait)
   return nil, 'the queue is paused, and does not say by which version of BullMQ'
 end
 
--- Where elements really go; or nil and why they are refused, as far as that shows before anything is
+-- The list that elements really go to; or nil and why they are refused, if that shows before anything is
 -- written.
 local function find_list(command, key)
   local list, wakes = key, false
@@ -52,7 +52,7 @@ local function find_list(command, key)
   return list, wakes
 end
 
--- Pushes elements `first` to `last` of a table, all or none. Gives why they were refused, or nil.
+-- Pushes elements `first` to `last` of a table, all or none. Returns why they were refused, or nil.
 local function push(command, key, elements, first, last)
   if command == 'XADD' then
     local pcall = redis.pcall
@@ -92,7 +92,7 @@ end
 
 -- Stores hashes of one message each, of which ARGV[at + 1] on says how many, how many words each has
 -- (key, fields and values), how many of the words differ, which, all words of the first, and of each
--- the words that differ. If `anew`, nothing that was there before is left. Gives an error or nil, and
+-- the words that differ. If `anew`, existing hashes are replaced. Returns an error or nil, and
 -- the keys that are new.
 local function store_jobs(anew, at)
   local count, width, varying = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
@@ -131,10 +131,10 @@ end
 
 -- Carries out what is at ARGV[at] to ARGV[last]: a command, or one of
 -- 'JOBS'    hashes, as `store_jobs` has them
--- 'FRESH'   the same, in the place of what may have been there
+-- 'FRESH'   the same, replacing existing ones
 -- 'JOB'     a hash: its key, fields and values
 -- 'FIELDS'  messages that are fields of one hash: its key, fields and values
--- Gives an error or nil, and what there is to undo.
+-- Returns an error or nil, and what can be undone.
 local function store(at, last)
   local word = ARGV[at]
   if word == 'JOBS' or word == 'FRESH' then
@@ -148,7 +148,7 @@ local function store(at, last)
   return nil, answer
 end
 
--- Takes back what is at ARGV[at] to ARGV[last]; what was there before stays.
+-- Undoes what is at ARGV[at] to ARGV[last]; existing values stay.
 local function undo(at, last, answer)
   local word, key = ARGV[at], ARGV[at + 1]
   if word == 'JOBS' or word == 'FRESH' then
@@ -167,7 +167,7 @@ local function undo(at, last, answer)
 end
 
 -- Stores what is at `places`, each {first word, last word} in ARGV, and then pushes; or does nothing at
--- all. Gives why it was refused, or nil.
+-- all. Returns why it was refused, or nil.
 local function store_and_push(places, command, key, elements, first, last)
   if #places == 0 then
     return push(command, key, elements, first, last)
@@ -196,8 +196,8 @@ local function store_and_push(places, command, key, elements, first, last)
   return refused
 end
 
--- Reads a count at ARGV[at] and so many commands behind it, each as the number of its words and the
--- words; adds their places to `places`. Gives the index behind them.
+-- Reads a count at ARGV[at] and that many commands after it, each as the number of its words and the
+-- words; adds their places to `places`. Returns the index behind them.
 local function read_commands(at, places)
   local wanted = tonumber(ARGV[at])
   at = at + 1

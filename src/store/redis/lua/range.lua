@@ -1,17 +1,17 @@
--- Reads some records of the journal, whatever the size of what stands there.
+-- Reads some records of the journal, whatever their size.
 --
 -- KEYS  1 journal
 -- ARGV  1 XRANGE or XREVRANGE, 2 where to begin, 3 where to end, 4 how many at the most, 5 bytes of the
 --       longest field that is given
--- Gives {1 when more may follow, else 0, record, record, ...} as XRANGE does, the length of what is longer
---       in its place; {0} of what is no journal
+-- Returns {1 when more may follow, else 0, record, record, ...} as XRANGE does, the length of what is longer
+--         in its place; {0} of what is no journal
 local RECORDS_AT_ONCE = 30
 
 local reply, from, left, bytes = {0}, ARGV[2], tonumber(ARGV[4]), 0
 if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then
   return reply
 end
--- Redis copies all records that are asked for.
+-- Redis copies all records that it returns.
 local at_once = is_large_journal(KEYS[1]) and 1 or RECORDS_AT_ONCE
 while left > 0 and bytes <= MAX_BYTES do
   local wanted = math.min(left, at_once)

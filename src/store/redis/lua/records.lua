@@ -1,7 +1,7 @@
--- Reads records from ARGV and appends them; stands in front of the scripts that record without sending.
+-- Reads records from ARGV and appends them; precedes the scripts that record without sending.
 
 -- Reads, from ARGV[at] on, how many records, and for each its queue, slots and lines, and how many
--- counters, for each its field and by how much it grows. Gives the index behind them.
+-- counters, for each its field and by how much it grows. Returns the index behind them.
 local function append_all(term, at)
   local records = tonumber(ARGV[at])
   at = at + 1
@@ -19,7 +19,7 @@ local function append_all(term, at)
 end
 
 -- Calls a command of a hash with the words that follow ARGV[at], which says how many they are. Something
--- else in the hash's place is removed. Gives the index behind them.
+-- else in the hash's place is removed. Returns the index behind them.
 local function write_hash(command, key, at)
   local last = at + tonumber(ARGV[at])
   if last > at then

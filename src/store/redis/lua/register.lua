@@ -8,8 +8,8 @@
 --       records (see records.lua); then, each as a count of words and the words: entries and their
 --       registrations, by turns; entries and their progress, by turns; entries whose progress is
 --       dropped; entries whose intent is dropped; entries of which everything is dropped
--- Gives {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
---       {'written', now, head}
+-- Returns {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
+--         {'written', now, head}
 if is_lost() then
   return {'lost', now}
 end

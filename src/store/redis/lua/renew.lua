@@ -1,8 +1,8 @@
--- Prolongs the caller's own lease.
+-- Renews the caller's own lease.
 --
 -- KEYS  1 lease
 -- ARGV  1 the caller's lease, 2 TTL in ms
--- Gives {1, now} when renewed, {0, now} when the lease is another's or has run out.
+-- Returns {1, now} when renewed, {0, now} when the lease is another's or has expired.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then

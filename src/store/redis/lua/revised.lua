@@ -1,8 +1,8 @@
--- Ends the script, before anything is written, if the pauses are not those by which its slots were planned.
+-- Ends the script, before anything is written, if the pauses have changed since its slots were planned.
 --
 -- KEYS  7 revision
 -- ARGV  7 the revision that the caller last read; 8 the version, if it records slots as paused, else ''
--- Gives {'revised', now}
+-- Returns {'revised', now}
 do
   local revision, version = read_mark(KEYS[7])
   if revision ~= ARGV[7] then

@@ -1,6 +1,6 @@
--- Which state of the pauses there is; stands in front of the scripts that compare or move it.
+-- The version of the pauses; precedes the scripts that compare or move it.
 --
--- Gives the revision and the version as digits. What is no number of ours counts as 0, for readers as well.
+-- Returns the revision and the version as digits. Anything that is not a number of ours counts as 0, for readers as well.
 local function read_mark(key)
   local said = redis.pcall('GETRANGE', key, 0, 63)
   local revision, version = string.match(type(said) == 'string' and said or '', '^(%d+) (%d+)$')

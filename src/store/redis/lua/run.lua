@@ -1,7 +1,7 @@
--- How far a manual run has come; stands in front of the scripts that send of one. Its key holds the place that
+-- How far a manual run has come; precedes the scripts that send messages of one. Its key holds the place that
 -- was sent last, the entry and the queue, with tabs between.
 --
--- Gives the place, entry and queue as '<entry>\t<queue>', and the whole text; nil if there is no such text.
+-- Returns the place, entry and queue as '<entry>\t<queue>', and the whole text; nil if there is no such text.
 local function read_run(key)
   local text = redis.pcall('GETRANGE', key, 0, 1023)
   local place, of

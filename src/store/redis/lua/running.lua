@@ -1,9 +1,9 @@
--- Whether an entry's last task still runs; stands in front of the scripts that ask.
+-- Whether an entry's last task still runs; precedes the scripts that ask.
 --
 -- KEYS  1 lease, 6 running
 -- ARGV  1 the caller's lease
 
--- Bytes of what is noted of a task: when it was sent, and its id.
+-- The length of a task's record: when it was sent, and its id.
 local MAX_RUNNING = 1000
 
 local ends = {
@@ -17,7 +17,7 @@ local function celery_state(stored)
   if state then
     return state
   end
-  -- A string's opcode and length stand in front of it, and behind the key perhaps a memo's.
+  -- A string's opcode and length come before it, and after the key perhaps a memo's.
   local long, short = string.match(stored, '^\128.-status[q\148].?X(.)%z%z%z'), nil
   if not long then
     short = string.match(stored, '^\128.-status\148?\140(.)')
@@ -27,11 +27,11 @@ local function celery_state(stored)
   return length > 0 and from and string.sub(stored, from + 1, from + length) or nil
 end
 
--- Gives true or false, an error, or nil when the connection has strayed into another database. `kind`
+-- Returns true or false, an error, or nil when the connection has strayed into another database. `kind`
 -- is that of the workers, `there` the database in which they write what became of a task, '' for the
 -- state's own, which is `here`, and `prefix` the key but for the task's id.
 local function still_runs(entry, longest, kind, there, here, prefix)
-  -- "<sent at> <task id>"; what is not that says nothing.
+  -- "<sent at> <task id>"; anything else says nothing.
   local length = redis.pcall('HSTRLEN', KEYS[6], entry)
   if type(length) ~= 'number' or length == 0 or length > MAX_RUNNING then
     return false
@@ -68,7 +68,7 @@ local function still_runs(entry, longest, kind, there, here, prefix)
     if told == '' then
       runs = true
     elseif type(told) == 'string' then
-      -- Between sending and its end a task may have any state, in words of its own.
+      -- Until its end a task may have any state, with any name.
       local state = celery_state(told)
       runs = state ~= nil and not ends[state]
     end

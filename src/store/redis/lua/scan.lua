@@ -1,11 +1,11 @@
--- Reads one page of a hash, whatever the size of what stands there.
+-- Reads one page of a hash, whatever the size of its values.
 --
 -- KEYS  1 hash
 -- ARGV  1 where to begin, 2 about how many fields, 3 bytes of the longest value that is given, 4 bytes of
 --       a field's name that are given
--- Gives {where to go on, {field, value, field, value, ...}, {field, ...}}: the length of what is longer in
---       its place, and fields that are to be read one by one, as those of a heavy hash are; or, of what is no
---       hash, its type
+-- Returns {where to go on, {field, value, field, value, ...}, {field, ...}}: the length of what is longer in
+--         its place, and fields that are to be read one by one, as those of a heavy hash are; or, of what is no
+--         hash, its type
 local MAX_WEIGHED_FIELDS = 200000
 local MIN_COUNT = 10
 

@@ -3,10 +3,10 @@
 -- KEYS  1 lease, 2 sequence, 3 head, 4 journal, 5 counters, 6 running, 7 intents
 -- ARGV  1 the caller's lease, 2 the sequence number it last saw or wrote, 3 the one to leave behind,
 --       4 the tenure's term; then the records (see records.lua); then, each as a count of words and
---       the words: entries that are in doubt no more; entries and the ids of their tasks, by turns, of
+--       the words: entries that are no longer uncertain; entries and the ids of their tasks, by turns, of
 --       those that do not overlap with themselves
--- Gives {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
---       {'written', now, head}
+-- Returns {'fenced', now}, {'stale', now} or {'lost', now}: nothing was done
+--         {'written', now, head}
 if is_lost() then
   return {'lost', now}
 end

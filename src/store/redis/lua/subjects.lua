@@ -1,10 +1,10 @@
--- Compares and writes the pauses of subjects; stands in front of the scripts that do.
+-- Compares and writes the pauses of subjects; precedes the scripts that do.
 --
 -- KEYS  2 pauses
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- What stands there of a subject, '' for nothing, and of what is longer '!' and its length.
+-- The stored text of a subject, '' for none; for a longer one, '!' and its length.
 local function etag(subject, longest)
   local length = redis.pcall('HSTRLEN', KEYS[2], subject)
   if type(length) ~= 'number' or length == 0 then

@@ -3,7 +3,7 @@
 -- KEYS  1 lease, 2 outcomes, 3 head, 4 journal, 5 counters
 -- ARGV  1 the caller's lease, 2 the id of the oldest record, 3 the id of the oldest that stays, 4 how
 --       many words follow: entries and their outcomes, by turns
--- Gives 1 when that was done, 0 when the lease is another's, the journal is lost or its oldest record is
+-- Returns 1 when that was done, 0 when the lease is another's, the journal is lost or its oldest record is
 -- not that one.
 local WORDS_AT_ONCE = 1000
 

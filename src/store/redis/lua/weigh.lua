@@ -1,11 +1,11 @@
--- Weighs what any of whose values may be of any size; stands in front of the scripts that read it. Redis
+-- Weighs a key whose values may be of any size; precedes the scripts that read it. Redis
 -- copies a value whenever it is read, HSCAN included. Weighing copies none.
 
 local MAX_BYTES = 4194304
 local MAX_BYTES_A_FIELD = 512
 local MAX_JOURNAL_BYTES = 33554432
 
--- nil where an ACL forbids it.
+-- nil if an ACL forbids it.
 local function weight(key)
   local bytes = redis.pcall('MEMORY', 'USAGE', key, 'SAMPLES', 0)
   return type(bytes) == 'number' and bytes or nil
@@ -22,7 +22,7 @@ local function is_heavy(key, most)
   return bytes and bytes > MAX_BYTES + MAX_BYTES_A_FIELD * fields
 end
 
--- Whether a record of the journal may be so large that it holds up others to read it.
+-- Whether a record of the journal may be so large that reading it delays others.
 local function is_large_journal(key)
   local bytes = weight(key)
   return bytes and bytes > MAX_JOURNAL_BYTES
