@@ -3,6 +3,7 @@
 mod rate;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -163,31 +164,103 @@ pub struct StreamQueue {
     pub maxlen: Option<NonZeroU32>,
 }
 
-impl Worker {
-    /// The names of all kinds in the configuration.
-    pub const KINDS: [&str; 7] =
-        ["celery", "rq", "dramatiq", "sidekiq", "bullmq", "json", "stream"];
+/// The name of a kind of worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerKind {
+    /// Celery, protocol 2.
+    Celery,
+    /// RQ.
+    Rq,
+    /// Dramatiq.
+    Dramatiq,
+    /// Sidekiq.
+    Sidekiq,
+    /// BullMQ.
+    Bullmq,
+    /// Whatever takes JSON objects off a list.
+    Json,
+    /// Whatever reads JSON objects from a stream.
+    Stream,
+}
 
-    /// Where its workers store results, if configured.
+impl WorkerKind {
+    /// Every kind, in the order in which they are suggested.
+    pub const ALL: [WorkerKind; 7] = [
+        WorkerKind::Celery,
+        WorkerKind::Rq,
+        WorkerKind::Dramatiq,
+        WorkerKind::Sidekiq,
+        WorkerKind::Bullmq,
+        WorkerKind::Json,
+        WorkerKind::Stream,
+    ];
+
+    /// The word for it in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WorkerKind::Celery => "celery",
+            WorkerKind::Rq => "rq",
+            WorkerKind::Dramatiq => "dramatiq",
+            WorkerKind::Sidekiq => "sidekiq",
+            WorkerKind::Bullmq => "bullmq",
+            WorkerKind::Json => "json",
+            WorkerKind::Stream => "stream",
+        }
+    }
+
+    /// The kind with this word; `None` if there is none.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<WorkerKind> {
+        WorkerKind::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether its workers can take messages from an AMQP broker.
+    #[must_use]
+    pub fn takes_amqp(self) -> bool {
+        match self {
+            WorkerKind::Celery | WorkerKind::Dramatiq => true,
+            WorkerKind::Rq
+            | WorkerKind::Sidekiq
+            | WorkerKind::Bullmq
+            | WorkerKind::Json
+            | WorkerKind::Stream => false,
+        }
+    }
+}
+
+impl fmt::Display for WorkerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Worker {
+    /// Where its workers leave results, if the configuration says so.
     #[must_use]
     pub fn results(&self) -> Option<&RedisAddress> {
         match self {
             Worker::Celery(settings) => settings.results.as_ref().map(|results| &results.url),
-            _ => None,
+            Worker::Rq(_)
+            | Worker::Dramatiq(_)
+            | Worker::Sidekiq(_)
+            | Worker::Bullmq(_)
+            | Worker::Json
+            | Worker::Stream(_) => None,
         }
     }
 
-    /// The kind's name in the configuration.
+    /// Which kind it is.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> WorkerKind {
         match self {
-            Worker::Celery(_) => "celery",
-            Worker::Rq(_) => "rq",
-            Worker::Dramatiq(_) => "dramatiq",
-            Worker::Sidekiq(_) => "sidekiq",
-            Worker::Bullmq(_) => "bullmq",
-            Worker::Json => "json",
-            Worker::Stream(_) => "stream",
+            Worker::Celery(_) => WorkerKind::Celery,
+            Worker::Rq(_) => WorkerKind::Rq,
+            Worker::Dramatiq(_) => WorkerKind::Dramatiq,
+            Worker::Sidekiq(_) => WorkerKind::Sidekiq,
+            Worker::Bullmq(_) => WorkerKind::Bullmq,
+            Worker::Json => WorkerKind::Json,
+            Worker::Stream(_) => WorkerKind::Stream,
         }
     }
 }

@@ -48,15 +48,15 @@ fn main() {
     let asked_for = |word: &str| is_test || args.iter().any(|arg| arg == word);
     let ways: Vec<_> = Way::OTHERS.into_iter().filter(|way| asked_for(way.word())).collect();
     let mut kinds = workers();
-    if kinds.iter().any(|worker| args.iter().any(|arg| arg == worker.kind())) {
-        kinds.retain(|worker| args.iter().any(|arg| arg == worker.kind()));
+    if kinds.iter().any(|worker| args.iter().any(|arg| arg == worker.kind().as_str())) {
+        kinds.retain(|worker| args.iter().any(|arg| arg == worker.kind().as_str()));
     }
     if is_test {
         let patience = Patience::TEST;
         // Mostly they wait.
         thread::scope(|scope| {
             for worker in kinds {
-                let others = if worker.kind() == "celery" { &*ways } else { &[] };
+                let others = if worker.kind().as_str() == "celery" { &*ways } else { &[] };
                 scope.spawn(move || measure(&Job::new(worker, 500), 1, others, patience));
             }
         });

@@ -130,7 +130,7 @@ fn wrong(queue: &Queue, key: &str, found: &str) -> Failure {
 fn message(queue: &Queue, places: &[String], found: Found) -> Message {
     let (Found::Whole { place, .. } | Found::TooLarge { place, .. }) = found;
     let place = places.get(place).cloned().unwrap_or_default();
-    let (name, worker) = (queue.name.to_string(), queue.worker.kind().to_owned());
+    let (name, worker) = (queue.name.to_string(), queue.worker.kind().to_string());
     let message = Message { queue: name, worker, place, waiting: None, error: None, raw: None };
     match found {
         Found::TooLarge { bytes, .. } => {

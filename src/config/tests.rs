@@ -29,7 +29,7 @@ fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
 
 fn queues() -> Queues {
     let queue = |worker: Worker| Queue {
-        name: worker.kind().into(),
+        name: worker.kind().as_str().into(),
         worker,
         amqp: None,
         catch_up_rate: None,

@@ -50,7 +50,11 @@ pub fn reports_result(message: &Message) -> Result<(), Unsendable> {
     match &message.queue.worker {
         Worker::Celery(_) => celery::reports_result(message),
         Worker::Rq(_) => rq::reports_result(message),
-        worker => {
+        worker @ (Worker::Dramatiq(_)
+        | Worker::Sidekiq(_)
+        | Worker::Bullmq(_)
+        | Worker::Json
+        | Worker::Stream(_)) => {
             let why = format!("{} workers leave no result", worker.kind());
             Err(Unsendable::new("queue", why))
         }
@@ -79,7 +83,9 @@ pub(super) fn records_end(message: &Message) -> Result<(), Unsendable> {
             }
         }
         Worker::Rq(_) | Worker::Bullmq(_) => return Ok(()),
-        worker => format!("{} workers do not show when a task is done", worker.kind()),
+        Worker::Dramatiq(_) | Worker::Sidekiq(_) | Worker::Json | Worker::Stream(_) => {
+            format!("{} workers do not show when a task is done", worker.kind())
+        }
     };
     Err(Unsendable::new("overlap", why))
 }
@@ -102,7 +108,7 @@ pub fn result_key(queue: &Queue) -> Option<ResultKey> {
         }
         Worker::Rq(_) => (rq::JOB.to_owned(), (0, 0)),
         Worker::Bullmq(settings) => (bullmq::job_key(&queue.name, settings), (0, 0)),
-        _ => return None,
+        Worker::Dramatiq(_) | Worker::Sidekiq(_) | Worker::Json | Worker::Stream(_) => return None,
     };
     Some(ResultKey { prefix, databases })
 }
@@ -114,7 +120,11 @@ pub fn result_queries(queue: &Queue, task_id: Uuid) -> Vec<Command> {
     match &queue.worker {
         Worker::Celery(_) => celery::result_queries(task_id),
         Worker::Rq(_) => rq::result_queries(task_id),
-        _ => Vec::new(),
+        Worker::Dramatiq(_)
+        | Worker::Sidekiq(_)
+        | Worker::Bullmq(_)
+        | Worker::Json
+        | Worker::Stream(_) => Vec::new(),
     }
 }
 
@@ -124,7 +134,11 @@ pub fn read(queue: &Queue, replies: &[Option<Vec<u8>>]) -> TaskResult {
     match &queue.worker {
         Worker::Celery(_) => celery::answer(replies),
         Worker::Rq(settings) => rq::answer(replies, *settings),
-        _ => TaskResult::Pending("no result".to_owned()),
+        Worker::Dramatiq(_)
+        | Worker::Sidekiq(_)
+        | Worker::Bullmq(_)
+        | Worker::Json
+        | Worker::Stream(_) => TaskResult::Pending("no result".to_owned()),
     }
 }
 

@@ -253,8 +253,13 @@ pub fn render(task: &Task<'_>) -> Writes {
 pub fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
     match &task.message.queue.worker {
         Worker::Dramatiq(_) => dramatiq::publish(task, amqp),
-        // Other kinds of queue are never on AMQP.
-        _ => celery::publish(task, amqp),
+        Worker::Celery(_)
+        // These are never on AMQP.
+        | Worker::Rq(_)
+        | Worker::Sidekiq(_)
+        | Worker::Bullmq(_)
+        | Worker::Json
+        | Worker::Stream(_) => celery::publish(task, amqp),
     }
 }
 

@@ -14,7 +14,7 @@ use super::template::{Facts, Templates};
 use super::timing::{self, Timing};
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
-use crate::queue::Queue;
+use crate::queue::{Queue, WorkerKind};
 
 /// A named item of a schedule: when to send which task to which queue.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,15 +183,15 @@ pub enum Options {
 }
 
 impl Options {
-    /// The name of the worker kind.
+    /// The kind of worker that they are for.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> WorkerKind {
         match self {
-            Options::Celery(_) => "celery",
-            Options::Rq(_) => "rq",
-            Options::Dramatiq(_) => "dramatiq",
-            Options::Sidekiq(_) => "sidekiq",
-            Options::Bullmq(_) => "bullmq",
+            Options::Celery(_) => WorkerKind::Celery,
+            Options::Rq(_) => WorkerKind::Rq,
+            Options::Dramatiq(_) => WorkerKind::Dramatiq,
+            Options::Sidekiq(_) => WorkerKind::Sidekiq,
+            Options::Bullmq(_) => WorkerKind::Bullmq,
         }
     }
 }

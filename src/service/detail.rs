@@ -85,7 +85,7 @@ impl EntryDetail {
         let left = guards.limit.map(|_| guards.remaining(progress.map_or(0, |p| p.count)));
         EntryDetail {
             status: entry_status(entry, progress, now),
-            worker: queue.worker.kind().to_owned(),
+            worker: queue.worker.kind().to_string(),
             carrier: queue.amqp.as_ref().map(|amqp| amqp.url.to_string()),
             resolved: about.and_then(|about| about.resolved.as_deref()).map(str::to_owned),
             start: bounds.and_then(|bounds| bounds.start).map(local),

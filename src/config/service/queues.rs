@@ -15,7 +15,7 @@ use crate::config::settings::{MAX_NAME, amqp_name};
 use crate::envelope::{self, Misplaced};
 use crate::queue::{
     AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Queue, QueueStore, Queues, Rate,
-    ResultBackend, RqQueue, Serializer, SidekiqQueue, StreamQueue, Worker,
+    ResultBackend, RqQueue, Serializer, SidekiqQueue, StreamQueue, Worker, WorkerKind,
 };
 
 pub(super) static QUEUE: Keys = Keys {
@@ -111,32 +111,30 @@ pub(super) fn read(
     pairs.iter().filter_map(queue).collect()
 }
 
-fn kind<'n>(fields: &Fields<'n, '_>, report: &mut Report<'_>) -> Option<&'n str> {
-    let Some(node) = fields.value("worker") else { return Some("celery") };
-    match node.scalar() {
-        Some(Scalar::Text(kind)) if Worker::KINDS.contains(&kind) => Some(kind),
-        _ => {
-            let kinds = Worker::KINDS.map(|kind| format!("`{kind}`")).join(", ");
-            report
-                .error(node.span, "this is no kind of worker")
-                .hint(format!("write one of {kinds}"));
-            None
-        }
+fn kind(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<WorkerKind> {
+    let Some(node) = fields.value("worker") else { return Some(WorkerKind::Celery) };
+    let kind = match node.scalar() {
+        Some(Scalar::Text(word)) => WorkerKind::from_word(word),
+        _ => None,
+    };
+    if kind.is_none() {
+        let kinds = WorkerKind::ALL.map(|kind| format!("`{kind}`")).join(", ");
+        report.error(node.span, "this is no kind of worker").hint(format!("write one of {kinds}"));
     }
+    kind
 }
 
 /// The queue's AMQP broker, if it is on one.
 fn url(
     fields: &Fields<'_, '_>,
-    kind: &str,
+    kind: WorkerKind,
     amqp: Option<&Arc<AmqpAddress>>,
     report: &mut Report<'_>,
 ) -> Option<Arc<AmqpAddress>> {
-    let takes_amqp = ["celery", "dramatiq"].contains(&kind);
     let Some(node) = fields.value("broker") else {
-        return amqp.filter(|_| takes_amqp).map(Arc::clone);
+        return amqp.filter(|_| kind.takes_amqp()).map(Arc::clone);
     };
-    if !takes_amqp {
+    if !kind.takes_amqp() {
         let message = format!("{kind} workers take nothing from another broker");
         report.error(node.span, message).hint("leave `broker` out: the queue is on Redis");
         return None;
@@ -160,23 +158,23 @@ fn rate(node: &Node<'_>, report: &mut Report<'_>) -> Option<Rate> {
     }
 }
 
-fn keys(kind: &str, on_amqp: bool) -> &'static Keys {
+fn keys(kind: WorkerKind, on_amqp: bool) -> &'static Keys {
     match kind {
-        "rq" => &RQ,
-        "dramatiq" if on_amqp => &DRAMATIQ_AMQP,
-        "dramatiq" => &DRAMATIQ,
-        "sidekiq" => &SIDEKIQ,
-        "bullmq" => &BULLMQ,
-        "stream" => &STREAM,
-        "json" => &NONE,
-        _ if on_amqp => &CELERY_AMQP,
-        _ => &CELERY,
+        WorkerKind::Celery if on_amqp => &CELERY_AMQP,
+        WorkerKind::Celery => &CELERY,
+        WorkerKind::Rq => &RQ,
+        WorkerKind::Dramatiq if on_amqp => &DRAMATIQ_AMQP,
+        WorkerKind::Dramatiq => &DRAMATIQ,
+        WorkerKind::Sidekiq => &SIDEKIQ,
+        WorkerKind::Bullmq => &BULLMQ,
+        WorkerKind::Json => &NONE,
+        WorkerKind::Stream => &STREAM,
     }
 }
 
 fn worker(
     fields: &Fields<'_, '_>,
-    kind: &str,
+    kind: WorkerKind,
     url: Option<Arc<AmqpAddress>>,
     state: Option<&Broker>,
     report: &mut Report<'_>,
@@ -189,32 +187,32 @@ fn worker(
         expect::name(value(key)?, &format!("`{key}`"), MAX_NAME, report).map(Into::into)
     };
     let worker = match kind {
-        "rq" => {
+        WorkerKind::Rq => {
             let serializer = value("serializer").and_then(|node| serializer(node, report));
             Worker::Rq(RqQueue { serializer: serializer.unwrap_or_default() })
         }
-        "dramatiq" if amqp.is_some() => Worker::Dramatiq(DramatiqQueue::default()),
-        "dramatiq" => {
+        WorkerKind::Dramatiq if amqp.is_some() => Worker::Dramatiq(DramatiqQueue::default()),
+        WorkerKind::Dramatiq => {
             let default = DramatiqQueue::default();
             Worker::Dramatiq(DramatiqQueue {
                 namespace: name("namespace").unwrap_or(default.namespace),
             })
         }
-        "sidekiq" => Worker::Sidekiq(SidekiqQueue { namespace: name("namespace") }),
-        "bullmq" => {
+        WorkerKind::Sidekiq => Worker::Sidekiq(SidekiqQueue { namespace: name("namespace") }),
+        WorkerKind::Bullmq => {
             let default = BullmqQueue::default();
             Worker::Bullmq(BullmqQueue { prefix: name("prefix").unwrap_or(default.prefix) })
         }
-        "json" => Worker::Json,
-        "stream" => {
+        WorkerKind::Json => Worker::Json,
+        WorkerKind::Stream => {
             let maxlen = value("maxlen").and_then(|node| expect::count(node, report));
             Worker::Stream(StreamQueue { maxlen })
         }
-        _ if amqp.is_some() => {
+        WorkerKind::Celery if amqp.is_some() => {
             let results = value("results").and_then(|node| results(node, state, report));
             Worker::Celery(CeleryQueue { results, ..CeleryQueue::default() })
         }
-        _ => {
+        WorkerKind::Celery => {
             let default = CeleryQueue::default();
             let key_prefix = name("key_prefix").unwrap_or(default.key_prefix);
             let steps = value("priority_steps").and_then(|node| priority_steps(node, report));
@@ -233,7 +231,7 @@ fn worker(
 
 fn amqp_queue(
     url: Arc<AmqpAddress>,
-    kind: &str,
+    kind: WorkerKind,
     fields: Option<&Fields<'_, '_>>,
     report: &mut Report<'_>,
 ) -> AmqpQueue {
@@ -245,7 +243,7 @@ fn amqp_queue(
             .error(node.span, "a `routing_key` without an `exchange`")
             .hint("the default exchange routes by the queue's name");
     }
-    let declare = (kind == "celery").then(|| value("declare")).flatten();
+    let declare = (kind == WorkerKind::Celery).then(|| value("declare")).flatten();
     let declare = declare.and_then(|node| expect::boolean(node, report));
     AmqpQueue { url, exchange, routing_key, declare: declare.unwrap_or(false) }
 }
@@ -338,7 +336,7 @@ pub(super) fn show(queue: &Queue) -> (String, Value) {
         },
     };
     let mut shown = Map::new();
-    shown.insert("worker".to_owned(), json!(queue.worker.kind()));
+    shown.insert("worker".to_owned(), json!(queue.worker.kind().as_str()));
     if let Some(AmqpQueue { url, exchange, routing_key, declare }) = &queue.amqp {
         shown.insert("broker".to_owned(), json!(url.to_string()));
         let names = [("exchange", exchange), ("routing_key", routing_key)];

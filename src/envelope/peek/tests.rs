@@ -70,7 +70,7 @@ fn message(worker: Worker) -> Message {
 fn what_downbeat_sends_is_read_back_whatever_the_kind() {
     for worker in workers() {
         let message = message(worker);
-        let kind = message.queue.worker.kind();
+        let kind = message.queue.worker.kind().as_str();
         let task = sample::task(&message);
         let waiting = read_back(&task);
         let id = match kind {
@@ -99,7 +99,7 @@ fn what_downbeat_sends_is_read_back_whatever_the_kind() {
 fn an_expiry_is_read_back_if_the_kind_has_one() {
     for worker in workers() {
         let message = message(worker);
-        let kind = message.queue.worker.kind();
+        let kind = message.queue.worker.kind().as_str();
         let expires_at = Some(UnixMs(1_795_230_060_250));
         let waiting = read_back(&Task { expires_at, ..sample::task(&message) });
         let has_one = !["sidekiq", "bullmq"].contains(&kind);
@@ -181,7 +181,7 @@ fn what_is_not_a_message_is_described_in_words() {
             assert!(!said.unwrap_err().is_empty(), "{queue:?}: {element}");
         }
         let gone = read(&queue, b"id", &[None]);
-        assert!(gone.is_err() || queue.worker.kind() == "stream", "{queue:?}");
+        assert!(gone.is_err() || queue.worker.kind().as_str() == "stream", "{queue:?}");
     }
 }
 

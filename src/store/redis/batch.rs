@@ -79,7 +79,7 @@ impl Context<'_> {
         let ResultKey { prefix, databases: (there, here) } = answer::result_key(queue)?;
         let elsewhere = there != here && i64::from(there) != self.database;
         let there = if elsewhere { there.to_string() } else { String::new() };
-        Some([queue.worker.kind().to_owned(), there, prefix])
+        Some([queue.worker.kind().to_string(), there, prefix])
     }
 }
 
