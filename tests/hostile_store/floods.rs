@@ -118,7 +118,7 @@ fn records_and_names_of_fifty_megabytes_stop_nothing_and_are_not_taken_in() {
 fn many_values_of_fifty_megabytes_at_once_let_a_replica_take_over() {
     needs!(Redis);
     let server = RedisServer::start();
-    let mut victim = Victim::start_with(&server, "floods", LONG);
+    let mut victim = Victim::start(&server, "floods");
     let huge = vec![b'4'; 50 << 20];
     victim.restart(|victim| {
         for (key, field) in FIELDS {
