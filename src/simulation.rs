@@ -60,6 +60,7 @@ const YEAR: UnixMs = UnixMs::from_secs(1_798_761_600);
 const QUEUES: [&str; 3] = ["celery", "fragile", "small"];
 /// The store's reasons to refuse a write.
 const GUARDS: [&str; 5] = ["fenced", "stale", "revised", "lost", "early"];
+
 /// The answer of a store that answers at once.
 fn answer<T>(request: impl Future<Output = Result<T, StoreError>>) -> T {
     match pin!(request).poll(&mut Context::from_waker(Waker::noop())) {

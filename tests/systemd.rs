@@ -132,11 +132,11 @@ fn a_service_is_started_reloaded_watched_restarted_and_stopped_and_sends_each_sl
 /// When the journal has a line of the unit's process `pid` with `text` in it, in milliseconds.
 fn logged_at(machine: &Machine, pid: &str, text: &str) -> i64 {
     let what = format!("process {pid} logs: {text}");
-    eventually(SOON, &what, || has_logged_at(machine, pid, text))
+    eventually(SOON, &what, || find_logged(machine, pid, text))
 }
 
-/// As [`logged_at`], if the line is there already.
-fn has_logged_at(machine: &Machine, pid: &str, text: &str) -> Option<i64> {
+/// The same, or `None` if there is no such line yet.
+fn find_logged(machine: &Machine, pid: &str, text: &str) -> Option<i64> {
     let lines = machine.run(&format!("journalctl --sync; journalctl -o json _PID={pid}")).ok();
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut wanted = lines.filter(|line| line["MESSAGE"].as_str().unwrap().contains(text));
@@ -170,9 +170,9 @@ fn after_a_crash_the_service_leads_again_at_once_and_after_several_it_pauses() {
     logged_at(&machine, &after, "the leader's process is gone; taking over at once");
     // A third of the lease, which is renewed as often; the machine is shared with other tests.
     assert!(silence < 2_000, "{silence} ms");
-    // On a busy machine three starts may take longer than the ten seconds that count.
+    // On a busy machine, three starts may take more than the ten seconds within which they count.
     let pauses = |after: &str| {
-        has_logged_at(&machine, after, "the last starts have crashed; pausing before this one")
+        find_logged(&machine, after, "the last starts have crashed; pausing before this one")
     };
     let (after, silence) = std::iter::repeat_with(crash)
         .take(10)

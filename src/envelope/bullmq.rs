@@ -2,8 +2,8 @@
 //! Tested with versions 4, 5 and 6.
 //!
 //! The id is the task id, `name` the task, `data` the entry's `kwargs`: there are no positional
-//! arguments. Anything else is in `opts`, of which BullMQ keeps every key: the entry's own headers,
-//! `downbeat_entry`, `downbeat_slot`, `downbeat_kind` and `traceparent`.
+//! arguments. `opts` has the rest: the entry's own headers, `downbeat_entry`, `downbeat_slot`,
+//! `downbeat_kind` and `traceparent`. BullMQ keeps all its keys.
 //!
 //! Where the jobs of a paused queue wait depends on the version, so the script checks it (`push.lua`).
 

@@ -1,9 +1,8 @@
 //! Dramatiq's messages. On Redis: a JSON object in the queue's hash, under a random id per push, and
 //! that id on the queue's list. On AMQP: only the object.
 //!
-//! `message_id` is the task id. Anything beyond the standard members is in `options`, of which Dramatiq
-//! keeps every key: the entry's own headers, `downbeat_entry`, `downbeat_slot`, `downbeat_kind` and
-//! `traceparent`. `max_age`, after which a worker drops the message, counts from `message_timestamp`,
+//! `message_id` is the task id. `options` has what is not a standard member: the entry's own headers,
+//! `downbeat_entry`, `downbeat_slot`, `downbeat_kind` and `traceparent`. Dramatiq keeps all its keys. `max_age`, after which a worker drops the message, counts from `message_timestamp`,
 //! the time of this push.
 
 use serde_json::Value;

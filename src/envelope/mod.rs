@@ -253,8 +253,8 @@ pub fn render(task: &Task<'_>) -> Writes {
 pub fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
     match &task.message.queue.worker {
         Worker::Dramatiq(_) => dramatiq::publish(task, amqp),
+        // Other kinds than these two are never on AMQP.
         Worker::Celery(_)
-        // These are never on AMQP.
         | Worker::Rq(_)
         | Worker::Sidekiq(_)
         | Worker::Bullmq(_)

@@ -9,14 +9,13 @@ use crate::schedule::{CatchUp, Entry, Kind};
 
 /// The number of entries that each miss a day's slots.
 const MINUTELY: u64 = 100;
-/// The entries that miss nothing: an outage is over for them at once.
+/// The entries that are never caught up.
 const TICKS: [&str; 2] = ["tick", "tock"];
-/// The store carries out one batch at a time, each in this time: everything missed takes about seven
-/// minutes.
+/// How long the store takes for a batch, one at a time: it needs about seven minutes for everything missed.
 const EACH_BATCH: Duration = Duration::from_millis(200);
 /// The time that all batches in flight take, and some more.
 const MAX_LATENESS: Duration = Duration::from_secs(4);
-/// By then the entries on time have sent what came due within their grace, the oldest first.
+/// By then these entries have sent what was still within its grace, the oldest slot first.
 const UP_TO_DATE_AFTER: Duration = Duration::from_secs(100);
 
 #[test]

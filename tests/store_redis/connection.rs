@@ -91,7 +91,7 @@ async fn a_server_that_closes_idle_connections_costs_no_request() {
     })
     .await
     .unwrap();
-    // The runtime has to look at the socket before it sees what the server has done.
+    // The server has closed it; while this sleeps, the one thread of the runtime reads that from the socket.
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(leader.dispatch(vec![send("a", ago(1), "q")]).await, Ok(Reply::Fenced));
 }

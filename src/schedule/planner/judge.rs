@@ -64,7 +64,7 @@ pub(super) fn find_due(
     on_time_from: UnixMs,
 ) {
     let from = findings.last().map_or(cursor, |last| last.through.max(cursor));
-    // From here on, slots are told apart by the instants that separate their due times.
+    // From here on, the instants between their due times tell slots apart.
     let due = entry.due_through(from, now);
     let Some(first) = entry.next_slot(from).filter(|slot| *slot <= due) else { return };
     let missed = entry.due_through(from, on_time_from - INSTANT);

@@ -13,8 +13,8 @@
 //!   all days of the week (as in `dateutil`).
 //! - UNTIL is a reading, or with a `Z` an instant. A date alone is that whole day, as the RFC says of
 //!   rules of whole days; to `dateutil` it is the day's first second.
-//! - BYSETPOS chooses in whole periods, also in the week of DTSTART, of which `dateutil` takes the
-//!   days from DTSTART on only.
+//! - BYSETPOS chooses in whole periods, also in the week of DTSTART; there, `dateutil` takes only the
+//!   days from DTSTART on.
 //! - `BYDAY=MO,1TU` is every Monday and the first Tuesday; `dateutil` finds no day that is both.
 //! - The last week of a year has its days in the next year too, whatever its number. (`dateutil`
 //!   miscounts some.)
