@@ -1,10 +1,10 @@
 # The commands of everyday work. Each recipe is plain shell, so without `just` they can be typed as they stand.
 
-# Format, lint, and unit tests without the simulation: the inner loop.
+# Format, lint, and unit tests without the simulation: the inner loop. Needs cargo-nextest.
 quick:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings
-    cargo test --locked --lib -- --skip simulation::
+    cargo nextest run --profile quick --lib --locked
 
 # Everything that must hold before a change is merged.
 full:

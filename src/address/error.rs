@@ -14,6 +14,9 @@ pub enum AddressError {
     /// `redis+cluster://`
     #[error("a Redis Cluster cannot hold lease, progress and queues")]
     Cluster,
+    /// An AMQP broker, in a build without the feature `amqp`.
+    #[error("this downbeat was built without AMQP")]
+    WithoutAmqp,
     /// A scheme that other clients use for Sentinels.
     #[error("unsupported scheme `{0}://`")]
     OtherSentinels(&'static str),
@@ -131,6 +134,7 @@ impl AddressError {
         use AddressError::*;
         let hint = match self {
             NotAnAddress | UnknownScheme | Cluster => SCHEMES,
+            WithoutAmqp => "install it with its default features: `cargo install --locked downbeat`",
             OtherSentinels(_) | SeveralAddresses | NoMaster => SENTINELS,
             WhiteSpace => "percent-encode it: a space is `%20`",
             Fragment => "percent-encode it: `#` is `%23`",

@@ -1,11 +1,18 @@
 //! Carriers: brokers that take messages and keep no records. A [`store`](crate::store) holds lease and journal:
 //! it records a slot as intended before its message is published, and as settled afterwards.
 
+#[cfg(feature = "amqp")]
 pub mod amqp;
 pub mod memory;
+#[cfg(not(feature = "amqp"))]
+mod without_amqp;
 
 use std::future::Future;
 
+#[cfg(feature = "amqp")]
+pub use self::amqp::Amqp;
+#[cfg(not(feature = "amqp"))]
+pub use self::without_amqp::Amqp;
 use crate::envelope::Publication;
 use crate::queue::Queue;
 

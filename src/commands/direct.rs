@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Exit, Failure, named_broker};
-use crate::carrier::amqp::Amqp;
+use crate::carrier::Amqp;
 use crate::config::{Broker, ServiceConfig};
 use crate::manual::{Delivery, ManualPublish, Publish, Publisher};
 use crate::pausing::PauseStatus;

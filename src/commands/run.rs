@@ -15,7 +15,7 @@ use super::{
     Exit, Failure, broker_for_run, check_usable, configuration, look, renderer, run_as_task,
     runtime,
 };
-use crate::carrier::amqp::Amqp;
+use crate::carrier::Amqp;
 use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
 use crate::config::service::{self, ServiceConfig};
