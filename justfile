@@ -2,7 +2,7 @@
 
 # Format, lint, and unit tests without the simulation: the inner loop. Needs cargo-nextest.
 quick:
-    cargo fmt --check
+    cargo fmt --all --check
     cargo clippy --all-targets --locked -- -D warnings
     cargo nextest run --profile quick --lib --locked
 

@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use downbeat::config::load;
-use downbeat::queue::Queues;
+use downbeat::config::{duration, instant, load};
 use downbeat::tzdata::Tzdata;
+use downbeat::worker::Queues;
+use downbeat_time::interval::Interval;
+use downbeat_time::{Instants, UnixMs, Zone};
 
 const ENTRIES: usize = 10_000;
 
@@ -82,9 +85,40 @@ fn loading(c: &mut Criterion) {
     }
 }
 
+/// A thousand instants, against `jiff`'s parser.
+fn instants(c: &mut Criterion) {
+    let zone = Zone::utc();
+    let texts: Vec<String> =
+        (0..1000).map(|n| UnixMs::from_secs(1_735_689_600 + n * 63_072).to_string()).collect();
+    let ours = || {
+        let instants = texts.iter().map(|text| instant::parse(text, &zone).ok());
+        instants.collect::<Option<Vec<_>>>().and_then(Instants::new)
+    };
+    let theirs = || {
+        let instants = texts.iter().map(|text| text.parse::<jiff::Timestamp>().ok());
+        let mut instants = instants.collect::<Option<Vec<_>>>()?;
+        instants.sort_unstable();
+        Some(instants)
+    };
+    let (instants, timestamps) = (ours().expect("all valid"), theirs().expect("all valid"));
+    let same = |(ours, theirs): (&UnixMs, &jiff::Timestamp)| *ours == UnixMs::from(*theirs);
+    assert!(instants.as_slice().iter().zip(&timestamps).all(same));
+    c.bench_function("at/parse/1000/downbeat", |b| b.iter(ours));
+    c.bench_function("at/parse/1000/jiff", |b| b.iter(theirs));
+}
+
+fn length(c: &mut Criterion) {
+    let parse = || {
+        let period = duration::parse(black_box("1h30m")).ok()?;
+        Interval::new(period, Duration::from_secs(60), None).ok()
+    };
+    assert_eq!(parse().map(|interval| interval.period()), Some(Duration::from_secs(5400)));
+    c.bench_function("every/parse/downbeat", |b| b.iter(parse));
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20);
-    targets = loading
+    targets = loading, instants, length
 }
 criterion_main!(benches);

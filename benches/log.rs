@@ -9,8 +9,9 @@ use std::hint::black_box;
 use std::process::{Command, Stdio};
 
 use downbeat::config::LogFormat;
-use downbeat::schedule::{TaskIds, UnixMs};
+use downbeat::schedule::TaskIds;
 use downbeat::telemetry::{self, BufferedLog};
+use downbeat_time::UnixMs;
 use tokio::time::Instant;
 
 /// Lines of one batch.

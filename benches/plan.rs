@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use downbeat::config;
-use downbeat::queue::Queues;
+use downbeat::schedule::Schedule;
 use downbeat::schedule::planner::Planner;
 use downbeat::schedule::progress::State;
-use downbeat::schedule::{Schedule, UnixMs};
 use downbeat::tzdata::Tzdata;
+use downbeat::worker::Queues;
+use downbeat_time::UnixMs;
 
 const ENTRIES: usize = 10_000;
 const GRACE: Duration = Duration::from_secs(15);

@@ -25,7 +25,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use downbeat::schedule::UnixMs;
+use downbeat_time::UnixMs;
 use redis::{Commands as _, Connection, Value};
 use shared::{
     Language, Replica, Sorted, info, megabytes, ms, read_journal, redis_server, seldom_due,

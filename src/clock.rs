@@ -7,13 +7,12 @@ use std::ops::Add;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
 };
 use tokio::io::unix::AsyncFd;
-
-use crate::schedule::UnixMs;
 
 /// Wall time.
 pub trait Clock: Send + Sync + 'static {

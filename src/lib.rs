@@ -1,10 +1,11 @@
 //! downbeat publishes each due slot of a YAML schedule exactly once to a task queue.
 //!
+//! - [`text`]: YAML and JSON with places, and problems that say what is wrong, and where; pure.
 //! - [`config`]: schedule files and settings in, checked values or every problem out.
-//! - [`schedule`]: entries, their slots, and the planner that says what is due; pure.
+//! - [`schedule`]: entries, their slots, and the planner that says what is due; pure. When a timing fires is
+//!   the business of the crate [`downbeat_time`].
 //! - [`tzdata`]: zone rules, from the newer of the system's and the bundled ones.
-//! - [`queue`]: each queue's kind of worker.
-//! - [`envelope`]: renders a slot as the bytes that a kind of worker takes; pure.
+//! - [`worker`]: queues and messages, with a folder for each kind of worker: what it takes and reports; pure.
 //! - [`address`]: broker addresses, parsed once; no password is shown.
 //! - [`store`]: where messages and records go, in one step: Redis, or a spool of files.
 //! - [`carrier`]: brokers that take messages and keep no records: AMQP.
@@ -42,7 +43,6 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod core;
-pub mod envelope;
 pub mod escape;
 pub mod host;
 pub mod http;
@@ -52,7 +52,6 @@ pub mod mask;
 mod ownership;
 pub mod pausing;
 mod pending;
-pub mod queue;
 mod regular_file;
 pub mod render;
 pub mod schedule;
@@ -61,9 +60,11 @@ pub mod signals;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod text;
 pub mod tls;
 pub mod tzdata;
 pub mod watch;
+pub mod worker;
 
 #[cfg(test)]
 mod simulation;

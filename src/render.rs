@@ -4,14 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
 
-use crate::envelope::{self, Fresh, Misplaced, Publication, Task};
-use crate::queue::{AmqpQueue, Queue, Queues, Via};
 use crate::schedule::planner::{Action, Item};
-use crate::schedule::{Entry, Kind, Message, TaskIds, UnixMs};
+use crate::schedule::{Entry, Kind, TaskIds};
 use crate::store::Outgoing;
 use crate::store::contract::Write;
+use crate::worker::{
+    self, AmqpQueue, Fresh, Message, Publication, Queue, Queues, Task, Unstorable, Via,
+};
 
 /// The maximum number of slots in one request, which keeps Redis busy for half a millisecond. Larger requests
 /// are slower, because their messages exceed the caches.
@@ -87,8 +89,8 @@ impl Renderer {
     /// # Errors
     ///
     /// Why it cannot, and what to do.
-    pub fn check_place(&self, queue: &Queue) -> Result<(), Misplaced> {
-        envelope::check_place(queue, self.queues.store())
+    pub fn check_storable(&self, queue: &Queue) -> Result<(), Unstorable> {
+        worker::check_storable(queue, self.queues.store())
     }
 
     /// The id of the slot's message, the same on every replica.
@@ -138,16 +140,16 @@ impl Renderer {
     }
 
     fn published(&self, task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
-        Publication { event: self.event(task), ..envelope::publish(task, amqp) }
+        Publication { event: self.event(task), ..worker::publish(task, amqp) }
     }
 
     fn outgoing(&self, task: &Task<'_>) -> Outgoing {
         let queue = Arc::clone(&task.message.queue);
-        Outgoing { queue, writes: envelope::render(task), event: self.event(task) }
+        Outgoing { queue, writes: worker::render(task), event: self.event(task) }
     }
 
     fn event(&self, task: &Task<'_>) -> Option<Vec<u8>> {
-        self.events.then(|| envelope::event(task)).flatten()
+        self.events.then(|| worker::event(task)).flatten()
     }
 
     fn task<'a>(
@@ -163,7 +165,7 @@ impl Renderer {
             message,
             task_id,
             slot,
-            kind,
+            kind: kind.as_str(),
             expires_at: expires_at(entry, slot, kind, now),
             now,
             origin: &self.origin,

@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use self::entries::{EDITED, PERIODS};
 use self::faults::FAULTS;
 use self::ledger::Ledger;
@@ -28,7 +30,7 @@ use crate::core::{self, Event};
 use crate::schedule::pause::PauseRequest;
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::sample::{DAY, HOUR};
-use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::schedule::{Entry, Schedule};
 use crate::store::contract::{HistoryQuery, Store, StoreError};
 use crate::store::memory::{Checkpoint, MemoryStore};
 

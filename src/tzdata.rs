@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono_tz::{TZ_VARIANTS, Tz};
+use downbeat_time::Zone;
 use jiff::tz::TimeZone;
 
 pub use deprecated::current_name;
 
 use crate::regular_file;
-use crate::schedule::Zone;
 
 /// Where systems keep compiled zone files; `TZDIR` comes first.
 const DIRECTORIES: [&str; 4] =

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use downbeat::carrier::PublishOutcome::{Held, Published, Refused, Uncertain, Unreachable};
 use downbeat::carrier::{Carrier, PublishOutcome};
-use downbeat::envelope::Publication;
-use downbeat::queue::Queue;
+use downbeat::worker::{Publication, Queue};
 use uuid::Uuid;
 
 /// Makes a carrier with a broker, and does to that what can happen to one.

@@ -14,7 +14,7 @@ mod reloads;
 mod unanswered;
 mod unled;
 
-use downbeat::schedule::UnixMs;
+use downbeat_time::UnixMs;
 
 use crate::support::redis::RedisServer;
 use crate::support::replica::slots_of;

@@ -1,7 +1,7 @@
 //! `cron` as a mapping means what Celery's own `crontab` means, in UTC.
 
-use downbeat::schedule::cron::{Cron, MappingFields, Problem};
-use downbeat::schedule::{UnixMs, Zone};
+use downbeat_time::cron::{Cron, MappingFields, Problem};
+use downbeat_time::{UnixMs, Zone};
 use serde_json::{Value, json};
 
 use crate::support::random::seed;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use base64::Engine as _;
 use downbeat::config::{Overrides, ServiceConfig};
-use downbeat::envelope::{self, Fresh, Kind, Task, celery};
-use downbeat::queue::{CeleryQueue, Queue};
-use downbeat::schedule::entry::{Call, CeleryOptions, Options};
-use downbeat::schedule::{Message, UnixMs};
+use downbeat::schedule::Kind;
+use downbeat::worker::{
+    self, Call, CeleryOptions, CeleryQueue, Fresh, Message, Options, Queue, Task, celery,
+};
+use downbeat_time::UnixMs;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -32,13 +33,13 @@ fn message(args: &Value, kwargs: &Value) -> Message {
 }
 
 fn render(message: &Message, lifetime_ms: Option<i64>) -> Value {
-    assert_eq!(envelope::check(message), Ok(()));
-    let bytes = envelope::render(&Task {
+    assert_eq!(worker::check(message), Ok(()));
+    let bytes = worker::render(&Task {
         entry_name: "entry",
         message,
         task_id: Uuid::from_u128(7),
         slot: NOW,
-        kind: Kind::Scheduled,
+        kind: Kind::Scheduled.as_str(),
         expires_at: lifetime_ms.map(|lifetime| UnixMs(NOW.0 + lifetime)),
         now: NOW,
         origin: "downbeat@host",
@@ -225,13 +226,13 @@ fn the_event_that_a_task_was_sent_is_celerys() {
         message: &message,
         task_id: Uuid::from_u128(7),
         slot: NOW,
-        kind: Kind::Scheduled,
+        kind: Kind::Scheduled.as_str(),
         expires_at: Some(UnixMs(NOW.0 + 60_000)),
         now: UnixMs(NOW.0 + 250),
         origin: "downbeat@host",
         fresh: Fresh::draw(&mut fastrand::Rng::with_seed(1)),
     };
-    let ours: Value = serde_json::from_slice(&envelope::event(&task).unwrap()).unwrap();
+    let ours: Value = serde_json::from_slice(&worker::event(&task).unwrap()).unwrap();
     let event = |envelope: &Value| -> Value {
         let body = envelope["body"].as_str().unwrap();
         let body = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
@@ -284,13 +285,13 @@ fn assert_equals_publication(name: &str, message: &Message, lifetime_ms: Option<
         message: &message,
         task_id: Uuid::from_u128(7),
         slot: NOW,
-        kind: Kind::Scheduled,
+        kind: Kind::Scheduled.as_str(),
         expires_at: lifetime_ms.map(|lifetime| UnixMs(NOW.0 + lifetime)),
         now: NOW,
         origin: "downbeat@host",
         fresh: Fresh::draw(&mut fastrand::Rng::with_seed(1)),
     };
-    let ours = envelope::publish(&task, message.queue.amqp.as_ref().unwrap()).to_string();
+    let ours = worker::publish(&task, message.queue.amqp.as_ref().unwrap()).to_string();
     let mut ours: Value = serde_json::from_str(&ours).unwrap();
     take_headers(&mut ours, OURS);
     take_headers(&mut ours, &["celery_beat_task"]);

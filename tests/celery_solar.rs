@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use downbeat::schedule::solar::Event;
-use downbeat::schedule::{Solar, UnixMs};
+use downbeat_time::UnixMs;
+use downbeat_time::solar::{Event, Solar};
 
 use crate::support::tools::{needs, python};
 

@@ -1,9 +1,8 @@
 //! A real Celery worker runs messages as their entry says.
 
-use downbeat::envelope::{self, Fresh, Kind, Task};
-use downbeat::queue::Queue;
-use downbeat::schedule::entry::Call;
-use downbeat::schedule::{Message, UnixMs};
+use downbeat::schedule::Kind;
+use downbeat::worker::{self, Call, Fresh, Message, Queue, Task};
+use downbeat_time::UnixMs;
 use redis::Commands as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -31,7 +30,7 @@ fn task(message: &Message, id: u128) -> Task<'_> {
         message,
         task_id: Uuid::from_u128(id),
         slot: SLOT,
-        kind: Kind::Scheduled,
+        kind: Kind::Scheduled.as_str(),
         expires_at: None,
         now: wall_clock(),
         origin: "downbeat@test",
@@ -40,8 +39,8 @@ fn task(message: &Message, id: u128) -> Task<'_> {
 }
 
 fn push(server: &RedisServer, task: &Task<'_>) {
-    assert_eq!(envelope::check(task.message), Ok(()));
-    let writes = envelope::render(task);
+    assert_eq!(worker::check(task.message), Ok(()));
+    let writes = worker::render(task);
     server.connect().lpush::<_, _, ()>(writes.key, writes.element).unwrap();
 }
 
@@ -163,10 +162,10 @@ fn files_are_run_in_order_and_expired_ones_are_not() {
     let echo = message("demo.echo", "reports.daily", &args, &kwargs);
     let other = message("anything.at.all", "reports.daily", &json!([]), &json!({}));
     let expired = Some(UnixMs(wall_clock().0 - 1));
-    folder.drop_message("reports.daily", &envelope::render(&task(&echo, 1)).element);
+    folder.drop_message("reports.daily", &worker::render(&task(&echo, 1)).element);
     let late = Task { expires_at: expired, ..task(&echo, 2) };
-    folder.drop_message("reports.daily", &envelope::render(&late).element);
-    folder.drop_message("reports.daily", &envelope::render(&task(&other, 3)).element);
+    folder.drop_message("reports.daily", &worker::render(&late).element);
+    folder.drop_message("reports.daily", &worker::render(&task(&other, 3)).element);
     assert_eq!(folder.files().len(), 3);
 
     let mut worker = CeleryWorker::start(&folder.celery_url(), &["reports.daily"]);
@@ -177,7 +176,7 @@ fn files_are_run_in_order_and_expired_ones_are_not() {
     assert_eq!(runs[0].queue, "reports.daily");
     assert_eq!(runs[1].task, "anything.at.all");
     // Dropped under the running worker as well.
-    folder.drop_message("reports.daily", &envelope::render(&task(&other, 4)).element);
+    folder.drop_message("reports.daily", &worker::render(&task(&other, 4)).element);
     worker.wait_for_runs(3);
     assert!(folder.files().is_empty());
 }

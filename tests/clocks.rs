@@ -9,15 +9,15 @@ use downbeat::clock::Clock;
 use downbeat::config::{self, History};
 use downbeat::leader::{Campaign, LeaseTimes, Peer};
 use downbeat::pausing::writer::PauseWriter;
-use downbeat::queue::Queues;
 use downbeat::render::Renderer;
-use downbeat::schedule::UnixMs;
 use downbeat::service::reload::Loader;
 use downbeat::service::{Parts, Request, Service, Settings};
 use downbeat::store::redis::RedisStore;
 use downbeat::supervisor::Supervisor;
 use downbeat::tls::Tls;
 use downbeat::tzdata::Tzdata;
+use downbeat::worker::Queues;
+use downbeat_time::UnixMs;
 use tokio::sync::mpsc;
 
 use crate::support::redis::{Options, RedisServer};

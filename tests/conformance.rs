@@ -18,12 +18,10 @@ mod writing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::envelope::{Push, Writes};
-use downbeat::queue::Queue;
 use downbeat::schedule::outcome::{Line, Outcome, SkipReason};
 use downbeat::schedule::progress::{Progress, State};
 use downbeat::schedule::registration::RegistrationChange;
-use downbeat::schedule::{Guards, Kind, UnixMs};
+use downbeat::schedule::{Guards, Kind};
 use downbeat::store::contract::{
     Acquire, Acquired, Batch, Capabilities, Exception, Fold, FoldedThrough, HistoryQuery,
     INTENT_TTL, Intend, Intent, ManualMessage, ManualNote, ManualStep, Noted, PastEvent,
@@ -32,6 +30,9 @@ use downbeat::store::contract::{
 };
 use downbeat::store::journal::RecordId;
 use downbeat::store::{Fence, Outgoing};
+use downbeat::worker::{Push, Queue, Writes};
+use downbeat_time::UnixMs;
+use over_every_store;
 use uuid::Uuid;
 
 use self::rig::Rig;
@@ -73,7 +74,6 @@ macro_rules! over_every_store {
         }
     };
 }
-use over_every_store;
 
 /// A leader, and what it keeps in mind of its store.
 struct Leader<R: Rig> {

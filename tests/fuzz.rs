@@ -19,24 +19,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use downbeat::address::Address;
-use downbeat::config::{self, reference};
-use downbeat::envelope;
-use downbeat::envelope::answer::{self, TaskResult};
+use downbeat::config;
+use downbeat::config::language::reference;
 use downbeat::leader::Peer;
-use downbeat::queue::{CeleryQueue, Queue, Queues, RqQueue, Serializer, Worker};
-use downbeat::schedule::cron::{Cron, Line, Quartz};
 use downbeat::schedule::pause;
 use downbeat::schedule::planner::Planner;
 use downbeat::schedule::progress::{Completeness, MAX_RUNS};
-use downbeat::schedule::rrule::Rrule;
 use downbeat::schedule::template::{self, Piece};
-use downbeat::schedule::{UnixMs, Zone};
 use downbeat::store::contract::{Announcement, Snapshot};
 use downbeat::store::journal::{
     MAX_UNREADABLE, Record, RecordId, read_instant, read_line, read_lines, shortened, write_line,
 };
 use downbeat::store::{last_outcomes, text};
 use downbeat::tzdata::Tzdata;
+use downbeat::worker::rq::Serializer;
+use downbeat::worker::{self, CeleryQueue, Queue, Queues, RqQueue, TaskResult, Worker};
+use downbeat_time::cron::{Cron, Line, Quartz};
+use downbeat_time::rrule::Rrule;
+use downbeat_time::{UnixMs, Zone};
 use fastrand::Rng;
 use rustix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
@@ -269,7 +269,7 @@ fn loader() {
                 assert!(next.is_none_or(|next| next > now), "{entry:?}");
                 assert!(next.is_none_or(|next| entry.due(next) >= next), "{entry:?}");
                 let message = entry.message_of(next.unwrap_or(now), Uuid::nil());
-                assert_eq!(envelope::check(&message), Ok(()), "{entry:?}");
+                assert_eq!(worker::check(&message), Ok(()), "{entry:?}");
             }
             accepted | loaded.schedule.is_some()
         })
@@ -527,8 +527,8 @@ fn answers() {
             lines.map(|line| Some(line.to_vec()).filter(|line| !line.is_empty())).collect();
         let mut accepted = false;
         for queue in &queues {
-            let _ = envelope::peek::read(queue, input, &replies);
-            match answer::read(queue, &replies) {
+            let _ = queue.worker.protocol().decode(input, &replies);
+            match queue.worker.protocol().read_result(&replies) {
                 TaskResult::Pending(words) | TaskResult::Failed(words) => {
                     let is_short = words.chars().count() <= 1_000;
                     assert!(is_short && !words.contains('\n'), "{words:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use downbeat::schedule::UnixMs;
+use downbeat_time::UnixMs;
 use redis::Commands as _;
 
 use crate::support::downbeat::{Downbeat, Place};

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use downbeat::envelope::peek;
-use downbeat::queue::{BullmqQueue, DramatiqQueue, Queue, RqQueue, SidekiqQueue, Worker};
+use downbeat::worker::{
+    Bodies, BullmqQueue, DecodeError, DramatiqQueue, Queue, RqQueue, SidekiqQueue, Waiting, Worker,
+};
 use redis::Commands as _;
 use serde_json::{Value, json};
 
@@ -184,6 +185,10 @@ fn queue(worker: Worker) -> Queue {
     Queue { name: "q".into(), worker, amqp: None, catch_up_rate: None }
 }
 
+fn read(queue: &Queue, element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiting, DecodeError> {
+    queue.worker.protocol().decode(element, stored)
+}
+
 #[test]
 fn every_captured_message_is_read() {
     let celery = Queue::unconfigured("celery");
@@ -192,7 +197,7 @@ fn every_captured_message_is_read() {
         let (Some(_), Some(envelope)) = (capture.get("list"), capture.get("envelope")) else {
             continue;
         };
-        let waiting = peek::read(&celery, envelope.to_string().as_bytes(), &[]).unwrap();
+        let waiting = read(&celery, envelope.to_string().as_bytes(), &[]).unwrap();
         assert_eq!(
             (waiting.unread, waiting.task_id.as_deref()),
             (None, envelope["headers"]["id"].as_str()),
@@ -201,7 +206,7 @@ fn every_captured_message_is_read() {
         assert!(waiting.args.unwrap().is_array() && waiting.kwargs.unwrap().is_object(), "{name}");
     }
     let rq = queue(Worker::Rq(RqQueue::default()));
-    let Some(peek::Store::Hash { fields, .. }) = &peek::places(&rq)[0].store else { panic!() };
+    let Some(Bodies::Hash { fields, .. }) = &rq.locations()[0].bodies else { panic!() };
     for (name, capture) in captures("rq") {
         let field = |name: &&str| match &capture["job"][name] {
             Value::String(text) => Some(text.clone().into_bytes()),
@@ -209,7 +214,7 @@ fn every_captured_message_is_read() {
             packed => Some(BASE64_STANDARD.decode(packed["b64"].as_str().unwrap()).unwrap()),
         };
         let stored: Vec<_> = fields.iter().map(field).collect();
-        let waiting = peek::read(&rq, b"id", &stored).unwrap();
+        let waiting = read(&rq, b"id", &stored).unwrap();
         assert_eq!(waiting.unread, None, "{name}");
         assert!(waiting.task.unwrap().starts_with("rqtasks."), "{name}");
         assert!(waiting.args.unwrap().is_array() && waiting.kwargs.unwrap().is_object(), "{name}");
@@ -217,20 +222,19 @@ fn every_captured_message_is_read() {
     let dramatiq = queue(Worker::Dramatiq(DramatiqQueue::default()));
     for (name, writes) in kind::fixture("dramatiq.json").as_object().unwrap() {
         let stored = writes[0][3].as_str().unwrap();
-        let waiting = peek::read(&dramatiq, b"id", &[Some(stored.into())]).unwrap();
+        let waiting = read(&dramatiq, b"id", &[Some(stored.into())]).unwrap();
         assert!(waiting.task.is_some() && waiting.sent_at.is_some(), "{name}");
     }
     let sidekiq = queue(Worker::Sidekiq(SidekiqQueue::default()));
     for (name, job) in kind::fixture("sidekiq.json").as_object().unwrap() {
-        let waiting = peek::read(&sidekiq, job.as_str().unwrap().as_bytes(), &[]).unwrap();
+        let waiting = read(&sidekiq, job.as_str().unwrap().as_bytes(), &[]).unwrap();
         assert!(waiting.task.is_some() && waiting.sent_at.is_some(), "{name}");
     }
     let bullmq = queue(Worker::Bullmq(BullmqQueue::default()));
-    let Some(peek::Store::Hash { fields, .. }) = &peek::places(&bullmq)[0].store else { panic!() };
+    let Some(Bodies::Hash { fields, .. }) = &bullmq.locations()[0].bodies else { panic!() };
     for (name, capture) in kind::fixture("bullmq.json").as_object().unwrap() {
         let field = |field: &&str| Some(capture["hash"][field].as_str()?.as_bytes().to_vec());
-        let waiting =
-            peek::read(&bullmq, b"1", &fields.iter().map(field).collect::<Vec<_>>()).unwrap();
+        let waiting = read(&bullmq, b"1", &fields.iter().map(field).collect::<Vec<_>>()).unwrap();
         assert_eq!((waiting.task.as_deref(), waiting.unread), (Some("send"), None), "{name}");
     }
 }

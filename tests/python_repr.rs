@@ -1,9 +1,8 @@
 //! Log and Flower show arguments as Python itself would.
 
-use downbeat::envelope::{self, Fresh, Kind, Task};
-use downbeat::queue::Queue;
-use downbeat::schedule::entry::Call;
-use downbeat::schedule::{Message, UnixMs};
+use downbeat::schedule::Kind;
+use downbeat::worker::{self, Call, Fresh, Message, Queue, Task};
+use downbeat_time::UnixMs;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -68,12 +67,12 @@ fn shown(args: &str) -> String {
         kwargs: "{}".into(),
         call: Call::new("t", Queue::unconfigured("q")).into(),
     };
-    let envelope = envelope::render(&Task {
+    let envelope = worker::render(&Task {
         entry_name: "entry",
         message: &message,
         task_id: Uuid::nil(),
         slot: UnixMs(0),
-        kind: Kind::Scheduled,
+        kind: Kind::Scheduled.as_str(),
         expires_at: None,
         now: UnixMs(0),
         origin: "downbeat@host",

@@ -331,7 +331,7 @@ fn an_edit_of_timing_fires_nothing_for_the_past() {
     let fresh = downbeat.wait_for_dispatches("edited", before, 2);
     assert!(fresh.iter().all(|dispatch| dispatch.kind.is_none()), "{fresh:?}");
     // An instant of the past, and a slot that comes once an hour and has just been.
-    let past = downbeat::schedule::UnixMs(second * 1000).to_string();
+    let past = downbeat_time::UnixMs(second * 1000).to_string();
     let before = edited(&format!("at: '{past}'"));
     downbeat.wait_for_dispatches("tick", before, 2);
     let before = edited(&format!("every: 1h, phase: {}s", second % 3600));

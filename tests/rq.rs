@@ -5,10 +5,11 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use downbeat::envelope::{self, Fresh, Kind, Task, Writes};
-use downbeat::queue::{Queue, RqQueue, Worker};
-use downbeat::schedule::entry::{Call, Options, RqOptions};
-use downbeat::schedule::{Message, TaskIds, UnixMs};
+use downbeat::schedule::{Kind, TaskIds};
+use downbeat::worker::{
+    self, Call, Fresh, Message, Options, Queue, RqOptions, RqQueue, Task, Worker, Writes,
+};
+use downbeat_time::UnixMs;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -216,13 +217,13 @@ fn message(queue: &str, task: &str, args: &str, kwargs: &str) -> Message {
 }
 
 fn rendered(message: &Message, lifetime_ms: Option<i64>) -> Writes {
-    assert_eq!(envelope::check(message), Ok(()));
-    envelope::render(&Task {
+    assert_eq!(worker::check(message), Ok(()));
+    worker::render(&Task {
         entry_name: "entry",
         message,
         task_id: Uuid::from_u128(7),
         slot: UnixMs(0),
-        kind: Kind::Scheduled,
+        kind: Kind::Scheduled.as_str(),
         expires_at: lifetime_ms.map(UnixMs),
         now: UnixMs(0),
         origin: "downbeat@host",

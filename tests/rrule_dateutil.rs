@@ -2,8 +2,8 @@
 //!
 //! `DOWNBEAT_RRULES=100000 cargo test rrule_dateutil` generates more rules.
 
-use downbeat::schedule::rrule::Rrule;
-use downbeat::schedule::{UnixMs, Zone};
+use downbeat_time::rrule::Rrule;
+use downbeat_time::{UnixMs, Zone};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

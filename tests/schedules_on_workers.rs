@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use downbeat::schedule::{TaskIds, UnixMs};
+use downbeat::schedule::TaskIds;
+use downbeat_time::UnixMs;
 use redis::Commands as _;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use downbeat::config::reference;
+use downbeat::config::language::reference;
 use serde_json::{Value, json};
 
 use crate::support::downbeat::Place;

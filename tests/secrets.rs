@@ -6,7 +6,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use downbeat::config::{Overrides, Problem, ServiceConfig};
+use downbeat::config::{Overrides, ServiceConfig};
+use downbeat::text::Problem;
 
 use crate::support::certificates::Authority;
 use crate::support::downbeat::{Downbeat, Place};

@@ -9,18 +9,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::envelope::{Push, Writes};
-use downbeat::queue::Queue;
 use downbeat::schedule::outcome::{Line, Outcome, SkipReason};
 use downbeat::schedule::progress::{Progress, State};
 use downbeat::schedule::registration::RegistrationChange;
-use downbeat::schedule::{Guards, Kind, UnixMs};
+use downbeat::schedule::{Guards, Kind};
 use downbeat::store::contract::{
     Acquire, Acquired, Batch, HistoryQuery, ManualMessage, PastEvent, PausesMark, Register, Reply,
     Sent, Store, StoreError, Trim, Write,
 };
 use downbeat::store::spool::{SpoolError, SpoolStore};
 use downbeat::store::{Fence, Outgoing};
+use downbeat::worker::{Push, Queue, Writes};
+use downbeat_time::UnixMs;
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -16,12 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use downbeat::address::RedisAddress;
-use downbeat::envelope::{Command, Push, Writes};
-use downbeat::queue::Queue;
 use downbeat::schedule::outcome::{Line, Outcome, SkipReason};
 use downbeat::schedule::progress::{Completeness, Progress};
 use downbeat::schedule::registration::RegistrationChange;
-use downbeat::schedule::{Guards, Kind, UnixMs};
+use downbeat::schedule::{Guards, Kind};
 use downbeat::store::contract::{
     Acquire, Acquired, BackfillNote, BackfillStep, Batch, Exception, Fold, FoldedThrough,
     HistoryQuery, Intend, Intent, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
@@ -32,6 +30,8 @@ use downbeat::store::journal::RecordId;
 use downbeat::store::redis::RedisStore;
 use downbeat::store::{Fence, Outgoing};
 use downbeat::tls::Tls;
+use downbeat::worker::{Command, Push, Queue, Writes};
+use downbeat_time::UnixMs;
 use redis::{Commands as _, Connection};
 use uuid::Uuid;
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use downbeat::config;
-use downbeat::envelope::{self, Fresh, Kind, Push, Task, Writes};
-use downbeat::queue::{Queue, Queues, Worker};
-use downbeat::schedule::{Entry, TaskIds, UnixMs};
+use downbeat::schedule::{Entry, Kind, TaskIds};
 use downbeat::tzdata::Tzdata;
+use downbeat::worker::{self, Fresh, Push, Queue, Queues, Task, Worker, Writes};
+use downbeat_time::UnixMs;
 use redis::Connection;
 
 use crate::support::downbeat::Place;
@@ -74,12 +74,12 @@ fn render(worker: &Worker, entries: usize) -> Vec<Writes> {
     let loaded = config::load(&[place.schedules()], &queues, &Tzdata::bundled());
     let (ids, rng) = (TaskIds::new("downbeat"), &mut fastrand::Rng::new());
     let mut writes = |entry: &Entry| {
-        envelope::render(&Task {
+        worker::render(&Task {
             entry_name: &entry.name,
             message: &entry.message,
             task_id: ids.id(&entry.name, due),
             slot: due,
-            kind: Kind::Scheduled,
+            kind: Kind::Scheduled.as_str(),
             expires_at: None,
             now: due,
             origin: "downbeat@host",

@@ -26,7 +26,7 @@ mod yardstick;
 
 use std::thread;
 
-use downbeat::queue::{
+use downbeat::worker::{
     BullmqQueue, CeleryQueue, DramatiqQueue, RqQueue, SidekiqQueue, StreamQueue, Worker,
 };
 use job::Job;

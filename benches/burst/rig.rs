@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
-use downbeat::schedule::UnixMs;
+use downbeat_time::UnixMs;
 use redis::Connection;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;

@@ -1,6 +1,6 @@
 //! Other ways of writing the same messages.
 
-use downbeat::envelope::{Push, Writes};
+use downbeat::worker::{Push, Writes};
 use tokio::time::Instant;
 
 use crate::job::Job;

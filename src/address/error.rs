@@ -134,7 +134,9 @@ impl AddressError {
         use AddressError::*;
         let hint = match self {
             NotAnAddress | UnknownScheme | Cluster => SCHEMES,
-            WithoutAmqp => "install it with its default features: `cargo install --locked downbeat`",
+            WithoutAmqp => {
+                "install it with its default features: `cargo install --locked downbeat`"
+            }
             OtherSentinels(_) | SeveralAddresses | NoMaster => SENTINELS,
             WhiteSpace => "percent-encode it: a space is `%20`",
             Fragment => "percent-encode it: `#` is `%23`",

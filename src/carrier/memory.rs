@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::{Carrier, PublishOutcome};
-use crate::envelope::Publication;
-use crate::queue::Queue;
+use crate::worker::{Publication, Queue};
 
 /// A broker in memory. Clones share it.
 #[derive(Clone, Debug, Default)]

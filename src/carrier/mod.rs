@@ -9,12 +9,12 @@ mod without_amqp;
 
 use std::future::Future;
 
+use crate::worker::{Publication, Queue};
+
 #[cfg(feature = "amqp")]
 pub use self::amqp::Amqp;
 #[cfg(not(feature = "amqp"))]
 pub use self::without_amqp::Amqp;
-use crate::envelope::Publication;
-use crate::queue::Queue;
 
 /// What became of a message for a carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]

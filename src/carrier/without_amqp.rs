@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::{Carrier, PublishOutcome};
-use crate::envelope::Publication;
-use crate::queue::Queue;
 use crate::tls::Tls;
+use crate::worker::{Publication, Queue};
 
 const REFUSED: &str = "this downbeat was built without AMQP";
 

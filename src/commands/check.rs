@@ -12,11 +12,12 @@ use super::{Exit, Failure, load_configuration, look, show};
 use crate::cli;
 use crate::cli::ServiceFlags;
 use crate::clock;
-use crate::config::{self, Broker, Caller, Problem, ServiceConfig, duration};
+use crate::config::{self, Broker, Caller, ServiceConfig};
 use crate::control::Question;
-use crate::queue::Worker;
 use crate::store::redis::WorkerAnswers;
+use crate::text::{Problem, duration};
 use crate::tzdata::Tzdata;
+use crate::worker::CeleryQueue;
 
 /// Maximum of `--timeout`; slower workers are of no use here.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
@@ -105,7 +106,7 @@ pub(super) async fn ask_workers(
     };
     let mut families = BTreeMap::new();
     for queue in queues.iter().map(|queue| service.queues.get(queue)) {
-        if let (Worker::Celery(settings), None) = (&queue.worker, &queue.amqp) {
+        if let Some(settings) = CeleryQueue::inspectable(&queue) {
             families.entry(settings.key_prefix.clone()).or_insert_with(|| settings.clone());
         }
     }

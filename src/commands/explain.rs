@@ -4,16 +4,17 @@ use std::iter;
 use std::ops::Range;
 use std::time::Duration;
 
+use downbeat_time::cron::{self, Cron, CronError, DayMatch, Line, Quartz};
+use downbeat_time::interval::Interval;
+use downbeat_time::rrule::{self, Rrule, RruleError};
+use downbeat_time::{Timing, UnixMs, Zone};
 use serde::Serialize;
 
 use super::{Exit, Failure, load_configuration, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::{self, Caller, Excerpt, duration, instant};
-use crate::schedule::cron::{self, Cron, CronError, DayMatch, Line, Quartz};
-use crate::schedule::interval::Interval;
-use crate::schedule::rrule::{self, Rrule, RruleError};
-use crate::schedule::{Timing, UnixMs, Zone};
+use crate::config::{self, Caller};
+use crate::text::{Excerpt, duration, instant};
 use crate::tzdata::{self, Tzdata};
 
 /// The output for a valid expression.

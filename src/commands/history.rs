@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::{Exit, Failure, block_on, configuration, load, look, named_broker, show};
 use crate::cli::{self, ServiceFlags};
-use crate::config::{Broker, Caller, Loaded, ServiceConfig, duration};
+use crate::config::{Broker, Caller, Loaded, ServiceConfig};
 use crate::control::Question;
 use crate::schedule::{Schedule, TaskIds};
 use crate::service::history::{self, HistoryError, HistoryRequest, MAX_COUNT, Past, PastSlot};
 use crate::store::contract::{HistoryQuery, Store as _};
 use crate::store::redis::RedisStore;
 use crate::store::spool::SpoolStore;
+use crate::text::duration;
 
 /// A store that takes longer counts as unavailable.
 const TIMEOUT: Duration = Duration::from_secs(5);

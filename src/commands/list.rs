@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use serde::Serialize;
 
 use super::direct::Direct;
@@ -13,7 +14,6 @@ use crate::config::{Caller, ServiceConfig};
 use crate::control::{Command, Question};
 use crate::manual::{self, Refused};
 use crate::pausing::in_words;
-use crate::schedule::UnixMs;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::pause::Pauses;
 use crate::schedule::progress::State;

@@ -13,10 +13,11 @@ use super::{Exit, Failure, ask_service, block_on, check, history, named_broker, 
 use crate::address::RedisAddress;
 use crate::config::{Broker, ServiceConfig};
 use crate::control::{Backend, Command, LookError, LookErrorKind, Question};
-use crate::envelope::answer::{self, TaskResult};
 use crate::schedule::Schedule;
 use crate::service::Request;
 use crate::store::redis::{Leader, Results};
+use crate::worker::TaskResult;
+use crate::worker::result::NO_RESULTS;
 
 /// How long a question may take beyond the time that it names itself.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -102,12 +103,12 @@ fn look(
             };
             let mut results = Results::new(&results, &service.tls, RESULTS_TIMEOUT);
             let task_id = task_id.parse().map_err(Failure::usage)?;
-            let questions = answer::result_queries(&queue, task_id);
+            let questions = queue.worker.protocol().result_queries(task_id);
             let answer = block_on(async {
                 loop {
                     let replies = results.ask(&questions).await;
                     let replies = replies.map_err(|error| Failure::of_store(&error, &error))?;
-                    match answer::read(&queue, &replies) {
+                    match queue.worker.protocol().read_result(&replies) {
                         TaskResult::Pending(_) if Instant::now() + PAUSE < until => {
                             tokio::time::sleep(PAUSE).await;
                         }
@@ -137,7 +138,7 @@ fn look(
 fn default_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
     match named_broker(service)? {
         Broker::Redis(address) => Ok(address),
-        Broker::Spool(_) => Err(Failure::usage(answer::NO_RESULTS)),
+        Broker::Spool(_) => Err(Failure::usage(NO_RESULTS)),
     }
 }
 

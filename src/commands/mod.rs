@@ -34,18 +34,17 @@ use signal_hook::low_level::emulate_default_handler;
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, ServiceFlags};
-use crate::config::service::DEFAULT_FILE;
-use crate::config::{
-    Broker, Caller, Loaded, Overrides, Problem, ServiceConfig, Severity, check_environment,
-};
+use crate::config::settings::DEFAULT_FILE;
+use crate::config::{Broker, Caller, Loaded, Overrides, ServiceConfig, check_environment};
 use crate::control::{self, AskError};
 use crate::host;
 use crate::manual::Refused;
-use crate::queue::{Queue, Worker};
 use crate::render::Renderer;
 use crate::schedule::Schedule;
 use crate::store::contract::StoreError;
+use crate::text::{Problem, Severity};
 use crate::tzdata::Tzdata;
+use crate::worker::Queue;
 
 /// How the process ends; this is the only list of exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +181,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),
         Command::Schema => {
-            show::exact_json(&crate::config::reference::schema()).map(|()| Exit::Fine)
+            show::exact_json(&crate::config::language::reference::schema()).map(|()| Exit::Fine)
         }
     };
     let exit = done.unwrap_or_else(|failure| {
@@ -336,7 +335,7 @@ fn named_broker(service: &ServiceConfig) -> Result<Broker, Failure> {
 /// Fails with `exit` unless the broker can hold the messages of every queue.
 fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<(), Failure> {
     let needs_redis =
-        |queue: &&Arc<Queue>| !matches!(queue.worker, Worker::Celery(_)) || queue.amqp.is_some();
+        |queue: &&Arc<Queue>| !queue.worker.kind().takes_spool() || queue.amqp.is_some();
     let on_redis = service.queues.iter().find(needs_redis);
     if let (Broker::Spool(_), Some(queue)) = (broker, on_redis) {
         let (name, kind) = (&queue.name, queue.worker.kind());

@@ -4,15 +4,17 @@ use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use serde::Serialize;
 
 use super::{Exit, Failure, configuration, list, load_schedule, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::{Caller, ServiceConfig, instant};
+use crate::config::{Caller, ServiceConfig};
 use crate::manual;
-use crate::schedule::{ClockChange, Entry, UnixMs};
+use crate::schedule::Entry;
 use crate::service::status::EntryStatus;
+use crate::text::instant;
 
 /// Default of `--count` without `--to`.
 const DEFAULT_COUNT: usize = 20;
@@ -149,7 +151,7 @@ fn notes(entry: &Entry, slot: UnixMs, is_last: bool) -> Vec<String> {
             .about
             .as_ref()
             .and_then(|about| Some(format!("hashed: {}", about.resolved.as_ref()?))),
-        ClockChange::at(entry, slot).map(|change| change.to_string()),
+        entry.clock_change(slot).map(|change| change.to_string()),
         left_out(entry, slot),
         held_back(entry, slot),
         limit.map(|limit| format!("the last: limit of {limit}")),

@@ -2,23 +2,22 @@
 
 use std::io::{self, IsTerminal as _};
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::direct::{Direct, Store};
 use super::{Exit, Failure, block_on, configuration, look, show};
 use crate::carrier::Carrier as _;
-use crate::cli;
-use crate::cli::ServiceFlags;
+use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::{Broker, Caller, ServiceConfig, duration};
+use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::Question;
-use crate::envelope::peek::{self, Waiting};
 use crate::escape::escape;
-use crate::queue::{Queue, Worker};
-use crate::schedule::UnixMs;
 use crate::store::spool::SpoolStore;
 use crate::store::{Found, Group, Peeked};
+use crate::text::duration;
+use crate::worker::{Queue, Waiting};
 
 /// One message, as in the output of `--json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,11 +84,11 @@ impl Direct {
         }
         match &mut self.store {
             Store::Redis(redis) => {
-                let places = peek::places(queue);
-                let peeked = redis.peek(&places, count).await;
+                let locations = queue.locations();
+                let peeked = redis.peek(&locations, count).await;
                 let peeked = peeked
                     .map_err(|error| Failure::of_store(&error, in_words(&error.to_string())))?;
-                Ok((places.into_iter().map(|place| place.key).collect(), peeked))
+                Ok((locations.into_iter().map(|location| location.key).collect(), peeked))
             }
             Store::Spool(spool) => {
                 let peeked = SpoolStore::waiting(&spool.path, &queue.name, count)
@@ -137,13 +136,15 @@ fn message(queue: &Queue, places: &[String], found: Found) -> Message {
             let error = Some(format!("{bytes} bytes are too many to show"));
             Message { error, ..message }
         }
-        Found::Whole { element, stored, .. } => match peek::read(queue, &element, &stored) {
-            Ok(waiting) => Message { waiting: Some(waiting), ..message },
-            Err(why) => {
-                let raw = Some(String::from_utf8_lossy(&element).into_owned());
-                Message { error: Some(why), raw, ..message }
+        Found::Whole { element, stored, .. } => {
+            match queue.worker.protocol().decode(&element, &stored) {
+                Ok(waiting) => Message { waiting: Some(waiting), ..message },
+                Err(why) => {
+                    let raw = Some(String::from_utf8_lossy(&element).into_owned());
+                    Message { error: Some(why.to_string()), raw, ..message }
+                }
             }
-        },
+        }
     }
 }
 
@@ -163,7 +164,7 @@ fn summary(
             None => service.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
         };
         format!("nothing waits in {name} ({kind}) on {broker}, that is in {}", keys(places))
-    } else if matches!(queue.worker, Worker::Stream(_)) {
+    } else if queue.keeps_read_messages() {
         let entries = if total == 1 { "entry" } else { "entries" };
         format!("{name} ({kind}): {total} {entries}, read or not")
     } else {

@@ -18,8 +18,9 @@ use super::{
 use crate::carrier::Amqp;
 use crate::cli::{self, ServiceFlags};
 use crate::clock::SystemClock;
-use crate::config::service::{self, ServiceConfig};
-use crate::config::{Caller, Identity, Kept, KeptFiles, Loaded, Problem, ScheduleFile};
+use crate::config::{
+    Broker, Caller, Identity, Kept, KeptFiles, Loaded, ScheduleFile, ServiceConfig,
+};
 use crate::control::{self, Api};
 use crate::leader::campaign;
 use crate::leader::{Campaign, LeaseTimes, Peer, TenureFile};
@@ -32,6 +33,7 @@ use crate::store::contract::{Store, StoreError};
 use crate::store::redis::RedisStore;
 use crate::store::spool::{SpoolError, SpoolStore};
 use crate::supervisor::Supervisor;
+use crate::text::Problem;
 use crate::tzdata::Tzdata;
 use crate::watch::Watch;
 use crate::{config, host, http, telemetry};
@@ -62,7 +64,7 @@ fn run_to_the_end(flags: ServiceFlags, asked: cli::Run) -> Result<Exit, Failure>
     let signals = Signals::catch().map_err(failed)?;
     let service = configuration(flags, Caller::Service, Exit::Config)?;
     telemetry::init(service.log_format, &service.log_level);
-    service.warnings.iter().for_each(Problem::log);
+    service.warnings.iter().for_each(config::log);
     let mut tenures = tenures(&service);
     if is_started_too_often(&mut tenures) && signals.stop_within(CRASH_PAUSE).map_err(failed)? {
         tenures.note_end();
@@ -148,12 +150,12 @@ async fn serve(
     let times = LeaseTimes::new(service.ttl);
     let run = Run { parts, times, tenures, announced, requested, stopping, listeners };
     match broker {
-        service::Broker::Redis(url) => {
+        Broker::Redis(url) => {
             let store = |timeout| RedisStore::new(&url, &service.tls, &service.namespace, timeout);
             let of_pauses = store(times.ttl.min(MAX_CALL));
             run.on(store(times.ttl.min(MAX_CALL)), store(times.deadline), of_pauses).await
         }
-        service::Broker::Spool(path) => {
+        Broker::Spool(path) => {
             let spool = open_spool(&path, &service.namespace)?;
             info!(queue = %path.join("queue").display(), "using a spool");
             run.on(spool.clone(), spool.clone(), spool).await
@@ -267,7 +269,7 @@ fn load(
     let loader = Loader::new(load.clone(), tzdata.to_string()).keeping(copy.clone(), strict);
     let loaded = load();
     if let Some(schedule) = loaded.schedule {
-        loaded.problems.iter().for_each(Problem::log);
+        loaded.problems.iter().for_each(config::log);
         return Ok((Arc::new(schedule), loader, loaded.files));
     }
     let place = copy.path();
@@ -291,7 +293,7 @@ fn load(
 }
 
 /// The configured broker; without one an own spool, but only if a person has started the service.
-fn broker(service: &ServiceConfig) -> Result<service::Broker, Failure> {
+fn broker(service: &ServiceConfig) -> Result<Broker, Failure> {
     if service.broker.is_none() {
         if std::env::var_os("NOTIFY_SOCKET").is_some() {
             let message = "no broker is configured; set `broker: redis://…` in the configuration, \

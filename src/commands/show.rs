@@ -13,9 +13,9 @@ use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{Exit, Failure};
-use crate::config::Problem;
 use crate::escape::{MAX_SHOWN, escape, escape_lines, shorten};
 use crate::mask::mask;
+use crate::text::Problem;
 
 /// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {

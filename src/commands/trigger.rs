@@ -13,13 +13,13 @@ use super::{
     Exit, Failure, ask_service, block_on, caller, configuration, load_schedule, look, renderer,
     show,
 };
-use crate::cli;
-use crate::cli::ServiceFlags;
-use crate::config::{Caller, ServiceConfig, duration};
+use crate::cli::{self, ServiceFlags};
+use crate::config::{Caller, ServiceConfig};
 use crate::control::{Command, Question};
-use crate::envelope::answer::TaskResult;
 use crate::manual::{self, Refused, Trigger, Triggered};
 use crate::pausing::PauseStatus;
+use crate::text::duration;
+use crate::worker::TaskResult;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause between two requests for a result, each of which takes up to a second.

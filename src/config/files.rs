@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::problem::Problem;
+use crate::text::Problem;
 use crate::{host, regular_file};
 
 /// Maximum size of a schedule file in bytes. A million entries fit into eight such files.
-pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Lists the schedule files at these paths, in the order of the paths and, within a directory, of the
 /// names; and what is wrong with the paths.

@@ -17,18 +17,18 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::files::{self, MAX_FILE_BYTES};
-use super::load::{HASH_ROOT, Loaded, ScheduleFile, load_texts};
-use super::problem::Problem;
+use super::language::{HASH_ROOT, Loaded, ScheduleFile, load_texts};
 use crate::ownership::normal;
-use crate::queue::Queues;
 use crate::regular_file;
-use crate::schedule::UnixMs;
+use crate::text::Problem;
 use crate::tzdata::Tzdata;
+use crate::worker::Queues;
 
 /// The format of a copy; one in another format is not used.
 const FORMAT: u32 = 2;

@@ -5,6 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::{Instants, Timing, UnixMs, Zone};
+
+use super::language::limits::DEFAULT_WITHIN;
+use super::*;
+use crate::schedule::{CatchUp, Entry, Guards};
+use crate::text::expect::MAX_COUNT;
+use crate::tzdata::Tzdata;
+use crate::worker::{
+    BullmqQueue, CeleryOptions, DramatiqQueue, Expires, Options, Queue, Queues, Route, RqOptions,
+    RqQueue, SidekiqOptions, SidekiqQueue, StreamQueue, Worker,
+};
+
 mod directories;
 mod hostile;
 mod kept;
@@ -13,14 +25,6 @@ mod overlap;
 mod reference;
 mod replicas;
 mod templates;
-
-use super::*;
-use crate::queue::{
-    BullmqQueue, DramatiqQueue, Queue, Queues, RqQueue, SidekiqQueue, StreamQueue, Worker,
-};
-use crate::schedule::entry::{CeleryOptions, Expires, Options, Route, RqOptions, SidekiqOptions};
-use crate::schedule::{CatchUp, Entry, Guards, Instants, Timing, UnixMs, Zone};
-use crate::tzdata::Tzdata;
 
 /// Loads a text as a file of this name. There is a queue for each kind of worker, named like the kind.
 fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
@@ -231,7 +235,7 @@ fn a_hash_comes_from_the_name_of_the_entry() {
     let alone = schedule(&text("entries:\n"));
     let among = schedule(&text("entries:\n  0: &h {task: t, cron: H 3 * * *}\n  b: *h\n"));
     let timing = |schedule: &crate::schedule::Schedule, name| {
-        schedule.get(name).unwrap().timing.describe(&crate::schedule::Zone::utc())
+        schedule.get(name).unwrap().timing.describe(&downbeat_time::Zone::utc())
     };
     assert_eq!(timing(&alone, "a"), "at 03:54 every day");
     assert_eq!(timing(&among, "a"), timing(&alone, "a"));

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::wire::{BackfillBody, MAX_REQUEST, TriggerBody, WorkersBody};
 use super::{Command, Question};
-use crate::config::duration;
 use crate::service::history::HistoryRequest;
+use crate::text::duration;
 
 /// Characters to encode in a path segment: RFC 3986, section 2.3.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

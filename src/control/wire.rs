@@ -6,9 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::config::{Identity, duration};
+use crate::config::Identity;
 use crate::manual::{Backfill, Trigger};
 use crate::store::contract::BackfillStep;
+use crate::text::duration;
 
 /// Maximum bytes of a request body.
 pub(super) const MAX_REQUEST: usize = 1 << 20;

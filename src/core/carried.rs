@@ -11,7 +11,6 @@ use super::pipe::Work;
 use super::scheduler::Scheduler;
 use super::{Action, Carried, Delivery, Now, Publish, Request, RequestId};
 use crate::carrier::PublishOutcome;
-use crate::queue::Queue;
 use crate::render::MAX_BATCH_SLOTS;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action as Planned, Item};
@@ -19,6 +18,7 @@ use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::Fence;
 use crate::store::contract::{Settle, Settled};
 use crate::store::journal::RecordId;
+use crate::worker::Queue;
 
 /// Slots that are with carriers, and outcomes not recorded yet.
 #[derive(Debug, Default)]

@@ -112,8 +112,8 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::Queue;
     use crate::schedule::sample;
+    use crate::worker::Queue;
 
     fn schedule_of(queues: &[&str]) -> Arc<Schedule> {
         sample::schedule(queues.iter().map(|queue| {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::log::Log;
@@ -11,14 +12,14 @@ use super::scheduler::Scheduler;
 use super::takeover::term_of;
 use super::{Now, Request, Wake};
 use crate::leader::lease::Lease;
-use crate::queue::Via;
 use crate::render;
 use crate::schedule::outcome::Outcome;
 use crate::schedule::planner::{Action, Item};
-use crate::schedule::{Entry, Kind, Schedule, UnixMs};
+use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::Fence;
 use crate::store::contract::{Batch, Exception, Intend, Intent, Snapshot};
 use crate::store::journal::RecordId;
+use crate::worker::Via;
 
 /// The size of the first plan after an idle time, so that its slots do not wait for the rest to be planned.
 const FIRST_SLOTS: usize = 50;

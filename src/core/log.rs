@@ -4,10 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
 
+use crate::schedule::Schedule;
 use crate::schedule::planner::{Ended, Item, Repaired};
-use crate::schedule::{Schedule, UnixMs};
 use crate::store::contract::StoreError;
 
 /// A log event of the scheduler, in the past tense. The writer of the log decides on the wording.

@@ -31,23 +31,25 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
+use crate::carrier::PublishOutcome;
+use crate::clock::SinceBoot;
+use crate::config::History;
+use crate::leader::lease::Lease;
+use crate::schedule::Schedule;
+use crate::store::contract::{
+    self, Batch, Capabilities, Fold, HistoryQuery, Intend, PausesRead, PrunePauses, Register,
+    Reply, Settle, Snapshot, StoreError, Trim, Trimmed,
+};
+use crate::worker::{Publication, Queue};
+
 pub use self::counters::{Counters, QueueStatus};
 pub use self::lateness::Lateness;
 pub use self::log::Log;
 pub use self::refusals::RefusedWrites;
 pub use self::scheduler::{ANOTHER_SERVER, Parts, Scheduler};
 pub use self::troubles::{BadRecord, Troubles};
-use crate::carrier::PublishOutcome;
-use crate::clock::SinceBoot;
-use crate::config::History;
-use crate::envelope::Publication;
-use crate::leader::lease::Lease;
-use crate::queue::Queue;
-use crate::schedule::{Schedule, UnixMs};
-use crate::store::contract::{
-    self, Batch, Capabilities, Fold, HistoryQuery, Intend, PausesRead, PrunePauses, Register,
-    Reply, Settle, Snapshot, StoreError, Trim, Trimmed,
-};
 
 /// What the clocks show at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

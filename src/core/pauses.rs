@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::log::Log;
 use super::scheduler::Scheduler;
 use super::{Now, Request, RequestId};
 use crate::clock::SinceBoot;
+use crate::schedule::Planner;
 use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::pause::{Pauses, pruned};
 use crate::schedule::planner::Item;
-use crate::schedule::{Planner, UnixMs};
 use crate::store::contract::{
     MAX_PAUSES_CHANGED, PausesMark, PausesRead, PrunePauses, StoreError, SubjectPauses, Write,
 };

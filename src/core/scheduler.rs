@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::batch_size::BatchSize;
 use super::campaign::Writes;
 use super::carried::Carrying;
@@ -22,10 +24,10 @@ use super::{Action, Answer, Event, Now, Request, RequestId, Settings, Wake, back
 use crate::clock::SinceBoot;
 use crate::leader::lease::{Lease, Reading as ClockReading};
 use crate::render::Renderer;
+use crate::schedule::Schedule;
 use crate::schedule::pause::Pauses;
 use crate::schedule::planner::{Ended, Planner, Repair};
 use crate::schedule::progress::Progress;
-use crate::schedule::{Schedule, UnixMs};
 use crate::store::contract::{self, History, HistoryQuery, Reply, StoreError};
 use crate::store::journal::RecordId;
 use crate::tzdata::Tzdata;

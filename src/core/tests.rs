@@ -7,14 +7,16 @@ mod timing_out;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use self::rig::{Fault, GRACE, Rig, START, answer};
 use crate::address::Address;
 use crate::carrier::memory::Fault as CarrierFault;
-use crate::queue::{AmqpQueue, CeleryQueue, Queue, Worker};
 use crate::schedule::sample::every;
-use crate::schedule::{CatchUp, Entry, UnixMs};
+use crate::schedule::{CatchUp, Entry};
 use crate::store::contract::{HistoryQuery, MAX_CHANGES, MAX_FOLDED, Store as _};
 use crate::store::memory::Damage;
+use crate::worker::{AmqpQueue, CeleryQueue, Queue, Worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use downbeat_time::UnixMs;
 use prometheus::TextEncoder;
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
 use crate::core::{Lateness, QueueStatus, RefusedWrites};
-use crate::schedule::UnixMs;
 use crate::service::status::Status;
 
 /// All metrics, in Prometheus' text format.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use crate::clock::SinceBoot;
-use crate::schedule::UnixMs;
 
 /// One tenure of this replica.
 #[derive(Clone, Debug)]

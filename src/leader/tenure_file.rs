@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use rustix::fs::{FlockOperation, flock, fstatfs};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,6 @@ use uuid::Uuid;
 use crate::clock::{SinceBoot, wall};
 use crate::ownership::{ROOT, WRITABLE_BY_OTHERS, effective_uid};
 use crate::regular_file;
-use crate::schedule::UnixMs;
 
 /// The size of the file: one page, written at once.
 const BYTES: usize = 4096;

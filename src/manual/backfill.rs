@@ -6,6 +6,7 @@
 use std::iter;
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::{Edits, Origin, Publish, Ready, Refused, asked_by, broker_of, edited,
 use crate::config::Broker;
 use crate::pausing::PauseStatus;
 use crate::render::Renderer;
-use crate::schedule::{Entry, Kind, Schedule, UnixMs};
+use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
 
 /// The maximum number of slots in a segment.

@@ -22,19 +22,20 @@ pub use trigger::{Trigger, Triggered, trigger};
 
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::config::{Broker, MAX_NAME, instant};
-use crate::envelope::{self, Misplaced, Unsendable, answer};
+use crate::config::Broker;
 use crate::escape::escape;
-use crate::queue::Queue;
 use crate::render::{OutboundMessage, Renderer};
 use crate::schedule::outcome::{Line, Outcome};
-use crate::schedule::{Entry, Kind, Message, Schedule, UnixMs};
+use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::contract::RunOf;
+use crate::text::{MAX_NAME, instant};
+use crate::worker::{self, Message, Queue, Unsendable, Unstorable};
 
 /// The maximum number of characters kept of who asked.
 const MAX_BY: usize = 100;
@@ -168,7 +169,7 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
     }
     if let Some(queue) = edits.queue {
         message.queue = renderer.queue(queue);
-        renderer.check_place(&message.queue).map_err(|Misplaced { message, hint }| {
+        renderer.check_storable(&message.queue).map_err(|Unstorable { message, hint }| {
             Refused::Invalid(format!("--queue {queue}: {message}; {hint}"))
         })?;
     }
@@ -184,7 +185,7 @@ fn edited(renderer: &Renderer, mut message: Message, edits: Edits<'_>) -> Result
         }
     }
     // The entry itself was checked when it was loaded, so the error is in the edits.
-    envelope::check(&message).map_err(|error| match edits.queue {
+    worker::check(&message).map_err(|error| match edits.queue {
         Some(queue) => Refused::Invalid(format!("--queue {queue}: {error}")),
         None => Refused::Invalid(error.to_string()),
     })?;
@@ -233,7 +234,7 @@ impl<'a> Ready<'a> {
     ) -> Result<Ready<'a>, Refused> {
         let Origin { kind, task_id, run, by } = origin;
         let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
-        let reports_result = answer::reports_result(&message);
+        let reports_result = message.queue.worker.protocol().reports_result(&message);
         let message = renderer.outbound(entry, &message, slot, kind, task_id, clock::wall());
         let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(kind));
         let line = Line { task_id: Some(task_id), by: asked_by(by), ..line };

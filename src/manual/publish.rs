@@ -8,8 +8,6 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::carrier::{Carrier, PublishOutcome};
-use crate::envelope::Publication;
-use crate::queue::Queue;
 use crate::render::OutboundMessage;
 use crate::schedule::outcome::Line;
 use crate::store::Outgoing;
@@ -17,6 +15,7 @@ use crate::store::contract::{
     BackfillNote, ManualMessage, ManualNote, ManualStep, Noted, OpenBackfill, RunOf, Sent, Store,
     StoreError,
 };
+use crate::worker::{Publication, Queue};
 
 /// Why nothing is sent while another process sends the same run.
 const BUSY: &str = "the same run is being sent by another process, or was until it ended without a word \

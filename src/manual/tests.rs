@@ -3,13 +3,13 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::address::Address;
 use crate::carrier::memory::{Fault, MemoryCarrier};
-use crate::queue::AmqpQueue;
 use crate::schedule::sample::{every, schedule};
 use crate::store::contract::{
     BackfillNote, BackfillStep, HistoryQuery, ManualMessage, ManualNote, ManualStep, Noted,
     OpenBackfill, Sent, Store, StoreError,
 };
 use crate::store::memory::MemoryStore;
+use crate::worker::AmqpQueue;
 
 /// 2027-01-01T00:00:00Z
 const NOW: UnixMs = UnixMs::from_secs(1_798_761_600);

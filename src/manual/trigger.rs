@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::{Edits, Origin, Publish, Ready, Refused, broker_of, find, time};
 use crate::clock;
 use crate::config::Broker;
-use crate::envelope::answer::NO_RESULTS;
 use crate::pausing::PauseStatus;
 use crate::render::Renderer;
 use crate::schedule::{Kind, Schedule};
+use crate::worker::result::NO_RESULTS;
 
 /// A request to send one message.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

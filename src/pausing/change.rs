@@ -4,18 +4,19 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use tokio::time::{Instant, sleep};
 
 use super::wanted::{SubjectRequest, subject_requests};
 use super::{PauseStatus, Request, Response, SubjectAnswer};
 use crate::manual::Refused;
-use crate::queue::Via;
+use crate::schedule::Schedule;
 use crate::schedule::pause::{AT_WRITE, Edit, Pause, Subject, at_write};
-use crate::schedule::{Schedule, UnixMs};
 use crate::store::contract::{
     ChangePauses, MAX_PAUSED, MAX_PAUSES_CHANGED, PausesChanged, PausesRead, Store, StoreError,
     SubjectPauses,
 };
+use crate::worker::Via;
 
 /// The maximum number of attempts while others write the same subjects.
 const MAX_ATTEMPTS: usize = 20;

@@ -9,11 +9,11 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
+use downbeat_time::{UnixMs, Zone};
 use serde::{Deserialize, Serialize};
 
 pub use self::change::{change, wait_for_carriers};
 use crate::schedule::pause::{Pause, Subject};
-use crate::schedule::{UnixMs, Zone};
 
 /// A request to pause or resume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,6 @@ use super::writer::PauseWriter;
 use super::*;
 use crate::address::Address;
 use crate::manual::Refused;
-use crate::queue::{AmqpQueue, Queue};
 use crate::schedule::entry::About;
 use crate::schedule::sample::{every, schedule, zone};
 use crate::schedule::{Entry, Guards, Schedule};
@@ -16,6 +15,7 @@ use crate::store::contract::{
     Acquire, Acquired, Intend, Intent, PausesMark, Reply, Settle, Settled, Store as _,
 };
 use crate::store::memory::MemoryStore;
+use crate::worker::{AmqpQueue, Queue};
 
 /// 2027-01-01T00:00:00Z.
 const NOW: UnixMs = UnixMs::from_secs(1_798_761_600);

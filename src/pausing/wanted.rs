@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use downbeat_time::UnixMs;
+
 use super::Request;
-use crate::config::{duration, instant};
 use crate::manual::{self, Refused};
 use crate::schedule::pause::{MAX_NOTE, PauseRequest, Subject, sanitize_by, sanitize_note};
-use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::schedule::{Entry, Schedule};
 use crate::store::contract::{MAX_PAUSES_CHANGED, PausesRead};
+use crate::text::{duration, instant};
 
 /// A request's meaning for one subject.
 #[derive(Clone, Debug)]

@@ -7,9 +7,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
-
-use super::unix_ms::UnixMs;
 
 /// The longest window, about a month: a longer wait is another schedule.
 pub const MAX_WINDOW: Duration = Duration::from_secs(31 * 86_400);

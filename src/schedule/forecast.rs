@@ -7,9 +7,9 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::{Timing, UnixMs};
+
 use super::entry::Entry;
-use super::timing::Timing;
-use super::unix_ms::UnixMs;
 
 /// The longest range: a year, leap or not.
 pub const MAX_RANGE: Duration = Duration::from_secs(366 * 86_400);

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::kind::Kind;
-use super::unix_ms::UnixMs;
 
 /// The reason why a slot is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

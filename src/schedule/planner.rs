@@ -25,23 +25,24 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use self::agenda::Agenda;
 use self::backlog::Backlog;
 use self::bucket::TokenBucket;
 use self::judge::{Finding, Judged, Judgement, Planned, Verdict};
 use self::takeover::MAX_PASSED;
-pub use self::takeover::MISSING_RECORDS;
 use self::track::{INSTANT, Open, Track, keep_after, keep_until};
 use self::watch::Watch;
-pub use super::canonical::FindZone;
 use super::entry::{Entry, Schedule};
 use super::kind::Kind;
 use super::outcome::{Line, Outcome, SkipReason};
 use super::pause::{Pause, Paused, Pauses, Subject};
 use super::progress::{MAX_RUNS, Progress, Run, insert_run};
 use super::registration::RegistrationChange;
-use super::unix_ms::UnixMs;
-use crate::queue::Queue;
+use crate::worker::Queue;
+
+pub use self::takeover::MISSING_RECORDS;
 
 /// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
 const COUNT_CAP: u64 = 10_000;

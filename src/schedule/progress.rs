@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::outcome::{Line, Outcome, SkipReason};
 use super::registration::Registration;
-use super::unix_ms::UnixMs;
 
 /// The maximum number of runs settled ahead that are remembered for one entry; further ones are merged with the
 /// last, so that the slots between count as settled, too.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::progress::Progress;
-use super::unix_ms::UnixMs;
 
 /// How long records of entries that left the schedule are kept, so that an entry that comes back does not count
 /// as new.

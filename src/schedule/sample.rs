@@ -5,14 +5,13 @@ pub(crate) mod any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::cron::Cron;
+use downbeat_time::interval::Interval;
+use downbeat_time::{Timing, Zone};
 use uuid::Uuid;
 
-use super::cron::Cron;
-use super::entry::{Call, CatchUp, Entry, Guards, Message, Schedule};
-use super::interval::Interval;
-use super::timing::Timing;
-use super::zone::Zone;
-use crate::queue::Queue;
+use super::entry::{CatchUp, Entry, Guards, Schedule};
+use crate::worker::{Call, Message, Queue};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);

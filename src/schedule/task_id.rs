@@ -2,9 +2,8 @@
 
 use std::io::Write as _;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
-
-use super::unix_ms::UnixMs;
 
 /// A random constant; changing it would change every id.
 const ROOT: Uuid = Uuid::from_u128(0x1f0a_6b1e_54c7_5d0c_9a55_8f3d_2b7e_6a41);

@@ -39,8 +39,7 @@ mod tests {
     use super::*;
     use crate::carrier::memory::MemoryCarrier;
     use crate::core::Carried;
-    use crate::envelope::Publication;
-    use crate::queue::Queue;
+    use crate::worker::{Publication, Queue};
 
     fn messages(count: u128, max_queued: Option<u32>) -> Publish {
         let max_queued = max_queued.and_then(NonZeroU32::new);

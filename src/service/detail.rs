@@ -4,13 +4,14 @@ use std::iter;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use super::status::{EntryStatus, entry_status};
-use crate::config::duration;
-use crate::schedule::entry::Expires;
 use crate::schedule::progress::Progress;
-use crate::schedule::{CatchUp, Entry, UnixMs};
+use crate::schedule::{CatchUp, Entry};
+use crate::text::duration;
+use crate::worker::Expires;
 
 /// How many future slots are shown.
 const NEXT_SLOTS: usize = 5;
@@ -142,9 +143,10 @@ fn coming_slots(
 mod tests {
     use std::sync::Arc;
 
+    use downbeat_time::Bounds;
+
     use super::*;
     use crate::schedule::Kind;
-    use crate::schedule::bounds::Bounds;
     use crate::schedule::delay::Delay;
     use crate::schedule::entry::{About, Guards};
     use crate::schedule::outcome::Outcome;

@@ -5,15 +5,16 @@ use std::collections::hash_map::Entry::Vacant;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
+use downbeat_time::{UnixMs, Zone};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::config::instant;
 use crate::escape::shorten;
 use crate::manual::{self, Refused};
 use crate::schedule::outcome::{Line, Outcome};
-use crate::schedule::{Schedule, TaskIds, UnixMs, Zone};
+use crate::schedule::{Schedule, TaskIds};
 use crate::store::contract::{History, HistoryQuery, PastEvent, StoreError};
+use crate::text::instant;
 
 /// Default number of lines.
 pub const DEFAULT_COUNT: usize = 50;

@@ -1,12 +1,12 @@
 //! Keeps the files of each accepted schedule for a start that finds them invalid, outside the loop.
 
+use downbeat_time::UnixMs;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::clock;
 use crate::config::{KeepError, KeptFiles, ScheduleFile};
-use crate::schedule::UnixMs;
 
 /// The result of keeping the last accepted schedule; initially none.
 pub(super) type Outcome = Option<KeptSchedule>;

@@ -1,11 +1,12 @@
 //! Writes the scheduler's events to the log.
 
+use downbeat_time::UnixMs;
 use tracing::{debug, error, info, warn};
 
 use crate::core::{ANOTHER_SERVER, Log};
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action, Ended, Item, Repaired};
-use crate::schedule::{Kind, Schedule, UnixMs};
+use crate::schedule::{Kind, Schedule};
 use crate::telemetry::BufferedLog;
 
 /// Of slots whose registration ended, this many entries are logged; the rest are counted.

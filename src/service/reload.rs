@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info};
@@ -13,10 +14,11 @@ use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
 use crate::carrier::Carrier;
 use crate::clock::{self, Clock};
-use crate::config::{KeptFiles, Loaded, Problem, ScheduleFile, problem};
+use crate::config::{self, KeptFiles, Loaded, ScheduleFile};
 use crate::leader::campaign;
-use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::schedule::{Entry, Schedule};
 use crate::store::contract::Store;
+use crate::text::{self, Problem};
 
 /// The channel for the result of a reload: what changed, or why it was refused.
 pub(super) type Answer = oneshot::Sender<Result<String, String>>;
@@ -75,8 +77,8 @@ impl Loader {
             problems = problems.len(),
             "started from the kept schedule files"
         );
-        problems.iter().for_each(Problem::log);
-        self.note(false, problem::summary(problems));
+        problems.iter().for_each(config::log);
+        self.note(false, text::summary(problems));
         self.started_from_kept = true;
         self
     }
@@ -208,11 +210,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 
     fn refuse(&mut self, problems: &[Problem]) -> String {
-        let (summary, full) = (problem::summary(problems), problem::render(problems, false));
+        let (summary, full) = (text::summary(problems), text::render(problems, false));
         // The watcher sees the same files as those who requested a reload.
         if self.loader.refusal() != Some(&summary) {
             error!(problems = problems.len(), "reload refused; the old schedule goes on");
-            problems.iter().for_each(Problem::log);
+            problems.iter().for_each(config::log);
         }
         self.loader.note(false, summary);
         full

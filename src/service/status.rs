@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use super::heartbeat::Heartbeat;
 use crate::clock::{self, SinceBoot};
-use crate::config::duration;
 use crate::core::{BadRecord, Counters, Lateness, QueueStatus, RefusedWrites};
 use crate::leader::Peer;
 use crate::leader::campaign::Reports;
@@ -17,8 +17,9 @@ use crate::pausing::PauseStatus;
 use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::pause::{Pause, Pauses, Subject};
 use crate::schedule::progress::{Progress, State};
-use crate::schedule::{Entry, Schedule, UnixMs};
+use crate::schedule::{Entry, Schedule};
 use crate::store::contract;
+use crate::text::duration;
 
 /// The state of one replica.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

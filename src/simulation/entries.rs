@@ -4,12 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::{Bounds, Timing, UnixMs};
+
 use crate::address::Address;
-use crate::queue::{AmqpQueue, Queue};
-use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
 use crate::schedule::sample::{HOUR, cron, entry, every, schedule, zone};
-use crate::schedule::{CatchUp, Entry, Guards, Schedule, Timing, UnixMs};
+use crate::schedule::{CatchUp, Entry, Guards, Schedule};
+use crate::worker::{AmqpQueue, Queue};
 
 /// The entries that are edited.
 pub(super) const EDITED: [&str; 3] = ["edited all", "edited latest", "edited none"];

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::entries::{self, PERIODS};
 use super::ledger::Ledger;
 use super::replica::{Input, Loss, Replica};
 use super::{Due, SECOND, World, answer};
 use crate::carrier::memory::Fault as CarrierFault;
 use crate::core::{Event, campaign};
+use crate::schedule::Planner;
 use crate::schedule::pause::{Edit, PauseRequest, Subject};
 use crate::schedule::sample::HOUR;
-use crate::schedule::{Planner, UnixMs};
 use crate::store::contract::{ChangePauses, PausesChanged, Store, SubjectPauses};
 use crate::store::memory::Damage;
 use crate::store::model::Field;

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::SECOND;
-use crate::queue::Via;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::pause::Subject;
 use crate::schedule::planner::Item;
-use crate::schedule::{CatchUp, Entry, UnixMs};
+use crate::schedule::{CatchUp, Entry};
+use crate::worker::Via;
 
 /// A line that the store has recorded, for the slots after `from` up to its own.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::ledger::Event as Recorded;
 use super::{FOREVER, GRACE, SECOND, TTL, UPTIME, World, answer};
 use crate::carrier::Carrier as _;
@@ -21,7 +23,7 @@ use crate::render::Renderer;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::progress::Completeness;
 use crate::schedule::sample::DAY;
-use crate::schedule::{Kind, Planner, Schedule, UnixMs};
+use crate::schedule::{Kind, Planner, Schedule};
 use crate::store::contract::{Batch, Exception, Register, Reply, Settle, Store, StoreError};
 use crate::store::memory::MemoryStore;
 use crate::tzdata::Tzdata;

@@ -5,16 +5,17 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::journal::{Record, RecordId};
 use super::{Fence, Outgoing};
-use crate::queue::Queue;
+use crate::schedule::Guards;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::pause::{Pause, Pauses, Subject};
 use crate::schedule::progress::{Completeness, Progress};
 use crate::schedule::registration::{Registration, RegistrationChange};
-use crate::schedule::{Guards, UnixMs};
+use crate::worker::Queue;
 
 /// Why a request to a store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -19,10 +19,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::contract::Snapshot;
+use crate::schedule::Kind;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::progress::{Completeness, State};
-use crate::schedule::{Kind, UnixMs};
 
 /// The maximum length of a line in bytes: a name has at most 255.
 const MAX_LINE: usize = 1_024;

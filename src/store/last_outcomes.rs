@@ -7,9 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::contract::PastEvent;
+use crate::schedule::Kind;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
-use crate::schedule::{Kind, UnixMs};
 
 /// The maximum length of one entry's text in bytes.
 pub const MAX_TEXT: usize = 400;

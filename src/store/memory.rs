@@ -7,6 +7,7 @@ use std::future::{Future, Ready, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -18,8 +19,7 @@ use super::contract::{
     Trim, Trimmed,
 };
 use super::model::{Field, Model, Queues};
-use crate::queue::Queue;
-use crate::schedule::UnixMs;
+use crate::worker::Queue;
 
 /// A store in memory. Clones share the same data.
 #[derive(Clone, Debug)]

@@ -13,8 +13,7 @@ pub mod text;
 
 use std::sync::Arc;
 
-use crate::envelope::Writes;
-use crate::queue::Queue;
+use crate::worker::{Queue, Writes};
 
 /// The condition for a write: the store carries it out only if all of it matches.
 #[derive(Clone, Debug)]
@@ -52,7 +51,7 @@ pub struct Outgoing {
     pub queue: Arc<Queue>,
     /// The commands that write it.
     pub writes: Writes,
-    /// The event for Celery's consumers once the message is sent; see [`event`](crate::envelope::event).
+    /// The event for Celery's consumers once the message is sent; see [`event`](crate::worker::event).
     pub event: Option<Vec<u8>>,
 }
 

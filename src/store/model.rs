@@ -13,13 +13,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub(crate) use self::history::Selection;
 use self::lease::LeaseKey;
-pub(crate) use self::requests::Decision;
-pub(crate) use self::unreadable::{Field, Unreadable};
 use super::Outgoing;
 use super::contract::{
     Announced, Announcement, Counters, MAX_ANNOUNCEMENT, MAX_COUNTED_QUEUES, MAX_REPLICAS,
@@ -27,11 +25,15 @@ use super::contract::{
 };
 use super::journal::{Record, RecordId};
 use super::open_backfills::OpenBackfills;
-use crate::queue::Queue;
+use crate::schedule::TaskIds;
 use crate::schedule::outcome::Line;
 use crate::schedule::progress::{Completeness, Progress};
 use crate::schedule::registration::Registration;
-use crate::schedule::{TaskIds, UnixMs};
+use crate::worker::Queue;
+
+pub(crate) use self::history::Selection;
+pub(crate) use self::requests::Decision;
+pub(crate) use self::unreadable::{Field, Unreadable};
 
 /// How long the last place of a run of manual messages is remembered.
 pub(crate) const RUN_TTL: Duration = Duration::from_secs(24 * 3600);

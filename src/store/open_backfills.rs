@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::contract::{BackfillNote, BackfillStep, OpenBackfill};
-use crate::schedule::UnixMs;
 use crate::store::journal::read_instant;
 
 /// How long a backfill is remembered after it last sent something.

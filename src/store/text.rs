@@ -8,7 +8,8 @@
 
 use std::fmt::Write as _;
 
-use crate::schedule::UnixMs;
+use downbeat_time::UnixMs;
+
 use crate::schedule::outcome::Outcome;
 use crate::schedule::progress::{MAX_RUNS, Progress, Run};
 use crate::schedule::registration::Registration;

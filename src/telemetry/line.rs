@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Debug, Write as _};
 
+use downbeat_time::UtcText;
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -11,7 +12,6 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogFormat;
 use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
-use crate::schedule::utc::Reading;
 
 /// Formats one line per event:
 ///
@@ -45,7 +45,7 @@ where
         let level = *event.metadata().level();
         let mut fields = Fields::new(self.format);
         event.record(&mut fields);
-        let (fields, now) = (escape(&fields.line), Reading::of(Timestamp::now()));
+        let (fields, now) = (escape(&fields.line), UtcText::of(Timestamp::now()));
         match self.format {
             LogFormat::Text => {
                 let (dim, bold) = (self.paint("2"), self.paint(colour(level)));
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_line_is_level_message_and_fields() {
         let log = || {
-            let (entry, slot) = ("nightly", crate::schedule::UnixMs(0));
+            let (entry, slot) = ("nightly", downbeat_time::UnixMs(0));
             info!(entry, %slot, lateness_ms = 3, recovered = Some(true), none = None::<&str>, "dispatched");
         };
         assert_eq!(

@@ -1,7 +1,8 @@
 use std::fs;
 
+use downbeat_time::UnixMs;
+
 use super::*;
-use crate::schedule::UnixMs;
 
 /// A directory with the zone files of a fictitious release, in which Seoul keeps Tokyo's old time.
 fn system(version: &str) -> (tempfile::TempDir, Tzdata) {

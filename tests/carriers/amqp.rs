@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use downbeat::address::Address;
 use downbeat::carrier::amqp::Amqp;
-use downbeat::envelope::Publication;
-use downbeat::queue::{AmqpQueue, CeleryQueue, Queue, Worker};
 use downbeat::tls::Tls;
+use downbeat::worker::{AmqpQueue, CeleryQueue, Publication, Queue, Worker};
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use downbeat::carrier::memory::{Fault, MemoryCarrier};
-use downbeat::envelope::Publication;
-use downbeat::queue::Queue;
+use downbeat::worker::{Publication, Queue};
 use uuid::Uuid;
 
 use super::Rig;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::queue::Queue;
 use downbeat::store::contract::Store;
 use downbeat::store::memory::Damage;
+use downbeat::worker::Queue;
 use uuid::Uuid;
 
 /// Makes one store, looks into its queues, and does to it what can happen to one.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use downbeat::schedule::UnixMs;
-
 pub(super) use self::memory::MemoryRig;
 pub(super) use self::redis::{RedisRig, TroubledRig};
 pub(super) use self::spool::SpoolRig;
+use downbeat_time::UnixMs;
+
 use crate::support::wait::wall_clock;
 
 /// A queue that can be had refuse.

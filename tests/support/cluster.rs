@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use downbeat::schedule::{TaskIds, UnixMs};
+use downbeat::schedule::TaskIds;
+use downbeat_time::UnixMs;
 use redis::Commands as _;
 
 use super::downbeat::{Downbeat, Finished, Place};

@@ -84,7 +84,7 @@ pub(crate) fn every_slot_runs_once(
     for event in &events {
         let ran = read(event);
         let (entry, ms) = slot(&ran);
-        assert_eq!(ran.id, id(ids.id(&entry, downbeat::schedule::UnixMs(ms))), "{event}");
+        assert_eq!(ran.id, id(ids.id(&entry, downbeat_time::UnixMs(ms))), "{event}");
         assert!(ran.text("traceparent").starts_with("00-"));
         assert!(slots.insert((entry, ms)), "ran twice: {event}");
     }

@@ -8,8 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
 
 use downbeat::address::{Address, RedisAddress};
-use downbeat::envelope::celery;
-use downbeat::queue::CeleryQueue;
+use downbeat::worker::{CeleryQueue, celery};
 use redis::{Client, Commands as _, Connection};
 use tempfile::TempDir;
 

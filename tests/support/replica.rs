@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use downbeat::schedule::Kind;
 use downbeat::schedule::outcome::SkipReason;
-use downbeat::schedule::{Kind, UnixMs};
+use downbeat_time::UnixMs;
 use redis::Commands as _;
 use serde_json::Value;
 

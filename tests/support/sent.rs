@@ -1,7 +1,7 @@
 //! A Celery message from a queue, decoded for assertions.
 
 use base64::Engine as _;
-use downbeat::schedule::UnixMs;
+use downbeat_time::UnixMs;
 use serde_json::Value;
 
 /// One message of a queue.

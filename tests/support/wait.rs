@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use downbeat::schedule::UnixMs;
 // The only monotonic clock that the project allows.
+use downbeat_time::UnixMs;
 use tokio::time::Instant;
 
 /// How long a program may take for anything that needs no waiting, on a busy machine.

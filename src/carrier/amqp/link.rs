@@ -19,9 +19,9 @@ use tokio::time::{Instant, timeout};
 use super::tls::OverTls;
 use super::{Missing, Names, TOO_LATE, properties};
 use crate::address::{AmqpAddress, Login};
-use crate::envelope::celery::event;
-use crate::queue::{AmqpQueue, Queue};
 use crate::tls::{self, Tls};
+use crate::worker::celery::event;
+use crate::worker::{AmqpQueue, Queue};
 
 /// The pause after a failed attempt to connect: otherwise queues that share a broker would each wait in turn.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);

@@ -21,9 +21,8 @@ use uuid::Uuid;
 use self::link::Link;
 use super::{Carrier, PublishOutcome};
 use crate::address::AmqpAddress;
-use crate::envelope::Publication;
-use crate::queue::{AmqpQueue, Queue};
 use crate::tls::Tls;
+use crate::worker::{AmqpQueue, Publication, Queue};
 
 /// All AMQP brokers; connects to each on first use.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, LongString};
 use serde_json::Value;
 
-use crate::envelope::Publication;
+use crate::worker::Publication;
 
 /// The properties of a message.
 pub(super) fn of(message: &Publication) -> BasicProperties {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use downbeat_time::{UnixMs, Zone};
 use jiff::ToSpan as _;
 use jiff::civil::date;
 
-use crate::schedule::{Forecast, UnixMs, Zone};
+use crate::schedule::Forecast;
 
 /// The longest day, in minutes, when the clock is set back.
 const MAX_DAY_MINUTES: usize = 25 * 60;

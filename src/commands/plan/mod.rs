@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::time::Duration;
 
+use downbeat_time::{UnixMs, Zone};
 use serde::Serialize;
 
 use self::grid::Grid;
@@ -17,9 +18,10 @@ use self::text::Style;
 use super::{Exit, Failure, configuration, load_schedule, show};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::{Caller, instant};
+use crate::config::Caller;
 use crate::schedule::forecast::{QueueLoad, Second};
-use crate::schedule::{Forecast, Schedule, UnixMs, Zone};
+use crate::schedule::{Forecast, Schedule};
+use crate::text::instant;
 use crate::tzdata::{self, Tzdata};
 
 const DAY: Duration = Duration::from_secs(86_400);

@@ -1,7 +1,7 @@
 //! Rules of directories and of several files.
 
 use super::*;
-use crate::queue::Queues;
+use crate::worker::Queues;
 
 fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
     let path = directory.join(name);

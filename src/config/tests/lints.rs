@@ -1,7 +1,7 @@
 //! Warnings that depend on the time.
 
 use super::*;
-use crate::envelope::celery::LiveWorker;
+use crate::worker::celery::LiveWorker;
 
 /// The warnings about a valid schedule at an instant.
 fn said(text: &str, now: &str) -> Vec<String> {

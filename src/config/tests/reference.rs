@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::config::reference::{self, CRONTAB, ENTRY, FILE, MESSAGE, OPTIONS, SOLAR, Section};
-use crate::config::{entry, options, schedule_file, settings, solar, when};
+use crate::config::language::reference::{
+    self, CRONTAB, ENTRY, FILE, MESSAGE, OPTIONS, SOLAR, Section,
+};
+use crate::config::language::{entry, message, options, schedule_file, solar, when};
 
 fn names(sections: &[&Section]) -> BTreeSet<&'static str> {
     sections.iter().flat_map(|section| section.keys.iter().map(|key| key.name)).collect()
@@ -15,7 +17,7 @@ fn the_reference_has_exactly_the_keys_that_the_loader_knows() {
     let known = |keys: &[&'static str]| keys.iter().copied().collect::<BTreeSet<_>>();
     assert_eq!(names(&[&FILE]), known(schedule_file::FILE.known));
     assert_eq!(names(&[&ENTRY, &MESSAGE]), known(entry::ENTRY.known));
-    assert_eq!(names(&[&MESSAGE]), known(settings::DEFAULTS.known));
+    assert_eq!(names(&[&MESSAGE]), known(message::DEFAULTS.known));
     assert_eq!(names(&[&CRONTAB]), known(when::CRONTAB.known));
     assert_eq!(names(&[&SOLAR]), known(solar::SOLAR.known));
     let of_options =

@@ -2,11 +2,11 @@
 
 use std::iter::successors;
 
+use downbeat_time::arbitrary;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::schedule::sample::any;
 use crate::schedule::{Schedule, TaskIds};
 
 /// The keys that determine when an entry fires.
@@ -16,17 +16,18 @@ fn when() -> impl Strategy<Value = Value> {
         let written = FIELDS.into_iter().zip(fields);
         written.filter_map(|(name, field)| Some((name.to_owned(), json!(field?)))).collect()
     };
-    let mapping = any::mapping().prop_filter("a field at least", |f| f.iter().any(Option::is_some));
+    let mapping =
+        arbitrary::mapping().prop_filter("a field at least", |f| f.iter().any(Option::is_some));
     let at = |instants: Vec<UnixMs>| instants.iter().map(ToString::to_string).collect::<Value>();
     let places = (-90.0..90.0, -180.0..180.0);
     prop_oneof![
-        2 => any::cron_line().prop_map(|line| json!({"cron": line})),
+        2 => arbitrary::cron_line().prop_map(|line| json!({"cron": line})),
         1 => mapping.prop_map(move |fields| json!({"cron": named(fields)})),
-        1 => any::quartz_line().prop_map(|line| json!({"cron": {"quartz": line}})),
+        1 => arbitrary::quartz_line().prop_map(|line| json!({"cron": {"quartz": line}})),
         1 => (1000..9_000_000, 0..1000)
             .prop_map(|(every, phase)| json!({"every": format!("{every}ms"), "phase": format!("{phase}ms")})),
-        1 => prop::collection::vec(any::instant(), 1..9).prop_map(move |all| json!({"at": at(all)})),
-        1 => any::rrule_text().prop_map(|rrule| json!({"rrule": rrule})),
+        1 => prop::collection::vec(arbitrary::instant(), 1..9).prop_map(move |all| json!({"at": at(all)})),
+        1 => arbitrary::rrule_text().prop_map(|rrule| json!({"rrule": rrule})),
         1 => places.prop_map(|(latitude, longitude)| {
             json!({"solar": {"event": "sunset", "latitude": latitude, "longitude": longitude}})
         }),
@@ -75,7 +76,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn replicas_agree_on_every_instant_and_task_id_however_their_files_are_laid_out(
-        entries in prop::collection::vec(entry(), 2..8), from in any::instant(), cut in 0.0..1.0,
+        entries in prop::collection::vec(entry(), 2..8), from in arbitrary::instant(), cut in 0.0..1.0,
     ) {
         let named = (0..).zip(entries).map(|(n, entry): (u32, Value)| (format!("entry-{n}"), entry));
         // Some never have a slot, and would be refused.

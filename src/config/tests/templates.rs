@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::config::entry::MAX_ENTRY_NAME;
-use crate::envelope;
+use crate::config::language::json_text::MAX_ARGUMENTS;
+use crate::config::language::limits::MAX_ENTRY_NAME;
 use crate::schedule::Entry;
+use crate::worker;
 
 const ID: Uuid = Uuid::from_u128(7);
 
@@ -149,7 +150,7 @@ proptest! {
         members.as_object_mut().unwrap().extend(when.as_object().unwrap().clone());
         let entry = entry(&name, &members);
         let message = entry.message_of(slot, ID);
-        prop_assert_eq!(envelope::check(&message), Ok(()));
+        prop_assert_eq!(worker::check(&message), Ok(()));
         let sent = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         prop_assert_eq!(sent(&message.args), args.filled(&entry, slot));
         prop_assert_eq!(sent(&message.kwargs), kwargs.filled(&entry, slot));

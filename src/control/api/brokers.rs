@@ -11,10 +11,10 @@ use tokio::task::spawn_blocking;
 use super::Api;
 use super::answer::{Refusal, exact};
 use super::input::{Body, Names, Query};
-use crate::config::duration;
 use crate::control::Question;
 use crate::control::wire::WorkersBody;
 use crate::service::history::{self, HistoryRequest};
+use crate::text::duration;
 
 /// Maximum and default number of messages shown.
 const MAX_MESSAGES: usize = 1000;

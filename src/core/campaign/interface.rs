@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
+
 use super::Log;
 use crate::clock::SinceBoot;
 use crate::core::RequestId;
 use crate::leader::lease::{Lease, LeaseTimes};
 use crate::leader::peer::Peer;
-use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Announced, Renewed, StoreError};
 
 /// What a campaign is built from.

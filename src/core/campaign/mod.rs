@@ -14,6 +14,8 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 pub use self::interface::{Action, Answer, Event, Named, Parts, Request, Status, Writes};
 pub use self::log::Log;
 use self::names::Names;
@@ -22,7 +24,6 @@ use super::{Now, RequestId, backoff};
 use crate::clock::SinceBoot;
 use crate::leader::lease::{Lease, LeaseTimes, Reading};
 use crate::leader::peer::Peer;
-use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Renewed, StoreError};
 
 /// The holder's name where only one process can hold the lease.

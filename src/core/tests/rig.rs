@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use tracing::subscriber::DefaultGuard;
 
 use crate::carrier::Carrier as _;
@@ -22,7 +23,7 @@ use crate::core::{
 };
 use crate::leader::lease::{Lease, Reading};
 use crate::render::Renderer;
-use crate::schedule::{Entry, Schedule, UnixMs, sample};
+use crate::schedule::{Entry, Schedule, sample};
 use crate::service::write_log;
 use crate::store::contract::{
     self, Acquire, Acquired, HistoryQuery, Reply, Snapshot, Store, StoreError,

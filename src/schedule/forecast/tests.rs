@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 use std::iter::successors;
 
+use downbeat_time::arbitrary;
+use downbeat_time::interval::Interval;
 use proptest::prelude::*;
 
 use super::*;
-use crate::queue::Queue;
 use crate::schedule::delay::Delay;
-use crate::schedule::interval::Interval;
 use crate::schedule::sample::{HOUR, any, cron, entry, every};
+use crate::worker::Queue;
 
 /// 2027-01-01T00:00:00Z
 const NEW_YEAR: UnixMs = UnixMs::from_secs(1_798_761_600);
@@ -126,7 +127,7 @@ proptest! {
     #[test]
     fn every_slot_is_counted_once(
         entries in prop::collection::vec(any::entry(), 1..4),
-        from in any::instant(),
+        from in arbitrary::instant(),
         minutes in 1_i64..1800,
         cut in 0.0..1.0,
     ) {

@@ -1,7 +1,8 @@
 //! How pausing and resuming change the pauses of one subject.
 
+use downbeat_time::UnixMs;
+
 use super::{MAX_KEPT, Pause};
-use crate::schedule::unix_ms::UnixMs;
 
 /// Stands for the time by the store's clock at which it writes.
 pub const AT_WRITE: UnixMs = UnixMs::MAX;

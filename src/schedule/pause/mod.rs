@@ -13,11 +13,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 pub use self::edit::{AT_WRITE, Edit, PauseRequest, at_write, pruned};
 pub use self::text::{MAX_BY, MAX_NOTE, MAX_TEXT, read, sanitize_by, sanitize_note, write};
 use super::entry::Entry;
 use super::progress::{Run, insert_run};
-use super::unix_ms::UnixMs;
 
 /// The shortest time between two instants.
 const INSTANT: Duration = Duration::from_millis(1);

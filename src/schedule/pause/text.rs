@@ -3,11 +3,11 @@
 
 use std::fmt::Write as _;
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use super::edit::AT_WRITE;
 use super::{MAX_KEPT, Pause};
-use crate::schedule::unix_ms::UnixMs;
 
 /// The maximum number of characters kept of who paused.
 pub const MAX_BY: usize = 100;

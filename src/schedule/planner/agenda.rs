@@ -42,8 +42,9 @@ impl DerefMut for Agenda {
 
 #[cfg(test)]
 mod tests {
+    use downbeat_time::UnixMs;
+
     use super::*;
-    use crate::schedule::unix_ms::UnixMs;
 
     #[test]
     fn what_is_added_at_once_comes_in_order_with_what_was_there() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, btree_map};
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use crate::schedule::unix_ms::UnixMs;
+use downbeat_time::UnixMs;
 
 /// The entries of each queue, in the order of their turns.
 #[derive(Clone, Debug, Default)]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::queue::Rate;
-use crate::schedule::unix_ms::UnixMs;
+use downbeat_time::UnixMs;
+
+use crate::worker::Rate;
 
 /// The tokens of this time may be used at once, if they are more than one: waking the leader for each slot would
 /// be too often.

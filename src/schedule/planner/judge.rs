@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::track::{INSTANT, Open};
 use super::{Action, COUNT_CAP, Item};
 use crate::schedule::entry::{CatchUp, Entry};
@@ -9,7 +11,6 @@ use crate::schedule::kind::Kind;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::pause::Paused;
 use crate::schedule::progress::Run;
-use crate::schedule::unix_ms::UnixMs;
 
 /// What is said of a run of slots: those after the previous judgement, up to `through`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

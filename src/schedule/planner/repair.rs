@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
+
 use super::judge::Judgement;
 use super::takeover::MAX_PASSED;
 use super::track::{INSTANT, keep_until};
 use super::{Planner, Repair, Repaired};
 use crate::schedule::outcome::Line;
 use crate::schedule::progress::{Run, dispatched_after, insert_run};
-use crate::schedule::unix_ms::UnixMs;
 
 impl Planner {
     /// Whether an entry is settled further ahead of `now` than the grace because the store's clock was set back.

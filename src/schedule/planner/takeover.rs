@@ -6,15 +6,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::{FindZone, UnixMs};
+
 use super::ended::{Counter, Former, Gap};
 use super::judge::{self, Finding, Judgement, push_judgement};
 use super::track::{INSTANT, MAX_OLDER, Track, between, keep_after, keep_until};
-use super::{Appointment, Change, FindZone, Planner, Repaired, Takeover, of, prune};
+use super::{Appointment, Change, Planner, Repaired, Takeover, of, prune};
 use crate::schedule::entry::{Entry, Schedule};
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::progress::{Completeness, Progress, Run, State, insert_run};
 use crate::schedule::registration::{RETIRED_FOR, Registration, RegistrationChange};
-use crate::schedule::unix_ms::UnixMs;
 
 /// The maximum number of runs settled ahead that are remembered for one entry.
 pub(super) const MAX_PASSED: usize = 2 * MAX_OLDER;

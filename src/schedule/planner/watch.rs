@@ -6,12 +6,13 @@
 
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::judge::{self, Finding, Judged, Judgement};
 use super::track::INSTANT;
 use super::{Appointment, Planner, of};
 use crate::schedule::entry::CatchUp;
 use crate::schedule::pause::Paused;
-use crate::schedule::unix_ms::UnixMs;
 
 /// A time in which no slot waited longer than the grace before it was looked at.
 #[derive(Clone, Copy, Debug)]

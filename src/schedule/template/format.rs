@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use downbeat_time::{UnixMs, Zone};
 
 use super::TemplateProblem;
 use super::parse::shortened;
-use crate::schedule::zone;
 
 /// The maximum length of a format in bytes.
 pub const MAX_FORMAT: usize = 100;
@@ -39,8 +37,7 @@ fn end_of_directive(format: &str, start: usize) -> usize {
 }
 
 fn check_directive(directive: &str) -> Result<(), TemplateProblem> {
-    let sample = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
-    if zone::strftime(&sample, directive).is_err() {
+    if Zone::utc().strftime(UnixMs(0), directive).is_err() {
         return Err(TemplateProblem::UnknownDirective(shortened(directive)));
     }
     let digits = directive.trim_matches(|c: char| !c.is_ascii_digit());

@@ -15,7 +15,7 @@
 //! digits and null as nothing. No value depends on when the message is sent: a slot that is caught up or sent
 //! again has the same values.
 //!
-//! [`Zone::strftime`]: super::Zone::strftime
+//! [`Zone::strftime`]: downbeat_time::Zone::strftime
 
 mod error;
 mod format;
@@ -27,14 +27,15 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
+
+use super::entry::Entry;
+use crate::worker::Message;
 
 pub use error::{TemplateError, TemplateProblem};
 pub use format::MAX_FORMAT;
 pub use parse::{Piece, find_opener, pieces};
-
-use super::entry::{Entry, Message};
-use super::unix_ms::UnixMs;
 
 /// What is between `{{` and `}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub struct Templates {
     pub args: Box<[Hole]>,
     /// In [`Message::kwargs`].
     pub kwargs: Box<[Hole]>,
-    /// In [`Call::headers`](super::entry::Call::headers).
+    /// In [`Call::headers`](crate::worker::Call::headers).
     pub headers: Box<[Hole]>,
 }
 

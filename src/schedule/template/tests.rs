@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
+use downbeat_time::{Timing, Zone};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::*;
+use crate::schedule::CatchUp;
 use crate::schedule::sample::{self, cron, every};
-use crate::schedule::zone::Zone;
-use crate::schedule::{CatchUp, Timing};
 
 const ID: Uuid = Uuid::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef);
 

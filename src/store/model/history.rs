@@ -3,8 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
+
 use super::{Model, NewRecord};
-use crate::schedule::UnixMs;
 use crate::schedule::outcome::Line;
 use crate::store::contract::{History, HistoryQuery, MAX_TRIMMED, PastEvent, Trim, Trimmed};
 use crate::store::journal::{Record, RecordId};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
+
 use super::Model;
 use super::requests::term_of;
-use crate::schedule::UnixMs;
 use crate::store::contract::{Acquire, Acquired, Renewed};
 use crate::store::journal::shortened;
 use crate::store::text::is_lease;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
+
 use super::{Change, Model};
-use crate::schedule::UnixMs;
 use crate::schedule::pause::{self, at_write};
 use crate::store::contract::{
     ChangePauses, Etag, MAX_PAUSED, PausesChanged, PausesMark, PausesRead, PrunePauses, Reply,

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::{Change, Folding, Model, NewRecord, Queues, RUN_TTL, RunPlace, Running};
-use crate::queue::Queue;
+use crate::schedule::Guards;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::registration::{Registration, RegistrationChange};
-use crate::schedule::{Guards, UnixMs};
 use crate::store::contract::{
     BackfillNote, Batch, Exception, Fold, FoldedThrough, INTENT_TTL, Intend, ManualMessage,
     ManualNote, ManualStep, Noted, OpenBackfill, Register, Reply, RunOf, Sent, Settle, Write,
 };
 use crate::store::{Fence, Outgoing};
+use crate::worker::Queue;
 
 /// How far a slot may be ahead of the store's clock, in milliseconds.
 const MAX_AHEAD_MS: u128 = 1_000;

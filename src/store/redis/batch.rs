@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use redis::Cmd;
 
 use super::counted::CountedQueues;
 use super::keys::Keys;
 use super::lua;
 use super::merge::{merged, with_short_name};
-use crate::envelope::answer::{self, ResultKey};
-use crate::envelope::{self, Push, Writes};
-use crate::queue::Queue;
+use crate::schedule::TaskIds;
 use crate::schedule::outcome::Line;
-use crate::schedule::{TaskIds, UnixMs};
 use crate::store::contract::{Batch, Write};
 use crate::store::journal::write_line;
+use crate::worker::{Command, Push, Queue, ResultKey, Writes};
 
 /// The maximum number of slots in a record: a script cannot push many more at once.
 const MAX_SLOTS: usize = 500;
@@ -73,13 +72,14 @@ impl Context<'_> {
         format!("{}\t", self.counted.name(queue))
     }
 
-    /// Where the queue's workers store the state of a task: their kind, the database ('': the state's) and the
+    /// Where the queue's workers store the state of a task: its form, the database ('': the state's) and the
     /// key without the task's id. `None`: the state is not visible.
     pub(super) fn result_key(&self, queue: &Queue) -> Option<[String; 3]> {
-        let ResultKey { prefix, databases: (there, here) } = answer::result_key(queue)?;
+        let ResultKey { prefix, databases: (there, here), form } =
+            queue.worker.protocol().result_key(&queue.name)?;
         let elsewhere = there != here && i64::from(there) != self.database;
         let there = if elsewhere { there.to_string() } else { String::new() };
-        Some([queue.worker.kind().to_string(), there, prefix])
+        Some([form.as_str().to_owned(), there, prefix])
     }
 }
 
@@ -239,7 +239,7 @@ fn add_guarded(
     writes: &[Write],
     alone: &HashMap<&str, usize>,
 ) {
-    let lists = envelope::lists(part.queue);
+    let lists = part.queue.lists();
     call.arg("guarded").arg(context.field(&part.queue.name)).arg(lists.len()).arg(lists);
     call.arg(part.items.len());
     for Write { line, message, guards, .. } in part.items.iter().map(|item| &writes[*item]) {
@@ -268,7 +268,7 @@ fn add_guarded(
 }
 
 /// Adds commands that run first, as `push.lua` reads them.
-pub(super) fn add_commands(call: &mut Cmd, commands: &[envelope::Command]) {
+pub(super) fn add_commands(call: &mut Cmd, commands: &[Command]) {
     call.arg(commands.len());
     for words in commands {
         let words = with_short_name(words);

@@ -144,8 +144,9 @@ fn read_settled(text: &str) -> Option<Progress> {
 
 #[cfg(test)]
 mod tests {
+    use downbeat_time::UnixMs;
+
     use super::*;
-    use crate::schedule::UnixMs;
 
     #[test]
     fn records_of_the_first_format_are_read_and_so_are_those_of_this_one() {

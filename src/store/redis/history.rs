@@ -3,12 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use redis::Value;
 
 use super::lua;
 use super::reading::{MIN_RECORDS, Source, next_count};
 use super::reply::{list, text};
-use crate::schedule::UnixMs;
 use crate::schedule::outcome::Line;
 use crate::store::contract::{
     History, HistoryQuery, MAX_TRIMMED, PastEvent, StoreError, Trim, Trimmed,

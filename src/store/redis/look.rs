@@ -11,13 +11,12 @@ use super::reply::unexpected_answer;
 use super::workers::WorkerAnswers;
 use super::{RedisStore, lua, peek};
 use crate::clock;
-use crate::envelope::celery::{Inspection, Question};
-use crate::envelope::peek::Location;
-use crate::queue::CeleryQueue;
 use crate::store::Peeked;
 use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreError};
 use crate::store::journal::shortened;
 use crate::store::text::{MAX_LEASE, is_lease};
+use crate::worker::celery::{Inspection, Question};
+use crate::worker::{CeleryQueue, Location};
 
 /// How long Redis may take for one answer: less than the timeout of every request.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -76,12 +75,16 @@ impl RedisStore {
         Ok(announced(self.source.requests.ask_repeatable(call).await?)?.0)
     }
 
-    /// Reads the first `count` messages of these places, as of one instant.
+    /// Reads the first `count` messages at these locations, as of one instant.
     ///
     /// # Errors
-    /// When Redis does not answer, or a place holds something else.
-    pub async fn peek(&mut self, places: &[Location], count: usize) -> Result<Peeked, StoreError> {
-        let call = peek::call(places, count);
+    /// When Redis does not answer, or something else is there.
+    pub async fn peek(
+        &mut self,
+        locations: &[Location],
+        count: usize,
+    ) -> Result<Peeked, StoreError> {
+        let call = peek::call(locations, count);
         peek::read(self.source.requests.ask_repeatable(call).await?).ok_or_else(unexpected_answer)
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::envelope::Writes;
+use crate::worker::Writes;
 
 /// The words of a command, in the format of `push.lua`.
 pub(super) type Words<'m> = Vec<Cow<'m, [u8]>>;
@@ -84,7 +84,7 @@ impl<'m> Jobs<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envelope::Push;
+    use crate::worker::Push;
 
     fn writes(before: &[&str]) -> Writes {
         let command = |text: &&str| text.split(' ').map(|word| word.as_bytes().to_vec()).collect();

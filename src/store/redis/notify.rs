@@ -1,5 +1,5 @@
-//! What accompanies messages: events for Celery's consumers, and the queues' bindings. Nothing waits for it, and
-//! failures are ignored.
+//! What accompanies messages: events for Celery's consumers, and the queues' declarations. Nothing waits for
+//! it, and failures are ignored.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,57 +9,51 @@ use redis::Pipeline;
 use tokio::time::Instant;
 
 use super::requests::Requests;
-use crate::envelope::celery;
-use crate::queue::{Queue, StreamQueue, Worker};
+use crate::worker::{Command, Queue};
 
 /// How long after a batch its streams are trimmed, together with others.
 const TRIM_AFTER: Duration = Duration::from_secs(2);
 /// The maximum number of successive trims; each removes at most ten thousand entries.
 const MAX_TRIMS: u32 = 1_000;
 
-/// The queues that need no binding, and when streams are trimmed.
+/// The queues that need no declaration, and when streams are trimmed.
 #[derive(Debug, Default)]
 pub(super) struct QueueUpkeep {
-    /// Queues whose bindings were written.
-    bound: HashSet<Arc<str>>,
+    /// Queues that were declared.
+    declared: HashSet<Arc<str>>,
     /// When each stream is next trimmed, or was last.
     trims: HashMap<Arc<str>, Instant>,
 }
 
 impl QueueUpkeep {
-    /// Forgets the bindings: they may be gone with the server that held them.
-    pub(super) fn forget_bindings(&mut self) {
-        self.bound.clear();
+    /// Forgets the declarations: they may be gone with the server that held them.
+    pub(super) fn forget_declarations(&mut self) {
+        self.declared.clear();
     }
 
-    /// Writes bindings and trims streams of the queues that messages go to.
+    /// Declares queues and trims streams that messages go to.
     pub(super) fn maintain<'q>(
         &mut self,
         queues: impl Iterator<Item = &'q Arc<Queue>>,
         requests: &Requests,
     ) {
-        let mut bindings = Pipeline::new();
+        let mut declarations = Pipeline::new();
         let mut last: Option<&Arc<Queue>> = None;
         for queue in queues {
             if last.is_some_and(|last| Arc::ptr_eq(last, queue)) {
                 continue;
             }
             last = Some(queue);
-            match &queue.worker {
-                Worker::Celery(settings) if !self.bound.contains(&queue.name) => {
-                    self.bound.insert(Arc::clone(&queue.name));
-                    // As kombu's producer does. Workers do not need it.
-                    for key in celery::binding_keys(&queue.name, settings) {
-                        bindings.sadd(key, celery::binding_member(&queue.name, settings)).ignore();
-                    }
-                }
-                Worker::Stream(StreamQueue { maxlen: Some(maxlen) }) => {
-                    self.trim(&queue.name, maxlen.get(), requests);
-                }
-                _ => {}
+            let protocol = queue.worker.protocol();
+            if !self.declared.contains(&queue.name) {
+                self.declared.insert(Arc::clone(&queue.name));
+                add(&mut declarations, &protocol.declare(&queue.name));
+            }
+            if let Some(maxlen) = protocol.maxlen() {
+                self.trim(&queue.name, maxlen.get(), requests);
             }
         }
-        requests.fire_and_forget(bindings);
+        requests.fire_and_forget(declarations);
     }
 
     /// Keeps a stream from growing forever. An add that trims takes five times as long; a separate trim blocks
@@ -82,6 +76,14 @@ impl QueueUpkeep {
     }
 }
 
+fn add(pipeline: &mut Pipeline, commands: &[Command]) {
+    for command in commands {
+        if let [name, arguments @ ..] = &command[..] {
+            pipeline.cmd(&String::from_utf8_lossy(name)).arg(arguments).ignore();
+        }
+    }
+}
+
 /// The events for messages that were sent.
 pub(super) fn events<'m>(
     sent: impl IntoIterator<Item = (&'m Queue, &'m [u8])>,
@@ -90,8 +92,8 @@ pub(super) fn events<'m>(
     let mut pipeline = Pipeline::new();
     pipeline.ignore_errors();
     for (queue, event) in sent {
-        if let Worker::Celery(settings) = &queue.worker {
-            pipeline.publish(celery::event::channel(settings, database), event);
+        if let Some(channel) = queue.worker.protocol().event_channel(database) {
+            pipeline.publish(channel, event);
         }
     }
     pipeline

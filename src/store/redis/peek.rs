@@ -3,27 +3,28 @@
 use redis::{Cmd, FromRedisValue, Value};
 
 use super::lua;
-use crate::envelope::peek::{Location, MAX_BYTES, Next, Store};
 use crate::store::{Found, Group, Peeked};
+use crate::worker::decode::MAX_BYTES;
+use crate::worker::{Bodies, Location, Next};
 
 /// The call of the script.
-pub(super) fn call(places: &[Location], count: usize) -> Cmd {
-    let keys: Vec<_> = places.iter().map(|place| place.key.clone()).collect();
+pub(super) fn call(locations: &[Location], count: usize) -> Cmd {
+    let keys: Vec<_> = locations.iter().map(|location| location.key.clone()).collect();
     let mut call = lua::call(&lua::PEEK, &keys);
     call.arg(count).arg(MAX_BYTES);
-    for Location { next, store, .. } in places {
+    for Location { next, bodies, .. } in locations {
         call.arg(match next {
             Next::Left => "left",
             Next::Right => "right",
             Next::Lowest => "lowest",
             Next::Oldest => "oldest",
         });
-        match store {
+        match bodies {
             None => call.arg("").arg("").arg(0),
-            Some(Store::Hash { prefix, fields }) => {
+            Some(Bodies::Hash { prefix, fields }) => {
                 call.arg("hash").arg(prefix).arg(fields.len()).arg(*fields)
             }
-            Some(Store::Field { key }) => call.arg("field").arg(key).arg(0),
+            Some(Bodies::Field { key }) => call.arg("field").arg(key).arg(0),
         };
     }
     call

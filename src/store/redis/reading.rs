@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use redis::{Cmd, Value};
 use tokio::time::{Instant, sleep};
 
@@ -13,7 +14,6 @@ use super::keys::Keys;
 use super::reply::{instant, list, text, unexpected_answer};
 use super::requests::Requests;
 use super::{first_format, lua, writing};
-use crate::schedule::UnixMs;
 use crate::schedule::outcome::Outcome;
 use crate::schedule::progress::Completeness;
 use crate::store::contract::{Counters, Snapshot, StoreError};

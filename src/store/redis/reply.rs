@@ -1,8 +1,8 @@
 //! Reads the answers of the scripts.
 
+use downbeat_time::UnixMs;
 use redis::Value;
 
-use crate::schedule::UnixMs;
 use crate::schedule::outcome::SkipReason;
 use crate::store::contract::{Exception, Reply, RunOf, StoreError};
 

@@ -6,9 +6,9 @@ use redis::{Pipeline, Value};
 
 use super::link::Link;
 use crate::address::RedisAddress;
-use crate::envelope::Command;
 use crate::store::contract::StoreError;
 use crate::tls::Tls;
+use crate::worker::Command;
 
 /// Reads results stored by workers.
 #[derive(Debug)]

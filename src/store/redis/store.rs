@@ -134,7 +134,7 @@ impl Store for RedisStore {
         Capabilities { shared: true, sees_results: true, folds_itself: false };
 
     fn read(&mut self) -> impl Future<Output = Result<Snapshot, StoreError>> + Send + 'static {
-        self.upkeep.forget_bindings();
+        self.upkeep.forget_declarations();
         let source = self.source.clone();
         let (inspected, counted) = (Arc::clone(&self.inspected), Arc::clone(&self.counted_before));
         async move {

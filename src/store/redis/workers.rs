@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::celery::LiveWorker;
+use crate::worker::celery::LiveWorker;
 
 /// The answers of the workers that were asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

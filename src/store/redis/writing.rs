@@ -3,23 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use redis::Cmd;
 
 use super::batch::{Context, add_commands, counts, term};
 use super::keys::Keys;
 use super::lua;
-use crate::queue::Queue;
-use crate::schedule::UnixMs;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::registration::RegistrationChange;
-use crate::store::Fence;
 use crate::store::contract::{
     BackfillNote, BackfillStep, Fold, FoldedThrough, INTENT_TTL, Intend, ManualMessage, ManualNote,
     ManualStep, OpenBackfill, Register, Remembered, Settle,
 };
 use crate::store::journal::write_line;
 use crate::store::open_backfills::{self, MAX_OPEN};
-use crate::store::text;
+use crate::store::{Fence, text};
+use crate::worker::Queue;
 
 /// The number of the format that is written.
 pub(super) const FORMAT: &str = "2";

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use downbeat_time::UnixMs;
 use rustix::fs::{FlockOperation, OFlags};
 use serde::Deserialize;
 use tracing::warn;
@@ -14,13 +15,12 @@ use uuid::Uuid;
 
 use super::{SpoolError, failed};
 use crate::clock;
-use crate::envelope::peek::MAX_BYTES;
 use crate::ownership::{
     self, Distrust, ROOT, WRITABLE_BY_OTHERS, effective_uid, normal, only_writable_by,
 };
 use crate::regular_file;
-use crate::schedule::UnixMs;
 use crate::store::{Found, Outgoing, Peeked};
+use crate::worker::decode::MAX_BYTES;
 
 /// The maximum size of a message: arguments and headers are bounded, and encoding enlarges them a few times.
 const MAX_MESSAGE_BYTES: u64 = 16 << 20;
@@ -378,7 +378,7 @@ fn slot_of(path: &Path) -> io::Result<Option<(String, UnixMs)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::MAX_SPOOL_NAME;
+    use crate::worker::MAX_SPOOL_NAME;
 
     #[test]
     fn the_longest_name_of_a_queue_makes_the_longest_name_of_a_file() {

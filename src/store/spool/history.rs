@@ -8,6 +8,7 @@ use std::io::{self, BufReader, BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use serde_json::Value;
 use tracing::warn;
 
@@ -15,7 +16,6 @@ use super::files::Owner;
 use super::log::{read_record, record_text};
 use super::{SpoolError, failed};
 use crate::regular_file;
-use crate::schedule::UnixMs;
 use crate::schedule::outcome::Line;
 use crate::store::contract::{History, HistoryQuery, PastEvent, Trim};
 use crate::store::journal::RecordId;

@@ -10,6 +10,7 @@ use std::io::{BufReader, BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,7 +18,6 @@ use uuid::Uuid;
 use super::files::{Owner, sync};
 use super::{SpoolError, failed};
 use crate::regular_file;
-use crate::schedule::UnixMs;
 use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::progress::Progress;
 use crate::schedule::registration::Registration;

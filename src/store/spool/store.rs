@@ -9,6 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use tokio::sync::{oneshot, watch};
 use tracing::warn;
 use uuid::Uuid;
@@ -18,8 +19,6 @@ use super::files::{self, Files, Staged};
 use super::history::HistoryFile;
 use super::log::{self, Log, Staging};
 use crate::clock;
-use crate::queue::Queue;
-use crate::schedule::UnixMs;
 use crate::store::contract::{
     Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
     History, HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, PausesChanged,
@@ -28,6 +27,7 @@ use crate::store::contract::{
 };
 use crate::store::model::{Change, Decision, Model, Queues};
 use crate::store::{Outgoing, Peeked};
+use crate::worker::Queue;
 
 /// An open spool. Clones share it; it closes with the last of them.
 ///

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::queue::Queue;
 use downbeat::store::memory::{Checkpoint, Damage, MemoryStore};
+use downbeat::worker::Queue;
 use uuid::Uuid;
 
 use super::{REFUSING, TestClock};

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::queue::{CeleryQueue, Queue, ResultBackend, Worker};
 use downbeat::store::contract::Store;
 use downbeat::store::memory::Damage;
 use downbeat::store::redis::RedisStore;
 use downbeat::tls::Tls;
+use downbeat::worker::celery::ResultBackend;
+use downbeat::worker::{CeleryQueue, Queue, Worker};
 use redis::Commands as _;
 use uuid::Uuid;
 

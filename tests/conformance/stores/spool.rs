@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat::queue::Queue;
 use downbeat::store::memory::Damage;
 use downbeat::store::spool::SpoolStore;
+use downbeat::worker::Queue;
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -1,15 +1,13 @@
 //! Entries that are edited, removed and added, with and without a leader.
 
+use downbeat_time::cron::{Cron, Quartz};
+use downbeat_time::rrule::Rrule;
+use downbeat_time::solar::{Event, Solar};
+use downbeat_time::{Bounds, Days, Except, Instants, Timing, Zone};
+
 use super::*;
-use crate::schedule::Zone;
-use crate::schedule::bounds::Bounds;
-use crate::schedule::cron::{Cron, Quartz};
 use crate::schedule::delay::Delay;
-use crate::schedule::except::{Days, Except};
 use crate::schedule::registration::RETIRED_FOR;
-use crate::schedule::rrule::Rrule;
-use crate::schedule::solar::{Event, Solar};
-use crate::schedule::{Instants, Timing};
 
 const RETIMED: SkipReason = SkipReason::Retimed;
 const UNKNOWN: SkipReason = SkipReason::Unknown;

@@ -1,10 +1,10 @@
 use std::collections::VecDeque;
 
+use downbeat_time::{Bounds, Timing};
+
 use super::*;
-use crate::schedule::Timing;
-use crate::schedule::bounds::Bounds;
 use crate::schedule::delay::Delay;
-use crate::schedule::entry::Expires;
+use crate::worker::Expires;
 
 /// An entry of every two minutes, due a minute after each slot.
 fn a_minute_late() -> Entry {

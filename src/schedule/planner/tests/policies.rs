@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::schedule::delay::Delay;
-use crate::schedule::entry::Expires;
+use crate::worker::Expires;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use downbeat_time::Timing;
 use proptest::prelude::*;
 
 use super::*;
-use crate::schedule::Timing;
 use crate::schedule::outcome::Line;
 
 /// What happens next.

@@ -1,0 +1,66 @@
+//! The slots of a timing: in a zone, within bounds.
+
+use super::bounds::Bounds;
+use super::search;
+use super::timing::Timing;
+use super::unix_ms::UnixMs;
+use super::zone::Zone;
+
+/// The slots of a timing: the instants at which it fires in a zone, within bounds.
+///
+/// They depend on these three alone, so a search from any instant finds the same ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots<'a> {
+    timing: &'a Timing,
+    zone: &'a Zone,
+    bounds: Option<&'a Bounds>,
+}
+
+impl<'a> Slots<'a> {
+    /// The slots of `timing` in `zone`: all, or those that the bounds allow.
+    #[must_use]
+    pub fn new(timing: &'a Timing, zone: &'a Zone, bounds: Option<&'a Bounds>) -> Slots<'a> {
+        Slots { timing, zone, bounds }
+    }
+
+    /// The first slot strictly later than `after`, or `None` if there is none.
+    #[must_use]
+    pub fn next(self, after: UnixMs) -> Option<UnixMs> {
+        let timing = |after| self.timing.next(self.zone, after);
+        match self.bounds {
+            None => timing(after),
+            Some(bounds) => bounds.next(self.zone, after, timing),
+        }
+    }
+
+    /// The newest slot that is later than `after` and not later than `until`.
+    ///
+    /// Costs a few dozen steps at most, however long the time between the two.
+    #[must_use]
+    pub fn last_between(self, after: UnixMs, until: UnixMs) -> Option<UnixMs> {
+        let Some(bounds) = self.bounds else {
+            return self.timing.last_between(self.zone, after, until);
+        };
+        let (after, until) = (bounds.first_after(after), bounds.last_until(until));
+        search::newest_between(|at| self.next(at), after, until)
+    }
+
+    /// The number of slots later than `after` and not later than `until`, counted up to `cap`.
+    #[must_use]
+    pub fn count_between(self, after: UnixMs, until: UnixMs, cap: u64) -> u64 {
+        match self.bounds {
+            None => self.timing.count_between(self.zone, after, until, cap),
+            Some(_) => search::count_between(|at| self.next(at), after, until, cap),
+        }
+    }
+
+    /// The canonical form of timing and bounds, which [`StoredTiming::read`](super::StoredTiming::read) reads back.
+    #[must_use]
+    pub fn canonical(self) -> String {
+        let mut canonical = self.timing.canonical(self.zone);
+        if let Some(bounds) = self.bounds {
+            canonical += &bounds.canonical(self.zone);
+        }
+        canonical
+    }
+}

@@ -1,0 +1,332 @@
+//! Reads one schedule file: `timezone`, `defaults` and `entries`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use downbeat_time::Zone;
+
+use super::bounds;
+use super::entry::{self, Common};
+use super::message::{self, DEFAULTS, Settings};
+use super::queues::FileQueues;
+use super::shared::Additions;
+use crate::schedule::Entry;
+use crate::schedule::template::{Hole, Templates};
+use crate::text::{
+    Broken, Keys, Node, Opened, Paused, Reader, Report, Scalar, Span, owned, report_duplicate,
+    shortened,
+};
+use crate::tzdata::Tzdata;
+use crate::worker::Queues;
+
+/// Maximum bytes of memory for the entries of one file.
+///
+/// Aliases and defaults let a small file produce far more than its size.
+const MAX_FILE_ENTRIES: usize = 256 * 1024 * 1024;
+
+pub(crate) static FILE: Keys = Keys {
+    of: "a schedule file",
+    known: &["timezone", "defaults", "calendars", "spread", "entries"],
+    unsupported: &[],
+    aliases: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
+};
+
+/// The content of a file.
+pub(super) struct Contents {
+    /// The entries without errors, in the order of the file.
+    pub(super) entries: Vec<Entry>,
+    /// Where each entry's name is written: byte range, line, column.
+    pub(super) places: Vec<(Span, u32, u32)>,
+    /// What this file adds for other files, and what it uses from them.
+    pub(super) additions: Additions,
+    pub(super) found: Paused,
+}
+
+/// Reads a file's text.
+pub(super) fn read(
+    file: &str,
+    text: &str,
+    json: bool,
+    queues: &Queues,
+    tzdata: &Tzdata,
+) -> Contents {
+    let mut first = Pass::new(Report::new(file, text), queues, tzdata, None);
+    let broken = first.read(json).is_err();
+    let Some(head) = first.late_head.take().filter(|_| !broken) else {
+        return first.finish();
+    };
+    // Entries are read one by one with the keys above them. If `timezone` or `defaults` follow further
+    // down, the whole file is read again.
+    let mut second = Pass::new(Report::new(file, text), queues, tzdata, Some(head));
+    // The report has any error.
+    let _ = second.read(json);
+    second.finish()
+}
+
+/// What a file says once for all its entries.
+#[derive(Clone, Default)]
+struct Head {
+    zone: Option<Arc<Zone>>,
+    defaults: Settings,
+}
+
+struct Pass<'t, 'z> {
+    report: Report<'t>,
+    common: Common<'z>,
+    seen: HashMap<&'static str, Span>,
+    names: HashMap<Cow<'t, str>, Span>,
+    entries: Vec<Entry>,
+    places: Vec<(Span, u32, u32)>,
+    additions: Additions,
+    entry_bytes: usize,
+    /// How many problems there were before the last entry.
+    last_entry: usize,
+    /// Whether `timezone` and `defaults` are known from an earlier pass.
+    knows_head: bool,
+    late_head: Option<Head>,
+}
+
+impl<'t, 'z> Pass<'t, 'z> {
+    fn new(
+        report: Report<'t>,
+        queues: &'z Queues,
+        tzdata: &'z Tzdata,
+        head: Option<Head>,
+    ) -> Pass<'t, 'z> {
+        let knows_head = head.is_some();
+        let head = head.unwrap_or_default();
+        let zone = head
+            .zone
+            .unwrap_or_else(|| tzdata.zone(Tz::UTC).unwrap_or_else(|| Arc::new(Zone::utc())));
+        Pass {
+            report,
+            common: Common::new(zone, head.defaults, FileQueues::new(queues), tzdata),
+            seen: HashMap::new(),
+            names: HashMap::new(),
+            entries: Vec::new(),
+            places: Vec::new(),
+            additions: Additions::default(),
+            entry_bytes: 0,
+            last_entry: 0,
+            knows_head,
+            late_head: None,
+        }
+    }
+
+    fn finish(self) -> Contents {
+        let Pass { entries, places, additions, report, .. } = self;
+        Contents { entries, places, additions, found: report.pause() }
+    }
+
+    fn read(&mut self, json: bool) -> Result<(), Broken> {
+        let result = self.document(json);
+        if result.is_err() {
+            // What a syntax error cut off is not reported as incomplete.
+            self.report.forget_between(self.last_entry);
+        }
+        result
+    }
+
+    fn document(&mut self, json: bool) -> Result<(), Broken> {
+        let Some(mut reader) = Reader::new(json, &mut self.report)? else {
+            self.report
+                .error_in_whole("the file is empty")
+                .hint("write at least `entries: {}`, or remove the file");
+            return Err(Broken);
+        };
+        match reader.open(&mut self.report)? {
+            Opened::Map => {
+                while let Some(key) = reader.key(&mut self.report)? {
+                    self.last_entry = self.report.count();
+                    self.section(&key, &mut reader)?;
+                }
+            }
+            Opened::Other(node) => {
+                let message = format!("expected a mapping, found {}", self.report.found(&node));
+                self.report
+                    .error(node.span, message)
+                    .hint("a schedule file begins with `entries:`");
+                return Err(Broken);
+            }
+        }
+        reader.finish(&mut self.report)?;
+        if !self.seen.contains_key("entries") {
+            self.report
+                .error_in_whole("the file has no `entries`")
+                .hint("write at least `entries: {}`, or remove the file");
+        }
+        Ok(())
+    }
+
+    /// Reads one key of the file and its value.
+    fn section(&mut self, key: &Node<'t>, reader: &mut Reader<'t>) -> Result<(), Broken> {
+        let name = key.as_written().unwrap_or_default();
+        let Some(known) = FILE.known.iter().find(|known| **known == name) else {
+            if !key.is_merge_key() {
+                FILE.refuse(key, None, &mut self.report);
+            }
+            return reader.node(&mut self.report).map(drop);
+        };
+        if let Some(first) = self.seen.get(known) {
+            report_duplicate(name, key.span, *first, &mut self.report);
+            return reader.node(&mut self.report).map(drop);
+        }
+        self.seen.insert(known, key.span);
+        match *known {
+            "timezone" => {
+                let node = reader.node(&mut self.report)?;
+                if let Some(zone) = entry::zone(&node, self.common.tzdata, &mut self.report) {
+                    self.common.zone = zone;
+                }
+                self.note_late_head();
+            }
+            "defaults" => {
+                let node = reader.node(&mut self.report)?;
+                if let Some(fields) = DEFAULTS.sort(&node, &mut self.report) {
+                    let (queues, report) = (&mut self.common.queues, &mut self.report);
+                    let default_queue = queues.default_queue(None);
+                    let defaults = Settings::read(&fields, queues, &default_queue, report);
+                    self.common.set_defaults(defaults);
+                }
+                self.note_late_head();
+            }
+            "calendars" => {
+                let node = reader.node(&mut self.report)?;
+                self.calendars(&node);
+            }
+            "spread" => {
+                let node = reader.node(&mut self.report)?;
+                self.spread(&node);
+            }
+            _ => self.section_entries(reader)?,
+        }
+        Ok(())
+    }
+
+    fn calendars(&mut self, node: &Node<'t>) {
+        let Some(pairs) = node.map() else {
+            let message =
+                format!("`calendars` is a mapping of names, found {}", self.report.found(node));
+            self.report.error(node.span, message).hint("write `calendars: {NAME: [2026-12-25]}`");
+            return;
+        };
+        for pair in pairs {
+            if bounds::calendar_name(&pair.key, &mut self.report) {
+                let except = bounds::days(&pair.value, None, &mut self.report);
+                self.additions.calendars.push((pair.name().into(), pair.key.span, except));
+            }
+        }
+    }
+
+    fn spread(&mut self, node: &Node<'t>) {
+        let Some(pairs) = node.map() else {
+            let message =
+                format!("`spread` is a mapping of tags, found {}", self.report.found(node));
+            self.report.error(node.span, message).hint("write `spread: {TAG: 10m}`");
+            return;
+        };
+        for pair in pairs {
+            if let Some(window) = message::delay(&pair.value, &mut self.report) {
+                self.additions.spreads.push((pair.name().into(), pair.key.span, window));
+            }
+        }
+    }
+
+    fn note_late_head(&mut self) {
+        if self.knows_head || !self.seen.contains_key("entries") {
+            return;
+        }
+        let (zone, defaults) = (Arc::clone(&self.common.zone), self.common.defaults().clone());
+        self.late_head = Some(Head { zone: Some(zone), defaults });
+    }
+
+    fn section_entries(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+        match reader.open(&mut self.report)? {
+            Opened::Map => {
+                while let Some(key) = reader.key(&mut self.report)? {
+                    let body = reader.node(&mut self.report)?;
+                    self.entry(&key, &body)?;
+                }
+            }
+            Opened::Other(node) => match node.map() {
+                Some(pairs) => {
+                    for pair in pairs {
+                        self.entry(&pair.key, &pair.value)?;
+                    }
+                }
+                None => self.refuse_entries(&node),
+            },
+        }
+        Ok(())
+    }
+
+    fn refuse_entries(&mut self, node: &Node<'t>) {
+        let message = format!("`entries` is a mapping of names, found {}", self.report.found(node));
+        let hint = match node.scalar() {
+            Some(Scalar::Null) => "write `entries: {}` for none",
+            _ => "write `name:` and below it, indented, `task:` and the rest",
+        };
+        self.report.error(node.span, message).hint(hint);
+    }
+
+    fn entry(&mut self, key: &Node<'t>, body: &Node<'t>) -> Result<(), Broken> {
+        match self.names.entry(owned(key)) {
+            MapEntry::Vacant(new) => new.insert(key.span),
+            MapEntry::Occupied(first) => {
+                let (name, first) =
+                    (shortened(first.key()), self.report.position_in_words(*first.get()));
+                let message = format!("duplicate entry `{name}`, first at {first}");
+                self.report.error(key.span, message).hint("rename one of the two");
+                return Ok(());
+            }
+        };
+        self.last_entry = self.report.count();
+        let entry = entry::read(key, body, &mut self.common, &mut self.report);
+        let calendars = self.common.calendars.drain(..);
+        if entry.is_some() {
+            let index = self.entries.len();
+            self.additions.references.extend(calendars.map(|calendar| (index, calendar)));
+        } else {
+            drop(calendars);
+        }
+        self.check_size(key.span)?;
+        let Some(entry) = entry else { return Ok(()) };
+        self.entry_bytes += size(&entry);
+        self.entries.push(entry);
+        let (line, column) = self.report.position(key.span);
+        self.places.push((key.span, line, column));
+        Ok(())
+    }
+
+    fn check_size(&mut self, span: Span) -> Result<(), Broken> {
+        if self.entry_bytes.max(self.report.spent()) <= MAX_FILE_ENTRIES {
+            return Ok(());
+        }
+        let limit = MAX_FILE_ENTRIES / (1024 * 1024);
+        self.report
+            .error(span, format!("the entries of this file take more than {limit} MiB"))
+            .hint("aliases and defaults count each time they are used");
+        Err(Broken)
+    }
+}
+
+/// Roughly how many bytes an entry takes.
+fn size(entry: &Entry) -> usize {
+    let message = &entry.message;
+    let texts = message.task.len() + message.args.len() + message.kwargs.len();
+    let headers = message.headers.as_ref().map_or(0, |headers| headers.len());
+    let templates = entry
+        .templates
+        .as_ref()
+        .map_or(0, |templates| size_of::<Templates>() + templates.count() * size_of::<Hole>());
+    let about = entry.about.as_ref().map_or(0, |about| {
+        let tags: usize = about.tags.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum();
+        let texts = about.description.iter().chain(&about.resolved);
+        tags + texts.map(|text| text.len()).sum::<usize>()
+    });
+    let timing = entry.timing.heap_size();
+    size_of::<Entry>() + entry.name.len() + timing + texts + headers + templates + about
+}

@@ -1,0 +1,109 @@
+//! Instants as people write them: RFC 3339, or local time in the entry's zone.
+
+use downbeat_time::{UnixMs, Zone};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
+/// Says what to write.
+pub const HINT: &str =
+    "write `2026-12-24 18:00` for the zone's wall clock, or `2026-12-24T18:00:00+09:00`";
+
+/// Why a text is not an instant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstantError {
+    /// Neither of the two forms.
+    #[error("`{0}` is not a date and time")]
+    Form(String),
+    /// No such day or time: 30 February, 25 o'clock.
+    #[error("there is no `{0}`")]
+    NoSuch(String),
+}
+
+/// Parses an instant, without parts below a millisecond.
+///
+/// A local time that the zone's clock skips is the instant right after the gap; one that occurs twice
+/// is the first of the two.
+///
+/// # Errors
+///
+/// If the text has neither form, or names a day or time that does not exist.
+pub fn parse(text: &str, zone: &Zone) -> Result<UnixMs, InstantError> {
+    let short = || text.chars().take(40).collect::<String>();
+    let Some(offset_at) = wall_end(text) else { return Err(InstantError::Form(short())) };
+    if offset_at == text.len() {
+        let reading: DateTime = text.parse().map_err(|_| InstantError::NoSuch(short()))?;
+        return Ok(zone.resolve(reading));
+    }
+    let instant: Timestamp = text.parse().map_err(|_| InstantError::NoSuch(short()))?;
+    Ok(UnixMs::from(instant))
+}
+
+/// Where the local time ends in `2026-12-24 18:00[:00[.000]][Z|+09:00]`; `None` if the text has another
+/// form.
+fn wall_end(text: &str) -> Option<usize> {
+    let digits = |range: std::ops::Range<usize>| {
+        text.get(range).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let is =
+        |at: usize, allowed: &[u8]| text.as_bytes().get(at).is_some_and(|b| allowed.contains(b));
+    let date = digits(0..4) && is(4, b"-") && digits(5..7) && is(7, b"-") && digits(8..10);
+    if !(date && is(10, b"T t") && digits(11..13) && is(13, b":") && digits(14..16)) {
+        return None;
+    }
+    let mut end = 16;
+    if is(end, b":") && digits(end + 1..end + 3) {
+        end += 3;
+        if is(end, b".") && digits(end + 1..end + 2) {
+            end += 1;
+            while digits(end..end + 1) {
+                end += 1;
+            }
+        }
+    }
+    let offset = &text[end..];
+    let zulu = offset.is_empty() || offset == "Z" || offset == "z";
+    let numeric = offset.len() == 6
+        && is(end, b"+-")
+        && digits(end + 1..end + 3)
+        && is(end + 3, b":")
+        && digits(end + 4..end + 6);
+    (zulu || numeric).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_read_and_nothing_else() {
+        let zone = Zone::utc();
+        let at = |text: &str| parse(text, &zone).map(|at| at.to_string());
+        let same = "2026-12-24T18:00:00Z";
+        for text in [
+            "2026-12-24 18:00",
+            "2026-12-24T18:00:00",
+            "2026-12-24t18:00:00.000",
+            "2026-12-24T18:00Z",
+            "2026-12-25T03:00:00+09:00",
+            "2026-12-25 03:00+09:00",
+        ] {
+            assert_eq!(at(text).unwrap(), same, "{text}");
+        }
+        for text in [
+            "",
+            "tomorrow",
+            "2026-12-24",
+            "18:00",
+            "24.12.2026 18:00",
+            "2026-12-24 18",
+            "2026-12-24 18:00 KST",
+            "2026-12-24T18:00:00[Asia/Seoul]",
+            "2026-12-24 18:00:",
+        ] {
+            assert!(matches!(at(text), Err(InstantError::Form(_))), "{text}");
+        }
+        for text in ["2026-02-30 18:00", "2026-12-24 25:00", "2026-12-24T18:00+99:00"] {
+            assert!(matches!(at(text), Err(InstantError::NoSuch(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The Redis keys that kombu reads and writes.
+
+use super::CeleryQueue;
+use crate::worker::Command;
+
+/// The list that a message of `priority` is pushed to (LPUSH). On Redis, no priority means the most
+/// urgent one, 0.
+///
+/// Kombu has a list for each step, by default 0, 3, 6 and 9; a message goes to the largest step that is
+/// not above its priority. No worker reads the list of any other step.
+#[must_use]
+pub fn list_key(queue: &str, settings: &CeleryQueue, priority: Option<u8>) -> String {
+    let priority = priority.unwrap_or(0);
+    let step = settings.priority_steps.iter().rev().find(|step| **step <= priority);
+    step_key(queue, settings, step.copied().unwrap_or(0))
+}
+
+/// Every list of `queue`, in the order in which workers read them.
+#[must_use]
+pub fn list_keys(queue: &str, settings: &CeleryQueue) -> Vec<String> {
+    settings.priority_steps.iter().map(|step| step_key(queue, settings, *step)).collect()
+}
+
+fn step_key(queue: &str, settings: &CeleryQueue, step: u8) -> String {
+    let CeleryQueue { key_prefix, separator, .. } = settings;
+    match step {
+        0 => [key_prefix, queue].concat(),
+        step => format!("{key_prefix}{queue}{separator}{step}"),
+    }
+}
+
+/// The two sets in which a producer records that `queue` is bound to its exchange of the same name.
+///
+/// Workers do not need them, and write them when they start. Who writes the first must also write the
+/// second, or kombu 5.7 may delete the first.
+#[must_use]
+pub fn binding_keys(queue: &str, settings: &CeleryQueue) -> [String; 2] {
+    let prefix = &settings.key_prefix;
+    ["binding", "binding_permanent"].map(|set| format!("{prefix}_kombu.{set}.{queue}"))
+}
+
+/// The member that a producer adds (SADD) to both sets of [`binding_keys`]: routing key, pattern,
+/// queue.
+#[must_use]
+pub fn binding_member(queue: &str, settings: &CeleryQueue) -> String {
+    let separator = &settings.separator;
+    format!("{queue}{separator}{separator}{queue}")
+}
+
+/// The commands with which a producer binds `queue`.
+pub(super) fn bind(queue: &str, settings: &CeleryQueue) -> Vec<Command> {
+    let member = binding_member(queue, settings);
+    let add = |key: String| vec![b"SADD".to_vec(), key.into_bytes(), member.clone().into_bytes()];
+    binding_keys(queue, settings).map(add).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_priority_has_the_list_of_the_step_below_it() {
+        let lists = [
+            (None, "q"),
+            (Some(0), "q"),
+            (Some(2), "q"),
+            (Some(3), "q\u{6}\u{16}3"),
+            (Some(5), "q\u{6}\u{16}3"),
+            (Some(6), "q\u{6}\u{16}6"),
+            (Some(8), "q\u{6}\u{16}6"),
+            (Some(9), "q\u{6}\u{16}9"),
+            (Some(255), "q\u{6}\u{16}9"),
+        ];
+        for (priority, list) in lists {
+            assert_eq!(list_key("q", &CeleryQueue::default(), priority), list, "{priority:?}");
+        }
+    }
+
+    #[test]
+    fn steps_separator_and_prefix_are_those_that_workers_were_given() {
+        let settings = CeleryQueue {
+            priority_steps: [0, 5].into(),
+            separator: ":".into(),
+            key_prefix: "shop-".into(),
+            results: None,
+        };
+        let list = |priority| list_key("q", &settings, priority);
+        assert_eq!([list(None), list(Some(4))], ["shop-q", "shop-q"]);
+        assert_eq!([list(Some(5)), list(Some(9))], ["shop-q:5", "shop-q:5"]);
+        assert_eq!(list_keys("q", &settings), ["shop-q", "shop-q:5"]);
+        let keys = ["shop-_kombu.binding.q", "shop-_kombu.binding_permanent.q"];
+        assert_eq!(binding_keys("q", &settings), keys);
+        assert_eq!(binding_member("q", &settings), "q::q");
+    }
+
+    #[test]
+    fn a_binding_is_written_as_the_producer_writes_it() {
+        let keys = ["_kombu.binding.reports", "_kombu.binding_permanent.reports"];
+        assert_eq!(binding_keys("reports", &CeleryQueue::default()), keys);
+        let member = binding_member("reports", &CeleryQueue::default());
+        assert_eq!(member, "reports\u{6}\u{16}\u{6}\u{16}reports");
+    }
+}

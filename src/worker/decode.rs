@@ -1,0 +1,104 @@
+//! Decodes what waits in a queue, for display only.
+//!
+//! Anybody may have written it. So it trusts nothing and runs nothing, and says what cannot be read.
+
+use std::borrow::Cow;
+
+use downbeat_time::UnixMs;
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
+use serde_json::{Map, Value};
+
+use super::python::UnpickleError;
+
+/// Maximum bytes of a message that are read, both packed and unpacked.
+pub const MAX_BYTES: usize = 8 << 20;
+
+/// Why a waiting message, or a part of it, cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// It is not JSON.
+    #[error("not JSON: {0}")]
+    NotJson(#[source] serde_json::Error),
+    /// It is JSON, but not an object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// It is neither of what Python's workers can be configured to read.
+    #[error("neither a pickle nor JSON: {0}")]
+    NeitherPickleNorJson(#[source] serde_json::Error),
+    /// It is a pickle that is not read.
+    #[error(transparent)]
+    Pickle(#[from] UnpickleError),
+    /// It would be larger than [`MAX_BYTES`].
+    #[error("larger than {} MiB when unpacked", MAX_BYTES >> 20)]
+    TooLarge,
+    /// Its body is not in the base64 that it names.
+    #[error("a body that is not base64: {0}")]
+    BodyNotBase64(#[source] base64::DecodeError),
+    /// Its body is not in the JSON that it names.
+    #[error("a body that is not JSON: {0}")]
+    BodyNotJson(#[source] serde_json::Error),
+    /// Its body is compressed in another way.
+    #[error("a body compressed as {0}")]
+    Compressed(String),
+    /// Its body is of another type.
+    #[error("a body of the type {0}")]
+    BodyType(String),
+    /// Only its id is left; what is gone.
+    #[error("{0}: workers pass over the id")]
+    Gone(&'static str),
+    /// It has another form than workers of its kind take, in words.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// A field of it cannot be read.
+    #[error("{field}: {error}")]
+    Field {
+        /// The field's name.
+        field: &'static str,
+        /// Why.
+        #[source]
+        error: Box<DecodeError>,
+    },
+}
+
+/// A JSON object.
+pub(super) fn object(json: &[u8]) -> Result<Map<String, Value>, DecodeError> {
+    match serde_json::from_slice(json) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(DecodeError::NotAnObject),
+        Err(error) => Err(DecodeError::NotJson(error)),
+    }
+}
+
+/// Removes a member that is a text.
+pub(super) fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
+    match members.get(name) {
+        Some(Value::String(_)) => match members.shift_remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Parses an instant in RFC 3339; without an offset it is UTC.
+pub(super) fn instant(text: &str) -> Option<UnixMs> {
+    let timestamp = text.parse::<jiff::Timestamp>();
+    let timestamp = timestamp.or_else(|error| {
+        let reading = text.parse::<jiff::civil::DateTime>().map_err(|_| error)?;
+        reading.to_zoned_datetime(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp())
+    });
+    timestamp.ok().map(UnixMs::from)
+}
+
+/// Unpacks `packed` if it is in zlib's format; else returns it unchanged.
+///
+/// # Errors
+/// If it would be larger than [`MAX_BYTES`].
+pub(super) fn inflated(packed: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    use miniz_oxide::inflate::TINFLStatus;
+    match decompress_to_vec_zlib_with_limit(packed, MAX_BYTES) {
+        Ok(whole) => Ok(Cow::Owned(whole)),
+        Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(DecodeError::TooLarge),
+        Err(_) => Ok(Cow::Borrowed(packed)),
+    }
+}

@@ -1,0 +1,48 @@
+//! Where messages wait in Redis.
+
+/// Where messages of a queue wait in Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// A list, sorted set or stream.
+    pub key: String,
+    /// Which message is taken next.
+    pub next: Next,
+    /// Where the message itself is, if only its id waits.
+    pub bodies: Option<Bodies>,
+}
+
+/// Which end of a list, set or stream workers take from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The head of a list.
+    Left,
+    /// The tail of a list.
+    Right,
+    /// The lowest score of a sorted set.
+    Lowest,
+    /// The oldest entry of a stream that some consumer group has not received.
+    Oldest,
+}
+
+/// Where the messages are, if only their ids wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    /// Each in its own hash.
+    Hash {
+        /// The key of the hash without the id.
+        prefix: String,
+        /// Which fields to read.
+        fields: &'static [&'static str],
+    },
+    /// All in one hash, by id.
+    Field {
+        /// The hash.
+        key: String,
+    },
+}
+
+impl Location {
+    pub(super) fn list(key: impl Into<String>, next: Next) -> Location {
+        Location { key: key.into(), next, bodies: None }
+    }
+}

@@ -1,0 +1,110 @@
+//! Kinds of workers: what each kind takes, and what it reports. A folder holds everything that one kind
+//! is: settings of its queues, options of its entries, messages, and how to read those that wait.
+//!
+//! Pure: nothing here reads a clock, draws a random number or waits. Whatever differs between two pushes
+//! is part of the [`Task`], so equal tasks render to equal bytes.
+//!
+//! A new kind is a folder that implements [`Protocol`], and a variant of [`Worker`] and of [`WorkerKind`].
+//! The compiler names the other places.
+
+pub mod bullmq;
+pub mod celery;
+pub mod decode;
+pub mod dramatiq;
+mod json;
+mod json_writer;
+mod kind;
+mod location;
+mod message;
+mod protocol;
+mod publication;
+mod python;
+mod queue;
+mod queues;
+mod rate;
+pub mod result;
+pub mod rq;
+#[cfg(test)]
+mod sample;
+pub mod sidekiq;
+mod storable;
+mod stream;
+mod task;
+#[cfg(test)]
+mod tests;
+mod unsendable;
+mod validate;
+mod waiting;
+mod writes;
+
+pub use self::bullmq::{BullmqOptions, BullmqQueue};
+pub use self::celery::{CeleryOptions, CeleryQueue};
+pub use self::decode::DecodeError;
+pub use self::dramatiq::{DramatiqOptions, DramatiqQueue};
+pub use self::kind::WorkerKind;
+pub use self::location::{Bodies, Location, Next};
+pub use self::message::{Call, Expires, Message, Options, Route};
+pub use self::protocol::Protocol;
+pub use self::publication::Publication;
+pub use self::python::UnpickleError;
+pub use self::queue::{AmqpQueue, Queue, Via};
+pub use self::queues::{MAX_SPOOL_NAME, QueueStore, Queues};
+pub use self::rate::{MAX_RATE, Rate, RateError};
+pub use self::result::{ResultForm, ResultKey, TaskResult};
+pub use self::rq::{RqOptions, RqQueue};
+pub use self::sidekiq::{SidekiqOptions, SidekiqQueue};
+pub use self::storable::{Unstorable, check_storable};
+pub use self::stream::StreamQueue;
+pub use self::task::{Fresh, Task, event, publish, render};
+pub use self::unsendable::Unsendable;
+pub use self::validate::{check, counts_waiting, is_reserved_header, records_end, validate};
+pub use self::waiting::Waiting;
+pub use self::writes::{Command, Push, Writes};
+use crate::address::RedisAddress;
+
+/// A kind of worker, with the settings of one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Worker {
+    /// Celery, protocol 2.
+    Celery(CeleryQueue),
+    /// RQ.
+    Rq(RqQueue),
+    /// Dramatiq.
+    Dramatiq(DramatiqQueue),
+    /// Sidekiq.
+    Sidekiq(SidekiqQueue),
+    /// BullMQ.
+    Bullmq(BullmqQueue),
+    /// Any consumer that takes JSON objects from a list.
+    Json,
+    /// Any consumer that reads JSON objects from a stream, such as a consumer group.
+    Stream(StreamQueue),
+}
+
+impl Worker {
+    /// What its workers read and write.
+    #[must_use]
+    pub fn protocol(&self) -> &dyn Protocol {
+        match self {
+            Worker::Celery(settings) => settings,
+            Worker::Rq(settings) => settings,
+            Worker::Dramatiq(settings) => settings,
+            Worker::Sidekiq(settings) => settings,
+            Worker::Bullmq(settings) => settings,
+            Worker::Json => &json::JsonQueue,
+            Worker::Stream(settings) => settings,
+        }
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> WorkerKind {
+        self.protocol().kind()
+    }
+
+    /// Where its workers leave results, if the configuration says so.
+    #[must_use]
+    pub fn results(&self) -> Option<&RedisAddress> {
+        self.protocol().results()
+    }
+}

@@ -1,0 +1,337 @@
+//! Reads Python pickles of plain values only: a pickle that names a class or calls something is
+//! refused, not run. Time and memory stay in proportion to [`MAX_BYTES`].
+
+use serde_json::{Map, Number, Value};
+
+use crate::worker::decode::MAX_BYTES;
+
+/// Maximum nesting of lists and mappings.
+const MAX_DEPTH: usize = 100;
+/// Maximum number of values.
+const MAX_VALUES: usize = 1 << 20;
+
+/// Why a pickle was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnpickleError {
+    /// It is truncated, or not a pickle.
+    #[error("not a whole pickle")]
+    Broken,
+    /// It has something that only Python can create.
+    #[error("a pickle of more than plain values")]
+    NotPlain,
+    /// Its values repeat or nest without end.
+    #[error("a pickle of too many or too deeply nested values")]
+    TooLarge,
+}
+
+/// A value that refers to its parts by index; several values, even itself, may share a part.
+enum Node {
+    Plain(Value),
+    List(Vec<usize>),
+    /// Alternating keys and values.
+    Dict(Vec<usize>),
+}
+
+/// The value of a pickle of protocol 2 or later; tuples and sets become lists.
+pub(in crate::worker) fn to_json(pickle: &[u8]) -> Result<Value, UnpickleError> {
+    let mut machine = Machine { rest: pickle, ..Machine::default() };
+    let root = machine.run()?;
+    let mut budget = MAX_BYTES;
+    machine.value(root, MAX_DEPTH, &mut budget)
+}
+
+/// Runs a pickle: opcodes of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
+#[derive(Default)]
+struct Machine<'p> {
+    rest: &'p [u8],
+    nodes: Vec<Node>,
+    stack: Vec<usize>,
+    /// Positions of marks on the stack.
+    marks: Vec<usize>,
+    /// Memoized nodes by number; numbers that were never set are absent.
+    memo: Vec<usize>,
+}
+
+impl Machine<'_> {
+    fn run(&mut self) -> Result<usize, UnpickleError> {
+        while self.nodes.len() <= MAX_VALUES {
+            match self.byte()? {
+                0x80 => drop(self.byte()?),
+                0x95 => drop(self.number(8)?),
+                b'.' => return self.stack.pop().ok_or(UnpickleError::Broken),
+                b'N' => self.push(Value::Null),
+                0x88 => self.push(Value::Bool(true)),
+                0x89 => self.push(Value::Bool(false)),
+                b'K' => self.integer(1, false)?,
+                b'M' => self.integer(2, false)?,
+                b'J' => self.integer(4, true)?,
+                0x8a => {
+                    let length = self.number(1)?;
+                    self.integer(length, true)?;
+                }
+                b'G' => {
+                    let bytes = self.take(8)?.try_into().map_err(|_| UnpickleError::Broken)?;
+                    let float = f64::from_be_bytes(bytes);
+                    let number = Number::from_f64(float).map(Value::Number);
+                    self.push(number.unwrap_or_else(|| Value::String(float.to_string())));
+                }
+                0x8c => self.text(1)?,
+                b'X' => self.text(4)?,
+                0x8d => self.text(8)?,
+                b'C' | b'U' => self.bytes(1)?,
+                b'B' | b'T' => self.bytes(4)?,
+                b'(' => self.marks.push(self.stack.len()),
+                b')' | b']' | 0x8f => self.push_node(Node::List(Vec::new())),
+                b'}' => self.push_node(Node::Dict(Vec::new())),
+                b't' | 0x91 => {
+                    let items = self.since_mark()?;
+                    self.push_node(Node::List(items));
+                }
+                length @ 0x85..=0x87 => {
+                    let length = usize::from(length - 0x84);
+                    let from = self.stack.len().checked_sub(length).ok_or(UnpickleError::Broken)?;
+                    let items = self.stack.split_off(from);
+                    self.push_node(Node::List(items));
+                }
+                b'a' => {
+                    let item = self.stack.pop().ok_or(UnpickleError::Broken)?;
+                    self.extend(&[item], false)?;
+                }
+                b's' => {
+                    let value = self.stack.pop().ok_or(UnpickleError::Broken)?;
+                    let key = self.stack.pop().ok_or(UnpickleError::Broken)?;
+                    self.extend(&[key, value], true)?;
+                }
+                b'e' | 0x90 => {
+                    let items = self.since_mark()?;
+                    self.extend(&items, false)?;
+                }
+                b'u' => {
+                    let items = self.since_mark()?;
+                    self.extend(&items, true)?;
+                }
+                0x94 => self.memoize(self.memo.len())?,
+                b'q' => {
+                    let index = self.number(1)?;
+                    self.memoize(index)?;
+                }
+                b'r' => {
+                    let index = self.number(4)?;
+                    self.memoize(index)?;
+                }
+                b'h' => self.recall(1)?,
+                b'j' => self.recall(4)?,
+                _ => return Err(UnpickleError::NotPlain),
+            }
+        }
+        Err(UnpickleError::TooLarge)
+    }
+
+    fn byte(&mut self) -> Result<u8, UnpickleError> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+
+    fn take(&mut self, length: usize) -> Result<&[u8], UnpickleError> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(UnpickleError::Broken)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// A length or an index of this many bytes.
+    fn number(&mut self, bytes: usize) -> Result<usize, UnpickleError> {
+        let number = little_endian(self.take(bytes)?, false).ok_or(UnpickleError::Broken)?;
+        usize::try_from(number).map_err(|_| UnpickleError::Broken)
+    }
+
+    fn push(&mut self, value: Value) {
+        self.push_node(Node::Plain(value));
+    }
+
+    fn push_node(&mut self, node: Node) {
+        self.stack.push(self.nodes.len());
+        self.nodes.push(node);
+    }
+
+    /// An integer of more than 64 bits becomes a string of digits.
+    fn integer(&mut self, bytes: usize, is_signed: bool) -> Result<(), UnpickleError> {
+        let number = little_endian(self.take(bytes)?, is_signed).ok_or(UnpickleError::NotPlain)?;
+        let number = Number::from_i128(number)
+            .map_or_else(|| Value::String(number.to_string()), Value::Number);
+        self.push(number);
+        Ok(())
+    }
+
+    fn text(&mut self, length: usize) -> Result<(), UnpickleError> {
+        let length = self.number(length)?;
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| UnpickleError::NotPlain)?;
+        let text = Value::String(text.to_owned());
+        self.push(text);
+        Ok(())
+    }
+
+    /// Bytes as Python displays them.
+    fn bytes(&mut self, length: usize) -> Result<(), UnpickleError> {
+        let length = self.number(length)?;
+        let text = format!("b'{}'", self.take(length)?.escape_ascii());
+        self.push(Value::String(text));
+        Ok(())
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<usize>, UnpickleError> {
+        let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len());
+        Ok(self.stack.split_off(mark.ok_or(UnpickleError::Broken)?))
+    }
+
+    /// Adds to the list or mapping on top of the stack.
+    fn extend(&mut self, more: &[usize], is_dict: bool) -> Result<(), UnpickleError> {
+        let top = *self.stack.last().ok_or(UnpickleError::Broken)?;
+        match &mut self.nodes[top] {
+            Node::List(items) if !is_dict => items.extend_from_slice(more),
+            Node::Dict(items) if is_dict && more.len().is_multiple_of(2) => {
+                items.extend_from_slice(more);
+            }
+            _ => return Err(UnpickleError::NotPlain),
+        }
+        Ok(())
+    }
+
+    /// Python numbers them consecutively.
+    fn memoize(&mut self, index: usize) -> Result<(), UnpickleError> {
+        let top = *self.stack.last().ok_or(UnpickleError::Broken)?;
+        match index.cmp(&self.memo.len()) {
+            std::cmp::Ordering::Less => self.memo[index] = top,
+            std::cmp::Ordering::Equal => self.memo.push(top),
+            std::cmp::Ordering::Greater => return Err(UnpickleError::NotPlain),
+        }
+        Ok(())
+    }
+
+    fn recall(&mut self, bytes: usize) -> Result<(), UnpickleError> {
+        let index = self.number(bytes)?;
+        self.stack.push(*self.memo.get(index).ok_or(UnpickleError::Broken)?);
+        Ok(())
+    }
+
+    /// Builds a value with its parts; each use of a part costs some of the `budget`.
+    fn value(&self, node: usize, depth: usize, budget: &mut usize) -> Result<Value, UnpickleError> {
+        let mut pay = |cost: usize| {
+            *budget = budget.checked_sub(cost).ok_or(UnpickleError::TooLarge)?;
+            Ok(())
+        };
+        let depth = depth.checked_sub(1).ok_or(UnpickleError::TooLarge)?;
+        // About the memory that a value takes.
+        pay(64)?;
+        match &self.nodes[node] {
+            Node::Plain(value) => {
+                pay(value.as_str().map_or(0, str::len))?;
+                Ok(value.clone())
+            }
+            Node::List(items) => {
+                items.iter().map(|item| self.value(*item, depth, budget)).collect()
+            }
+            Node::Dict(items) => {
+                let mut members = Map::new();
+                for pair in items.chunks_exact(2) {
+                    let key = match self.value(pair[0], depth, budget)? {
+                        Value::String(text) => text,
+                        other => other.to_string(),
+                    };
+                    members.insert(key, self.value(pair[1], depth, budget)?);
+                }
+                Ok(Value::Object(members))
+            }
+        }
+    }
+}
+
+/// `None` if it has more than 128 bits.
+fn little_endian(bytes: &[u8], is_signed: bool) -> Option<i128> {
+    let is_negative = is_signed && bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+    let mut whole = [if is_negative { 0xff } else { 0 }; 16];
+    whole.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(i128::from_le_bytes(whole)).filter(|number| is_signed || *number >= 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::worker::python::pickle;
+
+    /// `pickle.dumps(("a.b", None, (1, [2.5, "é", "é"], 2**40, -2**70, b"\x00x"), {"k": {1: True}}), 5)`
+    const PROTOCOL_5: &[u8] = b"\x80\x05\x95I\0\0\0\0\0\0\0(\x8c\x03a.b\x94N(K\x01]\x94(G@\x04\0\0\0\0\0\0\
+        \x8c\x02\xc3\xa9\x94h\x02e\x8a\x06\0\0\0\0\0\x01\x8a\x09\0\0\0\0\0\0\0\0\xc0C\x02\0x\x94t\x94}\x94\
+        \x8c\x01k\x94}\x94K\x01\x88sst\x94.";
+
+    #[test]
+    fn what_python_writes_of_plain_values_is_read() {
+        let expected = json!([
+            "a.b",
+            null,
+            [1, [2.5, "é", "é"], 1_099_511_627_776_i64, "-1180591620717411303424", "b'\\x00x'"],
+            {"k": {"1": true}}
+        ]);
+        assert_eq!(to_json(PROTOCOL_5), Ok(expected));
+    }
+
+    #[test]
+    fn what_names_a_class_or_a_call_is_refused() {
+        // os.system("id"), named in two ways.
+        for pickle in [
+            &b"cos\nsystem\n(X\x02\0\0\0idtR."[..],
+            b"\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.",
+        ] {
+            assert_eq!(to_json(pickle), Err(UnpickleError::NotPlain));
+        }
+    }
+
+    #[test]
+    fn values_that_repeat_or_nest_without_end_are_refused() {
+        // Each list contains the one before it ten times: ten to the thirtieth values.
+        let mut bomb = b"\x80\x04]\x94".to_vec();
+        for level in 0..30 {
+            bomb.extend(b"](");
+            bomb.extend([b'h', level].repeat(10));
+            bomb.extend(b"e\x94");
+        }
+        bomb.push(b'.');
+        assert_eq!(to_json(&bomb), Err(UnpickleError::TooLarge));
+        assert_eq!(
+            to_json(b"\x80\x04]\x94h\0a."),
+            Err(UnpickleError::TooLarge),
+            "a list in itself"
+        );
+        let deep = [b"]".repeat(1_000_000), b"a".repeat(999_999), b".".to_vec()].concat();
+        assert_eq!(to_json(&deep), Err(UnpickleError::TooLarge));
+    }
+
+    #[test]
+    fn a_truncated_pickle_is_refused() {
+        for end in 0..PROTOCOL_5.len() {
+            assert_eq!(to_json(&PROTOCOL_5[..end]), Err(UnpickleError::Broken), "{end}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(number: i64, float in -1e300..1e300, text: String, flag: bool) {
+            let value = json!([number, {text.clone(): [float, [], {}], "n": null}, flag, [[text]]]);
+            let pickle = pickle::of_json(value.to_string().as_bytes(), 2).unwrap();
+            prop_assert_eq!(to_json(&pickle).unwrap(), value);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = to_json(&bytes);
+        }
+
+        #[test]
+        fn no_change_of_a_pickle_makes_it_panic(at in 0..PROTOCOL_5.len(), byte: u8) {
+            let mut bytes = PROTOCOL_5.to_vec();
+            bytes[at] = byte;
+            let _ = to_json(&bytes);
+        }
+    }
+}

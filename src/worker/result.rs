@@ -1,0 +1,92 @@
+//! What workers report about a task after it was sent, if their kind reports anything.
+
+use serde::{Deserialize, Serialize};
+
+/// Why there is no result to wait for.
+pub const NO_RESULTS: &str = "no result backend is configured for this queue; set the option \
+                              `results: redis://…` of the queue";
+
+/// How far a task has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskResult {
+    /// It has not ended; its status in the worker's words.
+    Pending(String),
+    /// It succeeded, with its result if that can be shown.
+    Succeeded(#[serde(with = "listed")] Option<serde_json::Value>),
+    /// It failed or will never run; why, in one line.
+    Failed(String),
+}
+
+/// Serializes an optional value as a list of at most one, as `null` is a result, too.
+mod listed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Value>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_slice().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Value>, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.pop())
+    }
+}
+
+/// Where workers record how far a task has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultKey {
+    /// The key without the task id at its end.
+    pub prefix: String,
+    /// The database of the key, and the database of the state.
+    pub databases: (u32, u32),
+    /// What is there.
+    pub form: ResultForm,
+}
+
+/// In what the workers record how far a task has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultForm {
+    /// A text of Celery's, JSON or a pickle, with a `status`. It is missing until the task ends.
+    Celery,
+    /// A hash of RQ's, with a `status`.
+    Rq,
+    /// A hash of BullMQ's, with a time in `finishedOn` once the job has ended.
+    Bullmq,
+}
+
+impl ResultForm {
+    /// The word that the script uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ResultForm::Celery => "celery",
+            ResultForm::Rq => "rq",
+            ResultForm::Bullmq => "bullmq",
+        }
+    }
+}
+
+/// The last line of a traceback, which names the exception.
+pub(super) fn last_line(traceback: &str) -> Option<String> {
+    /// Maximum number of characters.
+    const MAX_CHARS: usize = 1000;
+    let line = traceback.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    Some(line.chars().take(MAX_CHARS).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_a_traceback_names_the_exception() {
+        let traceback = "Traceback (most recent call last):\n  File \"a\"\nValueError: no\n\n";
+        assert_eq!(last_line(traceback).as_deref(), Some("ValueError: no"));
+        assert_eq!(last_line(" \n"), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! Decodes jobs from any producer: calls in JSON, and in pickles of plain values.
+
+use downbeat_time::UnixMs;
+use serde_json::{Map, Value};
+
+use super::message::JOB;
+use crate::worker::decode::{inflated, instant};
+use crate::worker::python::unpickle;
+use crate::worker::{Bodies, DecodeError, Waiting};
+
+/// The fields of a job's hash to read.
+const FIELDS: &[&str] = &["data", "description", "enqueued_at", "created_at", "ttl", "meta"];
+
+/// Where the jobs are.
+pub(super) fn jobs() -> Bodies {
+    Bodies::Hash { prefix: JOB.to_owned(), fields: FIELDS }
+}
+
+/// Decodes a job from its id and its hash.
+pub(super) fn decode(element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiting, DecodeError> {
+    let [Some(data), description, enqueued_at, created_at, ttl, meta] = stored else {
+        return Err(DecodeError::Gone("its job is gone, as when it has expired"));
+    };
+    let text = |field: &Option<Vec<u8>>| {
+        let text = String::from_utf8_lossy(field.as_deref()?).into_owned();
+        Some(text).filter(|text| !text.is_empty())
+    };
+    let meta = match meta.as_deref().map(value) {
+        Some(Ok(Value::Object(meta))) => meta,
+        _ => Map::new(),
+    };
+    let sent_at = text(enqueued_at).or(text(created_at)).and_then(|time| instant(&time));
+    let ttl = text(ttl).and_then(|ttl| ttl.parse::<i64>().ok()).filter(|ttl| *ttl > 0);
+    let expires_at = sent_at
+        .zip(ttl)
+        .map(|(UnixMs(sent_at), ttl)| UnixMs(sent_at.saturating_add(ttl.saturating_mul(1000))));
+    let waiting = Waiting {
+        task_id: Some(String::from_utf8_lossy(element).into_owned()),
+        sent_at,
+        expires_at,
+        ..Waiting::with_headers(meta)
+    };
+    Ok(match call(data) {
+        Ok((task, args, kwargs)) => {
+            Waiting { task: Some(task), args: Some(args), kwargs: Some(kwargs), ..waiting }
+        }
+        Err(why) => {
+            let call = text(description);
+            let task = call.as_deref().and_then(|call| call.split_once('('));
+            let task = task.map(|(task, _)| task.to_owned());
+            Waiting { task, call, unread: Some(why.to_string()), ..waiting }
+        }
+    })
+}
+
+/// Function, args and kwargs.
+fn call(data: &[u8]) -> Result<(String, Value, Value), DecodeError> {
+    let Value::Array(parts) = value(&inflated(data)?)? else {
+        return Err(DecodeError::Malformed("a call of another form"));
+    };
+    match <[Value; 4]>::try_from(parts) {
+        Ok([Value::String(task), Value::Null, args, kwargs]) => Ok((task, args, kwargs)),
+        Ok(_) => Err(DecodeError::Malformed("a call of a method of an object")),
+        Err(_) => Err(DecodeError::Malformed("a call of another form")),
+    }
+}
+
+/// Decodes a pickle, which begins with its protocol number, or JSON.
+fn value(bytes: &[u8]) -> Result<Value, DecodeError> {
+    match bytes.first() {
+        Some(0x80) => Ok(unpickle::to_json(bytes)?),
+        _ => serde_json::from_slice(bytes).map_err(DecodeError::NeitherPickleNorJson),
+    }
+}
