@@ -45,8 +45,8 @@ const BUSY: usize = 10;
 /// What a start logs, and what is done by then.
 const STEPS: [(&str, &str); 4] = [
     (" started ", "loaded"),
-    ("the leader's process is gone", "looked at the lease"),
-    ("took office", "took it over, read the state"),
+    ("found the leader's process gone", "looked at the lease"),
+    ("became leader", "took it over, read the state"),
     (" dispatched ", "sent"),
 ];
 

@@ -115,7 +115,7 @@ impl Replica {
 
     /// Starts it, and waits until it leads.
     pub(crate) fn lead(&self, server: &RedisServer, args: &[&str]) -> Process {
-        let took_office = || self.logged("took office");
+        let took_office = || self.logged("became leader");
         let before = took_office();
         let mut downbeat = self.start(server, args);
         eventually(START, "it leads", || {

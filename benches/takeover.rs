@@ -122,7 +122,7 @@ fn take_over(left: Left) -> TakenOver {
     let args = ["--leader-ttl", TTL];
     let mut leader = replicas[0].lead(&server, &args);
     let follower = replicas[1].start(&server, &args);
-    eventually(START, "it follows", || (replicas[1].logged("following") > 0).then_some(()));
+    eventually(START, "it follows", || (replicas[1].logged("became follower") > 0).then_some(()));
     if let Left::Unfolded(entries) = left {
         assert!(wall_clock() < due, "the machine is too busy");
         eventually(SOON, "all is sent", || {
@@ -150,7 +150,7 @@ fn take_over(left: Left) -> TakenOver {
     let read_ms = read_all(&mut connection);
     // It goes on to lead.
     sleep(Duration::from_millis(500));
-    for text in ["lost the lease", "stepped down", "could not be renewed"] {
+    for text in ["lost the lease", "stepped down", "failed to renew"] {
         assert_eq!(replicas[1].logged(text), 0, "{text}");
     }
     TakenOver {

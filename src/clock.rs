@@ -91,6 +91,23 @@ fn reading(clock: ClockId) -> Duration {
     Duration::new(secs, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
+/// What the clocks show at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic time that includes suspend.
+    pub since_boot: SinceBoot,
+    /// The machine's clock.
+    pub wall: UnixMs,
+}
+
+impl Now {
+    /// Reads the machine's clocks.
+    #[must_use]
+    pub fn read() -> Now {
+        Now { since_boot: SinceBoot::now(), wall: wall() }
+    }
+}
+
 /// Time since boot, including suspend; setting the wall clock does not change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SinceBoot(pub Duration);

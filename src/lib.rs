@@ -10,10 +10,11 @@
 //! - [`store`]: where messages and records go, in one step: Redis, or a spool of files.
 //! - [`carrier`]: brokers that take messages and keep no records: AMQP.
 //! - [`tls`]: which certificates to trust for brokers.
-//! - [`leader`]: one leader among any number of replicas.
+//! - [`leader`]: the lease by which one of any number of replicas leads.
 //! - [`core`]: decides what the leader does next, given what has happened; pure.
 //! - [`render`]: a slot as the message and the record that are sent together.
 //! - [`service`]: the loop that waits for events and does what the core decides.
+//! - `refused`: why a request of a person or a program was not carried out.
 //! - [`manual`]: messages that somebody requests, on the same path.
 //! - [`pausing`]: pauses and resumes entries on request.
 //! - [`commands`], [`cli`], [`control`]: the command line, and how it reaches the service.
@@ -52,6 +53,7 @@ pub mod mask;
 mod ownership;
 pub mod pausing;
 mod pending;
+mod refused;
 mod regular_file;
 pub mod render;
 pub mod schedule;

@@ -21,7 +21,7 @@ use crate::mask::mask;
 const QUIET: &str = "lapin=off,amq_protocol=off";
 
 /// Starts to log the events that `levels` selects to standard error: a level, or directives such as
-/// `info,downbeat::leader=debug`.
+/// `info,downbeat::core=debug`.
 ///
 /// Under journald, which adds the time itself, lines have none; they begin with their priority (`<4>`),
 /// which journald removes (`SyslogLevelPrefix=` in systemd.exec).

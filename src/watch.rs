@@ -42,8 +42,9 @@ impl Watch {
                 let _ = changed_in.send(change);
             }
         };
-        let watcher = notify::recommended_watcher(handler)
-            .map_err(|error| warn!(%error, "schedule files are not watched; SIGHUP reloads them"));
+        let watcher = notify::recommended_watcher(handler).map_err(
+            |error| warn!(%error, "failed to watch the schedule files; SIGHUP reloads them"),
+        );
         let mut watch = Watch { folders, watcher: watcher.ok(), changed };
         watch.start();
         watch
@@ -55,7 +56,7 @@ impl Watch {
             if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
                 && folder.exists()
             {
-                warn!(path = %folder.display(), %error, "not watched; SIGHUP reloads it");
+                warn!(path = %folder.display(), %error, "failed to watch a folder; SIGHUP reloads it");
             }
             if let Some(parent) = folder.parent() {
                 // If the parent cannot be watched, replacing the directory requires a SIGHUP.

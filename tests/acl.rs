@@ -141,12 +141,12 @@ fn a_missing_right_is_told_with_what_it_is_for() {
     }
     permit(&server, &[without("~downbeat:*"), celery.clone()]);
     let downbeat = place.start(&["run"]);
-    let said = downbeat.wait_for_log("the broker is unavailable");
+    let said = downbeat.wait_for_log("found the broker unavailable");
     assert!(said.contains("docs/brokers.md"), "{said}");
 
     // Now only one queue is forbidden.
     permit(&server, &[base(), celery]);
-    let said = downbeat.wait_for_log("the queue refuses messages");
+    let said = downbeat.wait_for_log("queue refused messages");
     assert!(said.contains("json-queue") && said.contains("LPUSH"), "{said}");
     downbeat.wait_for_dispatches("a", 0, 2);
     let status = place.run(&["status"]).stdout;

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use downbeat::carrier::amqp::Amqp;
 use downbeat::clock::Clock;
-use downbeat::config::{self, History};
-use downbeat::leader::{Campaign, LeaseTimes, Peer};
+use downbeat::config;
+use downbeat::leader::{LeaseTimes, Peer};
 use downbeat::pausing::writer::PauseWriter;
 use downbeat::render::Renderer;
+use downbeat::service::campaign::Campaign;
 use downbeat::service::reload::Loader;
 use downbeat::service::{Parts, Request, Service, Settings};
+use downbeat::store::Retention;
 use downbeat::store::redis::RedisStore;
 use downbeat::supervisor::Supervisor;
 use downbeat::tls::Tls;
@@ -69,13 +71,13 @@ fn start_with(
         namespace: "clocks".into(),
         broker: config::Broker::Redis(address.clone()),
         grace,
-        history: History::default(),
+        history: Retention::default(),
     };
     let parts = Parts {
         settings,
         clock,
         renderer: Renderer::new("clocks", "here", Arc::default(), false),
-        loader: Loader::new(Arc::new(load), "bundled".into()),
+        loader: Loader::new(Arc::new(load), "bundled".into(), wall_clock()),
         schedule,
         supervisor: Supervisor::default(),
         carrier: Amqp::new(SOON, &Tls::default()),

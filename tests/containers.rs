@@ -50,7 +50,7 @@ fn nothing_need_be_writable_and_nothing_else_need_be_there() {
     assert!(listed.contains("tick"), "{listed}");
 
     place.write_schedule("b.yaml", "entries: {more: {task: t, every: 1h}}\n");
-    running.downbeat.wait_for_log("reloaded: added more");
+    running.downbeat.wait_for_log("reloaded difference=added more");
     // Process 1 hears only the signals that it asks for.
     running.signal(Signal::TERM);
     assert_eq!(running.wait().code(), Some(0));
@@ -85,7 +85,7 @@ fn the_health_check_of_the_image_tells_whether_the_loop_turns_with_redis_or_with
     let (mut server, place) = (redis(), Place::new());
     let container = container(&server, &place).tmpfs("/run/downbeat");
     let Some(mut running) = container.start(&["run"]) else { return };
-    running.downbeat.wait_for_log("took office");
+    running.downbeat.wait_for_log("became leader");
     let check = list("HEALTHCHECK");
     let check: Vec<&str> = check.iter().map(String::as_str).collect();
     let healthy = running.exec(&container, &check).ok();
@@ -279,7 +279,7 @@ fn the_deployment_runs_as_it_is_written_and_takes_up_an_edit_of_its_config_map()
     }
     assert_eq!(spec["args"], json!(list("CMD")));
     let Some(mut running) = container.start(&["run"]) else { return };
-    running.downbeat.wait_for_log("took office");
+    running.downbeat.wait_for_log("became leader");
     let address = address(&running.downbeat);
     for probe in ["livenessProbe", "readinessProbe"] {
         let path = spec[probe]["httpGet"]["path"].as_str().unwrap();
@@ -292,7 +292,7 @@ fn the_deployment_runs_as_it_is_written_and_takes_up_an_edit_of_its_config_map()
     let said = running.exec(&container, &open).refused(3);
     assert!(said.contains("/run/downbeat is open to other users (mode 2777)"), "{said}");
     publish(&volumes.path().join("schedules"), "..2", &json!({"shop.yaml": TICKING}));
-    running.downbeat.wait_for_log("reloaded: added tick; removed nightly-report");
+    running.downbeat.wait_for_log("reloaded difference=added tick; removed nightly-report");
     server.wait_for_queue("q", 1);
     running.signal(Signal::TERM);
     assert_eq!(running.wait().code(), Some(0));

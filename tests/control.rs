@@ -24,7 +24,7 @@ fn idle() -> (Place, Downbeat) {
     let entries: String = NAMES.iter().map(entry).collect();
     place.write_schedule("a.yaml", &format!("entries:\n{entries}"));
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     (place, downbeat)
 }
 
@@ -72,7 +72,8 @@ fn what_commands_ask_can_be_asked_by_anything_that_speaks_http() {
     assert_eq!(resigned.code, 409, "{resigned:?}");
     assert_eq!(place.run(&["resign"]).code, Some(1));
 
-    assert_eq!(ask(&place, "GET", "/v1/leader", "").code, 200);
+    let leader = ask(&place, "GET", "/v1/leader", "");
+    assert_eq!((leader.code, leader.json()), (200, json!({"leader": null})));
     let messages = ask(&place, "GET", "/v1/queues/celery/messages?count=3", "");
     assert_eq!((messages.code, &messages.json()["messages"]), (200, &json!([])));
     let asked = ask(&place, "POST", "/v1/workers/inspect", r#"{"queues": ["celery"]}"#);
@@ -170,7 +171,7 @@ fn requests_that_are_sent_at_once_are_answered_in_order() {
         place_of(r#""entry":"plain""#),
         place_of("no entry is named `nowhere`"),
         place_of(r#""entry":"..""#),
-        place_of("the loop turned"),
+        place_of("the main loop last ran"),
         place_of("\r\n\r\nleader\n"),
     ];
     assert!(places.is_sorted(), "{places:?}");

@@ -40,13 +40,13 @@ fn a_killed_leader_is_followed_within_its_ttl_and_two_seconds() {
         cluster.replica(leader).downbeat().process().kill();
         let killed_at = wall_clock();
         let heir = cluster.wait_for_leader_after(leader);
-        let (line, _) = cluster.replica(heir).downbeat().wait_for_log_from(0, "took office");
+        let (line, _) = cluster.replica(heir).downbeat().wait_for_log_from(0, "became leader");
         let (_, first) = cluster.replica(heir).downbeat().wait_for_log_from(line, " dispatched ");
         let silence = time_of(&first).since(killed_at);
         println!("the next message came {silence:?} after the kill");
         assert!(silence <= TAKEOVER, "{silence:?}");
         cluster.replica(leader).start_again();
-        cluster.replica(leader).downbeat().wait_for_log("following");
+        cluster.replica(leader).downbeat().wait_for_log("became follower");
         leader = heir;
     }
     cluster.finish(&server);
@@ -63,9 +63,9 @@ fn a_leader_stopped_past_its_lease_wakes_up_as_a_follower() {
     wait_until_all_advance(&server);
     let before = cluster.replica(0).downbeat().log().len();
     cluster.replica(0).downbeat().process().resume();
-    cluster.replica(0).downbeat().wait_for_log_from(before, "following");
+    cluster.replica(0).downbeat().wait_for_log_from(before, "became follower");
     cluster.finish(&server);
-    assert_eq!(cluster.replica(1).logged("took office"), 1, "it still leads");
+    assert_eq!(cluster.replica(1).logged("became leader"), 1, "it still leads");
 }
 
 #[test]
@@ -89,14 +89,14 @@ fn a_leader_that_resigns_or_stops_hands_over_at_once() {
         }
         let (_, resigned) = old.downbeat().wait_for_log_from(old_before, " resigned ");
         let (_, led_from) =
-            cluster.replica(heir).downbeat().wait_for_log_from(before, "took office");
+            cluster.replica(heir).downbeat().wait_for_log_from(before, "became leader");
         silences.push(time_of(&led_from).since(time_of(&resigned)));
         let old = cluster.replica(leader);
         if stops {
             old.start_again();
         }
         let from = if stops { 0 } else { old_before };
-        old.downbeat().wait_for_log_from(from, "following");
+        old.downbeat().wait_for_log_from(from, "became follower");
         leader = heir;
     }
     cluster.finish(&server);
@@ -136,23 +136,23 @@ fn what_falls_due_while_redis_is_away_is_sent_when_it_is_back() {
     wait_until_all_advance(&server);
     server.kill();
     for replica in cluster.replicas() {
-        replica.downbeat().wait_for_log("the broker went away");
+        replica.downbeat().wait_for_log("lost the broker");
     }
     // Past the lease, so that it has to be won again.
     sleep(TTL);
     server.start_again();
     for replica in cluster.replicas() {
-        replica.downbeat().wait_for_log("the broker is back");
+        replica.downbeat().wait_for_log("reached the broker again");
     }
     cluster.wait_for_leader();
     cluster.finish(&server);
     for replica in cluster.replicas() {
         // Told once an outage, not once an attempt. On a busy machine, a Redis that has just started
         // may be silent once more.
-        let outages = replica.logged("the broker went away");
+        let outages = replica.logged("lost the broker");
         assert!(outages <= 2, "{outages}");
-        assert_eq!(replica.logged("the broker is back"), outages);
-        assert!(replica.logged("could not publish") <= outages);
+        assert_eq!(replica.logged("reached the broker again"), outages);
+        assert!(replica.logged("failed to publish") <= outages);
     }
 }
 
@@ -164,12 +164,12 @@ fn a_leader_goes_on_from_memory_when_redis_has_forgotten_everything() {
     wait_until_all_advance(&server);
     server.restart_empty();
     let back_at = wall_clock();
-    cluster.replica(0).downbeat().wait_for_log("the broker has lost all records");
+    cluster.replica(0).downbeat().wait_for_log("found all records lost");
     let sent = cluster.finish(&server);
     assert!(slot_of(&sent[0]) < back_at + STEP, "began at {}, back at {back_at}", sent[0].slot);
     let leader = cluster.replica(0);
-    assert_eq!(leader.logged("the broker has lost all records"), 1);
-    assert_eq!(leader.logged("nothing is known of this namespace"), 0);
+    assert_eq!(leader.logged("found all records lost"), 1);
+    assert_eq!(leader.logged("found no records"), 0);
     for (entry, slots) in leader.dispatched() {
         assert_no_gap(&entry, &slots);
     }
@@ -190,9 +190,9 @@ fn replicas_without_memory_start_anew_one_ttl_after_redis_has_forgotten_everythi
     }
     let leader = cluster.wait_for_leader();
     let log = cluster.replica(leader).downbeat();
-    let waiting_since = time_of(&log.wait_for_log("waiting for a replica that remembers"));
-    log.wait_for_log("nothing is known of this namespace");
-    let led_from = time_of(&log.wait_for_log("took office"));
+    let waiting_since = time_of(&log.wait_for_log("waiting for replicas that remember it"));
+    log.wait_for_log("found no records");
+    let led_from = time_of(&log.wait_for_log("became leader"));
     assert!(led_from.since(waiting_since) >= TTL);
     let sent = cluster.finish(&server);
     let first = slot_of(&sent[0]);
@@ -211,9 +211,9 @@ fn slots_whose_records_were_rolled_back_are_sent_again_and_marked() {
     wait_until_all_advance(&server);
     let logged_before = cluster.replica(0).dispatched().remove("entry-0000").unwrap();
     server.restore(&snapshot);
-    cluster.replica(0).downbeat().wait_for_log("the broker has lost records");
+    cluster.replica(0).downbeat().wait_for_log("found records lost");
     let sent = cluster.finish(&server);
-    assert_eq!(cluster.replica(0).logged("the broker has lost records"), 1);
+    assert_eq!(cluster.replica(0).logged("found records lost"), 1);
     for (entry, messages) in by_entry(&sent) {
         let is_resent = |sent: &&Sent| sent.kind == "resent";
         let first = messages.iter().position(&is_resent);
@@ -252,12 +252,12 @@ fn a_queue_that_refuses_holds_up_no_other_and_gets_everything_when_it_is_mended(
     assert!(status.as_str().unwrap().contains("WRONGTYPE"), "{status}");
     wait_until_all_advance(&server);
     server.connect().del::<_, ()>("broken").unwrap();
-    leader.downbeat().wait_for_log("the queue takes messages again");
+    leader.downbeat().wait_for_log("queue accepted messages again");
     let mended_at = wall_clock();
     let sent = cluster.finish(&server);
     let leader = cluster.replica(0);
-    assert_eq!(leader.logged("the queue refuses messages"), 1);
-    assert_eq!(leader.logged("the queue takes messages again"), 1);
+    assert_eq!(leader.logged("queue refused messages"), 1);
+    assert_eq!(leader.logged("queue accepted messages again"), 1);
     let log = leader.downbeat().log();
     let others = log.iter().filter(|line| line.contains(&format!("queue=\"{QUEUE}\"")));
     let latest = others.map(|line| field(line, "lateness_ms").parse::<u64>().unwrap()).max();
@@ -284,19 +284,19 @@ fn a_full_redis_takes_everything_once_it_has_room() {
     let mut cluster = Cluster::start(&server, 2);
     wait_until_all_advance(&server);
     limit_memory(1);
-    let refused = cluster.replica(0).downbeat().wait_for_log("could not publish");
+    let refused = cluster.replica(0).downbeat().wait_for_log("failed to publish");
     assert!(refused.contains("OOM"), "{refused}");
     // Long enough for several attempts and for the follower to look.
     sleep(2 * TTL);
     limit_memory(0);
-    cluster.replica(0).downbeat().wait_for_log("publishing again");
+    cluster.replica(0).downbeat().wait_for_log("resumed publishing");
     cluster.finish(&server);
     let [leader, follower] = cluster.replicas() else { panic!("two replicas") };
-    assert_eq!(leader.logged("could not publish"), 1);
-    assert_eq!(leader.logged("publishing again"), 1);
+    assert_eq!(leader.logged("failed to publish"), 1);
+    assert_eq!(leader.logged("resumed publishing"), 1);
     for replica in [leader, follower] {
-        assert_eq!(replica.logged("the broker went away"), 0, "it can still be asked");
-        assert_eq!(replica.logged("the broker is back"), 0);
+        assert_eq!(replica.logged("lost the broker"), 0, "it can still be asked");
+        assert_eq!(replica.logged("reached the broker again"), 0);
     }
 }
 
@@ -328,15 +328,15 @@ fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
     let mut cluster = Cluster::start_with(&[proxy.url()], &busy_schedule());
     wait_until_all_advance(&server);
     proxy.cut();
-    cluster.replica(0).downbeat().wait_for_log("the broker went away");
+    cluster.replica(0).downbeat().wait_for_log("lost the broker");
     cluster.replica(0).downbeat().wait_for_log("stepped down");
     // Past every deadline, so that new connections fall silent, too.
     sleep(2 * TTL);
     proxy.mend();
-    cluster.replica(0).downbeat().wait_for_log("the broker is back");
+    cluster.replica(0).downbeat().wait_for_log("reached the broker again");
     cluster.finish(&server);
-    assert_eq!(cluster.replica(0).logged("the broker went away"), 1);
-    assert_eq!(cluster.replica(0).logged("the broker is back"), 1);
+    assert_eq!(cluster.replica(0).logged("lost the broker"), 1);
+    assert_eq!(cluster.replica(0).logged("reached the broker again"), 1);
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn a_leader_that_writes_to_another_server_than_renews_its_lease_says_so_and_find
     assert!(status["refused_writes"]["fenced"].as_u64().unwrap() > 0, "{status}");
     assert!(other.queue(QUEUE).is_empty());
     proxy.lead_to(&server);
-    leader.downbeat().wait_for_log("publishing again");
+    leader.downbeat().wait_for_log("resumed publishing");
     cluster.finish(&server);
     let leader = cluster.replica(0);
     assert_eq!(leader.logged("leads to several servers"), 1);
@@ -383,7 +383,7 @@ fn a_leader_that_is_cut_off_makes_way_and_doubles_nothing_when_it_is_back() {
     // What it sent before it stepped down arrives now, and must be refused.
     proxy.mend();
     let old = cluster.replica(0);
-    old.downbeat().wait_for_log_from(before, "following");
+    old.downbeat().wait_for_log_from(before, "became follower");
     let status: Value = serde_json::from_str(&old.command(&["status", "--json"]).stdout).unwrap();
     assert_eq!(status["broker_error"], Value::Null, "it is over");
     // In office again, it does not claim what the other has sent.

@@ -39,7 +39,7 @@ fn a_restart_does_not_reset_a_limit() {
     assert!(coming.ends_with("few\tthe last: limit of 3\n"), "{coming}");
 
     let second = place.start(&["run", "--leader-ttl", "1s"]);
-    let line = second.wait_for_log("done: the limit is reached");
+    let line = second.wait_for_log("reached the limit");
     assert!(line.contains("entry=\"few\" limit=3"), "{line}");
     // Also with the service.
     for _ in 0..2 {
@@ -77,13 +77,13 @@ fn an_entry_that_is_done_stays_so_when_the_service_is_killed_or_redis_flushed() 
     let place = place_with(schedule, &server.url());
     let run = ["run", "--leader-ttl", "1s"];
     let mut downbeat = place.start(&run);
-    downbeat.wait_for_log("done: the limit is reached");
+    downbeat.wait_for_log("reached the limit");
     downbeat.process().kill();
     let downbeat = place.start(&run);
     downbeat.wait_for_dispatches("tick", 0, 3);
     assert_eq!(server.queue("q").len(), 3);
     server.restart_empty();
-    downbeat.wait_for_log("the broker has lost all records");
+    downbeat.wait_for_log("found all records lost");
     server.wait_for_queue("ticks", 3);
     assert_eq!(server.queue("q").len(), 0);
     assert_eq!(place.run(&["list", "--json"]).json(0)[0]["sent"], 3);
@@ -129,9 +129,9 @@ fn a_lost_reply_counts_no_slot_twice_and_none_is_left_uncounted() {
         let from = downbeat.log().len();
         proxy.lose_a_reply();
         eventually(SOON, "a reply is lost", || (proxy.replies_lost() == lost).then_some(()));
-        downbeat.wait_for_log_from(from, "publishing again");
+        downbeat.wait_for_log_from(from, "resumed publishing");
     }
-    downbeat.wait_for_log("done: the limit is reached");
+    downbeat.wait_for_log("reached the limit");
     // What the store has recorded is told, sent or left out.
     downbeat.wait_for_log("recovered=true");
     assert_eq!(downbeat.dispatches().iter().filter(|sent| sent.entry == "few").count(), 8);

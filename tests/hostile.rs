@@ -388,7 +388,7 @@ fn no_command_shows_hidden_characters_of_redis() {
 fn neither_commands_nor_the_log_show_hidden_characters_of_a_spool() {
     let place = place_for(&["celery"]).env("DOWNBEAT_BROKER", "spool:s");
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     downbeat.process().terminate();
     downbeat.wait(SOON);
     let (name, by) = (entry("celery"), HOSTILE.replace(['\n', '\t'], ""));
@@ -430,7 +430,7 @@ fn neither_commands_nor_the_log_show_hidden_characters_of_a_spool() {
     assert!(shown.contains(r"x\u001b[31m"), "{shown}");
     for format in ["text", "logfmt", "json"] {
         let mut downbeat = place.start(&["run", "--log-format", format, "--log-level", "debug"]);
-        downbeat.wait_for_log("took office");
+        downbeat.wait_for_log("became leader");
         look();
         let shown = check_run(&place, &["history", &name]).ok();
         assert!(shown.contains(r"x\u001b[31m"), "{shown}");
@@ -595,8 +595,8 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         let mut downbeat = place.start(&run);
         downbeat.wait_for_log("the lease cannot be used");
         lead(&server);
-        downbeat.wait_for_log("following");
-        downbeat.wait_for_log("clock differs");
+        downbeat.wait_for_log("became follower");
+        downbeat.wait_for_log("clock is off");
         run_all_commands(&place);
         place.write_schedule("b.json", &json!({"entries": {HOSTILE: {HOSTILE: 1}}}).to_string());
         check_run(&place, &["reload", "--wait"]).refused(1);
@@ -619,7 +619,7 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         }
         // It takes over, and finds what the leader has left behind.
         let () = server.connect().del("downbeat:lease").unwrap();
-        downbeat.wait_for_log("took office");
+        downbeat.wait_for_log("became leader");
         check_run(&place, &["status"]);
         check_run(&place, &["list"]);
         check_run(&place, &["trigger", &entry("json")]).ok();

@@ -47,11 +47,11 @@ fn probes_tell_leader_from_follower() {
     let (_here, mut leader, led) = ticking(&server);
     let there = place(&server.url());
     let follower = there.start(&RUN);
-    follower.wait_for_log("following");
+    follower.wait_for_log("became follower");
     let followed = address(&follower);
     for address in [&led, &followed] {
         let live = get(address, "/livez");
-        assert!(live.code == 200 && live.body.starts_with("the loop turned "), "{live:?}");
+        assert!(live.code == 200 && live.body.starts_with("the main loop last ran "), "{live:?}");
         let ready = get(address, "/readyz");
         assert_eq!((ready.code, ready.body.as_str()), (200, "2 entries are loaded\n"));
     }
@@ -253,7 +253,7 @@ fn clients_that_hang_cost_no_slot() {
     // 200 messages a second.
     place.write_schedule("all.yaml", &busy_schedule());
     let mut downbeat = place.start(&RUN);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let address = address(&downbeat);
     wait_for_slot(&server, wall_clock());
     let before = downbeat.dispatches().len();

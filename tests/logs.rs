@@ -48,7 +48,7 @@ fn logfmt_lines_are_pairs_that_begin_with_the_time() {
     };
     let log: Vec<String> = log.iter().map(untimed).collect();
     let has = |line: &str| assert!(log.iter().any(|logged| logged == line), "{line}: {log:#?}");
-    has("level=info msg=\"took office\" term=1 entries=1 changes=1");
+    has("level=info msg=\"became leader\" term=1 entries=1 changes=1 began=nightly span=dispatch");
     has("level=info msg=stopped");
     let sent = log.iter().find(|line| line.contains("msg=dispatched")).unwrap();
     assert_eq!(
@@ -72,7 +72,10 @@ fn json_lines_are_objects_with_the_same_fields() {
 fn the_level_decides_what_is_logged() {
     assert!(log_of(&place(), &["--log-level", "error"]).is_empty());
     let text = log_of(&place(), &[]).join("\n");
-    assert!(text.contains("  INFO took office term=") && !text.contains("DEBUG"), "{text}");
+    assert!(
+        text.contains("  INFO dispatch: became leader term=") && !text.contains("DEBUG"),
+        "{text}"
+    );
     // RUST_LOG may choose more finely.
     let place = place().env("RUST_LOG", "error,downbeat::manual=info");
     let log = log_of(&place, &["--log-format", "logfmt"]);
@@ -104,7 +107,10 @@ fn stream_of(file: &File) -> String {
 fn under_journald_lines_have_their_priority_and_no_time() {
     let text = journal_of("text", stream_of);
     assert!(
-        text.contains(&"<6> INFO took office term=\"1\" entries=1 changes=1".to_owned()),
+        text.contains(
+            &"<6> INFO dispatch: became leader term=\"1\" entries=1 changes=1 began=\"nightly\""
+                .to_owned()
+        ),
         "{text:?}"
     );
     let logfmt = journal_of("logfmt", stream_of);
@@ -133,7 +139,7 @@ fn no_level_logs_a_password() {
     let right = format!("unix://{}?pass=s3cret", server.socket().display());
     let wrong = format!("unix://{}?pass=s3cret-not", server.socket().display());
     let nobody = format!("redis://me:s3cret@127.0.0.1:{}/0", free_port());
-    for (broker, until) in [(&right, "took office"), (&wrong, "WARN"), (&nobody, "WARN")] {
+    for (broker, until) in [(&right, "became leader"), (&wrong, "WARN"), (&nobody, "WARN")] {
         let place = place().env("DOWNBEAT_BROKER", broker).env("RUST_LOG", "trace");
         let mut downbeat = place.start(&["run", "--leader-ttl", "1s"]);
         downbeat.wait_for_log(until);

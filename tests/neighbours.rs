@@ -199,7 +199,7 @@ fn a_service_listens_in_no_directory_that_others_may_enter_and_says_what_to_do()
     for said in ["WARN", "is open to other users (mode 0755)", "RuntimeDirectoryMode=0700"] {
         assert!(line.contains(said), "{said}: {line}");
     }
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     assert!(!place.runtime().join("control.sock").exists());
     downbeat.process().kill();
     downbeat.wait(SOON);
@@ -211,7 +211,7 @@ fn a_service_listens_in_no_directory_that_others_may_enter_and_says_what_to_do()
     run.args(["-c", command, env!("CARGO_BIN_EXE_downbeat")]).arg(&inside);
     run.current_dir(place.path()).env_clear().env("STATE_DIRECTORY", place.state());
     let downbeat = Downbeat::spawn(&mut run);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode(&inside), mode(&inside.join("control.sock"))), (0o700, 0o600));
     place.run(&["status", "--runtime-dir", inside.to_str().unwrap()]).ok();

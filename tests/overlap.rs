@@ -208,7 +208,7 @@ fn a_lost_answer_leaves_no_slot_over_rabbitmq_uncounted() {
         let from = downbeat.log().len();
         proxy.lose_a_reply();
         eventually(SOON, "a reply is lost", || (proxy.replies_lost() == lost).then_some(()));
-        downbeat.wait_for_log_from(from, "publishing again");
+        downbeat.wait_for_log_from(from, "resumed publishing");
         skips(&downbeat);
     }
     let log = downbeat.log();

@@ -25,7 +25,7 @@ fn ticking(args: &str) -> String {
 
 fn start(place: &Place) -> Downbeat {
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     downbeat
 }
 
@@ -56,18 +56,22 @@ fn each_way_to_write_a_file_takes_effect_within_a_second() {
     fs::write(&file, ticking("[0]")).unwrap();
     let downbeat = start(&place);
 
-    edit(&downbeat, "reloaded: changed tick", || place.write_schedule("a.yaml", &ticking("[1]")));
-    edit(&downbeat, "reloaded: changed tick", || fs::write(&file, ticking("[2]")).unwrap());
-    edit(&downbeat, "reloaded: added more", || {
+    edit(&downbeat, "reloaded difference=changed tick", || {
+        place.write_schedule("a.yaml", &ticking("[1]"))
+    });
+    edit(&downbeat, "reloaded difference=changed tick", || {
+        fs::write(&file, ticking("[2]")).unwrap()
+    });
+    edit(&downbeat, "reloaded difference=added more", || {
         place.write_schedule("b.json", r#"{"entries": {"more": {"task": "t", "every": "1h"}}}"#);
     });
     // vim's way: the old file goes aside, a new one is written, the old one is deleted.
-    edit(&downbeat, "reloaded: changed tick", || {
+    edit(&downbeat, "reloaded difference=changed tick", || {
         fs::rename(&file, place.schedules().join("a.yaml~")).unwrap();
         fs::write(&file, ticking("[3]")).unwrap();
         fs::remove_file(place.schedules().join("a.yaml~")).unwrap();
     });
-    edit(&downbeat, "reloaded: removed more", || {
+    edit(&downbeat, "reloaded difference=removed more", || {
         fs::remove_file(place.schedules().join("b.json")).unwrap();
     });
     // Moved over as a deployment does that replaces the whole folder.
@@ -88,9 +92,13 @@ fn a_config_map_is_reloaded_when_its_link_is_swapped() {
     publish("..2026_11_21_1", &ticking("[1]"));
     symlink("..data/jobs.yaml", mount.join("jobs.yaml")).unwrap();
     let downbeat = start(&place);
-    edit(&downbeat, "reloaded: changed tick", || publish("..2026_11_21_2", &ticking("[2]")));
+    edit(&downbeat, "reloaded difference=changed tick", || {
+        publish("..2026_11_21_2", &ticking("[2]"))
+    });
     fs::remove_dir_all(mount.join("..2026_11_21_1")).unwrap();
-    edit(&downbeat, "reloaded: changed tick", || publish("..2026_11_21_3", &ticking("[3]")));
+    edit(&downbeat, "reloaded difference=changed tick", || {
+        publish("..2026_11_21_3", &ticking("[3]"))
+    });
 }
 
 #[test]
@@ -99,10 +107,12 @@ fn a_single_file_named_without_a_folder_is_watched() {
     let file = place.path().join("jobs.yaml");
     fs::write(&file, ticking("[0]")).unwrap();
     let downbeat = place.start(&["run", "--schedules", "jobs.yaml"]);
-    downbeat.wait_for_log("took office");
-    edit(&downbeat, "reloaded: changed tick", || fs::write(&file, ticking("[1]")).unwrap());
+    downbeat.wait_for_log("became leader");
+    edit(&downbeat, "reloaded difference=changed tick", || {
+        fs::write(&file, ticking("[1]")).unwrap()
+    });
     let log = downbeat.log().join("\n");
-    assert!(!log.contains("not watched"), "{log}");
+    assert!(!log.contains("failed to watch"), "{log}");
 }
 
 /// Writes files that are no schedule, and gives the reloads that follow within a second.
@@ -133,10 +143,10 @@ fn other_files_beside_a_single_schedule_file_reload_nothing() {
     let place = Place::new();
     fs::write(place.path().join("jobs.conf"), ticking("[0]")).unwrap();
     let downbeat = place.start(&["run", "--schedules", "jobs.conf"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let names = ["run.log", "other.yaml"];
     assert_eq!(reload_after_other_files(&place, place.path(), &names), Value::Null);
-    edit(&downbeat, "reloaded: changed tick", || {
+    edit(&downbeat, "reloaded difference=changed tick", || {
         fs::write(place.path().join("jobs.conf"), ticking("[1]")).unwrap();
     });
 }
@@ -153,8 +163,8 @@ fn a_link_of_any_name_on_the_way_to_a_schedule_file_is_watched() {
     symlink("../1", &current).unwrap();
     symlink("current/a.yaml", place.schedules().join("a.yaml")).unwrap();
     let downbeat = start(&place);
-    edit(&downbeat, "reload refused", || fs::remove_file(&current).unwrap());
-    edit(&downbeat, "reloaded: changed tick", || symlink("../2", &current).unwrap());
+    edit(&downbeat, "reload failed", || fs::remove_file(&current).unwrap());
+    edit(&downbeat, "reloaded difference=changed tick", || symlink("../2", &current).unwrap());
 }
 
 #[test]
@@ -187,12 +197,14 @@ fn a_folder_that_is_replaced_is_watched_on() {
         let next = place.path().join("next");
         fs::create_dir(&next).unwrap();
         fs::write(next.join("a.yaml"), ticking(&format!("[{version}]"))).unwrap();
-        edit(&downbeat, "reloaded: changed tick", || {
+        edit(&downbeat, "reloaded difference=changed tick", || {
             fs::rename(place.schedules(), place.path().join(format!("old{version}"))).unwrap();
             fs::rename(&next, place.schedules()).unwrap();
         });
     }
-    edit(&downbeat, "reloaded: changed tick", || place.write_schedule("a.yaml", &ticking("[9]")));
+    edit(&downbeat, "reloaded difference=changed tick", || {
+        place.write_schedule("a.yaml", &ticking("[9]"))
+    });
 }
 
 /// A place whose schedule file is edited behind a link, where the watch does not see it.
@@ -219,7 +231,7 @@ fn a_hangup_signal_reloads() {
     write_unwatched(&place, &ticking("[1]"));
     let from = downbeat.log().len();
     downbeat.process().signal(Signal::HUP);
-    downbeat.wait_for_log_from(from, "reloaded: changed tick");
+    downbeat.wait_for_log_from(from, "reloaded difference=changed tick");
     assert!(downbeat.process().exited().is_none());
 }
 
@@ -240,7 +252,7 @@ fn reload_prints_what_changed_or_why_it_was_refused() {
     write_unwatched(&place, &ticking("[2]"));
     let asked = place.run(&["reload"]).ok();
     assert!(asked.contains("reload asked for"), "{asked}");
-    downbeat.wait_for_log("reloaded: changed tick; removed more");
+    downbeat.wait_for_log("reloaded difference=changed tick; removed more");
 }
 
 #[test]
@@ -250,7 +262,7 @@ fn a_broken_edit_changes_nothing_and_is_told_once_until_it_is_mended() {
     let downbeat = start(&place);
     assert!(status(&place)["schedule"]["reload"].is_null());
     let broken = ticking("[1]").replace("every", "evry");
-    let line = edit(&downbeat, "reload refused; the old schedule goes on", || {
+    let line = edit(&downbeat, "reload failed; keeping the previous schedule", || {
         place.write_schedule("a.yaml", &broken);
     });
     assert!(line.contains("ERROR"), "{line}");
@@ -260,7 +272,7 @@ fn a_broken_edit_changes_nothing_and_is_told_once_until_it_is_mended() {
     place.write_schedule("a.yaml", &broken);
     place.write_schedule("ignored.txt", "");
     place.run(&["reload", "--wait"]).refused(1);
-    let refusals = |log: Vec<String>| log.iter().filter(|l| l.contains("reload refused")).count();
+    let refusals = |log: Vec<String>| log.iter().filter(|l| l.contains("reload failed")).count();
     assert_eq!(refusals(downbeat.log()), 1, "{}", downbeat.log().join("\n"));
 
     let shown = place.run(&["status"]).ok();
@@ -271,12 +283,14 @@ fn a_broken_edit_changes_nothing_and_is_told_once_until_it_is_mended() {
     downbeat.wait_for_dispatches("tick", now, 1);
 
     // Broken in another way is told.
-    edit(&downbeat, "reload refused", || place.write_schedule("a.yaml", "entries: ["));
-    edit(&downbeat, "reloaded: changed tick", || place.write_schedule("a.yaml", &ticking("[2]")));
+    edit(&downbeat, "reload failed", || place.write_schedule("a.yaml", "entries: ["));
+    edit(&downbeat, "reloaded difference=changed tick", || {
+        place.write_schedule("a.yaml", &ticking("[2]"))
+    });
     let shown = place.run(&["status"]).ok();
     assert!(!shown.contains("REFUSED"), "{shown}");
     // Mended and broken as before is told again.
-    edit(&downbeat, "reload refused", || place.write_schedule("a.yaml", &broken));
+    edit(&downbeat, "reload failed", || place.write_schedule("a.yaml", &broken));
     assert_eq!(refusals(downbeat.log()), 3);
     // Undone: nothing changed, and nothing is wrong any more.
     place.write_schedule("a.yaml", &ticking("[2]"));
@@ -296,7 +310,7 @@ fn an_edit_of_arguments_keeps_progress_and_fires_nothing() {
     place.write_schedule("a.yaml", &text("[0]"));
     let downbeat = start(&place);
     downbeat.wait_for_dispatches("tick", 0, 2);
-    edit(&downbeat, "reloaded: changed seldom, tick", || {
+    edit(&downbeat, "reloaded difference=changed seldom, tick", || {
         place.write_schedule("a.yaml", &text("[1]"));
     });
     let edited = wall_clock().0;
@@ -321,7 +335,9 @@ fn an_edit_of_timing_fires_nothing_for_the_past() {
     let edited = |timing: &str| {
         let text = ticking("[]") + &format!("  edited: {{task: t, {timing}, catch_up: all}}\n");
         let before = wall_clock().0;
-        edit(&downbeat, "reloaded: changed edited", || place.write_schedule("a.yaml", &text));
+        edit(&downbeat, "reloaded difference=changed edited", || {
+            place.write_schedule("a.yaml", &text)
+        });
         before
     };
     let before = edited("every: 2s");
@@ -353,13 +369,13 @@ fn added_removed_disabled_and_enabled_entries_fire_only_while_they_are_live() {
     for name in ["tick", "switched", "removed"] {
         downbeat.wait_for_dispatches(name, 0, 1);
     }
-    edit(&downbeat, "reloaded: added added; changed switched; removed removed", || {
+    edit(&downbeat, "reloaded difference=added added; changed switched; removed removed", || {
         place.write_schedule("a.yaml", &text(&(disabled.to_owned() + &entry("added"))));
     });
     let left = wall_clock().0;
     downbeat.wait_for_dispatches("added", left, 2);
     let begun = wall_clock().0;
-    edit(&downbeat, "reloaded: added removed; changed switched", || {
+    edit(&downbeat, "reloaded difference=added removed; changed switched", || {
         let all = entry("switched") + &entry("added") + &entry("removed");
         place.write_schedule("a.yaml", &text(&all));
     });
@@ -391,7 +407,7 @@ fn a_reload_of_one_among_two_thousand_entries_delays_no_other() {
     for changed in 1..=3 {
         let from = downbeat.log().len();
         place.write_schedule("a.yaml", &text(changed));
-        downbeat.wait_for_log_from(from, "reloaded: changed e1000");
+        downbeat.wait_for_log_from(from, "reloaded difference=changed e1000");
         let reloaded = wall_clock().0;
         downbeat.wait_for_dispatches("tick", reloaded, 1);
     }

@@ -52,7 +52,7 @@ fn copy(place: &Place) -> PathBuf {
 /// Runs until the schedule is kept, and dies.
 fn run_once(place: &Place) -> String {
     let mut downbeat = place.start(&RUN);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let accepted_at = wait_until_kept(place);
     downbeat.process().kill();
     accepted_at
@@ -60,7 +60,7 @@ fn run_once(place: &Place) -> String {
 
 fn start(place: &Place) -> Downbeat {
     let downbeat = place.start(&RUN);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     downbeat
 }
 
@@ -78,13 +78,13 @@ fn a_restart_with_a_typo_goes_on_with_the_schedule_accepted_before_and_says_so()
     let accepted_at = wait_until_kept(&place);
     let hash = status(&place)["schedule"]["hash"].clone();
     place.write_schedule("jobs.yaml", BROKEN);
-    first.wait_for_log("reload refused; the old schedule goes on");
+    first.wait_for_log("reload failed; keeping the previous schedule");
     let said = trouble(&place).unwrap();
     let fate = format!(
-        "running the schedule accepted at {accepted_at}, and will again after a restart; mended files \
+        "running the schedule accepted at {accepted_at}, and will again after a restart; fixed files \
          are loaded automatically"
     );
-    assert!(said.contains("the last reload was refused (./schedules/jobs.yaml:2:19: "), "{said}");
+    assert!(said.contains("the last reload failed (./schedules/jobs.yaml:2:19: "), "{said}");
     assert!(said.ends_with(&fate), "{said}");
     first.process().kill();
 
@@ -115,7 +115,7 @@ fn a_restart_with_a_typo_goes_on_with_the_schedule_accepted_before_and_says_so()
 
     // Mended, and written in another way: the same timing, so no registration begins anew.
     place.write_schedule("jobs.yaml", "entries: {tick: {every: 1000ms, task: t}}");
-    second.wait_for_log("reloaded: ");
+    second.wait_for_log("reloaded difference=");
     assert_eq!(trouble(&place), None);
     second.wait_for_dispatches("tick", wall_clock().0, 2);
     assert_eq!(metric("downbeat_schedule_from_kept_files"), 0.0);
@@ -176,9 +176,9 @@ fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
     run_once(&place);
     // The status of a strict service says what its next start will do.
     let mut strict = place.start(&["run", "--strict"]);
-    strict.wait_for_log("took office");
+    strict.wait_for_log("became leader");
     place.write_schedule("jobs.yaml", BROKEN);
-    strict.wait_for_log("reload refused");
+    strict.wait_for_log("reload failed");
     eventually(SOON, "it is told that the next start fails", || {
         trouble(&place)?
             .contains("the next start will fail: it is `run --strict`; mended")
@@ -198,10 +198,10 @@ fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
 fn without_a_state_directory_an_invalid_schedule_fails_before_anything_is_sent() {
     let place = place().env("STATE_DIRECTORY", "/proc/no/downbeat");
     let mut downbeat = start(&place);
-    let said = downbeat.wait_for_log("the schedule files are not kept");
+    let said = downbeat.wait_for_log("failed to keep the schedule files");
     assert!(said.contains("INFO") && said.contains("no state directory: /proc/no/"), "{said}");
     place.write_schedule("jobs.yaml", BROKEN);
-    downbeat.wait_for_log("reload refused");
+    downbeat.wait_for_log("reload failed");
     let said = trouble(&place).unwrap();
     assert!(said.contains("the next start will fail: the files are not kept: no state"), "{said}");
     downbeat.process().kill();
@@ -221,7 +221,7 @@ fn whoever_locks_the_state_directory_delays_neither_the_copy_nor_the_end() {
     wait_until_kept(&place);
     let changed = "entries:\n  tick: {task: t, every: 1s, args: [1]}\n";
     place.write_schedule("jobs.yaml", changed);
-    downbeat.wait_for_log("reloaded: changed tick");
+    downbeat.wait_for_log("reloaded difference=changed tick");
     wait_until_kept(&place);
     assert!(fs::read_to_string(copy(&place)).unwrap().ends_with(changed));
     downbeat.process().terminate();
@@ -237,13 +237,13 @@ fn a_copy_that_cannot_be_written_is_warned_of_once_and_the_service_goes_on() {
     fs::remove_file(&copy).unwrap();
     fs::create_dir_all(copy.join("in-the-way")).unwrap();
     let downbeat = start(&place);
-    let said = downbeat.wait_for_log("the schedule files are not kept");
+    let said = downbeat.wait_for_log("failed to keep the schedule files");
     assert!(said.contains("WARN") && said.contains("cannot write "), "{said}");
     for _ in 0..3 {
         place.run(&["reload", "--wait"]).ok();
     }
     downbeat.wait_for_dispatches("tick", wall_clock().0, 1);
-    assert_eq!(downbeat.log().iter().filter(|line| line.contains("are not kept")).count(), 1);
+    assert_eq!(downbeat.log().iter().filter(|line| line.contains("failed to keep")).count(), 1);
     assert!(place.run(&["status"]).ok().contains("\nkept       no: a start that finds"));
     fs::remove_dir_all(&copy).unwrap();
     place.run(&["reload", "--wait"]).ok();
@@ -260,19 +260,19 @@ fn a_schedule_that_cannot_be_kept_leaves_the_one_from_before_to_the_next_start()
         place.write_schedule("jobs.yaml", &large);
         let mut limited = place.command_after("trap '' XFSZ; ulimit -f 128", args);
         let downbeat = Downbeat::spawn(&mut limited);
-        downbeat.wait_for_log("took office");
-        let logged = downbeat.wait_for_log("the schedule files are not kept");
+        downbeat.wait_for_log("became leader");
+        let logged = downbeat.wait_for_log("failed to keep the schedule files");
         place.write_schedule("jobs.yaml", BROKEN);
-        downbeat.wait_for_log("reload refused");
+        downbeat.wait_for_log("reload failed");
         (downbeat, logged, trouble(&place).unwrap())
     };
     let (mut strict, _, said) = start_limited(&["run", "--strict"]);
     assert!(said.contains("the next start will fail: the files are not kept: cannot"), "{said}");
     strict.process().kill();
     let (mut downbeat, logged, said) = start_limited(&["run"]);
-    let fate =
-        format!(" invalid will run the schedule accepted at {accepted_at} error=cannot write");
-    assert!(logged.contains("WARN") && logged.contains(&fate), "{logged}");
+    for part in ["WARN", " error=cannot write", &format!(" older={accepted_at}")] {
+        assert!(logged.contains(part), "{logged}");
+    }
     let fate = format!("the next start will run the one accepted at {accepted_at}: the files are");
     assert!(said.contains(&fate), "{said}");
     let shown = place.run(&["status"]).ok();
@@ -328,7 +328,7 @@ fn what_is_kept_of_other_paths_or_of_another_namespace_is_not_used() {
     }
     // The same path in other words.
     let same = place.schedules().display().to_string();
-    place.start(&["run", "--schedules", &same]).wait_for_log("took office");
+    place.start(&["run", "--schedules", &same]).wait_for_log("became leader");
 }
 
 #[test]

@@ -92,13 +92,13 @@ fn each_slot_runs_once_with_its_id_however_many_schedulers_there_are() {
     let (one, other) = (place(&server), place(&server));
     let mut worker = RqWorker::start(&server, &["images"]);
     let mut leader = one.start(&["run", "--leader-ttl", "1s"]);
-    leader.wait_for_log("took office");
+    leader.wait_for_log("became leader");
     let follower = other.start(&["run", "--leader-ttl", "1s"]);
     worker.wait_for_runs(1);
     leader.process().kill();
-    follower.wait_for_log("took office");
+    follower.wait_for_log("became leader");
     let runs = worker.wait_for_runs(4);
-    follower.wait_for_log("done: the limit is reached");
+    follower.wait_for_log("reached the limit");
     runs.iter().for_each(check_thumbnails);
     let ids: BTreeSet<_> = runs.iter().map(|run| run.id.clone()).collect();
     assert_eq!((runs.len(), ids.len()), (4, 4));

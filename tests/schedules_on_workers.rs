@@ -173,7 +173,7 @@ fn cron_interval_and_one_off_entries_run_on_a_worker_over_redis() {
     let (one_off, last_minute) = one_off_soon();
     place.write_schedule("all.yaml", &schedule(one_off));
     let downbeat = start(&place);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     stop(downbeat);
     let mut connection = server.connect();
     let known: String = connection.hget("shop:registrations", "by-the-minute").unwrap();
@@ -193,7 +193,7 @@ fn cron_interval_and_one_off_entries_run_on_a_worker_over_a_spool() {
     let (one_off, last_minute) = one_off_soon();
     place.write_schedule("all.yaml", &schedule(one_off));
     let downbeat = start(&place);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     stop(downbeat);
     let spool = place.state().join("spool");
     let records = std::fs::read_to_string(spool.join("records")).unwrap();

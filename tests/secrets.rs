@@ -396,7 +396,7 @@ fn passwords_that_others_on_the_machine_can_read_are_warned_of() {
 #[test]
 fn no_library_logs_the_password_that_it_is_given() {
     needs!(Redis);
-    for (requirepass, log) in [(SECRET, "took office"), ("other", "WARN")] {
+    for (requirepass, log) in [(SECRET, "became leader"), ("other", "WARN")] {
         let args = ["--requirepass", requirepass].map(str::to_owned).to_vec();
         let server = RedisServer::start_with(redis::Options {
             tcp: true,

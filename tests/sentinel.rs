@@ -56,7 +56,8 @@ fn a_master_that_makes_way_is_followed_with_the_help_of_the_sentinels_that_are_l
     group.wait_for_the_second();
     wait_until_all_advance(&group.second);
     let leader = cluster.wait_for_leader();
-    let said = cluster.replica(leader).downbeat().wait_for_log("followed the new master");
+    let said =
+        cluster.replica(leader).downbeat().wait_for_log("followed a failover to another master");
     assert!(said.contains(&format!("master=127.0.0.1:{}", group.second.port())), "{said}");
     cluster.finish(&group.second);
 }

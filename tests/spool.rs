@@ -55,7 +55,7 @@ fn no_slot_is_lost_or_doubled_by_kill_9_at_any_instant() {
         std::thread::sleep(Duration::from_micros(pause));
         downbeat.process().kill();
         cut_short += files_in(&place.state().join("spool/stage"));
-        unfinished += usize::from(!downbeat.log().join("\n").contains("took office"));
+        unfinished += usize::from(!downbeat.log().join("\n").contains("became leader"));
     }
     println!("{cut_short} messages were staged and {unfinished} starts unfinished when killed");
 
@@ -88,7 +88,7 @@ fn a_second_process_is_kept_out_and_told_so() {
     let place = Place::new();
     place.write_schedule("all.yaml", &every_second(1));
     let mut first = place.start(&["run"]);
-    first.wait_for_log("took office");
+    first.wait_for_log("became leader");
     let spool = place.state().join("spool");
     assert!(
         matches!(SpoolStore::open(&spool, "downbeat"), Err(SpoolError::Locked(path)) if path == spool)
@@ -181,7 +181,7 @@ fn starting_on_a_full_disk_may_be_cured_by_starting_again() {
     assert!(refused.contains("No space left on device"), "{refused}");
     assert!(refused.contains("/spool/"), "{refused}");
     fs::remove_file(ballast).unwrap();
-    place.start(&["run"]).wait_for_log("took office");
+    place.start(&["run"]).wait_for_log("became leader");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn trigger_puts_a_message_in_with_and_without_a_running_service() {
     assert_eq!((sent.entry.as_str(), sent.kind.as_str()), ("yearly", "manual"));
 
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let printed = place.run(&["trigger", "yearly", "--queue", "other"]).ok();
     let [_, second] = &messages(&queue)[..] else { panic!("not two messages") };
     assert!(printed.contains(&second.id), "{printed}");
@@ -226,7 +226,7 @@ fn a_manual_run_in_a_spool_is_repeated_without_a_double_whether_or_not_it_is_in_
     };
     repeat();
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     repeat();
     // A command that cannot ask the service does not go behind its back.
     let elsewhere = place.path().join("elsewhere");

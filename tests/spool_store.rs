@@ -305,7 +305,7 @@ async fn a_spool_is_read_without_being_held() {
     bench.register(vec![begin("a")]).await;
     bench.dispatch(vec![write("a", 1)]).await;
     let folder = bench.folder.path();
-    let mut snapshot = SpoolStore::peek(folder, "test").unwrap();
+    let mut snapshot = SpoolStore::peek(folder, "test", wall_clock()).unwrap();
     assert_eq!(snapshot.take_state(GRACE).progress["a"].through, slot(1));
     assert!(snapshot.now >= UnixMs(wall_clock().0 - 60_000));
     let counters = SpoolStore::peek_counters(folder, "test").unwrap();
@@ -313,7 +313,7 @@ async fn a_spool_is_read_without_being_held() {
     let query = HistoryQuery { limit: 10, ..HistoryQuery::default() };
     assert_eq!(SpoolStore::peek_history(folder, &query).unwrap().events.len(), 1);
     let nothing = tempfile::tempdir().unwrap();
-    assert_eq!(SpoolStore::peek(nothing.path(), "test").unwrap().sequence, 0);
+    assert_eq!(SpoolStore::peek(nothing.path(), "test", wall_clock()).unwrap().sequence, 0);
     assert!(SpoolStore::peek_history(nothing.path(), &query).unwrap().events.is_empty());
     assert_eq!(fs::read_dir(nothing.path()).unwrap().count(), 0, "looking makes nothing");
 }

@@ -22,7 +22,7 @@ use crate::support::wait::{SOON, eventually, wall_clock};
 
 const OFTEN: &str = "entries: {tick: {task: t, every: 100ms, queue: q}}\n";
 const STEP_MS: usize = 100;
-const GONE: &str = "the leader's process is gone; taking over at once";
+const GONE: &str = "found the leader's process gone; replacing its lease";
 
 fn server() -> RedisServer {
     used_before(RedisServer::start())
@@ -42,7 +42,7 @@ fn place(server: &RedisServer) -> Place {
 
 fn leader(place: &Place) -> Downbeat {
     let leader = place.start(&["run"]);
-    leader.wait_for_log("took office");
+    leader.wait_for_log("became leader");
     leader.wait_for_log(" dispatched ");
     leader
 }
@@ -50,7 +50,7 @@ fn leader(place: &Place) -> Downbeat {
 /// One that waits for the end of the lease.
 fn follower(place: &Place) -> Downbeat {
     let follower = place.start(&["run"]);
-    follower.wait_for_log("following");
+    follower.wait_for_log("became follower");
     follower
 }
 
@@ -75,7 +75,10 @@ fn assert_every_slot_once(server: &RedisServer) {
 }
 
 fn assert_waits(downbeat: &Downbeat) {
-    assert_eq!(downbeat.last_log(|line| line.contains(GONE) || line.contains("took office")), None);
+    assert_eq!(
+        downbeat.last_log(|line| line.contains(GONE) || line.contains("became leader")),
+        None
+    );
 }
 
 #[test]
@@ -113,13 +116,13 @@ fn a_stopped_leader_is_not_taken_for_dead() {
     stopped.process().pause();
     let paused_at = Instant::now();
     let other = follower(&place);
-    other.wait_for_log("took office");
+    other.wait_for_log("became leader");
     // It was renewed at most a third of the TTL before.
     assert!(paused_at.elapsed() >= ttl * 2 / 3, "{:?}", paused_at.elapsed());
     assert_eq!(other.last_log(|line| line.contains(GONE)), None);
     other.wait_for_log(" dispatched ");
     stopped.process().resume();
-    stopped.wait_for_log("following");
+    stopped.wait_for_log("became follower");
     // Now the stopped one is gone, and it was not the leader.
     stopped.process().kill();
     let from = wall_clock().0;
@@ -205,11 +208,11 @@ fn of_two_that_are_started_at_once_one_leads() {
     leader(&place).process().kill();
     let both = [place.start(&["run"]), place.start(&["run"])];
     let led =
-        |downbeat: &Downbeat| downbeat.last_log(|line| line.contains("took office")).is_some();
+        |downbeat: &Downbeat| downbeat.last_log(|line| line.contains("became leader")).is_some();
     let at = eventually(SOON, "one leads", || both.iter().position(led));
     let [leader, other] = [&both[at], &both[1 - at]];
     leader.wait_for_log(GONE);
-    other.wait_for_log("following");
+    other.wait_for_log("became follower");
     leader.wait_for_dispatches("tick", wall_clock().0, 3);
     assert_waits(other);
     drop(both);
@@ -224,7 +227,7 @@ fn a_lease_that_a_third_has_taken_is_left_to_it() {
     let mut downbeat = leader(&place);
     let third = follower(&elsewhere);
     downbeat.process().kill();
-    third.wait_for_log("took office");
+    third.wait_for_log("became leader");
     let again = follower(&place);
     third.wait_for_dispatches("tick", wall_clock().0, 3);
     assert_waits(&again);
@@ -255,13 +258,13 @@ fn namespaces_on_one_state_directory_do_not_mistake_each_other() {
     let place = place(&server);
     let mut one = leader(&place);
     let mut other = place.start(&["run", "--namespace", "other", "--runtime-dir", "other"]);
-    other.wait_for_log("took office");
+    other.wait_for_log("became leader");
     one.process().kill();
     leader(&place).wait_for_log(GONE);
     other.process().kill();
     let other = place.start(&["run", "--namespace", "other", "--runtime-dir", "other"]);
     other.wait_for_log(GONE);
-    other.wait_for_log("took office");
+    other.wait_for_log("became leader");
 }
 
 #[test]
@@ -277,9 +280,9 @@ fn whenever_it_is_killed_the_next_start_leads_at_once() {
         // Before it names itself, before it asks for the lease, before it hears the answer, or later.
         sleep(Duration::from_millis(random.u64(0..80)));
         downbeat.process().kill();
-        leads += usize::from(downbeat.log().iter().any(|line| line.contains("took office")));
+        leads += usize::from(downbeat.log().iter().any(|line| line.contains("became leader")));
         // Its own lease is the only one that it could be waiting for.
-        assert_eq!(downbeat.last_log(|line| line.contains("following")), None);
+        assert_eq!(downbeat.last_log(|line| line.contains("became follower")), None);
     }
     println!("{leads} of 40 led before they were killed");
     leader(&place);
@@ -303,7 +306,7 @@ fn without_a_state_directory_the_lease_has_to_run_out() {
     let place = place(&server).env("STATE_DIRECTORY", "/proc/no/downbeat");
     leader(&place).process().kill();
     let second = follower(&place);
-    let said = second.wait_for_log("after a crash, a restart has to wait until the lease runs out");
+    let said = second.wait_for_log("after a crash, a restart waits until the lease expires");
     assert!(said.contains("INFO") && said.contains("/proc/no/downbeat/tenure-downbeat-"), "{said}");
     assert_waits(&second);
 }
@@ -320,7 +323,7 @@ fn replicas_that_share_a_state_directory_say_so_once() {
     second.wait_for_log(said);
     // Until then it asks for the lease again and again.
     first.process().kill();
-    second.wait_for_log("took office");
+    second.wait_for_log("became leader");
     assert_eq!(second.log().iter().filter(|line| line.contains(said)).count(), 1);
 }
 
@@ -347,9 +350,9 @@ fn locks_of_a_file_system_that_may_be_shared_prove_nothing() {
         return;
     }
     let first = apart(&["run"]);
-    let said = first.wait_for_log("after a crash, a restart has to wait until the lease runs out");
+    let said = first.wait_for_log("after a crash, a restart waits until the lease expires");
     assert!(said.contains("its file system may be shared with other machines"), "{said}");
-    first.wait_for_log("took office");
+    first.wait_for_log("became leader");
     let held = lease(&server).unwrap();
     assert_eq!(held.split(':').count(), 3, "it is not marked: {held}");
 }

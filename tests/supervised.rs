@@ -31,7 +31,7 @@ fn ready_is_told_with_the_schedule_loaded_whether_or_not_redis_answers() {
     let mut downbeat = place.start(&["run"]);
     let first = manager.next(SOON).unwrap();
     // Redis may have refused by then.
-    let said = ["nobody leads: nothing is sent; follower", "the broker is unavailable: "];
+    let said = ["the broker has not answered yet; follower", "the broker is unavailable: "];
     let begins = |said: &str| first.starts_with(&format!("READY=1\nSTATUS={said}"));
     assert!(said.into_iter().any(begins), "{first}");
     // Whoever was told so can ask it.
@@ -69,8 +69,8 @@ fn the_status_tells_role_and_next_slot_and_how_a_reload_went() {
     place.write_schedule("a.yaml", "entries: [");
     let refused = reloaded();
     let said = format!(
-        "STATUS=the last reload was refused (./schedules/a.yaml:1:10: `[` is never closed): \
-         running the schedule accepted at {kept_at}, and will again after a restart; mended files are \
+        "STATUS=the last reload failed (./schedules/a.yaml:1:10: `[` is never closed): \
+         running the schedule accepted at {kept_at}, and will again after a restart; fixed files are \
          loaded automatically; leader; next is hourly"
     );
     assert!(refused.contains(&said), "{refused}");

@@ -25,7 +25,7 @@ fn a_missed_slot_that_is_caught_up_is_filled_in_from_its_own_time() {
     place.write_schedule("all.yaml", &schedule);
     let run = || {
         let downbeat = place.start(&["run", "--namespace", "shop", "--leader-ttl", "1s"]);
-        downbeat.wait_for_log("took office");
+        downbeat.wait_for_log("became leader");
         downbeat
     };
     let mut first = run();

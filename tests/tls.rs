@@ -209,7 +209,7 @@ fn a_renewed_certificate_needs_no_restart() {
     std::fs::copy(cert, old.cert).unwrap();
     std::fs::copy(key, old.key).unwrap();
     server.start_again();
-    downbeat.wait_for_log("the broker went away");
+    downbeat.wait_for_log("lost the broker");
     std::fs::copy(next.ca(), authority.ca()).unwrap();
     server.wait_for_queue("q", 1);
 }

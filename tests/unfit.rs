@@ -60,7 +60,7 @@ fn a_cluster_that_answers_only_later_ends_the_service_as_well() {
     server.kill();
     let place = place(&server.url());
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("the broker is unavailable");
+    downbeat.wait_for_log("found the broker unavailable");
     server.start_again();
     assert_eq!(downbeat.wait(SOON).code(), Some(78));
     downbeat.wait_for_log("it is a Redis Cluster");

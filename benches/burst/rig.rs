@@ -137,7 +137,7 @@ pub(crate) fn lead(
         let leader = Process::spawn("downbeat", &mut command);
         let ready = READY + Duration::from_millis(job.entries as u64 / 100);
         sleep_until(due.0 as f64 - ready.as_secs_f64() * 1e3);
-        if fs::read_to_string(&log).unwrap().contains("took office") {
+        if fs::read_to_string(&log).unwrap().contains("became leader") {
             return (leader, due);
         }
         // The machine is busy.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::{Carrier, PublishOutcome};
+use super::{Carrier, CarrierError, PublishOutcome};
 use crate::worker::{Publication, Queue};
 
 /// A broker in memory. Clones share it.
@@ -104,12 +104,12 @@ impl Carrier for MemoryCarrier {
         messages.iter().map(publish).collect()
     }
 
-    async fn count_waiting(&self, queue: &Queue) -> Result<u64, String> {
+    async fn count_waiting(&self, queue: &Queue) -> Result<u64, CarrierError> {
         let broker = self.broker();
         let Some(queue) = broker.queues.get(&queue.name) else { return Ok(0) };
         match queue.fault {
-            Some(Fault::Refuse) => Err("the queue refuses".to_owned()),
-            Some(Fault::BeAway) => Err("no connection".to_owned()),
+            Some(Fault::Refuse) => Err(CarrierError::Refused("the queue refuses".to_owned())),
+            Some(Fault::BeAway) => Err(CarrierError::Unreachable("no connection".to_owned())),
             Some(Fault::LoseAnswer | Fault::LoseMessage) | None => Ok(queue.messages.len() as u64),
         }
     }

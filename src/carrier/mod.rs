@@ -31,6 +31,26 @@ pub enum PublishOutcome {
     Uncertain(String),
 }
 
+/// Why a carrier did nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CarrierError {
+    /// The broker answered, and refused.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no way to the broker, or it did not answer.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+impl From<CarrierError> for PublishOutcome {
+    fn from(error: CarrierError) -> PublishOutcome {
+        match error {
+            CarrierError::Refused(why) => PublishOutcome::Refused(why),
+            CarrierError::Unreachable(why) => PublishOutcome::Unreachable(why),
+        }
+    }
+}
+
 /// All brokers of one kind; connects to each on first use. Clones share their connections, so that messages can
 /// be published in tasks of their own.
 pub trait Carrier: Clone + Send + Sync + 'static {
@@ -48,6 +68,9 @@ pub trait Carrier: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When there is no such queue, or the broker does not answer; the broker's words.
-    fn count_waiting(&self, queue: &Queue) -> impl Future<Output = Result<u64, String>> + Send;
+    /// When there is no such queue, or the broker does not answer.
+    fn count_waiting(
+        &self,
+        queue: &Queue,
+    ) -> impl Future<Output = Result<u64, CarrierError>> + Send;
 }

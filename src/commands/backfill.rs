@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::direct::Direct;
+use super::unsent::Unsent;
 use super::{
     Exit, Failure, ask_service_async, block_on, caller, configuration, load_schedule, renderer,
     show,
@@ -102,14 +103,18 @@ impl RunningBackfill<'_> {
             let count = self.sent.len();
             let stopped = |failure| Stopped { failure, nothing_sent: false };
             let done = match self.send().await {
-                Ok(Ok(done)) => done,
-                Ok(Err(refused)) => {
+                Ok(done) => done,
+                Err(Unsent::Refused(refused)) => {
                     return Err(stopped(refusal(refused, count, &self.rest.from, run)));
                 }
-                Err(failure) if count == 0 && !failure.may_be_done || self.rest.dry_run => {
+                Err(Unsent::Failed(failure))
+                    if count == 0 && !failure.may_be_done || self.rest.dry_run =>
+                {
                     return Err(stopped(failure));
                 }
-                Err(failure) => return Err(stopped(ended(&failure, count, &self.rest.from, run))),
+                Err(Unsent::Failed(failure)) => {
+                    return Err(stopped(ended(&failure, count, &self.rest.from, run)));
+                }
             };
             if let Some(pause) = done.paused.as_ref().filter(|_| count == 0) {
                 let (entry, pause) = (&self.rest.entry, pause.in_words());
@@ -169,13 +174,14 @@ impl RunningBackfill<'_> {
     }
 
     /// Sends the first few slots, through the running service or from here.
-    async fn send(&mut self) -> Result<Result<Backfilled, Refused>, Failure> {
+    async fn send(&mut self) -> Result<Backfilled, Unsent> {
         let here = match &mut self.here {
             Some(here) => here,
             none => {
                 let command = Command::Backfill(Box::new(self.rest.clone()));
-                if let Some(done) = ask_service_async(self.service, &command, TIMEOUT).await? {
-                    return Ok(done);
+                let asked = ask_service_async(self.service, &command, TIMEOUT).await?;
+                if let Some(done) = asked {
+                    return done.map_err(Unsent::Refused);
                 }
                 none.insert(DirectPublisher {
                     schedule: load_schedule(self.service)?,
@@ -190,7 +196,7 @@ impl RunningBackfill<'_> {
         let paused = broker.pause_of(schedule, &self.rest.entry).await;
         let done =
             manual::backfill(broker, store.as_ref(), renderer, schedule, &self.rest, now).await;
-        Ok(done.map(|done| Backfilled { paused, ..done }))
+        Ok(Backfilled { paused, ..done? })
     }
 }
 

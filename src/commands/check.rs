@@ -112,7 +112,8 @@ pub(super) async fn ask_workers(
     }
     let mut all = WorkerAnswers::default();
     for settings in families.values() {
-        let asked = redis.ask_workers(settings, timeout).await.map_err(|error| {
+        let asked = redis.ask_workers(settings, timeout, clock::wall()).await;
+        let asked = asked.map_err(|error| {
             let message = format!("--workers: the broker is unavailable: {error}");
             Failure::of_store(&error, message)
         })?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Exit, Failure, named_broker};
 use crate::carrier::Amqp;
+use crate::clock;
 use crate::config::{Broker, ServiceConfig};
 use crate::manual::{Delivery, ManualPublish, Publish, Publisher};
 use crate::pausing::PauseStatus;
@@ -73,7 +74,7 @@ impl Direct {
                 Ok(snapshot.take_state(grace))
             }
             Store::Spool(spool) => {
-                let snapshot = SpoolStore::peek(&spool.path, &self.namespace);
+                let snapshot = SpoolStore::peek(&spool.path, &self.namespace, clock::wall());
                 let failed = |error| Failure::new(Exit::Unreachable, error);
                 Ok(snapshot.map_err(failed)?.take_state(grace))
             }
@@ -87,8 +88,10 @@ impl Direct {
     pub(super) async fn pauses(&mut self) -> Result<PausesRead, Failure> {
         match &mut self.store {
             Store::Redis(redis) => redis.pauses().await.map_err(of_broker),
-            Store::Spool(spool) => SpoolStore::peek_pauses(&spool.path, &self.namespace)
-                .map_err(|error| Failure::new(Exit::Unreachable, error)),
+            Store::Spool(spool) => {
+                SpoolStore::peek_pauses(&spool.path, &self.namespace, clock::wall())
+                    .map_err(|error| Failure::new(Exit::Unreachable, error))
+            }
             Store::Nowhere => Ok(PausesRead::default()),
         }
     }

@@ -9,10 +9,9 @@ use super::direct::Direct;
 use super::history::{beside, count, late, outcome};
 use super::{Exit, Failure, ask_service, block_on, configuration, load_schedule, look, show};
 use crate::cli::{self, ServiceFlags};
-use crate::clock;
 use crate::config::{Caller, ServiceConfig};
 use crate::control::{Command, Question};
-use crate::manual::{self, Refused};
+use crate::manual::Refused;
 use crate::pausing::in_words;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::pause::Pauses;
@@ -20,6 +19,7 @@ use crate::schedule::progress::State;
 use crate::service::detail::{ComingSlot, EntryDetail};
 use crate::service::history::{HistoryRequest, Past, PastSlot};
 use crate::service::status::{EntryStatus, entry_status, pause_of, progress_in};
+use crate::{clock, refused};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many last runs of an entry are shown.
@@ -118,7 +118,7 @@ fn list_one(service: &ServiceConfig, entry: &str, json: bool) -> Result<Exit, Fa
         Some(detail) => detail?,
         None => {
             let (schedule, now) = (load_schedule(service)?, clock::wall());
-            let entry = manual::find(&schedule, entry)?;
+            let entry = refused::find(&schedule, entry)?;
             let (known, pauses, store_now) = read(service)?;
             let mut detail = EntryDetail::new(entry, progress_in(&known, entry).as_ref(), now);
             detail.status.paused = pause_of(entry, &pauses, store_now);

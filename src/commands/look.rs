@@ -12,7 +12,7 @@ use super::direct::{Direct, Store, of_broker};
 use super::{Exit, Failure, ask_service, block_on, check, history, named_broker, peek};
 use crate::address::RedisAddress;
 use crate::config::{Broker, ServiceConfig};
-use crate::control::{Backend, Command, LookError, LookErrorKind, Question};
+use crate::control::{Backend, Command, LeaderAnswer, LookError, LookErrorKind, Question};
 use crate::schedule::Schedule;
 use crate::service::Request;
 use crate::store::redis::{Leader, Results};
@@ -122,14 +122,15 @@ fn look(
             json(serde_json::to_value(history::look(service, &asked, &*schedule()?)?))
         }
         Question::Leader => {
-            let Store::Redis(mut redis) = Direct::open(service)?.store else {
-                return Ok(Value::Null);
+            let leader = match Direct::open(service)?.store {
+                Store::Redis(mut redis) => block_on(redis.leader())?.map_err(of_broker)?,
+                Store::Spool(_) | Store::Nowhere => Leader::Nobody,
             };
-            let leader = block_on(redis.leader())?.map_err(of_broker)?;
-            json(match leader {
-                Leader::Leads(lease) => serde_json::to_value(lease),
-                Leader::Nobody | Leader::Unreadable(_) => Ok(Value::Null),
-            })
+            let leader = match leader {
+                Leader::Leads(lease) => Some(lease),
+                Leader::Nobody | Leader::Unreadable(_) => None,
+            };
+            json(serde_json::to_value(LeaderAnswer { leader }))
         }
     }
 }

@@ -29,7 +29,7 @@ const ENVIRONMENT: &[Item] = &[
          DOWNBEAT_… is refused.",
     ),
     ("REDIS_URL", "The broker, when nothing else names one."),
-    ("RUST_LOG", "What is logged, such as info,downbeat::leader=debug; goes before the file."),
+    ("RUST_LOG", "What is logged, such as info,downbeat::core=debug; goes before the file."),
     (
         "CREDENTIALS_DIRECTORY",
         "Of systemd: the broker's URL is in its file broker, if that is there.",

@@ -20,6 +20,7 @@ mod run;
 mod show;
 mod status;
 mod trigger;
+mod unsent;
 
 use std::io;
 use std::path::Path;

@@ -9,12 +9,11 @@ use serde::Serialize;
 
 use super::{Exit, Failure, configuration, list, load_schedule, show};
 use crate::cli::{self, ServiceFlags};
-use crate::clock;
 use crate::config::{Caller, ServiceConfig};
-use crate::manual;
 use crate::schedule::Entry;
 use crate::service::status::EntryStatus;
 use crate::text::instant;
+use crate::{clock, refused};
 
 /// Default of `--count` without `--to`.
 const DEFAULT_COUNT: usize = 20;
@@ -41,7 +40,7 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
     let entries: Vec<&Entry> = if asked.entries.is_empty() {
         schedule.entries.iter().filter(|entry| entry.enabled).collect()
     } else {
-        let found = asked.entries.iter().map(|name| manual::find(&schedule, name));
+        let found = asked.entries.iter().map(|name| refused::find(&schedule, name));
         found.collect::<Result<_, _>>()?
     };
     let few = if asked.to.is_some() { MAX_SLOTS } else { DEFAULT_COUNT };

@@ -34,14 +34,14 @@ fn carry_out(flags: ServiceFlags, asked: Request, json: bool) -> Result<Exit, Fa
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let command = Command::Pause(Box::new(asked.clone()));
     let answered = match ask_service::<Response, Refused>(&service, &command, TIMEOUT) {
-        Ok(Some(answered)) => answered,
+        Ok(Some(answered)) => answered?,
         Ok(None) => change(&service, &asked)?,
         Err(failure) if failure.may_be_done => {
             let message = format!("it may be done: {}; do it again to be sure", failure.message);
             return Err(Failure { message, ..failure });
         }
         Err(failure) => return Err(failure),
-    }?;
+    };
     if json {
         show::json(&answered)?;
     } else {
@@ -51,18 +51,20 @@ fn carry_out(flags: ServiceFlags, asked: Request, json: bool) -> Result<Exit, Fa
 }
 
 /// Writes to the store directly, without a running service.
-fn change(service: &ServiceConfig, asked: &Request) -> Result<Result<Response, Refused>, Failure> {
+fn change(service: &ServiceConfig, asked: &Request) -> Result<Response, Failure> {
     let schedule = load_schedule(service)?;
-    block_on(async {
-        Ok(match Direct::open(service)?.store {
+    let store = Direct::open(service)?.store;
+    let changed = block_on(async {
+        match store {
             Store::Redis(redis) => change_in(*redis, &schedule, asked).await,
             Store::Spool(mut spool) => match spool.open(&service.namespace) {
                 Ok(store) => change_in(store.clone(), &schedule, asked).await,
                 Err(error) => Err(Refused::ChangeUnreachable(error.to_string())),
             },
             Store::Nowhere => Err(Refused::ChangeUnreachable("no broker is named".to_owned())),
-        })
-    })?
+        }
+    })?;
+    Ok(changed?)
 }
 
 async fn change_in<S: contract::Store>(

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::direct::{Direct, Store};
 use super::{Exit, Failure, block_on, configuration, look, show};
-use crate::carrier::Carrier as _;
+use crate::carrier::{Carrier as _, CarrierError};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{Broker, Caller, ServiceConfig};
@@ -79,7 +79,12 @@ impl Direct {
         let in_words = |error: &str| format!("the broker is unavailable: {error}");
         let unreachable = |error: String| Failure::new(Exit::Unreachable, in_words(&error));
         if let Some(amqp) = &queue.amqp {
-            let waiting = self.amqp.count_waiting(queue).await.map_err(unreachable)?;
+            let waiting = self.amqp.count_waiting(queue).await.map_err(|error| match error {
+                CarrierError::Unreachable(why) => unreachable(why),
+                CarrierError::Refused(why) => {
+                    Failure::new(Exit::No, format!("the broker refuses: {why}"))
+                }
+            })?;
             return on_amqp(queue, &amqp.url.to_string(), waiting);
         }
         match &mut self.store {

@@ -17,15 +17,15 @@ use super::{
 };
 use crate::carrier::Amqp;
 use crate::cli::{self, ServiceFlags};
-use crate::clock::SystemClock;
+use crate::clock::{self, SystemClock};
 use crate::config::{
-    Broker, Caller, Identity, Kept, KeptFiles, Loaded, ScheduleFile, ServiceConfig,
+    self, Broker, Caller, Identity, Kept, KeptFiles, Loaded, ScheduleFile, ServiceConfig,
 };
 use crate::control::{self, Api};
-use crate::leader::campaign;
-use crate::leader::{Campaign, LeaseTimes, Peer, TenureFile};
+use crate::leader::{LeaseTimes, Peer, TenureFile};
 use crate::pausing::writer::PauseWriter;
 use crate::schedule::Schedule;
+use crate::service::campaign::{self, Campaign};
 use crate::service::reload::{Loader, short_hash};
 use crate::service::{Parts, Request, Service, Settings};
 use crate::signals::Signals;
@@ -36,7 +36,7 @@ use crate::supervisor::Supervisor;
 use crate::text::Problem;
 use crate::tzdata::Tzdata;
 use crate::watch::Watch;
-use crate::{config, host, http, telemetry};
+use crate::{host, http, telemetry};
 
 /// The service answers no requests while it waits for the broker, so no wait is longer.
 const MAX_CALL: Duration = Duration::from_secs(5);
@@ -120,7 +120,7 @@ async fn serve(
         tzdata = %tzdata,
         "started"
     );
-    loader.keep(schedule.hash, files);
+    loader.keep(schedule.hash, files, clock::wall());
     let http = service.http.map(open_http).transpose()?;
     let (requests, requested) = mpsc::channel(64);
     let announced = short_hash(&schedule);
@@ -266,7 +266,8 @@ fn load(
     let zones = Arc::clone(tzdata);
     let load = Arc::new(move || config::load(&paths, &queues, &zones));
     let copy = KeptFiles::new(&service.state_dir, &service.namespace, &service.schedules);
-    let loader = Loader::new(load.clone(), tzdata.to_string()).keeping(copy.clone(), strict);
+    let loader = Loader::new(load.clone(), tzdata.to_string(), clock::wall());
+    let loader = loader.keeping(copy.clone(), strict);
     let loaded = load();
     if let Some(schedule) = loaded.schedule {
         loaded.problems.iter().for_each(config::log);
@@ -276,7 +277,8 @@ fn load(
     let kept = if strict { Ok(None) } else { copy.load(&service.queues, tzdata) };
     let unusable = match kept {
         Ok(Some(Kept { accepted_at, loaded: Loaded { schedule: Some(schedule), files, .. } })) => {
-            let loader = loader.started_from_kept(accepted_at, &place, &loaded.problems);
+            let now = clock::wall();
+            let loader = loader.started_from_kept(accepted_at, &place, &loaded.problems, now);
             return Ok((Arc::new(schedule), loader, files));
         }
         Ok(Some(Kept { loaded, .. })) => {

@@ -6,7 +6,7 @@ use super::direct::{Direct, Store, of_broker};
 use super::{Exit, Failure, ask_service, block_on, configuration, load, look, show};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Broker, Caller, ServiceConfig};
-use crate::control::{self, Command, Question};
+use crate::control::{self, Command, LeaderAnswer, Question};
 use crate::core::campaign;
 use crate::core::{BadRecord, Lateness, QueueStatus, RefusedWrites};
 use crate::leader::Peer;
@@ -38,14 +38,14 @@ pub(super) fn status(flags: ServiceFlags, asked: cli::Status) -> Result<Exit, Fa
     } else {
         print(&status)?;
     }
-    Ok(if asked.live || status.blockages().is_empty() { Exit::Fine } else { Exit::No })
+    Ok(if status.is_blocked() && !asked.live { Exit::No } else { Exit::Fine })
 }
 
 /// A service that has just resigned backs off, and does not check who took over.
 fn look_for_a_leader(mut status: Status, service: &ServiceConfig) -> Status {
     if status.leader.is_none()
         && status.broker_error.is_none()
-        && let Ok(leader) = look::ask(service, Question::Leader)
+        && let Ok(LeaderAnswer { leader }) = look::ask(service, Question::Leader)
     {
         status.leader = leader;
     }
@@ -94,6 +94,7 @@ fn print(status: &Status) -> Result<(), Failure> {
         _ => fact("downbeat", "no service runs here; the broker was asked")?,
     }
     status.troubles().iter().try_for_each(|trouble| fact("TROUBLE", trouble))?;
+    status.wait().iter().try_for_each(|wait| fact("waits", wait))?;
     print_bad_records(status)?;
     fact("leader", &leader(status))?;
     fact("broker", &status.broker)?;
@@ -142,11 +143,8 @@ fn peer(replica: &Peer, leader: Option<&str>) -> String {
     format!("{holder} {version}{role}, schedule {schedule}, clock {skew_ms:+} ms")
 }
 
-/// Lists bad records if there is more than one.
+/// Lists records that were repaired.
 fn print_bad_records(status: &Status) -> Result<(), Failure> {
-    if status.bad_record_count < 2 {
-        return Ok(());
-    }
     let mut name = "repaired";
     for BadRecord { entry, what } in &status.bad_records {
         fact(name, &format!("`{entry}`: {what}"))?;

@@ -9,11 +9,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::direct::Direct;
+use super::unsent::Unsent;
 use super::{
     Exit, Failure, ask_service, block_on, caller, configuration, load_schedule, look, renderer,
     show,
 };
 use crate::cli::{self, ServiceFlags};
+use crate::clock;
 use crate::config::{Caller, ServiceConfig};
 use crate::control::{Command, Question};
 use crate::manual::{self, Refused, Trigger, Triggered};
@@ -73,21 +75,28 @@ fn not_shown(triggered: &Triggered, failure: Failure) -> Failure {
 fn send(service: &ServiceConfig, trigger: &Trigger) -> Result<Triggered, Failure> {
     let command = Command::Trigger(Box::new(trigger.clone()));
     let done = match ask_service(service, &command, TIMEOUT) {
-        Ok(Some(done)) => done,
-        Ok(None) => publish(service, trigger)?,
+        Ok(Some(done)) => done.map_err(Unsent::Refused),
+        Ok(None) => publish(service, trigger),
         Err(failure) if failure.may_be_done && !trigger.dry_run => {
             return Err(uncertain(trigger, &failure.message, None));
         }
         Err(failure) => return Err(failure),
     };
-    done.map_err(|refused| match refused {
+    done.map_err(|unsent| match unsent {
+        Unsent::Failed(failure) => failure,
+        Unsent::Refused(refused) => refusal(trigger, refused),
+    })
+}
+
+fn refusal(trigger: &Trigger, refused: Refused) -> Failure {
+    match refused {
         Refused::Uncertain { why, is_repeatable } => uncertain(trigger, &why, Some(is_repeatable)),
         Refused::Used { .. } => {
             let message = format!("not sent: {refused}; leave out `--id` to send it anew");
             Failure { message, ..refused.into() }
         }
         refused => refused.into(),
-    })
+    }
 }
 
 /// It may have been sent; `is_repeatable` if it is known whether a repeat is safe.
@@ -148,19 +157,18 @@ fn json(flag: &str, text: &str, example: &str) -> Result<Value, Failure> {
 }
 
 /// Sends the same message directly to the broker, without a running service.
-fn publish(
-    service: &ServiceConfig,
-    asked: &Trigger,
-) -> Result<Result<Triggered, Refused>, Failure> {
+fn publish(service: &ServiceConfig, asked: &Trigger) -> Result<Triggered, Unsent> {
     let schedule = load_schedule(service)?;
     let renderer = renderer(service);
     let mut broker = Direct::open_unless(asked.dry_run, service)?;
     let store = broker.broker.clone();
     block_on(async {
         let paused = broker.pause_of(&schedule, &asked.entry).await;
-        let done = manual::trigger(&mut broker, store.as_ref(), &renderer, &schedule, asked).await;
-        done.map(|done| Triggered { paused, ..done })
-    })
+        let now = clock::wall();
+        let done = manual::trigger(&mut broker, store.as_ref(), &renderer, &schedule, asked, now);
+        let done = done.await;
+        Ok(Triggered { paused, ..done? })
+    })?
 }
 
 /// Polls until the task has ended or the time is up.

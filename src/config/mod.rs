@@ -22,6 +22,5 @@ pub use language::{
 pub use load::load;
 pub use log::log;
 pub use settings::{
-    Broker, Caller, History, Identity, LogFormat, Overrides, ServiceConfig, SettingSource,
-    check_environment,
+    Broker, Caller, Identity, LogFormat, Overrides, ServiceConfig, SettingSource, check_environment,
 };

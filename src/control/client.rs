@@ -62,8 +62,12 @@ pub async fn ask<T: DeserializeOwned, E: DeserializeOwned>(
     };
     runtime_dir::check_listener(&socket, stream.peer_cred()?.uid(), owner)?;
     let answer = converse_with(stream, command, begun_by).await.map_err(AskError::Unanswered)?;
-    let service = answer.service.clone();
-    Ok(Some((service, answer.read().map_err(AskError::Unanswered)?)))
+    let reply = match answer.read() {
+        Ok(done) => Ok(done),
+        Err(ReplyError::Refused(refusal)) => Err(refusal),
+        Err(ReplyError::Unreadable(error)) => return Err(AskError::Unanswered(error)),
+    };
+    Ok(Some((answer.service, reply)))
 }
 
 /// A response.
@@ -74,19 +78,30 @@ struct Answer {
     body: Vec<u8>,
 }
 
+/// Why a response is not the success that was asked for.
+enum ReplyError<E> {
+    /// The service refused, and said why.
+    Refused(E),
+    /// It is not as expected.
+    Unreadable(io::Error),
+}
+
 impl Answer {
-    /// Parses the reply: success with a `T`, or refusal with an `E`.
-    fn read<T: DeserializeOwned, E: DeserializeOwned>(&self) -> io::Result<Result<T, E>> {
-        if self.status.is_success() {
-            let json = if self.body.is_empty() { b"null" } else { &self.body[..] };
-            return Ok(Ok(serde_json::from_slice(json)?));
+    fn read<T: DeserializeOwned, E: DeserializeOwned>(&self) -> Result<T, ReplyError<E>> {
+        if !self.status.is_success() {
+            return Err(self.refusal().map_or_else(ReplyError::Unreadable, ReplyError::Refused));
         }
+        let json = if self.body.is_empty() { b"null" } else { &self.body[..] };
+        serde_json::from_slice(json).map_err(|error| ReplyError::Unreadable(error.into()))
+    }
+
+    fn refusal<E: DeserializeOwned>(&self) -> io::Result<E> {
         let read = serde_json::from_slice(&self.body);
         let ErrorBody { error, detail } =
             read.map_err(|_| io::Error::other(format!("it answered {}", self.status)))?;
         // That the service is stopping is said in words, whatever the request.
         let detail = detail.unwrap_or_else(|| Value::from(&*error));
-        serde_json::from_value(detail).map(Err).map_err(|_| io::Error::other(error))
+        serde_json::from_value(detail).map_err(|_| io::Error::other(error))
     }
 }
 

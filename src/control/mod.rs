@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::api::Api;
@@ -38,7 +39,7 @@ pub enum Command {
     /// Returns a list of [`crate::service::status::EntryStatus`].
     List,
     /// Returns [`crate::service::detail::EntryDetail`] of the entry with this name, or
-    /// [`crate::manual::Refused`].
+    /// [`crate::refused::Refused`].
     Entry(String),
     /// Returns what changed, or the problems found; without `wait`, at once.
     Reload {
@@ -47,11 +48,11 @@ pub enum Command {
     },
     /// Returns once the lease is given up, or why it is not.
     Resign,
-    /// Returns [`crate::manual::Triggered`] or [`crate::manual::Refused`].
+    /// Returns [`crate::manual::Triggered`] or [`crate::refused::Refused`].
     Trigger(Box<Trigger>),
-    /// Returns [`crate::manual::Backfilled`] or [`crate::manual::Refused`].
+    /// Returns [`crate::manual::Backfilled`] or [`crate::refused::Refused`].
     Backfill(Box<Backfill>),
-    /// Pauses or resumes; returns [`crate::pausing::Response`] or [`crate::manual::Refused`].
+    /// Pauses or resumes; returns [`crate::pausing::Response`] or [`crate::refused::Refused`].
     Pause(Box<pausing::Request>),
     /// Returns what the question asks for, without the service loop.
     Look(Question),
@@ -85,15 +86,23 @@ pub enum Question {
     },
     /// The outcomes of slots.
     History(history::HistoryRequest),
-    /// The lease, if anybody holds it.
+    /// Who leads; answered with a [`LeaderAnswer`].
     Leader,
+}
+
+/// Who leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderAnswer {
+    /// `"<term> <holder>"`, as in the status; `None` if nobody leads.
+    pub leader: Option<String>,
 }
 
 /// Answers questions on a thread that may block.
 pub type Look = dyn Fn(Question) -> Result<Value, LookError> + Send + Sync;
 
 /// Why a question has no answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
 pub struct LookError {
     /// The cause.
     pub kind: LookErrorKind,

@@ -96,7 +96,7 @@ impl Server {
         let (stop, stopping) = watch::channel(());
         let serve = move || {
             if let Err(error) = runtime.block_on(accept(listener, &routes, stopping)) {
-                warn!(%error, "the control socket is not served");
+                warn!(%error, "failed to serve the control socket");
             }
             // Does not wait for requests that still ask a broker.
             runtime.shutdown_background();
@@ -120,7 +120,7 @@ impl Drop for Serving {
         drop(self.stop.take());
         let ended = self.thread.take().map(thread::JoinHandle::join);
         if ended.is_some_and(|ended| ended.is_err()) {
-            warn!("the control socket was not served to the end");
+            warn!("stopped with requests on the control socket unanswered");
         }
     }
 }
@@ -156,7 +156,7 @@ async fn accept(
                 tokio::task::yield_now().await;
             }
             Err(error) => {
-                warn!(%error, "could not accept on the control socket");
+                warn!(%error, "failed to accept a connection on the control socket");
                 time::sleep(Duration::from_secs(1)).await;
             }
         }

@@ -3,8 +3,8 @@
 //! [`Scheduler::handle`] takes an event and what the clocks show, and returns the actions that follow: requests
 //! to the store, messages for carriers, lines for the log. It never waits and reads no clock; its random numbers
 //! come from a seeded generator. The caller performs the actions in order, reports each answer by the id of its
-//! request, and calls again by [`Scheduler::wake`] at the latest. [`service`](crate::service) does this with
-//! real stores and clocks, the simulation with thousands of seeds.
+//! request, and calls again by [`Scheduler::wake`] at the latest. `service` does this with real stores and
+//! clocks, the simulation with thousands of seeds.
 
 #![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
 
@@ -34,10 +34,10 @@ use std::time::Duration;
 use downbeat_time::UnixMs;
 
 use crate::carrier::PublishOutcome;
-use crate::clock::SinceBoot;
-use crate::config::History;
+use crate::clock::{Now, SinceBoot};
 use crate::leader::lease::Lease;
 use crate::schedule::Schedule;
+use crate::store::Retention;
 use crate::store::contract::{
     self, Batch, Capabilities, Fold, HistoryQuery, Intend, PausesRead, PrunePauses, Register,
     Reply, Settle, Snapshot, StoreError, Trim, Trimmed,
@@ -51,15 +51,6 @@ pub use self::refusals::RefusedWrites;
 pub use self::scheduler::{ANOTHER_SERVER, Parts, Scheduler};
 pub use self::troubles::{BadRecord, Troubles};
 
-/// What the clocks show at one instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// Monotonic time that includes suspend.
-    pub since_boot: SinceBoot,
-    /// The machine's clock.
-    pub wall: UnixMs,
-}
-
 /// Settings that do not change while a scheduler runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -68,7 +59,7 @@ pub struct Settings {
     /// How late a slot may be and still count as on time.
     pub grace: Duration,
     /// How long the history is kept.
-    pub history: History,
+    pub history: Retention,
 }
 
 /// The id of a request or a publish, unique within the process.

@@ -509,10 +509,11 @@ impl Scheduler {
     /// has followed.
     fn find_server(&mut self) {
         self.failures += 1;
-        if self.troubles.error.as_deref() != Some(ANOTHER_SERVER) {
+        let error = Some(StoreError::Unavailable(ANOTHER_SERVER.to_owned()));
+        if self.troubles.error != error {
             self.log(Log::AnotherServer);
         }
-        self.troubles.error = Some(ANOTHER_SERVER.to_owned());
+        self.troubles.error = error;
         self.actions.push(Action::Reconnect);
     }
 
@@ -552,7 +553,7 @@ impl Scheduler {
             self.log(Log::CouldNotPublish { error: error.clone(), pause });
         }
         self.troubles.store_errors += 1;
-        self.troubles.error = Some(error.to_string());
+        self.troubles.error = Some(error.clone());
         self.retry_at = Some(now.since_boot + pause);
     }
 

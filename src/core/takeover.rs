@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::vec;
 
-use super::log::Log;
+use super::log::{self, Log};
 use super::pipe::{Position, Work};
 use super::scheduler::{Scheduler, Stage};
 use super::{Action, Now, Request, RequestId};
 use crate::clock::SinceBoot;
 use crate::leader::lease::{self, Lease};
+use crate::schedule::Schedule;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::planner::{Change, Ended, MISSING_RECORDS, Planner, Repaired, Takeover};
 use crate::schedule::progress::{Completeness, Progress, State};
@@ -113,6 +114,28 @@ enum Purpose {
     Journal,
 }
 
+/// The entries whose registrations a takeover changes, for the log.
+#[derive(Debug)]
+struct ChangedEntries {
+    count: usize,
+    began: Option<String>,
+    retired: Option<String>,
+}
+
+impl ChangedEntries {
+    fn of(changes: &[Change], schedule: &Schedule) -> ChangedEntries {
+        let began = changes.iter().filter_map(|change| match change {
+            Change::Begin { index, .. } => Some(&*schedule.entries[*index as usize].name),
+            Change::Leave(_) => None,
+        });
+        let retired = changes.iter().filter_map(|change| match change {
+            Change::Leave(left) => Some(left.entry()),
+            Change::Begin { .. } => None,
+        });
+        ChangedEntries { count: changes.len(), began: log::few(began), retired: log::few(retired) }
+    }
+}
+
 /// A tenure that begins once everything is written.
 #[derive(Debug)]
 struct NewTenure {
@@ -124,7 +147,7 @@ struct NewTenure {
     remembered: Option<u64>,
     ended: Vec<Ended>,
     repaired: Vec<Repaired>,
-    changes: usize,
+    changed: ChangedEntries,
     is_new_journal: bool,
 }
 
@@ -225,7 +248,7 @@ impl Scheduler {
         }
         let Takeover { planner, changes, mut ended, repaired, fold_first } = takeover;
         find_queues(&snapshot, &mut ended);
-        let change_count = changes.len();
+        let changed = ChangedEntries::of(&changes, planner.schedule());
         parts.push(Part::Register(Registering::new(changes, &ended, true)));
         if fold_first && !is_new_journal {
             parts.extend(new_journal(all_progress(&planner), Remembered::All));
@@ -243,7 +266,7 @@ impl Scheduler {
             remembered,
             ended,
             repaired,
-            changes: change_count,
+            changed,
             is_new_journal,
         }));
         self.stage = Stage::Writing(Box::new(Writing { lease, parts: parts.into(), purpose }));
@@ -331,7 +354,7 @@ impl Scheduler {
     /// Starts the tenure once everything is written: from now on slots are sent.
     fn begin_tenure(&mut self, lease: &Arc<str>, tenure: NewTenure, now: Now) {
         let NewTenure { mut planner, snapshot, counters, state, remembered, .. } = tenure;
-        let NewTenure { ended, repaired, changes, is_new_journal, .. } = tenure;
+        let NewTenure { ended, repaired, changed, is_new_journal, .. } = tenure;
         let position = self.pipe.confirmed();
         planner.advance(position.sequence);
         self.report_recorded(&snapshot, now);
@@ -349,7 +372,8 @@ impl Scheduler {
         self.report_lost_records(&state, remembered);
         let term = lease::term(lease).into();
         let entries = self.planner.as_ref().map_or(0, |planner| planner.schedule().entries.len());
-        self.log(Log::TookOver { term, entries, changes });
+        let ChangedEntries { count: changes, began, retired } = changed;
+        self.log(Log::TookOver { term, entries, changes, began, retired });
     }
 
     /// Marks slots that are still with carriers and queues that are held in a new planner.

@@ -124,7 +124,7 @@ fn what_another_leader_recorded_is_never_reported_as_sent_by_us() {
     let before = rig.logged(&["dispatched"]);
     rig.elect(&mut first, false);
     assert_eq!(rig.logged(&["dispatched"]), before, "{}", rig.log());
-    assert_eq!(rig.logged(&["another leader recorded slots meanwhile", "slots=4"]), 1);
+    assert_eq!(rig.logged(&["read slots that another leader recorded", "slots=4"]), 1);
     rig.pass(&mut first, 2);
     rig.assert_every_second("celery", "a", 1, 8);
     assert_eq!(rig.logged(&["dispatched"]), 8, "{}", rig.log());
@@ -184,8 +184,8 @@ fn a_queue_that_refuses_delays_no_other_and_no_clock_prolongs_its_hold() {
     let last = u32::try_from(rig.store_clock.now().since(START).as_secs()).unwrap();
     rig.assert_every_second("celery", "a", 1, last);
     rig.assert_every_second("fragile", "b", 1, last);
-    assert_eq!(rig.logged(&["the queue refuses messages"]), 1);
-    assert_eq!(rig.logged(&["the queue takes messages again"]), 1);
+    assert_eq!(rig.logged(&["queue refused messages"]), 1);
+    assert_eq!(rig.logged(&["queue accepted messages again"]), 1);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_lost_journal_is_begun_anew_from_memory() {
         rig.pass(&mut leader, 5);
         rig.store.damage(damage);
         rig.pass(&mut leader, 2);
-        assert_eq!(rig.logged(&["the journal was evicted or deleted"]), 1, "{damage:?}");
+        assert_eq!(rig.logged(&["lost the journal and its history"]), 1, "{damage:?}");
         rig.depose(&mut leader);
         // A successor without memory continues where it stopped.
         let mut heir = rig.replica([secondly("a"), secondly("b"), rare()]);
@@ -259,13 +259,13 @@ fn records_that_nobody_remembers_cost_counted_slots_and_send_none_twice() {
         slots.dedup();
         assert_eq!(slots.len(), count, "{damage:?} doubled a slot");
         assert_eq!(slots.last(), Some(&(START + SECOND * 28)), "{damage:?}\n{}", rig.log());
-        assert_eq!(rig.logged(&["records are missing"]), 1, "{damage:?}\n{}", rig.log());
+        assert_eq!(rig.logged(&["found records missing"]), 1, "{damage:?}\n{}", rig.log());
         // And the next one finds everything in order.
         rig.depose(&mut heir);
         let mut third = rig.replica([secondly("a")]);
         rig.elect(&mut third, false);
         rig.pass(&mut third, 2);
-        assert_eq!(rig.logged(&["records are missing"]), 1, "{damage:?}\n{}", rig.log());
+        assert_eq!(rig.logged(&["found records missing"]), 1, "{damage:?}\n{}", rig.log());
         assert_eq!(rig.sent("celery").len(), count + 2, "{damage:?}\n{}", rig.log());
     }
 }
@@ -494,7 +494,7 @@ fn a_clock_that_was_ahead_silences_no_entry_once_it_is_set_right() {
     rig.pass(&mut leader, 10);
     // Slots skipped while the clock was ahead are sent, too: they are still on time.
     assert_eq!(rig.sent("celery").len(), before + 15, "{}", rig.log());
-    assert_eq!(rig.logged(&["a clock went back"]), 1, "{}", rig.log());
+    assert_eq!(rig.logged(&["clock went back"]), 1, "{}", rig.log());
     assert_eq!(leader.scheduler.troubles().bad_records().0[0].entry, "a");
     // The next leader finds nothing to repair.
     rig.depose(&mut leader);
@@ -607,7 +607,7 @@ fn if_records_are_missing_an_old_memory_is_not_believed() {
     rig.store.damage(Damage::RegistrationsDeleted);
     first.fail_next([Fault::LostReply]);
     rig.pass(&mut first, 10);
-    assert_eq!(rig.logged(&["what this process remembers is written again"]), 1, "{}", rig.log());
+    assert_eq!(rig.logged(&["restoring them from memory"]), 1, "{}", rig.log());
     rig.assert_every_second("celery", "a", 1, 21);
 }
 
@@ -624,7 +624,7 @@ fn a_lease_renewed_on_another_server_is_noticed_and_the_leader_continues_once_it
     let scheduler = &leader.scheduler;
     assert!(scheduler.refused_writes().fenced > 0 && scheduler.troubles().error.is_none());
     rig.pass(&mut leader, 7);
-    let said = leader.scheduler.troubles().error.clone().unwrap();
+    let said = leader.scheduler.troubles().error.clone().unwrap().to_string();
     assert!(said.contains("leads to several servers: one renews the lease"), "{said}");
     rig.elect(&mut leader, true);
     rig.pass(&mut leader, 3);

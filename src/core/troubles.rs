@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff;
 use crate::clock::SinceBoot;
+use crate::store::contract::StoreError;
 
 /// The longest pause before a refusing queue is tried again.
 const MAX_HOLD: Duration = Duration::from_secs(30);
@@ -21,7 +22,7 @@ pub struct Troubles {
     /// Calls of the store that failed since the start.
     pub store_errors: u64,
     /// Why nothing can be published at present.
-    pub error: Option<String>,
+    pub error: Option<StoreError>,
     refusals: BTreeMap<Arc<str>, Refusal>,
     bad_records: Vec<BadRecord>,
     bad_record_count: usize,

@@ -34,7 +34,7 @@ impl Families {
     fn of_the_process(&mut self, status: &Status) {
         let version = [("version", &*status.version)];
         self.info("downbeat_build_info", "The version that runs.", &version);
-        let help = "When the loop last turned, which it does at least every 30 seconds.";
+        let help = "When the main loop last ran; it runs at least every 30 seconds.";
         self.instant("downbeat_last_tick_timestamp_seconds", help, status.last_tick);
     }
 
@@ -51,17 +51,17 @@ impl Families {
             });
             queues.map(|(queue, name, n)| counter(&[("queue", queue), (label, name)], *n)).collect()
         }
-        let help = "Messages of the namespace, by queue and kind (scheduled, catch_up, resent, manual, backfill); on the leader.";
+        let help = "Messages dispatched in the namespace, by queue and kind (scheduled, catch_up, resent, manual, backfill); leader only.";
         let samples = counted(status, |queue| &queue.dispatched, "kind");
         self.add("downbeat_slots_dispatched_total", help, MetricType::COUNTER, samples);
-        let help = "Slots of the namespace that were not sent, by queue and reason; on the leader.";
+        let help = "Slots skipped in the namespace, by queue and reason; leader only.";
         let samples = counted(status, |queue| &queue.skipped, "reason");
         self.add("downbeat_slots_skipped_total", help, MetricType::COUNTER, samples);
-        let help = "How long after their due time slots were sent; only those of kind scheduled.";
+        let help = "Time from a slot's due time to its dispatch; only slots of kind scheduled.";
         let samples = vec![histogram(&status.lateness)];
         self.add("downbeat_dispatch_lateness_seconds", help, MetricType::HISTOGRAM, samples);
         let due = status.next.as_ref().map(|next| next.slot_utc);
-        let help = "When the next slot is due; only on the leader, and only if there is one.";
+        let help = "When the next slot is due; leader only, and only if there is one.";
         self.instant("downbeat_next_due_timestamp_seconds", help, due);
     }
 
@@ -72,9 +72,9 @@ impl Families {
         let help = "The leader's term, as far as this replica knows; it only grows.";
         self.gauge("downbeat_leader_term", help, term);
         let known = |count: usize| (count > 0).then_some(count as f64);
-        let help = "How many replicas this one knows of, itself included.";
+        let help = "Number of replicas that this one knows of, including itself.";
         self.gauge("downbeat_replicas", help, known(status.living_count()));
-        let help = "How many different schedules the replicas have; more than 1 can cost slots.";
+        let help = "Number of different schedules among the replicas; more than 1 can lose slots.";
         self.gauge("downbeat_replica_schedules", help, known(status.schedules()));
         let help = "How far this machine's clock is ahead of the broker's.";
         let skew = status.skew_ms().map(|skew_ms| skew_ms as f64 / 1000.0);
@@ -87,26 +87,25 @@ impl Families {
         let help =
             "The schedule's hash, equal on replicas with equal files, and the zone rules in use.";
         self.info("downbeat_schedule_info", help, &labels);
-        let help = "Entries of the schedule, disabled ones included.";
+        let help = "Number of entries in the schedule, including disabled ones.";
         self.gauge("downbeat_schedule_entries", help, Some(schedule.entries as f64));
-        let help = "When the schedule that is in force was loaded.";
+        let help = "When the current schedule was loaded.";
         let loaded_at = schedule.loaded_at;
         self.instant("downbeat_schedule_loaded_timestamp_seconds", help, Some(loaded_at));
         let last = schedule.reload.as_ref();
-        let help = "1 when the last load of the files was accepted, 0 when it was refused.";
+        let help = "1 if the last load of the schedule files succeeded, 0 if it failed.";
         let accepted = last.is_none_or(|last| last.accepted);
         self.gauge("downbeat_last_reload_successful", help, Some(flag(accepted)));
-        let help = "When the files were last loaded, accepted or not.";
+        let help = "When the schedule files were last loaded, with or without success.";
         let at = last.map_or(loaded_at, |last| last.at);
         self.instant("downbeat_last_reload_timestamp_seconds", help, Some(at));
-        let help =
-            "1 while kept files are in use because those found at start were invalid, else 0.";
+        let help = "1 while kept files are in use because the schedule files were invalid at start, else 0.";
         let started_from_kept = Some(flag(schedule.started_from_kept));
         self.gauge("downbeat_schedule_from_kept_files", help, started_from_kept);
     }
 
     fn of_pauses(&mut self, status: &Status) {
-        let help = "Pauses that are in force, of entries, tags or all.";
+        let help = "Number of pauses in force, of entries, tags or all.";
         self.gauge("downbeat_pauses", help, Some(status.pause_count as f64));
         let samples = status.pauses.iter().map(|pause| {
             let (by, note) = (pause.by.as_deref(), pause.note.as_deref());
@@ -118,7 +117,7 @@ impl Families {
             gauge(&labels, pause.until_utc.map_or(f64::INFINITY, |until| until.0 as f64 / 1000.0))
         });
         let samples = samples.collect();
-        let help = "When a pause that is in force ends, by subject, who paused, and why; +Inf: when somebody resumes. At most 100.";
+        let help = "When each pause in force ends, by subject, who paused, and why; +Inf if it lasts until somebody resumes. At most 100.";
         self.add("downbeat_pause_end_timestamp_seconds", help, MetricType::GAUGE, samples);
     }
 
@@ -126,13 +125,13 @@ impl Families {
         let answers = flag(status.broker_error.is_none());
         self.gauge("downbeat_broker_up", "1 when the broker answers, else 0.", Some(answers));
         let samples = vec![counter(&[], status.broker_errors)];
-        let help = "Calls to the broker that failed.";
+        let help = "Failed calls to the broker.";
         self.add("downbeat_broker_errors_total", help, MetricType::COUNTER, samples);
         let RefusedWrites { fenced, stale, lost } = status.refused_writes;
         let samples = [("fenced", fenced), ("stale", stale), ("lost", lost)];
         let samples = samples.map(|(reason, count)| counter(&[("reason", reason)], count)).into();
-        let help = "Writes that the broker refused as a whole: `fenced` ones of a leader that was followed by \
-                    another, `stale` ones after a write that it did not know of, `lost` ones without a journal.";
+        let help = "Writes that the broker rejected as a whole: `fenced` (another leader has taken over), \
+                    `stale` (the leader did not know of an earlier write), `lost` (the journal is gone).";
         self.add("downbeat_refused_writes_total", help, MetricType::COUNTER, samples);
         let refuses = |queue: &String| flag(status.refusing.contains_key(queue));
         let queues = status.queues.keys();

@@ -87,7 +87,7 @@ impl Server {
             runtime.block_on(async {
                 tokio::select! {
                     Err(error) = accept(listener, routes(view, address)) => {
-                        warn!(%error, "health and metrics are not served");
+                        warn!(%error, "failed to serve health and metrics");
                     }
                     _ = stopped => {}
                 }
@@ -115,7 +115,7 @@ async fn accept(listener: TcpListener, routes: Router) -> io::Result<()> {
                 tokio::task::yield_now().await;
             }
             Err(error) => {
-                warn!(%error, "could not accept a connection for health and metrics");
+                warn!(%error, "failed to accept a connection for health and metrics");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }

@@ -12,6 +12,7 @@ use axum::routing::get;
 use tokio::sync::{mpsc, oneshot};
 
 use super::metrics;
+use crate::clock::Now;
 use crate::control::Refusal;
 use crate::escape::escape_lines;
 use crate::mask::mask;
@@ -46,7 +47,7 @@ impl Source {
 
     async fn status(&self) -> Result<Status, Refusal> {
         match self {
-            Source::View(view) => Ok(view.status()),
+            Source::View(view) => Ok(view.status(Now::read())),
             Source::Loop(_, service) => {
                 let (answer, answered) = oneshot::channel();
                 let asked = service.send(Request::Status(answer)).await;
@@ -73,7 +74,7 @@ async fn livez(State(source): State<Source>) -> Response {
 }
 
 fn liveness(age: Duration) -> (StatusCode, String) {
-    let text = format!("the loop turned {:.1} s ago\n", age.as_secs_f64());
+    let text = format!("the main loop last ran {:.1} s ago\n", age.as_secs_f64());
     if age <= LIVE_WITHIN {
         return (StatusCode::OK, text);
     }
@@ -124,6 +125,9 @@ mod tests {
         let live = |age| liveness(age).0 == StatusCode::OK;
         assert!(live(Duration::ZERO) && live(LIVE_WITHIN));
         assert!(!live(LIVE_WITHIN + Duration::from_millis(1)));
-        assert_eq!(liveness(Duration::from_millis(61_040)).1, "the loop turned 61.0 s ago\n");
+        assert_eq!(
+            liveness(Duration::from_millis(61_040)).1,
+            "the main loop last ran 61.0 s ago\n"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Leader election: one leader among any number of replicas may dispatch.
+//! Leader election: one leader among any number of replicas may dispatch. `core::campaign` decides, and
+//! `service::campaign` performs it.
 //!
 //! ```text
 //!              acquired                       resign, or asked to
@@ -18,12 +19,10 @@
 //! - A replica that is silent for a TTL is shown as dead, and no leader resigns in favour of it.
 //! - A store that only one process can use has one leader as long as the process runs.
 
-pub mod campaign;
 pub mod lease;
 pub mod peer;
 mod tenure_file;
 
-pub use campaign::Campaign;
 pub use lease::{Lease, LeaseTimes};
 pub use peer::Peer;
 pub use tenure_file::TenureFile;

@@ -149,7 +149,7 @@ impl TenureFile {
             if let Some(error) = self.trouble.take()
                 && !std::mem::replace(&mut self.has_logged_trouble, true)
             {
-                info!(%path, %error, "after a crash, a restart has to wait until the lease runs out");
+                info!(%path, %error, "failed to name this process; after a crash, a restart waits until the lease expires");
             }
             return holder.to_owned();
         };
@@ -157,7 +157,7 @@ impl TenureFile {
         match locked.name(&marked) {
             Ok(()) => marked,
             Err(error) => {
-                warn!(%path, %error, "after a crash, a restart has to wait until the lease runs out");
+                warn!(%path, %error, "failed to name this process; after a crash, a restart waits until the lease expires");
                 holder.to_owned()
             }
         }

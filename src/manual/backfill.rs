@@ -10,9 +10,10 @@ use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Edits, Origin, Publish, Ready, Refused, asked_by, broker_of, edited, find, time};
+use super::{Edits, Origin, Publish, Ready, Refused, asked_by, broker_of, edited, time};
 use crate::config::Broker;
 use crate::pausing::PauseStatus;
+use crate::refused::find;
 use crate::render::Renderer;
 use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::contract::{BackfillNote, BackfillStep, OpenBackfill};
@@ -136,7 +137,8 @@ pub async fn backfill(
         let task_id = task_id(run, entry, slot);
         let place = u64::try_from(slot.0).unwrap_or_default();
         let run = (run_of(run, entry), place);
-        let origin = Origin { kind: Kind::Backfill, task_id, run, by: asked.by.as_deref() };
+        let by = asked.by.as_deref();
+        let origin = Origin { kind: Kind::Backfill, task_id, run, by, now };
         let ready = Ready::new(renderer, entry, edits, slot, origin)?;
         match ready.publish(broker).await {
             Ok(sent_before) => sent.push(shown(slot, Some(task_id), sent_before)),

@@ -20,121 +20,25 @@ pub use backfill::{Backfill, Backfilled, backfill};
 pub use publish::{Delivery, ManualPublish, ManualStore, Publish, Publisher};
 pub use trigger::{Trigger, Triggered, trigger};
 
+pub use crate::refused::Refused;
+
 use std::sync::Arc;
 
 use downbeat_time::UnixMs;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::clock;
 use crate::config::Broker;
 use crate::escape::escape;
 use crate::render::{OutboundMessage, Renderer};
 use crate::schedule::outcome::{Line, Outcome};
-use crate::schedule::{Entry, Kind, Schedule};
+use crate::schedule::{Entry, Kind};
 use crate::store::contract::RunOf;
 use crate::text::{MAX_NAME, instant};
 use crate::worker::{self, Message, Queue, Unsendable, Unstorable};
 
 /// The maximum number of characters kept of who asked.
 const MAX_BY: usize = 100;
-
-/// Why nothing was sent, or may not have been.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[serde(tag = "reason", content = "about", rename_all = "snake_case")]
-pub enum Refused {
-    /// There is no entry of that name.
-    #[error("no entry is named `{name}`{}", hint(suggestion.as_deref()))]
-    NoSuchEntry {
-        /// The name that was asked for.
-        name: String,
-        /// A similar name.
-        suggestion: Option<String>,
-    },
-    /// No entry has that tag.
-    #[error("no entry has the tag `{name}`{}", suggestion.as_deref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
-    NoSuchTag {
-        /// The tag that was asked for.
-        name: String,
-        /// A similar tag.
-        suggestion: Option<String>,
-    },
-    /// The request is invalid.
-    #[error("{0}")]
-    Invalid(String),
-    /// The store has refused a change.
-    #[error("nothing was changed: {0}")]
-    NotChanged(String),
-    /// The store cannot be reached.
-    #[error("nothing was changed: {0}")]
-    ChangeUnreachable(String),
-    /// A change was not answered; it may be requested again.
-    #[error("it may be done: {0}; do it again to be sure")]
-    ChangeUncertain(String),
-    /// The broker has refused the message.
-    #[error("not sent: {0}")]
-    NotSent(String),
-    /// The broker cannot be reached.
-    #[error("not sent: {0}")]
-    Unreachable(String),
-    /// Another backfill of the entry by the same person has not ended.
-    #[error("run {run} from {from} to {to} has not ended and may have sent some of these slots")]
-    Unfinished {
-        /// Its run.
-        run: Uuid,
-        /// The first instant of its segment, RFC 3339 in the entry's zone.
-        from: String,
-        /// The first instant after its segment.
-        to: String,
-        /// Its queue, if that is not the entry's own.
-        queue: Option<String>,
-    },
-    /// The run's id was used before, for another entry or queue.
-    #[error("the id was used before, for {entry} to {queue}")]
-    Used {
-        /// The entry whose messages were sent.
-        entry: String,
-        /// The queue that they went to.
-        queue: String,
-    },
-    /// The broker did not answer: the message may have been sent.
-    #[error("it may have been sent: {why}")]
-    Uncertain {
-        /// The error.
-        why: String,
-        /// Whether a repeat of the same run sends nothing twice.
-        is_repeatable: bool,
-    },
-}
-
-fn hint(suggestion: Option<&str>) -> String {
-    match suggestion {
-        Some(near) => format!("; did you mean `{near}`?"),
-        None => "; `downbeat list` names them all".to_owned(),
-    }
-}
-
-/// Finds the entry of that name, or suggests another.
-///
-/// # Errors
-///
-/// When there is none.
-pub fn find<'a>(schedule: &'a Schedule, name: &str) -> Result<&'a Entry, Refused> {
-    schedule.get(name).ok_or_else(|| {
-        let names = schedule.entries.iter().map(|entry| &*entry.name);
-        Refused::NoSuchEntry { name: name.to_owned(), suggestion: nearest(names, name) }
-    })
-}
-
-/// The most similar name.
-pub(crate) fn nearest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<String> {
-    let near = names
-        .map(|known| (strsim::damerau_levenshtein(known, name), known))
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + name.chars().count() / 3);
-    near.map(|(_, known)| known.to_owned())
-}
 
 /// Reads the time given for `flag`.
 fn time(entry: &Entry, flag: &str, text: &str) -> Result<UnixMs, Refused> {
@@ -206,7 +110,7 @@ fn asked_by(by: Option<&str>) -> Option<Box<str>> {
     (!shown.is_empty()).then(|| shown.into())
 }
 
-/// The ids of a message, and who asked for it.
+/// The ids of a message, and who asked for it when.
 #[derive(Clone, Copy, Debug)]
 struct Origin<'a> {
     kind: Kind,
@@ -214,6 +118,7 @@ struct Origin<'a> {
     /// See [`ManualMessage`](crate::store::contract::ManualMessage).
     run: (Uuid, u64),
     by: Option<&'a str>,
+    now: UnixMs,
 }
 
 /// A message that is ready to be sent.
@@ -232,10 +137,10 @@ impl<'a> Ready<'a> {
         slot: UnixMs,
         origin: Origin<'_>,
     ) -> Result<Ready<'a>, Refused> {
-        let Origin { kind, task_id, run, by } = origin;
+        let Origin { kind, task_id, run, by, now } = origin;
         let message = edited(renderer, entry.message_of(slot, task_id).into_owned(), edits)?;
         let reports_result = message.queue.worker.protocol().reports_result(&message);
-        let message = renderer.outbound(entry, &message, slot, kind, task_id, clock::wall());
+        let message = renderer.outbound(entry, &message, slot, kind, task_id, now);
         let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(kind));
         let line = Line { task_id: Some(task_id), by: asked_by(by), ..line };
         Ok(Ready { entry, publish: ManualPublish { message, line, run }, reports_result })
@@ -260,7 +165,7 @@ impl<'a> Ready<'a> {
             }
             Delivery::SentBefore => {
                 // The message that was sent has another slot, unless the slot was named.
-                tracing::info!(entry = name, queue, %task_id, kind, "already sent");
+                tracing::info!(entry = name, queue, %task_id, kind, "found a message of an earlier request");
                 Ok(true)
             }
             Delivery::Other(RunOf { entry, queue }) => {
@@ -270,7 +175,7 @@ impl<'a> Ready<'a> {
             Delivery::Unreachable(why) => Err(Refused::Unreachable(why)),
             Delivery::Uncertain(why) => {
                 tracing::warn!(entry = name, queue, %slot, %task_id, kind, error = why,
-                    "may have been sent");
+                    "failed to confirm a dispatch");
                 Err(Refused::Uncertain { why, is_repeatable })
             }
         }

@@ -190,7 +190,7 @@ async fn carry(
         return Delivery::Sent;
     }
     if let Err(error) = store.note(carried.note(ManualStep::NotPublished)).await {
-        debug!(%error, "the run can be tried again once its intent has run out");
+        debug!(%error, "failed to record an unsent message; its run can be repeated after 30 s");
     }
     match outcome {
         Some(PublishOutcome::Refused(why)) => Delivery::NotSent(why),
@@ -210,7 +210,7 @@ async fn journal(store: &mut impl ManualStore, carried: &Carried) {
         let Some(pause) = pause else {
             let Line { entry, slot, task_id, .. } = &carried.line;
             let task_id = task_id.unwrap_or_default();
-            warn!(entry = &**entry, %slot, %task_id, %error, "dispatched, but not recorded");
+            warn!(entry = &**entry, %slot, %task_id, %error, "failed to record a slot that was sent");
             return;
         };
         tokio::time::sleep(pause).await;

@@ -3,6 +3,8 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::address::Address;
 use crate::carrier::memory::{Fault, MemoryCarrier};
+use crate::clock;
+use crate::schedule::Schedule;
 use crate::schedule::sample::{every, schedule};
 use crate::store::contract::{
     BackfillNote, BackfillStep, HistoryQuery, ManualMessage, ManualNote, ManualStep, Noted,
@@ -72,7 +74,7 @@ impl Broker {
 
     async fn trigger(&mut self, asked: &Trigger) -> Result<Triggered, Refused> {
         let (renderer, schedule) = (self.renderer.clone(), Arc::clone(&self.schedule));
-        trigger(self, None, &renderer, &schedule, asked).await
+        trigger(self, None, &renderer, &schedule, asked, clock::wall()).await
     }
 
     async fn backfill(&mut self, asked: &Backfill) -> Backfilled {
@@ -371,7 +373,8 @@ impl ManualStore for Unanswering {
 
 async fn trigger_with_notes(broker: &Broker, mut store: Unanswering) -> Result<Triggered, Refused> {
     let mut publisher = Publisher { store: &mut store, carrier: broker.carrier.clone() };
-    trigger(&mut publisher, None, &broker.renderer, &broker.schedule, &of("carried")).await
+    let (asked, now) = (of("carried"), clock::wall());
+    trigger(&mut publisher, None, &broker.renderer, &broker.schedule, &asked, now).await
 }
 
 #[tokio::test(start_paused = true)]

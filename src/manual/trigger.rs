@@ -1,13 +1,14 @@
 //! Sends one message now.
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Edits, Origin, Publish, Ready, Refused, broker_of, find, time};
-use crate::clock;
+use super::{Edits, Origin, Publish, Ready, Refused, broker_of, time};
 use crate::config::Broker;
 use crate::pausing::PauseStatus;
+use crate::refused::find;
 use crate::render::Renderer;
 use crate::schedule::{Kind, Schedule};
 use crate::worker::result::NO_RESULTS;
@@ -73,6 +74,7 @@ pub async fn trigger(
     renderer: &Renderer,
     schedule: &Schedule,
     asked: &Trigger,
+    now: UnixMs,
 ) -> Result<Triggered, Refused> {
     let entry = find(schedule, &asked.entry)?;
     let Trigger { args, kwargs, queue, .. } = asked;
@@ -83,12 +85,13 @@ pub async fn trigger(
         wants_result: asked.wants_result,
     };
     let slot = match asked.slot.as_deref() {
-        None => clock::wall(),
+        None => now,
         Some(text) => time(entry, "--slot", text)?,
     };
     let task_id = asked.id.unwrap_or_else(Uuid::new_v4);
     let (kind, run, by) = (Kind::Manual, (task_id, 0), asked.by.as_deref());
-    let ready = Ready::new(renderer, entry, edits, slot, Origin { kind, task_id, run, by })?;
+    let origin = Origin { kind, task_id, run, by, now };
+    let ready = Ready::new(renderer, entry, edits, slot, origin)?;
     let mut triggered = Triggered {
         entry: entry.name.to_string(),
         slot: entry.zone.to_rfc3339(slot),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::wanted::{SubjectRequest, subject_requests};
 use super::{PauseStatus, Request, Response, SubjectAnswer};
-use crate::manual::Refused;
+use crate::refused::Refused;
 use crate::schedule::Schedule;
 use crate::schedule::pause::{AT_WRITE, Edit, Pause, Subject, at_write};
 use crate::store::contract::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::writer::PauseWriter;
 use super::*;
 use crate::address::Address;
-use crate::manual::Refused;
+use crate::refused::Refused;
 use crate::schedule::entry::About;
 use crate::schedule::sample::{every, schedule, zone};
 use crate::schedule::{Entry, Guards, Schedule};

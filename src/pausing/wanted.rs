@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use downbeat_time::UnixMs;
 
 use super::Request;
-use crate::manual::{self, Refused};
+use crate::refused::{self, Refused};
 use crate::schedule::pause::{MAX_NOTE, PauseRequest, Subject, sanitize_by, sanitize_note};
 use crate::schedule::{Entry, Schedule};
 use crate::store::contract::{MAX_PAUSES_CHANGED, PausesRead};
@@ -57,7 +57,7 @@ fn subjects(
     for name in &asked.entries {
         let subject = Subject::Entry(name.as_str().into());
         if !is_left(&subject) {
-            manual::find(schedule, name)?;
+            refused::find(schedule, name)?;
         }
         subjects.push(subject);
     }
@@ -65,7 +65,7 @@ fn subjects(
     for name in &asked.tags {
         let subject = Subject::Tag(name.as_str().into());
         if !is_left(&subject) && !tags().any(|tag| tag == name) {
-            let (name, suggestion) = (name.clone(), manual::nearest(tags(), name));
+            let (name, suggestion) = (name.clone(), refused::nearest(tags(), name));
             return Err(Refused::NoSuchTag { name, suggestion });
         }
         subjects.push(subject);
@@ -89,20 +89,46 @@ fn tags(entry: &Entry) -> impl Iterator<Item = &str> {
 }
 
 /// Reads when a pause ends by itself.
-fn end(text: &str, subject: &Subject, schedule: &Schedule, now: UnixMs) -> Result<UnixMs, Refused> {
-    let invalid = |why: String| Refused::Invalid(format!("--until: {why}"));
+fn end(
+    text: &str,
+    subject: &Subject,
+    schedule: &Schedule,
+    now: UnixMs,
+) -> Result<UnixMs, EndError> {
     let until = match duration::parse(text) {
         Ok(length) => now + length,
-        Err(_) => wall_time(text, subject, schedule).map_err(invalid)?,
+        Err(_) => wall_time(text, subject, schedule)?,
     };
     if until <= now {
-        return Err(invalid(format!("{until} is past: it is {now} now")));
+        return Err(EndError::Past { until, now });
     }
     Ok(until)
 }
 
+/// Why a text does not say when a pause ends.
+#[derive(Debug, thiserror::Error)]
+enum EndError {
+    #[error("{0}; {hint}, or a length, as in `2h`", hint = instant::HINT)]
+    Instant(#[from] instant::InstantError),
+    #[error(
+        "the entries have several zones, in which `{0}` is not the same instant; write it with an offset, \
+         as in `2026-12-24T18:00:00+09:00`"
+    )]
+    Ambiguous(String),
+    #[error("no entry has a zone to read it in; write a length, as in `2h`")]
+    NoZone,
+    #[error("{until} is past: it is {now} now")]
+    Past { until: UnixMs, now: UnixMs },
+}
+
+impl From<EndError> for Refused {
+    fn from(error: EndError) -> Refused {
+        Refused::Invalid(format!("--until: {error}"))
+    }
+}
+
 /// Reads a wall time as an instant in the entries' zone.
-fn wall_time(text: &str, subject: &Subject, schedule: &Schedule) -> Result<UnixMs, String> {
+fn wall_time(text: &str, subject: &Subject, schedule: &Schedule) -> Result<UnixMs, EndError> {
     let covered = schedule.entries.iter().filter(|entry| subject.covers(entry));
     let mut zones = BTreeSet::new();
     let mut found = None;
@@ -110,16 +136,11 @@ fn wall_time(text: &str, subject: &Subject, schedule: &Schedule) -> Result<UnixM
         if !zones.insert(entry.zone.name()) {
             continue;
         }
-        let instant = instant::parse(text, &entry.zone);
-        let hint = format!("{}, or a length, as in `2h`", instant::HINT);
-        let instant = instant.map_err(|error| format!("{error}; {hint}"))?;
+        let instant = instant::parse(text, &entry.zone)?;
         if found.is_some_and(|other| other != instant) {
-            return Err(format!(
-                "the entries have several zones, in which `{text}` is not the same instant; write it with \
-                 an offset, as in `2026-12-24T18:00:00+09:00`"
-            ));
+            return Err(EndError::Ambiguous(text.to_owned()));
         }
         found = Some(instant);
     }
-    found.ok_or_else(|| "no entry has a zone to read it in; write a length, as in `2h`".to_owned())
+    found.ok_or(EndError::NoZone)
 }

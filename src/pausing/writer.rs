@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 use super::{Request, Response, change, wait_for_carriers};
-use crate::manual::Refused;
+use crate::refused::Refused;
 use crate::schedule::Schedule;
 use crate::store::contract::Store;
 

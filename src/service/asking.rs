@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 use super::detail::EntryDetail;
 use super::status::{EntryStatus, Status};
 use crate::core::{Answer, Delivery, Request, RequestId};
-use crate::manual::Refused;
 use crate::pending::Pending;
+use crate::refused::Refused;
 use crate::store::contract::{Counters, PausesRead, Snapshot, Store, StoreError};
 
 /// A response, and what requested it.

@@ -13,7 +13,7 @@ pub(super) async fn deliver(carrier: &impl Carrier, publish: Publish) -> Vec<Del
     let mut publications = Vec::with_capacity(messages.len());
     for Carried { max_queued, publication } in messages {
         deliveries.push(match (max_queued, &mut queued) {
-            (Some(_), Err(error)) => Some(Delivery::Tried(PublishOutcome::Refused(error.clone()))),
+            (Some(_), Err(error)) => Some(Delivery::Tried(error.clone().into())),
             (Some(max), Ok(queued)) if *queued >= u64::from(max.get()) => Some(Delivery::QueueFull),
             (_, queued) => {
                 if let Ok(queued) = queued {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::escape::shorten;
-use crate::manual::{self, Refused};
+use crate::refused::{self, Refused};
 use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::{Schedule, TaskIds};
 use crate::store::contract::{History, HistoryQuery, PastEvent, StoreError};
@@ -224,7 +224,7 @@ pub async fn past(
     };
     if let Some(name) = &asked.entry
         && events.is_empty()
-        && let Err(no_such_entry) = manual::find(schedule, name)
+        && let Err(no_such_entry) = refused::find(schedule, name)
     {
         let anything = HistoryQuery { entry, limit: 1, ..HistoryQuery::default() };
         if read(anything).await.map_err(HistoryError::Store)?.events.is_empty() {

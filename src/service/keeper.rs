@@ -1,11 +1,12 @@
 //! Keeps the files of each accepted schedule for a start that finds them invalid, outside the loop.
 
+use std::sync::Arc;
+
 use downbeat_time::UnixMs;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use crate::clock;
 use crate::config::{KeepError, KeptFiles, ScheduleFile};
 
 /// The result of keeping the last accepted schedule; initially none.
@@ -21,19 +22,27 @@ pub(super) struct KeptSchedule {
 }
 
 /// Why the files of the schedule could not be kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the files are not kept: {source}")]
 pub(super) struct NotKept {
-    /// The error.
-    pub(super) why: String,
+    pub(super) source: Arc<KeepError>,
     /// When the files of an earlier schedule, which are still kept, were accepted.
     pub(super) older: Option<UnixMs>,
+}
+
+/// Accepted schedule files.
+#[derive(Clone, Debug)]
+struct Accepted {
+    hash: Uuid,
+    files: Vec<ScheduleFile>,
+    at: UnixMs,
 }
 
 /// Keeps accepted schedule files.
 #[derive(Debug)]
 pub(super) struct Keeper {
     /// The newest accepted schedule; earlier ones need not be kept any more.
-    newest: watch::Sender<Option<(Uuid, Vec<ScheduleFile>)>>,
+    newest: watch::Sender<Option<Accepted>>,
     outcome: watch::Receiver<Outcome>,
 }
 
@@ -47,14 +56,14 @@ impl Keeper {
         (Keeper { newest, outcome: outcome.clone() }, outcome)
     }
 
-    /// Requests that these files are kept, unless they already are.
-    pub(super) fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>) {
+    /// Requests that these files, accepted at that time, are kept, unless they already are.
+    pub(super) fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>, at: UnixMs) {
         let has_failed =
             self.outcome.borrow().as_ref().is_some_and(|kept| kept.accepted_at.is_err());
         self.newest.send_if_modified(|newest| {
-            let is_new = newest.as_ref().is_none_or(|(newest, _)| *newest != hash) || has_failed;
+            let is_new = newest.as_ref().is_none_or(|newest| newest.hash != hash) || has_failed;
             if is_new {
-                *newest = Some((hash, files));
+                *newest = Some(Accepted { hash, files, at });
             }
             is_new
         });
@@ -63,43 +72,43 @@ impl Keeper {
 
 async fn write_copies(
     copy: KeptFiles,
-    mut accepted: watch::Receiver<Option<(Uuid, Vec<ScheduleFile>)>>,
+    mut accepted: watch::Receiver<Option<Accepted>>,
     outcomes: watch::Sender<Outcome>,
 ) {
     while accepted.changed().await.is_ok() {
-        let Some((hash, files)) = accepted.borrow_and_update().clone() else { continue };
+        let newest = accepted.borrow_and_update().clone();
+        let Some(Accepted { hash, files, at }) = newest else { continue };
         let copy = copy.clone();
         let write = move || {
-            let kept = copy.keep(hash, &files, clock::wall());
+            let kept = copy.keep(hash, &files, at);
             // A failed write leaves the previous copy.
-            kept.map_err(|error| (error, copy.accepted_at()))
+            kept.map_err(|error| NotKept { source: Arc::new(error), older: copy.accepted_at() })
         };
-        let Ok(kept) = tokio::task::spawn_blocking(write).await else { return };
+        let Ok(accepted_at) = tokio::task::spawn_blocking(write).await else { return };
         let failure = |kept: &KeptSchedule| kept.accepted_at.clone().err();
-        let before = outcomes.borrow().as_ref().and_then(failure).map(|failure| failure.why);
-        log(&kept, before.as_deref());
-        let accepted_at = kept.map_err(|(error, older)| NotKept { why: error.to_string(), older });
+        let before = outcomes.borrow().as_ref().and_then(failure);
+        log(&accepted_at, before.as_ref());
         outcomes.send_replace(Some(KeptSchedule { hash, accepted_at }));
     }
 }
 
-/// Logs a repeated failure only once.
-fn log(kept: &Result<UnixMs, (KeepError, Option<UnixMs>)>, failure_before: Option<&str>) {
-    let (error, older) = match kept {
-        Ok(accepted_at) => return debug!(%accepted_at, "the schedule files are kept"),
-        Err((error, _)) if failure_before == Some(&error.to_string()) => return,
-        Err((error, older)) => (error, older),
+/// Logs a repeated failure only once. A start that finds invalid files runs the `older` schedule, or fails without
+/// one.
+fn log(kept: &Result<UnixMs, NotKept>, failure_before: Option<&NotKept>) {
+    let NotKept { source: error, older } = match kept {
+        Ok(accepted_at) => return debug!(%accepted_at, "kept the schedule files"),
+        Err(error) => error,
     };
-    let then = match older {
-        Some(accepted_at) => format!("will run the schedule accepted at {accepted_at}"),
-        None => "will fail".to_owned(),
-    };
-    match error {
+    if failure_before.is_some_and(|before| before.source.to_string() == error.to_string()) {
+        return;
+    }
+    let older = older.map(tracing::field::display);
+    match &**error {
         KeepError::Changed(_) | KeepError::NoFolder { .. } => {
-            info!(%error, "the schedule files are not kept: a start that finds them invalid {then}");
+            info!(%error, older, "failed to keep the schedule files");
         }
         KeepError::Unwritable { .. } => {
-            warn!(%error, "the schedule files are not kept: a start that finds them invalid {then}");
+            warn!(%error, older, "failed to keep the schedule files");
         }
     }
 }

@@ -7,10 +7,9 @@ use super::{Service, status};
 use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::core::Event;
-use crate::manual::{
-    self, Backfill, Backfilled, ManualStore, Publisher, Refused, Trigger, Triggered,
-};
+use crate::manual::{self, Backfill, Backfilled, ManualStore, Publisher, Trigger, Triggered};
 use crate::pausing::PauseStatus;
+use crate::refused::Refused;
 use crate::schedule::Schedule;
 use crate::store::contract::{
     BackfillNote, ManualMessage, ManualNote, Noted, OpenBackfill, PausesRead, Sent, Store,
@@ -81,13 +80,14 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     ) {
         let (carrier, to_loop) = (self.carrier.clone(), self.to_manual.clone());
         let (renderer, schedule) = (self.renderer.clone(), self.scheduler.schedule().clone());
-        let broker = self.settings.broker.clone();
+        let (broker, now) = (self.settings.broker.clone(), self.clock.now());
         self.manual_tasks += 1;
         tokio::spawn(async move {
             let mut store = LoopStore(to_loop);
             let mut publisher = Publisher { store: &mut store, carrier };
             let done =
-                manual::trigger(&mut publisher, Some(&broker), &renderer, &schedule, &asked).await;
+                manual::trigger(&mut publisher, Some(&broker), &renderer, &schedule, &asked, now);
+            let done = done.await;
             let paused = store.pause_of(&schedule, &asked.entry).await;
             let _ = store.0.send(ManualRequest::Done);
             let _ = answer.send(done.map(|done| Triggered { paused, ..done }));

@@ -4,48 +4,49 @@
 //! response is an event like any other.
 
 mod asking;
+pub mod campaign;
 mod deliver;
 pub mod detail;
 pub mod heartbeat;
 pub mod history;
 mod keeper;
-mod log;
 mod manual;
 pub mod reload;
 pub mod status;
-
-#[cfg(test)]
-pub(crate) use self::log::write as write_log;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{Span, error_span, info, warn};
 
 use self::asking::Done;
+use self::campaign::Reports;
 use self::deliver::deliver;
 use self::detail::EntryDetail;
 use self::heartbeat::Heartbeat;
 use self::manual::ManualRequest;
-use self::reload::{Loader, Reloading};
+use self::reload::{Loader, ReloadError, Reloading};
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use crate::carrier::Carrier;
-use crate::clock::{Clock, SinceBoot};
-use crate::config::{self, History};
-use crate::core::{self, Action, Event, Now, Scheduler};
-use crate::leader::campaign::{self, Reports};
+use crate::clock::{Clock, Now, SinceBoot};
+use crate::config;
+use crate::core::campaign::ResignError;
+use crate::core::{self, Action, Event, Scheduler};
 use crate::leader::lease::Reading;
-use crate::manual::{Backfill, Backfilled, Refused, Trigger, Triggered};
+use crate::manual::{Backfill, Backfilled, Trigger, Triggered};
 use crate::pausing;
 use crate::pausing::writer::PauseWriter;
 use crate::pending::Pending;
+use crate::refused::Refused;
 use crate::render::Renderer;
 use crate::schedule::progress::{Progress, State};
 use crate::schedule::{Entry, Planner, Schedule};
+use crate::store::Retention;
 use crate::store::contract::{PausesRead, Snapshot, Store, StoreError};
 use crate::supervisor::Supervisor;
+use crate::telemetry::BufferedLog;
 use crate::tzdata::Tzdata;
 
 /// Maximum time before the clock is read again.
@@ -61,9 +62,9 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub enum Request {
     /// Load the schedule files again; returns what changed or why it was refused.
-    Reload(oneshot::Sender<Result<String, String>>),
+    Reload(oneshot::Sender<Result<String, ReloadError>>),
     /// Hand over the lead to another replica.
-    Resign(oneshot::Sender<Result<(), String>>),
+    Resign(oneshot::Sender<Result<(), ResignError>>),
     /// The status of this replica.
     Status(oneshot::Sender<Status>),
     /// The status of all entries.
@@ -94,7 +95,7 @@ pub struct Settings {
     /// Up to this lateness, a slot is on time.
     pub grace: Duration,
     /// How long the history is kept.
-    pub history: History,
+    pub history: Retention,
 }
 
 /// The parts of a service, independent of its store.
@@ -142,6 +143,8 @@ pub struct Service<S, C, K> {
     /// The status for watchers.
     seen: watch::Sender<Arc<Status>>,
     seen_at: Instant,
+    /// The scheduler's span in the log; an error's, so that no level leaves it out.
+    speaker: Span,
 }
 
 /// A view of the service's status that does not involve the loop.
@@ -156,9 +159,9 @@ pub struct View {
 impl View {
     /// The status: what the loop knew at its last iteration, with everything else up to date.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn status(&self, now: Now) -> Status {
         let mut status = Status::clone(&self.seen.borrow());
-        status.report(&self.reports, &self.heartbeat);
+        status.report(&self.reports, &self.heartbeat, now);
         status
     }
 }
@@ -204,6 +207,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             heartbeat: Heartbeat::new(),
             seen: watch::Sender::default(),
             seen_at: Instant::now(),
+            speaker: error_span!("dispatch"),
         }
     }
 
@@ -297,7 +301,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     Some(Event::Lease(self.reports.leadership.borrow_and_update().clone()))
                 }
                 () = tokio::time::sleep_until(until) => {
-                    warn!("stopped without an answer to what was being sent");
+                    warn!("stopped without the broker's answer to what was being sent");
                     return;
                 }
             };
@@ -329,7 +333,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 Action::Writes(writes) => self.send_to_campaign(campaign::Request::Writes(writes)),
                 Action::Reconnect => self.store.reconnect(),
                 Action::Applied => self.on_applied(),
-                Action::Log(event) => log::write(&event),
+                Action::Log(event) => {
+                    let _buffered = event.is_burst().then(BufferedLog::start);
+                    self.speaker.in_scope(|| event.write());
+                }
             }
         }
         if asks {
@@ -463,14 +470,14 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     fn status(&self) -> Status {
         let mut status = self.own_status();
-        status.report(&self.reports, &self.heartbeat);
+        status.report(&self.reports, &self.heartbeat, self.now());
         status
     }
 
     /// The status as far as the loop knows it.
     fn own_status(&self) -> Status {
         let (scheduler, now) = (&self.scheduler, self.now());
-        let planner = scheduler.plans();
+        let (planner, error) = (scheduler.plans(), scheduler.troubles().error.as_ref());
         let next = planner.and_then(Planner::next_due);
         let (bad_records, bad_record_count) = scheduler.troubles().bad_records();
         let (pauses, pause_count) = status::pauses_in_force(
@@ -488,7 +495,8 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             role: Some(if planner.is_some() { LEADER } else { FOLLOWER }.to_owned()),
             namespace: self.settings.namespace.clone(),
             broker: self.settings.broker.to_string(),
-            broker_error: scheduler.troubles().error.clone(),
+            broker_error: error.map(ToString::to_string),
+            broker_refuses: error.is_some_and(StoreError::is_refusal),
             broker_errors: scheduler.troubles().store_errors,
             refused_writes: scheduler.refused_writes(),
             schedule: Some(self.loader.status(scheduler.schedule())),
@@ -526,7 +534,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     }
 
     fn detail(&self, name: &str, state: Option<&State>) -> Result<Box<EntryDetail>, Refused> {
-        let entry = crate::manual::find(self.scheduler.schedule(), name)?;
+        let entry = crate::refused::find(self.scheduler.schedule(), name)?;
         let progress = self.progress_of(entry, state);
         let now = self.now();
         let mut detail = EntryDetail::new(entry, progress.as_ref(), now.wall);

@@ -6,22 +6,26 @@ use std::sync::Arc;
 use downbeat_time::UnixMs;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tracing::{error, info};
+use tracing::{Span, error, error_span, info};
 use uuid::Uuid;
 
-use super::Service;
 use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
+use super::{Service, campaign};
 use crate::carrier::Carrier;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::config::{self, KeptFiles, Loaded, ScheduleFile};
-use crate::leader::campaign;
 use crate::schedule::{Entry, Schedule};
 use crate::store::contract::Store;
 use crate::text::{self, Problem};
 
 /// The channel for the result of a reload: what changed, or why it was refused.
-pub(super) type Answer = oneshot::Sender<Result<String, String>>;
+pub(super) type Answer = oneshot::Sender<Result<String, ReloadError>>;
+
+/// The schedule files have problems, so the previous schedule stays.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", text::render(.0, false))]
+pub struct ReloadError(pub(crate) Arc<[Problem]>);
 
 /// Loads the schedule files, and records the results.
 pub struct Loader {
@@ -38,13 +42,13 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// `load` reads the files; `tzdata` names the zone rules in use.
+    /// `load` reads the files; `tzdata` names the zone rules in use. The first schedule is loaded `now`.
     #[must_use]
-    pub fn new(load: Arc<dyn Fn() -> Loaded + Send + Sync>, tzdata: String) -> Loader {
+    pub fn new(load: Arc<dyn Fn() -> Loaded + Send + Sync>, tzdata: String, now: UnixMs) -> Loader {
         Loader {
             loads: Loads { load, running: None, next: None },
             tzdata,
-            loaded_at: clock::wall(),
+            loaded_at: now,
             last: None,
             keeper: None,
             kept: watch::channel(None).1,
@@ -70,6 +74,7 @@ impl Loader {
         accepted_at: UnixMs,
         path: &Path,
         problems: &[Problem],
+        now: UnixMs,
     ) -> Loader {
         error!(
             %accepted_at,
@@ -78,16 +83,16 @@ impl Loader {
             "started from the kept schedule files"
         );
         problems.iter().for_each(config::log);
-        self.note(false, text::summary(problems));
+        self.note(false, text::summary(problems), now);
         self.started_from_kept = true;
         self
     }
 
-    /// Keeps the files of the accepted schedule with this content hash, unless they already are; in the
-    /// background.
-    pub fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>) {
+    /// Keeps the files of the schedule with this content hash, which is accepted `now`, unless they already
+    /// are; in the background.
+    pub fn keep(&self, hash: Uuid, files: Vec<ScheduleFile>, now: UnixMs) {
         if let Some(keeper) = &self.keeper {
-            keeper.keep(hash, files);
+            keeper.keep(hash, files, now);
         }
     }
 
@@ -98,9 +103,8 @@ impl Loader {
             None => (None, None),
             Some(Ok(_)) if self.strict => (None, Some("it is `run --strict`".to_owned())),
             Some(Ok(accepted_at)) => (Some(*accepted_at), None),
-            Some(Err(NotKept { why, older })) => {
-                let older = older.filter(|_| !self.strict);
-                (older, Some(format!("the files are not kept: {why}")))
+            Some(Err(not_kept @ NotKept { older, .. })) => {
+                (older.filter(|_| !self.strict), Some(not_kept.to_string()))
             }
         };
         ScheduleStatus {
@@ -120,8 +124,7 @@ impl Loader {
         self.last.as_ref().filter(|last| !last.accepted).map(|last| &last.text)
     }
 
-    fn note(&mut self, accepted: bool, text: String) {
-        let at = clock::wall();
+    fn note(&mut self, accepted: bool, text: String, at: UnixMs) {
         if accepted {
             self.started_from_kept = false;
         }
@@ -175,6 +178,11 @@ pub fn short_hash(schedule: &Schedule) -> String {
     schedule.hash.simple().to_string()[..8].to_owned()
 }
 
+/// The span of reloads in the log; an error's, so that no level leaves it out.
+fn speaker() -> Span {
+    error_span!("reload")
+}
+
 /// A reload whose schedule is not active yet.
 pub(super) struct Reloading {
     answers: Vec<Answer>,
@@ -189,17 +197,19 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         loaded: Loaded,
         answers: Vec<Answer>,
     ) -> Option<Arc<Schedule>> {
+        let _speaker = speaker().entered();
         let Some(schedule) = loaded.schedule else {
-            let refusal = self.refuse(&loaded.problems);
-            self.end_reload(answers, Err(refusal));
+            self.refuse(&loaded.problems);
+            self.end_reload(answers, Err(ReloadError(loaded.problems.into())));
             return None;
         };
-        self.loader.keep(schedule.hash, loaded.files);
+        let now = self.clock.now();
+        self.loader.keep(schedule.hash, loaded.files, now);
         if schedule.hash == self.scheduler.schedule().hash {
             if self.loader.refusal().is_some() {
-                info!("nothing is wrong with the schedule any more, and nothing changed");
+                info!("found the schedule files valid again, and unchanged");
             }
-            self.loader.note(true, "nothing changed".to_owned());
+            self.loader.note(true, "nothing changed".to_owned(), now);
             self.end_reload(answers, Ok("nothing changed".to_owned()));
             return None;
         }
@@ -209,33 +219,35 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         Some(Arc::new(schedule))
     }
 
-    fn refuse(&mut self, problems: &[Problem]) -> String {
-        let (summary, full) = (text::summary(problems), text::render(problems, false));
+    fn refuse(&mut self, problems: &[Problem]) {
+        let summary = text::summary(problems);
         // The watcher sees the same files as those who requested a reload.
         if self.loader.refusal() != Some(&summary) {
-            error!(problems = problems.len(), "reload refused; the old schedule goes on");
+            error!(problems = problems.len(), "reload failed; keeping the previous schedule");
             problems.iter().for_each(config::log);
         }
-        self.loader.note(false, summary);
-        full
+        self.loader.note(false, summary, self.clock.now());
     }
 
     /// The schedule that was loaded last is active, or will be once this replica leads.
     pub(super) fn on_applied(&mut self) {
         let Some(Reloading { answers, difference }) = self.reloading.take() else { return };
+        let _speaker = speaker().entered();
         info!(
+            %difference,
             added = difference.added.len(),
             changed = difference.changed.len(),
             removed = difference.removed.len(),
             entries = self.scheduler.schedule().entries.len(),
-            "reloaded: {difference}"
+            "reloaded"
         );
-        self.loader.loaded_at = clock::wall();
-        self.loader.note(true, difference.to_string());
+        let now = self.clock.now();
+        self.loader.loaded_at = now;
+        self.loader.note(true, difference.to_string(), now);
         self.end_reload(answers, Ok(difference.to_string()));
     }
 
-    fn end_reload(&mut self, answers: Vec<Answer>, outcome: Result<String, String>) {
+    fn end_reload(&mut self, answers: Vec<Answer>, outcome: Result<String, ReloadError>) {
         // This comes first: the requester may read the status next.
         self.supervisor.reloaded();
         self.tick();
@@ -309,7 +321,7 @@ mod tests {
         (Loads { load: Arc::new(load), running: None, next: None }, go, begun)
     }
 
-    fn ask(loads: &mut Loads) -> (bool, oneshot::Receiver<Result<String, String>>) {
+    fn ask(loads: &mut Loads) -> (bool, oneshot::Receiver<Result<String, ReloadError>>) {
         let (answer, answered) = oneshot::channel();
         (loads.ask(answer), answered)
     }

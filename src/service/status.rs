@@ -7,11 +7,11 @@ use std::time::Duration;
 use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 
+use super::campaign::Reports;
 use super::heartbeat::Heartbeat;
-use crate::clock::{self, SinceBoot};
+use crate::clock::{Now, SinceBoot};
 use crate::core::{BadRecord, Counters, Lateness, QueueStatus, RefusedWrites};
 use crate::leader::Peer;
-use crate::leader::campaign::Reports;
 use crate::leader::lease::Reading;
 use crate::pausing::PauseStatus;
 use crate::schedule::outcome::{Outcome, SkipReason};
@@ -41,11 +41,15 @@ pub struct Status {
     pub namespace: String,
     /// Its URL without secrets.
     pub broker: String,
-    /// Why the broker is unavailable.
+    /// Why the broker is of no use.
     pub broker_error: Option<String>,
+    /// Whether the broker answers, and refuses what it is asked.
+    pub broker_refuses: bool,
     /// Until when nobody leads, as the namespace is new or was flushed: a running replica may still
     /// remember what was sent.
     pub waits_until: Option<UnixMs>,
+    /// Whether the replica has just started and the broker has not answered yet.
+    pub is_starting: bool,
     /// Failed calls to the broker since the start.
     pub broker_errors: u64,
     /// Batches that the broker refused as a whole since the start.
@@ -67,7 +71,8 @@ pub struct Status {
     pub lateness: Lateness,
     /// Queues that refuse messages, with their error.
     pub refusing: BTreeMap<String, String>,
-    /// Unreadable or implausible records that the leader repaired since it took over. A selection.
+    /// Unreadable or implausible records that the leader found and repaired since it took over: nothing is left
+    /// to do. A selection.
     pub bad_records: Vec<BadRecord>,
     /// The number of all bad records.
     pub bad_record_count: usize,
@@ -101,15 +106,6 @@ impl Status {
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = self.blockages();
         troubles.extend(self.schedule.as_ref().and_then(ScheduleStatus::trouble));
-        if let Some(BadRecord { entry, what }) = self.bad_records.first() {
-            troubles.push(match self.bad_record_count {
-                1 => format!("a record of `{entry}` could not be used and was repaired: {what}"),
-                count => format!(
-                    "{count} records could not be used and were repaired, such as one of `{entry}`: \
-                     {what}"
-                ),
-            });
-        }
         let bad_pauses = self.bad_pauses.iter().map(|BadRecord { entry, what }| {
             format!("the pause of `{entry}` cannot be read and has no effect; resume it to remove it: {what}")
         });
@@ -129,17 +125,12 @@ impl Status {
     #[must_use]
     pub fn blockages(&self) -> Vec<String> {
         let mut troubles = Vec::new();
-        if self.leader.is_none() && self.broker_error.is_none() {
-            troubles.push(match self.waits_until {
-                Some(until) => format!(
-                    "nothing is sent before {until}: this namespace is new to the broker, so downbeat \
-                     first waits in case a running replica remembers what was sent"
-                ),
-                None => "nobody leads: nothing is sent".to_owned(),
-            });
+        if self.leader.is_none() && self.broker_error.is_none() && self.wait().is_none() {
+            troubles.push("nobody leads: nothing is sent".to_owned());
         }
         if let Some(error) = &self.broker_error {
-            troubles.push(format!("the broker is unavailable: {error}"));
+            let does = if self.broker_refuses { "refuses requests" } else { "is unavailable" };
+            troubles.push(format!("the broker {does}: {error}"));
         }
         if let Some(why) = &self.lease_error {
             troubles.push(format!(
@@ -158,10 +149,33 @@ impl Status {
         troubles
     }
 
+    /// What the replica waits for before anybody can lead, which needs nobody's help.
+    #[must_use]
+    pub fn wait(&self) -> Option<String> {
+        if self.leader.is_some() || self.broker_error.is_some() {
+            return None;
+        }
+        match self.waits_until {
+            Some(until) => Some(format!(
+                "nothing is sent before {until}: this namespace is new to the broker, so downbeat first waits in \
+                 case a running replica remembers what was sent"
+            )),
+            None if self.is_starting => Some("the broker has not answered yet".to_owned()),
+            None => None,
+        }
+    }
+
+    /// Whether no slot, or not every slot, is sent for now.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.wait().is_some() || !self.blockages().is_empty()
+    }
+
     /// A summary on one line: troubles, role, next slot.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut parts = self.troubles();
+        parts.extend(self.wait());
         parts.extend(self.role.clone());
         if let Some(next) = &self.next {
             let overdue = next.overdue().map_or(String::new(), |overdue| format!(", {overdue}"));
@@ -184,7 +198,7 @@ fn add_few(troubles: &mut Vec<String>, mut said: impl Iterator<Item = String>, w
 }
 
 /// What to do about a refused schedule.
-const RELOAD_HINT: &str = "mended files are loaded automatically";
+const RELOAD_HINT: &str = "fixed files are loaded automatically";
 
 /// The loaded schedule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -217,11 +231,11 @@ impl ScheduleStatus {
         let refused = if self.started_from_kept {
             format!("the schedule files are invalid ({first})")
         } else {
-            format!("the last reload was refused ({first})")
+            format!("the last reload failed ({first})")
         };
         Some(match (self.kept_at, &self.not_kept) {
             (Some(accepted_at), Some(why)) => format!(
-                "{refused}: the schedule from before goes on; the next start will run the one accepted \
+                "{refused}: keeping the previous schedule; the next start will run the one accepted \
                  at {accepted_at}: {why}; {RELOAD_HINT}"
             ),
             (Some(accepted_at), None) => format!(
@@ -229,9 +243,9 @@ impl ScheduleStatus {
                  restart; {RELOAD_HINT}"
             ),
             (None, Some(why)) => format!(
-                "{refused}: the schedule from before goes on; the next start will fail: {why}; {RELOAD_HINT}"
+                "{refused}: keeping the previous schedule; the next start will fail: {why}; {RELOAD_HINT}"
             ),
-            (None, None) => format!("{refused}: the schedule from before goes on; {RELOAD_HINT}"),
+            (None, None) => format!("{refused}: keeping the previous schedule; {RELOAD_HINT}"),
         })
     }
 }
@@ -300,22 +314,25 @@ pub const FOLLOWER: &str = "follower";
 
 impl Status {
     /// Adds what is known outside the loop.
-    pub(super) fn report(&mut self, reports: &Reports, heartbeat: &Heartbeat) {
+    pub(super) fn report(&mut self, reports: &Reports, heartbeat: &Heartbeat, now: Now) {
         let lease = reports.leadership.borrow().clone();
-        if !lease.is_some_and(|lease| lease.is_trusted(SinceBoot::now())) {
+        if !lease.is_some_and(|lease| lease.is_trusted(now.since_boot)) {
             (self.role, self.next) = (Some(FOLLOWER.to_owned()), None);
         }
         self.replica.clone_from(&reports.identity);
         let campaign = reports.status.borrow().clone();
         self.leader = campaign.leader.map(|leader| leader.to_string());
-        self.waits_until = campaign.waits_until;
+        (self.waits_until, self.is_starting) = (campaign.waits_until, campaign.is_starting);
         (self.replicas, self.replica_count) = (campaign.peers, campaign.peer_count);
         self.lease_error = campaign.lease_trouble;
-        self.broker_error = campaign.trouble.or(self.broker_error.take());
+        if let Some(error) = campaign.trouble {
+            (self.broker_error, self.broker_refuses) =
+                (Some(error.to_string()), error.is_refusal());
+        }
         self.broker_errors += campaign.errors;
-        self.last_tick = Some(clock::wall() - heartbeat.age());
+        self.last_tick = Some(now.wall - heartbeat.age());
         if let Some(next) = &mut self.next {
-            next.age(SinceBoot::now());
+            next.age(now.since_boot);
         }
     }
 
@@ -549,6 +566,10 @@ mod tests {
             (Status::default(), "nobody leads: nothing is sent"),
             (Status { broker_error: Some(words()), ..led() }, "the broker is unavailable: no"),
             (
+                Status { broker_error: Some(words()), broker_refuses: true, ..led() },
+                "the broker refuses requests: no",
+            ),
+            (
                 Status { refusing: [("q".to_owned(), words())].into(), ..led() },
                 "queue `q` refuses messages: no",
             ),
@@ -558,6 +579,22 @@ mod tests {
             let json = serde_json::to_value(status.with_troubles()).unwrap();
             assert_eq!(json["troubles"], serde_json::json!([blockage]));
             assert_eq!(json["broker"], "", "beside all else");
+        }
+    }
+
+    #[test]
+    fn what_passes_by_itself_or_is_repaired_is_no_trouble() {
+        let bad_records = vec![BadRecord::default()];
+        for (status, wait) in [
+            (Status { is_starting: true, ..Status::default() }, "the broker has not answered yet"),
+            (
+                Status { waits_until: Some(UnixMs(0)), ..Status::default() },
+                "nothing is sent before",
+            ),
+            (Status { leader: Some("7 a".to_owned()), bad_records, ..Status::default() }, ""),
+        ] {
+            assert_eq!(status.troubles(), [""; 0]);
+            assert!(status.wait().unwrap_or_default().starts_with(wait), "{status:?}");
         }
     }
 
@@ -587,10 +624,10 @@ mod tests {
             (at, None, "running the schedule accepted at 1970-01-01T00:00:00Z, and will again"),
             (at, full, "the next start will run the one accepted at 1970-01-01T00:00:00Z: the"),
             (None, full, "the next start will fail: the files are not kept: disk full"),
-            (None, None, "the schedule from before goes on"),
+            (None, None, "keeping the previous schedule"),
         ] {
             let trouble = trouble(kept_at, not_kept).unwrap();
-            assert!(trouble.starts_with("the last reload was refused (a.yaml:1:1: bad): "));
+            assert!(trouble.starts_with("the last reload failed (a.yaml:1:1: bad): "));
             assert!(trouble.contains(said), "{trouble}");
         }
     }

@@ -10,12 +10,11 @@ use downbeat_time::UnixMs;
 use super::ledger::Event as Recorded;
 use super::{FOREVER, GRACE, SECOND, TTL, UPTIME, World, answer};
 use crate::carrier::Carrier as _;
-use crate::clock::SinceBoot;
-use crate::config::History;
+use crate::clock::{Now, SinceBoot};
 use crate::core::campaign::{self, Campaign};
 use crate::core::{
-    Action, Answer, Carried, Delivery, Event, Log, Now, Parts, Publish, Request, RequestId,
-    Scheduler, Settings,
+    Action, Answer, Carried, Delivery, Event, Log, Parts, Publish, Request, RequestId, Scheduler,
+    Settings,
 };
 use crate::leader::lease::{Lease, LeaseTimes};
 use crate::leader::peer::Peer;
@@ -24,6 +23,7 @@ use crate::schedule::outcome::{Line, Outcome};
 use crate::schedule::progress::Completeness;
 use crate::schedule::sample::DAY;
 use crate::schedule::{Kind, Planner, Schedule};
+use crate::store::Retention;
 use crate::store::contract::{Batch, Exception, Register, Reply, Settle, Store, StoreError};
 use crate::store::memory::MemoryStore;
 use crate::tzdata::Tzdata;
@@ -120,7 +120,7 @@ impl Replica {
             settings: Settings {
                 capabilities: MemoryStore::CAPABILITIES,
                 grace: GRACE,
-                history: History { keep: DAY * 2, slots: 1_000 },
+                history: Retention { keep: DAY * 2, slots: 1_000 },
             },
             renderer: Renderer::new("simulated", "here", Arc::default(), false),
             schedule: Arc::clone(schedule),

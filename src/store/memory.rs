@@ -18,7 +18,7 @@ use super::contract::{
     PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
     Trim, Trimmed,
 };
-use super::model::{Field, Model, Queues};
+use super::model::{Field, Model, QueueError, Queues};
 use crate::worker::Queue;
 
 /// A store in memory. Clones share the same data.
@@ -208,24 +208,26 @@ impl MemoryStore {
     }
 }
 
+impl MemoryQueues {
+    fn check_accepts(&self, queue: &Queue) -> Result<(), QueueError> {
+        self.refusing.get(&queue.name).map_or(Ok(()), |words| Err(QueueError(words.clone())))
+    }
+}
+
 impl Queues for MemoryQueues {
-    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), String> {
-        if let Some(words) = self.refusing.get(&queue.name) {
-            return Err(words.clone());
-        }
+    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), QueueError> {
+        self.check_accepts(queue)?;
         let list = self.messages.entry(Arc::clone(&queue.name)).or_default();
         list.extend(messages.iter().copied().cloned());
         Ok(())
     }
 
-    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, String> {
-        if let Some(words) = self.refusing.get(&queue.name) {
-            return Err(words.clone());
-        }
+    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, QueueError> {
+        self.check_accepts(queue)?;
         Ok(self.messages.get(&queue.name).map_or(0, |list| list.len() as u64))
     }
 
-    fn still_runs(&mut self, _: &Queue, task_id: Option<Uuid>) -> Result<bool, String> {
+    fn still_runs(&mut self, _: &Queue, task_id: Option<Uuid>) -> Result<bool, QueueError> {
         Ok(task_id.is_some_and(|id| !self.ended.contains(&id)))
     }
 }

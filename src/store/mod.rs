@@ -8,12 +8,15 @@ pub mod memory;
 pub(crate) mod model;
 mod open_backfills;
 pub mod redis;
+mod retention;
 pub mod spool;
 pub mod text;
 
 use std::sync::Arc;
 
 use crate::worker::{Queue, Writes};
+
+pub use self::retention::Retention;
 
 /// The condition for a write: the store carries it out only if all of it matches.
 #[derive(Clone, Debug)]

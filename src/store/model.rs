@@ -40,15 +40,22 @@ pub(crate) const RUN_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// The queues that messages go to.
 pub(crate) trait Queues {
-    /// Adds messages to one queue: all of them, or none and why.
-    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), String>;
+    /// Adds messages to one queue: all of them, or none.
+    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), QueueError>;
 
     /// The number of messages in the queue, those just added included.
-    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, String>;
+    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, QueueError>;
 
     /// Whether a task of the queue may still be running; `None`: no task is known.
-    fn still_runs(&mut self, queue: &Queue, task_id: Option<Uuid>) -> Result<bool, String>;
+    fn still_runs(&mut self, queue: &Queue, task_id: Option<Uuid>) -> Result<bool, QueueError>;
 }
+
+/// Why a queue takes no messages or cannot be looked at, as an [`Exception::Refused`] says it.
+///
+/// [`Exception::Refused`]: super::contract::Exception::Refused
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct QueueError(pub(crate) String);
 
 /// A task that may keep the next one of its entry from being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,10 +16,12 @@ use crate::escape::{MAX_SHOWN, escape, is_hidden, shorten};
 /// Formats one line per event:
 ///
 /// ```text
-/// 2026-11-21T03:00:00.000412Z  INFO dispatched entry="nightly" …
-/// ts=2026-11-21T03:00:00.000412Z level=info msg=dispatched entry=nightly …
-/// {"timestamp":"2026-11-21T03:00:00.000412Z","level":"INFO","message":"dispatched","entry":"nightly",…}
+/// 2026-11-21T03:00:00.000412Z  INFO dispatch: dispatched entry="nightly" …
+/// ts=2026-11-21T03:00:00.000412Z level=info msg=dispatched entry=nightly … span=dispatch
+/// {"timestamp":"2026-11-21T03:00:00.000412Z","level":"INFO","message":"dispatched",…,"span":"dispatch"}
 /// ```
+///
+/// The innermost span says who speaks.
 ///
 /// logfmt is `key=value` pairs, as introduced by Heroku and read by Go's loggers and Grafana Loki.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +40,7 @@ where
 {
     fn format_event(
         &self,
-        _: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -46,6 +48,7 @@ where
         let mut fields = Fields::new(self.format);
         event.record(&mut fields);
         let (fields, now) = (escape(&fields.line), UtcText::of(Timestamp::now()));
+        let span = context.lookup_current().map(|span| span.name());
         match self.format {
             LogFormat::Text => {
                 let (dim, bold) = (self.paint("2"), self.paint(colour(level)));
@@ -53,20 +56,28 @@ where
                 if self.time {
                     write!(writer, "{dim}{now}Z{end} ")?;
                 }
-                writeln!(writer, "{bold}{:>5}{end}{fields}", level.as_str())
+                write!(writer, "{bold}{:>5}{end}", level.as_str())?;
+                if let Some(span) = span {
+                    write!(writer, " {dim}{span}:{end}")?;
+                }
+                writeln!(writer, "{fields}")
             }
             LogFormat::Logfmt => {
                 if self.time {
                     write!(writer, "ts={now}Z ")?;
                 }
-                writeln!(writer, "level={}{fields}", level.as_str().to_ascii_lowercase())
+                write!(writer, "level={}{fields}", level.as_str().to_ascii_lowercase())?;
+                span.map_or(Ok(()), |span| write!(writer, " span={span}"))?;
+                writeln!(writer)
             }
             LogFormat::Json => {
                 writer.write_char('{')?;
                 if self.time {
                     write!(writer, "\"timestamp\":\"{now}Z\",")?;
                 }
-                writeln!(writer, "\"level\":\"{level}\"{fields}}}")
+                write!(writer, "\"level\":\"{level}\"{fields}")?;
+                span.map_or(Ok(()), |span| write!(writer, ",\"span\":\"{span}\""))?;
+                writeln!(writer, "}}")
             }
         }
     }
@@ -252,13 +263,13 @@ mod tests {
     fn values_of_more_than_a_word_are_quoted_and_stay_on_one_line() {
         let error = "no \"way\" C:\\x\n\tat 1\r\u{1b}[31m\u{202e}";
         let log = || {
-            error!(empty = "", pair = "a=b", path = r"C:\x", wide = "이름", %error, text = error, "took office");
+            error!(empty = "", pair = "a=b", path = r"C:\x", wide = "이름", %error, text = error, "became leader");
         };
         let quoted = r#""no \"way\" C:\\x\n\tat 1\r\u001b[31m\u202e""#;
         assert_eq!(
             logged(LogFormat::Logfmt, log),
             format!(
-                "level=error msg=\"took office\" empty=\"\" pair=\"a=b\" path=C:\\x wide=이름 \
+                "level=error msg=\"became leader\" empty=\"\" pair=\"a=b\" path=C:\\x wide=이름 \
                  error={quoted} text={quoted}\n"
             )
         );

@@ -148,7 +148,7 @@ fn a_missing_queue_is_told_and_holds_up_nobody_else() {
          fine: {task: t, every: 1s, queue: there}\n",
     );
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("the queue refuses messages");
+    downbeat.wait_for_log("queue refused messages");
     client.take("there");
     client.wait_for("there", 3);
     let status = place.run(&["status", "--json"]).json(1);
@@ -156,7 +156,7 @@ fn a_missing_queue_is_told_and_holds_up_nobody_else() {
     assert!(words.contains("NO_ROUTE: no queue for the key `not-there-yet`"), "{words}");
     assert_eq!(status["refusing"].as_object().unwrap().len(), 1, "{status}");
     client.declare("not-there-yet");
-    downbeat.wait_for_log("the queue takes messages again");
+    downbeat.wait_for_log("queue accepted messages again");
     let taken = client.wait_for("not-there-yet", 3);
     assert_eq!(super::assert_whole(&taken, 1000), 0);
     assert!(taken.iter().all(|message| message.kind == "scheduled"), "none was ever in doubt");
@@ -196,7 +196,7 @@ fn limits_and_full_queues_hold_on_amqp_too() {
          narrow: {task: t, every: 1s, queue: narrow, max_queued: 1}\n",
     );
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("done: the limit is reached");
+    downbeat.wait_for_log("reached the limit");
     eventually(SOON, "slots are skipped as queue_full", || {
         let log = downbeat.log();
         let full = log.iter().filter(|line| line.contains("reason=queue_full")).count();

@@ -121,9 +121,9 @@ fn a_confirmation_that_never_comes_is_a_slot_sent_again_by_the_same_leader() {
     let downbeat = place.start(&["run"]);
     let mut taken = client.wait_for("unanswered", 2);
     proxy.cut_answers();
-    downbeat.wait_for_log("the queue refuses messages");
+    downbeat.wait_for_log("queue refused messages");
     proxy.mend();
-    downbeat.wait_for_log("the queue takes messages again");
+    downbeat.wait_for_log("queue accepted messages again");
     taken.extend(client.wait_for("unanswered", 4));
     assert!(assert_whole(&taken, STEP_MS) >= 1);
 }
@@ -143,9 +143,9 @@ fn a_broker_that_is_killed_under_load_loses_no_slot() {
     let mut downbeat = place.start(&["run"]);
     eventually(SOON, "messages go", || (downbeat.dispatches().len() > 200).then_some(()));
     rabbitmq.kill();
-    downbeat.wait_for_log("the queue refuses messages");
+    downbeat.wait_for_log("queue refused messages");
     rabbitmq.start_again();
-    downbeat.wait_for_log("the queue takes messages again");
+    downbeat.wait_for_log("queue accepted messages again");
     let before = downbeat.dispatches().len();
     eventually(SOON, "messages go on", || {
         (downbeat.dispatches().len() > before + 300).then_some(())
@@ -180,7 +180,7 @@ fn a_silent_amqp_broker_delays_nothing_on_redis() {
     client.wait_for("slow", 1);
     proxy.cut();
     let (from, _) = downbeat.wait_for_log_from(downbeat.log().len(), "entry=\"quick\"");
-    downbeat.wait_for_log_from(from, "the queue refuses messages");
+    downbeat.wait_for_log_from(from, "queue refused messages");
     let status = place.run(&["status", "--json"]).json(1);
     assert!(status["refusing"]["slow"].as_str().unwrap().contains("did not answer in time"));
     let worst = downbeat.dispatches().into_iter().filter(|dispatch| dispatch.entry == "quick");
@@ -204,7 +204,7 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
         "entries: {daily: {task: t, cron: '0 0 * * *', queue: doubted}}",
     );
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     place.run(&["trigger", "daily"]).ok();
     client.wait_for("doubted", 1);
 
@@ -255,7 +255,7 @@ fn a_manual_message_is_recorded_once_whichever_answer_of_the_store_is_lost() {
     };
     let id = "8e7a5a8e-7b6a-4d4f-9e0e-3a1f2b3c4d5e";
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     proxy.lose_the_reply_to(&["published", "\tmanual\t"]);
     assert!(place.run(&["trigger", "daily", "--id", id]).ok().starts_with("sent daily "));
     assert_eq!(proxy.replies_lost(), 1);

@@ -42,7 +42,7 @@ fn lose_answers_until_the_other_leads(proxy: &Proxy, leader: &Replica, other: &R
     proxy.lose_answers();
     other.wait_until_it_leads(from);
     proxy.mend();
-    leader.downbeat.wait_for_log_from(before, "following");
+    leader.downbeat.wait_for_log_from(before, "became follower");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn what_was_sent_and_not_answered_until_another_led_is_counted() {
     let mut a = Replica::start(&proxy.url(), &busy());
     a.downbeat.wait_for_dispatches("e00", 0, 2);
     let mut b = Replica::start(&server.url(), &busy());
-    b.downbeat.wait_for_log("following");
+    b.downbeat.wait_for_log("became follower");
     lose_answers_until_the_other_leads(&proxy, &a, &b);
     wait_for_more(&server, "e00");
     assert_all_show_what_is_queued(&server, &[&a, &b]);
@@ -73,7 +73,7 @@ fn what_two_leaders_sent_by_turns_without_an_answer_is_counted() {
     let mut a = Replica::start(&proxies[0].url(), &busy());
     a.downbeat.wait_for_dispatches("e00", 0, 1);
     let mut b = Replica::start(&proxies[1].url(), &busy());
-    b.downbeat.wait_for_log("following");
+    b.downbeat.wait_for_log("became follower");
     for _ in 0..2 {
         lose_answers_until_the_other_leads(&proxies[0], &a, &b);
         wait_for_more(&server, "e00");
@@ -113,7 +113,7 @@ fn a_registration_that_was_not_answered_counts_what_it_ended_once() {
     let mut redis = server.connect();
     let () = redis.rename("held", "kept").unwrap();
     let () = redis.set("held", "not a list").unwrap();
-    replica.downbeat.wait_for_log("the queue refuses messages");
+    replica.downbeat.wait_for_log("queue refused messages");
     let until = wall_clock().0 + 1_500;
     wait_for_slot_after(&server, "x", until);
     proxy.lose_the_reply_to(&["downbeat:registrations", "downbeat:running"]);

@@ -13,7 +13,7 @@ use crate::support::replica::{Replica, finish};
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 
-const MADE_WAY: &str = "made way: nothing gets through to the broker from here";
+const MADE_WAY: &str = "resigning because batches time out here";
 
 /// Five entries, each of whose messages is larger than a packet may be.
 fn large() -> String {
@@ -29,7 +29,7 @@ fn leader_and_follower(server: &RedisServer, urls: [String; 2], schedule: &str) 
     let leader = Replica::start(&to_leader, schedule);
     leader.wait_until_it_leads(0);
     let follower = Replica::start(&to_follower, schedule);
-    follower.downbeat.wait_for_log("following");
+    follower.downbeat.wait_for_log("became follower");
     wait_for_more(server, "a");
     [leader, follower]
 }
@@ -72,7 +72,7 @@ fn a_leader_that_cannot_publish_stays_where_nobody_else_can() {
     let before = errors(&one);
     eventually(SOON, "three more time-outs", || (errors(&one) >= before + 3).then_some(()));
     assert_eq!(one.status()["leader"], status["leader"]);
-    assert_eq!((one.logged(MADE_WAY), other.logged("took office")), (0, 0));
+    assert_eq!((one.logged(MADE_WAY), other.logged("became leader")), (0, 0));
     proxy.mend();
     wait_for_more(&server, "a");
     let account = finish(&server, &[QUEUE], &mut [&mut one, &mut other]);
@@ -93,7 +93,7 @@ fn a_leader_stays_whatever_the_store_itself_refuses() {
     set(&mut redis, "maxmemory-policy", "noeviction");
     let lease: String = redis.get("downbeat:lease").unwrap();
     set(&mut redis, "maxmemory", "1");
-    one.downbeat.wait_for_log("could not publish");
+    one.downbeat.wait_for_log("failed to publish");
     let errors = |replica: &Replica| replica.status()["broker_errors"].as_u64().unwrap();
     let before = errors(&one);
     eventually(SOON, "five more refusals", || (errors(&one) >= before + 5).then_some(()));
@@ -117,7 +117,7 @@ fn batches_shrink_until_they_get_through_a_slow_network() {
     one.wait_until_it_leads(0);
     // All slots of an instant, in the largest batches, would take three seconds.
     proxy.slow_down_to(150_000);
-    one.downbeat.wait_for_log("could not publish");
+    one.downbeat.wait_for_log("failed to publish");
     eventually(Duration::from_secs(60), "two slots of each entry are sent", || {
         let mut sent: BTreeMap<String, usize> = BTreeMap::new();
         one.dispatched().into_iter().for_each(|(entry, _)| *sent.entry(entry).or_default() += 1);

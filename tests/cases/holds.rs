@@ -32,7 +32,7 @@ fn assert_taken_up_again(ahead_ms: i64, queues: &[&str]) {
         let from = replica.mark();
         let () = redis.rename(queue, format!("{queue}.kept")).unwrap();
         let () = redis.set(queue, "not a list").unwrap();
-        replica.downbeat.wait_for_log_from(from, "the queue refuses messages");
+        replica.downbeat.wait_for_log_from(from, "queue refused messages");
     }
     let latest = replica.dispatched().into_iter().map(|(_, slot)| slot).max().unwrap();
     replica.downbeat.wait_for_dispatches("other", latest + 1, 2);
@@ -41,7 +41,7 @@ fn assert_taken_up_again(ahead_ms: i64, queues: &[&str]) {
     }
     let mended = Instant::now();
     eventually(SOON, "all queues are used again", || {
-        (replica.logged("the queue takes messages again") == queues.len()).then_some(())
+        (replica.logged("queue accepted messages again") == queues.len()).then_some(())
     });
     assert!(mended.elapsed() < HELD, "held for {:?}", mended.elapsed());
     let all: Vec<_> = queues.iter().copied().chain(["q"]).collect();

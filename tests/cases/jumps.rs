@@ -34,7 +34,7 @@ fn leader_and_follower(server: &RedisServer) -> (Replica, Replica) {
     let leader = Replica::start(&server.url(), &schedule(&entries()));
     leader.downbeat.wait_for_dispatches("x", 0, 2);
     let follower = Replica::start(&server.url(), &schedule(&entries()));
-    follower.downbeat.wait_for_log("following");
+    follower.downbeat.wait_for_log("became follower");
     (leader, follower)
 }
 

@@ -31,7 +31,7 @@ fn leader_and_follower(proxy: &Proxy, server: &RedisServer) -> (Replica, Replica
     let leader = Replica::start(&proxy.url(), &schedule(&[("x", EACH)]));
     leader.wait_until_it_leads(0);
     let follower = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
-    follower.downbeat.wait_for_log("following");
+    follower.downbeat.wait_for_log("became follower");
     (leader, follower)
 }
 
@@ -108,13 +108,13 @@ fn manual_messages_cost_the_leader_neither_slots_nor_its_place() {
     let mut leader = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
     leader.wait_until_it_leads(0);
     let mut other = Replica::start(&server.url(), &schedule(&[("x", EACH)]));
-    other.downbeat.wait_for_log("following");
+    other.downbeat.wait_for_log("became follower");
     let segment = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T00:01:00Z"];
     other.run(&[&["backfill", "x"], &segment[..]].concat()).ok();
     leader.run(&["trigger", "x"]).ok();
     wait_for_more(&server, "x");
-    assert_eq!(leader.logged("wrote nothing"), 0);
-    assert_eq!(leader.logged("took office"), 1);
+    assert_eq!(leader.logged("broker rejected a write"), 0);
+    assert_eq!(leader.logged("became leader"), 1);
     finish_with_manual(&server, &mut [&mut leader, &mut other]);
 }
 

@@ -40,7 +40,7 @@ fn start(entries: &str) -> (Place, Downbeat) {
     let place = Place::new();
     place.write_schedule(FILE, &text(entries));
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     (place, downbeat)
 }
 
@@ -61,8 +61,8 @@ fn of_two_edits_the_newer_wins_though_the_older_takes_longer_to_load() {
     let (place, downbeat) = start(&entry("first"));
     edit_and_wait_until_it_is_read(&place, &many("bulk", 20_000));
     place.write_schedule(FILE, &text(&entry("wanted")));
-    let (older, _) = downbeat.wait_for_log_from(0, "reloaded: added");
-    let (_, newer) = downbeat.wait_for_log_from(older + 1, "reloaded: added");
+    let (older, _) = downbeat.wait_for_log_from(0, "reloaded difference=added");
+    let (_, newer) = downbeat.wait_for_log_from(older + 1, "reloaded difference=added");
     assert!(newer.contains("added wanted; removed bulk-00000"), "{newer}");
     assert_eq!(names(&place), ["wanted"]);
 }
@@ -72,8 +72,8 @@ fn a_file_with_a_mistake_does_not_have_the_last_word_for_taking_longer_to_load()
     let (place, downbeat) = start(&entry("first"));
     edit_and_wait_until_it_is_read(&place, &(many("bulk", 20_000) + "  wrong: {task: t}\n"));
     place.write_schedule(FILE, &text(&entry("wanted")));
-    downbeat.wait_for_log("reload refused");
-    downbeat.wait_for_log("reloaded: added wanted; removed first");
+    downbeat.wait_for_log("reload failed");
+    downbeat.wait_for_log("reloaded difference=added wanted; removed first");
     assert!(is_accepted(&place));
     assert_eq!(names(&place), ["wanted"]);
 }

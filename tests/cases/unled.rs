@@ -52,7 +52,7 @@ fn slots_of_an_entry_edited_while_redis_hung_are_counted() {
     replica.downbeat.wait_for_dispatches("x", 0, 2);
     let from = replica.mark();
     server.process().pause();
-    replica.downbeat.wait_for_log_from(from, "the broker went away");
+    replica.downbeat.wait_for_log_from(from, "lost the broker");
     wait_past(1);
     replica.reload(&after());
     let edited_at = wall_clock().0;
@@ -71,7 +71,7 @@ fn slots_of_an_entry_edited_on_the_standby_first_are_counted_when_the_leader_is_
     let mut old = Replica::start(&server.url(), &before());
     old.downbeat.wait_for_dispatches("x", 0, 2);
     let mut new = Replica::start(&server.url(), &after());
-    new.downbeat.wait_for_log("following");
+    new.downbeat.wait_for_log("became follower");
     old.downbeat.process().kill();
     let killed_at = wall_clock().0;
     new.wait_until_it_leads(0);
@@ -89,7 +89,7 @@ fn slots_of_an_entry_edited_twice_while_redis_was_down_are_counted_once() {
     replica.downbeat.wait_for_dispatches("x", 0, 2);
     let from = replica.mark();
     server.kill();
-    replica.downbeat.wait_for_log_from(from, "the broker went away");
+    replica.downbeat.wait_for_log_from(from, "lost the broker");
     wait_past(1);
     replica.reload(&schedule(&[("x", "every: 300ms"), ("y", "every: 300ms"), ("other", EACH)]));
     wait_past(1);

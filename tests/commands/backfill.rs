@@ -152,7 +152,7 @@ fn backfill_works_through_a_running_service_and_shows_in_its_log() {
     let server = RedisServer::start();
     let place = place(&server);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     backfill_in_every_way(&server, &place);
     let line = downbeat.wait_for_log("dispatched entry=\"nightly\" queue=\"other\"");
     assert!(
@@ -263,7 +263,7 @@ fn a_backfill_whose_answer_is_lost_goes_on_as_it_says_without_a_double_or_a_gap(
     let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
     go_on_after_a_lost_answer(&server, &proxy, &place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     go_on_after_a_lost_answer(&server, &proxy, &place);
 }
 
@@ -320,7 +320,7 @@ fn a_backfill_whose_answer_is_lost_is_not_sent_by_another_run() {
     let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
     repeat_after_a_lost_answer(&server, &proxy, &place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     repeat_after_a_lost_answer(&server, &proxy, &place);
 }
 
@@ -391,7 +391,7 @@ fn a_backfill_that_is_insisted_on_doubles_nothing_of_its_own() {
     let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
     lose_the_answer_to_a_run_that_is_insisted_on(&server, &proxy, &place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     lose_the_answer_to_a_run_that_is_insisted_on(&server, &proxy, &place);
 }
 
@@ -426,7 +426,7 @@ fn an_id_that_was_used_for_another_entry_or_queue_is_refused() {
     let place = place(&server);
     use_ids_twice(&place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     use_ids_twice(&place);
     let other = server.queue("other");
     assert_eq!((other.len(), server.queue("mail").len()), (4, 0));
@@ -534,7 +534,7 @@ fn a_backfill_ends_with_its_output_and_goes_on_where_it_ended() {
     let place = place(&server);
     stop_with_the_output(&server, &place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     stop_with_the_output(&server, &place);
 }
 
@@ -586,7 +586,7 @@ fn what_the_broker_refuses_is_a_negative_result_and_its_silence_is_none() {
     let place = place(&server);
     be_refused_by_the_broker(&mut server, &place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     be_refused_by_the_broker(&mut server, &place);
     server.kill();
     place.run(&["trigger", "nightly"]).refused(3);

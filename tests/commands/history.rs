@@ -39,7 +39,7 @@ pub(super) fn stop(downbeat: &mut Downbeat) {
 /// Starts the service, and gives it back once it leads.
 pub(super) fn lead(place: &Place) -> Downbeat {
     let downbeat = place.start(&["run", "--leader-ttl", "1s", "--grace", "3s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     downbeat
 }
 

@@ -40,7 +40,7 @@ fn no_manual_message_goes_to_a_key_of_downbeats_own() {
     clear.query::<()>(&mut server.connect()).unwrap();
 
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     refused();
     assert!(place.run(&["status"]).ok().contains(", leader, pid"));
     // A file's name may hold a colon.
@@ -63,7 +63,7 @@ fn no_schedule_names_a_queue_at_a_key_of_downbeats_own() {
     assert_eq!(keys(&server), [""; 0]);
     place.write_schedule("jobs.yaml", "entries:\n  a: {task: t, every: 1h}\n");
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     place.write_schedule("jobs.yaml", &format!("defaults: {{queue: \"downbeat:x\"}}\n{bad}"));
     let refused = place.run(&["reload", "--wait"]).refused(1);
     assert!(refused.contains("downbeat's own"), "{refused}");

@@ -110,7 +110,7 @@ fn run_goes_on_without_a_control_socket_and_says_why() {
     let server = RedisServer::start();
     let place = place_with_three().env("DOWNBEAT_BROKER", &server.url());
     let first = place.start(&["run"]);
-    first.wait_for_log("took office");
+    first.wait_for_log("became leader");
     let second = place.start(&["run"]);
     let line = second.wait_for_log("another downbeat on this machine uses");
     let path = place.runtime().display().to_string();
@@ -118,14 +118,14 @@ fn run_goes_on_without_a_control_socket_and_says_why() {
         "uses {path}, and commands ask that one; give this one a directory of its own with --runtime-dir"
     );
     assert!(line.contains(&said) && !line.contains("error="), "{line}");
-    second.wait_for_log("following");
+    second.wait_for_log("became follower");
     assert!(place.run(&["status"]).ok().contains(", leader, pid"), "the first one answers");
     let file = place.path().join("file");
     fs::write(&file, "").unwrap();
     let third = place.start(&["run", "--runtime-dir", file.join("x").to_str().unwrap()]);
     let line = third.wait_for_log("no control socket");
     assert!(line.contains("Not a directory") && line.contains("file/x"), "{line}");
-    third.wait_for_log("following");
+    third.wait_for_log("became follower");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_missing_runtime_directory_is_made() {
     let place = place_with_three();
     fs::remove_dir(place.runtime()).unwrap();
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     assert!(place.run(&["status"]).ok().contains(", leader, pid"));
 }
 
@@ -148,7 +148,7 @@ fn no_password_is_shown_anywhere() {
     let place = place_with_three().env("DOWNBEAT_BROKER", &url).env("RUST_LOG", "trace");
     let mut downbeat = place.start(&["run"]);
     let line = downbeat.wait_for_log("redis refused the login");
-    assert!(line.contains("the broker is unavailable") && !line.contains("answer"), "{line}");
+    assert!(line.contains("found the broker unavailable") && !line.contains("answer"), "{line}");
     assert!(line.contains("WARN"), "{line}");
     let mut all = String::new();
     for args in [

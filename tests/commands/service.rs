@@ -16,7 +16,7 @@ const ELSEWHERE: &str = "redis://me:s3cret@127.0.0.1:1/7";
 /// A service on a Redis that only the service knows of: commands are configured for another.
 fn service_on(server: &RedisServer, place: &Place) -> Downbeat {
     let service = place.start(&["run", "--broker", &server.url(), "--leader-ttl", "1s"]);
-    service.wait_for_log("took office");
+    service.wait_for_log("became leader");
     service
 }
 
@@ -142,7 +142,7 @@ fn without_a_service_a_command_takes_a_broker_that_is_named_and_no_spool_of_its_
 fn commands_reach_the_spool_that_run_chose_itself_through_the_service() {
     let place = place_with("entries: {a: {task: t, every: 1h, queue: q}}");
     let service = place.start(&["run"]);
-    service.wait_for_log("took office");
+    service.wait_for_log("became leader");
     let spool = format!("spool:{}", place.state().join("spool").display());
     let sent = place.run(&["trigger", "a"]).ok();
     assert!(sent.ends_with(&format!(" on {spool}\n")), "{sent}");

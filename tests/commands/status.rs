@@ -27,7 +27,7 @@ fn status_without_a_service_says_that_nobody_leads_a_spool() {
 fn status_of_a_service_on_a_spool_shows_its_leader_and_schedule() {
     let place = place_with_three();
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let json = place.run(&["status", "--json"]).json(0);
     assert_eq!((&json["role"], &json["namespace"]), (&"leader".into(), &"downbeat".into()));
     assert_eq!(json["pid"], downbeat.process().id());
@@ -47,7 +47,7 @@ fn status_fits_a_terminal_of_eighty_columns() {
     let server = RedisServer::start();
     let place = place_with_three().env("DOWNBEAT_BROKER", &server.url());
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let shown = place.run(&["status"]).ok();
     // Addresses are as long as they are.
     let wide: Vec<_> = shown.lines().filter(|line| !line.starts_with("broker")).collect();
@@ -64,9 +64,9 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
     assert_eq!(nobody.code, Some(1), "{nobody:?}");
     let run = ["run", "--leader-ttl", "1s"];
     let mut leader = here.start(&run);
-    leader.wait_for_log("took office");
+    leader.wait_for_log("became leader");
     let mut follower = there.start(&run);
-    follower.wait_for_log("following");
+    follower.wait_for_log("became follower");
 
     let led = here.run(&["status", "--json"]).json(0);
     assert_eq!(led["role"], "leader");
@@ -102,12 +102,12 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
         replicas.iter().find(|replica| replica["pid"] == pid && replica["dead"] == true).map(drop)
     });
     let follower = there.start(&run);
-    follower.wait_for_log("following");
+    follower.wait_for_log("became follower");
 
     // A clean stop: the other one takes over, and nobody is left after it.
     leader.process().terminate();
     assert_eq!(leader.wait(SOON).code(), Some(0));
-    follower.wait_for_log("took office");
+    follower.wait_for_log("became leader");
     drop(follower);
     eventually(SOON, "nobody leads", || (elsewhere.run(&["status"]).code == Some(1)).then_some(()));
 }
@@ -139,7 +139,7 @@ fn status_shows_a_queue_that_refuses_messages() {
     let place = place_with("entries: {tick: {task: t, every: 1s, queue: wrong}}");
     let place = place.env("DOWNBEAT_BROKER", &server.url());
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("the queue refuses messages");
+    downbeat.wait_for_log("queue refused messages");
     let shown = place.run(&["status"]);
     let said = "TROUBLE    queue `wrong` refuses messages: ";
     assert!(shown.stdout.contains(said) && shown.stdout.contains("WRONGTYPE"), "{shown:?}");
@@ -156,7 +156,7 @@ fn a_slot_that_is_later_than_the_grace_is_called_overdue() {
     let place = place_with("entries: {tick: {task: t, every: 1s, queue: wrong}}");
     let place = place.env("DOWNBEAT_BROKER", &server.url());
     let downbeat = place.start(&["run", "--leader-ttl", "1s", "--grace", "3s"]);
-    downbeat.wait_for_log("the queue refuses messages");
+    downbeat.wait_for_log("queue refused messages");
     let status = || place.run(&["status", "--json"]);
     let overdue = eventually(SOON, "the slot is overdue", || {
         let shown = status();
@@ -189,13 +189,13 @@ fn resign_hands_over_and_says_why_it_cannot() {
     assert!(said.contains(here.runtime().to_str().unwrap()), "{said}");
     let run = ["run", "--leader-ttl", "2s"];
     let first = here.start(&run);
-    first.wait_for_log("took office");
+    first.wait_for_log("became leader");
     let second = there.start(&run);
-    second.wait_for_log("following");
+    second.wait_for_log("became follower");
     let said = there.run(&["resign"]).refused(1);
     assert!(said.contains("this replica does not lead"), "{said}");
     assert_eq!(here.run(&["resign"]).ok(), "resigned\n");
-    second.wait_for_log("took office");
+    second.wait_for_log("became leader");
     assert_eq!(here.run(&["status", "--json"]).json(0)["role"], "follower");
 }
 
@@ -206,13 +206,13 @@ fn before_the_first_term_status_says_until_when_nothing_is_sent_and_why() {
     let place = place_with("entries: {tick: {task: t, every: 1s}}");
     let place = place.env("DOWNBEAT_BROKER", &server.url());
     let downbeat = place.start(&["run", "--leader-ttl", "60s"]);
-    let line = downbeat.wait_for_log("waiting for a replica that remembers");
+    let line = downbeat.wait_for_log("waiting for replicas that remember it");
     assert!(line.contains("wait_ms=60000"), "{line}");
     let waiting = place.run(&["status", "--json"]).json(1);
     let until = waiting["waits_until"].as_str().unwrap();
     let shown = place.run(&["status"]);
     let said = format!(
-        "TROUBLE    nothing is sent before {until}: this namespace is new to the broker, so downbeat \
+        "waits      nothing is sent before {until}: this namespace is new to the broker, so downbeat \
          first waits in case a running replica remembers what was sent\n"
     );
     assert!(shown.stdout.contains(&said), "{shown:?}");
@@ -232,7 +232,7 @@ fn a_leader_that_has_left_or_lost_its_broker_is_not_shown_as_one() {
     assert_eq!(left.code, Some(1), "{left:?}");
     assert!(left.stdout.contains("TROUBLE    nobody leads"), "{left:?}");
     let from = downbeat.log().len();
-    downbeat.wait_for_log_from(from, "took office");
+    downbeat.wait_for_log_from(from, "became leader");
     assert_eq!(place.run(&["status"]).code, Some(0));
 
     server.kill();
@@ -250,7 +250,7 @@ fn a_leader_that_has_left_or_lost_its_broker_is_not_shown_as_one() {
 fn resign_on_a_spool_says_at_once_that_nobody_could_take_over() {
     let place = place_with_three();
     let downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     let asked_at = Instant::now();
     let said = place.run(&["resign"]).refused(1);
     assert!(asked_at.elapsed() < Duration::from_secs(5));
@@ -262,7 +262,7 @@ fn resign_on_a_spool_says_at_once_that_nobody_could_take_over() {
 fn a_service_that_hangs_is_told_from_one_that_does_not_run() {
     let place: Place = place_with_three();
     let mut downbeat = place.start(&["run"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     downbeat.process().pause();
     let said = place.run(&["status"]).refused(3);
     assert!(said.contains("did not answer within 5 s"), "{said}");

@@ -89,7 +89,7 @@ fn trigger_works_through_a_running_service_and_shows_in_its_log() {
     let server = RedisServer::start();
     let place = place(&server);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     trigger_in_every_way(&server, &place);
     let manual = downbeat.dispatches();
     assert_eq!(manual.len(), 4);
@@ -139,7 +139,7 @@ fn templates_are_filled_in_from_the_slot_that_is_asked_for() {
 
     place.run(&slot).ok();
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     check_filled(&decoded(&[&slot[..], &["--dry-run"]].concat()));
     place.run(&slot).ok();
     let sent = server.queue("filled");
@@ -187,9 +187,9 @@ fn a_trigger_whose_answer_is_lost_is_repeated_as_it_says_without_a_double() {
     let place = place_with_three().env("DOWNBEAT_BROKER", &proxy.url());
     repeat_what_may_have_been_sent(&server, &proxy, &place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     repeat_what_may_have_been_sent(&server, &proxy, &place);
-    let line = downbeat.wait_for_log("may have been sent");
+    let line = downbeat.wait_for_log("failed to confirm a dispatch");
     assert!(line.contains("entry=\"nightly\"") && line.contains("kind=\"manual\""), "{line}");
 }
 
@@ -208,7 +208,7 @@ fn a_service_that_hangs_may_have_sent_what_it_was_asked_for() {
     let server = RedisServer::start();
     let place = place(&server);
     let mut downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     downbeat.process().pause();
     let said = place.run(&["trigger", "nightly"]).refused(3);
     assert!(said.contains("nightly may have been sent as "), "{said}");

@@ -89,7 +89,7 @@ fn celery_tells_through_the_broker_with_a_service() {
     let settings = json!({"result_backend": server.celery_url()});
     let worker = CeleryWorker::start_with(&server.celery_url(), &["celery"], &settings);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     wait_for_celery_in_every_way(&place);
     drop(worker);
 }
@@ -103,7 +103,7 @@ fn a_task_that_ignores_its_result_is_waited_for_all_the_same() {
     let worker = CeleryWorker::start_with(&server.celery_url(), &["celery"], &settings);
     assert_eq!(said(&wait(&place, &["add"]), 0), "succeeded: 3");
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     assert_eq!(said(&wait(&place, &["add"]), 0), "succeeded: 3");
     drop(worker);
 }
@@ -165,7 +165,7 @@ fn rq_tells_with_a_service_and_without() {
     let plain = RqWorker::start(&server, &["--serializer", "json", "plain"]);
     wait_for_rq_in_every_way(&place);
     let downbeat = place.start(&["run", "--leader-ttl", "1s"]);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     wait_for_rq_in_every_way(&place);
     drop(plain);
     let pickled = RqWorker::start(&server, &["pickled"]);

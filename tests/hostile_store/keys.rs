@@ -116,10 +116,10 @@ fn registrations_that_were_lost_are_told_of_and_made_anew() {
     let mut victim = Victim::start(&server, "keys");
     victim.restart(|victim| delete(victim, "registrations"));
     victim.wait_for_more(&ALL, "registrations");
-    assert_eq!(victim.replica.logged("records are missing"), 1);
+    assert_eq!(victim.replica.logged("found records missing"), 1);
     // Once is enough.
     victim.restart(|_| ());
     victim.wait_for_more(&OTHERS, "a restart");
-    assert_eq!(victim.replica.logged("records are missing"), 1);
+    assert_eq!(victim.replica.logged("found records missing"), 1);
     drop(victim.finish());
 }

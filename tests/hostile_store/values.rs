@@ -37,7 +37,7 @@ fn an_unreadable_field_stops_nothing_while_its_leader_runs() {
             victim.wait_for_more(&ALL, key);
         }
     }
-    assert_eq!(victim.replica.logged("took office"), 1);
+    assert_eq!(victim.replica.logged("became leader"), 1);
     let account = victim.finish();
     ALL.iter().for_each(|entry| account.assert_no_gap(entry, STEP));
 }

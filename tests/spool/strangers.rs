@@ -83,7 +83,7 @@ fn what_stands_in_the_place_of_a_file_or_folder_is_refused_and_stays_as_it_is() 
             let mut downbeat = place.start(&["run"]);
             if name.ends_with(".new") && kind != "directory" {
                 // What a crash may have left goes; where a link leads stays.
-                downbeat.wait_for_log("took office");
+                downbeat.wait_for_log("became leader");
                 downbeat.process().kill();
             } else {
                 let log = downbeat.wait_for_log("move it away");
@@ -199,7 +199,7 @@ fn a_spool_is_for_its_owner_and_messages_for_a_group_that_may_take_them() {
     // Whatever the umask is.
     let mut run = place.command_after("umask 000", &["run"]);
     let mut downbeat = Downbeat::spawn(&mut run);
-    downbeat.wait_for_log("took office");
+    downbeat.wait_for_log("became leader");
     place.run(&["trigger", "yearly"]).ok();
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));

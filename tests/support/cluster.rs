@@ -92,9 +92,9 @@ impl Replica {
 
     /// Whether it leads, according to its log.
     pub(crate) fn leads(&self) -> bool {
-        let changes = ["took office", "stepped down", " resigned ", "lost the lease"];
+        let changes = ["became leader", "stepped down", " resigned ", "lost the lease"];
         let is_change = |line: &str| changes.iter().any(|change| line.contains(change));
-        self.downbeat.last_log(is_change).is_some_and(|line| line.contains("took office"))
+        self.downbeat.last_log(is_change).is_some_and(|line| line.contains("became leader"))
     }
 
     /// How many lines of its log contain `text`.
@@ -143,12 +143,12 @@ impl Cluster {
     /// The namespace must be [`used_before`], or the first one leads only after one TTL.
     pub(crate) fn start_with(urls: &[String], schedule: &str) -> Cluster {
         let first = Replica::start(&urls[0], schedule);
-        first.downbeat.wait_for_log("took office");
+        first.downbeat.wait_for_log("became leader");
         let others = urls[1..].iter().map(|url| Replica::start(url, schedule));
         let replicas = std::iter::once(first).chain(others).collect();
         let cluster = Cluster { replicas, entries: schedule.matches("  entry-").count() };
         for follower in &cluster.replicas[1..] {
-            follower.downbeat.wait_for_log("following");
+            follower.downbeat.wait_for_log("became follower");
         }
         cluster
     }

@@ -56,14 +56,14 @@ pub(crate) fn every_slot_runs_once(
 ) -> Vec<Value> {
     let args = ["run", "--leader-ttl", "1s"];
     let mut first = place.start(&args);
-    first.wait_for_log("took office");
+    first.wait_for_log("became leader");
     let other = place.path().join("other");
     fs::create_dir(&other).unwrap();
     let mut second =
         place.start(&[&args[..], &["--runtime-dir", other.to_str().unwrap()]].concat());
     worker.wait_for_events(2);
     first.process().kill();
-    second.wait_for_log("took office");
+    second.wait_for_log("became leader");
     let before = worker.events().len();
     worker.wait_for_events(before + 2);
     second.process().terminate();

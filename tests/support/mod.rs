@@ -23,6 +23,7 @@ pub(crate) mod replica;
 pub(crate) mod rq;
 pub(crate) mod sent;
 pub(crate) mod sentinels;
+pub(crate) mod sources;
 pub(crate) mod spool;
 pub(crate) mod tools;
 pub(crate) mod wait;

@@ -118,7 +118,7 @@ impl Replica {
 
     /// Waits until it leads; returns the number of the next line of its log.
     pub(crate) fn wait_until_it_leads(&self, from: usize) -> usize {
-        self.downbeat.wait_for_log_from(from, "took office").0 + 1
+        self.downbeat.wait_for_log_from(from, "became leader").0 + 1
     }
 
     /// Edits the schedule, and waits until it is active.

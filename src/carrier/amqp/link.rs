@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
 use std::time::Duration;
 
@@ -12,14 +11,15 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::error::{CallError, LinkError};
 use super::tls::OverTls;
-use super::{Missing, Names, TOO_LATE, properties};
+use super::{Missing, Names, properties};
 use crate::address::{AmqpAddress, Login};
-use crate::tls::{self, Tls};
+use crate::tls::Tls;
 use crate::worker::celery::event;
 use crate::worker::{AmqpQueue, Queue};
 
@@ -27,8 +27,6 @@ use crate::worker::{AmqpQueue, Queue};
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// The heartbeat in seconds: longer silence counts as the connection's end.
 const HEARTBEAT: u16 = 10;
-/// AMQP's code for a refused login.
-const ACCESS_REFUSED: u16 = 403;
 
 /// A queue's channel, while there is one.
 pub(super) type Line = Mutex<Option<Channel>>;
@@ -53,7 +51,7 @@ impl std::fmt::Debug for Link {
 struct State {
     connection: Option<Connection>,
     /// When the last attempt to connect failed, and why.
-    failed: Option<(Instant, String)>,
+    failed: Option<(Instant, LinkError)>,
     /// Exchanges that were found over this connection.
     exchanges: HashSet<Box<str>>,
 }
@@ -77,7 +75,7 @@ impl Link {
         queue: &Queue,
         amqp: &AmqpQueue,
         line: &mut Option<Channel>,
-    ) -> Result<Channel, String> {
+    ) -> Result<Channel, LinkError> {
         if let Some(channel) = line.as_ref().filter(|channel| channel.status().connected()) {
             return Ok(channel.clone());
         }
@@ -92,7 +90,7 @@ impl Link {
     }
 
     /// The number of messages in the queue of that name.
-    pub(super) async fn count(&self, queue: &str) -> Result<u32, String> {
+    pub(super) async fn count(&self, queue: &str) -> Result<u32, LinkError> {
         let channel = self.new_channel().await?;
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let found = channel.queue_declare(queue.into(), options, FieldTable::default());
@@ -103,7 +101,7 @@ impl Link {
 
     /// Returns which of these exchanges are missing. Publishing to a missing exchange closes the channel, and
     /// leaves the outcome of everything else on it uncertain.
-    pub(super) async fn missing(&self, exchanges: Names<'_>) -> Result<Missing, String> {
+    pub(super) async fn missing(&self, exchanges: Names<'_>) -> Result<Missing, LinkError> {
         let mut missing = Missing::new();
         for exchange in exchanges.into_iter().filter(|exchange| !exchange.is_empty()) {
             self.connect().await?;
@@ -120,7 +118,7 @@ impl Link {
                     self.state.lock().await.exchanges.insert(exchange.into());
                 }
                 Err(error) => {
-                    missing.insert(exchange.into(), error);
+                    missing.insert(exchange.into(), error.to_string());
                 }
             }
         }
@@ -163,15 +161,15 @@ impl Link {
         state.exchanges.clear();
     }
 
-    async fn new_channel(&self) -> Result<Channel, String> {
+    async fn new_channel(&self) -> Result<Channel, LinkError> {
         self.connect().await?;
         let state = self.state.lock().await;
-        let connection = state.connection.as_ref().ok_or_else(|| TOO_LATE.to_owned())?;
-        self.in_time(connection.create_channel()).await
+        let connection = state.connection.as_ref().ok_or(CallError::TimedOut)?;
+        Ok(self.in_time(connection.create_channel()).await?)
     }
 
     /// Opens the connection if there is none.
-    pub(super) async fn connect(&self) -> Result<(), String> {
+    pub(super) async fn connect(&self) -> Result<(), LinkError> {
         let mut state = self.state.lock().await;
         if state.connection.as_ref().is_some_and(|connection| connection.status().connected()) {
             return Ok(());
@@ -182,58 +180,32 @@ impl Link {
             return Err(error.clone());
         }
         *state = State::default();
-        let done = match timeout(self.deadline, self.connection()?).await {
-            Ok(done) => done.map_err(|error| self.of_connecting(&error)),
-            Err(_) => Err(TOO_LATE.to_owned()),
-        };
-        match done {
-            Ok(connection) => state.connection = Some(connection),
+        match self.open_connection().await {
+            Ok(connection) => {
+                state.connection = Some(connection);
+                Ok(())
+            }
             Err(error) => {
-                let error = format!("no connection to {}: {error}", self.address);
+                let error = LinkError::connecting(&self.address, error);
                 state.failed = Some((Instant::now(), error.clone()));
-                return Err(error);
+                Err(error)
             }
         }
-        Ok(())
     }
 
-    /// Says why connecting failed, and what to do.
-    fn of_connecting(&self, error: &lapin::Error) -> String {
-        let is_cut = match error.kind() {
-            ErrorKind::ParsingError(_) => true,
-            ErrorKind::IOError(io) => {
-                matches!(
-                    io.kind(),
-                    ConnectionReset | BrokenPipe | ConnectionAborted | UnexpectedEof
-                )
-            }
-            _ => false,
-        };
-        if is_cut && !self.address.tls {
-            return format!("{error}; if the server speaks TLS on that port, write `amqps://`");
-        }
-        let text = self.in_words(error);
-        let hint = match error.kind() {
-            ErrorKind::IOError(io) if tls::is_plain(&**io) => "; write `amqp://`",
-            ErrorKind::ProtocolError(said) if said.get_id() == ACCESS_REFUSED => {
-                "; compare user and password in the address with those of RabbitMQ, whose `guest` may \
-                 connect from its own machine only"
-            }
-            _ => "",
-        };
-        text + hint
+    async fn open_connection(&self) -> Result<Connection, CallError> {
+        self.in_time(self.connection()?).await
     }
 
-    /// Opens a connection.
     fn connection(
         &self,
-    ) -> Result<impl Future<Output = Result<Connection, lapin::Error>> + Send, String> {
+    ) -> Result<impl Future<Output = Result<Connection, lapin::Error>> + Send, CallError> {
         let uri = uri(&self.address);
         let properties = ConnectionProperties::default().with_connection_name("downbeat".into());
         let over_tls = match self.address.tls {
             true => {
                 let connector = self.tls.connector(&self.address.host);
-                Some(OverTls::to(connector.map_err(|error| error.to_string())?))
+                Some(OverTls::to(connector.map_err(|error| CallError::Tls(Arc::new(error)))?))
             }
             false => None,
         };
@@ -250,24 +222,9 @@ impl Link {
     async fn in_time<T>(
         &self,
         call: impl Future<Output = Result<T, lapin::Error>>,
-    ) -> Result<T, String> {
-        match timeout(self.deadline, call).await {
-            Ok(done) => done.map_err(|error| self.in_words(&error)),
-            Err(_) => Err(TOO_LATE.to_owned()),
-        }
-    }
-
-    fn in_words(&self, error: &lapin::Error) -> String {
-        let ErrorKind::IOError(io) = error.kind() else { return error.to_string() };
-        tls::explain(&**io).unwrap_or_else(|| match io.kind() {
-            // In TLS 1.3 the server asks for a certificate when the connection is already established,
-            // and the reset may overtake the alert that says so.
-            ConnectionReset | BrokenPipe if self.address.tls => format!(
-                "{error}; if the server requires a client certificate, set `tls: {{cert: FILE, key: \
-                 FILE}}`"
-            ),
-            _ => error.to_string(),
-        })
+    ) -> Result<T, CallError> {
+        let done = timeout(self.deadline, call).await.map_err(|_| CallError::TimedOut)?;
+        done.map_err(|error| CallError::amqp(error, self.address.tls))
     }
 }
 

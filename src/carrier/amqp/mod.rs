@@ -5,6 +5,7 @@
 //! except that those on one broker share a connection. Publishing takes at most a few deadlines, and should run
 //! in a task of its own.
 
+mod error;
 mod link;
 mod properties;
 mod tls;
@@ -18,8 +19,9 @@ use lapin::{Channel, ErrorKind, PublisherConfirm};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use self::error::{CallError, LinkError};
 use self::link::Link;
-use super::{Carrier, PublishOutcome};
+use super::{Carrier, CarrierError, PublishOutcome};
 use crate::address::AmqpAddress;
 use crate::tls::Tls;
 use crate::worker::{AmqpQueue, Publication, Queue};
@@ -47,9 +49,9 @@ impl Amqp {
 }
 
 impl Carrier for Amqp {
-    async fn count_waiting(&self, queue: &Queue) -> Result<u64, String> {
+    async fn count_waiting(&self, queue: &Queue) -> Result<u64, CarrierError> {
         let amqp = queue.amqp.as_ref().ok_or_else(|| misplaced(queue))?;
-        self.link(amqp).count(&queue.name).await.map(u64::from)
+        Ok(self.link(amqp).count(&queue.name).await?.into())
     }
 
     async fn publish_all(
@@ -59,17 +61,16 @@ impl Carrier for Amqp {
         may_send: impl Fn() -> bool + Send,
     ) -> Vec<PublishOutcome> {
         let all = |outcome: PublishOutcome| vec![outcome; messages.len()];
-        let Some(amqp) = &queue.amqp else {
-            return all(PublishOutcome::Refused(misplaced(queue)));
-        };
+        let none = |error: LinkError| all(CarrierError::from(error).into());
+        let Some(amqp) = &queue.amqp else { return all(misplaced(queue).into()) };
         let link = self.link(amqp);
         if let Err(error) = link.connect().await {
-            return all(PublishOutcome::Unreachable(error));
+            return none(error);
         }
         let exchanges = messages.iter().map(|message| &*message.exchange);
         let missing = match link.missing(exchanges.collect()).await {
             Ok(missing) => missing,
-            Err(error) => return all(PublishOutcome::Refused(error)),
+            Err(error) => return none(error),
         };
         // Locked until everything is answered: the client library returns a message with the next confirmation
         // on the same channel, whoever awaits it.
@@ -77,7 +78,7 @@ impl Carrier for Amqp {
         let mut line = line.lock().await;
         let channel = match link.open(queue, amqp, &mut line).await {
             Ok(channel) => channel,
-            Err(error) => return all(PublishOutcome::Refused(error)),
+            Err(error) => return none(error),
         };
         let until = Instant::now() + self.deadline;
         let mut sent = Vec::with_capacity(messages.len());
@@ -103,8 +104,13 @@ impl Carrier for Amqp {
     }
 }
 
-fn misplaced(queue: &Queue) -> String {
-    format!("the queue `{}` is on no AMQP broker", queue.name)
+fn misplaced(queue: &Queue) -> CarrierError {
+    CarrierError::Refused(format!("the queue `{}` is on no AMQP broker", queue.name))
+}
+
+/// The broker may have a message that it did not answer in time.
+fn unanswered() -> PublishOutcome {
+    PublishOutcome::Uncertain(CallError::TimedOut.to_string())
 }
 
 /// A message that was written, or was not.
@@ -130,11 +136,9 @@ async fn send(channel: &Channel, message: &Publication, until: Instant) -> Sent 
             }
             _ => PublishOutcome::Uncertain(error.to_string()),
         }),
-        Err(_) => Sent::Not(PublishOutcome::Uncertain(TOO_LATE.to_owned())),
+        Err(_) => Sent::Not(unanswered()),
     }
 }
-
-const TOO_LATE: &str = "the broker did not answer in time";
 
 /// Waits for the outstanding answers.
 async fn answers(messages: &[Publication], sent: Vec<Sent>, until: Instant) -> Vec<PublishOutcome> {
@@ -157,7 +161,7 @@ async fn answers(messages: &[Publication], sent: Vec<Sent>, until: Instant) -> V
                     }
                 }
                 Ok(Err(error)) => PublishOutcome::Uncertain(error.to_string()),
-                Err(_) => PublishOutcome::Uncertain(TOO_LATE.to_owned()),
+                Err(_) => unanswered(),
             },
         };
         outcomes.push(outcome);
@@ -188,7 +192,7 @@ fn judge_returned(
             let text = format!("{why}: no queue for the key `{key}` of the exchange `{exchange}`");
             *outcome = PublishOutcome::Refused(text);
         } else if !all_answered && !returned.is_empty() {
-            *outcome = PublishOutcome::Uncertain(TOO_LATE.to_owned());
+            *outcome = unanswered();
         }
     }
 }
@@ -199,7 +203,7 @@ type Names<'a> = HashSet<&'a str>;
 
 #[cfg(test)]
 mod tests {
-    use super::PublishOutcome::{Published, Refused, Uncertain};
+    use super::PublishOutcome::{Published, Refused};
     use super::*;
 
     fn message(id: u128) -> Publication {
@@ -232,7 +236,7 @@ mod tests {
 
     #[test]
     fn with_answers_outstanding_a_returned_message_leaves_confirmed_ones_uncertain() {
-        let uncertain = Uncertain(TOO_LATE.to_owned());
+        let uncertain = unanswered();
         let outcomes = judged(vec![Published, Published, uncertain.clone()], &[0]);
         assert!(matches!(outcomes[0], Refused(_)));
         assert_eq!(outcomes[1..], [uncertain.clone(), uncertain.clone()]);

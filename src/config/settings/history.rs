@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::sources::Sources;
+use crate::store::Retention;
 use crate::text::{Keys, Node, Report, duration, expect};
 
 pub(super) static HISTORY: Keys =
@@ -13,30 +14,14 @@ const MIN_KEEP: Duration = Duration::from_secs(60);
 /// In Redis, 100 slots take 6 to 9 KB.
 const SLOTS: RangeInclusive<u32> = 1_000..=100_000_000;
 
-/// How long the history is kept: until either bound is reached. An entry's last outcomes are kept
-/// longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct History {
-    /// Older slots are dropped.
-    pub keep: Duration,
-    /// Maximum number of slots; the oldest are dropped.
-    pub slots: u64,
-}
-
-impl Default for History {
-    fn default() -> History {
-        History { keep: Duration::from_secs(7 * 86_400), slots: 200_000 }
-    }
-}
-
-pub(super) fn read(from: &mut Sources<'_, '_, '_>) -> History {
-    let default = History::default();
+pub(super) fn read(from: &mut Sources<'_, '_, '_>) -> Retention {
+    let default = Retention::default();
     let keep = from.inner("history", &HISTORY, "keep");
     let keep = keep.and_then(|node| from.read("history.keep", node, keep_of));
     let slots = from.inner("history", &HISTORY, "slots");
     let read = |node: &Node<'_>, report: &mut Report<'_>| expect::whole(node, SLOTS, report);
     let slots = slots.and_then(|node| from.read("history.slots", node, read));
-    History { keep: keep.unwrap_or(default.keep), slots: slots.map_or(default.slots, u64::from) }
+    Retention { keep: keep.unwrap_or(default.keep), slots: slots.map_or(default.slots, u64::from) }
 }
 
 fn keep_of(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration> {

@@ -31,13 +31,13 @@ use sources::{Names, Origin, Sources};
 
 use super::files;
 use crate::address::{AmqpAddress, Secret};
+use crate::store::Retention;
 use crate::text::{self, Broken, Keys, Problem, Report, Severity, duration, expect};
 use crate::tls::Tls;
 use crate::worker::{QueueStore, Queues};
 
 pub use broker::Broker;
 pub use environment::check as check_environment;
-pub use history::History;
 pub use log::LogFormat;
 pub use shown::Identity;
 pub use sources::SettingSource;
@@ -185,7 +185,7 @@ pub struct ServiceConfig {
     /// Where health and metrics are served, if anywhere.
     pub http: Option<SocketAddr>,
     /// How long the history is kept.
-    pub history: History,
+    pub history: Retention,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged: a level, or directives as in `RUST_LOG`.

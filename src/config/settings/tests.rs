@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use serde_json::json;
 
 use super::*;
+use crate::store::Retention;
 use crate::worker::{CeleryQueue, SidekiqQueue, Worker};
 
 fn load_with(
@@ -37,7 +38,7 @@ fn everything_has_a_default() {
     assert_eq!((config.broker, config.namespace.as_str()), (None, "downbeat"));
     assert_eq!(config.ttl, Duration::from_secs(6));
     assert_eq!(config.grace, Duration::from_secs(15));
-    let history = History { keep: Duration::from_secs(7 * 86_400), slots: 200_000 };
+    let history = Retention { keep: Duration::from_secs(7 * 86_400), slots: 200_000 };
     assert_eq!(config.history, history);
     assert_eq!(config.log_format, LogFormat::Text);
     assert_eq!(config.schedules.len(), 1);
@@ -388,7 +389,7 @@ fn every_setting_is_shown_with_what_set_it_and_without_secrets() {
 #[test]
 fn the_history_is_kept_as_long_as_the_file_says() {
     let config = load_file("history: {keep: 12h, slots: 5000}", &[]).unwrap();
-    assert_eq!(config.history, History { keep: Duration::from_secs(12 * 3600), slots: 5_000 });
+    assert_eq!(config.history, Retention { keep: Duration::from_secs(12 * 3600), slots: 5_000 });
     let file = config.file.as_ref().unwrap().display();
     let sources: Vec<String> =
         config.sources.iter().skip(1).map(|(key, source)| format!("{key} {source}")).collect();
@@ -396,7 +397,7 @@ fn the_history_is_kept_as_long_as_the_file_says() {
     assert_eq!(sources, expected);
     // One of them alone does not change the other.
     let config = load_file("history: {slots: 5000}", &[]).unwrap();
-    assert_eq!(config.history, History { slots: 5_000, ..History::default() });
+    assert_eq!(config.history, Retention { slots: 5_000, ..Retention::default() });
 }
 
 #[test]

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::control::wire::ErrorBody;
 use crate::control::{LookError, LookErrorKind};
 use crate::escape::escape_lines;
-use crate::manual::Refused;
 use crate::mask::mask;
+use crate::refused::Refused;
 
 /// A response without changes.
 pub(super) fn exact(value: &impl Serialize) -> Response {

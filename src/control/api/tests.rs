@@ -11,15 +11,22 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::Identity;
+use crate::config::{Identity, Problem, Severity};
 use crate::control::server::tests::answer_to;
 use crate::control::wire::{MAX_REQUEST, service_of};
 use crate::control::{Command, LookError, LookErrorKind, Question};
+use crate::core::campaign::ResignError;
 use crate::http::on_socket;
 use crate::manual::{Backfill, Refused, Trigger};
 use crate::pausing;
 use crate::service::heartbeat::Heartbeat;
 use crate::service::history::HistoryRequest;
+use crate::service::reload::ReloadError;
+
+fn problem() -> Problem {
+    let (severity, file, message) = (Severity::Error, "a.yaml".to_owned(), "bad".to_owned());
+    Problem { severity, file, line: 1, column: 1, message, hint: None, excerpt: None }
+}
 
 /// Names that could break a path apart.
 const NAMES: [&str; 7] = ["nightly", "a/b c", "100%?#&=+", "%2F", "..", "이름", "a\n\u{202e}b"];
@@ -73,13 +80,13 @@ fn answer(request: Request, does: bool) -> String {
             asked
         }
         Request::Reload(answer) => {
-            let done =
-                if does { Ok(text("nothing changed")) } else { Err(text("a.yaml:1:1: bad")) };
+            let refused = || Err(ReloadError([problem()].into()));
+            let done = if does { Ok(text("nothing changed")) } else { refused() };
             let _ = answer.send(done);
             text("reload")
         }
         Request::Resign(answer) => {
-            let _ = answer.send(if does { Ok(()) } else { Err(text("not the leader")) });
+            let _ = answer.send(if does { Ok(()) } else { Err(ResignError::NotLeading) });
             text("resign")
         }
         Request::Trigger(trigger, answer) => {
@@ -207,7 +214,7 @@ async fn an_error_is_json_with_a_status_code_of_its_kind() {
         (Method::POST, "/v1/reload?wait=soon", "", 422, "`wait` is `true` or `false`"),
         (Method::POST, "/v1/reload?now=true", "", 422, "the query takes `wait` only, and once"),
         (Method::POST, "/v1/reload?wait=true&wait=true", "", 422, "the query takes `wait` only"),
-        (Method::POST, "/v1/resign", "", 409, "not the leader"),
+        (Method::POST, "/v1/resign", "", 409, "this replica does not lead"),
         (Method::POST, "/v1/entries/a/trigger", "", 404, "no entry is named `a`"),
         (Method::POST, "/v1/entries/a/trigger", "{", 400, "the body is not JSON: "),
         (Method::POST, "/v1/entries/a/trigger", "[1]", 422, "the body does not fit: "),

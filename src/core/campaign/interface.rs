@@ -60,11 +60,25 @@ pub enum Action {
     /// This is the lease from now on; `None`: this replica does not lead.
     Lease(Option<Lease>),
     /// Answer everybody who has asked this replica to resign.
-    Answer(Result<(), String>),
+    Answer(Result<(), ResignError>),
     /// Write it to the log.
     Log(Log),
     /// The campaign is over: the service has stopped, or the store is unusable, which no retry cures.
     End(Result<(), StoreError>),
+}
+
+/// Why a replica that was asked to resign has not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResignError {
+    /// No other replica can exist.
+    #[error("only one process can use a spool; stop this one and start another")]
+    Alone,
+    /// It follows.
+    #[error("this replica does not lead")]
+    NotLeading,
+    /// It leads no longer, but the store did not confirm that the lease is given up.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A request of the campaign.
@@ -122,7 +136,9 @@ pub struct Status {
     /// When this replica stops waiting for one that remembers, if it waits.
     pub waits_until: Option<UnixMs>,
     /// Why the store is unavailable, while it is.
-    pub trouble: Option<String>,
+    pub trouble: Option<StoreError>,
+    /// Whether the store has not answered or failed yet: the process has just started.
+    pub is_starting: bool,
     /// What is wrong with the lease while nobody can acquire it.
     pub lease_trouble: Option<String>,
     /// The number of the campaign's requests that have failed.

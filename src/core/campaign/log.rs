@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A log event of the campaign. A lease is `"<term> <holder>"`.
+use tracing::{debug, info, warn};
+
+use crate::leader::lease::term;
+
+/// A log event of the campaign, which writes none itself. A lease is `"<term> <holder>"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Log {
     /// This replica acquired the lease.
@@ -56,4 +60,49 @@ pub enum Log {
         /// Whether it answered before it went away.
         answered_before: bool,
     },
+}
+
+impl Log {
+    /// Writes the event to the log.
+    pub fn write(&self) {
+        match self {
+            Log::Acquired(lease) => debug!(%lease, "acquired the lease"),
+            Log::Following(leader) => info!(%leader, "became follower"),
+            Log::LeaderGone(leader) => {
+                info!(%leader, "found the leader's process gone; replacing its lease");
+            }
+            Log::Unmarked(wait) => warn!(
+                wait_ms = wait.as_millis(),
+                "found an empty namespace; waiting for replicas that remember it"
+            ),
+            Log::Unreadable(why) => {
+                warn!(error = why, "found an unusable lease; replacing it unless it changes");
+            }
+            Log::Lost(lease) => warn!(term = term(lease), "lost the lease"),
+            Log::NotRenewed(lease) => {
+                warn!(term = term(lease), "failed to renew the lease in time");
+            }
+            Log::SteppedDown(lease) => info!(term = term(lease), "stepped down"),
+            Log::Resigned(lease) => info!(term = term(lease), "resigned"),
+            Log::ClockIsOff(skew_ms) => {
+                warn!(skew_ms, "resigning because this machine's clock is off")
+            }
+            Log::CannotPublish(stuck) => warn!(
+                stuck_ms = stuck.as_millis(),
+                "resigning because batches time out here, but get through from another replica"
+            ),
+            Log::DifferentSchedule { replica, theirs, ours } => {
+                warn!(%replica, %theirs, %ours, "found a replica with a different schedule");
+            }
+            Log::SkewedClock { replica, skew_ms } => {
+                warn!(%replica, skew_ms, "found a replica whose clock is off");
+            }
+            Log::Away { error, answered_before: true } => {
+                warn!(%error, "lost the broker; retrying")
+            }
+            Log::Away { error, .. } => warn!(%error, "found the broker unavailable; retrying"),
+            Log::Back { answered_before: true } => info!("reached the broker again"),
+            Log::Back { .. } => info!("reached the broker"),
+        }
+    }
 }

@@ -16,8 +16,6 @@ use std::time::Duration;
 
 use downbeat_time::UnixMs;
 
-pub use self::interface::{Action, Answer, Event, Named, Parts, Request, Status, Writes};
-pub use self::log::Log;
 use self::names::Names;
 use self::peers::Peers;
 use super::{Now, RequestId, backoff};
@@ -26,12 +24,13 @@ use crate::leader::lease::{Lease, LeaseTimes, Reading};
 use crate::leader::peer::Peer;
 use crate::store::contract::{Acquire, Acquired, Renewed, StoreError};
 
+pub use self::interface::{
+    Action, Answer, Event, Named, Parts, Request, ResignError, Status, Writes,
+};
+pub use self::log::Log;
+
 /// The holder's name where only one process can hold the lease.
 pub const SOLE: &str = "sole";
-/// Why a leader without peers refuses to resign.
-const NOBODY_ELSE: &str = "only one process can use a spool; stop this one and start another";
-/// Why a follower refuses to resign.
-const NOT_LEADING: &str = "this replica does not lead";
 /// Replicas woken by a resignation spread their requests over this time, so that the others find the lease
 /// taken.
 const RESIGNATION_SPREAD: Duration = Duration::from_millis(30);
@@ -133,7 +132,7 @@ impl Campaign {
             probe: None,
             next_at: SinceBoot(Duration::ZERO),
             failures: 0,
-            status: Status::default(),
+            status: Status { is_starting: true, ..Status::default() },
             last_known: None,
             own_last: None,
             unmarked_since: None,
@@ -437,10 +436,10 @@ impl Campaign {
                 self.is_asked_to_resign = true;
                 return;
             }
-            Some(_) => NOBODY_ELSE,
-            None => NOT_LEADING,
+            Some(_) => ResignError::Alone,
+            None => ResignError::NotLeading,
         };
-        self.actions.push(Action::Answer(Err(refusal.to_owned())));
+        self.actions.push(Action::Answer(Err(refusal)));
     }
 
     /// Gives up the lease and holds back for a while.
@@ -466,7 +465,7 @@ impl Campaign {
         self.waits_for_probe = hold_back.is_stuck;
         self.next_at = now.since_boot;
         self.is_asked_to_resign = false;
-        self.actions.push(Action::Answer(answer.map_err(|error| error.to_string())));
+        self.actions.push(Action::Answer(answer.map_err(ResignError::from)));
     }
 
     fn end(&mut self, end: Result<(), StoreError>) {
@@ -480,7 +479,7 @@ impl Campaign {
         self.log(Log::SteppedDown(lease));
         self.next_at = now.since_boot;
         if std::mem::take(&mut self.is_asked_to_resign) {
-            self.actions.push(Action::Answer(Err(NOT_LEADING.to_owned())));
+            self.actions.push(Action::Answer(Err(ResignError::NotLeading)));
         }
     }
 
@@ -505,18 +504,18 @@ impl Campaign {
     /// Notes whether the store answers, and logs each change once.
     fn report(&mut self, error: Option<&StoreError>) {
         let answered_before = self.was_reached;
+        self.status.is_starting = false;
         self.was_reached |= error.is_none();
         self.status.errors += u64::from(error.is_some());
-        let error = error.map(ToString::to_string);
-        match (&self.status.trouble, &error) {
+        match (&self.status.trouble, error) {
             (None, Some(error)) => {
-                self.log(Log::Away { error: error.clone(), answered_before });
+                self.log(Log::Away { error: error.to_string(), answered_before });
             }
             (Some(_), None) => self.log(Log::Back { answered_before }),
             // Another error while it is away is only shown in `status`.
             _ => {}
         }
-        self.status.trouble = error;
+        self.status.trouble = error.cloned();
     }
 
     fn read_clock(&mut self, shown: UnixMs, now: Now) -> Reading {

@@ -43,7 +43,7 @@ struct Rig {
     answers: VecDeque<(Duration, RequestId, Result<Answer, StoreError>)>,
     asked: Vec<(Duration, String)>,
     leases: Vec<(Duration, Option<Lease>)>,
-    answered: Vec<Result<(), String>>,
+    answered: Vec<Result<(), ResignError>>,
     logs: Vec<Log>,
     end: Option<Result<(), StoreError>>,
 }
@@ -213,7 +213,7 @@ impl Rig {
         });
     }
 
-    fn resign(&mut self) -> Result<(), String> {
+    fn resign(&mut self) -> Result<(), ResignError> {
         self.handle(Event::Resign);
         self.until("an answer", |rig| !rig.answered.is_empty());
         self.answered.pop().unwrap()
@@ -341,7 +341,7 @@ fn a_leader_that_learns_of_another_lease_steps_down() {
     rig.loses_the_lease();
     rig.is_announced();
     assert_eq!(rig.campaign.status().leader.as_deref(), Some(ELSEWHERE));
-    assert_eq!(rig.resign(), Err(NOT_LEADING.to_owned()));
+    assert_eq!(rig.resign(), Err(ResignError::NotLeading));
     assert!(rig.asked("resign").is_empty());
 }
 
@@ -556,7 +556,7 @@ fn the_only_process_leads_at_once_and_never_resigns() {
     let lease = rig.leads();
     assert_eq!((&*lease.text, lease.trusted_until), ("8 sole", SinceBoot::NEVER));
     rig.pass(HOUR / 2);
-    assert_eq!(rig.resign(), Err(NOBODY_ELSE.to_owned()));
+    assert_eq!(rig.resign(), Err(ResignError::Alone));
     let asked = rig.leave();
     assert_eq!(asked, ["acquire sole true".to_owned(), format!("resign {}", lease.text)]);
 }

@@ -14,17 +14,16 @@ use tracing::subscriber::DefaultGuard;
 
 use crate::carrier::Carrier as _;
 use crate::carrier::memory::MemoryCarrier;
-use crate::clock::SinceBoot;
-use crate::config::History;
+use crate::clock::{Now, SinceBoot};
 use crate::core::campaign::Writes;
 use crate::core::{
-    Action, Answer, Carried, Delivery, Event, Now, Parts, Publish, Request, RequestId, Scheduler,
+    Action, Answer, Carried, Delivery, Event, Parts, Publish, Request, RequestId, Scheduler,
     Settings,
 };
 use crate::leader::lease::{Lease, Reading};
 use crate::render::Renderer;
 use crate::schedule::{Entry, Schedule, sample};
-use crate::service::write_log;
+use crate::store::Retention;
 use crate::store::contract::{
     self, Acquire, Acquired, HistoryQuery, Reply, Snapshot, Store, StoreError,
 };
@@ -132,7 +131,7 @@ impl Rig {
             settings: Settings {
                 capabilities: MemoryStore::CAPABILITIES,
                 grace: GRACE,
-                history: History::default(),
+                history: Retention::default(),
             },
             renderer: Renderer::new("tests", "here", Arc::default(), false),
             schedule: sample::schedule(entries),
@@ -311,7 +310,7 @@ impl Replica {
                 Action::Request(id, request) => Some(Event::Answered(id, self.ask(request))),
                 Action::Publish(id, publish) => Some(self.publish(id, publish)),
                 Action::Log(event) => {
-                    write_log(&event);
+                    event.write();
                     None
                 }
                 Action::Writes(writes) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use downbeat_time::UnixMs;
 use uuid::Uuid;
 
-use super::{Change, Folding, Model, NewRecord, Queues, RUN_TTL, RunPlace, Running};
+use super::{Change, Folding, Model, NewRecord, QueueError, Queues, RUN_TTL, RunPlace, Running};
 use crate::schedule::Guards;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::registration::{Registration, RegistrationChange};
@@ -154,7 +154,7 @@ impl Model {
                     id = super::after(id);
                 }
                 Err(why) => {
-                    let refused = |(index, _)| (index, Exception::Refused(why.clone()));
+                    let refused = |(index, _)| (index, Exception::Refused(why.to_string()));
                     // Slots that would have been skipped are refused with the rest.
                     let indexes: HashSet<usize> =
                         part.lines.iter().map(|(index, _)| *index).collect();
@@ -176,13 +176,13 @@ impl Model {
         queues: &mut impl Queues,
     ) -> Part<'a> {
         let mut part = Part::default();
-        let mut stopped: HashMap<&str, String> = HashMap::new();
-        let mut runs: HashMap<&str, Result<bool, String>> = HashMap::new();
+        let mut stopped: HashMap<&str, QueueError> = HashMap::new();
+        let mut runs: HashMap<&str, Result<bool, QueueError>> = HashMap::new();
         let mut waiting = None;
         for (index, Write { line, message, guards, .. }) in writes.iter().copied() {
             let entry = &*line.entry;
             if let Some(why) = stopped.get(entry) {
-                part.exceptions.push((index, Exception::Refused(why.clone())));
+                part.exceptions.push((index, Exception::Refused(why.to_string())));
                 continue;
             }
             let Some(message) = message else {
@@ -207,7 +207,7 @@ impl Model {
             });
             match instead {
                 Err(why) => {
-                    part.exceptions.push((index, Exception::Refused(why.clone())));
+                    part.exceptions.push((index, Exception::Refused(why.to_string())));
                     stopped.insert(entry, why);
                 }
                 Ok(Some(reason)) => {
@@ -238,7 +238,7 @@ impl Model {
         entry: &str,
         guards: Guards,
         queues: &mut impl Queues,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, QueueError> {
         let Some(longest) = guards.overlap else { return Ok(false) };
         let last = self.running.get(entry).filter(|last| {
             let is_past = last.sent_at.since(now).as_millis() <= MAX_AHEAD_MS;
@@ -274,7 +274,7 @@ impl Model {
                     recorded.push((Arc::clone(&intent.queue.name), line));
                     exceptions.push((index, Exception::Skipped(reason)));
                 }
-                Err(why) => exceptions.push((index, Exception::Refused(why))),
+                Err(why) => exceptions.push((index, Exception::Refused(why.to_string()))),
             }
         }
         change.records = self.records(now, &request.fence, recorded);
@@ -341,7 +341,8 @@ impl Model {
             Some(before) if before.place >= place => return Err(Sent::Already),
             Some(_) | None => {}
         }
-        queues.push(queue, &[&request.message]).map_err(Sent::Refused)?;
+        let pushed = queues.push(queue, &[&request.message]);
+        pushed.map_err(|error| Sent::Refused(error.to_string()))?;
         Ok(self.record_manual(now, &queue.name, &request.line, request.run))
     }
 

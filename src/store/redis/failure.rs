@@ -4,7 +4,7 @@ use std::fmt;
 
 use redis::RedisError;
 
-use super::inspect;
+use super::inspect::Unfit;
 use crate::address::RedisAddress;
 use crate::store::contract::StoreError;
 use crate::tls;
@@ -121,6 +121,10 @@ pub(super) fn explain(error: RedisError) -> Failure {
         return other(format!("redis refused: {text}"))
             .with_hint("docs/brokers.md says what the user needs");
     }
+    if is_full(code, &text) {
+        return other(format!("redis is full: {text}"))
+            .with_hint("raise `maxmemory`, or make room: see which queues are long");
+    }
     if code == "NOAUTH" {
         return login("redis requires a password (NOAUTH)".to_owned()).with_hint(
             "write `USER:PASSWORD@` in front of the host, or `:PASSWORD@` for the default user",
@@ -139,11 +143,18 @@ pub(super) fn explain(error: RedisError) -> Failure {
     }
     match error.kind() {
         InvalidClientConfig => unusable(text),
-        RESP3NotSupported => unusable(inspect::too_old("a server without RESP3")),
+        RESP3NotSupported => {
+            unusable(Unfit::TooOld("a server without RESP3".to_owned()).to_string())
+        }
         Extension => other(format!("redis answered {text}")),
         _ if error.is_timeout() => Failure::other("redis did not answer in time"),
         _ => other(text),
     }
+}
+
+/// Whether the server has reached `maxmemory`. Before version 7, the text of a script's error contains the code.
+fn is_full(code: &str, text: &str) -> bool {
+    code == "OOM" || text.contains(": -OOM ") || text.contains("OOM command not allowed")
 }
 
 #[cfg(test)]
@@ -166,6 +177,10 @@ mod tests {
             assert!(failure.to_string().starts_with(&format!("{text}; ")), "{failure}");
             assert_eq!(failure.with_hint("ask").to_string(), format!("{text}; ask"));
         }
+        let full = refused("OOM command not allowed when used memory > 'maxmemory'.");
+        assert!(full.to_string().starts_with("redis is full: OOM command not allowed"), "{full}");
+        assert!(full.to_string().contains("; raise `maxmemory`"), "{full}");
+        assert_eq!(full.kind, Kind::Refused);
         for reply in ["NOPERM no permissions", "ERR refused the login", "LOADING not now"] {
             assert_eq!(refused(reply).kind, Kind::Refused, "{reply}");
         }

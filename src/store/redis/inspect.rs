@@ -17,28 +17,33 @@ pub(super) async fn inspect(connection: &mut Connection) -> Result<(), StoreErro
         redis::from_redis_value_ref::<String>(value).ok()
     };
     let [mode, version] = ["mode", "version"].map(|name| field(name).unwrap_or_default());
-    fitness(&mode, &version).map_err(StoreError::Unusable)
+    check(&mode, &version).map_err(|unfit| StoreError::Unusable(unfit.to_string()))
 }
 
-fn fitness(mode: &str, version: &str) -> Result<(), String> {
+/// Why no retry makes a server usable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unfit {
+    #[error(
+        "it is a Redis Cluster, which cannot hold queues and progress in one step; use a standalone server \
+         or Sentinel"
+    )]
+    Cluster,
+    #[error("it is a Sentinel; write `sentinel://HOST,HOST,HOST/0?master=NAME`")]
+    Sentinel,
+    /// The server is older than what `is_supported` asks for.
+    #[error("{0} is too old; 6.2 or newer is needed")]
+    TooOld(String),
+}
+
+fn check(mode: &str, version: &str) -> Result<(), Unfit> {
     match mode {
-        "cluster" => {
-            Err("it is a Redis Cluster, which cannot hold queues and progress in one step; \
-                          use a standalone server or Sentinel"
-                .to_owned())
-        }
-        "sentinel" => {
-            Err("it is a Sentinel; write `sentinel://HOST,HOST,HOST/0?master=NAME`".into())
-        }
+        "cluster" => Err(Unfit::Cluster),
+        "sentinel" => Err(Unfit::Sentinel),
         _ if !version.is_empty() && !is_supported(version) => {
-            Err(too_old(&format!("redis {version}")))
+            Err(Unfit::TooOld(format!("redis {version}")))
         }
         _ => Ok(()),
     }
-}
-
-pub(super) fn too_old(what: &str) -> String {
-    format!("{what} is too old; 6.2 or newer is needed")
 }
 
 fn is_supported(version: &str) -> bool {
@@ -77,11 +82,12 @@ mod tests {
 
     #[test]
     fn a_cluster_a_sentinel_and_an_old_server_are_refused() {
-        assert!(fitness("cluster", "7.0.0").unwrap_err().contains("Redis Cluster"));
-        assert!(fitness("sentinel", "7.0.0").unwrap_err().contains("sentinel://"));
-        assert!(fitness("standalone", "6.0.16").unwrap_err().contains("too old"));
+        let refusal = |mode, version| check(mode, version).unwrap_err().to_string();
+        assert!(refusal("cluster", "7.0.0").contains("Redis Cluster"));
+        assert!(refusal("sentinel", "7.0.0").contains("sentinel://"));
+        assert!(refusal("standalone", "6.0.16").contains("too old"));
         for version in ["6.2.0", "10.0.1", "255.255.255", ""] {
-            assert_eq!(fitness("standalone", version), Ok(()));
+            assert_eq!(check("standalone", version), Ok(()));
         }
     }
 

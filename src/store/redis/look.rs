@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use redis::{Cmd, Value};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -10,7 +11,6 @@ use super::lease::{announced, ms};
 use super::reply::unexpected_answer;
 use super::workers::WorkerAnswers;
 use super::{RedisStore, lua, peek};
-use crate::clock;
 use crate::store::Peeked;
 use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreError};
 use crate::store::journal::shortened;
@@ -97,9 +97,10 @@ impl RedisStore {
         &mut self,
         settings: &CeleryQueue,
         timeout: Duration,
+        now: UnixMs,
     ) -> Result<WorkerAnswers, StoreError> {
         let inspection = Inspection::new(settings, Uuid::new_v4());
-        let asked = self.converse(&inspection, timeout).await;
+        let asked = self.converse(&inspection, timeout, now).await;
         let (keys, member) = inspection.binding();
         // In this order, a late answer finds no list to go to and leaves none behind.
         for key in keys {
@@ -119,6 +120,7 @@ impl RedisStore {
         &mut self,
         inspection: &Inspection,
         timeout: Duration,
+        now: UnixMs,
     ) -> Result<WorkerAnswers, StoreError> {
         let until = Instant::now() + timeout;
         let (keys, member) = inspection.binding();
@@ -128,7 +130,7 @@ impl RedisStore {
         let channel = inspection.channel(self.database);
         let mut listening = 0;
         for question in Question::ALL {
-            let message = inspection.ask(question, clock::wall() + timeout);
+            let message = inspection.ask(question, now + timeout);
             let mut call = redis::cmd("PUBLISH");
             call.arg(&channel).arg(message);
             let Value::Int(count) = self.source.requests.ask(call).await? else {

@@ -71,7 +71,7 @@ impl Sentinels {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
-                        info!(master = %found, "followed the new master");
+                        info!(master = %found, "followed a failover to another master");
                     }
                     self.found = Some(found);
                     return Ok(connection);

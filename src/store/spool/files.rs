@@ -14,7 +14,6 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{SpoolError, failed};
-use crate::clock;
 use crate::ownership::{
     self, Distrust, ROOT, WRITABLE_BY_OTHERS, effective_uid, normal, only_writable_by,
 };
@@ -109,8 +108,8 @@ impl Files {
     }
 
     /// Writes and syncs a message that workers cannot see yet.
-    pub(super) fn stage(&self, message: &Outgoing) -> Result<Staged, SpoolError> {
-        let name = self.name(&message.queue.name);
+    pub(super) fn stage(&self, message: &Outgoing, now: UnixMs) -> Result<Staged, SpoolError> {
+        let name = self.name(&message.queue.name, now);
         let path = self.stage.join(&name);
         let write = || {
             let mut file = regular_file::create_own(&path)?;
@@ -127,9 +126,9 @@ impl Files {
 
     /// `<13 digits of UTC ms><8 digits>_<uuid>.<queue>.msg`. Workers take files in name order, and expect the
     /// first dot to precede the queue's name.
-    fn name(&self, queue: &str) -> String {
+    fn name(&self, queue: &str, now: UnixMs) -> String {
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
-        format!("{:013}{number:08}_{}.{queue}.msg", clock::wall().0, Uuid::new_v4())
+        format!("{:013}{number:08}_{}.{queue}.msg", now.0, Uuid::new_v4())
     }
 
     /// Deletes a staged message.
@@ -190,7 +189,7 @@ impl Files {
             let name = item.file_name();
             let name = name.to_str().filter(|name| is_file(&item) && is_name_of_ours(name));
             let Some(name) = name else {
-                warn!(path = %path.display(), "not a message, so it is left in the stage");
+                warn!(path = %path.display(), "left a file in the stage that is no message");
                 continue;
             };
             match is_recorded(name, &path) {
@@ -201,7 +200,7 @@ impl Files {
                 Ok(false) => fs::remove_file(&path).map_err(failed("delete", &path))?,
                 // It may be recorded.
                 Err(error) => {
-                    warn!(path = %path.display(), %error, "cannot be read, so it is left in the stage");
+                    warn!(path = %path.display(), %error, "left a file in the stage that cannot be read");
                 }
             }
         }
@@ -385,7 +384,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::of_user(folder.path(), effective_uid()).unwrap();
         let queue = "q".repeat(MAX_SPOOL_NAME);
-        let name = files.name(&queue);
+        let name = files.name(&queue, UnixMs(1_800_000_000_000));
         assert_eq!((name.len(), queue_of(&name)), (255, Some(&*queue)));
         assert!(is_name_of_ours(&name));
         fs::write(files.queue.join(name), "").unwrap();

@@ -109,7 +109,7 @@ impl HistoryFile {
             }
         }
         if let Err(error) = self.flush() {
-            warn!(%error, path = %self.path.display(), "could not write the history");
+            warn!(%error, path = %self.path.display(), "failed to write the history");
         }
     }
 

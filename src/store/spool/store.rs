@@ -25,7 +25,7 @@ use crate::store::contract::{
     PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
     Trim, Trimmed,
 };
-use crate::store::model::{Change, Decision, Model, Queues};
+use crate::store::model::{Change, Decision, Model, QueueError, Queues};
 use crate::store::{Outgoing, Peeked};
 use crate::worker::Queue;
 
@@ -107,9 +107,9 @@ impl SpoolStore {
     ///
     /// # Errors
     /// When the records cannot be read or are damaged.
-    pub fn peek(path: &Path, namespace: &str) -> Result<Snapshot, SpoolError> {
+    pub fn peek(path: &Path, namespace: &str, now: UnixMs) -> Result<Snapshot, SpoolError> {
         let recovered = log::read(&path.join("records"), namespace)?;
-        Ok(recovered.model.read(clock::wall()))
+        Ok(recovered.model.read(now))
     }
 
     /// Reads all counters without holding the spool.
@@ -124,8 +124,12 @@ impl SpoolStore {
     ///
     /// # Errors
     /// When the records cannot be read or are damaged.
-    pub fn peek_pauses(path: &Path, namespace: &str) -> Result<PausesRead, SpoolError> {
-        Ok(log::read(&path.join("records"), namespace)?.model.read_pauses(clock::wall()))
+    pub fn peek_pauses(
+        path: &Path,
+        namespace: &str,
+        now: UnixMs,
+    ) -> Result<PausesRead, SpoolError> {
+        Ok(log::read(&path.join("records"), namespace)?.model.read_pauses(now))
     }
 
     /// Reads the first `count` messages of a queue without holding the spool.
@@ -203,7 +207,7 @@ impl Spool {
         match spool.rewrite() {
             // It would stay so, and the log would grow.
             Err(error @ SpoolError::InTheWay { .. }) => return Err(error),
-            Err(error) => warn!(%error, "could not shorten the log of records"),
+            Err(error) => warn!(%error, "failed to shorten the log of records"),
             Ok(()) => {}
         }
         Ok(spool)
@@ -233,7 +237,7 @@ impl Spool {
         if !change.forgotten.is_empty()
             && let Err(error) = self.history.forget(&change.forgotten)
         {
-            warn!(%error, "could not forget the outcomes of entries that left");
+            warn!(%error, "failed to forget the outcomes of entries that left");
         }
         self.model.apply(change);
         self.unmoved = staged.into();
@@ -255,7 +259,7 @@ impl Spool {
     /// Rewrites the log. If that fails, the long one stays in use: it holds everything.
     fn shorten(&mut self) {
         if let Err(error) = self.rewrite() {
-            warn!(%error, "could not shorten the log of records");
+            warn!(%error, "failed to shorten the log of records");
         }
     }
 
@@ -292,7 +296,7 @@ impl Spool {
     ) -> Result<Reply, StoreError> {
         self.prepare()?;
         let now = (self.clock)();
-        let mut queues = StagedQueues::of(&self.files);
+        let mut queues = StagedQueues::of(&self.files, now);
         let decided = decide(&self.model, now, &mut queues);
         let StagedQueues { staged, left, .. } = queues;
         self.unwanted.extend(left);
@@ -309,7 +313,7 @@ impl Spool {
         self.prepare()?;
         let now = (self.clock)();
         self.model.forget_runs(now);
-        let mut queues = StagedQueues::of(&self.files);
+        let mut queues = StagedQueues::of(&self.files, now);
         let decided = self.model.decide_send(now, request, &mut queues);
         let StagedQueues { staged, left, .. } = queues;
         self.unwanted.extend(left);
@@ -390,6 +394,7 @@ impl Spool {
 /// Stages the messages of a request.
 struct StagedQueues<'f> {
     files: &'f Files,
+    now: UnixMs,
     staged: Vec<Staged>,
     /// Staged messages that are not needed, but could not be deleted.
     left: Vec<Staged>,
@@ -400,17 +405,17 @@ struct StagedQueues<'f> {
 }
 
 impl<'f> StagedQueues<'f> {
-    fn of(files: &'f Files) -> StagedQueues<'f> {
+    fn of(files: &'f Files, now: UnixMs) -> StagedQueues<'f> {
         let (staged, left, added) = (Vec::new(), Vec::new(), HashMap::new());
-        StagedQueues { files, staged, left, queued: None, added }
+        StagedQueues { files, now, staged, left, queued: None, added }
     }
 }
 
 impl Queues for StagedQueues<'_> {
-    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), String> {
+    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), QueueError> {
         let before = self.staged.len();
         for message in messages {
-            match self.files.stage(message) {
+            match self.files.stage(message, self.now) {
                 Ok(file) => self.staged.push(file),
                 Err(error) => {
                     for file in self.staged.split_off(before) {
@@ -418,7 +423,7 @@ impl Queues for StagedQueues<'_> {
                             self.left.push(file);
                         }
                     }
-                    return Err(error.to_string());
+                    return Err(QueueError(error.to_string()));
                 }
             }
         }
@@ -426,17 +431,21 @@ impl Queues for StagedQueues<'_> {
         Ok(())
     }
 
-    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, String> {
+    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, QueueError> {
         let queued = match &mut self.queued {
             Some(queued) => queued,
-            none => none.insert(self.files.count_queued().map_err(|error| error.to_string())?),
+            none => {
+                let counted = self.files.count_queued();
+                none.insert(counted.map_err(|error| QueueError(error.to_string()))?)
+            }
         };
         let added = self.added.get(&queue.name).copied().unwrap_or(0);
         Ok(queued.get(&*queue.name).copied().unwrap_or(0) + added)
     }
 
-    fn still_runs(&mut self, _: &Queue, _: Option<Uuid>) -> Result<bool, String> {
-        Err("`overlap: skip` needs a state on Redis, where results can be seen".to_owned())
+    fn still_runs(&mut self, _: &Queue, _: Option<Uuid>) -> Result<bool, QueueError> {
+        let why = "`overlap: skip` needs a state on Redis, where results can be seen";
+        Err(QueueError(why.to_owned()))
     }
 }
 

@@ -80,8 +80,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::schedule::UnixMs;
     use crate::worker::{Options, Worker, sample};
+    use downbeat_time::UnixMs;
 
     fn settings() -> DramatiqQueue {
         DramatiqQueue { namespace: "shop".into() }

@@ -49,8 +49,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::schedule::UnixMs;
     use crate::worker::{StreamQueue, Worker, sample};
+    use downbeat_time::UnixMs;
 
     #[test]
     fn the_object_has_everything_of_the_entry_and_its_origin() {

@@ -5,16 +5,14 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, error_span};
 
-use super::lease::{Lease, LeaseTimes, term};
-use super::peer::Peer;
-use super::tenure_file::TenureFile;
-use crate::clock::{self, SinceBoot};
+use crate::clock::{Now, SinceBoot};
+use crate::core::RequestId;
 use crate::core::campaign::{
-    self as core, Action, Answer, Event, Log, Named, Parts, Status, Writes,
+    self as core, Action, Answer, Event, Named, Parts, ResignError, Status, Writes,
 };
-use crate::core::{Now, RequestId};
+use crate::leader::{Lease, LeaseTimes, Peer, TenureFile};
 use crate::pending::Pending;
 use crate::store::contract::{Store, StoreError};
 
@@ -25,7 +23,7 @@ const FORGOTTEN_AFTER_TTLS: u32 = 3;
 #[derive(Debug)]
 pub enum Request {
     /// Resign in favour of another replica; answered once the lease is given up.
-    Resign(oneshot::Sender<Result<(), String>>),
+    Resign(oneshot::Sender<Result<(), ResignError>>),
     /// How writes are going.
     Writes(Writes),
     /// The content hash of the schedule that is now loaded.
@@ -62,7 +60,7 @@ pub struct Campaign<S> {
     status: watch::Sender<Status>,
     pending: Pending<(RequestId, Result<Answer, StoreError>)>,
     /// Answers that wait until the lease is given up.
-    resigning: Vec<oneshot::Sender<Result<(), String>>>,
+    resigning: Vec<oneshot::Sender<Result<(), ResignError>>>,
 }
 
 impl<S: Store> Campaign<S> {
@@ -72,17 +70,19 @@ impl<S: Store> Campaign<S> {
     pub fn new(store: S, times: LeaseTimes, myself: Peer) -> (Campaign<S>, Reports) {
         let (to_campaign, requests) = mpsc::unbounded_channel();
         let (leadership, leadership_seen) = watch::channel(None);
-        let (status, standing_seen) = watch::channel(Status::default());
+        let name = myself.holder.as_str().into();
+        let identity = S::CAPABILITIES.shared.then(|| myself.holder.clone());
+        let (shared, seed) = (S::CAPABILITIES.shared, fastrand::u64(..));
+        let core = core::Campaign::new(Parts { shared, times, myself, seed });
+        let (status, status_seen) = watch::channel(core.status().clone());
         let reports = Reports {
-            identity: S::CAPABILITIES.shared.then(|| myself.holder.clone()),
+            identity,
             requests: to_campaign,
             leadership: leadership_seen,
-            status: standing_seen,
+            status: status_seen,
         };
-        let name = myself.holder.as_str().into();
-        let (shared, seed) = (S::CAPABILITIES.shared, fastrand::u64(..));
         let campaign = Campaign {
-            core: core::Campaign::new(Parts { shared, times, myself, seed }),
+            core,
             store,
             times,
             name,
@@ -109,7 +109,12 @@ impl<S: Store> Campaign<S> {
     /// # Errors
     ///
     /// When the store is unusable, which no retry cures. Nothing more is written to it.
-    pub async fn run(mut self) -> Result<(), StoreError> {
+    pub async fn run(self) -> Result<(), StoreError> {
+        // An error's span, so that no level leaves it out.
+        self.campaign().instrument(error_span!("campaign")).await
+    }
+
+    async fn campaign(mut self) -> Result<(), StoreError> {
         let mut event = Event::Wake;
         loop {
             if let Some(end) = self.handle(event) {
@@ -139,9 +144,8 @@ impl<S: Store> Campaign<S> {
 
     /// Passes an event to the campaign and performs the actions. Returns how the campaign ends once it does.
     fn handle(&mut self, event: Event) -> Option<Result<(), StoreError>> {
-        let now = Now { since_boot: SinceBoot::now(), wall: clock::wall() };
         let mut end = None;
-        for action in self.core.handle(event, now) {
+        for action in self.core.handle(event, Now::read()) {
             match action {
                 Action::Request(id, request) => self.ask(id, request),
                 Action::Lease(lease) => drop(self.leadership.send_replace(lease)),
@@ -151,7 +155,7 @@ impl<S: Store> Campaign<S> {
                         let _ = resigning.send(answer.clone());
                     }
                 }
-                Action::Log(log) => write(&log),
+                Action::Log(log) => log.write(),
                 Action::End(result) => end = Some(result),
             }
         }
@@ -221,44 +225,5 @@ impl<S: Store> Campaign<S> {
             }
             is_changed
         });
-    }
-}
-
-/// Logs one event.
-fn write(log: &Log) {
-    match log {
-        Log::Acquired(lease) => debug!(%lease, "acquired the lease"),
-        Log::Following(leader) => info!(%leader, "following"),
-        Log::LeaderGone(leader) => {
-            info!(%leader, "the leader's process is gone; taking over at once");
-        }
-        Log::Unmarked(wait) => warn!(
-            wait_ms = wait.as_millis(),
-            "the namespace is new or was flushed; waiting for a replica that remembers"
-        ),
-        Log::Unreadable(why) => {
-            warn!(%why, "the lease cannot be used; taking it over once it has stood unchanged");
-        }
-        Log::Lost(lease) => warn!(term = term(lease), "lost the lease"),
-        Log::NotRenewed(lease) => {
-            warn!(term = term(lease), "the lease could not be renewed in time");
-        }
-        Log::SteppedDown(lease) => info!(term = term(lease), "stepped down"),
-        Log::Resigned(lease) => info!(term = term(lease), "resigned"),
-        Log::ClockIsOff(skew_ms) => warn!(skew_ms, "made way: this clock is off"),
-        Log::CannotPublish(stuck) => warn!(
-            stuck_ms = stuck.as_millis(),
-            "made way: nothing gets through to the broker from here, but it does from another replica"
-        ),
-        Log::DifferentSchedule { replica, theirs, ours } => {
-            warn!(%replica, %theirs, %ours, "another replica has a different schedule");
-        }
-        Log::SkewedClock { replica, skew_ms } => {
-            warn!(%replica, skew_ms, "a replica's clock differs from the broker's");
-        }
-        Log::Away { error, answered_before: true } => warn!(%error, "the broker went away"),
-        Log::Away { error, .. } => warn!(%error, "the broker is unavailable; trying again"),
-        Log::Back { answered_before: true } => info!("the broker is back"),
-        Log::Back { .. } => info!("the broker answers"),
     }
 }

@@ -1,5 +1,7 @@
 //! The scheduler's log events.
 
+mod write;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use crate::schedule::Schedule;
 use crate::schedule::planner::{Ended, Item, Repaired};
 use crate::store::contract::StoreError;
 
-/// A log event of the scheduler, in the past tense. The writer of the log decides on the wording.
+/// A log event of the scheduler. The scheduler itself writes none: see [`Log::write`].
 #[derive(Clone, Debug)]
 pub enum Log {
     /// A tenure has begun.
@@ -22,6 +24,10 @@ pub enum Log {
         entries: usize,
         /// The number of registrations that were changed.
         changes: usize,
+        /// A few of the entries that are new, or have a new timing.
+        began: Option<String>,
+        /// A few of the entries that have left.
+        retired: Option<String>,
     },
     /// The store has recorded slots.
     Recorded {
@@ -134,4 +140,32 @@ pub enum Log {
     CouldNotDropPauses(StoreError),
     /// The journal could not be trimmed.
     CouldNotTrim(StoreError),
+}
+
+/// The maximum number of entries that one line names.
+const MAX_NAMED: usize = 10;
+
+/// A few of the names, and the number of the others; `None` if there are none.
+pub(super) fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let shown = names.by_ref().take(MAX_NAMED).collect::<Vec<_>>().join(", ");
+    match names.count() {
+        0 if shown.is_empty() => None,
+        0 => Some(shown),
+        more => Some(format!("{shown} and {more} more")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_names_a_few_are_shown_and_the_rest_counted() {
+        assert_eq!(few([].into_iter()), None);
+        assert_eq!(few(["a", "b"].into_iter()).unwrap(), "a, b");
+        assert_eq!(
+            few(["x"; 12].into_iter()).unwrap(),
+            format!("{} and 2 more", ["x"; 10].join(", "))
+        );
+    }
 }
