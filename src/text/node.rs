@@ -74,6 +74,11 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// The pair of a mapping with this key.
+    pub(crate) fn pair(&self, key: &str) -> Option<&Pair<'t>> {
+        self.map()?.iter().find(|pair| pair.name() == key)
+    }
+
     /// Whether this is a merge key of YAML 1.1.
     pub(crate) fn is_merge_key(&self) -> bool {
         matches!(&self.value, Value::Plain(text) if text == "<<")

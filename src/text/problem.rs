@@ -99,6 +99,14 @@ impl Problem {
     }
 }
 
+/// Splits an error of another module at `; ` into message and hint, and adds it.
+pub(crate) fn add_with_hint<'r>(text: &str, add: impl FnOnce(String) -> &'r mut Problem) {
+    match text.split_once("; ") {
+        Some((message, hint)) => add(message.to_owned()).hint(hint),
+        None => add(text.to_owned()),
+    };
+}
+
 /// All problems for people, one after the other.
 #[must_use]
 pub fn render(problems: &[Problem], colour: bool) -> String {

@@ -1,132 +1,208 @@
-//! What a file's `defaults` may set for its entries: the message, what happens to missed slots, how
-//! full the queue may be, and whether tasks may overlap.
+//! What is sent, and what happens to missed slots: the keys that an entry and `defaults` have.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::draft::{Draft, MessageSettings, Read};
 use super::json_text::{self, JsonText, MAX_ARGUMENTS, MAX_HEADERS};
-use super::options;
 use super::queues::{FileQueues, NamedQueue};
+use super::{options, overlap};
 use crate::schedule::{CatchUp, delay};
 use crate::text::expect::{self, literal_name};
-use crate::text::{Fields, Keys, MAX_NAME, Node, Report, Scalar, duration};
-use crate::worker::{self, Expires, Options, Queue};
+use crate::text::section::{Key, Section};
+use crate::text::types::{COUNT, LENGTH, NAME, Type};
+use crate::text::{MAX_NAME, Node, Report, Scalar, duration};
+use crate::worker::{self, Expires, Queue};
 
-/// How long after it was sent a task counts as running, unless the entry says otherwise: as long as
-/// Celery keeps results.
-const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
-/// Maximum of `overlap`.
-const MAX_OVERLAP: Duration = Duration::from_secs(30 * 86_400);
-
-/// Keys of `defaults`.
-pub(crate) static DEFAULTS: Keys = Keys {
+/// What a file's `defaults` may set for its entries.
+pub(super) static DEFAULTS: Section<Read> = Section {
+    title: "An entry or `defaults`: what is sent",
     of: "`defaults`",
-    known: &[
-        "args",
-        "kwargs",
-        "headers",
-        "queue",
-        "priority",
-        "routing_key",
-        "exchange",
-        "expires",
-        "options",
-        "jitter",
-        "catch_up",
-        "within",
-        "max_queued",
-        "overlap",
-    ],
-    unsupported: &[],
-    aliases: &[],
+    keys: &[KEYS],
+    ..Section::PLAIN
 };
 
-/// Keys of `overlap` as a mapping.
-static OVERLAP: Keys = Keys { of: "`overlap`", known: &["skip"], unsupported: &[], aliases: &[] };
+static KEYS: &[Key<Read>] = &[
+    Key {
+        name: "args",
+        aliases: &[],
+        of_type: Type { words: "list", schema: r#"{"type": "array"}"# },
+        default: "`[]`",
+        doc: "positional arguments; strings may hold templates",
+        example: "args: [daily, 7, {deep: true}]",
+        read: |pair, draft, report| draft.settings.args = args(&pair.value, report),
+    },
+    Key {
+        name: "kwargs",
+        aliases: &["kwarg"],
+        of_type: Type { words: "mapping", schema: r#"{"type": "object"}"# },
+        default: "`{}`",
+        doc: "keyword arguments; strings may hold templates",
+        example: "kwargs: {tenant: 42, day: \"{{ slot | date }}\"}",
+        read: |pair, draft, report| draft.settings.kwargs = kwargs(&pair.value, report),
+    },
+    Key {
+        name: "headers",
+        aliases: &[],
+        of_type: Type { words: "mapping", schema: r#"{"type": "object"}"# },
+        default: "none",
+        doc: "headers of your own for the message; strings may hold templates",
+        example: "headers: {x-campaign: spring}",
+        read: |pair, draft, _| draft.headers = Some(pair),
+    },
+    Key {
+        name: "queue",
+        aliases: &[],
+        of_type: NAME,
+        default: "`celery`",
+        doc: "the queue that a worker takes it from",
+        example: "queue: reports",
+        read: |pair, draft, _| draft.queue = Some(pair),
+    },
+    Key {
+        name: "priority",
+        aliases: &[],
+        of_type: Type {
+            words: "0 to 255",
+            schema: r#"{"type": "integer", "minimum": 0, "maximum": 255}"#,
+        },
+        default: "none",
+        doc: "as the worker kind reads it; for Celery on Redis 0 goes first, in steps of 0, 3, 6 and 9",
+        example: "priority: 3",
+        read: |pair, draft, report| draft.settings.priority = priority(&pair.value, report),
+    },
+    Key {
+        name: "expires",
+        aliases: &[],
+        of_type: Type {
+            words: "length or `next`",
+            schema: r##"{"anyOf": [{"const": "next"}, {"$ref": "#/$defs/length"}]}"##,
+        },
+        default: "never",
+        doc: "how long a message is worth running, counted from when it is due; `next`: until the entry's \
+              next slot. A worker that takes it later drops it; until then it stays in the queue, which \
+              `max_queued` limits (RabbitMQ drops Celery's itself)",
+        example: "expires: next",
+        read: |pair, draft, report| draft.settings.expires = expires(&pair.value, report),
+    },
+    Key {
+        name: "options",
+        aliases: &[],
+        of_type: Type { words: "mapping", schema: r##"{"$ref": "#/$defs/options"}"## },
+        default: "the task's own",
+        doc: "settings of the worker kind, below",
+        example: "options: {time_limit: 5m}",
+        read: |pair, draft, _| draft.options = Some(pair),
+    },
+    Key {
+        name: "jitter",
+        aliases: &[],
+        of_type: LENGTH,
+        default: "`0s`",
+        doc: "messages are due from 0 up to this long after their slots, and before the next one: by hash \
+              of entry and slot, the same on every replica",
+        example: "jitter: 30s",
+        read: |pair, draft, report| draft.settings.jitter = delay(&pair.value, report),
+    },
+    Key {
+        name: "routing_key",
+        aliases: &[],
+        of_type: NAME,
+        default: "the queue's",
+        doc: "AMQP only: the key with which the exchange routes the message",
+        example: "routing_key: slow.reports",
+        read: |pair, draft, report| {
+            draft.settings.routing_key = expect::amqp_name(&pair.value, report);
+        },
+    },
+    Key {
+        name: "exchange",
+        aliases: &[],
+        of_type: NAME,
+        default: "the queue's",
+        doc: "AMQP only: the exchange that the message is published to",
+        example: "exchange: tasks",
+        read: |pair, draft, report| {
+            draft.settings.exchange = expect::amqp_name(&pair.value, report)
+        },
+    },
+    Key {
+        name: "max_queued",
+        aliases: &[],
+        of_type: COUNT,
+        default: "none",
+        doc: "a slot is skipped (`queue_full`) while the queue holds this many messages, of all \
+              priorities together",
+        example: "max_queued: 1000",
+        read: |pair, draft, report| draft.settings.max_queued = expect::count(&pair.value, report),
+    },
+    overlap::KEY,
+    Key {
+        name: "catch_up",
+        aliases: &[],
+        of_type: Type {
+            words: "`latest`, `all` or `none`",
+            schema: r#"{"enum": ["latest", "all", "none"]}"#,
+        },
+        default: "`latest`",
+        doc: "which slots missed while nobody led are sent: the newest, unless a later slot is still within \
+              `grace`; each; or none",
+        example: "catch_up: all",
+        read: |pair, draft, report| draft.settings.catch_up = catch_up(&pair.value, report),
+    },
+    Key {
+        name: "within",
+        aliases: &[],
+        of_type: LENGTH,
+        default: "`1d`",
+        doc: "how old a missed slot may be and still be sent",
+        example: "within: 12h",
+        read: |pair, draft, report| draft.settings.within = expect::length(&pair.value, report),
+    },
+];
 
-const OVERLAP_HINT: &str =
-    "write `overlap: skip`, or `overlap: {skip: 2h}` to wait no longer than that";
-
-/// The values of one mapping; `None` for an absent key.
-#[derive(Clone, Default)]
-pub(super) struct Settings {
-    pub(super) args: Option<JsonText>,
-    pub(super) kwargs: Option<JsonText>,
-    pub(super) headers: Option<JsonText>,
-    pub(super) queue: Option<Arc<Queue>>,
-    pub(super) priority: Option<u8>,
-    pub(super) routing_key: Option<Box<str>>,
-    pub(super) exchange: Option<Box<str>>,
-    pub(super) expires: Option<Expires>,
-    /// `Some(None)`: explicitly left to the worker.
-    pub(super) options: Option<Option<Box<Options>>>,
-    pub(super) jitter: Option<Duration>,
-    pub(super) catch_up: Option<CatchUp>,
-    pub(super) within: Option<Duration>,
-    pub(super) max_queued: Option<NonZeroU32>,
-    /// `Some(None)`: tasks may overlap.
-    pub(super) overlap: Option<Option<NonZeroU32>>,
+/// Reads a file's `defaults`. If they name no queue, `default_queue` decides what its kind of worker
+/// allows.
+pub(super) fn defaults(
+    node: &Node<'_>,
+    queues: &mut FileQueues<'_>,
+    default_queue: &Queue,
+    report: &mut Report<'_>,
+) -> Option<MessageSettings> {
+    let mut draft = Draft::default();
+    DEFAULTS.each(node, report, |read, pair, report| read(pair, &mut draft, report))?;
+    Some(settings(&mut draft, queues, default_queue, report))
 }
 
-impl Settings {
-    /// Reads all keys; reports wrong values and leaves them out. If no queue is named, `default_queue`
-    /// decides what its kind of worker allows.
-    pub(super) fn read(
-        fields: &Fields<'_, '_>,
-        queues: &mut FileQueues<'_>,
-        default_queue: &Queue,
-        report: &mut Report<'_>,
-    ) -> Settings {
-        let named = fields.value("queue");
-        let named = named.and_then(|node| literal_name(node, "the queue's name", MAX_NAME, report));
-        let named = named.map(|name| queues.get(name));
-        if let (Some(node), Some(NamedQueue { fit: Err(misplaced), .. })) =
-            (fields.value("queue"), &named)
-        {
-            report.error(node.span, &*misplaced.message).hint(misplaced.hint);
-        }
-        let named = named.map(|named| named.queue);
-        let queue = named.as_deref().unwrap_or(default_queue);
-        Settings {
-            args: fields.value("args").and_then(|node| args(node, report)),
-            kwargs: fields.value("kwargs").and_then(|node| kwargs(node, report)),
-            headers: fields.value("headers").and_then(|node| headers(node, queue, report)),
-            priority: fields.value("priority").and_then(|node| priority(node, report)),
-            routing_key: fields
-                .value("routing_key")
-                .and_then(|node| expect::amqp_name(node, report)),
-            exchange: fields.value("exchange").and_then(|node| expect::amqp_name(node, report)),
-            expires: fields.value("expires").and_then(|node| expires(node, report)),
-            options: fields.value("options").and_then(|node| options::read(node, queue, report)),
-            jitter: fields.value("jitter").and_then(|node| delay(node, report)),
-            catch_up: fields.value("catch_up").and_then(|node| catch_up(node, report)),
-            within: fields.value("within").and_then(|node| expect::length(node, report)),
-            max_queued: fields.value("max_queued").and_then(|node| expect::count(node, report)),
-            overlap: fields.value("overlap").and_then(|node| overlap(node, report)),
-            queue: named,
-        }
+/// Finishes the settings of a draft. If it names no queue, `default_queue` decides what its kind of worker
+/// allows.
+pub(super) fn settings(
+    draft: &mut Draft<'_, '_>,
+    queues: &mut FileQueues<'_>,
+    default_queue: &Queue,
+    report: &mut Report<'_>,
+) -> MessageSettings {
+    let named = draft.queue.and_then(|pair| queue(&pair.value, queues, report));
+    let queue = named.as_deref().unwrap_or(default_queue);
+    MessageSettings {
+        headers: draft.headers.and_then(|pair| headers(&pair.value, queue, report)),
+        options: draft.options.and_then(|pair| options::read(&pair.value, queue, report)),
+        queue: named,
+        ..std::mem::take(&mut draft.settings)
     }
+}
 
-    /// These values, with those of `defaults` for absent keys: whole values, never merged.
-    pub(super) fn or(self, defaults: &Settings) -> Settings {
-        Settings {
-            args: self.args.or_else(|| defaults.args.clone()),
-            kwargs: self.kwargs.or_else(|| defaults.kwargs.clone()),
-            headers: self.headers.or_else(|| defaults.headers.clone()),
-            queue: self.queue.or_else(|| defaults.queue.clone()),
-            priority: self.priority.or(defaults.priority),
-            routing_key: self.routing_key.or_else(|| defaults.routing_key.clone()),
-            exchange: self.exchange.or_else(|| defaults.exchange.clone()),
-            expires: self.expires.or(defaults.expires),
-            options: self.options.or_else(|| defaults.options.clone()),
-            jitter: self.jitter.or(defaults.jitter),
-            catch_up: self.catch_up.or(defaults.catch_up),
-            within: self.within.or(defaults.within),
-            max_queued: self.max_queued.or(defaults.max_queued),
-            overlap: self.overlap.or(defaults.overlap),
-        }
+fn queue(
+    node: &Node<'_>,
+    queues: &mut FileQueues<'_>,
+    report: &mut Report<'_>,
+) -> Option<Arc<Queue>> {
+    let name = literal_name(node, "the queue's name", MAX_NAME, report)?;
+    let NamedQueue { queue, fit } = queues.get(name);
+    if let Err(misplaced) = fit {
+        report.error(node.span, &*misplaced.message).hint(misplaced.hint);
     }
+    Some(queue)
 }
 
 fn args(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
@@ -201,37 +277,4 @@ fn catch_up(node: &Node<'_>, report: &mut Report<'_>) -> Option<CatchUp> {
             None
         }
     }
-}
-
-/// For how many milliseconds at most a running task prevents the next one, if it does.
-fn overlap(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<NonZeroU32>> {
-    let at_most = match node.scalar() {
-        Some(Scalar::Text("allow")) => return Some(None),
-        Some(Scalar::Text("skip")) => DEFAULT_OVERLAP,
-        None if node.map().is_some() => {
-            let fields = OVERLAP.sort(node, report)?;
-            let Some(node) = fields.value("skip") else {
-                if !fields.was_meant("skip") {
-                    report.error(node.span, "`overlap` without `skip`").hint(OVERLAP_HINT);
-                }
-                return None;
-            };
-            let at_most = expect::length(node, report)?;
-            if at_most > MAX_OVERLAP {
-                let longest = duration::format(MAX_OVERLAP);
-                report.error(
-                    node.span,
-                    format!("a task holds up the next for {longest} at the most"),
-                );
-                return None;
-            }
-            at_most
-        }
-        _ => {
-            let message = format!("expected `skip` or `allow`, found {}", report.found(node));
-            report.error(node.span, message).hint(OVERLAP_HINT);
-            return None;
-        }
-    };
-    NonZeroU32::new(u32::try_from(at_most.as_millis()).unwrap_or(u32::MAX)).map(Some)
 }

@@ -3,21 +3,28 @@
 //! `schedule_file` reads one file, `merge` makes all files one [`Schedule`](crate::schedule::Schedule),
 //! and `lints` warns of what is valid and still odd. [`reference`] describes every key.
 
+mod about;
 mod bounds;
-pub(super) mod entry;
+mod common;
+mod crontab;
+mod draft;
+mod entry;
+mod interval;
 pub(super) mod json_text;
 pub(super) mod limits;
 mod lints;
 mod loaded;
 mod merge;
-pub(super) mod message;
-pub(super) mod options;
+mod message;
+mod options;
+mod overlap;
 mod queues;
 pub mod reference;
 pub(super) mod schedule_file;
 mod shared;
-pub(super) mod solar;
-pub(super) mod when;
+mod solar;
+mod when;
+mod zone;
 
 pub use lints::{against_workers, celery_queues, unnamed_queues, warnings};
 pub(crate) use loaded::HASH_ROOT;

@@ -8,16 +8,18 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use downbeat_time::Zone;
 
-use super::bounds;
-use super::entry::{self, Common};
-use super::message::{self, DEFAULTS, Settings};
+use super::common::Common;
+use super::draft::MessageSettings;
 use super::queues::FileQueues;
 use super::shared::Additions;
+use super::zone::{self, ZONE};
+use super::{bounds, entry, message};
 use crate::schedule::Entry;
 use crate::schedule::template::{Hole, Templates};
+use crate::text::section::{Key, REQUIRED, Section};
+use crate::text::types::Type;
 use crate::text::{
-    Broken, Keys, Node, Opened, Paused, Reader, Report, Scalar, Span, owned, report_duplicate,
-    shortened,
+    Broken, Node, Opened, Paused, Reader, Report, Scalar, Span, owned, report_duplicate, shortened,
 };
 use crate::tzdata::Tzdata;
 use crate::worker::Queues;
@@ -27,26 +29,90 @@ use crate::worker::Queues;
 /// Aliases and defaults let a small file produce far more than its size.
 const MAX_FILE_ENTRIES: usize = 256 * 1024 * 1024;
 
-pub(crate) static FILE: Keys = Keys {
+/// Reads the value of a key of a file.
+pub(super) type Read = for<'t, 'z> fn(&mut Pass<'t, 'z>, &mut Reader<'t>) -> Result<(), Broken>;
+
+/// A file.
+pub(super) static FILE: Section<Read> = Section {
+    title: "A file",
     of: "a schedule file",
-    known: &["timezone", "defaults", "calendars", "spread", "entries"],
-    unsupported: &[],
-    aliases: &[("tz", "timezone"), ("schedule", "entries"), ("tasks", "entries")],
+    keys: &[&[
+        Key {
+            name: "timezone",
+            aliases: &["tz"],
+            of_type: ZONE,
+            default: "`UTC`",
+            doc: "the IANA zone whose clock the entries read",
+            example: "timezone: Asia/Seoul",
+            read: |pass, reader| pass.timezone(reader),
+        },
+        Key {
+            name: "defaults",
+            aliases: &[],
+            of_type: Type { words: "mapping", schema: r##"{"$ref": "#/$defs/defaults"}"## },
+            default: "",
+            doc: "values for the entries of this file that do not set them: whole values, never merged",
+            example: "defaults: {queue: reports, expires: next}",
+            read: |pass, reader| pass.defaults(reader),
+        },
+        Key {
+            name: "calendars",
+            aliases: &[],
+            of_type: Type {
+                words: "mapping of names to days",
+                schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/calendar"}}"##,
+            },
+            default: "",
+            doc: "days for `except`, by name; entries of all files may name them",
+            example: "calendars: {holidays: [2026-10-03, 2026-12-24..2026-12-26, 01-01]}",
+            read: |pass, reader| pass.calendars(reader),
+        },
+        Key {
+            name: "spread",
+            aliases: &[],
+            of_type: Type {
+                words: "mapping of tags to lengths",
+                schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/length"}}"##,
+            },
+            default: "",
+            doc: "divides the window among the enabled entries of a tag, in name order over all files: each \
+                  is due that much after its slots, but before its next one; an entry's own `jitter` takes \
+                  precedence",
+            example: "spread: {nightly: 30m}",
+            read: |pass, reader| pass.spread(reader),
+        },
+        Key {
+            name: ENTRIES,
+            aliases: &["schedule", "tasks"],
+            of_type: Type {
+                words: "mapping of names to entries",
+                schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/entry"}}"##,
+            },
+            default: REQUIRED,
+            doc: "what to send and when; names are unique over all files",
+            example: "entries: {ping: {task: shop.tasks.ping, every: 1m}}",
+            read: |pass, reader| pass.entries(reader),
+        },
+    ]],
+    types: &[("calendar", r##"{"$ref": "#/$defs/except"}"##)],
+    ..Section::PLAIN
 };
 
+const ENTRIES: &str = "entries";
+
 /// The content of a file.
-pub(super) struct Contents {
+pub(crate) struct Contents {
     /// The entries without errors, in the order of the file.
-    pub(super) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// Where each entry's name is written: byte range, line, column.
-    pub(super) places: Vec<(Span, u32, u32)>,
+    pub(crate) places: Vec<(Span, u32, u32)>,
     /// What this file adds for other files, and what it uses from them.
     pub(super) additions: Additions,
-    pub(super) found: Paused,
+    pub(crate) found: Paused,
 }
 
 /// Reads a file's text.
-pub(super) fn read(
+pub(crate) fn read(
     file: &str,
     text: &str,
     json: bool,
@@ -70,10 +136,10 @@ pub(super) fn read(
 #[derive(Clone, Default)]
 struct Head {
     zone: Option<Arc<Zone>>,
-    defaults: Settings,
+    defaults: MessageSettings,
 }
 
-struct Pass<'t, 'z> {
+pub(super) struct Pass<'t, 'z> {
     report: Report<'t>,
     common: Common<'z>,
     seen: HashMap<&'static str, Span>,
@@ -153,7 +219,7 @@ impl<'t, 'z> Pass<'t, 'z> {
             }
         }
         reader.finish(&mut self.report)?;
-        if !self.seen.contains_key("entries") {
+        if !self.seen.contains_key(ENTRIES) {
             self.report
                 .error_in_whole("the file has no `entries`")
                 .hint("write at least `entries: {}`, or remove the file");
@@ -164,54 +230,47 @@ impl<'t, 'z> Pass<'t, 'z> {
     /// Reads one key of the file and its value.
     fn section(&mut self, key: &Node<'t>, reader: &mut Reader<'t>) -> Result<(), Broken> {
         let name = key.as_written().unwrap_or_default();
-        let Some(known) = FILE.known.iter().find(|known| **known == name) else {
+        let Some(known) = FILE.key(name) else {
             if !key.is_merge_key() {
-                FILE.refuse(key, None, &mut self.report);
+                FILE.words().refuse(key, None, &mut self.report);
             }
             return reader.node(&mut self.report).map(drop);
         };
-        if let Some(first) = self.seen.get(known) {
+        if let Some(first) = self.seen.get(known.name) {
             report_duplicate(name, key.span, *first, &mut self.report);
             return reader.node(&mut self.report).map(drop);
         }
-        self.seen.insert(known, key.span);
-        match *known {
-            "timezone" => {
-                let node = reader.node(&mut self.report)?;
-                if let Some(zone) = entry::zone(&node, self.common.tzdata, &mut self.report) {
-                    self.common.zone = zone;
-                }
-                self.note_late_head();
-            }
-            "defaults" => {
-                let node = reader.node(&mut self.report)?;
-                if let Some(fields) = DEFAULTS.sort(&node, &mut self.report) {
-                    let (queues, report) = (&mut self.common.queues, &mut self.report);
-                    let default_queue = queues.default_queue(None);
-                    let defaults = Settings::read(&fields, queues, &default_queue, report);
-                    self.common.set_defaults(defaults);
-                }
-                self.note_late_head();
-            }
-            "calendars" => {
-                let node = reader.node(&mut self.report)?;
-                self.calendars(&node);
-            }
-            "spread" => {
-                let node = reader.node(&mut self.report)?;
-                self.spread(&node);
-            }
-            _ => self.section_entries(reader)?,
+        self.seen.insert(known.name, key.span);
+        (known.read)(self, reader)
+    }
+
+    fn timezone(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+        let node = reader.node(&mut self.report)?;
+        if let Some(zone) = zone::read(&node, self.common.tzdata, &mut self.report) {
+            self.common.zone = zone;
         }
+        self.note_late_head();
         Ok(())
     }
 
-    fn calendars(&mut self, node: &Node<'t>) {
+    fn defaults(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+        let node = reader.node(&mut self.report)?;
+        let (queues, report) = (&mut self.common.queues, &mut self.report);
+        let default_queue = queues.default_queue(None);
+        if let Some(defaults) = message::defaults(&node, queues, &default_queue, report) {
+            self.common.set_defaults(defaults);
+        }
+        self.note_late_head();
+        Ok(())
+    }
+
+    fn calendars(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+        let node = reader.node(&mut self.report)?;
         let Some(pairs) = node.map() else {
             let message =
-                format!("`calendars` is a mapping of names, found {}", self.report.found(node));
+                format!("`calendars` is a mapping of names, found {}", self.report.found(&node));
             self.report.error(node.span, message).hint("write `calendars: {NAME: [2026-12-25]}`");
-            return;
+            return Ok(());
         };
         for pair in pairs {
             if bounds::calendar_name(&pair.key, &mut self.report) {
@@ -219,31 +278,34 @@ impl<'t, 'z> Pass<'t, 'z> {
                 self.additions.calendars.push((pair.name().into(), pair.key.span, except));
             }
         }
+        Ok(())
     }
 
-    fn spread(&mut self, node: &Node<'t>) {
+    fn spread(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+        let node = reader.node(&mut self.report)?;
         let Some(pairs) = node.map() else {
             let message =
-                format!("`spread` is a mapping of tags, found {}", self.report.found(node));
+                format!("`spread` is a mapping of tags, found {}", self.report.found(&node));
             self.report.error(node.span, message).hint("write `spread: {TAG: 10m}`");
-            return;
+            return Ok(());
         };
         for pair in pairs {
             if let Some(window) = message::delay(&pair.value, &mut self.report) {
                 self.additions.spreads.push((pair.name().into(), pair.key.span, window));
             }
         }
+        Ok(())
     }
 
     fn note_late_head(&mut self) {
-        if self.knows_head || !self.seen.contains_key("entries") {
+        if self.knows_head || !self.seen.contains_key(ENTRIES) {
             return;
         }
         let (zone, defaults) = (Arc::clone(&self.common.zone), self.common.defaults().clone());
         self.late_head = Some(Head { zone: Some(zone), defaults });
     }
 
-    fn section_entries(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+    fn entries(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
         match reader.open(&mut self.report)? {
             Opened::Map => {
                 while let Some(key) = reader.key(&mut self.report)? {

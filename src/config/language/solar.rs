@@ -4,50 +4,81 @@ use std::ops::RangeInclusive;
 
 use downbeat_time::solar::{Event, Solar};
 
-use crate::text::{Fields, Keys, Node, Report, Scalar, Span, nearest};
-
-pub(crate) static SOLAR: Keys = Keys {
-    of: "`solar`",
-    known: &["event", "latitude", "longitude"],
-    unsupported: &[],
-    aliases: &[
-        ("lat", "latitude"),
-        ("lon", "longitude"),
-        ("lng", "longitude"),
-        ("long", "longitude"),
-    ],
-};
+use crate::text::section::{Key, REQUIRED, Read, Section};
+use crate::text::types::Type;
+use crate::text::{Node, Report, Scalar, Span, nearest};
 
 const EXAMPLE: &str = "write `solar: {event: sunset, latitude: 37.57, longitude: 126.98}`";
 
+/// What the mapping says.
+#[derive(Default)]
+pub(super) struct Draft {
+    event: Option<Event>,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+}
+
+pub(super) static SOLAR: Section<Read<Draft>> = Section {
+    title: "`solar`",
+    of: "`solar`",
+    keys: &[&[
+        Key {
+            name: "event",
+            aliases: &[],
+            of_type: Type {
+                words: "name",
+                schema: r#"{"enum": ["dawn_astronomical", "dawn_nautical", "dawn_civil", "sunrise", "solar_noon", "sunset", "dusk_civil", "dusk_nautical", "dusk_astronomical"]}"#,
+            },
+            default: REQUIRED,
+            doc: "`dawn_astronomical`, `dawn_nautical`, `dawn_civil`, `sunrise`, `solar_noon`, `sunset`, \
+                  `dusk_civil`, `dusk_nautical` or `dusk_astronomical`",
+            example: "event: dawn_civil",
+            read: |node, draft, report| draft.event = event(node, report),
+        },
+        Key {
+            name: "latitude",
+            aliases: &["lat"],
+            of_type: Type {
+                words: "number",
+                schema: r#"{"type": "number", "minimum": -90, "maximum": 90}"#,
+            },
+            default: REQUIRED,
+            doc: "degrees, north is positive",
+            example: "latitude: -33.86",
+            read: |node, draft, report| draft.latitude = degrees(node, Solar::LATITUDES, report),
+        },
+        Key {
+            name: "longitude",
+            aliases: &["lon", "lng", "long"],
+            of_type: Type {
+                words: "number",
+                schema: r#"{"type": "number", "minimum": -180, "maximum": 180}"#,
+            },
+            default: REQUIRED,
+            doc: "degrees, east is positive",
+            example: "longitude: 151.21",
+            read: |node, draft, report| draft.longitude = degrees(node, Solar::LONGITUDES, report),
+        },
+    ]],
+    ..Section::PLAIN
+};
+
 /// Reads the value of `solar`; reports missing keys at `key`.
 pub(super) fn read(node: &Node<'_>, key: Span, report: &mut Report<'_>) -> Option<Solar> {
-    if node.map().is_none() {
+    let Some(pairs) = node.map() else {
         let message = format!("expected an event and its place, found {}", report.found(node));
         report.error(node.span, message).hint(EXAMPLE);
         return None;
+    };
+    let mut draft = Draft::default();
+    let refused =
+        SOLAR.each(node, report, |read, pair, report| read(&pair.value, &mut draft, report))?;
+    for Key { name, .. } in SOLAR.own_keys() {
+        if !pairs.iter().any(|pair| pair.name() == *name) && !refused.was_meant(name) {
+            report.error(key, format!("`solar` has no `{name}`")).hint(EXAMPLE);
+        }
     }
-    let fields = SOLAR.sort(node, report)?;
-    let mut value = |name| required(&fields, name, key, report);
-    let [event, latitude, longitude] = SOLAR.known else { return None };
-    let (event, latitude, longitude) = (value(event), value(latitude), value(longitude));
-    let event = event.and_then(|node| self::event(node, report));
-    let latitude = latitude.and_then(|node| degrees(node, Solar::LATITUDES, report));
-    let longitude = longitude.and_then(|node| degrees(node, Solar::LONGITUDES, report));
-    Solar::new(event?, latitude?, longitude?)
-}
-
-fn required<'n, 't>(
-    fields: &Fields<'n, 't>,
-    name: &str,
-    key: Span,
-    report: &mut Report<'_>,
-) -> Option<&'n Node<'t>> {
-    let value = fields.value(name);
-    if value.is_none() && !fields.was_meant(name) {
-        report.error(key, format!("`solar` has no `{name}`")).hint(EXAMPLE);
-    }
-    value
+    Solar::new(draft.event?, draft.latitude?, draft.longitude?)
 }
 
 fn event(node: &Node<'_>, report: &mut Report<'_>) -> Option<Event> {

@@ -1,289 +1,197 @@
-//! Reads an entry's timing: one of `cron`, `every`, `at`, `rrule` and `solar`, with the keys that
-//! belong to it.
+//! An entry's timing: one of `cron`, `every`, `at`, `rrule` and `solar`, with the keys that belong to it.
 
-use std::time::Duration;
-
-use downbeat_time::cron::{
-    self, Cron, CronError, CronWarning, DayMatch, Line, MappingFields, Quartz,
-};
-use downbeat_time::interval::{Interval, MIN_PERIOD};
 use downbeat_time::rrule::Rrule;
 use downbeat_time::{Instants, Timing, UnixMs, Zone};
 
-use super::bounds::instant;
-use super::solar;
-use crate::text::{self, Fields, Keys, Node, Problem, Report, Span, duration, expect};
+use super::bounds::{INSTANT, instant};
+use super::draft::{Draft, Read, TimingKey};
+use super::zone::ZONE;
+use super::{crontab, interval, solar};
+use crate::text::section::Key;
+use crate::text::types::{LENGTH, TEXT, Type};
+use crate::text::words::Refused;
+use crate::text::{self, Node, Pair, Report, Span, add_with_hint, expect};
 
-const KINDS: [&str; 5] = ["cron", "every", "at", "rrule", "solar"];
-
-/// Maximum bytes of a crontab line, or of one field in a mapping: twice all 60 minutes written out.
-const MAX_CRON: usize = 400;
 /// Maximum number of instants in a list of `at`.
 const MAX_INSTANTS: usize = 1000;
 
-pub(crate) static CRONTAB: Keys = Keys {
-    of: "`cron` as a mapping",
-    known: &["minute", "hour", "day_of_week", "day_of_month", "month_of_year", "quartz"],
-    unsupported: &[],
-    aliases: &[
-        ("month", "month_of_year"),
-        ("weekday", "day_of_week"),
-        ("day", "day_of_month"),
-        ("dow", "day_of_week"),
-        ("dom", "day_of_month"),
-    ],
-};
+/// Keys that say when; an entry has exactly one.
+pub(super) static TIMINGS: &[Key<Read>] = &[
+    Key {
+        name: "cron",
+        aliases: &["schedule", "crontab"],
+        of_type: Type {
+            words: "crontab line or mapping",
+            schema: r##"{"anyOf": [{"type": "string"}, {"$ref": "#/$defs/crontab"}, {"$ref": "#/$defs/quartz"}]}"##,
+        },
+        default: ONE_OF,
+        doc: "readings of the zone's clock",
+        example: "cron: \"0 3 * * mon-fri\"",
+        read: |pair, draft, _| draft.timings.push((TimingKey::Cron, pair)),
+    },
+    Key {
+        name: "every",
+        aliases: &["interval"],
+        of_type: LENGTH,
+        default: ONE_OF,
+        doc: "equal steps of real time, at least `100ms`, counted from the anchor, not from when the \
+              service starts",
+        example: "every: 10m",
+        read: |pair, draft, _| draft.timings.push((TimingKey::Every, pair)),
+    },
+    Key {
+        name: "at",
+        aliases: &[],
+        of_type: Type {
+            words: "instant or list",
+            schema: r##"{"anyOf": [{"$ref": "#/$defs/instant"}, {"type": "array", "items": {"$ref": "#/$defs/instant"}, "minItems": 1, "maxItems": 1000}]}"##,
+        },
+        default: ONE_OF,
+        doc: "these instants only",
+        example: "at: [2030-01-01 00:00, 2030-01-02T00:00:00Z]",
+        read: |pair, draft, _| draft.timings.push((TimingKey::At, pair)),
+    },
+    Key {
+        name: "rrule",
+        aliases: &[],
+        of_type: TEXT,
+        default: ONE_OF,
+        doc: "a recurrence of RFC 5545, read by the zone's clock",
+        example: "rrule: \"DTSTART:20260101T090000\\nRRULE:FREQ=MONTHLY;BYDAY=-1FR\"",
+        read: |pair, draft, _| draft.timings.push((TimingKey::Rrule, pair)),
+    },
+    Key {
+        name: "solar",
+        aliases: &[],
+        of_type: Type { words: "mapping", schema: r##"{"$ref": "#/$defs/solar"}"## },
+        default: ONE_OF,
+        doc: "an event of the sun at a place, to the minute; days without it are skipped",
+        example: "solar: {event: sunset, latitude: 37.57, longitude: 126.98}",
+        read: |pair, draft, _| draft.timings.push((TimingKey::Solar, pair)),
+    },
+];
+
+const ONE_OF: &str = "one of the five";
+
+/// Keys that say more about the timing.
+pub(super) static KEYS: &[Key<Read>] = &[
+    Key {
+        name: "timezone",
+        aliases: &["tz"],
+        of_type: ZONE,
+        default: "the file's",
+        doc: "the IANA zone whose clock the entry reads",
+        example: "timezone: Europe/Berlin",
+        read: |pair, draft, _| draft.timezone = Some(pair),
+    },
+    Key {
+        name: "day_match",
+        aliases: &[],
+        of_type: Type { words: "`and` or `or`", schema: r#"{"enum": ["and", "or"]}"# },
+        default: "cron's rule",
+        doc: "how a crontab line combines its two day fields when both are restricted",
+        example: "cron: \"0 10 1 * mon\"\nday_match: or",
+        read: |pair, draft, _| draft.day_match = Some(pair),
+    },
+    Key {
+        name: "phase",
+        aliases: &[],
+        of_type: LENGTH,
+        default: "`0s`",
+        doc: "with `every`: moves the slots; below the period",
+        example: "every: 6h\nphase: 17m",
+        read: |pair, draft, _| draft.phase = Some(pair),
+    },
+    Key {
+        name: "anchor",
+        aliases: &[],
+        of_type: INSTANT,
+        default: "`start`, else 1970-01-01 in UTC",
+        doc: "with `every`: one of the slots, before the phase is added",
+        example: "every: 2w\nanchor: 2026-01-05 12:00",
+        read: |pair, draft, _| draft.anchor = Some(pair),
+    },
+];
+
+/// Keys that only go with one kind of timing.
+pub(super) static COMPANIONS: [(&str, &str); 3] =
+    [("phase", "every"), ("anchor", "every"), ("day_match", "cron")];
 
 /// Reads an entry's timing and, for a crontab line with hashes, the line they resolve to. If the timing
 /// is missing, that is reported at the entry's name.
 pub(super) fn read(
     name: &Node<'_>,
-    fields: &Fields<'_, '_>,
+    draft: &Draft<'_, '_>,
+    refused: &Refused,
     zone: &Zone,
     report: &mut Report<'_>,
 ) -> Option<(Timing, Option<Box<str>>)> {
-    let kind = kind(fields, name.span, report)?;
+    let (key, pair) = only_timing(draft, refused, name.span, report)?;
     let before = report.errors();
-    refuse_strays(fields, kind, report);
-    let node = fields.value(kind)?;
+    refuse_strays(draft, pair, report);
+    let node = &pair.value;
     let mut resolved = None;
-    let timing = match kind {
-        "cron" if node.map().is_some() => mapping(node, report),
-        "cron" => {
+    let timing = match key {
+        TimingKey::Cron => {
             let entry = name.as_written().unwrap_or_default();
-            line(node, day_match(fields, report), entry, report).map(|parsed| {
-                resolved = parsed.resolved;
-                Timing::Cron(parsed.cron)
+            let read = crontab::read(node, draft.day_match, entry, report);
+            read.map(|(timing, line)| {
+                resolved = line;
+                timing
             })
         }
-        "every" => every(node, fields, zone, report).map(Timing::Every),
-        "rrule" => rrule(node, fields, zone, report).map(Timing::Rrule),
-        "solar" => solar::read(node, fields.key_span(kind)?, report).map(Timing::Solar),
-        _ => at(node, zone, report).map(Timing::At),
+        TimingKey::Every => interval::read(node, draft, zone, report).map(Timing::Every),
+        TimingKey::At => at(node, zone, report).map(Timing::At),
+        TimingKey::Rrule => rrule(node, draft, zone, report).map(Timing::Rrule),
+        TimingKey::Solar => solar::read(node, pair.key.span, report).map(Timing::Solar),
     };
     timing.filter(|_| report.errors() == before).map(|timing| (timing, resolved))
 }
 
-/// The position of the key that determines the timing.
-pub(super) fn span(fields: &Fields<'_, '_>) -> Option<Span> {
-    KINDS.into_iter().find_map(|kind| fields.key_span(kind))
-}
-
 /// Which timing the entry has; it must have exactly one.
-fn kind(fields: &Fields<'_, '_>, name: Span, report: &mut Report<'_>) -> Option<&'static str> {
-    let mut present = KINDS.into_iter().filter(|kind| fields.value(kind).is_some());
-    let Some(first) = present.next() else {
-        if KINDS.iter().any(|kind| fields.was_meant(kind)) {
-            return None;
+fn only_timing<'n, 't>(
+    draft: &Draft<'n, 't>,
+    refused: &Refused,
+    name: Span,
+    report: &mut Report<'_>,
+) -> Option<(TimingKey, &'n Pair<'t>)> {
+    match draft.timings[..] {
+        [only] => return Some(only),
+        [(_, first), (_, second), ..] => {
+            contradict(second, first, "keep one of the two", report);
         }
-        report
-            .error(name, "this entry does not say when")
-            .hint("add `cron: \"0 3 * * *\"`, `every: 10m` or `at: 2026-12-24 18:00`");
-        return None;
-    };
-    let Some(second) = present.next() else { return Some(first) };
-    let (first, second) = in_order(fields, first, second);
-    contradict(fields, second, first, "keep one of the two", report);
+        [] if TIMINGS.iter().any(|key| refused.was_meant(key.name)) => {}
+        [] => {
+            report
+                .error(name, "this entry does not say when")
+                .hint("add `cron: \"0 3 * * *\"`, `every: 10m` or `at: 2026-12-24 18:00`");
+        }
+    }
     None
 }
 
-fn in_order<'k>(fields: &Fields<'_, '_>, a: &'k str, b: &'k str) -> (&'k str, &'k str) {
-    let start = |key| fields.key_span(key).unwrap_or_default().start();
-    if start(a) <= start(b) { (a, b) } else { (b, a) }
-}
-
-/// Reports at `key` that it cannot be combined with `other`.
-fn contradict(
-    fields: &Fields<'_, '_>,
-    key: &str,
-    other: &str,
-    hint: &str,
-    report: &mut Report<'_>,
-) {
-    let (Some(here), Some(there)) = (fields.key_span(key), fields.key_span(other)) else { return };
-    let there = report.position_in_words(there);
-    let message = format!("`{key}` contradicts `{other}` at {there}");
-    report.error(here, message).hint(hint);
+/// Reports at `pair` that its key cannot be combined with that of `other`.
+pub(super) fn contradict(pair: &Pair<'_>, other: &Pair<'_>, hint: &str, report: &mut Report<'_>) {
+    let there = report.position_in_words(other.key.span);
+    let message = format!("`{}` contradicts `{}` at {there}", pair.name(), other.name());
+    report.error(pair.key.span, message).hint(hint);
 }
 
 /// Refuses keys that belong to another kind of timing.
-fn refuse_strays(fields: &Fields<'_, '_>, kind: &str, report: &mut Report<'_>) {
-    for (key, owner) in [("phase", "every"), ("anchor", "every"), ("day_match", "cron")] {
-        if fields.value(key).is_some() && kind != owner {
-            contradict(fields, key, kind, &format!("`{key}` goes with `{owner}` only"), report);
+fn refuse_strays(draft: &Draft<'_, '_>, timing: &Pair<'_>, report: &mut Report<'_>) {
+    for pair in [draft.phase, draft.anchor, draft.day_match].into_iter().flatten() {
+        let key = pair.name();
+        let owner = COMPANIONS.iter().find(|(companion, _)| *companion == key);
+        if let Some((_, owner)) = owner.filter(|(_, owner)| *owner != timing.name()) {
+            contradict(pair, timing, &format!("`{key}` goes with `{owner}` only"), report);
         }
     }
-    let mapping = fields.value("cron").is_some_and(|node| node.map().is_some());
-    if mapping && fields.value("day_match").is_some() {
+    if let Some(day_match) = draft.day_match
+        && timing.name() == "cron"
+        && timing.value.map().is_some()
+    {
         let hint = "in a mapping both day fields must match; write a crontab line";
-        contradict(fields, "day_match", "cron", hint, report);
-    }
-}
-
-/// `day_match`, if present. A wrong value is reported and then counts as `or`, so that it causes no
-/// further problems.
-fn day_match(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<DayMatch> {
-    let node = fields.value("day_match")?;
-    match node.as_written() {
-        Some("and") => Some(DayMatch::And),
-        Some("or") => Some(DayMatch::Or),
-        _ => {
-            let message = format!("expected `and` or `or`, found {}", report.found(node));
-            report.error(node.span, message);
-            Some(DayMatch::Or)
-        }
-    }
-}
-
-/// The text of a crontab line, unless it is too long.
-fn line_text<'n>(node: &'n Node<'_>, report: &mut Report<'_>) -> Option<&'n str> {
-    let text = expect::text(node, report)?;
-    if text.len() > MAX_CRON {
-        report.error(node.span, format!("a cron line of more than {MAX_CRON} bytes"));
-        return None;
-    }
-    Some(text)
-}
-
-/// A crontab line.
-fn line(
-    node: &Node<'_>,
-    day_match: Option<DayMatch>,
-    entry: &str,
-    report: &mut Report<'_>,
-) -> Option<cron::Parsed> {
-    let text = line_text(node, report)?;
-    match Cron::parse(Line { text, day_match, entry: Some(entry) }) {
-        Ok(parsed) => {
-            for warning in &parsed.warnings {
-                warn(node, warning, report);
-            }
-            Some(parsed)
-        }
-        Err(error) => refuse(node, &error, report),
-    }
-}
-
-/// Either a Quartz line, alone in its mapping, or the arguments of Celery's `crontab(…)`.
-fn mapping(node: &Node<'_>, report: &mut Report<'_>) -> Option<Timing> {
-    let fields = CRONTAB.sort(node, report)?;
-    let Some(quartz) = fields.value("quartz") else {
-        return crontab(node, &fields, report).map(Timing::Cron);
-    };
-    for key in CRONTAB.known {
-        if *key != "quartz" && fields.value(key).is_some() {
-            contradict(&fields, key, "quartz", "a Quartz line says it all", report);
-        }
-    }
-    match Quartz::parse(line_text(quartz, report)?) {
-        Ok(quartz) => Some(Timing::Quartz(Box::new(quartz))),
-        Err(error) => refuse(quartz, &error, report),
-    }
-}
-
-/// The arguments of Celery's `crontab(…)`.
-fn crontab(node: &Node<'_>, fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<Cron> {
-    let before = report.errors();
-    for key in CRONTAB.known {
-        if let Some(value) = fields.value(key)
-            && value.as_written().is_none_or(|text| text.is_empty() || text.len() > MAX_CRON)
-        {
-            let message = format!("expected a number or text, found {}", report.found(value));
-            report.error(value.span, message).hint("write it like `*/5`, `\"1,15\"` or `mon-fri`");
-        }
-    }
-    if report.errors() > before {
-        return None;
-    }
-    let text = |key| fields.value(key).and_then(Node::as_written);
-    let parsed = Cron::from_mapping(
-        MappingFields {
-            minute: text("minute"),
-            hour: text("hour"),
-            day_of_week: text("day_of_week"),
-            day_of_month: text("day_of_month"),
-            month_of_year: text("month_of_year"),
-        },
-        None,
-    );
-    match parsed {
-        Ok(parsed) => {
-            for warning in &parsed.warnings {
-                let field = match warning {
-                    CronWarning::StepTooLarge { field, .. } => fields.value(field.key()),
-                    CronWarning::AmbiguousDays(_) => None,
-                };
-                warn(field.unwrap_or(node), warning, report);
-            }
-            Some(parsed.cron)
-        }
-        Err(error) => {
-            let field = error.field.and_then(|field| fields.value(field.key()));
-            refuse(field.unwrap_or(node), &error, report)
-        }
-    }
-}
-
-fn refuse<T>(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Option<T> {
-    let span = match node.map() {
-        Some(_) => node.span,
-        None => node.part(report.text(), error.span.clone()),
-    };
-    add_with_hint(&error.to_string(), |message| report.error(span, message));
-    None
-}
-
-fn warn(node: &Node<'_>, warning: &CronWarning, report: &mut Report<'_>) {
-    let span = match warning {
-        CronWarning::StepTooLarge { span, .. } => node.part(report.text(), span.clone()),
-        CronWarning::AmbiguousDays(_) => node.span,
-    };
-    add_with_hint(&warning.to_string(), |message| report.warning(span, message));
-}
-
-/// Splits an error of the time engine at `; ` into message and hint, and adds it.
-pub(super) fn add_with_hint<'r>(text: &str, add: impl FnOnce(String) -> &'r mut Problem) {
-    match text.split_once("; ") {
-        Some((message, hint)) => add(message.to_owned()).hint(hint),
-        None => add(text.to_owned()),
-    };
-}
-
-/// Equal intervals, counted from `anchor`, else from `start`, else from the epoch.
-fn every(
-    node: &Node<'_>,
-    fields: &Fields<'_, '_>,
-    zone: &Zone,
-    report: &mut Report<'_>,
-) -> Option<Interval> {
-    let period = expect::length(node, report);
-    let phase_node = fields.value("phase");
-    let phase =
-        phase_node.map_or(Some(Duration::ZERO), |node| expect::length_or_zero(node, report));
-    let anchor = match fields.value("anchor").or_else(|| fields.value("start")) {
-        Some(node) => Some(instant(node, zone, report)?),
-        None => None,
-    };
-    let (period, phase) = (period?, phase?);
-    if period < MIN_PERIOD {
-        let message = format!("`every` is at least {}", duration::format(MIN_PERIOD));
-        report.error(node.span, message);
-        return None;
-    }
-    if phase >= period {
-        let message =
-            format!("`phase` is not below `every`, which is {}", duration::format(period));
-        report
-            .error(phase_node.map_or(node.span, |node| node.span), message)
-            .hint("write the remainder");
-        return None;
-    }
-    match Interval::new(period, phase, anchor) {
-        Ok(interval) => Some(interval),
-        Err(error) => {
-            add_with_hint(&error.to_string(), |message| report.error(node.span, message));
-            None
-        }
+        contradict(day_match, timing, hint, report);
     }
 }
 
@@ -324,13 +232,13 @@ fn at(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<Instants>
 /// A recurrence rule; the local time of `start` serves as its DTSTART.
 fn rrule(
     node: &Node<'_>,
-    fields: &Fields<'_, '_>,
+    draft: &Draft<'_, '_>,
     zone: &Zone,
     report: &mut Report<'_>,
 ) -> Option<Box<Rrule>> {
     let text = expect::text(node, report)?;
-    let start = match fields.value("start") {
-        Some(node) => Some(instant(node, zone, report)?),
+    let start = match draft.start {
+        Some(pair) => Some(instant(&pair.value, zone, report)?),
         None => None,
     };
     match Rrule::parse(text, zone, start) {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::overrides::{Caller, Overrides};
 use super::refusal::Refusal;
 use super::sources::{Given, Names, Origin, Sources};
 use super::unit::{self, BrokerSource};
-use super::{Caller, Overrides};
 use crate::address::{Address, AddressError, AmqpAddress, RedisAddress, Secret};
 
 /// Where messages and state are kept.

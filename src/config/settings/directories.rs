@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use super::sources::{Names, Origin, Sources};
+
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// `./schedules` if it exists, else the system's.
@@ -68,6 +70,22 @@ fn absolute(name: &str, env: Env<'_>) -> Option<PathBuf> {
 
 fn is_writable(path: &Path) -> bool {
     path.is_dir() && access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+/// The directory that the strongest source names.
+pub(super) fn read(
+    names: Names,
+    flag: Option<PathBuf>,
+    from: &mut Sources<'_, '_, '_>,
+) -> Option<PathBuf> {
+    // A path need not be UTF-8, so the flag's is not converted to text.
+    if let Some(path) = flag {
+        from.note(names.key, &Origin::Flag(names.flag));
+        return Some(path);
+    }
+    let given = from.setting(names, None)?;
+    let base = from.base_of(&given);
+    from.path(Some(&given), &base)
 }
 
 #[cfg(test)]

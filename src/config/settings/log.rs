@@ -6,8 +6,10 @@ use super::refusal::Refusal;
 use super::sources::{Names, Origin, Sources};
 use crate::text::Keys;
 
-pub(super) static LOG: Keys =
-    Keys { of: "`log`", known: &["format", "level"], unsupported: &[], aliases: &[] };
+pub(super) static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], aliases: &[] };
+
+/// The default `log.level`.
+pub const DEFAULT_LOG_LEVEL: &str = "info";
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

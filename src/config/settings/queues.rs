@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::broker::{self, Broker};
 use super::refusal::Refusal;
-use super::{Broker, broker};
 use crate::address::AmqpAddress;
 use crate::text::{Fields, Keys, MAX_NAME, Node, Pair, Report, Scalar, expect};
 use crate::worker::celery::ResultBackend;
@@ -15,17 +15,12 @@ use crate::worker::{
     RqQueue, SidekiqQueue, StreamQueue, Unstorable, Worker, WorkerKind,
 };
 
-pub(super) static QUEUE: Keys = Keys {
-    of: "a queue",
-    known: &["worker", "broker", "catch_up_rate", "options"],
-    unsupported: &[],
-    aliases: &[],
-};
+pub(super) static QUEUE: Keys =
+    Keys { of: "a queue", known: &["worker", "broker", "catch_up_rate", "options"], aliases: &[] };
 
 pub(super) static CELERY_AMQP: Keys = Keys {
     of: "`options` of a Celery queue on AMQP",
     known: &["exchange", "routing_key", "declare", "results"],
-    unsupported: &[],
     aliases: &[("result_backend", "results")],
 };
 
@@ -33,14 +28,12 @@ pub(super) static CELERY_AMQP: Keys = Keys {
 pub(super) static DRAMATIQ_AMQP: Keys = Keys {
     of: "`options` of a Dramatiq queue on AMQP",
     known: &["exchange", "routing_key"],
-    unsupported: &[],
     aliases: &[],
 };
 
 pub(super) static CELERY: Keys = Keys {
     of: "`options` of a Celery queue",
     known: &["priority_steps", "separator", "key_prefix", "results"],
-    unsupported: &[],
     aliases: &[
         ("sep", "separator"),
         ("global_keyprefix", "key_prefix"),
@@ -49,30 +42,21 @@ pub(super) static CELERY: Keys = Keys {
 };
 
 pub(super) static RQ: Keys =
-    Keys { of: "`options` of an RQ queue", known: &["serializer"], unsupported: &[], aliases: &[] };
+    Keys { of: "`options` of an RQ queue", known: &["serializer"], aliases: &[] };
 
-pub(super) static DRAMATIQ: Keys = Keys {
-    of: "`options` of a Dramatiq queue",
-    known: &["namespace"],
-    unsupported: &[],
-    aliases: &[],
-};
+pub(super) static DRAMATIQ: Keys =
+    Keys { of: "`options` of a Dramatiq queue", known: &["namespace"], aliases: &[] };
 
-pub(super) static SIDEKIQ: Keys = Keys {
-    of: "`options` of a Sidekiq queue",
-    known: &["namespace"],
-    unsupported: &[],
-    aliases: &[],
-};
+pub(super) static SIDEKIQ: Keys =
+    Keys { of: "`options` of a Sidekiq queue", known: &["namespace"], aliases: &[] };
 
 pub(super) static BULLMQ: Keys =
-    Keys { of: "`options` of a BullMQ queue", known: &["prefix"], unsupported: &[], aliases: &[] };
+    Keys { of: "`options` of a BullMQ queue", known: &["prefix"], aliases: &[] };
 
 pub(super) static STREAM: Keys =
-    Keys { of: "`options` of a stream", known: &["maxlen"], unsupported: &[], aliases: &[] };
+    Keys { of: "`options` of a stream", known: &["maxlen"], aliases: &[] };
 
-pub(super) static NONE: Keys =
-    Keys { of: "`options` of this queue", known: &[], unsupported: &[], aliases: &[] };
+pub(super) static NONE: Keys = Keys { of: "`options` of this queue", known: &[], aliases: &[] };
 
 /// Reads the mapping; reports wrong values and leaves them out. Celery's queues are on the AMQP broker
 /// `amqp`, if there is one, unless they name another; `store` holds those that are on no AMQP broker.

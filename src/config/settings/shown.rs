@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::service_config::ServiceConfig;
 use super::sources::SettingSource;
-use super::{ServiceConfig, pins, queues};
+use super::{pins, queues};
 use crate::text::duration;
 
 /// Identifies a service by the settings in which a command may differ from it, without secrets.

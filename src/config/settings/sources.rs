@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::Caller;
 use super::environment;
 use super::exposure::PasswordSource;
+use super::overrides::Caller;
 use super::refusal::Refusal;
 use super::unit;
 use crate::config::files;

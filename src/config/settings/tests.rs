@@ -2,11 +2,16 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 
+use super::keys::SERVICE;
+use super::service_config::config_file;
 use super::*;
 use crate::store::Retention;
+use crate::text::Problem;
 use crate::worker::{CeleryQueue, SidekiqQueue, Worker};
 
 fn load_with(

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use super::exposure::PasswordSource;
+use super::overrides::Overrides;
+use super::pins;
 use super::sources::{Names, Sources};
-use super::{Overrides, pins};
 use crate::text::Keys;
 use crate::tls::Tls;
 
 pub(super) static TLS: Keys = Keys {
     of: "`tls`",
     known: &["ca", "cert", "key", "pin"],
-    unsupported: &[],
     aliases: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key"), ("pins", "pin")],
 };
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::MAX_FILE_BYTES;
+use super::service_config::MAX_FILE_BYTES;
 use crate::config::files;
 
 /// Where systemd looks for credentials (`systemd.exec(5)`, `LoadCredential=`).

@@ -1,6 +1,7 @@
 //! Warnings that depend on the time.
 
 use super::*;
+use crate::text::{Problem, Severity};
 use crate::worker::celery::LiveWorker;
 
 /// The warnings about a valid schedule at an instant.

@@ -1,32 +1,7 @@
-//! The reference page, the schema and the loader agree.
-
-use std::collections::BTreeSet;
+//! The reference page shows what the loader reads.
 
 use super::*;
-use crate::config::language::reference::{
-    self, CRONTAB, ENTRY, FILE, MESSAGE, OPTIONS, SOLAR, Section,
-};
-use crate::config::language::{entry, message, options, schedule_file, solar, when};
-
-fn names(sections: &[&Section]) -> BTreeSet<&'static str> {
-    sections.iter().flat_map(|section| section.keys.iter().map(|key| key.name)).collect()
-}
-
-#[test]
-fn the_reference_has_exactly_the_keys_that_the_loader_knows() {
-    let known = |keys: &[&'static str]| keys.iter().copied().collect::<BTreeSet<_>>();
-    assert_eq!(names(&[&FILE]), known(schedule_file::FILE.known));
-    assert_eq!(names(&[&ENTRY, &MESSAGE]), known(entry::ENTRY.known));
-    assert_eq!(names(&[&MESSAGE]), known(message::DEFAULTS.known));
-    assert_eq!(names(&[&CRONTAB]), known(when::CRONTAB.known));
-    assert_eq!(names(&[&SOLAR]), known(solar::SOLAR.known));
-    let of_options =
-        [&options::CELERY, &options::RQ, &options::DRAMATIQ, &options::SIDEKIQ, &options::BULLMQ];
-    assert_eq!(OPTIONS.len(), of_options.len());
-    for ((kind, section), keys) in OPTIONS.iter().zip(of_options) {
-        assert_eq!(names(&[section]), known(keys.known), "{kind}");
-    }
-}
+use crate::config::language::reference;
 
 #[test]
 fn every_example_of_the_reference_loads_without_a_warning() {

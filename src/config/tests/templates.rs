@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::*;
 use crate::config::language::json_text::MAX_ARGUMENTS;
 use crate::config::language::limits::MAX_ENTRY_NAME;
+use crate::config::language::schedule_file;
 use crate::schedule::Entry;
+use crate::text::Report;
 use crate::worker;
 
 const ID: Uuid = Uuid::from_u128(7);
@@ -123,7 +125,7 @@ fn entry(name: &str, members: &Value) -> Entry {
     let text = json!({"timezone": "Europe/Berlin", "entries": {name: members}}).to_string();
     let mut contents =
         schedule_file::read("a.json", &text, true, &Queues::default(), &Tzdata::bundled());
-    let report = report::Report::resume("a.json", &text, std::mem::take(&mut contents.found));
+    let report = Report::resume("a.json", &text, std::mem::take(&mut contents.found));
     assert_eq!(report.finish(), [], "{text}");
     contents.entries.remove(0)
 }

@@ -1,0 +1,150 @@
+//! Mappings whose keys are rows: what a key is called, what it means and how it is read stand in one
+//! place.
+//!
+//! A row is all there is to a key. The loader, the suggestions for misspelt keys, the JSON Schema and the
+//! tables of the reference are made from it.
+
+use super::node::{Node, Pair};
+use super::report::Report;
+use super::types::Type;
+use super::words::{Refused, Words};
+
+/// A key of a mapping. `R` is the function that reads its value.
+pub(crate) struct Key<R> {
+    pub(crate) name: &'static str,
+    /// What other schedulers call it.
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) of_type: Type,
+    /// What applies without the key: [`REQUIRED`], or empty if nothing does.
+    pub(crate) default: &'static str,
+    pub(crate) doc: &'static str,
+    /// YAML lines of its mapping that use the key.
+    pub(crate) example: &'static str,
+    pub(crate) read: R,
+}
+
+/// The default of keys without which their mapping is refused.
+pub(crate) const REQUIRED: &str = "required";
+
+/// A mapping with known keys.
+pub(crate) struct Section<R: 'static> {
+    /// What it is, as the title of its table; empty if it is explained at another key.
+    pub(crate) title: &'static str,
+    /// What the keys belong to, for messages: `an entry`.
+    pub(crate) of: &'static str,
+    /// Its keys, in groups that are each beside what they are read into.
+    pub(crate) keys: &'static [&'static [Key<R>]],
+    /// A section whose keys it has, too.
+    pub(crate) base: Option<&'static Section<R>>,
+    /// Words of other schedulers, and where their meaning is said here.
+    pub(crate) elsewhere: &'static [(&'static str, &'static str)],
+    /// Words of other schedulers without a counterpart here, and what to do instead.
+    pub(crate) unsupported: &'static [(&'static str, &'static str)],
+    /// Types of its keys, by the names under which their schemas refer to them.
+    pub(crate) types: &'static [(&'static str, &'static str)],
+}
+
+/// Reads a value into what is being read.
+pub(crate) type Read<T> = fn(&Node<'_>, &mut T, &mut Report<'_>);
+
+impl<R: Copy + 'static> Section<R> {
+    /// Calls `read` for each pair with a known key, in the order of the text. Reports other keys, and a
+    /// node that is not a mapping.
+    pub(crate) fn each<'n, 't>(
+        &self,
+        node: &'n Node<'t>,
+        report: &mut Report<'_>,
+        mut read: impl FnMut(R, &'n Pair<'t>, &mut Report<'_>),
+    ) -> Option<Refused> {
+        let Some(pairs) = node.map() else {
+            let found = report.found(node);
+            report.error(node.span, format!("expected the mapping of {}, found {found}", self.of));
+            return None;
+        };
+        let mut refused = Refused::default();
+        for pair in pairs {
+            match self.key(pair.name()) {
+                Some(key) => read(key.read, pair, report),
+                None => refused.add(&pair.key, &pair.value, &self.words(), report),
+            }
+        }
+        Some(refused)
+    }
+}
+
+impl<R: 'static> Section<R> {
+    /// A section with nothing in it, for the parts that a section does not have.
+    pub(crate) const PLAIN: Section<R> = Section {
+        title: "",
+        of: "",
+        keys: &[],
+        base: None,
+        elsewhere: &[],
+        unsupported: &[],
+        types: &[],
+    };
+
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key<R>> {
+        let own = self.own_keys().find(|key| key.name == name);
+        own.or_else(|| self.base.and_then(|base| base.key(name)))
+    }
+
+    /// Its keys, without those of its base.
+    pub(crate) fn own_keys(&self) -> impl Iterator<Item = &'static Key<R>> + use<R> {
+        self.keys.iter().flat_map(|keys| keys.iter())
+    }
+
+    /// The words that may be its keys, and those that people write instead.
+    pub(crate) fn words(&self) -> Words {
+        let aliases =
+            self.own_keys().flat_map(|key| key.aliases.iter().map(|word| (*word, key.name)));
+        let mut words = Words {
+            of: self.of,
+            known: self.own_keys().map(|key| key.name).collect(),
+            aliases: aliases.chain(self.elsewhere.iter().copied()).collect(),
+            unsupported: self.unsupported,
+        };
+        if let Some(base) = self.base.map(Section::words) {
+            words.known.extend(base.known);
+            words.aliases.extend(base.aliases);
+        }
+        words
+    }
+}
+
+impl<T: Default + 'static> Section<Read<T>> {
+    /// The values of a mapping; wrong ones are reported and left out.
+    pub(crate) fn read(&self, node: &Node<'_>, report: &mut Report<'_>) -> Option<T> {
+        let mut values = T::default();
+        self.each(node, report, |read, pair, report| read(&pair.value, &mut values, report))?;
+        Some(values)
+    }
+}
+
+/// What the schema and the reference say of a section.
+pub(crate) struct Description {
+    pub(crate) title: &'static str,
+    pub(crate) keys: Vec<KeyDescription>,
+    pub(crate) types: &'static [(&'static str, &'static str)],
+}
+
+/// What they say of a key.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyDescription {
+    pub(crate) name: &'static str,
+    pub(crate) of_type: Type,
+    pub(crate) default: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) example: &'static str,
+}
+
+impl<R: 'static> Section<R> {
+    /// Its description, without that of its base.
+    pub(crate) fn describe(&self) -> Description {
+        let keys = self.own_keys().map(|key| {
+            let Key { name, of_type, default, doc, example, .. } = *key;
+            KeyDescription { name, of_type, default, doc, example }
+        });
+        Description { title: self.title, keys: keys.collect(), types: self.types }
+    }
+}
