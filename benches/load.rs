@@ -6,7 +6,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use downbeat::config::{duration, instant, load};
+use downbeat::config::load;
+use downbeat::text::{duration, instant};
 use downbeat::tzdata::Tzdata;
 use downbeat::worker::Queues;
 use downbeat_time::interval::Interval;

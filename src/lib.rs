@@ -2,8 +2,8 @@
 //!
 //! - [`text`]: YAML and JSON with places, and problems that say what is wrong, and where; pure.
 //! - [`config`]: schedule files and settings in, checked values or every problem out.
-//! - [`schedule`]: entries, their slots, and the planner that says what is due; pure. When a timing fires is
-//!   the business of the crate [`downbeat_time`].
+//! - [`schedule`]: entries, their slots, and the planner that says what is due; pure. The crate
+//!   [`downbeat_time`] says when a timing fires.
 //! - [`tzdata`]: zone rules, from the newer of the system's and the bundled ones.
 //! - [`worker`]: queues and messages, with a folder for each kind of worker: what it takes and reports; pure.
 //! - [`address`]: broker addresses, parsed once; no password is shown.
@@ -17,7 +17,8 @@
 //! - `refused`: why a request of a person or a program was not carried out.
 //! - [`manual`]: messages that somebody requests, on the same path.
 //! - [`pausing`]: pauses and resumes entries on request.
-//! - [`commands`], [`cli`], [`control`]: the command line, and how it reaches the service.
+//! - [`cli`]: the command line as types, its help, and completions.
+//! - [`commands`], [`control`]: what commands do and print, and how they reach the service.
 //! - [`http`]: health, status and metrics, off the path of every task.
 //! - `ownership`: who owns a directory, and who else may write to it.
 //! - `regular_file`: opens files that another user may have put there.

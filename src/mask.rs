@@ -273,7 +273,7 @@ mod tests {
             "redis://host:6379/0",
             "http://x/, me@mail.com",
             "a.yaml:1:1: unknown key `password` in an entry",
-            "took office term=3 holder=host/1/2",
+            "became leader term=3 holder=host/1/2",
             "celery@host did not answer",
             "passwords must be percent-encoded",
             "pass=",

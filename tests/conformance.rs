@@ -32,7 +32,6 @@ use downbeat::store::journal::RecordId;
 use downbeat::store::{Fence, Outgoing};
 use downbeat::worker::{Push, Queue, Writes};
 use downbeat_time::UnixMs;
-use over_every_store;
 use uuid::Uuid;
 
 use self::rig::Rig;
@@ -74,6 +73,7 @@ macro_rules! over_every_store {
         }
     };
 }
+use over_every_store;
 
 /// A leader, and what it keeps in mind of its store.
 struct Leader<R: Rig> {

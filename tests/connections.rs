@@ -127,7 +127,8 @@ fn a_port_of_rabbitmq_that_speaks_tls_or_does_not_is_told_with_the_scheme_to_wri
     assert!(at_plain.contains("does not speak TLS on that port"), "{at_plain}");
     assert!(at_plain.contains("write `amqp://`"), "{at_plain}");
     assert!(at_plain.contains("no connection to amqps://guest:***@127.0.0.1:"), "{at_plain}");
-    let wrong = said(&swapped(rabbitmq.url(), "", ""));
+    let wrong = place(&swapped(rabbitmq.url(), "", "")).env("DOWNBEAT_STATE", &state.url());
+    let wrong = refused(&wrong);
     assert!(wrong.contains("ACCESS_REFUSED"), "{wrong}");
     assert!(wrong.contains("compare user and password in the address"), "{wrong}");
 }

@@ -46,11 +46,11 @@ fn a_restart_does_not_reset_a_limit() {
         let listed = place.run(&["list"]).ok();
         assert!(listed.starts_with("few (done: limit of 3 reached)\t-\t2"), "{listed}");
         let next = place.run(&["next"]);
-        let said = "downbeat: `few` is done: limit of 3 reached\n";
+        let said = "downbeat: `few` is done: it has reached its limit of 3\n";
         assert_eq!((next.stdout.as_str(), next.stderr.as_str()), ("", said));
     }
     let status = place.run(&["status"]).ok();
-    assert!(status.contains("done       1 entry has reached the limit\n"), "{status}");
+    assert!(status.contains("done       1 entry has reached its limit\n"), "{status}");
     assert!(!status.contains("\nnext"), "{status}");
     let messages = server.queue("q");
     let slots: BTreeSet<i64> = messages.iter().map(|sent| sent.slot_ms()).collect();

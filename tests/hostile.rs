@@ -360,7 +360,7 @@ fn no_command_shows_hidden_characters_of_redis() {
         check_run(&place, &[command, &["--json"]].concat()).ok();
     }
     let status = check_run(&place, &["status"]);
-    assert!(status.stdout.contains("5 scheduled"), "{status:?}");
+    assert!(status.stdout.contains("5 sent"), "{status:?}");
     let reported = r"the lease cannot be used: it cannot be read: `7 x\u001b[31m";
     assert!(status.stdout.contains(reported) && status.stdout.len() < 50_000, "{status:?}");
     let status = check_run(&place, &["status", "--json"]).json(1);
@@ -593,14 +593,15 @@ fn the_log_in_each_format_and_the_status_show_nothing_raw() {
         let place = manager.supervises(place()).env("DOWNBEAT_BROKER", &server.url());
         let run = ["run", "--log-format", format, "--log-level", "debug", "--http", "127.0.0.1:0"];
         let mut downbeat = place.start(&run);
-        downbeat.wait_for_log("the lease cannot be used");
+        downbeat.wait_for_log("found an unusable lease");
         lead(&server);
         downbeat.wait_for_log("became follower");
         downbeat.wait_for_log("clock is off");
         run_all_commands(&place);
         place.write_schedule("b.json", &json!({"entries": {HOSTILE: {HOSTILE: 1}}}).to_string());
         check_run(&place, &["reload", "--wait"]).refused(1);
-        let (_, reported) = manager.wait_for("the refusal is reported", |m| m.contains("refused"));
+        let (_, reported) =
+            manager.wait_for("the refusal is reported", |m| m.contains("fixed files are loaded"));
         check("STATUS", &reported);
         place.write_schedule(
             "b.json",

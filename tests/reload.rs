@@ -172,7 +172,7 @@ fn a_reload_of_the_same_content_leaves_when_it_was_loaded_and_what_is_kept() {
     let place = Place::new().env("DOWNBEAT_LOG_LEVEL", "debug");
     place.write_schedule("a.yaml", &ticking("[0]"));
     let downbeat = start(&place);
-    downbeat.wait_for_log("the schedule files are kept");
+    downbeat.wait_for_log("kept the schedule files");
     let loaded_at = status(&place)["schedule"]["loaded_at"].clone();
     assert!(loaded_at.is_string());
     for _ in 0..2 {
@@ -184,7 +184,7 @@ fn a_reload_of_the_same_content_leaves_when_it_was_loaded_and_what_is_kept() {
     assert_eq!(status(&place)["schedule"]["loaded_at"], loaded_at);
     let log = downbeat.log();
     let about = |text: &str| log.iter().filter(|line| line.contains(text)).count();
-    assert_eq!(about("the schedule files are kept"), 1, "{}", log.join("\n"));
+    assert_eq!(about("kept the schedule files"), 1, "{}", log.join("\n"));
     assert_eq!(about("reload"), 0, "{}", log.join("\n"));
 }
 
@@ -247,7 +247,10 @@ fn reload_prints_what_changed_or_why_it_was_refused() {
     let refused = place.run(&["reload", "--wait"]);
     assert_eq!(refused.stdout, "");
     let said = refused.refused(1);
-    assert!(said.starts_with("downbeat: reload refused; the old schedule goes on\n"), "{said}");
+    assert!(
+        said.starts_with("downbeat: reload refused; the old schedule stays in effect\n"),
+        "{said}"
+    );
     assert!(said.contains("schedules/a.yaml:"), "{said}");
     write_unwatched(&place, &ticking("[2]"));
     let asked = place.run(&["reload"]).ok();
@@ -297,7 +300,7 @@ fn a_broken_edit_changes_nothing_and_is_told_once_until_it_is_mended() {
     eventually(SOON, "the reload is accepted", || {
         (status(&place)["schedule"]["reload"]["accepted"] == true).then_some(())
     });
-    downbeat.wait_for_log("nothing is wrong with the schedule any more");
+    downbeat.wait_for_log("found the schedule files valid again");
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn the_schedule_accepted_last_is_the_one_that_is_kept() {
     assert_eq!(status(&place)["schedule"]["hash"], hash);
     // Undone: the files are again those that are kept.
     place.write_schedule("jobs.yaml", &text(20));
-    downbeat.wait_for_log("nothing is wrong with the schedule any more");
+    downbeat.wait_for_log("found the schedule files valid again");
     assert_eq!(trouble(&place), None);
 }
 
@@ -164,7 +164,7 @@ fn a_schedule_that_is_not_there_yet_is_no_outage_either() {
     downbeat.wait_for_log("schedules: cannot be read: no such file or directory");
     downbeat.wait_for_dispatches("tick", wall_clock().0, 1);
     fs::rename(place.path().join("unmounted"), place.schedules()).unwrap();
-    downbeat.wait_for_log("nothing is wrong with the schedule any more");
+    downbeat.wait_for_log("found the schedule files valid again");
     downbeat.process().kill();
     fs::remove_file(place.schedules().join("jobs.yaml")).unwrap();
     start(&place).wait_for_log("no schedule files in this directory");
@@ -180,9 +180,7 @@ fn a_strict_start_refuses_invalid_files_whatever_is_kept() {
     place.write_schedule("jobs.yaml", BROKEN);
     strict.wait_for_log("reload failed");
     eventually(SOON, "it is told that the next start fails", || {
-        trouble(&place)?
-            .contains("the next start will fail: it is `run --strict`; mended")
-            .then_some(())
+        trouble(&place)?.contains("the next start will fail: it is `run --strict`; ").then_some(())
     });
     strict.process().kill();
     let mut refused = place.start(&["run", "--strict"]);
@@ -244,7 +242,7 @@ fn a_copy_that_cannot_be_written_is_warned_of_once_and_the_service_goes_on() {
     }
     downbeat.wait_for_dispatches("tick", wall_clock().0, 1);
     assert_eq!(downbeat.log().iter().filter(|line| line.contains("failed to keep")).count(), 1);
-    assert!(place.run(&["status"]).ok().contains("\nkept       no: a start that finds"));
+    assert!(place.run(&["status"]).ok().contains("\nkept       nothing: a start that finds"));
     fs::remove_dir_all(&copy).unwrap();
     place.run(&["reload", "--wait"]).ok();
     wait_until_kept(&place);
@@ -276,7 +274,7 @@ fn a_schedule_that_cannot_be_kept_leaves_the_one_from_before_to_the_next_start()
     let fate = format!("the next start will run the one accepted at {accepted_at}: the files are");
     assert!(said.contains(&fate), "{said}");
     let shown = place.run(&["status"]).ok();
-    let kept = format!("\nkept       an older schedule only, as of {accepted_at} (");
+    let kept = format!("\nkept       only an older schedule, of {accepted_at} (");
     assert!(shown.contains(&kept), "{shown}");
     assert_eq!(status(&place)["schedule"]["entries"], 2);
     downbeat.process().kill();
@@ -294,7 +292,7 @@ fn a_copy_that_is_not_what_was_written_is_not_trusted() {
     let intact = fs::read(&copy).unwrap();
     let refused = |why: &str| {
         let said = place.run(&["run"]).refused(78);
-        let expected = format!("nor can the files be used that are kept in {}: ", copy.display());
+        let expected = format!("the files kept in {} cannot be used either: ", copy.display());
         for part in ["invalid schedule\n", PROBLEM, &expected, why] {
             assert!(said.contains(part), "{part}: {said}");
         }
@@ -352,7 +350,7 @@ fn kept_files_that_the_configuration_no_longer_allows_are_told_of_beside_the_oth
     place.write_schedule("jobs.yaml", BROKEN);
     config(&place, "");
     let said = place.run(&["run"]).refused(78);
-    for part in [PROBLEM, "nor can the files be used", "invalid\n", "jobs.yaml:1:", "`timeout`"] {
+    for part in [PROBLEM, "cannot be used either", "invalid\n", "jobs.yaml:1:", "`timeout`"] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }

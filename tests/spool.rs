@@ -220,8 +220,8 @@ fn a_manual_run_in_a_spool_is_repeated_without_a_double_whether_or_not_it_is_in_
     assert_eq!(place.run(&backfill).ok().matches("sent hourly ").count(), 24);
     // By another process, without a service and with one.
     let repeat = || {
-        assert!(place.run(&trigger).ok().starts_with("sent before: hourly "));
-        assert_eq!(place.run(&backfill).ok().matches("sent before: hourly ").count(), 24);
+        assert!(place.run(&trigger).ok().starts_with("already sent: hourly "));
+        assert_eq!(place.run(&backfill).ok().matches("already sent: hourly ").count(), 24);
         assert_eq!(messages(&queue).len(), 25);
     };
     repeat();

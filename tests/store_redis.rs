@@ -30,7 +30,7 @@ use downbeat::store::journal::RecordId;
 use downbeat::store::redis::RedisStore;
 use downbeat::store::{Fence, Outgoing};
 use downbeat::tls::Tls;
-use downbeat::worker::{Command, Push, Queue, Writes};
+use downbeat::worker::{Push, Queue, RedisCommand, Writes};
 use downbeat_time::UnixMs;
 use redis::{Commands as _, Connection};
 use uuid::Uuid;
@@ -173,7 +173,7 @@ fn through_slot(slot: UnixMs) -> Progress {
     Progress { dispatched: Some(slot), ..Progress::through(slot) }
 }
 
-fn command(words: &[&str]) -> Command {
+fn command(words: &[&str]) -> RedisCommand {
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Carrier, PublishOutcome};
+use super::{Carrier, CarrierError, PublishOutcome};
 use crate::tls::Tls;
 use crate::worker::{Publication, Queue};
 
@@ -21,8 +21,8 @@ impl Amqp {
 }
 
 impl Carrier for Amqp {
-    async fn count_waiting(&self, _: &Queue) -> Result<u64, String> {
-        Err(REFUSED.to_owned())
+    async fn count_waiting(&self, _: &Queue) -> Result<u64, CarrierError> {
+        Err(CarrierError::Refused(REFUSED.to_owned()))
     }
 
     async fn publish_all(

@@ -3,13 +3,14 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::direct::Direct;
 use super::unsent::Unsent;
 use super::{
     Exit, Failure, ask_service_async, block_on, caller, configuration, load_schedule, renderer,
-    show,
+    show, times,
 };
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
@@ -32,10 +33,12 @@ pub(super) fn backfill(flags: ServiceFlags, asked: &cli::Backfill) -> Result<Exi
 
 async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result<(), Failure> {
     let cli::Backfill { entry, from, to, queue, run, again, dry_run, output } = asked;
-    let (entry, from, to, queue) = (entry.clone(), from.clone(), to.clone(), queue.clone());
+    let (from, to) = (times::with_hour(from), times::with_hour(to));
+    let (entry, queue) = (entry.clone(), queue.clone());
     let step = if *again { BackfillStep::BeginsAgain } else { BackfillStep::Begins };
     let mut sending = RunningBackfill {
         service,
+        now: clock::wall(),
         here: None,
         rest: Backfill {
             // Generated here, so that the run's id is known even if every response is lost.
@@ -81,6 +84,8 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
 /// A backfill in progress.
 struct RunningBackfill<'s> {
     service: &'s ServiceConfig,
+    /// When the command began.
+    now: UnixMs,
     /// Publishes if no service is running.
     here: Option<DirectPublisher>,
     rest: Backfill,
@@ -118,9 +123,7 @@ impl RunningBackfill<'_> {
             };
             if let Some(pause) = done.paused.as_ref().filter(|_| count == 0) {
                 let (entry, pause) = (&self.rest.entry, pause.in_words());
-                show::complain(&format!(
-                    "downbeat: {entry} is paused {pause}; this goes all the same"
-                ));
+                show::complain(&format!("downbeat: {entry} is paused {pause}; sending anyway"));
             }
             let shown = match self.shows_slots {
                 true => done.slots.iter().try_for_each(|slot| show::try_line(&in_words(slot))),
@@ -157,7 +160,7 @@ impl RunningBackfill<'_> {
             _ if self.rest.dry_run => failure.message,
             Some(from) => {
                 let command = continue_command(from, run);
-                format!("{}; slots sent: {count}; go on with `{command}`", failure.message)
+                format!("{}; slots sent: {count}; continue with `{command}`", failure.message)
             }
             None => {
                 let command = CommandLine::of_this_command().repeating(run);
@@ -192,10 +195,10 @@ impl RunningBackfill<'_> {
         };
         let DirectPublisher { schedule, renderer, broker } = here;
         let store = broker.broker.clone();
-        let now = clock::wall();
         let paused = broker.pause_of(schedule, &self.rest.entry).await;
         let done =
-            manual::backfill(broker, store.as_ref(), renderer, schedule, &self.rest, now).await;
+            manual::backfill(broker, store.as_ref(), renderer, schedule, &self.rest, self.now)
+                .await;
         Ok(Backfilled { paused, ..done? })
     }
 }
@@ -207,8 +210,8 @@ fn refusal(refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
             let command =
                 CommandLine::of_this_command().continued(*run, from, to, queue.as_deref());
             format!(
-                "{refused}; go on with `{command}`, which sends nothing twice unless the queue is on AMQP, \
-                 or repeat this with `--again`, which sends them again"
+                "{refused}; continue it with `{command}`, which sends nothing twice unless the queue is on \
+                 AMQP, or use `--again` to send them again"
             )
         }
         _ if count > 0 => return ended(&refused.into(), count, from, run),
@@ -229,11 +232,11 @@ fn stopped_at(
     let before = format!("slots sent before it: {count}");
     let message = match refused {
         Refused::Uncertain { why, is_repeatable: true } => format!(
-            "the slot {go_on} may have been sent: {why}; {before}; go on with `{command}`, which sends \
-             nothing twice"
+            "the slot {go_on} may have been sent: {why}; {before}; continue with `{command}`, which \
+             sends nothing twice"
         ),
         Refused::Uncertain { why, is_repeatable: false } => {
-            let without = after.map(|after| format!(", and `--from {after}` leaves it out"));
+            let without = after.map(|after| format!("; `--from {after}` leaves it out"));
             format!(
                 "the slot {go_on} may have been sent: {why}; {before}; its broker keeps no record of that: \
                  `{command}` may send it twice{}",
@@ -241,14 +244,14 @@ fn stopped_at(
             )
         }
         Refused::NotSent(why) | Refused::Unreachable(why) => {
-            format!("the slot {go_on} was not sent: {why}; {before}; go on with `{command}`")
+            format!("the slot {go_on} was not sent: {why}; {before}; continue with `{command}`")
         }
         Refused::Used { queue, .. } => format!(
-            "the slot {go_on} was not sent: {refused}; {before}; go on with `--queue {}`, or begin a run of \
-             its own without `--run`",
+            "the slot {go_on} was not sent: {refused}; {before}; continue with `--queue {}`, or start a \
+             new run without `--run`",
             show::quoted(queue)
         ),
-        refused => format!("{refused}; {before}; go on with `{command}`"),
+        refused => format!("{refused}; {before}; continue with `{command}`"),
     };
     Failure { message, ..refused.clone().into() }
 }
@@ -258,11 +261,11 @@ fn ended(failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
     let (message, command) = (&failure.message, continue_command(from, run));
     let rest = if failure.may_be_done {
         format!(
-            "slots from {from} on may have been sent; go on with `{command}`, which sends nothing twice \
-             unless the queue is on AMQP"
+            "slots from {from} on may have been sent; continue with `{command}`, which sends nothing \
+             twice unless the queue is on AMQP"
         )
     } else {
-        format!("go on with `{command}`")
+        format!("continue with `{command}`")
     };
     let message = format!("{message}; slots sent before: {count}; {rest}");
     Failure::new(failure.exit, message)
@@ -336,7 +339,7 @@ struct DirectPublisher {
 fn in_words(slot: &Slot) -> String {
     let Slot { entry, slot, queue, broker, task_id, sent_before, .. } = slot;
     let broker = show::on_broker(broker.as_deref());
-    let verb = if *sent_before { "sent before:" } else { "sent" };
+    let verb = if *sent_before { "already sent:" } else { "sent" };
     match task_id {
         Some(task_id) => format!("{verb} {entry} to {queue} as {task_id} (slot {slot}){broker}"),
         None => format!("would send {entry} to {queue} (slot {slot}){broker}"),

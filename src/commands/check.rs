@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use super::direct::{Direct, Store};
 use super::{Exit, Failure, load_configuration, look, show};
-use crate::cli;
-use crate::cli::ServiceFlags;
+use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{self, Broker, Caller, ServiceConfig};
 use crate::control::Question;
@@ -27,12 +27,15 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 struct Checked {
     /// Number of entries; `None` if the schedule is invalid.
     entries: Option<usize>,
+    /// Number of Celery workers that answered; `None` if none were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workers: Option<usize>,
     problems: Vec<Problem>,
 }
 
 pub(super) fn check(flags: ServiceFlags, asked: cli::Check) -> Result<Exit, Failure> {
     let timeout = timeout(&asked.timeout)?;
-    let checked = checked(flags, asked.paths, asked.workers.then_some(timeout))?;
+    let checked = checked(flags, asked.paths, asked.workers.then_some(timeout), clock::wall())?;
     let exit = if checked.entries.is_some() { Exit::Fine } else { Exit::No };
     if asked.output.json {
         show::json(&checked)?;
@@ -40,14 +43,15 @@ pub(super) fn check(flags: ServiceFlags, asked: cli::Check) -> Result<Exit, Fail
     }
     show::problems(&checked.problems);
     if let Some(entries) = checked.entries {
-        let count =
-            |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-        let entries = count(entries, "entry", "entries");
         let warnings = match checked.problems.len() {
             0 => String::new(),
-            n => format!(", {}", count(n, "warning", "warnings")),
+            count => format!(", {}", show::number(count, "warning")),
         };
-        show::line(&format!("ok: {entries}{warnings}"))?;
+        let workers = checked.workers.map_or_else(String::new, |count| match count {
+            1 => "; 1 Celery worker answered".to_owned(),
+            count => format!("; {count} Celery workers answered"),
+        });
+        show::line(&format!("ok: {}{warnings}{workers}", show::entries(entries)))?;
     }
     Ok(exit)
 }
@@ -56,7 +60,7 @@ fn timeout(text: &str) -> Result<Duration, Failure> {
     let timeout = duration::parse(text)
         .map_err(|error| Failure::usage(format!("--timeout: {error}; {}", error.hint())))?;
     if timeout > MAX_TIMEOUT {
-        return Err(Failure::usage("--timeout: it is at most 1m"));
+        return Err(Failure::usage("--timeout: at most 1m"));
     }
     Ok(timeout)
 }
@@ -65,23 +69,27 @@ fn checked(
     flags: ServiceFlags,
     paths: Vec<PathBuf>,
     timeout: Option<Duration>,
+    now: UnixMs,
 ) -> Result<Checked, Failure> {
     let service = match load_configuration(flags, Caller::Command) {
         Ok(service) => service,
-        Err(problems) => return Ok(Checked { entries: None, problems }),
+        Err(problems) => return Ok(Checked { entries: None, workers: None, problems }),
     };
     let paths = if paths.is_empty() { &service.schedules } else { &paths };
     let loaded = config::load(paths, &service.queues, &Tzdata::load());
-    let mut warnings = config::warnings(&loaded, clock::wall());
+    let mut warnings = config::warnings(&loaded, now);
     warnings.extend(config::unnamed_queues(&loaded, &service.queues));
+    let mut answered = None;
     if let (Some(timeout), Some(_)) = (timeout, &loaded.schedule) {
         let queues = config::celery_queues(&loaded);
         let question = Question::Workers { queues, timeout };
         let Workers { broker, asked } = look::ask(&service, question)?;
+        answered = Some(asked.workers.len());
         warnings.extend(config::against_workers(&loaded, &broker, &asked.workers, asked.silent));
     }
     let problems = service.warnings.into_iter().chain(loaded.problems).chain(warnings).collect();
-    Ok(Checked { entries: loaded.schedule.map(|schedule| schedule.entries.len()), problems })
+    let entries = loaded.schedule.map(|schedule| schedule.entries.len());
+    Ok(Checked { entries, workers: answered, problems })
 }
 
 /// The live workers that responded.
@@ -100,7 +108,7 @@ pub(super) async fn ask_workers(
 ) -> Result<Workers, Failure> {
     let direct = Direct::open(service)?;
     let Store::Redis(mut redis) = direct.store else {
-        let message = "--workers asks Celery workers over Redis, and the broker is a spool; name the \
+        let message = "--workers asks Celery workers over Redis, but the broker is a spool; name the \
                        workers' broker with --broker";
         return Err(Failure::usage(message));
     };

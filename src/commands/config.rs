@@ -29,10 +29,12 @@ pub(super) fn config(flags: ServiceFlags, json: bool) -> Result<Exit, Failure> {
         let source = source.map_or_else(|| "default".to_owned(), ToString::to_string);
         vec![key.to_owned(), in_words(&value), source]
     };
-    show::table(
-        &["SETTING", "VALUE", "SET BY"],
-        &settings.into_iter().map(row).collect::<Vec<_>>(),
-    )?;
+    let columns = [
+        show::Column::whole("SETTING"),
+        show::Column::whole("VALUE"),
+        show::Column::whole("SET BY"),
+    ];
+    show::table(&columns, &settings.into_iter().map(row).collect::<Vec<_>>())?;
     Ok(Exit::Fine)
 }
 

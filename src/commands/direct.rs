@@ -118,7 +118,7 @@ impl Publish for Direct {
                 Ok(store) => Publisher { store, carrier }.publish(message).await,
                 Err(error) => Delivery::Unreachable(error.to_string()),
             },
-            Store::Nowhere => Delivery::Unreachable("no broker is named".to_owned()),
+            Store::Nowhere => Delivery::Unreachable("no broker is configured".to_owned()),
         }
     }
 

@@ -10,11 +10,10 @@ use downbeat_time::rrule::{self, Rrule, RruleError};
 use downbeat_time::{Timing, UnixMs, Zone};
 use serde::Serialize;
 
-use super::{Exit, Failure, load_configuration, show};
+use super::{Exit, Failure, configured_schedule, show, times};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::config::{self, Caller};
-use crate::text::{Excerpt, duration, instant};
+use crate::text::{Excerpt, duration};
 use crate::tzdata::{self, Tzdata};
 
 /// The output for a valid expression.
@@ -33,7 +32,7 @@ struct Explained<'a> {
 }
 
 pub(super) fn explain(flags: ServiceFlags, asked: &cli::Explain) -> Result<Exit, Failure> {
-    match explained(flags, asked) {
+    match explained(flags, asked, clock::wall()) {
         Ok(explained) if asked.output.json => show::json(&explained)?,
         Ok(explained) => {
             show::line(&explained.in_words)?;
@@ -51,20 +50,18 @@ pub(super) fn explain(flags: ServiceFlags, asked: &cli::Explain) -> Result<Exit,
     Ok(Exit::Fine)
 }
 
-fn explained(flags: ServiceFlags, asked: &cli::Explain) -> Result<Explained<'_>, Failure> {
+fn explained(
+    flags: ServiceFlags,
+    asked: &cli::Explain,
+    now: UnixMs,
+) -> Result<Explained<'_>, Failure> {
     let no = |error: &dyn std::fmt::Display| Failure::new(Exit::No, error);
     let name = tzdata::parse_name(&asked.timezone).map_err(|error| no(&error))?;
-    let unknown = || no(&format!("no tzdata has the zone {}", asked.timezone));
+    let unknown = || no(&format!("the installed zone rules have no {}", asked.timezone));
     let zone = Tzdata::load().zone(name).ok_or_else(unknown)?;
     let (timing, resolved) =
         timing(asked, &zone).map_err(|failure| with_hint(flags, asked, failure))?;
-    let from = match asked.from.as_deref().map(|text| instant::parse(text, &zone)) {
-        None => clock::wall(),
-        Some(Ok(from)) => from,
-        Some(Err(error)) => {
-            return Err(Failure::usage(format!("--from: {error}; {}", instant::HINT)));
-        }
-    };
+    let from = times::ahead("--from", asked.from.as_deref(), &zone, now)?.unwrap_or(now);
     // `--from` itself counts.
     let first = timing.next(&zone, UnixMs(from.0.saturating_sub(1)));
     let slots = iter::successors(first, |slot| timing.next(&zone, *slot)).take(asked.count);
@@ -113,10 +110,7 @@ fn timing(asked: &cli::Explain, zone: &Zone) -> Result<(Timing, Option<Box<str>>
 /// The failure; if the expression is an entry's name, with a hint at the right command.
 fn with_hint(flags: ServiceFlags, asked: &cli::Explain, failure: Failure) -> Failure {
     let name = &asked.expression;
-    let service = load_configuration(flags, Caller::Command).ok();
-    let schedule =
-        service.and_then(|s| config::load(&s.schedules, &s.queues, &Tzdata::load()).schedule);
-    if schedule.is_none_or(|schedule| schedule.get(name).is_none()) {
+    if configured_schedule(flags).is_none_or(|schedule| schedule.get(name).is_none()) {
         return failure;
     }
     let hint = format!("for the entry of that name: downbeat next {name}");

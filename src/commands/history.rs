@@ -3,8 +3,9 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
-use super::{Exit, Failure, block_on, configuration, load, look, named_broker, show};
+use super::{Exit, Failure, block_on, configuration, load, look, named_broker, show, times};
 use crate::cli::{self, ServiceFlags};
+use crate::clock;
 use crate::config::{Broker, Caller, Loaded, ServiceConfig};
 use crate::control::Question;
 use crate::schedule::{Schedule, TaskIds};
@@ -19,10 +20,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn history(flags: ServiceFlags, asked: &cli::History) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
+    let now = clock::wall();
+    let time = |text: &Option<String>| text.as_deref().map(|text| times::ago(text, now));
     let question = HistoryRequest {
         entry: asked.entry.clone(),
-        from: asked.from.clone(),
-        to: asked.to.clone(),
+        from: time(&asked.from),
+        to: time(&asked.to),
         count: asked.count,
     };
     let past: Past = look::ask(&service, Question::History(question))?;
@@ -31,18 +34,15 @@ pub(super) fn history(flags: ServiceFlags, asked: &cli::History) -> Result<Exit,
     } else {
         print(&past.events, asked.entry.is_some())?;
         if past.events.is_empty() {
-            show::complain("downbeat: nothing is recorded of that");
+            show::complain("downbeat: no slots found");
         }
     }
     if past.more {
-        let shown = past.events.len();
-        show::complain(&match asked.count.saturating_mul(10).min(MAX_COUNT) {
-            more if more > asked.count => format!(
-                "downbeat: the newest {shown} are shown; there are more: --count {more}, or an \
-                 earlier --to"
-            ),
-            _ => format!("downbeat: the newest {shown} are shown; there are more: an earlier --to"),
-        });
+        let more = asked.count.saturating_mul(10).min(MAX_COUNT);
+        let count = if more > asked.count { format!("--count {more}, or ") } else { String::new() };
+        show::complain(&format!(
+            "downbeat: there are older slots; to see them, use {count}an earlier --to"
+        ));
     }
     Ok(Exit::Fine)
 }
@@ -83,43 +83,43 @@ pub(super) fn schedule(service: &ServiceConfig) -> Schedule {
     let Loaded { schedule, files, .. } = load(service);
     schedule.unwrap_or_else(|| {
         let why = if files.is_empty() { "no readable schedule files" } else { "invalid schedule" };
-        show::complain(&format!("downbeat: {why}, so all times are in UTC; see `downbeat check`"));
+        show::complain(&format!("downbeat: {why}, so times are in UTC; see `downbeat check`"));
         Schedule::default()
     })
 }
 
-/// Each column, and its text when it has no value.
-const COLUMNS: [(&str, &str); 12] = [
-    ("SLOT", ""),
-    ("OUTCOME", ""),
-    ("LATE", NOTHING),
-    ("RECORDED", ""),
-    (ENTRY, ""),
-    ("SLOTS", "1"),
-    ("DUE", NOTHING),
-    ("QUEUE", NOTHING),
-    ("TASK ID", NOTHING),
-    ("TERM", NOTHING),
-    ("BY", NOTHING),
-    ("NOTE", NOTHING),
+/// How the columns fit a terminal; a task id is recognized by its first characters.
+const COLUMNS: [show::Column; 12] = [
+    show::Column::whole("SLOT"),
+    show::Column::whole("OUTCOME"),
+    show::Column::whole("LATE").or(NOTHING),
+    show::Column::whole("RECORDED").spare(6),
+    show::Column::cut("ENTRY", 12),
+    show::Column::whole("SLOTS").or("1"),
+    show::Column::whole("DUE").or(NOTHING).spare(5),
+    show::Column::cut("QUEUE", 6).or(NOTHING).spare(1),
+    show::Column::cut("TASK ID", 9).or(NOTHING).spare(4),
+    show::Column::whole("TERM").or(NOTHING).spare(7),
+    show::Column::cut("BY", 8).or(NOTHING).spare(3),
+    show::Column::cut("NOTE", 12).or(NOTHING).spare(2),
 ];
-const ENTRY: &str = "ENTRY";
+const SLOT: usize = 0;
+const ENTRY: usize = 4;
 const NOTHING: &str = "-";
 
-/// Prints a table; on a terminal without empty columns.
+/// Prints a table; on a terminal, without the name of the entry that was asked for, and with slots to the
+/// second.
 fn print(events: &[PastSlot], of_one_entry: bool) -> Result<(), Failure> {
     let mut rows: Vec<Vec<String>> = events.iter().map(row).collect();
-    let mut heading: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    let mut columns = COLUMNS.to_vec();
     if io::stdout().is_terminal() {
-        for (column, (name, nothing)) in COLUMNS.iter().enumerate().rev() {
-            let is_known = *name == ENTRY && of_one_entry;
-            if is_known || rows.iter().all(|row| row[column] == *nothing) {
-                heading.remove(column);
-                rows.iter_mut().for_each(|row| drop(row.remove(column)));
-            }
+        rows.iter_mut().for_each(|row| row[SLOT] = to_the_second(&row[SLOT]));
+        if of_one_entry {
+            columns.remove(ENTRY);
+            rows.iter_mut().for_each(|row| drop(row.remove(ENTRY)));
         }
     }
-    if rows.is_empty() { Ok(()) } else { show::table(&heading, &rows) }
+    show::table(&columns, &rows)
 }
 
 fn row(event: &PastSlot) -> Vec<String> {
@@ -168,6 +168,13 @@ pub(super) fn late(lateness_ms: i64) -> String {
     if lateness_ms < 0 { format!("-{words}") } else { words }
 }
 
+/// A time without parts of a second, as a manual message has them.
+fn to_the_second(time: &str) -> String {
+    let (second, rest) = time.split_once('.').unwrap_or((time, ""));
+    let offset = rest.find(['Z', '+', '-']).map_or("", |at| &rest[at..]);
+    show::short_time(&format!("{second}{offset}"))
+}
+
 /// A time that is shown next to another: of the same day, only the time of day.
 pub(super) fn beside(first: &str, second: &str) -> String {
     let parts = |time: &'_ str| -> Option<(String, String, String)> {
@@ -201,6 +208,17 @@ mod tests {
             (i64::MIN, "-106751991167 d 7 h"),
         ] {
             assert_eq!(late(ms), words);
+        }
+    }
+
+    #[test]
+    fn a_manual_slot_is_shown_to_the_second() {
+        for (time, shown) in [
+            ("2027-10-31T02:30:07.123+02:00", "2027-10-31 02:30:07+02:00"),
+            ("2027-10-31T02:30:00+02:00", "2027-10-31 02:30+02:00"),
+            ("2027-10-31T02:30:07.5Z", "2027-10-31 02:30:07Z"),
+        ] {
+            assert_eq!(to_the_second(time), shown);
         }
     }
 

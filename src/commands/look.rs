@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::direct::{Direct, Store, of_broker};
-use super::{Exit, Failure, ask_service, block_on, check, history, named_broker, peek};
+use super::{Exit, Failure, ask_service, block_on, check, history, load, named_broker, peek};
 use crate::address::RedisAddress;
 use crate::config::{Broker, ServiceConfig};
 use crate::control::{Backend, Command, LeaderAnswer, LookError, LookErrorKind, Question};
@@ -45,10 +45,19 @@ pub(super) fn ask<T: DeserializeOwned>(
     match ask_service(service, &Command::Look(question.clone()), timeout)? {
         Some(answer) => answer,
         None => {
-            let seen = look(service, question, || Ok(history::schedule(service).into()))?;
+            let of_files = match question {
+                Question::History(_) => history::schedule,
+                _ => schedule_of_files,
+            };
+            let seen = look(service, question, || Ok(of_files(service).into()))?;
             serde_json::from_value(seen).map_err(|error| internal(&error))
         }
     }
+}
+
+/// The schedule of the local files, or an empty one if they are invalid.
+fn schedule_of_files(service: &ServiceConfig) -> Schedule {
+    load(service).schedule.unwrap_or_default()
 }
 
 /// Answers questions for a service with this configuration, without its loop.
@@ -89,7 +98,7 @@ fn look(
     let json = |value: Result<Value, serde_json::Error>| value.map_err(|error| internal(&error));
     match question {
         Question::Peek { queue, count } => {
-            json(serde_json::to_value(peek::look(service, &queue, count)?))
+            json(serde_json::to_value(peek::look(service, &queue, count, &*schedule()?)?))
         }
         Question::Workers { queues, timeout } => {
             json(serde_json::to_value(block_on(check::ask_workers(service, &queues, timeout))??))
@@ -144,5 +153,5 @@ fn default_results(service: &ServiceConfig) -> Result<RedisAddress, Failure> {
 }
 
 fn internal(error: &serde_json::Error) -> Failure {
-    Failure::new(Exit::Unreachable, format!("the answer is not as expected: {error}"))
+    Failure::new(Exit::Unreachable, format!("unexpected answer: {error}"))
 }

@@ -12,12 +12,15 @@ pub(super) fn man() -> Result<Exit, Failure> {
     show::own(page().trim_end()).map(|()| Exit::Fine)
 }
 
-const DESCRIPTION: &str = "downbeat reads YAML schedule files and publishes each due slot, an entry at \
-    one scheduled instant, as a task to a queue. Any number of replicas may run; the broker elects one \
-    leader, and what publishes a task also records it. Files may be edited while it runs: a change is \
-    in effect within a second, and a file with a mistake changes nothing, not even when the service is \
-    restarted. Commands ask the running service over its control socket, and use its broker and namespace; \
-    where none runs, they use the broker that is named.";
+/// When the text of this page last changed.
+const DATE: &str = "2026-11-29";
+
+const DESCRIPTION: &str = "downbeat is a scheduler service. It reads YAML schedule files and sends each entry's \
+    task to a queue when a slot, one scheduled time of the entry, is due. Each slot is sent exactly once: \
+    any number of replicas may run, the broker elects one leader, and the step that sends a task also records \
+    it. Schedule files may be edited while the service runs. A change takes effect within a second; a file \
+    with an error changes nothing, even after a restart. Commands ask the running service over its control \
+    socket and use its broker and namespace. If no service runs, they use the configured broker.";
 
 /// A term and its meaning.
 type Item = (&'static str, &'static str);
@@ -25,44 +28,50 @@ type Item = (&'static str, &'static str);
 const ENVIRONMENT: &[Item] = &[
     (
         "DOWNBEAT_BROKER, DOWNBEAT_SCHEDULES, …",
-        "A setting each, named after its flag; several schedules are separated by colons. An unknown \
-         DOWNBEAT_… is refused.",
+        "The settings, each named after its option. Several schedules are separated by colons. An unknown \
+         DOWNBEAT_… variable is an error.",
     ),
-    ("REDIS_URL", "The broker, when nothing else names one."),
-    ("RUST_LOG", "What is logged, such as info,downbeat::core=debug; goes before the file."),
+    ("REDIS_URL", "The broker, if nothing else names one."),
+    (
+        "RUST_LOG",
+        "What is logged, such as info,downbeat::core=debug. Overrides the configuration file.",
+    ),
     (
         "CREDENTIALS_DIRECTORY",
-        "Of systemd: the broker's URL is in its file broker, if that is there.",
+        "Set by systemd. The broker's URL is read from the file broker in it, if there is one.",
     ),
-    ("STATE_DIRECTORY, RUNTIME_DIRECTORY", "Of systemd: where state and the control socket are."),
-    ("NO_COLOR", "If set, nothing is coloured."),
+    (
+        "STATE_DIRECTORY, RUNTIME_DIRECTORY",
+        "Set by systemd. The folders for state and for the control socket.",
+    ),
+    ("NO_COLOR", "If set, output has no colours."),
 ];
 
 const FILES: &[Item] = &[
-    ("/etc/downbeat/downbeat.yaml", "Settings, each of which has a default."),
+    ("/etc/downbeat/downbeat.yaml", "Configuration. Every setting has a default."),
     ("/etc/downbeat/schedules", "Schedule files: *.yaml, *.yml, *.json."),
     ("/etc/default/downbeat", "Environment of the service."),
     (
         "/etc/credstore/downbeat.broker",
-        "The broker's URL, for one with a password; the service's systemd unit hands it over, and \
-         commands without a running service read it.",
+        "The broker's URL, if it has a password. The systemd unit passes it to the service; commands read \
+         it if no service runs.",
     ),
     (
         "/etc/downbeat/NAME/downbeat.yaml, /etc/downbeat/NAME/schedules, /etc/default/downbeat-NAME",
-        "The same of the instance downbeat@NAME.",
+        "The same for the instance downbeat@NAME.",
     ),
-    ("/run/downbeat", "The control socket. The folder is closed to all but its owner (mode 0700)."),
+    ("/run/downbeat", "Control socket. Only its owner may enter this folder (mode 0700)."),
     (
         "/var/lib/downbeat",
-        "The schedule files that were accepted last, for a start that finds invalid ones; and the spool, \
-         when there is no other broker.",
+        "The schedule files last accepted, for a start that finds the files invalid; and the spool, if \
+         there is no other broker.",
     ),
     ("/usr/share/doc/downbeat/schedule-files.md", "Every key of schedule files."),
 ];
 
 const SIGNALS: &[Item] = &[
-    ("SIGTERM, SIGINT", "Stop cleanly; a second one, at once."),
-    ("SIGHUP", "Load the schedule files again."),
+    ("SIGTERM, SIGINT", "Stop cleanly; the second time, stop at once."),
+    ("SIGHUP", "Reload the schedule files."),
     ("SIGUSR1", "Log the state."),
 ];
 
@@ -71,24 +80,31 @@ fn page() -> String {
     command.build();
     let mut page = Roff::new();
     let version = format!("downbeat {}", command.get_version().unwrap_or_default());
-    // A date would differ between builds; without the space, the version would take its place.
-    page.control("TH", ["DOWNBEAT", "1", " ", &version]);
+    page.control("TH", ["DOWNBEAT", "1", DATE, &version]);
     page.control("SH", ["NAME"]);
-    page.text([roman(format!("downbeat - {}", text(command.get_about())))]);
+    page.text([roman(
+        "downbeat - a scheduler that publishes each due slot of YAML schedules exactly once",
+    )]);
     page.control("SH", ["SYNOPSIS"]);
     page.text([bold("downbeat"), roman(" ["), italic("OPTIONS"), roman("] "), italic("COMMAND")]);
     page.control("SH", ["DESCRIPTION"]);
     page.text([roman(DESCRIPTION)]);
     page.control("SH", ["OPTIONS"]);
-    page.text([roman("All of them are taken by every command.")]);
+    page.text([roman("Every command takes these options.")]);
     arguments(&mut page, command.get_arguments());
     page.control("SH", ["COMMANDS"]);
     for command in command.get_subcommands() {
         subcommand(&mut page, command);
     }
-    page.control("SH", ["EXIT STATUS"]);
-    let status = text(command.get_after_help());
-    page.text([roman(status.trim_start_matches("Exit status: "))]);
+    let more = text(command.get_after_help());
+    for (title, start) in [("EXIT STATUS", "Exit status: "), ("EXAMPLES", EXAMPLES)] {
+        let paragraph = paragraphs(&more).find(|paragraph| paragraph.starts_with(start));
+        page.control("SH", [title]);
+        match paragraph.and_then(|paragraph| paragraph.strip_prefix(start)) {
+            Some(lines) if start == EXAMPLES => examples(&mut page, lines),
+            status => page.text([roman(status.unwrap_or_default())]),
+        };
+    }
     for (title, items) in [("ENVIRONMENT", ENVIRONMENT), ("FILES", FILES), ("SIGNALS", SIGNALS)] {
         page.control("SH", [title]);
         for (term, meaning) in items {
@@ -101,16 +117,36 @@ fn page() -> String {
 }
 
 fn subcommand(page: &mut Roff, command: &Command) {
-    // `downbeat next [OPTIONS] [ENTRIES]...`
+    // `downbeat next [OPTIONS] [ENTRY]...`
     let usage = command.clone().render_usage().to_string();
     page.control("SS", [usage.trim_start_matches("Usage: ")]);
     page.text([roman(format!("{}.", text(command.get_about())))]);
     let own = |arg: &&Arg| !arg.is_global_set() && arg.get_id() != "help";
     arguments(page, command.get_arguments().filter(own));
-    if let Some(more) = command.get_after_help() {
+    let more = text(command.get_after_help());
+    for paragraph in paragraphs(&more) {
         page.control("PP", []);
-        page.text([roman(more.to_string())]);
+        match paragraph.strip_prefix(EXAMPLES) {
+            Some(lines) => examples(page, lines),
+            None => page.text([roman(paragraph)]),
+        };
     }
+}
+
+/// How the examples begin in the help of a command.
+const EXAMPLES: &str = "Examples:\n";
+
+fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
+    text.split("\n\n")
+}
+
+/// Lines that keep their breaks.
+fn examples<'p>(page: &'p mut Roff, lines: &str) -> &'p mut Roff {
+    page.control("RS", ["4"]).control("nf", []);
+    for line in lines.lines() {
+        page.text([roman(line.trim_start())]);
+    }
+    page.control("fi", []).control("RE", [])
 }
 
 fn arguments<'a>(page: &mut Roff, arguments: impl Iterator<Item = &'a Arg>) {

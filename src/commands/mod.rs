@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod direct;
 mod explain;
+mod greeting;
 mod history;
 mod list;
 mod look;
@@ -17,8 +18,10 @@ mod plan;
 mod reload;
 mod resign;
 mod run;
+mod service_notes;
 mod show;
 mod status;
+mod times;
 mod trigger;
 mod unsent;
 
@@ -36,7 +39,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, ServiceFlags};
 use crate::config::settings::DEFAULT_FILE;
-use crate::config::{Broker, Caller, Loaded, Overrides, ServiceConfig, check_environment};
+use crate::config::{Broker, Caller, Identity, Loaded, ServiceConfig, check_environment};
 use crate::control::{self, AskError};
 use crate::host;
 use crate::manual::Refused;
@@ -52,7 +55,7 @@ use crate::worker::Queue;
 pub enum Exit {
     /// Success.
     Fine,
-    /// The answer is no: an invalid schedule, no such entry, slots that are not sent.
+    /// A negative result: an invalid schedule, no such entry, slots that cannot be sent.
     No,
     /// Wrong usage.
     Usage,
@@ -176,7 +179,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Resume(asked) => pause::resume(flags, asked),
         Command::Peek(peek) => peek::peek(flags, &peek),
         Command::Status(asked) => status::status(flags, asked),
-        Command::Reload { wait } => reload::reload(flags, wait),
+        Command::Reload(asked) => reload::reload(flags, asked.wait),
         Command::Resign => resign::resign(flags),
         Command::Config(output) => config::config(flags, output.json),
         Command::Completions { shell } => completions::completions(shell),
@@ -212,26 +215,7 @@ fn configuration(
 
 /// The effective configuration, or all its problems.
 fn load_configuration(flags: ServiceFlags, caller: Caller) -> Result<ServiceConfig, Vec<Problem>> {
-    let overrides = Overrides {
-        config: flags.config,
-        broker: flags.broker,
-        broker_file: flags.broker_file,
-        state: flags.state,
-        tls_ca: flags.tls_ca,
-        tls_cert: flags.tls_cert,
-        tls_key: flags.tls_key,
-        tls_pin: flags.tls_pin,
-        schedules: flags.schedules,
-        namespace: flags.namespace,
-        leader_ttl: flags.leader_ttl,
-        grace: flags.grace,
-        state_dir: flags.state_dir,
-        runtime_dir: flags.runtime_dir,
-        http: flags.http,
-        log_format: flags.log_format,
-        log_level: flags.log_level,
-        caller,
-    };
+    let overrides = flags.overrides(caller);
     let mut problems = check_environment(std::env::vars_os());
     // A value that is not UTF-8 is among the problems.
     let env = |name: &str| std::env::var(name).ok();
@@ -261,6 +245,16 @@ async fn ask_service_async<T: DeserializeOwned, E: DeserializeOwned>(
     command: &control::Command,
     timeout: Duration,
 ) -> Result<Option<Result<T, E>>, Failure> {
+    let answered = ask_identified(service, command, timeout).await?;
+    Ok(answered.map(|(_, answer)| answer))
+}
+
+/// The same, with the identity of the service that answered.
+async fn ask_identified<T: DeserializeOwned, E: DeserializeOwned>(
+    service: &ServiceConfig,
+    command: &control::Command,
+    timeout: Duration,
+) -> Result<Option<(Identity, Result<T, E>)>, Failure> {
     static WARNED: Once = Once::new();
     for directory in service.runtime_dirs() {
         let answered = control::ask(directory, command, timeout).await;
@@ -272,7 +266,7 @@ async fn ask_service_async<T: DeserializeOwned, E: DeserializeOwned>(
                     show::complain(&format!("downbeat: warning: {difference}"));
                 }
             });
-            return Ok(Some(answer));
+            return Ok(Some((identity, answer)));
         }
     }
     Ok(None)
@@ -290,7 +284,7 @@ fn no_answer(runtime_dir: &Path, error: &AskError, timeout: Duration) -> Failure
             format!("the service on {socket} did not answer within {} s", timeout.as_secs())
         }
         AskError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => format!(
-            "you may not use the socket {socket}: run this with `sudo`, or as the user whose service it is"
+            "no permission to use the socket {socket}: use `sudo`, or run this as the service's user"
         ),
         AskError::Io(error) | AskError::Unanswered(error) => {
             format!("the service on {socket} did not answer: {error}")
@@ -324,7 +318,7 @@ fn named_broker(service: &ServiceConfig) -> Result<Broker, Failure> {
             return check_usable(service, broker, Exit::Usage).map(|()| broker.clone());
         }
         (None, None) => format!(
-            "no broker is named; start the service, or set `broker: redis://…` in {file}, \
+            "no broker is configured; start the service, or set `broker: redis://…` in {file}, \
              DOWNBEAT_BROKER or --broker"
         ),
     };
@@ -347,7 +341,7 @@ fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<
             )
         } else {
             format!(
-                "the queue `{name}` is for {kind} workers, which take nothing from a spool; set \
+                "the queue `{name}` is for {kind} workers, which cannot read a spool; set \
                  `broker: redis://…`"
             )
         };
@@ -370,6 +364,11 @@ fn no_service(service: &ServiceConfig) -> Failure {
         socket.display()
     );
     Failure::new(Exit::Unreachable, message)
+}
+
+/// The schedule of these settings, if settings and files are valid.
+fn configured_schedule(flags: ServiceFlags) -> Option<Schedule> {
+    load(&load_configuration(flags, Caller::Command).ok()?).schedule
 }
 
 /// The loaded schedule; problems are a failure.

@@ -1,22 +1,22 @@
 //! `next`: shows future slots.
 
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::io::{self, IsTerminal as _};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use downbeat_time::UnixMs;
 use serde::Serialize;
 
-use super::{Exit, Failure, configuration, list, load_schedule, show};
+use super::{Exit, Failure, configuration, list, load_schedule, service_notes, show, times};
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Caller, ServiceConfig};
 use crate::schedule::Entry;
 use crate::service::status::EntryStatus;
-use crate::text::instant;
+use crate::text::duration;
 use crate::{clock, refused};
 
-/// Default of `--count` without `--to`.
-const DEFAULT_COUNT: usize = 20;
 /// Maximum number of slots without `--count`.
 const MAX_SLOTS: usize = 10_000;
 /// Slots left out are counted up to this number.
@@ -32,10 +32,13 @@ struct Slot<'a> {
     slot_utc: String,
     /// Notes for people about this slot.
     notes: Vec<String>,
+    #[serde(skip)]
+    at: UnixMs,
 }
 
 pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
+    let now = clock::wall();
     let schedule = load_schedule(&service)?;
     let entries: Vec<&Entry> = if asked.entries.is_empty() {
         schedule.entries.iter().filter(|entry| entry.enabled).collect()
@@ -43,42 +46,63 @@ pub(super) fn next(flags: ServiceFlags, asked: &cli::Next) -> Result<Exit, Failu
         let found = asked.entries.iter().map(|name| refused::find(&schedule, name));
         found.collect::<Result<_, _>>()?
     };
-    let few = if asked.to.is_some() { MAX_SLOTS } else { DEFAULT_COUNT };
-    let left = left(&service, &entries)?;
-    let (slots, rest) = slots(&entries, left, asked, asked.count.unwrap_or(few))?;
-    print(&slots, asked.output.json)?;
-    if asked.to.is_some()
-        && asked.count.is_none()
+    let left = left(&service, &entries, now)?;
+    let (slots, rest) = slots(&entries, left, asked, now)?;
+    if asked.output.json {
+        show::json(&slots)?;
+    } else {
+        print(&slots, now)?;
+        service_notes::complain(&service);
+    }
+    if asked.count.is_none()
         && let Some(rest) = rest
     {
         show::complain(&format!(
-            "downbeat: cut after {MAX_SLOTS} slots; go on with --from {rest}, or set --count"
+            "downbeat: stopped after {MAX_SLOTS} slots; continue with --from {rest}, or set --count"
         ));
     }
     Ok(Exit::Fine)
 }
 
-fn print(slots: &[Slot<'_>], json: bool) -> Result<(), Failure> {
-    if json {
-        return show::json(&slots);
+const IN_PIPE: [show::Column; 4] = [
+    show::Column::whole("SLOT"),
+    show::Column::whole("UTC"),
+    show::Column::whole("ENTRY"),
+    show::Column::whole("NOTES"),
+];
+const ON_TERMINAL: [show::Column; 4] = [
+    show::Column::whole("SLOT"),
+    show::Column::whole("IN"),
+    show::Column::cut("ENTRY", 12),
+    show::Column::whole("NOTES").or(""),
+];
+
+fn print(slots: &[Slot<'_>], now: UnixMs) -> Result<(), Failure> {
+    if io::stdout().is_terminal() {
+        let left = |slot: &Slot<'_>| match slot.at > now {
+            true => duration::in_words(slot.at.since(now)),
+            false => "past".to_owned(),
+        };
+        let row = |slot: &Slot<'_>| {
+            let time = show::short_time(&slot.slot);
+            vec![time, left(slot), slot.entry.to_owned(), slot.notes.join("; ")]
+        };
+        return show::table(&ON_TERMINAL, &slots.iter().map(row).collect::<Vec<_>>());
     }
     let row = |slot: &Slot<'_>| {
         let row = [slot.slot.clone(), slot.slot_utc.clone(), slot.entry.to_owned()];
         let notes = (!slot.notes.is_empty()).then(|| slot.notes.join("; "));
         row.into_iter().chain(notes).collect::<Vec<_>>()
     };
-    let rows: Vec<_> = slots.iter().map(row).collect();
-    let heading = ["SLOT", "UTC", "ENTRY", "NOTES"];
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(3);
-    show::table(&heading[..columns], &rows)
+    show::table(&IN_PIPE, &slots.iter().map(row).collect::<Vec<_>>())
 }
 
 /// How many slots each entry has left: as many as its limit allows, if it has one.
-fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure> {
+fn left(service: &ServiceConfig, entries: &[&Entry], now: UnixMs) -> Result<Vec<u64>, Failure> {
     if entries.iter().all(|entry| entry.guards.limit.is_none()) {
         return Ok(vec![u64::MAX; entries.len()]);
     }
-    let known = list::entries(service)?;
+    let (known, _) = list::entries(service, now)?;
     let left = |entry: &&Entry| {
         let found = known.binary_search_by(|known| (*known.entry).cmp(&*entry.name));
         let limit = entry.guards.limit.map(NonZeroU32::get);
@@ -86,7 +110,7 @@ fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure
         let same = found.ok().map(|at| &known[at]).filter(|known| known.limit == limit);
         if let Some(limit) = same.and_then(EntryStatus::reached_limit) {
             show::complain(&format!(
-                "downbeat: `{}` is done: limit of {limit} reached",
+                "downbeat: `{}` is done: it has reached its limit of {limit}",
                 entry.name
             ));
         }
@@ -96,19 +120,20 @@ fn left(service: &ServiceConfig, entries: &[&Entry]) -> Result<Vec<u64>, Failure
 }
 
 /// The first slots of all entries in order, at most `left` after now for each; and the time of the one
-/// after them.
+/// after them. Without `--count` or `--to`, only the first slot of each entry.
 fn slots<'a>(
     entries: &[&'a Entry],
     mut left: Vec<u64>,
     asked: &cli::Next,
-    count: usize,
+    now: UnixMs,
 ) -> Result<(Vec<Slot<'a>>, Option<UnixMs>), Failure> {
-    use std::cmp::Reverse;
-    let now = clock::wall();
+    let is_one_each = asked.count.is_none() && asked.to.is_none();
+    let count = asked.count.unwrap_or(if is_one_each { usize::MAX } else { MAX_SLOTS });
     let mut coming = BinaryHeap::new();
     for (index, entry) in entries.iter().enumerate() {
-        let from = time(entry, "--from", asked.from.as_deref())?.unwrap_or(now);
-        let to = time(entry, "--to", asked.to.as_deref())?.unwrap_or(UnixMs::MAX);
+        let time = |flag, text| times::ahead(flag, text, &entry.zone, now);
+        let from = time("--from", asked.from.as_deref())?.unwrap_or(now);
+        let to = time("--to", asked.to.as_deref())?.unwrap_or(UnixMs::MAX);
         // `--from` itself counts.
         let before = from - INSTANT;
         if entry.guards.limit.is_some() {
@@ -134,10 +159,10 @@ fn slots<'a>(
             slot: entry.zone.to_rfc3339(slot),
             slot_utc: slot.to_string(),
             notes: notes(entry, slot, is_last),
+            at: slot,
         });
-        if let Some(next) = entry.next_slot(slot).filter(|next| *next < to) {
-            coming.push(Reverse((next, index, to)));
-        }
+        let next = entry.next_slot(slot).filter(|next| !is_one_each && *next < to);
+        coming.extend(next.map(|next| Reverse((next, index, to))));
     }
     Ok((slots, None))
 }
@@ -178,10 +203,4 @@ fn held_back(entry: &Entry, slot: UnixMs) -> Option<String> {
     let (local, day) = (entry.zone.to_local(due), entry.zone.to_local(slot).date());
     let date = if local.date() == day { String::new() } else { format!("{} ", local.date()) };
     (due > slot).then(|| format!("due {date}{}", local.time()))
-}
-
-fn time(entry: &Entry, flag: &str, text: Option<&str>) -> Result<Option<UnixMs>, Failure> {
-    let parse = |text: &str| instant::parse(text, &entry.zone);
-    let refuse = |error| Failure::usage(format!("{flag}: {error}; {}", instant::HINT));
-    text.map(parse).transpose().map_err(refuse)
 }

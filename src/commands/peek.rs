@@ -1,7 +1,5 @@
 //! `peek`: shows what waits in a queue, decoded, without removing it.
 
-use std::io::{self, IsTerminal as _};
-
 use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +11,7 @@ use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{Broker, Caller, ServiceConfig};
 use crate::control::Question;
-use crate::escape::escape;
+use crate::schedule::{Entry, Schedule};
 use crate::store::spool::SpoolStore;
 use crate::store::{Found, Group, Peeked};
 use crate::text::duration;
@@ -49,13 +47,18 @@ pub(super) fn peek(flags: ServiceFlags, asked: &cli::Peek) -> Result<Exit, Failu
     if asked.json {
         messages.iter().try_for_each(show::exact_json_line)?;
     } else {
-        print(&messages)?;
+        print(&messages, clock::wall())?;
     }
     Ok(Exit::Fine)
 }
 
-/// The first messages that wait in a queue.
-pub(super) fn look(service: &ServiceConfig, queue: &str, count: usize) -> Result<Shown, Failure> {
+/// The first messages that wait in a queue. The schedule says whether an entry uses it.
+pub(super) fn look(
+    service: &ServiceConfig,
+    queue: &str,
+    count: usize,
+    schedule: &Schedule,
+) -> Result<Shown, Failure> {
     let queue = service.queues.get(queue);
     let mut broker = Direct::open(service)?;
     let (places, peeked) = block_on(broker.peek(&queue, count))??;
@@ -65,7 +68,11 @@ pub(super) fn look(service: &ServiceConfig, queue: &str, count: usize) -> Result
     };
     let messages = found.into_iter().map(|found| message(&queue, &places, found));
     let messages: Vec<_> = messages.collect();
-    let summary = summary(service, &queue, &places, total, &groups, messages.len());
+    let mut summary = summary(service, &queue, &places, total, &groups, messages.len());
+    let uses = |entry: &Entry| entry.message.queue.name == queue.name;
+    if !schedule.entries.is_empty() && !schedule.entries.iter().any(uses) {
+        summary += "; no entry uses this queue";
+    }
     Ok(Shown { summary, messages })
 }
 
@@ -100,7 +107,7 @@ impl Direct {
                     .map_err(|error| unreachable(error.to_string()))?;
                 Ok((vec![format!("queue/*.{}.msg", queue.name)], peeked))
             }
-            Store::Nowhere => Err(unreachable("no broker is named".to_owned())),
+            Store::Nowhere => Err(unreachable("no broker is configured".to_owned())),
         }
     }
 }
@@ -114,8 +121,8 @@ fn on_amqp(queue: &Queue, url: &str, waiting: u64) -> Result<(Vec<String>, Peeke
     let messages =
         if waiting == 1 { "1 message waits" } else { &format!("{waiting} messages wait") };
     let message = format!(
-        "{messages} in `{}` on {url}, which cannot be shown: over AMQP whoever looks at a message \
-         takes it, and gives it back marked as redelivered and out of order",
+        "{messages} in `{}` on {url} and cannot be shown: reading a message over AMQP takes it from \
+         the queue and returns it out of order, marked as redelivered",
         queue.name
     );
     Err(Failure::new(Exit::No, message))
@@ -124,10 +131,10 @@ fn on_amqp(queue: &Queue, url: &str, waiting: u64) -> Result<(Vec<String>, Peeke
 fn wrong(queue: &Queue, key: &str, found: &str) -> Failure {
     let kind = queue.worker.kind();
     let hint = match found {
-        "stream" => "set `worker: stream` for it if its consumers read the stream",
-        _ => "it is another program's, or the queue has another `worker:`",
+        "stream" => "if its consumers read the stream, set `worker: stream` for it",
+        _ => "it belongs to another program, or the queue needs another `worker:`",
     };
-    let message = format!("{} is a {found}, and {kind} workers take nothing from one: {hint}", key);
+    let message = format!("{key} is a {found}, which {kind} workers do not read: {hint}");
     Failure::new(Exit::No, message)
 }
 
@@ -138,7 +145,7 @@ fn message(queue: &Queue, places: &[String], found: Found) -> Message {
     let message = Message { queue: name, worker, place, waiting: None, error: None, raw: None };
     match found {
         Found::TooLarge { bytes, .. } => {
-            let error = Some(format!("{bytes} bytes are too many to show"));
+            let error = Some(format!("too large to show ({bytes} bytes)"));
             Message { error, ..message }
         }
         Found::Whole { element, stored, .. } => {
@@ -168,7 +175,7 @@ fn summary(
             Some(amqp) => amqp.url.to_string(),
             None => service.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
         };
-        format!("nothing waits in {name} ({kind}) on {broker}, that is in {}", keys(places))
+        format!("{name} ({kind}): no messages on {broker} in {}", keys(places))
     } else if queue.keeps_read_messages() {
         let entries = if total == 1 { "entry" } else { "entries" };
         format!("{name} ({kind}): {total} {entries}, read or not")
@@ -178,16 +185,18 @@ fn summary(
     };
     for Group { name, lag, pending } in groups {
         let lag = lag.map_or("an unknown number".to_owned(), |lag| lag.to_string());
-        text += &format!("; group {}: {lag} not given to it, {pending} not acknowledged", name);
+        text += &format!("; group {name}: {lag} not delivered, {pending} not acknowledged");
     }
     if total > count as u64 && count > 0 {
         text += &format!("; the first {count} are shown");
     } else if total > 0 && count == 0 {
-        text += "; none is left to be given to a group";
+        text += "; none is left for a group";
     }
     let is_named = service.queues.configured(&queue.name).is_some();
     if total == 0 && !is_named && service.queues.iter().next().is_some() {
-        text += &format!("; the configuration does not name it, so it is {kind}'s");
+        text += &format!(
+            "; the configuration does not name this queue, so its workers are taken to be {kind}'s"
+        );
     }
     text
 }
@@ -203,26 +212,21 @@ fn keys(places: &[String]) -> String {
     text
 }
 
-const HEADING: [&str; 9] =
-    ["TASK", "ENTRY", "KIND", "SLOT", "AGE", "EXPIRES", "PRIORITY", "TASK ID", "ARGUMENTS"];
+const COLUMNS: [show::Column; 9] = [
+    show::Column::cut("TASK", 12).or(NOTHING),
+    show::Column::cut("ENTRY", 12).or(NOTHING),
+    show::Column::whole("KIND").or(NOTHING).spare(4),
+    show::Column::whole("SLOT").or(NOTHING).spare(2),
+    show::Column::whole("AGE").or(NOTHING),
+    show::Column::whole("EXPIRES").or(NOTHING).spare(3),
+    show::Column::whole("PRIORITY").or(NOTHING).spare(5),
+    show::Column::cut("TASK ID", 9).or(NOTHING).spare(1),
+    show::Column::cut("ARGUMENTS", 21).or(NOTHING),
+];
 
-fn print(messages: &[Message]) -> Result<(), Failure> {
-    let now = clock::wall();
-    let mut rows: Vec<_> = messages.iter().map(|message| row(message, now)).collect();
-    let mut heading = HEADING.to_vec();
-    if io::stdout().is_terminal() {
-        let width = show::width().saturating_sub(2).max(20);
-        for cell in rows.iter_mut().flatten() {
-            *cell = show::cut(&escape(cell), width);
-        }
-        for column in (0..heading.len()).rev() {
-            if rows.iter().all(|row| row[column] == NOTHING) {
-                heading.remove(column);
-                rows.iter_mut().for_each(|row| drop(row.remove(column)));
-            }
-        }
-    }
-    if rows.is_empty() { Ok(()) } else { show::table(&heading, &rows) }
+fn print(messages: &[Message], now: UnixMs) -> Result<(), Failure> {
+    let rows: Vec<_> = messages.iter().map(|message| row(message, now)).collect();
+    show::table(&COLUMNS, &rows)
 }
 
 const NOTHING: &str = "-";
@@ -231,9 +235,9 @@ fn row(message: &Message, now: UnixMs) -> Vec<String> {
     let Some(waiting) = &message.waiting else {
         let error = message.error.as_deref().unwrap_or_default();
         let raw = message.raw.as_deref().unwrap_or_default();
-        let mut row = vec![NOTHING.to_owned(); HEADING.len()];
+        let mut row = vec![NOTHING.to_owned(); COLUMNS.len()];
         row[0] = "?".to_owned();
-        row[HEADING.len() - 1] = format!("{error}: {raw}").trim_end_matches(": ").to_owned();
+        row[COLUMNS.len() - 1] = format!("{error}: {raw}").trim_end_matches(": ").to_owned();
         return row;
     };
     let text = |text: &Option<String>| match text.as_deref() {

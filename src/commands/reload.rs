@@ -18,7 +18,7 @@ pub(super) fn reload(flags: ServiceFlags, wait: bool) -> Result<Exit, Failure> {
             Ok(Exit::Fine)
         }
         Some(Err(problems)) => {
-            let message = "reload refused; the old schedule goes on";
+            let message = "reload refused; the old schedule stays in effect";
             Err(Failure { picture: Some(problems), ..Failure::new(Exit::No, message) })
         }
         None => Err(no_service(&service)),

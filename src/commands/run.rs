@@ -12,8 +12,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::{
-    Exit, Failure, broker_for_run, check_usable, configuration, look, renderer, run_as_task,
-    runtime,
+    Exit, Failure, broker_for_run, check_usable, configuration, greeting, look, renderer,
+    run_as_task, runtime,
 };
 use crate::carrier::Amqp;
 use crate::cli::{self, ServiceFlags};
@@ -113,6 +113,7 @@ async fn serve(
     let (schedule, loader, files) = load(&service, asked.strict, &tzdata)?;
     let broker = broker(&service)?;
     service.broker = Some(broker.clone());
+    greeting::show(&service, &schedule, &broker, clock::wall());
     info!(
         version = env!("CARGO_PKG_VERSION"),
         entries = schedule.entries.len(),
@@ -288,9 +289,8 @@ fn load(
         Ok(None) => None,
         Err(error) => Some(error.to_string()),
     };
-    let picture = unusable.map(|why| {
-        format!("nor can the files be used that are kept in {}: {why}", place.display())
-    });
+    let picture = unusable
+        .map(|why| format!("the files kept in {} cannot be used either: {why}", place.display()));
     Err(Failure { picture, ..Failure::invalid(Exit::Config, "invalid schedule", loaded.problems) })
 }
 

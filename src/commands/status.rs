@@ -11,6 +11,8 @@ use crate::core::campaign;
 use crate::core::{BadRecord, Lateness, QueueStatus, RefusedWrites};
 use crate::leader::Peer;
 use crate::pausing::in_words;
+use crate::schedule::Kind;
+use crate::schedule::outcome::Outcome;
 use crate::service::status::{ScheduleStatus, Status, pauses_in_force};
 use crate::store::contract::Store as _;
 use crate::store::redis::Leader;
@@ -89,9 +91,11 @@ impl Direct {
 fn print(status: &Status) -> Result<(), Failure> {
     match (&status.role, status.pid) {
         (Some(role), Some(pid)) => {
-            fact("downbeat", &format!("{}, {role}, pid {pid}", status.version))?;
+            let since = status.started_at.map(|at| format!(", running since {at}"));
+            let since = since.unwrap_or_default();
+            fact("downbeat", &format!("{}, {role}, pid {pid}{since}", status.version))?;
         }
-        _ => fact("downbeat", "no service runs here; the broker was asked")?,
+        _ => fact("downbeat", "no service runs here; this is what the broker knows")?,
     }
     status.troubles().iter().try_for_each(|trouble| fact("TROUBLE", trouble))?;
     status.wait().iter().try_for_each(|wait| fact("waits", wait))?;
@@ -103,7 +107,7 @@ fn print(status: &Status) -> Result<(), Failure> {
         fact("replica", &peer(replica, status.leader.as_deref()))?;
     }
     if let Some(more @ 1..) = status.replica_count.checked_sub(status.replicas.len()) {
-        fact("", &format!("and {more} more that are not shown"))?;
+        fact("", &format!("and {more} more"))?;
     }
     if let Some(schedule) = &status.schedule {
         print_schedule(schedule)?;
@@ -120,9 +124,10 @@ fn print(status: &Status) -> Result<(), Failure> {
     if let Some(more @ 1..) = status.pause_count.checked_sub(status.pauses.len()) {
         fact(name, &format!("and {more} more"))?;
     }
-    if let Some(done @ 1..) = status.done {
-        let entries = if done == 1 { "entry has" } else { "entries have" };
-        fact("done", &format!("{done} {entries} reached the limit"))?;
+    match status.done {
+        None | Some(0) => {}
+        Some(1) => fact("done", "1 entry has reached its limit")?,
+        Some(done) => fact("done", &format!("{done} entries have reached their limit"))?,
     }
     if let Some(next) = &status.next {
         fact("next", &next.entry)?;
@@ -157,18 +162,17 @@ fn print_bad_records(status: &Status) -> Result<(), Failure> {
 }
 
 fn print_schedule(schedule: &ScheduleStatus) -> Result<(), Failure> {
-    let plural = if schedule.entries == 1 { "entry" } else { "entries" };
-    fact("schedule", &format!("{}, {} {plural}", schedule.hash, schedule.entries))?;
+    fact("schedule", &format!("{}, {}", schedule.hash, show::entries(schedule.entries)))?;
     fact("loaded", &schedule.loaded_at.to_string())?;
     let kept = match (schedule.kept_at, &schedule.not_kept) {
         (Some(accepted_at), None) => {
-            Some(format!("for a start that finds invalid files, as of {accepted_at}"))
+            Some(format!("{accepted_at}, for a start that finds the files invalid"))
         }
         (Some(accepted_at), Some(why)) => {
-            Some(format!("an older schedule only, as of {accepted_at} ({why})"))
+            Some(format!("only an older schedule, of {accepted_at} ({why})"))
         }
         (None, Some(why)) => {
-            Some(format!("no: a start that finds invalid files will fail ({why})"))
+            Some(format!("nothing: a start that finds the files invalid will fail ({why})"))
         }
         (None, None) => None,
     };
@@ -183,21 +187,21 @@ fn print_schedule(schedule: &ScheduleStatus) -> Result<(), Failure> {
 }
 
 fn print_counts(status: &Status) -> Result<(), Failure> {
-    for (outcome, slots) in &status.slots {
-        fact("slots", &format!("{slots} {outcome}"))?;
+    let slots = counts(status.slots.iter().map(|(word, count)| (&**word, *count)));
+    if !slots.is_empty() {
+        fact("slots", &slots)?;
     }
     for (queue, QueueStatus { dispatched, skipped, .. }) in &status.queues {
-        let counts = dispatched.iter().chain(skipped).filter(|(_, count)| **count > 0);
-        let counts: Vec<_> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        if !counts.is_empty() {
-            fact("queue", &format!("{queue}: {}", counts.join(", ")))?;
+        let slots = counts(dispatched.iter().chain(skipped).map(|(word, count)| (&**word, *count)));
+        if !slots.is_empty() {
+            fact("queue", &format!("{queue}: {slots}"))?;
         }
     }
     if status.lateness.slots > 0 {
         fact("lateness", &lateness(&status.lateness))?;
     }
     if status.broker_errors > 0 {
-        fact("errors", &format!("{} calls of the broker failed", status.broker_errors))?;
+        fact("errors", &format!("{} failed calls to the broker", status.broker_errors))?;
     }
     let RefusedWrites { fenced, stale, lost } = status.refused_writes;
     if fenced + stale + lost > 0 {
@@ -207,6 +211,53 @@ fn print_counts(status: &Status) -> Result<(), Failure> {
         )?;
     }
     Ok(())
+}
+
+/// Slots by outcome, in words: `7 sent (2 catch_up), 1 skipped (1 paused), 1 manual`.
+fn counts<'a>(outcomes: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let (mut on_time, mut total) = (0, None);
+    let [mut late, mut skipped, mut manual] = [(); 3].map(|()| Counted::default());
+    for (word, count) in outcomes.filter(|(_, count)| *count > 0) {
+        match Outcome::from_word(word) {
+            Some(Outcome::Skipped(_)) => skipped.add(word, count),
+            Some(Outcome::Dispatched(Kind::Scheduled)) => on_time = count,
+            Some(Outcome::Dispatched(Kind::CatchUp | Kind::Resent)) => late.add(word, count),
+            Some(Outcome::Dispatched(Kind::Manual | Kind::Backfill)) => manual.add(word, count),
+            // `dispatched`: all of the schedule's slots that were sent.
+            None => total = Some(count),
+        }
+    }
+    let mut parts = Vec::new();
+    let sent = total.unwrap_or(on_time + late.sum);
+    if sent > 0 {
+        parts.push(format!("{sent} sent{}", late.in_parentheses()));
+    }
+    if skipped.sum > 0 {
+        parts.push(format!("{} skipped{}", skipped.sum, skipped.in_parentheses()));
+    }
+    parts.extend(manual.parts);
+    parts.join(", ")
+}
+
+/// Counts of some outcomes.
+#[derive(Default)]
+struct Counted {
+    sum: u64,
+    parts: Vec<String>,
+}
+
+impl Counted {
+    fn add(&mut self, word: &str, count: u64) {
+        self.sum += count;
+        self.parts.push(format!("{count} {word}"));
+    }
+
+    fn in_parentheses(&self) -> String {
+        if self.parts.is_empty() {
+            return String::new();
+        }
+        format!(" ({})", self.parts.join(", "))
+    }
 }
 
 fn fact(name: &str, value: &str) -> Result<(), Failure> {
@@ -226,7 +277,32 @@ fn leader(status: &Status) -> String {
     match status.leader.as_deref().map(|leader| leader.split_once(' ').unwrap_or(("?", leader))) {
         None if status.broker_error.is_some() => "not known".to_owned(),
         None => "nobody".to_owned(),
-        Some((_, campaign::SOLE)) => "this process, as a spool has no other".to_owned(),
+        Some((_, campaign::SOLE)) => "this process; a spool has only one".to_owned(),
         Some((term, holder)) => format!("{holder}, term {term}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_slots_are_sent_skipped_or_sent_by_hand() {
+        for (outcomes, words) in [
+            (&[][..], ""),
+            (&[("scheduled", 2), ("catch_up", 1), ("paused", 0)], "3 sent (1 catch_up)"),
+            (
+                &[
+                    ("dispatched", 7),
+                    ("catch_up", 2),
+                    ("paused", 4),
+                    ("too_late", 1),
+                    ("manual", 1),
+                ],
+                "7 sent (2 catch_up), 5 skipped (4 paused, 1 too_late), 1 manual",
+            ),
+        ] {
+            assert_eq!(counts(outcomes.iter().copied()), words);
+        }
     }
 }

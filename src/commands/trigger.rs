@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -12,7 +14,7 @@ use super::direct::Direct;
 use super::unsent::Unsent;
 use super::{
     Exit, Failure, ask_service, block_on, caller, configuration, load_schedule, look, renderer,
-    show,
+    show, times,
 };
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
@@ -31,7 +33,7 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let trigger = Trigger {
         entry: asked.entry.clone(),
-        slot: asked.slot.clone(),
+        slot: asked.slot.as_deref().map(times::with_hour),
         args: asked.args.as_deref().map(|text| json("--args", text, "[1, \"a\"]")).transpose()?,
         kwargs: asked
             .kwargs
@@ -92,7 +94,7 @@ fn refusal(trigger: &Trigger, refused: Refused) -> Failure {
     match refused {
         Refused::Uncertain { why, is_repeatable } => uncertain(trigger, &why, Some(is_repeatable)),
         Refused::Used { .. } => {
-            let message = format!("not sent: {refused}; leave out `--id` to send it anew");
+            let message = format!("not sent: {refused}; leave out `--id` to send a new message");
             Failure { message, ..refused.into() }
         }
         refused => refused.into(),
@@ -102,14 +104,17 @@ fn refusal(trigger: &Trigger, refused: Refused) -> Failure {
 /// It may have been sent; `is_repeatable` if it is known whether a repeat is safe.
 fn uncertain(trigger: &Trigger, why: &str, is_repeatable: Option<bool>) -> Failure {
     let (entry, id) = (&trigger.entry, trigger.id.unwrap_or_default());
-    let look = format!("look at `downbeat history {}`", show::quoted(entry));
+    let look = format!("see `downbeat history {}`", show::quoted(entry));
     let what_to_do = match is_repeatable {
-        Some(true) => format!("{look}, or repeat this with `--id {id}`, which sends nothing twice"),
+        Some(true) => {
+            format!("{look}, or repeat the command with `--id {id}`, which sends nothing twice")
+        }
         Some(false) => {
-            "its broker keeps no record of that, and a repeat may send it twice".to_owned()
+            "its broker keeps no record of that, so a repeat may send it twice".to_owned()
         }
         None => format!(
-            "{look}, or repeat this with `--id {id}`, which sends nothing twice unless the queue is on AMQP"
+            "{look}, or repeat the command with `--id {id}`, which sends nothing twice unless the queue \
+             is on AMQP"
         ),
     };
     let message = format!("{entry} may have been sent as {id}: {why}; {what_to_do}");
@@ -121,14 +126,28 @@ fn show_done(triggered: &Triggered) -> Result<(), Failure> {
         entry, slot, task_id, queue, broker, message, sent, sent_before, paused, ..
     } = triggered;
     let verb = match (sent, sent_before) {
-        (_, true) => "sent before:",
+        (_, true) => "already sent:",
         (true, _) => "sent",
-        (false, false) => return show::exact(message),
+        (false, false) => {
+            show::exact(message)?;
+            if let Some(body) = body(message) {
+                show::complain(&format!("decoded body: {body}"));
+            }
+            return Ok(());
+        }
     };
     let broker = show::on_broker(broker.as_deref());
     let paused = paused.as_ref().map(PauseStatus::in_words);
     let paused = paused.map_or_else(String::new, |pause| format!("; {entry} is paused {pause}"));
     show::line(&format!("{verb} {entry} to {queue} as {task_id} (slot {slot}){broker}{paused}"))
+}
+
+/// The body of a message of Celery, which is JSON in base64.
+fn body(message: &str) -> Option<Value> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let is_base64 = message.pointer("/properties/body_encoding")? == "base64";
+    let bytes = BASE64_STANDARD.decode(message.get("body")?.as_str()?).ok()?;
+    serde_json::from_slice(&bytes).ok().filter(|_| is_base64)
 }
 
 fn result_text(answer: &TaskResult, limit: Duration) -> String {
@@ -137,7 +156,7 @@ fn result_text(answer: &TaskResult, limit: Duration) -> String {
         TaskResult::Succeeded(Some(result)) => format!("succeeded: {result}"),
         TaskResult::Failed(why) => format!("failed: {why}"),
         TaskResult::Pending(state) => {
-            format!("not done within {}: {state}", duration::format(limit))
+            format!("not finished within {}: {state}", duration::format(limit))
         }
     }
 }
@@ -197,6 +216,9 @@ fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<Ta
 struct Report<'a> {
     #[serde(flatten)]
     triggered: &'a Triggered,
+    /// The decoded body of a message that was not sent, if it is encoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
     /// `succeeded`, `failed` or `pending`.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
@@ -215,6 +237,8 @@ impl<'a> Report<'a> {
             Some(TaskResult::Failed(why)) => (Some("failed"), None, Some(&**why)),
             Some(TaskResult::Pending(state)) => (Some("pending"), None, Some(&**state)),
         };
-        Report { triggered, outcome, result, reason }
+        let is_dry_run = !triggered.sent && !triggered.sent_before;
+        let body = if is_dry_run { body(&triggered.message) } else { None };
+        Report { triggered, body, outcome, result, reason }
     }
 }

@@ -128,6 +128,6 @@ pub fn in_words(subject: &str) -> String {
     match subject.split_once(':') {
         Some(("entry", name)) => name.to_owned(),
         Some(("tag", name)) => format!("tag {name}"),
-        _ => "everything".to_owned(),
+        _ => "all entries".to_owned(),
     }
 }

@@ -53,8 +53,6 @@ pub struct EntryDetail {
     pub overlap: Option<String>,
     /// 0 to 255, as the worker reads it.
     pub priority: Option<u8>,
-    /// Labels for selecting entries.
-    pub tags: Vec<String>,
     /// The next few slots.
     pub slots: Vec<ComingSlot>,
 }
@@ -109,9 +107,6 @@ impl EntryDetail {
             max_queued: guards.max_queued.map(NonZeroU32::get),
             overlap: guards.overlap.map(|length| duration::format(millis(length))),
             priority: entry.message.priority,
-            tags: about.map_or_else(Vec::new, |about| {
-                about.tags.iter().map(ToString::to_string).collect()
-            }),
             slots: coming_slots(entry, progress, now, left),
         }
     }
@@ -169,11 +164,11 @@ mod tests {
             "enabled",
             "next",
             "next_utc",
+            "tags",
             "worker",
             "leaves_out_days",
             "catch_up",
             "within",
-            "tags",
             "slots",
         ];
         assert_eq!(said, always);

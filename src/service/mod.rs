@@ -17,6 +17,7 @@ pub mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
+use downbeat_time::UnixMs;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{Span, error_span, info, warn};
@@ -31,12 +32,10 @@ use self::reload::{Loader, ReloadError, Reloading};
 use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use crate::carrier::Carrier;
 use crate::clock::{Clock, Now, SinceBoot};
-use crate::config;
 use crate::core::campaign::ResignError;
 use crate::core::{self, Action, Event, Scheduler};
 use crate::leader::lease::Reading;
 use crate::manual::{Backfill, Backfilled, Trigger, Triggered};
-use crate::pausing;
 use crate::pausing::writer::PauseWriter;
 use crate::pending::Pending;
 use crate::refused::Refused;
@@ -48,6 +47,7 @@ use crate::store::contract::{PausesRead, Snapshot, Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::telemetry::BufferedLog;
 use crate::tzdata::Tzdata;
+use crate::{config, pausing};
 
 /// Maximum time before the clock is read again.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
@@ -140,6 +140,7 @@ pub struct Service<S, C, K> {
     /// How many tasks are sending manual messages.
     manual_tasks: usize,
     heartbeat: Heartbeat,
+    started_at: UnixMs,
     /// The status for watchers.
     seen: watch::Sender<Arc<Status>>,
     seen_at: Instant,
@@ -188,6 +189,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             seed: fastrand::u64(..),
         });
         let (to_manual, manual) = mpsc::unbounded_channel();
+        let started_at = clock.now();
         Service {
             settings,
             store,
@@ -205,6 +207,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             to_manual,
             manual_tasks: 0,
             heartbeat: Heartbeat::new(),
+            started_at,
             seen: watch::Sender::default(),
             seen_at: Instant::now(),
             speaker: error_span!("dispatch"),
@@ -492,6 +495,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: Some(std::process::id()),
+            started_at: Some(self.started_at),
             role: Some(if planner.is_some() { LEADER } else { FOLLOWER }.to_owned()),
             namespace: self.settings.namespace.clone(),
             broker: self.settings.broker.to_string(),

@@ -33,6 +33,9 @@ pub struct Status {
     pub replica: Option<String>,
     /// [`LEADER`] or [`FOLLOWER`]; `None` if the broker was asked.
     pub role: Option<String>,
+    /// When the process started; `None` if the broker was asked.
+    #[serde(default)]
+    pub started_at: Option<UnixMs>,
     /// When the loop last made progress.
     pub last_tick: Option<UnixMs>,
     /// `"<term> <holder>"` of the leader.
@@ -111,7 +114,7 @@ impl Status {
         });
         add_few(&mut troubles, bad_pauses, "pauses");
         if self.schedules() > 1 {
-            troubles.push("replicas have different schedules".to_owned());
+            troubles.push(self.different_schedules());
         }
         let skewed = self.living().filter(|replica| replica.is_skewed());
         let said = skewed.map(|replica| {
@@ -357,6 +360,20 @@ impl Status {
         hashes.len()
     }
 
+    /// Which replicas have which schedule: for each, their number and the name of one.
+    fn different_schedules(&self) -> String {
+        let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for replica in self.living() {
+            holders.entry(&replica.schedule).or_default().push(&replica.holder);
+        }
+        let of = |(hash, holders): (&str, Vec<&str>)| match holders.as_slice() {
+            [one] => format!("{hash} on {one}"),
+            many => format!("{hash} on {} replicas such as {}", many.len(), many[0]),
+        };
+        let all: Vec<_> = holders.into_iter().take(MAX_LISTED).map(of).collect();
+        format!("replicas have different schedule files: {}", all.join(", "))
+    }
+
     /// The replicas that reported within the last TTL.
     fn living(&self) -> impl Iterator<Item = &Peer> {
         self.replicas.iter().filter(|replica| !replica.dead)
@@ -408,6 +425,9 @@ pub struct EntryStatus {
     pub next_utc: Option<String>,
     /// For people.
     pub description: Option<String>,
+    /// Labels for selecting entries.
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// The pause that prevents it from being sent; of several, the one that ends last.
     #[serde(default)]
     pub paused: Option<PauseStatus>,
@@ -479,6 +499,7 @@ pub fn entry_status(entry: &Entry, progress: Option<&Progress>, now: UnixMs) -> 
             .as_ref()
             .and_then(|about| about.description.as_deref())
             .map(str::to_owned),
+        tags: entry.about.iter().flat_map(|about| &about.tags).map(ToString::to_string).collect(),
         paused: None,
     }
 }

@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(
             logged(LogFormat::Text, log),
             format!(
-                "ERROR took office empty=\"\" pair=\"a=b\" path=\"C:\\\\x\" wide=\"이름\" \
+                "ERROR became leader empty=\"\" pair=\"a=b\" path=\"C:\\\\x\" wide=\"이름\" \
                  error=no \"way\" C:\\x\\n\\tat 1\\r\\u001b[31m\\u202e text={quoted}\n"
             )
         );
@@ -295,6 +295,24 @@ mod tests {
             let long =
                 logged(format, || info!(long = "x".repeat(1 << 20), "{}", "y".repeat(1 << 20)));
             assert!(long.len() < 3 * MAX_SHOWN && long.contains("x…"), "{}", long.len());
+        }
+    }
+
+    #[test]
+    fn the_innermost_span_says_who_speaks() {
+        let log = || {
+            let _outer = tracing::error_span!("outer").entered();
+            tracing::error_span!("campaign").in_scope(|| info!(term = 7, "resigned"));
+        };
+        for (format, line) in [
+            (LogFormat::Text, " INFO campaign: resigned term=7\n"),
+            (LogFormat::Logfmt, "level=info msg=resigned term=7 span=campaign\n"),
+            (
+                LogFormat::Json,
+                "{\"level\":\"INFO\",\"message\":\"resigned\",\"term\":7,\"span\":\"campaign\"}\n",
+            ),
+        ] {
+            assert_eq!(logged(format, log), line);
         }
     }
 

@@ -8,10 +8,8 @@ use downbeat_time::UnixMs;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use serde_json::{Map, Value};
 
+use super::location::MAX_PEEK_BYTES;
 use super::python::UnpickleError;
-
-/// Maximum bytes of a message that are read, both packed and unpacked.
-pub const MAX_BYTES: usize = 8 << 20;
 
 /// Why a waiting message, or a part of it, cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +26,8 @@ pub enum DecodeError {
     /// It is a pickle that is not read.
     #[error(transparent)]
     Pickle(#[from] UnpickleError),
-    /// It would be larger than [`MAX_BYTES`].
-    #[error("larger than {} MiB when unpacked", MAX_BYTES >> 20)]
+    /// It would be larger than [`MAX_PEEK_BYTES`].
+    #[error("larger than {} MiB when unpacked", MAX_PEEK_BYTES >> 20)]
     TooLarge,
     /// Its body is not in the base64 that it names.
     #[error("a body that is not base64: {0}")]
@@ -93,10 +91,10 @@ pub(super) fn instant(text: &str) -> Option<UnixMs> {
 /// Unpacks `packed` if it is in zlib's format; else returns it unchanged.
 ///
 /// # Errors
-/// If it would be larger than [`MAX_BYTES`].
+/// If it would be larger than [`MAX_PEEK_BYTES`].
 pub(super) fn inflated(packed: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     use miniz_oxide::inflate::TINFLStatus;
-    match decompress_to_vec_zlib_with_limit(packed, MAX_BYTES) {
+    match decompress_to_vec_zlib_with_limit(packed, MAX_PEEK_BYTES) {
         Ok(whole) => Ok(Cow::Owned(whole)),
         Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(DecodeError::TooLarge),
         Err(_) => Ok(Cow::Borrowed(packed)),

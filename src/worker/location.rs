@@ -1,5 +1,8 @@
 //! Where messages wait in Redis.
 
+/// Maximum bytes of a waiting message that are read, both packed and unpacked.
+pub const MAX_PEEK_BYTES: usize = 8 << 20;
+
 /// Where messages of a queue wait in Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {

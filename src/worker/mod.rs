@@ -9,7 +9,7 @@
 
 pub mod bullmq;
 pub mod celery;
-pub mod decode;
+mod decode;
 pub mod dramatiq;
 mod json;
 mod json_writer;
@@ -42,7 +42,7 @@ pub use self::celery::{CeleryOptions, CeleryQueue};
 pub use self::decode::DecodeError;
 pub use self::dramatiq::{DramatiqOptions, DramatiqQueue};
 pub use self::kind::WorkerKind;
-pub use self::location::{Bodies, Location, Next};
+pub use self::location::{Bodies, Location, MAX_PEEK_BYTES, Next};
 pub use self::message::{Call, Expires, Message, Options, Route};
 pub use self::protocol::Protocol;
 pub use self::publication::Publication;
@@ -55,11 +55,11 @@ pub use self::rq::{RqOptions, RqQueue};
 pub use self::sidekiq::{SidekiqOptions, SidekiqQueue};
 pub use self::storable::{Unstorable, check_storable};
 pub use self::stream::StreamQueue;
-pub use self::task::{Fresh, Task, event, publish, render};
+pub use self::task::{Fresh, Task};
 pub use self::unsendable::Unsendable;
 pub use self::validate::{check, counts_waiting, is_reserved_header, records_end, validate};
 pub use self::waiting::Waiting;
-pub use self::writes::{Command, Push, Writes};
+pub use self::writes::{Push, RedisCommand, Writes};
 use crate::address::RedisAddress;
 
 /// A kind of worker, with the settings of one queue.
@@ -107,4 +107,25 @@ impl Worker {
     pub fn results(&self) -> Option<&RedisAddress> {
         self.protocol().results()
     }
+}
+
+/// Renders `task` for the workers of its queue.
+///
+/// They can read it for every message that [`check`] accepts.
+#[must_use]
+pub fn render(task: &Task<'_>) -> Writes {
+    task.message.queue.worker.protocol().render(task)
+}
+
+/// Renders `task` for a queue on an AMQP broker.
+#[must_use]
+pub fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
+    task.message.queue.worker.protocol().publish(task, amqp)
+}
+
+/// The event that a message was sent, for monitors of Celery's workers such as Flower; `None` for other
+/// kinds.
+#[must_use]
+pub fn event(task: &Task<'_>) -> Option<Vec<u8>> {
+    task.message.queue.worker.protocol().event(task)
 }

@@ -14,7 +14,7 @@ use super::result::{ResultKey, TaskResult};
 use super::task::Task;
 use super::unsendable::Unsendable;
 use super::waiting::Waiting;
-use super::writes::{Command, Writes};
+use super::writes::{RedisCommand, Writes};
 use crate::address::RedisAddress;
 
 /// What workers of one kind read and write. The settings of a queue implement it.
@@ -44,7 +44,7 @@ pub trait Protocol {
     }
 
     /// Commands that this kind's own producers send once for each queue. Workers can do without.
-    fn declare(&self, _queue: &str) -> Vec<Command> {
+    fn declare(&self, _queue: &str) -> Vec<RedisCommand> {
         Vec::new()
     }
 
@@ -112,7 +112,7 @@ pub trait Protocol {
 
     /// The commands that ask Redis, in one step, about a task that was sent. Pass the flattened replies to
     /// [`Protocol::read_result`].
-    fn result_queries(&self, _task_id: Uuid) -> Vec<Command> {
+    fn result_queries(&self, _task_id: Uuid) -> Vec<RedisCommand> {
         Vec::new()
     }
 

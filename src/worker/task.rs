@@ -4,9 +4,6 @@ use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::message::Message;
-use super::publication::Publication;
-use super::queue::AmqpQueue;
-use super::writes::Writes;
 
 /// A message to render, with everything that determines its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -56,27 +53,6 @@ impl Fresh {
             span_id: rng.u64(1..),
         }
     }
-}
-
-/// Renders `task` for the workers of its queue.
-///
-/// They can read it for every message that [`check`](super::check) accepts.
-#[must_use]
-pub fn render(task: &Task<'_>) -> Writes {
-    task.message.queue.worker.protocol().render(task)
-}
-
-/// Renders `task` for a queue on an AMQP broker.
-#[must_use]
-pub fn publish(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
-    task.message.queue.worker.protocol().publish(task, amqp)
-}
-
-/// The event that a message was sent, for monitors of Celery's workers such as Flower; `None` for other
-/// kinds.
-#[must_use]
-pub fn event(task: &Task<'_>) -> Option<Vec<u8>> {
-    task.message.queue.worker.protocol().event(task)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use downbeat_time::UnixMs;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::decode::{MAX_BYTES, inflated};
+use super::decode::inflated;
 use super::rq::Serializer;
 use super::*;
 
@@ -24,7 +24,8 @@ fn workers() -> [Worker; 8] {
 /// What Redis would hold for the element after these writes, in the form in which the script reads it.
 fn stored(writes: &Writes, location: &Location) -> Vec<Option<Vec<u8>>> {
     let hash = |key: &str| {
-        let is_hset = |command: &&Command| command[0] == b"HSET" && command[1] == key.as_bytes();
+        let is_hset =
+            |command: &&RedisCommand| command[0] == b"HSET" && command[1] == key.as_bytes();
         writes.before.iter().find(is_hset).map(|command| &command[2..]).unwrap_or_default()
     };
     let field = |hash: &[Vec<u8>], name: &[u8]| {
@@ -192,7 +193,7 @@ fn what_is_not_a_message_is_described_in_words() {
 
 #[test]
 fn what_unpacks_without_end_is_not_unpacked() {
-    let zeros = miniz_oxide::deflate::compress_to_vec_zlib(&vec![0; MAX_BYTES + 1], 1);
+    let zeros = miniz_oxide::deflate::compress_to_vec_zlib(&vec![0; MAX_PEEK_BYTES + 1], 1);
     assert!(matches!(inflated(&zeros), Err(DecodeError::TooLarge)));
     assert_eq!(&*inflated(b"plain").unwrap(), b"plain");
 }

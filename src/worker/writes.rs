@@ -9,7 +9,7 @@ use crate::escape::is_hidden;
 pub struct Writes {
     /// Commands that come first, such as one that writes a hash which the list's element names.
     /// Repeating them does no harm.
-    pub before: Vec<Command>,
+    pub before: Vec<RedisCommand>,
     /// How to push the element.
     pub push: Push,
     /// The list or stream.
@@ -19,7 +19,7 @@ pub struct Writes {
 }
 
 /// A Redis command: its name and arguments.
-pub type Command = Vec<Vec<u8>>;
+pub type RedisCommand = Vec<Vec<u8>>;
 
 /// How an element is pushed to where workers take it from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
 #compdef downbeat
 # Asked of the program, so that they are always its own.
 eval "$(downbeat completions zsh)"
-_downbeat "$@"
+_clap_dynamic_completer_downbeat "$@"

@@ -212,7 +212,7 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
     let said = place.run(&["trigger", "daily"]).refused(3);
     let [sent] = &client.wait_for("doubted", 1)[..] else { panic!("not one message") };
     assert!(said.contains(&format!("daily may have been sent as {}: ", sent.id)), "{said}");
-    let what_to_do = "its broker keeps no record of that, and a repeat may send it twice\n";
+    let what_to_do = "its broker keeps no record of that, so a repeat may send it twice\n";
     assert!(said.ends_with(what_to_do), "{said}");
     proxy.mend();
     // Over a connection of its own from here on.
@@ -221,7 +221,7 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
     assert_eq!(client.wait_for("doubted", 1)[0].id, sent.id);
     // Now it is confirmed.
     let said = place.run(&again).ok();
-    assert!(said.starts_with(&format!("sent before: daily to doubted as {} ", sent.id)), "{said}");
+    assert!(said.starts_with(&format!("already sent: daily to doubted as {} ", sent.id)), "{said}");
 
     proxy.cut_answers();
     let segment = ["--from", "2026-01-01 00:00", "--to", "2026-01-04 00:00"];
@@ -231,7 +231,7 @@ fn a_manual_message_that_is_not_confirmed_may_have_been_sent_and_a_repeat_may_do
     assert_eq!(sent.kind, "backfill");
     let (slot, next) = ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00");
     assert!(said.contains(&format!("the slot {slot} may have been sent: ")), "{said}");
-    let may_double = format!("may send it twice, and `--from {next}` leaves it out\n");
+    let may_double = format!("may send it twice; `--from {next}` leaves it out\n");
     assert!(said.ends_with(&may_double), "{said}");
     let refused = place.run(&[&["backfill", "daily"], &segment[..]].concat()).refused(1);
     let in_the_way =
@@ -263,7 +263,7 @@ fn a_manual_message_is_recorded_once_whichever_answer_of_the_store_is_lost() {
     // Another process knows of it as well.
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));
-    assert!(place.run(&["trigger", "daily", "--id", id]).ok().starts_with("sent before: daily "));
+    assert!(place.run(&["trigger", "daily", "--id", id]).ok().starts_with("already sent: daily "));
     assert_eq!((client.take("noted").len(), events()), (0, 1));
     let slots = &place.run(&["status", "--json"]).json(1)["slots"];
     assert_eq!(slots["manual"], 1, "{slots}");

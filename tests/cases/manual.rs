@@ -46,7 +46,7 @@ fn a_trigger_without_an_answer_is_recognised_by_the_next_leader() {
     a.downbeat.process().kill();
     b.wait_until_it_leads(0);
     let said = b.run(&["trigger", "x", "--id", &id]).ok();
-    assert!(said.starts_with("sent before: "), "{said}");
+    assert!(said.starts_with("already sent: "), "{said}");
     assert_eq!(of_kind(&server, "manual"), 1);
     wait_for_more(&server, "x");
     assert_eq!(counted(&b.status(), "manual"), 1);

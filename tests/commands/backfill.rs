@@ -218,7 +218,7 @@ fn backfill_says_when_neither_service_nor_broker_answers() {
     let place = place_with_three().env("DOWNBEAT_BROKER", &url);
     let said = run(&place, &backfill("nightly", &[])).refused(3);
     assert!(said.contains("the slot 2026-01-02T03:00:00+09:00 was not sent: "), "{said}");
-    assert!(said.contains("slots sent before it: 0; go on with `downbeat backfill "), "{said}");
+    assert!(said.contains("slots sent before it: 0; continue with `downbeat backfill "), "{said}");
     run(&place, &backfill("nightly", &["--dry-run"])).ok();
 }
 
@@ -248,7 +248,7 @@ fn go_on_after_a_lost_answer(server: &RedisServer, proxy: &Proxy, place: &Place)
     assert!(said.contains("; slots sent before it: 29; "), "{said}");
     assert!(said.ends_with("`, which sends nothing twice\n"), "{said}");
     let rest = run(place, &going_on(&said)).ok();
-    assert!(rest.starts_with("sent before: switched-off to reports as "), "{rest}");
+    assert!(rest.starts_with("already sent: switched-off to reports as "), "{rest}");
     assert_eq!((stopped.stdout.lines().count(), rest.lines().count()), (29, 19));
     let sent = &server.queue("reports")[before..];
     assert_eq!(sent.len(), 48);
@@ -302,7 +302,7 @@ fn repeat_after_a_lost_answer(server: &RedisServer, proxy: &Proxy, place: &Place
             ["--from", "2026-01-01 00:00", "--to", "2026-01-02 00:00", "--queue", "other"];
         place.run(&[&["backfill", "switched-off"], &earlier[..]].concat()).ok();
         let rest = run(place, &going_on(&refused)).ok();
-        assert_eq!(rest.matches("sent before: switched-off to reports as ").count(), nth);
+        assert_eq!(rest.matches("already sent: switched-off to reports as ").count(), nth);
         let sent = &server.queue("reports")[before..];
         assert_eq!((sent.len(), rest.lines().count()), (48, 48));
         assert!(sent.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));
@@ -333,10 +333,7 @@ fn a_backfill_that_may_have_been_sent_is_sent_again_if_one_insists() {
     proxy.lose_the_reply_to(&["\t1767305700000\tbackfill\t"]);
     place.run(&HALF_A_DAY).refused(3);
     let refused = place.run(&HALF_A_DAY).refused(1);
-    assert!(
-        refused.contains(", or repeat this with `--again`, which sends them again"),
-        "{refused}"
-    );
+    assert!(refused.contains(", or use `--again` to send them again"), "{refused}");
     place.run(&[&HALF_A_DAY[..], &["--again"]].concat()).ok();
     assert_eq!(server.queue("reports").len(), 30 + 48);
     // Nothing is in doubt any more.
@@ -363,7 +360,7 @@ fn lose_the_answer_to_a_run_that_is_insisted_on(
         assert_eq!(going_on(&refused).last(), second.last(), "{refused}");
     }
     let rest = run(place, &second).ok();
-    assert_eq!((rest.matches("sent before: ").count(), rest.lines().count()), (1, 19));
+    assert_eq!((rest.matches("already sent: ").count(), rest.lines().count()), (1, 19));
     assert_eq!(queued(), 30 + 48);
     // Nor does it count as insisting to name a run.
     proxy.lose_the_reply_to(&["\t1767279600000\tbackfill\t"]);
@@ -371,7 +368,7 @@ fn lose_the_answer_to_a_run_that_is_insisted_on(
     run(place, &first).refused(1);
     let insisting = [&first[..], &["--again".to_owned()]].concat();
     let rest = run(place, &insisting).ok();
-    assert_eq!((rest.matches("sent before: ").count(), rest.lines().count()), (1, 19));
+    assert_eq!((rest.matches("already sent: ").count(), rest.lines().count()), (1, 19));
     assert_eq!(queued(), 30 + 48 + 1 + 18);
     run(place, &third).ok();
     assert_eq!(queued(), 48 + 48 + 48);
@@ -402,20 +399,20 @@ fn use_ids_twice(place: &Place) {
     for other in [&["digest-berlin"][..], &["nightly", "--queue", "other"]] {
         let said = place.run(&[&["trigger"], other, &["--id", &id]].concat()).refused(1);
         let expected = "downbeat: not sent: the id was used before, for nightly to reports; leave out `--id` to \
-                        send it anew\n";
+                        send a new message\n";
         assert_eq!(said, expected);
     }
-    assert!(place.run(&["trigger", "nightly", "--id", &id]).ok().starts_with("sent before: "));
+    assert!(place.run(&["trigger", "nightly", "--id", &id]).ok().starts_with("already sent: "));
 
     let run_id = Uuid::new_v4().to_string();
     let nights = |more: &[&str]| run(place, &backfill("nightly", more));
     nights(&["--run", &run_id]).ok();
     let said = nights(&["--run", &run_id, "--queue", "other"]).refused(1);
     let expected = "the slot 2026-01-02T03:00:00+09:00 was not sent: the id was used before, for nightly to \
-                    reports; slots sent before it: 0; go on with `--queue reports`, or begin a run of its own \
+                    reports; slots sent before it: 0; continue with `--queue reports`, or start a new run \
                     without `--run`\n";
     assert!(said.ends_with(expected), "{said}");
-    assert!(nights(&["--run", &run_id]).ok().starts_with("sent before: nightly to reports as "));
+    assert!(nights(&["--run", &run_id]).ok().starts_with("already sent: nightly to reports as "));
     nights(&["--queue", "other"]).ok();
 }
 
@@ -468,7 +465,7 @@ fn a_backfill_into_a_spool_that_was_killed_is_not_sent_by_another_run() {
     let killed = spool::files(&queue).len();
     assert!(killed < 600, "{killed}");
     let rest = run(&place, &going_on(&refused)).ok();
-    assert_eq!(rest.matches("sent before: ").count(), killed);
+    assert_eq!(rest.matches("already sent: ").count(), killed);
     assert_eq!(place.run(&backfill).ok().lines().count(), 600, "it has ended");
     let sent = spool::messages(&queue);
     let ids: BTreeSet<_> = sent.iter().map(|sent| &sent.id).collect();
@@ -496,14 +493,14 @@ fn stop_with_the_output(server: &RedisServer, place: &Place) {
         let args = [&half_a_day, json].concat();
         let said = without_a_reader(place, &args);
         assert!(said.contains("downbeat: cannot write to standard output: "), "{said}");
-        assert!(said.contains("; slots sent: 20; go on with `downbeat backfill "), "{said}");
+        assert!(said.contains("; slots sent: 20; continue with `downbeat backfill "), "{said}");
         assert_eq!(queued(), 20, "it stops after the call at hand");
         let refused = place.run(&HALF_A_DAY).refused(1);
-        assert!(refused.contains("; go on with `downbeat backfill "), "{refused}");
+        assert!(refused.contains("; continue it with `downbeat backfill "), "{refused}");
         assert_eq!(queued(), 20, "nothing counts as shown");
         let rest = run(place, &going_on(&said));
         assert_eq!(rest.stdout.matches("2026-01-02T05:00:00+09:00").count(), 1, "{rest:?}");
-        assert!(!rest.ok().contains("sent before"));
+        assert!(!rest.ok().contains("already sent"));
         let sent = &server.queue("reports")[before..];
         assert_eq!(sent.len(), 48);
         assert!(sent.windows(2).all(|pair| pair[1].slot_ms() == pair[0].slot_ms() + 900_000));
@@ -516,7 +513,7 @@ fn stop_with_the_output(server: &RedisServer, place: &Place) {
     assert!(said.contains("; all 2 slots were sent; `downbeat backfill nightly "), "{said}");
     run(place, &nights).refused(1);
     let shown = run(place, &going_on(&said)).ok();
-    assert_eq!(shown.matches("sent before: nightly to other as ").count(), 2);
+    assert_eq!(shown.matches("already sent: nightly to other as ").count(), 2);
     assert_eq!(server.queue("other").len(), before + 2);
 
     // What was only shown can be shown again.

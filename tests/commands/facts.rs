@@ -154,15 +154,35 @@ fn next_shows_all_slots_up_to_a_time_and_says_when_there_are_too_many() {
     assert_eq!((week.stdout.lines().count(), week.stderr.as_str()), (10_000, ""));
     let more = shown("2027-01-07 22:41");
     assert_eq!(more.stdout, week.stdout);
-    let said = "downbeat: cut after 10000 slots; go on with --from 2027-01-07T22:40:00Z, or set \
-                --count\n";
+    let said = "downbeat: stopped after 10000 slots; continue with --from 2027-01-07T22:40:00Z, or \
+                set --count\n";
     assert_eq!((more.stderr.as_str(), more.code), (said, Some(0)));
+}
+
+#[test]
+fn next_shows_one_slot_of_each_entry_unless_a_count_or_an_end_is_given() {
+    let place = place_with_three();
+    let from = ["--from", "2027-01-01T00:00:00Z"];
+    let rows = next(&place, &from);
+    assert_eq!(column(&rows, 2), ["digest-berlin", "nightly"], "in order of time");
+    assert_eq!(column(&rows, 1), ["2027-01-01T01:30:00Z", "2027-01-01T18:00:00Z"]);
+    assert_eq!(next(&place, &["switched-off"]).len(), 1);
+    assert_eq!(next(&place, &[&from[..], &["-n", "4"]].concat()).len(), 4);
+    assert_eq!(next(&place, &[&from[..], &["--to", "2027-01-04"]].concat()).len(), 5);
+}
+
+#[test]
+fn next_reads_a_date_as_its_midnight_and_a_length_as_time_from_now() {
+    let place = place_with("timezone: Asia/Seoul\nentries: {hourly: {task: t, every: 1h}}");
+    let rows = next(&place, &["--from", "2027-01-01", "--count", "1"]);
+    assert_eq!(column(&rows, 0), ["2027-01-01T00:00:00+09:00"]);
+    assert_eq!(next(&place, &["--to", "5h"]).len(), 5);
 }
 
 #[test]
 fn next_stops_after_count_and_prints_json() {
     let place = place_with_three();
-    assert_eq!(next(&place, &[]).len(), 20);
+    assert_eq!(next(&place, &["--count", "20"]).len(), 20);
     assert_eq!(next(&place, &["--count", "3"]).len(), 3);
     assert!(next(&place, &["--count", "0"]).is_empty());
     let json =
@@ -384,6 +404,39 @@ fn list_shows_every_entry_and_whether_it_is_switched_off() {
 }
 
 #[test]
+fn list_selects_entries_by_pattern_queue_tag_and_state() {
+    let place = place_with(
+        "entries:
+          report-a: {task: t, every: 1h, queue: reports, tags: [money]}
+          report-b: {task: t, every: 1h, queue: mail}
+          tick: {task: t, every: 1h, queue: mail, tags: [often, money]}
+        ",
+    );
+    let place = place.env("DOWNBEAT_BROKER", "spool:spool");
+    place.run(&["pause", "report-b"]).ok();
+    let listed = |args: &[&str]| {
+        let json = place.run(&[&["list", "--json"], args].concat()).json(0);
+        let names = json.as_array().unwrap().iter().map(|entry| entry["entry"].clone());
+        names.map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    for (args, names) in [
+        (&["report-*"][..], "report-a report-b"),
+        (&["tick", "*-a"], "report-a tick"),
+        (&["--queue", "mail"], "report-b tick"),
+        (&["--tag", "money"], "report-a tick"),
+        (&["--tag", "often", "--queue", "reports"], ""),
+        (&["--tag", "money", "--queue", "mail", "t*"], "tick"),
+        (&["--paused"], "report-b"),
+        (&["--skipped"], ""),
+    ] {
+        assert_eq!(listed(args), names, "{args:?}");
+    }
+    assert_eq!(place.run(&["list", "x*"]).refused(1), "downbeat: no entry matches `x*`\n");
+    let none = place.run(&["list", "--queue", "none"]);
+    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "downbeat: no entry matches\n"));
+}
+
+#[test]
 fn list_shows_all_of_one_entry() {
     let place = place_with(
         "
@@ -415,12 +468,12 @@ task         reports.build
 when         at 03:00 every day
 timezone     Asia/Seoul
 start        2027-12-23T03:00:00+09:00
-except       some days are left out
+except       leaves out some days
 queue        reports (celery)
 catch_up     all, within 2d
 expires      next
 jitter       30s
-limit        4, of which 4 are left
+limit        4, 4 left
 max_queued   100
 priority     9
 tags         money, nightly

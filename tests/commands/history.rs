@@ -226,13 +226,13 @@ fn an_entry_that_was_edited_disabled_or_removed_keeps_its_past() {
         // Without readable files, times are in UTC.
         place.write_schedule("jobs.yaml", "entries: {tick: {task: t, evry: 1s}}");
         let past = place.run(&["history", "tick", "--json"]);
-        assert!(past.stderr.contains("invalid schedule, so all times are in UTC"), "{past:?}");
+        assert!(past.stderr.contains("invalid schedule, so times are in UTC"), "{past:?}");
         assert_eq!(past.json(0)["events"], Value::Array(shown.clone()));
         fs::remove_file(place.schedules().join("jobs.yaml")).unwrap();
         for schedules in ["schedules", "nowhere"] {
             let past = place.run(&["history", "tick", "--json", "--schedules", schedules]);
             assert!(
-                past.stderr.contains("no readable schedule files, so all times are in UTC"),
+                past.stderr.contains("no readable schedule files, so times are in UTC"),
                 "{past:?}"
             );
             assert_eq!(past.json(0)["events"], Value::Array(shown.clone()));
@@ -271,12 +271,15 @@ fn the_newest_are_shown_and_how_to_see_more_is_said() {
         let few = place.run(&["history", "--count", "3"]);
         assert_eq!(few.stdout.lines().count(), 3);
         let said =
-            "downbeat: the newest 3 are shown; there are more: --count 30, or an earlier --to\n";
+            "downbeat: there are older slots; to see them, use --count 30, or an earlier --to\n";
         assert_eq!(few.stderr, said);
         assert_eq!(place.run(&["history", "--count", "3", "--json"]).json(0)["more"], true);
         assert_eq!(place.run(&["history", "--json"]).json(0)["more"], false);
+        assert!(hours(&["--from", "1h"]).is_empty(), "slots of the last hour");
+        assert_eq!(hours(&["a", "--from", "2026-01-02"]), BTreeMap::new());
+        assert_eq!(hours(&["a", "--from", "5000w", "--to", "2026-01-02"])["a"].len(), 24);
         let none = place.run(&["history", "a", "--from", "2027-01-01T00:00:00Z"]);
-        assert_eq!(none.stderr, "downbeat: nothing is recorded of that\n");
+        assert_eq!(none.stderr, "downbeat: no slots found\n");
         assert_eq!(none.ok(), "");
         for (args, said) in [
             (&["--from", "noon"][..], "--from: `noon` is not a date and time; write "),
@@ -392,5 +395,5 @@ fn a_store_that_does_not_answer_has_no_history() {
     assert!(shown.stderr.contains("the history cannot be read: "), "{shown:?}");
     assert!(shown.ok().contains("\nwhen         at 03:00 every day\n"));
     let unnamed = place_with_three().run(&["history"]).refused(3);
-    assert!(unnamed.contains("no broker is named"), "{unnamed}");
+    assert!(unnamed.contains("no broker is configured"), "{unnamed}");
 }

@@ -41,7 +41,11 @@ fn the_page_has_no_mistakes_and_tells_of_every_command() {
     }
     let words: Vec<&str> = shown.split_whitespace().collect();
     let words = words.join(" ");
+    let day_match = "--day-match RULE Whether both day fields of a cron line must match, or either: and, \
+                     or [one of and, or]";
+    assert!(words.contains(day_match), "{words}");
     assert!(
-        words.contains("--day-match RULE How two restricted day fields combine [one of and, or]")
+        shown.contains("\nEXAMPLES\n")
+            && shown.contains("\n           downbeat check ./schedules\n")
     );
 }

@@ -46,7 +46,7 @@ fn a_pause_holds_with_and_without_the_service_until_somebody_resumes() {
         );
         assert!(event["by"].as_str().unwrap().contains('@'), "{event}");
         let resumed = place.run(&["resume", "tick"]).ok();
-        assert!(resumed.starts_with("resumed tick (was paused until resumed, by "), "{resumed}");
+        assert!(resumed.starts_with("resumed tick (paused since "), "{resumed}");
         wait_for_outcome(&place, "tick", "scheduled", 2);
         // Through the service.
         place.run(&["pause", "--tag", "often"]).ok();
@@ -56,7 +56,7 @@ fn a_pause_holds_with_and_without_the_service_until_somebody_resumes() {
         assert_eq!(sent, before, "nothing goes once it has answered");
         stop(&mut downbeat);
         let resumed = place.run(&["resume", "--tag", "often"]).ok();
-        assert!(resumed.starts_with("resumed tag often (was paused"), "{resumed}");
+        assert!(resumed.starts_with("resumed tag often (paused since "), "{resumed}");
         let mut downbeat = lead(&place);
         wait_for_outcome(&place, "tick", "scheduled", 1);
         stop(&mut downbeat);
@@ -105,7 +105,7 @@ fn look_everywhere(place: &Place) {
     let filled = place.run(&[&["backfill", "tock"], &range[..]].concat());
     assert_eq!(filled.stdout.lines().count(), 2, "{filled:?}");
     assert!(filled.stderr.contains("tock is paused until resumed, by "), "{filled:?}");
-    assert!(filled.stderr.contains("; this goes all the same"), "{filled:?}");
+    assert!(filled.stderr.contains("; sending anyway"), "{filled:?}");
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn of_several_pauses_the_one_that_ends_last_is_told_and_each_is_resumed_alone() 
         assert!(printed.contains(" (before: until "), "{printed}");
         assert_eq!(subjects(), ["all", "all"]);
         let one = place.run(&["list", "tick"]).ok();
-        assert!(one.contains(", as everything, until resumed, by "), "{one}");
+        assert!(one.contains(" with all entries, until resumed, by "), "{one}");
         let resumed = place.run(&["resume", "tock"]).ok();
         assert!(
-            resumed.starts_with("tock is not paused\nstill paused: everything until resumed, by")
+            resumed.starts_with("tock is not paused\nstill paused: all entries until resumed, by")
         );
         place.run(&["pause", "tock"]).ok();
         let resumed = place.run(&["resume", "--all"]).ok();
@@ -162,7 +162,7 @@ fn what_cannot_be_paused_is_refused_and_what_is_so_already_is_said() {
             (&["nightli"][..], 1, "no entry is named `nightli`; did you mean `nightly`?"),
             (&["nightly", "nope"], 1, "no entry is named `nope`; `downbeat list` names them all"),
             (&["--tag", "x"], 1, "no entry has the tag `x`"),
-            (&[], 2, "<ENTRIES>..."),
+            (&[], 2, "<ENTRY|--tag <TAG>|--all>"),
         ] {
             let refused = place.run(&[&[command], args].concat()).refused(code);
             assert!(refused.contains(said), "{command} {args:?}: {refused}");
@@ -181,10 +181,15 @@ fn what_cannot_be_paused_is_refused_and_what_is_so_already_is_said() {
     let refused = place.run(&["pause", "nightly", "--note", &"x".repeat(501)]).refused(2);
     assert!(refused.contains("--note: a note has at most 500 bytes"), "{refused}");
     assert_eq!(place.run(&["resume", "nightly"]).ok(), "nightly is not paused\n");
-    assert_eq!(place.run(&["resume", "--all"]).ok(), "everything is not paused\n");
+    let all = place.run(&["resume", "--all"]).ok();
+    assert_eq!(all, "nothing to resume: `pause --all` is not in effect\n");
+    let all = place.run(&["pause", "--all"]).ok();
+    let said = "paused all entries of namespace `downbeat` on spool:spool until resumed, by ";
+    assert!(all.starts_with(said), "{all}");
+    place.run(&["resume", "--all"]).ok();
     place.run(&["pause", "nightly"]).ok();
     let again = place.run(&["pause", "nightly"]).ok();
-    assert!(again.starts_with("nightly is paused already, until resumed, by "), "{again}");
+    assert!(again.starts_with("nightly is already paused until resumed, by "), "{again}");
     let answered = place.run(&["pause", "nightly", "--until", "2h", "--json"]).json(0);
     let subject = &answered["subjects"][0];
     assert_eq!((&subject["subject"], &subject["changed"]), (&json!("entry:nightly"), &json!(true)));
@@ -199,8 +204,13 @@ fn an_entry_that_has_left_can_be_resumed() {
     fs::remove_file(place.schedules().join("jobs.yaml")).unwrap();
     place.write_schedule("jobs.yaml", "entries: {other: {task: t, every: 1h}}");
     let resumed = place.run(&["resume", "nightly"]).ok();
-    assert!(resumed.starts_with("resumed nightly (was paused "), "{resumed}");
+    assert!(resumed.starts_with("resumed nightly (paused since "), "{resumed}");
     place.run(&["resume", "nightly"]).refused(1);
+    // Nor does that need schedule files.
+    place.run(&["pause", "other"]).ok();
+    fs::remove_file(place.schedules().join("jobs.yaml")).unwrap();
+    let resumed = place.run(&["resume", "other"]).ok();
+    assert!(resumed.starts_with("resumed other (paused since "), "{resumed}");
 }
 
 #[test]
@@ -211,7 +221,7 @@ fn without_a_store_nothing_is_changed_and_that_is_said() {
     assert!(said.starts_with("downbeat: nothing was changed: no connection to "), "{said}");
     assert!(!said.contains("s3cret"), "{said}");
     let unnamed = place_with_three().run(&["resume", "nightly"]).refused(3);
-    assert!(unnamed.contains("no broker is named"), "{unnamed}");
+    assert!(unnamed.contains("no broker is configured"), "{unnamed}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ busiest seconds
 2027-01-04T02:00:00-05:00\t1\thourly
 2027-01-04T03:00:00-05:00\t1\thourly
 
-queues, with their busiest minutes
+slots of each queue, and the most in a minute
 mail\t3\t3
 reports\t4\t1
 seldom\t0\t0

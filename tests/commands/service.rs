@@ -56,7 +56,7 @@ fn commands_use_the_services_broker_and_warn_when_another_is_configured_here() {
 
     assert_eq!(run(&["peek", "reports", "--json", "--count", "100"], 0).lines().count(), 61);
     let empty = place.run(&["peek", "nothing"]).stderr;
-    assert!(empty.contains(&format!("nothing waits in nothing (celery) on {broker}")), "{empty}");
+    assert!(empty.contains(&format!("nothing (celery): no messages on {broker}")), "{empty}");
     assert!(run(&["status"], 0).contains(&broker));
     assert!(run(&["list"], 0).contains("nightly"));
     assert!(run(&["reload", "--wait"], 0).contains("changed"));
@@ -115,14 +115,14 @@ fn without_a_service_a_command_takes_a_broker_that_is_named_and_no_spool_of_its_
     ] {
         let said = place.run(args).refused(3);
         let (nobody, named) =
-            ("no service listens on ", "no broker is named; start the service, or set");
+            ("no service listens on ", "no broker is configured; start the service, or set");
         assert!(said.contains(nobody) && said.contains(named), "{args:?}: {said}");
         assert!(said.contains("DOWNBEAT_BROKER or --broker"), "{args:?}: {said}");
     }
     assert_eq!(std::fs::read_dir(place.state()).unwrap().count(), 0, "nothing is made");
 
     let list = place.run(&["list"]);
-    assert!(list.stderr.contains("no broker is named"), "{list:?}");
+    assert!(list.stderr.contains("no broker is configured"), "{list:?}");
     assert!(list.ok().contains("nightly"), "the files say enough for that");
     for args in [
         &["trigger", "nightly", "--dry-run"][..],

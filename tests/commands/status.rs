@@ -81,7 +81,7 @@ fn status_tells_leader_from_follower_and_the_broker_answers_for_both() {
         (asked["replicas"].as_array().unwrap().len() == 2).then_some(())
     });
     let shown = elsewhere.run(&["status"]).ok();
-    assert!(shown.contains("no service runs here; the broker was asked"), "{shown}");
+    assert!(shown.contains("no service runs here; this is what the broker knows"), "{shown}");
     // Of the replicas, everybody marks the one that leads.
     for place in [&here, &there, &elsewhere] {
         eventually(SOON, "the leader is marked", || {

@@ -51,6 +51,11 @@ fn trigger_in_every_way(server: &RedisServer, place: &Place) {
     place.run(&["trigger", "switched-off", "--queue", "off"]).ok();
     assert_eq!(server.queue("off").len(), 1);
 
+    let dry = place.run(&["trigger", "nightly", "--dry-run"]).stderr;
+    let body = "decoded body: [[\"daily\"],{\"tenant\":42,\"ü\":\"☃\"},{";
+    assert!(dry.starts_with(body), "{dry}");
+    let dry = place.run(&["trigger", "nightly", "--dry-run", "--json"]).json(0);
+    assert_eq!(dry["body"][0], json!(["daily"]));
     let printed = place.run(&["trigger", "digest-berlin", "--dry-run"]).ok();
     let shown = Sent::decode(printed.trim_end().as_bytes());
     assert_eq!((shown.entry.as_str(), shown.kind.as_str()), ("digest-berlin", "manual"));
@@ -165,12 +170,12 @@ fn repeat_what_may_have_been_sent(server: &RedisServer, proxy: &Proxy, place: &P
         said.split_once("nightly may have been sent as ").unwrap_or_else(|| panic!("{said}"));
     let (id, _) = id.split_once(':').unwrap();
     let what_to_do = format!(
-        "look at `downbeat history nightly`, or repeat this with `--id {id}`, which sends nothing twice\n"
+        "see `downbeat history nightly`, or repeat the command with `--id {id}`, which sends nothing twice\n"
     );
     assert!(said.ends_with(&what_to_do), "{said}");
     let repeated = place.run(&["trigger", "nightly", "--id", id]).ok();
     assert!(
-        repeated.starts_with(&format!("sent before: nightly to reports as {id} ")),
+        repeated.starts_with(&format!("already sent: nightly to reports as {id} ")),
         "{repeated}"
     );
     let json = place.run(&["trigger", "nightly", "--id", id, "--json"]).json(0);

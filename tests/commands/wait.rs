@@ -39,7 +39,7 @@ fn wait_for_celery_in_every_way(place: &Place) {
     assert_eq!(said(&wait(place, &["add"]), 0), "succeeded: 3");
     assert_eq!(said(&wait(place, &["fail"]), 1), "failed: ValueError: no such ☃");
     let waiting = wait(place, &["add", "--queue", "nobody", "--wait-timeout", "300ms"]);
-    assert_eq!(said(&waiting, 3), "not done within 300ms: no result");
+    assert_eq!(said(&waiting, 3), "not finished within 300ms: no result");
 
     let json = wait(place, &["add", "--json", "--args", "[\"é\", \"☃\"]"]).json(0);
     assert_eq!((&json["outcome"], &json["result"]), (&"succeeded".into(), &"é☃".into()));
@@ -147,9 +147,9 @@ fn wait_for_rq_in_every_way(place: &Place) {
     assert_eq!(said(&wait(place, &["echo"]), 0), "succeeded: [[1,\"é\"],{}]");
     assert_eq!(said(&wait(place, &["fail"]), 1), "failed: ValueError: no such ☃");
     let napping = wait(place, &["nap", "--wait-timeout", "2s"]);
-    assert_eq!(said(&napping, 3), "not done within 2s: started");
+    assert_eq!(said(&napping, 3), "not finished within 2s: started");
     let waiting = wait(place, &["echo", "--queue", "nobody", "--wait-timeout", "1ms"]);
-    assert_eq!(said(&waiting, 3), "not done within 1ms: queued");
+    assert_eq!(said(&waiting, 3), "not finished within 1ms: queued");
     let gone = "failed: the job is gone: it expired, or its worker keeps no results";
     assert_eq!(said(&wait(place, &["hasty"]), 1), gone);
     let refused = wait(place, &["silent"]).refused(2);

@@ -126,7 +126,7 @@ fn check_says_so_when_no_worker_answers() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("1 Celery worker listens and did not answer in time"), "{found:?}");
     let printed = place.run(&["check", "--workers", "--timeout", "300ms"]);
-    assert_eq!(printed.stdout, "ok: 9 entries, 1 warning\n");
+    assert_eq!(printed.stdout, "ok: 9 entries, 1 warning; 0 Celery workers answered\n");
 }
 
 #[test]

@@ -84,10 +84,7 @@ fn each_unreadable_record_counts_once() {
     needs!(Redis);
     let server = RedisServer::start();
     let mut victim = Victim::start(&server, "values");
-    for (keys, trouble) in [
-        (&["progress"][..], "a record of `bad` could not be used"),
-        (&["progress", "registrations"], "2 records could not be used"),
-    ] {
+    for keys in [&["progress"][..], &["progress", "registrations"]] {
         victim.restart(|victim| {
             for key in keys {
                 let () = victim.redis.hset(victim.key(key), "bad", "garbage").unwrap();
@@ -96,9 +93,8 @@ fn each_unreadable_record_counts_once() {
         victim.wait_until_named("bad", keys[0].trim_end_matches('s'));
         let status = victim.replica.status();
         assert_eq!(status["bad_record_count"], keys.len(), "{status}");
-        let troubles = status["troubles"].as_array().unwrap();
-        let is_said = |said: &serde_json::Value| said.as_str().unwrap().contains(trouble);
-        assert!(troubles.iter().any(is_said), "{troubles:?}");
+        // It is repaired.
+        assert_eq!(status["troubles"], serde_json::json!([]), "{status}");
     }
     drop(victim.finish());
 }

@@ -15,13 +15,12 @@ use serde::Serialize;
 
 use self::grid::Grid;
 use self::text::Style;
-use super::{Exit, Failure, configuration, load_schedule, show};
+use super::{Exit, Failure, configuration, load_schedule, show, times};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::Caller;
 use crate::schedule::forecast::{QueueLoad, Second};
 use crate::schedule::{Forecast, Schedule};
-use crate::text::instant;
 use crate::tzdata::{self, Tzdata};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -96,7 +95,7 @@ pub(super) fn plan(flags: ServiceFlags, asked: &cli::Plan) -> Result<Exit, Failu
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let schedule = load_schedule(&service)?;
     let zone = zone(&schedule, asked.timezone.as_deref())?;
-    let (from, to) = range(asked, &zone)?;
+    let (from, to) = range(asked, &zone, clock::wall())?;
     let forecast = Forecast::of(&schedule.entries, from, to).map_err(Failure::usage)?;
     if let Some(path) = &asked.svg {
         let grid = Grid::new(&forecast, &zone, COLUMNS);
@@ -122,7 +121,7 @@ fn zone(schedule: &Schedule, name: Option<&str>) -> Result<Zone, Failure> {
         let no = |error: String| Failure::usage(format!("--timezone: {error}"));
         let iana = tzdata::parse_name(name).map_err(|error| no(error.to_string()))?;
         let zone = Tzdata::load().zone(iana);
-        let zone = zone.ok_or_else(|| no(format!("no tzdata has the zone {name}")))?;
+        let zone = zone.ok_or_else(|| no(format!("the installed zone rules have no {name}")))?;
         return Ok((*zone).clone());
     }
     let mut zones = BTreeMap::new();
@@ -133,19 +132,12 @@ fn zone(schedule: &Schedule, name: Option<&str>) -> Result<Zone, Failure> {
     Ok(most.map_or_else(Zone::utc, |(_, zone)| (**zone).clone()))
 }
 
-/// A day from the start of the current hour.
-fn range(asked: &cli::Plan, zone: &Zone) -> Result<(UnixMs, UnixMs), Failure> {
-    let time = |flag: &str, text: &Option<String>| {
-        let parse = |text: &str| instant::parse(text, zone);
-        let refuse = |error| Failure::usage(format!("{flag}: {error}; {}", instant::HINT));
-        text.as_deref().map(parse).transpose().map_err(refuse)
-    };
-    let from = match time("--from", &asked.from)? {
-        Some(from) => from,
-        None => beginning_of_hour(clock::wall(), zone),
-    };
-    let to = time("--to", &asked.to)?.unwrap_or(from + DAY);
-    Ok((from, to))
+/// By default, a day from the start of the current hour.
+fn range(asked: &cli::Plan, zone: &Zone, now: UnixMs) -> Result<(UnixMs, UnixMs), Failure> {
+    let from = times::ahead("--from", asked.from.as_deref(), zone, now)?;
+    let from = from.unwrap_or_else(|| beginning_of_hour(now, zone));
+    let to = times::ahead("--to", asked.to.as_deref(), zone, now)?;
+    Ok((from, to.unwrap_or(from + DAY)))
 }
 
 fn beginning_of_hour(now: UnixMs, zone: &Zone) -> UnixMs {
@@ -241,12 +233,19 @@ fn print(forecast: &Forecast, zone: &Zone) -> Result<(), Failure> {
     let row =
         |second: &Second| vec![zone.to_rfc3339(second.at), second.slots.to_string(), names(second)];
     let rows: Vec<_> = forecast.busiest.iter().map(row).collect();
-    show::table(&["SECOND", "SLOTS", "ENTRIES"], &rows)?;
+    let columns = [
+        show::Column::whole("SECOND"),
+        show::Column::whole("SLOTS"),
+        show::Column::cut("ENTRIES", 20),
+    ];
+    show::table(&columns, &rows)?;
     show::line("")?;
-    show::line("queues, with their busiest minutes")?;
+    show::line("slots of each queue, and the most in a minute")?;
     let row = |queue: &QueueLoad| {
         vec![queue.name.to_string(), queue.slots.to_string(), queue.peak.to_string()]
     };
     let rows: Vec<_> = forecast.queues.iter().map(row).collect();
-    show::table(&["QUEUE", "SLOTS", "PEAK"], &rows)
+    let columns =
+        [show::Column::cut("QUEUE", 20), show::Column::whole("SLOTS"), show::Column::whole("PEAK")];
+    show::table(&columns, &rows)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use downbeat_time::Zone;
 
-use super::bounds::CalendarRef;
+use super::days::CalendarRef;
 use super::draft::MessageSettings;
 use super::json_text::JsonText;
 use super::queues::FileQueues;

@@ -5,7 +5,7 @@ use downbeat_time::cron::{
     self, Cron, CronError, CronWarning, DayMatch, Line, MappingFields, Quartz,
 };
 
-use super::when::contradict;
+use super::contradiction::contradict;
 use crate::text::section::{Key, Section};
 use crate::text::types::{TEXT, Type};
 use crate::text::{Node, Pair, Report, add_with_hint, expect};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use downbeat_time::Zone;
 use downbeat_time::interval::{Interval, MIN_PERIOD};
 
-use super::bounds::instant;
 use super::draft::Draft;
+use super::instants::instant;
 use crate::text::{Node, Report, add_with_hint, duration, expect};
 
 /// Equal intervals, counted from `anchor`, else from `start`, else from the epoch.

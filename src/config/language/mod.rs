@@ -1,14 +1,17 @@
 //! The language of schedule files: entries, when they fire, what they send, and calendars.
 //!
 //! `schedule_file` reads one file, `merge` makes all files one [`Schedule`](crate::schedule::Schedule),
-//! and `lints` warns of what is valid and still odd. [`reference`] describes every key.
+//! and `lints` warns of what is valid and still odd. `reference` describes every key.
 
 mod about;
 mod bounds;
 mod common;
+mod contradiction;
 mod crontab;
+mod days;
 mod draft;
 mod entry;
+mod instants;
 mod interval;
 pub(super) mod json_text;
 pub(super) mod limits;
@@ -20,6 +23,7 @@ mod options;
 mod overlap;
 mod queues;
 pub mod reference;
+mod rrule;
 pub(super) mod schedule_file;
 mod shared;
 mod solar;

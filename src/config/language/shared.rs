@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use downbeat_time::Except;
 
-use super::bounds::{CalendarRef, NO_DAY_HINT};
+use super::days::{CalendarRef, NO_DAY_HINT};
 use crate::schedule::Entry;
 use crate::schedule::delay::Delay;
 use crate::text::{Problem, Report, Severity, Span, nearest};

@@ -1,19 +1,16 @@
 //! An entry's timing: one of `cron`, `every`, `at`, `rrule` and `solar`, with the keys that belong to it.
 
-use downbeat_time::rrule::Rrule;
-use downbeat_time::{Instants, Timing, UnixMs, Zone};
+use downbeat_time::{Timing, Zone};
 
-use super::bounds::{INSTANT, instant};
+use super::contradiction::contradict;
 use super::draft::{Draft, Read, TimingKey};
+use super::instants::{self, INSTANT};
 use super::zone::ZONE;
-use super::{crontab, interval, solar};
+use super::{crontab, interval, rrule, solar};
 use crate::text::section::Key;
 use crate::text::types::{LENGTH, TEXT, Type};
 use crate::text::words::Refused;
-use crate::text::{self, Node, Pair, Report, Span, add_with_hint, expect};
-
-/// Maximum number of instants in a list of `at`.
-const MAX_INSTANTS: usize = 1000;
+use crate::text::{Node, Pair, Report, Span};
 
 /// Keys that say when; an entry has exactly one.
 pub(super) static TIMINGS: &[Key<Read>] = &[
@@ -141,8 +138,8 @@ pub(super) fn read(
             })
         }
         TimingKey::Every => interval::read(node, draft, zone, report).map(Timing::Every),
-        TimingKey::At => at(node, zone, report).map(Timing::At),
-        TimingKey::Rrule => rrule(node, draft, zone, report).map(Timing::Rrule),
+        TimingKey::At => instants::read(node, zone, report).map(Timing::At),
+        TimingKey::Rrule => rrule::read(node, draft, zone, report).map(Timing::Rrule),
         TimingKey::Solar => solar::read(node, pair.key.span, report).map(Timing::Solar),
     };
     timing.filter(|_| report.errors() == before).map(|timing| (timing, resolved))
@@ -170,13 +167,6 @@ fn only_timing<'n, 't>(
     None
 }
 
-/// Reports at `pair` that its key cannot be combined with that of `other`.
-pub(super) fn contradict(pair: &Pair<'_>, other: &Pair<'_>, hint: &str, report: &mut Report<'_>) {
-    let there = report.position_in_words(other.key.span);
-    let message = format!("`{}` contradicts `{}` at {there}", pair.name(), other.name());
-    report.error(pair.key.span, message).hint(hint);
-}
-
 /// Refuses keys that belong to another kind of timing.
 fn refuse_strays(draft: &Draft<'_, '_>, timing: &Pair<'_>, report: &mut Report<'_>) {
     for pair in [draft.phase, draft.anchor, draft.day_match].into_iter().flatten() {
@@ -192,67 +182,5 @@ fn refuse_strays(draft: &Draft<'_, '_>, timing: &Pair<'_>, report: &mut Report<'
     {
         let hint = "in a mapping both day fields must match; write a crontab line";
         contradict(day_match, timing, hint, report);
-    }
-}
-
-/// One instant, or a list of them in any order.
-fn at(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<Instants> {
-    let Some(items) = node.list() else {
-        return instant(node, zone, report).map(Instants::from);
-    };
-    if items.len() > MAX_INSTANTS {
-        report
-            .error(node.span, format!("{} instants, more than {MAX_INSTANTS}", items.len()))
-            .hint("write a rule that gives them, or several entries");
-        return None;
-    }
-    report.spend(size_of_val(items));
-    let read = |item| Some((instant(item, zone, report)?, item.span));
-    let mut read: Vec<(UnixMs, Span)> = items.iter().filter_map(read).collect();
-    read.sort_by_key(|(instant, span)| (*instant, span.start()));
-    for pair in read.windows(2) {
-        if let [(first, there), (second, here)] = pair
-            && first == second
-        {
-            let there = report.position_in_words(*there);
-            report
-                .warning(*here, format!("this instant is in the list already, at {there}"))
-                .hint("it makes one slot; remove one of the two");
-        }
-    }
-    let instants = Instants::new(read.into_iter().map(|(instant, _)| instant).collect());
-    if items.is_empty() {
-        report
-            .error(node.span, "a list of no instants: this entry would never fire")
-            .hint(text::instant::HINT);
-    }
-    instants
-}
-
-/// A recurrence rule; the local time of `start` serves as its DTSTART.
-fn rrule(
-    node: &Node<'_>,
-    draft: &Draft<'_, '_>,
-    zone: &Zone,
-    report: &mut Report<'_>,
-) -> Option<Box<Rrule>> {
-    let text = expect::text(node, report)?;
-    let start = match draft.start {
-        Some(pair) => Some(instant(&pair.value, zone, report)?),
-        None => None,
-    };
-    match Rrule::parse(text, zone, start) {
-        Ok(parsed) => {
-            for warning in &parsed.warnings {
-                let span = node.part(report.text(), warning.span.clone());
-                add_with_hint(&warning.to_string(), |message| report.warning(span, message));
-            }
-            Some(parsed.rrule)
-        }
-        Err(error) => {
-            let span = node.part(report.text(), error.span.clone());
-            add_with_hint(&error.to_string(), |message| report.error(span, message));
-            None
-        }
     }
 }

@@ -11,7 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Identity, Problem, Severity};
+use crate::config::Identity;
 use crate::control::server::tests::answer_to;
 use crate::control::wire::{MAX_REQUEST, service_of};
 use crate::control::{Command, LookError, LookErrorKind, Question};
@@ -22,6 +22,7 @@ use crate::pausing;
 use crate::service::heartbeat::Heartbeat;
 use crate::service::history::HistoryRequest;
 use crate::service::reload::ReloadError;
+use crate::text::{Problem, Severity};
 
 fn problem() -> Problem {
     let (severity, file, message) = (Severity::Error, "a.yaml".to_owned(), "bad".to_owned());

@@ -15,7 +15,7 @@ use crate::schedule::TaskIds;
 use crate::schedule::outcome::Line;
 use crate::store::contract::{Batch, Write};
 use crate::store::journal::write_line;
-use crate::worker::{Command, Push, Queue, ResultKey, Writes};
+use crate::worker::{Push, Queue, RedisCommand, ResultKey, Writes};
 
 /// The maximum number of slots in a record: a script cannot push many more at once.
 const MAX_SLOTS: usize = 500;
@@ -268,7 +268,7 @@ fn add_guarded(
 }
 
 /// Adds commands that run first, as `push.lua` reads them.
-pub(super) fn add_commands(call: &mut Cmd, commands: &[Command]) {
+pub(super) fn add_commands(call: &mut Cmd, commands: &[RedisCommand]) {
     call.arg(commands.len());
     for words in commands {
         let words = with_short_name(words);

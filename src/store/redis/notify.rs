@@ -9,7 +9,7 @@ use redis::Pipeline;
 use tokio::time::Instant;
 
 use super::requests::Requests;
-use crate::worker::{Command, Queue};
+use crate::worker::{Queue, RedisCommand};
 
 /// How long after a batch its streams are trimmed, together with others.
 const TRIM_AFTER: Duration = Duration::from_secs(2);
@@ -76,7 +76,7 @@ impl QueueUpkeep {
     }
 }
 
-fn add(pipeline: &mut Pipeline, commands: &[Command]) {
+fn add(pipeline: &mut Pipeline, commands: &[RedisCommand]) {
     for command in commands {
         if let [name, arguments @ ..] = &command[..] {
             pipeline.cmd(&String::from_utf8_lossy(name)).arg(arguments).ignore();

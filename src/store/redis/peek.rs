@@ -4,14 +4,13 @@ use redis::{Cmd, FromRedisValue, Value};
 
 use super::lua;
 use crate::store::{Found, Group, Peeked};
-use crate::worker::decode::MAX_BYTES;
-use crate::worker::{Bodies, Location, Next};
+use crate::worker::{Bodies, Location, MAX_PEEK_BYTES, Next};
 
 /// The call of the script.
 pub(super) fn call(locations: &[Location], count: usize) -> Cmd {
     let keys: Vec<_> = locations.iter().map(|location| location.key.clone()).collect();
     let mut call = lua::call(&lua::PEEK, &keys);
-    call.arg(count).arg(MAX_BYTES);
+    call.arg(count).arg(MAX_PEEK_BYTES);
     for Location { next, bodies, .. } in locations {
         call.arg(match next {
             Next::Left => "left",

@@ -8,7 +8,7 @@ use super::link::Link;
 use crate::address::RedisAddress;
 use crate::store::contract::StoreError;
 use crate::tls::Tls;
-use crate::worker::Command;
+use crate::worker::RedisCommand;
 
 /// Reads results stored by workers.
 #[derive(Debug)]
@@ -28,7 +28,10 @@ impl Results {
     ///
     /// # Errors
     /// When Redis does not answer, or refuses a question.
-    pub async fn ask(&mut self, questions: &[Command]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    pub async fn ask(
+        &mut self,
+        questions: &[RedisCommand],
+    ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.atomic();
         for words in questions {

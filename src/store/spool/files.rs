@@ -19,7 +19,7 @@ use crate::ownership::{
 };
 use crate::regular_file;
 use crate::store::{Found, Outgoing, Peeked};
-use crate::worker::decode::MAX_BYTES;
+use crate::worker::MAX_PEEK_BYTES;
 
 /// The maximum size of a message: arguments and headers are bounded, and encoding enlarges them a few times.
 const MAX_MESSAGE_BYTES: u64 = 16 << 20;
@@ -272,7 +272,7 @@ pub(super) fn waiting(root: &Path, queue: &str, count: usize) -> Result<Peeked, 
         }
     }
     names.sort_unstable();
-    let (mut found, mut budget) = (Vec::new(), MAX_BYTES as u64);
+    let (mut found, mut budget) = (Vec::new(), MAX_PEEK_BYTES as u64);
     for name in names.iter().take(count) {
         let path = folder.join(name);
         let mut element = Vec::new();

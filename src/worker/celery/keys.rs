@@ -1,7 +1,7 @@
 //! The Redis keys that kombu reads and writes.
 
 use super::CeleryQueue;
-use crate::worker::Command;
+use crate::worker::RedisCommand;
 
 /// The list that a message of `priority` is pushed to (LPUSH). On Redis, no priority means the most
 /// urgent one, 0.
@@ -48,7 +48,7 @@ pub fn binding_member(queue: &str, settings: &CeleryQueue) -> String {
 }
 
 /// The commands with which a producer binds `queue`.
-pub(super) fn bind(queue: &str, settings: &CeleryQueue) -> Vec<Command> {
+pub(super) fn bind(queue: &str, settings: &CeleryQueue) -> Vec<RedisCommand> {
     let member = binding_member(queue, settings);
     let add = |key: String| vec![b"SADD".to_vec(), key.into_bytes(), member.clone().into_bytes()];
     binding_keys(queue, settings).map(add).into()

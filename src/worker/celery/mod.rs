@@ -35,8 +35,8 @@ pub use self::keys::{binding_keys, binding_member, list_key, list_keys};
 pub use self::options::CeleryOptions;
 pub use self::queue::{CeleryQueue, ResultBackend};
 use super::{
-    AmqpQueue, Command, DecodeError, Location, Message, Next, Protocol, Publication, ResultKey,
-    Task, TaskResult, Unsendable, Waiting, WorkerKind, Writes,
+    AmqpQueue, DecodeError, Location, Message, Next, Protocol, Publication, RedisCommand,
+    ResultKey, Task, TaskResult, Unsendable, Waiting, WorkerKind, Writes,
 };
 use crate::address::RedisAddress;
 
@@ -61,7 +61,7 @@ impl Protocol for CeleryQueue {
         Some(event::channel(self, database))
     }
 
-    fn declare(&self, queue: &str) -> Vec<Command> {
+    fn declare(&self, queue: &str) -> Vec<RedisCommand> {
         keys::bind(queue, self)
     }
 
@@ -102,7 +102,7 @@ impl Protocol for CeleryQueue {
         result::key(self)
     }
 
-    fn result_queries(&self, task_id: Uuid) -> Vec<Command> {
+    fn result_queries(&self, task_id: Uuid) -> Vec<RedisCommand> {
         result::queries(task_id)
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{CeleryOptions, CeleryQueue};
 use crate::worker::result::{NO_RESULTS, last_line};
-use crate::worker::{Command, Message, ResultForm, ResultKey, TaskResult, Unsendable};
+use crate::worker::{Message, RedisCommand, ResultForm, ResultKey, TaskResult, Unsendable};
 
 /// The key of a result without the task id.
 const RESULT: &str = "celery-task-meta-";
@@ -43,7 +43,7 @@ pub(super) fn key(settings: &CeleryQueue) -> Option<ResultKey> {
     Some(ResultKey { prefix: RESULT.to_owned(), databases, form: ResultForm::Celery })
 }
 
-pub(super) fn queries(task_id: Uuid) -> Vec<Command> {
+pub(super) fn queries(task_id: Uuid) -> Vec<RedisCommand> {
     vec![vec![b"GET".to_vec(), format!("{RESULT}{task_id}").into()]]
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub use self::options::RqOptions;
 pub use self::queue::{RqQueue, Serializer};
 use super::{
-    Command, DecodeError, Location, Message, Next, Protocol, ResultForm, ResultKey, Task,
+    DecodeError, Location, Message, Next, Protocol, RedisCommand, ResultForm, ResultKey, Task,
     TaskResult, Unsendable, Waiting, WorkerKind, Writes,
 };
 
@@ -58,7 +58,7 @@ impl Protocol for RqQueue {
         Some(ResultKey { prefix: message::JOB.to_owned(), databases: (0, 0), form: ResultForm::Rq })
     }
 
-    fn result_queries(&self, task_id: Uuid) -> Vec<Command> {
+    fn result_queries(&self, task_id: Uuid) -> Vec<RedisCommand> {
         result::queries(task_id)
     }
 

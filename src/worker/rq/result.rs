@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::message::{JOB, command};
 use super::{RqOptions, RqQueue, Serializer};
 use crate::worker::result::last_line;
-use crate::worker::{Command, Message, TaskResult, Unsendable};
+use crate::worker::{Message, RedisCommand, TaskResult, Unsendable};
 
 /// Maximum bytes of a traceback.
 const MAX_TRACEBACK: usize = 1 << 20;
@@ -22,7 +22,7 @@ pub(super) fn reports_result(message: &Message) -> Result<(), Unsendable> {
     }
 }
 
-pub(super) fn queries(task_id: Uuid) -> Vec<Command> {
+pub(super) fn queries(task_id: Uuid) -> Vec<RedisCommand> {
     let (job, results) = (format!("{JOB}{task_id}"), format!("rq:results:{task_id}"));
     vec![
         command(&["HGET", &job, "status"]),

@@ -4,9 +4,10 @@
 //! is printed exactly. Hidden characters are escaped everywhere, which does not change the meaning of
 //! JSON. A line is printed as one line, whatever newlines it contains, and is cut if too long.
 
+mod table;
+
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write as _};
-use std::iter;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
@@ -15,7 +16,9 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::{Exit, Failure};
 use crate::escape::{MAX_SHOWN, escape, escape_lines, shorten};
 use crate::mask::mask;
-use crate::text::Problem;
+use crate::text::{Problem, Severity};
+
+pub(super) use self::table::{Column, table};
 
 /// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
@@ -75,6 +78,40 @@ pub(super) fn problems(problems: &[Problem]) {
     let colour = is_coloured(&io::stderr());
     for problem in problems {
         complain_escaped(&mask(&problem.render(colour)));
+    }
+    if problems.len() > MAX_UNCOUNTED {
+        complain(&format!("{} in all", counted(problems)));
+    }
+}
+
+/// Lists of more problems than this end with their number.
+const MAX_UNCOUNTED: usize = 3;
+
+/// The number of problems: `3 errors, 1 warning`.
+fn counted(problems: &[Problem]) -> String {
+    let of = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
+    let counts = [(of(Severity::Error), "error"), (of(Severity::Warning), "warning")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    counts.map(|(count, what)| number(count, what)).collect::<Vec<_>>().join(", ")
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn number(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// `1 entry`, `2 entries`.
+pub(super) fn entries(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+}
+
+/// A local time as a terminal shows it: `2026-11-30 03:00+09:00`, with seconds only if there are any.
+pub(super) fn short_time(rfc3339: &str) -> String {
+    let text = rfc3339.replacen('T', " ", 1);
+    match text.get(16..19) {
+        Some(":00") if !text[19..].starts_with('.') => format!("{}{}", &text[..16], &text[19..]),
+        _ => text,
     }
 }
 
@@ -138,75 +175,17 @@ pub(super) fn width() -> usize {
     size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
 }
 
-/// Prints rows under a heading: aligned on a terminal, else tab-separated and without heading.
-pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
-    let cell = |cell: &String| cut(&escape(cell), MAX_CELL);
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
-    let lines = if io::stdout().is_terminal() {
-        let heading = heading.iter().map(ToString::to_string).collect();
-        aligned(heading, &rows, width())
-    } else {
-        rows.iter().map(|row| row.join("\t")).collect()
-    };
-    lines.iter().try_for_each(|line| own(&mask(line)))
-}
-
-/// Maximum columns of a cell or a fact.
-const MAX_CELL: usize = 1000;
+/// Maximum columns of a fact.
+const MAX_FACT: usize = 1000;
 
 /// Prints a fact after its name, which takes this many columns; on a terminal on several lines if
 /// needed. A text that is too long to read is cut.
 pub(super) fn fact(columns: usize, mut name: &str, value: &str) -> Result<(), Failure> {
-    for text in wrapped(&cut(&escape(value), MAX_CELL), columns) {
+    for text in wrapped(&cut(&escape(value), MAX_FACT), columns) {
         line(&format!("{name:<columns$}{text}"))?;
         name = "";
     }
     Ok(())
-}
-
-/// Separates columns, and indents continued rows.
-const GAP: &str = "  ";
-
-/// The lines of a table. Columns that do not fit next to the others continue on an indented line below,
-/// so that nothing is cut.
-fn aligned(heading: Vec<String>, rows: &[Vec<String>], width: usize) -> Vec<String> {
-    let columns = columns(&heading, rows, width);
-    let mut lines = Vec::new();
-    for row in [&heading].into_iter().chain(rows) {
-        let mut text = String::new();
-        for (column, (cell, place)) in row.iter().zip(&columns).enumerate() {
-            if place.is_below {
-                lines.push(text.trim_end().to_owned());
-                text.clear();
-            }
-            text += if column > 0 { GAP } else { "" };
-            text += cell;
-            text.extend(iter::repeat_n(' ', place.width - cell.width()));
-        }
-        lines.push(text.trim_end().to_owned());
-    }
-    lines
-}
-
-/// The position of a table column.
-struct Column {
-    width: usize,
-    /// Whether it begins a continuation line.
-    is_below: bool,
-}
-
-fn columns(heading: &[String], rows: &[Vec<String>], width: usize) -> Vec<Column> {
-    let mut end = 0;
-    let place = |column: usize| {
-        let cells = rows.iter().map(Vec::as_slice).chain([heading]);
-        let widest = cells.filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
-        let widest = widest.unwrap_or(0);
-        let gap = if column > 0 { GAP.len() } else { 0 };
-        let is_below = column > 0 && end + gap + widest > width;
-        end = gap + widest + if is_below { 0 } else { end };
-        Column { width: widest, is_below }
-    };
-    (0..heading.len()).map(place).collect()
 }
 
 /// The text, cut to this many columns.
@@ -260,25 +239,16 @@ mod tests {
 
     use super::*;
 
-    fn lines(width: usize) -> Vec<String> {
-        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
-        let rows = [row(["a", "전화", "three words long"]), row(["longer", "b", "-"])];
-        aligned(row(["ONE", "TWO", "THREE"]), &rows, width)
-    }
-
     #[test]
-    fn columns_are_aligned_by_their_width_on_a_terminal() {
-        let wide = ["ONE     TWO   THREE", "a       전화  three words long", "longer  b     -"];
-        assert_eq!(lines(80), wide);
-        assert_eq!(lines(30), wide);
-    }
-
-    #[test]
-    fn columns_that_do_not_fit_go_on_below() {
-        let narrow =
-            ["ONE     TWO", "  THREE", "a       전화", "  three words long", "longer  b", "  -"];
-        assert_eq!(lines(29), narrow);
-        assert_eq!(lines(12), narrow);
+    fn times_on_a_terminal_have_seconds_only_if_there_are_any() {
+        for (time, shown) in [
+            ("2026-11-30T03:00:00+09:00", "2026-11-30 03:00+09:00"),
+            ("2026-11-30T03:00:05+09:00", "2026-11-30 03:00:05+09:00"),
+            ("2026-11-30T03:00:00.5Z", "2026-11-30 03:00:00.5Z"),
+            ("-", "-"),
+        ] {
+            assert_eq!(short_time(time), shown);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Reads one schedule file: `timezone`, `defaults` and `entries`.
+//! A pass over the text of a file, from top to bottom.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,18 +8,16 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use downbeat_time::Zone;
 
-use super::common::Common;
-use super::draft::MessageSettings;
-use super::queues::FileQueues;
-use super::shared::Additions;
-use super::zone::{self, ZONE};
-use super::{bounds, entry, message};
+use super::size::size;
+use super::{Contents, ENTRIES, FILE};
+use crate::config::language::common::Common;
+use crate::config::language::draft::MessageSettings;
+use crate::config::language::queues::FileQueues;
+use crate::config::language::shared::Additions;
+use crate::config::language::{days, entry, message, zone};
 use crate::schedule::Entry;
-use crate::schedule::template::{Hole, Templates};
-use crate::text::section::{Key, REQUIRED, Section};
-use crate::text::types::Type;
 use crate::text::{
-    Broken, Node, Opened, Paused, Reader, Report, Scalar, Span, owned, report_duplicate, shortened,
+    Broken, Node, Opened, Reader, Report, Scalar, Span, owned, report_duplicate, shortened,
 };
 use crate::tzdata::Tzdata;
 use crate::worker::Queues;
@@ -29,117 +27,14 @@ use crate::worker::Queues;
 /// Aliases and defaults let a small file produce far more than its size.
 const MAX_FILE_ENTRIES: usize = 256 * 1024 * 1024;
 
-/// Reads the value of a key of a file.
-pub(super) type Read = for<'t, 'z> fn(&mut Pass<'t, 'z>, &mut Reader<'t>) -> Result<(), Broken>;
-
-/// A file.
-pub(super) static FILE: Section<Read> = Section {
-    title: "A file",
-    of: "a schedule file",
-    keys: &[&[
-        Key {
-            name: "timezone",
-            aliases: &["tz"],
-            of_type: ZONE,
-            default: "`UTC`",
-            doc: "the IANA zone whose clock the entries read",
-            example: "timezone: Asia/Seoul",
-            read: |pass, reader| pass.timezone(reader),
-        },
-        Key {
-            name: "defaults",
-            aliases: &[],
-            of_type: Type { words: "mapping", schema: r##"{"$ref": "#/$defs/defaults"}"## },
-            default: "",
-            doc: "values for the entries of this file that do not set them: whole values, never merged",
-            example: "defaults: {queue: reports, expires: next}",
-            read: |pass, reader| pass.defaults(reader),
-        },
-        Key {
-            name: "calendars",
-            aliases: &[],
-            of_type: Type {
-                words: "mapping of names to days",
-                schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/calendar"}}"##,
-            },
-            default: "",
-            doc: "days for `except`, by name; entries of all files may name them",
-            example: "calendars: {holidays: [2026-10-03, 2026-12-24..2026-12-26, 01-01]}",
-            read: |pass, reader| pass.calendars(reader),
-        },
-        Key {
-            name: "spread",
-            aliases: &[],
-            of_type: Type {
-                words: "mapping of tags to lengths",
-                schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/length"}}"##,
-            },
-            default: "",
-            doc: "divides the window among the enabled entries of a tag, in name order over all files: each \
-                  is due that much after its slots, but before its next one; an entry's own `jitter` takes \
-                  precedence",
-            example: "spread: {nightly: 30m}",
-            read: |pass, reader| pass.spread(reader),
-        },
-        Key {
-            name: ENTRIES,
-            aliases: &["schedule", "tasks"],
-            of_type: Type {
-                words: "mapping of names to entries",
-                schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/entry"}}"##,
-            },
-            default: REQUIRED,
-            doc: "what to send and when; names are unique over all files",
-            example: "entries: {ping: {task: shop.tasks.ping, every: 1m}}",
-            read: |pass, reader| pass.entries(reader),
-        },
-    ]],
-    types: &[("calendar", r##"{"$ref": "#/$defs/except"}"##)],
-    ..Section::PLAIN
-};
-
-const ENTRIES: &str = "entries";
-
-/// The content of a file.
-pub(crate) struct Contents {
-    /// The entries without errors, in the order of the file.
-    pub(crate) entries: Vec<Entry>,
-    /// Where each entry's name is written: byte range, line, column.
-    pub(crate) places: Vec<(Span, u32, u32)>,
-    /// What this file adds for other files, and what it uses from them.
-    pub(super) additions: Additions,
-    pub(crate) found: Paused,
-}
-
-/// Reads a file's text.
-pub(crate) fn read(
-    file: &str,
-    text: &str,
-    json: bool,
-    queues: &Queues,
-    tzdata: &Tzdata,
-) -> Contents {
-    let mut first = Pass::new(Report::new(file, text), queues, tzdata, None);
-    let broken = first.read(json).is_err();
-    let Some(head) = first.late_head.take().filter(|_| !broken) else {
-        return first.finish();
-    };
-    // Entries are read one by one with the keys above them. If `timezone` or `defaults` follow further
-    // down, the whole file is read again.
-    let mut second = Pass::new(Report::new(file, text), queues, tzdata, Some(head));
-    // The report has any error.
-    let _ = second.read(json);
-    second.finish()
-}
-
 /// What a file says once for all its entries.
 #[derive(Clone, Default)]
-struct Head {
+pub(super) struct Head {
     zone: Option<Arc<Zone>>,
     defaults: MessageSettings,
 }
 
-pub(super) struct Pass<'t, 'z> {
+pub(in crate::config::language) struct Pass<'t, 'z> {
     report: Report<'t>,
     common: Common<'z>,
     seen: HashMap<&'static str, Span>,
@@ -152,11 +47,11 @@ pub(super) struct Pass<'t, 'z> {
     last_entry: usize,
     /// Whether `timezone` and `defaults` are known from an earlier pass.
     knows_head: bool,
-    late_head: Option<Head>,
+    pub(super) late_head: Option<Head>,
 }
 
 impl<'t, 'z> Pass<'t, 'z> {
-    fn new(
+    pub(super) fn new(
         report: Report<'t>,
         queues: &'z Queues,
         tzdata: &'z Tzdata,
@@ -182,12 +77,12 @@ impl<'t, 'z> Pass<'t, 'z> {
         }
     }
 
-    fn finish(self) -> Contents {
+    pub(super) fn finish(self) -> Contents {
         let Pass { entries, places, additions, report, .. } = self;
         Contents { entries, places, additions, found: report.pause() }
     }
 
-    fn read(&mut self, json: bool) -> Result<(), Broken> {
+    pub(super) fn read(&mut self, json: bool) -> Result<(), Broken> {
         let result = self.document(json);
         if result.is_err() {
             // What a syntax error cut off is not reported as incomplete.
@@ -244,7 +139,7 @@ impl<'t, 'z> Pass<'t, 'z> {
         (known.read)(self, reader)
     }
 
-    fn timezone(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+    pub(super) fn timezone(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
         let node = reader.node(&mut self.report)?;
         if let Some(zone) = zone::read(&node, self.common.tzdata, &mut self.report) {
             self.common.zone = zone;
@@ -253,7 +148,7 @@ impl<'t, 'z> Pass<'t, 'z> {
         Ok(())
     }
 
-    fn defaults(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+    pub(super) fn defaults(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
         let node = reader.node(&mut self.report)?;
         let (queues, report) = (&mut self.common.queues, &mut self.report);
         let default_queue = queues.default_queue(None);
@@ -264,7 +159,7 @@ impl<'t, 'z> Pass<'t, 'z> {
         Ok(())
     }
 
-    fn calendars(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+    pub(super) fn calendars(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
         let node = reader.node(&mut self.report)?;
         let Some(pairs) = node.map() else {
             let message =
@@ -273,15 +168,15 @@ impl<'t, 'z> Pass<'t, 'z> {
             return Ok(());
         };
         for pair in pairs {
-            if bounds::calendar_name(&pair.key, &mut self.report) {
-                let except = bounds::days(&pair.value, None, &mut self.report);
+            if days::calendar_name(&pair.key, &mut self.report) {
+                let except = days::days(&pair.value, None, &mut self.report);
                 self.additions.calendars.push((pair.name().into(), pair.key.span, except));
             }
         }
         Ok(())
     }
 
-    fn spread(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+    pub(super) fn spread(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
         let node = reader.node(&mut self.report)?;
         let Some(pairs) = node.map() else {
             let message =
@@ -305,7 +200,7 @@ impl<'t, 'z> Pass<'t, 'z> {
         self.late_head = Some(Head { zone: Some(zone), defaults });
     }
 
-    fn entries(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
+    pub(super) fn entries(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
         match reader.open(&mut self.report)? {
             Opened::Map => {
                 while let Some(key) = reader.key(&mut self.report)? {
@@ -373,22 +268,4 @@ impl<'t, 'z> Pass<'t, 'z> {
             .hint("aliases and defaults count each time they are used");
         Err(Broken)
     }
-}
-
-/// Roughly how many bytes an entry takes.
-fn size(entry: &Entry) -> usize {
-    let message = &entry.message;
-    let texts = message.task.len() + message.args.len() + message.kwargs.len();
-    let headers = message.headers.as_ref().map_or(0, |headers| headers.len());
-    let templates = entry
-        .templates
-        .as_ref()
-        .map_or(0, |templates| size_of::<Templates>() + templates.count() * size_of::<Hole>());
-    let about = entry.about.as_ref().map_or(0, |about| {
-        let tags: usize = about.tags.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum();
-        let texts = about.description.iter().chain(&about.resolved);
-        tags + texts.map(|text| text.len()).sum::<usize>()
-    });
-    let timing = entry.timing.heap_size();
-    size_of::<Entry>() + entry.name.len() + timing + texts + headers + templates + about
 }
