@@ -115,12 +115,12 @@ impl Replica {
 
     /// Starts it, and waits until it leads.
     pub(crate) fn lead(&self, server: &RedisServer, args: &[&str]) -> Process {
-        let took_office = || self.logged("became leader");
-        let before = took_office();
+        let terms = || self.logged("became leader");
+        let before = terms();
         let mut downbeat = self.start(server, args);
         eventually(START, "it leads", || {
             assert_eq!(downbeat.exited(), None, "see its log in {}", self.place.path().display());
-            (took_office() > before).then_some(())
+            (terms() > before).then_some(())
         });
         downbeat
     }

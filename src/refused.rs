@@ -5,12 +5,15 @@ use uuid::Uuid;
 
 use crate::schedule::{Entry, Schedule};
 
-/// Why nothing was sent, or may not have been.
+/// Why nothing was sent or changed, or may not have been.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "reason", content = "about", rename_all = "snake_case")]
 pub enum Refused {
     /// There is no entry of that name.
-    #[error("no entry is named `{name}`{}", hint(suggestion.as_deref()))]
+    #[error(
+        "no entry is named `{name}`{}",
+        hint(suggestion.as_deref(), "; `downbeat list` names them all")
+    )]
     NoSuchEntry {
         /// The name that was asked for.
         name: String,
@@ -18,7 +21,7 @@ pub enum Refused {
         suggestion: Option<String>,
     },
     /// No entry has that tag.
-    #[error("no entry has the tag `{name}`{}", suggestion.as_deref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    #[error("no entry has the tag `{name}`{}", hint(suggestion.as_deref(), ""))]
     NoSuchTag {
         /// The tag that was asked for.
         name: String,
@@ -73,10 +76,10 @@ pub enum Refused {
     },
 }
 
-fn hint(suggestion: Option<&str>) -> String {
+fn hint(suggestion: Option<&str>, otherwise: &str) -> String {
     match suggestion {
         Some(near) => format!("; did you mean `{near}`?"),
-        None => "; `downbeat list` names them all".to_owned(),
+        None => otherwise.to_owned(),
     }
 }
 

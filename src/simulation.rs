@@ -557,7 +557,7 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
     };
     let Totals { faults, refused, outcomes, stuck_resignations } = simulate_all(first, seeds);
     println!(
-        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nmade way: {stuck_resignations}"
+        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nstuck resignations: {stuck_resignations}"
     );
     if only.is_none() {
         assert!(GUARDS.iter().all(|guard| refused[guard] >= 20), "{refused:?}");

@@ -75,8 +75,8 @@ fn the_table_of_modules_has_every_module_and_no_other() {
 
 #[test]
 fn imports_are_found_in_every_form() {
-    let text = "use crate::queue::Queue;\nuse crate::{clock, store::Fence};\n// crate::http\n\
+    let text = "use crate::worker::Queue;\nuse crate::{clock, store::Fence};\n// crate::http\n\
                 fn f() { crate::mask::mask(\"\") }";
     let found: Vec<_> = imports_of(text).into_iter().collect();
-    assert_eq!(found, ["clock", "mask", "queue", "store"]);
+    assert_eq!(found, ["clock", "mask", "store", "worker"]);
 }

@@ -34,10 +34,10 @@ pub enum PublishOutcome {
 /// Why a carrier did nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CarrierError {
-    /// The broker answered, and refused.
+    /// The broker was reached, but refused or did not answer in time.
     #[error("{0}")]
     Refused(String),
-    /// There is no way to the broker, or it did not answer.
+    /// There is no connection to the broker.
     #[error("{0}")]
     Unreachable(String),
 }

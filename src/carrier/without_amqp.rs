@@ -1,12 +1,12 @@
-//! Takes the place of the AMQP carrier in a build without the feature `amqp`, which refuses AMQP addresses.
+//! Stands in for the AMQP carrier in a build without the feature `amqp`. No message gets here: such a build
+//! refuses AMQP addresses.
 
 use std::time::Duration;
 
 use super::{Carrier, CarrierError, PublishOutcome};
+use crate::address::AddressError;
 use crate::tls::Tls;
 use crate::worker::{Publication, Queue};
-
-const REFUSED: &str = "this downbeat was built without AMQP";
 
 /// No AMQP broker at all.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Amqp {
 
 impl Carrier for Amqp {
     async fn count_waiting(&self, _: &Queue) -> Result<u64, CarrierError> {
-        Err(CarrierError::Refused(REFUSED.to_owned()))
+        Err(refusal())
     }
 
     async fn publish_all(
@@ -31,6 +31,10 @@ impl Carrier for Amqp {
         messages: &[Publication],
         _: impl Fn() -> bool + Send,
     ) -> Vec<PublishOutcome> {
-        vec![PublishOutcome::Refused(REFUSED.to_owned()); messages.len()]
+        vec![PublishOutcome::from(refusal()); messages.len()]
     }
+}
+
+fn refusal() -> CarrierError {
+    CarrierError::Refused(AddressError::WithoutAmqp.to_string())
 }

@@ -1,7 +1,7 @@
-//! What a shell completes values with: names in the schedule files, time zones, log levels.
+//! Values that a shell completes: names in the schedule files, time zones, log levels.
 //!
-//! The words typed so far are read for settings such as `--schedules`. Nothing is asked of a service or a
-//! broker, and what cannot be read gives no candidates.
+//! Settings such as `--schedules` are read from the words typed so far. No service or broker is asked, and
+//! settings or files that cannot be read give no candidates.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

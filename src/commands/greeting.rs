@@ -36,12 +36,12 @@ fn lines(
 fn next_slot(schedule: &Schedule, now: UnixMs) -> String {
     let enabled = schedule.entries.iter().filter(|entry| entry.enabled);
     let next =
-        |entry: &'_ Entry| Some((entry.next_slot(now)?, entry.name.clone(), entry.zone.clone()));
+        |entry: &Entry| Some((entry.next_slot(now)?, entry.name.clone(), entry.zone.clone()));
     match enabled.filter_map(next).min_by_key(|(slot, ..)| *slot) {
         Some((slot, name, zone)) => {
             let time = show::short_time(&zone.to_rfc3339(slot));
             format!("{name} at {time}, in {}", duration::in_words(slot.since(now)))
         }
-        None => "none: no entry is enabled and has a slot to come".to_owned(),
+        None => "none: no enabled entry has another slot".to_owned(),
     }
 }

@@ -161,7 +161,10 @@ fn arguments<'a>(page: &mut Roff, arguments: impl Iterator<Item = &'a Arg>) {
         }
         let mut meaning = text(arg.get_help());
         if arg.get_action().takes_values() {
-            let values = arg.get_possible_values();
+            let values = match arg.is_hide_possible_values_set() {
+                true => Vec::new(),
+                false => arg.get_possible_values(),
+            };
             let values: Vec<_> = values.iter().map(|value| value.get_name()).collect();
             let defaults = arg.get_default_values().iter();
             let defaults: Vec<_> = defaults.map(|value| value.to_string_lossy()).collect();

@@ -120,7 +120,7 @@ fn print(answered: &Response, resumed: bool, scope: &str) -> Result<(), Failure>
             let named = names.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
             let more = if names.len() > MAX_NAMED { ", …" } else { "" };
             show::line(&format!(
-                "{} may still be sent, as the carrier has not confirmed or refused: {named}{more}",
+                "{} may still be sent, neither confirmed nor refused by the carrier: {named}{more}",
                 show::number(names.len(), "message")
             ))?;
         }

@@ -358,9 +358,14 @@ async fn listen(service: &ServiceConfig) -> Option<control::Server> {
                      this one a directory of its own with --runtime-dir"
                 );
             } else {
+                let hint = match error.get_ref() {
+                    // It says itself what to do.
+                    Some(error) if error.is::<control::Untrusted>() => "",
+                    _ => "; name a directory that this user can write to with --runtime-dir",
+                };
                 warn!(
-                    "no control socket in {path}, so commands cannot ask this process: {error}; name a \
-                     directory that this user can write to with --runtime-dir"
+                    "no control socket in {path}, so commands cannot ask this process: \
+                     {error}{hint}"
                 );
             }
             None

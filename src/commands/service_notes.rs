@@ -1,4 +1,4 @@
-//! Says to people on standard error what keeps the running service from sending.
+//! Notes for people, on standard error: what keeps the running service from sending.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -14,12 +14,12 @@ const ALL: &str = "all";
 /// A note is not worth a longer wait.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether a person reads standard error. Nothing else does anything with a note.
+/// Whether a person reads standard error. Scripts have no use for the notes.
 pub(super) fn are_read() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Complains of what keeps slots from being sent, and of a pause of all entries.
+/// Says what keeps slots from being sent, and whether all entries are paused.
 pub(super) fn complain(service: &ServiceConfig) {
     if !are_read() {
         return;
@@ -33,7 +33,7 @@ pub(super) fn complain(service: &ServiceConfig) {
     }
 }
 
-/// Complains of the pause of all entries, if that is why they are paused.
+/// Mentions the pause of all entries, if that is why they are paused.
 pub(super) fn complain_of_pauses(entries: &[EntryStatus]) {
     let pauses = || entries.iter().map(|entry| entry.paused.as_ref());
     let of_all = |pause: Option<&PauseStatus>| pause.is_some_and(|pause| pause.subject == ALL);

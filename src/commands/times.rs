@@ -5,7 +5,7 @@ use downbeat_time::{UnixMs, Zone};
 use super::Failure;
 use crate::text::{duration, instant};
 
-/// The same time with an hour: a date is its first instant.
+/// The same time with an hour: a date alone means its midnight.
 pub(super) fn with_hour(text: &str) -> String {
     let is_digit = |c: char| c.is_ascii_digit();
     let is_date = text.len() == 10
@@ -15,7 +15,7 @@ pub(super) fn with_hour(text: &str) -> String {
     if is_date { format!("{text} 00:00") } else { text.to_owned() }
 }
 
-/// The same time as an instant, if it is a length: that long before now.
+/// A length as the instant that long before now; another time as [`with_hour`] gives it.
 pub(super) fn ago(text: &str, now: UnixMs) -> String {
     match duration::parse(text) {
         Ok(length) => (now - length).to_string(),

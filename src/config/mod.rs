@@ -1,8 +1,8 @@
 //! Schedule files and the service configuration: text in, checked values or every problem out.
 //!
-//! Loading goes in one direction: `files` finds and reads the texts, [`crate::text`] returns their values with
-//! their positions, [`language`] checks them and builds [`Entry`](crate::schedule::Entry)s. [`settings`] does the
-//! same for the service's configuration.
+//! Loading goes in one direction: `files` finds and reads the texts, [`crate::text`] returns their values
+//! with their positions, [`language`] checks them and builds [`Entry`](crate::schedule::Entry)s.
+//! [`settings`] does the same for the service's configuration.
 
 mod files;
 mod kept;

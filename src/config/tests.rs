@@ -406,7 +406,7 @@ a.yaml:3:27: `celery`: only an AMQP broker routes messages
 a.yaml:4:3: `celery`: only an AMQP broker routes messages
       b: {task: t, every: 1h}
       ^
-hint: `routing_key` comes from `defaults`: say it anew here";
+hint: `routing_key` comes from `defaults`: override it here";
     assert_eq!(refused("a.yaml", text), expected);
 }
 
@@ -426,7 +426,7 @@ a.yaml:3:27: `mail`: Sidekiq jobs have no kwargs, only args
 a.yaml:4:3: `jobs`: the options are for sidekiq workers, the queue's are json
       b: {task: T, every: 1h, queue: jobs}
       ^
-hint: `options` comes from `defaults`: say it anew here
+hint: `options` comes from `defaults`: override it here
 a.yaml:5:37: unknown key `time_limit` in `options` of a Sidekiq queue
       c: {task: T, every: 1h, options: {time_limit: 5}}
                                         ^~~~~~~~~~

@@ -387,7 +387,7 @@ impl Scheduler {
         self.plan_by_pauses(planner);
     }
 
-    /// Abandons writes of which some may be done: what ended with them is reported once that is known.
+    /// Abandons writes, some of which may be done. What ended with them is reported once that is known.
     pub(super) fn abandon(&mut self, writing: Writing) {
         let ended = match writing.purpose {
             Purpose::Takeover(tenure) => tenure.ended,

@@ -1,5 +1,5 @@
-//! Leader election: one leader among any number of replicas may dispatch. `core::campaign` decides, and
-//! `service::campaign` performs it.
+//! Leader election: one leader among any number of replicas may dispatch. `core::campaign` decides what to do,
+//! and `service::campaign` does it.
 //!
 //! ```text
 //!              acquired                       resign, or asked to

@@ -149,7 +149,8 @@ impl TenureFile {
             if let Some(error) = self.trouble.take()
                 && !std::mem::replace(&mut self.has_logged_trouble, true)
             {
-                info!(%path, %error, "failed to name this process; after a crash, a restart waits until the lease expires");
+                info!(%path, %error,
+                    "failed to name this process; after a crash, a restart waits until the lease expires");
             }
             return holder.to_owned();
         };
@@ -157,7 +158,8 @@ impl TenureFile {
         match locked.name(&marked) {
             Ok(()) => marked,
             Err(error) => {
-                warn!(%path, %error, "failed to name this process; after a crash, a restart waits until the lease expires");
+                warn!(%path, %error,
+                    "failed to name this process; after a crash, a restart waits until the lease expires");
                 holder.to_owned()
             }
         }

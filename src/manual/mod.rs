@@ -165,7 +165,8 @@ impl<'a> Ready<'a> {
             }
             Delivery::SentBefore => {
                 // The message that was sent has another slot, unless the slot was named.
-                tracing::info!(entry = name, queue, %task_id, kind, "found a message of an earlier request");
+                tracing::info!(entry = name, queue, %task_id, kind,
+                    "found a message of an earlier request");
                 Ok(true)
             }
             Delivery::Other(RunOf { entry, queue }) => {

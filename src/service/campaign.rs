@@ -110,7 +110,7 @@ impl<S: Store> Campaign<S> {
     ///
     /// When the store is unusable, which no retry cures. Nothing more is written to it.
     pub async fn run(self) -> Result<(), StoreError> {
-        // An error's span, so that no level leaves it out.
+        // At the highest level, so that no log level hides the span.
         self.campaign().instrument(error_span!("campaign")).await
     }
 

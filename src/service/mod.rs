@@ -144,7 +144,7 @@ pub struct Service<S, C, K> {
     /// The status for watchers.
     seen: watch::Sender<Arc<Status>>,
     seen_at: Instant,
-    /// The scheduler's span in the log; an error's, so that no level leaves it out.
+    /// The scheduler's span in the log; at the highest level, so that no log level hides it.
     speaker: Span,
 }
 

@@ -178,7 +178,7 @@ pub fn short_hash(schedule: &Schedule) -> String {
     schedule.hash.simple().to_string()[..8].to_owned()
 }
 
-/// The span of reloads in the log; an error's, so that no level leaves it out.
+/// The span of reloads in the log; at the highest level, so that no log level hides it.
 fn speaker() -> Span {
     error_span!("reload")
 }

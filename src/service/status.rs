@@ -34,7 +34,6 @@ pub struct Status {
     /// [`LEADER`] or [`FOLLOWER`]; `None` if the broker was asked.
     pub role: Option<String>,
     /// When the process started; `None` if the broker was asked.
-    #[serde(default)]
     pub started_at: Option<UnixMs>,
     /// When the loop last made progress.
     pub last_tick: Option<UnixMs>,
@@ -44,9 +43,9 @@ pub struct Status {
     pub namespace: String,
     /// Its URL without secrets.
     pub broker: String,
-    /// Why the broker is of no use.
+    /// Why the broker is unavailable, or refuses requests.
     pub broker_error: Option<String>,
-    /// Whether the broker answers, and refuses what it is asked.
+    /// Whether the broker answers, but refuses requests.
     pub broker_refuses: bool,
     /// Until when nobody leads, as the namespace is new or was flushed: a running replica may still
     /// remember what was sent.
@@ -152,7 +151,7 @@ impl Status {
         troubles
     }
 
-    /// What the replica waits for before anybody can lead, which needs nobody's help.
+    /// What the replica waits for before anybody can lead; it passes by itself.
     #[must_use]
     pub fn wait(&self) -> Option<String> {
         if self.leader.is_some() || self.broker_error.is_some() {

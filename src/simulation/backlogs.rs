@@ -15,7 +15,7 @@ const TICKS: [&str; 2] = ["tick", "tock"];
 const EACH_BATCH: Duration = Duration::from_millis(200);
 /// The time that all batches in flight take, and some more.
 const MAX_LATENESS: Duration = Duration::from_secs(4);
-/// By then these entries have sent what was still within its grace, the oldest slot first.
+/// By then the ticks have sent all slots that were still within their grace, the oldest first.
 const UP_TO_DATE_AFTER: Duration = Duration::from_secs(100);
 
 #[test]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::duration;
-use super::node::{Node, shortened};
+use super::node::{Node, Pair, shortened};
 use super::report::Report;
 use super::scalar::Scalar;
 use super::span::Span;
@@ -93,6 +93,20 @@ pub(crate) fn check_name(
     };
     report.error(span, message);
     false
+}
+
+/// The pairs of a mapping; `of` says what its keys belong to: `an entry`.
+pub(crate) fn pairs<'n, 't>(
+    node: &'n Node<'t>,
+    of: &str,
+    report: &mut Report<'_>,
+) -> Option<&'n [Pair<'t>]> {
+    let pairs = node.map();
+    if pairs.is_none() {
+        let found = report.found(node);
+        report.error(node.span, format!("expected the mapping of {of}, found {found}"));
+    }
+    pairs
 }
 
 pub(crate) fn boolean(node: &Node<'_>, report: &mut Report<'_>) -> Option<bool> {

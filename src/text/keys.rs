@@ -1,5 +1,6 @@
 //! The keys of a mapping whose values are looked up by name.
 
+use super::expect;
 use super::node::{Node, Pair};
 use super::report::Report;
 use super::words::{Refused, Words};
@@ -22,17 +23,13 @@ pub(crate) struct Fields<'n, 't> {
 }
 
 impl Keys {
-    /// Sorts the pairs of a mapping; reports unknown keys, and values that are not mappings.
+    /// Sorts the pairs of a mapping. Reports unknown keys, and a node that is not a mapping.
     pub(crate) fn sort<'n, 't>(
         &'static self,
         node: &'n Node<'t>,
         report: &mut Report<'_>,
     ) -> Option<Fields<'n, 't>> {
-        let Some(pairs) = node.map() else {
-            let found = report.found(node);
-            report.error(node.span, format!("expected the mapping of {}, found {found}", self.of));
-            return None;
-        };
+        let pairs = expect::pairs(node, self.of, report)?;
         let mut refused = Refused::default();
         for pair in pairs.iter().filter(|pair| !self.known.contains(&pair.name())) {
             refused.add(&pair.key, &pair.value, &self.words(), report);

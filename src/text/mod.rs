@@ -1,9 +1,9 @@
 //! Text with places: YAML and JSON as values that know where they are written, and problems that say
 //! what is wrong, and where.
 //!
-//! `Reader` returns the values of a text one by one, as `Node`s. `section` and `keys` sort the pairs of a mapping,
-//! `expect` reads basic types, and `Report` collects every [`Problem`]. YAML is version 1.2, core schema: `no` and
-//! `on` are text.
+//! `Reader` returns the values of a text one by one, as `Node`s. `section` and `keys` read mappings with
+//! known keys, `expect` reads basic types, and `Report` collects every [`Problem`]. YAML is version 1.2,
+//! core schema: `no` and `on` are text.
 //!
 //! Hostile input costs time and memory in proportion to its length: constants bound nesting, names and
 //! the number of problems reported.

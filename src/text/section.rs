@@ -1,9 +1,9 @@
-//! Mappings whose keys are rows: what a key is called, what it means and how it is read stand in one
-//! place.
+//! Mappings whose keys are rows: a row holds a key's name, what it means and how its value is read.
 //!
-//! A row is all there is to a key. The loader, the suggestions for misspelt keys, the JSON Schema and the
-//! tables of the reference are made from it.
+//! Everything else follows from the rows: the loader, the suggestions for misspelt keys, the JSON Schema
+//! and the tables of the reference.
 
+use super::expect;
 use super::node::{Node, Pair};
 use super::report::Report;
 use super::types::Type;
@@ -15,28 +15,29 @@ pub(crate) struct Key<R> {
     /// What other schedulers call it.
     pub(crate) aliases: &'static [&'static str],
     pub(crate) of_type: Type,
-    /// What applies without the key: [`REQUIRED`], or empty if nothing does.
+    /// What applies if the key is absent; [`REQUIRED`], or empty if nothing does.
     pub(crate) default: &'static str,
     pub(crate) doc: &'static str,
-    /// YAML lines of its mapping that use the key.
+    /// Lines of YAML that use the key in its mapping.
     pub(crate) example: &'static str,
     pub(crate) read: R,
 }
 
-/// The default of keys without which their mapping is refused.
+/// The `default` of a key without which its mapping is refused.
 pub(crate) const REQUIRED: &str = "required";
 
 /// A mapping with known keys.
 pub(crate) struct Section<R: 'static> {
-    /// What it is, as the title of its table; empty if it is explained at another key.
+    /// The title of its table; empty if it is explained with another key.
     pub(crate) title: &'static str,
     /// What the keys belong to, for messages: `an entry`.
     pub(crate) of: &'static str,
-    /// Its keys, in groups that are each beside what they are read into.
+    /// Its keys, in groups: each is defined beside the code that reads it.
     pub(crate) keys: &'static [&'static [Key<R>]],
-    /// A section whose keys it has, too.
+    /// Another section whose keys it has as well.
     pub(crate) base: Option<&'static Section<R>>,
-    /// Words of other schedulers, and where their meaning is said here.
+    /// Words of other schedulers, and where the same is set here: the text between the backticks of
+    /// the hint.
     pub(crate) elsewhere: &'static [(&'static str, &'static str)],
     /// Words of other schedulers without a counterpart here, and what to do instead.
     pub(crate) unsupported: &'static [(&'static str, &'static str)],
@@ -49,18 +50,14 @@ pub(crate) type Read<T> = fn(&Node<'_>, &mut T, &mut Report<'_>);
 
 impl<R: Copy + 'static> Section<R> {
     /// Calls `read` for each pair with a known key, in the order of the text. Reports other keys, and a
-    /// node that is not a mapping.
+    /// node that is not a mapping. Returns the refused keys.
     pub(crate) fn each<'n, 't>(
         &self,
         node: &'n Node<'t>,
         report: &mut Report<'_>,
         mut read: impl FnMut(R, &'n Pair<'t>, &mut Report<'_>),
     ) -> Option<Refused> {
-        let Some(pairs) = node.map() else {
-            let found = report.found(node);
-            report.error(node.span, format!("expected the mapping of {}, found {found}", self.of));
-            return None;
-        };
+        let pairs = expect::pairs(node, self.of, report)?;
         let mut refused = Refused::default();
         for pair in pairs {
             match self.key(pair.name()) {
@@ -73,7 +70,7 @@ impl<R: Copy + 'static> Section<R> {
 }
 
 impl<R: 'static> Section<R> {
-    /// A section with nothing in it, for the parts that a section does not have.
+    /// An empty section, for the fields that a section leaves out.
     pub(crate) const PLAIN: Section<R> = Section {
         title: "",
         of: "",
@@ -121,14 +118,14 @@ impl<T: Default + 'static> Section<Read<T>> {
     }
 }
 
-/// What the schema and the reference say of a section.
+/// What the schema and the reference say about a section.
 pub(crate) struct Description {
     pub(crate) title: &'static str,
     pub(crate) keys: Vec<KeyDescription>,
     pub(crate) types: &'static [(&'static str, &'static str)],
 }
 
-/// What they say of a key.
+/// What they say about a key.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyDescription {
     pub(crate) name: &'static str,

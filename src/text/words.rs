@@ -1,4 +1,4 @@
-//! The words that a mapping may have as keys, and what to say of any other.
+//! The words that a mapping may have as keys, and what to report about any other.
 
 use super::node::{Node, shortened};
 use super::report::Report;

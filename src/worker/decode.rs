@@ -1,6 +1,6 @@
 //! Decodes what waits in a queue, for display only.
 //!
-//! Anybody may have written it. So it trusts nothing and runs nothing, and says what cannot be read.
+//! Anybody may have written it, so this code trusts nothing, runs nothing, and says what it cannot read.
 
 use std::borrow::Cow;
 
@@ -20,31 +20,31 @@ pub enum DecodeError {
     /// It is JSON, but not an object.
     #[error("not a JSON object")]
     NotAnObject,
-    /// It is neither of what Python's workers can be configured to read.
+    /// It is in neither of the formats that RQ's workers can be configured to read.
     #[error("neither a pickle nor JSON: {0}")]
     NeitherPickleNorJson(#[source] serde_json::Error),
-    /// It is a pickle that is not read.
+    /// It is a pickle that is broken or refused.
     #[error(transparent)]
     Pickle(#[from] UnpickleError),
     /// It would be larger than [`MAX_PEEK_BYTES`].
     #[error("larger than {} MiB when unpacked", MAX_PEEK_BYTES >> 20)]
     TooLarge,
-    /// Its body is not in the base64 that it names.
+    /// Its body should be base64, and is not.
     #[error("a body that is not base64: {0}")]
     BodyNotBase64(#[source] base64::DecodeError),
-    /// Its body is not in the JSON that it names.
+    /// Its body should be JSON, and is not.
     #[error("a body that is not JSON: {0}")]
     BodyNotJson(#[source] serde_json::Error),
-    /// Its body is compressed in another way.
+    /// Its body is compressed in a way that is not supported.
     #[error("a body compressed as {0}")]
     Compressed(String),
-    /// Its body is of another type.
+    /// Its body is of a type that is not supported.
     #[error("a body of the type {0}")]
     BodyType(String),
-    /// Only its id is left; what is gone.
+    /// Only its id is left; the text says what is gone.
     #[error("{0}: workers pass over the id")]
     Gone(&'static str),
-    /// It has another form than workers of its kind take, in words.
+    /// It has a form that workers of its kind do not take; the text says which.
     #[error("{0}")]
     Malformed(&'static str),
     /// A field of it cannot be read.

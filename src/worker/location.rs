@@ -45,7 +45,8 @@ pub enum Bodies {
 }
 
 impl Location {
-    pub(super) fn list(key: impl Into<String>, next: Next) -> Location {
+    /// Where whole messages wait.
+    pub(super) fn at(key: impl Into<String>, next: Next) -> Location {
         Location { key: key.into(), next, bodies: None }
     }
 }

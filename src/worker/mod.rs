@@ -1,11 +1,11 @@
-//! Kinds of workers: what each kind takes, and what it reports. A folder holds everything that one kind
-//! is: settings of its queues, options of its entries, messages, and how to read those that wait.
+//! Kinds of workers: what each kind takes, and what it reports. Each has a folder with the settings of its
+//! queues, the options of its entries, its messages, and how to read those that wait.
 //!
 //! Pure: nothing here reads a clock, draws a random number or waits. Whatever differs between two pushes
 //! is part of the [`Task`], so equal tasks render to equal bytes.
 //!
-//! A new kind is a folder that implements [`Protocol`], and a variant of [`Worker`] and of [`WorkerKind`].
-//! The compiler names the other places.
+//! A new kind is a folder that implements [`Protocol`], a variant of [`Worker`] and of [`WorkerKind`], and an
+//! item of [`WorkerKind::ALL`]. The compiler names the other places.
 
 pub mod bullmq;
 pub mod celery;

@@ -19,7 +19,7 @@ use crate::address::RedisAddress;
 
 /// What workers of one kind read and write. The settings of a queue implement it.
 ///
-/// What has a default is for kinds that have no such thing.
+/// The defaults are for kinds without the feature in question.
 pub trait Protocol {
     /// Which kind it is.
     fn kind(&self) -> WorkerKind;
@@ -43,7 +43,8 @@ pub trait Protocol {
         None
     }
 
-    /// Commands that this kind's own producers send once for each queue. Workers can do without.
+    /// Commands that this kind's own producers send once for each queue. Workers can do
+    /// without them.
     fn declare(&self, _queue: &str) -> Vec<RedisCommand> {
         Vec::new()
     }
@@ -99,7 +100,7 @@ pub trait Protocol {
     /// Accepts a message whose worker records, in the store of the messages, when the task has ended.
     ///
     /// # Errors
-    /// Why it cannot be seen.
+    /// Why it does not.
     fn records_end(&self, _message: &Message) -> Result<(), Unsendable> {
         let why = format!("{} workers do not show when a task is done", self.kind());
         Err(Unsendable::new("overlap", why))

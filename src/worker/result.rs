@@ -44,11 +44,11 @@ pub struct ResultKey {
     pub prefix: String,
     /// The database of the key, and the database of the state.
     pub databases: (u32, u32),
-    /// What is there.
+    /// How it is recorded there.
     pub form: ResultForm,
 }
 
-/// In what the workers record how far a task has come.
+/// How workers record how far a task has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultForm {
     /// A text of Celery's, JSON or a pickle, with a `status`. It is missing until the task ends.

@@ -1,4 +1,4 @@
-//! Refuses what the workers of a queue cannot be sent.
+//! Checks whether a message can be sent to the workers of its queue.
 
 use super::message::Message;
 use super::queue::Queue;
@@ -46,7 +46,7 @@ pub fn counts_waiting(queue: &Queue) -> Result<(), Unsendable> {
 /// Accepts a message whose worker records, in the store of the messages, when the task has ended.
 ///
 /// # Errors
-/// Why it cannot be seen.
+/// Why it does not.
 pub fn records_end(message: &Message) -> Result<(), Unsendable> {
     message.queue.worker.protocol().records_end(message)
 }
@@ -58,7 +58,7 @@ pub fn is_reserved_header(queue: &Queue, name: &str) -> bool {
 }
 
 impl Message {
-    /// Refuses a priority, for kinds without any.
+    /// Refuses a priority, for kinds without priorities.
     pub(super) fn refuse_priority(&self, why: &str) -> Result<(), Unsendable> {
         match self.priority {
             None => Ok(()),
@@ -66,7 +66,7 @@ impl Message {
         }
     }
 
-    /// Refuses an expiry, for kinds without any.
+    /// Refuses an expiry, for kinds whose messages do not expire.
     pub(super) fn refuse_expiry(&self, why: &str) -> Result<(), Unsendable> {
         match self.expires {
             None => Ok(()),

@@ -42,7 +42,7 @@ fn the_page_has_no_mistakes_and_tells_of_every_command() {
     let words: Vec<&str> = shown.split_whitespace().collect();
     let words = words.join(" ");
     let day_match = "--day-match RULE Whether both day fields of a cron line must match, or either: and, \
-                     or [one of and, or]";
+                     or --entry ENTRY";
     assert!(words.contains(day_match), "{words}");
     assert!(
         shown.contains("\nEXAMPLES\n")

@@ -24,7 +24,7 @@ pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     files.map(read).collect()
 }
 
-/// What ships of them: nothing of a test's.
+/// The same without tests.
 pub(crate) fn shipped_sources() -> Vec<(PathBuf, String)> {
     let is_test = |file: &Path| file.iter().any(|part| part == "tests" || part == "tests.rs");
     let shipped = |text: &str| {

@@ -1,4 +1,4 @@
-//! Random timings of every kind, for properties that all must have (feature `proptest`).
+//! Random timings of every kind, for property tests (feature `proptest`).
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -50,6 +50,26 @@ pub fn instant() -> impl Strategy<Value = UnixMs> {
         (changes, -6 * 3_600_000..6 * 3_600_000_i64)
             .prop_map(|(change, ms): (i64, i64)| UnixMs(change * 1000 + ms)),
     ]
+}
+
+/// Draws fractions of a range of time, at which [`pieces`] cuts it.
+pub fn cuts() -> impl Strategy<Value = Vec<f64>> {
+    prop::collection::vec(0.0..1.0, 0..12)
+}
+
+/// Cuts the range from `after` to `until` into pieces; each begins where the one before it ends.
+#[must_use]
+pub fn pieces(after: UnixMs, until: UnixMs, cuts: &[f64]) -> Vec<(UnixMs, UnixMs)> {
+    let mut ends: Vec<UnixMs> = cuts.iter().map(|cut| at_fraction(after, until, *cut)).collect();
+    ends.extend([after, until]);
+    ends.sort_unstable();
+    ends.windows(2).map(|ends| (ends[0], ends[1])).collect()
+}
+
+/// The instant at a fraction of the range from `after` (0.0) to `until` (1.0).
+#[must_use]
+pub fn at_fraction(after: UnixMs, until: UnixMs, fraction: f64) -> UnixMs {
+    UnixMs(after.0 + ((until.0 - after.0) as f64 * fraction) as i64)
 }
 
 /// Draws a timing of any kind; each has a slot after 1970.

@@ -15,9 +15,9 @@ const MAX_EXCLUDED: usize = 1000;
 /// The bounds of a timing: a first and a last instant, and excluded days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// The first instant at which a slot can be; `None` if there is none.
+    /// No slot is earlier; `None` sets no limit.
     pub start: Option<UnixMs>,
-    /// The last instant at which a slot can be; `None` if there is none.
+    /// No slot is later; `None` sets no limit.
     pub end: Option<UnixMs>,
     /// The days that have no slots, by the zone's calendar; timings can share a set.
     pub except: Vec<Arc<Except>>,

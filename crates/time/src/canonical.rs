@@ -1,7 +1,7 @@
 //! Reads timings back from their canonical form, so that slots of a timing that is no longer written anywhere else
 //! can still be counted.
 //!
-//! The bounds are at the end of the form; excluded days are only there as a hash. A form that is not wholly
+//! The bounds are at the end of the form; excluded days are there only as a hash. A form that is not wholly
 //! understood is unreadable: a newer version wrote it, or somebody edited it.
 
 use std::str::{FromStr, Split};
@@ -65,7 +65,7 @@ impl StoredTiming {
         Some(StoredTiming { timing, zone, bounds, except })
     }
 
-    /// The bounds with `days` excluded, if they have the hash of the form; and whether nothing is missing.
+    /// The bounds with `days` excluded, if they have the hash of the form; and whether no excluded day is missing.
     #[must_use]
     pub fn bounds_with(&self, days: Option<&[Arc<Except>]>) -> (Option<Box<Bounds>>, bool) {
         let mut bounds = self.bounds.clone();

@@ -51,7 +51,7 @@
 //! No function reads a clock, a file or the system's zone; `.clippy.toml` denies it. A [`Zone`] is made of the
 //! rules that you pass, from the system's files or from a crate that bundles them, so you decide how current they
 //! are. Every answer depends on its arguments alone: any two machines with the same rules agree on every slot,
-//! also on those of the sun.
+//! including those of the sun.
 //!
 //! # Limits
 //!

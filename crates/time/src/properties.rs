@@ -47,23 +47,6 @@ fn series() -> impl Strategy<Value = Series> {
     parts.prop_map(|(timing, zone, bounds)| Series { timing, zone, bounds })
 }
 
-/// A part of the time from one instant to another.
-fn part(from: UnixMs, until: UnixMs, part: f64) -> UnixMs {
-    UnixMs(from.0 + ((until.0 - from.0) as f64 * part) as i64)
-}
-
-/// The range in pieces, by places in it.
-fn pieces(after: UnixMs, until: UnixMs, cuts: &[f64]) -> Vec<(UnixMs, UnixMs)> {
-    let mut ends: Vec<UnixMs> = cuts.iter().map(|cut| part(after, until, *cut)).collect();
-    ends.extend([after, until]);
-    ends.sort_unstable();
-    ends.windows(2).map(|ends| (ends[0], ends[1])).collect()
-}
-
-fn cuts() -> impl Strategy<Value = Vec<f64>> {
-    prop::collection::vec(0.0..1.0, 0..12)
-}
-
 proptest! {
     #[test]
     fn the_next_slot_is_later_and_the_same_from_any_instant_before_it(
@@ -72,7 +55,7 @@ proptest! {
         let mut at = after;
         for slot in series.after(after).take(6) {
             prop_assert!(slot > at, "{} after {}", slot, at);
-            for before in [at, part(at, slot - INSTANT, between), slot - INSTANT] {
+            for before in [at, arbitrary::at_fraction(at, slot - INSTANT, between), slot - INSTANT] {
                 prop_assert_eq!(series.slots().next(before), Some(slot), "after {}", before);
             }
             let last = series.slots().last_between(UnixMs::MIN, slot - INSTANT);
@@ -83,11 +66,12 @@ proptest! {
 
     #[test]
     fn every_split_of_a_range_has_the_slots_of_the_whole(
-        series in series(), after in arbitrary::instant(), days in 1..1000_u64, cuts in cuts(),
+        series in series(), after in arbitrary::instant(), days in 1..1000_u64,
+        cuts in arbitrary::cuts(),
     ) {
         let (until, whole) = series.range(after, days);
         let mut split = Vec::new();
-        for (after, until) in pieces(after, until, &cuts) {
+        for (after, until) in arbitrary::pieces(after, until, &cuts) {
             let piece: Vec<UnixMs> =
                 series.after(after).take_while(|slot| *slot <= until).collect();
             let count = piece.len() as u64;

@@ -46,9 +46,9 @@ pub struct Solar {
 }
 
 impl Solar {
-    /// The latitudes that there are, in degrees, north positive.
+    /// All latitudes, in degrees, north positive.
     pub const LATITUDES: RangeInclusive<f64> = -90.0..=90.0;
-    /// The longitudes that there are, in degrees, east positive.
+    /// All longitudes, in degrees, east positive.
     pub const LONGITUDES: RangeInclusive<f64> = -180.0..=180.0;
 
     /// Creates an event at a place, which is rounded to a millionth of a degree (11 cm); `None` if there is no

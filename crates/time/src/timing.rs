@@ -1,4 +1,4 @@
-//! Timings of every kind, behind the same few questions.
+//! Timings of every kind, behind one interface.
 
 use super::cron::{Cron, Quartz};
 use super::instants::Instants;

@@ -1,4 +1,4 @@
-//! UTC timestamps as text, made quickly: a program may need one for each message and each line of its log.
+//! UTC timestamps as text, formatted fast: a program may need one for each message and each line of its log.
 
 use std::fmt;
 
@@ -13,6 +13,7 @@ pub struct UtcText([u8; 26]);
 
 impl UtcText {
     /// Formats to the microsecond. A year before 0 is shown as 0: RFC 3339 has none, and there are no slots.
+    #[must_use]
     pub fn of(timestamp: Timestamp) -> UtcText {
         let reading = Offset::UTC.to_datetime(timestamp);
         let (date, time) = (reading.date(), reading.time());
@@ -28,11 +29,13 @@ impl UtcText {
     }
 
     /// The text, cut to the millisecond.
+    #[must_use]
     pub fn millis(&self) -> &str {
         self.text(23)
     }
 
     /// The text to the second; if there is a fraction, with as many digits as it has.
+    #[must_use]
     pub fn shortest(&self) -> &str {
         let zeros = self.0[20..].iter().rev().take_while(|digit| **digit == b'0').count();
         self.text(if zeros == 6 { 19 } else { 26 - zeros })

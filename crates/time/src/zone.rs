@@ -88,7 +88,7 @@ impl Row {
 }
 
 impl Zone {
-    /// Creates the zone of that name with these rules, which are not looked up anywhere else.
+    /// Creates the zone of that name from these rules alone.
     #[must_use]
     pub fn from_jiff(iana: Tz, rules: &TimeZone) -> Zone {
         let first = rules.to_offset(Timestamp::UNIX_EPOCH).seconds();

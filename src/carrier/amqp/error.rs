@@ -20,7 +20,7 @@ pub(super) enum LinkError {
     NotConnected {
         address: Arc<AmqpAddress>,
         source: CallError,
-        /// What to do, as far as the error does not say it.
+        /// What to do, if the error does not say so itself.
         hint: &'static str,
     },
     /// There is one, but a call failed.
@@ -34,7 +34,7 @@ pub(super) enum CallError {
     /// It was not answered.
     #[error("the broker did not answer in time")]
     TimedOut,
-    /// The files for TLS are of no use.
+    /// The files for TLS are unusable.
     #[error(transparent)]
     Tls(Arc<TlsError>),
     /// The client library's error.
@@ -49,7 +49,7 @@ impl CallError {
 }
 
 impl LinkError {
-    /// There is no connection to the broker for this reason.
+    /// Explains why there is no connection, and what to do.
     pub(super) fn connecting(address: &Arc<AmqpAddress>, source: CallError) -> LinkError {
         let hint = match &source {
             CallError::Amqp { source, .. } => hint(source, address.tls),
@@ -58,7 +58,7 @@ impl LinkError {
         LinkError::NotConnected { address: Arc::clone(address), source, hint }
     }
 
-    /// Whether the broker did not answer at all: one that refuses a login has answered.
+    /// Whether there is no way to the broker. One that refuses a login has answered.
     fn is_unreachable(&self) -> bool {
         match self {
             LinkError::NotConnected { source: CallError::Amqp { source, .. }, .. } => {
@@ -95,7 +95,7 @@ fn hint(error: &lapin::Error, over_tls: bool) -> &'static str {
     }
 }
 
-/// Whether what came was not AMQP, or the connection ended at once.
+/// Whether the server did not speak AMQP, or closed the connection at once.
 fn is_cut(error: &lapin::Error) -> bool {
     match error.kind() {
         ErrorKind::ParsingError(_) => true,

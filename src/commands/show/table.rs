@@ -10,7 +10,7 @@ use crate::commands::Failure;
 use crate::escape::escape;
 use crate::mask::mask;
 
-/// Maximum columns of a cell.
+/// Maximum width of a cell.
 const MAX_CELL: usize = 1000;
 /// Separates columns, and indents continued rows.
 const GAP: &str = "  ";
@@ -49,7 +49,8 @@ impl Column {
     }
 }
 
-/// Prints rows: on a terminal aligned under a heading, else tab-separated. Of no rows, prints nothing.
+/// Prints rows: on a terminal aligned under a heading, else tab-separated. Prints nothing if there
+/// are no rows.
 pub(in crate::commands) fn table(columns: &[Column], rows: &[Vec<String>]) -> Result<(), Failure> {
     // Masked before it is cut: a part of a password must not look like something else.
     let cell = |cell: &String| cut(&mask(&escape(cell)), MAX_CELL);
@@ -62,7 +63,7 @@ pub(in crate::commands) fn table(columns: &[Column], rows: &[Vec<String>]) -> Re
     lines.iter().try_for_each(|line| own(line))
 }
 
-/// The lines of a table. Columns that do not even fit when cut go on below, on an indented line.
+/// The lines of a table. Columns that do not fit even when cut continue on an indented line below.
 fn aligned(columns: &[Column], rows: &[Vec<String>], width: usize) -> Vec<String> {
     let heading: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
     let places = places(columns, rows, width);

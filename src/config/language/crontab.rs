@@ -182,10 +182,7 @@ fn crontab(
     if report.errors() > before {
         return None;
     }
-    let value = |field: cron::Field| {
-        let pair = pairs.iter().find(|pair| pair.name() == field.key());
-        pair.map_or(node, |pair| &pair.value)
-    };
+    let value = |field: cron::Field| node.pair(field.key()).map_or(node, |pair| &pair.value);
     match Cron::from_mapping(fields, None) {
         Ok(parsed) => {
             for warning in &parsed.warnings {

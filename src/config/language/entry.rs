@@ -124,7 +124,7 @@ fn check_sendable(
     let why = format!("`{}`: {why}", message.queue.name);
     let problem = report.error(own.unwrap_or(key.span), why);
     if own.is_none() {
-        problem.hint(format!("`{field}` comes from `defaults`: say it anew here"));
+        problem.hint(format!("`{field}` comes from `defaults`: override it here"));
     }
     None
 }

@@ -198,9 +198,9 @@ fn queue(
     report: &mut Report<'_>,
 ) -> Option<Arc<Queue>> {
     let name = literal_name(node, "the queue's name", MAX_NAME, report)?;
-    let NamedQueue { queue, fit } = queues.get(name);
-    if let Err(misplaced) = fit {
-        report.error(node.span, &*misplaced.message).hint(misplaced.hint);
+    let NamedQueue { queue, storable } = queues.get(name);
+    if let Err(unstorable) = storable {
+        report.error(node.span, &*unstorable.message).hint(unstorable.hint);
     }
     Some(queue)
 }

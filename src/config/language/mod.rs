@@ -1,7 +1,8 @@
 //! The language of schedule files: entries, when they fire, what they send, and calendars.
 //!
-//! `schedule_file` reads one file, `merge` makes all files one [`Schedule`](crate::schedule::Schedule),
-//! and `lints` warns of what is valid and still odd. `reference` describes every key.
+//! `schedule_file` reads one file, and `merge` combines all files into one
+//! [`Schedule`](crate::schedule::Schedule). `lints` warns of what is valid but probably a mistake, and
+//! `reference` describes every key.
 
 mod about;
 mod bounds;

@@ -16,7 +16,7 @@ pub(super) struct FileQueues<'q> {
 pub(super) struct NamedQueue {
     pub(super) queue: Arc<Queue>,
     /// Whether the store can hold it.
-    pub(super) fit: Result<(), Unstorable>,
+    pub(super) storable: Result<(), Unstorable>,
 }
 
 impl<'q> FileQueues<'q> {
@@ -34,8 +34,8 @@ impl<'q> FileQueues<'q> {
             return known.clone();
         }
         let queue = self.queues.get(name);
-        let fit = worker::check_storable(&queue, self.queues.store());
-        let named = NamedQueue { queue, fit };
+        let storable = worker::check_storable(&queue, self.queues.store());
+        let named = NamedQueue { queue, storable };
         self.named.insert(Arc::clone(&named.queue.name), named.clone());
         named
     }

@@ -65,16 +65,16 @@ pub(super) static SOLAR: Section<Read<Draft>> = Section {
 
 /// Reads the value of `solar`; reports missing keys at `key`.
 pub(super) fn read(node: &Node<'_>, key: Span, report: &mut Report<'_>) -> Option<Solar> {
-    let Some(pairs) = node.map() else {
+    if node.map().is_none() {
         let message = format!("expected an event and its place, found {}", report.found(node));
         report.error(node.span, message).hint(EXAMPLE);
         return None;
-    };
+    }
     let mut draft = Draft::default();
     let refused =
         SOLAR.each(node, report, |read, pair, report| read(&pair.value, &mut draft, report))?;
     for Key { name, .. } in SOLAR.own_keys() {
-        if !pairs.iter().any(|pair| pair.name() == *name) && !refused.was_meant(name) {
+        if node.pair(name).is_none() && !refused.was_meant(name) {
             report.error(key, format!("`solar` has no `{name}`")).hint(EXAMPLE);
         }
     }

@@ -1,4 +1,4 @@
-//! Default directories.
+//! `state_dir` and `runtime_dir`, and the default directories.
 
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,16 @@ pub(super) fn schedules() -> Vec<PathBuf> {
 /// The runtime directory of the system's service.
 pub(super) const RUNTIME: &str = "/run/downbeat";
 
-pub(super) fn state(env: Env<'_>) -> PathBuf {
-    state_or(Path::new("/var/lib/downbeat"), env)
+pub(super) fn state(flag: Option<PathBuf>, from: &mut Sources<'_, '_, '_>) -> PathBuf {
+    let names = Names { key: "state_dir", flag: "--state-dir", env: "DOWNBEAT_STATE_DIR" };
+    let configured = read(names, flag, from);
+    configured.unwrap_or_else(|| state_or(Path::new("/var/lib/downbeat"), from.env))
 }
 
-pub(super) fn runtime(env: Env<'_>) -> PathBuf {
-    runtime_or(Path::new(RUNTIME), env)
+pub(super) fn runtime(flag: Option<PathBuf>, from: &mut Sources<'_, '_, '_>) -> PathBuf {
+    let names = Names { key: "runtime_dir", flag: "--runtime-dir", env: "DOWNBEAT_RUNTIME_DIR" };
+    let configured = read(names, flag, from);
+    configured.unwrap_or_else(|| runtime_or(Path::new(RUNTIME), from.env))
 }
 
 fn state_or(system: &Path, env: Env<'_>) -> PathBuf {
@@ -73,11 +77,7 @@ fn is_writable(path: &Path) -> bool {
 }
 
 /// The directory that the strongest source names.
-pub(super) fn read(
-    names: Names,
-    flag: Option<PathBuf>,
-    from: &mut Sources<'_, '_, '_>,
-) -> Option<PathBuf> {
+fn read(names: Names, flag: Option<PathBuf>, from: &mut Sources<'_, '_, '_>) -> Option<PathBuf> {
     // A path need not be UTF-8, so the flag's is not converted to text.
     if let Some(path) = flag {
         from.note(names.key, &Origin::Flag(names.flag));

@@ -8,9 +8,9 @@ use super::sources::{Names, Sources};
 use crate::text::duration;
 
 /// The default `leader.ttl`.
-pub const DEFAULT_TTL: Duration = Duration::from_secs(6);
+const DEFAULT_TTL: Duration = Duration::from_secs(6);
 /// A slow network would lose shorter leases; longer ones leave the service without a leader.
-pub const TTL_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+const TTL_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 pub(super) fn ttl(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Duration {
     let names = Names { key: "leader.ttl", flag: "--leader-ttl", env: "DOWNBEAT_LEADER_TTL" };

@@ -9,7 +9,7 @@ use crate::text::Keys;
 pub(super) static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], aliases: &[] };
 
 /// The default `log.level`.
-pub const DEFAULT_LOG_LEVEL: &str = "info";
+pub(super) const DEFAULT_LOG_LEVEL: &str = "info";
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

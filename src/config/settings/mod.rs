@@ -28,9 +28,7 @@ mod unit;
 
 pub use broker::Broker;
 pub use environment::check as check_environment;
-pub use grace::{DEFAULT_TTL, TTL_RANGE};
-pub use log::{DEFAULT_LOG_LEVEL, LogFormat};
-pub use namespace::DEFAULT_NAMESPACE;
+pub use log::LogFormat;
 pub use overrides::{Caller, Overrides};
 pub use service_config::{DEFAULT_FILE, ServiceConfig};
 pub use shown::Identity;

@@ -1,11 +1,18 @@
 //! `namespace`: what every key in Redis begins with.
 
 use super::refusal::Refusal;
+use super::sources::{Names, Sources};
 
 /// The default namespace.
-pub const DEFAULT_NAMESPACE: &str = "downbeat";
+const DEFAULT_NAMESPACE: &str = "downbeat";
 
-pub(super) fn parse(text: &str) -> Result<String, Refusal> {
+pub(super) fn read(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> String {
+    let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
+    let given = from.setting(names, flag);
+    from.check(given.as_ref(), parse).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
+}
+
+fn parse(text: &str) -> Result<String, Refusal> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
         return Ok(text.to_owned());

@@ -10,10 +10,9 @@ use super::broker::{self, Broker};
 use super::exposure::PasswordSource;
 use super::keys::{SERVICE, is_key};
 use super::log::{self, DEFAULT_LOG_LEVEL, LogFormat};
-use super::namespace::{self, DEFAULT_NAMESPACE};
 use super::overrides::{Caller, Overrides};
-use super::sources::{Names, Origin, SettingSource, Sources};
-use super::{directories, grace, history, http, queues, schedules, tls};
+use super::sources::{Origin, SettingSource, Sources};
+use super::{directories, grace, history, http, namespace, queues, schedules, tls};
 use crate::address::AmqpAddress;
 use crate::config::files;
 use crate::store::Retention;
@@ -143,10 +142,7 @@ fn read(
     let (broker, amqp) = broker::read(&overrides, file.as_deref(), &mut from);
     let tls = tls::read(&overrides, &mut from);
     let schedules = schedules::read(&overrides, &mut from);
-    let names = Names { key: "namespace", flag: "--namespace", env: "DOWNBEAT_NAMESPACE" };
-    let namespace = from.setting(names, overrides.namespace);
-    let namespace = from.check(namespace.as_ref(), namespace::parse);
-    let namespace = namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    let namespace = namespace::read(overrides.namespace, &mut from);
     // Without a broker, `run` uses its own spool.
     let home = match &broker {
         Some(Broker::Redis(_)) => QueueStore::Redis { namespace: namespace.as_str().into() },
@@ -156,7 +152,7 @@ fn read(
         queues::read(node, broker.as_ref(), &home, amqp.as_ref(), report)
     });
     if let (Some(file), Some(queues)) = (&file, &queues)
-        && hold_password(queues, amqp.as_deref())
+        && any_has_password(queues, amqp.as_deref())
     {
         from.note_password_source(PasswordSource::File(file.clone()));
     }
@@ -167,12 +163,9 @@ fn read(
     let history = history::read(&mut from);
     let log_format = log::format(overrides.log_format, &mut from);
     let log_level = log::level(overrides.log_level, &mut from);
-    let names = Names { key: "state_dir", flag: "--state-dir", env: "DOWNBEAT_STATE_DIR" };
-    let state_dir = directories::read(names, overrides.state_dir, &mut from);
-    let names = Names { key: "runtime_dir", flag: "--runtime-dir", env: "DOWNBEAT_RUNTIME_DIR" };
-    let runtime_dir = directories::read(names, overrides.runtime_dir, &mut from);
+    let state_dir = directories::state(overrides.state_dir, &mut from);
+    let runtime_dir = directories::runtime(overrides.runtime_dir, &mut from);
 
-    let env = from.env;
     let mut unknown_broker = from.unknown_broker.take();
     let (problems, sources) = from.finish();
     if overrides.caller == Caller::Command && mixes_services(&sources) {
@@ -196,8 +189,8 @@ fn read(
         history,
         log_format: log_format.unwrap_or_default(),
         log_level: log_level.unwrap_or_else(|| DEFAULT_LOG_LEVEL.to_owned()),
-        state_dir: state_dir.unwrap_or_else(|| directories::state(env)),
-        runtime_dir: runtime_dir.unwrap_or_else(|| directories::runtime(env)),
+        state_dir,
+        runtime_dir,
         file,
         sources,
         warnings: problems,
@@ -205,7 +198,7 @@ fn read(
 }
 
 /// Whether a queue's own address has a password. That of `amqp` is the broker's.
-fn hold_password(queues: &Queues, amqp: Option<&AmqpAddress>) -> bool {
+fn any_has_password(queues: &Queues, amqp: Option<&AmqpAddress>) -> bool {
     queues.iter().any(|queue| {
         let own = queue.amqp.as_ref().filter(|own| amqp != Some(&*own.url));
         let of_results = queue.worker.results().is_some_and(|results| results.has_password());

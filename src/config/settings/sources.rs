@@ -91,7 +91,7 @@ impl Given {
     }
 }
 
-/// The three sources, and their problems.
+/// The sources of settings, and their problems.
 pub(super) struct Sources<'e, 'n, 't> {
     pub(super) env: &'e dyn Fn(&str) -> Option<String>,
     fields: Option<Fields<'n, 't>>,

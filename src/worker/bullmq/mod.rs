@@ -3,7 +3,7 @@
 //!
 //! The id is the task id, `name` the task, `data` the entry's `kwargs`: there are no positional
 //! arguments. `opts` has the rest: the entry's own headers, `downbeat_entry`, `downbeat_slot`,
-//! `downbeat_kind` and `traceparent`. BullMQ keeps all its keys.
+//! `downbeat_kind` and `traceparent`. BullMQ keeps keys that it does not know.
 //!
 //! Where the jobs of a paused queue wait depends on the version, so the script checks it (`push.lua`).
 

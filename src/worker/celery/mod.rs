@@ -79,7 +79,7 @@ impl Protocol for CeleryQueue {
 
     fn locations(&self, queue: &str) -> Vec<Location> {
         let keys = keys::list_keys(queue, self).into_iter();
-        keys.map(|key| Location::list(key, Next::Right)).collect()
+        keys.map(|key| Location::at(key, Next::Right)).collect()
     }
 
     fn decode(&self, element: &[u8], _stored: &[Option<Vec<u8>>]) -> Result<Waiting, DecodeError> {

@@ -76,12 +76,12 @@ fn write_options(json: &mut JsonWriter, task: &Task<'_>) {
 mod tests {
     use std::time::Duration;
 
+    use downbeat_time::UnixMs;
     use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;
     use crate::worker::{Options, Worker, sample};
-    use downbeat_time::UnixMs;
 
     fn settings() -> DramatiqQueue {
         DramatiqQueue { namespace: "shop".into() }

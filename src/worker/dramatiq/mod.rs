@@ -2,9 +2,9 @@
 //! that id on the queue's list. On AMQP: only the object.
 //!
 //! `message_id` is the task id. `options` has what is not a standard member: the entry's own headers,
-//! `downbeat_entry`, `downbeat_slot`, `downbeat_kind` and `traceparent`. Dramatiq keeps all its keys.
-//! `max_age`, after which a worker drops the message, counts from `message_timestamp`, the time of this
-//! push.
+//! `downbeat_entry`, `downbeat_slot`, `downbeat_kind` and `traceparent`. Dramatiq keeps keys that it
+//! does not know. `max_age`, after which a worker drops the message, counts from `message_timestamp`, the
+//! time of this push.
 
 mod decode;
 mod message;
@@ -76,7 +76,7 @@ impl Protocol for DramatiqQueue {
 
     fn locations(&self, queue: &str) -> Vec<Location> {
         let bodies = Some(Bodies::Field { key: message::messages_key(queue, self) });
-        vec![Location { bodies, ..Location::list(message::list_key(queue, self), Next::Left) }]
+        vec![Location { bodies, ..Location::at(message::list_key(queue, self), Next::Left) }]
     }
 
     fn decode(&self, _element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiting, DecodeError> {

@@ -30,13 +30,13 @@ impl Protocol for JsonQueue {
         Writes::element(Push::Left, key, message::object(task))
     }
 
-    /// Only priorities have no meaning, as there is one list.
+    /// Refuses priorities, as there is only one list.
     fn validate(&self, message: &Message) -> Result<(), Unsendable> {
         message.refuse_priority("a plain list knows no priorities")
     }
 
     fn locations(&self, queue: &str) -> Vec<Location> {
-        vec![Location::list(queue, Next::Right)]
+        vec![Location::at(queue, Next::Right)]
     }
 
     fn decode(&self, element: &[u8], _stored: &[Option<Vec<u8>>]) -> Result<Waiting, DecodeError> {
@@ -46,11 +46,11 @@ impl Protocol for JsonQueue {
 
 #[cfg(test)]
 mod tests {
+    use downbeat_time::UnixMs;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::worker::{StreamQueue, Worker, sample};
-    use downbeat_time::UnixMs;
 
     #[test]
     fn the_object_has_everything_of_the_entry_and_its_origin() {

@@ -39,7 +39,7 @@ impl Protocol for RqQueue {
 
     fn locations(&self, queue: &str) -> Vec<Location> {
         let bodies = Some(decode::jobs());
-        vec![Location { bodies, ..Location::list(message::list_key(queue), Next::Left) }]
+        vec![Location { bodies, ..Location::at(message::list_key(queue), Next::Left) }]
     }
 
     fn decode(&self, element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiting, DecodeError> {

@@ -72,7 +72,7 @@ impl Protocol for SidekiqQueue {
     }
 
     fn locations(&self, queue: &str) -> Vec<Location> {
-        vec![Location::list(message::list_key(queue, self), Next::Right)]
+        vec![Location::at(message::list_key(queue, self), Next::Right)]
     }
 
     fn decode(&self, element: &[u8], _stored: &[Option<Vec<u8>>]) -> Result<Waiting, DecodeError> {

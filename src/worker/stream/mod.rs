@@ -27,13 +27,13 @@ impl Protocol for StreamQueue {
         self.maxlen
     }
 
-    /// Only priorities have no meaning, as there is one stream.
+    /// Refuses priorities, as there is only one stream.
     fn validate(&self, message: &Message) -> Result<(), Unsendable> {
         message.refuse_priority("a stream knows no priorities")
     }
 
     fn locations(&self, queue: &str) -> Vec<Location> {
-        vec![Location::list(queue, Next::Oldest)]
+        vec![Location::at(queue, Next::Oldest)]
     }
 
     fn decode(&self, element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiting, DecodeError> {

@@ -65,7 +65,7 @@ pub fn against_workers(
         }
         (_, 1..) => of_all(
             format!("{silent} more Celery {others} and did not answer in time"),
-            "what only they know is told as missing; a longer `--timeout` may help",
+            "what only they know is reported as missing; a longer `--timeout` may help",
         ),
         _ => {}
     }

@@ -22,7 +22,10 @@ pub(super) fn read(
         Worker::Dramatiq(_) => said(dramatiq::SECTION.read(node, report)?).map(Options::Dramatiq),
         Worker::Sidekiq(_) => said(sidekiq::SECTION.read(node, report)?).map(Options::Sidekiq),
         Worker::Bullmq(_) => said(bullmq::SECTION.read(node, report)?).map(Options::Bullmq),
-        Worker::Json | Worker::Stream(_) => NONE.read(node, report).and(None),
+        Worker::Json | Worker::Stream(_) => {
+            NONE.read(node, report)?;
+            None
+        }
     };
     Some(options.map(Box::new))
 }
@@ -62,5 +65,4 @@ pub(super) fn words() -> [crate::text::words::Words; 6] {
 }
 
 /// For kinds of workers without options.
-static NONE: Section<Read<()>> =
-    Section { of: "`options` of this queue", keys: &[], ..Section::PLAIN };
+static NONE: Section<Read<()>> = Section { of: "`options` of this queue", ..Section::PLAIN };

@@ -22,7 +22,7 @@ fn a_word_means_one_thing_in_its_section() {
         let mut seen = HashSet::new();
         let foreign = words.aliases.iter().chain(words.unsupported).map(|(word, _)| word);
         for word in words.known.iter().chain(foreign) {
-            assert!(seen.insert(*word), "`{word}` stands twice in {}", words.of);
+            assert!(seen.insert(*word), "`{word}` appears twice in {}", words.of);
         }
     }
 }
